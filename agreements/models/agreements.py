@@ -1,0 +1,266 @@
+"""What was agreed, how texts hang together, and who takes part."""
+
+from django.conf import settings
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateRangeField, RangeOperators
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import Exists, F, Func, OuterRef, Q
+
+from agreements.models.parties import FocusArea, Party, Sector
+from policytracker.codes import CodeField, Codes
+from policytracker.edtf import EdtfField, FirstDay, LastDay
+from policytracker.records import ARCHIVING_HAS_A_REASON, Guard, Identified, Published, RecordQuerySet, Text
+from policytracker.visibility import Reader, readable
+
+
+class LegalForce(Codes):
+    BINDING = "binding", "Binding"
+    NON_BINDING = "non_binding", "Non-binding"
+    MIXED = "mixed", "Mixed"
+    UNDETERMINED = "undetermined", "Undetermined"
+
+
+class AgreementKind(Codes):
+    TREATY = "treaty", "Treaty"
+    AGREEMENT = "agreement", "Agreement"
+    CONVENTION = "convention", "Convention"
+    PROTOCOL = "protocol", "Protocol"
+    ACCESSION_PROTOCOL = "accession_protocol", "Accession protocol"
+    EXCHANGE_OF_NOTES = "exchange_of_notes", "Exchange of notes"
+    MEMORANDUM_OF_UNDERSTANDING = "memorandum_of_understanding", "Memorandum of understanding"
+    FRAMEWORK = "framework", "Framework"
+    JOINT_STATEMENT = "joint_statement", "Joint statement"
+    DECLARATION_OF_INTENT = "declaration_of_intent", "Declaration of intent"
+    PARTNERSHIP = "partnership", "Partnership"
+    INITIATIVE = "initiative", "Initiative"
+    CHARTER = "charter", "Charter"
+    OTHER = "other", "Other"
+
+
+class AgreementStatus(Codes):
+    PROPOSED = "proposed", "named as an aim; no talks known", "Proposed"
+    UNDER_NEGOTIATION = "under_negotiation", "talks open", "Under negotiation"
+    ANNOUNCED = "announced", "made public, no signed text known", "Announced"
+    ADOPTED = "adopted", "text settled, not open or not signed", "Adopted"
+    SIGNED = "signed", "signed, not yet in force or operative", "Signed"
+    PROVISIONALLY_APPLIED = "provisionally_applied", "binding text applied before force", "Provisionally applied"
+    IN_FORCE = "in_force", "binding text in force for at least two parties", "In force"
+    OPERATIVE = "operative", "non-binding text being acted on", "Operative"
+    SUSPENDED = "suspended", "operation halted, not ended", "Suspended"
+    SUPERSEDED = "superseded", "replaced by another agreement (link required)", "Superseded"
+    EXPIRED = "expired", "ended by its own term", "Expired"
+    TERMINATED = "terminated", "ended by act of the parties", "Terminated"
+    LAPSED = "lapsed", "never came into force and will not", "Lapsed"
+    UNKNOWN = "unknown", "not established", "Unknown"
+
+
+class RelationKind(Codes):
+    """How one text stands to another; the definition is the word as read from the other end."""
+
+    SAME_AS = "same_as", "same as", "Same as"
+    COMPLEMENTS = "complements", "complemented by", "Complements"
+    SUPERSEDES = "supersedes", "superseded by", "Supersedes"
+    AMENDS = "amends", "amended by", "Amends"
+    IMPLEMENTS = "implements", "implemented by", "Implements"
+    ACCESSION_TO = "accession_to", "acceded to by", "Accession to"
+    PART_OF = "part_of", "includes", "Part of"
+    BUILDS_ON = "builds_on", "built on by", "Builds on"
+    CONSISTENT_WITH = "consistent_with", "consistent with", "Consistent with"
+    ANNOUNCED_ALONGSIDE = "announced_alongside", "announced alongside", "Announced alongside"
+    SUCCESSOR_OF = "successor_of", "succeeded by", "Successor of"
+
+
+class ParticipationRole(Codes):
+    PARTY = "party", "bound by the agreement", "Party"
+    SIGNATORY = "signatory", "signed but not bound", "Signatory"
+    PARTICIPANT = "participant", "takes part in a non-binding text", "Participant"
+    PROVISIONAL_APPLIER = "provisional_applier", "applies before being bound", "Applies provisionally"
+    ACCEDING = "acceding", "accession agreed or filed and not yet in force", "Acceding"
+    APPLICANT = "applicant", "has asked to join", "Applicant"
+    OBSERVER = "observer", "attends without obligations", "Observer"
+    DEPOSITARY = "depositary", "keeps the instruments and records acts", "Depositary"
+    HOST = "host", "hosts the signing or secretariat", "Host"
+    FUNDER = "funder", "provides money (IATI 1)", "Funder"
+    OVERSIGHT = "oversight", "accountable for outcomes (IATI 2)", "Oversight"
+    MANAGER = "manager", "runs budget or direction for a funder (IATI 3)", "Manager"
+    IMPLEMENTER = "implementer", "carries out the work (IATI 4)", "Implementer"
+    BENEFICIARY = "beneficiary", "meant to gain; no obligation", "Beneficiary"
+    FORMER_PARTY = "former_party", "was bound and has left", "Former party"
+    LISTED_IN_SOURCE = "listed_in_source", "a source names it; contested or unconfirmed", "Listed in a source"
+    SUBJECT_OF_CONCERN = "subject_of_concern", "named in the purpose and not a participant", "Subject of concern"
+
+
+# Named in connection with a text, without taking part in it.
+BYSTANDERS = [ParticipationRole.SUBJECT_OF_CONCERN, ParticipationRole.LISTED_IN_SOURCE]
+
+
+def officers_agreements(reader: Reader, agreement: str = "pk") -> Q:
+    """Where the column `agreement` names an agreement in which the party takes part for which this officer acts."""
+    own = Participation.objects.filter(party__officers__user=reader.id).exclude(role__in=BYSTANDERS)
+    return Q(**{f"{agreement}__in": own.values("agreement")})
+
+
+class AgreementQuerySet(RecordQuerySet):
+    def readable_by(self, reader):
+        """An officer's own are those in which the party takes part; the team reads what is restricted."""
+        team = Q(pk__in=Agreement.team.through.objects.filter(user=reader.id).values("agreement"))
+        return readable(reader, own=officers_agreements(reader), team=team)
+
+    def binding(self):
+        """The agreements that bind their parties in law, wholly or in part."""
+        return self.filter(legal_force__in=[LegalForce.BINDING, LegalForce.MIXED])
+
+    def with_party(self, parties):
+        """The agreements in which any of the parties takes part."""
+        rows = Participation.objects.filter(agreement=OuterRef("pk"), party__in=parties).exclude(role__in=BYSTANDERS)
+        return self.filter(Exists(rows))
+
+
+class Agreement(Published):
+    """A text, or an understanding without one, in which two or more parties say what they will do together."""
+
+    title = models.CharField(max_length=500)
+    short_title = models.CharField(max_length=200, blank=True, default="")
+    kind = CodeField(AgreementKind, default=AgreementKind.AGREEMENT, help_text="The name of the instrument; it does not decide its legal force.")
+    legal_force = CodeField(LegalForce, default=LegalForce.UNDETERMINED)
+    status = CodeField(AgreementStatus, default=AgreementStatus.UNKNOWN, help_text="Only a binding text can be in force; a non-binding one is operative.")
+    summary = Text()
+    purpose = Text()
+    signed_at_place = models.CharField("place of signature", max_length=200, blank=True, default="")
+    registration = models.CharField(max_length=200, blank=True, default="", help_text="Number in the UN or a national treaty series.")
+    depositary = models.CharField(max_length=200, blank=True, default="", help_text="Who keeps the instruments and records acts.")
+    expires_on = EdtfField(help_text="The last day of its term.")
+    expires_on_first = FirstDay("expires_on")
+    expires_on_last = LastDay("expires_on")
+    next_review_on = EdtfField()
+    next_review_on_first = FirstDay("next_review_on")
+    sectors = models.ManyToManyField(Sector, blank=True, related_name="agreements")
+    lead = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="led_agreements", help_text="Who answers for this record.")
+    team = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="team_agreements", help_text="Analysts and reviewers who read it when it is restricted.")
+
+    objects = AgreementQuerySet.as_manager()
+
+    guards = (
+        ARCHIVING_HAS_A_REASON,
+        Guard(
+            "agreement_superseded_by_another",
+            "A superseded agreement needs a relation by which another supersedes it.",
+            "NEW.status = 'superseded' AND NOT EXISTS (SELECT FROM agreements_agreementrelation r WHERE r.to_agreement_id = NEW.id AND r.kind = 'supersedes')",
+            field="status",
+            when="NEW.status = 'superseded'",
+            deferred=True,
+        ),
+    )
+
+    class Meta:
+        ordering = ["slug"]
+        indexes = [
+            GinIndex(fields=["title"], opclasses=["gin_trgm_ops"], name="agreement_title_contains"),
+            GinIndex(fields=["slug"], opclasses=["gin_trgm_ops"], name="agreement_slug_contains"),
+            models.Index(fields=["status", "id"], name="agreement_by_status"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="agreement_in_force_is_binding",
+                condition=~Q(status__in=[AgreementStatus.IN_FORCE, AgreementStatus.PROVISIONALLY_APPLIED])
+                | Q(legal_force__in=[LegalForce.BINDING, LegalForce.MIXED]),
+                violation_error_message="Only a binding or mixed text can be in force or provisionally applied.",
+                violation_error_code="status",
+            ),
+            models.CheckConstraint(
+                name="agreement_operative_is_non_binding",
+                condition=~Q(status=AgreementStatus.OPERATIVE) | Q(legal_force__in=[LegalForce.NON_BINDING, LegalForce.MIXED]),
+                violation_error_message="Only a non-binding or mixed text can be operative.",
+                violation_error_code="status",
+            ),
+        ]
+
+    def __str__(self):
+        return self.short_title or self.title
+
+
+class AgreementRelation(Identified):
+    """How one agreement stands to another, read from both ends."""
+
+    hangs_on = ("from_agreement", "to_agreement")
+
+    from_agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="relations_from", verbose_name="from")
+    kind = CodeField(RelationKind)
+    to_agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="relations_to", verbose_name="to")
+    note = Text()
+    source = models.ForeignKey("agreements.Source", models.PROTECT, null=True, blank=True, related_name="+")
+    locator = models.CharField(max_length=300, blank=True, default="", help_text="Where in the source: page, section, row.")
+    quote = Text(help_text="The source's own words.")
+
+    guards = (
+        Guard(
+            "agreement_supersession_has_no_circle",
+            "An agreement cannot supersede, by however many steps, one that supersedes it.",
+            """NEW.kind = 'supersedes' AND EXISTS (WITH RECURSIVE after AS (SELECT NEW.to_agreement_id AS id UNION
+                SELECT r.to_agreement_id FROM agreements_agreementrelation r JOIN after ON r.from_agreement_id = after.id WHERE r.kind = 'supersedes')
+                SELECT FROM after WHERE id = NEW.from_agreement_id)""",
+            field="to_agreement",
+            when="NEW.kind = 'supersedes'",
+            deferred=True,
+        ),
+        Guard(
+            "superseded_agreement_keeps_its_relation",
+            "The agreement at the other end is superseded by this relation; change its status first.",
+            """OLD.kind = 'supersedes' AND EXISTS (SELECT FROM agreements_agreement a WHERE a.id = OLD.to_agreement_id AND a.status = 'superseded')
+                AND NOT EXISTS (SELECT FROM agreements_agreementrelation r WHERE r.to_agreement_id = OLD.to_agreement_id AND r.kind = 'supersedes')""",
+            field="kind",
+            code="in_use",
+            events="UPDATE OR DELETE",
+            when="OLD.kind = 'supersedes'",
+            deferred=True,
+        ),
+    )
+
+    class Meta:
+        ordering = ["uid"]
+        constraints = [
+            models.UniqueConstraint(fields=["from_agreement", "kind", "to_agreement"], name="agreement_relation_is_stated_once", violation_error_message="This relation is already recorded.", violation_error_code="to_agreement"),
+            models.CheckConstraint(name="agreement_relation_needs_two", condition=~Q(from_agreement=F("to_agreement")), violation_error_message="An agreement has no relation to itself.", violation_error_code="to_agreement"),
+        ]
+
+    def __str__(self):
+        return f"{self.from_agreement} {self.get_kind_display().lower()} {self.to_agreement}"
+
+
+class Participation(Identified):
+    """One spell of one party in one role: a party may leave and return."""
+
+    hangs_on = ("agreement",)
+
+    agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="participations")
+    party = models.ForeignKey(Party, models.PROTECT, related_name="participations")
+    role = CodeField(ParticipationRole)
+    since = EdtfField(help_text="The first day of the spell.")
+    since_first = FirstDay("since")
+    until = EdtfField(help_text="The first day on which it no longer holds.")
+    until_first = FirstDay("until")
+    focus_area = models.ForeignKey(FocusArea, models.PROTECT, null=True, blank=True, related_name="participations")
+    contribution = Text(help_text="What the party brings in.")
+    note = Text()
+
+    class Meta:
+        ordering = ["uid"]
+        constraints = [
+            models.CheckConstraint(name="participation_ends_after_it_begins", condition=Q(until_first__isnull=True) | Q(since_first__isnull=True) | Q(until_first__gte=F("since_first")), violation_error_message="A spell cannot end before it begins.", violation_error_code="since"),
+            models.UniqueConstraint(fields=["agreement", "party", "role", "since"], name="participation_is_recorded_once", violation_error_message="This spell is already recorded.", violation_error_code="since"),
+            ExclusionConstraint(
+                name="participation_spells_do_not_overlap",
+                expressions=[
+                    ("agreement", RangeOperators.EQUAL),
+                    ("party", RangeOperators.EQUAL),
+                    ("role", RangeOperators.EQUAL),
+                    (Func("since_first", "until_first", function="daterange", output_field=DateRangeField()), RangeOperators.OVERLAPS),
+                ],
+                violation_error_message="This party already has this role in an overlapping spell.",
+                violation_error_code="since",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.party} in {self.agreement} as {self.get_role_display().lower()}"

@@ -1,0 +1,88 @@
+"""Dates as sources give them: to the day, the month or the year, exact or about (EDTF level 0 and `~`).
+
+The text is the fact. PostgreSQL derives its first and last possible day, for order, filters and deadlines.
+"""
+
+import re
+from calendar import monthrange
+from datetime import date
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+SHAPE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?~?", re.ASCII)
+EXAMPLES = "Write a date as 2025-10-20, 2019-01 or 2023, with ~ behind it for “about”, or leave it empty."
+
+
+def first_day(text: str) -> date | None:
+    """The earliest day that the date can mean; None where it is unknown. Raises ValueError for what is no date."""
+    if not text:
+        return None
+    if not (match := SHAPE.fullmatch(text)):
+        raise ValueError(EXAMPLES)
+    year, month, day = match.groups()
+    return date(int(year), int(month or 1), int(day or 1))
+
+
+def last_day(text: str) -> date | None:
+    """The latest day that the date can mean: `2030` ends on 2030-12-31."""
+    if (first := first_day(text)) is None:
+        return None
+    precision = text.rstrip("~").count("-")
+    month = first.month if precision else 12
+    return first if precision == 2 else date(first.year, month, monthrange(first.year, month)[1])
+
+
+def validate(text: str) -> None:
+    """Raises ValidationError, with examples, for what is not a date of the calendar in one of the forms."""
+    try:
+        first_day(text)
+    except ValueError as error:
+        raise ValidationError(EXAMPLES, code="invalid_date") from error
+
+
+class EdtfField(models.CharField):
+    """A date of mixed precision, kept as its source gives it; "" where it is unknown."""
+
+    default_validators = [validate]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **{"max_length": 11, "blank": True, "default": ""} | kwargs)
+
+    def deconstruct(self):
+        name, path, args, kwargs = super().deconstruct()
+        return name, path, args, {k: v for k, v in kwargs.items() if k not in {"max_length", "blank", "default"}}
+
+    def db_check(self, connection):
+        return f"\"{self.column}\" ~ '^([0-9]{{4}}(-[0-9][0-9](-[0-9][0-9])?)?~?)?$'"
+
+
+def _part(start: int) -> str:
+    return f"nullif(substr(rtrim(%(expressions)s, '~'), {start}, 2), '')::int"
+
+
+FIRST = f"make_date(nullif(substr(%(expressions)s, 1, 4), '')::int, coalesce({_part(6)}, 1), coalesce({_part(9)}, 1))"
+# Adding an interval to a date gives a timestamp without zone, so the whole stays immutable, as a generated column must.
+LAST = f"""(case length(rtrim(%(expressions)s, '~'))
+ when 4 then make_date(substr(%(expressions)s, 1, 4)::int, 12, 31)
+ when 7 then ({FIRST} + interval '1 month' - interval '1 day')::date else {FIRST} end)"""
+
+
+def _day(name: str, template: str) -> models.GeneratedField:
+    # The text stands in the template as a quoted column: Django would wrap F() in no other way.
+    return models.GeneratedField(
+        expression=models.Func(models.F(name), template=template, output_field=models.DateField()),
+        output_field=models.DateField(null=True),
+        db_persist=True,
+        editable=False,
+    )
+
+
+def FirstDay(name: str) -> models.GeneratedField:  # noqa: N802 - reads as a field where it is used
+    """The first possible day of the EDTF field `name`, kept by the database."""
+    return _day(name, FIRST)
+
+
+def LastDay(name: str) -> models.GeneratedField:  # noqa: N802
+    """The last possible day of the EDTF field `name`, kept by the database."""
+    return _day(name, LAST)

@@ -1,0 +1,65 @@
+"""`manage.py pg`: the private PostgreSQL of the project, and a prompt on whichever database is used."""
+
+import os
+import shutil
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db.backends.postgresql.client import DatabaseClient
+
+from policytracker import postgres
+
+
+class Command(BaseCommand):
+    help = "Starts and stops the private PostgreSQL under .data/, says whether it runs, and opens psql."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser):
+        actions = parser.add_subparsers(dest="action", required=True)
+        actions.add_parser("start", help="make the database if need be, and start the server")
+        actions.add_parser("stop", help="stop the server")
+        actions.add_parser("status", help="say whether the server runs; exit with 3 if not")
+        # No prefix of options: every argument is psql's.
+        psql = actions.add_parser(
+            "psql", help="open a prompt on the database; arguments go to psql", prefix_chars="\0", add_help=False
+        )
+        psql.add_argument("arguments", nargs="*")
+
+    def handle(self, *args, action, **options):
+        try:
+            getattr(self, action)(**options)
+        except (postgres.PostgresError, OSError) as error:
+            raise CommandError(str(error)) from error
+
+    def start(self, **options):
+        if os.environ.get("DATABASE_URL"):
+            self.stdout.write("DATABASE_URL is set: the private PostgreSQL is not needed.")
+            return
+        started = postgres.start()
+        self.stdout.write(f"{'Started' if started else 'Already running'}: {postgres.status()}")
+
+    def stop(self, **options):
+        self.stdout.write("PostgreSQL has stopped." if postgres.stop() else "PostgreSQL was not running.")
+
+    def status(self, **options):
+        running = postgres.status()
+        if running is None:
+            raise CommandError("PostgreSQL is not running.", returncode=3)
+        self.stdout.write(running)
+
+    def psql(self, arguments, **options):
+        if not os.environ.get("DATABASE_URL") and postgres.status() is None:
+            raise CommandError("PostgreSQL is not running. Start it with: manage.py pg start")
+        command, environment = DatabaseClient.settings_to_cmd_args_env(settings.DATABASES["default"], arguments)
+        os.execve(self.find_psql(), command, {**os.environ, **(environment or {})})
+
+    def find_psql(self):
+        beside_server = None
+        try:
+            beside_server = shutil.which("psql", path=postgres.programs()[0])
+        except postgres.PostgresError:
+            pass  # with DATABASE_URL there need be no server here
+        found = beside_server or shutil.which("psql")
+        if not found:
+            raise CommandError("psql was not found. Install your distribution's PostgreSQL client.")
+        return found

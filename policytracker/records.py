@@ -1,0 +1,196 @@
+"""The base of every record: what PostgreSQL counts and dates, who acts, and the guards that rows keep."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from django.core.validators import MaxLengthValidator
+from django.db import connection, models, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from policytracker.edtf import EdtfField, FirstDay, LastDay
+from policytracker.visibility import Publication, Reader, Visibility
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A rule over more than one row or moment, kept by a trigger.
+
+    `broken` is an SQL condition on NEW (and OLD) that is true where the rule is broken. A guard that looks at other rows is
+    `deferred`: it is asked when the act ends, of the row as it then is, so that rows may come in any order; of two acts that
+    ask at once, the second waits for the first. `when` says on which rows it need not be asked at all. `field` is where a
+    person mends it, `code` how the API names the refusal.
+    """
+
+    name: str
+    sentence: str
+    broken: str
+    field: str = ""
+    code: str = ""
+    events: str = "INSERT OR UPDATE"
+    when: str = ""
+    deferred: bool = False
+
+    @classmethod
+    def no_circle(cls, name: str, sentence: str, table: str, field: str) -> Guard:
+        """Nobody stands above itself, by however many steps along the column of `field`."""
+        column = f"{field}_id"
+        broken = f"""EXISTS (WITH RECURSIVE above AS (SELECT NEW.{column} AS id UNION
+            SELECT t.{column} FROM {table} t JOIN above ON t.id = above.id) SELECT FROM above WHERE id = NEW.id)"""
+        return cls(name, sentence, broken, field=field, when=f"NEW.{column} IS NOT NULL", deferred=True)
+
+
+NO_REASON = "coalesce(actor() ->> 'reason', '') = ''"
+ARCHIVING_HAS_A_REASON = Guard(
+    "archiving_has_a_reason",
+    "Say why it goes into the archive, or comes back from it.",
+    f"OLD.publication <> NEW.publication AND 'archived' IN (OLD.publication, NEW.publication) AND {NO_REASON}",
+    field="publication",
+    code="reason_required",
+    events="UPDATE",
+)
+MOVED_DEADLINE_HAS_A_REASON = Guard(
+    "moved_deadline_has_a_reason",
+    "Say why the due day changes.",
+    f"OLD.due_on NOT IN ('', NEW.due_on) AND {NO_REASON}",
+    field="due_on",
+    code="reason_required",
+    events="UPDATE",
+)
+
+
+class RecordQuerySet(models.QuerySet):
+    """Rows of one model; what a person may read of them is asked here and nowhere else."""
+
+    def get_by_natural_key(self, key: str) -> Any:
+        return self.get(**{self.model.key: key})
+
+    def readable_by(self, reader: Reader) -> Q:
+        """As readable as every record that this one hangs on."""
+        rule = Q()
+        for name in self.model.hangs_on:
+            field = self.model._meta.get_field(name)
+            parent = Q(**{f"{name}__in": field.related_model.objects.visible_to(reader).values("pk")})
+            rule &= parent | Q(**{f"{name}__isnull": True}) if field.null else parent
+        return rule
+
+    def visible_to(self, user: Any) -> Self:
+        """The rows that exist for this user (DESIGN 10)."""
+        reader = Reader.of(user)
+        if reader.sees_all:
+            return self.all()
+        return self.filter(self.readable_by(reader)) if reader.roles else self.none()
+
+
+class Text(models.TextField):
+    """Prose, of at most 100,000 characters, "" where there is none."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **{"max_length": 100_000, "blank": True, "default": ""} | kwargs)
+        self.validators.append(MaxLengthValidator(self.max_length))
+
+    def deconstruct(self):
+        name, path, args, kwargs = super().deconstruct()
+        return name, path, args, kwargs
+
+
+class Record(models.Model):
+    """What every record has. `version`, `created_at` and `updated_at` are written by PostgreSQL alone."""
+
+    key: ClassVar[str]
+    hangs_on: ClassVar[tuple[str, ...]] = ()
+    guards: ClassVar[tuple[Guard, ...]] = ()
+
+    version = models.PositiveIntegerField(db_default=1, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = RecordQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def natural_key(self) -> tuple[str]:
+        return (str(getattr(self, self.key)),)
+
+
+class Coded(Record):
+    """A record that the field knows by a short code."""
+
+    key = "code"
+    code = models.SlugField(max_length=60, unique=True)
+
+    class Meta:
+        abstract = True
+
+
+class Slugged(Record):
+    """A record known by a readable name of its own."""
+
+    key = "slug"
+    slug = models.SlugField(max_length=120, unique=True)
+
+    class Meta:
+        abstract = True
+
+
+class Identified(Record):
+    """A record without a name of its own; its uid is key, reference and address."""
+
+    key = "uid"
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class Published(Slugged):
+    """A register: its rows are drafted, published, archived, and may be kept from some readers."""
+
+    visibility = models.CharField(max_length=10, choices=Visibility, default=Visibility.PUBLIC)
+    publication = models.CharField(max_length=10, choices=Publication, default=Publication.DRAFT)
+
+    guards = (ARCHIVING_HAS_A_REASON,)
+
+    class Meta:
+        abstract = True
+
+
+class Due(models.Model):
+    """A record that is to be done by a day. The first due day that was ever set stays beside the present one."""
+
+    due_on = EdtfField(verbose_name="due on", help_text="The day by which it is to be done.")
+    due_on_first = FirstDay("due_on")
+    due_on_last = LastDay("due_on")
+    original_due_on = EdtfField(editable=False, help_text="The first due day that was set; never changed.")
+    original_due_on_first = FirstDay("original_due_on")
+
+    class Meta:
+        abstract = True
+
+
+@contextmanager
+def acting(user: Any = None, reason: str = "", door: str = "") -> Iterator[None]:
+    """One act in one transaction: history keeps who did it, why and by which door. An act within an act adds to it.
+
+    What several rows must keep together is checked before it ends, so a broken rule is raised here, as IntegrityError.
+    """
+    actor = {"reason": reason, "door": door}
+    if user is not None and user.is_authenticated:
+        actor |= {"id": user.pk, "user": user.get_username()}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT coalesce(current_setting('policytracker.actor', true), '')")
+        outer = cursor.fetchone()[0]
+        actor = (json.loads(outer) if outer else {"door": "shell"}) | {k: v for k, v in actor.items() if v}
+        cursor.execute("SELECT set_config('policytracker.actor', %s, true)", [json.dumps(actor)])
+        yield
+        cursor.execute(
+            "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED; SELECT set_config('policytracker.actor', %s, true)",
+            [outer],
+        )

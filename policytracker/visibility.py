@@ -1,0 +1,89 @@
+"""Who sees what: the rule of which every `visible_to()` is made (DESIGN 10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Expression, IntegerField, Q, TextChoices
+
+if TYPE_CHECKING:
+    from policytracker.models import User
+
+
+class Visibility(TextChoices):
+    """For whose eyes a record is."""
+
+    PUBLIC = "public", "Public"
+    INTERNAL = "internal", "Internal"
+    RESTRICTED = "restricted", "Restricted"
+
+
+class Publication(TextChoices):
+    """Where a record stands on its way to the public."""
+
+    DRAFT = "draft", "Draft"
+    PUBLISHED = "published", "Published"
+    ARCHIVED = "archived", "Archived"
+
+
+class Role(TextChoices):
+    """The five groups, by the names that a migration gives them."""
+
+    READER = "reader", "Reader"
+    OFFICER = "party officer", "Party officer"
+    ANALYST = "analyst", "Analyst"
+    REVIEWER = "reviewer", "Reviewer"
+    ADMINISTRATOR = "administrator", "Administrator"
+
+
+class Slot(Expression):
+    """A value that a compiled statement gets at each run: the user, the day, the address of this server."""
+
+    def __init__(self, name: str, output_field=None, cast: str = ""):
+        super().__init__(output_field=output_field or IntegerField())
+        self.name, self.cast = name, cast
+
+    def as_sql(self, compiler, connection):
+        return f"%s{self.cast}", [self]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who is reading: the roles decide the shape of a query, the id is a value in it."""
+
+    roles: frozenset[str]
+    id: int | Slot | None = None
+
+    @property
+    def sees_all(self) -> bool:
+        return Role.ADMINISTRATOR in self.roles
+
+    @property
+    def sees_unapproved(self) -> bool:
+        """Whether every draft and returned update is read, not only one's own."""
+        return bool(self.roles & {Role.REVIEWER, Role.ADMINISTRATOR})
+
+    @classmethod
+    def of(cls, who: User | Reader | Any) -> Reader:
+        """The reader that a user is; the anonymous and users without a group read nothing."""
+        if isinstance(who, Reader):
+            return who
+        return cls(who.roles, who.pk) if who.is_authenticated and who.is_active else cls(frozenset())
+
+
+def readable(reader: Reader, *, own: Q, team: Q) -> Q:
+    """The rows of a register that this reader may read.
+
+    `own` picks what belongs to the party for which an officer acts, `team` what is open to this person although restricted.
+    """
+    unrestricted = Q(visibility__in=[Visibility.PUBLIC, Visibility.INTERNAL])
+    finished = ~Q(publication=Publication.DRAFT)
+    rule = Q(visibility=Visibility.PUBLIC) & finished
+    if Role.READER in reader.roles:
+        rule |= unrestricted & finished
+    if Role.OFFICER in reader.roles:
+        rule |= unrestricted & own
+    if reader.roles & {Role.ANALYST, Role.REVIEWER}:
+        rule |= unrestricted | (Q(visibility=Visibility.RESTRICTED) & team)
+    return rule

@@ -1,0 +1,43 @@
+"""The five groups of DESIGN 10, with what each may do. Whoever changes them in the admin is not overruled later."""
+
+from django.contrib.auth.management import create_permissions
+from django.db import migrations
+
+GROUPS = ["reader", "party officer", "analyst", "reviewer", "administrator"]
+PEOPLE = [("policytracker", "user"), ("policytracker", "token"), ("auth", "group"), ("agreements", "partyofficer")]
+APPS = ["policytracker", "auth", "agreements", "recommendations"]
+
+
+def make_groups(apps, schema_editor):
+    for label in APPS:
+        config = apps.get_app_config(label)
+        config.models_module = True  # permissions are made after migrate as a rule, which is too late for groups
+        create_permissions(config, apps=apps, verbosity=0)
+        config.models_module = None
+    Group, Permission = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
+    group = {name: Group.objects.get_or_create(name=name)[0] for name in GROUPS}
+    for permission in Permission.objects.filter(content_type__app_label__in=APPS).select_related("content_type"):
+        kind, model = permission.codename.split("_", 1)
+        if (permission.content_type.app_label, model) in PEOPLE:
+            allowed = ["administrator"]
+        elif permission.content_type.app_label not in ("agreements", "recommendations"):
+            continue
+        elif kind == "view":
+            allowed = GROUPS
+        else:
+            allowed = ["analyst", "reviewer", "administrator"]
+            if permission.codename == "add_progressupdate":
+                allowed = ["party officer", *allowed]
+        for name in allowed:
+            group[name].permissions.add(permission)
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("agreements", "0001_initial"),
+        ("recommendations", "0001_initial"),
+        ("policytracker", "0001_initial"),
+        ("auth", "0012_alter_user_first_name_max_length"),
+        ("contenttypes", "0002_remove_content_type_name"),
+    ]
+    operations = [migrations.RunPython(make_groups, migrations.RunPython.noop)]

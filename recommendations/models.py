@@ -1,0 +1,304 @@
+"""What should follow from agreements, whom it is asked of, and what is known of how far it has come."""
+
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+
+from agreements.models import Agreement, Component, FocusArea, Party, Sector, Source
+from agreements.models.agreements import officers_agreements
+from agreements.models.sources import Confidence, Stance
+from policytracker.codes import CodeField, Codes
+from policytracker.edtf import EdtfField, FirstDay
+from policytracker.records import ARCHIVING_HAS_A_REASON, MOVED_DEADLINE_HAS_A_REASON, Due, Guard, Identified, Published, RecordQuerySet, Text
+from policytracker.visibility import Reader, Role, readable
+
+
+class Status(Codes):
+    """What was done about a recommendation."""
+
+    PROPOSED = "proposed", "put forward; nothing known or found to be done", "Proposed, not started"
+    PLANNED = "planned", "owner or date set; work not begun", "Planned"
+    IN_PROGRESS = "in_progress", "work begun, no part delivered", "In progress"
+    PARTLY_IMPLEMENTED = "partly_implemented", "some parts delivered", "Partly implemented"
+    LARGELY_IMPLEMENTED = "largely_implemented", "main intent met, minor parts open", "Largely implemented"
+    IMPLEMENTED = "implemented", "intent met in full", "Implemented"
+    ADDRESSED_OTHERWISE = "addressed_otherwise", "aim met by another means", "Addressed otherwise"
+    STALLED = "stalled", "begun, no movement for a set time", "Stalled"
+    CLOSED_NOT_IMPLEMENTED = "closed_not_implemented", "ended without delivery", "Closed, not implemented"
+    WITHDRAWN = "withdrawn", "taken back by its maker", "Withdrawn"
+    SUPERSEDED = "superseded", "replaced by another (link required)", "Superseded"
+    NO_LONGER_APPLICABLE = "no_longer_applicable", "circumstances removed the need", "No longer applicable"
+    NOT_ASSESSED = "not_assessed", "state unknown", "Not assessed"
+
+
+class Priority(Codes):
+    CRITICAL = "critical", "failure would defeat the agreement's purpose", "Critical"
+    HIGH = "high", "large effect or near deadline", "High"
+    MEDIUM = "medium", "ordinary", "Medium"
+    LOW = "low", "helpful and not needed", "Low"
+    UNSET = "unset", "source gives none", "Not set"
+
+
+class RecommendationQuerySet(RecordQuerySet):
+    def readable_by(self, reader):
+        """By its own fields. Its owner reads a restricted one, and so does the team of any of its agreements."""
+        links = Recommendation.agreements.through.objects
+        theirs = Agreement.team.through.objects.filter(user=reader.id)
+        own = Q(pk__in=links.filter(officers_agreements(reader, "agreement")).values("recommendation"))
+        team = Q(owner=reader.id) | Q(pk__in=links.filter(agreement__in=theirs.values("agreement")).values("recommendation"))
+        return readable(reader, own=own, team=team)
+
+    def open(self):
+        """Those of which more is expected."""
+        return self.filter(closed_on__isnull=True)
+
+    def overdue(self, *, on):
+        """Open, and past the last day on which they could be called in time."""
+        return self.open().filter(due_on_last__lt=on)
+
+    def addressed_to(self, parties):
+        """Those that ask something of any of the parties."""
+        return self.filter(Exists(Addressee.objects.filter(recommendation=OuterRef("pk"), party__in=parties)))
+
+
+class Recommendation(Published, Due):
+    """Something that should be done about an agreement, by somebody, and how far it has come.
+
+    Status and its companions are written by progress.py alone, from the updates that were approved.
+    """
+
+    key_action = models.CharField(max_length=400, help_text="What should be done.")
+    details = Text()
+    expected_outcome = Text()
+    focus_area = models.ForeignKey(FocusArea, models.PROTECT, null=True, blank=True, related_name="recommendations")
+    agreements = models.ManyToManyField(Agreement, blank=True, related_name="recommendations")
+    components = models.ManyToManyField(Component, blank=True, related_name="recommendations")
+    sectors = models.ManyToManyField(Sector, blank=True, related_name="recommendations")
+    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
+    made_by = models.ForeignKey(Party, models.PROTECT, null=True, blank=True, related_name="recommendations_made", help_text="The party or body that made it.")
+    made_by_text = models.CharField(max_length=300, blank=True, default="", help_text="Who made it, in the source's words.")
+    made_on = EdtfField()
+    made_on_first = FirstDay("made_on")
+    source = models.ForeignKey(Source, models.PROTECT, null=True, blank=True, related_name="recommendations")
+    locator = models.CharField(max_length=300, blank=True, default="", help_text="Where in the source: page, section, row.")
+    quote = Text(help_text="The source's own words.")
+    priority = CodeField(Priority, default=Priority.UNSET)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="recommendations", help_text="Who follows it here.")
+    update_every = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(3650)], help_text="After how many days its assessment is stale; 90 where empty.")
+    superseded_by = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="supersedes")
+    source_scheme = models.CharField(max_length=60, blank=True, default="", help_text="The register whose own status word is kept beside ours.")
+    source_code = models.CharField(max_length=200, blank=True, default="", help_text="That register's own status word, verbatim.")
+
+    status = CodeField(Status, default=Status.NOT_ASSESSED, editable=False, help_text="Our assessment.")
+    claimed_status = CodeField(Status, blank=True, default="", editable=False, help_text="The newest claim of any party.")
+    status_since = models.DateField(null=True, blank=True, editable=False)
+    progress_percent = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
+    last_update_on = models.DateField(null=True, blank=True, editable=False)
+    closed_on = models.DateField(null=True, blank=True, editable=False)
+
+    objects = RecommendationQuerySet.as_manager()
+
+    guards = (
+        ARCHIVING_HAS_A_REASON,
+        MOVED_DEADLINE_HAS_A_REASON,
+        Guard.no_circle("recommendation_is_not_its_own_parent", "A recommendation cannot be part of itself.", "recommendations_recommendation", "parent"),
+        Guard.no_circle("recommendation_does_not_supersede_itself", "A recommendation cannot be replaced by itself.", "recommendations_recommendation", "superseded_by"),
+    )
+
+    class Meta:
+        ordering = ["slug"]
+        indexes = [
+            GinIndex(fields=["key_action"], opclasses=["gin_trgm_ops"], name="recommendation_text_contains"),
+            GinIndex(fields=["slug"], opclasses=["gin_trgm_ops"], name="recommendation_slug_contains"),
+            models.Index(fields=["due_on_first", "id"], name="recommendation_by_due_day"),
+            models.Index(fields=["due_on_last"], condition=Q(closed_on__isnull=True), name="recommendation_open_by_due_day"),
+            models.Index(fields=["status", "id"], name="recommendation_by_status"),
+            models.Index(fields=["priority", "id"], name="recommendation_by_priority"),
+            models.Index(fields=["last_update_on", "id"], name="recommendation_by_last_update"),
+        ]
+        constraints = [
+            models.CheckConstraint(name="recommendation_percent_is_a_share", condition=Q(progress_percent__isnull=True) | Q(progress_percent__lte=100), violation_error_message="Progress is a share of 100.", violation_error_code="progress_percent"),
+        ]
+
+    def __str__(self):
+        return self.key_action
+
+
+class Response(Codes):
+    NONE_RECORDED = "none_recorded", "No response recorded"
+    ACCEPTED = "accepted", "Accepted"
+    ACCEPTED_IN_PART = "accepted_in_part", "Accepted in part"
+    NOTED = "noted", "Noted"
+    REJECTED = "rejected", "Rejected"
+    DEFERRED = "deferred", "Deferred"
+
+
+class AddresseeRole(Codes):
+    LEAD = "lead", "Lead"
+    SUPPORT = "support", "Support"
+
+
+class Addressee(Identified):
+    """A party of which a recommendation asks something, and what it answered."""
+
+    hangs_on = ("recommendation",)
+
+    recommendation = models.ForeignKey(Recommendation, models.PROTECT, related_name="addressees")
+    party = models.ForeignKey(Party, models.PROTECT, related_name="addressed")
+    role = CodeField(AddresseeRole, default=AddresseeRole.LEAD)
+    response = CodeField(Response, default=Response.NONE_RECORDED)
+    responded_on = EdtfField()
+    responded_on_first = FirstDay("responded_on")
+    response_text = Text()
+    source = models.ForeignKey(Source, models.PROTECT, null=True, blank=True, related_name="+")
+    locator = models.CharField(max_length=300, blank=True, default="", help_text="Where in the source: page, section, row.")
+    quote = Text(help_text="The source's own words.")
+
+    class Meta:
+        ordering = ["uid"]
+        constraints = [
+            models.UniqueConstraint(fields=["recommendation", "party"], name="addressee_is_named_once", violation_error_message="This party is already addressed.", violation_error_code="party"),
+        ]
+
+    def __str__(self):
+        return f"{self.party} ({self.get_response_display().lower()})"
+
+
+class UpdateKind(Codes):
+    ASSESSMENT = "assessment", "what we find", "Assessment"
+    CLAIM = "claim", "what a party says of itself", "Claim"
+    NOTE = "note", "worth knowing; changes no status", "Note"
+
+
+class Review(Codes):
+    DRAFT = "draft", "Draft"
+    SUBMITTED = "submitted", "Submitted"
+    APPROVED = "approved", "Approved"
+    RETURNED = "returned", "Returned"
+
+
+class ProgressUpdateQuerySet(RecordQuerySet):
+    def readable_by(self, reader: Reader):
+        """Approved ones go with the recommendation; what is unfinished is its author's and the reviewers' business."""
+        stage = Q(review=Review.APPROVED) | Q(author=reader.id)
+        if reader.roles & {Role.ANALYST, Role.REVIEWER}:
+            stage |= Q(review=Review.SUBMITTED)
+        if reader.sees_unapproved:
+            stage = Q()
+        return super().readable_by(reader) & stage
+
+    def standing(self, kind: str = UpdateKind.ASSESSMENT):
+        """Approved and not voided, the one that counts today first."""
+        return self.filter(kind=kind, review=Review.APPROVED, voided_at__isnull=True).order_by("-reported_on", "-reviewed_at", "-uid")
+
+
+class ProgressUpdate(Identified):
+    """What was found, claimed or noted about a recommendation on a day. Append-only once approved."""
+
+    hangs_on = ("recommendation",)
+
+    recommendation = models.ForeignKey(Recommendation, models.PROTECT, related_name="updates")
+    kind = CodeField(UpdateKind, default=UpdateKind.ASSESSMENT)
+    status = CodeField(Status, blank=True, default="")
+    progress_percent = models.PositiveSmallIntegerField(null=True, blank=True, validators=[MaxValueValidator(100, "Progress is a share of 100.")])
+    reported_on = models.DateField(help_text="The day on which it was true.")
+    narrative = Text()
+    reason = Text(help_text="Why it steps back or is opened again.")
+    party = models.ForeignKey(Party, models.PROTECT, null=True, blank=True, related_name="claims", help_text="Whose claim it is.")
+    assessed_by = models.CharField(max_length=300, blank=True, default="", help_text="The outside body whose finding it is, if not ours.")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="updates")
+    review = CodeField(Review, default=Review.DRAFT)
+    reviewed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="reviewed_updates")
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+    review_note = Text()
+    voided_at = models.DateTimeField(null=True, blank=True)
+    voided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="voided_updates")
+    void_reason = Text()
+    corrects = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="corrected_by")
+    closes = models.BooleanField(default=False, help_text="No more is expected, although it is not implemented in full.")
+
+    objects = ProgressUpdateQuerySet.as_manager()
+
+    guards = (
+        Guard(
+            "update_is_append_only",
+            "An approved update stays as it is; it can only be voided, with a reason.",
+            "OLD.review = 'approved'",
+            code="append_only",
+            events="DELETE",
+        ),
+        Guard(
+            "update_changes_only_by_voiding",
+            "An approved update stays as it is; it can only be voided, with a reason, and once.",
+            """OLD.review = 'approved' AND (OLD.voided_at IS NOT NULL OR NEW.voided_at IS NULL OR NEW.void_reason = ''
+                OR to_jsonb(OLD) - '{voided_at,voided_by_id,void_reason,version,updated_at}'::text[]
+                   <> to_jsonb(NEW) - '{voided_at,voided_by_id,void_reason,version,updated_at}'::text[])""",
+            code="append_only",
+            events="UPDATE",
+        ),
+        Guard(
+            "update_is_not_of_the_future",
+            "It cannot have been true on a day to come.",
+            "NEW.reported_on > (now() AT TIME ZONE 'UTC')::date",
+            field="reported_on",
+            code="future_date",
+        ),
+    )
+
+    class Meta:
+        ordering = ["-reported_on", "-reviewed_at", "-uid"]
+        indexes = [
+            models.Index(fields=["recommendation", "kind", "-reported_on"], condition=Q(review=Review.APPROVED, voided_at__isnull=True), name="update_that_stands"),
+            models.Index(fields=["reported_on", "id"], name="update_by_day"),
+            models.Index(fields=["review", "id"], condition=~Q(review=Review.APPROVED), name="update_in_review"),
+        ]
+        constraints = [
+            models.CheckConstraint(name="update_percent_is_a_share", condition=Q(progress_percent__isnull=True) | Q(progress_percent__lte=100), violation_error_message="Progress is a share of 100.", violation_error_code="progress_percent"),
+            models.CheckConstraint(name="update_status_unless_a_note", condition=Q(kind=UpdateKind.NOTE, status="") | (~Q(kind=UpdateKind.NOTE) & ~Q(status="")), violation_error_message="An assessment or claim has a status, a note has none.", violation_error_code="status"),
+            models.CheckConstraint(name="update_claim_has_a_party", condition=~Q(kind=UpdateKind.CLAIM) | Q(party__isnull=False), violation_error_message="A claim is a party's.", violation_error_code="party"),
+            models.CheckConstraint(name="update_void_has_a_reason", condition=Q(voided_at__isnull=True, void_reason="") | (Q(voided_at__isnull=False) & ~Q(void_reason="")), violation_error_message="Say why it is voided.", violation_error_code="void_reason"),
+        ]
+
+    def __str__(self):
+        return f"{self.get_kind_display()} of {self.reported_on}: {self.get_status_display() or 'note'}"
+
+
+class Evidence(Identified):
+    """The words by which a source bears out, or contradicts, an update."""
+
+    hangs_on = ("update",)
+
+    update = models.ForeignKey(ProgressUpdate, models.CASCADE, related_name="evidence")
+    source = models.ForeignKey(Source, models.PROTECT, related_name="evidence")
+    locator = models.CharField(max_length=300, blank=True, default="", help_text="Where in the source: page, section, row.")
+    quote = Text(help_text="The source's own words.")
+    stance = CodeField(Stance, default=Stance.SUPPORTS)
+    confidence = CodeField(Confidence, default=Confidence.REPORTED)
+
+    guards = (
+        Guard(
+            "evidence_of_an_approved_update_stays",
+            "The evidence of an approved update stays as it is.",
+            "EXISTS (SELECT FROM recommendations_progressupdate u WHERE u.id = OLD.update_id AND u.review = 'approved')",
+            code="append_only",
+            events="UPDATE OR DELETE",
+        ),
+        Guard(
+            "evidence_comes_with_its_update",
+            "The evidence of an approved update is filed together with it.",
+            """EXISTS (SELECT FROM recommendations_progressupdate u WHERE u.id = NEW.update_id AND u.review = 'approved')
+                AND NOT EXISTS (SELECT FROM policytracker_change c WHERE c.tbl = 'recommendations_progressupdate'
+                    AND c.row_id = NEW.update_id AND c.op = 'insert' AND c.txid = pg_current_xact_id())""",
+            code="append_only",
+            events="INSERT",
+        ),
+    )
+
+    class Meta:
+        ordering = ["uid"]
+        verbose_name_plural = "evidence"
+
+    def __str__(self):
+        return f"{self.source} {self.get_stance_display().lower()} it"
