@@ -57,32 +57,33 @@ class EdtfField(models.CharField):
         return f"\"{self.column}\" ~ '^([0-9]{{4}}(-[0-9][0-9](-[0-9][0-9])?)?~?)?$'"
 
 
-def _part(start: int) -> str:
-    return f"nullif(substr(rtrim(%(expressions)s, '~'), {start}, 2), '')::int"
-
-
-FIRST = f"make_date(nullif(substr(%(expressions)s, 1, 4), '')::int, coalesce({_part(6)}, 1), coalesce({_part(9)}, 1))"
-# Adding an interval to a date gives a timestamp without zone, so the whole stays immutable, as a generated column must.
-LAST = f"""(case length(rtrim(%(expressions)s, '~'))
- when 4 then make_date(substr(%(expressions)s, 1, 4)::int, 12, 31)
- when 7 then ({FIRST} + interval '1 month' - interval '1 day')::date else {FIRST} end)"""
-
-
-def _day(name: str, template: str) -> models.GeneratedField:
-    # The text stands in the template as a quoted column: Django would wrap F() in no other way.
+def _day(name: str, function: str) -> models.GeneratedField:
     return models.GeneratedField(
-        expression=models.Func(models.F(name), template=template, output_field=models.DateField()),
+        expression=models.Func(models.F(name), function=function, output_field=models.DateField()),
         output_field=models.DateField(null=True),
         db_persist=True,
-        editable=False,
     )
 
 
 def FirstDay(name: str) -> models.GeneratedField:  # noqa: N802 - reads as a field where it is used
     """The first possible day of the EDTF field `name`, kept by the database."""
-    return _day(name, FIRST)
+    return _day(name, "edtf_first")
 
 
 def LastDay(name: str) -> models.GeneratedField:  # noqa: N802
     """The last possible day of the EDTF field `name`, kept by the database."""
-    return _day(name, LAST)
+    return _day(name, "edtf_last")
+
+
+# Made by the first migration, since the columns are made of them. A change of them would not touch the days already kept.
+FUNCTIONS = """
+CREATE FUNCTION edtf_first(edtf text) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+SELECT make_date(nullif(substr(edtf, 1, 4), '')::int,
+    coalesce(nullif(substr(rtrim(edtf, '~'), 6, 2), '')::int, 1), coalesce(nullif(substr(rtrim(edtf, '~'), 9, 2), '')::int, 1)) $$;
+
+CREATE FUNCTION edtf_last(edtf text) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+SELECT CASE length(rtrim(edtf, '~'))
+    WHEN 4 THEN make_date(substr(edtf, 1, 4)::int, 12, 31)
+    WHEN 7 THEN (edtf_first(edtf) + interval '1 month' - interval '1 day')::date
+    ELSE edtf_first(edtf) END $$;
+"""

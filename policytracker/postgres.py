@@ -144,7 +144,7 @@ def check_data_folder(version: int) -> None:
 def lock() -> Iterator[None]:
     """One of us at a time. The lock ends with its process, so a crash leaves none behind."""
     try:
-        DATA.mkdir(parents=True, exist_ok=True)
+        DATA.mkdir(mode=0o711, parents=True, exist_ok=True)
         folder = os.open(DATA, os.O_RDONLY)
     except OSError as error:
         raise PostgresError(f"{DATA} cannot be used: {error.strerror}.") from None

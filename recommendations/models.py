@@ -157,7 +157,7 @@ class Addressee(Identified):
     quote = Text(help_text="The source's own words.")
 
     class Meta:
-        ordering = ["uid"]
+        ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["recommendation", "party"], name="addressee_is_named_once", violation_error_message="This party is already addressed.", violation_error_code="party"),
         ]
@@ -297,7 +297,7 @@ class Evidence(Identified):
     )
 
     class Meta:
-        ordering = ["uid"]
+        ordering = ["id"]
         verbose_name_plural = "evidence"
 
     def __str__(self):

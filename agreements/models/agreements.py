@@ -218,7 +218,7 @@ class AgreementRelation(Identified):
     )
 
     class Meta:
-        ordering = ["uid"]
+        ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["from_agreement", "kind", "to_agreement"], name="agreement_relation_is_stated_once", violation_error_message="This relation is already recorded.", violation_error_code="to_agreement"),
             models.CheckConstraint(name="agreement_relation_needs_two", condition=~Q(from_agreement=F("to_agreement")), violation_error_message="An agreement has no relation to itself.", violation_error_code="to_agreement"),
@@ -245,7 +245,7 @@ class Participation(Identified):
     note = Text()
 
     class Meta:
-        ordering = ["uid"]
+        ordering = ["id"]
         constraints = [
             models.CheckConstraint(name="participation_ends_after_it_begins", condition=Q(until_first__isnull=True) | Q(since_first__isnull=True) | Q(until_first__gte=F("since_first")), violation_error_message="A spell cannot end before it begins.", violation_error_code="since"),
             models.UniqueConstraint(fields=["agreement", "party", "role", "since"], name="participation_is_recorded_once", violation_error_message="This spell is already recorded.", violation_error_code="since"),

@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from agreements.models.agreements import Agreement, officers_agreements
 from agreements.models.parties import Party, Sector
-from policytracker.codes import CodeField, Codes
+from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay, LastDay
 from policytracker.records import ARCHIVING_HAS_A_REASON, MOVED_DEADLINE_HAS_A_REASON, Due, Guard, Published, RecordQuerySet, Slugged, Text
 from policytracker.visibility import readable
@@ -53,7 +53,7 @@ class Component(Published, Due):
     starts_on = EdtfField()
     starts_on_first = FirstDay("starts_on")
     due_anchor = CodeField(DueAnchor, default=DueAnchor.NONE, help_text="What a relative deadline is counted from.")
-    due_offset = models.CharField(max_length=20, blank=True, default="", validators=[DURATION], help_text="How long after the anchor, such as P6M or P180D.")
+    due_offset = ForeignCode(max_length=20, blank=True, default="", validators=[DURATION], help_text="How long after the anchor, such as P6M or P180D.")
     completed_on = EdtfField()
     completed_on_first = FirstDay("completed_on")
     completed_on_last = LastDay("completed_on")

@@ -7,7 +7,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 
-from policytracker.codes import CodeField, Codes
+from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
 from policytracker.records import Coded, Guard, Text
 
@@ -30,8 +30,8 @@ class Party(Coded):
 
     name = models.CharField(max_length=200)
     kind = CodeField(PartyKind)
-    iso_alpha2 = models.CharField("ISO 3166-1 alpha-2", max_length=2, blank=True, default="", validators=[RegexValidator(r"^[A-Z]{2}\Z", "Two capital letters, as in ISO 3166-1.")])
-    iso_numeric = models.CharField("ISO 3166-1 numeric", max_length=3, blank=True, default="", validators=[RegexValidator(r"^[0-9]{3}\Z", "Three digits, as in ISO 3166-1.")])
+    iso_alpha2 = ForeignCode("ISO 3166-1 alpha-2", max_length=2, blank=True, default="", validators=[RegexValidator(r"^[A-Z]{2}\Z", "Two capital letters, as in ISO 3166-1.")])
+    iso_numeric = ForeignCode("ISO 3166-1 numeric", max_length=3, blank=True, default="", validators=[RegexValidator(r"^[0-9]{3}\Z", "Three digits, as in ISO 3166-1.")])
     parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children", help_text="The party to which it belongs.")
     since = EdtfField(help_text="When it came into being, where that matters.")
     since_first = FirstDay("since")

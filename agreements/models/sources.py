@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from agreements.models.agreements import Agreement, Participation
 from agreements.models.components import Component, Outcome
-from policytracker.codes import CodeField, Codes
+from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
 from policytracker.records import Identified, Published, RecordQuerySet, Slugged, Text
 from policytracker.visibility import readable
@@ -83,7 +83,7 @@ class Source(Published):
     published_on = EdtfField()
     published_on_first = FirstDay("published_on")
     retrieved_on = models.DateField(null=True, blank=True)
-    language = models.CharField(max_length=35, blank=True, default="", help_text="A language tag, such as en or fr-CA.")
+    language = ForeignCode(max_length=35, blank=True, default="", help_text="A language tag, such as en or fr-CA.")
     file = models.FileField(upload_to="sources/", blank=True, default="", max_length=300, validators=[FileExtensionValidator(FILE_TYPES)])
     sha256 = models.CharField("SHA-256 of the file", max_length=64, blank=True, default="", editable=False)
     notes = Text(help_text="Also the whole text, where quotes are to be checked against it.")
@@ -155,7 +155,7 @@ class Citation(Identified):
     stance = CodeField(Stance, default=Stance.SUPPORTS)
 
     class Meta:
-        ordering = ["uid"]
+        ordering = ["id"]
         constraints = [
             models.CheckConstraint(
                 name="citation_has_exactly_one_target",

@@ -34,7 +34,7 @@ def make_groups(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("agreements", "0001_initial"),
+        ("agreements", "0002_initial"),
         ("recommendations", "0001_initial"),
         ("policytracker", "0001_initial"),
         ("auth", "0012_alter_user_first_name_max_length"),

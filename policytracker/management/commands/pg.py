@@ -28,8 +28,10 @@ class Command(BaseCommand):
     def handle(self, *args, action, **options):
         try:
             getattr(self, action)(**options)
-        except (postgres.PostgresError, OSError) as error:
+        except postgres.PostgresError as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"{error.filename} cannot be used: {error.strerror}.") from error
 
     def start(self, **options):
         if os.environ.get("DATABASE_URL"):

@@ -1,0 +1,160 @@
+"""Every refusal as a sentence: of constraints and guards at every door, and in the shapes that the API promises."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, PermissionDenied, ValidationError
+from django.db import DatabaseError, IntegrityError, OperationalError
+from django.db.models import Model
+from django.db.models.deletion import ProtectedError
+from django.http import Http404
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import exception_handler, set_rollback
+
+from policytracker.triggers import guards, records
+
+IN_USE = "Other records refer to it; change or delete those first."
+
+
+class Stale(Exception):
+    """The record has changed since the caller read it."""
+
+    def __init__(self, current_version: int):
+        super().__init__("It has changed since you read it.")
+        self.current_version = current_version
+
+
+class Refusal(exceptions.APIException):
+    """A refusal with a stable code, as {"code", "detail"}."""
+
+    def __init__(self, code: str, detail: str, status_code: int = status.HTTP_409_CONFLICT):
+        super().__init__(detail, code)
+        self.status_code = status_code
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A rule that the database kept: where a person mends it, its sentence, and the code of the refusal, if it has one."""
+
+    field: str
+    sentence: str
+    code: str = ""
+
+
+@cache
+def rules() -> dict[str, Broken]:
+    """Every constraint and guard by its name."""
+    found = {}
+    for model in records():
+        for constraint in model._meta.constraints:
+            field = constraint.violation_error_code or NON_FIELD_ERRORS
+            found[constraint.name] = Broken(field, str(constraint.violation_error_message))
+        for guard in guards(model):
+            code = guard.code or ("closed_record" if guard.name == "closed_record" else "")
+            found[guard.name] = Broken(guard.field or NON_FIELD_ERRORS, guard.sentence, code)
+    return found
+
+
+@cache
+def model_of(table: str) -> type[Model] | None:
+    return next((model for model in apps.get_models(include_auto_created=True) if model._meta.db_table == table), None)
+
+
+def broken(error: DatabaseError) -> Broken | None:
+    """The rule that a write broke; None where the error is of another kind."""
+    diag = getattr(error.__cause__, "diag", None)
+    if diag is None or diag.sqlstate is None or diag.sqlstate[:2] not in {"22", "23"}:
+        return None
+    if rule := rules().get(diag.constraint_name or ""):
+        return rule
+    columns = re.search(r"Key \(([^)]+)\)", diag.message_detail or "")
+    model = model_of(diag.table_name or "")
+    field = _field(model, diag.column_name or (columns.group(1) if columns else ""))
+    match diag.sqlstate:
+        case "23505":
+            return Broken(field, f"{str(model._meta.verbose_name).capitalize() if model else 'A record'} with this {field} already exists.")
+        case "23503" if "still referenced" in (diag.message_detail or ""):
+            return Broken(NON_FIELD_ERRORS, IN_USE, "in_use")
+        case "23503":
+            return Broken(field, "It refers to a record that is no longer there.")
+    return Broken(field, f"The database does not take this value: {diag.message_primary}.")
+
+
+def _field(model: type[Model] | None, column: str) -> str:
+    names = {field.column: field.name for field in model._meta.concrete_fields} if model else {}
+    return names.get(column.split(", ")[-1], NON_FIELD_ERRORS)
+
+
+def sentences(error: ValidationError, model: type[Model]) -> dict[str, list[str]]:
+    """By field, what a model's own validation found; a constraint names its field as its code."""
+    found: dict[str, list[str]] = {}
+    by_field = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
+    for name, errors in by_field.items():
+        for one in errors:
+            field = name
+            if name == NON_FIELD_ERRORS and one.code and _has_field(model, one.code):
+                field = one.code
+            found.setdefault(field, []).extend(one.messages)
+    return found
+
+
+def _has_field(model: type[Model], name: str) -> bool:
+    try:
+        model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return False
+    return True
+
+
+def answer(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler: the answer of API.md 4 to each refusal; None, and so a 500, only for our own mistakes."""
+    view = context.get("view")
+    outside = getattr(view, "outside", lambda field: field)
+    response = _answer(error, outside)
+    if response is None:
+        response = exception_handler(error, context)
+        if response is not None and not isinstance(error, exceptions.ValidationError):
+            detail = getattr(error, "detail", None) or "Not found."
+            if isinstance(error, PermissionDenied):
+                detail = exceptions.PermissionDenied.default_detail
+            response.data = {"code": getattr(detail, "code", "not_found"), "detail": str(detail)}
+        elif response is not None and isinstance(response.data, list):
+            response.data = {"non_field_errors": response.data}
+    set_rollback()
+    return response
+
+
+def _answer(error: Exception, outside) -> Response | None:
+    if isinstance(error, Http404):
+        return Response({"code": "not_found", "detail": "There is no such record."}, status.HTTP_404_NOT_FOUND)
+    if isinstance(error, Stale):
+        body = {"code": "stale", "detail": str(error), "current_version": error.current_version}
+        return Response(body, status.HTTP_412_PRECONDITION_FAILED)
+    if isinstance(error, ProtectedError):
+        return Response({"code": "in_use", "detail": IN_USE}, status.HTTP_409_CONFLICT)
+    if isinstance(error, DatabaseError) and (rule := broken(error)):
+        field = outside(rule.field)
+        if rule.code == "reason_required":
+            return Response({"code": rule.code, "detail": rule.sentence, field: [rule.sentence]}, status.HTTP_400_BAD_REQUEST)
+        if rule.code:
+            return Response({"code": rule.code, "detail": rule.sentence}, status.HTTP_409_CONFLICT)
+        return Response({field: [rule.sentence]}, status.HTTP_400_BAD_REQUEST)
+    if isinstance(error, OperationalError):
+        state = getattr(error.__cause__, "sqlstate", None)
+        if state == "40P01":
+            return Response({"code": "conflict", "detail": "Two writes waited for each other; send this one again."}, status.HTTP_409_CONFLICT)
+        if state == "57014":
+            detail = "This takes too long; ask for less at a time."
+            return Response({"code": "timeout", "detail": detail}, status.HTTP_503_SERVICE_UNAVAILABLE)
+        if state is None or state.startswith("08"):
+            return Response({"code": "unavailable", "detail": "The database cannot be reached."}, status.HTTP_503_SERVICE_UNAVAILABLE)
+    return None
+
+
+__all__ = ["Broken", "IntegrityError", "Refusal", "Stale", "answer", "broken", "sentences"]

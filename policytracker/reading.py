@@ -1,0 +1,152 @@
+"""The read side: a serializer's declaration, turned into SQL once, writes the JSON of many records in one statement.
+
+Filters, visibility and order go through the ordinary queryset and give ids; the statement is kept by what changes its text
+(serializer, fields, expansions, roles of the reader), and gets ids, user, day and address as values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db import connection
+from django.db.models import Case, CharField, DateTimeField, Expression, F, Func, JSONField, Q, Subquery, TextField, Value, When
+from django.db.models.expressions import OuterRef
+from django.db.models.functions import Cast, Concat, NullIf
+from rest_framework import serializers
+
+from policytracker.codes import CodeField, ForeignCode
+from policytracker.edtf import EdtfField
+from policytracker.visibility import Reader, Slot
+
+API = "/api/v1/"
+BASE = Slot("base", TextField(), "::text")
+
+
+class JsonObject(Func):
+    """`json_build_object` of named expressions; unlike jsonb it keeps their order."""
+
+    output_field = JSONField()
+
+    def __init__(self, columns: dict[str, Any]):
+        self.names = list(columns)
+        super().__init__(*columns.values())
+
+    def as_sql(self, compiler, connection, **extra):
+        parts, params = [], []
+        for name, expression in zip(self.names, self.source_expressions, strict=True):
+            sql, values = compiler.compile(expression)
+            parts.append(f"'{name}', {sql}")
+            params += values
+        return f"json_build_object({', '.join(parts)})", params
+
+
+class Moment(Func):
+    """A time as the API writes it: UTC, with microseconds and Z."""
+
+    template = """to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+    output_field = TextField()
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What makes one statement differ from another: the fields, those expanded, and the roles of whoever reads."""
+
+    serializer: type[serializers.Serializer]
+    roles: frozenset[str]
+    fields: tuple[str, ...] = ()
+    expand: frozenset[str] = frozenset()
+
+
+def link(address: str, key: Any) -> Concat:
+    return Concat(BASE, Value(f"{API}{address}/"), Cast(key, TextField()), Value("/"), output_field=TextField())
+
+
+def columns(serializer: serializers.ModelSerializer, reader: Reader, expand: Iterable[str] = ()) -> dict[str, Any]:
+    """The SQL of each field of the serializer, by its name."""
+    fields = serializer.fields
+    has_source = "source" in fields and getattr(fields["source"], "hides", False)
+    found = {}
+    for name, field in fields.items():
+        if hasattr(field, "column"):
+            found[name] = field.column(reader, name in expand)
+        else:
+            found[name] = plain(serializer.Meta.model._meta.get_field(field.source), field.source)
+            if has_source and name in ("locator", "quote") and not reader.sees_all:
+                # Where the source is hidden, so is what would tell what it says.
+                found[name] = Case(When(Q(source__isnull=True) | Q(fields["source"].visible(reader)), then=F(name)), default=Value(""), output_field=CharField())
+    return found
+
+
+def plain(field, path: str) -> Any:
+    if isinstance(field, DateTimeField):
+        return Moment(F(path))
+    if isinstance(field, EdtfField | ForeignCode) or (isinstance(field, CodeField) and field.blank):
+        return NullIf(F(path), Value(""))
+    if field.get_internal_type() == "DecimalField":
+        return Cast(F(path), TextField())
+    return F(path)
+
+
+@lru_cache(1024)
+def statement(shape: Shape) -> tuple[str, tuple]:
+    """The SQL that writes one JSON text for each of the ids, in their order, and its parameters, some of them slots."""
+    serializer = shape.serializer()
+    reader = Reader(shape.roles, Slot("user"))
+    written = columns(serializer, reader, shape.expand)
+    chosen = {name: written[name] for name in (shape.fields or written)}
+    model = serializer.Meta.model
+    rows = model._base_manager.order_by().values_list(Cast(JsonObject(chosen), TextField()), flat=True)
+    sql, params = rows.query.sql_with_params()
+    table = model._meta.db_table
+    return f'{sql} WHERE "{table}"."id" = ANY(%s) ORDER BY array_position(%s, "{table}"."id")', (*params, Slot("ids"), Slot("ids"))
+
+
+def texts(shape: Shape, ids: Sequence[int], *, user: int | None, on: date, base: str) -> list[str]:
+    """The JSON text of each record, in the order of the ids; an id that is gone is left out."""
+    if not ids:
+        return []
+    values = {"ids": list(ids), "user": user, "on": on, "base": base}
+    sql, params = statement(shape)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [values[p.name] if isinstance(p, Slot) else p for p in params])
+        return [text for (text,) in cursor]
+
+
+class Computed(serializers.ReadOnlyField):
+    """A field that PostgreSQL computes: `expression(reader)` is shown, filtered and exported from here."""
+
+    def __init__(self, expression, schema: dict[str, Any] | None = None, **kwargs):
+        self.expression, self.schema = expression, schema or {"type": "string"}
+        super().__init__(**kwargs)
+
+    def column(self, reader: Reader, expand: bool = False):
+        return self.expression(reader)
+
+
+class Address(Computed):
+    """Where the record itself is read."""
+
+    def __init__(self, address: str, key: str, **kwargs):
+        super().__init__(lambda reader: link(address, F(key)), {"type": "string", "format": "uri"}, **kwargs)
+
+
+class Nested(serializers.ListSerializer):
+    """Records that are shown inside the one they belong to."""
+
+    def column(self, reader: Reader, expand: bool = False):
+        model = self.child.Meta.model
+        rows = model.objects.visible_to(reader).filter(**{self.child.Meta.parent: OuterRef("pk")}).order_by("id")
+        return ArraySubquery(rows.values_list(JsonObject(columns(self.child, reader)), flat=True))
+
+
+def parsed(text: str) -> dict[str, Any]:
+    return json.loads(text)
+
+
+__all__ = ["Address", "Computed", "Expression", "JsonObject", "Nested", "Shape", "Subquery", "columns", "link", "statement", "texts"]
