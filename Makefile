@@ -70,7 +70,7 @@ requirements.txt.installed requirements-dev.txt.installed: %.installed: python
 	@if $(PY) -c '' 2> /dev/null && cmp -s $* .venv/$*; then exit; fi; \
 	exec 9> .venv.lock && $(PYTHON) -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)' || exit; \
 	if $(PY) -c '' 2> /dev/null && cmp -s $* .venv/$*; then exit; fi; \
-	if ! $(PY) -c '' 2> /dev/null; then \
+	if ! $(PY) -m pip --version > /dev/null 2>&1; then \
 		echo "Making .venv"; \
 		$(PYTHON) -m venv --clear .venv > /dev/null 2>&1 || $(PYTHON) -m venv --clear --without-pip .venv || exit; \
 	fi; \

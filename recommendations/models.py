@@ -1,18 +1,17 @@
 """What should follow from agreements, whom it is asked of, and what is known of how far it has come."""
 
 from django.conf import settings
-from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
 from agreements.models import Agreement, Component, FocusArea, Party, Sector, Source
-from agreements.models.agreements import officers_agreements
+from agreements.models.agreements import officers_agreements, team_agreements
 from agreements.models.sources import Confidence, Stance
 from policytracker.codes import CodeField, Codes
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records import ARCHIVING_HAS_A_REASON, MOVED_DEADLINE_HAS_A_REASON, Due, Guard, Identified, Published, RecordQuerySet, Text
-from policytracker.visibility import Reader, Role, readable
+from policytracker.records import ARCHIVING_HAS_A_REASON, MOVED_DEADLINE_HAS_A_REASON, Due, Guard, Identified, Published, PublishedQuerySet, RecordQuerySet, Text, words_within
+from policytracker.visibility import Reader, Role
 
 
 class Status(Codes):
@@ -41,14 +40,14 @@ class Priority(Codes):
     UNSET = "unset", "source gives none", "Not set"
 
 
-class RecommendationQuerySet(RecordQuerySet):
-    def readable_by(self, reader):
-        """By its own fields. Its owner reads a restricted one, and so does the team of any of its agreements."""
+class RecommendationQuerySet(PublishedQuerySet):
+    """By its own fields. Its owner reads a restricted one, and so does the team of any of its agreements."""
+
+    def belonging(self, reader):
         links = Recommendation.agreements.through.objects
-        theirs = Agreement.team.through.objects.filter(user=reader.id)
-        own = Q(pk__in=links.filter(officers_agreements(reader, "agreement")).values("recommendation"))
-        team = Q(owner=reader.id) | Q(pk__in=links.filter(agreement__in=theirs.values("agreement")).values("recommendation"))
-        return readable(reader, own=own, team=team)
+        own = links.filter(officers_agreements(reader, "agreement"))
+        team = links.filter(team_agreements(reader, "agreement"))
+        return Q(pk__in=own.values("recommendation")), Q(owner=reader.id) | Q(pk__in=team.values("recommendation"))
 
     def open(self):
         """Those of which more is expected."""
@@ -110,8 +109,8 @@ class Recommendation(Published, Due):
     class Meta:
         ordering = ["slug"]
         indexes = [
-            GinIndex(fields=["key_action"], opclasses=["gin_trgm_ops"], name="recommendation_text_contains"),
-            GinIndex(fields=["slug"], opclasses=["gin_trgm_ops"], name="recommendation_slug_contains"),
+            words_within("key_action", "recommendation_text_contains"),
+            words_within("slug", "recommendation_slug_contains"),
             models.Index(fields=["due_on_first", "id"], name="recommendation_by_due_day"),
             models.Index(fields=["due_on_last"], condition=Q(closed_on__isnull=True), name="recommendation_open_by_due_day"),
             models.Index(fields=["status", "id"], name="recommendation_by_status"),
@@ -260,6 +259,12 @@ class ProgressUpdate(Identified):
             models.CheckConstraint(name="update_claim_has_a_party", condition=~Q(kind=UpdateKind.CLAIM) | Q(party__isnull=False), violation_error_message="A claim is a party's.", violation_error_code="party"),
             models.CheckConstraint(name="update_void_has_a_reason", condition=Q(voided_at__isnull=True, void_reason="") | (Q(voided_at__isnull=False) & ~Q(void_reason="")), violation_error_message="Say why it is voided.", violation_error_code="void_reason"),
         ]
+
+    @classmethod
+    def was_readable(cls, row, reader, own, team):
+        if row["review"] == Review.APPROVED or row["author_id"] == reader.id or reader.sees_unapproved:
+            return True
+        return row["review"] == Review.SUBMITTED and bool(reader.roles & {Role.ANALYST, Role.REVIEWER})
 
     def __str__(self):
         return f"{self.get_kind_display()} of {self.reported_on}: {self.get_status_display() or 'note'}"

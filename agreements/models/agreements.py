@@ -3,15 +3,14 @@
 from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateRangeField, RangeOperators
-from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Exists, F, Func, OuterRef, Q
 
 from agreements.models.parties import FocusArea, Party, Sector
 from policytracker.codes import CodeField, Codes
 from policytracker.edtf import EdtfField, FirstDay, LastDay
-from policytracker.records import ARCHIVING_HAS_A_REASON, Guard, Identified, Published, RecordQuerySet, Text
-from policytracker.visibility import Reader, readable
+from policytracker.records import ARCHIVING_HAS_A_REASON, Guard, Identified, Published, PublishedQuerySet, Text, words_within
+from policytracker.visibility import Reader
 
 
 class LegalForce(Codes):
@@ -101,11 +100,14 @@ def officers_agreements(reader: Reader, agreement: str = "pk") -> Q:
     return Q(**{f"{agreement}__in": own.values("agreement")})
 
 
-class AgreementQuerySet(RecordQuerySet):
-    def readable_by(self, reader):
-        """An officer's own are those in which the party takes part; the team reads what is restricted."""
-        team = Q(pk__in=Agreement.team.through.objects.filter(user=reader.id).values("agreement"))
-        return readable(reader, own=officers_agreements(reader), team=team)
+def team_agreements(reader: Reader, agreement: str = "pk") -> Q:
+    """Where the column `agreement` names an agreement on whose team this reader is."""
+    return Q(**{f"{agreement}__in": Agreement.team.through.objects.filter(user=reader.id).values("agreement")})
+
+
+class AgreementQuerySet(PublishedQuerySet):
+    def belonging(self, reader):
+        return officers_agreements(reader), team_agreements(reader)
 
     def binding(self):
         """The agreements that bind their parties in law, wholly or in part."""
@@ -156,8 +158,8 @@ class Agreement(Published):
     class Meta:
         ordering = ["slug"]
         indexes = [
-            GinIndex(fields=["title"], opclasses=["gin_trgm_ops"], name="agreement_title_contains"),
-            GinIndex(fields=["slug"], opclasses=["gin_trgm_ops"], name="agreement_slug_contains"),
+            words_within("title", "agreement_title_contains"),
+            words_within("slug", "agreement_slug_contains"),
             models.Index(fields=["status", "id"], name="agreement_by_status"),
         ]
         constraints = [

@@ -1,16 +1,14 @@
 """The parts of an agreement: what is to be done, by whom, by when, and what it is meant to bring."""
 
-from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
-from agreements.models.agreements import Agreement, officers_agreements
+from agreements.models.agreements import Agreement, officers_agreements, team_agreements
 from agreements.models.parties import Party, Sector
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay, LastDay
-from policytracker.records import ARCHIVING_HAS_A_REASON, MOVED_DEADLINE_HAS_A_REASON, Due, Guard, Published, RecordQuerySet, Slugged, Text
-from policytracker.visibility import readable
+from policytracker.records import ARCHIVING_HAS_A_REASON, MOVED_DEADLINE_HAS_A_REASON, Due, Guard, Published, PublishedQuerySet, Slugged, Text, words_within
 
 DURATION = RegexValidator(r"^P(?=\d)(\d{1,4}Y)?(\d{1,4}M)?(\d{1,4}W)?(\d{1,4}D)?\Z", "Write a duration as P6M, P180D or P1Y6M (ISO 8601).")
 
@@ -30,12 +28,11 @@ class DueAnchor(Codes):
     ENTRY_INTO_FORCE = "entry_into_force", "counted from the day of entry into force", "Entry into force"
 
 
-class ComponentQuerySet(RecordQuerySet):
-    def readable_by(self, reader):
-        """By its own fields, and never more than its agreement."""
-        team = Q(agreement__in=Agreement.team.through.objects.filter(user=reader.id).values("agreement"))
-        own = readable(reader, own=officers_agreements(reader, "agreement"), team=team)
-        return super().readable_by(reader) & own
+class ComponentQuerySet(PublishedQuerySet):
+    """By its own fields, and never more readable than its agreement."""
+
+    def belonging(self, reader):
+        return officers_agreements(reader, "agreement"), team_agreements(reader, "agreement")
 
 
 class Component(Published, Due):
@@ -77,8 +74,8 @@ class Component(Published, Due):
     class Meta:
         ordering = ["slug"]
         indexes = [
-            GinIndex(fields=["title"], opclasses=["gin_trgm_ops"], name="component_title_contains"),
-            GinIndex(fields=["slug"], opclasses=["gin_trgm_ops"], name="component_slug_contains"),
+            words_within("title", "component_title_contains"),
+            words_within("slug", "component_slug_contains"),
             models.Index(fields=["due_on_first", "id"], name="component_by_due_day"),
         ]
         constraints = [

@@ -2,14 +2,13 @@
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records import Coded, Guard, Text
+from policytracker.records import Coded, Guard, Text, words_within
 
 
 class PartyKind(Codes):
@@ -44,7 +43,7 @@ class Party(Coded):
     class Meta:
         ordering = ["code"]
         verbose_name_plural = "parties"
-        indexes = [GinIndex(fields=["name"], opclasses=["gin_trgm_ops"], name="party_name_contains")]
+        indexes = [words_within("name", "party_name_contains")]
         constraints = [
             models.UniqueConstraint(fields=["iso_alpha2"], condition=~Q(iso_alpha2=""), name="party_iso_alpha2_is_unique", violation_error_message="Another party has this ISO code.", violation_error_code="iso_alpha2"),
             models.UniqueConstraint(fields=["iso_numeric"], condition=~Q(iso_numeric=""), name="party_iso_numeric_is_unique", violation_error_message="Another party has this ISO number.", violation_error_code="iso_numeric"),

@@ -2,7 +2,6 @@
 
 import hashlib
 
-from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
 from django.core.validators import FileExtensionValidator
 from django.db import models
@@ -12,8 +11,7 @@ from agreements.models.agreements import Agreement, Participation
 from agreements.models.components import Component, Outcome
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records import Identified, Published, RecordQuerySet, Slugged, Text
-from policytracker.visibility import readable
+from policytracker.records import Identified, Published, Slugged, Text, words_within
 
 FILE_TYPES = ["pdf", "txt", "md", "html", "docx", "odt", "xlsx", "ods", "csv", "json", "xml", "png", "jpg", "jpeg"]
 MAX_FILE_SIZE = 25 * 1024 * 1024
@@ -64,15 +62,11 @@ class Verdict(Codes):
     UNCHECKED = "unchecked", "Unchecked"
 
 
-class SourceQuerySet(RecordQuerySet):
-    def readable_by(self, reader):
-        """A source belongs to nobody, so what is restricted is left to administrators."""
-        nobody = Q(pk__in=[])
-        return readable(reader, own=nobody, team=nobody)
-
-
 class Source(Published):
-    """A document that says something; only its slug and kind must be known."""
+    """A document that says something; only its slug and kind must be known.
+
+    A source belongs to nobody, so that a restricted one is left to administrators.
+    """
 
     kind = CodeField(SourceKind)
     title = models.CharField(max_length=500, blank=True, default="")
@@ -88,13 +82,11 @@ class Source(Published):
     sha256 = models.CharField("SHA-256 of the file", max_length=64, blank=True, default="", editable=False)
     notes = Text(help_text="Also the whole text, where quotes are to be checked against it.")
 
-    objects = SourceQuerySet.as_manager()
-
     class Meta:
         ordering = ["slug"]
         indexes = [
-            GinIndex(fields=["title"], opclasses=["gin_trgm_ops"], name="source_title_contains"),
-            GinIndex(fields=["slug"], opclasses=["gin_trgm_ops"], name="source_slug_contains"),
+            words_within("title", "source_title_contains"),
+            words_within("slug", "source_slug_contains"),
             models.Index(fields=["original_url"], name="source_by_address"),
         ]
 

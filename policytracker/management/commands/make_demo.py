@@ -74,7 +74,7 @@ class Command(BaseCommand):
         """The demo users and their passwords; None for a password that we do not know."""
         chosen = os.environ.get("DEMO_PASSWORD")
         drawn = chosen or secrets.token_urlsafe(9)
-        passwords = {}
+        passwords: dict[str, str | None] = {}
         for name, role in ROLES.items():
             user, made = get_user_model().objects.get_or_create(
                 username=name,

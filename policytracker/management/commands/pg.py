@@ -1,5 +1,6 @@
 """`manage.py pg`: the private PostgreSQL of the project, and a prompt on whichever database is used."""
 
+import contextlib
 import os
 import shutil
 
@@ -20,9 +21,7 @@ class Command(BaseCommand):
         actions.add_parser("stop", help="stop the server")
         actions.add_parser("status", help="say whether the server runs; exit with 3 if not")
         # No prefix of options: every argument is psql's.
-        psql = actions.add_parser(
-            "psql", help="open a prompt on the database; arguments go to psql", prefix_chars="\0", add_help=False
-        )
+        psql = actions.add_parser("psql", help="open a prompt on the database; arguments go to psql", prefix_chars="\0", add_help=False)
         psql.add_argument("arguments", nargs="*")
 
     def handle(self, *args, action, **options):
@@ -53,15 +52,13 @@ class Command(BaseCommand):
         if not os.environ.get("DATABASE_URL") and postgres.status() is None:
             raise CommandError("PostgreSQL is not running. Start it with: manage.py pg start")
         command, environment = DatabaseClient.settings_to_cmd_args_env(settings.DATABASES["default"], arguments)
-        os.execve(self.find_psql(), command, {**os.environ, **(environment or {})})
+        os.execve(self.find_psql(), command, {**os.environ, **(environment or {})})  # noqa: S606
 
     def find_psql(self):
-        beside_server = None
-        try:
-            beside_server = shutil.which("psql", path=postgres.programs()[0])
-        except postgres.PostgresError:
-            pass  # with DATABASE_URL there need be no server here
-        found = beside_server or shutil.which("psql")
+        found = shutil.which("psql")
+        # With DATABASE_URL there need be no server here; where there is one, its own psql knows its version.
+        with contextlib.suppress(postgres.PostgresError):
+            found = shutil.which("psql", path=postgres.programs()[0]) or found
         if not found:
             raise CommandError("psql was not found. Install your distribution's PostgreSQL client.")
         return found

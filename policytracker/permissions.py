@@ -1,0 +1,34 @@
+"""Who may knock at the API, and with which credentials. What they then see is decided by `visible_to()`."""
+
+from knox.auth import TokenAuthentication as KnoxAuthentication
+from rest_framework import permissions
+from rest_framework.authentication import SessionAuthentication as DjangoSessionAuthentication
+
+
+class TokenAuthentication(KnoxAuthentication):
+    """`Authorization: Bearer <token>`."""
+
+
+class SessionAuthentication(DjangoSessionAuthentication):
+    """The session of the admin; a stranger is asked for credentials (401), not forbidden (403)."""
+
+    def authenticate_header(self, request):
+        return "Bearer"
+
+
+class RecordPermissions(permissions.BasePermission):
+    """Reading is for whoever has a role; writing follows Django's model permissions, which the admin obeys too.
+
+    An action that moves a record names its own permission, as `permission` of the view or nothing.
+    """
+
+    verbs = {"POST": "add", "PUT": "change", "PATCH": "change", "DELETE": "delete"}
+
+    def has_permission(self, request, view) -> bool:
+        user = request.user
+        if not user.is_authenticated:
+            return False
+        if request.method in permissions.SAFE_METHODS or getattr(view, "judged_by_function", False):
+            return bool(user.roles)
+        model = view.get_serializer_class().Meta.model
+        return user.has_perm(f"{model._meta.app_label}.{self.verbs[request.method]}_{model._meta.model_name}")

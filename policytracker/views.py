@@ -1,0 +1,398 @@
+"""Lists, details, writes and history, once for every kind of record (API.md 2 to 4)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from typing import Any
+from urllib.parse import unquote
+
+from django.conf import settings
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse
+from django.utils import timezone
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.viewsets import GenericViewSet
+
+from policytracker import errors, filters, history, paging, reading
+from policytracker.models import IdempotencyKey
+from policytracker.records import Published, Record, acting
+from policytracker.serializers import ADDRESSES, Key, Keys, RecordSerializer
+from policytracker.visibility import Publication, Reader, Role
+
+MAX_PAGE, MAX_LIST, COUNTED = 500, 500, 10_000
+BAD_CURSOR = "This cursor is not one of ours, or belongs to another list or order."
+SHAPE = {"expand", "fields", "omit"}
+LISTING = {"ordering", "cursor", "page_size"}
+
+
+def today() -> date:
+    """Every today is the UTC day."""
+    return datetime.now(UTC).date()
+
+
+class BadParameter(serializers.ValidationError):
+    """A query parameter that cannot be answered, with its sentence."""
+
+    def __init__(self, name: str, sentence: str):
+        super().__init__({name: [sentence]})
+
+
+def only(request: Request, known: set[str]) -> None:
+    """Raises BadParameter for the first parameter that the address does not know."""
+    for name in request.query_params:
+        if name not in known:
+            raise BadParameter(name[:100], "There is no such parameter here.")
+
+
+def single(request: Request, name: str, default: str = "") -> str:
+    values = request.query_params.getlist(name)
+    if len(values) > 1:
+        raise BadParameter(name, "Give it once.")
+    return values[0] if values else default
+
+
+def page_size(request: Request) -> int:
+    text = single(request, "page_size", "50")
+    if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= MAX_PAGE):
+        raise BadParameter("page_size", f"Give a whole number from 1 to {MAX_PAGE}.")
+    return int(text)
+
+
+def enveloped(request: Request, results: str, *, count: int, next: str | None, previous: str | None) -> HttpResponse:
+    """The envelope of every list, around results that are JSON already."""
+
+    def to(cursor: str | None) -> str | None:
+        if cursor is None:
+            return None
+        query = request.query_params.copy()
+        query["cursor"] = cursor
+        return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+
+    capped = count > COUNTED
+    head = {"count": min(count, COUNTED)} | ({"count_is_exact": False} if capped else {})
+    head |= {"next": to(next), "previous": to(previous)}
+    return HttpResponse(f'{json.dumps(head)[:-1]}, "results": [{results}]}}', content_type="application/json")
+
+
+class RecordViewSet(GenericViewSet):
+    """One kind of record: a list and a detail that cost the page, not the table, and writes that the model judges."""
+
+    serializer_class: type[RecordSerializer]
+    questions: dict[str, filters.Question] = {}
+    address: str
+    lookup_value_regex = "[^/]+"
+
+    # ---- what the declaration gives
+
+    @property
+    def model(self) -> type[Record]:
+        return self.serializer_class.Meta.model
+
+    def outside(self, field: str) -> str:
+        return self.serializer_class.outside(field)
+
+    @classmethod
+    def grammar(cls) -> dict[str, filters.Question]:
+        """Every question that this list answers: those of its fields, and its own."""
+        if "_grammar" not in cls.__dict__:
+            cls._grammar = filters.grammar(cls.serializer_class) | cls.questions
+        return cls._grammar
+
+    @classmethod
+    def orders(cls):
+        if "_orders" not in cls.__dict__:
+            cls._orders = filters.orders(cls.serializer_class)
+        return cls._orders
+
+    def get_queryset(self) -> QuerySet:
+        return self.model.objects.visible_to(self.request.user)
+
+    @cached_property
+    def reader(self) -> Reader:
+        return Reader.of(self.request.user)
+
+    def find(self, lock: bool = False) -> Record:
+        """The record at this address. Raises Http404 where it does not exist for the caller."""
+        field = self.model._meta.get_field(self.model.key)
+        rows = self.get_queryset()
+        try:
+            key = field.to_python(self.kwargs["key"])
+            if "\0" in self.kwargs["key"]:
+                raise Http404
+            if lock:
+                # Lock by id, since a row lock does not go with the joins and DISTINCTs of what may be seen.
+                pk = rows.values_list("pk", flat=True).get(**{self.model.key: key})
+                return self.model._base_manager.select_for_update(of=("self",)).get(pk=pk)
+            return rows.get(**{self.model.key: key})
+        except (self.model.DoesNotExist, errors.ValidationError) as error:
+            raise Http404 from error
+
+    # ---- reading
+
+    def shape(self) -> reading.Shape:
+        """Which fields are shown, in which order, and which references are told in full."""
+        fields = declared(self.serializer_class)
+        known = tuple(fields)
+        chosen = {name: [part for part in single(self.request, name).split(",") if part] for name in SHAPE}
+        for name, parts in chosen.items():
+            for part in parts:
+                if part not in known:
+                    raise BadParameter(name, f"There is no field “{part[:100]}”.")
+        for part in chosen["expand"]:
+            reference = fields[part].child_relation if isinstance(fields[part], Keys) else fields[part]
+            if not isinstance(reference, Key) or not issubclass(reference.model, Record):
+                raise BadParameter("expand", f"“{part}” is no reference that can be expanded.")
+        shown = chosen["fields"] or known
+        kept = tuple(dict.fromkeys(part for part in shown if part not in chosen["omit"]))
+        return reading.Shape(self.serializer_class, self.reader.roles, kept, frozenset(chosen["expand"]))
+
+    def texts(self, ids: list[int], shape: reading.Shape | None = None) -> list[str]:
+        shape = shape or reading.Shape(self.serializer_class, self.reader.roles)
+        base = self.request.build_absolute_uri("/")[:-1]
+        return reading.texts(shape, ids, user=self.reader.id, on=today(), base=base)
+
+    def one(self, record: Record, code: int = status.HTTP_200_OK, shape: reading.Shape | None = None, version: int | None = None) -> HttpResponse:
+        """The answer that is one record, with its version as the ETag."""
+        found = self.texts([record.pk], shape)
+        if not found:
+            raise Http404
+        if version is None:
+            version = self.model._base_manager.values_list("version", flat=True).get(pk=record.pk)
+        response = HttpResponse(found[0], status=code, content_type="application/json")
+        response["ETag"] = f'"{version}"'
+        return response
+
+    def filtered(self) -> QuerySet:
+        asker = filters.Asker(self.request.user, today())
+        rows, grammar = self.get_queryset(), self.grammar()
+        for name, values in self.request.query_params.lists():
+            if name in grammar:
+                try:
+                    rows = grammar[name].ask(rows, values, asker)
+                except ValueError as error:
+                    raise BadParameter(name, str(error)) from error
+        return rows
+
+    def ordered_by(self) -> tuple[list[paging.Column], dict[str, Any]]:
+        """The columns of the order, the last of them unique, and the annotations that they need."""
+        columns, annotations = [], {}
+        for part in filter(None, single(self.request, "ordering").split(",")):
+            name = part.removeprefix("-")
+            if name not in self.orders() or len(columns) >= 5:
+                raise BadParameter("ordering", f"The list cannot be ordered by “{name[:100]}”.")
+            column, expression = self.orders()[name]
+            columns.append(paging.Column(column.path, part.startswith("-"), column.nullable))
+            if expression:
+                annotations[column.path] = expression(self.reader)
+        if not columns and self.model.key != "uid":
+            columns.append(paging.Column(self.model.key))
+        else:
+            columns.append(paging.Column("id"))
+        return columns, annotations
+
+    def list(self, request: Request, *args, **kwargs) -> HttpResponse:
+        only(request, SHAPE | LISTING | set(self.grammar()))
+        shape, size, (columns, annotations) = self.shape(), page_size(request), self.ordered_by()
+        rows = self.filtered()
+        try:
+            page = paging.page(rows.annotate(**annotations), columns, single(request, "cursor") or None, size, self.address)
+        except paging.BadCursor as error:
+            raise BadParameter("cursor", BAD_CURSOR) from error
+        whole = page.next is None and page.previous is None
+        count = len(page.ids) if whole else rows.order_by()[: COUNTED + 1].count()
+        return enveloped(request, ",".join(self.texts(page.ids, shape)), count=count, next=page.next, previous=page.previous)
+
+    def retrieve(self, request: Request, *args, **kwargs) -> HttpResponse:
+        only(request, SHAPE)
+        record = self.find()
+        return self.one(record, shape=self.shape(), version=record.version)
+
+    @action(detail=True, methods=["get"])
+    def history(self, request: Request, *args, **kwargs) -> HttpResponse:
+        """Who changed what, when, why and by which door, newest first."""
+        only(request, {"page_size", "cursor"})
+        record = self.find()
+        told = history.History(record, declared(self.serializer_class), self.reader)
+        rows, newest_first = told.readable(), [paging.Column("id", descending=True)]
+        try:
+            page = paging.page(rows, newest_first, single(request, "cursor") or None, page_size(request), f"history of {record.pk}")
+        except paging.BadCursor as error:
+            raise BadParameter("cursor", BAD_CURSOR) from error
+        changes = rows.in_bulk(page.ids)
+        entries = told.entries([changes[pk] for pk in page.ids])
+        results = ", ".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
+        return enveloped(request, results, count=rows.count(), next=page.next, previous=page.previous)
+
+    # ---- writing
+
+    @property
+    def reason(self) -> str:
+        body = self.request.data if isinstance(self.request.data, dict) else {}
+        reason = unquote(self.request.headers.get("X-Change-Reason", "")) or body.get("change_reason") or ""
+        if not isinstance(reason, str) or len(reason) > 2000 or "\0" in reason:
+            raise serializers.ValidationError({"change_reason": ["Give a text of at most 2000 characters."]})
+        return reason
+
+    def acting(self):
+        return acting(self.request.user, self.reason, "api")
+
+    def still_current(self, record: Record, body: Any = None) -> None:
+        """Refuses a write by whoever has not seen the present version (412, or 428 where it must be named)."""
+        tag = self.request.headers.get("If-Match")
+        if tag is None and settings.REQUIRE_IF_MATCH:
+            raise errors.Refusal("if_match_required", "Name the version that you have read in If-Match.", 428)
+        if tag is not None and tag.strip() != "*":
+            tags = {part.strip().removeprefix("W/").strip('"') for part in tag.split(",")}
+            if str(record.version) not in tags:
+                raise errors.Stale(record.version)
+        if isinstance(body, dict) and body.get("version") not in (None, "", record.version):
+            raise errors.Stale(record.version)
+
+    def may_publish(self, record: Record | None, values: dict[str, Any]) -> None:
+        """Into the archive and back go reviewers and administrators."""
+        before = record.publication if record and isinstance(record, Published) else Publication.DRAFT
+        after = values.get("publication", before)
+        if before != after and Publication.ARCHIVED in (before, after) and not self.reader.roles & {Role.REVIEWER, Role.ADMINISTRATOR}:
+            raise errors.Refusal("not_permitted", "Reviewers and administrators archive, and take back.", status.HTTP_403_FORBIDDEN)
+
+    def create(self, request: Request, *args, **kwargs) -> HttpResponse:
+        only(request, SHAPE)
+        return self.once(self.create_list if isinstance(request.data, list) else self.create_one)
+
+    def create_one(self) -> HttpResponse:
+        with self.acting():
+            record = self.make(self.request.data)
+        return self.made(record)
+
+    def made(self, record: Record) -> HttpResponse:
+        response = self.one(record, status.HTTP_201_CREATED, self.shape(), version=record.version if not self.moved(record) else None)
+        response["Location"] = self.request.build_absolute_uri(f"{reading.API}{self.address}/{record.natural_key()[0]}/")
+        return response
+
+    def moved(self, record: Record) -> bool:
+        return bool(record._meta.many_to_many)
+
+    def make(self, body: Any) -> Record:
+        serializer = self.get_serializer(data=body)
+        serializer.is_valid(raise_exception=True)
+        if isinstance(body, dict) and body.get("version") not in (None, "", 1):
+            raise serializers.ValidationError({"version": ["A new record begins with version 1."]})
+        self.may_publish(None, serializer.validated_data)
+        return serializer.save()
+
+    def create_list(self) -> HttpResponse:
+        bodies, made, refused = self.request.data, [], {}
+        if len(bodies) > MAX_LIST:
+            raise serializers.ValidationError({"non_field_errors": [f"Send at most {MAX_LIST} records at once."]})
+        with self.acting():
+            for index, body in enumerate(bodies):
+                try:
+                    with transaction.atomic():
+                        made.append(self.make(body))
+                        connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+                except serializers.ValidationError as error:
+                    refused[str(index)] = error.detail
+                except IntegrityError as error:
+                    rule = errors.broken(error)
+                    if rule is None:
+                        raise
+                    refused[str(index)] = {self.outside(rule.field): [rule.sentence]}
+            if refused:
+                raise serializers.ValidationError({"errors": refused})
+        return HttpResponse(f"[{','.join(self.texts([r.pk for r in made], self.shape()))}]", status=201, content_type="application/json")
+
+    def update(self, request: Request, *args, **kwargs) -> HttpResponse:
+        return self.write(partial=False)
+
+    def partial_update(self, request: Request, *args, **kwargs) -> HttpResponse:
+        return self.write(partial=True)
+
+    def write(self, *, partial: bool) -> HttpResponse:
+        only(self.request, SHAPE)
+        shape = self.shape()
+        with self.acting():
+            record = self.find(lock=True)
+            body = self.request.data
+            self.still_current(record, body)
+            serializer = self.get_serializer(record, data=body, partial=True)
+            serializer.context["current"] = json.loads(self.texts([record.pk])[0])
+            if not partial:
+                self.all_required(serializer, body)
+            serializer.is_valid(raise_exception=True)
+            values = serializer.validated_data
+            if not partial:
+                serializer.whole(values, body)
+            self.may_publish(record, values)
+            serializer.save()
+        return self.one(record, shape=shape)
+
+    def all_required(self, serializer: RecordSerializer, body: Any) -> None:
+        if isinstance(body, dict):
+            missing = [n for n, f in serializer.fields.items() if f.required and not f.read_only and n not in body and n != self.model.key]
+            if missing:
+                raise serializers.ValidationError({name: ["This field is required."] for name in missing})
+
+    def destroy(self, request: Request, *args, **kwargs) -> HttpResponse:
+        only(request, set())
+        with self.acting():
+            record = self.find(lock=True)
+            self.still_current(record)
+            if isinstance(record, Published) and record.publication != Publication.DRAFT:
+                raise errors.Refusal("archive_instead", "What was published is not deleted; archive it instead.")
+            record.delete()
+        return HttpResponse(status=status.HTTP_204_NO_CONTENT)
+
+    # ---- doing it once
+
+    def once(self, do) -> HttpResponse:
+        """Answer a repeated POST as the first time, where it names itself by an Idempotency-Key (24 hours, per user and address)."""
+        key = self.request.headers.get("Idempotency-Key")
+        if key is None:
+            return do()
+        if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable() or " " in key:
+            raise errors.Refusal("invalid_idempotency_key", "An Idempotency-Key has 1 to 255 visible characters.", 400)
+        digest = hashlib.sha256(self.request.get_full_path().encode() + b"\0" + self.raw_body).hexdigest()
+        mine = IdempotencyKey.objects.filter(user=self.request.user, address=self.request.path, key=key)
+        mine.filter(created_at__lt=timezone.now() - timedelta(hours=24)).delete()
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                # The unique key makes a second request wait here until the first has ended, but not for ever.
+                cursor.execute("SET LOCAL lock_timeout = '10s'")
+                kept, first = mine.get_or_create(defaults={"body_hash": digest}, user=self.request.user, address=self.request.path, key=key)
+                cursor.execute("SET LOCAL lock_timeout = 0")
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", "") != "55P03":
+                raise
+            raise errors.Refusal("in_progress", "The first request with this key is still at work.") from error
+        if first:
+            response = do()
+            kept.status, kept.body = response.status_code, response.content.decode()
+            kept.headers = {name: response[name] for name in ("ETag", "Location", "Content-Type") if name in response}
+            kept.save()
+            return response
+        if kept.body_hash != digest:
+            raise errors.Refusal("idempotency_key_reused", "This key was used for another body.", 422)
+        response = HttpResponse(kept.body, status=kept.status, headers=kept.headers)
+        response["Idempotent-Replayed"] = "true"
+        return response
+
+    def initialize_request(self, request, *args, **kwargs):
+        # DRF reads the stream once; a key is compared by the bytes that were sent.
+        self.raw_body = request.body if request.method == "POST" and "Idempotency-Key" in request.headers else b""
+        return super().initialize_request(request, *args, **kwargs)
+
+
+def declared(serializer_class: type[RecordSerializer]) -> dict[str, serializers.Field]:
+    """The declared fields, made once: making them costs more than a page does."""
+    if "_fields" not in serializer_class.__dict__:
+        serializer_class._fields = dict(serializer_class().fields)
+    return serializer_class._fields
+
+
+__all__ = ["ADDRESSES", "RecordViewSet", "enveloped", "only", "page_size", "single", "today"]
