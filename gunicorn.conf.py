@@ -44,4 +44,4 @@ def post_worker_init(worker):
 def on_exit(server):
     """Say what goes on."""
     if os.environ.get("GREETING"):
-        print("Stopped. PostgreSQL may go on in the background; manage.py pg stop ends it.", flush=True)
+        print("Stopped. The private PostgreSQL stays up; .venv/bin/python manage.py pg stop ends it.", flush=True)

@@ -25,6 +25,8 @@ def main():
         # What a person can mend by setting or starting something is told in a sentence.
         culprit = "database" if isinstance(error, OperationalError) else "configuration"
         sys.exit(f"Trouble with the {culprit}: {' '.join(str(error).split())}")
+    except KeyboardInterrupt:
+        sys.exit("Interrupted.")
 
 
 if __name__ == "__main__":

@@ -163,7 +163,9 @@ class Slugged(Record):
 
 
 class Identified(Record):
-    """A record without a name of its own; its uid is key, reference and address."""
+    """A record without a name of its own; its uid is key, reference and address, `line_parts` what tells it apart."""
+
+    line_parts: ClassVar[tuple[str, ...]] = ("uid",)
 
     key = "uid"
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

@@ -57,6 +57,10 @@ class RecommendationQuerySet(PublishedQuerySet):
         """Open, and past the last day on which they could be called in time."""
         return self.open().filter(due_on_last__lt=on)
 
+    def due_between(self, first, last):
+        """Open, and the last day on which they could be called in time is one of these."""
+        return self.open().filter(due_on_last__range=(first, last))
+
     def addressed_to(self, parties):
         """Those that ask something of any of the parties."""
         return self.filter(Exists(Addressee.objects.filter(recommendation=OuterRef("pk"), party__in=parties)))
@@ -143,6 +147,7 @@ class Addressee(Identified):
     """A party of which a recommendation asks something, and what it answered."""
 
     hangs_on = ("recommendation",)
+    line_parts = ("party__code", "recommendation__slug")
 
     recommendation = models.ForeignKey(Recommendation, models.PROTECT, related_name="addressees")
     party = models.ForeignKey(Party, models.PROTECT, related_name="addressed")
@@ -197,6 +202,7 @@ class ProgressUpdate(Identified):
     """What was found, claimed or noted about a recommendation on a day. Append-only once approved."""
 
     hangs_on = ("recommendation",)
+    line_parts = ("recommendation__slug", "kind", "reported_on")
 
     recommendation = models.ForeignKey(Recommendation, models.PROTECT, related_name="updates")
     kind = CodeField(UpdateKind, default=UpdateKind.ASSESSMENT)
@@ -274,6 +280,7 @@ class Evidence(Identified):
     """The words by which a source bears out, or contradicts, an update."""
 
     hangs_on = ("update",)
+    line_parts = ("source__slug", "locator")
 
     update = models.ForeignKey(ProgressUpdate, models.CASCADE, related_name="evidence")
     source = models.ForeignKey(Source, models.PROTECT, related_name="evidence")

@@ -55,19 +55,35 @@ class AgreementStatus(Codes):
 
 
 class RelationKind(Codes):
-    """How one text stands to another; the definition is the word as read from the other end."""
+    """How one text stands to another, read from the first."""
 
-    SAME_AS = "same_as", "same as", "Same as"
-    COMPLEMENTS = "complements", "complemented by", "Complements"
-    SUPERSEDES = "supersedes", "superseded by", "Supersedes"
-    AMENDS = "amends", "amended by", "Amends"
-    IMPLEMENTS = "implements", "implemented by", "Implements"
-    ACCESSION_TO = "accession_to", "acceded to by", "Accession to"
-    PART_OF = "part_of", "includes", "Part of"
-    BUILDS_ON = "builds_on", "built on by", "Builds on"
-    CONSISTENT_WITH = "consistent_with", "consistent with", "Consistent with"
-    ANNOUNCED_ALONGSIDE = "announced_alongside", "announced alongside", "Announced alongside"
-    SUCCESSOR_OF = "successor_of", "succeeded by", "Successor of"
+    SAME_AS = "same_as", "Same as"
+    COMPLEMENTS = "complements", "Complements"
+    SUPERSEDES = "supersedes", "Supersedes"
+    AMENDS = "amends", "Amends"
+    IMPLEMENTS = "implements", "Implements"
+    ACCESSION_TO = "accession_to", "Accession to"
+    PART_OF = "part_of", "Part of"
+    BUILDS_ON = "builds_on", "Builds on"
+    CONSISTENT_WITH = "consistent_with", "Consistent with"
+    ANNOUNCED_ALONGSIDE = "announced_alongside", "Announced alongside"
+    SUCCESSOR_OF = "successor_of", "Successor of"
+
+
+# The same relation, read from the other end.
+INVERSE = {
+    RelationKind.SAME_AS: "same as",
+    RelationKind.COMPLEMENTS: "complemented by",
+    RelationKind.SUPERSEDES: "superseded by",
+    RelationKind.AMENDS: "amended by",
+    RelationKind.IMPLEMENTS: "implemented by",
+    RelationKind.ACCESSION_TO: "acceded to by",
+    RelationKind.PART_OF: "includes",
+    RelationKind.BUILDS_ON: "built on by",
+    RelationKind.CONSISTENT_WITH: "consistent with",
+    RelationKind.ANNOUNCED_ALONGSIDE: "announced alongside",
+    RelationKind.SUCCESSOR_OF: "succeeded by",
+}
 
 
 class ParticipationRole(Codes):
@@ -186,6 +202,7 @@ class AgreementRelation(Identified):
     """How one agreement stands to another, read from both ends."""
 
     hangs_on = ("from_agreement", "to_agreement")
+    line_parts = ("from_agreement__slug", "kind", "to_agreement__slug")
 
     from_agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="relations_from", verbose_name="from")
     kind = CodeField(RelationKind)
@@ -234,6 +251,7 @@ class Participation(Identified):
     """One spell of one party in one role: a party may leave and return."""
 
     hangs_on = ("agreement",)
+    line_parts = ("party__code", "role", "agreement__slug")
 
     agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="participations")
     party = models.ForeignKey(Party, models.PROTECT, related_name="participations")

@@ -134,6 +134,7 @@ class Citation(Identified):
     """The words by which a source bears out, or contradicts, one fact of a record."""
 
     hangs_on = ("source", *CITABLE)
+    line_parts = ("source__slug", "field")
 
     source = models.ForeignKey(Source, models.PROTECT, related_name="citations")
     agreement = models.ForeignKey(Agreement, models.PROTECT, null=True, blank=True, related_name="citations")

@@ -1,0 +1,58 @@
+"""Where a deadline stands on any day, as an SQL expression of the day (DESIGN 5)."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from django.db.models import Case, CharField, DateField, F, Func, Q, Value, When
+
+from agreements.models.components import ComponentStatus, DueAnchor
+from policytracker.codes import Codes
+from policytracker.visibility import Slot
+
+SOON = 30  # days
+
+
+class DeadlineState(Codes):
+    NONE = "none", "no due day", "None"
+    OPEN_ENDED = "open_ended", "counted from a day that is not known yet", "Open-ended"
+    MET = "met", "done by the due day, or on a day unknown", "Met"
+    MET_LATE = "met_late", "done after the due day", "Met late"
+    CLOSED = "closed", "ended without being done", "Closed"
+    OVERDUE = "overdue", "open after the last day on which it would be in time", "Overdue"
+    DUE_SOON = "due_soon", "due within 30 days", "Due soon"
+    UPCOMING = "upcoming", "due later than that", "Upcoming"
+
+
+ON = Slot("on", DateField(), "::date")
+
+
+def later(on: date | Slot, days: int) -> Any:
+    """The day so many days after `on`."""
+    return on + timedelta(days) if isinstance(on, date) else Func(on, Value(days), arg_joiner=" + ", template="(%(expressions)s)", output_field=DateField())
+
+
+def state(on: date | Slot, *, done: Q, finished: str, closed: Q, open_ended: Q | None = None) -> Case:
+    """The first state that fits. `done` and `closed` say how it may have ended, `finished` is the column of the day it was done."""
+    opened = [When(open_ended, then=Value(DeadlineState.OPEN_ENDED))] if open_ended is not None else []
+    return Case(
+        *opened,
+        When(due_on_last__isnull=True, then=Value(DeadlineState.NONE)),
+        When(done & Q(**{f"{finished}__gt": F("due_on_last")}), then=Value(DeadlineState.MET_LATE)),
+        When(done, then=Value(DeadlineState.MET)),
+        When(closed, then=Value(DeadlineState.CLOSED)),
+        When(due_on_last__lt=on, then=Value(DeadlineState.OVERDUE)),
+        When(due_on_last__lte=later(on, SOON), then=Value(DeadlineState.DUE_SOON)),
+        default=Value(DeadlineState.UPCOMING),
+        output_field=CharField(),
+    )
+
+
+def of_component(on: date | Slot) -> Case:
+    """The deadline state of a component: its own status says whether it is done."""
+    return state(
+        on,
+        done=Q(status=ComponentStatus.COMPLETED),
+        finished="completed_on_first",
+        closed=Q(status=ComponentStatus.CANCELLED),
+        open_ended=Q(due_on_last__isnull=True) & ~Q(due_anchor=DueAnchor.NONE),
+    )

@@ -1,0 +1,138 @@
+"""What the records of this app look like outside. Export, filters and OpenAPI follow these declarations."""
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Case, F, OuterRef, Q, TextField, Value, When
+from django.db.models.functions import Concat
+from rest_framework import serializers
+
+from agreements.deadlines import ON, DeadlineState, of_component
+from agreements.models import (
+    Agreement,
+    AgreementRelation,
+    Citation,
+    Component,
+    FactCheck,
+    FocusArea,
+    Outcome,
+    Participation,
+    Party,
+    Sector,
+    Source,
+)
+from agreements.models.agreements import INVERSE
+from policytracker.reading import Computed, JsonObject, link
+from policytracker.serializers import RecordSerializer
+
+CITED = ["source", "locator", "quote"]
+
+
+class PartySerializer(RecordSerializer):
+    class Meta:
+        model = Party
+        fields = ["name", "kind", "iso_alpha2", "iso_numeric", "parent", "since", "until", "aliases"]
+
+
+class SectorSerializer(RecordSerializer):
+    class Meta:
+        model = Sector
+        fields = ["name", "description"]
+
+
+class FocusAreaSerializer(RecordSerializer):
+    class Meta:
+        model = FocusArea
+        fields = ["name", "description"]
+
+
+class Attachment(serializers.FileField):
+    """A file, shown as the address where it is read; it is put by multipart, never by its address."""
+
+    def column(self, reader, expand=False):
+        return Case(When(file="", then=None), default=Concat(link("sources", F("slug")), Value("file/")), output_field=TextField())
+
+
+class SourceSerializer(RecordSerializer):
+    file = Attachment(required=False)
+
+    class Meta:
+        model = Source
+        fields = [
+            "kind", "title", "publisher", "author", "original_url", "archived_url", "published_on", "retrieved_on", "language",
+            "file", "sha256", "notes",
+        ]  # fmt: skip
+
+
+def relations(reader):
+    """The relations of an agreement, from both ends: `label` is the word as read from here, `agreement` the other end."""
+    outward = Q(from_agreement=OuterRef("pk"))
+    rows = AgreementRelation.objects.visible_to(reader).filter(outward | Q(to_agreement=OuterRef("pk")))
+    words = [When(outward & Q(kind=kind), then=Value(kind.replace("_", " "))) for kind in INVERSE]
+    words += [When(kind=kind, then=Value(inverse)) for kind, inverse in INVERSE.items()]
+    told = {
+        "uid": F("uid"),
+        "kind": F("kind"),
+        "label": Case(*words, output_field=TextField()),
+        "agreement": Case(When(outward, then=F("to_agreement__slug")), default=F("from_agreement__slug")),
+    }
+    return ArraySubquery(rows.order_by("id").values_list(JsonObject(told), flat=True))
+
+
+RELATION = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("uid", "kind", "label", "agreement")},
+    "required": ["uid", "kind", "label", "agreement"],
+}
+STATE = {"type": "string", "enum": DeadlineState.values}
+
+
+class AgreementSerializer(RecordSerializer):
+    relations = Computed(relations, {"type": "array", "items": RELATION})
+
+    class Meta:
+        model = Agreement
+        fields = [
+            "title", "short_title", "kind", "legal_force", "status", "summary", "purpose", "signed_at_place", "registration",
+            "depositary", "expires_on", "next_review_on", "sectors", "lead", "team", "relations",
+        ]  # fmt: skip
+
+
+class AgreementRelationSerializer(RecordSerializer):
+    class Meta:
+        model = AgreementRelation
+        fields = ["from", "kind", "to", "note", *CITED]
+        names = {"from": "from_agreement", "to": "to_agreement"}
+
+
+class ParticipationSerializer(RecordSerializer):
+    class Meta:
+        model = Participation
+        fields = ["agreement", "party", "role", "since", "until", "focus_area", "contribution", "note"]
+
+
+class ComponentSerializer(RecordSerializer):
+    deadline_state = Computed(lambda reader: of_component(ON), STATE)
+
+    class Meta:
+        model = Component
+        fields = [
+            "agreement", "parent", "position", "title", "description", "status", "lead_parties", "starts_on", "due_on",
+            "original_due_on", "due_anchor", "due_offset", "completed_on", "deadline_state",
+        ]  # fmt: skip
+
+
+class OutcomeSerializer(RecordSerializer):
+    class Meta:
+        model = Outcome
+        fields = ["agreement", "component", "sector", "statement"]
+
+
+class FactCheckSerializer(RecordSerializer):
+    class Meta:
+        model = FactCheck
+        fields = ["agreement", *CITED, "statement", "verdict", "correction", "correcting_source", "checked_on"]
+
+
+class CitationSerializer(RecordSerializer):
+    class Meta:
+        model = Citation
+        fields = ["source", "agreement", "component", "participation", "outcome", "field", "locator", "quote", "confidence", "stance"]
