@@ -1,11 +1,27 @@
 """Every address of the API, in one list."""
 
+from django.db import transaction
+from django.http import JsonResponse
 from django.urls import path
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.permissions import AllowAny
+from rest_framework.views import APIView
 
 from agreements import views as agreements
+from agreements.deadlines import DeadlineState
+from agreements.models.agreements import AgreementKind, AgreementStatus, LegalForce, ParticipationRole, RelationKind
+from agreements.models.components import ComponentStatus, DueAnchor
+from agreements.models.parties import PartyKind
+from agreements.models.sources import Confidence, SourceKind, Stance, Verdict
+from policytracker.access import OneToken, Tokens
 from policytracker.serializers import ADDRESSES
-from policytracker.views import RecordViewSet
+from policytracker.views import RecordViewSet, only, today
+from policytracker.visibility import Publication, Visibility
+from recommendations import overview
 from recommendations import views as recommendations
+from recommendations.deadlines import Freshness
+from recommendations.models import AddresseeRole, Priority, Response, Review, Status, UpdateKind
 
 RESOURCES: dict[str, type[RecordViewSet]] = {
     "parties": agreements.PartyViewSet,
@@ -34,12 +50,76 @@ for address, view in RESOURCES.items():
 
 def addresses(address: str, view: type[RecordViewSet]):
     """List, detail, and every action of one resource."""
-    allowed = view.http_method_names
-    yield path(f"{address}/", view.as_view({m: a for m, a in LIST.items() if m in allowed}, basename=address), name=f"{address}-list")
+    listing = {method: name for method, name in LIST.items() if getattr(view, name)}
+    yield path(f"{address}/", view.as_view(listing, basename=address), name=f"{address}-list")
     for extra in view.get_extra_actions():
         handler = view.as_view(dict(extra.mapping), basename=address, detail=True, **extra.kwargs)
         yield path(f"{address}/<str:key>/{extra.url_path}/", handler, name=f"{address}-{extra.url_name}")
-    yield path(f"{address}/<str:key>/", view.as_view({m: a for m, a in DETAIL.items() if m in allowed}, basename=address), name=f"{address}-detail")
+    yield path(f"{address}/<str:key>/", view.as_view(DETAIL, basename=address), name=f"{address}-detail")
 
 
-urlpatterns = [pattern for address, view in RESOURCES.items() for pattern in addresses(address, view)]
+CHOICES = {
+    "agreement.legal_force": LegalForce,
+    "agreement.kind": AgreementKind,
+    "agreement.status": AgreementStatus,
+    "agreement_relation.kind": RelationKind,
+    "participation.role": ParticipationRole,
+    "component.status": ComponentStatus,
+    "component.due_anchor": DueAnchor,
+    "recommendation.status": Status,
+    "recommendation.priority": Priority,
+    "addressee.response": Response,
+    "addressee.role": AddresseeRole,
+    "source.kind": SourceKind,
+    "citation.confidence": Confidence,
+    "citation.stance": Stance,
+    "fact_check.verdict": Verdict,
+    "party.kind": PartyKind,
+    "progress_update.kind": UpdateKind,
+    "progress_update.review": Review,
+    "visibility": Visibility,
+    "publication": Publication,
+    "deadline_state": DeadlineState,
+    "freshness": Freshness,
+}
+
+
+class Choices(APIView):
+    """Every code list, in its order: the code, its label and its definition."""
+
+    def get(self, request) -> JsonResponse:
+        only(request, set())
+        told = {
+            name: [{"code": c.value, "label": str(c.label), "definition": getattr(c, "definition", "")} for c in codes]
+            for name, codes in CHOICES.items()
+        }
+        return JsonResponse(told)
+
+
+class Me(APIView):
+    """Who one is, what one may do, and what waits for one."""
+
+    def get(self, request) -> JsonResponse:
+        only(request, set())
+        user = request.user
+        office = getattr(user, "office", None)
+        return JsonResponse({
+            "username": user.get_username(),
+            "name": user.get_full_name(),
+            "roles": sorted(user.roles),
+            "party": office.party.code if office else None,
+            "permissions": sorted(user.get_all_permissions()),
+            "queue": overview.queue(user, today()),
+        })  # fmt: skip
+
+
+urlpatterns = [
+    path("schema/", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[AllowAny]), name="schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="schema", authentication_classes=[], permission_classes=[AllowAny]), name="docs"),
+    # A failed attempt is counted although the request is refused.
+    path("auth/tokens/", transaction.non_atomic_requests(Tokens.as_view()), name="tokens"),
+    path("auth/tokens/<uuid:key>/", OneToken.as_view(), name="token"),
+    path("choices/", Choices.as_view(), name="choices"),
+    path("me/", Me.as_view(), name="me"),
+    *(pattern for address, view in RESOURCES.items() for pattern in addresses(address, view)),
+]

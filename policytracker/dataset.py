@@ -7,6 +7,7 @@ people uploaded, only their names.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -58,6 +59,7 @@ DERIVED = {
     },
 }  # fmt: skip
 NEVER_CHANGED = {"original_due_on"}
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 # What to do once rows of a file were loaded, by the name of the file; the apps above fill it.
 after_load: dict[str, Callable[[], Any]] = {}
@@ -70,6 +72,12 @@ class BadData(Exception):
 def models_of(file: str) -> list[type[Model]]:
     """The models whose rows are in the file, in order."""
     return [apps.get_model(label) for label in FILES[file]]
+
+
+def place(path: str) -> int:
+    """Where a file stands in the order of loading; others come first, since they may hold people that ours name."""
+    name = Path(path).name.split(".")[0] + ".json"
+    return list(FILES).index(name) if name in FILES else -1
 
 
 def key_of(model: type[Model]) -> str:
@@ -166,12 +174,17 @@ def snapshot() -> Iterator[None]:
 
 
 def judge(record: Model, name: str) -> None:
-    """Raises BadData where the model finds something wrong with the record's own fields; references are judged where they are found."""
+    """Raises BadData where the model finds something wrong with the record's own values. References are judged where they are found."""
+    for field in (f for f in fields(type(record)) if not f.is_relation):
+        value = getattr(record, field.attname)
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and (bad := UNSTORABLE.search(text)):
+                raise BadData(sentence(name, field.name, f"PostgreSQL keeps no character U+{ord(bad[0]):04X}."))
     try:
         record.clean_fields(exclude=[f.name for f in record._meta.concrete_fields if f.is_relation])
     except ValidationError as error:
         found = sentences(error, type(record))
-        raise BadData("; ".join(sentence(name, at, one) for at, said in found.items() for one in said)) from error
+        raise BadData("; ".join(sentence(name, field, one) for field, said in found.items() for one in said)) from error
 
 
 @contextmanager
@@ -194,9 +207,3 @@ def finish(loaded: Iterable[type[Model]]) -> None:
     for file, follow in after_load.items():
         if not set(loaded).isdisjoint(models_of(file)):
             follow()
-
-
-def place(path: str) -> int:
-    """Where a file stands in the order of loading; others come first, since they may hold people that ours name."""
-    name = Path(path).name.split(".")[0] + ".json"
-    return list(FILES).index(name) if name in FILES else -1

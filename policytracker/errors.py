@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, PermissionDenied, ValidationError
-from django.db import DatabaseError, IntegrityError, OperationalError
+from django.db import DatabaseError, OperationalError
 from django.db.models import Model
 from django.db.models.deletion import ProtectedError
-from django.http import Http404
+from django.http import Http404, HttpResponse, JsonResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
@@ -30,8 +31,24 @@ class Stale(Exception):
         self.current_version = current_version
 
 
-class Refusal(exceptions.APIException):
-    """A refusal with a stable code, as {"code", "detail"}."""
+@dataclass(frozen=True)
+class Refusal:
+    """One condition that is not met."""
+
+    code: str
+    detail: str
+
+
+class Refused(Exception):
+    """Nothing was written, for all of these reasons."""
+
+    def __init__(self, refusals: list[Refusal]):
+        super().__init__(" ".join(refusal.detail for refusal in refusals))
+        self.refusals = refusals
+
+
+class Declined(exceptions.APIException):
+    """A request that is not carried out, with a stable code, as {"code", "detail"}."""
 
     def __init__(self, code: str, detail: str, status_code: int = status.HTTP_409_CONFLICT):
         super().__init__(detail, code)
@@ -136,6 +153,11 @@ def _answer(error: Exception, outside) -> Response | None:
     if isinstance(error, Stale):
         body = {"code": "stale", "detail": str(error), "current_version": error.current_version}
         return Response(body, status.HTTP_412_PRECONDITION_FAILED)
+    if isinstance(error, Refused):
+        unmet = [vars(refusal) for refusal in error.refusals]
+        forbidden = unmet[0]["code"] == "not_permitted"
+        code = status.HTTP_403_FORBIDDEN if forbidden else status.HTTP_409_CONFLICT
+        return Response({**unmet[0], "unmet": unmet}, code)
     if isinstance(error, ProtectedError):
         return Response({"code": "in_use", "detail": IN_USE}, status.HTTP_409_CONFLICT)
     if isinstance(error, DatabaseError) and (rule := broken(error)):
@@ -157,4 +179,20 @@ def _answer(error: Exception, outside) -> Response | None:
     return None
 
 
-__all__ = ["Broken", "IntegrityError", "Refusal", "Stale", "answer", "broken", "sentences"]
+class DatabaseErrors:
+    """Middleware for what the database refuses outside a view: as it begins the request's transaction, or ends it."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        return self.get_response(request)
+
+    def process_exception(self, request, error):
+        response = _answer(error, lambda field: field) if isinstance(error, DatabaseError) else None
+        if response is None:
+            return None
+        if request.path.startswith("/api/"):
+            return JsonResponse(response.data, status=response.status_code)
+        sentence = response.data.get("detail") or " ".join(chain.from_iterable(response.data.values()))
+        return HttpResponse(sentence, content_type="text/plain; charset=utf-8", status=response.status_code)

@@ -1,5 +1,7 @@
 """People, their tokens, the history of every record, and what a repeated POST is answered with."""
 
+import uuid
+
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
@@ -21,6 +23,7 @@ class User(AbstractUser):
 class Token(AbstractAuthToken):
     """A credential for the API, hashed at rest, with a name by which its owner knows it."""
 
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=100, blank=True, default="")
 
 

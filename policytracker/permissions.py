@@ -1,12 +1,23 @@
 """Who may knock at the API, and with which credentials. What they then see is decided by `visible_to()`."""
 
+from django.utils import timezone
 from knox.auth import TokenAuthentication as KnoxAuthentication
 from rest_framework import permissions
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.authentication import SessionAuthentication as DjangoSessionAuthentication
 
 
 class TokenAuthentication(KnoxAuthentication):
     """`Authorization: Bearer <token>`."""
+
+    def authenticate_credentials(self, token):
+        if not token.isascii():
+            raise AuthenticationFailed("Invalid token.")
+        return super().authenticate_credentials(token)
+
+    def _cleanup_token(self, auth_token) -> bool:
+        # Reading deletes nothing: an expired token is refused, and goes when its owner makes or revokes one.
+        return auth_token.expiry is not None and auth_token.expiry < timezone.now()
 
 
 class SessionAuthentication(DjangoSessionAuthentication):
@@ -30,5 +41,7 @@ class RecordPermissions(permissions.BasePermission):
             return False
         if request.method in permissions.SAFE_METHODS or getattr(view, "judged_by_function", False):
             return bool(user.roles)
-        model = view.get_serializer_class().Meta.model
+        if not hasattr(view, "model"):
+            return bool(user.roles)
+        model = view.model
         return user.has_perm(f"{model._meta.app_label}.{self.verbs[request.method]}_{model._meta.model_name}")

@@ -33,7 +33,6 @@ LOG = DATA / "postgres.log"
 
 # Sized for a laptop. Nothing here loosens durability: what is committed survives kill -9.
 SETTINGS = {
-    "cluster_name": NAME,
     "jit": "off",
     "listen_addresses": "",
     "log_timezone": "UTC",
@@ -58,14 +57,17 @@ def connection() -> dict[str, str]:
 
 def start() -> bool:
     """Have the server running and the database there. False says that it ran before."""
+    if not Path("/proc/self").exists():
+        raise PostgresError("The private PostgreSQL needs Linux. Set DATABASE_URL.")
     folder, version = programs()
     with lock():
         check_data_folder(version)
         started = not postmaster()
         if started:
-            end_orphans()
             command, identity = unprivileged()
-            if not CLUSTER.exists():
+            if CLUSTER.exists():
+                end_orphans()
+            else:
                 make_cluster(folder, command, identity)
             serve(folder, command, identity)
         make_database()
@@ -205,7 +207,7 @@ def serve(folder: Path, command: list[str], identity: dict) -> None:
     # is left, so none of them means anything.
     for stale in (CLUSTER / "postmaster.pid", sockets / f".s.PGSQL.{PORT}.lock", sockets / f".s.PGSQL.{PORT}"):
         stale.unlink(missing_ok=True)
-    settings = SETTINGS | {"unix_socket_directories": f'"{sockets}"'}
+    settings = SETTINGS | {"cluster_name": cluster_name(), "unix_socket_directories": f'"{sockets}"'}
     LOG.touch(mode=0o600)
     with LOG.open("ab") as log:
         if os.geteuid() == 0:
@@ -281,14 +283,24 @@ def postmaster() -> int | None:
 
 
 def processes() -> list[int]:
-    """The processes of PostgreSQL that work in the data folder."""
+    """The processes of PostgreSQL that work on the data folder."""
+    mark = cluster_name().encode()
     found = []
     for process in Path("/proc").glob("[0-9]*"):
-        # A process may end, or be somebody else's, while we look at it.
+        # A process may end while we look at it. Its title can be read by all, its working folder not even by root in
+        # some containers; but that tells of a server which somebody started by hand.
         with contextlib.suppress(OSError):
-            if (process / "cwd").samefile(CLUSTER) and (process / "comm").read_text() == "postgres\n":
+            if (process / "comm").read_text() == "postgres\n" and (
+                mark in (process / "cmdline").read_bytes() or (process / "cwd").samefile(CLUSTER)
+            ):
                 found.append(int(process.name))
     return found
+
+
+def cluster_name() -> str:
+    """What PostgreSQL writes into the title of each of its processes: which data folder it is, wherever it is moved."""
+    folder = CLUSTER.stat()
+    return f"{NAME}-{folder.st_dev:x}-{folder.st_ino:016x}"
 
 
 def end_orphans() -> None:

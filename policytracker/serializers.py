@@ -305,3 +305,19 @@ def empty(field: serializers.Field) -> Any:
     if isinstance(field, serializers.CharField | serializers.ChoiceField) and not field.allow_null:
         return ""
     return None
+
+
+class Body(serializers.Serializer):
+    """What is sent to an act: an unknown field is refused, and null and "" mean that nothing is said."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, Mapping):
+            raise serializers.ValidationError({"non_field_errors": ["Give a JSON object."]})
+        wrong = {str(name)[:100]: ["There is no such field."] for name in data if name not in self.fields}
+        try:
+            values = super().to_internal_value({name: value for name, value in data.items() if value is not None and value != ""})
+        except serializers.ValidationError as error:
+            raise serializers.ValidationError({**error.detail, **wrong}) from error
+        if wrong:
+            raise serializers.ValidationError(wrong)
+        return values

@@ -51,6 +51,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "axes.middleware.AxesMiddleware",
+    "policytracker.errors.DatabaseErrors",
 ]
 ROOT_URLCONF = "policytracker.urls"
 WSGI_APPLICATION = "policytracker.wsgi.application"
@@ -74,7 +75,11 @@ DATABASES = {"default": env.db_url("DATABASE_URL") if "DATABASE_URL" in env else
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL server: history and constraints live in its triggers.")
 DATABASES["default"] |= {"ATOMIC_REQUESTS": True, "CONN_HEALTH_CHECKS": True}
-DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": env.int("DB_POOL", 8), "timeout": 10}
+OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
+if pool := env.int("DB_POOL", 0):  # only the web server sets it: a command has one connection
+    OPTIONS["pool"] = {"min_size": 1, "max_size": pool, "timeout": 10}
+# The web server sets a limit (wsgi.py); a migration or a load may take its time.
+OPTIONS["options"] = f"-c statement_timeout={env.str('STATEMENT_TIMEOUT', '0')}"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "policytracker.User"
@@ -96,7 +101,8 @@ AXES_FAILURE_LIMIT = 11
 AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_HTTP_RESPONSE_CODE = 429
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_LOCKOUT_CALLABLE = "policytracker.access.locked_out"
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -107,6 +113,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / ".data" / "static"
 WHITENOISE_USE_FINDERS = DEBUG
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", str(BASE_DIR / ".data" / "files")))
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 
 REST_FRAMEWORK = {

@@ -1,9 +1,14 @@
 """Addresses."""
 
 from django.contrib import admin
+from django.db import transaction
 from django.urls import include, path
 
+from policytracker import access
+
 urlpatterns = [
+    path("healthz", transaction.non_atomic_requests(access.health)),
+    path("readyz", transaction.non_atomic_requests(access.ready)),
     path("admin/", admin.site.urls),
     path("api/v1/", include("policytracker.api")),
 ]

@@ -86,7 +86,7 @@ class RecordViewSet(GenericViewSet):
     serializer_class: type[RecordSerializer]
     questions: dict[str, filters.Question] = {}
     address: str
-    lookup_value_regex = "[^/]+"
+    judged_by_function = False  # whether a function of the domain, and not a model permission, says who may write
 
     # ---- what the declaration gives
 
@@ -231,6 +231,12 @@ class RecordViewSet(GenericViewSet):
 
     # ---- writing
 
+    def body(self, serializer_class: type[serializers.Serializer]) -> serializers.Serializer:
+        """What was sent to an act, judged. Raises ValidationError."""
+        sent = serializer_class(data=self.request.data, context=self.get_serializer_context())
+        sent.is_valid(raise_exception=True)
+        return sent
+
     @property
     def reason(self) -> str:
         body = self.request.data if isinstance(self.request.data, dict) else {}
@@ -246,7 +252,7 @@ class RecordViewSet(GenericViewSet):
         """Refuses a write by whoever has not seen the present version (412, or 428 where it must be named)."""
         tag = self.request.headers.get("If-Match")
         if tag is None and settings.REQUIRE_IF_MATCH:
-            raise errors.Refusal("if_match_required", "Name the version that you have read in If-Match.", 428)
+            raise errors.Declined("if_match_required", "Name the version that you have read in If-Match.", 428)
         if tag is not None and tag.strip() != "*":
             tags = {part.strip().removeprefix("W/").strip('"') for part in tag.split(",")}
             if str(record.version) not in tags:
@@ -259,7 +265,7 @@ class RecordViewSet(GenericViewSet):
         before = record.publication if record and isinstance(record, Published) else Publication.DRAFT
         after = values.get("publication", before)
         if before != after and Publication.ARCHIVED in (before, after) and not self.reader.roles & {Role.REVIEWER, Role.ADMINISTRATOR}:
-            raise errors.Refusal("not_permitted", "Reviewers and administrators archive, and take back.", status.HTTP_403_FORBIDDEN)
+            raise errors.Declined("not_permitted", "Reviewers and administrators archive, and take back.", status.HTTP_403_FORBIDDEN)
 
     def create(self, request: Request, *args, **kwargs) -> HttpResponse:
         only(request, SHAPE)
@@ -344,7 +350,7 @@ class RecordViewSet(GenericViewSet):
             record = self.find(lock=True)
             self.still_current(record)
             if isinstance(record, Published) and record.publication != Publication.DRAFT:
-                raise errors.Refusal("archive_instead", "What was published is not deleted; archive it instead.")
+                raise errors.Declined("archive_instead", "What was published is not deleted; archive it instead.")
             record.delete()
         return HttpResponse(status=status.HTTP_204_NO_CONTENT)
 
@@ -356,7 +362,7 @@ class RecordViewSet(GenericViewSet):
         if key is None:
             return do()
         if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable() or " " in key:
-            raise errors.Refusal("invalid_idempotency_key", "An Idempotency-Key has 1 to 255 visible characters.", 400)
+            raise errors.Declined("invalid_idempotency_key", "An Idempotency-Key has 1 to 255 visible characters.", 400)
         digest = hashlib.sha256(self.request.get_full_path().encode() + b"\0" + self.raw_body).hexdigest()
         mine = IdempotencyKey.objects.filter(user=self.request.user, address=self.request.path, key=key)
         mine.filter(created_at__lt=timezone.now() - timedelta(hours=24)).delete()
@@ -369,7 +375,7 @@ class RecordViewSet(GenericViewSet):
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", "") != "55P03":
                 raise
-            raise errors.Refusal("in_progress", "The first request with this key is still at work.") from error
+            raise errors.Declined("in_progress", "The first request with this key is still at work.") from error
         if first:
             response = do()
             kept.status, kept.body = response.status_code, response.content.decode()
@@ -377,7 +383,7 @@ class RecordViewSet(GenericViewSet):
             kept.save()
             return response
         if kept.body_hash != digest:
-            raise errors.Refusal("idempotency_key_reused", "This key was used for another body.", 422)
+            raise errors.Declined("idempotency_key_reused", "This key was used for another body.", 422)
         response = HttpResponse(kept.body, status=kept.status, headers=kept.headers)
         response["Idempotent-Replayed"] = "true"
         return response

@@ -3,4 +3,5 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "policytracker.settings")
+os.environ.setdefault("STATEMENT_TIMEOUT", "30s")
 application = get_wsgi_application()

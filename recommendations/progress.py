@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, SourceKind, Stance
-from policytracker.errors import Stale
+from policytracker.errors import Refusal, Refused, Stale
 from policytracker.models import User
 from policytracker.records import acting
 from policytracker.visibility import Publication, Reader, Role
@@ -59,22 +59,6 @@ BARRING = {"not_permitted", "closed_record", "transition_not_allowed", "supersed
 # The rest may wait until a draft is submitted.
 ASKED_OF_A_DRAFT = {"not_permitted", "closed_record", "status_required", "party_required", "future_date"}
 WRITTEN_ONLY_HERE = ["status", "claimed_status", "status_since", "progress_percent", "last_update_on", "closed_on"]
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """One condition that is not met."""
-
-    code: str
-    detail: str
-
-
-class Refused(Exception):
-    """Nothing was written, for all of these reasons."""
-
-    def __init__(self, refusals: list[Refusal]):
-        super().__init__(" ".join(refusal.detail for refusal in refusals))
-        self.refusals = refusals
 
 
 @dataclass(frozen=True)

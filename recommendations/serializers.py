@@ -1,14 +1,21 @@
 """What the records of this app look like outside, and what is sent to file an update."""
 
+import dataclasses
+from dataclasses import replace
+
 from django.db.models import JSONField, Value
 from django.db.models.functions import Cast
+from rest_framework import serializers
 
 from agreements.deadlines import ON
+from agreements.models import Party, Source
+from agreements.models.sources import Confidence, Stance
 from agreements.serializers import CITED, STATE
 from policytracker.reading import Computed, Nested
-from policytracker.serializers import RecordSerializer
+from policytracker.serializers import Body, Key, RecordSerializer
 from recommendations.deadlines import Freshness, deadline, freshness
-from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation
+from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Status, UpdateKind
+from recommendations.progress import EvidenceRow, Report
 
 CLAIM = {
     "type": "object",
@@ -59,3 +66,74 @@ class ProgressUpdateSerializer(RecordSerializer):
             "author", "review", "reviewed_by", "reviewed_at", "review_note", "voided_at", "voided_by", "void_reason", "corrects",
             "closes", "evidence",
         ]  # fmt: skip
+
+
+class EvidenceRowSerializer(Body):
+    """The words that bear it out; the source is named by its slug, or by address and title."""
+
+    source = Key(Source, required=False)
+    url = serializers.URLField(max_length=2000, required=False)
+    title = serializers.CharField(max_length=500, required=False)
+    locator = serializers.CharField(max_length=300, required=False)
+    quote = serializers.CharField(max_length=100_000, required=False, trim_whitespace=False)
+    stance = serializers.ChoiceField(Stance.choices, required=False)
+    confidence = serializers.ChoiceField(Confidence.choices, required=False)
+
+    def validate(self, values):
+        if ("source" in values) == ("url" in values):
+            raise serializers.ValidationError({"source": ["Name the source, or give its url and title, and not both."]})
+        return values
+
+
+class ReportSerializer(Body):
+    """What is filed about a recommendation; without more an assessment of today."""
+
+    kind = serializers.ChoiceField(UpdateKind.choices, required=False)
+    status = serializers.ChoiceField(Status.choices, required=False)
+    progress_percent = serializers.IntegerField(min_value=0, max_value=100, required=False)
+    reported_on = serializers.DateField(required=False, input_formats=["%Y-%m-%d"])
+    narrative = serializers.CharField(max_length=100_000, required=False)
+    reason = serializers.CharField(max_length=100_000, required=False)
+    party = Key(Party, required=False)
+    assessed_by = serializers.CharField(max_length=300, required=False)
+    corrects = Key(ProgressUpdate, required=False)
+    closes = serializers.BooleanField(required=False)
+    evidence = EvidenceRowSerializer(many=True, required=False, max_length=100)
+
+    def report(self, otherwise: Report | None = None) -> Report:
+        """The report that was sent; what it leaves out is as in `otherwise`."""
+        said = dict(self.validated_data)
+        if "evidence" in said:
+            said["evidence"] = tuple(EvidenceRow(**row) for row in said["evidence"])
+        return replace(otherwise or Report(), **{name: said[name] for name in said if name in REPORTED})
+
+
+REPORTED = {field.name for field in dataclasses.fields(Report)}
+
+
+class FilingSerializer(ReportSerializer):
+    """A report, and how it is to be filed."""
+
+    submit = serializers.BooleanField(required=False, default=True, help_text="False keeps a draft.")
+    dry_run = serializers.BooleanField(required=False, default=False, help_text="True answers as if, and writes nothing.")
+    version = serializers.IntegerField(required=False, help_text="The version of the recommendation that you have read.")
+    change_reason = serializers.CharField(max_length=2000, required=False)
+
+
+class RevisionSerializer(ReportSerializer):
+    """A report, said otherwise."""
+
+    version = serializers.IntegerField(required=False, help_text="The version of the update that you have read.")
+    change_reason = serializers.CharField(max_length=2000, required=False)
+
+
+class NoteSerializer(Body):
+    """What the reviewer says to it."""
+
+    note = serializers.CharField(max_length=100_000, required=False, default="")
+
+
+class ReasonSerializer(Body):
+    """Why."""
+
+    reason = serializers.CharField(max_length=100_000, required=False, default="")

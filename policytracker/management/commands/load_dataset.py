@@ -145,11 +145,8 @@ def value(row: Row, field: Field, said: Any) -> Any:
     if said is None and not field.null:
         raise row.refuse(field, "It cannot be null.")
     in_list = isinstance(field, ArrayField) and isinstance(said, list)
-    for one in said if in_list else [said]:
-        if isinstance(one, list | dict):
-            raise row.refuse(field, "A list or an object has no place here.")
-        if isinstance(one, str) and (unstorable := [c for c in one if c == "\0" or "\ud800" <= c <= "\udfff"]):
-            raise row.refuse(field, f"PostgreSQL keeps no character U+{ord(unstorable[0]):04X}.")
+    if any(isinstance(one, list | dict) for one in (said if in_list else [said])):
+        raise row.refuse(field, "A list or an object has no place here.")
     try:
         return field.to_python(said)
     except ValidationError as error:
@@ -282,7 +279,7 @@ class Loader:
         model = field.related_model
         found = self.ids_of(model).get(value(row, model._meta.get_field(key_of(model)), said[0]))
         if found is None and not is_person(field):
-            raise row.refuse(field, f"There is no {model._meta.verbose_name} {said[0]}.")
+            raise row.refuse(field, f"There is no {model._meta.verbose_name} {said[0]!r}.")
         return found
 
     def require(self, row: Row, record: Model) -> None:

@@ -1,6 +1,5 @@
 """`manage.py loaddata`: Django's, that also takes the files of a data set in any order, and counts each record once."""
 
-from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import CommandError
 from django.core.management.commands import loaddata
 from django.core.serializers.base import DeserializationError, DeserializedObject
@@ -24,6 +23,8 @@ class Command(loaddata.Command):
             raise CommandError(str(error)) from error
         except DeserializationError as error:
             raise CommandError(f"{error} {error.__cause__ or ''}".strip()) from error
+        except UnicodeDecodeError as error:
+            raise CommandError(str(error.args[0])) from error
         except DatabaseError as error:
             if not (rule := broken(error)):
                 raise
@@ -61,28 +62,33 @@ class RecordOfFile(DeserializedObject):
 
     def is_complete(self, using) -> bool:
         """Save it if everything that it refers to is there by now."""
+        self.waits = False
         try:
-            self.save_deferred_fields(using)
-        except DeserializationError as error:
-            if isinstance(error.__context__, ObjectDoesNotExist):
-                return False
-            raise
+            super().save_deferred_fields(using)
+        except DeserializationError:
+            return False
         return True
 
     def save_deferred_fields(self, using=None):
-        self.waits = False
-        super().save_deferred_fields(using)
+        """Asked last of all, of what still refers to something that is not there."""
+        try:
+            super().save_deferred_fields(using)
+        except DeserializationError as error:
+            raise dataset.BadData(f"{self.name}: {error}") from error
+
+    @property
+    def name(self) -> str:
+        return f"{self.object._meta.label_lower} {self.object.natural_key()[0]}"
 
     def save(self, save_m2m=True, using=None, **kwargs):
         if self.waits:
             return
         model = type(self.object)
-        name = f"{model._meta.label_lower} {self.object.natural_key()[0]}"
-        dataset.judge(self.object, name)
+        dataset.judge(self.object, self.name)
         links = self.links | (self.m2m_data or {})
         if self.object.pk and model._base_manager.using(using).filter(pk=self.object.pk).exists():
             kwargs["update_fields"] = [f.name for f in dataset.fields(model) if not f.many_to_many and not dataset.is_kept(f)]
             links = {field: keys for field, keys in links.items() if not dataset.is_kept(model._meta.get_field(field))}
         self.m2m_data = links
-        with dataset.named(name):
+        with dataset.named(self.name):
             super().save(save_m2m, using, **kwargs)
