@@ -4,7 +4,7 @@ from django.db import transaction
 from django.http import JsonResponse
 from django.urls import path
 from drf_spectacular.utils import extend_schema
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 from rest_framework.views import APIView
 
@@ -84,9 +84,25 @@ CHOICES = {
 }
 
 
+CODE = {"type": "object", "properties": {name: {"type": "string"} for name in ("code", "label", "definition")}}
+NAMES = {"type": "array", "items": {"type": "string"}}
+ME = {
+    "type": "object",
+    "properties": {
+        "username": {"type": "string"},
+        "name": {"type": "string"},
+        "roles": NAMES,
+        "party": {"type": ["string", "null"]},
+        "permissions": NAMES,
+        "queue": {"type": "object", "properties": {n: {"type": "integer"} for n in ("due", "stale", "returned", "waiting_for_review")}},
+    },
+}
+
+
 class Choices(APIView):
     """Every code list, in its order: the code, its label and its definition."""
 
+    @extend_schema(responses={200: {"type": "object", "additionalProperties": {"type": "array", "items": CODE}}})
     def get(self, request) -> JsonResponse:
         only(request, set())
         told = {
@@ -99,6 +115,7 @@ class Choices(APIView):
 class Me(APIView):
     """Who one is, what one may do, and what waits for one."""
 
+    @extend_schema(responses={200: ME})
     def get(self, request) -> JsonResponse:
         only(request, set())
         user = request.user
@@ -115,7 +132,7 @@ class Me(APIView):
 
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[AllowAny]), name="schema"),
-    path("docs/", SpectacularSwaggerView.as_view(url_name="schema", authentication_classes=[], permission_classes=[AllowAny]), name="docs"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema", authentication_classes=[], permission_classes=[AllowAny]), name="docs"),
     # A failed attempt is counted although the request is refused.
     path("auth/tokens/", transaction.non_atomic_requests(Tokens.as_view()), name="tokens"),
     path("auth/tokens/<uuid:key>/", OneToken.as_view(), name="token"),

@@ -65,8 +65,12 @@ UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 after_load: dict[str, Callable[[], Any]] = {}
 
 
-class BadData(Exception):
+class DatasetError(Exception):
     """Why the files cannot be loaded, as a sentence that names the file and the record."""
+
+
+def file_of(model: type[Model]) -> str:
+    return next(file for file, labels in FILES.items() if model._meta.label_lower in labels)
 
 
 def models_of(file: str) -> list[type[Model]]:
@@ -174,27 +178,27 @@ def snapshot() -> Iterator[None]:
 
 
 def judge(record: Model, name: str) -> None:
-    """Raises BadData where the model finds something wrong with the record's own values. References are judged where they are found."""
+    """Raises DatasetError where the model finds fault with the record's own values. References are judged where they are found."""
     for field in (f for f in fields(type(record)) if not f.is_relation):
         value = getattr(record, field.attname)
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str) and (bad := UNSTORABLE.search(text)):
-                raise BadData(sentence(name, field.name, f"PostgreSQL keeps no character U+{ord(bad[0]):04X}."))
+                raise DatasetError(sentence(name, field.name, f"PostgreSQL keeps no character U+{ord(bad[0]):04X}."))
     try:
         record.clean_fields(exclude=[f.name for f in record._meta.concrete_fields if f.is_relation])
     except ValidationError as error:
         found = sentences(error, type(record))
-        raise BadData("; ".join(sentence(name, field, one) for field, said in found.items() for one in said)) from error
+        raise DatasetError("; ".join(sentence(name, field, one) for field, said in found.items() for one in said)) from error
 
 
 @contextmanager
 def named(name: str) -> Iterator[None]:
-    """Raises BadData with the name of the record, where writing it breaks a rule of the database."""
+    """Raises DatasetError with the name of the record, where writing it breaks a rule of the database."""
     try:
         yield
     except DatabaseError as error:
         if rule := broken(error):
-            raise BadData(sentence(name, rule.field, rule.sentence)) from error
+            raise DatasetError(sentence(name, rule.field, rule.sentence)) from error
         raise
 
 

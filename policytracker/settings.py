@@ -130,6 +130,10 @@ REQUIRE_IF_MATCH = env.bool("REQUIRE_IF_MATCH", False)
 SPECTACULAR_SETTINGS = {
     "TITLE": "Policy Tracker",
     "VERSION": "1",
+    "DESCRIPTION": "What governments agreed, who owes what, what was recommended, how far it has come, and how we know.",
+    "OAS_VERSION": "3.1.0",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["policytracker.schema.with_components"],
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -11,6 +11,26 @@ from policytracker.views import RecordViewSet, only, today
 from recommendations import filters, progress, serializers
 
 
+BOTH = {
+    "type": "object",
+    "required": ["update", "recommendation"],
+    "properties": {
+        "update": {"$ref": "#/components/schemas/ProgressUpdate"},
+        "recommendation": {"$ref": "#/components/schemas/Recommendation"},
+    },
+}
+MOVE = {
+    "type": "object",
+    "required": ["status", "label", "allowed", "unmet"],
+    "properties": {
+        "status": {"type": "string"},
+        "label": {"type": "string"},
+        "allowed": {"type": "boolean"},
+        "unmet": {"type": "array", "items": {"$ref": "#/components/schemas/Error"}},
+    },
+}
+
+
 class ProgressDoor(RecordViewSet):
     """Answers an act upon a recommendation with both records as they then are."""
 
@@ -28,9 +48,11 @@ class ProgressDoor(RecordViewSet):
 class RecommendationViewSet(ProgressDoor):
     serializer_class = serializers.RecommendationSerializer
     questions = filters.RECOMMENDATIONS
+    asks = {"report": serializers.FilingSerializer}
+    answers = {"report": {"200": BOTH, "201": BOTH}, "transitions": {"200": {"type": "array", "items": MOVE}}}
 
     @action(detail=True, methods=["post"], url_path="progress", judged_by_function=True)
-    def file(self, request, *args, **kwargs):
+    def report(self, request, *args, **kwargs):
         """File how far it has come. Refused with all that is unmet, and then nothing is written."""
         only(request, set())
         return self.once(self.file_once)
@@ -67,6 +89,15 @@ class ProgressUpdateViewSet(ProgressDoor):
     serializer_class = serializers.ProgressUpdateSerializer
     questions = filters.UPDATES
     judged_by_function = True
+    asks = {
+        "update": serializers.RevisionSerializer,
+        "partial_update": serializers.RevisionSerializer,
+        "submit": serializers.Body,
+        "approve": serializers.NoteSerializer,
+        "send_back": serializers.NoteSerializer,
+        "void": serializers.ReasonSerializer,
+    }
+    answers = dict.fromkeys(["submit", "approve", "send_back", "void"], {"200": BOTH})
     create = None  # an update is made by progress/ of its recommendation
 
     def act(self, do) -> HttpResponse:

@@ -19,7 +19,7 @@ from django.db import DatabaseError, DataError, IntegrityError, connection, tran
 from django.db.models import Field, Model
 
 from policytracker import dataset
-from policytracker.dataset import BadData, is_person, key_of
+from policytracker.dataset import DatasetError, is_person, key_of
 from policytracker.errors import broken
 from policytracker.records import Guard, Record, acting
 from policytracker.triggers import guards, records
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         try:
             with acting(None, "data set", "data set"):
                 counts = Loader(folder).load()
-        except BadData as error:
+        except DatasetError as error:
             raise CommandError(f"Nothing was loaded. {error}") from error
         except DatabaseError as error:
             if not (rule := broken(error)):
@@ -64,24 +64,24 @@ class Row:
     def name(self) -> str:
         return f"{self.file}, {self.model._meta.label_lower} {self.key}"
 
-    def refuse(self, field: Field, sentence: str) -> BadData:
-        return BadData(dataset.sentence(self.name, field.name, sentence))
+    def refuse(self, field: Field, sentence: str) -> DatasetError:
+        return DatasetError(dataset.sentence(self.name, field.name, sentence))
 
 
 # ---- from the files
 
 
 def read(folder: Path) -> Iterator[Row]:
-    """Every row of the five files. Raises BadData for what cannot be one."""
+    """Every row of the five files. Raises DatasetError for what cannot be one."""
     if not folder.is_dir():
-        raise BadData(f"{folder} is no folder.")
+        raise DatasetError(f"{folder} is no folder.")
     seen = set()
     for file in dataset.FILES:
         known = {model._meta.label_lower: (model, {f.name: f for f in dataset.fields(model)}) for model in dataset.models_of(file)}
         for number, entry in enumerate(parse(folder / file), 1):
             row = shape(file, number, entry, known)
             if (row.model, row.key) in seen:
-                raise BadData(f"{row.name}: It is in the file twice.")
+                raise DatasetError(f"{row.name}: It is in the file twice.")
             seen.add((row.model, row.key))
             yield row
 
@@ -92,20 +92,20 @@ def parse(path: Path) -> list:
         data = path.read_bytes()
         found = json.loads(data.decode("utf-8-sig"), object_pairs_hook=once, parse_constant=no_number)
     except FileNotFoundError:
-        raise BadData(f"{path.name} is missing in {path.parent}.") from None
+        raise DatasetError(f"{path.name} is missing in {path.parent}.") from None
     except OSError as error:
-        raise BadData(f"{path} cannot be read: {error.strerror}.") from error
+        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise BadData(f"{path.name}, line {line}: This is not UTF-8.") from error
+        raise DatasetError(f"{path.name}, line {line}: This is not UTF-8.") from error
     except json.JSONDecodeError as error:
-        raise BadData(f"{path.name}, line {error.lineno}: This is not JSON. {error.msg}.") from error
+        raise DatasetError(f"{path.name}, line {error.lineno}: This is not JSON. {error.msg}.") from error
     except RecursionError:
-        raise BadData(f"{path.name}: Lists are nested too deeply.") from None
+        raise DatasetError(f"{path.name}: Lists are nested too deeply.") from None
     except ValueError as error:
-        raise BadData(f"{path.name}: This is not JSON. {error}.") from error
+        raise DatasetError(f"{path.name}: This is not JSON. {error}.") from error
     if not isinstance(found, list):
-        raise BadData(f"{path.name}: The file must hold a list of records.")
+        raise DatasetError(f"{path.name}: The file must hold a list of records.")
     return found
 
 
@@ -126,15 +126,15 @@ def shape(file: str, number: int, entry: Any, known: dict) -> Row:
     """The row that an entry of the file is."""
     place = f"{file}, record {number}"
     if not isinstance(entry, dict) or entry.keys() != {"model", "fields"} or not isinstance(entry["fields"], dict):
-        raise BadData(f'{place}: A record is written {{"model": …, "fields": {{…}}}}, with nothing else.')
+        raise DatasetError(f'{place}: A record is written {{"model": …, "fields": {{…}}}}, with nothing else.')
     if not isinstance(entry["model"], str) or entry["model"].lower() not in known:
-        raise BadData(f"{place}: {entry['model']!r} is none of {', '.join(known)}, which this file holds.")
+        raise DatasetError(f"{place}: {entry['model']!r} is none of {', '.join(known)}, which this file holds.")
     model, fields = known[entry["model"].lower()]
     key = fields[key_of(model)]
     if not isinstance(entry["fields"].get(key.name), str) or not entry["fields"][key.name]:
-        raise BadData(f"{place}: A record of {model._meta.label_lower} needs its {key.name}.")
+        raise DatasetError(f"{place}: A record of {model._meta.label_lower} needs its {key.name}.")
     if unknown := sorted(entry["fields"].keys() - fields):
-        raise BadData(f"{place}, {model._meta.label_lower} {entry['fields'][key.name]}: It has no field {unknown[0]!r} in the files.")
+        raise DatasetError(f"{place}, {model._meta.label_lower} {entry['fields'][key.name]}: It has no field {unknown[0]!r} in the files.")
     row = Row(file, model, entry["fields"][key.name], {fields[name]: said for name, said in entry["fields"].items()})
     row.key = value(row, key, row.key)
     return row
@@ -193,9 +193,8 @@ class Loader:
         ids = self.ids_of(model)
         new = [row.key for row in rows if row.key not in ids]
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [model._meta.db_table, len(new)]
-            )
+            draw = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
+            cursor.execute(draw, [model._meta.db_table, len(new)])
             ids.update(zip(new, (number for (number,) in cursor), strict=True))
 
     def ids_of(self, model: type[Model]) -> dict[Any, int]:
@@ -283,14 +282,14 @@ class Loader:
         return found
 
     def require(self, row: Row, record: Model) -> None:
-        """Raises BadData where a reference is missing that every record of the model has."""
+        """Raises DatasetError where a reference is missing that every record of the model has."""
         for field in dataset.fields(row.model):
             if field.is_relation and not field.many_to_many and not field.null and getattr(record, field.attname) is None:
                 raise row.refuse(field, "It cannot be missing.")
 
 
 def check_guards() -> None:
-    """Ask what is asked only when all rows are in. Raises BadData with the name of a record that breaks a rule."""
+    """Ask what is asked only when all rows are in. Raises DatasetError with the name of a record that breaks a rule."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
@@ -299,7 +298,8 @@ def check_guards() -> None:
         for model in records():
             for guard in guards(model):
                 if guard.name == name and "OLD." not in guard.broken and (key := offender(model, guard)):
-                    raise BadData(dataset.sentence(f"{model._meta.label_lower} {key}", guard.field, guard.sentence)) from error
+                    name = f"{dataset.file_of(model)}, {model._meta.label_lower} {key}"
+                    raise DatasetError(dataset.sentence(name, guard.field, guard.sentence)) from error
         raise
 
 

@@ -14,12 +14,13 @@ class Command(loaddata.Command):
     help = f"{loaddata.Command.help} Files of a data set may be named in any order, and people in them may be unknown here."
 
     def handle(self, *labels, **options):
-        self.models = set()
+        labels = sorted(labels, key=dataset.place)
+        self.last, self.models = labels[-1], set()
         try:
             with acting(None, "data set", "data set"):
-                super().handle(*sorted(labels, key=dataset.place), **options)
+                super().handle(*labels, **options)
                 dataset.finish(self.models)
-        except dataset.BadData as error:
+        except dataset.DatasetError as error:
             raise CommandError(str(error)) from error
         except DeserializationError as error:
             raise CommandError(f"{error} {error.__cause__ or ''}".strip()) from error
@@ -31,30 +32,36 @@ class Command(loaddata.Command):
             raise CommandError(rule.sentence) from error
 
     def load_label(self, label):
-        """What waited for a record further down is written at the end of its file: once, and whole."""
+        """What waited for something further down is written at the end of its file: once, and whole."""
         super().load_label(label)
         waiting: list = []
         while len(waiting) != len(self.objs_with_deferred_fields):
             waiting = self.objs_with_deferred_fields
             self.objs_with_deferred_fields = [one for one in waiting if not one.is_complete(self.using)]
+        if label == self.last:
+            # Two may wait for each other. Django comes back to each with what it lacks.
+            for one in waiting:
+                one.save_in_part(self.using)
 
     def save_obj(self, obj):
-        return super().save_obj(RecordOfFile(obj) if isinstance(obj.object, Record) else obj)
+        return super().save_obj(WholeObject(obj))
 
 
-class RecordOfFile(DeserializedObject):
-    """A record as a fixture says it: judged by its model, and of an existing row only what files may change."""
+class WholeObject(DeserializedObject):
+    """A row of a fixture that waits for what it refers to.
+
+    A record is judged by its model, and of one that is there already only what files may change is written.
+    """
 
     def __init__(self, obj: DeserializedObject):
         super().__init__(obj.object, obj.m2m_data, obj.deferred_fields or {})
         self.links = dict(obj.m2m_data or {})
-        self.waits = False
         self.leave_people()
         self.waits = bool(self.deferred_fields)
 
     def leave_people(self):
         """Who is unknown here is nobody."""
-        for field in [f for f in self.deferred_fields if dataset.is_person(f)]:
+        for field in [f for f in self.deferred_fields if dataset.is_person(f) and isinstance(self.object, Record)]:
             names = self.deferred_fields.pop(field)
             if field.many_to_many:
                 people = field.related_model.objects.filter(username__in=[name for one in names for name in one])
@@ -66,29 +73,43 @@ class RecordOfFile(DeserializedObject):
         try:
             super().save_deferred_fields(using)
         except DeserializationError:
+            self.waits = True
             return False
         return True
 
+    def save_in_part(self, using) -> None:
+        if all(field.null or field.many_to_many for field in self.deferred_fields):
+            self.waits = False
+            self.save(using=using)
+
     def save_deferred_fields(self, using=None):
-        """Asked last of all, of what still refers to something that is not there."""
+        """Asked last of all, of what still lacks something."""
+        self.waits = False
         try:
             super().save_deferred_fields(using)
         except DeserializationError as error:
-            raise dataset.BadData(f"{self.name}: {error}") from error
+            raise dataset.DatasetError(f"{self.name}: {error}") from error
 
     @property
     def name(self) -> str:
-        return f"{self.object._meta.label_lower} {self.object.natural_key()[0]}"
+        key = self.object.natural_key()[0] if hasattr(self.object, "natural_key") else self.object.pk
+        return f"{self.object._meta.label_lower} {key}"
 
     def save(self, save_m2m=True, using=None, **kwargs):
         if self.waits:
             return
-        model = type(self.object)
-        dataset.judge(self.object, self.name)
-        links = self.links | (self.m2m_data or {})
-        if self.object.pk and model._base_manager.using(using).filter(pk=self.object.pk).exists():
-            kwargs["update_fields"] = [f.name for f in dataset.fields(model) if not f.many_to_many and not dataset.is_kept(f)]
-            links = {field: keys for field, keys in links.items() if not dataset.is_kept(model._meta.get_field(field))}
-        self.m2m_data = links
+        self.m2m_data = self.links | (self.m2m_data or {})
+        if isinstance(self.object, Record):
+            dataset.judge(self.object, self.name)
+            kwargs |= self.only_what_may_change(using)
         with dataset.named(self.name):
             super().save(save_m2m, using, **kwargs)
+
+    def only_what_may_change(self, using) -> dict:
+        """Of a record that is there already: leaves out its links to people, and names the fields to write."""
+        model = type(self.object)
+        if not self.object.pk or not model._base_manager.using(using).filter(pk=self.object.pk).exists():
+            return {}
+        changing = {f.name: f for f in dataset.fields(model) if not dataset.is_kept(f)}
+        self.m2m_data = {name: keys for name, keys in self.m2m_data.items() if name in changing}
+        return {"update_fields": [name for name, f in changing.items() if not f.many_to_many]}
