@@ -45,14 +45,20 @@ class FocusAreaSerializer(RecordSerializer):
 
 
 class Attachment(serializers.FileField):
-    """A file, shown as the address where it is read; it is put by multipart, never by its address."""
+    """A file, shown as the address where it is read. It is put by multipart; its own address, sent back, leaves it there."""
+
+    def to_internal_value(self, data):
+        source = self.parent.instance
+        if source and source.file and data == self.parent.context["current"]["file"]:
+            return source.file
+        return super().to_internal_value(data)
 
     def column(self, reader, expand=False):
         return Case(When(file="", then=None), default=Concat(link("sources", F("slug")), Value("file/")), output_field=TextField())
 
 
 class SourceSerializer(RecordSerializer):
-    file = Attachment(required=False)
+    file = Attachment(required=False, allow_null=True)
 
     class Meta:
         model = Source

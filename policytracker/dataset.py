@@ -84,7 +84,7 @@ def place(path: str) -> int:
     return list(FILES).index(name) if name in FILES else -1
 
 
-def key_of(model: type[Model]) -> str:
+def key_of(model: Any) -> str:
     """The field by which the files refer to a row of the model."""
     return getattr(model, "key", None) or model.USERNAME_FIELD
 
@@ -123,7 +123,7 @@ def rows(model: type[Model], public: bool = False) -> Iterator[dict]:
         yield {"model": model._meta.label_lower, "fields": said}
 
 
-def column(field: Field) -> Any:
+def column(field: Any) -> Any:
     """The value, or the keys of what it refers to."""
     if not field.is_relation:
         return F(field.name)

@@ -18,7 +18,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
-from policytracker.triggers import guards, records
+from policytracker.triggers import LINKED_STAYS, guards, records
 
 IN_USE = "Other records refer to it; change or delete those first."
 
@@ -67,7 +67,7 @@ class Broken:
 @cache
 def rules() -> dict[str, Broken]:
     """Every constraint and guard by its name."""
-    found = {}
+    found = {LINKED_STAYS: Broken(NON_FIELD_ERRORS, IN_USE, "in_use")}
     for model in records():
         for constraint in model._meta.constraints:
             field = constraint.violation_error_code or NON_FIELD_ERRORS

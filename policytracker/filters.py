@@ -21,6 +21,7 @@ from policytracker.paging import Column
 from policytracker.serializers import Key, Keys
 from policytracker.visibility import Reader
 
+TEXTS = (models.CharField, models.TextField, models.FileField)  # where "" is unknown
 INDEXED_TEXTS = {"title", "name", "short_title", "key_action", "slug", "code"}
 MAX_VALUES = 100
 MAX_LENGTH = 500
@@ -212,7 +213,7 @@ class Kind:
 
 def kind(model_field: models.Field, path: str) -> Kind:
     null = Q(**{f"{path}__isnull": True}) if model_field.null else None
-    blank = Q(**{path: ""}) if model_field.blank and isinstance(model_field, models.CharField | models.TextField) else None
+    blank = Q(**{path: ""}) if model_field.blank and isinstance(model_field, TEXTS) else None
     match model_field:
         case edtf.EdtfField():
             return Kind(mixed_day, {"type": "string"}, first_of, last_of, f"{path}_first", blank)
@@ -254,6 +255,7 @@ def grammar(serializer_class: type[serializers.ModelSerializer]) -> dict[str, Qu
                 asked[f"{name}__empty"] = is_empty(Q(**{f"{shown.source}__isnull": True}))
         elif isinstance(shown, serializers.ListField):
             asked[name] = Question(text, lambda rows, values, asker, path=shown.source: rows.filter(**{f"{path}__overlap": values}))
+            asked[f"{name}__not"] = Question(text, lambda rows, values, asker, path=shown.source: rows.exclude(**{f"{path}__overlap": values}))
             asked[f"{name}__empty"] = is_empty(Q(**{shown.source: []}))
         elif shown.source in {f.name for f in model._meta.concrete_fields}:
             asked |= _of_a_value(name, shown.source, kind(model._meta.get_field(shown.source), shown.source))
@@ -303,8 +305,8 @@ def orders(serializer_class: type[serializers.ModelSerializer]) -> dict[str, tup
             continue
         if isinstance(stored, edtf.EdtfField):
             found[name] = (Column(f"{shown.source}_first", nullable=True), None)
-        elif stored.blank and isinstance(stored, models.CharField | models.TextField):
-            found[name] = (Column(alias, nullable=True), lambda reader, path=shown.source: NullIf(F(path), Value("")))
+        elif stored.blank and isinstance(stored, TEXTS):
+            found[name] = (Column(alias, nullable=True), lambda reader, path=shown.source: NullIf(F(path), Value(""), output_field=models.TextField()))
         else:
             found[name] = (Column(shown.source, nullable=stored.null), None)
     return found

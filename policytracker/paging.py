@@ -35,6 +35,10 @@ class Column:
             return OrderBy(F(self.path), descending=descending)
         return OrderBy(F(self.path), descending=descending, nulls_last=forward or None, nulls_first=not forward or None)
 
+    def known(self) -> Column:
+        """The same column where no value is unknown: a plain order by it can follow the index."""
+        return Column(self.path, self.descending)
+
     def equal(self, value: Any) -> Q:
         return Q(**{f"{self.path}__isnull": True}) if value is None else Q(**{self.path: value})
 
@@ -59,25 +63,22 @@ def ranges(rows: QuerySet, columns: Sequence[Column], after: Sequence[Any] | Non
     if after is None:
         first, *rest = columns
         if first.nullable:
-            yield _ordered(rows.filter(first.unknown(False)), columns, forward)
+            yield _ordered(rows.filter(first.unknown(False)), [first.known(), *rest], forward)
             yield _ordered(rows.filter(first.unknown(True)), rest, forward)
         else:
             yield _ordered(rows, columns, forward)
         return
     for depth in reversed(range(len(columns))):
-        column, value = columns[depth], after[depth]
+        column, value, rest = columns[depth], after[depth], columns[depth + 1 :]
         same = rows.filter(*(c.equal(v) for c, v in zip(columns[:depth], after[:depth], strict=True)))
         if value is not None:
-            yield _ordered(same.filter(column.beyond(value, forward)), columns[depth:], forward)
+            yield _ordered(same.filter(column.beyond(value, forward)), [column.known(), *rest], forward)
         if column.nullable and (value is None) != forward:
-            yield _ordered(same.filter(column.unknown(forward)), columns[depth + forward :], forward)
+            yield _ordered(same.filter(column.unknown(forward)), rest if forward else [column.known(), *rest], forward)
 
 
 def _ordered(rows: QuerySet, columns: Sequence[Column], forward: bool) -> QuerySet:
-    # The first column of a range is known throughout, and a plain order by it can follow the index.
-    first, *rest = columns
-    known = Column(first.path, first.descending)
-    return rows.order_by(*(c.term(forward) for c in [known, *rest]))
+    return rows.order_by(*(c.term(forward) for c in columns))
 
 
 def page(rows: QuerySet, columns: Sequence[Column], cursor: str | None, size: int, salt: str) -> Page:

@@ -41,7 +41,7 @@ class RecordPermissions(permissions.BasePermission):
             return False
         if request.method in permissions.SAFE_METHODS or getattr(view, "judged_by_function", False):
             return bool(user.roles)
-        if not hasattr(view, "model"):
+        if not hasattr(view, "model") or request.method not in self.verbs:
             return bool(user.roles)
         model = view.model
         return user.has_perm(f"{model._meta.app_label}.{self.verbs[request.method]}_{model._meta.model_name}")

@@ -17,6 +17,8 @@ from django.db import connection
 from django.db.models import Case, CharField, DateTimeField, F, Func, JSONField, Q, TextField, Value, When
 from django.db.models.expressions import OuterRef
 from django.db.models.functions import Cast, Concat, NullIf
+from psycopg import RawCursor
+from psycopg.sql import Literal
 from rest_framework import serializers
 
 from policytracker.codes import CodeField, ForeignCode
@@ -54,11 +56,11 @@ class Moment(Func):
 
 @dataclass(frozen=True)
 class Shape:
-    """What makes one statement differ from another: the fields, those expanded, and the roles of whoever reads."""
+    """What makes one statement differ from another: the fields (all, where none are named), those expanded, and the reader's roles."""
 
     serializer: type[serializers.Serializer]
     roles: frozenset[str]
-    fields: tuple[str, ...] = ()
+    fields: tuple[str, ...] | None = None
     expand: frozenset[str] = frozenset()
 
 
@@ -98,28 +100,40 @@ def unknown_when_blank(field) -> bool:
 
 
 @lru_cache(1024)
-def statement(shape: Shape) -> tuple[str, tuple]:
-    """The SQL that writes one JSON text for each of the ids, in their order, and its parameters, some of them slots."""
+def statement(shape: Shape) -> tuple[str, tuple[str, ...]]:
+    """The SQL that writes one JSON text for each of the ids, in their order, and the names of what its $1, $2 and so on stand for."""
     serializer = shape.serializer()
     reader = Reader(shape.roles, Slot("user"))
     written = columns(serializer, reader, shape.expand)
-    chosen = {name: written[name] for name in (shape.fields or written)}
+    chosen = {name: written[name] for name in (written if shape.fields is None else shape.fields)}
     model = serializer.Meta.model
     rows = model._base_manager.order_by().values_list(Cast(JsonObject(chosen), TextField()), flat=True)
     sql, params = rows.query.sql_with_params()
+    names = ("ids", *dict.fromkeys(p.name for p in params if isinstance(p, Slot)))
+    places = {name: f"${number}" for number, name in enumerate(names, 1)}
+    told = sql % tuple(places[p.name] if isinstance(p, Slot) else Literal(p).as_string(connection.connection) for p in params)
     table = model._meta.db_table
-    return f'{sql} WHERE "{table}"."id" = ANY(%s) ORDER BY array_position(%s, "{table}"."id")', (*params, Slot("ids"), Slot("ids"))
+    return f'{told} WHERE "{table}"."id" = ANY($1::bigint[]) ORDER BY array_position($1::bigint[], "{table}"."id")', names
 
 
 def texts(shape: Shape, ids: Sequence[int], *, user: int | None, on: date, base: str) -> list[str]:
     """The JSON text of each record, in the order of the ids; an id that is gone is left out."""
     if not ids:
         return []
-    values = {"ids": list(ids), "user": user, "on": on, "base": base}
-    sql, params = statement(shape)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [values[p.name] if isinstance(p, Slot) else p for p in params])
+    connection.ensure_connection()
+    sql, names = statement(shape)
+    values = {"ids": f"{{{','.join(map(str, ids))}}}", "user": user, "on": str(on), "base": base}
+    with prepared() as cursor:
+        cursor.execute(sql, [values[name] for name in names])
         return [text for (text,) in cursor]
+
+
+def prepared():
+    """A cursor of Django's by which PostgreSQL plans a statement once for a connection: planning takes longer than a page does."""
+    # The cursors that Django makes put values into the text, and prepare nothing.
+    connection.connection.prepare_threshold = 0
+    wrapped = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    return wrapped(RawCursor(connection.connection))
 
 
 class Computed(serializers.ReadOnlyField):

@@ -68,7 +68,7 @@ class Key(serializers.RelatedField):
         """What the caller may refer to: what the caller may read."""
         if issubclass(self.model, Record):
             return self.model.objects.visible_to(self.context["request"].user)
-        return self.model._default_manager.filter(is_active=True)
+        return self.model._default_manager.all()
 
     def find(self, keys: list[str]) -> dict[str, models.Model]:
         field = self.model._meta.get_field(self.key)
@@ -150,8 +150,15 @@ def title(model: type[models.Model], path: str = "") -> tuple[str, Any]:
 def _between(parts: list[Any]) -> list[Any]:
     spaced: list[Any] = []
     for part in parts:
-        spaced += [models.Value(" · "), Coalesce(Cast(part, TextField()), models.Value(""))]
+        spaced += [models.Value(" · "), Coalesce(Cast(part, TextField()), models.Value(""), output_field=TextField())]
     return spaced[1:]
+
+
+class Uid(serializers.UUIDField):
+    """The key of a record without a name; a number is none, although Python could make one of it."""
+
+    def to_internal_value(self, data: Any):
+        return super().to_internal_value(data) if isinstance(data, str) else self.fail("invalid", value=data)
 
 
 class RecordSerializer(serializers.ModelSerializer):
@@ -183,11 +190,11 @@ class RecordSerializer(serializers.ModelSerializer):
         if name != field_name:
             kwargs["source"] = name
         if name == "uid":
-            kwargs = {"required": False}
+            return Uid, {"required": False}
         if "validators" in kwargs:  # the model judges uniqueness, in full_clean(), and says it in its own words
             kwargs["validators"] = [v for v in kwargs["validators"] if not isinstance(v, UniqueValidator)]
         if isinstance(field, Text) and not kwargs.get("read_only"):
-            kwargs["trim_whitespace"] = False  # a quote is verbatim
+            kwargs |= {"trim_whitespace": False} if field.blank else {"required": True}  # a quote is verbatim
         return field_class, kwargs
 
     def build_relational_field(self, field_name, relation_info):
@@ -216,8 +223,9 @@ class RecordSerializer(serializers.ModelSerializer):
         wrong |= self._system_written(data)
         clean = {}
         for name, value in data.items():
-            if name in fields and not fields[name].read_only:
-                clean[name] = empty(fields[name]) if value is None or value == "" else value
+            nothing = value is None or value == ""
+            if name in fields and not fields[name].read_only and not (nothing and name == "uid"):
+                clean[name] = empty(fields[name]) if nothing else value
         try:
             values = super().to_internal_value(clean)
         except serializers.ValidationError as error:
@@ -245,7 +253,7 @@ class RecordSerializer(serializers.ModelSerializer):
         """What a PUT means: what it leaves out goes back to its default, except who may see it and what the caller cannot see."""
         model = self.Meta.model
         for name, field in self.fields.items():
-            if field.read_only or name in given or name in ("uid", "visibility", "publication"):
+            if field.read_only or name in given or name in (model.key, "visibility", "publication"):
                 continue
             if isinstance(field, Keys):
                 values.setdefault(field.source, [])

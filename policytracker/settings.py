@@ -1,10 +1,12 @@
 """One settings file. What differs per machine comes from the environment, and is safe where nothing is said."""
 
 from pathlib import Path
+from urllib.parse import unquote
 
 import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from policytracker import postgres
@@ -50,6 +52,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "policytracker.admin.relax_csp",
     "axes.middleware.AxesMiddleware",
     "policytracker.errors.DatabaseErrors",
 ]
@@ -74,6 +77,8 @@ TEMPLATES = [
 DATABASES = {"default": env.db_url("DATABASE_URL") if "DATABASE_URL" in env else {"ENGINE": "django.db.backends.postgresql", **postgres.connection()}}
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL server: history and constraints live in its triggers.")
+# A folder with a socket is written percent-encoded in an address, as libpq has it.
+DATABASES["default"]["HOST"] = unquote(DATABASES["default"]["HOST"])
 DATABASES["default"] |= {"ATOMIC_REQUESTS": True, "CONN_HEALTH_CHECKS": True}
 OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
 if pool := env.int("DB_POOL", 0):  # only the web server sets it: a command has one connection
@@ -84,6 +89,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "policytracker.User"
 KNOX_TOKEN_MODEL = "policytracker.Token"
+MIGRATION_MODULES = {"knox": None}  # its own table would stay empty, and in the way
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -163,6 +169,11 @@ UNFOLD = {
     "SITE_TITLE": "Policy Tracker",
     "SITE_HEADER": "Policy Tracker",
     "SITE_SYMBOL": "fact_check",
+    "SITE_URL": None,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("policytracker/icon.svg")}],
+    "STYLES": [lambda request: static("policytracker/admin.css")],
+    "DASHBOARD_CALLBACK": "recommendations.home.page",
+    "SIDEBAR": {"show_search": True, "navigation": "policytracker.admin.navigation"},
 }

@@ -13,6 +13,7 @@ from django.db.models import ManyToManyField, Model
 from policytracker.records import Due, Guard, Published, Record
 
 CHANGES = "policytracker_change"
+LINKED_STAYS = "linked_record_stays"
 
 FUNCTIONS = f"""
 CREATE OR REPLACE FUNCTION refuse(rule text, sentence text) RETURNS void LANGUAGE plpgsql AS $$
@@ -83,6 +84,16 @@ BEGIN
      IS DISTINCT FROM pg_current_xact_id() THEN
     EXECUTE format('UPDATE %I SET version = NULL WHERE id = $1', tg_argv[0]) USING owner;
   END IF;
+  RETURN NULL;
+END $$;
+
+-- Django takes the links along when it deletes what they lead to; but then their owner would change and nobody had said so.
+CREATE OR REPLACE FUNCTION keep_what_is_linked() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE link jsonb := to_jsonb(old); torn boolean;
+BEGIN
+  EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE id = $1) AND NOT EXISTS (SELECT FROM %I WHERE id = $2)', tg_argv[0], tg_argv[2])
+    INTO torn USING (link ->> tg_argv[1])::bigint, (link ->> tg_argv[3])::bigint;
+  IF torn THEN PERFORM refuse('{LINKED_STAYS}', 'Other records refer to it.'); END IF;
   RETURN NULL;
 END $$;
 """
@@ -177,6 +188,9 @@ def statements(model: type[Record]) -> Iterator[tuple[str, str, str]]:
         link = field.remote_field.through._meta.db_table
         yield link, "record_link", create("record_link", "AFTER INSERT OR DELETE", link, "record_link")
         yield link, "touch_owner", create("touch_owner", "AFTER INSERT OR DELETE", link, "touch_owner", table, field.m2m_column_name())
+        if issubclass(field.related_model, Record):
+            ends = (table, field.m2m_column_name(), field.related_model._meta.db_table, field.m2m_reverse_name())
+            yield link, LINKED_STAYS, create(LINKED_STAYS, "AFTER DELETE", link, "keep_what_is_linked", *ends, deferred=True)
 
 
 def install(using: str = "default", **kwargs) -> None:

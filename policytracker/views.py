@@ -86,7 +86,13 @@ class RecordViewSet(GenericViewSet):
     serializer_class: type[RecordSerializer]
     questions: dict[str, filters.Question] = {}
     address: str
+    metadata_class = None  # the schema tells what DRF's OPTIONS would
     judged_by_function = False  # whether a function of the domain, and not a model permission, says who may write
+
+    def perform_content_negotiation(self, request, force=False):
+        # `format` is a parameter like any other here, and whoever asks for something else is answered in JSON too.
+        renderer = self.get_renderers()[0]
+        return renderer, renderer.media_type
 
     # ---- what the declaration gives
 
@@ -199,12 +205,12 @@ class RecordViewSet(GenericViewSet):
     def list(self, request: Request, *args, **kwargs) -> HttpResponse:
         only(request, SHAPE | LISTING | set(self.grammar()))
         shape, size, (columns, annotations) = self.shape(), page_size(request), self.ordered_by()
-        rows = self.filtered()
+        rows, cursor = self.filtered(), single(request, "cursor") or None
         try:
-            page = paging.page(rows.annotate(**annotations), columns, single(request, "cursor") or None, size, self.address)
+            page = paging.page(rows.annotate(**annotations), columns, cursor, size, self.address)
         except paging.BadCursor as error:
             raise BadParameter("cursor", BAD_CURSOR) from error
-        whole = page.next is None and page.previous is None
+        whole = cursor is None and page.next is None
         count = len(page.ids) if whole else rows.order_by()[: COUNTED + 1].count()
         return enveloped(request, ",".join(self.texts(page.ids, shape)), count=count, next=page.next, previous=page.previous)
 
@@ -241,9 +247,10 @@ class RecordViewSet(GenericViewSet):
     def reason(self) -> str:
         body = self.request.data if isinstance(self.request.data, dict) else {}
         reason = unquote(self.request.headers.get("X-Change-Reason", "")) or body.get("change_reason") or ""
-        if not isinstance(reason, str) or len(reason) > 2000 or "\0" in reason:
-            raise serializers.ValidationError({"change_reason": ["Give a text of at most 2000 characters."]})
-        return reason
+        try:
+            return serializers.CharField(allow_blank=True, max_length=2000).run_validation("" if reason is None else reason)
+        except serializers.ValidationError as error:
+            raise serializers.ValidationError({"change_reason": error.detail}) from error
 
     def acting(self):
         return acting(self.request.user, self.reason, "api")
@@ -257,7 +264,8 @@ class RecordViewSet(GenericViewSet):
             tags = {part.strip().removeprefix("W/").strip('"') for part in tag.split(",")}
             if str(record.version) not in tags:
                 raise errors.Stale(record.version)
-        if isinstance(body, dict) and body.get("version") not in (None, "", record.version):
+        seen = body.get("version") if isinstance(body, dict) else None
+        if seen not in (None, "") and str(seen) != str(record.version):  # a multipart body has texts only
             raise errors.Stale(record.version)
 
     def may_publish(self, record: Record | None, values: dict[str, Any]) -> None:
@@ -287,7 +295,7 @@ class RecordViewSet(GenericViewSet):
     def make(self, body: Any) -> Record:
         serializer = self.get_serializer(data=body)
         serializer.is_valid(raise_exception=True)
-        if isinstance(body, dict) and body.get("version") not in (None, "", 1):
+        if isinstance(body, dict) and body.get("version") not in (None, "", 1, "1"):
             raise serializers.ValidationError({"version": ["A new record begins with version 1."]})
         self.may_publish(None, serializer.validated_data)
         return serializer.save()

@@ -12,7 +12,6 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import IntegrityError, connection
-from django.db.models import TextField
 from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Agreement, AgreementRelation, Citation, Component, FactCheck, Party, Sector, Source
@@ -265,7 +264,7 @@ def test_the_files_are_utf_8_with_a_line_feed_at_the_end(full, tmp_path):
 def test_a_dump_counts_no_query_per_record(tmp_path):
     load()
 
-    with CaptureQueriesContext(connection, ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         dumped(tmp_path / "dump")
 
     assert len(queries) <= len(records()) + 2
@@ -313,7 +312,9 @@ def test_people_are_filled_in_where_they_are_known_and_the_record_is_new(way, fo
 
 
 @pytest.mark.parametrize("way", [load, loaddata])
-@pytest.mark.parametrize("people", [{"lead": None, "team": []}, {"lead": ["reviewer"], "team": [["reviewer"]]}, {"lead": ["ghost"], "team": [["ghost"]]}])
+@pytest.mark.parametrize(
+    "people", [{"lead": None, "team": []}, {"lead": ["reviewer"], "team": [["reviewer"]]}, {"lead": ["ghost"], "team": [["ghost"]]}]
+)
 def test_people_of_existing_records_are_never_touched(way, people, folder, analyst, reviewer):
     load()
     aukus = Agreement.objects.get(slug="aukus")
@@ -437,45 +438,111 @@ def repeat(folder: Path) -> None:
 BAD = {
     "a missing folder": (shutil.rmtree, r"copy is no folder\."),
     "a missing file": (lambda folder: (folder / "sources.json").unlink(), r"sources\.json is missing in .*copy\."),
-    "a truncated file": (lambda folder: (folder / "sources.json").write_text('[\n  {"model": "agr'), r"sources\.json, line 2: This is not JSON\."),
+    "a truncated file": (
+        lambda folder: (folder / "sources.json").write_text('[\n  {"model": "agr'),
+        r"sources\.json, line 2: This is not JSON\.",
+    ),
     "a comma too many": (spoil("vocabulary.json", b"\n  }\n]", b"\n  },\n]"), r"vocabulary\.json, line \d+: This is not JSON\."),
     "no list": (lambda folder: (folder / "sources.json").write_text("{}"), r"sources\.json: The file must hold a list"),
     "deep nesting": (lambda folder: (folder / "sources.json").write_text("[" * 100_000), r"sources\.json: Lists are nested too deeply"),
-    "no number": (spoil("recommendations.json", b'"update_every": null', b'"update_every": NaN'), r"recommendations\.json: .*NaN is no number"),
+    "no number": (
+        spoil("recommendations.json", b'"update_every": null', b'"update_every": NaN'),
+        r"recommendations\.json: .*NaN is no number",
+    ),
     "a wrong encoding": (spoil("parties.json", "Å".encode(), "Å".encode("latin-1")), r"parties\.json, line \d+: This is not UTF-8\."),
-    "another encoding": (lambda folder: (folder / "parties.json").write_text("[]", encoding="utf-16"), r"parties\.json, line 1: This is not UTF-8\."),
+    "another encoding": (
+        lambda folder: (folder / "parties.json").write_text("[]", encoding="utf-16"),
+        r"parties\.json, line 1: This is not UTF-8\.",
+    ),
     "no record": (lambda folder: (folder / "sources.json").write_text("[7]"), r"sources\.json, record 1: A record is written"),
     "a pk": (spoil("parties.json", b'"fields"', b'"pk": 1, "fields"'), r"parties\.json, record 1: A record is written"),
-    "an unknown model": (spoil("parties.json", b"agreements.party", b"agreements.planet"), r"parties\.json, record 1: 'agreements\.planet' is none of agreements\.party"),
-    "a model of another file": (spoil("parties.json", b"agreements.party", b"policytracker.user"), r"parties\.json, record 1: 'policytracker\.user' is none of"),
+    "an unknown model": (
+        spoil("parties.json", b"agreements.party", b"agreements.planet"),
+        r"parties\.json, record 1: 'agreements\.planet' is none of agreements\.party",
+    ),
+    "a model of another file": (
+        spoil("parties.json", b"agreements.party", b"policytracker.user"),
+        r"parties\.json, record 1: 'policytracker\.user' is none of",
+    ),
     "an unknown field": (change("parties.json", NLD={"colour": "orange"}), r"agreements\.party NLD: It has no field 'colour'"),
-    "a column that is worked out": (change("agreements.json", aukus={"version": 7}), r"agreements\.agreement aukus: It has no field 'version'"),
-    "a status that progress writes": (change("recommendations.json", **{"rec-interoperability": {"status": "implemented"}}), r"rec-interoperability: It has no field 'status'"),
+    "a column that is worked out": (
+        change("agreements.json", aukus={"version": 7}),
+        r"agreements\.agreement aukus: It has no field 'version'",
+    ),
+    "a status that progress writes": (
+        change("recommendations.json", **{"rec-interoperability": {"status": "implemented"}}),
+        r"rec-interoperability: It has no field 'status'",
+    ),
     "no key": (change("parties.json", NLD={"code": ""}), r"parties\.json, record \d+: A record of agreements\.party needs its code"),
-    "a bad key": (change("parties.json", NLD={"code": "N L D"}), r"parties\.json, agreements\.party N L D, code: Enter a valid “slug”"),
-    "a bad uid": (spoil("agreements.json", b'"uid": "2251a985', b'"uid": "x251a985'), r"agreements\.json, agreements\.agreementrelation x251a985\S+, uid: .*not a valid UUID"),
+    "a bad key": (change("parties.json", ABW={"code": "A B W"}), r"parties\.json, agreements\.party A B W, code: Enter a valid “slug”"),
+    "a bad uid": (
+        spoil("agreements.json", b'"uid": "2251a985', b'"uid": "x251a985'),
+        r"agreements\.json, agreements\.agreementrelation x251a985\S+, uid: .*not a valid UUID",
+    ),
     "a record twice": (repeat, r"parties\.json, agreements\.party ABW: It is in the file twice\."),
-    "a name twice": (spoil("parties.json", b'"name": "Aruba"', b'"name": "Aruba", "name": "Aruba"'), r"parties\.json: .*One object has 'name' twice"),
-    "an unknown code": (change("parties.json", NLD={"kind": "planet"}), r"parties\.json, agreements\.party NLD, kind: Value 'planet' is not a valid choice\."),
-    "an impossible date": (change("sources.json", **{"source-article": {"published_on": "2019-02-30"}}), r"sources\.json, agreements\.source source-article, published_on: Write a date as"),
-    "an impossible day": (change("sources.json", **{"source-article": {"retrieved_on": "2019-02-30"}}), r"source-article, retrieved_on: .*invalid date"),
-    "an unknown reference": (change("parties.json", NLD={"parent": ["XXX"]}), r"parties\.json, agreements\.party NLD, parent: There is no party 'XXX'\."),
-    "an unknown link": (change("agreements.json", aukus={"sectors": [["sector-x"]]}), r"agreements\.agreement aukus, sectors: There is no sector 'sector-x'\."),
+    "a name twice": (
+        spoil("parties.json", b'"name": "Aruba"', b'"name": "Aruba", "name": "Aruba"'),
+        r"parties\.json: .*One object has 'name' twice",
+    ),
+    "an unknown code": (
+        change("parties.json", NLD={"kind": "planet"}),
+        r"parties\.json, agreements\.party NLD, kind: Value 'planet' is not a valid choice\.",
+    ),
+    "an impossible date": (
+        change("sources.json", **{"source-article": {"published_on": "2019-02-30"}}),
+        r"sources\.json, agreements\.source source-article, published_on: Write a date as",
+    ),
+    "an impossible day": (
+        change("sources.json", **{"source-article": {"retrieved_on": "2019-02-30"}}),
+        r"source-article, retrieved_on: .*invalid date",
+    ),
+    "an unknown reference": (
+        change("parties.json", NLD={"parent": ["XXX"]}),
+        r"parties\.json, agreements\.party NLD, parent: There is no party 'XXX'\.",
+    ),
+    "an unknown link": (
+        change("agreements.json", aukus={"sectors": [["sector-x"]]}),
+        r"agreements\.agreement aukus, sectors: There is no sector 'sector-x'\.",
+    ),
     "a reference by number": (change("parties.json", NLD={"parent": 1}), r'NLD, parent: A reference is written \["key"\]\.'),
     "links that are no list": (change("agreements.json", aukus={"sectors": "x"}), r"aukus, sectors: References are written"),
-    "a NUL": (change("sources.json", **{"source-article": {"notes": "a\0b"}}), r"sources\.json, agreements\.source source-article, notes: PostgreSQL keeps no character U\+0000\."),
+    "a NUL": (
+        change("sources.json", **{"source-article": {"notes": "a\0b"}}),
+        r"sources\.json, agreements\.source source-article, notes: PostgreSQL keeps no character U\+0000\.",
+    ),
     "a NUL in a list": (change("parties.json", NLD={"aliases": ["a\0b"]}), r"NLD, aliases: PostgreSQL keeps no character U\+0000\."),
-    "half a character": (change("sources.json", **{"source-article": {"title": "\ud800"}}), r"source-article, title: PostgreSQL keeps no character U\+D800\."),
+    "half a character": (
+        change("sources.json", **{"source-article": {"title": "\ud800"}}),
+        r"source-article, title: PostgreSQL keeps no character U\+D800\.",
+    ),
     "null for a text": (change("sources.json", **{"source-article": {"title": None}}), r"source-article, title: It cannot be null\."),
-    "a list for a text": (change("sources.json", **{"source-article": {"title": ["a"]}}), r"source-article, title: A list or an object has no place here\."),
+    "a list for a text": (
+        change("sources.json", **{"source-article": {"title": ["a"]}}),
+        r"source-article, title: A list or an object has no place here\.",
+    ),
     "a list in a list": (change("parties.json", NLD={"aliases": [["a"]]}), r"NLD, aliases: A list or an object has no place here\."),
     "a text for a list": (change("parties.json", NLD={"aliases": "a"}), r"NLD, aliases: 'a' is none of its values\."),
-    "too long a text": (change("sources.json", **{"source-article": {"notes": "x" * 100_001}}), r"source-article, notes: Ensure this value has at most 100000"),
-    "too large a number": (change("agreements.json", **{"comp-aukus-intelligence-sharing": {"position": 10**30}}), r"comp-aukus-intelligence-sharing, position: Ensure this value is less"),
-    "a broken constraint": (change("agreements.json", aukus={"status": "in_force"}), r"agreements\.json, agreements\.agreement aukus, status: Only a binding or mixed text"),
-    "a code of another": (change("parties.json", NLD={"iso_alpha2": "BE"}), r"parties\.json, agreements\.party NLD, iso_alpha2: Another party has this ISO code\."),
-    "a broken guard": (change("parties.json", NLD={"parent": ["ABW"]}), r"parties\.json, agreements\.party \w+, parent: A party cannot belong to itself\."),
-}  # fmt: skip
+    "too long a text": (
+        change("sources.json", **{"source-article": {"notes": "x" * 100_001}}),
+        r"source-article, notes: Ensure this value has at most 100000",
+    ),
+    "too large a number": (
+        change("agreements.json", **{"comp-aukus-intelligence-sharing": {"position": 10**30}}),
+        r"comp-aukus-intelligence-sharing, position: Ensure this value is less",
+    ),
+    "a broken constraint": (
+        change("agreements.json", aukus={"status": "in_force"}),
+        r"agreements\.json, agreements\.agreement aukus, status: Only a binding or mixed text",
+    ),
+    "a code of another": (
+        change("parties.json", NLD={"iso_alpha2": "BE"}),
+        r"parties\.json, agreements\.party NLD, iso_alpha2: Another party has this ISO code\.",
+    ),
+    "a broken guard": (
+        change("parties.json", NLD={"parent": ["ABW"]}),
+        r"parties\.json, agreements\.party \w+, parent: A party cannot belong to itself\.",
+    ),
+}
 
 
 @pytest.mark.parametrize("way", BAD)
@@ -547,9 +614,8 @@ def test_loaddata_takes_other_fixtures_too(tmp_path):
 def test_loaddata_takes_what_dumpdata_gives(full, tmp_path):
     out = dumped(tmp_path / "dump")
     call_command("dumpdata", "agreements", "recommendations", output=tmp_path / "all.json", verbosity=0)
-    before = versions()
+    emptied()
 
     call_command("loaddata", tmp_path / "all.json", verbosity=0)
-
-    assert versions() == before
-    assert dumped(tmp_path / "again") == out
+    # Django's own dump rounds moments to the millisecond.
+    assert dumped(tmp_path / "again") == {name: data.replace(b".123456", b".123000") for name, data in out.items()}

@@ -169,7 +169,7 @@ class Loader:
 
     def load(self) -> dict[str, Counter]:
         """Write what differs, and say how many rows of each file were created, changed and unchanged."""
-        counts = {file: Counter() for file in dataset.FILES}
+        counts: dict[str, Counter] = {file: Counter() for file in dataset.FILES}
         written = set()
         for model, rows in self.rows.items():
             self.number(model, rows)
@@ -249,7 +249,7 @@ class Loader:
         touched = set(changed).union(*(self.link(field, owners[field], links[field]) & old.keys() for field in owners))
         return Counter(created=len(new), changed=len(touched), unchanged=len(rows) - len(new) - len(touched))
 
-    def link(self, field: Field, owners: list[int], wanted: set[tuple[int, int]]) -> set[int]:
+    def link(self, field: Any, owners: list[int], wanted: set[tuple[int, int]]) -> set[int]:
         """Give the owners the links that are wanted and no others. Returns the owners whose links differed."""
         through = field.remote_field.through
         near, far = (through._meta.get_field(name).attname for name in (field.m2m_field_name(), field.m2m_reverse_field_name()))
@@ -269,9 +269,10 @@ class Loader:
     def references(self, row: Row, field: Field, said: Any) -> set[int]:
         if not isinstance(said, list):
             raise row.refuse(field, 'References are written [["key"], ["key"]].')
-        return {self.reference(row, field, one) for one in said} - {None}
+        found = (self.reference(row, field, one) for one in said)
+        return {far for far in found if far is not None}
 
-    def reference(self, row: Row, field: Field, said: Any) -> int | None:
+    def reference(self, row: Row, field: Any, said: Any) -> int | None:
         """The id of what is referred to. A person who is unknown here is nobody."""
         if not (isinstance(said, list) and len(said) == 1 and isinstance(said[0], str)):
             raise row.refuse(field, 'A reference is written ["key"].')
@@ -294,7 +295,7 @@ def check_guards() -> None:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
     except IntegrityError as error:
-        name = error.__cause__.diag.constraint_name
+        name = error.__cause__.diag.constraint_name  # type: ignore[union-attr]
         for model in records():
             for guard in guards(model):
                 if guard.name == name and "OLD." not in guard.broken and (key := offender(model, guard)):

@@ -1,9 +1,12 @@
 """`manage.py loaddata`: Django's, that also takes the files of a data set in any order, and counts each record once."""
 
+from typing import Any
+
+from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 from django.core.management.commands import loaddata
 from django.core.serializers.base import DeserializationError, DeserializedObject
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 
 from policytracker import dataset
 from policytracker.errors import broken
@@ -12,13 +15,14 @@ from policytracker.records import Record, acting
 
 class Command(loaddata.Command):
     help = f"{loaddata.Command.help} Files of a data set may be named in any order, and people in them may be unknown here."
+    objs_with_deferred_fields: list[Any]
 
     def handle(self, *labels, **options):
-        labels = sorted(labels, key=dataset.place)
-        self.last, self.models = labels[-1], set()
+        ordered = sorted(labels, key=dataset.place)
+        self.last, self.models = ordered[-1], set()
         try:
             with acting(None, "data set", "data set"):
-                super().handle(*labels, **options)
+                super().handle(*ordered, **options)
                 dataset.finish(self.models)
         except dataset.DatasetError as error:
             raise CommandError(str(error)) from error
@@ -34,14 +38,18 @@ class Command(loaddata.Command):
     def load_label(self, label):
         """What waited for something further down is written at the end of its file: once, and whole."""
         super().load_label(label)
-        waiting: list = []
-        while len(waiting) != len(self.objs_with_deferred_fields):
-            waiting = self.objs_with_deferred_fields
-            self.objs_with_deferred_fields = [one for one in waiting if not one.is_complete(self.using)]
+        self.write_complete()
         if label == self.last:
-            # Two may wait for each other. Django comes back to each with what it lacks.
-            for one in waiting:
-                one.save_in_part(self.using)
+            # Two may wait for each other; then Django comes back to the first with what it lacked.
+            for one in list(self.objs_with_deferred_fields):
+                if one.waits and one.is_saved_in_part(self.using):
+                    self.write_complete()
+
+    def write_complete(self):
+        before = None
+        while before != len(self.objs_with_deferred_fields):
+            before = len(self.objs_with_deferred_fields)
+            self.objs_with_deferred_fields = [one for one in self.objs_with_deferred_fields if not one.is_complete(self.using)]
 
     def save_obj(self, obj):
         return super().save_obj(WholeObject(obj))
@@ -64,7 +72,7 @@ class WholeObject(DeserializedObject):
         for field in [f for f in self.deferred_fields if dataset.is_person(f) and isinstance(self.object, Record)]:
             names = self.deferred_fields.pop(field)
             if field.many_to_many:
-                people = field.related_model.objects.filter(username__in=[name for one in names for name in one])
+                people = get_user_model()._base_manager.filter(username__in=[name for one in names for name in one])
                 self.links[field.name] = list(people.values_list("pk", flat=True))
 
     def is_complete(self, using) -> bool:
@@ -77,10 +85,17 @@ class WholeObject(DeserializedObject):
             return False
         return True
 
-    def save_in_part(self, using) -> None:
-        if all(field.null or field.many_to_many for field in self.deferred_fields):
-            self.waits = False
-            self.save(using=using)
+    def is_saved_in_part(self, using) -> bool:
+        """Save it without what it still lacks, if it can be without."""
+        if not all(field.null or field.many_to_many for field in self.deferred_fields):
+            return False
+        self.waits = False
+        try:
+            with transaction.atomic(using):
+                self.save(using=using)
+        except dataset.DatasetError:
+            self.waits = True
+        return not self.waits
 
     def save_deferred_fields(self, using=None):
         """Asked last of all, of what still lacks something."""
@@ -111,5 +126,5 @@ class WholeObject(DeserializedObject):
         if not self.object.pk or not model._base_manager.using(using).filter(pk=self.object.pk).exists():
             return {}
         changing = {f.name: f for f in dataset.fields(model) if not dataset.is_kept(f)}
-        self.m2m_data = {name: keys for name, keys in self.m2m_data.items() if name in changing}
+        self.m2m_data = {name: keys for name, keys in (self.m2m_data or {}).items() if name in changing}
         return {"update_fields": [name for name, f in changing.items() if not f.many_to_many]}

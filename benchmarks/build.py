@@ -1,0 +1,354 @@
+"""A register of any size, in the proportions of a large one, written by COPY through the triggers that every row meets.
+
+    .venv/bin/python -m benchmarks.build --recommendations 50000
+
+The same size on the same day makes the same register. Days are counted from today, so that some deadlines are past and some ahead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+from typing import Any
+
+import django
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "policytracker.settings")
+    django.setup()
+
+from django.contrib.auth.models import Group
+from django.db import connection, transaction
+from django.db.models import Model
+
+from agreements.models import Agreement, Component, FocusArea, Participation, Party, PartyOfficer, Sector, Source
+from policytracker.models import User
+from policytracker.records import acting
+from policytracker.visibility import Role
+from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Status
+from recommendations.progress import CLOSABLE, DONE, NEXT, TERMINAL, settle
+
+PARTIES, SECTORS, ANALYSTS, OFFICERS = 250, 20, 30, 3
+SOURCES, AGREEMENTS, COMPONENTS_OF_EACH = 0.02, 0.08, 3  # for each recommendation; for each agreement
+COUNTED = {"id", "version", "created_at", "updated_at"}
+
+WORDS = """access aid air audit border budget capacity charter climate coast commission council customs data deposit design duty energy
+export fleet flood forest framework fund gas grid harbour health heritage housing import institute inquiry island joint knowledge labour
+levy licence mandate market mineral monitor network ocean office panel permit pilot pipeline plan policy port power press quota rail rare
+reactor reef register report research reserve review river safety school science scheme sea security ship skills standard steel supply
+survey tariff tax trade training transport treaty trust union visa water wind work yard zone""".split()
+VERBS = ["Adopt", "Build", "Consult on", "Extend", "Finance", "Publish", "Ratify", "Review", "Set up", "Simplify"]
+LEGAL = [
+    ("binding", "in_force"), ("binding", "in_force"), ("binding", "signed"), ("binding", "terminated"), ("mixed", "in_force"),
+    ("non_binding", "operative"), ("non_binding", "announced"), ("undetermined", "unknown"),
+]  # fmt: skip
+PERCENT = {Status.PLANNED: 0, Status.IN_PROGRESS: 30, Status.PARTLY_IMPLEMENTED: 50, Status.LARGELY_IMPLEMENTED: 80, Status.IMPLEMENTED: 100}
+
+
+class CannotBuild(Exception):
+    """Why nothing is built here."""
+
+
+class Maker:
+    """Makes the values of one register, each in its turn from one row of random numbers."""
+
+    def __init__(self, today: date, seed: int):
+        self.random = Random(seed)
+        self.today = today
+        self.texts = [" ".join(self.random.choices(WORDS, k=40)).capitalize() + "." for _ in range(500)]
+        self.days = {n: str(today + timedelta(n)) for n in range(-3000, 2000)}
+        # Another status may follow; most of the time it is none of the ends. Nothing here replaces a recommendation.
+        self.next = {}
+        for status in Status:
+            onward = sorted({*NEXT[status], status} - {Status.SUPERSEDED})
+            self.next[status] = [s for s in onward if s not in TERMINAL] * 6 + [s for s in onward if s in TERMINAL]
+
+    def chance(self, share: float) -> bool:
+        return self.random.random() < share
+
+    def among(self, ids: range) -> int:
+        """One of the ids; the first of them come up far more often than the last."""
+        return ids[int(len(ids) * self.random.random() ** 2)]
+
+    def one(self, choices: Any) -> Any:
+        return choices[int(len(choices) * self.random.random())]
+
+    def uid(self) -> str:
+        return f"{self.random.getrandbits(128):032x}"
+
+    def title(self, words: int) -> str:
+        return " ".join(self.random.choices(WORDS, k=words)).capitalize()
+
+    def text(self) -> str:
+        return self.one(self.texts)
+
+    def day(self, first: int, last: int, unknown: float = 0.15) -> str:
+        """A date as sources give them, within so many days from today: to the day, the month or the year, or unknown."""
+        day, roll = self.days[first + int((last - first) * self.random.random())], self.random.random()
+        if roll < unknown:
+            return ""
+        size = 4 if roll > 0.92 else 7 if roll > 0.75 else 10
+        return day[:size] + "~" * self.chance(0.03)
+
+    def shelf(self) -> tuple[str, str]:
+        """Visibility and publication: nearly everything is public and published."""
+        roll = self.random.random()
+        return "restricted" if roll < 0.03 else "internal" if roll < 0.1 else "public", "draft" if self.chance(0.05) else "published"
+
+
+def counted(rows: Iterable[tuple], what: str, total: int, show: bool) -> Iterator[tuple]:
+    """The rows, while a bar says how many of them have passed."""
+    step = max(1, total // 50)
+    for number, row in enumerate(rows, 1):
+        yield row
+        if show and number % step == 0:
+            done = min(40, 40 * number // total)
+            sys.stderr.write(f"\r{what:<28}{'#' * done:<40} {number:>9,}\x1b[K")
+    if show:
+        sys.stderr.write("\n")
+
+
+class Writer:
+    """Writes rows of one model after the other; each table is one act, at whose end its guards are asked."""
+
+    def __init__(self, show: bool):
+        self.show = show
+
+    def ids(self, model: type[Model], count: int) -> range:
+        """So many ids that nobody else gets."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_get_serial_sequence(%s, 'id')", [model._meta.db_table])
+            (sequence,) = cursor.fetchone()
+            cursor.execute("SELECT setval(%s, nextval(%s) + %s)", [sequence, sequence, count])
+            (last,) = cursor.fetchone()
+        return range(last - count, last)
+
+    def fill(self, model: type[Model], columns: str, rows: Iterable[tuple], total: int) -> None:
+        """COPY rows of the named columns; the other fields get what their model gives them."""
+        given = columns.split()
+        fields = [f for f in model._meta.local_concrete_fields if not f.generated and f.name not in COUNTED]
+        rest = [] if model._meta.auto_created else [f for f in fields if f.column not in given]
+        defaults = tuple(field.get_default() for field in rest)
+        names = ", ".join([*given, *(field.column for field in rest)])
+        what = str(model._meta.verbose_name_plural).replace("relationships", "").strip()
+        with acting(None, "A register for measuring.", "benchmark"), connection.cursor() as cursor:
+            with cursor.copy(f"COPY {model._meta.db_table} ({names}) FROM STDIN") as into:
+                for row in counted(rows, what, total, self.show):
+                    into.write_row(row + defaults)
+
+
+def make_people(parties: range) -> tuple[list[int], list[int]]:
+    """The ids of analysts and of reviewers; with them an administrator and some officers. None of them has a password."""
+    names = {f"analyst-{n:02}": Role.ANALYST for n in range(1, ANALYSTS + 1)}
+    names |= {f"reviewer-{n}": Role.REVIEWER for n in range(1, 6)}
+    names |= {f"officer-{n}": Role.OFFICER for n in range(1, OFFICERS + 1)} | {"administrator-1": Role.ADMINISTRATOR}
+    people = User.objects.bulk_create(User(username=name, password="!", is_staff=True) for name in names)
+    groups = {group.name: group.pk for group in Group.objects.all()}
+    memberships = User.groups.through
+    memberships.objects.bulk_create(memberships(user=user, group_id=groups[names[user.username]]) for user in people)
+    officers = [user for user in people if names[user.username] == Role.OFFICER]
+    PartyOfficer.objects.bulk_create(PartyOfficer(user=user, party_id=party) for user, party in zip(officers, parties, strict=False))
+    return tuple([user.pk for user in people if names[user.username] == role] for role in (Role.ANALYST, Role.REVIEWER))
+
+
+def build(recommendations: int = 5_000, *, today: date | None = None, seed: int = 1, show: bool = False) -> None:
+    """Write a register with so many recommendations, and whatever goes with them, in one transaction."""
+    if recommendations < 200:
+        raise CannotBuild("A register for measuring has at least 200 recommendations.")
+    if Party.objects.filter(code="p-001").exists():
+        raise CannotBuild("This database has such a register already.")
+    make, write = Maker(today or datetime.now(UTC).date(), seed), Writer(show)
+    with transaction.atomic():
+        _build(recommendations, make, write)
+        with acting(User.objects.get(username="reviewer-1"), "No longer followed.", "benchmark"):
+            settle()
+            Recommendation.objects.filter(slug__endswith="77", publication="published").update(publication="archived")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def _build(size: int, make: Maker, write: Writer) -> None:
+    parties, sectors, areas = write.ids(Party, PARTIES), write.ids(Sector, SECTORS), write.ids(FocusArea, 10)
+    rows = ((pk, f"p-{n:03}", f"Party {n} of {make.title(1)}", "state" if n < 200 else "public_body") for n, pk in enumerate(parties, 1))
+    write.fill(Party, "id code name kind", rows, PARTIES)
+    write.fill(Sector, "id code name", ((pk, f"sector-{n:02}", make.title(2)) for n, pk in enumerate(sectors, 1)), SECTORS)
+    write.fill(FocusArea, "id code name", ((pk, f"area-{n:02}", make.title(2)) for n, pk in enumerate(areas, 1)), 10)
+    analysts, reviewers = make_people(parties)
+
+    sources = write.ids(Source, int(size * SOURCES) + 50)
+    rows = (
+        (pk, f"source-{n:07}", *make.shelf(), make.one(["news", "press_release", "official_statement", "audit_report"]), make.title(6),
+         f"https://archive.example/{n}/", make.day(-2500, 0))
+        for n, pk in enumerate(sources, 1)
+    )  # fmt: skip
+    write.fill(Source, "id slug visibility publication kind title original_url published_on", rows, len(sources))
+
+    agreements = write.ids(Agreement, int(size * AGREEMENTS))
+    rows = (
+        (pk, f"agreement-{n:07}", *make.shelf(), make.title(5), *make.one(LEGAL), make.text(), make.day(0, 1900, 0.6), make.one(analysts))
+        for n, pk in enumerate(agreements, 1)
+    )
+    write.fill(Agreement, "id slug visibility publication title legal_force status summary expires_on lead_id", rows, len(agreements))
+    write.fill(
+        Agreement.sectors.through, "agreement_id sector_id", ((pk, s) for pk in agreements for s in make.random.sample(sectors, 2)), 2 * len(agreements)
+    )
+    teams = ((pk, user) for pk in agreements[::10] for user in make.random.sample(analysts, 2))
+    write.fill(Agreement.team.through, "agreement_id user_id", teams, len(agreements) // 5)
+    write.fill(Participation, "agreement_id party_id role uid since", participations(agreements, parties, make), int(size * 0.32))
+
+    components = write.ids(Component, len(agreements) * COMPONENTS_OF_EACH)
+    rows = (
+        (pk, f"component-{n + 1:07}", *make.shelf(), agreements[n // COMPONENTS_OF_EACH],
+         components[n - n % COMPONENTS_OF_EACH] if n % COMPONENTS_OF_EACH and make.chance(0.1) else None,
+         make.title(6), make.one(["planned", "active", "active", "completed", "unknown"]), make.day(-900, 1800))
+        for n, pk in enumerate(components)
+    )  # fmt: skip
+    write.fill(Component, "id slug visibility publication agreement_id parent_id title status due_on", rows, len(components))
+    leads = ((pk, make.among(parties)) for pk in components)
+    write.fill(Component.lead_parties.through, "component_id party_id", leads, len(components))
+
+    ids = write.ids(Recommendation, size)
+    write.fill(
+        Recommendation,
+        "id slug visibility publication key_action details focus_area_id parent_id made_by_id made_by_text made_on source_id locator quote "
+        "priority owner_id due_on update_every",
+        asked(ids, make, parties, areas, sources, analysts),
+        size,
+    )
+    links = [sorted({make.among(agreements) for _ in range(1 + make.chance(0.25))}) if make.chance(0.95) else [] for _ in ids]
+    rows = ((pk, agreement) for pk, linked in zip(ids, links, strict=True) for agreement in linked)
+    write.fill(Recommendation.agreements.through, "recommendation_id agreement_id", rows, size * 6 // 5)
+    rows = (
+        (pk, components[(linked[0] - agreements[0]) * COMPONENTS_OF_EACH + make.one(range(COMPONENTS_OF_EACH))])
+        for pk, linked in zip(ids, links, strict=True)
+        if linked and make.chance(0.5)
+    )
+    write.fill(Recommendation.components.through, "recommendation_id component_id", rows, size // 2)
+    rows = ((pk, sector) for pk in ids for sector in make.random.sample(sectors, 1 + make.chance(0.2)))
+    write.fill(Recommendation.sectors.through, "recommendation_id sector_id", rows, size * 6 // 5)
+    write.fill(
+        Addressee, "recommendation_id party_id role response responded_on response_text uid", addressees(ids, parties, make), size * 8 // 5
+    )
+    updates = write.ids(ProgressUpdate, size * 5)
+    cited: list[tuple] = []
+    write.fill(
+        ProgressUpdate,
+        "id uid recommendation_id kind status progress_percent reported_on narrative reason party_id author_id review reviewed_by_id "
+        "reviewed_at voided_at voided_by_id void_reason closes",
+        filed(ids, iter(updates), make, parties, analysts, reviewers, sources, cited),
+        size * 4,
+    )
+    write.fill(Evidence, "update_id source_id uid locator quote", cited, len(cited))
+
+
+def participations(agreements: range, parties: range, make: Maker) -> Iterator[tuple]:
+    """Most agreements have two parties, some a dozen, and a few nearly everybody."""
+    for n, pk in enumerate(agreements):
+        if n % 133 == 66:
+            taking_part = make.random.sample(parties, 200)
+        elif n % 20 == 1:
+            taking_part = make.random.sample(parties, 12)
+        else:
+            one, other = make.among(parties), make.among(parties)
+            taking_part = [one, other if other != one else parties[(one - parties[0] + 1) % len(parties)]]
+        for party in taking_part:
+            yield pk, party, "observer" if make.chance(0.02) else "party", make.uid(), make.day(-2900, -100)
+
+
+def asked(ids: range, make: Maker, parties: range, areas: range, sources: range, analysts: list[int]) -> Iterator[tuple]:
+    for n, pk in enumerate(ids, 1):
+        yield (
+            pk,
+            f"recommendation-{n:07}",
+            *make.shelf(),
+            f"{make.one(VERBS)} the {make.title(4).lower()}",
+            make.text(),
+            make.one(areas) if make.chance(0.7) else None,
+            ids[int((n - 1) * make.random.random())] if n > 1 and make.chance(0.1) else None,
+            make.among(parties) if make.chance(0.3) else None,
+            "Industry experts" if make.chance(0.2) else "",
+            make.day(-2500, -30),
+            make.among(sources) if make.chance(0.8) else None,
+            f"p. {n % 90 + 1}",
+            make.text()[:120],
+            make.one(["critical", "high", "medium", "medium", "low", "unset", "unset"]),
+            make.one(analysts) if make.chance(0.75) else None,
+            make.day(-1100, 1800),
+            30 if make.chance(0.1) else None,
+        )
+
+
+def addressees(ids: range, parties: range, make: Maker) -> Iterator[tuple]:
+    for pk in ids:
+        for place, party in enumerate(dict.fromkeys(make.among(parties) for _ in range(make.one([1, 1, 1, 2, 2, 3])))):
+            response = make.one(["none_recorded", "none_recorded", "accepted", "accepted_in_part", "noted", "rejected"])
+            answered = response != "none_recorded"
+            said = make.text()[:100] if answered and make.chance(0.5) else ""
+            yield pk, party, "support" if place else "lead", response, make.day(-1000, 0) if answered else "", said, make.uid()
+
+
+def filed(
+    ids: range, updates: Iterator[int], make: Maker, parties: range, analysts: list[int], reviewers: list[int], sources: range, cited: list[tuple]
+) -> Iterator[tuple]:
+    """The updates of each recommendation, oldest first; each assessment follows from the one before. Fills `cited` with their evidence."""
+    for recommendation in ids:
+        number = make.one([0, 1, 2, 3, 4, 4, 5, 6, 7, 8])
+        status, day, step = Status.NOT_ASSESSED, -make.one(range(40, 1500)), 0
+        for left in reversed(range(number)):
+            day, roll = day + step, make.random.random()
+            step = -day // (left + 1)
+            pk, reported_on = next(updates), make.days[day]
+            kind = "assessment" if roll < 0.75 else "claim" if roll < 0.9 else "note"
+            said = make.one(make.next[status]) if kind != "note" else ""
+            shelf = make.random.random()
+            review = "approved" if shelf > 0.05 else "submitted" if shelf > 0.02 else "returned" if shelf > 0.01 else "draft"
+            judged = review in ("approved", "returned")
+            voided = review == "approved" and make.chance(0.01)
+            reviewer = make.one(reviewers)
+            yield (
+                pk,
+                make.uid(),
+                recommendation,
+                kind,
+                said,
+                PERCENT.get(said) if kind == "assessment" else None,
+                reported_on,
+                make.text(),
+                "",
+                make.among(parties) if kind == "claim" else None,
+                make.one(analysts),
+                review,
+                reviewer if judged else None,
+                f"{make.days[min(day + 1, 0)]} 00:00:00+00" if judged else None,
+                f"{make.days[min(day + 9, 0)]} 00:00:00+00" if voided else None,
+                reviewer if voided else None,
+                "It was about another." if voided else "",
+                kind == "assessment" and said in CLOSABLE and left == 0 and make.chance(0.1),
+            )
+            if said in DONE or make.chance(0.1):
+                cited.append((pk, make.among(sources), make.uid(), f"p. {pk % 90 + 1}", make.texts[pk % 500][:120]))
+            if kind == "assessment" and review == "approved" and not voided:
+                status = said
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks.build", description="Fill the database of DATABASE_URL with a register for measuring.")
+    parser.add_argument("--recommendations", type=int, default=5_000, metavar="N")
+    parser.add_argument("--force", action="store_true", help="although the database has agreements")
+    options = parser.parse_args()
+    if Agreement.objects.exists() and not options.force:
+        sys.exit("This database has agreements. Name another in DATABASE_URL, or add to it by --force.")
+    try:
+        build(options.recommendations, show=sys.stderr.isatty())
+    except CannotBuild as error:
+        sys.exit(str(error))
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM (ANALYZE)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,476 @@
+"""The base of every page of the admin, and the only file that knows the theme. It carries rules to the page, and has none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.contrib.postgres.fields import ArrayField
+from django.db import DatabaseError, models
+from django.db.models import ProtectedError
+from django.http import HttpRequest, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse, reverse_lazy
+from django.utils.text import capfirst
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.filters.admin import DropdownFilter
+from unfold.contrib.filters.forms import AutocompleteDropdownForm
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.views import ChangeList
+from unfold.widgets import (
+    CHECKBOX_CLASSES,
+    BASE_INPUT_CLASSES,
+    SELECT_CLASSES,
+    TEXTAREA_CLASSES,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from policytracker import errors, filters, publishing
+from policytracker.diffs import shown
+from policytracker.edtf import EdtfField
+from policytracker.forms import Lines, Prose, RecordForm, VersionedForm
+from policytracker.history import History
+from policytracker.models import Token, User
+from policytracker.records import Record, Text, acting
+from policytracker.rows import CappedPaginator, matching, references, searched, visible, words
+from policytracker.views import today
+from policytracker.visibility import Reader, Role
+
+ADMIN = reverse_lazy("admin:index")
+
+
+def relax_csp(get_response):
+    """Middleware: on its own pages the theme reads expressions out of attributes, and sets styles; elsewhere nobody may."""
+
+    def middleware(request: HttpRequest):
+        response = get_response(request)
+        if request.path.startswith(str(ADMIN)):
+            response._csp_replace = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
+        return response
+
+    return middleware
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The menu: what this person may see, by app."""
+    groups = [{"items": [{"title": "Home", "icon": "home", "link": str(ADMIN)}]}]
+    for app in admin.site.get_app_list(request):
+        models = [(admin.site.get_model_admin(entry["model"]), entry) for entry in app["models"] if entry["admin_url"]]
+        models.sort(key=lambda pair: getattr(pair[0], "place", 99))
+        items = [{"title": capfirst(entry["name"]), "icon": getattr(page, "icon", "list"), "link": entry["admin_url"]} for page, entry in models]
+        groups.append({"title": app["name"], "separator": True, "items": items, "place": getattr(models[0][0], "place", 99) if models else 99})
+    return sorted(groups, key=lambda group: group.pop("place", -1))
+
+
+# ---- filters
+
+
+class Asked(DropdownFilter):
+    """One question of the API's grammar, with the answers to choose from."""
+
+    answers: Any = None
+
+    def __init__(self, request, params, model, model_admin):
+        self.question = model_admin.grammar[self.parameter_name]
+        given = params.get(self.parameter_name, [])
+        self.given = [value for value in (given if isinstance(given, list) else [given]) if value]
+        super().__init__(request, params, model, model_admin)
+
+    def lookups(self, request, model_admin):
+        if self.answers is not None:
+            return list(self.answers(request) if callable(self.answers) else self.answers)
+        if self.question.schema["type"] == "boolean":
+            return [("true", "Yes"), ("false", "No")]
+        return list(model_admin.model._meta.get_field(self.parameter_name).choices)
+
+    def queryset(self, request, rows):
+        if not self.given:
+            return rows
+        try:
+            return self.question.ask(rows, self.given, filters.Asker(request.user, today()))
+        except ValueError as error:
+            raise IncorrectLookupParameters(str(error)) from error
+
+
+class Picked(Asked):
+    """A question about a record, which is found by typing part of its name."""
+
+    field: models.Field
+    form_class = AutocompleteDropdownForm
+
+    def __init__(self, request, params, model, model_admin):
+        self.request, self.page = request, model_admin
+        super().__init__(request, params, model, model_admin)
+
+    def lookups(self, request, model_admin):
+        return [("", "")]
+
+    def choices(self, changelist):
+        name = self.parameter_name
+        form = self.form_class(self.request, name, f"By {self.title}", (), self.field, self.page, data={name: self.value()})
+        form.fields[name].queryset = visible(self.field.related_model, self.request.user)
+        yield {"form": form}
+
+    def queryset(self, request, rows):
+        asker, value = filters.Asker(request.user, today()), self.value()
+        if value and value.isascii() and value.isdigit() and visible(self.field.related_model, request.user).filter(pk=value).exists():
+            return self.question.narrow(rows, [int(value)], asker)
+        return super().queryset(request, rows)
+
+
+def ask(name: str, title: str = "", answers: Any = None) -> type[Asked]:
+    """A filter by the question of this name."""
+    kept = staticmethod(answers) if callable(answers) else answers
+    return type(Asked.__name__, (Asked,), {"parameter_name": name, "title": title or name.replace("_", " "), "answers": kept})
+
+
+def pick(name: str, field: models.Field, title: str = "") -> type[Picked]:
+    """A filter by the question of this name, which is about the kind of record that `field` refers to."""
+    return type(Picked.__name__, (Picked,), {"parameter_name": name, "title": title or name.replace("_", " "), "field": field})
+
+
+# ---- pages
+
+
+class Listed(ChangeList):
+    """A list that costs its page: references in one query each, long texts left where they are."""
+
+    def apply_select_related(self, rows):
+        return rows
+
+    def get_queryset(self, request, exclude_parameters=None):
+        rows = super().get_queryset(request, exclude_parameters)
+        return rows.prefetch_related(*references(self.model, request.user, {*self.list_display, *self.model_admin.list_references}))
+
+
+class Reference(AutocompleteSelect):
+    """Finds a record as one types, and names the present one without asking for it once more."""
+
+    known: dict[str, str] = {}
+
+    def optgroups(self, name, value, attr=None):
+        chosen = [str(key) for key in value if key]
+        if not all(key in self.known for key in chosen):
+            return super().optgroups(name, value, attr)
+        blank = [] if self.is_required else [self.create_option(name, "", "", False, 0)]
+        return [(None, [*blank, *(self.create_option(name, key, self.known[key], True, 1) for key in chosen)], 0)]
+
+
+class Page:
+    """What pages and inlines share: whoever is asked for rows starts from those that the user may read."""
+
+    formfield_overrides = {
+        Text: {"form_class": Prose, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
+        ArrayField: {"form_class": Lines, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
+        EdtfField: {"widget": UnfoldAdminTextInputWidget(attrs={"placeholder": "2025-10-20, 2019-01 or 2023~"})},
+    }
+
+    def get_queryset(self, request):
+        rows = self.model.objects.visible_to(request.user) if issubclass(self.model, Record) else self.model._default_manager.all()
+        return rows.order_by(*(self.get_ordering(request) or self.model._meta.ordering))
+
+    def get_field_queryset(self, db, db_field, request):
+        return visible(db_field.remote_field.model, request.user)
+
+    def get_autocomplete_fields(self, request):
+        return [f.name for f in (*self.opts.fields, *self.opts.many_to_many) if f.is_relation and f.editable]
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        return super().formfield_for_foreignkey(db_field, request, **{"widget": Reference(db_field, self.admin_site)} | kwargs)
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and hasattr(field.widget, "can_delete_related"):
+            field.widget.can_delete_related = False
+        return field
+
+
+class BaseAdmin(Page, ModelAdmin):
+    """Every list and page of the admin."""
+
+    paginator = CappedPaginator
+    list_per_page = 50
+    list_max_show_all = 0
+    show_full_result_count = False
+    list_filter_submit = True
+    list_references: Iterable[str] = ()
+    actions = None
+    warn_unsaved_form = True
+    compressed_fields = False
+
+    def get_changelist(self, request, **kwargs):
+        return Listed
+
+    def lookup_allowed(self, lookup, value, request):
+        return False  # only what is offered as a filter, which asks what may be read
+
+    def get_search_fields(self, request):
+        return self.search_fields or searched(self.model)
+
+    def get_search_results(self, request, queryset, search_term):
+        for word in words(search_term):
+            queryset = queryset.filter(matching(self.model, request.user, word, self.get_search_fields(request)))
+        return queryset, False
+
+    # ---- writing
+
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        if request.method != "POST":
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        try:
+            with acting(request.user, request.POST.get("change_reason", ""), "admin"):
+                return super().changeform_view(request, object_id, form_url, extra_context)
+        except DatabaseError as error:
+            if (rule := errors.broken(error)) is None:
+                raise
+            request.broken = rule
+        # Once more, for the form to say at which field it was refused, with all that was typed.
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def save_related(self, request, form, formsets, change):
+        with acting():  # asks the deferred rules before anybody is told that it was saved
+            super().save_related(request, form, formsets, change)
+
+    def get_deleted_objects(self, objs, request):
+        return [str(record) for record in objs], {}, set(), []  # nothing goes along but its own links
+
+    def refused_deletion(self, record) -> str:
+        """Why it must stay, as far as the record itself says; "" where it may go."""
+        try:
+            publishing.delete(record)
+        except errors.Declined as refusal:
+            return str(refusal.detail)
+        return ""
+
+    def delete_view(self, request, object_id, extra_context=None):
+        record = self.get_object(request, unquote(object_id))
+        sentence = self.refused_deletion(record) if record and self.has_delete_permission(request, record) else ""
+        if not sentence:
+            try:
+                with acting(request.user, request.POST.get("change_reason", ""), "admin"):
+                    return super().delete_view(request, object_id, extra_context)
+            except ProtectedError:
+                sentence = errors.IN_USE
+            except DatabaseError as error:
+                if (rule := errors.broken(error)) is None:
+                    raise
+                sentence = rule.sentence
+        self.message_user(request, sentence, messages.ERROR)
+        return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id]))
+
+    def delete_model(self, request, obj):
+        with acting():
+            super().delete_model(request, obj)
+
+    def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
+        if obj is not None and self.refused_deletion(obj):
+            context["show_delete"] = False
+        context["input_classes"] = " ".join(BASE_INPUT_CLASSES)
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+
+class Colours(dict):
+    """Which code stands out in a list, and how; most do not."""
+
+    def __missing__(self, code):
+        return ""
+
+
+def chip(name: str, codes: Any, *, ordering: str = "", **colours: Iterable[str]):
+    """A column that shows a code as a label. `colours` names the codes that stand out, as `danger=["overdue"]`."""
+    found = Colours({code: colour for colour, marked in colours.items() for code in marked})
+
+    @display(description=name.replace("_", " "), ordering=ordering or None, label=found)
+    def shown(page, record):
+        code = getattr(record, name)
+        return (code, codes(code).label) if code else None
+
+    return shown
+
+
+def themed(form: forms.Form) -> forms.Form:
+    """Give a plain form, and the forms of its `evidence`, the looks of the theme."""
+    looks = {forms.Textarea: TEXTAREA_CLASSES, forms.Select: SELECT_CLASSES, forms.CheckboxInput: CHECKBOX_CLASSES}
+    for part in (form, *getattr(form, "evidence", ())):
+        for name, field in part.fields.items():
+            if name in getattr(part, "found_by", {}):
+                field.widget = Reference(part.found_by[name], admin.site)
+                field.widget.choices = field.choices
+            else:
+                field.widget.attrs["class"] = " ".join(looks.get(type(field.widget), BASE_INPUT_CLASSES))
+    return form
+
+
+def prepared(form: type, request: HttpRequest, serializer: type) -> type:
+    """The form class for one request: who types, and what the record looks like outside."""
+    return type(form.__name__, (form,), {"request": request, "serializer": serializer})
+
+
+class RecordAdmin(BaseAdmin):
+    """The pages of one kind of record."""
+
+    form = RecordForm
+    serializer: type
+    questions: dict[str, filters.Question] = {}
+
+    @cached_property
+    def grammar(self) -> dict[str, filters.Question]:
+        """What the list may be asked, by the names that the API knows."""
+        return filters.grammar(self.serializer) | self.questions
+
+    def get_readonly_fields(self, request, obj=None):
+        return [*super().get_readonly_fields(request, obj), *([self.model.key] if obj or self.model.key == "uid" else [])]
+
+    def get_prepopulated_fields(self, request, obj=None):
+        return {} if obj else super().get_prepopulated_fields(request, obj)
+
+    def get_fieldsets(self, request, obj=None):
+        fieldsets = list(super().get_fieldsets(request, obj))
+        if obj is None or not self.has_change_permission(request, obj):
+            return fieldsets
+        return [*fieldsets, (None, {"fields": ["change_reason", "seen_version"]})]
+
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if "change_reason" in form.base_fields:
+            form.base_fields["change_reason"].widget = UnfoldAdminTextInputWidget()
+        return prepared(form, request, self.serializer)
+
+    def get_object(self, request, object_id, from_field=None):
+        """The record, if it exists for this person, as they may see it; while they write, nobody else does."""
+        record = super().get_object(request, object_id, from_field)
+        if record is None:
+            return None
+        if request.method == "POST":
+            # Locked by id, since a row lock does not go with the joins of what may be seen.
+            self.model._base_manager.select_for_update(of=("self",)).get(pk=record.pk)
+        shown = self.get_queryset(request).prefetch_related(*references(self.model, request.user)).get(pk=record.pk)
+        if getattr(shown, "source_id", None) and shown.source is None:
+            shown.locator = shown.quote = ""
+        return shown
+
+    def history_view(self, request, object_id, extra_context=None):
+        record = self.get_object(request, unquote(object_id))
+        if record is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        told = History(record, self.serializer().fields, Reader.of(request.user))
+        page = CappedPaginator(told.readable().order_by("-id"), self.list_per_page).get_page(request.GET.get("p"))
+        context = self.admin_site.each_context(request) | {
+            "title": f"History of {record}",
+            "entries": [shown(entry) for entry in told.entries(list(page))],
+            "page": page,
+            "opts": self.opts,
+            "original": record,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/record_history.html", context | (extra_context or {}))
+
+
+class BaseInline(Page, TabularInline):
+    """Rows that are thought of together with the record on whose page they stand; a page of them at a time."""
+
+    form = VersionedForm
+    per_page = 20
+    extra = 0
+    tab = True
+    can_delete = False
+    show_change_link = True
+    hide_title = True
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).prefetch_related(*references(self.model, request.user))
+
+    def get_fields(self, request, obj=None):
+        seen = ["seen_version"] if self.has_change_permission(request, obj) else []
+        return [*super().get_fields(request, obj), *seen]
+
+    def get_formset(self, request, obj=None, **kwargs):
+        serializer = self.admin_site.get_model_admin(self.model).serializer
+        self.form = prepared(type(self).form, request, serializer)
+        return super().get_formset(request, obj, **kwargs)
+
+
+# ---- people, who are administrators' business
+
+
+class PeopleAdmin(BaseAdmin):
+    def get_autocomplete_fields(self, request):
+        return []
+
+    def lookup_allowed(self, lookup, value, request):
+        return True
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, PeopleAdmin):
+    form, add_form, change_password_form = UserChangeForm, UserCreationForm, AdminPasswordChangeForm
+    icon = "person"
+    list_display = ["username", "first_name", "last_name", "is_active", "last_login"]
+    list_filter = ["groups", "is_active"]
+    search_fields = ["username", "first_name", "last_name"]
+    filter_horizontal = ()
+    list_filter_submit = False
+    fieldsets = [
+        (None, {"fields": ["username", "password", ("first_name", "last_name"), "email"]}),
+        ("Access", {"fields": ["groups", ("is_active", "is_staff", "is_superuser")]}),
+        ("Seen", {"fields": [("last_login", "date_joined")]}),
+    ]
+    readonly_fields = ["last_login", "date_joined"]
+
+    def has_view_permission(self, request, obj=None):
+        # Whoever names the owner of a record must be able to find people by name, and sees no more of them.
+        finding = request.resolver_match and request.resolver_match.url_name == "autocomplete"
+        return super().has_view_permission(request, obj) or bool(finding and request.user.roles & {Role.ANALYST, Role.REVIEWER})
+
+    def get_search_results(self, request, queryset, search_term):
+        rows, twice = super().get_search_results(request, queryset, search_term)
+        return (rows.filter(is_active=True) if request.resolver_match.url_name == "autocomplete" else rows), twice
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, PeopleAdmin):
+    icon = "groups"
+    search_fields = ["name"]
+    filter_horizontal = ()
+
+
+@admin.register(Token)
+class TokenAdmin(PeopleAdmin):
+    icon = "key"
+    list_display = ["token_key", "name", "user", "created", "expiry"]
+    list_references = ["user"]
+    search_fields = ["name", "user"]
+    fields = readonly_fields = ["user", "name", "token_key", "created", "expiry"]
+
+    def has_add_permission(self, request):
+        return False  # a secret is made where its owner sees it: over the API
+
+
+class ListInline(BaseInline):
+    """Rows that are read here, and written on pages of their own."""
+
+    template_after = "admin/add_elsewhere.html"
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+
+__all__ = ["BaseAdmin", "BaseInline", "ListInline", "PeopleAdmin", "RecordAdmin", "ask", "chip", "display", "navigation", "pick", "references", "relax_csp", "themed", "visible"]

@@ -1,0 +1,149 @@
+"""What a person types into a record: kept when it is refused, and never put in place of what they have not seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.postgres.forms import SimpleArrayField
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db.models import Q
+from django.http import HttpRequest
+
+from policytracker import errors, publishing
+from policytracker.history import History
+from policytracker.records import Record
+from policytracker.visibility import Publication, Reader
+
+TOLD = 5  # changes
+
+
+def stale(record: Record, seen: int, serializer: type, user: Any) -> str:
+    """Why what was typed over version `seen` is refused: what has changed since, as far as the user may read."""
+    told = History(record, serializer().fields, Reader.of(user))
+    since = told.readable().filter(op="update", before__version__gte=seen).order_by("id")
+    lines = "; ".join(entry["line"] for entry in told.entries(list(since[:TOLD])))
+    came_between = f" {lines}." if lines else ""
+    return f"It has changed since you opened it.{came_between} What you typed is still here; look it over and send it again."
+
+
+class Prose(forms.CharField):
+    """A text that is kept to the letter, but for the line ends, which a browser writes in its own way."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs | {"strip": False})
+
+    def to_python(self, value):
+        return super().to_python(value).replace("\r\n", "\n")
+
+
+class Lines(SimpleArrayField):
+    """A list of words, one in a line, since names have commas."""
+
+    def __init__(self, base_field, **kwargs):
+        super().__init__(base_field, **kwargs | {"delimiter": "\n"})
+
+    def to_python(self, value):
+        if isinstance(value, str):
+            value = "\n".join(filter(None, (line.strip() for line in value.splitlines())))
+        return super().to_python(value)
+
+
+class SeenVersion(forms.IntegerField):
+    """The version that the person has before their eyes; by itself it is no change."""
+
+    def __init__(self):
+        super().__init__(required=False, widget=forms.HiddenInput)
+
+    def has_changed(self, initial, data):
+        return False
+
+
+class VersionedForm(forms.ModelForm):
+    """Edits one record for one person. The admin sets `request` and `serializer`."""
+
+    request: HttpRequest
+    serializer: type
+
+    seen_version = SeenVersion()
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and "seen_version" in self.fields:
+            self.initial["seen_version"] = self.instance.version
+        for name, field in self.fields.items():
+            # What the record refers to was read with it: no widget need ask for its name again.
+            if (there := self.instance._state.fields_cache.get(name)) is not None:
+                widget = getattr(field.widget, "widget", field.widget)
+                widget.known = {str(there.pk): str(there)}
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        if self.instance.pk:
+            self.keep_hidden(values)
+            self.refuse_stale(values.get("seen_version"))
+        return values
+
+    def keep_hidden(self, values: dict[str, Any]) -> None:
+        """A reference that the person may not read is not theirs to remove."""
+        user, stored = self.request.user, None
+        if Reader.of(user).sees_all:
+            return
+        for name in [n for n in self.fields if n in values]:
+            far = getattr(getattr(self.fields[name], "queryset", None), "model", None)
+            if far is None or not issubclass(far, Record):
+                continue
+            stored = stored or type(self.instance)._base_manager.get(pk=self.instance.pk)
+            visible = far.objects.visible_to(user)
+            if isinstance(self.fields[name], forms.ModelMultipleChoiceField):
+                hidden = getattr(stored, name).exclude(pk__in=visible.values("pk"))
+                if hidden := list(hidden.values_list("pk", flat=True)):
+                    chosen = [row.pk for row in values[name]]
+                    values[name] = far._base_manager.filter(Q(pk__in=hidden) | Q(pk__in=chosen))
+            elif values[name] is None and (there := getattr(stored, f"{name}_id")) and not visible.filter(pk=there).exists():
+                values[name] = getattr(stored, name)
+                if name == "source":
+                    values |= {said: getattr(stored, said) for said in ("locator", "quote") if values.get(said) == ""}
+
+    def refuse_stale(self, seen: int | None) -> None:
+        """Refuses what was typed over another version, telling what came between; the next time it may pass."""
+        if seen in (None, self.instance.version):
+            return
+        self.add_error(None, stale(self.instance, seen, self.serializer, self.request.user))
+        self.data = self.data.copy()
+        self.data[self.add_prefix("seen_version")] = str(self.instance.version)
+
+    def _update_errors(self, found: ValidationError) -> None:
+        """What the model found, at the fields where a person mends it."""
+        at_fields: dict[str, list[str]] = {}
+        for name, sentences in errors.sentences(found, self._meta.model).items():
+            at_fields.setdefault(name if name in self.fields else NON_FIELD_ERRORS, []).extend(sentences)
+        super()._update_errors(ValidationError(at_fields))
+
+
+class RecordForm(VersionedForm):
+    """The form of a record's own page, where the person may say why."""
+
+    change_reason = forms.CharField(
+        label="Reason for the change",
+        required=False,
+        max_length=2000,
+        help_text="Kept in the history. Needed where a due day moves, and on the way into the archive or back.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean()
+        if "publication" in values:
+            before = self.initial.get("publication", Publication.DRAFT) if self.instance.pk else Publication.DRAFT
+            try:
+                publishing.move(self.request.user, before, values["publication"])
+            except errors.Declined as refusal:
+                self.add_error("publication", str(refusal.detail))
+        if rule := getattr(self.request, "broken", None):
+            self.add_error(self.place_of(rule), rule.sentence)
+        return values
+
+    def place_of(self, rule: errors.Broken) -> str | None:
+        """Where the person mends what the database refused."""
+        field = "change_reason" if rule.code == "reason_required" else rule.field
+        return field if field in self.fields else None

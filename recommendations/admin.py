@@ -1,0 +1,242 @@
+"""The pages on which recommendations are followed, and updates filed and reviewed."""
+
+from django.contrib import admin, messages
+from django.db.models import Prefetch
+from django.http import HttpResponseRedirect
+
+from agreements.admin import CITED, DEADLINE_COLOURS, PublishedColumns
+from agreements.deadlines import DeadlineState
+from policytracker import errors
+from policytracker.admin import BaseInline, RecordAdmin, ask, chip, display, pick, references, themed, visible
+from policytracker.models import User
+from policytracker.records import acting
+from policytracker.views import today
+from recommendations import filing, filters, progress, serializers
+from recommendations.deadlines import Freshness, deadline, freshness
+from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Response, Review, Status, UpdateKind
+
+SHOWN = 50  # updates on the page of a recommendation
+AGREEMENT = pick("agreement", Recommendation._meta.get_field("agreements"))
+STATUS_COLOURS = {"success": list(progress.DONE), "info": [Status.IN_PROGRESS, *progress.CLOSABLE], "warning": [Status.STALLED]}
+LACKS = [(name, name.replace("_", " ")) for name in filters.LACKS]
+PEOPLE = pick("author", ProgressUpdate._meta.get_field("author"))
+
+
+def owners(request):
+    people = User.objects.filter(is_active=True).order_by("username").values_list("username", flat=True)
+    return [("me", "Me"), ("none", "Nobody"), *((name, name) for name in people)]
+
+
+class AddresseeInline(BaseInline):
+    model = Addressee
+    fields = ["party", "role", "response", "responded_on", "response_text"]
+
+
+@admin.register(Recommendation)
+class RecommendationAdmin(PublishedColumns, RecordAdmin):
+    serializer = serializers.RecommendationSerializer
+    questions = filters.RECOMMENDATIONS
+    icon, place = "checklist", 0
+    list_display = ["named", "status_shown", "deadline_state_shown", "due", "freshness_shown", "priority", "owner", "publication_shown"]
+    list_filter = [
+        ask("owner", answers=owners),
+        ask("overdue"),
+        ask("due_within", answers=[("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365", "a year")]),
+        ask("deadline_state", answers=DeadlineState.choices),
+        ask("freshness", answers=Freshness.choices),
+        ask("open"),
+        ask("without", answers=LACKS),
+        ask("status"),
+        ask("priority"),
+        AGREEMENT,
+        pick("party", Addressee._meta.get_field("party"), title="addressee"),
+        pick("focus_area", Recommendation._meta.get_field("focus_area")),
+        ask("publication"),
+        ask("visibility"),
+    ]
+    fieldsets = [
+        (None, {"fields": ["slug", "key_action", "details", "expected_outcome"]}),
+        ("Whose turn, by when", {"fields": [("owner", "priority"), ("due_on", "original_due_on", "update_every")]}),
+        ("What it belongs to", {"fields": ["agreements", "components", "sectors", "focus_area", ("parent", "superseded_by")]}),
+        ("Who made it", {"fields": [("made_by", "made_by_text", "made_on"), ("source_scheme", "source_code")]}),
+        CITED,
+        ("Who reads it", {"fields": [("visibility", "publication")]}),
+    ]
+    readonly_fields = ["original_due_on"]
+    prepopulated_fields = {"slug": ["key_action"]}
+    inlines = [AddresseeInline]
+
+    status_shown = chip("status", Status, ordering="status", **STATUS_COLOURS)
+    deadline_state_shown = chip("deadline_state", DeadlineState, **DEADLINE_COLOURS)
+    freshness_shown = chip("freshness", Freshness, warning=[Freshness.STALE], success=[Freshness.FRESH])
+
+    @display(description="recommendation", ordering="slug", header=True)
+    def named(self, recommendation):
+        action = recommendation.key_action
+        return [action if len(action) <= 90 else f"{action[:89]}…", recommendation.slug]
+
+    @display(description="due on", ordering="due_on_first")
+    def due(self, recommendation):
+        return recommendation.due_on
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).annotate(deadline_state=deadline(today()), freshness=freshness(today()))
+
+    # ---- how far it has come
+
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        if request.method == "POST" and object_id and {"_report", "_move"} & set(request.POST):
+            answer = self.file(request, object_id) if "_report" in request.POST else self.move(request, object_id)
+            if answer:
+                return answer
+            request.method = "GET"  # what was typed about progress is refused; the record itself is only shown
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def may_file(self, request):
+        return request.user.has_perm("recommendations.add_progressupdate")
+
+    def file(self, request, object_id):
+        """File an update. Without an answer it was refused, and the form says why."""
+        recommendation = self.get_object(request, object_id)
+        if recommendation is None or not self.may_file(request):
+            return None
+        request.report = filing.ReportForm(request.POST, recommendation, request.user, today())
+        update = request.report.file()
+        if update is None:
+            return None
+        self.message_user(request, f"Filed: {update}. It is {update.get_review_display().lower()}.", messages.SUCCESS)
+        return HttpResponseRedirect(f"{request.path}#updates")
+
+    def move(self, request, object_id):
+        """Submit, approve, return, void or throw away one of its updates."""
+        update = ProgressUpdate.objects.visible_to(request.user).filter(recommendation=object_id, pk=request.POST.get("update")).first()
+        if update is None or self.get_object(request, object_id) is None:
+            return None
+        try:
+            done = filing.move(update, request.POST["_move"], request.POST.get("note", ""), by=request.user, today=today())
+            self.message_user(request, done, messages.SUCCESS)
+        except errors.Refused as refused:
+            for refusal in refused.refusals:
+                self.message_user(request, refusal.detail, messages.ERROR)
+        return HttpResponseRedirect(f"{request.path}#updates")
+
+    def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
+        if obj is not None and change:
+            context |= self.axes(request, obj) | self.time_line(request, obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def axes(self, request, recommendation):
+        """Four questions, each with its own answer: our assessment, the claims, the responses, the deadline."""
+        claims = recommendation.updates.visible_to(request.user).standing(UpdateKind.CLAIM)
+        newest = claims.order_by("party_id", "-reported_on", "-reviewed_at", "-uid").distinct("party_id")
+        return {
+            "recommendation": recommendation,
+            "claims": newest.prefetch_related(*references(ProgressUpdate, request.user, ["party"])),
+            "addressees": recommendation.addressees.prefetch_related(*references(Addressee, request.user, ["party"])),
+            "none_recorded": Response.NONE_RECORDED,
+            "deadline_label": DeadlineState(recommendation.deadline_state).label,
+            "freshness_label": Freshness(recommendation.freshness).label,
+        }
+
+    def time_line(self, request, recommendation):
+        """Its updates with their evidence, what may come next, and the form to file it."""
+        user = request.user
+        evidence = visible(Evidence, user).prefetch_related(*references(Evidence, user, ["source"]))
+        known = references(ProgressUpdate, user, ["party", "author", "reviewed_by", "voided_by", "corrects"])
+        rows = recommendation.updates.visible_to(user).prefetch_related(*known, Prefetch("evidence", evidence.defer(None)))
+        updates = list(rows[: SHOWN + 1])
+        may_file = self.may_file(request)
+        if may_file and not hasattr(request, "report"):
+            mine = [update for update in updates if str(update.pk) == request.GET.get("revise") and update.author == user]
+            request.report = filing.ReportForm(None, recommendation, user, today(), revises=next(iter(mine), None))
+        return {
+            "updates": [Shown(update, recommendation, user) for update in updates[:SHOWN]],
+            "more_updates": len(updates) > SHOWN,
+            "report": themed(request.report) if may_file else None,
+            "moves": progress.transitions(recommendation, by=user, today=today()),
+        }
+
+
+class Shown:
+    """An update as one person sees it, with what that person may do with it."""
+
+    def __init__(self, update, recommendation, user):
+        update.recommendation = recommendation
+        self.update, self.review = update, Review(update.review)
+        mine = update.author_id == user.pk
+        self.may_revise = mine and update.review in (Review.DRAFT, Review.RETURNED)
+        self.refusals = list(progress.unreviewable(update, user)) if update.review == Review.SUBMITTED else []
+        self.may_review = update.review == Review.SUBMITTED and not self.refusals
+        self.may_void = update.review == Review.APPROVED and not update.voided_at and bool(progress.roles(user) & progress.REVIEWERS)
+        self.evidence = list(update.evidence.all())
+
+
+@admin.register(Addressee)
+class AddresseeAdmin(RecordAdmin):
+    serializer = serializers.AddresseeSerializer
+    questions = filters.ADDRESSEES
+    icon, place = "outgoing_mail", 3
+    list_display = ["party", "recommendation", "role", "response_shown", "responded_on"]
+    list_filter = [ask("response"), ask("role"), AGREEMENT, pick("party", Addressee._meta.get_field("party"))]
+    search_fields = ["uid", "recommendation", "party"]
+    fieldsets = [(None, {"fields": ["recommendation", "party", "role"]}), ("What it answered", {"fields": [("response", "responded_on"), "response_text"]}), CITED]
+
+    response_shown = chip("response", Response, success=[Response.ACCEPTED], warning=[Response.ACCEPTED_IN_PART], danger=[Response.REJECTED])
+
+
+class ReadOnly:
+    """Filed on the page of its recommendation, and only read on its own."""
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+
+@admin.register(ProgressUpdate)
+class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
+    serializer = serializers.ProgressUpdateSerializer
+    questions = filters.UPDATES
+    icon, place = "timeline", 2
+    list_display = ["__str__", "recommendation", "kind", "review_shown", "reported_on", "author", "voided"]
+    list_filter = [ask("review"), ask("kind"), ask("status"), AGREEMENT, pick("recommendation", ProgressUpdate._meta.get_field("recommendation")), PEOPLE]
+    fieldsets = [
+        (None, {"fields": ["uid", "recommendation", ("kind", "status", "progress_percent"), "reported_on", "narrative", "reason"]}),
+        ("Whose", {"fields": [("party", "assessed_by", "author"), ("corrects", "closes")]}),
+        ("Review", {"fields": [("review", "reviewed_by", "reviewed_at"), "review_note", ("voided_at", "voided_by"), "void_reason"]}),
+    ]
+    actions = ["approve"]
+
+    review_shown = chip("review", Review, success=[Review.APPROVED], warning=[Review.RETURNED], info=[Review.SUBMITTED])
+
+    @display(description="voided", boolean=True)
+    def voided(self, update):
+        return update.voided_at is not None
+
+    def has_review_permission(self, request):
+        return bool(progress.roles(request.user) & progress.EDITORS)
+
+    @admin.action(description="Approve", permissions=["review"])
+    def approve(self, request, queryset):
+        """Approve each; a refusal is told, and keeps nobody else's from counting."""
+        for update in queryset:
+            try:
+                with acting(request.user, door="admin"):
+                    progress.approve(update, by=request.user, today=today())
+                self.message_user(request, f"Approved: {update}.", messages.SUCCESS)
+            except errors.Refused as refused:
+                self.message_user(request, f"{update}: {refused}", messages.ERROR)
+
+
+@admin.register(Evidence)
+class EvidenceAdmin(ReadOnly, RecordAdmin):
+    serializer = serializers.EvidenceSerializer
+    icon, place = "verified", 4
+    list_display = ["uid", "source", "update", "stance", "confidence"]
+    list_filter = [ask("stance"), ask("confidence"), pick("source", Evidence._meta.get_field("source"))]
+    search_fields = ["uid", "source"]
+    fieldsets = [(None, {"fields": ["uid", "update", "source", "locator", "quote", ("stance", "confidence")]})]

@@ -1,0 +1,150 @@
+"""The form on a recommendation's page by which an update is filed, and the buttons by which it is reviewed."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError
+
+from agreements.models import Party, Source
+from agreements.models.sources import Confidence, Stance
+from policytracker import errors
+from policytracker.forms import stale
+from policytracker.models import User
+from policytracker.records import acting
+from policytracker.rows import visible
+from recommendations import progress
+from recommendations.models import Evidence, ProgressUpdate, Recommendation, Status, UpdateKind
+from recommendations.progress import EvidenceRow, Report
+from recommendations.serializers import RecommendationSerializer
+
+# At which field a person mends what is unmet; the rest concerns no one field.
+PLACES = {
+    "status_required": "status",
+    "transition_not_allowed": "status",
+    "party_required": "party",
+    "future_date": "reported_on",
+    "reason_required": "reason",
+    "narrative_required": "narrative",
+}
+
+
+class EvidenceForm(forms.Form):
+    """One source that bears the update out, or contradicts it: on record, or by its address."""
+
+    found_by = {"source": Evidence._meta.get_field("source")}
+
+    source = forms.ModelChoiceField(Source.objects.none(), required=False, label="Source on record")
+    url = forms.URLField(required=False, max_length=2000, label="Or its address", assume_scheme="https")
+    title = forms.CharField(required=False, max_length=500, label="Title of what stands there")
+    locator = forms.CharField(required=False, max_length=300, label="Where in it", help_text="Page, section, row.")
+    quote = forms.CharField(required=False, max_length=100_000, strip=False, label="Its own words", widget=forms.Textarea(attrs={"rows": 2}))
+    stance = forms.ChoiceField(choices=Stance.choices, initial=Stance.SUPPORTS)
+    confidence = forms.ChoiceField(choices=Confidence.choices, initial=Confidence.REPORTED)
+
+    def __init__(self, *args, user: User, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["source"].queryset = visible(Source, user)
+
+
+EvidenceForms = forms.formset_factory(EvidenceForm, extra=3, max_num=23, absolute_max=23)
+
+
+class ReportForm(forms.Form):
+    """What somebody says of a recommendation. Whether it may be said is for progress.py to judge."""
+
+    found_by = {"party": ProgressUpdate._meta.get_field("party")}
+
+    kind = forms.ChoiceField(choices=UpdateKind.choices, initial=UpdateKind.ASSESSMENT)
+    status = forms.ChoiceField(choices=[("", "—"), *Status.choices], required=False)
+    progress_percent = forms.IntegerField(required=False, min_value=0, max_value=100, label="Progress in percent")
+    reported_on = forms.DateField(required=False, label="True on", widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
+    narrative = forms.CharField(required=False, max_length=100_000, strip=False, label="What was found", widget=forms.Textarea(attrs={"rows": 3}))
+    party = forms.ModelChoiceField(Party.objects.none(), required=False, label="Whose claim")
+    reason = forms.CharField(required=False, max_length=100_000, label="Reason", help_text="Where it steps back, or is opened again.")
+    assessed_by = forms.CharField(required=False, max_length=300, label="Found by", help_text="The outside body whose finding it is, if not ours.")
+    closes = forms.BooleanField(required=False, label="No more is expected")
+    draft = forms.BooleanField(required=False, label="Keep it as a draft")
+    version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    revises = forms.ModelChoiceField(ProgressUpdate.objects.none(), required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any, recommendation: Recommendation, user: User, today: date, revises: ProgressUpdate | None = None):
+        first = {"version": recommendation.version, "reported_on": today, "status": recommendation.status}
+        evidence: list[dict[str, Any]] = []
+        if revises:
+            said = Report.of(revises)
+            first |= {name: getattr(said, name) for name in progress.SAID if name != "corrects"} | {"revises": revises.pk}
+            evidence = [{name: getattr(row, name) for name in progress.CITED} for row in said.evidence]
+        if not recommendation.updates.standing().exists():
+            first["status"] = first["status"] if revises else ""
+        super().__init__(data, prefix="report", initial=first)
+        self.recommendation, self.user, self.today = recommendation, user, today
+        self.evidence = EvidenceForms(data, prefix="evidence", initial=evidence, form_kwargs={"user": user})
+        self.fields["party"].queryset = visible(Party, user)
+        self.fields["revises"].queryset = recommendation.updates.visible_to(user).filter(author=user)
+        if not progress.roles(user) & progress.EDITORS:
+            self.fields["kind"].choices = [(UpdateKind.CLAIM.value, UpdateKind.CLAIM.label)]
+            self.initial |= {"kind": UpdateKind.CLAIM, "status": "", "party": getattr(user.office, "party_id", None)} if hasattr(user, "office") else {}
+
+    def is_valid(self) -> bool:
+        return super().is_valid() and self.evidence.is_valid()
+
+    def report(self) -> Report:
+        said = {name: self.cleaned_data[name] for name in progress.SAID if name != "corrects"}
+        rows = [form.cleaned_data for form in self.evidence if form.cleaned_data and (form.has_changed() or form.initial)]
+        return Report(**said, evidence=tuple(EvidenceRow(**row) for row in rows))
+
+    def file(self) -> ProgressUpdate | None:
+        """File it, or say at each field why not; then nothing is written."""
+        if not self.is_valid():
+            return None
+        said, by = self.cleaned_data, {"by": self.user, "today": self.today}
+        try:
+            with acting(self.user, door="admin"):
+                if update := said["revises"]:
+                    update = progress.revise(update, self.report(), **by)
+                    return update if said["draft"] else progress.submit(update, **by)
+                return progress.report(self.recommendation, self.report(), **by, version=said["version"], submit=not said["draft"])
+        except errors.Refused as refused:
+            for refusal in refused.refusals:
+                self.add_error(PLACES.get(refusal.code), refusal.detail)
+        except errors.Stale as error:
+            self.refuse_stale(error.current_version)
+        except ValidationError as error:
+            for name, sentences in (error.message_dict if hasattr(error, "error_dict") else {"": error.messages}).items():
+                self.add_error(name if name in self.fields else None, sentences)
+        except DatabaseError as error:
+            if (rule := errors.broken(error)) is None:
+                raise
+            self.add_error(rule.field if rule.field in self.fields else None, rule.sentence)
+        return None
+
+    def refuse_stale(self, version: int) -> None:
+        self.add_error(None, stale(self.recommendation, self.cleaned_data["version"], RecommendationSerializer, self.user))
+        self.data = self.data.copy()
+        self.data[self.add_prefix("version")] = str(version)
+
+
+def move(update: ProgressUpdate, name: str, note: str, *, by: User, today: date) -> str:
+    """One act of review. Returns what was done, as a sentence; raises Refused."""
+    with acting(by, door="admin"):
+        match name:
+            case "submit":
+                progress.submit(update, by=by, today=today)
+                return "The update was submitted."
+            case "approve":
+                progress.approve(update, by=by, today=today, note=note)
+                return "The update was approved."
+            case "return":
+                progress.send_back(update, by=by, note=note)
+                return "The update was returned to its author."
+            case "void":
+                progress.void(update, by=by, reason=note)
+                return "The update was voided, and counts no more."
+            case "discard":
+                progress.discard(update, by=by)
+                return "The draft was thrown away."
+    return ""

@@ -1,0 +1,36 @@
+"""One small world of related records, and the API as each role meets it."""
+
+import pytest
+
+from tests.api.client import Api
+from tests.api.world import make_world
+
+
+@pytest.fixture
+def world(db):
+    return make_world()
+
+
+@pytest.fixture
+def as_reader(reader):
+    return Api(reader)
+
+
+@pytest.fixture
+def as_officer(officer):
+    return Api(officer)
+
+
+@pytest.fixture
+def as_analyst(analyst):
+    return Api(analyst)
+
+
+@pytest.fixture
+def as_reviewer(reviewer):
+    return Api(reviewer)
+
+
+@pytest.fixture
+def as_administrator(administrator):
+    return Api(administrator)

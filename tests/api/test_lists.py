@@ -1,0 +1,189 @@
+"""Envelopes, order, pages and counts of every list (API.md 3)."""
+
+from datetime import timedelta
+
+import pytest
+
+from policytracker import views
+from policytracker.views import today
+from recommendations.models import Recommendation
+from tests.api.world import RESOURCES
+from tests.make import make_agreement, make_component, make_recommendation
+
+each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
+LISTS = {"aliases", "sectors", "team", "lead_parties", "agreements", "components"}
+
+
+def test_an_envelope_has_count_next_previous_and_results(world, as_reader):
+    answer = as_reader.list("agreements/")
+
+    assert list(answer) == ["count", "next", "previous", "results"]
+    assert (answer["count"], answer["next"], answer["previous"]) == (2, None, None)
+    assert [row["slug"] for row in answer["results"]] == ["aukus", "quad"]
+
+
+def test_links_lead_through_a_list_and_back_with_everything_that_was_asked(world, as_reader):
+    for number in range(5):
+        make_agreement(slug=f"a{number}", title="Pact")
+
+    first = as_reader.list("agreements/", page_size=2, ordering="-slug", title="Pact", fields="slug")
+    second = as_reader.get(first["next"]).json()
+    third = as_reader.get(second["next"]).json()
+
+    assert [[row["slug"] for row in page["results"]] for page in (first, second, third)] == [["a4", "a3"], ["a2", "a1"], ["a0"]]
+    assert {page["count"] for page in (first, second, third)} == {5}
+    assert first["previous"] is None and third["next"] is None
+    assert as_reader.get(third["previous"]).json() == second
+    assert as_reader.get(second["previous"]).json()["results"] == first["results"]
+    assert as_reader.get(second["previous"]).json()["previous"] is None
+    assert first["next"].startswith("https://testserver/api/v1/agreements/?")
+
+
+def test_a_page_that_was_emptied_meanwhile_still_tells_how_many_there_are(world, as_reader):
+    for number in range(4):
+        make_recommendation(slug=f"r{number}")
+    first = as_reader.list("recommendations/", page_size=3, slug__contains="r", ordering="-slug")
+    Recommendation.objects.filter(slug__in=["r0"]).delete()
+    Recommendation.objects.filter(slug="later").delete()
+
+    second = as_reader.get(first["next"]).json()
+
+    assert second["results"] == [] and second["next"] is None
+    assert second["count"] == 3
+
+
+@pytest.mark.parametrize("size", ["0", "501", "abc", "-1", "", "1.5", "٥", "50 ", "9" * 40])
+@pytest.mark.parametrize("address", ["agreements/", "agreements/aukus/history/"])
+def test_a_page_has_from_1_to_500_rows(world, as_reader, address, size):
+    response = as_reader.get(address, {"page_size": size})
+
+    assert response.status_code == 400 and list(response.json()) == ["page_size"]
+    assert as_reader.get(address, {"page_size": "1"}).status_code == as_reader.get(address, {"page_size": "500"}).status_code == 200
+
+
+@pytest.mark.parametrize("cursor", ["x", "\0", "W10=", "é" * 300, "eyJhIjoxfQ:1tq:abc", "1", "null"])
+@pytest.mark.parametrize("address", ["agreements/", "agreements/aukus/history/"])
+def test_a_cursor_of_somebody_else_is_refused(world, as_reader, address, cursor):
+    response = as_reader.get(address, {"cursor": cursor})
+
+    assert response.status_code == 400 and list(response.json()) == ["cursor"]
+
+
+def test_a_cursor_belongs_to_its_list_and_order(world, as_reader):
+    cursor = as_reader.list("agreements/", page_size=1)["next"].split("cursor=")[1].split("&")[0]
+
+    for address in ("recommendations/", "agreements/aukus/history/", "agreements/?ordering=-slug", "agreements/?ordering=title"):
+        response = as_reader.get(f"{address}{'&' if '?' in address else '?'}cursor={cursor}")
+        assert response.status_code == 400 and list(response.json()) == ["cursor"], address
+    assert as_reader.get(f"agreements/?cursor={cursor}").status_code == 200
+
+
+@pytest.mark.parametrize("parameter", ["page_size", "ordering", "cursor", "fields", "overdue", "due_within", "due_on__from"])
+def test_what_has_one_value_is_given_once(world, as_reader, parameter):
+    value = {"page_size": "5", "ordering": "slug", "cursor": "x", "fields": "slug", "overdue": "true", "due_within": "3", "due_on__from": "2025"}[parameter]
+
+    response = as_reader.get("recommendations/", {parameter: [value, value]})
+
+    assert response.status_code == 400 and list(response.json()) == [parameter]
+
+
+@each_resource
+def test_every_stored_single_field_orders_with_the_unknown_last_both_ways(world, as_analyst, reviewer, resource):
+    """Against Python's own order, on the answers' own words."""
+    from tests.api.test_filters import OTHER
+
+    as_analyst.post(f"{resource.address}/", resource.full)
+    as_analyst.post(f"{resource.address}/", OTHER[resource.address])
+    whole = as_analyst.list(f"{resource.address}/")["results"]
+    assert len(whole) >= 3 or resource.address in ("addressees", "citations", "agreement-relations", "participations", "outcomes", "fact-checks", "focus-areas")
+
+    for name in sorted(resource.shown - LISTS - {"url", *resource.computed}):
+        known = [row for row in whole if row[name] not in (None, "")]
+        unknown = [row for row in whole if row[name] in (None, "")]
+        for sign in ("", "-"):
+            shown = as_analyst.list(f"{resource.address}/", ordering=f"{sign}{name}")["results"]
+            values = [row[name] for row in shown]
+            expected = sorted((row[name] for row in known), key=day_or_word(values), reverse=sign == "-")
+            assert values[: len(known)] == expected, (name, sign)
+            assert all(row in unknown for row in shown[len(known) :])
+            pages, link = [], f"{resource.address}/?page_size=1&ordering={sign}{name}"
+            while link:
+                page = as_analyst.get(link).json()
+                pages, link = pages + page["results"], page["next"]
+            assert pages == shown, (name, sign)
+
+
+def day_or_word(values):
+    """Dates of mixed precision by their earliest day, all else as it is."""
+    return lambda value: value.rstrip("~") if isinstance(value, str) and value[:2] in ("19", "20", "21") else value
+
+
+def test_dates_of_mixed_precision_are_in_the_order_of_their_earliest_day(world, as_reader):
+    for number, due in enumerate(["2030-02", "2030", "2030-01-15~", "", "2029-12-31", "2030~"]):
+        make_component(world.quad, slug=f"c{number}", due_on=due)
+
+    def ordered(by):
+        return as_reader.keys("components/", agreement="quad", ordering=by)
+
+    assert ordered("due_on") == ["c4", "c1", "c5", "c2", "c0", "c3"]
+    assert ordered("-due_on,-slug") == ["c0", "c2", "c5", "c1", "c4", "c3"]
+
+
+def test_several_fields_order_one_within_the_other(world, as_reader):
+    for number, (priority, every) in enumerate([("low", 2), ("high", None), ("low", None), ("high", 1), ("high", 2)]):
+        make_recommendation(slug=f"r{number}", priority=priority, update_every=every)
+
+    assert as_reader.keys("recommendations/", ordering="priority,-update_every", slug__contains="r", priority__not="unset") == ["r4", "r3", "r1", "r0", "r2"]
+    assert as_reader.keys("recommendations/", ordering="-priority,update_every", priority__not="unset") == ["r0", "r2", "r3", "r4", "r1"]
+
+
+@pytest.mark.parametrize("by", ["colour", "-", "--slug", "sectors", "team", "relations", "url", "slug,colour", "lead__password", "?", "slug;id", "id", "pk", "expires_on_first", "\0", "x" * 5000, "slug,title,kind,status,lead,summary"])
+def test_an_order_by_what_cannot_be_ordered_is_refused(world, as_reader, by):
+    response = as_reader.get("agreements/", {"ordering": by})
+
+    assert response.status_code == 400 and list(response.json()) == ["ordering"]
+
+
+def test_computed_fields_do_not_order(world, as_reader):
+    for by in ("deadline_state", "freshness", "claims", "agreements", "components"):
+        assert as_reader.get("recommendations/", {"ordering": by}).status_code == 400
+
+
+def test_a_count_may_be_capped_and_says_so(world, as_reader, monkeypatch):
+    for number in range(12):
+        make_agreement(slug=f"a{number}")
+    monkeypatch.setattr(views, "COUNTED", 10)
+
+    capped = as_reader.list("agreements/", page_size=3)
+    exact = as_reader.list("agreements/", page_size=3, slug__contains="a1")
+
+    assert (capped["count"], capped["count_is_exact"]) == (10, False)
+    assert exact["count"] == 3 and "count_is_exact" not in exact
+    assert len(as_reader.keys("agreements/")) == 14
+
+
+def test_nobody_counts_or_orders_by_what_they_may_not_read(world, as_reader, as_administrator):
+    secret = make_recommendation(slug="secret-parent", visibility="restricted")
+    make_recommendation(slug="child", parent=secret)
+    make_recommendation(slug="draft", publication="draft")
+
+    assert as_reader.list("recommendations/", page_size=1)["count"] == 3
+    assert as_administrator.list("recommendations/", page_size=1)["count"] == 5
+    assert as_administrator.keys("recommendations/", ordering="parent")[0] == "child"
+    assert as_reader.keys("recommendations/", ordering="parent") == as_reader.keys("recommendations/", ordering="-parent") == ["act", "later", "child"]
+
+
+def test_moving_rows_are_met_once(world, as_reader):
+    day = today()
+    for number in range(9):
+        make_recommendation(slug=f"r{number}", due_on=str(day + timedelta(number)))
+    met, link = [], "recommendations/?page_size=2&ordering=due_on&slug__contains=r&due_on__empty=false"
+
+    while link:
+        page = as_reader.get(link).json()
+        met += [row["slug"] for row in page["results"]]
+        link = page["next"]
+        Recommendation.objects.filter(slug="r0").update(details="moved behind us")
+        Recommendation.objects.filter(slug=met[-1]).update(priority="high")
+
+    assert met == [f"r{number}" for number in range(9)]

@@ -1,0 +1,206 @@
+"""The resources as API.md promises them, and a small world in which each of them can be made."""
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from agreements.models import Citation, FactCheck, FocusArea, Outcome, Participation, Sector
+from agreements.models.agreements import AgreementRelation
+from recommendations.models import Addressee
+from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
+
+HEAD = ["url", "version", "created_at", "updated_at"]
+SHELVES = ["visibility", "publication"]
+CITED = ["source", "locator", "quote"]
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One resource of API.md 1: what POST requires, what a body may say at most, and what is shown."""
+
+    address: str
+    key: str
+    required: dict[str, Any]
+    rest: dict[str, Any]
+    defaults: dict[str, Any]
+    system: list[str] = field(default_factory=list)
+    computed: list[str] = field(default_factory=list)
+    published: bool = False
+
+    @property
+    def full(self):
+        return self.required | self.rest
+
+    @property
+    def shown(self):
+        """The names of all that is shown."""
+        shelves = SHELVES if self.published else []
+        return {self.key, *HEAD, *shelves, *self.required, *self.rest, *self.defaults, *self.system, *self.computed}
+
+    def at(self, record):
+        """The address of a record."""
+        return f"{self.address}/{record if isinstance(record, str) else record[self.key]}/"
+
+
+PARTICIPATION = "11111111-1111-4111-8111-111111111111"
+TEXTS = {"source": None, "locator": "", "quote": ""}
+CITING = {"source": "communique", "locator": "p. 4", "quote": "“as they said”  "}
+
+RESOURCES = {
+    resource.address: resource
+    for resource in [
+        Resource(
+            "parties",
+            "code",
+            {"code": "NZL", "name": "New Zealand", "kind": "state"},
+            {
+                "iso_alpha2": "NZ", "iso_numeric": "055", "parent": "GBR", "since": "1907-09~", "until": "2100", "aliases": ["Aotearoa", "N; Z"],
+            },
+            {"iso_alpha2": None, "iso_numeric": None, "parent": None, "since": None, "until": None, "aliases": []},
+        ),
+        Resource("sectors", "code", {"code": "space", "name": "Space"}, {"description": "Above."}, {"description": ""}),
+        Resource("focus-areas", "code", {"code": "skills", "name": "Skills"}, {"description": "What people can do."}, {"description": ""}),
+        Resource(
+            "sources",
+            "slug",
+            {"slug": "new-source", "kind": "news"},
+            {
+                "title": "Pact signed", "publisher": "The Daily", "author": "A. Person", "original_url": "https://news.example/a?b=1",
+                "archived_url": "https://archive.example/x", "published_on": "2025-10-20", "retrieved_on": "2025-10-21", "language": "en-AU",
+                "notes": "Read twice.",
+            },
+            {
+                "title": "", "publisher": "", "author": "", "original_url": "", "archived_url": "", "published_on": None, "retrieved_on": None,
+                "language": None, "file": None, "notes": "",
+            },
+            system=["sha256"],
+            published=True,
+        ),
+        Resource(
+            "agreements",
+            "slug",
+            {"slug": "new-agreement", "title": "A new agreement"},
+            {
+                "short_title": "New", "kind": "treaty", "legal_force": "binding", "status": "in_force", "summary": "Of much.", "purpose": "Peace",
+                "signed_at_place": "Canberra", "registration": "UNTS 1", "depositary": "Australia", "expires_on": "2030", "next_review_on": "2027-05~",
+                "sectors": ["energy", "water"], "lead": "analyst", "team": ["analyst", "reviewer"],
+            },
+            {
+                "short_title": "", "kind": "agreement", "legal_force": "undetermined", "status": "unknown", "summary": "", "purpose": "",
+                "signed_at_place": "", "registration": "", "depositary": "", "expires_on": None, "next_review_on": None, "sectors": [],
+                "lead": None, "team": [],
+            },
+            computed=["relations"],
+            published=True,
+        ),
+        Resource(
+            "agreement-relations",
+            "uid",
+            {"from": "aukus", "kind": "builds_on", "to": "quad"},
+            {"note": "In part.", **CITING},
+            {"note": "", **TEXTS},
+        ),
+        Resource(
+            "participations",
+            "uid",
+            {"agreement": "aukus", "party": "GBR", "role": "participant"},
+            {"since": "2021-09", "until": "2031", "focus_area": "capital", "contribution": "Boats.", "note": "As told."},
+            {"since": None, "until": None, "focus_area": None, "contribution": "", "note": ""},
+        ),
+        Resource(
+            "components",
+            "slug",
+            {"slug": "new-component", "agreement": "aukus", "title": "A part"},
+            {
+                "parent": "pillar-one", "position": 3, "description": "Of the whole.", "status": "active", "lead_parties": ["AUS", "GBR"],
+                "starts_on": "2024", "due_on": "2030-06", "completed_on": "2029-12-31", "due_anchor": "none", "due_offset": None,
+            },
+            {
+                "parent": None, "position": None, "description": "", "status": "unknown", "lead_parties": [], "starts_on": None, "due_on": None,
+                "due_anchor": "none", "due_offset": None, "completed_on": None,
+            },
+            system=["original_due_on"],
+            computed=["deadline_state"],
+            published=True,
+        ),
+        Resource(
+            "outcomes",
+            "slug",
+            {"slug": "new-outcome", "agreement": "aukus", "statement": "The sea is safer."},
+            {"component": "pillar-one", "sector": "water"},
+            {"component": None, "sector": None},
+        ),
+        Resource(
+            "fact-checks",
+            "slug",
+            {"slug": "new-check", "source": "communique", "statement": "It was signed in May."},
+            {
+                "agreement": "aukus", "locator": "p. 2", "quote": "in May", "verdict": "incorrect", "correction": "In June.",
+                "correcting_source": "gazette", "checked_on": "2025-11-01",
+            },
+            {"agreement": None, "locator": "", "quote": "", "verdict": "unchecked", "correction": "", "correcting_source": None, "checked_on": None},
+        ),
+        Resource(
+            "citations",
+            "uid",
+            {"source": "communique", "component": "pillar-one"},
+            {"field": "due_on", "locator": "§ 3", "quote": "by 2030", "confidence": "confirmed", "stance": "contradicts"},
+            {
+                "agreement": None, "participation": None, "outcome": None, "field": "", "locator": "", "quote": "", "confidence": "reported",
+                "stance": "supports",
+            },
+        ),
+        Resource(
+            "recommendations",
+            "slug",
+            {"slug": "new-recommendation", "key_action": "Build the yard"},
+            {
+                "details": "Soon.", "expected_outcome": "A yard.", "focus_area": "capital", "agreements": ["aukus", "quad"], "components": ["pillar-one"],
+                "sectors": ["water"], "parent": "act", "made_by": "GBR", "made_by_text": "Experts", "made_on": "2024~", **CITING, "priority": "high",
+                "owner": "analyst", "due_on": "2030-06", "update_every": 30, "superseded_by": "act", "source_scheme": "gao", "source_code": "Open",
+            },
+            {
+                "details": "", "expected_outcome": "", "focus_area": None, "agreements": [], "components": [], "sectors": [], "parent": None,
+                "made_by": None, "made_by_text": "", "made_on": None, **TEXTS, "priority": "unset", "owner": None, "due_on": None,
+                "update_every": None, "superseded_by": None, "source_scheme": "", "source_code": "",
+            },
+            system=["original_due_on", "status", "claimed_status", "status_since", "progress_percent", "last_update_on", "closed_on"],
+            computed=["deadline_state", "freshness", "claims"],
+            published=True,
+        ),
+        Resource(
+            "addressees",
+            "uid",
+            {"recommendation": "act", "party": "GBR"},
+            {"role": "support", "response": "accepted", "responded_on": "2025-02", "response_text": "Yes.", **CITING},
+            {"role": "lead", "response": "none_recorded", "responded_on": None, "response_text": "", **TEXTS},
+        ),
+    ]
+}  # fmt: skip
+PUBLISHED = [resource.address for resource in RESOURCES.values() if resource.published]
+UPDATE = [
+    *("uid", *HEAD, "recommendation", "kind", "status", "progress_percent", "reported_on", "narrative", "reason", "party", "assessed_by"),
+    *("author", "review", "reviewed_by", "reviewed_at", "review_note", "voided_at", "voided_by", "void_reason", "corrects", "closes", "evidence"),
+]
+
+
+def make_world(**fields) -> SimpleNamespace:
+    """Two agreements with what hangs on them, all public and published; `fields` go to the registers."""
+    w = SimpleNamespace()
+    w.aus, w.gbr = make_party("AUS", name="Australia"), make_party("GBR", name="United Kingdom")
+    w.energy, w.water = (Sector.objects.create(code=code, name=code.title()) for code in ("energy", "water"))
+    w.capital = FocusArea.objects.create(code="capital", name="Capital")
+    w.communique = make_source(slug="communique", title="Communiqué", **fields)
+    w.gazette = make_source(slug="gazette", **fields)
+    w.aukus = make_agreement(slug="aukus", title="AUKUS", **fields)
+    w.quad = make_agreement(slug="quad", title="Quad", **fields)
+    w.part = make_component(w.aukus, slug="pillar-one", title="Pillar one", **fields)
+    w.participation = Participation.objects.create(uid=PARTICIPATION, agreement=w.aukus, party=w.aus, role="party", since="2021-09-15")
+    w.relation = AgreementRelation.objects.create(from_agreement=w.quad, kind="complements", to_agreement=w.aukus)
+    w.outcome = Outcome.objects.create(slug="safer", agreement=w.aukus, statement="Safer")
+    w.check = FactCheck.objects.create(slug="when", agreement=w.aukus, source=w.communique, statement="In May")
+    w.citation = Citation.objects.create(source=w.communique, agreement=w.aukus, quote="words")
+    w.act = make_recommendation(w.aukus, slug="act", key_action="Act", **fields)
+    w.later = make_recommendation(slug="later", key_action="Later", **fields)
+    w.addressee = Addressee.objects.create(recommendation=w.act, party=w.aus)
+    return w

@@ -1,0 +1,44 @@
+"""The schema is true: whatever it invites or forbids, no answer is a 5xx, undocumented, or of another shape."""
+
+from pathlib import Path
+
+import pytest
+import schemathesis
+from django.conf import settings
+from django.core import signals
+from django.core.management import call_command
+from drf_spectacular.generators import SchemaGenerator
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
+from schemathesis.checks import content_type_conformance, not_a_server_error, response_schema_conformance, status_code_conformance
+
+from policytracker.models import Token
+from policytracker.wsgi import application
+
+SCHEMA = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=None, public=True))
+SCHEMA.app = application
+PROMISED = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+@pytest.fixture
+def token(administrator, monkeypatch) -> str:
+    # All requests share the connection, and the transaction, of the test.
+    monkeypatch.setattr(signals.request_started, "receivers", [])
+    monkeypatch.setattr(signals.request_finished, "receivers", [])
+    call_command("load_dataset", "fixtures", verbosity=0)
+    return Token.objects.create(administrator)[1]
+
+
+# Making a token is no part of a transaction, which here would be the test's; see test_access.py.
+@SCHEMA.exclude(path="/api/v1/auth/tokens/").parametrize()
+@hypothesis(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+def test_every_operation_keeps_to_its_schema(case, token):
+    response = case.call(headers={"Authorization": f"Bearer {token}"})
+
+    case.validate_response(response, checks=PROMISED)
+
+
+def test_the_committed_schema_is_the_one_that_is_served(tmp_path):
+    call_command("spectacular", file=str(tmp_path / "openapi.yaml"))
+
+    assert (tmp_path / "openapi.yaml").read_text() == Path(settings.BASE_DIR, "docs", "openapi.yaml").read_text()
