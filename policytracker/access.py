@@ -12,10 +12,11 @@ from django.db import connection
 from django.http import Http404, HttpResponse, JsonResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import exceptions, serializers
+from rest_framework import serializers
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.views import APIView
 
+from policytracker.errors import Declined
 from policytracker.models import Token
 from policytracker.serializers import Body
 from policytracker.views import only
@@ -70,7 +71,7 @@ class Tokens(APIView):
         if user is None:
             if getattr(request._request, "axes_locked_out", False):
                 return locked_out(request._request)
-            raise exceptions.AuthenticationFailed("There is no such name with this password.")
+            raise Declined("authentication_failed", "There is no such name with this password.", 401)
         Token.objects.filter(user=user, expiry__lt=timezone.now()).delete()
         days = timedelta(asked.validated_data["expires_in_days"])
         token, secret = Token.objects.create(user, expiry=days, name=asked.validated_data["name"])

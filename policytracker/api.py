@@ -84,6 +84,11 @@ CHOICES = {
 }
 
 
+def nothing_here(request, address: str = "") -> JsonResponse:
+    """An address of the API that is none, in the API's own words."""
+    return JsonResponse({"code": "not_found", "detail": "There is nothing at this address."}, status=404)
+
+
 CODE = {"type": "object", "properties": {name: {"type": "string"} for name in ("code", "label", "definition")}}
 NAMES = {"type": "array", "items": {"type": "string"}}
 ME = {
@@ -139,4 +144,6 @@ urlpatterns = [
     path("choices/", Choices.as_view(), name="choices"),
     path("me/", Me.as_view(), name="me"),
     *(pattern for address, view in RESOURCES.items() for pattern in addresses(address, view)),
+    path("", nothing_here),
+    path("<path:address>", nothing_here),
 ]

@@ -101,6 +101,7 @@ AUTH_PASSWORD_VALIDATORS = [
     ]
 ]
 LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 
 # The eleventh failure of one name from one address within 15 minutes is told to wait.
 AXES_FAILURE_LIMIT = 11

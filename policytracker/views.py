@@ -123,18 +123,19 @@ class RecordViewSet(GenericViewSet):
     def reader(self) -> Reader:
         return Reader.of(self.request.user)
 
-    def find(self, lock: bool = False) -> Record:
+    def find(self, lock: bool = False, rows: QuerySet | None = None) -> Record:
         """The record at this address. Raises Http404 where it does not exist for the caller."""
         field = self.model._meta.get_field(self.model.key)
-        rows = self.get_queryset()
+        rows = self.get_queryset() if rows is None else rows
         try:
             key = field.to_python(self.kwargs["key"])
             if "\0" in self.kwargs["key"]:
                 raise Http404
             if lock:
-                # Lock by id, since a row lock does not go with the joins and DISTINCTs of what may be seen.
+                # Lock by id, since a row lock does not go with the joins and DISTINCTs of what may be seen; and let others
+                # refer to it meanwhile, so that two who write records that refer to each other do not wait for ever.
                 pk = rows.values_list("pk", flat=True).get(**{self.model.key: key})
-                return self.model._base_manager.select_for_update(of=("self",)).get(pk=pk)
+                return self.model._base_manager.select_for_update(of=("self",), no_key=True).get(pk=pk)
             return rows.get(**{self.model.key: key})
         except (self.model.DoesNotExist, errors.ValidationError) as error:
             raise Http404 from error
@@ -216,7 +217,7 @@ class RecordViewSet(GenericViewSet):
 
     def retrieve(self, request: Request, *args, **kwargs) -> HttpResponse:
         only(request, SHAPE)
-        record = self.find()
+        record = self.find(rows=self.get_queryset().only("version"))
         return self.one(record, shape=self.shape(), version=record.version)
 
     @action(detail=True, methods=["get"])
@@ -246,9 +247,9 @@ class RecordViewSet(GenericViewSet):
     @property
     def reason(self) -> str:
         body = self.request.data if isinstance(self.request.data, dict) else {}
-        reason = unquote(self.request.headers.get("X-Change-Reason", "")) or body.get("change_reason") or ""
+        reason = unquote(self.request.headers.get("X-Change-Reason", "")) or body.get("change_reason")
         try:
-            return serializers.CharField(allow_blank=True, max_length=2000).run_validation("" if reason is None else reason)
+            return serializers.CharField(allow_blank=True, allow_null=True, max_length=2000).run_validation(reason) or ""
         except serializers.ValidationError as error:
             raise serializers.ValidationError({"change_reason": error.detail}) from error
 
@@ -370,7 +371,7 @@ class RecordViewSet(GenericViewSet):
         if key is None:
             return do()
         if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable() or " " in key:
-            raise errors.Declined("invalid_idempotency_key", "An Idempotency-Key has 1 to 255 visible characters.", 400)
+            raise serializers.ValidationError({"Idempotency-Key": ["Give 1 to 255 visible characters."]})
         digest = hashlib.sha256(self.request.get_full_path().encode() + b"\0" + self.raw_body).hexdigest()
         mine = IdempotencyKey.objects.filter(user=self.request.user, address=self.request.path, key=key)
         mine.filter(created_at__lt=timezone.now() - timedelta(hours=24)).delete()

@@ -1,0 +1,268 @@
+"""Forms: the same rules and sentences as everywhere, and nothing that was typed is lost."""
+
+import pytest
+
+from agreements.models import Agreement, AgreementRelation, Component, Participation, Party
+from policytracker.models import Change
+from recommendations.models import Recommendation
+from tests.admin.page import add, change, delete, told, typed
+from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
+
+
+def errors_of(response) -> dict:
+    return {name: list(sentences) for name, sentences in response.context["adminform"].form.errors.items()}
+
+
+def test_a_change_keeps_who_did_it_why_and_by_which_door(analyst, signed_in):
+    client, agreement = signed_in(analyst), make_agreement(title="Before")
+
+    form = typed(client.get(change(agreement))) | {"title": "After", "change_reason": "the text says so"}
+    answer = client.post(change(agreement), form)
+
+    assert answer.status_code == 302
+    newest = Change.objects.filter(tbl="agreements_agreement", row_id=agreement.pk).latest("id")
+    assert newest.changed == {"title": "After"}
+    assert {key: newest.actor[key] for key in ("user", "reason", "door")} == {"user": "analyst", "reason": "the text says so", "door": "admin"}
+
+
+def test_a_page_that_is_saved_untouched_changes_nothing(analyst, signed_in):
+    client = signed_in(analyst)
+    agreement = make_agreement(summary="One line\nand another, with a space behind it ", team=None) if False else make_agreement(
+        summary="One line\nand another, with a space behind it "
+    )
+    party = make_party("KOR", name="Republic of Korea", aliases=["Korea, Republic of", "South Korea"])
+    recommendation = make_recommendation(agreement, due_on="2030", quote=' "so it says" ')
+    before = Change.objects.count()
+
+    for record in (agreement, party, recommendation):
+        form = typed(client.get(change(record)))
+        form = {k: v.replace("\n", "\r\n") if isinstance(v, str) else v for k, v in form.items()}
+        assert client.post(change(record), form).status_code == 302
+
+    assert Change.objects.count() == before
+    assert Party.objects.get(code="KOR").aliases == ["Korea, Republic of", "South Korea"]
+
+
+def test_the_key_of_an_existing_record_is_only_read(analyst, signed_in):
+    client, agreement = signed_in(analyst), make_agreement(slug="aukus")
+
+    form = typed(client.get(change(agreement)))
+    client.post(change(agreement), form | {"slug": "other"})
+
+    assert "slug" not in form
+    assert Agreement.objects.get().slug == "aukus"
+
+
+def test_a_broken_rule_speaks_at_its_field_and_keeps_what_was_typed(analyst, signed_in):
+    client, agreement = signed_in(analyst), make_agreement(legal_force="non_binding")
+
+    form = typed(client.get(change(agreement))) | {"status": "in_force", "summary": "typed with care"}
+    answer = client.post(change(agreement), form)
+
+    assert errors_of(answer) == {"status": ["Only a binding or mixed text can be in force or provisionally applied."]}
+    assert b"typed with care" in answer.content
+
+
+def test_a_rule_that_only_the_database_sees_speaks_at_its_field_too(analyst, signed_in):
+    client, agreement = signed_in(analyst), make_agreement(legal_force="binding")
+
+    form = typed(client.get(change(agreement))) | {"status": "superseded", "summary": "typed with care"}
+    answer = client.post(change(agreement), form)
+
+    assert errors_of(answer) == {"status": ["A superseded agreement needs a relation by which another supersedes it."]}
+    assert b"typed with care" in answer.content
+    assert Agreement.objects.get().status == "unknown"
+    assert not told(client.get("/admin/"))
+
+
+def test_a_circle_is_refused_at_the_parent(analyst, signed_in):
+    client, agreement = signed_in(analyst), make_agreement()
+    upper = make_component(agreement)
+    lower = make_component(agreement, parent=upper)
+
+    answer = client.post(change(upper), typed(client.get(change(upper))) | {"parent": lower.pk})
+
+    assert errors_of(answer) == {"parent": ["A component cannot be part of itself."]}
+
+
+def test_a_moved_due_day_needs_a_reason(analyst, signed_in):
+    client, recommendation = signed_in(analyst), make_recommendation(due_on="2030-01-01")
+
+    form = typed(client.get(change(recommendation))) | {"due_on": "2031-01-01", "details": "typed with care"}
+    refused = client.post(change(recommendation), form)
+    again = typed(refused) | {"change_reason": "the minister postponed it"}
+    accepted = client.post(change(recommendation), again)
+
+    assert errors_of(refused) == {"change_reason": ["Say why the due day changes."]}
+    assert b"typed with care" in refused.content
+    assert accepted.status_code == 302
+    recommendation.refresh_from_db()
+    assert (recommendation.due_on, recommendation.original_due_on) == ("2031-01-01", "2030-01-01")
+
+
+def test_archiving_needs_a_reason_and_a_reviewer(analyst, reviewer, signed_in):
+    agreement = make_agreement()
+    as_analyst, as_reviewer = signed_in(analyst), signed_in(reviewer)
+    form = typed(as_reviewer.get(change(agreement))) | {"publication": "archived"}
+
+    refused = as_analyst.post(change(agreement), form | {"change_reason": "old"})
+    unexplained = as_reviewer.post(change(agreement), form)
+    accepted = as_reviewer.post(change(agreement), form | {"change_reason": "old"})
+    closed = as_reviewer.post(change(agreement), typed(as_reviewer.get(change(agreement))) | {"title": "Other"})
+
+    assert errors_of(refused) == {"publication": ["Reviewers and administrators archive, and take back."]}
+    assert errors_of(unexplained) == {"change_reason": ["Say why it goes into the archive, or comes back from it."]}
+    assert accepted.status_code == 302
+    assert "closed" in errors_of(closed)["__all__"][0]
+
+
+def test_a_stale_form_is_refused_with_what_changed_and_passes_the_next_time(analyst, reviewer, signed_in):
+    client, agreement = signed_in(analyst), make_agreement(title="Before", summary="old")
+    form = typed(client.get(change(agreement))) | {"summary": "typed with care"}
+    other = signed_in(reviewer)
+    other.post(change(agreement), typed(other.get(change(agreement))) | {"title": "Between", "change_reason": "misprint"})
+
+    refused = client.post(change(agreement), form)
+    agreement.refresh_from_db()
+    untouched = agreement.summary
+    accepted = client.post(change(agreement), typed(refused))
+    agreement.refresh_from_db()
+
+    sentence = errors_of(refused)["__all__"][0]
+    assert "It has changed since you opened it." in sentence
+    assert "reviewer title: Before → Between (misprint)" in sentence
+    assert b"typed with care" in refused.content
+    assert untouched == "old"
+    assert accepted.status_code == 302
+    assert agreement.summary == "typed with care"
+
+
+def test_a_stale_row_of_an_inline_is_refused_too(analyst, signed_in):
+    client, agreement = signed_in(analyst), make_agreement()
+    spell = Participation.objects.create(agreement=agreement, party=make_party("AUS"), role="party")
+    form = typed(client.get(change(agreement)))
+    Participation.objects.filter(pk=spell.pk).update(role="observer")
+
+    refused = client.post(change(agreement), form)
+
+    assert refused.status_code == 200
+    assert b"role: party" in refused.content
+    assert Participation.objects.get().role == "observer"
+
+
+def test_rows_of_an_inline_are_added_and_changed_with_the_record(analyst, signed_in):
+    client, agreement = signed_in(analyst), make_agreement()
+    for i in range(25):
+        Participation.objects.create(agreement=agreement, party=make_party(f"X{i:02}"), role="party")
+    second = f"{change(agreement)}?participations-page=2"
+
+    form = typed(client.get(second))
+    last = "participations-4"
+    new = {"participations-TOTAL_FORMS": "6", "participations-5-party": make_party("NZL").pk, "participations-5-role": "observer"}
+    answer = client.post(second, form | {f"{last}-role": "observer"} | new)
+
+    assert answer.status_code == 302, [f.errors for f in answer.context["inline_admin_formsets"][0].formset]
+    assert Participation.objects.filter(role="observer").count() == 2
+    assert Participation.objects.count() == 26
+
+
+def test_overlapping_spells_are_refused_with_their_sentence(analyst, signed_in):
+    client, agreement, party = signed_in(analyst), make_agreement(), make_party("AUS")
+    form = typed(client.get(change(agreement))) | {"participations-TOTAL_FORMS": "2"}
+    for i, since in enumerate(("2020", "2021")):
+        form |= {f"participations-{i}-party": party.pk, f"participations-{i}-role": "party", f"participations-{i}-since": since}
+
+    answer = client.post(change(agreement), form)
+
+    assert answer.status_code == 200
+    assert b"This party already has this role in an overlapping spell." in answer.content
+    assert not Participation.objects.exists()
+
+
+def test_a_reference_that_one_may_not_read_is_kept_and_not_shown(analyst, signed_in):
+    hidden, seen = make_agreement(title="Hidden text", visibility="restricted"), make_agreement(title="Seen text")
+    paper = make_source(title="Hidden paper", visibility="restricted")
+    recommendation = make_recommendation(hidden, seen, source=paper, locator="p. 9", quote="word for word")
+    client = signed_in(analyst)
+
+    page = client.get(change(recommendation))
+    form = typed(page)
+    form.pop("source", None)
+    answer = client.post(change(recommendation), form | {"details": "more"})
+
+    assert b"Hidden" not in page.content
+    assert b"word for word" not in page.content
+    assert form["agreements"] == [str(seen.pk)]
+    assert answer.status_code == 302
+    recommendation.refresh_from_db()
+    assert set(recommendation.agreements.all()) == {hidden, seen}
+    assert (recommendation.source, recommendation.locator, recommendation.quote) == (paper, "p. 9", "word for word")
+    assert recommendation.details == "more"
+
+
+def test_nobody_chooses_what_they_may_not_read(analyst, signed_in):
+    hidden, recommendation = make_agreement(visibility="restricted"), make_recommendation()
+    client = signed_in(analyst)
+
+    answer = client.post(change(recommendation), typed(client.get(change(recommendation))) | {"agreements": [hidden.pk]})
+
+    assert "agreements" in errors_of(answer)
+    assert not recommendation.agreements.exists()
+
+
+@pytest.mark.parametrize("publication", ["published", "archived"])
+def test_what_was_published_is_not_deleted(publication, reviewer, signed_in):
+    client, agreement = signed_in(reviewer), make_agreement(publication=publication)
+
+    answer = client.post(delete(agreement), {"post": "yes"}, follow=True)
+
+    assert "archive it instead" in told(answer)
+    assert Agreement.objects.exists()
+
+
+def test_a_draft_is_deleted_unless_others_refer_to_it(analyst, signed_in):
+    client = signed_in(analyst)
+    alone, referred = make_agreement(publication="draft"), make_agreement(publication="draft")
+    Participation.objects.create(agreement=referred, party=make_party("AUS"), role="party")
+
+    page = client.get(delete(alone))
+    client.post(delete(alone), {"post": "yes"})
+    refused = client.post(delete(referred), {"post": "yes"}, follow=True)
+
+    assert page.status_code == 200
+    assert set(Agreement.objects.all()) == {referred}
+    assert "Other records refer to it" in told(refused)
+
+
+def test_a_relation_on_which_a_status_rests_stays(analyst, signed_in):
+    client, old, new = signed_in(analyst), make_agreement(), make_agreement()
+    relation = AgreementRelation.objects.create(from_agreement=new, kind="supersedes", to_agreement=old)
+    Agreement.objects.filter(pk=old.pk).update(status="superseded")
+
+    answer = client.post(delete(relation), {"post": "yes"}, follow=True)
+
+    assert "superseded by this relation" in told(answer)
+    assert AgreementRelation.objects.exists()
+
+
+def test_a_new_record_is_made_and_a_taken_key_is_told(analyst, signed_in):
+    client, agreement = signed_in(analyst), make_agreement(slug="taken")
+    form = typed(client.get(add(Component))) | {"agreement": agreement.pk, "title": "A component"}
+
+    made = client.post(add(Component), form | {"slug": "new"})
+    make_component(agreement, slug="taken", publication="draft")
+    refused = client.post(add(Component), form | {"slug": "taken"})
+
+    assert made.status_code == 302
+    assert Component.objects.filter(slug="new", publication="draft").exists()
+    assert "slug" in errors_of(refused)
+
+
+def test_status_and_its_companions_are_no_fields_of_the_form(analyst, signed_in):
+    client, recommendation = signed_in(analyst), make_recommendation()
+
+    form = typed(client.get(change(recommendation)))
+    client.post(change(recommendation), form | {"status": "implemented", "closed_on": "2025-01-01"})
+
+    assert Recommendation.objects.get().status == "not_assessed"
+    assert not {"status", "claimed_status", "closed_on", "progress_percent"} & set(form)

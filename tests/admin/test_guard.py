@@ -1,0 +1,46 @@
+"""No page of the admin may be built beside the base, by which it shows what may be read."""
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.test import RequestFactory
+
+from policytracker.admin import BaseAdmin, BaseInline, Page, RecordAdmin
+from policytracker.models import Change, IdempotencyKey
+from policytracker.records import Record
+
+OURS = [m for app in ("policytracker", "agreements", "recommendations") for m in apps.get_app_config(app).get_models()]
+PAGES = [model for model in OURS if model not in (Change, IdempotencyKey)]
+
+
+@pytest.mark.parametrize("model", PAGES, ids=lambda model: model.__name__)
+def test_every_model_has_its_pages_on_our_base(model):
+    page = admin.site._registry[model]
+
+    assert isinstance(page, RecordAdmin if issubclass(model, Record) else BaseAdmin)
+    for inline in page.inlines:
+        assert issubclass(inline, BaseInline)
+
+
+@pytest.mark.parametrize("model", [m for m in PAGES if issubclass(m, Record)], ids=lambda model: model.__name__)
+def test_every_list_form_and_inline_starts_from_what_may_be_read(model, monkeypatch, reader):
+    request = RequestFactory().get("/")
+    request.user = reader
+    asked = []
+    for queryset in {type(m.objects.none()) for m in PAGES if issubclass(m, Record)}:
+        original = queryset.visible_to
+        monkeypatch.setattr(queryset, "visible_to", lambda rows, user, original=original: asked.append(rows.model) or original(rows, user))
+    page = admin.site._registry[model]
+
+    page.get_queryset(request)
+    inlines = [inline(model, admin.site) for inline in page.inlines]
+    for inline in inlines:
+        inline.get_queryset(request)
+    far = [f for f in (*model._meta.fields, *model._meta.many_to_many) if f.is_relation and issubclass(f.related_model, Record)]
+    for field in far:
+        page.get_field_queryset(None, field, request)
+
+    assert {model, *(inline.model for inline in inlines), *(field.related_model for field in far)} <= set(asked)
+    assert type(page).get_field_queryset is Page.get_field_queryset
+    assert not hasattr(page, "date_hierarchy") or page.date_hierarchy is None
+    assert page.show_full_result_count is False

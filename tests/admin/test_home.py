@@ -1,0 +1,76 @@
+"""The first page: each number opens the list that it counts."""
+
+from datetime import date, timedelta
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from recommendations.models import ProgressUpdate
+from recommendations.progress import EvidenceRow, Report, report, send_back
+from tests.admin.page import listed
+from tests.make import make_recommendation, make_source
+
+TODAY = date.today()  # noqa: DTZ011 - the page asks of today
+
+
+def some_work(analyst, reviewer):
+    for days in (-400, -3, 2, 29, 31, 400):
+        for owner in (analyst, None):
+            make_recommendation(due_on=str(TODAY + timedelta(days)), owner=owner)
+    evidence = (EvidenceRow(source=make_source()),)
+    for owner in (analyst, reviewer):
+        recommendation = make_recommendation(owner=owner)
+        old = Report(status="in_progress", reported_on=TODAY - timedelta(100), narrative="Begun.")
+        report(recommendation, old, by=analyst, today=TODAY)
+        ended = Report(status="implemented", narrative="Done.", evidence=evidence)
+        update = report(recommendation, ended, by=analyst, today=TODAY)
+        report(recommendation, ended, by=analyst, today=TODAY)
+        send_back(update, by=reviewer, note="Who says so?")
+
+
+def test_every_number_of_the_first_page_is_that_of_the_list_it_opens(analyst, reviewer, signed_in):
+    some_work(analyst, reviewer)
+    client = signed_in(analyst)
+
+    home = client.get("/admin/").context
+    tiles = [*home["mine"], *home["everybodys"], *home["distribution"]]
+
+    assert [tile.count for tile in home["mine"]] == [2, 2, 7, 2]
+    assert [tile.count for tile in home["everybodys"]] == [2, 4, 4, 6]
+    for tile in tiles:
+        assert len(listed(client.get(tile.url))) == tile.count, tile
+
+
+def test_the_first_page_says_how_much_is_unknown(analyst, reviewer, signed_in):
+    some_work(analyst, reviewer)
+
+    home = signed_in(analyst).get("/admin/")
+
+    assert (home.context["unknown"].count, home.context["total"]) == (12, 14)
+    assert b"12 of 14 (86 %) were never assessed" in home.content
+    assert [r.due_on for r in home.context["deadlines"]] == sorted(str(TODAY + timedelta(d)) for d in (2, 2, 29, 29, 31, 31, 400, 400))
+
+
+def test_what_a_reader_may_not_read_is_in_no_number(reader, analyst, reviewer, signed_in):
+    make_recommendation(publication="draft", due_on=str(TODAY - timedelta(5)))
+    recommendation = make_recommendation()
+    ProgressUpdate.objects.create(recommendation=recommendation, kind="note", reported_on=TODAY, review="submitted", author=analyst)
+
+    home = signed_in(reader).get("/admin/").context
+
+    assert [tile.count for tile in home["everybodys"]] == [0, 0, 0, 1]
+    assert home["total"] == 1
+
+
+def test_the_first_page_costs_the_same_number_of_queries_whatever_there_is(analyst, reviewer, signed_in):
+    client, costs = signed_in(analyst), []
+    client.get("/admin/")
+
+    for _ in range(2):
+        some_work(analyst, reviewer)
+        with CaptureQueriesContext(connection) as queries:
+            client.get("/admin/")
+        costs.append(len(queries))
+
+    print("home", costs)
+    assert costs[0] == costs[1] <= 16

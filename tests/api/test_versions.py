@@ -1,0 +1,285 @@
+"""Whoever has not seen the present version is told so, and the same POST is done once (API.md 4)."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from agreements.models import Agreement, Sector
+from policytracker.models import IdempotencyKey
+from tests.api.client import Api
+from tests.api.world import RESOURCES
+from tests.conftest import make_user
+from tests.make import make_agreement
+
+each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
+
+
+@pytest.fixture(autouse=True)
+def people(request):
+    """Those whom the bodies name."""
+    if "world" in request.fixturenames:
+        request.getfixturevalue("analyst"), request.getfixturevalue("reviewer")
+
+
+@each_resource
+def test_every_answer_of_one_record_has_its_version_as_the_tag(world, as_analyst, resource):
+    made = as_analyst.post(f"{resource.address}/", resource.full)
+    at = resource.at(made.json())
+    name = {"parties": "name", "outcomes": "statement"}.get(resource.address) or next(n for n, value in resource.defaults.items() if value == "")
+    changed = as_analyst.patch(at, {name: "changed"})
+    put = as_analyst.put(at, changed.json() | {name: "changed again"})
+
+    for response, version in ((made, 1), (changed, 2), (put, 3), (as_analyst.get(at), 3)):
+        assert response["ETag"] == f'"{version}"' and response.json()["version"] == version
+    assert as_analyst.get(at, HTTP_IF_NONE_MATCH='"3"').status_code == 200
+    assert as_analyst.get(at, HTTP_IF_NONE_MATCH="*").status_code == 200
+
+
+@pytest.fixture
+def third(db):
+    """An agreement in its third version."""
+    agreement = make_agreement(slug="third", publication="draft")
+    for title in ("B", "C"):
+        Agreement.objects.filter(pk=agreement.pk).update(title=title)
+    return "agreements/third/"
+
+
+def stale(response):
+    assert response.status_code == 412, response.content
+    assert set(response.json()) == {"code", "detail", "current_version"}
+    assert (response.json()["code"], response.json()["current_version"]) == ("stale", 3)
+
+
+@pytest.mark.parametrize("tag", ['"2"', '"4"', "2", 'W/"2"', '"1", "2"', '"03"', '"3', "nonsense", '""', "", '"*"'])
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+def test_a_write_over_another_version_is_stale(third, as_analyst, method, tag):
+    if tag == '"3':
+        return  # half a tag of the present version: any answer but a failure is as good
+
+    stale(getattr(as_analyst, method)(third, {"title": "D"}, HTTP_IF_MATCH=tag))
+
+    assert Agreement.objects.get(slug="third").title == "C"
+
+
+@pytest.mark.parametrize("tag", ['"3"', 'W/"3"', "*", '"1", "3"', '"1",W/"3" , "x"', " * "])
+@pytest.mark.parametrize(("method", "code"), [("put", 200), ("patch", 200), ("delete", 204)])
+def test_a_write_over_the_present_version_is_done(third, as_analyst, method, code, tag):
+    assert getattr(as_analyst, method)(third, {"title": "D"}, HTTP_IF_MATCH=tag).status_code == code
+
+
+@pytest.mark.parametrize("version", [2, 4, "2", 0, -1, 3.5, "x", [3], {"a": 3}, True, 10**30])
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_a_body_of_another_version_is_stale(third, as_analyst, method, version):
+    stale(getattr(as_analyst, method)(third, {"title": "D", "version": version}))
+
+
+@pytest.mark.parametrize("version", [3, "3", None, ""])
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_a_body_of_the_present_version_or_of_none_is_written(third, as_analyst, method, version):
+    assert getattr(as_analyst, method)(third, {"title": "D", "version": version}).status_code == 200
+
+
+def test_stale_comes_before_what_else_is_wrong_and_nothing_is_written(third, as_analyst):
+    stale(as_analyst.patch(third, {"title": "", "colour": 1}, HTTP_IF_MATCH='"2"'))
+    stale(as_analyst.patch(third, {"title": "D", "version": 3}, HTTP_IF_MATCH='"2"'))
+    assert as_analyst.patch(third, {"colour": 1}, HTTP_IF_MATCH='"3"').status_code == 400
+
+
+def test_a_tag_of_what_is_not_there_is_still_404(third, as_reader, as_analyst):
+    assert as_analyst.patch("agreements/nothing/", {}, HTTP_IF_MATCH='"1"').status_code == 404
+
+
+def test_where_it_is_required_a_write_without_a_tag_is_428(third, as_analyst, settings):
+    settings.REQUIRE_IF_MATCH = True
+
+    for method in ("put", "patch", "delete"):
+        for body in ({"title": "D"}, {"title": "D", "version": 3}):
+            response = getattr(as_analyst, method)(third, body)
+            assert response.status_code == 428 and response.json()["code"] == "if_match_required" and response.json()["detail"]
+    assert as_analyst.patch(third, {"title": "D"}, HTTP_IF_MATCH="*").status_code == 200
+    assert as_analyst.post("sectors/", {"code": "new", "name": "New"}).status_code == 201
+
+
+def test_a_version_of_a_new_record_is_the_first(as_analyst, db):
+    assert as_analyst.post("sectors/", {"code": "a", "name": "A", "version": 1}).status_code == 201
+    response = as_analyst.post("sectors/", {"code": "b", "name": "B", "version": 7})
+    assert response.status_code == 400 and list(response.json()) == ["version"]
+
+
+# ---- once
+
+
+SECTOR = {"code": "space", "name": "Space"}
+
+
+def test_the_same_post_is_answered_as_the_first_time(as_analyst, db):
+    first = as_analyst.post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY="k1")
+    again = as_analyst.post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY="k1")
+
+    assert first.status_code == again.status_code == 201
+    assert again.content == first.content
+    assert (again["ETag"], again["Location"], again["Content-Type"]) == (first["ETag"], first["Location"], first["Content-Type"])
+    assert again["Idempotent-Replayed"] == "true" and "Idempotent-Replayed" not in first
+    assert Sector.objects.count() == 1
+
+
+def test_a_list_is_posted_once_too(as_analyst, db):
+    bodies = [SECTOR, {"code": "sea", "name": "Sea"}]
+
+    first, again = (as_analyst.post("sectors/", bodies, HTTP_IDEMPOTENCY_KEY="k1") for _ in range(2))
+
+    assert first.json() == again.json() and again["Idempotent-Replayed"] == "true"
+
+
+def test_a_key_names_one_body_of_one_user_at_one_address(as_analyst, as_reviewer, db):
+    as_analyst.post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY="k1")
+
+    other = as_analyst.post("sectors/", SECTOR | {"name": "Other"}, HTTP_IDEMPOTENCY_KEY="k1")
+    assert other.status_code == 422 and other.json()["code"] == "idempotency_key_reused"
+    assert as_analyst.post("focus-areas/", SECTOR, HTTP_IDEMPOTENCY_KEY="k1").status_code == 201
+    assert as_reviewer.post("sectors/", SECTOR | {"code": "sea"}, HTTP_IDEMPOTENCY_KEY="k1").status_code == 201
+    assert as_analyst.post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY="k2").status_code == 400
+
+
+def test_only_what_was_done_is_remembered(as_analyst, db):
+    refused = as_analyst.post("sectors/", {"code": "space"}, HTTP_IDEMPOTENCY_KEY="k1")
+    done = as_analyst.post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY="k1")
+
+    assert (refused.status_code, done.status_code) == (400, 201)
+    assert "Idempotent-Replayed" not in done
+
+
+def test_after_a_day_a_key_is_new_again(as_analyst, db):
+    as_analyst.post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY="k1")
+    IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=24, seconds=1))
+
+    again = as_analyst.post("sectors/", SECTOR | {"code": "sea"}, HTTP_IDEMPOTENCY_KEY="k1")
+
+    assert again.status_code == 201 and again.json()["code"] == "sea"
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "x" * 256, "é", "a\tb", "\0", "a\x7f"])
+def test_a_key_has_1_to_255_visible_characters(as_analyst, db, key):
+    response = as_analyst.post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY=key)
+
+    assert response.status_code == 400 and not Sector.objects.exists()
+    assert list(response.json()) == ["Idempotency-Key"]
+
+
+@pytest.mark.parametrize("key", ["x", "x" * 255, "!#$%&'()*+,-./:;<=>?@[]^_`{|}~\"\\"])
+def test_any_visible_characters_will_do(as_analyst, db, key):
+    assert as_analyst.post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY=key).status_code == 201
+
+
+def test_a_key_means_nothing_on_other_writes(third, as_analyst):
+    for _ in range(2):
+        response = as_analyst.patch(third, {"title": "D"}, HTTP_IDEMPOTENCY_KEY="k1")
+        assert response.status_code == 200 and "Idempotent-Replayed" not in response
+
+
+def test_a_role_that_was_lost_does_not_replay(as_analyst, analyst, db):
+    as_analyst.post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY="k1")
+    analyst.groups.clear()
+
+    assert Api(type(analyst).objects.get(pk=analyst.pk)).post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY="k1").status_code == 403
+
+
+# ---- at the same moment
+
+
+def at_once(*acts):
+    """What each act answers, all of them begun together, each with a connection of its own."""
+    answers, together = [None] * len(acts), threading.Barrier(len(acts))
+
+    def run(number, act):
+        try:
+            together.wait(10)
+            answers[number] = act()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(acts)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return answers
+
+
+@pytest.fixture
+def two(transactional_db):
+    return Api(make_user("one", "analyst")), Api(make_user("two", "analyst"))
+
+
+def codes(answers):
+    return sorted(answer.status_code for answer in answers)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_take_one_key_one_is_told_that_it_is_taken(two):
+    for number in range(8):
+        body = {"slug": f"race-{number}", "title": "Race"}
+        answers = at_once(*(lambda client=client: client.post("agreements/", body) for client in two))
+        assert codes(answers) == [201, 400], [a.content for a in answers]
+        (refused,) = [answer for answer in answers if answer.status_code == 400]
+        assert list(refused.json()) == ["slug"] and "already" in refused.json()["slug"][0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_key_in_several_threads_makes_one_record(two):
+    for number in range(5):
+        body = {"code": f"s{number}", "name": "S"}
+        answers = at_once(*(lambda: Api(two[0].user).post("sectors/", body, HTTP_IDEMPOTENCY_KEY=f"k{number}") for _ in range(4)))
+        assert codes(answers) == [201] * 4, [a.content for a in answers]
+        assert len({answer.content for answer in answers}) == 1
+        assert sum("Idempotent-Replayed" in answer for answer in answers) == 3
+    assert Sector.objects.count() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_write_over_one_version_one_is_stale(two):
+    for number in range(5):
+        agreement = make_agreement(slug=f"a{number}")
+        answers = at_once(*(lambda client=client: client.patch(f"agreements/a{number}/", {"title": client.user.username}, HTTP_IF_MATCH='"1"') for client in two))
+        assert codes(answers) == [200, 412]
+        agreement.refresh_from_db()
+        assert agreement.version == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reference_and_the_deletion_of_what_it_names_do_not_both_happen(two):
+    for number in range(5):
+        one, other = two
+        one.post("sectors/", {"code": f"s{number}", "name": "S"})
+        make_agreement(slug=f"a{number}")
+        link, gone = at_once(
+            lambda: one.patch(f"agreements/a{number}/", {"sectors": [f"s{number}"]}), lambda: other.delete(f"sectors/s{number}/")
+        )
+        shown = one.get(f"agreements/a{number}/").json()["sectors"]
+        exists = one.get(f"sectors/s{number}/").status_code == 200
+        assert (link.status_code, gone.status_code, bool(shown), exists) in ((200, 409, True, True), (400, 204, False, False)), (link.content, gone.content)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_halves_of_a_circle_do_not_both_stand(two):
+    for number in range(5):
+        for name in ("a", "b"):
+            two[0].post("recommendations/", {"slug": f"{name}{number}", "key_action": name})
+        answers = at_once(
+            lambda: two[0].patch(f"recommendations/a{number}/", {"parent": f"b{number}"}), lambda: two[1].patch(f"recommendations/b{number}/", {"parent": f"a{number}"})
+        )
+        assert codes(answers) in ([200, 400], [200, 409]), [a.content for a in answers]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_overlapping_spells_do_not_both_stand(two):
+    two[0].post("agreements/", {"slug": "pact", "title": "Pact"})
+    two[0].post("parties/", {"code": "AUS", "name": "Australia", "kind": "state"})
+    spells = [{"agreement": "pact", "party": "AUS", "role": "party", "since": since} for since in ("2020", "2021")]
+
+    answers = at_once(*(lambda client=client, spell=spell: client.post("participations/", spell) for client, spell in zip(two, spells, strict=True)))
+
+    assert codes(answers) == [201, 400] or codes(answers) == [201, 409], [a.content for a in answers]
