@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from threading import Barrier, Thread
+from time import sleep
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
+from django.db.models.expressions import RawSQL
 
 from agreements.models import PartyOfficer, Source
 from policytracker.errors import Stale
@@ -414,6 +416,14 @@ def test_what_was_reviewed_is_not_reviewed_again(analyst, reviewer):
         assert codes(approve, update, by=reviewer, today=TODAY) == ["already_reviewed"]
         assert codes(send_back, update, by=reviewer, note="No.") == ["already_reviewed"]
     assert codes(approve, approved, by=analyst, today=TODAY) == ["already_reviewed"]
+
+
+def test_what_was_reviewed_is_not_judged_again_either(analyst, reviewer):
+    recommendation = make_recommendation()
+    planned = report(recommendation, complete("planned"), by=analyst, today=TODAY)
+    approve(report(recommendation, complete("withdrawn"), by=analyst, today=TODAY), by=reviewer, today=TODAY)
+
+    assert codes(approve, planned, by=reviewer, today=TODAY) == ["already_reviewed"]
 
 
 def test_a_draft_is_not_reviewed(analyst, reviewer):
@@ -857,11 +867,14 @@ def test_settling_writes_only_what_differs(analyst):
     right, wrong = standing(("planned", JANUARY)), make_recommendation()
     report(wrong, complete("in_progress"), by=analyst, today=TODAY)
     Recommendation.objects.filter(pk=wrong.pk).update(status="stalled", progress_percent=9)
-    versions = dict(Recommendation.objects.values_list("pk", "version"))
+    places = Recommendation.objects.annotate(place=RawSQL("ctid::text", [])).values_list("pk", "version", "place").order_by("pk")
+    before = list(places)
 
     settle()
 
-    assert dict(Recommendation.objects.values_list("pk", "version")) == versions | {wrong.pk: versions[wrong.pk] + 1}
+    untouched, mended = places.all()
+    assert untouched == before[0]  # not written again, not even with the same words
+    assert mended[1] == before[1][1] + 1
     assert (now(wrong)["status"], now(wrong)["progress_percent"], now(right)["status"]) == ("in_progress", None, "planned")
 
 
@@ -1015,11 +1028,20 @@ def test_one_update_is_approved_and_voided_once(people):
 def test_two_who_cite_a_new_page_at_once_make_one_source_of_it(people):
     analyst, reviewer, _ = people
     page = (EvidenceRow(url="https://a.example/new"),)
-    said = [(make_recommendation(), by, complete(evidence=page)) for by in (analyst, reviewer)]
+    one, other = make_recommendation(), make_recommendation()
+    cited = Barrier(2)
 
-    raised = at_once(*(lambda r=r, by=by, one=one: report(r, one, by=by, today=TODAY) for r, by, one in said))
+    def first():
+        with transaction.atomic():
+            report(one, complete(evidence=page), by=analyst, today=TODAY)
+            cited.wait()
+            sleep(0.3)
 
-    assert raised == [None, None]
+    def second():
+        cited.wait()
+        report(other, complete(evidence=page), by=reviewer, today=TODAY)
+
+    assert at_once(first, second) == [None, None]
     assert Source.objects.filter(original_url="https://a.example/new").count() == 1
 
 
@@ -1027,13 +1049,14 @@ def test_two_who_cite_a_new_page_at_once_make_one_source_of_it(people):
 def test_who_settles_waits_for_who_reports(people):
     analyst, *_ = people
     recommendation = standing(("planned", JANUARY))
+    Recommendation.objects.update(status="stalled")  # so that there is something to settle
     reported = Barrier(2)
 
     def reporting():
         with transaction.atomic():
             report(recommendation, complete("in_progress"), by=analyst, today=TODAY)
             reported.wait()
-            connection.cursor().execute("SELECT pg_sleep(0.3)")
+            sleep(0.3)
 
     def settling():
         reported.wait()

@@ -1,0 +1,227 @@
+"""Filing and reviewing on the page of a recommendation."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from agreements.models import Source
+from policytracker.models import Change
+from recommendations.models import Addressee, ProgressUpdate, Recommendation
+from recommendations.progress import EvidenceRow, Report, report, void
+from tests.admin.page import change, changes, told
+from tests.make import make_party, make_recommendation, make_source
+
+TODAY = date.today()  # noqa: DTZ011 - the page asks of today
+
+
+def filed(page, **said) -> dict[str, object]:
+    """What the form on the page sends, with what was typed."""
+    form = page.context["report"]
+    sent = {field.html_name: field.value() for part in (form, form.evidence.management_form, *form.evidence) for field in part}
+    sent |= {f"evidence-{name[9:]}" if name.startswith("evidence_") else f"report-{name}": value for name, value in said.items()}
+    return {name: value for name, value in sent.items() if value not in (None, False)} | {"_report": "1"}
+
+
+def test_an_update_is_filed_on_the_page_and_counts_at_once(analyst, signed_in):
+    client, recommendation, source = signed_in(analyst), make_recommendation(), make_source(title="A paper")
+    page = client.get(change(recommendation))
+
+    said = filed(page, status="in_progress", progress_percent=40, narrative="Begun.", **{"evidence_0-source": source.pk, "evidence_0-quote": "begun"})
+    answer = client.post(change(recommendation), said, follow=True)
+
+    recommendation.refresh_from_db()
+    update = recommendation.updates.get()
+    assert (recommendation.status, recommendation.progress_percent, update.review) == ("in_progress", 40, "approved")
+    assert "Filed: Assessment of" in told(answer)
+    assert b"begun" in answer.content
+    assert b"A paper" in answer.content
+    assert Change.objects.filter(tbl="recommendations_progressupdate", row_id=update.pk).latest("id").actor["door"] == "admin"
+
+
+def test_evidence_may_be_an_address(analyst, signed_in):
+    client, recommendation = signed_in(analyst), make_recommendation()
+    page = client.get(change(recommendation))
+    address = {"evidence_0-url": "https://example.org/report", "evidence_0-title": "Report"}
+
+    client.post(change(recommendation), filed(page, status="implemented", narrative="Done.", **address))
+
+    assert recommendation.updates.get().evidence.get().source == Source.objects.get(original_url="https://example.org/report")
+    assert recommendation.updates.get().review == "submitted"
+
+
+def test_a_refused_update_says_all_that_is_unmet_and_keeps_what_was_typed(analyst, signed_in):
+    client, recommendation = signed_in(analyst), make_recommendation()
+    report(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
+    page = client.get(change(recommendation))
+    tomorrow = TODAY + timedelta(1)
+
+    impossible = client.post(change(recommendation), filed(page, status="planned", narrative="typed with care"))
+    incomplete = client.post(change(recommendation), filed(page, status="implemented", reported_on=tomorrow, narrative=" "))
+
+    assert impossible.context["report"].errors["status"] == ["In progress cannot become Planned."]
+    assert b"typed with care" in impossible.content
+    assert incomplete.context["report"].errors == {
+        "__all__": ["Implemented needs a source that bears it out."],
+        "reported_on": ["It cannot have been true on a day to come."],
+        "narrative": ["Say in a sentence what was found."],
+    }
+    assert recommendation.updates.count() == 1
+
+
+def test_an_update_typed_over_another_version_is_refused_with_what_changed(analyst, reviewer, signed_in):
+    client, recommendation = signed_in(analyst), make_recommendation()
+    said = filed(client.get(change(recommendation)), status="planned", narrative="typed with care")
+    report(recommendation, Report(status="in_progress", narrative="Begun."), by=reviewer, today=TODAY)
+
+    refused = client.post(change(recommendation), said)
+    again = client.post(change(recommendation), filed(refused, status="in_progress"))
+
+    assert "status: not_assessed → in_progress" in refused.context["report"].errors["__all__"][0]
+    assert b"typed with care" in refused.content
+    assert again.status_code == 302
+    assert recommendation.updates.count() == 2
+
+
+def test_an_officer_claims_for_the_own_party_and_a_reviewer_decides(officer, reviewer, signed_in, australia):
+    client, recommendation = signed_in(officer), make_recommendation()
+    page = client.get(change(recommendation))
+
+    client.post(change(recommendation), filed(page, status="implemented", narrative="We did it."))
+    update = recommendation.updates.get()
+    as_reviewer = signed_in(reviewer)
+    approved = as_reviewer.post(change(recommendation), {"_move": "approve", "update": update.pk, "note": "Noted"}, follow=True)
+
+    assert (update.kind, update.party, update.review) == ("claim", australia, "submitted")
+    assert [value for value, _ in page.context["report"].fields["kind"].choices] == ["claim"]
+    assert "approved" in told(approved)
+    recommendation.refresh_from_db()
+    assert (recommendation.claimed_status, recommendation.status) == ("implemented", "not_assessed")
+
+
+def test_a_reader_sees_the_time_line_and_no_form(reader, analyst, signed_in):
+    recommendation = make_recommendation()
+    report(recommendation, Report(status="in_progress", narrative="Work has begun."), by=analyst, today=TODAY)
+    client = signed_in(reader)
+
+    page = client.get(change(recommendation))
+    refused = client.post(change(recommendation), {"_report": "1", "report-status": "implemented", "report-narrative": "x"})
+
+    assert page.context["report"] is None
+    assert b"Work has begun." in page.content
+    assert b"_report" not in page.content
+    assert recommendation.updates.count() == 1
+    assert refused.status_code == 200
+
+
+def test_the_four_axes_stand_side_by_side(reader, analyst, reviewer, signed_in):
+    recommendation, source = make_recommendation(due_on=str(TODAY - timedelta(3))), make_source()
+    Addressee.objects.create(recommendation=recommendation, party=make_party("AUS", name="Australia"), response="accepted_in_part")
+    report(recommendation, Report(status="stalled", narrative="Nothing moves."), by=analyst, today=TODAY)
+    claim = Report(kind="claim", status="implemented", party=make_party("AUS"), narrative="Done.", evidence=(EvidenceRow(source=source),))
+    report(recommendation, claim, by=analyst, today=TODAY)
+
+    page = signed_in(reader).get(change(recommendation))
+    text = " ".join(page.content.decode().split())
+
+    for words in ("<strong>Stalled</strong>", "<strong>Implemented</strong> – Australia", "<strong>Australia</strong>: Accepted in part", "<strong>Overdue</strong>"):
+        assert words in text, words
+
+
+def test_each_status_says_whether_it_may_come_next_and_why_not(analyst, signed_in):
+    recommendation = make_recommendation()
+    report(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
+
+    page = signed_in(analyst).get(change(recommendation)).content.decode()
+
+    assert "In progress cannot become Planned." in page
+    assert "Name the recommendation that replaces it first." in page
+    assert "Implemented needs a source that bears it out." in page
+
+
+def test_a_second_person_decides_where_it_is_asked_for(analyst, reviewer, signed_in):
+    recommendation, source = make_recommendation(), make_source()
+    done = Report(status="implemented", narrative="Done.", evidence=(EvidenceRow(source=source),))
+    update = report(recommendation, done, by=analyst, today=TODAY)
+
+    own = signed_in(analyst).post(change(recommendation), {"_move": "approve", "update": update.pk}, follow=True)
+    unexplained = signed_in(reviewer).post(change(recommendation), {"_move": "return", "update": update.pk, "note": ""}, follow=True)
+    returned = signed_in(reviewer).post(change(recommendation), {"_move": "return", "update": update.pk, "note": "Who says so?"}, follow=True)
+
+    assert "Somebody other than its author must approve it." in told(own)
+    assert "Tell its author why it is returned." in told(unexplained)
+    assert "returned" in told(returned)
+    update.refresh_from_db()
+    assert (update.review, update.review_note) == ("returned", "Who says so?")
+
+
+def test_a_returned_update_is_changed_and_submitted_again(analyst, reviewer, signed_in):
+    recommendation, source, client = make_recommendation(), make_source(), signed_in(analyst)
+    done = Report(status="implemented", narrative="Done.", evidence=(EvidenceRow(source=source),))
+    update = report(recommendation, done, by=analyst, today=TODAY)
+    signed_in(reviewer).post(change(recommendation), {"_move": "return", "update": update.pk, "note": "Who says so?"})
+
+    page = client.get(f"{change(recommendation)}?revise={update.pk}")
+    client.post(change(recommendation), filed(page, narrative="Done, says the minister."))
+
+    update.refresh_from_db()
+    assert (update.review, update.narrative) == ("submitted", "Done, says the minister.")
+    assert update.evidence.get().source == source
+
+
+def test_what_was_voided_stays_on_the_page_with_the_reason(reader, analyst, reviewer, signed_in):
+    recommendation = make_recommendation()
+    update = report(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
+
+    signed_in(reviewer).post(change(recommendation), {"_move": "void", "update": update.pk, "note": "wrong record"})
+    page = signed_in(reader).get(change(recommendation))
+
+    assert Recommendation.objects.get().status == "not_assessed"
+    assert b"wrong record" in page.content
+    assert b"Begun." in page.content
+
+
+def test_an_archived_recommendation_takes_no_update(analyst, signed_in):
+    recommendation = make_recommendation(publication="archived")
+    client = signed_in(analyst)
+
+    refused = client.post(change(recommendation), filed(client.get(change(recommendation)), status="planned", narrative="x"))
+
+    assert "It is in the archive; take it back from there first." in refused.context["report"].errors["__all__"]
+
+
+def test_several_updates_are_approved_from_the_list_and_each_refusal_is_told(analyst, reviewer, signed_in):
+    ordinary, own = make_recommendation(), make_recommendation()
+    evidence = (EvidenceRow(source=make_source()),)
+    ended = Report(status="implemented", narrative="Done.", evidence=evidence)
+    updates = [report(ordinary, ended, by=analyst, today=TODAY), report(own, ended, by=reviewer, today=TODAY)]
+
+    answer = signed_in(reviewer).post(
+        changes(ProgressUpdate), {"action": "approve", "_selected_action": [update.pk for update in updates]}, follow=True
+    )
+
+    assert [ProgressUpdate.objects.get(pk=update.pk).review for update in updates] == ["approved", "submitted"]
+    assert "Somebody other than its author must approve it." in told(answer)
+
+
+@pytest.mark.parametrize("role", ["reader", "party officer"])
+def test_whoever_may_not_review_is_offered_no_such_action(role, everybody, signed_in):
+    recommendation = make_recommendation()
+    ended = Report(status="implemented", narrative="Done.", evidence=(EvidenceRow(source=make_source()),))
+    update = report(recommendation, ended, by=everybody["analyst"], today=TODAY)
+
+    signed_in(everybody[role]).post(changes(ProgressUpdate), {"action": "approve", "_selected_action": [update.pk]})
+
+    update.refresh_from_db()
+    assert update.review == "submitted"
+
+
+def test_voided_updates_are_read_on_pages_of_their_own(analyst, reviewer, signed_in):
+    recommendation = make_recommendation()
+    update = report(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
+    void(update, by=reviewer, reason="wrong record")
+
+    page = signed_in(analyst).get(change(update))
+
+    assert b"wrong record" in page.content
+    assert b'name="_save"' not in page.content
+    assert signed_in(analyst).post(change(update), {"narrative": "x"}).status_code == 403

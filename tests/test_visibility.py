@@ -1,0 +1,275 @@
+"""The table of DESIGN 10, cell by cell, as the API answers it."""
+
+import pytest
+
+from agreements.models import AgreementRelation, Citation, FactCheck, Outcome, Participation, PartyOfficer
+from policytracker.records import Record, RecordQuerySet
+from policytracker.triggers import records
+from policytracker.visibility import Role
+from recommendations.models import Addressee, ProgressUpdate
+from tests.api.client import Api
+from tests.api.world import RESOURCES, make_world
+from tests.conftest import make_user
+from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
+
+# Who reads what: "all" everything, "own" what belongs to the officer's party, "team" what is open to somebody on its team.
+TABLE = """
+                    reader  officer  analyst  reviewer  administrator
+public published    all     all      all      all       all
+public archived     all     all      all      all       all
+public draft        -       own      all      all       all
+internal published  all     own      all      all       all
+internal archived   all     own      all      all       all
+internal draft      -       own      all      all       all
+restricted published  -     -        team     team      all
+restricted archived   -     -        team     team      all
+restricted draft      -     -        team     team      all
+"""
+ROLES = TABLE.split("\n")[1].split()
+CELLS = {
+    (visibility, publication): dict(zip(ROLES, cells, strict=True))
+    for visibility, publication, *cells in (line.split() for line in TABLE.strip().split("\n")[1:])
+}
+REGISTERS = ["agreements", "components", "recommendations", "sources"]
+
+
+@pytest.fixture
+def person(db):
+    """Somebody of a role; the officer acts for Australia."""
+
+    def somebody(role):
+        user = make_user("somebody", Role.OFFICER if role == "officer" else role)
+        if role == "officer":
+            PartyOfficer.objects.create(user=user, party=make_party("AUS"))
+        return user
+
+    return somebody
+
+
+def belonging(agreement, user, how):
+    """Bring the agreement near to the user: as its party's own, or as a member of its team."""
+    if how == "own":
+        Participation.objects.create(agreement=agreement, party=make_party("AUS"), role="party")
+    if how == "team":
+        agreement.team.add(user)
+
+
+def make_register(register, user, how, **fields):
+    near = make_agreement()
+    match register:
+        case "agreements":
+            record = make_agreement(**fields)
+            belonging(record, user, how)
+            return record
+        case "components":
+            belonging(near, user, how)
+            return make_component(near, **fields)
+        case "recommendations":
+            belonging(near, user, how)
+            return make_recommendation(make_agreement(), near, **fields)
+        case "sources":
+            return make_source(**fields)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("register", REGISTERS)
+def test_each_cell_of_the_table_of_reading(person, register, role):
+    user = person(role)
+    client = Api(user)
+    for (visibility, publication), cells in CELLS.items():
+        for how in ("strange", "own", "team"):
+            record = make_register(register, user, how, visibility=visibility, publication=publication)
+            # A source belongs to nobody.
+            reads = cells[role] == "all" or (cells[role] == how and register != "sources")
+            assert_exists(client, register, record.slug, reads, (visibility, publication, how))
+
+
+def assert_exists(client, address, key, exists, what=""):
+    """A record is there for somebody everywhere, or nowhere."""
+    detail, history = client.get(f"{address}/{key}/"), client.get(f"{address}/{key}/history/")
+    assert (detail.status_code, history.status_code) == ((200, 200) if exists else (404, 404)), (address, what)
+    key_field = RESOURCES[address].key if address in RESOURCES else "uid"
+    assert client.keys(f"{address}/", **{key_field: key}) == ([str(key)] if exists else []), (address, what)
+    assert client.list(f"{address}/", **{key_field: key})["count"] == int(exists), (address, what)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("address", ["parties", "sectors", "focus-areas"])
+def test_words_and_parties_are_read_by_all_who_read(person, role, address):
+    make_world(publication="draft", visibility="restricted")
+    client = Api(person(role))
+
+    assert client.list(f"{address}/")["count"] == {"parties": 2, "sectors": 2, "focus-areas": 1}[address]
+
+
+@pytest.mark.parametrize("role", ["subject_of_concern", "listed_in_source"])
+def test_an_agreement_that_only_names_a_party_is_not_its_own(person, role):
+    client, named = Api(person("officer")), make_agreement(publication="draft")
+    participation = Participation.objects.create(agreement=named, party=make_party("AUS"), role=role)
+
+    assert_exists(client, "agreements", named.slug, False)
+    Participation.objects.create(agreement=named, party=make_party("GBR"), role="party")
+    assert_exists(client, "agreements", named.slug, False)
+    Participation.objects.create(agreement=named, party=make_party("AUS"), role="observer")
+    assert_exists(client, "agreements", named.slug, True)
+    assert_exists(client, "participations", participation.uid, True)
+
+
+def test_an_officer_without_an_office_and_a_team_without_a_role_read_what_is_public(db):
+    officer, reader = make_user("lost", Role.OFFICER), make_user("helper", Role.READER)
+    agreement = make_agreement(publication="draft")
+    belonging(agreement, reader, "team"), belonging(agreement, reader, "own")
+    restricted = make_agreement(visibility="restricted")
+    belonging(restricted, reader, "team")
+
+    for user in (officer, reader):
+        assert_exists(Api(user), "agreements", agreement.slug, False)
+        assert_exists(Api(user), "agreements", restricted.slug, False)
+        assert_exists(Api(user), "agreements", make_agreement().slug, True)
+
+
+def test_the_owner_of_a_restricted_recommendation_reads_it(db):
+    for role, reads in ((Role.ANALYST, True), (Role.REVIEWER, True), (Role.READER, False)):
+        user = make_user(f"owner-{role}", role)
+        record = make_recommendation(visibility="restricted", owner=user)
+        assert_exists(Api(user), "recommendations", record.slug, reads, role)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_component_is_more_readable_than_its_agreement(person, role):
+    user = person(role)
+    client = Api(user)
+    for (visibility, publication), cells in CELLS.items():
+        for how in ("strange", "own", "team"):
+            agreement = make_agreement(visibility=visibility, publication=publication)
+            belonging(agreement, user, how)
+            component = make_component(agreement)
+            assert_exists(client, "components", component.slug, cells[role] in ("all", how), (visibility, publication, how))
+
+
+def test_a_recommendation_follows_its_own_fields_only(db):
+    client = Api(make_user("reader", Role.READER))
+    hidden = make_agreement(visibility="restricted")
+
+    assert_exists(client, "recommendations", make_recommendation(hidden, source=make_source(publication="draft")).slug, True)
+
+
+# Every record that hangs on registers, with each of those that may hide it.
+HANGING = {
+    "agreement-relations": ["from_agreement", "to_agreement"],
+    "participations": ["agreement"],
+    "outcomes": ["agreement"],
+    "fact-checks": ["source", "agreement"],
+    "citations": ["source", "agreement", "component", "component agreement", "participation", "outcome"],
+    "addressees": ["recommendation"],
+}
+
+
+def make_hanging(address, **hidden):
+    """The record, and what hides it: the registers named in `hidden` are made with those fields."""
+
+    def register(name, make, *args):
+        return make(*args, **hidden.get(name, {}))
+
+    agreement = register("agreement", make_agreement)
+    match address:
+        case "agreement-relations":
+            ends = register("from_agreement", make_agreement), register("to_agreement", make_agreement)
+            return AgreementRelation.objects.create(from_agreement=ends[0], kind="amends", to_agreement=ends[1])
+        case "participations":
+            return Participation.objects.create(agreement=agreement, party=make_party("GBR"), role="host")
+        case "outcomes":
+            return Outcome.objects.create(slug="o", agreement=agreement, statement="x")
+        case "fact-checks":
+            return FactCheck.objects.create(slug="f", agreement=agreement, source=register("source", make_source), statement="x")
+        case "addressees":
+            return Addressee.objects.create(recommendation=register("recommendation", make_recommendation), party=make_party("GBR"))
+    source = register("source", make_source)
+    if "component" in hidden or "component agreement" in hidden:
+        return Citation.objects.create(source=source, component=register("component", make_component, register("component agreement", make_agreement)))
+    if "participation" in hidden:
+        on = make_agreement(**hidden["participation"])
+        return Citation.objects.create(source=source, participation=Participation.objects.create(agreement=on, party=make_party("GBR"), role="host"))
+    if "outcome" in hidden:
+        return Citation.objects.create(source=source, outcome=Outcome.objects.create(slug="o", agreement=make_agreement(**hidden["outcome"]), statement="x"))
+    return Citation.objects.create(source=source, agreement=agreement)
+
+
+@pytest.mark.parametrize(("address", "name"), [(address, name) for address, names in HANGING.items() for name in names])
+def test_what_hangs_on_a_register_is_as_readable_as_that(db, address, name):
+    clients = {role: Api(make_user(f"a-{role}", role)) for role in (Role.READER, Role.ANALYST, Role.ADMINISTRATOR)}
+    key = "slug" if address in ("outcomes", "fact-checks") else "uid"
+    for fields, readers in (
+        ({}, {Role.READER, Role.ANALYST, Role.ADMINISTRATOR}),
+        ({"publication": "draft"}, {Role.ANALYST, Role.ADMINISTRATOR}),
+        ({"visibility": "internal"}, {Role.READER, Role.ANALYST, Role.ADMINISTRATOR}),
+        ({"visibility": "restricted"}, {Role.ADMINISTRATOR}),
+    ):
+        record = make_hanging(address, **{name: fields})
+        for role, client in clients.items():
+            assert_exists(client, address, getattr(record, key), role in readers, (name, fields, role))
+        record.delete()
+
+
+STAGES = """
+            reader  officer  analyst  author  reviewer  administrator
+draft       -       -        -        yes     yes       yes
+submitted   -       -        yes      yes     yes       yes
+returned    -       -        -        yes     yes       yes
+approved    yes     yes      yes      yes     yes       yes
+"""
+
+
+@pytest.mark.parametrize("line", STAGES.strip().split("\n")[1:], ids=str.split)
+def test_unfinished_updates_are_read_by_whom_they_concern(db, person, line):
+    stage, *cells = line.split()
+    roles = STAGES.strip().split("\n")[0].split()
+    people = {role: make_user(role, role) for role in roles if role not in ("author", "officer")}
+    people |= {"author": make_user("author", Role.ANALYST), "officer": person("officer")}
+    recommendation = make_recommendation()
+    reviewed = {"reviewed_by": people["reviewer"], "reviewed_at": "2025-02-01T00:00:00Z"} if stage in ("approved", "returned") else {}
+    update = ProgressUpdate.objects.create(
+        recommendation=recommendation, status="planned", reported_on="2025-01-01", narrative="x", author=people["author"], review=stage, **reviewed
+    )
+
+    for role, cell in zip(roles, cells, strict=True):
+        assert_exists(Api(people[role]), "progress-updates", update.uid, cell == "yes", role)
+
+
+def test_an_update_of_a_hidden_recommendation_is_hidden_even_from_its_author(db):
+    author = make_user("author", Role.ANALYST)
+    recommendation = make_recommendation(visibility="restricted")
+    update = ProgressUpdate.objects.create(recommendation=recommendation, status="planned", reported_on="2025-01-01", narrative="x", author=author)
+
+    assert_exists(Api(author), "progress-updates", update.uid, False)
+
+
+# ---- one home
+
+
+def test_every_record_that_is_read_starts_from_what_is_visible(db, monkeypatch):
+    """Where nothing is visible to anybody, no address of the API tells of anything."""
+    make_world()
+    ProgressUpdate.objects.create(recommendation=make_recommendation(slug="r"), status="planned", reported_on="2025-01-01", narrative="x")
+    administrator = Api(make_user("a", Role.ADMINISTRATOR))
+    keys = {address: administrator.keys(f"{address}/") for address in [*RESOURCES, "progress-updates"]}
+    assert all(keys.values())
+    for model in records():
+        monkeypatch.setattr(type(model.objects.all()), "visible_to", lambda rows, user: rows.none())
+
+    for address, there in keys.items():
+        assert administrator.list(f"{address}/")["count"] == 0
+        for key in there:
+            assert administrator.get(f"{address}/{key}/").status_code == 404
+            assert administrator.get(f"{address}/{key}/history/").status_code == 404
+            assert administrator.patch(f"{address}/{key}/", {}).status_code == 404
+            assert administrator.delete(f"{address}/{key}/").status_code == 404
+
+
+def test_every_model_of_records_knows_who_sees_it(db):
+    nobody = make_user("nobody")
+    make_world()
+
+    for model in records():
+        assert issubclass(model, Record) and isinstance(model.objects.all(), RecordQuerySet)
+        assert not model.objects.visible_to(nobody).exists()
