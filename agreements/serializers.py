@@ -27,18 +27,24 @@ CITED = ["source", "locator", "quote"]
 
 
 class PartySerializer(RecordSerializer):
+    example = {"code": "OECD", "name": "Organisation for Economic Co-operation and Development", "kind": "international_organisation"}
+
     class Meta:
         model = Party
         fields = ["name", "kind", "iso_alpha2", "iso_numeric", "parent", "since", "until", "aliases"]
 
 
 class SectorSerializer(RecordSerializer):
+    example = {"code": "sector-shipbuilding", "name": "Shipbuilding"}
+
     class Meta:
         model = Sector
         fields = ["name", "description"]
 
 
 class FocusAreaSerializer(RecordSerializer):
+    example = {"code": "workforce", "name": "Workforce"}
+
     class Meta:
         model = FocusArea
         fields = ["name", "description"]
@@ -58,6 +64,8 @@ class Attachment(serializers.FileField):
 
 
 class SourceSerializer(RecordSerializer):
+    example = {"slug": "gov-uk-2025-07-26", "kind": "official_statement", "publisher": "UK Government", "published_on": "2025-07-26"}
+
     file = Attachment(required=False, allow_null=True)
 
     class Meta:
@@ -92,6 +100,8 @@ STATE = {"type": "string", "enum": DeadlineState.values}
 
 
 class AgreementSerializer(RecordSerializer):
+    example = {"slug": "geelong-treaty", "title": "Geelong Treaty", "kind": "treaty", "legal_force": "binding", "status": "signed"}
+
     relations = Computed(relations, {"type": "array", "items": RELATION})
 
     class Meta:
@@ -103,6 +113,8 @@ class AgreementSerializer(RecordSerializer):
 
 
 class AgreementRelationSerializer(RecordSerializer):
+    example = {"from": "aukus", "kind": "consistent_with", "to": "us-au-critical-minerals-framework-2025"}
+
     class Meta:
         model = AgreementRelation
         fields = ["from", "kind", "to", "note", *CITED]
@@ -110,12 +122,16 @@ class AgreementRelationSerializer(RecordSerializer):
 
 
 class ParticipationSerializer(RecordSerializer):
+    example = {"agreement": "aukus", "party": "GBR", "role": "host", "since": "2021-09", "until": "2021-10"}
+
     class Meta:
         model = Participation
         fields = ["agreement", "party", "role", "since", "until", "focus_area", "contribution", "note"]
 
 
 class ComponentSerializer(RecordSerializer):
+    example = {"slug": "aukus-pillar-ii", "agreement": "aukus", "title": "Pillar II", "lead_parties": ["AUS", "GBR", "USA"], "due_on": "2030"}
+
     deadline_state = Computed(lambda reader: of_component(ON), STATE)
 
     class Meta:
@@ -127,18 +143,24 @@ class ComponentSerializer(RecordSerializer):
 
 
 class OutcomeSerializer(RecordSerializer):
+    example = {"slug": "out-shared-standards", "agreement": "aukus", "statement": "Shared standards"}
+
     class Meta:
         model = Outcome
         fields = ["agreement", "component", "sector", "statement"]
 
 
 class FactCheckSerializer(RecordSerializer):
+    example = {"slug": "claim-pact", "source": "source-article", "statement": "AUKUS is a pact", "verdict": "imprecise"}
+
     class Meta:
         model = FactCheck
         fields = ["agreement", *CITED, "statement", "verdict", "correction", "correcting_source", "checked_on"]
 
 
 class CitationSerializer(RecordSerializer):
+    example = {"source": "source-article", "agreement": "aukus", "field": "title", "quote": "the Aukus defence pact"}
+
     class Meta:
         model = Citation
         fields = ["source", "agreement", "component", "participation", "outcome", "field", "locator", "quote", "confidence", "stance"]

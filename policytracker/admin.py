@@ -44,7 +44,7 @@ from policytracker.forms import Lines, Prose, RecordForm, VersionedForm
 from policytracker.history import History
 from policytracker.models import Token, User
 from policytracker.records import Record, Text, acting
-from policytracker.rows import CappedPaginator, matching, references, searched, visible, words
+from policytracker.rows import CappedPaginator, matching, references, searched, veiled, visible, words
 from policytracker.views import today
 from policytracker.visibility import Reader, Role
 
@@ -119,15 +119,23 @@ class Picked(Asked):
 
     def choices(self, changelist):
         name = self.parameter_name
-        form = self.form_class(self.request, name, f"By {self.title}", (), self.field, self.page, data={name: self.value()})
+        form = self.form_class(self.request, name, f"By {self.title}", (), self.field, self.page, data={name: self.chosen()})
         form.fields[name].queryset = visible(self.field.related_model, self.request.user)
         yield {"form": form}
 
+    def chosen(self) -> int | None:
+        """The id of the record, which the address gives by id, as the list of names does, or by key."""
+        value, rows = self.value(), visible(self.field.related_model, self.request.user)
+        if value and value.isascii() and value.isdigit() and len(value) < 19 and rows.filter(pk=value).exists():
+            return int(value)
+        return self.question.read(value, filters.Asker(self.request.user, today())) if value else None
+
     def queryset(self, request, rows):
-        asker, value = filters.Asker(request.user, today()), self.value()
-        if value and value.isascii() and value.isdigit() and visible(self.field.related_model, request.user).filter(pk=value).exists():
-            return self.question.narrow(rows, [int(value)], asker)
-        return super().queryset(request, rows)
+        try:
+            found = self.chosen()
+        except ValueError as error:
+            raise IncorrectLookupParameters(str(error)) from error
+        return self.question.narrow(rows, [found], filters.Asker(request.user, today())) if found else rows
 
 
 def ask(name: str, title: str = "", answers: Any = None) -> type[Asked]:
@@ -214,7 +222,8 @@ class BaseAdmin(Page, ModelAdmin):
         return Listed
 
     def lookup_allowed(self, lookup, value, request):
-        return False  # only what is offered as a filter, which asks what may be read
+        # Only what is offered as a filter, which asks what may be read.
+        return lookup in {getattr(offered, "parameter_name", None) for offered in self.get_list_filter(request)}
 
     def get_search_fields(self, request):
         return self.search_fields or searched(self.model)
@@ -357,9 +366,7 @@ class RecordAdmin(BaseAdmin):
             # Locked by id, since a row lock does not go with the joins of what may be seen.
             self.model._base_manager.select_for_update(of=("self",)).get(pk=record.pk)
         shown = self.get_queryset(request).prefetch_related(*references(self.model, request.user)).get(pk=record.pk)
-        if getattr(shown, "source_id", None) and shown.source is None:
-            shown.locator = shown.quote = ""
-        return shown
+        return veiled(shown)
 
     def history_view(self, request, object_id, extra_context=None):
         record = self.get_object(request, unquote(object_id))

@@ -18,6 +18,8 @@ from rest_framework import serializers
 
 from policytracker import edtf
 from policytracker.paging import Column
+from policytracker.reading import said, words_of_a_source
+from policytracker.records import Record
 from policytracker.serializers import Key, Keys
 from policytracker.visibility import Reader
 
@@ -188,8 +190,10 @@ def matching(condition: Callable[[Any], Q]) -> Narrow:
     return narrow
 
 
-def is_empty(condition: Q) -> Question:
-    return Question(truth, lambda rows, values, asker: rows.filter(condition if values[0] else ~condition), {"type": "boolean"}, many=False)
+def is_empty(unknown: Callable[[Asker], Q]) -> Question:
+    """Whether the condition holds, which says of which rows the asker sees nothing there."""
+    narrow = lambda rows, values, asker: rows.filter(unknown(asker) if values[0] else ~unknown(asker))  # noqa: E731
+    return Question(truth, narrow, {"type": "boolean"}, many=False)
 
 
 def linked(name: str, model: type[models.Model]) -> Callable[[list[int]], Exists]:
@@ -246,20 +250,33 @@ def grammar(serializer_class: type[serializers.ModelSerializer]) -> dict[str, Qu
             has = linked(shown.source, model)
             asked[name] = Question(reference(far), lambda rows, values, asker, has=has: rows.filter(has(values)))
             asked[f"{name}__not"] = Question(reference(far), lambda rows, values, asker, has=has: rows.exclude(has(values)))
-            anything = linked(shown.source, model)(far._default_manager.values("pk"))
-            asked[f"{name}__empty"] = is_empty(~Q(anything))
+            readable = lambda asker, far=far: far.objects.visible_to(asker.user) if issubclass(far, Record) else far._default_manager.all()  # noqa: E731
+            asked[f"{name}__empty"] = is_empty(lambda asker, has=has, readable=readable: ~Q(has(readable(asker).values("pk"))))
         elif isinstance(shown, Key):
             read = reference(shown.model)
             asked[name], asked[f"{name}__not"] = Question(read, any_of(shown.source)), Question(read, none_of(shown.source))
             if model._meta.get_field(shown.source).null:
-                asked[f"{name}__empty"] = is_empty(Q(**{f"{shown.source}__isnull": True}))
+                asked[f"{name}__empty"] = is_empty(lambda asker, shown=shown: shown.unknown(Reader.of(asker.user)))
         elif isinstance(shown, serializers.ListField):
             asked[name] = Question(text, lambda rows, values, asker, path=shown.source: rows.filter(**{f"{path}__overlap": values}))
             asked[f"{name}__not"] = Question(text, lambda rows, values, asker, path=shown.source: rows.exclude(**{f"{path}__overlap": values}))
-            asked[f"{name}__empty"] = is_empty(Q(**{shown.source: []}))
+            asked[f"{name}__empty"] = is_empty(lambda asker, path=shown.source: Q(**{path: []}))
+        elif name in words_of_a_source(model, serializer.fields):
+            path = f"said_{name}"
+            questions = _of_a_value(name, path, kind(model._meta.get_field(name), path))
+            asked |= {form: _of_what_is_said(question, path, name, serializer) for form, question in questions.items()}
         elif shown.source in {f.name for f in model._meta.concrete_fields}:
             asked |= _of_a_value(name, shown.source, kind(model._meta.get_field(shown.source), shown.source))
     return {name: replace(question, help=question.help or _help(name)) for name, question in asked.items()}
+
+
+def _of_what_is_said(question: Question, path: str, name: str, serializer: serializers.ModelSerializer) -> Question:
+    """The question, of the words as the asker sees them."""
+
+    def narrow(rows: QuerySet, values: list[Any], asker: Asker) -> QuerySet:
+        return question.narrow(rows.alias(**{path: said(name, serializer, Reader.of(asker.user))}), values, asker)
+
+    return replace(question, narrow=narrow)
 
 
 def _of_a_value(name: str, path: str, kind: Kind) -> dict[str, Question]:
@@ -270,7 +287,7 @@ def _of_a_value(name: str, path: str, kind: Kind) -> dict[str, Question]:
         asked[f"{name}__from"] = Question(kind.low, lambda rows, values, asker: rows.filter(**{f"{kind.path}__gte": values[0]}), plain, many=False)
         asked[f"{name}__to"] = Question(kind.high, lambda rows, values, asker: rows.filter(**{f"{kind.path}__lte": values[0]}), plain, many=False)
     if kind.empty is not None:
-        asked[f"{name}__empty"] = is_empty(kind.empty)
+        asked[f"{name}__empty"] = is_empty(lambda asker: kind.empty)
     if name in INDEXED_TEXTS:
         asked[f"{name}__contains"] = Question(text, matching(lambda value: Q(**{f"{path}__icontains": value})))
     return asked
@@ -303,7 +320,10 @@ def orders(serializer_class: type[serializers.ModelSerializer]) -> dict[str, tup
         stored = next((f for f in model._meta.concrete_fields if f.name == shown.source), None)
         if stored is None or isinstance(shown, serializers.ListField):
             continue
-        if isinstance(stored, edtf.EdtfField):
+        if name in words_of_a_source(model, serializer.fields):
+            words = lambda reader, name=name: NullIf(said(name, serializer, reader), Value(""), output_field=models.TextField())  # noqa: E731
+            found[name] = (Column(alias, nullable=True), words)
+        elif isinstance(stored, edtf.EdtfField):
             found[name] = (Column(f"{shown.source}_first", nullable=True), None)
         elif stored.blank and isinstance(stored, TEXTS):
             found[name] = (Column(alias, nullable=True), lambda reader, path=shown.source: NullIf(F(path), Value(""), output_field=models.TextField()))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 from django.db import models
@@ -13,10 +15,12 @@ from django.utils.timezone import is_aware
 
 from policytracker import reading
 from policytracker.models import Change
+from policytracker.reading import words_of_a_source
 from policytracker.records import Published, Record
 from policytracker.serializers import Key, Keys
 from policytracker.visibility import Reader
 
+EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 OPERATIONS = {"insert": "create", "update": "update", "delete": "delete"}
 
 
@@ -50,6 +54,7 @@ class History:
         told = {change.id: self.columns_changed(change) for change in changes}
         for change_id, links in self.links_changed(changes).items():
             told[change_id] |= links
+        self.hide_words(changes, told)
         keys = self.keys_of(told.values())
         return [self.entry(change, self.in_keys(told[change.id], keys)) for change in changes]
 
@@ -65,26 +70,42 @@ class History:
 
     def links_changed(self, changes: list[Change]) -> dict[int, dict[str, tuple[list[int], list[int]]]]:
         """The many-to-many links before and after each update, worked back from those of today."""
-        updates = self.rows.filter(op="update")
-        wanted, found = {change.id for change in changes}, defaultdict(dict)
-        last_of = dict(updates.order_by("id").values_list("txid", "id"))
+        updates, found = {change.id: change for change in changes if change.op == "update"}, defaultdict(dict)
+        versions: dict[str, list[int]] = defaultdict(list)
+        for txid, change_id in self.rows.exclude(op="delete").order_by("id").values_list("txid", "id"):
+            versions[txid].append(change_id)
         for name, shown in self.fields.items():
-            if not isinstance(shown, Keys) or not last_of:
+            if not isinstance(shown, Keys) or not updates:
                 continue
             m2m = self.model._meta.get_field(shown.source)
             through, owner, far = m2m.remote_field.through, m2m.m2m_column_name(), m2m.m2m_reverse_name()
             now = set(through._default_manager.filter(**{owner: self.record.pk}).values_list(far, flat=True))
-            moves = Change.objects.filter(tbl=through._meta.db_table, txid__in=list(last_of), **{f"before__{owner}": self.record.pk})
+            moves = Change.objects.filter(tbl=through._meta.db_table, txid__in=list(versions), **{f"before__{owner}": self.record.pk})
             by_change: dict[int, list[Change]] = defaultdict(list)
             for move in moves.order_by("-id"):
-                by_change[last_of[move.txid]].append(move)
+                # A link counts with the version that its transaction had made before it, or else makes one.
+                made = versions[move.txid]
+                by_change[made[max(bisect(made, move.id) - 1, 0)]].append(move)
             for change_id in sorted(by_change, reverse=True):
                 after = set(now)
                 for move in by_change[change_id]:
                     now = now - {move.before[far]} if move.op == "insert" else now | {move.before[far]}
-                if change_id in wanted and after != now:
-                    found[change_id][name] = (sorted(now), sorted(after))
+                if change_id in updates and after != now:
+                    found[change_id][name] = ([] if self.hidden(updates[change_id].since) else sorted(now), sorted(after))
         return found
+
+    def hide_words(self, changes: list[Change], told: dict[int, dict[str, tuple[Any, Any]]]) -> None:
+        """Where a source is hidden, so is what would tell what it says."""
+        words = words_of_a_source(self.model, self.fields)
+        if not words or self.reader.sees_all:
+            return
+        cited = {c.id: (c.before["source_id"], c.changed.get("source_id", c.before["source_id"])) for c in changes if c.op == "update"}
+        sources = self.fields["source"].model.objects.visible_to(self.reader).filter(pk__in={pk for pair in cited.values() for pk in pair if pk})
+        readable = {None, *sources.values_list("pk", flat=True)}
+        for change_id, (before, after) in cited.items():
+            for name in words & told[change_id].keys():
+                was, is_now = told[change_id][name]
+                told[change_id][name] = (was if before in readable else "", is_now if after in readable else "")
 
     def keys_of(self, told: Iterable[dict[str, tuple[Any, Any]]]) -> dict[str, dict[int, str]]:
         """The natural keys of everything referred to that this reader may read, by field."""
@@ -105,10 +126,9 @@ class History:
         return keys
 
     def in_keys(self, changes: dict[str, tuple[Any, Any]], keys: dict[str, dict[int, str]]) -> dict[str, dict[str, Any]]:
-        return {
-            name: {"before": self.shown(name, before, keys.get(name)), "after": self.shown(name, after, keys.get(name))}
-            for name, (before, after) in changes.items()
-        }
+        shown = {name: [self.shown(name, value, keys.get(name)) for value in values] for name, values in changes.items()}
+        # What changed among what is hidden has not changed for this reader.
+        return {name: {"before": before, "after": after} for name, (before, after) in shown.items() if before != after}
 
     def shown(self, name: str, value: Any, keys: dict[int, str] | None) -> Any:
         if keys is not None:
@@ -140,18 +160,34 @@ def spans_hidden(record: Record, reader: Reader) -> Iterable[tuple[datetime, dat
     if reader.sees_all:
         return
     model = type(record)
+    updates = Change.objects.filter(tbl=model._meta.db_table, row_id=record.pk, op="update").order_by("id")
+    past = list(updates.values_list("since", "at", "before"))
     own = team = False
     if issubclass(model, Published):
         mine, ours = model.objects.all().belonging(reader)
         own, team = (model.objects.filter(rule, pk=record.pk).exists() for rule in (mine, ours))
-    if model.was_readable.__func__ is not Record.was_readable.__func__:
-        past = Change.objects.filter(tbl=model._meta.db_table, row_id=record.pk, op="update")
-        for since, at, before in past.values_list("since", "at", "before"):
-            if not model.was_readable(before, reader, own, team):
-                yield since, at
+    for since, at, before in past:
+        if not model.was_readable(before, reader, own, team):
+            yield since, at
+    present = (past[-1][1] if past else EVER[0], EVER[1])
     for name in model.hangs_on:
-        if (parent := getattr(record, name)) is not None:
-            yield from spans_hidden(parent, reader)
+        field = model._meta.get_field(name)
+        stays: dict[int, list[tuple[datetime, datetime]]] = defaultdict(list)
+        for since, at, before in past:
+            stays[before[field.column]].append((since, at))
+        stays[getattr(record, field.column)].append(present)
+        parents = field.related_model.objects.visible_to(reader).in_bulk(stays.keys() - {None})
+        for parent_id in stays.keys() - {None}:
+            # Where it hung on what is hidden today, all of that time is.
+            shut = list(spans_hidden(parents[parent_id], reader)) if parent_id in parents else [EVER]
+            yield from shared(stays[parent_id], shut)
+
+
+def shared(stays: list[tuple[datetime, datetime]], shut: list[tuple[datetime, datetime]]) -> Iterable[tuple[datetime, datetime]]:
+    """The times that are in one of each."""
+    for (since, until), (start, end) in product(stays, shut):
+        if max(since, start) < min(until, end):
+            yield max(since, start), min(until, end)
 
 
 def moment(value: datetime | None) -> str | None:

@@ -6,15 +6,15 @@ Filters, visibility and order go through the ordinary queryset and give ids; the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db import connection
-from django.db.models import Case, CharField, DateTimeField, F, Func, JSONField, Q, TextField, Value, When
+from django.db import connection, models
+from django.db.models import Case, DateTimeField, F, Func, JSONField, Q, TextField, Value, When
 from django.db.models.expressions import OuterRef
 from django.db.models.functions import Cast, Concat, NullIf
 from psycopg import RawCursor
@@ -70,18 +70,29 @@ def link(address: str, key: Any) -> Concat:
 
 def columns(serializer: serializers.ModelSerializer, reader: Reader, expand: Iterable[str] = ()) -> dict[str, Any]:
     """The SQL of each field of the serializer, by its name."""
-    fields = serializer.fields
-    has_source = "source" in fields and getattr(fields["source"], "hides", False)
     found = {}
-    for name, field in fields.items():
+    for name, field in serializer.fields.items():
         if hasattr(field, "column"):
             found[name] = field.column(reader, name in expand)
+        elif name in words_of_a_source(serializer.Meta.model, serializer.fields):
+            found[name] = said(name, serializer, reader)
         else:
             found[name] = plain(serializer.Meta.model._meta.get_field(field.source), field.source)
-            if has_source and name in ("locator", "quote") and not reader.sees_all:
-                # Where the source is hidden, so is what would tell what it says.
-                found[name] = Case(When(Q(source__isnull=True) | Q(fields["source"].visible(reader)), then=F(name)), default=Value(""), output_field=CharField())
     return found
+
+
+def words_of_a_source(model: type[models.Model], fields: Mapping[str, Any]) -> set[str]:
+    """The fields that tell what the source of a record says, where a reader of the record may not read the source."""
+    may_be_hidden = "source" in fields and "source" not in model.hangs_on
+    return {"locator", "quote"} & fields.keys() if may_be_hidden else set()
+
+
+def said(name: str, serializer: serializers.ModelSerializer, reader: Reader) -> Any:
+    """Such words, as empty where their source is hidden."""
+    if reader.sees_all:
+        return F(name)
+    readable = Q(source__isnull=True) | Q(serializer.fields["source"].visible(reader))
+    return Case(When(readable, then=F(name)), default=Value(""), output_field=TextField())
 
 
 def plain(field, path: str) -> Any:

@@ -48,6 +48,16 @@ def references(model: type[models.Model], user: Any, names: Iterable[str] | None
     return [Prefetch(field.name, visible(field.related_model, user)) for field in fields]
 
 
+def veiled(record: Record) -> Record:
+    """Where its source is hidden from the reader, who reads its references through `references`, so are the source's words."""
+    if getattr(record, "source_id", None) and record._state.fields_cache.get("source") is None:
+        record.locator = record.quote = ""
+        field = record._meta.get_field("source")
+        if not field.null:
+            field.set_cached_value(record, field.related_model())
+    return record
+
+
 def searched(model: type[models.Model]) -> list[str]:
     """By which fields rows of a model are found: its key and name, or else what it hangs on."""
     names = [f.name for f in model._meta.fields if f.name in INDEXED_TEXTS or f.name == "uid"]

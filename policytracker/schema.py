@@ -190,7 +190,8 @@ class RecordSchema(AutoSchema):
     def _map_serializer(self, serializer, direction, bypass_extensions=False):
         instance = serializer() if isinstance(serializer, type) else serializer
         if not isinstance(instance, RecordSerializer):
-            return super()._map_serializer(serializer, direction, bypass_extensions)
+            schema = super()._map_serializer(serializer, direction, bypass_extensions)
+            return schema | ({"example": instance.example} if getattr(instance, "example", None) else {})
         model, properties = instance.Meta.model, {}
         for name, shown in instance.fields.items():
             if isinstance(shown, serializers.ListSerializer):
@@ -204,8 +205,8 @@ class RecordSchema(AutoSchema):
             required = [name for name, shown in instance.fields.items() if shown.required and not shown.read_only]
             if required and not instance.partial:
                 schema["required"] = required
-            if example := getattr(instance.Meta, "example", None):
-                schema["example"] = example
+            if instance.example:
+                schema["example"] = instance.example
         return schema
 
     def _get_parameters(self):

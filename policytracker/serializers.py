@@ -15,7 +15,7 @@ from rest_framework import serializers
 from rest_framework.validators import UniqueValidator
 
 from policytracker import errors
-from policytracker.reading import Address, JsonObject, link
+from policytracker.reading import Address, JsonObject, link, words_of_a_source
 from policytracker.records import Published, Record, Text
 from policytracker.visibility import Reader
 
@@ -103,6 +103,10 @@ class Key(serializers.RelatedField):
     def visible(self, reader: Reader) -> Exists:
         return Exists(self.model.objects.visible_to(reader).filter(pk=OuterRef(f"{self.source}_id")))
 
+    def unknown(self, reader: Reader) -> models.Q:
+        """Where it refers to nothing, or to what the reader may not read."""
+        return ~models.Q(self.visible(reader)) if self.hides and not reader.sees_all else models.Q(**{f"{self.source}__isnull": True})
+
     def shown(self, path: str, expand: bool):
         """The key; where expanded an object of key, title (or name, or a line made of its parts) and address."""
         key = F(f"{path}{self.key}")
@@ -165,8 +169,10 @@ class RecordSerializer(serializers.ModelSerializer):
     """Reads and writes one kind of record.
 
     `Meta.fields` names what the record has beside its key, address, version and times, which are always shown.
-    `Meta.names` gives the model's name of a field that is called otherwise outside.
+    `Meta.names` gives the model's name of a field that is called otherwise outside. `example` is a body that makes one.
     """
+
+    example: dict[str, Any] | None = None
 
     serializer_related_field = Key
 
@@ -282,20 +288,26 @@ class RecordSerializer(serializers.ModelSerializer):
         return instance
 
     def _keep_hidden(self, instance: Record, values: dict[str, Any]) -> dict[str, Any]:
-        """A write keeps the references that its caller may not read."""
+        """A write keeps the references that its caller may not read, and the words of a source that is one of them."""
         user = self.context["request"].user
         for field in self._writable_fields:
             reference = field.child_relation if isinstance(field, Keys) else field
-            if field.source not in values or not isinstance(reference, Key) or not reference.hides or Reader.of(user).sees_all:
+            words = words_of_a_source(self.Meta.model, self.fields) if field.source == "source" else set()
+            if not values.keys() & {field.source, *words} or not isinstance(reference, Key) or not reference.hides or Reader.of(user).sees_all:
                 continue
             visible = reference.model.objects.visible_to(user)
             if isinstance(field, Keys):
                 hidden = getattr(instance, field.source).exclude(pk__in=visible.values("pk"))
                 values[field.source] = [*values[field.source], *hidden]
-            elif values[field.source] is None:
-                there = getattr(instance, f"{field.source}_id")
-                if there and not visible.filter(pk=there).exists():
-                    del values[field.source]
+                continue
+            there = getattr(instance, f"{field.source}_id")
+            if not there or visible.filter(pk=there).exists():
+                continue
+            if values.get(field.source) is None:
+                for name in (field.source, *words):
+                    values.pop(name, None)
+            else:  # another source says something else
+                values |= {name: "" for name in words - values.keys()}
         return values
 
     @classmethod

@@ -24,6 +24,8 @@ CLAIM = {
 
 
 class RecommendationSerializer(RecordSerializer):
+    example = {"slug": "rec-hubs-by-2030", "key_action": "Open two hubs", "agreements": ["aukus"], "due_on": "2030", "priority": "high"}
+
     deadline_state = Computed(lambda reader: deadline(ON), STATE)
     freshness = Computed(lambda reader: freshness(ON), {"type": "string", "enum": Freshness.values})
     # No claim can be filed yet.
@@ -40,6 +42,8 @@ class RecommendationSerializer(RecordSerializer):
 
 
 class AddresseeSerializer(RecordSerializer):
+    example = {"recommendation": "rec-processing-hubs", "party": "GBR", "role": "support"}
+
     class Meta:
         model = Addressee
         fields = ["recommendation", "party", "role", "response", "responded_on", "response_text", *CITED]
@@ -113,6 +117,8 @@ REPORTED = {field.name for field in dataclasses.fields(Report)}
 
 class FilingSerializer(ReportSerializer):
     """A report, and how it is to be filed."""
+
+    example = {"status": "in_progress", "progress_percent": 20, "narrative": "Two sites were chosen.", "evidence": [{"source": "source-article"}]}
 
     submit = serializers.BooleanField(required=False, default=True, help_text="False keeps a draft.")
     dry_run = serializers.BooleanField(required=False, default=False, help_text="True answers as if, and writes nothing.")

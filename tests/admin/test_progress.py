@@ -19,7 +19,7 @@ def filed(page, **said) -> dict[str, object]:
     form = page.context["report"]
     sent = {field.html_name: field.value() for part in (form, form.evidence.management_form, *form.evidence) for field in part}
     sent |= {f"evidence-{name[9:]}" if name.startswith("evidence_") else f"report-{name}": value for name, value in said.items()}
-    return {name: value for name, value in sent.items() if value not in (None, False)} | {"_report": "1"}
+    return {name: value for name, value in sent.items() if value is not None and value is not False} | {"_report": "1"}
 
 
 def test_an_update_is_filed_on_the_page_and_counts_at_once(analyst, signed_in):

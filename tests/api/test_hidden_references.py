@@ -118,8 +118,12 @@ def test_the_words_of_a_hidden_source_are_not_found_by_asking(secrets, as_analys
 
 
 def test_the_order_by_the_words_of_a_hidden_source_tells_nothing(secrets, as_analyst, as_administrator):
-    assert as_administrator.keys("recommendations/", ordering="quote")[0] == "act"
-    for by in ("quote", "-quote", "locator", "source", "-source", "parent", "superseded_by"):
+    as_administrator.patch("recommendations/later/", {"source": "gazette", "quote": "their words", "locator": "p. 8"})
+
+    assert as_administrator.keys("recommendations/", ordering="-quote") == as_administrator.keys("recommendations/", ordering="locator") == ["later", "act", "secret-act"]
+    for by in ("quote", "-quote", "locator", "-locator", "source", "-source"):
+        assert as_analyst.keys("recommendations/", ordering=by) == ["later", "act"], by
+    for by in ("parent", "superseded_by"):
         assert as_analyst.keys("recommendations/", ordering=by) == ["act", "later"], by
 
 

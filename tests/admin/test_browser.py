@@ -1,0 +1,165 @@
+"""The admin in a real browser: on a desk and on a phone, light and dark, by keyboard, and with nothing from elsewhere."""
+
+import os
+import shutil
+from datetime import date, timedelta
+
+import pytest
+from django.contrib.staticfiles.testing import StaticLiveServerTestCase  # noqa: F401 - the live server serves static files like it
+
+from agreements.models import Participation
+from recommendations.models import Addressee
+from recommendations.progress import EvidenceRow, Report, report
+from tests.admin.page import change, changes
+from tests.conftest import make_user
+from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
+
+sync_playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").sync_playwright
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+TODAY = date.today()  # noqa: DTZ011 - the page asks of today
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium"),
+    pytest.mark.django_db(transaction=True),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def synchronous():
+    # Playwright keeps an event loop running in this thread, which Django would take for asynchronous code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    yield
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def world(groups, settings):
+    """An agreement with a recommendation that somebody has begun."""
+    settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
+    analyst = make_user("analyst", "analyst")
+    agreement, source = make_agreement(title="A framework " + "with a long name " * 8), make_source(title="A paper")
+    for i in range(25):
+        Participation.objects.create(agreement=agreement, party=make_party(f"P{i}"), role="party")
+    make_component(agreement)
+    recommendation = make_recommendation(agreement, key_action="Build processing hubs", owner=analyst, due_on=str(TODAY + timedelta(9)))
+    Addressee.objects.create(recommendation=recommendation, party=make_party("AUS"))
+    evidence = (EvidenceRow(source=source, quote="a-word-that-does-not-end-" * 12),)
+    report(recommendation, Report(status="in_progress", narrative="Begun.", evidence=evidence), by=analyst, today=TODAY)
+    return agreement, recommendation
+
+
+@pytest.fixture
+def visit(chromium, live_server, world):
+    """A signed-in page of this width and scheme, which tells what went wrong behind it."""
+    contexts = []
+
+    def opened(width: int, scheme: str):
+        context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.wrong = []
+        page.on("console", lambda message: page.wrong.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: page.wrong.append(str(error)))
+        page.on("request", lambda sent: page.wrong.append(sent.url) if not sent.url.startswith((live_server.url, "data:")) else None)
+        page.on("response", lambda answer: page.wrong.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
+        page.goto(f"{live_server.url}/admin/")
+        page.fill("[name=username]", "analyst")
+        page.fill("[name=password]", "a long pass phrase")
+        page.press("[name=password]", "Enter")
+        page.wait_for_url(f"{live_server.url}/admin/")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def fits(page) -> bool:
+    """Whether nothing reaches beyond the width of the window."""
+    return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_pages_fit_and_nothing_goes_wrong_behind_them(width, scheme, visit, live_server, world):
+    agreement, recommendation = world
+    page = visit(width, scheme)
+
+    lists = [changes(type(agreement)), changes(type(recommendation)), changes(Participation), changes(Addressee)]
+    for address in ("/admin/", *lists, change(agreement), change(recommendation)):
+        page.goto(live_server.url + address)
+        page.wait_for_load_state("networkidle")
+        assert fits(page), address
+        assert page.locator("html.dark").count() == (scheme == "dark")
+
+    assert page.wrong == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_an_update_is_filed_by_keyboard_alone(width, visit, live_server, world):
+    _, recommendation = world
+    page = visit(width, "light")
+    page.goto(live_server.url + change(recommendation))
+
+    page.focus("#id_report-status")
+    page.keyboard.type("Largely")
+    page.keyboard.press("Tab")
+    page.keyboard.type("80")
+    page.focus("#id_report-narrative")
+    page.keyboard.type("Both hubs operate.")
+    page.focus("#report + form button.pt-button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=Filed: Assessment")
+
+    recommendation.refresh_from_db()
+    assert (recommendation.status, recommendation.progress_percent) == ("largely_implemented", 80)
+    assert page.locator("text=Both hubs operate.").is_visible()
+    assert page.wrong == []
+
+
+def test_a_refused_update_keeps_the_typed_text_on_the_page(visit, live_server, world):
+    _, recommendation = world
+    page = visit(390, "dark")
+    page.goto(live_server.url + change(recommendation))
+
+    page.select_option("#id_report-status", "planned")
+    page.fill("#id_report-narrative", "typed with care")
+    page.click("text=File it")
+
+    assert page.locator(".pt-errors", has_text="In progress cannot become Planned.").is_visible()
+    assert page.input_value("#id_report-narrative") == "typed with care"
+    assert fits(page)
+
+
+def test_a_source_is_found_by_typing(visit, live_server, world):
+    _, recommendation = world
+    page = visit(1280, "light")
+    page.goto(live_server.url + change(recommendation))
+
+    page.click("#select2-id_evidence-0-source-container")
+    page.keyboard.type("pap")
+    page.click(".select2-results__option >> text=A paper")
+
+    assert "A paper" in page.inner_text("#select2-id_evidence-0-source-container")
+    assert page.wrong == []
+
+
+def test_a_list_is_narrowed_by_a_filter(visit, live_server, world):
+    page = visit(1280, "light")
+    page.goto(live_server.url + changes(type(world[1])))
+
+    page.click("text=Filters")
+    page.select_option("#changelist-filter [name=deadline_state]", "overdue", force=True)
+    page.click("#changelist-filter button[type=submit]")
+    page.wait_for_url("**deadline_state=overdue**")
+
+    assert page.locator("text=0 recommendations").count() == 1
+    assert page.wrong == []

@@ -1,0 +1,316 @@
+"""What was changed, by whom, why and by which door, for whoever may read it (API.md 6)."""
+
+import re
+from datetime import date
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from agreements.models import Agreement, Participation, PartyOfficer
+from policytracker.records import acting
+from recommendations.models import Recommendation
+from recommendations.progress import Report, approve, report, submit, void
+from tests.api.client import Api
+from tests.api.world import make_world
+from tests.conftest import make_user
+from tests.make import make_agreement, make_party, make_recommendation, make_source
+
+# Each request is a transaction of its own, as in life: links count once in a transaction.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def people(transactional_db):
+    return {name: make_user(name, name) for name in ("reader", "analyst", "reviewer", "administrator")}
+
+
+@pytest.fixture
+def api(people):
+    """The API as each role meets it."""
+    return {name: Api(user) for name, user in people.items()}
+
+
+def entries(client, address):
+    response = client.get(f"{address}history/?page_size=500")
+    assert response.status_code == 200, response.content
+    answer = response.json()
+    assert answer["count"] == len(answer["results"])
+    return answer["results"]
+
+
+def told(client, address):
+    """(version, operation, changes) of every entry, oldest first."""
+    return [(entry["version"], entry["operation"], entry["changes"]) for entry in reversed(entries(client, address))]
+
+
+def test_every_version_is_one_entry_that_names_exactly_what_changed(api):
+    analyst = api["analyst"]
+    make_world()
+    analyst.post("agreements/", {"slug": "pact", "title": "Pact", "sectors": ["water"], "expires_on": "2030"}, HTTP_X_CHANGE_REASON="new")
+    analyst.patch("agreements/pact/", {"title": "The Pact"})
+    analyst.patch("agreements/pact/", {"title": "The Pact"})
+    analyst.patch("agreements/pact/", {"sectors": ["energy", "water"]})
+    analyst.patch("agreements/pact/", {"sectors": ["energy"], "lead": "analyst", "expires_on": None, "change_reason": "as agreed"})
+    api["reviewer"].put("agreements/pact/", {"title": "Pact", "team": ["reviewer", "analyst"]})
+
+    assert told(analyst, "agreements/pact/") == [
+        (1, "create", {}),
+        (2, "update", {"title": {"before": "Pact", "after": "The Pact"}}),
+        (3, "update", {"sectors": {"before": ["water"], "after": ["energy", "water"]}}),
+        (
+            4,
+            "update",
+            {
+                "sectors": {"before": ["energy", "water"], "after": ["energy"]},
+                "lead": {"before": None, "after": "analyst"},
+                "expires_on": {"before": "2030", "after": None},
+            },
+        ),
+        (
+            5,
+            "update",
+            {
+                "title": {"before": "The Pact", "after": "Pact"},
+                "sectors": {"before": ["energy"], "after": []},
+                "lead": {"before": "analyst", "after": None},
+                "team": {"before": [], "after": ["analyst", "reviewer"]},
+            },
+        ),
+    ]
+    assert analyst.get("agreements/pact/").json()["version"] == 5
+    newest, *_, oldest = entries(analyst, "agreements/pact/")
+    assert set(newest) == {"uid", "at", "user", "operation", "version", "reason", "door", "line", "changes"}
+    assert (oldest["user"], oldest["reason"], oldest["door"]) == ("analyst", "new", "api")
+    assert (newest["user"], newest["reason"], newest["door"]) == ("reviewer", "", "api")
+    assert newest["at"] == analyst.get("agreements/pact/").json()["updated_at"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", oldest["at"])
+    for part in ("reviewer", "title", "The Pact", "Pact", "sectors", "energy", "team"):
+        assert part in newest["line"]
+    assert "as agreed" in entries(analyst, "agreements/pact/")[1]["line"]
+
+
+def test_every_kind_of_field_is_told_as_it_is_shown(api):
+    analyst = api["analyst"]
+    w = make_world()
+    for at, body in (
+        ("parties/GBR/", {"aliases": ["UK"], "iso_numeric": "826", "parent": "AUS", "since": "1707-05~"}),
+        ("sources/gazette/", {"retrieved_on": "2025-01-01", "language": "en", "notes": "Long"}),
+        ("recommendations/later/", {"parent": "act", "owner": "analyst", "due_on": "2030-06", "update_every": 30, "focus_area": "capital", "agreements": ["quad"]}),
+        ("components/pillar-one/", {"position": 4, "lead_parties": ["AUS"], "due_anchor": "signature", "due_offset": "P6M"}),
+        (f"agreement-relations/{w.relation.uid}/", {"from": "aukus", "to": "quad", "note": "turned"}),
+        (f"citations/{w.citation.uid}/", {"agreement": None, "outcome": "safer", "stance": "contradicts"}),
+        (f"participations/{w.participation.uid}/", {"until": "2031", "role": "signatory"}),
+    ):
+        before = analyst.get(at).json()
+        after = analyst.patch(at, body)
+        assert after.status_code == 200, after.content
+        after = after.json()
+        changed = {n for n in before if before[n] != after[n]} - {"version", "updated_at", "deadline_state"}
+        newest = entries(analyst, at)[0]
+        assert newest["changes"] == {n: {"before": before[n], "after": after[n]} for n in changed}, at
+        assert newest["version"] == after["version"]
+
+
+def test_links_written_elsewhere_than_in_the_api_are_told_too(api):
+    w = make_world()
+    with acting(reason="by hand"):
+        w.act.sectors.set([w.water])
+    w.act.sectors.add(w.energy)
+    with acting(api["analyst"].user, "two in one", "admin"):
+        w.act.sectors.remove(w.water)
+        w.act.components.set([w.part])
+        Recommendation.objects.filter(pk=w.act.pk).update(details="x")
+        w.act.agreements.set([w.quad])
+    w.act.sectors.clear()
+    with acting():
+        made = make_recommendation(w.aukus, slug="made")
+        Recommendation.objects.filter(pk=made.pk).update(details="x")
+        made.sectors.set([w.water])
+
+    # make_recommendation() links in a transaction of its own
+    assert [changes for _, _, changes in told(api["reader"], "recommendations/act/")] == [
+        {},
+        {"agreements": {"before": [], "after": ["aukus"]}},
+        {"sectors": {"before": [], "after": ["water"]}},
+        {"sectors": {"before": ["water"], "after": ["energy", "water"]}},
+        {"sectors": {"before": ["energy", "water"], "after": ["energy"]}, "components": {"before": [], "after": ["pillar-one"]}},
+        {"details": {"before": "", "after": "x"}, "agreements": {"before": ["aukus"], "after": ["quad"]}},
+        {"sectors": {"before": ["energy"], "after": []}},
+    ]
+    found = entries(api["reader"], "recommendations/act/")
+    assert (found[1]["user"], found[1]["reason"], found[1]["door"]) == ("analyst", "two in one", "admin")
+    assert (found[4]["user"], found[4]["reason"], found[4]["door"]) == (None, "by hand", "shell")
+    assert [changes for _, _, changes in told(api["reader"], "recommendations/made/")] == [
+        {},
+        {"details": {"before": "", "after": "x"}, "sectors": {"before": [], "after": ["water"]}},
+    ]
+
+
+def test_what_was_written_while_hidden_stays_hidden(api):
+    analyst, reader = api["analyst"], api["reader"]
+    make_world()
+    analyst.post("agreements/", {"slug": "pact", "title": "Draft title", "summary": "secret words", "sectors": ["water"]})
+    analyst.patch("agreements/pact/", {"title": "Second draft"})
+    analyst.patch("agreements/pact/", {"publication": "published", "title": "Title", "sectors": ["energy"]}, HTTP_X_CHANGE_REASON="ready")
+    analyst.patch("agreements/pact/", {"summary": "Open words"})
+    analyst.patch("agreements/pact/", {"publication": "draft", "title": "Rethought"})
+    analyst.patch("agreements/pact/", {"title": "Again"})
+    analyst.patch("agreements/pact/", {"publication": "published"})
+
+    seen = entries(reader, "agreements/pact/")
+
+    assert [entry["version"] for entry in reversed(seen)] == [3, 4, 7]
+    text = reader.get("agreements/pact/history/").content.decode()
+    for secret in ("Draft title", "Second draft", "Rethought", "Again" if analyst.get("agreements/pact/").json()["title"] != "Again" else "Rethought"):
+        assert secret not in text, secret
+    assert "water" not in text
+    assert [entry["version"] for entry in reversed(entries(analyst, "agreements/pact/"))] == [1, 2, 3, 4, 5, 6, 7]
+    assert seen[-1]["changes"]["publication"] == {"before": "draft", "after": "published"}
+
+
+def test_the_history_of_what_hangs_on_a_register_is_hidden_with_it(api):
+    analyst, reader = api["analyst"], api["reader"]
+    w = make_world()
+    children = [
+        ("participations/", str(w.participation.uid), "note"), ("outcomes/", "safer", "statement"), ("fact-checks/", "when", "correction"),
+        ("citations/", str(w.citation.uid), "quote"), ("components/", "pillar-one", "description"), ("agreement-relations/", str(w.relation.uid), "note"),
+    ]  # fmt: skip
+
+    for publication, words in (("draft", "hidden words"), ("published", "open words")):
+        analyst.patch("agreements/aukus/", {"publication": publication})
+        for address, key, name in children:
+            assert analyst.patch(f"{address}{key}/", {name: words}).status_code == 200
+    for address, key, name in children:
+        seen = entries(reader, f"{address}{key}/")
+        assert [entry["version"] for entry in reversed(seen)] == [1, 3], address
+        assert seen[0]["changes"][name]["after"] == "open words"
+        assert "hidden words" not in reader.get(f"{address}{key}/history/").content.decode(), address
+        assert len(entries(analyst, f"{address}{key}/")) == 3
+
+    analyst.patch("recommendations/act/", {"publication": "draft"})
+    analyst.patch(f"addressees/{w.addressee.uid}/", {"response_text": "hidden words"})
+    analyst.patch("recommendations/act/", {"publication": "published"})
+    assert len(entries(reader, f"addressees/{w.addressee.uid}/")) == 1
+
+
+def test_a_child_that_moved_here_from_a_hidden_register_tells_nothing_of_there(api):
+    analyst, reader = api["analyst"], api["reader"]
+    w = make_world()
+    hidden = make_agreement(slug="hidden", publication="draft")
+    moved = Participation.objects.create(agreement=hidden, party=w.gbr, role="host", note="born hidden")
+    at = f"participations/{moved.uid}/"
+    analyst.patch(at, {"note": "changed hidden"})
+    analyst.patch(at, {"agreement": "aukus", "note": "open"})
+    analyst.patch(at, {"note": "more open"})
+
+    text = reader.get(f"{at}history/").content.decode()
+
+    assert "born hidden" not in text and "changed hidden" not in text and '"hidden"' not in text
+    assert [entry["version"] for entry in reversed(entries(reader, at))] == [3, 4]
+
+
+def test_hidden_references_are_not_told(api):
+    analyst, administrator = api["analyst"], api["administrator"]
+    make_world()
+    make_agreement(slug="secret", visibility="restricted")
+    make_recommendation(slug="secret-act", visibility="restricted")
+    make_source(slug="secret-paper", visibility="restricted")
+    administrator.patch("recommendations/act/", {"agreements": ["aukus", "secret"], "parent": "secret-act", "source": "secret-paper", "quote": "covert words", "locator": "p. 99"})
+    administrator.patch("recommendations/act/", {"quote": "other covert words"})
+    administrator.patch("recommendations/act/", {"agreements": ["quad", "secret"], "source": "gazette", "quote": "plain words", "locator": ""})
+
+    text = analyst.get("recommendations/act/history/").content.decode()
+
+    assert "secret" not in text and "covert" not in text and "p. 99" not in text
+    assert "plain words" in text
+    last = entries(analyst, "recommendations/act/")[0]["changes"]
+    assert last["agreements"] == {"before": ["aukus"], "after": ["quad"]}
+    assert "secret-act" in administrator.get("recommendations/act/history/").content.decode()
+    whole = entries(administrator, "recommendations/act/")[0]["changes"]
+    assert whole["quote"] == {"before": "other covert words", "after": "plain words"}
+    assert whole["agreements"] == {"before": ["aukus", "secret"], "after": ["quad", "secret"]}
+
+
+def test_an_officers_history_is_that_of_its_party(api):
+    officer = make_user("officer", "party officer")
+    PartyOfficer.objects.create(user=officer, party=make_party("AUS"))
+    api["analyst"].post("agreements/", {"slug": "pact", "title": "Draft"})
+    api["analyst"].patch("agreements/pact/", {"title": "More of it"})
+    api["analyst"].post("participations/", {"agreement": "pact", "party": "AUS", "role": "party"})
+
+    assert len(entries(Api(officer), "agreements/pact/")) == 2
+
+
+def test_an_update_tells_of_its_review(api, people):
+    recommendation = make_recommendation(slug="act", priority="high")
+    update = report(recommendation, Report(status="in_progress", narrative="Begun."), by=people["analyst"], today=date(2025, 3, 1), submit=False)
+    submit(update, by=people["analyst"], today=date(2025, 3, 1))
+    approve(update, by=people["reviewer"], today=date(2025, 3, 2), note="seen")
+    void(update, by=people["reviewer"], reason="wrong one")
+    at = f"progress-updates/{update.uid}/"
+
+    seen, whole = entries(api["reader"], at), entries(api["analyst"], at)
+
+    assert [entry["version"] for entry in whole] == [4, 3, 2, 1]
+    assert [entry["version"] for entry in seen] == [4, 3]
+    assert seen[0]["changes"]["voided_by"] == {"before": None, "after": "reviewer"}
+    assert seen[0]["changes"]["voided_at"]["after"].endswith("Z") and seen[0]["reason"] == "wrong one"
+    assert [entry["operation"] for entry in entries(api["reader"], "recommendations/act/")] == ["update", "update", "create"]
+
+
+def test_a_long_history_comes_in_pages_at_a_constant_cost(api, people):
+    w = make_world()
+    for number in range(6):
+        with acting(people["analyst"]):
+            Agreement.objects.filter(pk=w.aukus.pk).update(title=f"T{number}", lead=people["analyst"] if number % 2 else None)
+            w.aukus.sectors.set([w.water] if number % 2 else [w.energy])
+
+    def asked():
+        with CaptureQueriesContext(connection) as captured:
+            api["reader"].get("agreements/aukus/history/")
+        return len(captured)
+
+    asked()
+    few = asked()
+    for number in range(60):
+        with acting(people["analyst"]):
+            Agreement.objects.filter(pk=w.aukus.pk).update(title=f"More {number}", lead=people["analyst"] if number % 2 else None)
+            w.aukus.sectors.set([w.water] if number % 2 else [w.energy])
+    assert asked() == few
+
+    pages, link = [], "agreements/aukus/history/?page_size=20"
+    while link:
+        answer = api["reader"].get(link).json()
+        pages.append(answer["results"])
+        link = answer["next"]
+    assert answer["count"] == 67 and [len(page) for page in pages] == [20, 20, 20, 7]
+    assert [entry["version"] for page in pages for entry in page] == list(range(67, 0, -1))
+    assert api["reader"].get(answer["previous"]).json()["results"] == pages[2]
+    assert [entry["changes"]["sectors"]["after"] for page in pages for entry in page if "sectors" in entry["changes"]][:2] == [["water"], ["energy"]]
+
+
+def test_links_of_what_is_archived_stay(api):
+    make_world()
+    api["reviewer"].patch("agreements/aukus/", {"publication": "archived", "change_reason": "over"})
+    api["reviewer"].patch("components/pillar-one/", {"lead_parties": ["AUS"]})
+
+    for who in ("analyst", "administrator"):
+        response = api[who].patch("agreements/aukus/", {"sectors": ["water"]})
+        assert response.status_code == 409 and response.json()["code"] == "closed_record", response.content
+        response = api[who].patch("components/pillar-one/", {"lead_parties": ["AUS", "GBR"]})
+        assert response.status_code == 409 and response.json()["code"] == "closed_record", response.content
+    assert api["reader"].get("agreements/aukus/").json()["sectors"] == []
+    back = api["reviewer"].patch("agreements/aukus/", {"publication": "published", "sectors": ["water"], "change_reason": "again"})
+    assert back.status_code == 200 and back.json()["sectors"] == ["water"]
+
+
+def test_a_link_makes_an_old_tag_stale(api):
+    make_world()
+    tag = api["analyst"].get("recommendations/act/")["ETag"]
+
+    linked = api["analyst"].patch("recommendations/act/", {"sectors": ["water"]}, HTTP_IF_MATCH=tag)
+    late = api["reviewer"].patch("recommendations/act/", {"sectors": ["energy"]}, HTTP_IF_MATCH=tag)
+
+    assert linked.status_code == 200 and linked["ETag"] != tag
+    assert late.status_code == 412 and late.json()["current_version"] == linked.json()["version"]
