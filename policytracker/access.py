@@ -8,7 +8,7 @@ from datetime import timedelta
 from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
 from django.contrib.auth import authenticate
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.http import Http404, HttpResponse, JsonResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -116,6 +116,6 @@ def ready(request) -> JsonResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except connection.Database.Error:
+    except DatabaseError:
         return JsonResponse({"status": "unavailable", "detail": "The database cannot be reached."}, status=503)
     return JsonResponse({"status": "ok"})

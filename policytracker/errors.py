@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from django.apps import apps
-from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, PermissionDenied, ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db import DatabaseError, OperationalError
 from django.db.models import Model
 from django.db.models.deletion import ProtectedError
@@ -148,7 +148,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def _answer(error: Exception, outside) -> Response | None:
-    if isinstance(error, Http404):
+    if isinstance(error, Http404 | ObjectDoesNotExist):
         return Response({"code": "not_found", "detail": "There is no such record."}, status.HTTP_404_NOT_FOUND)
     if isinstance(error, Stale):
         body = {"code": "stale", "detail": str(error), "current_version": error.current_version}

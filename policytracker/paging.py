@@ -61,7 +61,7 @@ class Page:
 def ranges(rows: QuerySet, columns: Sequence[Column], after: Sequence[Any] | None, forward: bool) -> Iterator[QuerySet]:
     """What comes after the row with these values (or before it), as ordered querysets to be read one after the other."""
     if after is None:
-        first, *rest = columns
+        first, rest = columns[0], columns[1:]
         if first.nullable:
             yield _ordered(rows.filter(first.unknown(False)), [first.known(), *rest], forward)
             yield _ordered(rows.filter(first.unknown(True)), rest, forward)

@@ -6,7 +6,8 @@ Filters, visibility and order go through the ordinary queryset and give ids; the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -134,21 +135,23 @@ def texts(shape: Shape, ids: Sequence[int], *, user: int | None, on: date, base:
     """The JSON text of each record, in the order of the ids; an id that is gone is left out."""
     if not ids:
         return []
-    connection.ensure_connection()
     one = len(ids) == 1
+    connection.ensure_connection()
     sql, names = statement(shape, one)
-    values = {"ids": str(ids[0]) if one else f"{{{','.join(map(str, ids))}}}", "user": user, "on": str(on), "base": base}
-    with prepared() as cursor:
-        cursor.execute(sql, [values[name] for name in names])
-        return [text for (text,) in cursor]
+    # All go as texts, so that PostgreSQL sees one statement, of whatever size the numbers are.
+    values = {"ids": str(ids[0]) if one else f"{{{','.join(map(str, ids))}}}", "user": user and str(user), "on": str(on), "base": base}
+    return list(planned_once(sql, [values[name] for name in names]))
 
 
-def prepared():
-    """A cursor of Django's by which PostgreSQL plans a statement once for a connection: planning takes longer than a page does."""
-    # The cursors that Django makes put values into the text, and prepare nothing.
+def planned_once(sql: str, values: list[str | None]) -> Iterator[str]:
+    """The texts that a statement gives, which PostgreSQL plans once for a connection, since planning takes longer than a page does."""
+    # The cursors that Django makes write the values into the statement, and so it is planned each time.
     connection.connection.prepare_threshold = 0
-    wrapped = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-    return wrapped(RawCursor(connection.connection))
+    cursor = RawCursor(connection.connection)
+    told = connection.make_debug_cursor(cursor).debug_sql(sql, values) if connection.queries_logged else nullcontext()
+    with connection.make_cursor(cursor) as asked, told:
+        asked.execute(sql, values)
+        yield from (text for (text,) in asked)
 
 
 class Computed(serializers.ReadOnlyField):

@@ -123,6 +123,7 @@ class Record(models.Model):
     key: ClassVar[str]
     hangs_on: ClassVar[tuple[str, ...]] = ()
     guards: ClassVar[tuple[Guard, ...]] = ()
+    counts_for: ClassVar[str] = ""  # the record inside which it is shown, whose version moves with it
 
     version = models.PositiveIntegerField(db_default=1, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -182,7 +183,7 @@ class Published(Slugged):
 
     objects = PublishedQuerySet.as_manager()
 
-    guards = (ARCHIVING_HAS_A_REASON,)
+    guards: ClassVar[tuple[Guard, ...]] = (ARCHIVING_HAS_A_REASON,)
 
     class Meta:
         abstract = True

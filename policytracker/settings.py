@@ -1,6 +1,7 @@
 """One settings file. What differs per machine comes from the environment, and is safe where nothing is said."""
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import environ
@@ -74,7 +75,7 @@ TEMPLATES = [
 ]
 
 # Each request is one transaction; what must outlive a refusal (failed logins) says so for itself.
-DATABASES = {"default": env.db_url("DATABASE_URL") if "DATABASE_URL" in env else {"ENGINE": "django.db.backends.postgresql", **postgres.connection()}}
+DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL") if "DATABASE_URL" in env else {"ENGINE": "django.db.backends.postgresql", **postgres.connection()}}
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL server: history and constraints live in its triggers.")
 # A folder with a socket is written percent-encoded in an address, as libpq has it.

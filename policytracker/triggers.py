@@ -184,6 +184,10 @@ def statements(model: type[Record]) -> Iterator[tuple[str, str, str]]:
         call = f"{table}_{name}"[:63]
         when = f"{'AFTER' if guard.deferred else 'BEFORE'} {guard.events}"
         yield table, name, function(guard, call, table) + create(name, when, table, call, condition=guard.when, deferred=guard.deferred)
+    if model.counts_for:
+        owner = model._meta.get_field(model.counts_for)
+        arguments = (owner.related_model._meta.db_table, owner.column)
+        yield table, "touch_owner", create("touch_owner", "AFTER INSERT OR UPDATE OR DELETE", table, "touch_owner", *arguments)
     for field in links(model):
         link = field.remote_field.through._meta.db_table
         yield link, "record_link", create("record_link", "AFTER INSERT OR DELETE", link, "record_link")

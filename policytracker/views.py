@@ -75,7 +75,7 @@ def enveloped(request: Request, results: str, *, count: int, next: str | None, p
         return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
 
     capped = count > COUNTED
-    head = {"count": min(count, COUNTED)} | ({"count_is_exact": False} if capped else {})
+    head: dict[str, Any] = {"count": min(count, COUNTED)} | ({"count_is_exact": False} if capped else {})
     head |= {"next": to(next), "previous": to(previous)}
     return HttpResponse(f'{json.dumps(head)[:-1]}, "results": [{results}]}}', content_type="application/json")
 
@@ -188,7 +188,8 @@ class RecordViewSet(GenericViewSet):
 
     def ordered_by(self) -> tuple[list[paging.Column], dict[str, Any]]:
         """The columns of the order, the last of them unique, and the annotations that they need."""
-        columns, annotations = [], {}
+        columns: list[paging.Column] = []
+        annotations: dict[str, Any] = {}
         for part in filter(None, single(self.request, "ordering").split(",")):
             name = part.removeprefix("-")
             if name not in self.orders() or len(columns) >= 5:
@@ -256,18 +257,19 @@ class RecordViewSet(GenericViewSet):
     def acting(self):
         return acting(self.request.user, self.reason, "api")
 
-    def still_current(self, record: Record, body: Any = None) -> None:
-        """Refuses a write by whoever has not seen the present version (412, or 428 where it must be named)."""
+    def still_current(self, record: Record, body: Any = None) -> int | None:
+        """The version that the caller has named, if any. Refuses whoever names another than the present one, or must name one."""
         tag = self.request.headers.get("If-Match")
         if tag is None and settings.REQUIRE_IF_MATCH:
             raise errors.Declined("if_match_required", "Name the version that you have read in If-Match.", 428)
-        if tag is not None and tag.strip() != "*":
+        if tag is not None and tag != "*":
             tags = {part.strip().removeprefix("W/").strip('"') for part in tag.split(",")}
             if str(record.version) not in tags:
                 raise errors.Stale(record.version)
         seen = body.get("version") if isinstance(body, dict) else None
         if seen not in (None, "") and str(seen) != str(record.version):  # a multipart body has texts only
             raise errors.Stale(record.version)
+        return None if tag in (None, "*") and seen in (None, "") else record.version
 
     def may_publish(self, record: Record | None, values: dict[str, Any]) -> None:
         """Into the archive and back go reviewers and administrators."""

@@ -7,11 +7,11 @@ from django.db.models import Exists, OuterRef, Q
 
 from agreements.models import Agreement, Component, FocusArea, Party, Sector, Source
 from agreements.models.agreements import officers_agreements, team_agreements
-from agreements.models.sources import Confidence, Stance
+from agreements.models.sources import Confidence, SourceKind, SourceQuerySet, Stance
 from policytracker.codes import CodeField, Codes
 from policytracker.edtf import EdtfField, FirstDay
 from policytracker.records import ARCHIVING_HAS_A_REASON, MOVED_DEADLINE_HAS_A_REASON, Due, Guard, Identified, Published, PublishedQuerySet, RecordQuerySet, Text, words_within
-from policytracker.visibility import Reader, Role
+from policytracker.visibility import Publication, Reader, Role, Visibility
 
 
 class Status(Codes):
@@ -263,6 +263,7 @@ class ProgressUpdate(Identified):
             models.CheckConstraint(name="update_percent_is_a_share", condition=Q(progress_percent__isnull=True) | Q(progress_percent__lte=100), violation_error_message="Progress is a share of 100.", violation_error_code="progress_percent"),
             models.CheckConstraint(name="update_status_unless_a_note", condition=Q(kind=UpdateKind.NOTE, status="") | (~Q(kind=UpdateKind.NOTE) & ~Q(status="")), violation_error_message="An assessment or claim has a status, a note has none.", violation_error_code="status"),
             models.CheckConstraint(name="update_claim_has_a_party", condition=~Q(kind=UpdateKind.CLAIM) | Q(party__isnull=False), violation_error_message="A claim is a party's.", violation_error_code="party"),
+            models.CheckConstraint(name="update_approval_has_a_moment", condition=~Q(review=Review.APPROVED) | Q(reviewed_at__isnull=False), violation_error_message="An approved update was approved at some time.", violation_error_code="reviewed_at"),
             models.CheckConstraint(name="update_void_has_a_reason", condition=Q(voided_at__isnull=True, void_reason="") | (Q(voided_at__isnull=False) & ~Q(void_reason="")), violation_error_message="Say why it is voided.", violation_error_code="void_reason"),
         ]
 
@@ -281,6 +282,7 @@ class Evidence(Identified):
 
     hangs_on = ("update",)
     line_parts = ("source__slug", "locator")
+    counts_for = "update"
 
     update = models.ForeignKey(ProgressUpdate, models.CASCADE, related_name="evidence")
     source = models.ForeignKey(Source, models.PROTECT, related_name="evidence")
@@ -314,3 +316,12 @@ class Evidence(Identified):
 
     def __str__(self):
         return f"{self.source} {self.get_stance_display().lower()} it"
+
+
+def cited_drafts(reader: Reader) -> Q:
+    """The drafts of sources that filing an update made: whoever reads the update reads its source."""
+    read = Evidence.objects.filter(update__in=ProgressUpdate.objects.visible_to(reader).values("pk"))
+    return Q(publication=Publication.DRAFT, visibility=Visibility.PUBLIC, kind=SourceKind.OTHER, pk__in=read.values("source"))
+
+
+SourceQuerySet.granted.append(cited_drafts)

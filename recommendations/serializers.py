@@ -92,7 +92,8 @@ class EvidenceRowSerializer(Body):
 class ReportSerializer(Body):
     """What is filed about a recommendation; without more an assessment of today."""
 
-    kind = serializers.ChoiceField(UpdateKind.choices, required=False)
+    # Claims and notes come with review; until then only assessments are filed here.
+    kind = serializers.ChoiceField([UpdateKind.ASSESSMENT], required=False)
     status = serializers.ChoiceField(Status.choices, required=False)
     progress_percent = serializers.IntegerField(min_value=0, max_value=100, required=False)
     reported_on = serializers.DateField(required=False, input_formats=["%Y-%m-%d"])
@@ -102,7 +103,7 @@ class ReportSerializer(Body):
     assessed_by = serializers.CharField(max_length=300, required=False)
     corrects = Key(ProgressUpdate, required=False)
     closes = serializers.BooleanField(required=False)
-    evidence = EvidenceRowSerializer(many=True, required=False, max_length=100)
+    evidence = EvidenceRowSerializer(many=True, required=False, max_length=100)  # type: ignore[call-arg]
 
     def report(self, otherwise: Report | None = None) -> Report:
         """The report that was sent; what it leaves out is as in `otherwise`."""

@@ -61,9 +61,11 @@ class RecommendationViewSet(ProgressDoor):
         asked = self.body(serializers.FilingSerializer)
         dry_run, submit = asked.validated_data["dry_run"], asked.validated_data["submit"]
         with transaction.atomic(), self.acting():
-            recommendation = self.find(lock=True)
-            self.still_current(recommendation, self.request.data)
-            update = progress.report(recommendation, asked.report(), by=self.request.user, today=today(), submit=submit)
+            recommendation = self.find()
+            seen = self.still_current(recommendation, self.request.data)
+            update = progress.report(
+                recommendation, asked.report(), by=self.request.user, today=today(), version=seen, submit=submit
+            )
             response = self.filed(update, 200 if dry_run else 201, dry_run)
             transaction.set_rollback(dry_run)
         return response
@@ -101,52 +103,52 @@ class ProgressUpdateViewSet(ProgressDoor):
     create = None  # an update is made by progress/ of its recommendation
 
     def act(self, do) -> HttpResponse:
-        """Do it to the update at this address, as it now is."""
+        """Do it to the update at this address; `do(update, seen)` is judged once its recommendation is locked."""
         only(self.request, set())
         with self.acting():
-            update = self.find(lock=True)
-            self.still_current(update, self.request.data)
-            return self.filed(do(update))
+            update = self.find()
+            return self.filed(do(update, self.still_current(update, self.request.data)))
 
     def write(self, *, partial: bool) -> HttpResponse:
         """Its author says it otherwise, while it is a draft or after it was returned."""
         only(self.request, set())
         asked = self.body(serializers.RevisionSerializer)
         with self.acting():
-            update = self.find(lock=True)
-            self.still_current(update, self.request.data)
+            update = self.find()
+            seen = self.still_current(update, self.request.data)
             report = asked.report(progress.Report.of(update) if partial else None)
-            update = progress.revise(update, report, by=self.request.user, today=today())
+            update = progress.revise(update, report, by=self.request.user, today=today(), version=seen)
         return self.one(update)
 
     def destroy(self, request, *args, **kwargs) -> HttpResponse:
         only(request, set())
         with self.acting():
-            update = self.find(lock=True)
-            self.still_current(update)
-            progress.discard(update, by=request.user)
+            update = self.find()
+            progress.discard(update, by=request.user, version=self.still_current(update))
         return HttpResponse(status=204)
 
     @action(detail=True, methods=["post"])
     def submit(self, request, *args, **kwargs):
         """Hand in a draft, or a returned update once more."""
         self.body(serializers.Body)
-        return self.once(lambda: self.act(lambda update: progress.submit(update, by=request.user, today=today())))
+        return self.once(lambda: self.act(lambda update, seen: progress.submit(update, by=request.user, today=today(), version=seen)))
 
     @action(detail=True, methods=["post"])
     def approve(self, request, *args, **kwargs):
         """Let it count."""
         note = self.body(serializers.NoteSerializer).validated_data["note"]
-        return self.once(lambda: self.act(lambda update: progress.approve(update, by=request.user, today=today(), note=note)))
+        return self.once(
+            lambda: self.act(lambda update, seen: progress.approve(update, by=request.user, today=today(), note=note, version=seen))
+        )
 
     @action(detail=True, methods=["post"], url_path="return")
     def send_back(self, request, *args, **kwargs):
         """Return it to its author, with a note."""
         note = self.body(serializers.NoteSerializer).validated_data["note"]
-        return self.once(lambda: self.act(lambda update: progress.send_back(update, by=request.user, note=note)))
+        return self.once(lambda: self.act(lambda update, seen: progress.send_back(update, by=request.user, note=note, version=seen)))
 
     @action(detail=True, methods=["post"])
     def void(self, request, *args, **kwargs):
         """Let an approved update count no more; it stays readable."""
         reason = self.body(serializers.ReasonSerializer).validated_data["reason"]
-        return self.once(lambda: self.act(lambda update: progress.void(update, by=request.user, reason=reason)))
+        return self.once(lambda: self.act(lambda update, seen: progress.void(update, by=request.user, reason=reason, version=seen)))

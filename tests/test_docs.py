@@ -4,14 +4,20 @@ import json
 import os
 import re
 import subprocess
-from itertools import zip_longest
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.db import models
+from rest_framework import serializers
 
+from policytracker import api
+from policytracker.edtf import EdtfField
 from policytracker.management.commands.make_demo import Command as MakeDemo
+from policytracker.records import Published, Record, Text
+from policytracker.serializers import ADDRESSES, HEAD, Key, Keys, RecordSerializer
+from recommendations.serializers import EvidenceSerializer
 
 DOCS = settings.BASE_DIR / "docs"
 SITE = "http://127.0.0.1:8000"  # where the documents say that it is served
@@ -119,4 +125,55 @@ def test_every_command_runs_and_answers_as_shown(document, live_server, tmp_path
             found = [f"a status is {status}" for status in statuses if status >= 400] + ([f"it says {told!r}"] if told else [])
         wrong += [f"{document.name}, line {line}: {difference}" for difference in found]
     assert len(told_steps) > 2
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
+
+
+# ---- records and their fields
+
+COMMON_FIELDS = {*HEAD, "visibility", "publication"}
+CODE_LISTS = {tuple(codes.choices): name for name, codes in api.CHOICES.items()}
+SIMPLE = [  # the first that fits
+    (EdtfField, "date"),
+    (models.DateTimeField, "time"),
+    (models.DateField, "day"),
+    (models.BooleanField, "yes or no"),
+    (models.IntegerField, "number"),
+    (models.UUIDField, "uid"),
+    (models.SlugField, "key"),
+    (models.URLField, "web address"),
+    (models.FileField, "file"),
+    (Text, "text"),
+    (models.CharField, "line"),
+]
+
+
+def kind_of(shown: serializers.Field, model: type[models.Model]) -> str:
+    """What the table says of the kind of a field."""
+    if isinstance(shown, Key | Keys):
+        many = isinstance(shown, Keys)
+        far = shown.child_relation.model if many else shown.model
+        if not issubclass(far, Record):
+            return "people" if many else "person"
+        return f"keys of `{ADDRESSES[far]}`" if many else f"key of `{ADDRESSES[far]}`"
+    if isinstance(shown, serializers.ListSerializer):
+        return "list of evidence"
+    if isinstance(shown, serializers.ListField):
+        return "list of lines"
+    stored = next((f for f in model._meta.concrete_fields if f.name == shown.source), None)
+    if stored is None:
+        return f"code `{shown.field_name}`" if shown.field_name in api.CHOICES else "list"
+    if stored.choices:
+        return f"code `{CODE_LISTS[tuple(stored.choices)]}`"
+    return next(name for field_class, name in SIMPLE if isinstance(stored, field_class))
+
+
+def given(shown: serializers.Field, model: type[models.Model]) -> str:
+    """Who gives a field its value, and what it is where nobody does."""
+    if shown.required and not shown.read_only:
+        return "required"
+    stored = next((f for f in model._meta.concrete_fields if f.name == shown.source), None)
+    if shown.read_only and not issubclass(model, EvidenceSerializer.Meta.model):
+        return "the system"
+    if stored is not None and stored.choices and stored.has_default() and stored.default:
+        return f"optional; `{stored.default}`"
+    return "optional"

@@ -1,5 +1,6 @@
 """The schema is true: whatever it invites or forbids, no answer is a 5xx, undocumented, or of another shape."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from recommendations.serializers import FilingSerializer
 
 SCHEMA = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=None, public=True))
 SCHEMA.app = application
+# Every parameter at every edge takes eight minutes: THOROUGH=1 asks for it, each run here tries a few.
+SCHEMA.config.phases.coverage.enabled = THOROUGH = bool(os.environ.get("THOROUGH"))
 PROMISED = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
@@ -28,13 +31,12 @@ def token(administrator, monkeypatch) -> str:
     # All requests share the connection, and the transaction, of the test.
     monkeypatch.setattr(signals.request_started, "receivers", [])
     monkeypatch.setattr(signals.request_finished, "receivers", [])
-    call_command("load_dataset", "fixtures", verbosity=0)
     return Token.objects.create(administrator)[1]
 
 
 # Making a token is no part of a transaction, which here would be the test's; see test_access.py.
 @SCHEMA.exclude(path="/api/v1/auth/tokens/").parametrize()
-@hypothesis(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@hypothesis(max_examples=50 if THOROUGH else 8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_every_operation_keeps_to_its_schema(case, token):
     response = case.call(headers={"Authorization": f"Bearer {token}"})
 

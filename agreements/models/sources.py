@@ -1,6 +1,8 @@
 """Where a fact is written, and how far to believe it."""
 
 import hashlib
+from collections.abc import Callable
+from typing import ClassVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import FileExtensionValidator
@@ -11,7 +13,8 @@ from agreements.models.agreements import Agreement, Participation
 from agreements.models.components import Component, Outcome
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records import Identified, Published, Slugged, Text, words_within
+from policytracker.records import Identified, Published, PublishedQuerySet, Slugged, Text, words_within
+from policytracker.visibility import Reader, Role
 
 FILE_TYPES = ["pdf", "txt", "md", "html", "docx", "odt", "xlsx", "ods", "csv", "json", "xml", "png", "jpg", "jpeg"]
 MAX_FILE_SIZE = 25 * 1024 * 1024
@@ -62,11 +65,21 @@ class Verdict(Codes):
     UNCHECKED = "unchecked", "Unchecked"
 
 
-class Source(Published):
-    """A document that says something; only its slug and kind must be known.
+class SourceQuerySet(PublishedQuerySet):
+    """A source belongs to nobody, so that a restricted one is left to administrators; others may grant more."""
 
-    A source belongs to nobody, so that a restricted one is left to administrators.
-    """
+    granted: ClassVar[list[Callable[[Reader], Q]]] = []
+
+    def readable_by(self, reader):
+        rule = super().readable_by(reader)
+        if not reader.roles & {Role.ANALYST, Role.REVIEWER}:  # who read every draft as it is
+            for grant in self.granted:
+                rule |= grant(reader)
+        return rule
+
+
+class Source(Published):
+    """A document that says something; only its slug and kind must be known."""
 
     kind = CodeField(SourceKind)
     title = models.CharField(max_length=500, blank=True, default="")
@@ -81,6 +94,8 @@ class Source(Published):
     file = models.FileField(upload_to="sources/", blank=True, default="", max_length=300, validators=[FileExtensionValidator(FILE_TYPES)])
     sha256 = models.CharField("SHA-256 of the file", max_length=64, blank=True, default="", editable=False)
     notes = Text(help_text="Also the whole text, where quotes are to be checked against it.")
+
+    objects = SourceQuerySet.as_manager()
 
     class Meta:
         ordering = ["slug"]

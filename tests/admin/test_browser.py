@@ -5,7 +5,6 @@ import shutil
 from datetime import date, timedelta
 
 import pytest
-from django.contrib.staticfiles.testing import StaticLiveServerTestCase  # noqa: F401 - the live server serves static files like it
 
 from agreements.models import Participation
 from recommendations.models import Addressee
@@ -134,7 +133,7 @@ def test_a_refused_update_keeps_the_typed_text_on_the_page(visit, live_server, w
     page.fill("#id_report-narrative", "typed with care")
     page.click("text=File it")
 
-    assert page.locator(".pt-errors", has_text="In progress cannot become Planned.").is_visible()
+    page.locator(".pt-errors", has_text="In progress cannot become Planned.").wait_for()
     assert page.input_value("#id_report-narrative") == "typed with care"
     assert fits(page)
 
@@ -161,5 +160,5 @@ def test_a_list_is_narrowed_by_a_filter(visit, live_server, world):
     page.click("#changelist-filter button[type=submit]")
     page.wait_for_url("**deadline_state=overdue**")
 
-    assert page.locator("text=0 recommendations").count() == 1
+    page.locator("text=0 recommendations").first.wait_for()
     assert page.wrong == []

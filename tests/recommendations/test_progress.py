@@ -6,7 +6,6 @@ from time import sleep
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
@@ -972,7 +971,7 @@ def at_once(*acts) -> list[Exception | None]:
 
 
 # Tests of real transactions empty the tables. Naming the apps lets them empty also those that knox made for nothing.
-at_one_moment = pytest.mark.django_db(transaction=True, available_apps=settings.INSTALLED_APPS)
+at_one_moment = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

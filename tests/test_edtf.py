@@ -1,0 +1,136 @@
+"""Dates as sources give them: the text is the fact, PostgreSQL keeps the days, and Python agrees with it."""
+
+import re
+from calendar import monthrange
+from datetime import date
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError, connection, transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agreements.models import Agreement
+from policytracker import edtf
+from tests.make import make_agreement
+
+pytestmark = pytest.mark.django_db
+quietly = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+days = st.dates(date(1, 1, 1), date(9999, 12, 31))
+about = st.sampled_from(["", "~"])
+texts = st.builds(lambda day, length, tilde: day.isoformat()[:length] + tilde, days, st.sampled_from([4, 7, 10]), about)
+near = st.builds(lambda day, length, tilde: day.isoformat()[:length] + tilde, st.dates(date(2023, 11, 1), date(2025, 3, 1)), st.sampled_from([4, 7, 10]), about)
+
+
+def first(text):
+    """The earliest day, said once more and otherwise than in the code."""
+    bare = text.rstrip("~")
+    return date.fromisoformat(bare + "-01-01"[len(bare) - 4 :]) if bare else None
+
+
+def last(text):
+    bare = text.rstrip("~")
+    if len(bare) == 4:
+        return date(int(bare), 12, 31)
+    if len(bare) == 7:
+        year, month = map(int, bare.split("-"))
+        return date(year, month, monthrange(year, month)[1])
+    return date.fromisoformat(bare) if bare else None
+
+
+@quietly
+@given(st.lists(texts, min_size=1, max_size=50))
+def test_python_and_postgresql_derive_the_same_days(db, dates):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT edtf_first(t), edtf_last(t) FROM unnest(%s::text[]) WITH ORDINALITY AS u(t, n) ORDER BY n", [dates])
+        kept = cursor.fetchall()
+
+    assert kept == [(first(text), last(text)) for text in dates]
+    assert kept == [(edtf.first_day(text), edtf.last_day(text)) for text in dates]
+
+
+@quietly
+@given(st.text(st.sampled_from("0123456789-~ T٣\n"), max_size=12) | st.text(max_size=6) | texts.map(lambda t: t.replace("0", "9")))
+def test_what_is_no_date_is_refused_by_python_and_by_the_database_alike(db, text):
+    if "\0" in text:
+        return
+    shaped = re.fullmatch(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?~?", text)
+    try:
+        good = bool(shaped) and first(text) is not None
+    except ValueError:
+        good = False
+
+    try:
+        edtf.validate(text)
+        accepted = True
+    except ValidationError as error:
+        accepted = False
+        assert "2025-10-20" in error.messages[0]
+    assert accepted == (good or text == "")
+
+    try:
+        text.encode()
+        with transaction.atomic():
+            Agreement.objects.bulk_create([Agreement(slug="x", title="x", expires_on=text)])
+            kept = True
+            transaction.set_rollback(True)
+    except (DatabaseError, UnicodeEncodeError):
+        kept = False
+    assert kept == accepted
+
+
+@quietly
+@given(st.lists(near | st.just(""), max_size=12), near, near)
+def test_order_and_ranges_are_those_of_the_earliest_day(db, dates, low, high):
+    with transaction.atomic():
+        Agreement.objects.bulk_create(Agreement(slug=f"a{n:02}", title="x", expires_on=text) for n, text in enumerate(dates))
+        ordered = list(Agreement.objects.order_by("expires_on_first", "slug").values_list("slug", "expires_on", "expires_on_first", "expires_on_last"))
+        inside = set(Agreement.objects.filter(expires_on_first__gte=edtf.first_day(low), expires_on_first__lte=edtf.last_day(high)).values_list("slug", flat=True))
+        transaction.set_rollback(True)
+
+    whole = [(f"a{n:02}", text) for n, text in enumerate(dates)]
+    assert [(slug, text) for slug, text, *_ in ordered] == sorted(whole, key=lambda row: (first(row[1]) or date.max, row[0]))
+    assert all(days == [first(text), last(text)] for _, text, *days in ordered)
+    assert inside == {slug for slug, text in whole if text and first(low) <= first(text) <= last(high)}
+
+
+@settings(quietly, max_examples=25)
+@given(st.lists(near | st.just(""), max_size=8), near, near)
+def test_the_api_answers_from_and_to_as_python_would(db, dates, low, high):
+    from tests.api.client import Api
+    from tests.conftest import make_user
+
+    with transaction.atomic():
+        Agreement.objects.bulk_create(Agreement(slug=f"a{n:02}", title="x", expires_on=text, publication="published") for n, text in enumerate(dates))
+        client = Api(make_user("reader", "reader"))
+        inside = client.keys("agreements/", expires_on__from=low, expires_on__to=high)
+        falling = client.keys("agreements/", ordering="-expires_on,slug")
+        transaction.set_rollback(True)
+
+    whole = [(f"a{n:02}", text) for n, text in enumerate(dates)]
+    assert inside == [slug for slug, text in whole if text and first(low) <= first(text) <= last(high)]
+    assert falling == [slug for slug, text in sorted(whole, key=lambda row: (not row[1], -(first(row[1]) or date.min).toordinal(), row[0]))]
+
+
+def test_a_date_is_kept_as_it_is_given(db):
+    for text in ("2025-10-20", "2019-01", "2023", "2023-04-04~", "2023~", ""):
+        agreement = make_agreement(expires_on=text)
+        agreement.full_clean()
+        agreement.refresh_from_db()
+        assert agreement.expires_on == text
+
+
+def test_an_unknown_date_has_no_days(db):
+    agreement = make_agreement()
+    agreement.refresh_from_db()
+
+    assert (agreement.expires_on_first, agreement.expires_on_last) == (None, None)
+
+
+@pytest.mark.parametrize(("text", "last_day"), [("2030", date(2030, 12, 31)), ("2028-02", date(2028, 2, 29)), ("2030-02~", date(2030, 2, 28)), ("2030-06-15~", date(2030, 6, 15))])
+def test_a_deadline_is_in_time_until_its_last_day(db, text, last_day):
+    agreement = make_agreement(expires_on=text)
+    agreement.refresh_from_db()
+
+    assert agreement.expires_on_last == last_day == edtf.last_day(text)

@@ -1,0 +1,150 @@
+"""What PostgreSQL counts and remembers, against a small model of it: any sequence of changes, in any transactions."""
+
+import pytest
+from django.db import connection, transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agreements.models import Sector
+from policytracker.models import Change
+from policytracker.records import acting
+from recommendations.models import Recommendation
+from tests.api.client import Api
+from tests.conftest import make_user
+
+# What one act does, in order: set a text, link or unlink a sector, or clear all links.
+steps = st.one_of(
+    st.tuples(st.just("details"), st.sampled_from(["", "a", "b"])),
+    st.tuples(st.just("update_every"), st.sampled_from([None, 1, 2])),
+    st.tuples(st.just("add"), st.integers(0, 2)),
+    st.tuples(st.just("remove"), st.integers(0, 2)),
+    st.tuples(st.just("set"), st.sets(st.integers(0, 2))),
+)
+acts = st.lists(st.lists(steps, min_size=1, max_size=4), min_size=1, max_size=6)
+
+
+class Model:
+    """Counts as the contract says: each change of fields counts, links count once in a transaction that has not counted."""
+
+    def __init__(self):
+        self.fields = {"details": "", "update_every": None}
+        self.links = set()
+        self.version = 1
+        self.told = [{}]
+
+    def act(self, steps):
+        counted = False
+        for what, value in steps:
+            if what in self.fields:
+                if self.fields[what] == value:
+                    continue
+                self.version, counted = self.version + 1, True
+                self.told.append({what: (self.fields[what], value)})
+                self.fields[what] = value
+                continue
+            after = {"add": self.links | {value}, "remove": self.links - {value}, "set": value}[what] if what != "set" else set(value)
+            if after == self.links:
+                continue
+            if not counted:
+                self.version, counted = self.version + 1, True
+                self.told.append({})
+            before = self.told[-1].get("sectors", (frozenset(self.links), None))[0]
+            self.told[-1]["sectors"] = (before, frozenset(after))
+            self.links = after
+        for entry in self.told:
+            if "sectors" in entry and entry["sectors"][0] == entry["sectors"][1]:
+                del entry["sectors"]
+
+
+def perform(recommendation, sectors, steps):
+    for what, value in steps:
+        match what:
+            case "add":
+                recommendation.sectors.add(sectors[value])
+            case "remove":
+                recommendation.sectors.remove(sectors[value])
+            case "set":
+                recommendation.sectors.set([sectors[number] for number in value])
+            case _:
+                Recommendation.objects.filter(pk=recommendation.pk).update(**{what: value})
+
+
+@pytest.mark.django_db(transaction=True)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(acts)
+def test_versions_and_entries_follow_every_change_of_fields_and_links(transactional_db, told_acts):
+    sectors = [Sector.objects.get_or_create(code=f"s{number}", defaults={"name": "S"})[0] for number in range(3)]
+    recommendation = Recommendation.objects.create(slug=f"r{Recommendation.objects.count()}", key_action="x", publication="published")
+    model = Model()
+
+    for number, steps in enumerate(told_acts):
+        with acting(reason=f"act {number}"):
+            perform(recommendation, sectors, steps)
+        model.act(steps)
+        recommendation.refresh_from_db()
+        assert recommendation.version == model.version
+        assert {sector.code for sector in recommendation.sectors.all()} == {f"s{n}" for n in model.links}
+
+    client = Api(someone())
+    entries = client.get(f"recommendations/{recommendation.slug}/history/?page_size=500").json()["results"][::-1]
+    assert [entry["version"] for entry in entries] == list(range(1, model.version + 1))
+    keys = lambda links: sorted(f"s{number}" for number in links)  # noqa: E731
+    assert [entry["changes"] for entry in entries] == [
+        {n: {"before": keys(b) if n == "sectors" else b, "after": keys(a) if n == "sectors" else a} for n, (b, a) in told.items()} for told in model.told
+    ]
+
+
+def someone():
+    from policytracker.models import User
+
+    return User.objects.filter(username="reader").first() or make_user("reader", "reader")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_link_counts_after_another_transaction_has_counted():
+    """The guard is the transaction, never a clock: ours began first, theirs counts, and then our link must count too."""
+    import threading
+
+    sector = Sector.objects.create(code="s", name="S")
+    recommendation = Recommendation.objects.create(slug="r", key_action="x")
+
+    def theirs():
+        try:
+            Recommendation.objects.filter(pk=recommendation.pk).update(details="theirs")
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        Sector.objects.count()
+        thread = threading.Thread(target=theirs)
+        thread.start()
+        thread.join(10)
+        recommendation.sectors.add(sector)
+
+    recommendation.refresh_from_db()
+    assert recommendation.version == 3
+    first, second = Change.objects.filter(tbl="recommendations_recommendation", op="update").order_by("id")
+    assert first.at < second.at or first.at == second.since
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_rolled_back_never_was():
+    recommendation = Recommendation.objects.create(slug="r", key_action="x")
+    with transaction.atomic():
+        Recommendation.objects.filter(pk=recommendation.pk).update(details="never")
+        transaction.set_rollback(True)
+
+    assert not Change.objects.filter(tbl="recommendations_recommendation", op="update").exists()
+
+
+@pytest.mark.django_db
+def test_bulk_and_raw_writes_are_remembered_too():
+    Sector.objects.bulk_create(Sector(code=f"s{number}", name="S") for number in range(3))
+    Sector.objects.update(name="T")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE agreements_sector SET name = 'U' WHERE code = 's0'")
+    Sector.objects.filter(code="s1").delete()
+
+    assert list(Change.objects.filter(tbl="agreements_sector").order_by("id").values_list("op", flat=True)) == ["insert"] * 3 + ["update"] * 4 + ["delete"]
+    assert Change.objects.filter(op="update").order_by("id").last().before["name"] == "T"
+    assert Change.objects.get(op="delete").before["version"] == 2

@@ -1,0 +1,362 @@
+"""What every record keeps at every door: its count, its key, its constraints and guards. Each rule by its name."""
+
+import json
+from datetime import date, datetime, timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agreements.models import Agreement, AgreementRelation, Citation, Component, FactCheck, Outcome, Participation, Party, Sector
+from policytracker.models import Change
+from policytracker.records import acting
+from policytracker.triggers import every_record_has_its_triggers, guards, records, statements
+from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation
+from tests.api.world import make_world
+from tests.make import make_agreement, make_component, make_party, make_recommendation
+
+pytestmark = pytest.mark.django_db
+quietly = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture
+def world(db):
+    return make_world()
+
+
+def breaks(rule, act):
+    """The act is refused by the database, under the name of the rule, and what follows still works."""
+    with pytest.raises(IntegrityError) as caught, acting(reason=""):
+        act()
+    assert caught.value.__cause__.diag.constraint_name == rule, caught.value
+
+
+def change(record, **fields):
+    return lambda: type(record).objects.filter(pk=record.pk).update(**fields)
+
+
+# ---- the count
+
+
+def test_nobody_else_writes_version_and_times(world):
+    before = Agreement.objects.get(pk=world.aukus.pk)
+    moment = datetime.fromisoformat("1999-01-01T00:00:00Z")
+
+    Agreement.objects.filter(pk=before.pk).update(version=77, created_at=moment, updated_at=moment)
+    same = Agreement.objects.get(pk=before.pk)
+    Agreement.objects.filter(pk=before.pk).update(version=77, created_at=moment, title="New")
+    changed = Agreement.objects.get(pk=before.pk)
+    made = Sector.objects.create(code="new", name="New", version=9, created_at=moment, updated_at=moment)
+    made.refresh_from_db()
+
+    assert (same.version, same.created_at, same.updated_at) == (before.version, before.created_at, before.updated_at)
+    assert (changed.version, changed.created_at) == (before.version + 1, before.created_at)
+    assert changed.updated_at > before.updated_at
+    assert (made.version, made.created_at == made.updated_at > moment) == (1, True)
+
+
+def test_saving_what_has_not_changed_counts_nothing(world):
+    Agreement.objects.get(pk=world.aukus.pk).save()
+    Agreement.objects.update(title=world.aukus.title) if False else Agreement.objects.filter(pk=world.aukus.pk).update(title="AUKUS")
+
+    assert Agreement.objects.get(pk=world.aukus.pk).version == 1
+
+
+def test_a_save_over_another_counts_and_is_remembered(world):
+    mine, theirs = (Agreement.objects.get(pk=world.aukus.pk) for _ in range(2))
+    mine.title, theirs.title = "Mine", "Theirs"
+    mine.save(), theirs.save()
+
+    assert Agreement.objects.get(pk=world.aukus.pk).version == 3
+
+
+def test_every_record_has_its_triggers_and_says_so_where_they_lack(db):
+    assert every_record_has_its_triggers(databases=["default"]) == []
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER a_3_count_change ON agreements_party")
+
+    (warning,) = every_record_has_its_triggers(databases=["default"])
+
+    assert "agreements_party" in warning.msg and "migrate" in warning.msg
+
+
+def test_the_names_of_triggers_are_not_cut_short(db):
+    for model in records():
+        for _, name, _ in statements(model):
+            assert len(name) <= 63
+
+
+def test_every_rule_has_a_sentence(db):
+    for model in records():
+        for rule in [*model._meta.constraints]:
+            assert str(rule.violation_error_message).endswith("."), rule.name
+        for guard in guards(model):
+            assert guard.sentence.endswith("."), guard.name
+
+
+def test_the_actor_of_an_act_is_gone_when_it_ends(world, analyst):
+    with acting(analyst, "outer", "admin"), acting(None, "inner", "api"):
+        Sector.objects.create(code="a", name="A")
+    Sector.objects.create(code="b", name="B")
+
+    inner, outside = Change.objects.filter(tbl="agreements_sector", op="insert").order_by("-id")[:2][::-1]
+    assert (inner.actor["user"], inner.actor["reason"], inner.actor["door"]) == ("analyst", "inner", "api")
+    assert outside.actor is None
+
+
+# ---- keys
+
+
+@pytest.mark.parametrize("name", ["aus", "energy", "capital", "communique", "aukus", "relation", "participation", "part", "outcome", "check", "citation", "act", "addressee"])
+def test_a_key_is_fixed(world, name):
+    record = getattr(world, name)
+    other = "99999999-9999-4999-8999-999999999999" if record.key == "uid" else "other"
+
+    breaks(f"{record._meta.db_table}_key_is_fixed", change(record, **{record.key: other}))
+
+
+# ---- constraints
+
+
+def test_only_a_binding_text_is_in_force(world):
+    for force in ("non_binding", "undetermined"):
+        for status in ("in_force", "provisionally_applied"):
+            breaks("agreement_in_force_is_binding", change(world.aukus, status=status, legal_force=force))
+    for force in ("binding", "undetermined"):
+        breaks("agreement_operative_is_non_binding", change(world.aukus, status="operative", legal_force=force))
+    for force, status in (("binding", "in_force"), ("mixed", "provisionally_applied"), ("mixed", "operative"), ("non_binding", "operative")):
+        assert change(world.aukus, status=status, legal_force=force)() == 1
+
+
+def test_a_superseded_agreement_has_what_supersedes_it(world):
+    breaks("agreement_superseded_by_another", change(world.aukus, status="superseded"))
+    with acting():  # in one act, in any order
+        change(world.aukus, status="superseded")()
+        relation = AgreementRelation.objects.create(from_agreement=world.quad, kind="supersedes", to_agreement=world.aukus)
+    breaks("superseded_agreement_keeps_its_relation", relation.delete)
+    breaks("superseded_agreement_keeps_its_relation", change(relation, kind="amends"))
+    other = make_agreement()
+    breaks("superseded_agreement_keeps_its_relation", change(relation, to_agreement=other))
+    with acting():
+        AgreementRelation.objects.create(from_agreement=other, kind="supersedes", to_agreement=world.aukus)
+        AgreementRelation.objects.get(pk=relation.pk).delete()
+
+
+def test_an_agreement_has_no_relation_to_itself_nor_the_same_twice(world):
+    breaks("agreement_relation_needs_two", lambda: AgreementRelation.objects.create(from_agreement=world.aukus, kind="amends", to_agreement=world.aukus))
+    breaks("agreement_relation_is_stated_once", lambda: AgreementRelation.objects.create(from_agreement=world.quad, kind="complements", to_agreement=world.aukus))
+
+
+def test_nothing_supersedes_in_a_circle(world):
+    a, b, c = (make_agreement() for _ in range(3))
+    relations = [AgreementRelation.objects.create(from_agreement=one, kind="supersedes", to_agreement=other) for one, other in ((a, b), (b, c))]
+
+    breaks("agreement_supersession_has_no_circle", lambda: AgreementRelation.objects.create(from_agreement=c, kind="supersedes", to_agreement=a))
+    breaks("agreement_supersession_has_no_circle", change(relations[1], to_agreement=a))
+    amends = AgreementRelation.objects.create(from_agreement=c, kind="amends", to_agreement=a)
+    breaks("agreement_supersession_has_no_circle", change(amends, kind="supersedes"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "make", "field"),
+    [
+        ("party_is_not_its_own_parent", lambda: make_party(f"P{Party.objects.count()}"), "parent"),
+        ("component_is_not_its_own_parent", lambda: make_component(Agreement.objects.get(slug="aukus")), "parent"),
+        ("recommendation_is_not_its_own_parent", make_recommendation, "parent"),
+        ("recommendation_does_not_supersede_itself", make_recommendation, "superseded_by"),
+    ],
+)
+def test_nobody_stands_above_itself(world, rule, make, field):
+    one, two, three = make(), make(), make()
+    change(two, **{field: one})(), change(three, **{field: two})()
+
+    breaks(rule, change(one, **{field: one}))
+    breaks(rule, change(one, **{field: three}))
+    with acting():  # what is mended before the act ends was never broken
+        change(one, **{field: three})()
+        change(three, **{field: None})()
+
+
+def test_a_part_stays_within_its_agreement(world):
+    elsewhere = make_component(world.quad)
+
+    breaks("component_parent_in_the_same_agreement", change(world.part, parent=elsewhere))
+    child = make_component(world.aukus, parent=world.part)
+    breaks("component_parent_in_the_same_agreement", change(world.part, agreement=world.quad))
+    breaks("component_parent_in_the_same_agreement", change(child, agreement=world.quad))
+    breaks("outcome_component_in_the_same_agreement", change(world.outcome, component=elsewhere))
+
+
+def test_a_relative_deadline_has_both_parts_and_no_day_of_its_own(world):
+    breaks("component_offset_has_an_anchor", change(world.part, due_anchor="signature"))
+    breaks("component_offset_has_an_anchor", change(world.part, due_offset="P6M"))
+    breaks("component_relative_due_day_is_derived", change(world.part, due_anchor="signature", due_offset="P6M", due_on="2030"))
+    assert change(world.part, due_anchor="entry_into_force", due_offset="P180D")() == 1
+
+
+def test_a_citation_has_exactly_one_target(world):
+    breaks("citation_has_exactly_one_target", change(world.citation, agreement=None))
+    breaks("citation_has_exactly_one_target", change(world.citation, outcome=world.outcome))
+
+
+def test_parties_differ_in_their_iso_codes_and_end_after_they_begin(world):
+    change(world.aus, iso_alpha2="AU", iso_numeric="036")()
+
+    breaks("party_iso_alpha2_is_unique", change(world.gbr, iso_alpha2="AU"))
+    breaks("party_iso_numeric_is_unique", change(world.gbr, iso_numeric="036"))
+    breaks("party_ends_after_it_begins", change(world.gbr, since="2000-02", until="2000-01"))
+
+
+def test_a_party_is_addressed_once(world):
+    breaks("addressee_is_named_once", lambda: Addressee.objects.create(recommendation=world.act, party=world.aus))
+
+
+def test_the_first_due_day_stays(world):
+    for record in (world.part, world.act):
+        change(record, due_on="2030")()
+        with acting(reason="moved"):
+            change(record, due_on="2031", original_due_on="2031")()
+        record.refresh_from_db()
+        assert (record.due_on, record.original_due_on) == ("2031", "2030")
+        breaks("moved_deadline_has_a_reason", change(record, due_on="2032"))
+        breaks("moved_deadline_has_a_reason", change(record, due_on=""))
+
+
+@pytest.mark.parametrize("name", ["aukus", "part", "act", "communique"])
+def test_into_the_archive_and_back_goes_a_register_with_a_reason(world, name):
+    record = getattr(world, name)
+    breaks("archiving_has_a_reason", change(record, publication="archived"))
+    with acting(reason="over"):
+        change(record, publication="archived")()
+    breaks("archiving_has_a_reason", change(record, publication="published"))
+    breaks("closed_record", change(record, visibility="internal"))
+    breaks("closed_record", type(record).objects.get(pk=record.pk).delete if name == "act" and world.addressee.delete() else change(record, visibility="restricted"))
+
+
+def test_an_unknown_code_is_refused_by_the_database(world):
+    for record, name in ((world.aukus, "kind"), (world.part, "status"), (world.citation, "stance"), (world.act, "priority"), (world.aus, "kind"), (world.participation, "role")):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            change(record, **{name: "nonsense"})()
+
+
+# ---- spells
+
+
+spells = st.tuples(st.sampled_from(["", "2000", "2000-06", "2001", "2001-03-05~", "2002"]), st.sampled_from(["", "2000-06", "2001", "2001-03-05", "2002", "2003"]))
+
+
+def span(spell):
+    from policytracker.edtf import first_day
+
+    since, until = (first_day(text) for text in spell)
+    return since or date.min, until or date.max
+
+
+@quietly
+@given(st.lists(spells, min_size=1, max_size=5))
+def test_spells_of_one_role_never_overlap_and_never_run_backwards(db, wanted):
+    with transaction.atomic():
+        agreement, party, kept = make_agreement(), make_party("AUS"), []
+        for spell in wanted:
+            start, end = span(spell)
+            reversed_ = start > end
+            # A spell that ends on its first day holds on no day, and can only be recorded twice.
+            overlaps = any(start < there_end and there_start < end and start < end and there_start < there_end for there_start, there_end in map(span, kept))
+            same = spell[0] in [there for there, _ in kept]
+            try:
+                with transaction.atomic():
+                    Participation.objects.create(agreement=agreement, party=party, role="party", since=spell[0], until=spell[1])
+                written = True
+            except IntegrityError as error:
+                written = False
+                assert error.__cause__.diag.constraint_name in (
+                    "participation_ends_after_it_begins", "participation_spells_do_not_overlap", "participation_is_recorded_once",
+                )  # fmt: skip
+            assert written == (not reversed_ and not overlaps and not same), (spell, kept)
+            kept += [spell] if written else []
+        Participation.objects.create(agreement=agreement, party=party, role="host", since=wanted[0][0])
+        transaction.set_rollback(True)
+
+
+# ---- updates
+
+
+@pytest.fixture
+def approved(world, analyst):
+    with acting():
+        update = ProgressUpdate.objects.create(
+            recommendation=world.act, status="planned", reported_on="2025-01-01", narrative="x", review="approved", author=analyst,
+            reviewed_by=analyst, reviewed_at="2025-01-02T00:00:00Z",
+        )  # fmt: skip
+        Evidence.objects.create(update=update, source=world.gazette)
+    return update
+
+
+def test_an_approved_update_is_only_voided_once_and_with_a_reason(approved, analyst):
+    now = {"voided_at": "2025-02-01T00:00:00Z", "voided_by": analyst}
+
+    breaks("update_is_append_only", lambda: ProgressUpdate.objects.filter(pk=approved.pk)._raw_delete("default"))
+    for fields in ({"narrative": "y"}, {"review": "draft"}, {"status": "implemented"}, now, now | {"void_reason": "wrong", "narrative": "y"}):
+        breaks("update_changes_only_by_voiding", change(approved, **fields))
+    change(approved, **now, void_reason="wrong")()
+    breaks("update_changes_only_by_voiding", change(approved, void_reason="other"))
+
+
+def test_the_evidence_of_an_approved_update_stays(approved, world):
+    evidence = approved.evidence.get()
+
+    breaks("evidence_of_an_approved_update_stays", change(evidence, quote="y"))
+    breaks("evidence_of_an_approved_update_stays", evidence.delete)
+
+
+def test_an_update_says_what_its_kind_says(world):
+    fields = {"recommendation": world.act, "reported_on": "2025-01-01", "narrative": "x"}
+    breaks("update_status_unless_a_note", lambda: ProgressUpdate.objects.create(**fields, kind="note", status="planned"))
+    breaks("update_status_unless_a_note", lambda: ProgressUpdate.objects.create(**fields))
+    breaks("update_claim_has_a_party", lambda: ProgressUpdate.objects.create(**fields, kind="claim", status="planned"))
+    breaks("update_percent_is_a_share", lambda: ProgressUpdate.objects.create(**fields, status="planned", progress_percent=101))
+    breaks("update_void_has_a_reason", lambda: ProgressUpdate.objects.create(**fields, status="planned", voided_at="2025-02-01T00:00:00Z"))
+    tomorrow = date.today() + timedelta(2)
+    breaks("update_is_not_of_the_future", lambda: ProgressUpdate.objects.create(**fields | {"reported_on": tomorrow}, status="planned"))
+    breaks("recommendation_percent_is_a_share", change(world.act, progress_percent=101))
+
+
+# ---- what hangs on the archived
+
+
+def test_what_hangs_on_the_archived_is_closed_at_every_door(world):
+    with acting(reason="over"):
+        change(world.aukus, publication="archived")()
+
+    for record, fields in (
+        (world.part, {"title": "x"}), (world.participation, {"note": "x"}), (world.outcome, {"statement": "x"}), (world.check, {"correction": "x"}),
+        (world.citation, {"quote": "x"}), (world.relation, {"note": "x"}),
+    ):  # fmt: skip
+        breaks("closed_record", change(record, **fields))
+        if record not in (world.part,):
+            breaks("closed_record", record.__class__.objects.get(pk=record.pk).delete)
+    for make in (
+        lambda: make_component(world.aukus),
+        lambda: Participation.objects.create(agreement=world.aukus, party=world.gbr, role="host"),
+        lambda: Outcome.objects.create(slug="n", agreement=world.aukus, statement="x"),
+        lambda: FactCheck.objects.create(slug="n", agreement=world.aukus, source=world.gazette, statement="x"),
+        lambda: Citation.objects.create(source=world.gazette, participation=world.participation),
+        lambda: Citation.objects.create(source=world.gazette, component=world.part),
+        lambda: AgreementRelation.objects.create(from_agreement=world.aukus, kind="amends", to_agreement=world.quad),
+    ):
+        breaks("closed_record", make)
+    with acting(door="data set"):  # a data set may bring what was archived elsewhere
+        Participation.objects.create(agreement=world.aukus, party=world.gbr, role="host")
+
+
+def test_a_link_goes_with_its_owner_and_not_with_what_it_leads_to(world):
+    world.aukus.sectors.set([world.water])
+
+    breaks("linked_record_stays", world.water.delete)
+    made = make_agreement()
+    made.sectors.set([world.energy])
+    with acting():
+        made.delete()
+        world.energy.delete()
+    assert json.loads(json.dumps(Component.objects.count())) == 1 and Recommendation.objects.count() == 2
