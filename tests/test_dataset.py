@@ -19,6 +19,7 @@ from policytracker import dataset
 from policytracker.models import Change, User
 from policytracker.records import acting
 from policytracker.triggers import records
+from recommendations import progress
 from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 
@@ -112,6 +113,7 @@ def full(analyst, reviewer):
         ProgressUpdate.objects.create(**said, review="returned", corrects=approved)
         for update in (approved, draft):
             Evidence.objects.create(update=update, source=source)
+    progress.settle()
     return recommendation
 
 
@@ -345,7 +347,10 @@ def test_what_a_file_does_not_speak_of_stays_as_it_is(folder):
 @pytest.mark.parametrize("way", [load, loaddata])
 def test_what_progress_has_worked_out_stays(way):
     load()
-    Recommendation.objects.filter(slug="rec-interoperability").update(status="in_progress", progress_percent=40)
+    recommendation = Recommendation.objects.get(slug="rec-interoperability")
+    found = {"status": "in_progress", "progress_percent": 40, "reported_on": "2026-01-31", "narrative": "Begun."}
+    recommendation.updates.create(**found, review="approved", reviewed_at="2026-02-01T09:00:00Z")
+    progress.settle()
     before = versions()
 
     way()
