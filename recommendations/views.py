@@ -10,7 +10,6 @@ from policytracker import reading
 from policytracker.views import RecordViewSet, only, today
 from recommendations import filters, progress, serializers
 
-
 BOTH = {
     "type": "object",
     "required": ["update", "recommendation"],
@@ -60,13 +59,13 @@ class RecommendationViewSet(ProgressDoor):
     def file_once(self) -> HttpResponse:
         asked = self.body(serializers.FilingSerializer)
         dry_run, submit = asked.validated_data["dry_run"], asked.validated_data["submit"]
-        with transaction.atomic(), self.acting():
-            recommendation = self.find()
-            seen = self.still_current(recommendation, self.request.data)
-            update = progress.report(
-                recommendation, asked.report(), by=self.request.user, today=today(), version=seen, submit=submit
-            )
-            response = self.filed(update, 200 if dry_run else 201, dry_run)
+        with transaction.atomic():
+            with self.acting():
+                recommendation = self.find()
+                seen = self.still_current(recommendation, self.request.data)
+                said = asked.report()
+                update = progress.report(recommendation, said, by=self.request.user, today=today(), version=seen, submit=submit)
+                response = self.filed(update, 200 if dry_run else 201, dry_run)
             transaction.set_rollback(dry_run)
         return response
 
