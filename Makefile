@@ -8,7 +8,7 @@ PY := .venv/bin/python
 MANAGE := $(PY) manage.py
 CODE := policytracker agreements recommendations
 
-.PHONY: help run demo-reset test check format openapi python free-port requirements.txt.installed \
+.PHONY: help run demo-reset test check format openapi bench python free-port requirements.txt.installed \
 	requirements-dev.txt.installed database
 .NOTPARALLEL:
 
@@ -19,10 +19,11 @@ help:
 	@echo "make check       everything that CI checks"
 	@echo "make format      format the code"
 	@echo "make openapi     write docs/openapi.yaml anew"
+	@echo "make bench       measure how fast lists and details are (SIZE=250000 for another number of recommendations)"
 
 run demo-reset: export DEBUG = 1
-test check openapi: export DEBUG = 0
-test check openapi: export SECRET_KEY = of the tests, and of nothing else
+test check openapi bench: export DEBUG = 0
+test check openapi bench: export SECRET_KEY = of the tests, and of nothing else
 
 run: python free-port requirements.txt.installed database
 	@GREETING="$$($(MANAGE) make_demo)" && export GREETING && exec $(PY) -m gunicorn
@@ -52,6 +53,9 @@ format: requirements-dev.txt.installed
 
 openapi: requirements-dev.txt.installed database
 	$(MANAGE) spectacular --validate --file docs/openapi.yaml
+
+bench: requirements.txt.installed database
+	@$(PY) -m benchmarks.reading --write --size $(or $(SIZE),50000)
 
 database:
 	@$(MANAGE) pg start

@@ -1,6 +1,8 @@
 """The pages on which what was agreed is read and kept."""
 
 from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
 
 from agreements import filters, models, serializers
 from agreements.deadlines import DeadlineState, of_component
@@ -17,7 +19,11 @@ SOURCE = pick("source", models.Citation._meta.get_field("source"))
 PUBLISHED = [ask("publication"), ask("visibility")]
 WHO_READS_IT = ("Who reads it", {"fields": [("visibility", "publication")]})
 CITED = ("Where it says so", {"fields": ["source", "locator", "quote"]})
-DEADLINE_COLOURS = {"danger": [DeadlineState.OVERDUE], "warning": [DeadlineState.DUE_SOON, DeadlineState.MET_LATE], "success": [DeadlineState.MET]}
+DEADLINE_COLOURS = {
+    "danger": [DeadlineState.OVERDUE],
+    "warning": [DeadlineState.DUE_SOON, DeadlineState.MET_LATE],
+    "success": [DeadlineState.MET],
+}
 
 
 class PublishedColumns:
@@ -76,15 +82,30 @@ class SourceAdmin(PublishedColumns, RecordAdmin):
     list_filter = [ask("kind"), *PUBLISHED]
     fieldsets = [
         (None, {"fields": ["slug", "title", "kind", ("publisher", "author"), ("published_on", "retrieved_on", "language")]}),
-        ("Where it is", {"fields": ["original_url", "archived_url", "file", "sha256"]}),
+        ("Where it is", {"fields": ["original_url", "archived_url", "file", "read_it", "sha256"]}),
         ("Its words", {"fields": ["notes"]}),
         WHO_READS_IT,
     ]
-    readonly_fields = ["sha256"]
+    readonly_fields = ["read_it", "sha256"]
 
     @display(description="title", ordering="slug", header=True)
     def named(self, source):
         return [source.title or source.slug, source.slug]
+
+    @display(description="the file")
+    def read_it(self, source):
+        if not source.file:
+            return None
+        return format_html(
+            '<a href="{}" class="text-link">{}</a>', reverse("sources-file", args=[source.slug]), source.file.name.split("/")[-1]
+        )
+
+    def get_fieldsets(self, request, obj=None):
+        """The file is read where rights are asked for; its field only takes a new one."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if self.has_change_permission(request, obj):
+            return fieldsets
+        return [(title, options | {"fields": [name for name in options["fields"] if name != "file"]}) for title, options in fieldsets]
 
 
 class ParticipationInline(BaseInline):
@@ -143,7 +164,14 @@ class AgreementAdmin(PublishedColumns, RecordAdmin):
     questions = filters.AGREEMENTS
     icon, place = "handshake", 1
     list_display = ["named", "status_shown", "legal_force_shown", "kind", "next_review_on", "lead", "visibility_shown", "publication_shown"]
-    list_filter = [ask("status"), ask("legal_force"), ask("kind"), PARTY, pick("sectors", models.Agreement._meta.get_field("sectors")), *PUBLISHED]
+    list_filter = [
+        ask("status"),
+        ask("legal_force"),
+        ask("kind"),
+        PARTY,
+        pick("sectors", models.Agreement._meta.get_field("sectors")),
+        *PUBLISHED,
+    ]
     fieldsets = [
         (None, {"fields": ["slug", "title", "short_title", ("kind", "legal_force", "status")]}),
         ("What it says", {"fields": ["summary", "purpose", "sectors"]}),
@@ -153,7 +181,9 @@ class AgreementAdmin(PublishedColumns, RecordAdmin):
     prepopulated_fields = {"slug": ["title"]}
     inlines = [ParticipationInline, ComponentInline, RelationInline, IncomingRelationInline, OutcomeInline, CitationInline, FactCheckInline]
 
-    status_shown = chip("status", AgreementStatus, ordering="status", success=["in_force", "operative", "provisionally_applied"], warning=["suspended"])
+    status_shown = chip(
+        "status", AgreementStatus, ordering="status", success=["in_force", "operative", "provisionally_applied"], warning=["suspended"]
+    )
     legal_force_shown = chip("legal_force", LegalForce, primary=["binding", "mixed"])
 
     @display(description="title", ordering="slug", header=True)
@@ -235,7 +265,9 @@ class FactCheckAdmin(RecordAdmin):
         ("What is right", {"fields": ["verdict", "correction", "correcting_source", "checked_on"]}),
     ]
 
-    verdict_shown = chip("verdict", Verdict, success=["supported"], danger=["incorrect", "unsupported"], warning=["imprecise", "incomplete", "disputed"])
+    verdict_shown = chip(
+        "verdict", Verdict, success=["supported"], danger=["incorrect", "unsupported"], warning=["imprecise", "incomplete", "disputed"]
+    )
 
 
 @admin.register(models.Citation)

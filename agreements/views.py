@@ -2,9 +2,10 @@
 
 from django.http import FileResponse, Http404
 from rest_framework.decorators import action
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 
 from agreements import filters, serializers
+from policytracker.parsers import Json
 from policytracker.views import RecordViewSet, only
 
 
@@ -22,7 +23,7 @@ class FocusAreaViewSet(RecordViewSet):
 
 class SourceViewSet(RecordViewSet):
     serializer_class = serializers.SourceSerializer
-    parser_classes = [JSONParser, MultiPartParser]
+    parser_classes = [Json, MultiPartParser]
 
     @action(detail=True, methods=["get"])
     def file(self, request, *args, **kwargs):

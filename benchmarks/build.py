@@ -21,6 +21,7 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "policytracker.settings")
     django.setup()
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.db.models import Model
@@ -36,20 +37,27 @@ PARTIES, SECTORS, ANALYSTS, OFFICERS = 250, 20, 30, 3
 SOURCES, AGREEMENTS, COMPONENTS_OF_EACH = 0.02, 0.08, 3  # for each recommendation; for each agreement
 COUNTED = {"id", "version", "created_at", "updated_at"}
 
-WORDS = """access aid air audit border budget capacity charter climate coast commission council customs data deposit design duty energy
-export fleet flood forest framework fund gas grid harbour health heritage housing import institute inquiry island joint knowledge labour
-levy licence mandate market mineral monitor network ocean office panel permit pilot pipeline plan policy port power press quota rail rare
-reactor reef register report research reserve review river safety school science scheme sea security ship skills standard steel supply
-survey tariff tax trade training transport treaty trust union visa water wind work yard zone""".split()
+WORDS = [
+    "air", "audit", "border", "charter", "coast", "council", "data", "duty", "energy", "export", "fleet", "forest", "fund", "grid",
+    "harbour", "health", "housing", "island", "knowledge", "labour", "licence", "market", "mineral", "network", "ocean", "pilot",
+    "pipeline", "port", "quota", "rail", "reactor", "reef", "register", "review", "river", "school", "security", "ship", "skills",
+    "standard", "steel", "survey", "tariff", "trade", "transport", "treaty", "trust", "visa", "water", "wind", "yard", "zone",
+]  # fmt: skip
 VERBS = ["Adopt", "Build", "Consult on", "Extend", "Finance", "Publish", "Ratify", "Review", "Set up", "Simplify"]
 LEGAL = [
     ("binding", "in_force"), ("binding", "in_force"), ("binding", "signed"), ("binding", "terminated"), ("mixed", "in_force"),
     ("non_binding", "operative"), ("non_binding", "announced"), ("undetermined", "unknown"),
 ]  # fmt: skip
-PERCENT = {Status.PLANNED: 0, Status.IN_PROGRESS: 30, Status.PARTLY_IMPLEMENTED: 50, Status.LARGELY_IMPLEMENTED: 80, Status.IMPLEMENTED: 100}
+PERCENT = {
+    Status.PLANNED: 0,
+    Status.IN_PROGRESS: 30,
+    Status.PARTLY_IMPLEMENTED: 50,
+    Status.LARGELY_IMPLEMENTED: 80,
+    Status.IMPLEMENTED: 100,
+}
 
 
-class CannotBuild(Exception):
+class BuildError(Exception):
     """Why nothing is built here."""
 
 
@@ -135,10 +143,10 @@ class Writer:
         defaults = tuple(field.get_default() for field in rest)
         names = ", ".join([*given, *(field.column for field in rest)])
         what = str(model._meta.verbose_name_plural).replace("relationships", "").strip()
-        with acting(None, "A register for measuring.", "benchmark"), connection.cursor() as cursor:
-            with cursor.copy(f"COPY {model._meta.db_table} ({names}) FROM STDIN") as into:
-                for row in counted(rows, what, total, self.show):
-                    into.write_row(row + defaults)
+        copy = f"COPY {model._meta.db_table} ({names}) FROM STDIN"
+        with acting(None, "A register for measuring.", "benchmark"), connection.cursor() as cursor, cursor.copy(copy) as into:
+            for row in counted(rows, what, total, self.show):
+                into.write_row(row + defaults)
 
 
 def make_people(parties: range) -> tuple[list[int], list[int]]:
@@ -146,7 +154,7 @@ def make_people(parties: range) -> tuple[list[int], list[int]]:
     names = {f"analyst-{n:02}": Role.ANALYST for n in range(1, ANALYSTS + 1)}
     names |= {f"reviewer-{n}": Role.REVIEWER for n in range(1, 6)}
     names |= {f"officer-{n}": Role.OFFICER for n in range(1, OFFICERS + 1)} | {"administrator-1": Role.ADMINISTRATOR}
-    people = User.objects.bulk_create(User(username=name, password="!", is_staff=True) for name in names)
+    people = User.objects.bulk_create(User(username=name, password=make_password(None), is_staff=True) for name in names)
     groups = {group.name: group.pk for group in Group.objects.all()}
     memberships = User.groups.through
     memberships.objects.bulk_create(memberships(user=user, group_id=groups[names[user.username]]) for user in people)
@@ -158,9 +166,9 @@ def make_people(parties: range) -> tuple[list[int], list[int]]:
 def build(recommendations: int = 5_000, *, today: date | None = None, seed: int = 1, show: bool = False) -> None:
     """Write a register with so many recommendations, and whatever goes with them, in one transaction."""
     if recommendations < 200:
-        raise CannotBuild("A register for measuring has at least 200 recommendations.")
+        raise BuildError("A register for measuring has at least 200 recommendations.")
     if Party.objects.filter(code="p-001").exists():
-        raise CannotBuild("This database has such a register already.")
+        raise BuildError("This database has such a register already.")
     make, write = Maker(today or datetime.now(UTC).date(), seed), Writer(show)
     with transaction.atomic():
         _build(recommendations, make, write)
@@ -194,7 +202,10 @@ def _build(size: int, make: Maker, write: Writer) -> None:
     )
     write.fill(Agreement, "id slug visibility publication title legal_force status summary expires_on lead_id", rows, len(agreements))
     write.fill(
-        Agreement.sectors.through, "agreement_id sector_id", ((pk, s) for pk in agreements for s in make.random.sample(sectors, 2)), 2 * len(agreements)
+        Agreement.sectors.through,
+        "agreement_id sector_id",
+        ((pk, s) for pk in agreements for s in make.random.sample(sectors, 2)),
+        2 * len(agreements),
     )
     teams = ((pk, user) for pk in agreements[::10] for user in make.random.sample(analysts, 2))
     write.fill(Agreement.team.through, "agreement_id user_id", teams, len(agreements) // 5)
@@ -292,7 +303,14 @@ def addressees(ids: range, parties: range, make: Maker) -> Iterator[tuple]:
 
 
 def filed(
-    ids: range, updates: Iterator[int], make: Maker, parties: range, analysts: list[int], reviewers: list[int], sources: range, cited: list[tuple]
+    ids: range,
+    updates: Iterator[int],
+    make: Maker,
+    parties: range,
+    analysts: list[int],
+    reviewers: list[int],
+    sources: range,
+    cited: list[tuple],
 ) -> Iterator[tuple]:
     """The updates of each recommendation, oldest first; each assessment follows from the one before. Fills `cited` with their evidence."""
     for recommendation in ids:
@@ -336,7 +354,9 @@ def filed(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="benchmarks.build", description="Fill the database of DATABASE_URL with a register for measuring.")
+    parser = argparse.ArgumentParser(
+        prog="benchmarks.build", description="Fill the database of DATABASE_URL with a register for measuring."
+    )
     parser.add_argument("--recommendations", type=int, default=5_000, metavar="N")
     parser.add_argument("--force", action="store_true", help="although the database has agreements")
     options = parser.parse_args()
@@ -344,7 +364,7 @@ def main() -> None:
         sys.exit("This database has agreements. Name another in DATABASE_URL, or add to it by --force.")
     try:
         build(options.recommendations, show=sys.stderr.isatty())
-    except CannotBuild as error:
+    except BuildError as error:
         sys.exit(str(error))
     with connection.cursor() as cursor:
         cursor.execute("VACUUM (ANALYZE)")

@@ -157,8 +157,9 @@ CLAIMS = """, 'claims', ARRAY(SELECT json_build_object('party', code, 'status', 
     WHERE u.recommendation_id = r.id AND u.kind = 'claim' AND u.review = 'approved' AND u.voided_at IS NULL
     ORDER BY u.party_id, u.reported_on DESC, u.reviewed_at DESC, u.uid DESC) u JOIN agreements_party y ON y.id = u.party_id)"""
 DETAIL = f"WITH page AS (SELECT * FROM recommendations_recommendation WHERE slug = %(slug)s) SELECT {ONE}"
-LIST = f"""WITH page AS (SELECT * FROM recommendations_recommendation r WHERE {{where}} AND {{first}} ORDER BY {{order}} LIMIT 50), counted AS (
-SELECT count(*) FROM (SELECT FROM recommendations_recommendation r WHERE {{where}} LIMIT {COUNTED + 1}) c)
+LIST = f"""
+WITH page AS (SELECT * FROM recommendations_recommendation r WHERE {{where}} AND {{first}} ORDER BY {{order}} LIMIT 50),
+counted AS (SELECT count(*) FROM (SELECT FROM recommendations_recommendation r WHERE {{where}} LIMIT {COUNTED + 1}) c)
 SELECT json_build_object('count', (SELECT count FROM counted), 'results', ARRAY(SELECT {ONE} ORDER BY {{order}}))"""
 
 

@@ -9,7 +9,14 @@ from itertools import chain
 from typing import Any
 
 from django.apps import apps
-from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ObjectDoesNotExist, PermissionDenied, ValidationError
+from django.core.exceptions import (
+    NON_FIELD_ERRORS,
+    FieldDoesNotExist,
+    ObjectDoesNotExist,
+    PermissionDenied,
+    RequestDataTooBig,
+    ValidationError,
+)
 from django.db import DatabaseError, OperationalError
 from django.db.models import Model
 from django.db.models.deletion import ProtectedError
@@ -133,23 +140,43 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: the answer of API.md 4 to each refusal; None, and so a 500, only for our own mistakes."""
     view = context.get("view")
     outside = getattr(view, "outside", lambda field: field)
-    response = _answer(error, outside)
-    if response is None:
-        response = exception_handler(error, context)
-        if response is not None and not isinstance(error, exceptions.ValidationError):
-            detail = getattr(error, "detail", None) or "Not found."
-            if isinstance(error, PermissionDenied):
-                detail = exceptions.PermissionDenied.default_detail
-            response.data = {"code": getattr(detail, "code", "not_found"), "detail": str(detail)}
-        elif response is not None and isinstance(response.data, list):
-            response.data = {"non_field_errors": response.data}
+    response = _answer(error, outside) or _drfs_answer(error, context)
+    if response is not None:
+        response.data = writable(response.data)
     set_rollback()
     return response
+
+
+def _drfs_answer(error: Exception, context: dict[str, Any]) -> Response | None:
+    """What DRF says by itself, in our shapes."""
+    response = exception_handler(error, context)
+    if response is None:
+        return None
+    if isinstance(error, exceptions.ParseError):
+        response.data = {"non_field_errors": [str(error.detail)]}
+    elif isinstance(error, exceptions.ValidationError):
+        response.data = response.data if isinstance(response.data, dict) else {"non_field_errors": response.data}
+    else:
+        detail = getattr(error, "detail", exceptions.PermissionDenied.default_detail)
+        code = getattr(detail, "code", exceptions.PermissionDenied.default_code)
+        response.data = {"code": code, "detail": str(detail)}
+    return response
+
+
+def writable(told: Any) -> Any:
+    """The same, where what was sent in broken characters comes back with question marks: UTF-8 has no word for them."""
+    if isinstance(told, dict):
+        return {writable(name): writable(value) for name, value in told.items()}
+    if isinstance(told, list):
+        return [writable(value) for value in told]
+    return told.encode(errors="replace").decode() if isinstance(told, str) else told
 
 
 def _answer(error: Exception, outside) -> Response | None:
     if isinstance(error, Http404 | ObjectDoesNotExist):
         return Response({"code": "not_found", "detail": "There is no such record."}, status.HTTP_404_NOT_FOUND)
+    if isinstance(error, RequestDataTooBig):
+        return Response({"code": "too_large", "detail": "The body is too large."}, status.HTTP_413_REQUEST_ENTITY_TOO_LARGE)
     if isinstance(error, Stale):
         body = {"code": "stale", "detail": str(error), "current_version": error.current_version}
         return Response(body, status.HTTP_412_PRECONDITION_FAILED)

@@ -19,7 +19,6 @@ from rest_framework import serializers
 from policytracker import edtf
 from policytracker.paging import Column
 from policytracker.reading import said, words_of_a_source
-from policytracker.records import Record
 from policytracker.serializers import Key, Keys
 from policytracker.visibility import Reader
 
@@ -99,11 +98,11 @@ def moment(value: str, asker: Asker) -> datetime:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
             return datetime.fromisoformat(value).replace(tzinfo=UTC)
         found = parse_datetime(value.replace(" ", "+"))  # a + that was not escaped arrives as a blank
-    except ValueError as error:
+        if found is not None and found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # the first and the last day of the calendar are days of another year elsewhere
         raise ValueError(sentence) from error
-    if found is None or found.tzinfo is None:
-        raise ValueError(sentence)
-    return found.astimezone(UTC)
+    raise ValueError(sentence)
 
 
 def end_of(value: str, asker: Asker) -> datetime:
@@ -154,14 +153,20 @@ def last_of(value: str, asker: Asker) -> date | None:
     return edtf.last_day(value)
 
 
+def key(model: type[models.Model], asker: Asker) -> Key:
+    """By which the asker refers to the records of a model."""
+    found = Key(model)
+    found._context = {"request": asker}
+    return found
+
+
 def reference(model: type[models.Model]) -> Parse:
     """A record by its key, or a person by user name: what the asker may not read is unknown."""
 
     def read(value: str, asker: Asker) -> Any:
-        key = Key(model)
-        key._context = {"request": asker}
-        if not (found := key.find([value])):
-            raise ValueError(key.sentence(value))
+        by = key(model, asker)
+        if not (found := by.find([value])):
+            raise ValueError(by.sentence(value))
         return next(iter(found.values())).pk
 
     return read
@@ -192,7 +197,10 @@ def matching(condition: Callable[[Any], Q]) -> Narrow:
 
 def is_empty(unknown: Callable[[Asker], Q]) -> Question:
     """Whether the condition holds, which says of which rows the asker sees nothing there."""
-    narrow = lambda rows, values, asker: rows.filter(unknown(asker) if values[0] else ~unknown(asker))  # noqa: E731
+
+    def narrow(rows: QuerySet, values: list[bool], asker: Asker) -> QuerySet:
+        return rows.filter(unknown(asker) if values[0] else ~unknown(asker))
+
     return Question(truth, narrow, {"type": "boolean"}, many=False)
 
 
@@ -250,8 +258,7 @@ def grammar(serializer_class: type[serializers.ModelSerializer]) -> dict[str, Qu
             has = linked(shown.source, model)
             asked[name] = Question(reference(far), lambda rows, values, asker, has=has: rows.filter(has(values)))
             asked[f"{name}__not"] = Question(reference(far), lambda rows, values, asker, has=has: rows.exclude(has(values)))
-            readable = lambda asker, far=far: far.objects.visible_to(asker.user) if issubclass(far, Record) else far._default_manager.all()  # noqa: E731
-            asked[f"{name}__empty"] = is_empty(lambda asker, has=has, readable=readable: ~Q(has(readable(asker).values("pk"))))
+            asked[f"{name}__empty"] = is_empty(lambda asker, has=has, far=far: ~Q(has(key(far, asker).rows().values("pk"))))
         elif isinstance(shown, Key):
             read = reference(shown.model)
             asked[name], asked[f"{name}__not"] = Question(read, any_of(shown.source)), Question(read, none_of(shown.source))
@@ -321,8 +328,10 @@ def orders(serializer_class: type[serializers.ModelSerializer]) -> dict[str, tup
         if stored is None or isinstance(shown, serializers.ListField):
             continue
         if name in words_of_a_source(model, serializer.fields):
-            words = lambda reader, name=name: NullIf(said(name, serializer, reader), Value(""), output_field=models.TextField())  # noqa: E731
-            found[name] = (Column(alias, nullable=True), words)
+            found[name] = (
+                Column(alias, nullable=True),
+                lambda reader, name=name: NullIf(said(name, serializer, reader), Value(""), output_field=models.TextField()),
+            )
         elif isinstance(stored, edtf.EdtfField):
             found[name] = (Column(f"{shown.source}_first", nullable=True), None)
         elif stored.blank and isinstance(stored, TEXTS):

@@ -3,15 +3,15 @@
 from django.utils import timezone
 from knox.auth import TokenAuthentication as KnoxAuthentication
 from rest_framework import permissions
-from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.authentication import SessionAuthentication as DjangoSessionAuthentication
+from rest_framework.exceptions import AuthenticationFailed
 
 
 class TokenAuthentication(KnoxAuthentication):
     """`Authorization: Bearer <token>`."""
 
     def authenticate_credentials(self, token):
-        if not token.isascii():
+        if not (token.isascii() and token.decode().isprintable()):
             raise AuthenticationFailed("Invalid token.")
         return super().authenticate_credentials(token)
 

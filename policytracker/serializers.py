@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError as ModelError
 from django.db import models
@@ -158,6 +157,13 @@ def _between(parts: list[Any]) -> list[Any]:
     return spaced[1:]
 
 
+class Code(serializers.ChoiceField):
+    """One code of a list; a wrong one is told in part, however long it is."""
+
+    def fail(self, key, **values):
+        super().fail(key, **{name: str(value)[:100] for name, value in values.items()})
+
+
 class Uid(serializers.UUIDField):
     """The key of a record without a name; a number is none, although Python could make one of it."""
 
@@ -175,6 +181,7 @@ class RecordSerializer(serializers.ModelSerializer):
     example: dict[str, Any] | None = None
 
     serializer_related_field = Key
+    serializer_choice_field = Code
 
     class Meta:
         model: type[Record]

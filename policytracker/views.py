@@ -28,6 +28,7 @@ from policytracker.serializers import ADDRESSES, Key, Keys, RecordSerializer
 from policytracker.visibility import Publication, Reader
 
 MAX_PAGE, MAX_LIST, COUNTED = 500, 500, 10_000
+PATIENCE = "10s"  # with a request whose first is still at work
 BAD_CURSOR = "This cursor is not one of ours, or belongs to another list or order."
 SHAPE = {"expand", "fields", "omit"}
 LISTING = {"ordering", "cursor", "page_size"}
@@ -379,7 +380,7 @@ class RecordViewSet(GenericViewSet):
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 # The unique key makes a second request wait here until the first has ended, but not for ever.
-                cursor.execute("SET LOCAL lock_timeout = '10s'")
+                cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
                 kept, first = mine.get_or_create(defaults={"body_hash": digest}, user=self.request.user, address=self.request.path, key=key)
                 cursor.execute("SET LOCAL lock_timeout = 0")
         except OperationalError as error:

@@ -3,19 +3,22 @@
 from django.contrib import admin, messages
 from django.db.models import Prefetch
 from django.http import HttpResponseRedirect
+from django.template.response import TemplateResponse
 
 from agreements.admin import CITED, DEADLINE_COLOURS, PublishedColumns
 from agreements.deadlines import DeadlineState
 from policytracker import errors
-from policytracker.admin import BaseInline, RecordAdmin, ask, chip, display, pick, references, themed, visible
+from policytracker.admin import BaseInline, RecordAdmin, ask, chip, display, pick, themed
 from policytracker.models import User
 from policytracker.records import acting
+from policytracker.rows import references, visible
 from policytracker.views import today
 from recommendations import filing, filters, progress, serializers
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Response, Review, Status, UpdateKind
 
 SHOWN = 50  # updates on the page of a recommendation
+TOGETHER = 500  # recommendations to which the same is done at once
 AGREEMENT = pick("agreement", Recommendation._meta.get_field("agreements"))
 STATUS_COLOURS = {"success": list(progress.DONE), "info": [Status.IN_PROGRESS, *progress.CLOSABLE], "warning": [Status.STALLED]}
 LACKS = [(name, name.replace("_", " ")) for name in filters.LACKS]
@@ -65,6 +68,7 @@ class RecommendationAdmin(PublishedColumns, RecordAdmin):
     readonly_fields = ["original_due_on"]
     prepopulated_fields = {"slug": ["key_action"]}
     inlines = [AddresseeInline]
+    actions = ["together"]
 
     status_shown = chip("status", Status, ordering="status", **STATUS_COLOURS)
     deadline_state_shown = chip("deadline_state", DeadlineState, **DEADLINE_COLOURS)
@@ -81,6 +85,26 @@ class RecommendationAdmin(PublishedColumns, RecordAdmin):
 
     def get_queryset(self, request):
         return super().get_queryset(request).annotate(deadline_state=deadline(today()), freshness=freshness(today()))
+
+    @admin.action(description="Assign, set a due day, file a note", permissions=["change"])
+    def together(self, request, queryset):
+        """Do the same to several; each refusal is told, and keeps nothing from the others."""
+        form = filing.TogetherForm(request.POST if "_together" in request.POST else None, request.user, today())
+        chosen = list(queryset[:TOGETHER])
+        if not form.is_valid():
+            context = self.admin_site.each_context(request) | {
+                "title": "Several at once",
+                "opts": self.opts,
+                "form": themed(form),
+                "chosen": chosen,
+            }
+            return TemplateResponse(request, "admin/recommendations/recommendation/together.html", context)
+        refused = {recommendation: sentences for recommendation in chosen if (sentences := form.act(recommendation))}
+        for recommendation, sentences in refused.items():
+            self.message_user(request, f"{recommendation}: {' '.join(sentences)}", messages.ERROR)
+        if done := len(chosen) - len(refused):
+            self.message_user(request, f"Done: {done} of {len(chosen)}.", messages.SUCCESS)
+        return None
 
     # ---- how far it has come
 
@@ -109,12 +133,12 @@ class RecommendationAdmin(PublishedColumns, RecordAdmin):
 
     def move(self, request, object_id):
         """Submit, approve, return, void or throw away one of its updates."""
-        update = ProgressUpdate.objects.visible_to(request.user).filter(recommendation=object_id, pk=request.POST.get("update")).first()
-        if update is None or self.get_object(request, object_id) is None:
+        recommendation = self.get_object(request, object_id)
+        form = filing.MoveForm(request.POST, recommendation, request.user) if recommendation else None
+        if form is None or not form.is_valid():
             return None
         try:
-            done = filing.move(update, request.POST["_move"], request.POST.get("note", ""), by=request.user, today=today())
-            self.message_user(request, done, messages.SUCCESS)
+            self.message_user(request, form.act(today()), messages.SUCCESS)
         except errors.Refused as refused:
             for refusal in refused.refusals:
                 self.message_user(request, refusal.detail, messages.ERROR)
@@ -179,9 +203,15 @@ class AddresseeAdmin(RecordAdmin):
     list_display = ["party", "recommendation", "role", "response_shown", "responded_on"]
     list_filter = [ask("response"), ask("role"), AGREEMENT, pick("party", Addressee._meta.get_field("party"))]
     search_fields = ["uid", "recommendation", "party"]
-    fieldsets = [(None, {"fields": ["recommendation", "party", "role"]}), ("What it answered", {"fields": [("response", "responded_on"), "response_text"]}), CITED]
+    fieldsets = [
+        (None, {"fields": ["recommendation", "party", "role"]}),
+        ("What it answered", {"fields": [("response", "responded_on"), "response_text"]}),
+        CITED,
+    ]
 
-    response_shown = chip("response", Response, success=[Response.ACCEPTED], warning=[Response.ACCEPTED_IN_PART], danger=[Response.REJECTED])
+    response_shown = chip(
+        "response", Response, success=[Response.ACCEPTED], warning=[Response.ACCEPTED_IN_PART], danger=[Response.REJECTED]
+    )
 
 
 class ReadOnly:
@@ -203,13 +233,21 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
     questions = filters.UPDATES
     icon, place = "timeline", 2
     list_display = ["__str__", "recommendation", "kind", "review_shown", "reported_on", "author", "voided"]
-    list_filter = [ask("review"), ask("kind"), ask("status"), AGREEMENT, pick("recommendation", ProgressUpdate._meta.get_field("recommendation")), PEOPLE]
+    list_filter = [
+        ask("review"),
+        ask("kind"),
+        ask("status"),
+        AGREEMENT,
+        pick("recommendation", ProgressUpdate._meta.get_field("recommendation")),
+        PEOPLE,
+    ]
     fieldsets = [
         (None, {"fields": ["uid", "recommendation", ("kind", "status", "progress_percent"), "reported_on", "narrative", "reason"]}),
         ("Whose", {"fields": [("party", "assessed_by", "author"), ("corrects", "closes")]}),
         ("Review", {"fields": [("review", "reviewed_by", "reviewed_at"), "review_note", ("voided_at", "voided_by"), "void_reason"]}),
     ]
     actions = ["approve"]
+    ordering = ["-reported_on", "-id"]  # as the index has it
 
     review_shown = chip("review", Review, success=[Review.APPROVED], warning=[Review.RETURNED], info=[Review.SUBMITTED])
 

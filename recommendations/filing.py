@@ -11,7 +11,7 @@ from django.db import DatabaseError
 
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, Stance
-from policytracker import errors
+from policytracker import edtf, errors
 from policytracker.forms import stale
 from policytracker.models import User
 from policytracker.records import acting
@@ -19,7 +19,7 @@ from policytracker.rows import visible
 from recommendations import progress
 from recommendations.models import Evidence, ProgressUpdate, Recommendation, Status, UpdateKind
 from recommendations.progress import EvidenceRow, Report
-from recommendations.serializers import RecommendationSerializer
+from recommendations.serializers import ProgressUpdateSerializer, RecommendationSerializer
 
 # At which field a person mends what is unmet; the rest concerns no one field.
 PLACES = {
@@ -41,7 +41,9 @@ class EvidenceForm(forms.Form):
     url = forms.URLField(required=False, max_length=2000, label="Or its address", assume_scheme="https")
     title = forms.CharField(required=False, max_length=500, label="Title of what stands there")
     locator = forms.CharField(required=False, max_length=300, label="Where in it", help_text="Page, section, row.")
-    quote = forms.CharField(required=False, max_length=100_000, strip=False, label="Its own words", widget=forms.Textarea(attrs={"rows": 2}))
+    quote = forms.CharField(
+        required=False, max_length=100_000, strip=False, label="Its own words", widget=forms.Textarea(attrs={"rows": 2})
+    )
     stance = forms.ChoiceField(choices=Stance.choices, initial=Stance.SUPPORTS)
     confidence = forms.ChoiceField(choices=Confidence.choices, initial=Confidence.REPORTED)
 
@@ -62,10 +64,14 @@ class ReportForm(forms.Form):
     status = forms.ChoiceField(choices=[("", "—"), *Status.choices], required=False)
     progress_percent = forms.IntegerField(required=False, min_value=0, max_value=100, label="Progress in percent")
     reported_on = forms.DateField(required=False, label="True on", widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
-    narrative = forms.CharField(required=False, max_length=100_000, strip=False, label="What was found", widget=forms.Textarea(attrs={"rows": 3}))
+    narrative = forms.CharField(
+        required=False, max_length=100_000, strip=False, label="What was found", widget=forms.Textarea(attrs={"rows": 3})
+    )
     party = forms.ModelChoiceField(Party.objects.none(), required=False, label="Whose claim")
     reason = forms.CharField(required=False, max_length=100_000, label="Reason", help_text="Where it steps back, or is opened again.")
-    assessed_by = forms.CharField(required=False, max_length=300, label="Found by", help_text="The outside body whose finding it is, if not ours.")
+    assessed_by = forms.CharField(
+        required=False, max_length=300, label="Found by", help_text="The outside body whose finding it is, if not ours."
+    )
     closes = forms.BooleanField(required=False, label="No more is expected")
     draft = forms.BooleanField(required=False, label="Keep it as a draft")
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
@@ -76,7 +82,8 @@ class ReportForm(forms.Form):
         evidence: list[dict[str, Any]] = []
         if revises:
             said = Report.of(revises)
-            first |= {name: getattr(said, name) for name in progress.SAID if name != "corrects"} | {"revises": revises.pk}
+            first |= {name: getattr(said, name) for name in progress.SAID if name != "corrects"}
+            first |= {"revises": revises.pk, "version": revises.version}
             evidence = [{name: getattr(row, name) for name in progress.CITED} for row in said.evidence]
         if not recommendation.updates.standing().exists():
             first["status"] = first["status"] if revises else ""
@@ -87,7 +94,9 @@ class ReportForm(forms.Form):
         self.fields["revises"].queryset = recommendation.updates.visible_to(user).filter(author=user)
         if not progress.roles(user) & progress.EDITORS:
             self.fields["kind"].choices = [(UpdateKind.CLAIM.value, UpdateKind.CLAIM.label)]
-            self.initial |= {"kind": UpdateKind.CLAIM, "status": "", "party": getattr(user.office, "party_id", None)} if hasattr(user, "office") else {}
+            self.initial |= (
+                {"kind": UpdateKind.CLAIM, "status": "", "party": getattr(user.office, "party_id", None)} if hasattr(user, "office") else {}
+            )
 
     def is_valid(self) -> bool:
         return super().is_valid() and self.evidence.is_valid()
@@ -105,7 +114,7 @@ class ReportForm(forms.Form):
         try:
             with acting(self.user, door="admin"):
                 if update := said["revises"]:
-                    update = progress.revise(update, self.report(), **by)
+                    update = progress.revise(update, self.report(), **by, version=said["version"])
                     return update if said["draft"] else progress.submit(update, **by)
                 return progress.report(self.recommendation, self.report(), **by, version=said["version"], submit=not said["draft"])
         except errors.Refused as refused:
@@ -123,9 +132,29 @@ class ReportForm(forms.Form):
         return None
 
     def refuse_stale(self, version: int) -> None:
-        self.add_error(None, stale(self.recommendation, self.cleaned_data["version"], RecommendationSerializer, self.user))
+        seen, update = self.cleaned_data["version"], self.cleaned_data["revises"]
+        serializer = ProgressUpdateSerializer if update else RecommendationSerializer
+        self.add_error(None, stale(update or self.recommendation, seen, serializer, self.user))
         self.data = self.data.copy()
         self.data[self.add_prefix("version")] = str(version)
+
+
+class MoveForm(forms.Form):
+    """A button beside an update, and what was written to it."""
+
+    update = forms.ModelChoiceField(ProgressUpdate.objects.none())
+    _move = forms.ChoiceField(choices=[(name, name) for name in ("submit", "approve", "return", "void", "discard")])
+    note = forms.CharField(required=False, max_length=100_000)
+
+    def __init__(self, data: Any, recommendation: Recommendation, user: User):
+        super().__init__(data)
+        self.user = user
+        self.fields["update"].queryset = recommendation.updates.visible_to(user)
+
+    def act(self, today: date) -> str:
+        """Do it, and say what was done. Raises Refused."""
+        said = self.cleaned_data
+        return move(said["update"], said["_move"], said["note"], by=self.user, today=today)
 
 
 def move(update: ProgressUpdate, name: str, note: str, *, by: User, today: date) -> str:
@@ -148,3 +177,48 @@ def move(update: ProgressUpdate, name: str, note: str, *, by: User, today: date)
                 progress.discard(update, by=by)
                 return "The draft was thrown away."
     return ""
+
+
+class TogetherForm(forms.Form):
+    """What is done to several recommendations at once; what is left empty is left alone."""
+
+    owner = forms.ModelChoiceField(User.objects.none(), required=False, label="Give them an owner", empty_label="—")
+    due_on = forms.CharField(required=False, max_length=11, validators=[edtf.validate], label="Set their due day", help_text=edtf.EXAMPLES)
+    narrative = forms.CharField(
+        required=False, max_length=100_000, strip=False, label="File a note", widget=forms.Textarea(attrs={"rows": 3})
+    )
+    change_reason = forms.CharField(
+        required=False, max_length=2000, label="Reason for the change", help_text="Needed where a due day moves."
+    )
+
+    def __init__(self, data: Any, user: User, today: date):
+        super().__init__(data)
+        self.user, self.today = user, today
+        self.fields["owner"].queryset = User.objects.filter(is_active=True).order_by("username")
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean()
+        if not self.errors and not any(said[name] for name in ("owner", "due_on", "narrative")):
+            raise ValidationError("Say what is to be done.")
+        return said
+
+    def act(self, recommendation: Recommendation) -> list[str]:
+        """Do it to one. Returns why not, and then nothing was done to it."""
+        said = self.cleaned_data
+        given = {name: said[name] for name in ("owner", "due_on") if said[name]}
+        try:
+            with acting(self.user, said["change_reason"], "admin"):
+                for name, value in given.items():
+                    setattr(recommendation, name, value)
+                if given:
+                    recommendation.save(update_fields=list(given))
+                if said["narrative"]:
+                    note = Report(kind=UpdateKind.NOTE, narrative=said["narrative"])
+                    progress.report(recommendation, note, by=self.user, today=self.today)
+        except errors.Refused as refused:
+            return [refusal.detail for refusal in refused.refusals]
+        except DatabaseError as error:
+            if (rule := errors.broken(error)) is None:
+                raise
+            return [rule.sentence]
+        return []

@@ -79,7 +79,9 @@ def distribution(request: HttpRequest) -> list[Share]:
     counts = dict(rows.values_list("status").annotate(Count("pk")))
     total = sum(counts.values())
     found = [status for status in Status if status in counts]
-    return [Share(status, counts[status], 100 * counts[status] / total, listed(Recommendation, {"status": status.value})) for status in found]
+    return [
+        Share(status, counts[status], 100 * counts[status] / total, listed(Recommendation, {"status": status.value})) for status in found
+    ]
 
 
 def deadlines(request: HttpRequest, on: date) -> list[Recommendation]:

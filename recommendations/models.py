@@ -10,7 +10,18 @@ from agreements.models.agreements import officers_agreements, team_agreements
 from agreements.models.sources import Confidence, SourceKind, SourceQuerySet, Stance
 from policytracker.codes import CodeField, Codes
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records import ARCHIVING_HAS_A_REASON, MOVED_DEADLINE_HAS_A_REASON, Due, Guard, Identified, Published, PublishedQuerySet, RecordQuerySet, Text, words_within
+from policytracker.records import (
+    ARCHIVING_HAS_A_REASON,
+    MOVED_DEADLINE_HAS_A_REASON,
+    Due,
+    Guard,
+    Identified,
+    Published,
+    PublishedQuerySet,
+    RecordQuerySet,
+    Text,
+    words_within,
+)
 from policytracker.visibility import Publication, Reader, Role, Visibility
 
 

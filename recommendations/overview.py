@@ -4,8 +4,8 @@ from datetime import date, timedelta
 
 from policytracker.models import User
 from recommendations.deadlines import Freshness, freshness
-from recommendations.progress import REVIEWERS
 from recommendations.models import ProgressUpdate, Recommendation, Review
+from recommendations.progress import REVIEWERS
 
 DUE_WITHIN = 30  # days
 

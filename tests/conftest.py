@@ -1,8 +1,10 @@
 """Users of every role, on a real PostgreSQL."""
 
+from importlib import import_module
+
 import pytest
-from django.contrib.auth.models import Group, Permission
-from django.test import override_settings
+from django.apps import apps
+from django.contrib.auth.models import Group
 
 from agreements.models import PartyOfficer
 from policytracker.models import User
@@ -10,32 +12,18 @@ from policytracker.visibility import Role
 from tests.make import make_party
 
 
-@pytest.fixture(autouse=True, scope="session")
-def quick_passwords():
-    """Making a user costs half a second where its password is hashed as in production."""
-    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
-        yield
-
-
-@pytest.fixture(scope="session")
-def permissions_by_group(django_db_setup, django_db_blocker):
-    """What a migration let each group do."""
-    with django_db_blocker.unblock():
-        return {group.name: list(group.permissions.values_list("content_type__app_label", "codename")) for group in Group.objects.all()}
-
-
 @pytest.fixture(autouse=True)
 def groups(request):
-    """A transactional test leaves every table empty, the groups too: make them again for the next one."""
+    """A transactional test leaves every table empty, the groups of the migration too: make them again for whoever comes next."""
     mark = request.node.get_closest_marker("django_db")
-    if not (mark and mark.kwargs.get("transaction")) and "transactional_db" not in request.fixturenames:
+    if "transactional_db" in request.fixturenames or (mark and mark.kwargs.get("transaction")):
+        request.getfixturevalue("transactional_db")
+    elif mark or "db" in request.fixturenames:
+        request.getfixturevalue("db")
+    else:
         return
-    request.getfixturevalue("transactional_db")
-    allowed = request.getfixturevalue("permissions_by_group")
     if not Group.objects.exists():
-        known = {(p.content_type.app_label, p.codename): p for p in Permission.objects.select_related("content_type")}
-        for name, permissions in allowed.items():
-            Group.objects.create(name=name).permissions.set([known[permission] for permission in permissions])
+        import_module("recommendations.migrations.0002_groups").make_groups(apps, None)
 
 
 def make_user(name: str, *roles: str, **fields) -> User:

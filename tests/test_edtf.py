@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from agreements.models import Agreement
 from policytracker import edtf
+from tests.api.client import Api
+from tests.conftest import make_user
 from tests.make import make_agreement
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +22,12 @@ quietly = settings(deadline=None, suppress_health_check=[HealthCheck.function_sc
 days = st.dates(date(1, 1, 1), date(9999, 12, 31))
 about = st.sampled_from(["", "~"])
 texts = st.builds(lambda day, length, tilde: day.isoformat()[:length] + tilde, days, st.sampled_from([4, 7, 10]), about)
-near = st.builds(lambda day, length, tilde: day.isoformat()[:length] + tilde, st.dates(date(2023, 11, 1), date(2025, 3, 1)), st.sampled_from([4, 7, 10]), about)
+near = st.builds(
+    lambda day, length, tilde: day.isoformat()[:length] + tilde,
+    st.dates(date(2023, 11, 1), date(2025, 3, 1)),
+    st.sampled_from([4, 7, 10]),
+    about,
+)
 
 
 def first(text):
@@ -85,8 +92,14 @@ def test_what_is_no_date_is_refused_by_python_and_by_the_database_alike(db, text
 def test_order_and_ranges_are_those_of_the_earliest_day(db, dates, low, high):
     with transaction.atomic():
         Agreement.objects.bulk_create(Agreement(slug=f"a{n:02}", title="x", expires_on=text) for n, text in enumerate(dates))
-        ordered = list(Agreement.objects.order_by("expires_on_first", "slug").values_list("slug", "expires_on", "expires_on_first", "expires_on_last"))
-        inside = set(Agreement.objects.filter(expires_on_first__gte=edtf.first_day(low), expires_on_first__lte=edtf.last_day(high)).values_list("slug", flat=True))
+        ordered = list(
+            Agreement.objects.order_by("expires_on_first", "slug").values_list("slug", "expires_on", "expires_on_first", "expires_on_last")
+        )
+        inside = set(
+            Agreement.objects.filter(expires_on_first__gte=edtf.first_day(low), expires_on_first__lte=edtf.last_day(high)).values_list(
+                "slug", flat=True
+            )
+        )
         transaction.set_rollback(True)
 
     whole = [(f"a{n:02}", text) for n, text in enumerate(dates)]
@@ -98,11 +111,10 @@ def test_order_and_ranges_are_those_of_the_earliest_day(db, dates, low, high):
 @settings(quietly, max_examples=25)
 @given(st.lists(near | st.just(""), max_size=8), near, near)
 def test_the_api_answers_from_and_to_as_python_would(db, dates, low, high):
-    from tests.api.client import Api
-    from tests.conftest import make_user
-
     with transaction.atomic():
-        Agreement.objects.bulk_create(Agreement(slug=f"a{n:02}", title="x", expires_on=text, publication="published") for n, text in enumerate(dates))
+        Agreement.objects.bulk_create(
+            Agreement(slug=f"a{n:02}", title="x", expires_on=text, publication="published") for n, text in enumerate(dates)
+        )
         client = Api(make_user("reader", "reader"))
         inside = client.keys("agreements/", expires_on__from=low, expires_on__to=high)
         falling = client.keys("agreements/", ordering="-expires_on,slug")
@@ -128,7 +140,10 @@ def test_an_unknown_date_has_no_days(db):
     assert (agreement.expires_on_first, agreement.expires_on_last) == (None, None)
 
 
-@pytest.mark.parametrize(("text", "last_day"), [("2030", date(2030, 12, 31)), ("2028-02", date(2028, 2, 29)), ("2030-02~", date(2030, 2, 28)), ("2030-06-15~", date(2030, 6, 15))])
+@pytest.mark.parametrize(
+    ("text", "last_day"),
+    [("2030", date(2030, 12, 31)), ("2028-02", date(2028, 2, 29)), ("2030-02~", date(2030, 2, 28)), ("2030-06-15~", date(2030, 6, 15))],
+)
 def test_a_deadline_is_in_time_until_its_last_day(db, text, last_day):
     agreement = make_agreement(expires_on=text)
     agreement.refresh_from_db()

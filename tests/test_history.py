@@ -1,12 +1,14 @@
 """What PostgreSQL counts and remembers, against a small model of it: any sequence of changes, in any transactions."""
 
+import threading
+
 import pytest
 from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agreements.models import Sector
-from policytracker.models import Change
+from policytracker.models import Change, User
 from policytracker.records import acting
 from recommendations.models import Recommendation
 from tests.api.client import Api
@@ -88,23 +90,23 @@ def test_versions_and_entries_follow_every_change_of_fields_and_links(transactio
     client = Api(someone())
     entries = client.get(f"recommendations/{recommendation.slug}/history/?page_size=500").json()["results"][::-1]
     assert [entry["version"] for entry in entries] == list(range(1, model.version + 1))
-    keys = lambda links: sorted(f"s{number}" for number in links)  # noqa: E731
+
+    def keys(links):
+        return sorted(f"s{number}" for number in links)
+
     assert [entry["changes"] for entry in entries] == [
-        {n: {"before": keys(b) if n == "sectors" else b, "after": keys(a) if n == "sectors" else a} for n, (b, a) in told.items()} for told in model.told
+        {n: {"before": keys(b) if n == "sectors" else b, "after": keys(a) if n == "sectors" else a} for n, (b, a) in told.items()}
+        for told in model.told
     ]
 
 
 def someone():
-    from policytracker.models import User
-
     return User.objects.filter(username="reader").first() or make_user("reader", "reader")
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_link_counts_after_another_transaction_has_counted():
     """The guard is the transaction, never a clock: ours began first, theirs counts, and then our link must count too."""
-    import threading
-
     sector = Sector.objects.create(code="s", name="S")
     recommendation = Recommendation.objects.create(slug="r", key_action="x")
 
@@ -145,6 +147,8 @@ def test_bulk_and_raw_writes_are_remembered_too():
         cursor.execute("UPDATE agreements_sector SET name = 'U' WHERE code = 's0'")
     Sector.objects.filter(code="s1").delete()
 
-    assert list(Change.objects.filter(tbl="agreements_sector").order_by("id").values_list("op", flat=True)) == ["insert"] * 3 + ["update"] * 4 + ["delete"]
+    assert list(Change.objects.filter(tbl="agreements_sector").order_by("id").values_list("op", flat=True)) == ["insert"] * 3 + [
+        "update"
+    ] * 4 + ["delete"]
     assert Change.objects.filter(op="update").order_by("id").last().before["name"] == "T"
     assert Change.objects.get(op="delete").before["version"] == 2

@@ -65,7 +65,9 @@ def undone(examine):
 
 
 @quietly
-@example([(None, None, "low"), (None, date(2024, 1, 1), "low"), (1, None, "low")], [("update_every", False), ("last_update_on", True)], False, 2)
+@example(
+    [(None, None, "low"), (None, date(2024, 1, 1), "low"), (1, None, "low")], [("update_every", False), ("last_update_on", True)], False, 2
+)
 @given(rows, orders, st.booleans(), sizes)
 def test_the_pages_of_a_list_are_the_list_forwards_and_back(db, values, order, last_descending, size):
     undone(forwards_and_back)(values, order, last_descending, size)
@@ -86,7 +88,9 @@ def forwards_and_back(values, order, last_descending, size):
         last = page(Recommendation.objects.all(), columns, cursor, size, "salt")
         back = walk(columns, size, last.previous, "previous")
         assert [pk for ids in reversed(back) for pk in ids] + last.ids == whole
-        first = page(Recommendation.objects.all(), columns, page(Recommendation.objects.all(), columns, None, size, "salt").next, size, "salt")
+        first = page(
+            Recommendation.objects.all(), columns, page(Recommendation.objects.all(), columns, None, size, "salt").next, size, "salt"
+        )
         again = page(Recommendation.objects.all(), columns, first.previous, size, "salt")
         assert again.ids == pages[0] and again.previous is None
 
@@ -106,7 +110,11 @@ def while_rows_move(values, order, size, data):
     def meanwhile():
         what = data.draw(st.sampled_from(["move", "delete", "add", "nothing"]))
         if what == "add":
-            moved.add(Recommendation.objects.create(slug=f"n{next(new)}", key_action="x", update_every=data.draw(st.sampled_from([None, 1, 3]))).pk)
+            moved.add(
+                Recommendation.objects.create(
+                    slug=f"n{next(new)}", key_action="x", update_every=data.draw(st.sampled_from([None, 1, 3]))
+                ).pk
+            )
         elif what != "nothing" and alive:
             pk = data.draw(st.sampled_from(alive))
             moved.add(pk)
@@ -129,7 +137,11 @@ def test_a_cursor_belongs_to_its_list_and_to_its_order(db):
     make([(None, None, "low")] * 3)
     cursor = page(Recommendation.objects.all(), [Column("id")], None, 1, "salt").next
 
-    for columns, salt in (([Column("id")], "other"), ([Column("id", descending=True)], "salt"), ([Column("priority"), Column("id")], "salt")):
+    for columns, salt in (
+        ([Column("id")], "other"),
+        ([Column("id", descending=True)], "salt"),
+        ([Column("priority"), Column("id")], "salt"),
+    ):
         with pytest.raises(BadCursor):
             page(Recommendation.objects.all(), columns, cursor, 1, salt)
 

@@ -160,5 +160,5 @@ def test_it_is_built_once_and_into_no_register_of_others_unasked(big, monkeypatc
 
     with pytest.raises(SystemExit, match="has agreements"):
         build.main()
-    with pytest.raises(build.CannotBuild, match="already"):
+    with pytest.raises(build.BuildError, match="already"):
         build.build(SIZE)

@@ -188,12 +188,18 @@ def make_hanging(address, **hidden):
             return Addressee.objects.create(recommendation=register("recommendation", make_recommendation), party=make_party("GBR"))
     source = register("source", make_source)
     if "component" in hidden or "component agreement" in hidden:
-        return Citation.objects.create(source=source, component=register("component", make_component, register("component agreement", make_agreement)))
+        return Citation.objects.create(
+            source=source, component=register("component", make_component, register("component agreement", make_agreement))
+        )
     if "participation" in hidden:
         on = make_agreement(**hidden["participation"])
-        return Citation.objects.create(source=source, participation=Participation.objects.create(agreement=on, party=make_party("GBR"), role="host"))
+        return Citation.objects.create(
+            source=source, participation=Participation.objects.create(agreement=on, party=make_party("GBR"), role="host")
+        )
     if "outcome" in hidden:
-        return Citation.objects.create(source=source, outcome=Outcome.objects.create(slug=agreement.slug, agreement=make_agreement(**hidden["outcome"]), statement="x"))
+        return Citation.objects.create(
+            source=source, outcome=Outcome.objects.create(slug=agreement.slug, agreement=make_agreement(**hidden["outcome"]), statement="x")
+        )
     return Citation.objects.create(source=source, agreement=agreement)
 
 
@@ -231,7 +237,13 @@ def test_unfinished_updates_are_read_by_whom_they_concern(db, person, line):
     recommendation = make_recommendation()
     reviewed = {"reviewed_by": people["reviewer"], "reviewed_at": "2025-02-01T00:00:00Z"} if stage in ("approved", "returned") else {}
     update = ProgressUpdate.objects.create(
-        recommendation=recommendation, status="planned", reported_on="2025-01-01", narrative="x", author=people["author"], review=stage, **reviewed
+        recommendation=recommendation,
+        status="planned",
+        reported_on="2025-01-01",
+        narrative="x",
+        author=people["author"],
+        review=stage,
+        **reviewed,
     )
 
     for role, cell in zip(roles, cells, strict=True):
@@ -241,7 +253,9 @@ def test_unfinished_updates_are_read_by_whom_they_concern(db, person, line):
 def test_an_update_of_a_hidden_recommendation_is_hidden_even_from_its_author(db):
     author = make_user("author", Role.ANALYST)
     recommendation = make_recommendation(visibility="restricted")
-    update = ProgressUpdate.objects.create(recommendation=recommendation, status="planned", reported_on="2025-01-01", narrative="x", author=author)
+    update = ProgressUpdate.objects.create(
+        recommendation=recommendation, status="planned", reported_on="2025-01-01", narrative="x", author=author
+    )
 
     assert_exists(Api(author), "progress-updates", update.uid, False)
 

@@ -11,9 +11,10 @@ APPS = ["policytracker", "auth", "agreements", "recommendations"]
 def make_groups(apps, schema_editor):
     for label in APPS:
         config = apps.get_app_config(label)
-        config.models_module = True  # permissions are made after migrate as a rule, which is too late for groups
+        # Permissions are made after migrate as a rule, which is too late for groups.
+        module, config.models_module = getattr(config, "models_module", None), True
         create_permissions(config, apps=apps, verbosity=0)
-        config.models_module = None
+        config.models_module = module
     Group, Permission = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
     group = {name: Group.objects.get_or_create(name=name)[0] for name in GROUPS}
     for permission in Permission.objects.filter(content_type__app_label__in=APPS).select_related("content_type"):

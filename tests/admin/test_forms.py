@@ -1,12 +1,13 @@
 """Forms: the same rules and sentences as everywhere, and nothing that was typed is lost."""
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from agreements.models import Agreement, AgreementRelation, Component, Participation, Party
 from policytracker.models import Change
 from policytracker.records import acting
 from recommendations.models import Recommendation
-from tests.admin.page import add, change, delete, told, typed
+from tests.admin.page import add, change, changes, delete, told, typed
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 
 
@@ -23,7 +24,11 @@ def test_a_change_keeps_who_did_it_why_and_by_which_door(analyst, signed_in):
     assert answer.status_code == 302
     newest = Change.objects.filter(tbl="agreements_agreement", row_id=agreement.pk).latest("id")
     assert newest.changed == {"title": "After"}
-    assert {key: newest.actor[key] for key in ("user", "reason", "door")} == {"user": "analyst", "reason": "the text says so", "door": "admin"}
+    assert {key: newest.actor[key] for key in ("user", "reason", "door")} == {
+        "user": "analyst",
+        "reason": "the text says so",
+        "door": "admin",
+    }
 
 
 def test_a_page_that_is_saved_untouched_changes_nothing(analyst, signed_in):
@@ -266,3 +271,29 @@ def test_status_and_its_companions_are_no_fields_of_the_form(analyst, signed_in)
 
     assert Recommendation.objects.get().status == "not_assessed"
     assert not {"status", "claimed_status", "closed_on", "progress_percent"} & set(form)
+
+
+def test_a_file_is_taken_and_read_only_where_rights_are_asked_for(analyst, reader, signed_in, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    client, source = signed_in(analyst), make_source(slug="paper")
+    paper = SimpleUploadedFile("paper.pdf", b"%PDF-1.4 as it was")
+
+    form = typed(client.get(change(source)))
+    taken = client.post(change(source), form | {"file": paper})
+    refused = client.post(change(source), typed(client.get(change(source))) | {"file": SimpleUploadedFile("paper.exe", b"MZ")})
+
+    source.refresh_from_db()
+    assert taken.status_code == 302
+    assert len(source.sha256) == 64
+    assert "file" in errors_of(refused)
+    for user in (analyst, reader):
+        page = signed_in(user).get(change(source)).content.decode()
+        assert 'href="/api/v1/sources/paper/file/"' in page
+        assert f'href="{source.file.url}"' not in page
+
+
+def test_no_list_counts_all_its_answers(analyst, signed_in):
+    page = signed_in(analyst).get(changes(Agreement, "?_facets=True"), follow=True)
+
+    assert b"Show counts" not in page.content
+    assert not page.context["cl"].add_facets

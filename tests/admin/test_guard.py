@@ -5,7 +5,8 @@ from django.apps import apps
 from django.contrib import admin
 from django.test import RequestFactory
 
-from policytracker.admin import BaseAdmin, BaseInline, Page, RecordAdmin
+from policytracker.admin import BaseAdmin, BaseInline, RecordAdmin
+from policytracker.admin.base import Page
 from policytracker.models import Change, IdempotencyKey
 from policytracker.records import Record
 

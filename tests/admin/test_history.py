@@ -8,15 +8,18 @@ from tests.make import make_agreement, make_recommendation, make_source
 def test_the_history_tells_who_changed_what_and_why_with_the_words_that_went_and_came(analyst, signed_in):
     client = signed_in(analyst)
     agreement = make_agreement(summary="A framework of two participants on mining.")
-    form = typed(client.get(change(agreement))) | {"summary": "A framework of two participants on mining and processing.", "change_reason": "incomplete"}
+    form = typed(client.get(change(agreement))) | {
+        "summary": "A framework of two participants on mining and processing.",
+        "change_reason": "incomplete",
+    }
     client.post(change(agreement), form)
 
     page = client.get(history(agreement)).content.decode()
 
     assert "analyst" in page
     assert "incomplete" in page
-    assert "<del class=\"pt-del\">mining.</del>" in page
-    assert "<ins class=\"pt-ins\">mining and processing.</ins>" in page
+    assert '<del class="pt-del">mining.</del>' in page
+    assert '<ins class="pt-ins">mining and processing.</ins>' in page
 
 
 def test_the_history_is_a_tab_of_the_page(analyst, signed_in):

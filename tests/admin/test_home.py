@@ -10,7 +10,7 @@ from recommendations.progress import EvidenceRow, Report, report, send_back
 from tests.admin.page import listed
 from tests.make import make_recommendation, make_source
 
-TODAY = date.today()  # noqa: DTZ011 - the page asks of today
+TODAY = date.today()
 
 
 def some_work(analyst, reviewer):

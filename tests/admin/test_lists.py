@@ -24,7 +24,7 @@ from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommen
 from tests.admin.page import change, changes, listed
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 
-TODAY = date.today()  # noqa: DTZ011 - the page asks of today
+TODAY = date.today()
 LISTS = [Agreement, AgreementRelation, Citation, Component, FactCheck, FocusArea, Outcome, Participation, Party, Sector, Source]
 LISTS += [Addressee, Evidence, ProgressUpdate, Recommendation]
 

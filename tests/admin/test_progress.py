@@ -7,11 +7,11 @@ import pytest
 from agreements.models import Source
 from policytracker.models import Change
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
-from recommendations.progress import EvidenceRow, Report, report, void
+from recommendations.progress import EvidenceRow, Report, report, revise, void
 from tests.admin.page import change, changes, told
 from tests.make import make_party, make_recommendation, make_source
 
-TODAY = date.today()  # noqa: DTZ011 - the page asks of today
+TODAY = date.today()
 
 
 def filed(page, **said) -> dict[str, object]:
@@ -26,7 +26,9 @@ def test_an_update_is_filed_on_the_page_and_counts_at_once(analyst, signed_in):
     client, recommendation, source = signed_in(analyst), make_recommendation(), make_source(title="A paper")
     page = client.get(change(recommendation))
 
-    said = filed(page, status="in_progress", progress_percent=40, narrative="Begun.", **{"evidence_0-source": source.pk, "evidence_0-quote": "begun"})
+    said = filed(
+        page, status="in_progress", progress_percent=40, narrative="Begun.", **{"evidence_0-source": source.pk, "evidence_0-quote": "begun"}
+    )
     answer = client.post(change(recommendation), said, follow=True)
 
     recommendation.refresh_from_db()
@@ -123,7 +125,12 @@ def test_the_four_axes_stand_side_by_side(reader, analyst, reviewer, signed_in):
     page = signed_in(reader).get(change(recommendation))
     text = " ".join(page.content.decode().split())
 
-    for words in ("<strong>Stalled</strong>", "<strong>Implemented</strong> – Australia", "<strong>Australia</strong>: Accepted in part", "<strong>Overdue</strong>"):
+    for words in (
+        "<strong>Stalled</strong>",
+        "<strong>Implemented</strong> – Australia",
+        "<strong>Australia</strong>: Accepted in part",
+        "<strong>Overdue</strong>",
+    ):
         assert words in text, words
 
 
@@ -145,7 +152,9 @@ def test_a_second_person_decides_where_it_is_asked_for(analyst, reviewer, signed
 
     own = signed_in(analyst).post(change(recommendation), {"_move": "approve", "update": update.pk}, follow=True)
     unexplained = signed_in(reviewer).post(change(recommendation), {"_move": "return", "update": update.pk, "note": ""}, follow=True)
-    returned = signed_in(reviewer).post(change(recommendation), {"_move": "return", "update": update.pk, "note": "Who says so?"}, follow=True)
+    returned = signed_in(reviewer).post(
+        change(recommendation), {"_move": "return", "update": update.pk, "note": "Who says so?"}, follow=True
+    )
 
     assert "Somebody other than its author must approve it." in told(own)
     assert "Tell its author why it is returned." in told(unexplained)
@@ -225,3 +234,69 @@ def test_voided_updates_are_read_on_pages_of_their_own(analyst, reviewer, signed
     assert b"wrong record" in page.content
     assert b'name="_save"' not in page.content
     assert signed_in(analyst).post(change(update), {"narrative": "x"}).status_code == 403
+
+
+def test_nonsense_sent_to_the_page_is_no_error_of_ours(analyst, signed_in):
+    client, recommendation = signed_in(analyst), make_recommendation()
+
+    for nonsense in (
+        {"_move": "approve", "update": "x"},
+        {"_move": "explode", "update": "1"},
+        {"_move": "approve"},
+        {"_report": "1"},
+        {"_report": "1", "evidence-TOTAL_FORMS": "999999999", "evidence-INITIAL_FORMS": "0"},
+        {"_report": "1", "report-revises": "x", "report-version": "x", "report-narrative": "\0"},
+    ):
+        assert client.post(change(recommendation), nonsense).status_code == 200, nonsense
+    assert client.post("/admin/recommendations/recommendation/x/change/", {"_move": "approve", "update": "1"}).status_code == 302
+
+
+def test_an_update_that_was_changed_elsewhere_is_not_changed_over_it(analyst, reviewer, signed_in):
+    recommendation, client = make_recommendation(), signed_in(analyst)
+    update = report(recommendation, Report(status="planned", narrative="First."), by=analyst, today=TODAY, submit=False)
+    said = filed(client.get(f"{change(recommendation)}?revise={update.pk}"), narrative="typed with care")
+    revise(update, Report(status="planned", narrative="Second."), by=analyst, today=TODAY)
+
+    refused = client.post(change(recommendation), said)
+
+    update.refresh_from_db()
+    assert update.narrative == "Second."
+    assert "narrative: First. → Second." in refused.context["report"].errors["__all__"][0]
+    assert b"typed with care" in refused.content
+
+
+def together(client, recommendations, **said):
+    chosen = {"action": "together", "_selected_action": [recommendation.pk for recommendation in recommendations]}
+    return client.post(changes(Recommendation), chosen | said, follow=True)
+
+
+def test_several_are_given_an_owner_a_due_day_and_a_note_at_once(analyst, signed_in):
+    client, several = signed_in(analyst), [make_recommendation() for _ in range(3)]
+
+    asked = together(client, several)
+    empty = together(client, several, _together="1")
+    done = together(client, several, _together="1", owner=analyst.pk, due_on="2031", narrative="Asked the ministry.")
+
+    assert asked.context["chosen"] == several
+    assert empty.context["form"].errors == {"__all__": ["Say what is to be done."]}
+    assert "Done: 3 of 3." in told(done)
+    assert list(Recommendation.objects.values_list("owner__username", "due_on")) == [("analyst", "2031")] * 3
+    assert list(ProgressUpdate.objects.values_list("kind", "narrative", "review")) == [("note", "Asked the ministry.", "approved")] * 3
+
+
+def test_of_several_each_refusal_is_told_and_keeps_nothing_from_the_others(analyst, signed_in):
+    client, late, free = signed_in(analyst), make_recommendation(due_on="2030"), make_recommendation()
+
+    answer = together(client, [late, free], _together="1", due_on="2031")
+
+    assert f"{late}: Say why the due day changes." in told(answer)
+    assert "Done: 1 of 2." in told(answer)
+    assert set(Recommendation.objects.values_list("slug", "due_on")) == {(late.slug, "2030"), (free.slug, "2031")}
+
+
+def test_a_reader_does_nothing_to_several(reader, signed_in):
+    recommendation = make_recommendation()
+
+    together(signed_in(reader), [recommendation], _together="1", due_on="2031")
+
+    assert Recommendation.objects.get().due_on == ""

@@ -12,7 +12,9 @@ from tests.make import make_agreement, make_recommendation
 
 PEOPLE = [User, Group, Token, PartyOfficer]
 READ_ONLY = [ProgressUpdate, Evidence]
-DOMAIN = [model for model in admin.site._registry if model._meta.app_label in ("agreements", "recommendations") and model is not PartyOfficer]
+DOMAIN = [
+    model for model in admin.site._registry if model._meta.app_label in ("agreements", "recommendations") and model is not PartyOfficer
+]
 WRITERS = ["analyst", "reviewer", "administrator"]
 
 
@@ -76,3 +78,25 @@ def test_a_user_without_a_group_sees_nothing(db, signed_in):
     assert client.get("/admin/").status_code == 200
     assert client.get(changes(Recommendation)).status_code == 403
     assert client.get(change(recommendation)).status_code == 403
+
+
+def test_an_administrator_makes_a_user_and_says_for_whom_they_act(administrator, signed_in, australia):
+    client = signed_in(administrator)
+    officer_group = Group.objects.get(name="party officer")
+
+    client.post(
+        add(User), {"username": "maria", "password1": "a long pass phrase", "password2": "a long pass phrase", "usable_password": "true"}
+    )
+    maria = User.objects.get(username="maria")
+    form = {
+        field.name: field.value() for field in client.get(change(maria)).context["adminform"].form if field.value() not in (None, False)
+    }
+    form = {name: value for name, value in form.items() if not name.startswith(("last_login", "date_joined", "password"))}
+    client.post(change(maria), form | {"groups": [officer_group.pk], "is_staff": "on"})
+    client.post(add(PartyOfficer), {"user": maria.pk, "party": australia.pk})
+
+    maria.refresh_from_db()
+    assert maria.is_staff
+    assert set(maria.groups.all()) == {officer_group}
+    assert maria.office.party == australia
+    assert client.get(f"{change(maria).removesuffix('change/')}password/").status_code == 200

@@ -1,12 +1,13 @@
 """The questions that every list answers, in one grammar (API.md 3)."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
-from agreements.models import Participation
+from agreements.models import Citation, Participation
 from policytracker.views import today
-from recommendations.models import Addressee
+from recommendations.models import Addressee, ProgressUpdate
+from recommendations.progress import EvidenceRow, Report, report
 from tests.api.world import RESOURCES
 from tests.conftest import make_user
 from tests.make import make_agreement, make_component, make_recommendation, make_source
@@ -74,10 +75,6 @@ def test_times_and_version_can_be_asked_for(world, as_reader, address):
 
 
 def test_the_days_of_an_update_can_be_asked_for(world, as_reader, analyst):
-    from datetime import date
-
-    from recommendations.progress import Report, report
-
     made = report(world.act, Report(status="in_progress", narrative="Begun.", progress_percent=40), by=analyst, today=date(2025, 3, 1))
     uid = [str(made.uid)]
 
@@ -89,8 +86,10 @@ def test_the_days_of_an_update_can_be_asked_for(world, as_reader, analyst):
     ):  # fmt: skip
         assert as_reader.keys("progress-updates/", **question) == uid, question
     for question in (
-        {"reported_on__from": "2025-03-02"}, {"progress_percent__to": 39}, {"closes": "true"}, {"agreement": "quad"}, {"reported_on__not": "2025-03-01"},
-        {"progress_percent__not": 40}, {"party__empty": "false"}, {"author__not": "analyst"}, {"review": "draft"}, {"voided_at__from": "2020-01-01"},
+        {"reported_on__from": "2025-03-02"}, {"progress_percent__to": 39}, {"closes": "true"}, {"agreement": "quad"},
+        {"reported_on__not": "2025-03-01"},
+        {"progress_percent__not": 40}, {"party__empty": "false"}, {"author__not": "analyst"}, {"review": "draft"},
+        {"voided_at__from": "2020-01-01"},
     ):  # fmt: skip
         assert as_reader.keys("progress-updates/", **question) == [], question
     for name, value in (
@@ -109,7 +108,21 @@ def test_several_values_are_any_of_them_and_several_parameters_all(world, as_rea
     assert as_reader.keys("agreements/", kind=["treaty", "charter"], slug__not="a0", legal_force="binding") == ["a1"]
 
 
-@pytest.mark.parametrize(("address", "name"), [("agreements", "title"), ("agreements", "short_title"), ("agreements", "slug"), ("parties", "name"), ("parties", "code"), ("sectors", "code"), ("sources", "title"), ("components", "title"), ("recommendations", "key_action"), ("recommendations", "slug")])
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("agreements", "title"),
+        ("agreements", "short_title"),
+        ("agreements", "slug"),
+        ("parties", "name"),
+        ("parties", "code"),
+        ("sectors", "code"),
+        ("sources", "title"),
+        ("components", "title"),
+        ("recommendations", "key_action"),
+        ("recommendations", "slug"),
+    ],
+)
 def test_words_within_the_indexed_texts_are_found_in_capitals_or_not(world, as_analyst, address, name):
     resource = RESOURCES[address]
     body = resource.required | {name: "Xt-says_50" if name in ("slug", "code") else "Xt says 50% \\ more_or less"}
@@ -129,7 +142,9 @@ def test_sources_are_asked_whether_they_have_a_file(world, as_reader):
     assert as_reader.keys("sources/", file__empty="false") == as_reader.keys("sources/", sha256="ab") == ["gazette"]
 
 
-@pytest.mark.parametrize(("address", "name"), [("agreements", "summary"), ("recommendations", "details"), ("agreements", "kind"), ("sources", "publisher")])
+@pytest.mark.parametrize(
+    ("address", "name"), [("agreements", "summary"), ("recommendations", "details"), ("agreements", "kind"), ("sources", "publisher")]
+)
 def test_words_within_other_texts_are_not_asked_for(world, as_reader, address, name):
     refused(as_reader, address, f"{name}__contains")
 
@@ -139,7 +154,9 @@ def test_partial_dates_are_within_what_they_can_mean(world, as_reader):
         make_recommendation(slug=f"due-{due.strip('~') or 'never'}", due_on=due)
 
     def asked(**question):
-        return [key.removeprefix("due-") for key in as_reader.keys("recommendations/", slug__contains="due-", ordering="due_on", **question)]
+        return [
+            key.removeprefix("due-") for key in as_reader.keys("recommendations/", slug__contains="due-", ordering="due_on", **question)
+        ]
 
     assert asked(due_on__from="2030", due_on__to="2030") == ["2030", "2030-06", "2030-06-15"]
     assert asked(due_on__from="2030-06-02") == ["2030-06-15", "2031"]
@@ -166,7 +183,9 @@ def test_references_are_asked_for_by_key(world, as_reader):
     assert as_reader.keys("recommendations/", sectors=["water", "energy"]) == ["act"]
     assert as_reader.keys("recommendations/", sectors__not="water") == ["later"]
     assert as_reader.keys("recommendations/", sectors__empty="true") == ["later"]
-    assert as_reader.keys("recommendations/", agreements="aukus") == as_reader.keys("recommendations/", agreement=["aukus", "quad"]) == ["act"]
+    assert (
+        as_reader.keys("recommendations/", agreements="aukus") == as_reader.keys("recommendations/", agreement=["aukus", "quad"]) == ["act"]
+    )
     assert as_reader.keys("components/", agreement="aukus") == ["pillar-one"]
     assert as_reader.keys("components/", parent__empty="true", agreement__not="quad") == ["pillar-one"]
     assert as_reader.list("recommendations/", sectors=["water", "energy"])["count"] == 1
@@ -187,8 +206,6 @@ def test_a_party_takes_part_unless_it_is_only_named(world, as_reader):
 
 
 def test_agreement_means_the_nearest_agreement_of_each_record(world, as_reader):
-    from agreements.models import Citation
-
     others = {
         "component": Citation.objects.create(source=world.gazette, component=world.part),
         "participation": Citation.objects.create(source=world.gazette, participation=world.participation),
@@ -198,7 +215,11 @@ def test_agreement_means_the_nearest_agreement_of_each_record(world, as_reader):
 
     assert set(as_reader.keys("citations/", agreement="aukus")) == {str(c.uid) for c in [world.citation, *others.values()]}
     assert as_reader.keys("citations/", agreement="quad") == [str(elsewhere.uid)]
-    assert as_reader.keys("agreement-relations/", agreement="aukus") == as_reader.keys("agreement-relations/", agreement="quad") == [str(world.relation.uid)]
+    assert (
+        as_reader.keys("agreement-relations/", agreement="aukus")
+        == as_reader.keys("agreement-relations/", agreement="quad")
+        == [str(world.relation.uid)]
+    )
     assert as_reader.keys("addressees/", agreement="aukus") == [str(world.addressee.uid)]
     assert as_reader.keys("addressees/", agreement="quad") == []
     for address in ("participations", "components", "outcomes", "fact-checks"):
@@ -229,12 +250,15 @@ def test_what_somebody_left_behind_is_still_found_by_their_name(world, as_reader
 @pytest.mark.parametrize(
     ("address", "parameter", "value"),
     [
-        ("agreements", "kind", "pact"), ("agreements", "kind", ""), ("agreements", "status__not", "TREATY"), ("agreements", "publication", "secret"),
-        ("agreements", "expires_on", "20-10-2025"), ("agreements", "expires_on__from", "2025-13"), ("agreements", "expires_on__to", "2025-02-30"),
+        ("agreements", "kind", "pact"), ("agreements", "kind", ""), ("agreements", "status__not", "TREATY"),
+        ("agreements", "publication", "secret"),
+        ("agreements", "expires_on", "20-10-2025"), ("agreements", "expires_on__from", "2025-13"),
+        ("agreements", "expires_on__to", "2025-02-30"),
         ("agreements", "expires_on__to", ""), ("agreements", "expires_on__from", "tomorrow"), ("agreements", "sectors", "nothing"),
         ("agreements", "sectors__not", "nothing"), ("agreements", "lead", "stranger"), ("agreements", "short_title__empty", "yes"),
         ("agreements", "sectors__empty", ""), ("agreements", "created_at__from", "soon"), ("agreements", "version", "1.5"),
-        ("agreements", "version__from", "9" * 30), ("agreements", "version", "١"), ("agreements", "title", "x\0"), ("agreements", "title__contains", "\0"),
+        ("agreements", "version__from", "9" * 30), ("agreements", "version", "١"), ("agreements", "title", "x\0"),
+        ("agreements", "title__contains", "\0"),
         ("agreements", "title", "x" * 501), ("components", "position__from", "first"), ("components", "position", "-99999999999"),
         ("participations", "uid", "not-a-uuid"), ("sources", "retrieved_on__from", "2025"), ("sources", "retrieved_on", "2025-02-30"),
         ("recommendations", "due_within", "-1"), ("recommendations", "due_within", "3651"), ("recommendations", "due_within", "ten"),
@@ -247,7 +271,31 @@ def test_a_value_that_means_nothing_is_refused_with_a_sentence(world, as_reader,
     assert refused(as_reader, address, parameter, value)
 
 
-@pytest.mark.parametrize("parameter", ["colour", "title__like", "agreements__slug", "id", "pk", "team__username", "expires_on_first", "lead__password", "sectors__from", "title__from", "from", "cursor2", "format", "q", "on", "as_of", "claim_differs", "awaiting_approval", "x\0", ""])
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        "colour",
+        "title__like",
+        "agreements__slug",
+        "id",
+        "pk",
+        "team__username",
+        "expires_on_first",
+        "lead__password",
+        "sectors__from",
+        "title__from",
+        "from",
+        "cursor2",
+        "format",
+        "q",
+        "on",
+        "as_of",
+        "claim_differs",
+        "awaiting_approval",
+        "x\0",
+        "",
+    ],
+)
 def test_an_unknown_parameter_is_refused_by_its_name(world, as_reader, parameter):
     for address in ("agreements/", "agreements/aukus/", "agreements/aukus/history/", "recommendations/"):
         response = as_reader.get(address, {parameter: "csv"})
@@ -272,7 +320,8 @@ def test_a_key_that_one_may_not_read_is_unknown_in_the_same_words(world, as_read
     make_recommendation(slug="draft", publication="draft")
 
     for address, parameter, key in (
-        ("components", "agreement", "secret"), ("recommendations", "agreements", "secret"), ("recommendations", "agreements__not", "secret"),
+        ("components", "agreement", "secret"), ("recommendations", "agreements", "secret"),
+        ("recommendations", "agreements__not", "secret"),
         ("citations", "source", "paper"), ("recommendations", "components", "part"), ("recommendations", "parent", "draft"),
         ("recommendations", "superseded_by__not", "draft"), ("agreement-relations", "to", "secret"), ("citations", "agreement", "secret"),
         ("addressees", "recommendation", "draft"), ("fact-checks", "correcting_source", "paper"),
@@ -389,13 +438,12 @@ def test_the_deadline_of_a_component_knows_its_anchor(world, as_reader):
 
 
 def test_without_finds_what_is_lacking(world, as_reader, analyst):
-    from recommendations.models import ProgressUpdate
-    from recommendations.progress import EvidenceRow, Report, report
-
     whole = make_recommendation(slug="whole", owner=analyst, due_on="2030")
     make_recommendation(slug="draft-update")
     Addressee.objects.create(recommendation=whole, party=world.gbr, response="noted")
-    report(whole, Report(status="in_progress", narrative="Begun.", evidence=(EvidenceRow(source=world.gazette),)), by=analyst, today=today())
+    report(
+        whole, Report(status="in_progress", narrative="Begun.", evidence=(EvidenceRow(source=world.gazette),)), by=analyst, today=today()
+    )
     told = make_recommendation(slug="told")
     report(told, Report(kind="note", narrative="Heard of."), by=analyst, today=today())
     ProgressUpdate.objects.create(recommendation=world.later, status="planned", reported_on=today(), narrative="Draft.")

@@ -64,7 +64,12 @@ def test_a_put_that_leaves_them_out_keeps_them_too(secrets, as_analyst, as_admin
     after = as_administrator.get("recommendations/act/").json()
 
     assert (after["agreements"], after["components"]) == (["secret"], ["secret-part"])
-    assert (after["parent"], after["source"], after["locator"], after["quote"]) == ("secret-act", "secret-source", "p. 9", "the secret words")
+    assert (after["parent"], after["source"], after["locator"], after["quote"]) == (
+        "secret-act",
+        "secret-source",
+        "p. 9",
+        "the secret words",
+    )
 
 
 def test_links_that_one_sees_change_among_those_that_one_does_not(secrets, as_analyst, as_administrator):
@@ -109,7 +114,12 @@ def test_a_hidden_source_blanks_its_words_wherever_it_is_cited(secrets, as_analy
 
 
 def test_the_words_of_a_hidden_source_are_not_found_by_asking(secrets, as_analyst, as_administrator):
-    for question in ({"locator": "p. 9"}, {"quote": "the secret words"}, {"source__empty": "false", "quote__empty": "false"}, {"locator__empty": "false"}):
+    for question in (
+        {"locator": "p. 9"},
+        {"quote": "the secret words"},
+        {"source__empty": "false", "quote__empty": "false"},
+        {"locator__empty": "false"},
+    ):
         assert as_administrator.keys("recommendations/", **question) == ["act"], question
         assert as_analyst.keys("recommendations/", **question) == [], question
     for question in ({"parent__empty": "false"}, {"source__empty": "false"}):
@@ -120,7 +130,11 @@ def test_the_words_of_a_hidden_source_are_not_found_by_asking(secrets, as_analys
 def test_the_order_by_the_words_of_a_hidden_source_tells_nothing(secrets, as_analyst, as_administrator):
     as_administrator.patch("recommendations/later/", {"source": "gazette", "quote": "their words", "locator": "p. 8"})
 
-    assert as_administrator.keys("recommendations/", ordering="-quote") == as_administrator.keys("recommendations/", ordering="locator") == ["later", "act", "secret-act"]
+    assert (
+        as_administrator.keys("recommendations/", ordering="-quote")
+        == as_administrator.keys("recommendations/", ordering="locator")
+        == ["later", "act", "secret-act"]
+    )
     for by in ("quote", "-quote", "locator", "-locator", "source", "-source"):
         assert as_analyst.keys("recommendations/", ordering=by) == ["later", "act"], by
     for by in ("parent", "superseded_by"):
@@ -144,7 +158,14 @@ def test_relations_to_what_is_hidden_are_not_shown(secrets, as_analyst, as_admin
 
 def test_what_is_hidden_cannot_be_referred_to_and_is_unknown_in_the_same_words(secrets, as_analyst):
     bodies = {
-        "recommendations": {"slug": "n", "key_action": "x", "agreements": ["secret"], "components": ["secret-part"], "parent": "secret-act", "source": "secret-source"},
+        "recommendations": {
+            "slug": "n",
+            "key_action": "x",
+            "agreements": ["secret"],
+            "components": ["secret-part"],
+            "parent": "secret-act",
+            "source": "secret-source",
+        },
         "components": {"slug": "n", "agreement": "secret", "title": "x"},
         "participations": {"agreement": "secret", "party": "AUS", "role": "host"},
         "citations": {"source": "secret-source", "agreement": "secret"},
@@ -154,7 +175,10 @@ def test_what_is_hidden_cannot_be_referred_to_and_is_unknown_in_the_same_words(s
     }
     for address, body in bodies.items():
         hidden = as_analyst.post(f"{address}/", body)
-        missing = as_analyst.post(f"{address}/", {n: ([v[0].replace("secret", "absent")] if isinstance(v, list) else v.replace("secret", "absent")) for n, v in body.items()})
+        missing = as_analyst.post(
+            f"{address}/",
+            {n: ([v[0].replace("secret", "absent")] if isinstance(v, list) else v.replace("secret", "absent")) for n, v in body.items()},
+        )
         assert hidden.status_code == missing.status_code == 400
         assert hidden.content.replace(b"secret", b"absent") == missing.content
         assert set(hidden.json()) == {n for n, v in body.items() if "secret" in str(v)}

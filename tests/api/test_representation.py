@@ -2,17 +2,22 @@
 
 import json
 import re
+from datetime import date
 
 import pytest
 from rest_framework.test import APIRequestFactory
 
 from policytracker.api import RESOURCES as VIEWS
-from tests.api.client import Api
-from tests.api.world import HEAD, RESOURCES, UPDATE
-from tests.conftest import make_user
+from policytracker.records import Record
+from policytracker.serializers import Key, Keys
 from policytracker.visibility import Role
+from recommendations.progress import EvidenceRow, Report, report
+from tests.api.client import Api
+from tests.api.world import HEAD, PARTICIPATION, RESOURCES, UPDATE
+from tests.conftest import make_user
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+TEXTS = {"sha256"} | {name for resource in RESOURCES.values() for name, value in resource.defaults.items() if value == ""}
 each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
 
 
@@ -55,7 +60,9 @@ def test_what_is_written_is_what_is_read(world, people, as_analyst, resource):
 @pytest.mark.parametrize("role", Role.values)
 def test_the_statement_writes_what_the_serializer_would(world, people, as_administrator, resource, role):
     """The JSON of PostgreSQL against Django REST framework's own, field by field and in the same order."""
-    made = as_administrator.post(f"{resource.address}/", resource.full | ({"publication": "published"} if resource.published else {})).json()
+    made = as_administrator.post(
+        f"{resource.address}/", resource.full | ({"publication": "published"} if resource.published else {})
+    ).json()
     reader = make_user("somebody", role)
     view = VIEWS[resource.address]
     record = view.serializer_class.Meta.model.objects.get(**{resource.key: made[resource.key]})
@@ -68,19 +75,10 @@ def test_the_statement_writes_what_the_serializer_would(world, people, as_admini
     computed = {"url", *resource.computed}
     assert [name for name in shown if name not in computed] == [name for name in plain if name not in computed]
     for name in set(shown) - {"created_at", "updated_at", *computed}:
-        assert shown[name] == (plain[name] if plain[name] != "" or name in TEXT_FIELDS else None), name
-
-
-TEXT_FIELDS = {
-    name for resource in RESOURCES.values() for name, value in resource.defaults.items() if value == ""
-} | {"sha256"}  # fmt: skip
+        assert shown[name] == (plain[name] if plain[name] != "" or name in TEXTS else None), name
 
 
 def test_an_update_shows_its_evidence_and_who_has_read_it(world, as_reader, analyst):
-    from datetime import date
-
-    from recommendations.progress import EvidenceRow, Report, report
-
     rows = (EvidenceRow(source=world.communique, locator="p. 1", quote="so"), EvidenceRow(source=world.gazette, stance="contradicts"))
     made = report(world.act, Report(status="in_progress", narrative="Begun.", evidence=rows), by=analyst, today=date(2025, 3, 1))
 
@@ -124,7 +122,11 @@ def test_a_relation_is_read_from_both_ends_in_the_word_of_each(world, as_analyst
 
 
 def test_fields_gives_exactly_these_in_this_order(world, as_reader):
-    assert list(as_reader.get("agreements/aukus/?fields=title,slug,sectors").json().items()) == [("title", "AUKUS"), ("slug", "aukus"), ("sectors", [])]
+    assert list(as_reader.get("agreements/aukus/?fields=title,slug,sectors").json().items()) == [
+        ("title", "AUKUS"),
+        ("slug", "aukus"),
+        ("sectors", []),
+    ]
     assert [list(row) for row in as_reader.list("agreements/", fields="status,slug")["results"]] == [["status", "slug"]] * 2
 
 
@@ -155,7 +157,7 @@ def test_expand_tells_a_reference_in_full_where_it_stands(world, as_analyst, peo
     recommendation = as_analyst.get(
         "recommendations/new-recommendation/?expand=agreements,components,sectors,parent,made_by,source,focus_area,superseded_by"
     ).json()
-    cited = as_analyst.post("citations/", {"source": "gazette", "participation": RESOURCES_PARTICIPATION}).json()["uid"]
+    cited = as_analyst.post("citations/", {"source": "gazette", "participation": PARTICIPATION}).json()["uid"]
     participation = as_analyst.get(f"citations/{cited}/?expand=participation,agreement").json()
     outcome = as_analyst.post("citations/?expand=outcome,source", {"source": "communique", "outcome": "safer"}).json()
 
@@ -171,13 +173,10 @@ def test_expand_tells_a_reference_in_full_where_it_stands(world, as_analyst, peo
     assert recommendation["source"] == {"slug": "communique", "title": "Communiqué", "url": f"{base}/sources/communique/"}
     assert recommendation["focus_area"] == {"code": "capital", "name": "Capital", "url": f"{base}/focus-areas/capital/"}
     line = participation["participation"]
-    assert set(line) == {"uid", "title", "url"} and line["uid"] == RESOURCES_PARTICIPATION
+    assert set(line) == {"uid", "title", "url"} and line["uid"] == PARTICIPATION
     assert "AUS" in line["title"] and participation["agreement"] is None
     assert outcome["outcome"] == {"slug": "safer", "title": "Safer", "url": f"{base}/outcomes/safer/"}
     assert outcome["source"]["slug"] == "communique"
-
-
-RESOURCES_PARTICIPATION = "11111111-1111-4111-8111-111111111111"
 
 
 @pytest.mark.parametrize("name", ["lead", "team", "title", "relations", "slug"])
@@ -192,9 +191,6 @@ def test_every_reference_can_be_expanded_and_is_otherwise_the_same(world, people
     made = as_analyst.post(f"{resource.address}/", resource.full).json()
     view = VIEWS[resource.address]
     fields = view.serializer_class().fields
-    from policytracker.records import Record
-    from policytracker.serializers import Key, Keys
-
     references = [n for n, f in fields.items() if isinstance(f, Key | Keys) and issubclass(getattr(f, "child_relation", f).model, Record)]
 
     for role in ("analyst", "somebody"):
@@ -214,7 +210,14 @@ def test_every_reference_can_be_expanded_and_is_otherwise_the_same(world, people
 
 
 def test_what_is_not_there_is_404_with_a_code(world, as_reader):
-    for address in ("agreements/nothing/", "agreements/not a slug/", "participations/nothing/", "agreements/%00/", "agreements/%ff/", f"participations/{'1' * 5000}/"):
+    for address in (
+        "agreements/nothing/",
+        "agreements/not a slug/",
+        "participations/nothing/",
+        "agreements/%00/",
+        "agreements/%ff/",
+        f"participations/{'1' * 5000}/",
+    ):
         response = as_reader.get(address)
         assert response.status_code == 404, address
         assert set(response.json()) == {"code", "detail"}

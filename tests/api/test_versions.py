@@ -2,12 +2,14 @@
 
 import threading
 from datetime import timedelta
+from functools import partial
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from agreements.models import Agreement, Sector
+from policytracker import views
 from policytracker.models import IdempotencyKey
 from tests.api.client import Api
 from tests.api.world import RESOURCES
@@ -28,7 +30,9 @@ def people(request):
 def test_every_answer_of_one_record_has_its_version_as_the_tag(world, as_analyst, resource):
     made = as_analyst.post(f"{resource.address}/", resource.full)
     at = resource.at(made.json())
-    name = {"parties": "name", "outcomes": "statement"}.get(resource.address) or next(n for n, value in resource.defaults.items() if value == "")
+    name = {"parties": "name", "outcomes": "statement"}.get(resource.address) or next(
+        n for n, value in resource.defaults.items() if value == ""
+    )
     changed = as_analyst.patch(at, {name: "changed"})
     put = as_analyst.put(at, changed.json() | {name: "changed again"})
 
@@ -53,12 +57,9 @@ def stale(response):
     assert (response.json()["code"], response.json()["current_version"]) == ("stale", 3)
 
 
-@pytest.mark.parametrize("tag", ['"2"', '"4"', "2", 'W/"2"', '"1", "2"', '"03"', '"3', "nonsense", '""', "", '"*"'])
+@pytest.mark.parametrize("tag", ['"2"', '"4"', "2", 'W/"2"', '"1", "2"', '"03"', "nonsense", '""', "", '"*"'])
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
 def test_a_write_over_another_version_is_stale(third, as_analyst, method, tag):
-    if tag == '"3':
-        return  # half a tag of the present version: any answer but a failure is as good
-
     stale(getattr(as_analyst, method)(third, {"title": "D"}, HTTP_IF_MATCH=tag))
 
     assert Agreement.objects.get(slug="third").title == "C"
@@ -222,7 +223,7 @@ def codes(answers):
 def test_of_two_who_take_one_key_one_is_told_that_it_is_taken(two):
     for number in range(8):
         body = {"slug": f"race-{number}", "title": "Race"}
-        answers = at_once(*(lambda client=client: client.post("agreements/", body) for client in two))
+        answers = at_once(*(partial(client.post, "agreements/", body) for client in two))
         assert codes(answers) == [201, 400], [a.content for a in answers]
         (refused,) = [answer for answer in answers if answer.status_code == 400]
         assert list(refused.json()) == ["slug"] and "already" in refused.json()["slug"][0]
@@ -232,7 +233,7 @@ def test_of_two_who_take_one_key_one_is_told_that_it_is_taken(two):
 def test_one_key_in_several_threads_makes_one_record(two):
     for number in range(5):
         body = {"code": f"s{number}", "name": "S"}
-        answers = at_once(*(lambda: Api(two[0].user).post("sectors/", body, HTTP_IDEMPOTENCY_KEY=f"k{number}") for _ in range(4)))
+        answers = at_once(*(partial(Api(two[0].user).post, "sectors/", body, HTTP_IDEMPOTENCY_KEY=f"k{number}") for _ in range(4)))
         assert codes(answers) == [201] * 4, [a.content for a in answers]
         assert len({answer.content for answer in answers}) == 1
         assert sum("Idempotent-Replayed" in answer for answer in answers) == 3
@@ -240,10 +241,34 @@ def test_one_key_in_several_threads_makes_one_record(two):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_request_whose_first_is_long_at_work_is_told_so(two, monkeypatch):
+    monkeypatch.setattr(views, "PATIENCE", "200ms")
+    entered, ended = threading.Event(), threading.Event()
+
+    def slow():
+        with transaction.atomic():
+            IdempotencyKey.objects.create(user=two[0].user, address="/api/v1/sectors/", key="k", body_hash="x")
+            entered.set()
+            ended.wait(10)
+
+    def second():
+        entered.wait(10)
+        answer = two[0].post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY="k")
+        ended.set()
+        return answer
+
+    _, answer = at_once(slow, second)
+
+    assert answer.status_code == 409 and answer.json()["code"] == "in_progress"
+
+
+@pytest.mark.django_db(transaction=True)
 def test_of_two_who_write_over_one_version_one_is_stale(two):
     for number in range(5):
         agreement = make_agreement(slug=f"a{number}")
-        answers = at_once(*(lambda client=client: client.patch(f"agreements/a{number}/", {"title": client.user.username}, HTTP_IF_MATCH='"1"') for client in two))
+        bodies = [{"title": client.user.username} for client in two]
+        pairs = zip(two, bodies, strict=True)
+        answers = at_once(*(partial(client.patch, f"agreements/a{number}/", body, HTTP_IF_MATCH='"1"') for client, body in pairs))
         assert codes(answers) == [200, 412]
         agreement.refresh_from_db()
         assert agreement.version == 2
@@ -256,11 +281,14 @@ def test_a_reference_and_the_deletion_of_what_it_names_do_not_both_happen(two):
         one.post("sectors/", {"code": f"s{number}", "name": "S"})
         make_agreement(slug=f"a{number}")
         link, gone = at_once(
-            lambda: one.patch(f"agreements/a{number}/", {"sectors": [f"s{number}"]}), lambda: other.delete(f"sectors/s{number}/")
+            partial(one.patch, f"agreements/a{number}/", {"sectors": [f"s{number}"]}), partial(other.delete, f"sectors/s{number}/")
         )
         shown = one.get(f"agreements/a{number}/").json()["sectors"]
         exists = one.get(f"sectors/s{number}/").status_code == 200
-        assert (link.status_code, gone.status_code, bool(shown), exists) in ((200, 409, True, True), (400, 204, False, False)), (link.content, gone.content)
+        assert (link.status_code, gone.status_code, bool(shown), exists) in ((200, 409, True, True), (400, 204, False, False)), (
+            link.content,
+            gone.content,
+        )
 
 
 @pytest.mark.django_db(transaction=True)
@@ -269,7 +297,8 @@ def test_two_halves_of_a_circle_do_not_both_stand(two):
         for name in ("a", "b"):
             two[0].post("recommendations/", {"slug": f"{name}{number}", "key_action": name})
         answers = at_once(
-            lambda: two[0].patch(f"recommendations/a{number}/", {"parent": f"b{number}"}), lambda: two[1].patch(f"recommendations/b{number}/", {"parent": f"a{number}"})
+            partial(two[0].patch, f"recommendations/a{number}/", {"parent": f"b{number}"}),
+            partial(two[1].patch, f"recommendations/b{number}/", {"parent": f"a{number}"}),
         )
         assert codes(answers) in ([200, 400], [200, 409]), [a.content for a in answers]
 
@@ -280,6 +309,6 @@ def test_two_overlapping_spells_do_not_both_stand(two):
     two[0].post("parties/", {"code": "AUS", "name": "Australia", "kind": "state"})
     spells = [{"agreement": "pact", "party": "AUS", "role": "party", "since": since} for since in ("2020", "2021")]
 
-    answers = at_once(*(lambda client=client, spell=spell: client.post("participations/", spell) for client, spell in zip(two, spells, strict=True)))
+    answers = at_once(*(partial(client.post, "participations/", spell) for client, spell in zip(two, spells, strict=True)))
 
     assert codes(answers) == [201, 400] or codes(answers) == [201, 409], [a.content for a in answers]

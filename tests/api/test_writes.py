@@ -1,13 +1,15 @@
 """What a body may say, and what becomes of it (API.md 4)."""
 
 import json
+from datetime import date
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from agreements.models import Agreement, Component, Participation, Party, Source
+from agreements.models import Agreement, Component, Participation, Party, Source, sources
 from policytracker.models import Change
 from recommendations.models import Recommendation
+from recommendations.progress import Report, report
 from tests.api.test_filters import OTHER
 from tests.api.world import PUBLISHED, RESOURCES
 from tests.make import make_agreement, make_component, make_party, make_recommendation
@@ -44,7 +46,9 @@ def test_what_was_read_may_be_put_back_and_changes_nothing(world, as_analyst, re
 
 @each_resource
 def test_put_resets_what_it_leaves_out_and_patch_keeps_it(world, as_analyst, resource):
-    made = as_analyst.post(f"{resource.address}/", resource.full | ({"visibility": "internal", "publication": "published"} if resource.published else {})).json()
+    made = as_analyst.post(
+        f"{resource.address}/", resource.full | ({"visibility": "internal", "publication": "published"} if resource.published else {})
+    ).json()
     smallest = {name: value for name, value in resource.required.items() if name != resource.key}
     kept = {resource.key, "url", "created_at", "visibility", "publication", "original_due_on", *resource.computed}
 
@@ -94,7 +98,20 @@ def test_null_and_the_empty_text_mean_the_same(world, as_analyst, resource):
         assert {name: again.json()[name] for name in optional} == {name: resource.full[name] for name in optional}
 
 
-@pytest.mark.parametrize(("address", "name"), [("agreements", "kind"), ("agreements", "status"), ("components", "due_anchor"), ("citations", "stance"), ("recommendations", "priority"), ("addressees", "role"), ("agreements", "visibility"), ("agreements", "publication"), ("participations", "role")])
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("agreements", "kind"),
+        ("agreements", "status"),
+        ("components", "due_anchor"),
+        ("citations", "stance"),
+        ("recommendations", "priority"),
+        ("addressees", "role"),
+        ("agreements", "visibility"),
+        ("agreements", "publication"),
+        ("participations", "role"),
+    ],
+)
 def test_a_code_that_is_never_unknown_cannot_be_emptied(world, as_analyst, address, name):
     resource = RESOURCES[address]
     made = as_analyst.post(f"{address}/", resource.required).json()
@@ -112,7 +129,11 @@ def test_an_unknown_field_is_refused_by_its_name_with_all_else_that_is_wrong(wor
     for write in (as_analyst.put, as_analyst.patch):
         refused(write(resource.at(made), body), "colour", "id")
     if resource.key == "slug":
-        refused(as_analyst.patch(resource.at(made), {"colour": 1, "visibility" if resource.published else "statement": []}), "colour", "visibility" if resource.published else "statement")
+        refused(
+            as_analyst.patch(resource.at(made), {"colour": 1, "visibility" if resource.published else "statement": []}),
+            "colour",
+            "visibility" if resource.published else "statement",
+        )
 
 
 @each_resource
@@ -126,7 +147,15 @@ def test_addresses_times_and_what_is_computed_are_passed_over(world, as_analyst,
     assert patched.json() == made.json()
 
 
-SYSTEM = {"status": "implemented", "claimed_status": "implemented", "status_since": "2025-01-01", "progress_percent": 5, "last_update_on": "2025-01-01", "closed_on": "2025-01-01", "original_due_on": "2025-01-01"}
+SYSTEM = {
+    "status": "implemented",
+    "claimed_status": "implemented",
+    "status_since": "2025-01-01",
+    "progress_percent": 5,
+    "last_update_on": "2025-01-01",
+    "closed_on": "2025-01-01",
+    "original_due_on": "2025-01-01",
+}
 
 
 @pytest.mark.parametrize("name", SYSTEM)
@@ -275,8 +304,6 @@ def test_a_source_with_a_file_may_be_put_back_and_loses_it_only_by_saying_so(wor
 
 
 def test_a_file_of_another_kind_or_size_is_refused(world, as_analyst, monkeypatch):
-    from agreements.models import sources
-
     monkeypatch.setattr(sources, "MAX_FILE_SIZE", 1024 * 1024)
     for name, content in (("run.exe", b"MZ"), ("noname", b"x"), ("empty.pdf", b""), ("big.pdf", b"x" * (1024 * 1024 + 1))):
         response = as_analyst.patch("sources/gazette/", {"file": SimpleUploadedFile(name, content)}, format="multipart")
@@ -300,9 +327,21 @@ def test_a_list_is_written_whole_or_not_at_all(world, as_analyst):
 
     assert made.status_code == 201
     assert [row["code"] for row in made.json()] == ["s0", "s1", "s2"]
-    bad = [{"code": "t0", "name": "T"}, {"code": "t1"}, {"code": "s0", "name": "S"}, "text", {"code": "t0", "name": "T", "colour": 1}, {"code": "t4", "name": "T"}]
+    bad = [
+        {"code": "t0", "name": "T"},
+        {"code": "t1"},
+        {"code": "s0", "name": "S"},
+        "text",
+        {"code": "t0", "name": "T", "colour": 1},
+        {"code": "t4", "name": "T"},
+    ]
     errors = refused_list(as_analyst.post("sectors/", bad))
-    assert {index: set(fields) for index, fields in errors.items()} == {"1": {"name"}, "2": {"code"}, "3": {"non_field_errors"}, "4": {"colour"}}
+    assert {index: set(fields) for index, fields in errors.items()} == {
+        "1": {"name"},
+        "2": {"code"},
+        "3": {"non_field_errors"},
+        "4": {"colour"},
+    }
     assert as_analyst.keys("sectors/", code__contains="t") == ["water"]
 
 
@@ -342,7 +381,9 @@ def test_a_list_is_made_only(world, as_analyst):
 def test_one_row_that_is_closed_closes_the_list(world, as_analyst, as_reviewer):
     as_reviewer.patch("agreements/quad/", {"publication": "archived", "change_reason": "done"})
 
-    response = as_analyst.post("components/", [{"slug": "c1", "agreement": "aukus", "title": "C"}, {"slug": "c2", "agreement": "quad", "title": "C"}])
+    response = as_analyst.post(
+        "components/", [{"slug": "c1", "agreement": "aukus", "title": "C"}, {"slug": "c2", "agreement": "quad", "title": "C"}]
+    )
 
     assert response.status_code in (400, 409)
     assert not Component.objects.filter(slug__startswith="c").exists()
@@ -384,7 +425,9 @@ def test_a_reason_in_the_header_may_be_broken_only_so_far(world, as_analyst):
         assert as_analyst.patch("agreements/aukus/", {"title": f"New {odd}"}, HTTP_X_CHANGE_REASON=odd).status_code == 200
 
 
-@pytest.mark.parametrize(("address", "make"), [("recommendations", make_recommendation), ("components", lambda **f: make_component(make_agreement(), **f))])
+@pytest.mark.parametrize(
+    ("address", "make"), [("recommendations", make_recommendation), ("components", lambda **f: make_component(make_agreement(), **f))]
+)
 @pytest.mark.parametrize("after", ["2031", "2030~", None, ""])
 def test_a_due_day_that_was_set_is_moved_or_emptied_with_a_reason_only(db, as_analyst, address, make, after):
     record = make(due_on="2030")
@@ -458,10 +501,25 @@ def test_what_hangs_on_the_archived_is_closed_too(world, as_analyst, as_administ
     hanging = {
         "aukus": [
             ("components/", {"slug": "new", "agreement": "aukus", "title": "x"}, f"components/{world.part.slug}/", {"title": "x"}),
-            ("participations/", {"agreement": "aukus", "party": "GBR", "role": "host"}, f"participations/{world.participation.uid}/", {"note": "x"}),
-            ("agreement-relations/", {"from": "quad", "to": "aukus", "kind": "amends"}, f"agreement-relations/{world.relation.uid}/", {"note": "x"}),
+            (
+                "participations/",
+                {"agreement": "aukus", "party": "GBR", "role": "host"},
+                f"participations/{world.participation.uid}/",
+                {"note": "x"},
+            ),
+            (
+                "agreement-relations/",
+                {"from": "quad", "to": "aukus", "kind": "amends"},
+                f"agreement-relations/{world.relation.uid}/",
+                {"note": "x"},
+            ),
             ("outcomes/", {"slug": "new", "agreement": "aukus", "statement": "x"}, "outcomes/safer/", {"statement": "x"}),
-            ("fact-checks/", {"slug": "new", "agreement": "aukus", "source": "gazette", "statement": "x"}, "fact-checks/when/", {"correction": "x"}),
+            (
+                "fact-checks/",
+                {"slug": "new", "agreement": "aukus", "source": "gazette", "statement": "x"},
+                "fact-checks/when/",
+                {"correction": "x"},
+            ),
             ("citations/", {"agreement": "aukus", "source": "gazette"}, f"citations/{world.citation.uid}/", {"field": "x"}),
             ("citations/", {"outcome": "safer", "source": "gazette"}, None, None),
             ("citations/", {"participation": str(world.participation.uid), "source": "gazette"}, None, None),
@@ -485,7 +543,9 @@ def test_what_hangs_on_the_archived_is_closed_too(world, as_analyst, as_administ
         assert as_administrator.patch(f"{address}/{slug}/", {"publication": "published"}, **REASON).status_code == 200
 
 
-def test_a_recommendation_of_an_archived_agreement_is_not_closed_nor_what_cites_an_archived_source_in_passing(world, as_analyst, as_administrator):
+def test_a_recommendation_of_an_archived_agreement_is_not_closed_nor_what_cites_an_archived_source_in_passing(
+    world, as_analyst, as_administrator
+):
     as_analyst.patch("recommendations/act/", {"source": "communique"})
     for at in ("agreements/aukus/", "sources/communique/"):
         as_administrator.patch(at, {"publication": "archived"}, **REASON)
@@ -536,7 +596,14 @@ def test_what_others_refer_to_is_not_deleted(world, as_administrator):
     world.later.parent = world.act
     world.later.save()
 
-    for at in ("agreements/aukus/", "agreements/quad/", "sources/communique/", "parties/AUS/", "components/pillar-one/", "recommendations/act/"):
+    for at in (
+        "agreements/aukus/",
+        "agreements/quad/",
+        "sources/communique/",
+        "parties/AUS/",
+        "components/pillar-one/",
+        "recommendations/act/",
+    ):
         in_use(as_administrator.delete(at))
 
 
@@ -571,10 +638,6 @@ def test_its_own_links_go_along(world, as_analyst):
 
 
 def test_a_recommendation_with_updates_is_not_deleted(world, as_administrator, analyst):
-    from datetime import date
-
-    from recommendations.progress import Report, report
-
     Recommendation.objects.update(publication="draft")
     report(world.later, Report(status="in_progress", narrative="Begun."), by=analyst, today=date(2025, 3, 1))
 
@@ -596,7 +659,13 @@ def test_readers_and_officers_write_no_register(world, as_reader, as_officer):
     for client in (as_reader, as_officer):
         for resource in RESOURCES.values():
             assert client.post(f"{resource.address}/", resource.full).status_code == 403
-        for at in ("agreements/aukus/", f"participations/{world.participation.uid}/", "parties/AUS/", "recommendations/act/", "sources/gazette/"):
+        for at in (
+            "agreements/aukus/",
+            f"participations/{world.participation.uid}/",
+            "parties/AUS/",
+            "recommendations/act/",
+            "sources/gazette/",
+        ):
             for write in (client.put, client.patch, client.delete):
                 response = write(at, {"title": "x"})
                 assert response.status_code == 403 and set(response.json()) == {"code", "detail"}

@@ -54,7 +54,8 @@ RESOURCES = {
             "code",
             {"code": "NZL", "name": "New Zealand", "kind": "state"},
             {
-                "iso_alpha2": "NZ", "iso_numeric": "055", "parent": "GBR", "since": "1907-09~", "until": "2100", "aliases": ["Aotearoa", "N; Z"],
+                "iso_alpha2": "NZ", "iso_numeric": "055", "parent": "GBR", "since": "1907-09~", "until": "2100",
+                "aliases": ["Aotearoa", "N; Z"],
             },
             {"iso_alpha2": None, "iso_numeric": None, "parent": None, "since": None, "until": None, "aliases": []},
         ),
@@ -66,11 +67,13 @@ RESOURCES = {
             {"slug": "new-source", "kind": "news"},
             {
                 "title": "Pact signed", "publisher": "The Daily", "author": "A. Person", "original_url": "https://news.example/a?b=1",
-                "archived_url": "https://archive.example/x", "published_on": "2025-10-20", "retrieved_on": "2025-10-21", "language": "en-AU",
+                "archived_url": "https://archive.example/x", "published_on": "2025-10-20", "retrieved_on": "2025-10-21",
+                "language": "en-AU",
                 "notes": "Read twice.",
             },
             {
-                "title": "", "publisher": "", "author": "", "original_url": "", "archived_url": "", "published_on": None, "retrieved_on": None,
+                "title": "", "publisher": "", "author": "", "original_url": "", "archived_url": "", "published_on": None,
+                "retrieved_on": None,
                 "language": None, "file": None, "notes": "",
             },
             system=["sha256"],
@@ -81,8 +84,10 @@ RESOURCES = {
             "slug",
             {"slug": "new-agreement", "title": "A new agreement"},
             {
-                "short_title": "New", "kind": "treaty", "legal_force": "binding", "status": "in_force", "summary": "Of much.", "purpose": "Peace",
-                "signed_at_place": "Canberra", "registration": "UNTS 1", "depositary": "Australia", "expires_on": "2030", "next_review_on": "2027-05~",
+                "short_title": "New", "kind": "treaty", "legal_force": "binding", "status": "in_force", "summary": "Of much.",
+                "purpose": "Peace",
+                "signed_at_place": "Canberra", "registration": "UNTS 1", "depositary": "Australia", "expires_on": "2030",
+                "next_review_on": "2027-05~",
                 "sectors": ["energy", "water"], "lead": "analyst", "team": ["analyst", "reviewer"],
             },
             {
@@ -116,7 +121,8 @@ RESOURCES = {
                 "starts_on": "2024", "due_on": "2030-06", "completed_on": "2029-12-31", "due_anchor": "none", "due_offset": None,
             },
             {
-                "parent": None, "position": None, "description": "", "status": "unknown", "lead_parties": [], "starts_on": None, "due_on": None,
+                "parent": None, "position": None, "description": "", "status": "unknown", "lead_parties": [], "starts_on": None,
+                "due_on": None,
                 "due_anchor": "none", "due_offset": None, "completed_on": None,
             },
             system=["original_due_on"],
@@ -138,7 +144,8 @@ RESOURCES = {
                 "agreement": "aukus", "locator": "p. 2", "quote": "in May", "verdict": "incorrect", "correction": "In June.",
                 "correcting_source": "gazette", "checked_on": "2025-11-01",
             },
-            {"agreement": None, "locator": "", "quote": "", "verdict": "unchecked", "correction": "", "correcting_source": None, "checked_on": None},
+            {"agreement": None, "locator": "", "quote": "", "verdict": "unchecked", "correction": "",
+             "correcting_source": None, "checked_on": None},
         ),
         Resource(
             "citations",
@@ -146,7 +153,8 @@ RESOURCES = {
             {"source": "communique", "component": "pillar-one"},
             {"field": "due_on", "locator": "§ 3", "quote": "by 2030", "confidence": "confirmed", "stance": "contradicts"},
             {
-                "agreement": None, "participation": None, "outcome": None, "field": "", "locator": "", "quote": "", "confidence": "reported",
+                "agreement": None, "participation": None, "outcome": None, "field": "", "locator": "", "quote": "",
+                "confidence": "reported",
                 "stance": "supports",
             },
         ),
@@ -155,12 +163,16 @@ RESOURCES = {
             "slug",
             {"slug": "new-recommendation", "key_action": "Build the yard"},
             {
-                "details": "Soon.", "expected_outcome": "A yard.", "focus_area": "capital", "agreements": ["aukus", "quad"], "components": ["pillar-one"],
-                "sectors": ["water"], "parent": "act", "made_by": "GBR", "made_by_text": "Experts", "made_on": "2024~", **CITING, "priority": "high",
-                "owner": "analyst", "due_on": "2030-06", "update_every": 30, "superseded_by": "act", "source_scheme": "gao", "source_code": "Open",
+                "details": "Soon.", "expected_outcome": "A yard.", "focus_area": "capital", "agreements": ["aukus", "quad"],
+                "components": ["pillar-one"],
+                "sectors": ["water"], "parent": "act", "made_by": "GBR", "made_by_text": "Experts", "made_on": "2024~", **CITING,
+                "priority": "high",
+                "owner": "analyst", "due_on": "2030-06", "update_every": 30, "superseded_by": "act", "source_scheme": "gao",
+                "source_code": "Open",
             },
             {
-                "details": "", "expected_outcome": "", "focus_area": None, "agreements": [], "components": [], "sectors": [], "parent": None,
+                "details": "", "expected_outcome": "", "focus_area": None, "agreements": [], "components": [], "sectors": [],
+                "parent": None,
                 "made_by": None, "made_by_text": "", "made_on": None, **TEXTS, "priority": "unset", "owner": None, "due_on": None,
                 "update_every": None, "superseded_by": None, "source_scheme": "", "source_code": "",
             },
@@ -180,7 +192,19 @@ RESOURCES = {
 PUBLISHED = [resource.address for resource in RESOURCES.values() if resource.published]
 UPDATE = [
     *("uid", *HEAD, "recommendation", "kind", "status", "progress_percent", "reported_on", "narrative", "reason", "party", "assessed_by"),
-    *("author", "review", "reviewed_by", "reviewed_at", "review_note", "voided_at", "voided_by", "void_reason", "corrects", "closes", "evidence"),
+    *(
+        "author",
+        "review",
+        "reviewed_by",
+        "reviewed_at",
+        "review_note",
+        "voided_at",
+        "voided_by",
+        "void_reason",
+        "corrects",
+        "closes",
+        "evidence",
+    ),
 ]
 
 

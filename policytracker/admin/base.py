@@ -1,4 +1,4 @@
-"""The base of every page of the admin, and the only file that knows the theme. It carries rules to the page, and has none."""
+"""What every page and inline of the admin does. It carries rules to the page, and has none."""
 
 from __future__ import annotations
 
@@ -9,30 +9,25 @@ from typing import Any
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import AutocompleteSelect
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
-from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
 from django.contrib.postgres.fields import ArrayField
 from django.db import DatabaseError, models
 from django.db.models import ProtectedError
 from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse, reverse_lazy
+from django.utils.html import format_html
 from django.utils.text import capfirst
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.contrib.filters.admin import DropdownFilter
-from unfold.contrib.filters.forms import AutocompleteDropdownForm
 from unfold.decorators import display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.views import ChangeList
 from unfold.widgets import (
-    CHECKBOX_CLASSES,
     BASE_INPUT_CLASSES,
+    CHECKBOX_CLASSES,
     SELECT_CLASSES,
     TEXTAREA_CLASSES,
+    UnfoldAdminFileFieldWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
@@ -42,11 +37,9 @@ from policytracker.diffs import shown
 from policytracker.edtf import EdtfField
 from policytracker.forms import Lines, Prose, RecordForm, VersionedForm
 from policytracker.history import History
-from policytracker.models import Token, User
 from policytracker.records import Record, Text, acting
 from policytracker.rows import CappedPaginator, matching, references, searched, veiled, visible, words
-from policytracker.views import today
-from policytracker.visibility import Reader, Role
+from policytracker.visibility import Reader
 
 ADMIN = reverse_lazy("admin:index")
 
@@ -65,91 +58,17 @@ def relax_csp(get_response):
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The menu: what this person may see, by app."""
-    groups = [{"items": [{"title": "Home", "icon": "home", "link": str(ADMIN)}]}]
+    groups: list[tuple[int, dict[str, Any]]] = []
     for app in admin.site.get_app_list(request):
-        models = [(admin.site.get_model_admin(entry["model"]), entry) for entry in app["models"] if entry["admin_url"]]
-        models.sort(key=lambda pair: getattr(pair[0], "place", 99))
-        items = [{"title": capfirst(entry["name"]), "icon": getattr(page, "icon", "list"), "link": entry["admin_url"]} for page, entry in models]
-        groups.append({"title": app["name"], "separator": True, "items": items, "place": getattr(models[0][0], "place", 99) if models else 99})
-    return sorted(groups, key=lambda group: group.pop("place", -1))
-
-
-# ---- filters
-
-
-class Asked(DropdownFilter):
-    """One question of the API's grammar, with the answers to choose from."""
-
-    answers: Any = None
-
-    def __init__(self, request, params, model, model_admin):
-        self.question = model_admin.grammar[self.parameter_name]
-        given = params.get(self.parameter_name, [])
-        self.given = [value for value in (given if isinstance(given, list) else [given]) if value]
-        super().__init__(request, params, model, model_admin)
-
-    def lookups(self, request, model_admin):
-        if self.answers is not None:
-            return list(self.answers(request) if callable(self.answers) else self.answers)
-        if self.question.schema["type"] == "boolean":
-            return [("true", "Yes"), ("false", "No")]
-        return list(model_admin.model._meta.get_field(self.parameter_name).choices)
-
-    def queryset(self, request, rows):
-        if not self.given:
-            return rows
-        try:
-            return self.question.ask(rows, self.given, filters.Asker(request.user, today()))
-        except ValueError as error:
-            raise IncorrectLookupParameters(str(error)) from error
-
-
-class Picked(Asked):
-    """A question about a record, which is found by typing part of its name."""
-
-    field: models.Field
-    form_class = AutocompleteDropdownForm
-
-    def __init__(self, request, params, model, model_admin):
-        self.request, self.page = request, model_admin
-        super().__init__(request, params, model, model_admin)
-
-    def lookups(self, request, model_admin):
-        return [("", "")]
-
-    def choices(self, changelist):
-        name = self.parameter_name
-        form = self.form_class(self.request, name, f"By {self.title}", (), self.field, self.page, data={name: self.chosen()})
-        form.fields[name].queryset = visible(self.field.related_model, self.request.user)
-        yield {"form": form}
-
-    def chosen(self) -> int | None:
-        """The id of the record, which the address gives by id, as the list of names does, or by key."""
-        value, rows = self.value(), visible(self.field.related_model, self.request.user)
-        if value and value.isascii() and value.isdigit() and len(value) < 19 and rows.filter(pk=value).exists():
-            return int(value)
-        return self.question.read(value, filters.Asker(self.request.user, today())) if value else None
-
-    def queryset(self, request, rows):
-        try:
-            found = self.chosen()
-        except ValueError as error:
-            raise IncorrectLookupParameters(str(error)) from error
-        return self.question.narrow(rows, [found], filters.Asker(request.user, today())) if found else rows
-
-
-def ask(name: str, title: str = "", answers: Any = None) -> type[Asked]:
-    """A filter by the question of this name."""
-    kept = staticmethod(answers) if callable(answers) else answers
-    return type(Asked.__name__, (Asked,), {"parameter_name": name, "title": title or name.replace("_", " "), "answers": kept})
-
-
-def pick(name: str, field: models.Field, title: str = "") -> type[Picked]:
-    """A filter by the question of this name, which is about the kind of record that `field` refers to."""
-    return type(Picked.__name__, (Picked,), {"parameter_name": name, "title": title or name.replace("_", " "), "field": field})
-
-
-# ---- pages
+        pages = [(admin.site.get_model_admin(entry["model"]), entry) for entry in app["models"] if entry["admin_url"]]
+        placed = sorted((getattr(page, "place", 99), number) for number, (page, _) in enumerate(pages))
+        items = []
+        for _, number in placed:
+            page, entry = pages[number]
+            items.append({"title": capfirst(entry["name"]), "icon": getattr(page, "icon", "list"), "link": entry["admin_url"]})
+        groups.append((placed[0][0] if placed else 99, {"title": app["name"], "separator": True, "items": items}))
+    home = {"items": [{"title": "Home", "icon": "home", "link": str(ADMIN)}]}
+    return [home, *(group for _, group in sorted(groups, key=lambda pair: pair[0]))]
 
 
 class Listed(ChangeList):
@@ -176,13 +95,22 @@ class Reference(AutocompleteSelect):
         return [(None, [*blank, *(self.create_option(name, key, self.known[key], True, 1) for key in chosen)], 0)]
 
 
+class NewFile(UnfoldAdminFileFieldWidget):
+    """Takes a file; the one that is there has no address of its own outside the API."""
+
+    def is_initial(self, value):
+        return False
+
+
 class Page:
     """What pages and inlines share: whoever is asked for rows starts from those that the user may read."""
 
     formfield_overrides = {
+        models.URLField: {"assume_scheme": "https"},
+        models.FileField: {"widget": NewFile},
         Text: {"form_class": Prose, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
         ArrayField: {"form_class": Lines, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
-        EdtfField: {"widget": UnfoldAdminTextInputWidget(attrs={"placeholder": "2025-10-20, 2019-01 or 2023~"})},
+        EdtfField: {"widget": UnfoldAdminTextInputWidget(attrs={"placeholder": "2025-10-20"})},
     }
 
     def get_queryset(self, request):
@@ -213,6 +141,7 @@ class BaseAdmin(Page, ModelAdmin):
     list_max_show_all = 0
     show_full_result_count = False
     list_filter_submit = True
+    show_facets = admin.ShowFacets.NEVER
     list_references: Iterable[str] = ()
     actions = None
     warn_unsaved_form = True
@@ -311,7 +240,7 @@ def chip(name: str, codes: Any, *, ordering: str = "", **colours: Iterable[str])
 
 def themed(form: forms.Form) -> forms.Form:
     """Give a plain form, and the forms of its `evidence`, the looks of the theme."""
-    looks = {forms.Textarea: TEXTAREA_CLASSES, forms.Select: SELECT_CLASSES, forms.CheckboxInput: CHECKBOX_CLASSES}
+    looks: dict[type, list[str]] = {forms.Textarea: TEXTAREA_CLASSES, forms.Select: SELECT_CLASSES, forms.CheckboxInput: CHECKBOX_CLASSES}
     for part in (form, *getattr(form, "evidence", ())):
         for name, field in part.fields.items():
             if name in getattr(part, "found_by", {}):
@@ -393,7 +322,6 @@ class BaseInline(Page, TabularInline):
     extra = 0
     tab = True
     can_delete = False
-    show_change_link = True
     hide_title = True
 
     def get_queryset(self, request):
@@ -401,71 +329,22 @@ class BaseInline(Page, TabularInline):
 
     def get_fields(self, request, obj=None):
         seen = ["seen_version"] if self.has_change_permission(request, obj) else []
-        return [*super().get_fields(request, obj), *seen]
+        return [*super().get_fields(request, obj), "its_page", *seen]
+
+    def get_readonly_fields(self, request, obj=None):
+        return [*super().get_readonly_fields(request, obj), "its_page"]
+
+    @display(description="its page")
+    def its_page(self, record):
+        if record.pk is None:
+            return ""
+        address = reverse(f"admin:{record._meta.app_label}_{record._meta.model_name}_change", args=[record.pk])
+        return format_html('<a href="{}" class="text-link">open</a>', address)
 
     def get_formset(self, request, obj=None, **kwargs):
         serializer = self.admin_site.get_model_admin(self.model).serializer
         self.form = prepared(type(self).form, request, serializer)
         return super().get_formset(request, obj, **kwargs)
-
-
-# ---- people, who are administrators' business
-
-
-class PeopleAdmin(BaseAdmin):
-    def get_autocomplete_fields(self, request):
-        return []
-
-    def lookup_allowed(self, lookup, value, request):
-        return True
-
-
-@admin.register(User)
-class UserAdmin(DjangoUserAdmin, PeopleAdmin):
-    form, add_form, change_password_form = UserChangeForm, UserCreationForm, AdminPasswordChangeForm
-    icon = "person"
-    list_display = ["username", "first_name", "last_name", "is_active", "last_login"]
-    list_filter = ["groups", "is_active"]
-    search_fields = ["username", "first_name", "last_name"]
-    filter_horizontal = ()
-    list_filter_submit = False
-    fieldsets = [
-        (None, {"fields": ["username", "password", ("first_name", "last_name"), "email"]}),
-        ("Access", {"fields": ["groups", ("is_active", "is_staff", "is_superuser")]}),
-        ("Seen", {"fields": [("last_login", "date_joined")]}),
-    ]
-    readonly_fields = ["last_login", "date_joined"]
-
-    def has_view_permission(self, request, obj=None):
-        # Whoever names the owner of a record must be able to find people by name, and sees no more of them.
-        finding = request.resolver_match and request.resolver_match.url_name == "autocomplete"
-        return super().has_view_permission(request, obj) or bool(finding and request.user.roles & {Role.ANALYST, Role.REVIEWER})
-
-    def get_search_results(self, request, queryset, search_term):
-        rows, twice = super().get_search_results(request, queryset, search_term)
-        return (rows.filter(is_active=True) if request.resolver_match.url_name == "autocomplete" else rows), twice
-
-
-admin.site.unregister(Group)
-
-
-@admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, PeopleAdmin):
-    icon = "groups"
-    search_fields = ["name"]
-    filter_horizontal = ()
-
-
-@admin.register(Token)
-class TokenAdmin(PeopleAdmin):
-    icon = "key"
-    list_display = ["token_key", "name", "user", "created", "expiry"]
-    list_references = ["user"]
-    search_fields = ["name", "user"]
-    fields = readonly_fields = ["user", "name", "token_key", "created", "expiry"]
-
-    def has_add_permission(self, request):
-        return False  # a secret is made where its owner sees it: over the API
 
 
 class ListInline(BaseInline):
@@ -478,6 +357,3 @@ class ListInline(BaseInline):
 
     def has_change_permission(self, request, obj=None):
         return False
-
-
-__all__ = ["BaseAdmin", "BaseInline", "ListInline", "PeopleAdmin", "RecordAdmin", "ask", "chip", "display", "navigation", "pick", "references", "relax_csp", "themed", "visible"]

@@ -1,0 +1,18 @@
+"""How the body of a request is read."""
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
+
+
+class Json(JSONParser):
+    """JSON that is neither larger nor deeper than a server can bear."""
+
+    def parse(self, stream, media_type=None, parser_context=None):
+        if int(parser_context["request"].META["CONTENT_LENGTH"]) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise RequestDataTooBig
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except RecursionError as error:
+            raise ParseError("It is nested too deeply.") from error

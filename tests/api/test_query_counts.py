@@ -1,0 +1,145 @@
+"""How many queries each address asks: pinned, and the same for few rows and for many (DESIGN 11)."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from agreements.models import Agreement, Party, PartyOfficer
+from recommendations.models import ProgressUpdate
+from tests.api.client import Api
+from tests.api.world import RESOURCES
+from tests.conftest import make_user
+from tests.make import make_agreement
+
+ROLES = ["administrator", "analyst", "party officer", "reader"]
+# The page that has a next one: roles, ids of the page, count, JSON.
+LIST = 4
+# Roles, the record, its JSON.
+DETAIL = 3
+
+
+def variation(resource, number):
+    """The full body, once more, as another record that may stand beside the first."""
+    body = dict(resource.full)
+    if resource.key != "uid":
+        body[resource.key] = f"n{number}"
+    match resource.address:
+        case "parties":
+            body |= {"iso_alpha2": None, "iso_numeric": None}
+        case "participations":
+            body |= {"since": str(1900 + number), "until": str(1901 + number)}
+        case "agreement-relations":
+            body["from"] = f"a{number}"
+        case "addressees":
+            body["party"] = f"P{number}"
+    return body | ({"publication": "published"} if resource.published else {})
+
+
+@pytest.fixture
+def readers(world, analyst, reviewer):
+    people = {role: analyst if role == "analyst" else make_user(f"a {role}", role) for role in ROLES}
+    PartyOfficer.objects.create(user=people["party officer"], party=world.aus)
+    return people
+
+
+def queries(captured):
+    """How many were asked; a savepoint stands for the transaction that a request is outside of tests."""
+    return sum("SAVEPOINT" not in query["sql"] for query in captured)
+
+
+def asked(user, address):
+    """How many queries a request of this user asks, as whoever has just signed in."""
+    client = Api(type(user).objects.get(pk=user.pk))
+    with CaptureQueriesContext(connection) as captured:
+        response = client.get(address)
+    assert response.status_code == 200, response.content
+    return queries(captured)
+
+
+@pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
+def test_a_page_and_a_record_ask_as_much_of_three_rows_as_of_sixty(readers, as_analyst, resource):
+    Agreement.objects.bulk_create(Agreement(slug=f"a{number}", title="A", publication="published") for number in range(60))
+    Party.objects.bulk_create(Party(code=f"P{number}", name="P", kind="state") for number in range(60))
+    made = as_analyst.post(f"{resource.address}/", [variation(resource, number) for number in range(3)])
+    assert made.status_code == 201, made.content
+    addresses = {
+        "list": f"{resource.address}/?page_size=2&ordering=-created_at",
+        "expanded": f"{resource.address}/?page_size=2&ordering=-created_at&expand={','.join(REFERENCES.get(resource.address, []))}",
+        "detail": resource.at(made.json()[0]),
+    }
+    few = {(name, role): asked(readers[role], address) for name, address in addresses.items() for role in ROLES}
+
+    assert as_analyst.post(f"{resource.address}/", [variation(resource, number) for number in range(3, 60)]).status_code == 201
+    addresses = {name: address.replace("page_size=2", "page_size=55") for name, address in addresses.items()}
+    many = {(name, role): asked(readers[role], address) for name, address in addresses.items() for role in ROLES}
+
+    assert many == few
+    assert few == {(name, role): DETAIL if name == "detail" else LIST for name in addresses for role in ROLES}
+
+
+REFERENCES = {
+    "parties": ["parent"],
+    "agreements": ["sectors"],
+    "agreement-relations": ["from", "to", "source"],
+    "participations": ["agreement", "party", "focus_area"],
+    "components": ["agreement", "parent", "lead_parties"],
+    "outcomes": ["agreement", "component", "sector"],
+    "fact-checks": ["agreement", "source", "correcting_source"],
+    "citations": ["source", "agreement", "component", "participation", "outcome"],
+    "recommendations": ["focus_area", "agreements", "components", "sectors", "parent", "made_by", "source", "superseded_by"],
+    "addressees": ["recommendation", "party", "source"],
+}
+
+
+def test_updates_and_their_evidence_ask_no_more(readers, world):
+    def add(count):
+        ProgressUpdate.objects.bulk_create(
+            ProgressUpdate(
+                recommendation=world.act, status="planned", reported_on="2025-01-01", narrative="x", review="approved",
+                author=readers["analyst"],
+                reviewed_by=readers["analyst"], reviewed_at="2025-01-01T00:00:00Z",
+            )
+            for _ in range(count)
+        )  # fmt: skip
+
+    add(3)
+    few = {role: asked(readers[role], "progress-updates/?page_size=2&expand=recommendation,corrects") for role in ROLES}
+    add(57)
+    many = {role: asked(readers[role], "progress-updates/?page_size=55&expand=recommendation,corrects") for role in ROLES}
+
+    assert few == many == dict.fromkeys(ROLES, LIST)
+
+
+def test_an_order_by_several_unknown_columns_asks_once_for_each_range(readers, world):
+    for number in range(12):
+        make_agreement(slug=f"a{number}")
+    client = Api(readers["reader"])
+
+    link, counts = "agreements/?page_size=3&ordering=expires_on,-next_review_on", []
+    while link:
+        with CaptureQueriesContext(connection) as captured:
+            page = client.get(link).json()
+        counts.append(queries(captured))
+        link = page["next"]
+
+    assert max(counts) <= LIST + 4
+
+
+# POST and PUT of all fields by an analyst: permissions, the references, what full_clean() asks of each constraint, the write, the answer.
+WRITES = {
+    "parties": (14, 15), "sectors": (9, 10), "focus-areas": (9, 10), "sources": (9, 10), "agreements": (20, 18),
+    "agreement-relations": (17, 21),
+    "participations": (18, 20), "components": (19, 20), "outcomes": (15, 18), "fact-checks": (15, 19), "citations": (14, 17),
+    "recommendations": (32, 34), "addressees": (16, 19),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
+def test_the_queries_of_a_write_are_known(readers, as_analyst, resource):
+    with CaptureQueriesContext(connection) as captured:
+        made = as_analyst.post(f"{resource.address}/", resource.full)
+    post = queries(captured)
+    with CaptureQueriesContext(connection) as captured:
+        as_analyst.put(resource.at(made.json()), made.json())
+
+    assert (post, queries(captured)) == WRITES[resource.address]
