@@ -3,6 +3,7 @@
 from django.db import transaction
 from django.http import JsonResponse
 from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
@@ -84,6 +85,7 @@ CHOICES = {
 }
 
 
+@csrf_exempt  # whatever the method, the answer is the same
 def nothing_here(request, address: str = "") -> JsonResponse:
     """An address of the API that is none, in the API's own words."""
     return JsonResponse({"code": "not_found", "detail": "There is nothing at this address."}, status=404)

@@ -80,7 +80,7 @@ class History:
             m2m = self.model._meta.get_field(shown.source)
             through, owner, far = m2m.remote_field.through, m2m.m2m_column_name(), m2m.m2m_reverse_name()
             now = set(through._default_manager.filter(**{owner: self.record.pk}).values_list(far, flat=True))
-            moves = Change.objects.filter(tbl=through._meta.db_table, txid__in=list(versions), **{f"before__{owner}": self.record.pk})
+            moves = Change.objects.filter(tbl=through._meta.db_table, row_id=self.record.pk)
             by_change: dict[int, list[Change]] = defaultdict(list)
             for move in moves.order_by("-id"):
                 # A link counts with the version that its transaction had made before it, or else makes one.

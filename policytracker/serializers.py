@@ -35,6 +35,9 @@ class Keys(serializers.ManyRelatedField):
             raise serializers.ValidationError([self.child_relation.sentence(key) for key in missing])
         return list(found.values())
 
+    def to_representation(self, value: Any) -> list[str]:
+        return sorted(super().to_representation(value))
+
     def column(self, reader: Reader, expand: bool = False):
         return self.child_relation.columns(reader, expand, self.source)
 
@@ -116,7 +119,7 @@ class Key(serializers.RelatedField):
 
     def column(self, reader: Reader, expand: bool = False):
         if self.hides and not reader.sees_all:
-            rows = self.model.objects.visible_to(reader).filter(pk=OuterRef(f"{self.source}_id"))
+            rows = self.model.objects.visible_to(reader).filter(pk=OuterRef(f"{self.source}_id")).order_by()
             return Subquery(rows.values_list(self.shown("", expand), flat=True))
         shown = self.shown(f"{self.source}__", expand)
         if not expand or not issubclass(self.model, Record):

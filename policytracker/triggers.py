@@ -60,12 +60,12 @@ BEGIN
   RETURN NULL;
 END $$;
 
--- A link has no life of its own: both ends of its life keep its columns.
+-- A link has no life of its own: it is kept as a change of its owner, with its columns.
 CREATE OR REPLACE FUNCTION record_link() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE link jsonb := to_jsonb(coalesce(new, old));
 BEGIN
   INSERT INTO {CHANGES} (tbl, row_id, op, at, actor, before)
-  VALUES (tg_table_name, (link ->> 'id')::bigint, lower(tg_op), now(), actor(), link);
+  VALUES (tg_table_name, (link ->> tg_argv[0])::bigint, lower(tg_op), now(), actor(), link);
   RETURN NULL;
 END $$;
 
@@ -190,7 +190,7 @@ def statements(model: type[Record]) -> Iterator[tuple[str, str, str]]:
         yield table, "touch_owner", create("touch_owner", "AFTER INSERT OR UPDATE OR DELETE", table, "touch_owner", *arguments)
     for field in links(model):
         link = field.remote_field.through._meta.db_table
-        yield link, "record_link", create("record_link", "AFTER INSERT OR DELETE", link, "record_link")
+        yield link, "record_link", create("record_link", "AFTER INSERT OR DELETE", link, "record_link", field.m2m_column_name())
         yield link, "touch_owner", create("touch_owner", "AFTER INSERT OR DELETE", link, "touch_owner", table, field.m2m_column_name())
         if issubclass(field.related_model, Record):
             ends = (table, field.m2m_column_name(), field.related_model._meta.db_table, field.m2m_reverse_name())

@@ -94,7 +94,8 @@ def readable(reader: Reader, own: Q, team: Q) -> Q:
 
     `own` picks what belongs to the party for which an officer acts, `team` what is open to this person although restricted.
     """
-    belonging, rule = {ANY: Q(), OWN: own, TEAM: team}, Q(pk__in=[])
+    belonging = {ANY: Q(), OWN: own, TEAM: team}
+    rule = Q()
     for visibilities, drafts, whose in grants(reader):
         granted = Q(visibility__in=visibilities) & belonging[whose]
         rule |= granted if drafts else granted & ~Q(publication=Publication.DRAFT)

@@ -55,7 +55,9 @@ RECOMMENDATIONS = {
     "agreement": Question(reference(Agreement), lambda rows, pks, asker: rows.filter(of_agreements(pks)), help="Of any of these agreements."),
     "party": Question(reference(Party), lambda rows, parties, asker: rows.addressed_to(parties), help="Addressed to any of these parties."),
     "owner": Question(owner, of_owners, help="A user name, `me` or `none`."),
-    "open": yes_or_no(lambda rows, asker: rows.open(), "Whether more is expected of it."),
+    "open": Question(
+        truth, lambda rows, values, asker: rows.open() if values[0] else rows.closed(), {"type": "boolean"}, "Whether more is expected.", many=False
+    ),
     "overdue": yes_or_no(lambda rows, asker: rows.overdue(on=asker.on), "Open and past its due day."),
     "due_within": Question(
         whole(0, 3650),

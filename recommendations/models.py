@@ -55,18 +55,23 @@ class RecommendationQuerySet(PublishedQuerySet):
     """By its own fields. Its owner reads a restricted one, and so does the team of any of its agreements."""
 
     def belonging(self, reader):
-        links = Recommendation.agreements.through.objects
+        links = Recommendation.agreements.through.objects.filter(recommendation=OuterRef("pk"))
         own = links.filter(officers_agreements(reader, "agreement"))
         team = links.filter(team_agreements(reader, "agreement"))
-        return Q(pk__in=own.values("recommendation")), Q(owner=reader.id) | Q(pk__in=team.values("recommendation"))
+        return Q(Exists(own)), Q(owner=reader.id) | Q(Exists(team))
 
     def open(self):
         """Those of which more is expected."""
         return self.filter(closed_on__isnull=True)
 
+    def closed(self):
+        """Those of which no more is expected."""
+        return self.filter(closed_on__isnull=False)
+
     def overdue(self, *, on):
         """Open, and past the last day on which they could be called in time."""
-        return self.open().filter(due_on_last__lt=on)
+        # The first day follows from the last one; an order by it then reads no day to come.
+        return self.open().filter(due_on_last__lt=on, due_on_first__lt=on)
 
     def due_between(self, first, last):
         """Open, and the last day on which they could be called in time is one of these."""
@@ -127,7 +132,12 @@ class Recommendation(Published, Due):
             words_within("key_action", "recommendation_text_contains"),
             words_within("slug", "recommendation_slug_contains"),
             models.Index(fields=["due_on_first", "id"], name="recommendation_by_due_day"),
-            models.Index(fields=["due_on_last"], condition=Q(closed_on__isnull=True), name="recommendation_open_by_due_day"),
+            # With what decides who reads a row, so that it can be counted without being fetched.
+            models.Index(fields=["visibility", "publication", "owner", "id"], name="recommendation_by_reader"),
+            models.Index(fields=["due_on_last"], include=["visibility", "publication", "owner", "id"], condition=Q(closed_on__isnull=True), name="recommendation_open_by_due_day"),
+            models.Index(fields=["made_on_first", "id"], name="recommendation_by_making"),
+            models.Index(fields=["closed_on", "id"], name="recommendation_by_closing"),
+            models.Index(fields=["updated_at", "id"], name="recommendation_by_change"),
             models.Index(fields=["status", "id"], name="recommendation_by_status"),
             models.Index(fields=["priority", "id"], name="recommendation_by_priority"),
             models.Index(fields=["last_update_on", "id"], name="recommendation_by_last_update"),
@@ -331,8 +341,8 @@ class Evidence(Identified):
 
 def cited_drafts(reader: Reader) -> Q:
     """The drafts of sources that filing an update made: whoever reads the update reads its source."""
-    read = Evidence.objects.filter(update__in=ProgressUpdate.objects.visible_to(reader).values("pk"))
-    return Q(publication=Publication.DRAFT, visibility=Visibility.PUBLIC, kind=SourceKind.OTHER, pk__in=read.values("source"))
+    read = Evidence.objects.filter(source=OuterRef("pk"), update__in=ProgressUpdate.objects.visible_to(reader).values("pk"))
+    return Q(publication=Publication.DRAFT, visibility=Visibility.PUBLIC, kind=SourceKind.OTHER) & Q(Exists(read))
 
 
 SourceQuerySet.granted.append(cited_drafts)

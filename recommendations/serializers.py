@@ -3,15 +3,15 @@
 import dataclasses
 from dataclasses import replace
 
-from django.db.models import JSONField, Value
-from django.db.models.functions import Cast
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import F, OuterRef
 from rest_framework import serializers
 
 from agreements.deadlines import ON
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, Stance
 from agreements.serializers import CITED, STATE
-from policytracker.reading import Computed, Nested
+from policytracker.reading import Computed, JsonObject, Nested
 from policytracker.serializers import Body, Key, RecordSerializer
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Status, UpdateKind
@@ -23,13 +23,20 @@ CLAIM = {
 }
 
 
+def claims(reader):
+    """The newest claim of each party, by code."""
+    rows = ProgressUpdate.objects.standing(UpdateKind.CLAIM).filter(recommendation=OuterRef("pk"))
+    newest = rows.order_by("party__code", "-reported_on", "-reviewed_at", "-uid").distinct("party__code")
+    told = {"party": F("party__code"), "status": F("status"), "reported_on": F("reported_on")}
+    return ArraySubquery(newest.values_list(JsonObject(told), flat=True))
+
+
 class RecommendationSerializer(RecordSerializer):
     example = {"slug": "rec-hubs-by-2030", "key_action": "Open two hubs", "agreements": ["aukus"], "due_on": "2030", "priority": "high"}
 
     deadline_state = Computed(lambda reader: deadline(ON), STATE)
     freshness = Computed(lambda reader: freshness(ON), {"type": "string", "enum": Freshness.values})
-    # No claim can be filed yet.
-    claims = Computed(lambda reader: Cast(Value("[]"), JSONField()), {"type": "array", "items": CLAIM})
+    claims = Computed(claims, {"type": "array", "items": CLAIM})
 
     class Meta:
         model = Recommendation

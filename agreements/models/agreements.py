@@ -112,13 +112,13 @@ BYSTANDERS = [ParticipationRole.SUBJECT_OF_CONCERN, ParticipationRole.LISTED_IN_
 
 def officers_agreements(reader: Reader, agreement: str = "pk") -> Q:
     """Where the column `agreement` names an agreement in which the party takes part for which this officer acts."""
-    own = Participation.objects.filter(party__officers__user=reader.id).exclude(role__in=BYSTANDERS)
-    return Q(**{f"{agreement}__in": own.values("agreement")})
+    own = Participation.objects.filter(agreement=OuterRef(agreement), party__officers__user=reader.id)
+    return Q(Exists(own.exclude(role__in=BYSTANDERS)))
 
 
 def team_agreements(reader: Reader, agreement: str = "pk") -> Q:
     """Where the column `agreement` names an agreement on whose team this reader is."""
-    return Q(**{f"{agreement}__in": Agreement.team.through.objects.filter(user=reader.id).values("agreement")})
+    return Q(Exists(Agreement.team.through.objects.filter(agreement=OuterRef(agreement), user=reader.id)))
 
 
 class AgreementQuerySet(PublishedQuerySet):

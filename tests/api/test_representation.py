@@ -223,6 +223,16 @@ def test_what_is_not_there_is_404_with_a_code(world, as_reader):
         assert set(response.json()) == {"code", "detail"}
 
 
+@pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
+def test_an_address_that_is_none_is_404_whatever_is_done_there(db, method):
+    client = Api()
+    client.handler.enforce_csrf_checks = True
+
+    for address in ("", "nothing/", "agreements/aukus/nothing/", "agreements", "auth/tokens/6/"):
+        response = getattr(client, method)(address)
+        assert response.status_code == 404 and response.json()["code"] == "not_found", address
+
+
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
 def test_without_credentials_everything_is_401(db, method):
     for address in ("agreements/", "agreements/aukus/", "agreements/aukus/history/"):
