@@ -28,7 +28,11 @@ ON = Slot("on", DateField(), "::date")
 
 def later(on: date | Slot, days: int) -> Any:
     """The day so many days after `on`."""
-    return on + timedelta(days) if isinstance(on, date) else Func(on, Value(days), arg_joiner=" + ", template="(%(expressions)s)", output_field=DateField())
+    return (
+        on + timedelta(days)
+        if isinstance(on, date)
+        else Func(on, Value(days), arg_joiner=" + ", template="(%(expressions)s)", output_field=DateField())
+    )
 
 
 def state(on: date | Slot, *, done: Q, finished: str, closed: Q, open_ended: Q | None = None) -> Case:

@@ -130,7 +130,13 @@ class ParticipationSerializer(RecordSerializer):
 
 
 class ComponentSerializer(RecordSerializer):
-    example = {"slug": "aukus-pillar-ii", "agreement": "aukus", "title": "Pillar II", "lead_parties": ["AUS", "GBR", "USA"], "due_on": "2030"}
+    example = {
+        "slug": "aukus-pillar-ii",
+        "agreement": "aukus",
+        "title": "Pillar II",
+        "lead_parties": ["AUS", "GBR", "USA"],
+        "due_on": "2030",
+    }
 
     deadline_state = Computed(lambda reader: of_component(ON), STATE)
 

@@ -139,7 +139,11 @@ class Me(APIView):
 
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[AllowAny]), name="schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema", authentication_classes=[], permission_classes=[AllowAny]), name="docs"),
+    path(
+        "docs/",
+        SpectacularSwaggerSplitView.as_view(url_name="schema", authentication_classes=[], permission_classes=[AllowAny]),
+        name="docs",
+    ),
     # A failed attempt is counted although the request is refused.
     path("auth/tokens/", transaction.non_atomic_requests(Tokens.as_view()), name="tokens"),
     path("auth/tokens/<uuid:key>/", OneToken.as_view(), name="token"),

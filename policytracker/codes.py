@@ -26,7 +26,7 @@ class CodeField(models.CharField):
 
     def db_check(self, connection):
         allowed = [code for code, _ in self.choices or ()] + ([""] if self.blank else [])
-        return f"\"{self.column}\" IN ({', '.join(repr(code) for code in allowed)})"
+        return f'"{self.column}" IN ({", ".join(repr(code) for code in allowed)})'
 
 
 class ForeignCode(models.CharField):

@@ -33,6 +33,15 @@ def last_day(text: str) -> date | None:
     return first if precision == 2 else date(first.year, month, monthrange(first.year, month)[1])
 
 
+def is_before(one: str, other: str) -> bool:
+    """Whether both are known and the first begins before the other does. What is no date is before nothing."""
+    try:
+        first, second = first_day(one), first_day(other)
+    except ValueError:
+        return False
+    return first is not None and second is not None and first < second
+
+
 def validate(text: str) -> None:
     """Raises ValidationError, with examples, for what is not a date of the calendar in one of the forms."""
     try:

@@ -13,7 +13,6 @@ from django.core.exceptions import (
     NON_FIELD_ERRORS,
     FieldDoesNotExist,
     ObjectDoesNotExist,
-    PermissionDenied,
     RequestDataTooBig,
     ValidationError,
 )
@@ -197,7 +196,9 @@ def _answer(error: Exception, outside) -> Response | None:
     if isinstance(error, OperationalError):
         state = getattr(error.__cause__, "sqlstate", None)
         if state == "40P01":
-            return Response({"code": "conflict", "detail": "Two writes waited for each other; send this one again."}, status.HTTP_409_CONFLICT)
+            return Response(
+                {"code": "conflict", "detail": "Two writes waited for each other; send this one again."}, status.HTTP_409_CONFLICT
+            )
         if state == "57014":
             detail = "This takes too long; ask for less at a time."
             return Response({"code": "timeout", "detail": detail}, status.HTTP_503_SERVICE_UNAVAILABLE)

@@ -266,7 +266,9 @@ def grammar(serializer_class: type[serializers.ModelSerializer]) -> dict[str, Qu
                 asked[f"{name}__empty"] = is_empty(lambda asker, shown=shown: shown.unknown(Reader.of(asker.user)))
         elif isinstance(shown, serializers.ListField):
             asked[name] = Question(text, lambda rows, values, asker, path=shown.source: rows.filter(**{f"{path}__overlap": values}))
-            asked[f"{name}__not"] = Question(text, lambda rows, values, asker, path=shown.source: rows.exclude(**{f"{path}__overlap": values}))
+            asked[f"{name}__not"] = Question(
+                text, lambda rows, values, asker, path=shown.source: rows.exclude(**{f"{path}__overlap": values})
+            )
             asked[f"{name}__empty"] = is_empty(lambda asker, path=shown.source: Q(**{path: []}))
         elif name in words_of_a_source(model, serializer.fields):
             path = f"said_{name}"
@@ -291,8 +293,12 @@ def _of_a_value(name: str, path: str, kind: Kind) -> dict[str, Question]:
     if kind.low and kind.high:
         text_day = {"type": "string"}
         plain = kind.schema if kind.schema["type"] != "string" else text_day
-        asked[f"{name}__from"] = Question(kind.low, lambda rows, values, asker: rows.filter(**{f"{kind.path}__gte": values[0]}), plain, many=False)
-        asked[f"{name}__to"] = Question(kind.high, lambda rows, values, asker: rows.filter(**{f"{kind.path}__lte": values[0]}), plain, many=False)
+        asked[f"{name}__from"] = Question(
+            kind.low, lambda rows, values, asker: rows.filter(**{f"{kind.path}__gte": values[0]}), plain, many=False
+        )
+        asked[f"{name}__to"] = Question(
+            kind.high, lambda rows, values, asker: rows.filter(**{f"{kind.path}__lte": values[0]}), plain, many=False
+        )
     if kind.empty is not None:
         asked[f"{name}__empty"] = is_empty(lambda asker: kind.empty)
     if name in INDEXED_TEXTS:
@@ -335,7 +341,10 @@ def orders(serializer_class: type[serializers.ModelSerializer]) -> dict[str, tup
         elif isinstance(stored, edtf.EdtfField):
             found[name] = (Column(f"{shown.source}_first", nullable=True), None)
         elif stored.blank and isinstance(stored, TEXTS):
-            found[name] = (Column(alias, nullable=True), lambda reader, path=shown.source: NullIf(F(path), Value(""), output_field=models.TextField()))
+            found[name] = (
+                Column(alias, nullable=True),
+                lambda reader, path=shown.source: NullIf(F(path), Value(""), output_field=models.TextField()),
+            )
         else:
             found[name] = (Column(shown.source, nullable=stored.null), None)
     return found

@@ -63,7 +63,10 @@ class History:
             return {}
         before_hidden = self.hidden(change.since)
         return {
-            name: (None if before_hidden and name not in ("visibility", "publication") else change.before.get(column), change.changed[column])
+            name: (
+                None if before_hidden and name not in ("visibility", "publication") else change.before.get(column),
+                change.changed[column],
+            )
             for column, name in self.columns.items()
             if column in change.changed
         }
@@ -84,7 +87,7 @@ class History:
             by_change: dict[int, list[Change]] = defaultdict(list)
             for move in moves.order_by("-id"):
                 # A link counts with the version that its transaction had made before it, or else makes one.
-                made = versions[move.txid]
+                made = versions[move.txid] or [move.id]
                 by_change[made[max(bisect(made, move.id) - 1, 0)]].append(move)
             for change_id in sorted(by_change, reverse=True):
                 after = set(now)
@@ -100,7 +103,9 @@ class History:
         if not words or self.reader.sees_all:
             return
         cited = {c.id: (c.before["source_id"], c.changed.get("source_id", c.before["source_id"])) for c in changes if c.op == "update"}
-        sources = self.fields["source"].model.objects.visible_to(self.reader).filter(pk__in={pk for pair in cited.values() for pk in pair if pk})
+        sources = (
+            self.fields["source"].model.objects.visible_to(self.reader).filter(pk__in={pk for pair in cited.values() for pk in pair if pk})
+        )
         readable = {None, *sources.values_list("pk", flat=True)}
         for change_id, (before, after) in cited.items():
             for name in words & told[change_id].keys():

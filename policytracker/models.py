@@ -37,8 +37,9 @@ class TransactionIdField(models.TextField):
 class Change(models.Model):
     """One write to one row of any table, kept by triggers (see triggers.py) and written by nothing else.
 
-    `before` is the whole row as it was; for a link, the link, and `row_id` is that of its owner. `changed` has what an update changed, by column. `since` is when
-    the row had become what `before` says. The actor is {"id", "user", "reason", "door"}, null for a bare SQL session.
+    `before` is the whole row as it was; for a link, the link, and `row_id` is that of its owner. `changed` has what an update
+    changed, by column. `since` is when the row had become what `before` says. The actor is {"id", "user", "reason", "door"},
+    null for a bare SQL session.
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -184,7 +184,14 @@ class RecordSchema(AutoSchema):
         if not self.is_record:
             return None
         name = self.view.model._meta.verbose_name
-        words = {"list": "List and filter", "retrieve": "Read", "create": "Make", "update": "Write the whole", "partial_update": "Change", "destroy": "Delete"}
+        words = {
+            "list": "List and filter",
+            "retrieve": "Read",
+            "create": "Make",
+            "update": "Write the whole",
+            "partial_update": "Change",
+            "destroy": "Delete",
+        }
         return f"{words[self.act]}: {name}" if self.act in words else f"{self.act.replace('_', ' ').capitalize()}: {name}"
 
     def _map_serializer(self, serializer, direction, bypass_extensions=False):
@@ -224,13 +231,19 @@ class RecordSchema(AutoSchema):
             ]
         if self.is_record and self.act == "list":
             names = ", ".join(self.view.orders())
-            parameters.append(_query("ordering", {"type": "string"}, f"Parted by commas, `-` for descending; unknown values come last. By: {names}."))
+            parameters.append(
+                _query("ordering", {"type": "string"}, f"Parted by commas, `-` for descending; unknown values come last. By: {names}.")
+            )
             for name, question in self.view.grammar().items():
                 schema = {"type": "array", "items": question.schema} if question.many else question.schema
                 parameters.append(_query(name, schema, question.help))
         if self.is_record and self.method not in ("GET", "HEAD"):
             for name in ["X-Change-Reason", "Idempotency-Key" if self.method == "POST" else "If-Match"]:
-                limit = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"} if name == "Idempotency-Key" else {"type": "string"}
+                limit = (
+                    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
+                    if name == "Idempotency-Key"
+                    else {"type": "string"}
+                )
                 parameters.append({"name": name, "in": "header", "schema": limit, "description": HEADERS[name]})
         return parameters
 

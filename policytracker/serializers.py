@@ -58,7 +58,9 @@ class Key(serializers.RelatedField):
 
     @classmethod
     def many_init(cls, *args, **kwargs):
-        outer = {name: kwargs.pop(name) for name in ("required", "allow_empty", "help_text", "label", "source", "read_only") if name in kwargs}
+        outer = {
+            name: kwargs.pop(name) for name in ("required", "allow_empty", "help_text", "label", "source", "read_only") if name in kwargs
+        }
         return Keys(child_relation=cls(*args, **kwargs), **outer)
 
     @property
@@ -253,7 +255,11 @@ class RecordSerializer(serializers.ModelSerializer):
     def _system_written(self, data: Mapping[str, Any]) -> dict[str, list[str]]:
         """What only progress functions or the database write may be sent back as it was read, and not otherwise."""
         stored = {f.name for f in self.Meta.model._meta.concrete_fields}
-        given = [n for n, f in self.fields.items() if n in data and f.read_only and f.source in stored and n not in PASSED_OVER and n != "version"]
+        given = [
+            n
+            for n, f in self.fields.items()
+            if n in data and f.read_only and f.source in stored and n not in PASSED_OVER and n != "version"
+        ]
         if not given:
             return {}
         now = self.context["current"] if self.instance else self._newborn(data)
@@ -303,7 +309,12 @@ class RecordSerializer(serializers.ModelSerializer):
         for field in self._writable_fields:
             reference = field.child_relation if isinstance(field, Keys) else field
             words = words_of_a_source(self.Meta.model, self.fields) if field.source == "source" else set()
-            if not values.keys() & {field.source, *words} or not isinstance(reference, Key) or not reference.hides or Reader.of(user).sees_all:
+            if (
+                not values.keys() & {field.source, *words}
+                or not isinstance(reference, Key)
+                or not reference.hides
+                or Reader.of(user).sees_all
+            ):
                 continue
             visible = reference.model.objects.visible_to(user)
             if isinstance(field, Keys):
@@ -317,7 +328,7 @@ class RecordSerializer(serializers.ModelSerializer):
                 for name in (field.source, *words):
                     values.pop(name, None)
             else:  # another source says something else
-                values |= {name: "" for name in words - values.keys()}
+                values |= dict.fromkeys(words - values.keys(), "")
         return values
 
     @classmethod

@@ -74,7 +74,9 @@ TEMPLATES = [
 ]
 
 # Each request is one transaction; what must outlive a refusal (failed logins) says so for itself.
-DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL") if "DATABASE_URL" in env else {"ENGINE": "django.db.backends.postgresql", **postgres.connection()}}
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.db_url("DATABASE_URL") if "DATABASE_URL" in env else {"ENGINE": "django.db.backends.postgresql", **postgres.connection()}
+}
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL server: history and constraints live in its triggers.")
 # A folder with a socket is written percent-encoded in an address, as libpq has it.
@@ -88,7 +90,7 @@ OPTIONS["options"] = f"-c statement_timeout={env.str('STATEMENT_TIMEOUT', '0')}"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "policytracker.User"
-KNOX_TOKEN_MODEL = "policytracker.Token"
+KNOX_TOKEN_MODEL = "policytracker.Token"  # noqa: S105 - the name of a model
 MIGRATION_MODULES = {"knox": None}  # its own table would stay empty, and in the way
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [

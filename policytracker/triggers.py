@@ -52,7 +52,8 @@ BEGIN
     o := to_jsonb(old); n := to_jsonb(new);
     INSERT INTO {CHANGES} (tbl, row_id, op, since, at, actor, before, changed)
     VALUES (tg_table_name, new.id, 'update', old.updated_at, new.updated_at, actor(), o,
-      (SELECT coalesce(jsonb_object_agg(key, value), '{{}}') FROM jsonb_each(n - 'version' - 'updated_at') WHERE value IS DISTINCT FROM o -> key));
+      (SELECT coalesce(jsonb_object_agg(key, value), '{{}}') FROM jsonb_each(n - 'version' - 'updated_at')
+       WHERE value IS DISTINCT FROM o -> key));
   ELSE
     INSERT INTO {CHANGES} (tbl, row_id, op, since, at, actor, before)
     VALUES (tg_table_name, old.id, 'delete', old.updated_at, greatest(now(), old.updated_at), actor(), to_jsonb(old));
@@ -143,7 +144,8 @@ def create(name: str, when: str, table: str, function: str, *args: str, conditio
     kind, each = ("CONSTRAINT TRIGGER", "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW") if deferred else ("TRIGGER", "FOR EACH ROW")
     replace = f"DROP TRIGGER IF EXISTS {name} ON {table}; CREATE" if deferred else "CREATE OR REPLACE"
     arguments = ", ".join(f"'{arg}'" for arg in args)
-    return f"{replace} {kind} {name} {when} ON {table} {each} {f'WHEN ({condition})' if condition else ''} EXECUTE FUNCTION {function}({arguments});"
+    asked = f"WHEN ({condition})" if condition else ""
+    return f"{replace} {kind} {name} {when} ON {table} {each} {asked} EXECUTE FUNCTION {function}({arguments});"
 
 
 def function(guard: Guard, name: str, table: str) -> str:
@@ -177,7 +179,11 @@ def statements(model: type[Record]) -> Iterator[tuple[str, str, str]]:
     ]:
         yield table, name, create(name, when, table, does, condition=condition)
     if issubclass(model, Due):
-        yield table, "a_2_keep_original_due_on", create("a_2_keep_original_due_on", "BEFORE INSERT OR UPDATE", table, "keep_original_due_on")
+        yield (
+            table,
+            "a_2_keep_original_due_on",
+            create("a_2_keep_original_due_on", "BEFORE INSERT OR UPDATE", table, "keep_original_due_on"),
+        )
     for guard in guards(model):
         event = guard.events.split(" ")[0].lower()
         name = guard.name if guard.name != "closed_record" else f"closed_record_{event}"

@@ -167,7 +167,9 @@ class RecordViewSet(GenericViewSet):
         base = self.request.build_absolute_uri("/")[:-1]
         return reading.texts(shape, ids, user=self.reader.id, on=today(), base=base)
 
-    def one(self, record: Record, code: int = status.HTTP_200_OK, shape: reading.Shape | None = None, version: int | None = None) -> HttpResponse:
+    def one(
+        self, record: Record, code: int = status.HTTP_200_OK, shape: reading.Shape | None = None, version: int | None = None
+    ) -> HttpResponse:
         """The answer that is one record, with its version as the ETag."""
         found = self.texts([record.pk], shape)
         if not found:

@@ -29,7 +29,9 @@ def deadline(on: date | Slot) -> Case:
 
 def freshness(on: date | Slot) -> Case:
     """How old the newest approved assessment is."""
-    fresh_until = Func(F("last_update_on"), Coalesce(F("update_every"), USUAL), arg_joiner=" + ", template="(%(expressions)s)", output_field=DateField())
+    fresh_until = Func(
+        F("last_update_on"), Coalesce(F("update_every"), USUAL), arg_joiner=" + ", template="(%(expressions)s)", output_field=DateField()
+    )
     return Case(
         When(closed_on__isnull=False, then=Value(Freshness.NONE)),
         When(last_update_on__isnull=True, then=Value(Freshness.NEVER)),

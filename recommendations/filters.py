@@ -14,7 +14,9 @@ from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommen
 LACKS = {
     "owner": Q(owner__isnull=True),
     "due_on": Q(due_on=""),
-    "evidence": ~Exists(Evidence.objects.filter(update__recommendation=OuterRef("pk"), update__review=Review.APPROVED, update__voided_at=None)),
+    "evidence": ~Exists(
+        Evidence.objects.filter(update__recommendation=OuterRef("pk"), update__review=Review.APPROVED, update__voided_at=None)
+    ),
     "addressee": ~Exists(Addressee.objects.filter(recommendation=OuterRef("pk"))),
     "response": ~Exists(Addressee.objects.filter(recommendation=OuterRef("pk")).exclude(response=Response.NONE_RECORDED)),
     "update": ~Exists(ProgressUpdate.objects.filter(recommendation=OuterRef("pk"), review=Review.APPROVED, voided_at=None)),
@@ -52,11 +54,17 @@ def lacking(rows: QuerySet, names: list[str], asker: Asker) -> QuerySet:
 
 of_agreements = linked("agreements", Recommendation)
 RECOMMENDATIONS = {
-    "agreement": Question(reference(Agreement), lambda rows, pks, asker: rows.filter(of_agreements(pks)), help="Of any of these agreements."),
+    "agreement": Question(
+        reference(Agreement), lambda rows, pks, asker: rows.filter(of_agreements(pks)), help="Of any of these agreements."
+    ),
     "party": Question(reference(Party), lambda rows, parties, asker: rows.addressed_to(parties), help="Addressed to any of these parties."),
     "owner": Question(owner, of_owners, help="A user name, `me` or `none`."),
     "open": Question(
-        truth, lambda rows, values, asker: rows.open() if values[0] else rows.closed(), {"type": "boolean"}, "Whether more is expected.", many=False
+        truth,
+        lambda rows, values, asker: rows.open() if values[0] else rows.closed(),
+        {"type": "boolean"},
+        "Whether more is expected.",
+        many=False,
     ),
     "overdue": yes_or_no(lambda rows, asker: rows.overdue(on=asker.on), "Open and past its due day."),
     "due_within": Question(
@@ -91,4 +99,3 @@ def _through(path: str) -> Question:
 
 
 ADDRESSEES = UPDATES = {"agreement": _through("recommendation")}
-

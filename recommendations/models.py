@@ -96,7 +96,9 @@ class Recommendation(Published, Due):
     components = models.ManyToManyField(Component, blank=True, related_name="recommendations")
     sectors = models.ManyToManyField(Sector, blank=True, related_name="recommendations")
     parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
-    made_by = models.ForeignKey(Party, models.PROTECT, null=True, blank=True, related_name="recommendations_made", help_text="The party or body that made it.")
+    made_by = models.ForeignKey(
+        Party, models.PROTECT, null=True, blank=True, related_name="recommendations_made", help_text="The party or body that made it."
+    )
     made_by_text = models.CharField(max_length=300, blank=True, default="", help_text="Who made it, in the source's words.")
     made_on = EdtfField()
     made_on_first = FirstDay("made_on")
@@ -104,10 +106,19 @@ class Recommendation(Published, Due):
     locator = models.CharField(max_length=300, blank=True, default="", help_text="Where in the source: page, section, row.")
     quote = Text(help_text="The source's own words.")
     priority = CodeField(Priority, default=Priority.UNSET)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="recommendations", help_text="Who follows it here.")
-    update_every = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(3650)], help_text="After how many days its assessment is stale; 90 where empty.")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="recommendations", help_text="Who follows it here."
+    )
+    update_every = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(3650)],
+        help_text="After how many days its assessment is stale; 90 where empty.",
+    )
     superseded_by = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="supersedes")
-    source_scheme = models.CharField(max_length=60, blank=True, default="", help_text="The register whose own status word is kept beside ours.")
+    source_scheme = models.CharField(
+        max_length=60, blank=True, default="", help_text="The register whose own status word is kept beside ours."
+    )
     source_code = models.CharField(max_length=200, blank=True, default="", help_text="That register's own status word, verbatim.")
 
     status = CodeField(Status, default=Status.NOT_ASSESSED, editable=False, help_text="Our assessment.")
@@ -122,8 +133,15 @@ class Recommendation(Published, Due):
     guards = (
         ARCHIVING_HAS_A_REASON,
         MOVED_DEADLINE_HAS_A_REASON,
-        Guard.no_circle("recommendation_is_not_its_own_parent", "A recommendation cannot be part of itself.", "recommendations_recommendation", "parent"),
-        Guard.no_circle("recommendation_does_not_supersede_itself", "A recommendation cannot be replaced by itself.", "recommendations_recommendation", "superseded_by"),
+        Guard.no_circle(
+            "recommendation_is_not_its_own_parent", "A recommendation cannot be part of itself.", "recommendations_recommendation", "parent"
+        ),
+        Guard.no_circle(
+            "recommendation_does_not_supersede_itself",
+            "A recommendation cannot be replaced by itself.",
+            "recommendations_recommendation",
+            "superseded_by",
+        ),
     )
 
     class Meta:
@@ -134,7 +152,12 @@ class Recommendation(Published, Due):
             models.Index(fields=["due_on_first", "id"], name="recommendation_by_due_day"),
             # With what decides who reads a row, so that it can be counted without being fetched.
             models.Index(fields=["visibility", "publication", "owner", "id"], name="recommendation_by_reader"),
-            models.Index(fields=["due_on_last"], include=["visibility", "publication", "owner", "id"], condition=Q(closed_on__isnull=True), name="recommendation_open_by_due_day"),
+            models.Index(
+                fields=["due_on_last"],
+                include=["visibility", "publication", "owner", "id"],
+                condition=Q(closed_on__isnull=True),
+                name="recommendation_open_by_due_day",
+            ),
             models.Index(fields=["made_on_first", "id"], name="recommendation_by_making"),
             models.Index(fields=["closed_on", "id"], name="recommendation_by_closing"),
             models.Index(fields=["updated_at", "id"], name="recommendation_by_change"),
@@ -143,7 +166,12 @@ class Recommendation(Published, Due):
             models.Index(fields=["last_update_on", "id"], name="recommendation_by_last_update"),
         ]
         constraints = [
-            models.CheckConstraint(name="recommendation_percent_is_a_share", condition=Q(progress_percent__isnull=True) | Q(progress_percent__lte=100), violation_error_message="Progress is a share of 100.", violation_error_code="progress_percent"),
+            models.CheckConstraint(
+                name="recommendation_percent_is_a_share",
+                condition=Q(progress_percent__isnull=True) | Q(progress_percent__lte=100),
+                violation_error_message="Progress is a share of 100.",
+                violation_error_code="progress_percent",
+            ),
         ]
 
     def __str__(self):
@@ -184,7 +212,12 @@ class Addressee(Identified):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(fields=["recommendation", "party"], name="addressee_is_named_once", violation_error_message="This party is already addressed.", violation_error_code="party"),
+            models.UniqueConstraint(
+                fields=["recommendation", "party"],
+                name="addressee_is_named_once",
+                violation_error_message="This party is already addressed.",
+                violation_error_code="party",
+            ),
         ]
 
     def __str__(self):
@@ -228,7 +261,9 @@ class ProgressUpdate(Identified):
     recommendation = models.ForeignKey(Recommendation, models.PROTECT, related_name="updates")
     kind = CodeField(UpdateKind, default=UpdateKind.ASSESSMENT)
     status = CodeField(Status, blank=True, default="")
-    progress_percent = models.PositiveSmallIntegerField(null=True, blank=True, validators=[MaxValueValidator(100, "Progress is a share of 100.")])
+    progress_percent = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=[MaxValueValidator(100, "Progress is a share of 100.")]
+    )
     reported_on = models.DateField(help_text="The day on which it was true.")
     narrative = Text()
     reason = Text(help_text="Why it steps back or is opened again.")
@@ -276,16 +311,45 @@ class ProgressUpdate(Identified):
     class Meta:
         ordering = ["-reported_on", "-reviewed_at", "-uid"]
         indexes = [
-            models.Index(fields=["recommendation", "kind", "-reported_on"], condition=Q(review=Review.APPROVED, voided_at__isnull=True), name="update_that_stands"),
+            models.Index(
+                fields=["recommendation", "kind", "-reported_on"],
+                condition=Q(review=Review.APPROVED, voided_at__isnull=True),
+                name="update_that_stands",
+            ),
             models.Index(fields=["reported_on", "id"], name="update_by_day"),
             models.Index(fields=["review", "id"], condition=~Q(review=Review.APPROVED), name="update_in_review"),
         ]
         constraints = [
-            models.CheckConstraint(name="update_percent_is_a_share", condition=Q(progress_percent__isnull=True) | Q(progress_percent__lte=100), violation_error_message="Progress is a share of 100.", violation_error_code="progress_percent"),
-            models.CheckConstraint(name="update_status_unless_a_note", condition=Q(kind=UpdateKind.NOTE, status="") | (~Q(kind=UpdateKind.NOTE) & ~Q(status="")), violation_error_message="An assessment or claim has a status, a note has none.", violation_error_code="status"),
-            models.CheckConstraint(name="update_claim_has_a_party", condition=~Q(kind=UpdateKind.CLAIM) | Q(party__isnull=False), violation_error_message="A claim is a party's.", violation_error_code="party"),
-            models.CheckConstraint(name="update_approval_has_a_moment", condition=~Q(review=Review.APPROVED) | Q(reviewed_at__isnull=False), violation_error_message="An approved update was approved at some time.", violation_error_code="reviewed_at"),
-            models.CheckConstraint(name="update_void_has_a_reason", condition=Q(voided_at__isnull=True, void_reason="") | (Q(voided_at__isnull=False) & ~Q(void_reason="")), violation_error_message="Say why it is voided.", violation_error_code="void_reason"),
+            models.CheckConstraint(
+                name="update_percent_is_a_share",
+                condition=Q(progress_percent__isnull=True) | Q(progress_percent__lte=100),
+                violation_error_message="Progress is a share of 100.",
+                violation_error_code="progress_percent",
+            ),
+            models.CheckConstraint(
+                name="update_status_unless_a_note",
+                condition=Q(kind=UpdateKind.NOTE, status="") | (~Q(kind=UpdateKind.NOTE) & ~Q(status="")),
+                violation_error_message="An assessment or claim has a status, a note has none.",
+                violation_error_code="status",
+            ),
+            models.CheckConstraint(
+                name="update_claim_has_a_party",
+                condition=~Q(kind=UpdateKind.CLAIM) | Q(party__isnull=False),
+                violation_error_message="A claim is a party's.",
+                violation_error_code="party",
+            ),
+            models.CheckConstraint(
+                name="update_approval_has_a_moment",
+                condition=~Q(review=Review.APPROVED) | Q(reviewed_at__isnull=False),
+                violation_error_message="An approved update was approved at some time.",
+                violation_error_code="reviewed_at",
+            ),
+            models.CheckConstraint(
+                name="update_void_has_a_reason",
+                condition=Q(voided_at__isnull=True, void_reason="") | (Q(voided_at__isnull=False) & ~Q(void_reason="")),
+                violation_error_message="Say why it is voided.",
+                violation_error_code="void_reason",
+            ),
         ]
 
     @classmethod

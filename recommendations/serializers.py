@@ -126,7 +126,12 @@ REPORTED = {field.name for field in dataclasses.fields(Report)}
 class FilingSerializer(ReportSerializer):
     """A report, and how it is to be filed."""
 
-    example = {"status": "in_progress", "progress_percent": 20, "narrative": "Two sites were chosen.", "evidence": [{"source": "source-article"}]}
+    example = {
+        "status": "in_progress",
+        "progress_percent": 20,
+        "narrative": "Two sites were chosen.",
+        "evidence": [{"source": "source-article"}],
+    }
 
     submit = serializers.BooleanField(required=False, default=True, help_text="False keeps a draft.")
     dry_run = serializers.BooleanField(required=False, default=False, help_text="True answers as if, and writes nothing.")

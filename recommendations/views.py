@@ -98,7 +98,7 @@ class ProgressUpdateViewSet(ProgressDoor):
         "send_back": serializers.NoteSerializer,
         "void": serializers.ReasonSerializer,
     }
-    answers = dict.fromkeys(["submit", "approve", "send_back", "void"], {"200": BOTH})
+    answers = {act: {"200": BOTH} for act in ("submit", "approve", "send_back", "void")}
     create = None  # an update is made by progress/ of its recommendation
 
     def act(self, do) -> HttpResponse:

@@ -5,7 +5,7 @@ import os
 os.environ.setdefault("SECRET_KEY", "for tests")
 os.environ.setdefault("SECURE_SSL_REDIRECT", "0")
 
-from policytracker.settings import *  # noqa: E402, F403
+from policytracker.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WHITENOISE_AUTOREFRESH = True

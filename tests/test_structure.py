@@ -40,7 +40,10 @@ def imports(path: Path) -> list[tuple[str, bool]]:
     """The modules that a file imports, and whether at its top."""
     tree = ast.parse(path.read_text())
     typing_only = {
-        id(node) for branch in ast.walk(tree) if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.dump(branch.test) for node in ast.walk(branch)
+        id(node)
+        for branch in ast.walk(tree)
+        if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.dump(branch.test)
+        for node in ast.walk(branch)
     }
     top = {id(node) for node in tree.body}
     found = []

@@ -3,12 +3,13 @@
 from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateRangeField, RangeOperators
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Exists, F, Func, OuterRef, Q
 
 from agreements.models.parties import FocusArea, Party, Sector
 from policytracker.codes import CodeField, Codes
-from policytracker.edtf import EdtfField, FirstDay, LastDay
+from policytracker.edtf import EdtfField, FirstDay, LastDay, is_before
 from policytracker.records import ARCHIVING_HAS_A_REASON, Guard, Identified, Published, PublishedQuerySet, Text, words_within
 from policytracker.visibility import Reader
 
@@ -106,6 +107,8 @@ class ParticipationRole(Codes):
     SUBJECT_OF_CONCERN = "subject_of_concern", "named in the purpose and not a participant", "Subject of concern"
 
 
+REVERSED = "A spell cannot end before it begins."
+
 # Named in connection with a text, without taking part in it.
 BYSTANDERS = [ParticipationRole.SUBJECT_OF_CONCERN, ParticipationRole.LISTED_IN_SOURCE]
 
@@ -140,9 +143,13 @@ class Agreement(Published):
 
     title = models.CharField(max_length=500)
     short_title = models.CharField(max_length=200, blank=True, default="")
-    kind = CodeField(AgreementKind, default=AgreementKind.AGREEMENT, help_text="The name of the instrument; it does not decide its legal force.")
+    kind = CodeField(
+        AgreementKind, default=AgreementKind.AGREEMENT, help_text="The name of the instrument; it does not decide its legal force."
+    )
     legal_force = CodeField(LegalForce, default=LegalForce.UNDETERMINED)
-    status = CodeField(AgreementStatus, default=AgreementStatus.UNKNOWN, help_text="Only a binding text can be in force; a non-binding one is operative.")
+    status = CodeField(
+        AgreementStatus, default=AgreementStatus.UNKNOWN, help_text="Only a binding text can be in force; a non-binding one is operative."
+    )
     summary = Text()
     purpose = Text()
     signed_at_place = models.CharField("place of signature", max_length=200, blank=True, default="")
@@ -154,8 +161,20 @@ class Agreement(Published):
     next_review_on = EdtfField()
     next_review_on_first = FirstDay("next_review_on")
     sectors = models.ManyToManyField(Sector, blank=True, related_name="agreements")
-    lead = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="led_agreements", help_text="Who answers for this record.")
-    team = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="team_agreements", help_text="Analysts and reviewers who read it when it is restricted.")
+    lead = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="led_agreements",
+        help_text="Who answers for this record.",
+    )
+    team = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        blank=True,
+        related_name="team_agreements",
+        help_text="Analysts and reviewers who read it when it is restricted.",
+    )
 
     objects = AgreementQuerySet.as_manager()
 
@@ -164,7 +183,8 @@ class Agreement(Published):
         Guard(
             "agreement_superseded_by_another",
             "A superseded agreement needs a relation by which another supersedes it.",
-            "NEW.status = 'superseded' AND NOT EXISTS (SELECT FROM agreements_agreementrelation r WHERE r.to_agreement_id = NEW.id AND r.kind = 'supersedes')",
+            """NEW.status = 'superseded' AND NOT EXISTS (SELECT FROM agreements_agreementrelation r
+                WHERE r.to_agreement_id = NEW.id AND r.kind = 'supersedes')""",
             field="status",
             when="NEW.status = 'superseded'",
             deferred=True,
@@ -217,7 +237,8 @@ class AgreementRelation(Identified):
             "agreement_supersession_has_no_circle",
             "An agreement cannot supersede, by however many steps, one that supersedes it.",
             """NEW.kind = 'supersedes' AND EXISTS (WITH RECURSIVE after AS (SELECT NEW.to_agreement_id AS id UNION
-                SELECT r.to_agreement_id FROM agreements_agreementrelation r JOIN after ON r.from_agreement_id = after.id WHERE r.kind = 'supersedes')
+                SELECT r.to_agreement_id FROM agreements_agreementrelation r JOIN after ON r.from_agreement_id = after.id
+                WHERE r.kind = 'supersedes')
                 SELECT FROM after WHERE id = NEW.from_agreement_id)""",
             field="to_agreement",
             when="NEW.kind = 'supersedes'",
@@ -226,8 +247,10 @@ class AgreementRelation(Identified):
         Guard(
             "superseded_agreement_keeps_its_relation",
             "The agreement at the other end is superseded by this relation; change its status first.",
-            """OLD.kind = 'supersedes' AND EXISTS (SELECT FROM agreements_agreement a WHERE a.id = OLD.to_agreement_id AND a.status = 'superseded')
-                AND NOT EXISTS (SELECT FROM agreements_agreementrelation r WHERE r.to_agreement_id = OLD.to_agreement_id AND r.kind = 'supersedes')""",
+            """OLD.kind = 'supersedes'
+                AND EXISTS (SELECT FROM agreements_agreement a WHERE a.id = OLD.to_agreement_id AND a.status = 'superseded')
+                AND NOT EXISTS (SELECT FROM agreements_agreementrelation r
+                    WHERE r.to_agreement_id = OLD.to_agreement_id AND r.kind = 'supersedes')""",
             field="kind",
             code="in_use",
             events="UPDATE OR DELETE",
@@ -239,8 +262,18 @@ class AgreementRelation(Identified):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(fields=["from_agreement", "kind", "to_agreement"], name="agreement_relation_is_stated_once", violation_error_message="This relation is already recorded.", violation_error_code="to_agreement"),
-            models.CheckConstraint(name="agreement_relation_needs_two", condition=~Q(from_agreement=F("to_agreement")), violation_error_message="An agreement has no relation to itself.", violation_error_code="to_agreement"),
+            models.UniqueConstraint(
+                fields=["from_agreement", "kind", "to_agreement"],
+                name="agreement_relation_is_stated_once",
+                violation_error_message="This relation is already recorded.",
+                violation_error_code="to_agreement",
+            ),
+            models.CheckConstraint(
+                name="agreement_relation_needs_two",
+                condition=~Q(from_agreement=F("to_agreement")),
+                violation_error_message="An agreement has no relation to itself.",
+                violation_error_code="to_agreement",
+            ),
         ]
 
     def __str__(self):
@@ -267,8 +300,18 @@ class Participation(Identified):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.CheckConstraint(name="participation_ends_after_it_begins", condition=Q(until_first__isnull=True) | Q(since_first__isnull=True) | Q(until_first__gte=F("since_first")), violation_error_message="A spell cannot end before it begins.", violation_error_code="since"),
-            models.UniqueConstraint(fields=["agreement", "party", "role", "since"], name="participation_is_recorded_once", violation_error_message="This spell is already recorded.", violation_error_code="since"),
+            models.CheckConstraint(
+                name="participation_ends_after_it_begins",
+                condition=Q(until_first__isnull=True) | Q(since_first__isnull=True) | Q(until_first__gte=F("since_first")),
+                violation_error_message=REVERSED,
+                violation_error_code="since",
+            ),
+            models.UniqueConstraint(
+                fields=["agreement", "party", "role", "since"],
+                name="participation_is_recorded_once",
+                violation_error_message="This spell is already recorded.",
+                violation_error_code="since",
+            ),
             ExclusionConstraint(
                 name="participation_spells_do_not_overlap",
                 expressions=[
@@ -281,6 +324,12 @@ class Participation(Identified):
                 violation_error_code="since",
             ),
         ]
+
+    def clean(self):
+        super().clean()
+        # PostgreSQL makes no range of a reversed spell, and so could not be asked whether it overlaps another.
+        if is_before(self.until, self.since):
+            raise ValidationError({"since": REVERSED})
 
     def __str__(self):
         return f"{self.party} in {self.agreement} as {self.get_role_display().lower()}"

@@ -8,7 +8,17 @@ from agreements.models.agreements import Agreement, officers_agreements, team_ag
 from agreements.models.parties import Party, Sector
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay, LastDay
-from policytracker.records import ARCHIVING_HAS_A_REASON, MOVED_DEADLINE_HAS_A_REASON, Due, Guard, Published, PublishedQuerySet, Slugged, Text, words_within
+from policytracker.records import (
+    ARCHIVING_HAS_A_REASON,
+    MOVED_DEADLINE_HAS_A_REASON,
+    Due,
+    Guard,
+    Published,
+    PublishedQuerySet,
+    Slugged,
+    Text,
+    words_within,
+)
 
 DURATION = RegexValidator(r"^P(?=\d)(\d{1,4}Y)?(\d{1,4}M)?(\d{1,4}W)?(\d{1,4}D)?\Z", "Write a duration as P6M, P180D or P1Y6M (ISO 8601).")
 
@@ -41,7 +51,14 @@ class Component(Published, Due):
     hangs_on = ("agreement",)
 
     agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="components")
-    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children", help_text="The component of the same agreement of which it is a part.")
+    parent = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="children",
+        help_text="The component of the same agreement of which it is a part.",
+    )
     position = models.PositiveIntegerField(null=True, blank=True, help_text="Its place in the text.")
     title = models.CharField(max_length=500)
     description = Text()
@@ -50,7 +67,9 @@ class Component(Published, Due):
     starts_on = EdtfField()
     starts_on_first = FirstDay("starts_on")
     due_anchor = CodeField(DueAnchor, default=DueAnchor.NONE, help_text="What a relative deadline is counted from.")
-    due_offset = ForeignCode(max_length=20, blank=True, default="", validators=[DURATION], help_text="How long after the anchor, such as P6M or P180D.")
+    due_offset = ForeignCode(
+        max_length=20, blank=True, default="", validators=[DURATION], help_text="How long after the anchor, such as P6M or P180D."
+    )
     completed_on = EdtfField()
     completed_on_first = FirstDay("completed_on")
     completed_on_last = LastDay("completed_on")
@@ -79,8 +98,18 @@ class Component(Published, Due):
             models.Index(fields=["due_on_first", "id"], name="component_by_due_day"),
         ]
         constraints = [
-            models.CheckConstraint(name="component_offset_has_an_anchor", condition=Q(due_anchor=DueAnchor.NONE, due_offset="") | (~Q(due_anchor=DueAnchor.NONE) & ~Q(due_offset="")), violation_error_message="A relative deadline needs both an anchor and an offset.", violation_error_code="due_offset"),
-            models.CheckConstraint(name="component_relative_due_day_is_derived", condition=Q(due_anchor=DueAnchor.NONE) | Q(due_on=""), violation_error_message="The due day of a relative deadline follows from its anchor.", violation_error_code="due_on"),
+            models.CheckConstraint(
+                name="component_offset_has_an_anchor",
+                condition=Q(due_anchor=DueAnchor.NONE, due_offset="") | (~Q(due_anchor=DueAnchor.NONE) & ~Q(due_offset="")),
+                violation_error_message="A relative deadline needs both an anchor and an offset.",
+                violation_error_code="due_offset",
+            ),
+            models.CheckConstraint(
+                name="component_relative_due_day_is_derived",
+                condition=Q(due_anchor=DueAnchor.NONE) | Q(due_on=""),
+                violation_error_message="The due day of a relative deadline follows from its anchor.",
+                violation_error_code="due_on",
+            ),
         ]
 
     def __str__(self):

@@ -29,9 +29,23 @@ class Party(Coded):
 
     name = models.CharField(max_length=200)
     kind = CodeField(PartyKind)
-    iso_alpha2 = ForeignCode("ISO 3166-1 alpha-2", max_length=2, blank=True, default="", validators=[RegexValidator(r"^[A-Z]{2}\Z", "Two capital letters, as in ISO 3166-1.")])
-    iso_numeric = ForeignCode("ISO 3166-1 numeric", max_length=3, blank=True, default="", validators=[RegexValidator(r"^[0-9]{3}\Z", "Three digits, as in ISO 3166-1.")])
-    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children", help_text="The party to which it belongs.")
+    iso_alpha2 = ForeignCode(
+        "ISO 3166-1 alpha-2",
+        max_length=2,
+        blank=True,
+        default="",
+        validators=[RegexValidator(r"^[A-Z]{2}\Z", "Two capital letters, as in ISO 3166-1.")],
+    )
+    iso_numeric = ForeignCode(
+        "ISO 3166-1 numeric",
+        max_length=3,
+        blank=True,
+        default="",
+        validators=[RegexValidator(r"^[0-9]{3}\Z", "Three digits, as in ISO 3166-1.")],
+    )
+    parent = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="children", help_text="The party to which it belongs."
+    )
     since = EdtfField(help_text="When it came into being, where that matters.")
     since_first = FirstDay("since")
     until = EdtfField(help_text="The first day on which it is no more.")
@@ -45,9 +59,26 @@ class Party(Coded):
         verbose_name_plural = "parties"
         indexes = [words_within("name", "party_name_contains")]
         constraints = [
-            models.UniqueConstraint(fields=["iso_alpha2"], condition=~Q(iso_alpha2=""), name="party_iso_alpha2_is_unique", violation_error_message="Another party has this ISO code.", violation_error_code="iso_alpha2"),
-            models.UniqueConstraint(fields=["iso_numeric"], condition=~Q(iso_numeric=""), name="party_iso_numeric_is_unique", violation_error_message="Another party has this ISO number.", violation_error_code="iso_numeric"),
-            models.CheckConstraint(name="party_ends_after_it_begins", condition=Q(until_first__isnull=True) | Q(since_first__isnull=True) | Q(until_first__gte=F("since_first")), violation_error_message="It cannot end before it begins.", violation_error_code="since"),
+            models.UniqueConstraint(
+                fields=["iso_alpha2"],
+                condition=~Q(iso_alpha2=""),
+                name="party_iso_alpha2_is_unique",
+                violation_error_message="Another party has this ISO code.",
+                violation_error_code="iso_alpha2",
+            ),
+            models.UniqueConstraint(
+                fields=["iso_numeric"],
+                condition=~Q(iso_numeric=""),
+                name="party_iso_numeric_is_unique",
+                violation_error_message="Another party has this ISO number.",
+                violation_error_code="iso_numeric",
+            ),
+            models.CheckConstraint(
+                name="party_ends_after_it_begins",
+                condition=Q(until_first__isnull=True) | Q(since_first__isnull=True) | Q(until_first__gte=F("since_first")),
+                violation_error_message="It cannot end before it begins.",
+                violation_error_code="since",
+            ),
         ]
 
     def __str__(self):

@@ -125,7 +125,9 @@ class FactCheck(Slugged):
 
     hangs_on = ("source", "agreement")
 
-    agreement = models.ForeignKey(Agreement, models.PROTECT, null=True, blank=True, related_name="fact_checks", help_text="The agreement that the statement is about.")
+    agreement = models.ForeignKey(
+        Agreement, models.PROTECT, null=True, blank=True, related_name="fact_checks", help_text="The agreement that the statement is about."
+    )
     source = models.ForeignKey(Source, models.PROTECT, related_name="fact_checks", help_text="The source that says it.")
     locator = models.CharField(max_length=300, blank=True, default="", help_text="Where in the source: page, section, row.")
     quote = Text(help_text="The source's own words.")
@@ -168,10 +170,7 @@ class Citation(Identified):
             models.CheckConstraint(
                 name="citation_has_exactly_one_target",
                 condition=Q(
-                    *[
-                        Q(**{f"{target}__isnull": target != chosen for target in CITABLE})
-                        for chosen in CITABLE
-                    ],
+                    *[Q(**{f"{target}__isnull": target != chosen for target in CITABLE}) for chosen in CITABLE],
                     _connector=Q.OR,
                 ),
                 violation_error_message="A citation names exactly one agreement, component, participation or outcome.",

@@ -173,9 +173,6 @@ def test_rules_over_several_fields_speak_on_the_field_where_they_are_mended(refu
     assert as_analyst.post("participations/", {"agreement": "quad", "party": "AUS", "role": "party", "since": "2010"}).status_code == 201
 
 
-@pytest.mark.xfail(
-    strict=True, reason="full_clean() asks PostgreSQL for a reversed range, which raises; Participation.clean() should say it first"
-)
 def test_a_spell_cannot_end_before_it_begins(refused):
     refused("participations/", {"agreement": "quad", "party": "GBR", "role": "party", "since": "2000", "until": "1999"}, "since")
 
