@@ -156,3 +156,12 @@ def test_every_model_of_ours_is_a_record_or_known_to_be_none():
     ours = {m for m in apps.get_models() if m._meta.app_label in ("policytracker", "agreements", "recommendations")}
 
     assert {m.__name__ for m in ours - set(RECORDS)} == {"User", "Token", "Change", "IdempotencyKey", "PartyOfficer"}
+
+
+def test_every_module_is_on_the_map():
+    told = (ROOT / "docs" / "code.md").read_text()
+
+    names = {path.stem for path in modules().values() if path.stem != "__init__"}
+    inside = {path.stem for path in modules().values() if path.parent.name in ("admin", "models")}
+
+    assert {name for name in names - inside if f"{name}.py" not in told and f"`{name}`" not in told} == set()
