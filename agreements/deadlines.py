@@ -23,16 +23,11 @@ class DeadlineState(Codes):
     UPCOMING = "upcoming", "due later than that", "Upcoming"
 
 
-ON = Slot("on", DateField(), "::date")
-
-
 def later(on: date | Slot, days: int) -> Any:
-    """The day so many days after `on`."""
-    return (
-        on + timedelta(days)
-        if isinstance(on, date)
-        else Func(on, Value(days), arg_joiner=" + ", template="(%(expressions)s)", output_field=DateField())
-    )
+    """The day so many days after `on`, or the last day that there is."""
+    if isinstance(on, date):
+        return min(on, date.max - timedelta(days)) + timedelta(days)
+    return Func(on, Value(days), arg_joiner=" + ", template="(%(expressions)s)", output_field=DateField())
 
 
 def state(on: date | Slot, *, done: Q, finished: str, closed: Q, open_ended: Q | None = None) -> Case:

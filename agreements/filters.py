@@ -4,7 +4,7 @@ from django.db.models import Q
 
 from agreements.deadlines import DeadlineState, of_component
 from agreements.models import Agreement, Party
-from policytracker.filters import Question, code, matching, reference
+from policytracker.filters import Question, code, matching, on, reference
 
 TARGETS = ["agreement", "component__agreement", "participation__agreement", "outcome__agreement"]
 
@@ -31,10 +31,11 @@ AGREEMENTS = {
 RELATIONS = {"agreement": _of_agreement(["from_agreement", "to_agreement"])}
 CITATIONS = {"agreement": _of_agreement(TARGETS)}
 COMPONENTS = {
+    "on": on(lambda rows, days, asker: rows),
     "deadline_state": Question(
         code(DeadlineState.values),
         lambda rows, states, asker: rows.alias(state=of_component(asker.on)).filter(state__in=states),
         {"type": "string", "enum": DeadlineState.values},
-        "Where the deadline stands today.",
-    )
+        "Where the deadline stands.",
+    ),
 }

@@ -5,7 +5,7 @@ from django.db.models import Case, F, OuterRef, Q, TextField, Value, When
 from django.db.models.functions import Concat
 from rest_framework import serializers
 
-from agreements.deadlines import ON, DeadlineState, of_component
+from agreements.deadlines import DeadlineState, of_component
 from agreements.models import (
     Agreement,
     AgreementRelation,
@@ -20,7 +20,7 @@ from agreements.models import (
     Source,
 )
 from agreements.models.agreements import INVERSE
-from policytracker.reading import Computed, JsonObject, link
+from policytracker.reading import ON, Computed, JsonObject, link
 from policytracker.serializers import RecordSerializer
 
 CITED = ["source", "locator", "quote"]

@@ -6,7 +6,7 @@ from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.views import APIView
 
 from agreements import views as agreements
@@ -38,7 +38,9 @@ RESOURCES: dict[str, type[RecordViewSet]] = {
     "citations": agreements.CitationViewSet,
     "recommendations": recommendations.RecommendationViewSet,
     "addressees": recommendations.AddresseeViewSet,
+    "milestones": recommendations.MilestoneViewSet,
     "progress-updates": recommendations.ProgressUpdateViewSet,
+    "dependencies": recommendations.DependencyViewSet,
 }
 LIST = {"get": "list", "post": "create"}
 DETAIL = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
@@ -122,6 +124,8 @@ class Choices(APIView):
 class Me(APIView):
     """Who one is, what one may do, and what waits for one."""
 
+    permission_classes = [IsAuthenticated]
+
     @extend_schema(responses={200: ME})
     def get(self, request) -> JsonResponse:
         only(request, set())
@@ -149,6 +153,13 @@ urlpatterns = [
     path("auth/tokens/<uuid:key>/", OneToken.as_view(), name="token"),
     path("choices/", Choices.as_view(), name="choices"),
     path("me/", Me.as_view(), name="me"),
+    path("summary/", recommendations.SummaryViewSet.as_view({"get": "summary"}, basename="summary"), name="summary"),
+    # Of both apps, and so not with the actions of agreements.
+    path(
+        "agreements/<str:key>/scorecard/",
+        recommendations.ScorecardViewSet.as_view({"get": "scorecard"}, basename="agreements", detail=True),
+        name="agreements-scorecard",
+    ),
     *(pattern for address, view in RESOURCES.items() for pattern in addresses(address, view)),
     path("", nothing_here),
     path("<path:address>", nothing_here),

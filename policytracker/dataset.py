@@ -42,8 +42,10 @@ FILES = {
     "recommendations.json": [
         "recommendations.recommendation",
         "recommendations.addressee",
+        "recommendations.milestone",
         "recommendations.progressupdate",
         "recommendations.evidence",
+        "recommendations.dependency",
     ],
 }
 # What somebody has only begun to write is nobody else's yet. What was submitted or returned has been seen, and stays.

@@ -184,6 +184,9 @@ def _answer(error: Exception, outside) -> Response | None:
         forbidden = unmet[0]["code"] == "not_permitted"
         code = status.HTTP_403_FORBIDDEN if forbidden else status.HTTP_409_CONFLICT
         return Response({**unmet[0], "unmet": unmet}, code)
+    if isinstance(error, ValidationError):  # of a function of the domain; a serializer tells its own
+        by_field = error.message_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.messages}
+        return Response({outside(name): told for name, told in by_field.items()}, status.HTTP_400_BAD_REQUEST)
     if isinstance(error, ProtectedError):
         return Response({"code": "in_use", "detail": IN_USE}, status.HTTP_409_CONFLICT)
     if isinstance(error, DatabaseError) and (rule := broken(error)):

@@ -30,10 +30,11 @@ MAX_LENGTH = 500
 
 @dataclass(frozen=True)
 class Asker:
-    """Who asks, and of which day."""
+    """Who asks, and of which day; `by` is that day too where it is gone by, and so only what was reported by then counts."""
 
     user: Any
     on: date
+    by: date | None = None
 
 
 Parse = Callable[[str, Asker], Any]
@@ -49,8 +50,11 @@ class Question:
     schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
     help: str = ""
     many: bool = True
+    of_people: bool = False
 
     def ask(self, rows: QuerySet, texts: list[str], asker: Asker) -> QuerySet:
+        if self.of_people and not Reader.of(asker.user).sees_people:
+            raise ValueError("Sign in to ask about people.")
         if len(texts) > (MAX_VALUES if self.many else 1):
             raise ValueError("Give one value." if not self.many else f"Give at most {MAX_VALUES} values.")
         for text in texts:
@@ -151,6 +155,12 @@ def last_of(value: str, asker: Asker) -> date | None:
     if not value:
         raise ValueError(edtf.EXAMPLES)
     return edtf.last_day(value)
+
+
+def on(narrow: Narrow) -> Question:
+    """The question of another day, which the view hands to all others; `narrow` says what it does to the rows themselves."""
+    help = "What was true on that day, by what is known today; only states of deadlines, and what follows, move with a day to come."
+    return Question(day, narrow, {"type": "string", "format": "date"}, help, many=False)
 
 
 def key(model: type[models.Model], asker: Asker) -> Key:
@@ -276,7 +286,17 @@ def grammar(serializer_class: type[serializers.ModelSerializer]) -> dict[str, Qu
             asked |= {form: _of_what_is_said(question, path, name, serializer) for form, question in questions.items()}
         elif shown.source in {f.name for f in model._meta.concrete_fields}:
             asked |= _of_a_value(name, shown.source, kind(model._meta.get_field(shown.source), shown.source))
-    return {name: replace(question, help=question.help or _help(name)) for name, question in asked.items()}
+    people = {name for name, shown in serializer.fields.items() if names_people(shown)}
+    return {
+        name: replace(question, help=question.help or _help(name), of_people=name.partition("__")[0] in people)
+        for name, question in asked.items()
+    }
+
+
+def names_people(shown: serializers.Field) -> bool:
+    """Whether the field of a record is one person or several."""
+    reference = shown.child_relation if isinstance(shown, Keys) else shown
+    return isinstance(reference, Key) and reference.of_people
 
 
 def _of_what_is_said(question: Question, path: str, name: str, serializer: serializers.ModelSerializer) -> Question:

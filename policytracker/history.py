@@ -14,6 +14,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_aware
 
 from policytracker import reading
+from policytracker.filters import names_people
 from policytracker.models import Change
 from policytracker.reading import words_of_a_source
 from policytracker.records import Published, Record
@@ -28,13 +29,14 @@ class History:
     """The history of one record, as one reader may read it."""
 
     def __init__(self, record: Record, fields: dict[str, Any], reader: Reader):
-        self.record, self.fields, self.reader = record, fields, reader
+        self.record, self.reader = record, reader
+        self.fields = {name: shown for name, shown in fields.items() if reader.sees_people or not names_people(shown)}
         self.model = type(record)
         self.rows = Change.objects.filter(tbl=self.model._meta.db_table, row_id=record.pk)
         self.shut = list(spans_hidden(record, reader))
         self.columns = {
             field.column: name
-            for name, shown in fields.items()
+            for name, shown in self.fields.items()
             if (field := next((f for f in self.model._meta.concrete_fields if f.name == shown.source), None))
             and field.column not in ("version", "updated_at", "created_at")
         }
@@ -151,7 +153,7 @@ class History:
         told = {
             "uid": str(change.uid),
             "at": moment(change.at),
-            "user": actor.get("user"),
+            "user": actor.get("user") if self.reader.sees_people else None,
             "operation": OPERATIONS[change.op],
             "version": version,
             "reason": actor.get("reason", ""),

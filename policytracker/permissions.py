@@ -1,5 +1,6 @@
 """Who may knock at the API, and with which credentials. What they then see is decided by `visible_to()`."""
 
+from django.conf import settings
 from django.utils import timezone
 from knox.auth import TokenAuthentication as KnoxAuthentication
 from rest_framework import permissions
@@ -28,9 +29,9 @@ class SessionAuthentication(DjangoSessionAuthentication):
 
 
 class RecordPermissions(permissions.BasePermission):
-    """Reading is for whoever has a role; writing follows Django's model permissions, which the admin obeys too.
+    """Reading is for whoever has a role, or for everybody where the site is open; writing follows Django's model permissions.
 
-    An action that moves a record names its own permission, as `permission` of the view or nothing.
+    The admin obeys these too. An action that moves a record names its own permission, as `permission` of the view or nothing.
     """
 
     verbs = {"POST": "add", "PUT": "change", "PATCH": "change", "DELETE": "delete"}
@@ -38,7 +39,7 @@ class RecordPermissions(permissions.BasePermission):
     def has_permission(self, request, view) -> bool:
         user = request.user
         if not user.is_authenticated:
-            return False
+            return settings.PUBLIC_READ and request.method in ("GET", "HEAD")
         if not hasattr(view, "model"):  # one's own tokens, who one is, the code lists
             return True
         if request.method not in self.verbs or view.judged_by_function:

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection, models
-from django.db.models import Case, DateTimeField, F, Func, JSONField, Q, TextField, Value, When
+from django.db.models import Case, DateField, DateTimeField, F, Func, JSONField, Q, TextField, Value, When
 from django.db.models.expressions import OuterRef
 from django.db.models.functions import Cast, Concat, NullIf
 from psycopg import RawCursor
@@ -28,6 +28,7 @@ from policytracker.visibility import Reader, Slot
 
 API = "/api/v1/"
 BASE = Slot("base", TextField(), "::text")
+ON = Slot("on", DateField(), "::date")
 
 
 class JsonObject(Func):
@@ -57,23 +58,29 @@ class Moment(Func):
 
 @dataclass(frozen=True)
 class Shape:
-    """What makes one statement differ from another: the fields (all, where none are named), those expanded, and the reader's roles."""
+    """What makes one statement differ from another: the fields (all, where none are named), those expanded, and the reader's roles.
+
+    `past` asks for the records as they were on a day gone by, where the serializer says by `Meta.then` which rows those are.
+    """
 
     serializer: type[serializers.Serializer]
     roles: frozenset[str]
     fields: tuple[str, ...] | None = None
     expand: frozenset[str] = frozenset()
+    past: bool = False
 
 
 def link(address: str, key: Any) -> Concat:
     return Concat(BASE, Value(f"{API}{address}/"), Cast(key, TextField()), Value("/"), output_field=TextField())
 
 
-def columns(serializer: serializers.ModelSerializer, reader: Reader, expand: Iterable[str] = ()) -> dict[str, Any]:
+def columns(serializer: serializers.ModelSerializer, reader: Reader, expand: Iterable[str] = (), past: bool = False) -> dict[str, Any]:
     """The SQL of each field of the serializer, by its name."""
     found = {}
     for name, field in serializer.fields.items():
-        if hasattr(field, "column"):
+        if past and getattr(field, "then", None):
+            found[name] = field.then(reader)
+        elif hasattr(field, "column"):
             found[name] = field.column(reader, name in expand)
         elif name in words_of_a_source(serializer.Meta.model, serializer.fields):
             found[name] = said(name, serializer, reader)
@@ -119,10 +126,13 @@ def statement(shape: Shape, one: bool) -> tuple[str, tuple[str, ...]]:
     """
     serializer = shape.serializer()
     reader = Reader(shape.roles, Slot("user"))
-    written = columns(serializer, reader, shape.expand)
+    written = columns(serializer, reader, shape.expand, shape.past)
     chosen = {name: written[name] for name in (written if shape.fields is None else shape.fields)}
     model = serializer.Meta.model
-    rows = model._base_manager.order_by().values_list(Cast(JsonObject(chosen), TextField()), flat=True)
+    source = model._base_manager.order_by()
+    if shape.past:
+        source = serializer.Meta.then(source, ON)
+    rows = source.values_list(Cast(JsonObject(chosen), TextField()), flat=True)
     sql, params = rows.query.sql_with_params()
     names = ("ids", *dict.fromkeys(p.name for p in params if isinstance(p, Slot)))
     places = {name: f"${number}" for number, name in enumerate(names, 1)}
@@ -155,10 +165,13 @@ def planned_once(sql: str, values: list[str | None]) -> Iterator[str]:
 
 
 class Computed(serializers.ReadOnlyField):
-    """A field that PostgreSQL computes: `expression(reader)` is shown, filtered and exported from here."""
+    """A field that PostgreSQL computes: `expression(reader)` is shown, filtered and exported from here.
 
-    def __init__(self, expression, schema: dict[str, Any] | None = None, **kwargs):
-        self.expression, self.schema = expression, schema or {"type": "string"}
+    `then(reader)` is another expression where a day gone by is asked for.
+    """
+
+    def __init__(self, expression, schema: dict[str, Any] | None = None, then=None, **kwargs):
+        self.expression, self.schema, self.then = expression, schema or {"type": "string"}, then
         super().__init__(**kwargs)
 
     def column(self, reader: Reader, expand: bool = False):

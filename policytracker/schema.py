@@ -229,6 +229,8 @@ class RecordSchema(AutoSchema):
                 _query("fields", {"type": "string"}, "Just these fields, in this order."),
                 _query("omit", {"type": "string"}, "All fields but these."),
             ]
+        if self.is_record and self.act == "retrieve" and (on := self.view.grammar().get("on")):
+            parameters.append(_query("on", on.schema, on.help))
         if self.is_record and self.act == "list":
             names = ", ".join(self.view.orders())
             parameters.append(

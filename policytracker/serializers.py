@@ -68,6 +68,10 @@ class Key(serializers.RelatedField):
         """Whether some readers may not read what it refers to."""
         return issubclass(self.model, Record) and (issubclass(self.model, Published) or bool(self.model.hangs_on))
 
+    @property
+    def of_people(self) -> bool:
+        return not issubclass(self.model, Record)
+
     def rows(self) -> models.QuerySet:
         """What the caller may refer to: what the caller may read."""
         if issubclass(self.model, Record):
@@ -120,6 +124,8 @@ class Key(serializers.RelatedField):
         return JsonObject({self.key: key, name: told, "url": link(ADDRESSES[self.model], key)})
 
     def column(self, reader: Reader, expand: bool = False):
+        if self.of_people and not reader.sees_people:
+            return Cast(models.Value(None), TextField())
         if self.hides and not reader.sees_all:
             rows = self.model.objects.visible_to(reader).filter(pk=OuterRef(f"{self.source}_id")).order_by()
             return Subquery(rows.values_list(self.shown("", expand), flat=True))
@@ -130,6 +136,8 @@ class Key(serializers.RelatedField):
 
     def columns(self, reader: Reader, expand: bool, source: str):
         # One link table away, and in the order of the keys.
+        if self.of_people and not reader.sees_people:
+            return Cast(models.Value("[]"), models.JSONField())
         owner = self.parent.parent.Meta.model._meta.get_field(source)
         through = owner.remote_field.through._default_manager.filter(**{owner.m2m_field_name(): OuterRef("pk")})
         far = owner.m2m_reverse_field_name()

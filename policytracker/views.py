@@ -126,6 +126,21 @@ class RecordViewSet(GenericViewSet):
     def reader(self) -> Reader:
         return Reader.of(self.request.user)
 
+    @cached_property
+    def day(self) -> date:
+        """The day that is asked of: today, unless `on` names another."""
+        if "on" not in self.request.query_params:
+            return today()
+        try:
+            return filters.day(single(self.request, "on"), filters.Asker(self.request.user, today()))
+        except ValueError as error:
+            raise BadParameter("on", str(error)) from error
+
+    @property
+    def by(self) -> date | None:
+        """The same day where it is gone by and the records were others then."""
+        return self.day if hasattr(self.serializer_class.Meta, "then") and self.day < today() else None
+
     def find(self, lock: bool = False, rows: QuerySet | None = None) -> Record:
         """The record at this address. Raises Http404 where it does not exist for the caller."""
         field = self.model._meta.get_field(self.model.key)
@@ -160,12 +175,12 @@ class RecordViewSet(GenericViewSet):
                 raise BadParameter("expand", f"“{part}” is no reference that can be expanded.")
         shown = chosen["fields"] or known
         kept = tuple(dict.fromkeys(part for part in shown if part not in chosen["omit"]))
-        return reading.Shape(self.serializer_class, self.reader.roles, kept, frozenset(chosen["expand"]))
+        return reading.Shape(self.serializer_class, self.reader.roles, kept, frozenset(chosen["expand"]), self.by is not None)
 
     def texts(self, ids: list[int], shape: reading.Shape | None = None) -> list[str]:
         shape = shape or reading.Shape(self.serializer_class, self.reader.roles)
         base = self.request.build_absolute_uri("/")[:-1]
-        return reading.texts(shape, ids, user=self.reader.id, on=today(), base=base)
+        return reading.texts(shape, ids, user=self.reader.id, on=self.day, base=base)
 
     def one(
         self, record: Record, code: int = status.HTTP_200_OK, shape: reading.Shape | None = None, version: int | None = None
@@ -181,9 +196,10 @@ class RecordViewSet(GenericViewSet):
         return response
 
     def filtered(self) -> QuerySet:
-        asker = filters.Asker(self.request.user, today())
+        asker = filters.Asker(self.request.user, self.day, self.by)
         rows, grammar = self.get_queryset(), self.grammar()
-        for name, values in self.request.query_params.lists():
+        # The day first, for the others ask of the rows as they were then.
+        for name, values in sorted(self.request.query_params.lists(), key=lambda asked: asked[0] != "on"):
             if name in grammar:
                 try:
                     rows = grammar[name].ask(rows, values, asker)
@@ -199,6 +215,8 @@ class RecordViewSet(GenericViewSet):
             name = part.removeprefix("-")
             if name not in self.orders() or len(columns) >= 5:
                 raise BadParameter("ordering", f"The list cannot be ordered by “{name[:100]}”.")
+            if filters.names_people(declared(self.serializer_class)[name]) and not self.reader.sees_people:
+                raise BadParameter("ordering", "Sign in to ask about people.")
             column, expression = self.orders()[name]
             columns.append(paging.Column(column.path, part.startswith("-"), column.nullable))
             if expression:
@@ -222,7 +240,7 @@ class RecordViewSet(GenericViewSet):
         return enveloped(request, ",".join(self.texts(page.ids, shape)), count=count, next=page.next, previous=page.previous)
 
     def retrieve(self, request: Request, *args, **kwargs) -> HttpResponse:
-        only(request, SHAPE)
+        only(request, SHAPE | ({"on"} & self.grammar().keys()))
         record = self.find(rows=self.get_queryset().only("version"))
         return self.one(record, shape=self.shape(), version=record.version)
 

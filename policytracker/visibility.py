@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db.models import Expression, IntegerField, Q, TextChoices
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ class Role(TextChoices):
     ADMINISTRATOR = "administrator", "Administrator"
 
 
+PUBLIC = "public"  # what the anonymous are, where the site lets them read
+
+
 class Slot(Expression):
     """A value that a compiled statement gets at each run: the user, the day, the address of this server."""
 
@@ -65,12 +69,19 @@ class Reader:
         """Whether every draft and returned update is read, not only one's own."""
         return bool(self.roles & {Role.REVIEWER, Role.ADMINISTRATOR})
 
+    @property
+    def sees_people(self) -> bool:
+        """Whether people are named to this reader."""
+        return PUBLIC not in self.roles
+
     @classmethod
     def of(cls, who: User | Reader | Any) -> Reader:
-        """The reader that a user is; the anonymous and users without a group read nothing."""
+        """The reader that a user is; users without a group read nothing, nor do the anonymous unless the site is open to them."""
         if isinstance(who, Reader):
             return who
-        return cls(who.roles, who.pk) if who.is_authenticated and who.is_active else cls(frozenset())
+        if not who.is_authenticated:
+            return cls(frozenset({PUBLIC} if settings.PUBLIC_READ else ()))
+        return cls(who.roles, who.pk) if who.is_active else cls(frozenset())
 
 
 ANY, OWN, TEAM = "any", "own", "team"

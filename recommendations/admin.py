@@ -4,6 +4,8 @@ from django.contrib import admin, messages
 from django.db.models import Prefetch
 from django.http import HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
 
 from agreements.admin import CITED, DEADLINE_COLOURS, PublishedColumns
 from agreements.deadlines import DeadlineState
@@ -15,7 +17,19 @@ from policytracker.rows import references, visible
 from policytracker.views import today
 from recommendations import filing, filters, progress, serializers
 from recommendations.deadlines import Freshness, deadline, freshness
-from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Response, Review, Status, UpdateKind
+from recommendations.models import (
+    Addressee,
+    Dependency,
+    Evidence,
+    Milestone,
+    ProgressUpdate,
+    Recommendation,
+    Response,
+    Review,
+    Status,
+    UpdateKind,
+)
+from recommendations.slips import slipped
 
 SHOWN = 50  # updates on the page of a recommendation
 TOGETHER = 500  # recommendations to which the same is done at once
@@ -35,6 +49,19 @@ class AddresseeInline(BaseInline):
     fields = ["party", "role", "response", "responded_on", "response_text"]
 
 
+class MilestoneInline(BaseInline):
+    model = Milestone
+    fields = ["position", "title", "due_on", "completed_on"]
+    ordering = ["position", "id"]
+
+
+class DependencyInline(BaseInline):
+    model = Dependency
+    fk_name = "recommendation"
+    fields = ["needs"]
+    verbose_name_plural = "needs"
+
+
 @admin.register(Recommendation)
 class RecommendationAdmin(PublishedColumns, RecordAdmin):
     serializer = serializers.RecommendationSerializer
@@ -48,6 +75,8 @@ class RecommendationAdmin(PublishedColumns, RecordAdmin):
         ask("deadline_state", answers=DeadlineState.choices),
         ask("freshness", answers=Freshness.choices),
         ask("open"),
+        ask("claim_differs"),
+        ask("awaiting_approval"),
         ask("without", answers=LACKS),
         ask("status"),
         ask("priority"),
@@ -67,7 +96,7 @@ class RecommendationAdmin(PublishedColumns, RecordAdmin):
     ]
     readonly_fields = ["original_due_on"]
     prepopulated_fields = {"slug": ["key_action"]}
-    inlines = [AddresseeInline]
+    inlines = [AddresseeInline, MilestoneInline, DependencyInline]
     actions = ["together"]
 
     status_shown = chip("status", Status, ordering="status", **STATUS_COLOURS)
@@ -134,11 +163,16 @@ class RecommendationAdmin(PublishedColumns, RecordAdmin):
     def move(self, request, object_id):
         """Submit, approve, return, void or throw away one of its updates."""
         recommendation = self.get_object(request, object_id)
-        form = filing.MoveForm(request.POST, recommendation, request.user) if recommendation else None
-        if form is None or not form.is_valid():
+        if recommendation is None:
             return None
+        form = filing.MoveForm(request.POST, recommendation, request.user)
         try:
+            if not form.is_valid():
+                raise ProgressUpdate.DoesNotExist
             self.message_user(request, form.act(today()), messages.SUCCESS)
+        except ProgressUpdate.DoesNotExist:
+            self.message_user(request, "There is no such update any more; nothing was done.", messages.ERROR)
+            return None
         except errors.Refused as refused:
             for refusal in refused.refusals:
                 self.message_user(request, refusal.detail, messages.ERROR)
@@ -160,6 +194,7 @@ class RecommendationAdmin(PublishedColumns, RecordAdmin):
             "none_recorded": Response.NONE_RECORDED,
             "deadline_label": DeadlineState(recommendation.deadline_state).label,
             "freshness_label": Freshness(recommendation.freshness).label,
+            "slipped": slipped(recommendation, request.user),
         }
 
     def time_line(self, request, recommendation):
@@ -214,6 +249,28 @@ class AddresseeAdmin(RecordAdmin):
     )
 
 
+@admin.register(Milestone)
+class MilestoneAdmin(RecordAdmin):
+    serializer = serializers.MilestoneSerializer
+    questions = filters.MILESTONES
+    icon, place = "flag_circle", 5
+    list_display = ["title", "recommendation", "position", "due_on", "completed_on"]
+    list_filter = [AGREEMENT, pick("recommendation", Milestone._meta.get_field("recommendation"))]
+    search_fields = ["uid", "title", "recommendation"]
+    fieldsets = [(None, {"fields": ["recommendation", ("position", "title"), ("due_on", "completed_on")]})]
+
+
+@admin.register(Dependency)
+class DependencyAdmin(RecordAdmin):
+    serializer = serializers.DependencySerializer
+    questions = filters.DEPENDENCIES
+    icon, place = "low_priority", 6
+    list_display = ["recommendation", "needs"]
+    list_filter = [AGREEMENT, pick("recommendation", Dependency._meta.get_field("recommendation"))]
+    search_fields = ["uid", "recommendation", "needs"]
+    fieldsets = [(None, {"fields": ["recommendation", "needs"]})]
+
+
 class ReadOnly:
     """Filed on the page of its recommendation, and only read on its own."""
 
@@ -232,7 +289,7 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
     serializer = serializers.ProgressUpdateSerializer
     questions = filters.UPDATES
     icon, place = "timeline", 2
-    list_display = ["__str__", "recommendation", "kind", "review_shown", "reported_on", "author", "voided"]
+    list_display = ["__str__", "where", "kind", "review_shown", "reported_on", "author", "voided"]
     list_filter = [
         ask("review"),
         ask("kind"),
@@ -248,8 +305,15 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
     ]
     actions = ["approve"]
     ordering = ["-reported_on", "-id"]  # as the index has it
+    list_references = ["recommendation"]
 
     review_shown = chip("review", Review, success=[Review.APPROVED], warning=[Review.RETURNED], info=[Review.SUBMITTED])
+
+    @display(description="recommendation")
+    def where(self, update):
+        """The page on which it is reviewed and mended."""
+        address = reverse("admin:recommendations_recommendation_change", args=[update.recommendation_id])
+        return format_html('<a href="{}#updates">{}</a>', address, update.recommendation)
 
     @display(description="voided", boolean=True)
     def voided(self, update):

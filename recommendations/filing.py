@@ -103,6 +103,10 @@ class ReportForm(forms.Form):
 
     def report(self) -> Report:
         said = {name: self.cleaned_data[name] for name in progress.SAID if name != "corrects"}
+        if revises := self.cleaned_data["revises"]:
+            said["corrects"] = revises.corrects  # it was named over the API; a change of the words is not meant to drop it
+        if said["kind"] == UpdateKind.NOTE and said["status"] == self.initial["status"]:
+            said["status"] = ""  # which the form had filled in, and nobody has said
         rows = [form.cleaned_data for form in self.evidence if form.cleaned_data and (form.has_changed() or form.initial)]
         return Report(**said, evidence=tuple(EvidenceRow(**row) for row in rows))
 

@@ -1,25 +1,31 @@
 """The named questions about recommendations (API.md 3)."""
 
-from datetime import timedelta
+from collections.abc import Callable
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from agreements.deadlines import DeadlineState
-from agreements.models import Agreement, Party
-from policytracker.filters import Asker, Question, code, linked, reference, truth, whole
+from agreements.deadlines import DeadlineState, later
+from agreements.models import Agreement, Party, Source
+from policytracker.filters import Asker, Question, code, linked, on, reference, truth, whole
 from policytracker.models import User
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Response, Review
+from recommendations.standing import reported_by
 
-LACKS = {
-    "owner": Q(owner__isnull=True),
-    "due_on": Q(due_on=""),
-    "evidence": ~Exists(
-        Evidence.objects.filter(update__recommendation=OuterRef("pk"), update__review=Review.APPROVED, update__voided_at=None)
-    ),
-    "addressee": ~Exists(Addressee.objects.filter(recommendation=OuterRef("pk"))),
-    "response": ~Exists(Addressee.objects.filter(recommendation=OuterRef("pk")).exclude(response=Response.NONE_RECORDED)),
-    "update": ~Exists(ProgressUpdate.objects.filter(recommendation=OuterRef("pk"), review=Review.APPROVED, voided_at=None)),
+
+def counting(asker: Asker, path: str = "") -> Q:
+    """The updates at the end of the path that count on the day."""
+    counts = Q(**{f"{path}recommendation": OuterRef("pk"), f"{path}review": Review.APPROVED, f"{path}voided_at": None})
+    return counts if asker.by is None else counts & Q(**{f"{path}reported_on__lte": asker.by})
+
+
+LACKS: dict[str, Callable[[Asker], Q | Exists]] = {
+    "owner": lambda asker: Q(owner__isnull=True),
+    "due_on": lambda asker: Q(due_on=""),
+    "evidence": lambda asker: ~Exists(Evidence.objects.filter(counting(asker, "update__"))),
+    "addressee": lambda asker: ~Exists(Addressee.objects.filter(recommendation=OuterRef("pk"))),
+    "response": lambda asker: ~Exists(Addressee.objects.filter(recommendation=OuterRef("pk")).exclude(response=Response.NONE_RECORDED)),
+    "update": lambda asker: ~Exists(ProgressUpdate.objects.filter(counting(asker))),
 }
 
 
@@ -48,8 +54,21 @@ def of_owners(rows: QuerySet, owners: list[int | None], asker: Asker) -> QuerySe
 def lacking(rows: QuerySet, names: list[str], asker: Asker) -> QuerySet:
     either = Q()
     for name in names:
-        either |= Q(LACKS[name])
+        either |= Q(LACKS[name](asker))
     return rows.filter(either)
+
+
+def awaiting(rows: QuerySet, asker: Asker) -> QuerySet:
+    """Those of which the asker knows that somebody should review an update."""
+    updates = ProgressUpdate.objects.visible_to(asker.user).filter(review=Review.SUBMITTED)
+    return rows.filter(pk__in=updates.values("recommendation"))
+
+
+def by_source(rows: QuerySet, sources: list[int], asker: Asker) -> QuerySet:
+    """Those that a source makes, or says something of in an update that the asker may read."""
+    evidence = Evidence.objects.visible_to(asker.user).filter(source__in=sources)
+    own = Recommendation.objects.filter(source__in=sources)
+    return rows.filter(pk__in=own.values_list("pk").union(evidence.values_list("update__recommendation")))
 
 
 of_agreements = linked("agreements", Recommendation)
@@ -58,7 +77,7 @@ RECOMMENDATIONS = {
         reference(Agreement), lambda rows, pks, asker: rows.filter(of_agreements(pks)), help="Of any of these agreements."
     ),
     "party": Question(reference(Party), lambda rows, parties, asker: rows.addressed_to(parties), help="Addressed to any of these parties."),
-    "owner": Question(owner, of_owners, help="A user name, `me` or `none`."),
+    "owner": Question(owner, of_owners, help="A user name, `me` or `none`.", of_people=True),
     "open": Question(
         truth,
         lambda rows, values, asker: rows.open() if values[0] else rows.closed(),
@@ -66,25 +85,31 @@ RECOMMENDATIONS = {
         "Whether more is expected.",
         many=False,
     ),
+    "on": on(lambda rows, days, asker: reported_by(rows, asker.by) if asker.by else rows),
+    "source": Question(reference(Source), by_source, help="Made by any of these sources, or reported with one of them as evidence."),
+    "claim_differs": yes_or_no(
+        lambda rows, asker: rows.claim_differs(by=asker.by), "The newest claim of some party is another status than ours."
+    ),
+    "awaiting_approval": yes_or_no(awaiting, "An update waits to be approved or returned."),
     "overdue": yes_or_no(lambda rows, asker: rows.overdue(on=asker.on), "Open and past its due day."),
     "due_within": Question(
         whole(0, 3650),
-        lambda rows, days, asker: rows.due_between(asker.on, asker.on + timedelta(days[0])),
+        lambda rows, days, asker: rows.due_between(asker.on, later(asker.on, days[0])),
         {"type": "integer", "minimum": 0, "maximum": 3650},
-        "Open, and due within so many days from today.",
+        "Open, and due within so many days from today, or from the day of `on`.",
         many=False,
     ),
     "deadline_state": Question(
         code(DeadlineState.values),
         lambda rows, states, asker: rows.alias(state=deadline(asker.on)).filter(state__in=states),
         {"type": "string", "enum": DeadlineState.values},
-        "Where the deadline stands today.",
+        "Where the deadline stands.",
     ),
     "freshness": Question(
         code(Freshness.values),
         lambda rows, states, asker: rows.alias(fresh=freshness(asker.on)).filter(fresh__in=states),
         {"type": "string", "enum": Freshness.values},
-        "How old the newest approved assessment is today.",
+        "How old the newest approved assessment is.",
     ),
     "without": Question(code(LACKS), lacking, {"type": "string", "enum": list(LACKS)}, "Lacks any of these."),
 }
@@ -98,4 +123,4 @@ def _through(path: str) -> Question:
     return Question(reference(Agreement), narrow, help="Of recommendations of any of these agreements.")
 
 
-ADDRESSEES = UPDATES = {"agreement": _through("recommendation")}
+ADDRESSEES = MILESTONES = DEPENDENCIES = UPDATES = {"agreement": _through("recommendation")}

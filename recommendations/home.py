@@ -69,6 +69,7 @@ def everybodys(request: HttpRequest) -> list[Tile]:
         tile(request, "Waiting for review", ProgressUpdate, review="submitted"),
         tile(request, "Overdue", Recommendation, overdue="true"),
         tile(request, "Due within 30 days", Recommendation, due_within="30"),
+        tile(request, "Claims that differ", Recommendation, claim_differs="true"),
         tile(request, "Open without an owner", Recommendation, open="true", without="owner"),
     ]
 

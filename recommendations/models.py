@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from agreements.models import Agreement, Component, FocusArea, Party, Sector, Source
 from agreements.models.agreements import officers_agreements, team_agreements
@@ -77,9 +77,22 @@ class RecommendationQuerySet(PublishedQuerySet):
         """Open, and the last day on which they could be called in time is one of these."""
         return self.open().filter(due_on_last__range=(first, last))
 
+    def claim_differs(self, *, by=None):
+        """Those of which the newest claim of any party, of all or of those reported by a day, is not what we find."""
+        newest = ProgressUpdate.objects.newest_claims(by=by).filter(recommendation=OuterRef(OuterRef("pk")))
+        # Of the recommendation, twice: so each looks at its own few updates by their index.
+        claims = ProgressUpdate.objects.standing(UpdateKind.CLAIM).filter(recommendation=OuterRef("pk"))
+        differing = claims.filter(pk__in=newest.values("pk")).exclude(status=OuterRef("status"))
+        return self.exclude(claimed_status="").filter(Exists(differing))
+
     def addressed_to(self, parties):
         """Those that ask something of any of the parties."""
         return self.filter(Exists(Addressee.objects.filter(recommendation=OuterRef("pk"), party__in=parties)))
+
+
+# What a recommendation owes to its updates, and the database lets nobody but settle() write.
+SETTLED = ["status", "claimed_status", "status_since", "progress_percent", "last_update_on", "closed_on"]
+FOLLOWS = "Status and what goes with it follow from updates; file one."
 
 
 class Recommendation(Published, Due):
@@ -141,6 +154,24 @@ class Recommendation(Published, Due):
             "A recommendation cannot be replaced by itself.",
             "recommendations_recommendation",
             "superseded_by",
+        ),
+        Guard(
+            "status_follows_from_updates",
+            FOLLOWS,
+            "coalesce(current_setting('policytracker.settling', true), '') <> 'on'",
+            field="status",
+            code="append_only",
+            events="UPDATE",
+            when=" OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in SETTLED),
+        ),
+        Guard(
+            "status_begins_unknown",
+            FOLLOWS,
+            f"""NEW.status <> 'not_assessed' OR NEW.claimed_status <> ''
+                OR num_nonnulls({", ".join(f"NEW.{name}" for name in SETTLED[2:])}) > 0""",
+            field="status",
+            code="append_only",
+            events="INSERT",
         ),
     )
 
@@ -224,6 +255,72 @@ class Addressee(Identified):
         return f"{self.party} ({self.get_response_display().lower()})"
 
 
+class Milestone(Identified):
+    """A step on the way to what a recommendation asks, with a day of its own."""
+
+    hangs_on = ("recommendation",)
+    line_parts = ("title", "recommendation__slug")
+
+    recommendation = models.ForeignKey(Recommendation, models.PROTECT, related_name="milestones")
+    position = models.PositiveIntegerField(null=True, blank=True, help_text="Its place among the steps.")
+    title = models.CharField(max_length=500)
+    due_on = EdtfField(verbose_name="due on", help_text="The day by which it is to be done.")
+    due_on_first = FirstDay("due_on")
+    completed_on = EdtfField(help_text="The day on which it was done.")
+    completed_on_first = FirstDay("completed_on")
+
+    guards = (MOVED_DEADLINE_HAS_A_REASON,)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self):
+        return self.title
+
+
+class Dependency(Identified):
+    """One recommendation cannot be done before another is."""
+
+    hangs_on = ("recommendation", "needs")
+    line_parts = ("recommendation__slug", "needs__slug")
+
+    recommendation = models.ForeignKey(Recommendation, models.PROTECT, related_name="dependencies")
+    needs = models.ForeignKey(Recommendation, models.PROTECT, related_name="needed_by", help_text="What must be done before it.")
+
+    guards = (
+        Guard(
+            "dependency_has_no_circle",
+            "A recommendation cannot need, by however many steps, one that needs it.",
+            """EXISTS (WITH RECURSIVE below AS (SELECT NEW.needs_id AS id UNION
+                SELECT d.needs_id FROM recommendations_dependency d JOIN below ON d.recommendation_id = below.id)
+                SELECT FROM below WHERE id = NEW.recommendation_id)""",
+            field="needs",
+            deferred=True,
+        ),
+    )
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name_plural = "dependencies"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["recommendation", "needs"],
+                name="dependency_is_stated_once",
+                violation_error_message="This dependency is already recorded.",
+                violation_error_code="needs",
+            ),
+            models.CheckConstraint(
+                name="dependency_needs_two",
+                condition=~Q(recommendation=F("needs")),
+                violation_error_message="A recommendation does not need itself.",
+                violation_error_code="needs",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.recommendation} needs: {self.needs}"
+
+
 class UpdateKind(Codes):
     ASSESSMENT = "assessment", "what we find", "Assessment"
     CLAIM = "claim", "what a party says of itself", "Claim"
@@ -240,7 +337,9 @@ class Review(Codes):
 class ProgressUpdateQuerySet(RecordQuerySet):
     def readable_by(self, reader: Reader):
         """Approved ones go with the recommendation; what is unfinished is its author's and the reviewers' business."""
-        stage = Q(review=Review.APPROVED) | Q(author=reader.id)
+        stage = Q(review=Review.APPROVED)
+        if reader.id is not None:  # of whom there would be updates without an author
+            stage |= Q(author=reader.id)
         if reader.roles & {Role.ANALYST, Role.REVIEWER}:
             stage |= Q(review=Review.SUBMITTED)
         if reader.sees_unapproved:
@@ -250,6 +349,11 @@ class ProgressUpdateQuerySet(RecordQuerySet):
     def standing(self, kind: str = UpdateKind.ASSESSMENT):
         """Approved and not voided, the one that counts today first."""
         return self.filter(kind=kind, review=Review.APPROVED, voided_at__isnull=True).order_by("-reported_on", "-reviewed_at", "-uid")
+
+    def newest_claims(self, *, by=None):
+        """The claim of each party that counts, of all or of those reported by a day; in the order of the parties."""
+        rows = self.standing(UpdateKind.CLAIM) if by is None else self.standing(UpdateKind.CLAIM).filter(reported_on__lte=by)
+        return rows.order_by("party__code", "-reported_on", "-reviewed_at", "-uid").distinct("party__code")
 
 
 class ProgressUpdate(Identified):
@@ -285,10 +389,42 @@ class ProgressUpdate(Identified):
     guards = (
         Guard(
             "update_is_append_only",
-            "An approved update stays as it is; it can only be voided, with a reason.",
-            "OLD.review = 'approved'",
+            "What was handed in stays; an approved update can be voided, with a reason.",
+            "OLD.review IN ('submitted', 'approved')",
             code="append_only",
             events="DELETE",
+        ),
+        Guard(
+            "update_in_review_stays_as_it_is",
+            "What waits for review stays as it is; it can only be approved or returned.",
+            """OLD.review = 'submitted' AND (NEW.review NOT IN ('approved', 'returned')
+                OR to_jsonb(OLD) - '{review,reviewed_by_id,reviewed_at,review_note,version,updated_at}'::text[]
+                   <> to_jsonb(NEW) - '{review,reviewed_by_id,reviewed_at,review_note,version,updated_at}'::text[])""",
+            code="append_only",
+            events="UPDATE",
+        ),
+        Guard(
+            "update_is_returned_with_a_note",
+            "Tell its author why it is returned.",
+            "NEW.review = 'returned' AND NEW.review_note = ''",
+            field="review_note",
+            code="reason_required",
+            events="UPDATE",
+        ),
+        Guard(
+            "update_is_voided_after_approval",
+            "Only an approved update can be voided; this one does not count yet.",
+            "NEW.voided_at IS NOT NULL AND NEW.review <> 'approved'",
+            code="append_only",
+        ),
+        Guard(
+            "update_corrects_what_was_voided",
+            "Only a voided update of the same recommendation can be corrected.",
+            """NOT EXISTS (SELECT FROM recommendations_progressupdate u
+                WHERE u.id = NEW.corrects_id AND u.recommendation_id = NEW.recommendation_id AND u.voided_at IS NOT NULL)""",
+            field="corrects",
+            when="NEW.corrects_id IS NOT NULL",
+            deferred=True,
         ),
         Guard(
             "update_changes_only_by_voiding",
@@ -354,7 +490,7 @@ class ProgressUpdate(Identified):
 
     @classmethod
     def was_readable(cls, row, reader, own, team):
-        if row["review"] == Review.APPROVED or row["author_id"] == reader.id or reader.sees_unapproved:
+        if row["review"] == Review.APPROVED or (reader.id and row["author_id"] == reader.id) or reader.sees_unapproved:
             return True
         return row["review"] == Review.SUBMITTED and bool(reader.roles & {Role.ANALYST, Role.REVIEWER})
 
@@ -379,15 +515,15 @@ class Evidence(Identified):
     guards = (
         Guard(
             "evidence_of_an_approved_update_stays",
-            "The evidence of an approved update stays as it is.",
-            "EXISTS (SELECT FROM recommendations_progressupdate u WHERE u.id = OLD.update_id AND u.review = 'approved')",
+            "The evidence of what was handed in stays as it is.",
+            "EXISTS (SELECT FROM recommendations_progressupdate u WHERE u.id = OLD.update_id AND u.review IN ('submitted', 'approved'))",
             code="append_only",
             events="UPDATE OR DELETE",
         ),
         Guard(
             "evidence_comes_with_its_update",
-            "The evidence of an approved update is filed together with it.",
-            """EXISTS (SELECT FROM recommendations_progressupdate u WHERE u.id = NEW.update_id AND u.review = 'approved')
+            "The evidence of what was handed in is filed together with it.",
+            """EXISTS (SELECT FROM recommendations_progressupdate u WHERE u.id = NEW.update_id AND u.review IN ('submitted', 'approved'))
                 AND NOT EXISTS (SELECT FROM policytracker_change c WHERE c.tbl = 'recommendations_progressupdate'
                     AND c.row_id = NEW.update_id AND c.op = 'insert' AND c.txid = pg_current_xact_id())""",
             code="append_only",

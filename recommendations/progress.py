@@ -12,8 +12,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db import connection
 from django.utils import timezone
 
 from agreements.models import Party, Source
@@ -22,11 +21,8 @@ from policytracker.errors import Refusal, Refused, Stale
 from policytracker.models import User
 from policytracker.records import acting
 from policytracker.visibility import Publication, Reader, Role
-from recommendations.models import Evidence, Priority, ProgressUpdate, Recommendation, Review, Status, UpdateKind
-
-DONE = {Status.IMPLEMENTED, Status.ADDRESSED_OTHERWISE}
-TERMINAL = DONE | {Status.CLOSED_NOT_IMPLEMENTED, Status.WITHDRAWN, Status.SUPERSEDED, Status.NO_LONGER_APPLICABLE}
-CLOSABLE = {Status.PARTLY_IMPLEMENTED, Status.LARGELY_IMPLEMENTED}
+from recommendations.models import SETTLED, Evidence, Priority, ProgressUpdate, Recommendation, Review, Status, UpdateKind
+from recommendations.standing import CLOSABLE, DONE, TERMINAL, settle
 
 # The same again is always allowed; what is in neither table is refused.
 NEXT = {
@@ -58,7 +54,7 @@ CODES = [
 BARRING = {"not_permitted", "closed_record", "transition_not_allowed", "superseding_recommendation_required"}
 # The rest may wait until a draft is submitted.
 ASKED_OF_A_DRAFT = {"not_permitted", "closed_record", "status_required", "party_required", "future_date"}
-WRITTEN_ONLY_HERE = ["status", "claimed_status", "status_since", "progress_percent", "last_update_on", "closed_on"]
+WRITTEN_ONLY_HERE = SETTLED  # by settle(), and the database asks for that
 
 
 @dataclass(frozen=True)
@@ -174,6 +170,7 @@ def unmet(recommendation: Recommendation, report: Report, old: Status, *, by: Us
 
 def unchangeable(update: ProgressUpdate, by: User) -> Iterator[Refusal]:
     if update.author != by or update.review not in (Review.DRAFT, Review.RETURNED):
+        yield from closed(update.recommendation)
         yield Refusal("append_only", "Only its author may change it, while it is a draft or after it was returned.")
 
 
@@ -372,43 +369,3 @@ def source_at(row: EvidenceRow, by: User | None) -> Source:
     source.slug = next(free for free in chain([slug], (f"{slug}-{number}" for number in count(2))) if free not in taken)
     source.save()
     return source
-
-
-STORED, SETTLED = (", ".join(f"{row}.{name}" for name in WRITTEN_ONLY_HERE) for row in ("stored", "settled"))
-SETTLE = f"""
-WITH standing AS (
-    SELECT *, row_number() OVER newest = 1 AS last, first_value(status) OVER newest AS last_status,
-        status = ANY(%(terminal)s) OR closes AND status = ANY(%(closable)s) AS ends
-    FROM recommendations_progressupdate
-    WHERE recommendation_id = ANY(%(ids)s::bigint[]) AND kind <> 'note' AND review = 'approved' AND voided_at IS NULL
-    WINDOW newest AS (PARTITION BY recommendation_id, kind ORDER BY reported_on DESC, reviewed_at DESC, uid DESC)
-), runs AS (
-    SELECT *, bool_and(status = last_status) OVER newest AS unbroken, bool_and(status = last_status AND ends) OVER newest AS ended
-    FROM standing
-    WINDOW newest AS (PARTITION BY recommendation_id, kind ORDER BY reported_on DESC, reviewed_at DESC, uid DESC)
-), settled AS (
-    SELECT recommendation_id,
-        coalesce(max(status) FILTER (WHERE kind = 'assessment' AND last), 'not_assessed') AS status,
-        coalesce(max(status) FILTER (WHERE kind = 'claim' AND last), '') AS claimed_status,
-        min(reported_on) FILTER (WHERE kind = 'assessment' AND unbroken) AS status_since,
-        max(progress_percent) FILTER (WHERE kind = 'assessment' AND last) AS progress_percent,
-        max(reported_on) FILTER (WHERE kind = 'assessment') AS last_update_on,
-        min(reported_on) FILTER (WHERE kind = 'assessment' AND ended) AS closed_on
-    FROM unnest(%(ids)s::bigint[]) AS recommendation_id LEFT JOIN runs USING (recommendation_id) GROUP BY recommendation_id
-)
-UPDATE recommendations_recommendation AS stored SET ({", ".join(WRITTEN_ONLY_HERE)}) = ROW({SETTLED})
-FROM settled WHERE stored.id = recommendation_id AND ({STORED}) IS DISTINCT FROM ({SETTLED})
-"""
-
-
-def settle(recommendations: QuerySet[Recommendation] | None = None) -> None:
-    """Compute what these recommendations, or all, owe to their approved updates; only rows that differ are written.
-
-    The status is that of the newest assessment, since the first of the unbroken run of it. An ending closes on the first day
-    of that run; `closes` on the first day since which each of them has said so.
-    """
-    with transaction.atomic(), connection.cursor() as cursor:
-        rows = Recommendation.objects.all() if recommendations is None else recommendations
-        # Locked before the updates are read, so that nothing is settled by what somebody is about to overrule.
-        ids = list(rows.order_by("pk").select_for_update(of=("self",)).values_list("pk", flat=True))
-        cursor.execute(SETTLE, {"ids": ids, "terminal": list(TERMINAL), "closable": list(CLOSABLE)})

@@ -1,21 +1,23 @@
 """What the records of this app look like outside, and what is sent to file an update."""
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import F, OuterRef
 from rest_framework import serializers
 
-from agreements.deadlines import ON
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, Stance
 from agreements.serializers import CITED, STATE
-from policytracker.reading import Computed, JsonObject, Nested
+from policytracker.reading import ON, Computed, JsonObject, Nested
 from policytracker.serializers import Body, Key, RecordSerializer
 from recommendations.deadlines import Freshness, deadline, freshness
-from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Status, UpdateKind
+from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation, Status, UpdateKind
 from recommendations.progress import EvidenceRow, Report
+from recommendations.standing import reported_by
 
 CLAIM = {
     "type": "object",
@@ -23,10 +25,9 @@ CLAIM = {
 }
 
 
-def claims(reader):
+def claims(by=None):
     """The newest claim of each party, by code."""
-    rows = ProgressUpdate.objects.standing(UpdateKind.CLAIM).filter(recommendation=OuterRef("pk"))
-    newest = rows.order_by("party__code", "-reported_on", "-reviewed_at", "-uid").distinct("party__code")
+    newest = ProgressUpdate.objects.newest_claims(by=by).filter(recommendation=OuterRef("pk"))
     told = {"party": F("party__code"), "status": F("status"), "reported_on": F("reported_on")}
     return ArraySubquery(newest.values_list(JsonObject(told), flat=True))
 
@@ -36,7 +37,7 @@ class RecommendationSerializer(RecordSerializer):
 
     deadline_state = Computed(lambda reader: deadline(ON), STATE)
     freshness = Computed(lambda reader: freshness(ON), {"type": "string", "enum": Freshness.values})
-    claims = Computed(claims, {"type": "array", "items": CLAIM})
+    claims = Computed(lambda reader: claims(), {"type": "array", "items": CLAIM}, then=lambda reader: claims(by=ON))
 
     class Meta:
         model = Recommendation
@@ -46,6 +47,7 @@ class RecommendationSerializer(RecordSerializer):
             "source_scheme", "source_code", "status", "claimed_status", "status_since", "progress_percent", "last_update_on",
             "closed_on", "deadline_state", "freshness", "claims",
         ]  # fmt: skip
+        then = staticmethod(reported_by)
 
 
 class AddresseeSerializer(RecordSerializer):
@@ -54,6 +56,22 @@ class AddresseeSerializer(RecordSerializer):
     class Meta:
         model = Addressee
         fields = ["recommendation", "party", "role", "response", "responded_on", "response_text", *CITED]
+
+
+class MilestoneSerializer(RecordSerializer):
+    example = {"recommendation": "rec-processing-hubs", "position": 1, "title": "Sites are chosen", "due_on": "2027-06"}
+
+    class Meta:
+        model = Milestone
+        fields = ["recommendation", "position", "title", "due_on", "completed_on"]
+
+
+class DependencySerializer(RecordSerializer):
+    example = {"recommendation": "rec-processing-hubs", "needs": "rec-interoperability"}
+
+    class Meta:
+        model = Dependency
+        fields = ["recommendation", "needs"]
 
 
 class EvidenceSerializer(RecordSerializer):
@@ -96,25 +114,50 @@ class EvidenceRowSerializer(Body):
         return values
 
 
-class ReportSerializer(Body):
+def flat(told: Any, place: str = "") -> Iterator[str]:
+    """What is wrong with rows inside a body, as sentences about one field."""
+    if isinstance(told, dict):
+        for name, inner in told.items():
+            step = f"row {int(name) + 1}: " if str(name).isdigit() else "" if name == "non_field_errors" else f"{name}: "
+            yield from flat(inner, place + step)
+    else:
+        yield from (f"{place}{sentence}" for sentence in told)
+
+
+class Act(Body):
+    """What any act may be told for the history."""
+
+    change_reason = serializers.CharField(max_length=2000, required=False)
+
+
+class ReportSerializer(Act):
     """What is filed about a recommendation; without more an assessment of today."""
 
-    # Claims and notes come with review; until then only assessments are filed here.
-    kind = serializers.ChoiceField([UpdateKind.ASSESSMENT], required=False)
+    kind = serializers.ChoiceField(UpdateKind.choices, required=False)
     status = serializers.ChoiceField(Status.choices, required=False)
     progress_percent = serializers.IntegerField(min_value=0, max_value=100, required=False)
     reported_on = serializers.DateField(required=False, input_formats=["%Y-%m-%d"])
-    narrative = serializers.CharField(max_length=100_000, required=False)
-    reason = serializers.CharField(max_length=100_000, required=False)
+    # Blanks are for progress.py to judge, as nothing is.
+    narrative = serializers.CharField(max_length=100_000, required=False, allow_blank=True)
+    reason = serializers.CharField(max_length=100_000, required=False, allow_blank=True)
     party = Key(Party, required=False)
     assessed_by = serializers.CharField(max_length=300, required=False)
     corrects = Key(ProgressUpdate, required=False)
     closes = serializers.BooleanField(required=False)
     evidence = EvidenceRowSerializer(many=True, required=False, max_length=100)  # type: ignore[call-arg]
 
+    def to_internal_value(self, data):
+        try:
+            return super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            if "evidence" in error.detail:
+                error.detail["evidence"] = list(flat(error.detail["evidence"]))
+            raise
+
     def report(self, otherwise: Report | None = None) -> Report:
         """The report that was sent; what it leaves out is as in `otherwise`."""
-        said = dict(self.validated_data)
+        nothing = {name: getattr(Report(), name) for name in self.initial_data if name in REPORTED}
+        said = nothing | self.validated_data
         if "evidence" in said:
             said["evidence"] = tuple(EvidenceRow(**row) for row in said["evidence"])
         return replace(otherwise or Report(), **{name: said[name] for name in said if name in REPORTED})
@@ -136,23 +179,27 @@ class FilingSerializer(ReportSerializer):
     submit = serializers.BooleanField(required=False, default=True, help_text="False keeps a draft.")
     dry_run = serializers.BooleanField(required=False, default=False, help_text="True answers as if, and writes nothing.")
     version = serializers.IntegerField(required=False, help_text="The version of the recommendation that you have read.")
-    change_reason = serializers.CharField(max_length=2000, required=False)
 
 
 class RevisionSerializer(ReportSerializer):
     """A report, said otherwise."""
 
     version = serializers.IntegerField(required=False, help_text="The version of the update that you have read.")
-    change_reason = serializers.CharField(max_length=2000, required=False)
 
 
-class NoteSerializer(Body):
+class ActSerializer(Act):
+    """Nothing more need be said."""
+
+    version = serializers.IntegerField(required=False, help_text="The version of the update that you have read.")
+
+
+class NoteSerializer(ActSerializer):
     """What the reviewer says to it."""
 
-    note = serializers.CharField(max_length=100_000, required=False, default="")
+    note = serializers.CharField(max_length=100_000, required=False, allow_blank=True, default="")
 
 
-class ReasonSerializer(Body):
+class ReasonSerializer(ActSerializer):
     """Why."""
 
-    reason = serializers.CharField(max_length=100_000, required=False, default="")
+    reason = serializers.CharField(max_length=100_000, required=False, allow_blank=True, default="")

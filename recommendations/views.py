@@ -1,14 +1,24 @@
 """The resources of this app, and the doors by which progress is filed and reviewed."""
 
 import json
+from bisect import bisect_left
 
+from django.core import signing
 from django.db import transaction
 from django.http import HttpResponse, JsonResponse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 
+from agreements.deadlines import DeadlineState
+from agreements.models.components import ComponentStatus
+from agreements.views import AgreementViewSet
 from policytracker import reading
-from policytracker.views import RecordViewSet, only, today
-from recommendations import filters, progress, serializers
+from policytracker.schema import envelope
+from policytracker.serializers import ADDRESSES
+from policytracker.views import BAD_CURSOR, BadParameter, RecordViewSet, enveloped, only, page_size, single, today
+from recommendations import filters, overview, progress, serializers
+from recommendations.deadlines import Freshness
+from recommendations.models import Status
 
 BOTH = {
     "type": "object",
@@ -28,6 +38,39 @@ MOVE = {
         "unmet": {"type": "array", "items": {"$ref": "#/components/schemas/Error"}},
     },
 }
+
+
+def numbers(codes) -> dict:
+    """The shape of how many there are of each code."""
+    return {"type": "object", "required": codes.values, "properties": {code: {"type": "integer"} for code in codes.values}}
+
+
+def shape(**properties) -> dict:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+COUNT, TEXT = {"type": "integer"}, {"type": ["string", "null"]}
+SHARE = {"type": ["number", "null"], "minimum": 0, "maximum": 1, "description": "Null where there is nothing to share."}
+TALLY = {
+    "total": COUNT,
+    "by_status": numbers(Status),
+    "by_deadline_state": numbers(DeadlineState),
+    "by_freshness": numbers(Freshness),
+    "claim_differs": COUNT,
+    "unknown": shape(count=COUNT, share=SHARE),
+}
+PARTS = shape(total=COUNT, by_status=numbers(ComponentStatus), by_deadline_state=numbers(DeadlineState))
+ROWS = {"type": "array", "items": {"type": "object"}}
+SCORECARD = shape(
+    agreement={"type": "string"},
+    on={"type": "string", "format": "date"},
+    components=PARTS,
+    recommendations=shape(**TALLY),
+    money=ROWS,
+    indicators=ROWS,
+)
+GROUP = shape(key=TEXT, title=TEXT, url=TEXT, **TALLY)
+ON = OpenApiParameter("on", {"type": "string", "format": "date"}, description="As of that day; today without it.")
 
 
 class ProgressDoor(RecordViewSet):
@@ -86,6 +129,16 @@ class AddresseeViewSet(RecordViewSet):
     questions = filters.ADDRESSEES
 
 
+class MilestoneViewSet(RecordViewSet):
+    serializer_class = serializers.MilestoneSerializer
+    questions = filters.MILESTONES
+
+
+class DependencyViewSet(RecordViewSet):
+    serializer_class = serializers.DependencySerializer
+    questions = filters.DEPENDENCIES
+
+
 class ProgressUpdateViewSet(ProgressDoor):
     serializer_class = serializers.ProgressUpdateSerializer
     questions = filters.UPDATES
@@ -93,7 +146,7 @@ class ProgressUpdateViewSet(ProgressDoor):
     asks = {
         "update": serializers.RevisionSerializer,
         "partial_update": serializers.RevisionSerializer,
-        "submit": serializers.Body,
+        "submit": serializers.ActSerializer,
         "approve": serializers.NoteSerializer,
         "send_back": serializers.NoteSerializer,
         "void": serializers.ReasonSerializer,
@@ -129,7 +182,7 @@ class ProgressUpdateViewSet(ProgressDoor):
     @action(detail=True, methods=["post"])
     def submit(self, request, *args, **kwargs):
         """Hand in a draft, or a returned update once more."""
-        self.body(serializers.Body)
+        self.body(serializers.ActSerializer)
         return self.once(lambda: self.act(lambda update, seen: progress.submit(update, by=request.user, today=today(), version=seen)))
 
     @action(detail=True, methods=["post"])
@@ -151,3 +204,72 @@ class ProgressUpdateViewSet(ProgressDoor):
         """Let an approved update count no more; it stays readable."""
         reason = self.body(serializers.ReasonSerializer).validated_data["reason"]
         return self.once(lambda: self.act(lambda update, seen: progress.void(update, by=request.user, reason=reason, version=seen)))
+
+
+class ScorecardViewSet(AgreementViewSet):
+    """How far an agreement has come, which only this app can tell."""
+
+    answers = {"scorecard": {"200": SCORECARD}}
+
+    @extend_schema(parameters=[ON])
+    def scorecard(self, request, *args, **kwargs):
+        """Its parts and the recommendations about it, counted by status, deadline and freshness, on any day."""
+        only(request, {"on"})
+        return JsonResponse(overview.scorecard(self.find(), request.user, self.day, today()))
+
+
+class SummaryViewSet(RecommendationViewSet):
+    """How far recommendations have come, in groups."""
+
+    answers = {"summary": {"200": envelope(GROUP)}}
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("group_by", {"type": "string", "enum": list(overview.GROUPINGS)}, required=True, description="By what."),
+            ON,
+            OpenApiParameter("page_size", {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}),
+            OpenApiParameter("cursor", {"type": "string"}, description="From the `next` or `previous` of a page before."),
+        ]
+    )
+    def summary(self, request, *args, **kwargs):
+        """Each group with its numbers, on any day; one that has several things in common with others counts with each of them."""
+        only(request, {"group_by", "on", "page_size", "cursor"})
+        by, size = single(request, "group_by"), page_size(request)
+        if by not in overview.GROUPINGS:
+            raise BadParameter("group_by", f"Group by one of: {', '.join(overview.GROUPINGS)}.")
+        if by == "owner" and not self.reader.sees_people:
+            raise BadParameter("group_by", "Sign in to ask about people.")
+        summary = overview.Summary(by, request.user, self.day, today())
+        groups = summary.groups()
+        salt = f"summary by {by}"
+        start = self.start([group.key for group in groups], salt)
+        page = groups[start : start + size]
+        cursor = lambda at: signing.dumps(groups[at].key, salt=salt)  # noqa: E731
+        told = [self.told(group, summary.model) | numbers for group, numbers in zip(page, summary.tallies(page), strict=True)]
+        results = ", ".join(json.dumps(one, ensure_ascii=False) for one in told)
+        next_at, previous_at = start + size, max(start - size, 0)
+        return enveloped(
+            request,
+            results,
+            count=len(groups),
+            next=cursor(next_at) if next_at < len(groups) else None,
+            previous=cursor(previous_at) if start else None,
+        )
+
+    def start(self, keys, salt) -> int:
+        """Where the page begins: at the key that the cursor names, or where it would stand. No key comes last."""
+        cursor = single(self.request, "cursor")
+        if not cursor:
+            return 0
+        try:
+            key = signing.loads(cursor, salt=salt)
+        except signing.BadSignature as error:
+            raise BadParameter("cursor", BAD_CURSOR) from error
+        order = [(key is None, key or "") for key in keys]
+        return bisect_left(order, (key is None, key or ""))
+
+    def told(self, group, model) -> dict:
+        address = ADDRESSES.get(model)
+        known = address and group.key is not None
+        url = self.request.build_absolute_uri(f"{reading.API}{address}/{group.key}/") if known else None
+        return {"key": group.key, "title": group.title, "url": url}

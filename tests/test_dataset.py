@@ -20,7 +20,7 @@ from policytracker.models import Change, User
 from policytracker.records import acting
 from policytracker.triggers import records
 from recommendations import progress
-from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation
+from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 
 FIXTURES = settings.BASE_DIR / "fixtures"
@@ -105,10 +105,14 @@ def full(analyst, reviewer):
     replaced = make_recommendation(agreement, superseded_by=recommendation)
     Recommendation.objects.filter(pk=recommendation.pk).update(parent=replaced)
     Addressee.objects.create(recommendation=recommendation, party=party)
+    Milestone.objects.create(recommendation=recommendation, title="Half", due_on="2029~")
+    Dependency.objects.create(recommendation=recommendation, needs=replaced)
     said = {"recommendation": recommendation, "status": "in_progress", "reported_on": date(2026, 1, 2), "author": analyst}
     with acting(reviewer, "test"):
         moment = datetime(2026, 1, 3, 4, 5, 6, 123456, tzinfo=UTC)
-        approved = ProgressUpdate.objects.create(**said, review="approved", reviewed_by=reviewer, reviewed_at=moment)
+        approved = ProgressUpdate.objects.create(
+            **said, review="approved", reviewed_by=reviewer, reviewed_at=moment, voided_at=moment, voided_by=reviewer, void_reason="wrong"
+        )
         draft = ProgressUpdate.objects.create(**said, review="draft")
         ProgressUpdate.objects.create(**said, review="returned", corrects=approved)
         for update in (approved, draft):

@@ -14,7 +14,7 @@ from recommendations.models import Recommendation
 pytestmark = pytest.mark.django_db
 
 # Two columns with unknown values, one of words, one of moments; the last makes the order total.
-COLUMNS = {"update_every": True, "last_update_on": True, "priority": False, "created_at": False}
+COLUMNS = {"update_every": True, "made_on_first": True, "priority": False, "created_at": False}
 rows = st.lists(
     st.tuples(st.sampled_from([None, 1, 2]), st.sampled_from([None, date(2024, 1, 1), date(2025, 1, 1)]), st.sampled_from(["low", "high"])),
     min_size=3,
@@ -27,7 +27,7 @@ quietly = settings(max_examples=60, deadline=None, suppress_health_check=[Health
 
 def make(values):
     Recommendation.objects.bulk_create(
-        Recommendation(slug=f"r{number}", key_action="x", update_every=every, last_update_on=on, priority=priority)
+        Recommendation(slug=f"r{number}", key_action="x", update_every=every, made_on=str(on or ""), priority=priority)
         for number, (every, on, priority) in enumerate(values)
     )
 
@@ -66,7 +66,7 @@ def undone(examine):
 
 @quietly
 @example(
-    [(None, None, "low"), (None, date(2024, 1, 1), "low"), (1, None, "low")], [("update_every", False), ("last_update_on", True)], False, 2
+    [(None, None, "low"), (None, date(2024, 1, 1), "low"), (1, None, "low")], [("update_every", False), ("made_on_first", True)], False, 2
 )
 @given(rows, orders, st.booleans(), sizes)
 def test_the_pages_of_a_list_are_the_list_forwards_and_back(db, values, order, last_descending, size):
@@ -119,7 +119,7 @@ def while_rows_move(values, order, size, data):
             pk = data.draw(st.sampled_from(alive))
             moved.add(pk)
             rows = Recommendation.objects.filter(pk=pk)
-            rows.update(update_every=data.draw(st.sampled_from([None, 1, 3])), last_update_on=None) if what == "move" else rows.delete()
+            rows.update(update_every=data.draw(st.sampled_from([None, 1, 3])), made_on="") if what == "move" else rows.delete()
 
     met = [pk for ids in walk(columns, size, between=meanwhile) for pk in ids]
 
@@ -148,7 +148,7 @@ def test_a_cursor_belongs_to_its_list_and_to_its_order(db):
 
 def test_a_page_costs_as_many_queries_as_ranges_and_never_more(db, django_assert_max_num_queries):
     make([(number % 3 or None, None, "low") for number in range(40)])
-    columns = columns_of([("update_every", False), ("last_update_on", True)])
+    columns = columns_of([("update_every", False), ("made_on_first", True)])
     cursor = None
 
     while True:

@@ -12,7 +12,7 @@ from policytracker.edtf import first_day
 from policytracker.models import Change
 from policytracker.records import acting
 from policytracker.triggers import every_record_has_its_triggers, guards, records, statements
-from recommendations.models import Addressee, Evidence, ProgressUpdate
+from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate
 from tests.api.world import make_world
 from tests.make import make_agreement, make_component, make_party, make_recommendation
 
@@ -245,6 +245,33 @@ def test_a_party_is_addressed_once(world):
     breaks("addressee_is_named_once", lambda: Addressee.objects.create(recommendation=world.act, party=world.aus))
 
 
+def test_the_due_day_of_a_milestone_moves_with_a_reason(world):
+    step = Milestone.objects.create(recommendation=world.act, title="The keel is laid")
+    change(step, due_on="2027")()
+
+    breaks("moved_deadline_has_a_reason", change(step, due_on="2028"))
+    with acting(reason="moved"):
+        change(step, due_on="2028")()
+    breaks("moved_deadline_has_a_reason", change(step, due_on=""))
+
+
+def test_a_recommendation_needs_another_once_and_never_itself(world):
+    need = Dependency.objects.create(recommendation=world.later, needs=world.act)
+
+    breaks("dependency_is_stated_once", lambda: Dependency.objects.create(recommendation=world.later, needs=world.act))
+    breaks("dependency_needs_two", change(need, needs=world.later))
+
+
+def test_no_recommendation_needs_itself_by_however_many_steps(world):
+    first, second, third = world.act, world.later, make_recommendation()
+    Dependency.objects.create(recommendation=second, needs=first)
+    last = Dependency.objects.create(recommendation=third, needs=second)
+
+    breaks("dependency_has_no_circle", lambda: Dependency.objects.create(recommendation=first, needs=second))
+    breaks("dependency_has_no_circle", lambda: Dependency.objects.create(recommendation=first, needs=third))
+    change(last, needs=first)()
+
+
 def test_the_first_due_day_stays(world):
     for record in (world.part, world.act):
         change(record, due_on="2030")()
@@ -367,10 +394,11 @@ def test_an_update_says_what_its_kind_says(world):
     breaks("update_status_unless_a_note", lambda: ProgressUpdate.objects.create(**fields))
     breaks("update_claim_has_a_party", lambda: ProgressUpdate.objects.create(**fields, kind="claim", status="planned"))
     breaks("update_percent_is_a_share", lambda: ProgressUpdate.objects.create(**fields, status="planned", progress_percent=101))
-    breaks("update_void_has_a_reason", lambda: ProgressUpdate.objects.create(**fields, status="planned", voided_at="2025-02-01T00:00:00Z"))
+    at = "2025-02-01T00:00:00Z"
+    approved = {"status": "planned", "review": "approved", "reviewed_at": at}
+    breaks("update_void_has_a_reason", lambda: ProgressUpdate.objects.create(**fields, **approved, voided_at=at))
     tomorrow = date.today() + timedelta(2)
     breaks("update_is_not_of_the_future", lambda: ProgressUpdate.objects.create(**fields | {"reported_on": tomorrow}, status="planned"))
-    breaks("recommendation_percent_is_a_share", change(world.act, progress_percent=101))
 
 
 # ---- what hangs on the archived

@@ -6,7 +6,7 @@ from agreements.models import AgreementRelation, Citation, FactCheck, Outcome, P
 from policytracker.records import Record, RecordQuerySet, acting
 from policytracker.triggers import records
 from policytracker.visibility import Role
-from recommendations.models import Addressee, ProgressUpdate
+from recommendations.models import Addressee, Dependency, Milestone, ProgressUpdate
 from tests.api.client import Api
 from tests.api.world import RESOURCES, make_world
 from tests.conftest import make_user
@@ -164,6 +164,8 @@ HANGING = {
     "fact-checks": ["source", "agreement"],
     "citations": ["source", "agreement", "component", "component agreement", "participation", "outcome"],
     "addressees": ["recommendation"],
+    "milestones": ["recommendation"],
+    "dependencies": ["recommendation", "needs"],
 }
 
 
@@ -186,6 +188,11 @@ def make_hanging(address, **hidden):
             return FactCheck.objects.create(slug=agreement.slug, agreement=agreement, source=register("source", make_source), statement="x")
         case "addressees":
             return Addressee.objects.create(recommendation=register("recommendation", make_recommendation), party=make_party("GBR"))
+        case "milestones":
+            return Milestone.objects.create(recommendation=register("recommendation", make_recommendation), title="x")
+        case "dependencies":
+            ends = register("recommendation", make_recommendation), register("needs", make_recommendation)
+            return Dependency.objects.create(recommendation=ends[0], needs=ends[1])
     source = register("source", make_source)
     if "component" in hidden or "component agreement" in hidden:
         return Citation.objects.create(
@@ -266,7 +273,10 @@ def test_an_update_of_a_hidden_recommendation_is_hidden_even_from_its_author(db)
 def test_every_record_that_is_read_starts_from_what_is_visible(db, monkeypatch):
     """Where nothing is visible to anybody, no address of the API tells of anything."""
     make_world()
-    ProgressUpdate.objects.create(recommendation=make_recommendation(slug="r"), status="planned", reported_on="2025-01-01", narrative="x")
+    first, second = make_recommendation(slug="r"), make_recommendation()
+    ProgressUpdate.objects.create(recommendation=first, status="planned", reported_on="2025-01-01", narrative="x")
+    Milestone.objects.create(recommendation=first, title="x")
+    Dependency.objects.create(recommendation=first, needs=second)
     administrator = Api(make_user("a", Role.ADMINISTRATOR))
     keys = {address: administrator.keys(f"{address}/") for address in [*RESOURCES, "progress-updates"]}
     assert all(keys.values())

@@ -20,13 +20,13 @@ from agreements.models import (
     Sector,
     Source,
 )
-from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation
+from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation
 from tests.admin.page import change, changes, listed
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 
 TODAY = date.today()
 LISTS = [Agreement, AgreementRelation, Citation, Component, FactCheck, FocusArea, Outcome, Participation, Party, Sector, Source]
-LISTS += [Addressee, Evidence, ProgressUpdate, Recommendation]
+LISTS += [Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation]
 
 
 def fill(start: int, stop: int, owner) -> None:
@@ -43,6 +43,8 @@ def fill(start: int, stop: int, owner) -> None:
         FactCheck.objects.create(slug=f"c{i}", source=source, agreement=agreement, statement="So")
         recommendation = make_recommendation(agreement, owner=owner, source=source, focus_area=area, made_by=party)
         Addressee.objects.create(recommendation=recommendation, party=party)
+        Milestone.objects.create(recommendation=recommendation, title="Half")
+        Dependency.objects.create(recommendation=recommendation, needs=make_recommendation())
         update = ProgressUpdate.objects.create(
             recommendation=recommendation, kind="claim", status="planned", party=party, reported_on=TODAY, author=owner, review="submitted"
         )
@@ -87,6 +89,8 @@ def full_recommendation(count: int, author):
     for i in range(count):
         party = make_party(f"Y{i}")
         Addressee.objects.create(recommendation=recommendation, party=party)
+        Milestone.objects.create(recommendation=recommendation, title="Half")
+        Dependency.objects.create(recommendation=recommendation, needs=make_recommendation())
         fields = {"kind": "claim", "status": "planned", "party": party, "author": author, "review": "submitted"}
         update = ProgressUpdate.objects.create(recommendation=recommendation, reported_on=TODAY - timedelta(i), **fields)
         Evidence.objects.create(update=update, source=make_source())
@@ -96,7 +100,7 @@ def full_recommendation(count: int, author):
 @pytest.mark.parametrize("role", ["reader", "analyst", "reviewer"])
 def test_the_page_of_an_agreement_or_a_recommendation_costs_the_same_however_much_hangs_on_it(role, everybody, signed_in):
     client, analyst = signed_in(everybody[role]), everybody["analyst"]
-    client.get(change(make_agreement()))
+    client.get(change(make_agreement())), client.get(change(make_recommendation()))
 
     agreements = [cost(client, change(full_agreement(count))) for count in (3, 60)]
     recommendations = [cost(client, change(full_recommendation(count, analyst))) for count in (3, 60)]

@@ -1,5 +1,6 @@
 """Filing and reviewing on the page of a recommendation."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from agreements.models import Source
 from policytracker.models import Change
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
-from recommendations.progress import EvidenceRow, Report, report, revise, void
+from recommendations.progress import EvidenceRow, Report, discard, report, revise, void
 from tests.admin.page import change, changes, told
 from tests.make import make_party, make_recommendation, make_source
 
@@ -175,6 +176,53 @@ def test_a_returned_update_is_changed_and_submitted_again(analyst, reviewer, sig
     update.refresh_from_db()
     assert (update.review, update.narrative) == ("submitted", "Done, says the minister.")
     assert update.evidence.get().source == source
+
+
+def test_what_an_update_corrects_outlives_a_change_of_its_words(analyst, reviewer, signed_in):
+    recommendation, client = make_recommendation(), signed_in(analyst)
+    begun = Report(status="in_progress", narrative="Begun.")
+    wrong = void(report(recommendation, begun, by=analyst, today=TODAY), by=reviewer, reason="wrong record")
+    draft = report(recommendation, replace(begun, corrects=wrong), by=analyst, today=TODAY, submit=False)
+
+    page = client.get(f"{change(recommendation)}?revise={draft.pk}")
+    client.post(change(recommendation), filed(page, narrative="Begun in May."))
+
+    draft.refresh_from_db()
+    assert (draft.review, draft.narrative, draft.corrects) == ("approved", "Begun in May.", wrong)
+
+
+def test_a_note_is_filed_without_emptying_the_status_that_the_form_fills_in(analyst, signed_in):
+    recommendation, client = make_recommendation(), signed_in(analyst)
+    report(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
+    page = client.get(change(recommendation))
+
+    chosen = client.post(change(recommendation), filed(page, kind="note", status="planned", narrative="Asked."))
+    client.post(change(recommendation), filed(page, kind="note", narrative="Asked the ministry."))
+
+    assert chosen.context["report"].errors == {"status": ["A note has no status."]}
+    note = recommendation.updates.get(kind="note")
+    assert (note.status, note.review, note.narrative) == ("", "approved", "Asked the ministry.")
+
+
+def test_an_update_that_was_thrown_away_meanwhile_is_told_of(analyst, reviewer, signed_in):
+    recommendation = make_recommendation()
+    draft = report(recommendation, Report(status="planned"), by=analyst, today=TODAY, submit=False)
+    draft_key = draft.pk
+    discard(draft, by=analyst)
+
+    answer = signed_in(reviewer).post(change(recommendation), {"_move": "approve", "update": draft_key})
+
+    assert answer.status_code == 200
+    assert "There is no such update any more; nothing was done." in told(answer)
+
+
+def test_the_list_of_what_waits_leads_to_the_page_on_which_it_is_reviewed(analyst, reviewer, signed_in):
+    recommendation = make_recommendation()
+    report(recommendation, Report(status="withdrawn", narrative="Taken back."), by=analyst, today=TODAY)
+
+    waiting = signed_in(reviewer).get(changes(ProgressUpdate, "?review=submitted")).content.decode()
+
+    assert f'href="{change(recommendation)}#updates"' in waiting
 
 
 def test_what_was_voided_stays_on_the_page_with_the_reason(reader, analyst, reviewer, signed_in):

@@ -3,11 +3,12 @@
 from datetime import date, timedelta
 
 import pytest
+from django.utils import timezone
 
 from agreements.models import Citation, Participation
 from policytracker.views import today
-from recommendations.models import Addressee, ProgressUpdate
-from recommendations.progress import EvidenceRow, Report, report
+from recommendations.models import Addressee, Dependency, Milestone, ProgressUpdate, Recommendation
+from recommendations.progress import EvidenceRow, Report, report, settle
 from tests.api.world import RESOURCES
 from tests.conftest import make_user
 from tests.make import make_agreement, make_component, make_recommendation, make_source
@@ -27,7 +28,7 @@ def refused(client, address, parameter, value="x"):
 def test_every_stored_field_can_be_asked_for_and_empty_and_not(world, as_analyst, reviewer, resource):
     """A row is found by what it holds, and left out by `__not`; `__empty` tells the filled from the unknown."""
     made = as_analyst.post(f"{resource.address}/", resource.full).json()
-    other = as_analyst.post(f"{resource.address}/", OTHER[resource.address]).json()
+    other = as_analyst.post(f"{resource.address}/", other_than_full(resource.address)).json()
     mine, others = made[resource.key], other[resource.key]
 
     for name, value in resource.full.items():
@@ -61,7 +62,16 @@ OTHER = {
     "citations": {"source": "gazette", "agreement": "quad"},
     "recommendations": {"slug": "other", "key_action": "Other"},
     "addressees": {"recommendation": "later", "party": "AUS"},
+    "milestones": {"recommendation": "later", "title": "Other"},
+    "dependencies": {"recommendation": "other", "needs": "later"},
 }
+
+
+def other_than_full(address):
+    """A body that makes another record beside the full one."""
+    if address == "dependencies" and not Recommendation.objects.filter(slug="other").exists():
+        make_recommendation(slug="other")
+    return OTHER[address]
 
 
 @pytest.mark.parametrize("address", [*RESOURCES, "progress-updates"])
@@ -222,6 +232,11 @@ def test_agreement_means_the_nearest_agreement_of_each_record(world, as_reader):
     )
     assert as_reader.keys("addressees/", agreement="aukus") == [str(world.addressee.uid)]
     assert as_reader.keys("addressees/", agreement="quad") == []
+    step = Milestone.objects.create(recommendation=world.act, title="The keel is laid")
+    need = Dependency.objects.create(recommendation=world.act, needs=world.later)
+    assert as_reader.keys("milestones/", agreement="aukus") == [str(step.uid)]
+    assert as_reader.keys("dependencies/", agreement="aukus") == [str(need.uid)]
+    assert as_reader.keys("milestones/", agreement="quad") == as_reader.keys("dependencies/", agreement="quad") == []
     for address in ("participations", "components", "outcomes", "fact-checks"):
         assert len(as_reader.keys(f"{address}/", agreement="aukus")) == 1
         assert as_reader.keys(f"{address}/", agreement="quad") == []
@@ -345,15 +360,20 @@ def register(as_reader, analyst):
         "this-year": {"due_on": str(day.year)},
         "last-year": {"due_on": str(day.year - 1)},
         "never": {"owner": analyst},
-        "met": {"due_on": "2025-06", "status": "implemented", "closed_on": "2025-06-30", "last_update_on": "2025-06-30"},
-        "met-late": {"due_on": "2025-06", "status": "addressed_otherwise", "closed_on": "2025-07-01", "last_update_on": "2025-07-01"},
-        "dropped": {"due_on": "2025-06", "status": "withdrawn", "closed_on": "2025-05-01", "last_update_on": "2025-05-01"},
-        "partly": {"due_on": "2025-06", "status": "partly_implemented", "closed_on": "2025-05-01", "last_update_on": "2025-05-01"},
-        "fresh": {"status": "in_progress", "last_update_on": day - timedelta(90)},
-        "stale": {"status": "in_progress", "last_update_on": day - timedelta(91)},
-        "weekly": {"status": "in_progress", "last_update_on": day - timedelta(8), "update_every": 7},
+        "met": {"due_on": "2025-06", "found": ("implemented", "2025-06-30")},
+        "met-late": {"due_on": "2025-06", "found": ("addressed_otherwise", "2025-07-01")},
+        "dropped": {"due_on": "2025-06", "found": ("withdrawn", "2025-05-01")},
+        "partly": {"due_on": "2025-06", "found": ("partly_implemented", "2025-05-01"), "closes": True},
+        "fresh": {"found": ("in_progress", day - timedelta(90))},
+        "stale": {"found": ("in_progress", day - timedelta(91))},
+        "weekly": {"found": ("in_progress", day - timedelta(8)), "update_every": 7},
     }.items():
-        make_recommendation(slug=slug, **fields)
+        found, closes = fields.pop("found", None), fields.pop("closes", False)
+        made = make_recommendation(slug=slug, **fields)
+        if found:
+            status, on = found
+            made.updates.create(status=status, reported_on=on, closes=closes, review="approved", reviewed_at=timezone.now())
+    settle()
     return lambda **question: set(as_reader.keys("recommendations/", **question))
 
 

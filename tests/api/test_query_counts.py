@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Agreement, Party, PartyOfficer
-from recommendations.models import ProgressUpdate
+from recommendations.models import ProgressUpdate, Recommendation
 from tests.api.client import Api
 from tests.api.world import RESOURCES
 from tests.conftest import make_user
@@ -32,6 +32,8 @@ def variation(resource, number):
             body["from"] = f"a{number}"
         case "addressees":
             body["party"] = f"P{number}"
+        case "dependencies":
+            body["recommendation"] = f"r{number}"
     return body | ({"publication": "published"} if resource.published else {})
 
 
@@ -60,6 +62,7 @@ def asked(user, address):
 def test_a_page_and_a_record_ask_as_much_of_three_rows_as_of_sixty(readers, as_analyst, resource):
     Agreement.objects.bulk_create(Agreement(slug=f"a{number}", title="A", publication="published") for number in range(60))
     Party.objects.bulk_create(Party(code=f"P{number}", name="P", kind="state") for number in range(60))
+    Recommendation.objects.bulk_create(Recommendation(slug=f"r{number}", key_action="R", publication="published") for number in range(60))
     made = as_analyst.post(f"{resource.address}/", [variation(resource, number) for number in range(3)])
     assert made.status_code == 201, made.content
     addresses = {
@@ -88,6 +91,8 @@ REFERENCES = {
     "citations": ["source", "agreement", "component", "participation", "outcome"],
     "recommendations": ["focus_area", "agreements", "components", "sectors", "parent", "made_by", "source", "superseded_by"],
     "addressees": ["recommendation", "party", "source"],
+    "milestones": ["recommendation"],
+    "dependencies": ["recommendation", "needs"],
 }
 
 
@@ -130,7 +135,7 @@ WRITES = {
     "parties": (14, 15), "sectors": (9, 10), "focus-areas": (9, 10), "sources": (9, 10), "agreements": (20, 18),
     "agreement-relations": (17, 21),
     "participations": (18, 20), "components": (19, 20), "outcomes": (15, 18), "fact-checks": (15, 19), "citations": (14, 17),
-    "recommendations": (32, 34), "addressees": (16, 19),
+    "recommendations": (32, 34), "addressees": (16, 19), "milestones": (11, 13), "dependencies": (15, 18),
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from policytracker.models import IdempotencyKey
 from tests.api.client import Api
 from tests.api.world import RESOURCES
 from tests.conftest import make_user
-from tests.make import make_agreement
+from tests.make import make_agreement, make_recommendation
 
 each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
 
@@ -30,11 +30,13 @@ def people(request):
 def test_every_answer_of_one_record_has_its_version_as_the_tag(world, as_analyst, resource):
     made = as_analyst.post(f"{resource.address}/", resource.full)
     at = resource.at(made.json())
-    name = {"parties": "name", "outcomes": "statement"}.get(resource.address) or next(
+    name = {"parties": "name", "outcomes": "statement", "milestones": "title", "dependencies": "needs"}.get(resource.address) or next(
         n for n, value in resource.defaults.items() if value == ""
     )
+    for slug in ("changed", "changed-again"):
+        make_recommendation(slug=slug)
     changed = as_analyst.patch(at, {name: "changed"})
-    put = as_analyst.put(at, changed.json() | {name: "changed again"})
+    put = as_analyst.put(at, changed.json() | {name: "changed-again"})
 
     for response, version in ((made, 1), (changed, 2), (put, 3), (as_analyst.get(at), 3)):
         assert response["ETag"] == f'"{version}"' and response.json()["version"] == version

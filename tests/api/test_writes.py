@@ -8,9 +8,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from agreements.models import Agreement, Component, Participation, Party, Source, sources
 from policytracker.models import Change
-from recommendations.models import Recommendation
+from recommendations.models import Milestone, Recommendation
 from recommendations.progress import Report, report
-from tests.api.test_filters import OTHER
+from tests.api.test_filters import other_than_full
 from tests.api.world import PUBLISHED, RESOURCES
 from tests.make import make_agreement, make_component, make_party, make_recommendation
 
@@ -34,7 +34,7 @@ def people(analyst, reviewer):
 
 @each_resource
 def test_what_was_read_may_be_put_back_and_changes_nothing(world, as_analyst, resource):
-    for body in (resource.full, OTHER[resource.address]):
+    for body in (resource.full, other_than_full(resource.address)):
         made = as_analyst.post(f"{resource.address}/", body).json()
         written = Change.objects.count()
 
@@ -203,11 +203,12 @@ def test_a_uid_may_be_given_and_is_otherwise_made(world, as_analyst, address):
     made = as_analyst.post(f"{address}/", resource.required | {"uid": uid.upper()})
 
     assert made.status_code == 201 and made.json()["uid"] == uid
-    refused(as_analyst.post(f"{address}/", OTHER[address] | {"uid": uid}), "uid")
+    refused(as_analyst.post(f"{address}/", other_than_full(address) | {"uid": uid}), "uid")
     for nonsense in ("1", 5, ["x"], {}):
-        refused(as_analyst.post(f"{address}/", OTHER[address] | {"uid": nonsense}), "uid")
+        refused(as_analyst.post(f"{address}/", other_than_full(address) | {"uid": nonsense}), "uid")
     for nothing in (None, ""):
-        assert as_analyst.delete(resource.at(as_analyst.post(f"{address}/", OTHER[address] | {"uid": nothing}).json())).status_code == 204
+        other = as_analyst.post(f"{address}/", other_than_full(address) | {"uid": nothing}).json()
+        assert as_analyst.delete(resource.at(other)).status_code == 204
 
 
 @each_resource
@@ -498,6 +499,7 @@ def test_what_is_archived_stays_readable_and_refuses_every_other_write(world, as
 
 
 def test_what_hangs_on_the_archived_is_closed_too(world, as_analyst, as_administrator):
+    world.step = Milestone.objects.create(recommendation=world.act, title="The keel is laid")
     hanging = {
         "aukus": [
             ("components/", {"slug": "new", "agreement": "aukus", "title": "x"}, f"components/{world.part.slug}/", {"title": "x"}),
@@ -528,7 +530,12 @@ def test_what_hangs_on_the_archived_is_closed_too(world, as_analyst, as_administ
             ("fact-checks/", {"slug": "new", "source": "communique", "statement": "x"}, "fact-checks/when/", {"correction": "x"}),
             ("citations/", {"agreement": "quad", "source": "communique"}, f"citations/{world.citation.uid}/", {"field": "x"}),
         ],
-        "act": [("addressees/", {"recommendation": "act", "party": "GBR"}, f"addressees/{world.addressee.uid}/", {"response": "noted"})],
+        "act": [
+            ("addressees/", {"recommendation": "act", "party": "GBR"}, f"addressees/{world.addressee.uid}/", {"response": "noted"}),
+            ("milestones/", {"recommendation": "act", "title": "x"}, f"milestones/{world.step.uid}/", {"title": "x"}),
+            ("dependencies/", {"recommendation": "act", "needs": "later"}, None, None),
+            ("dependencies/", {"recommendation": "later", "needs": "act"}, None, None),
+        ],
     }
     for slug, acts in hanging.items():
         address = {"aukus": "agreements", "communique": "sources", "act": "recommendations"}[slug]

@@ -187,6 +187,14 @@ RESOURCES = {
             {"role": "support", "response": "accepted", "responded_on": "2025-02", "response_text": "Yes.", **CITING},
             {"role": "lead", "response": "none_recorded", "responded_on": None, "response_text": "", **TEXTS},
         ),
+        Resource(
+            "milestones",
+            "uid",
+            {"recommendation": "act", "title": "The keel is laid"},
+            {"position": 2, "due_on": "2027-06~", "completed_on": "2027-05-31"},
+            {"position": None, "due_on": None, "completed_on": None},
+        ),
+        Resource("dependencies", "uid", {"recommendation": "later", "needs": "act"}, {}, {}),
     ]
 }  # fmt: skip
 PUBLISHED = [resource.address for resource in RESOURCES.values() if resource.published]

@@ -565,6 +565,80 @@ def test_the_database_refuses_what_would_go_past_these_functions(analyst):
             change()
 
 
+def refused_by_the_database(change) -> str:
+    """The rule by which the database refuses a change; nothing stays written."""
+    with pytest.raises(IntegrityError) as error, transaction.atomic(), acting():
+        change()
+    return error.value.__cause__.diag.constraint_name
+
+
+WAYS_ROUND = {
+    "status": "implemented",
+    "claimed_status": "implemented",
+    "status_since": JANUARY,
+    "progress_percent": 7,
+    "last_update_on": JANUARY,
+    "closed_on": JANUARY,
+}
+
+
+@pytest.mark.parametrize("name", WAYS_ROUND)
+def test_the_database_lets_nobody_write_what_follows_from_updates(name, analyst):
+    recommendation = make_recommendation()
+    report(recommendation, complete(), by=analyst, today=TODAY)
+    rows = Recommendation.objects.filter(pk=recommendation.pk)
+
+    changed = refused_by_the_database(lambda: rows.update(**{name: WAYS_ROUND[name]}))
+    made = refused_by_the_database(lambda: make_recommendation(**{name: WAYS_ROUND[name]}))
+
+    assert (changed, made) == ("status_follows_from_updates", "status_begins_unknown")
+
+
+def test_the_door_is_shut_again_behind_who_settles(analyst):
+    recommendation = make_recommendation()
+    with transaction.atomic():
+        report(recommendation, complete(), by=analyst, today=TODAY)
+
+        rule = refused_by_the_database(lambda: Recommendation.objects.update(status="implemented"))
+
+    assert rule == "status_follows_from_updates"
+
+
+def test_the_database_keeps_what_waits_for_review_as_it_was_handed_in(analyst):
+    waiting = report(make_recommendation(), complete("withdrawn"), by=analyst, today=TODAY)
+    rows = ProgressUpdate.objects.filter(pk=waiting.pk)
+
+    for change, rule in (
+        (lambda: rows.update(narrative="Otherwise."), "update_in_review_stays_as_it_is"),
+        (lambda: rows.update(review="draft"), "update_in_review_stays_as_it_is"),
+        (lambda: rows.update(review="returned"), "update_is_returned_with_a_note"),
+        (lambda: rows.update(voided_at="2025-02-01T00:00:00Z", void_reason="Wrong."), "update_in_review_stays_as_it_is"),
+        (lambda: rows._raw_delete("default"), "update_is_append_only"),
+        (lambda: waiting.evidence.all().update(quote="Otherwise."), "evidence_of_an_approved_update_stays"),
+        (lambda: waiting.evidence.all().delete(), "evidence_of_an_approved_update_stays"),
+    ):
+        assert refused_by_the_database(change) == rule
+
+
+def test_the_database_keeps_what_was_voided_voided_and_what_is_corrected_true(analyst, reviewer):
+    recommendation = make_recommendation()
+    standing_one = report(recommendation, complete("planned"), by=analyst, today=TODAY)
+    voided = void(report(recommendation, complete(), by=analyst, today=TODAY), by=reviewer, reason="Wrong.")
+    draft = report(make_recommendation(), complete(), by=analyst, today=TODAY, submit=False)
+    row, at = ProgressUpdate.objects.filter(pk=voided.pk), "2025-02-01T00:00:00Z"
+
+    for change, rule in (
+        (lambda: row.update(voided_at=None, void_reason=""), "update_changes_only_by_voiding"),
+        (lambda: row.update(void_reason="Otherwise."), "update_changes_only_by_voiding"),
+        (lambda: row.update(review="returned"), "update_changes_only_by_voiding"),
+        (lambda: ProgressUpdate.objects.filter(pk=standing_one.pk).update(voided_at=at), "update_changes_only_by_voiding"),
+        (lambda: ProgressUpdate.objects.filter(pk=draft.pk).update(voided_at=at, void_reason="x"), "update_is_voided_after_approval"),
+        (lambda: ProgressUpdate.objects.filter(pk=draft.pk).update(corrects=voided), "update_corrects_what_was_voided"),
+        (lambda: ProgressUpdate.objects.filter(pk=draft.pk).update(corrects=standing_one), "update_corrects_what_was_voided"),
+    ):
+        assert refused_by_the_database(change) == rule
+
+
 def test_nothing_moves_in_the_archive(analyst, reviewer):
     recommendation = make_recommendation(priority="high")
     draft = report(recommendation, complete(), by=analyst, today=TODAY, submit=False)
@@ -862,10 +936,15 @@ def test_history_keeps_who_and_why(analyst, reviewer):
 # Settling
 
 
-def test_settling_writes_only_what_differs(analyst):
+def unsettled(recommendation: Recommendation, status: str, day: date) -> None:
+    """An assessment that came past the functions, as rows that a data set brings do."""
+    at = datetime(2025, 10, 1, tzinfo=ZoneInfo("UTC"))
+    recommendation.updates.create(status=status, reported_on=day, review="approved", reviewed_at=at, narrative="On record.")
+
+
+def test_settling_writes_only_what_differs(db):
     right, wrong = standing(("planned", JANUARY)), make_recommendation()
-    report(wrong, complete("in_progress"), by=analyst, today=TODAY)
-    Recommendation.objects.filter(pk=wrong.pk).update(status="stalled", progress_percent=9)
+    unsettled(wrong, "in_progress", TODAY)
     places = Recommendation.objects.annotate(place=RawSQL("ctid::text", [])).values_list("pk", "version", "place").order_by("pk")
     before = list(places)
 
@@ -879,19 +958,19 @@ def test_settling_writes_only_what_differs(analyst):
 
 def test_settling_some_leaves_the_others(db):
     one, other = make_recommendation(), make_recommendation()
-    Recommendation.objects.update(status="stalled")
+    unsettled(one, "stalled", MARCH), unsettled(other, "stalled", MARCH)
 
     settle(Recommendation.objects.filter(pk=one.pk))
     settle(Recommendation.objects.none())
 
-    assert (now(one)["status"], now(other)["status"]) == ("not_assessed", "stalled")
+    assert (now(one)["status"], now(other)["status"]) == ("stalled", "not_assessed")
 
 
 def test_settling_takes_the_same_few_queries_for_any_number(db, django_assert_num_queries):
     for _ in range(3):
         standing(("planned", JANUARY))
 
-    with django_assert_num_queries(2 + 2):  # and a savepoint
+    with django_assert_num_queries(4 + 2):  # and a savepoint
         settle()
 
 
@@ -1048,7 +1127,7 @@ def test_two_who_cite_a_new_page_at_once_make_one_source_of_it(people):
 def test_who_settles_waits_for_who_reports(people):
     analyst, *_ = people
     recommendation = standing(("planned", JANUARY))
-    Recommendation.objects.update(status="stalled")  # so that there is something to settle
+    unsettled(recommendation, "stalled", MARCH)  # so that there is something to settle
     reported = Barrier(2)
 
     def reporting():

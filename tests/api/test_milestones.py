@@ -1,0 +1,50 @@
+"""Steps on the way, and what must come first: the sentences by which they are refused."""
+
+import pytest
+
+from recommendations.models import Dependency
+from tests.make import make_recommendation
+
+REASON = "Say why the due day changes."
+
+
+def test_the_due_day_of_a_milestone_moves_with_a_reason(world, as_analyst):
+    made = as_analyst.post("milestones/", {"recommendation": "act", "title": "The keel is laid"}).json()
+    at = f"milestones/{made['uid']}/"
+
+    assert as_analyst.patch(at, {"due_on": "2027-06"}).status_code == 200
+    for due_on in ("2028", None):
+        refused = as_analyst.patch(at, {"due_on": due_on})
+        assert refused.status_code == 400
+        assert refused.json() == {"code": "reason_required", "detail": REASON, "due_on": [REASON]}
+    moved = as_analyst.patch(at, {"due_on": "2028", "change_reason": "No steel."})
+    assert (moved.status_code, moved.json()["due_on"]) == (200, "2028")
+    assert as_analyst.list(f"{at}history/")["results"][0]["reason"] == "No steel."
+
+
+@pytest.mark.parametrize(
+    ("recommendation", "needs", "sentence"),
+    [
+        ("later", "act", "This dependency is already recorded."),
+        ("act", "act", "A recommendation does not need itself."),
+        ("act", "later", "A recommendation cannot need, by however many steps, one that needs it."),
+        ("act", "last", "A recommendation cannot need, by however many steps, one that needs it."),
+    ],
+)
+def test_a_dependency_is_refused_at_what_is_needed(world, as_analyst, recommendation, needs, sentence):
+    last = make_recommendation(slug="last")
+    Dependency.objects.create(recommendation=world.later, needs=world.act)
+    Dependency.objects.create(recommendation=last, needs=world.later)
+
+    refused = as_analyst.post("dependencies/", {"recommendation": recommendation, "needs": needs})
+
+    assert refused.status_code == 400 and refused.json() == {"needs": [sentence]}
+
+
+def test_a_circle_is_refused_where_it_is_closed_by_a_list_too(world, as_analyst):
+    bodies = [{"recommendation": "act", "needs": "later"}, {"recommendation": "later", "needs": "act"}]
+
+    refused = as_analyst.post("dependencies/", bodies)
+
+    assert refused.status_code == 400 and list(refused.json()["errors"]) == ["1"]
+    assert not Dependency.objects.exists()

@@ -1,0 +1,270 @@
+"""Scorecards and summaries: the same numbers as the lists give, for any day, and of nothing that one may not read (API.md 6)."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from agreements.models import Source
+from policytracker.records import acting
+from policytracker.views import today
+from recommendations import progress
+from recommendations.models import Addressee
+from recommendations.progress import EvidenceRow, Report
+from tests.api.client import Api
+from tests.conftest import make_user
+from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
+
+DAY = timedelta(1)
+NOW = today()
+STATUSES = [
+    *("proposed", "planned", "in_progress", "partly_implemented", "largely_implemented", "implemented", "addressed_otherwise"),
+    *("stalled", "closed_not_implemented", "withdrawn", "superseded", "no_longer_applicable", "not_assessed"),
+]
+STATES = ["none", "open_ended", "met", "met_late", "closed", "overdue", "due_soon", "upcoming"]
+FRESHNESS = ["fresh", "stale", "never", "none"]
+PARTS = ["planned", "active", "completed", "suspended", "cancelled", "unknown"]
+GROUPS = ["agreement", "party", "sector", "focus_area", "owner", "source"]
+
+
+def counts(codes, **there):
+    return dict.fromkeys(codes, 0) | there
+
+
+def assess(recommendation, status, on=NOW, by=None, **said):
+    return progress.report(recommendation, Report(status=status, reported_on=on, narrative="Seen.", **said), by=by, today=NOW)
+
+
+@pytest.fixture
+def come_some_way(world, analyst, reviewer):
+    """Of AUKUS: one in progress and overdue since, one never assessed; of the Quad the first as well; and one of nothing."""
+    world.act.agreements.set([world.aukus, world.quad])
+    with acting(reason="test"):
+        type(world.act).objects.filter(pk=world.act.pk).update(due_on=(NOW - 5 * DAY).isoformat())
+    world.never = make_recommendation(world.aukus, slug="never", owner=analyst, due_on="2100")
+    assess(world.act, "planned", NOW - 200 * DAY, analyst)
+    assess(world.act, "in_progress", NOW - 10 * DAY, analyst)
+    said = {"kind": "claim", "party": world.aus, "evidence": (EvidenceRow(source=world.communique),)}
+    claim = assess(world.act, "implemented", NOW - 9 * DAY, reviewer, **said)
+    assert claim.review == "approved"
+    return world
+
+
+def test_a_scorecard_counts_every_code_in_its_order_and_says_how_much_is_unknown(come_some_way, as_reader):
+    card = as_reader.get("agreements/aukus/scorecard/").json()
+
+    assert list(card) == ["agreement", "on", "components", "recommendations", "money", "indicators"]
+    assert (card["agreement"], card["on"]) == ("aukus", NOW.isoformat())
+    assert card["components"] == {
+        "total": 1,
+        "by_status": counts(PARTS, unknown=1),
+        "by_deadline_state": counts(STATES, none=1),
+    }
+    assert card["recommendations"] == {
+        "total": 2,
+        "by_status": counts(STATUSES, in_progress=1, not_assessed=1),
+        "by_deadline_state": counts(STATES, overdue=1, upcoming=1),
+        "by_freshness": counts(FRESHNESS, fresh=1, never=1),
+        "claim_differs": 1,
+        "unknown": {"count": 1, "share": 0.5},
+    }
+    assert card["money"] == card["indicators"] == []
+    for name, codes in (("by_status", STATUSES), ("by_deadline_state", STATES), ("by_freshness", FRESHNESS)):
+        assert list(card["recommendations"][name]) == codes
+    assert list(card["components"]["by_status"]) == PARTS
+
+
+def test_a_scorecard_of_nothing_has_no_share(world, as_reader):
+    told = as_reader.get("agreements/quad/scorecard/").json()["recommendations"]
+
+    assert (told["total"], told["unknown"]) == (0, {"count": 0, "share": None})
+    assert told["by_status"] == counts(STATUSES)
+
+
+def test_a_scorecard_of_another_day(come_some_way, as_reader):
+    def on(day):
+        return as_reader.get("agreements/aukus/scorecard/", {"on": day.isoformat()}).json()["recommendations"]
+
+    before, between, later = on(NOW - 300 * DAY), on(NOW - 100 * DAY), on(NOW + 200 * DAY)
+
+    assert before["by_status"] == counts(STATUSES, not_assessed=2)
+    assert (before["by_freshness"], before["claim_differs"]) == (counts(FRESHNESS, never=2), 0)
+    assert between["by_status"] == counts(STATUSES, planned=1, not_assessed=1)
+    assert between["by_freshness"] == counts(FRESHNESS, stale=1, never=1)
+    assert between["by_deadline_state"] == counts(STATES, upcoming=2)
+    assert later["by_status"] == counts(STATUSES, in_progress=1, not_assessed=1)
+    assert (later["by_freshness"], later["claim_differs"]) == (counts(FRESHNESS, stale=1, never=1), 1)
+
+
+def groups(client, by, **asked):
+    return {row["key"]: row for row in client.list("summary/", group_by=by, page_size=500, **asked)["results"]}
+
+
+def test_a_recommendation_of_two_agreements_counts_in_both_and_without_one_under_none(come_some_way, as_reader):
+    found = groups(as_reader, "agreement")
+
+    assert list(found) == ["aukus", "quad", None]
+    assert [row["total"] for row in found.values()] == [2, 1, 1]
+    quad = found["quad"]
+    assert list(quad) == [
+        *("key", "title", "url", "total", "by_status", "by_deadline_state", "by_freshness", "claim_differs", "unknown"),
+    ]
+    assert (quad["title"], quad["url"]) == ("Quad", as_reader.get("agreements/quad/").json()["url"])
+    assert quad["by_status"] == counts(STATUSES, in_progress=1) and list(quad["by_status"]) == STATUSES
+    assert (quad["claim_differs"], quad["unknown"]) == (1, {"count": 0, "share": 0})
+    assert (found[None]["title"], found[None]["url"]) == (None, None)
+    assert found[None]["unknown"] == {"count": 1, "share": 1}
+
+
+def test_the_numbers_of_an_agreement_are_those_of_its_scorecard(come_some_way, as_reader):
+    for on in ({}, {"on": (NOW - 100 * DAY).isoformat()}, {"on": (NOW + 900 * DAY).isoformat()}):
+        card = as_reader.get("agreements/aukus/scorecard/", on).json()["recommendations"]
+        told = groups(as_reader, "agreement", **on)["aukus"]
+        assert {name: told[name] for name in card} == card
+
+
+@pytest.mark.parametrize("by", GROUPS)
+@pytest.mark.parametrize("role", ["reader", "analyst", "administrator"])
+def test_each_group_has_as_many_as_the_list_finds(come_some_way, by, role):
+    w = come_some_way
+    w.act.sectors.set([w.energy, w.water])
+    type(w.act).objects.filter(pk=w.never.pk).update(focus_area=w.capital, source=w.communique)
+    for _ in range(3):
+        make_recommendation(w.quad, publication="draft", source=w.gazette)
+    make_recommendation(make_agreement(slug="secret", visibility="restricted"), slug="of-a-secret")
+    client = Api(make_user("somebody", role, is_superuser=role == "administrator"))
+
+    found, name_of_filter = groups(client, by), {"sector": "sectors"}.get(by, by)
+
+    assert found
+    for key, row in found.items():
+        if key is not None:
+            asked = client.list("recommendations/", **{name_of_filter: key})
+            assert row["total"] == asked["count"], key
+            differ = client.list("recommendations/", **{name_of_filter: key, "claim_differs": "true"})
+            assert row["claim_differs"] == differ["count"]
+            for name, codes in (("status", STATUSES), ("deadline_state", STATES), ("freshness", FRESHNESS)):
+                told = {code: client.list("recommendations/", **{name_of_filter: key, name: code})["count"] for code in codes}
+                assert row[f"by_{name}"] == told, (key, name)
+
+
+def test_what_one_may_not_read_is_no_group_and_counts_nowhere(come_some_way, as_reader, as_administrator):
+    w = come_some_way
+    secret = make_agreement(slug="secret", visibility="restricted")
+    make_recommendation(secret, slug="open")
+    make_recommendation(w.quad, slug="shut", visibility="restricted")
+
+    seen, whole = groups(as_reader, "agreement"), groups(as_administrator, "agreement")
+
+    assert list(seen) == ["aukus", "quad", None] and list(whole) == ["aukus", "quad", "secret", None]
+    # With a hidden agreement it is of none, as far as this reader knows.
+    assert [seen[key]["total"] for key in seen] == [2, 1, 2]
+    assert [whole[key]["total"] for key in whole] == [2, 2, 1, 1]
+    assert as_reader.get("agreements/secret/scorecard/").status_code == 404
+    part = make_component(w.aukus, slug="hidden", visibility="restricted")
+    assert as_reader.get("agreements/aukus/scorecard/").json()["components"]["total"] == 1
+    assert as_administrator.get("agreements/aukus/scorecard/").json()["components"]["total"] == 2
+    assert part.pk
+
+
+def test_a_source_counts_once_what_it_makes_and_bears_out(come_some_way, as_reader):
+    w = come_some_way
+    type(w.act).objects.filter(pk=w.act.pk).update(source=w.communique)
+
+    assert groups(as_reader, "source")["communique"]["total"] == 1
+
+
+def test_owners_are_grouped_by_user_name(come_some_way, as_reader):
+    found = groups(as_reader, "owner")
+
+    assert list(found) == ["analyst", None]
+    assert (found["analyst"]["total"], found["analyst"]["url"]) == (1, None)
+
+
+def test_pages_of_a_summary(come_some_way, as_reader):
+    for number in range(5):
+        make_recommendation(make_agreement(slug=f"a{number}"))
+    whole = as_reader.list("summary/", group_by="agreement")
+
+    pages, link = [], "summary/?group_by=agreement&page_size=3"
+    while link:
+        page = as_reader.get(link).json()
+        assert page["count"] == 8
+        pages, link = [*pages, page], page["next"]
+
+    assert [row for page in pages for row in page["results"]] == whole["results"]
+    assert [len(page["results"]) for page in pages] == [3, 3, 2]
+    assert whole["next"] is whole["previous"] is pages[0]["previous"] is None
+    assert as_reader.get(pages[2]["previous"]).json()["results"] == pages[1]["results"]
+    assert as_reader.get(pages[1]["previous"]).json()["results"] == pages[0]["results"]
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("summary/", "group_by"),
+        ("summary/?group_by=colour", "group_by"),
+        ("summary/?group_by=agreement&group_by=party", "group_by"),
+        ("summary/?group_by=agreement&on=soon", "on"),
+        ("summary/?group_by=agreement&on=2025-02-30", "on"),
+        ("summary/?group_by=agreement&page_size=0", "page_size"),
+        ("summary/?group_by=agreement&cursor=x", "cursor"),
+        ("summary/?group_by=agreement&colour=red", "colour"),
+        ("agreements/aukus/scorecard/?on=2025", "on"),
+        ("agreements/aukus/scorecard/?on=2025-01-01&on=2025-01-02", "on"),
+        ("agreements/aukus/scorecard/?group_by=party", "group_by"),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_by_its_name(world, as_reader, address, name):
+    response = as_reader.get(address)
+
+    assert response.status_code == 400 and list(response.json()) == [name], response.content
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_the_first_and_the_last_day_of_the_calendar_are_days(come_some_way, as_reader, day):
+    assert as_reader.get("agreements/aukus/scorecard/", {"on": day}).status_code == 200
+    assert all(as_reader.get("summary/", {"group_by": by, "on": day}).status_code == 200 for by in GROUPS)
+
+
+def test_a_cursor_of_another_grouping_is_refused(come_some_way, as_reader):
+    link = as_reader.get("summary/?group_by=agreement&page_size=1").json()["next"]
+
+    assert as_reader.get(link.replace("group_by=agreement", "group_by=party")).status_code == 400
+
+
+def test_strangers_and_writes_are_refused(world, as_administrator):
+    for address in ("summary/?group_by=agreement", "agreements/aukus/scorecard/"):
+        assert Api().get(address).status_code == 401
+        for method in ("post", "put", "patch", "delete"):
+            assert getattr(as_administrator, method)(address, {}).status_code == 405
+    assert as_administrator.get("agreements/none/scorecard/").status_code == 404
+
+
+def test_the_number_of_queries_depends_on_nothing(world, analyst, as_reader):
+    def asked():
+        found = []
+        for address in ["agreements/aukus/scorecard/", *(f"summary/?group_by={by}&page_size=500" for by in GROUPS)]:
+            for on in (NOW, NOW - 30 * DAY):
+                with CaptureQueriesContext(connection) as captured:
+                    assert as_reader.get(f"{address}{'&' if '?' in address else '?'}on={on}").status_code == 200
+                found.append(sum("SAVEPOINT" not in query["sql"] for query in captured))
+        return found
+
+    def more(start, stop):
+        for number in range(start, stop):
+            agreement, source = make_agreement(), make_source()
+            made = make_recommendation(agreement, world.aukus, owner=analyst, focus_area=world.capital, source=source)
+            made.sectors.set([world.water])
+            Addressee.objects.create(recommendation=made, party=make_party(f"P{number}"))
+            assess(made, "planned", NOW - 40 * DAY, analyst)
+
+    more(0, 2)
+    as_reader.get("agreements/")  # whose roles are asked for once
+    few = asked()
+    more(2, 30)
+
+    assert asked() == few
+    assert max(few) <= 8, few
+    assert Source.objects.count() > 30

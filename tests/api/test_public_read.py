@@ -1,0 +1,202 @@
+"""With PUBLIC_READ=1 the anonymous read what is public and published, and nobody's name (DESIGN 10)."""
+
+import pytest
+
+from agreements.models import Citation, FactCheck, Outcome, Participation, Source
+from agreements.models.agreements import AgreementRelation
+from policytracker.api import RESOURCES as VIEWS
+from policytracker.filters import names_people
+from policytracker.records import acting
+from policytracker.views import declared, today
+from recommendations import progress
+from recommendations.models import Addressee, Dependency, Milestone, ProgressUpdate, Recommendation
+from recommendations.progress import EvidenceRow, Report
+from tests.api.client import Api
+from tests.make import make_agreement, make_component, make_recommendation, make_source
+
+NAMES = ["analyst", "reviewer", "administrator"]
+REGISTERS = ["agreements", "components", "recommendations", "sources"]
+PEOPLE = {
+    address: [name for name, shown in declared(view.serializer_class).items() if names_people(shown)] for address, view in VIEWS.items()
+}
+
+
+@pytest.fixture
+def open_to_all(settings):
+    settings.PUBLIC_READ = True
+
+
+@pytest.fixture
+def anonymous():
+    return Api()
+
+
+@pytest.fixture
+def full(world, analyst, reviewer):
+    """The world with somebody's name in every place, and an update at every stage."""
+    with acting(analyst, "test", "api"):
+        world.aukus.lead = analyst
+        world.aukus.save()
+        world.aukus.team.set([analyst, reviewer])
+        world.act.owner = analyst
+        world.act.save()
+    evidence = (EvidenceRow(source=world.communique),)
+    approved = progress.report(world.act, Report(status="planned", narrative="Seen."), by=analyst, today=today())
+    progress.void(approved, by=reviewer, reason="wrong")
+    said = Report(status="implemented", narrative="Done.", evidence=evidence)
+    world.submitted = progress.report(world.act, said, by=analyst, today=today())
+    world.draft = progress.report(world.act, said, by=analyst, today=today(), submit=False)
+    world.nobodys = progress.report(world.act, said, by=None, today=today())
+    ended = progress.report(world.later, said, by=analyst, today=today())
+    progress.approve(ended, by=reviewer, today=today())
+    Milestone.objects.create(recommendation=world.act, title="The keel is laid")
+    Dependency.objects.create(recommendation=world.later, needs=world.act)
+    return world
+
+
+def rows_of(client, address):
+    return client.list(f"{address}/", page_size=500)["results"]
+
+
+def key_of(address):
+    return VIEWS[address].serializer_class.Meta.model.key
+
+
+@pytest.mark.parametrize("address", VIEWS)
+def test_the_anonymous_read_every_list_record_and_history(open_to_all, full, anonymous, address):
+    rows = rows_of(anonymous, address)
+
+    assert rows
+    for row in rows:
+        at = f"{address}/{row[key_of(address)]}/"
+        assert anonymous.get(at).json() == row
+        assert anonymous.get(f"{at}history/").status_code == 200
+    assert anonymous.head(f"{address}/").status_code == 200
+
+
+@pytest.mark.parametrize("address", VIEWS)
+def test_no_person_is_named(open_to_all, full, anonymous, as_reader, address):
+    named = {row[key_of(address)]: row for row in rows_of(as_reader, address)}
+    for row in rows_of(anonymous, address):
+        assert row == named[row[key_of(address)]] | {name: [] if name == "team" else None for name in PEOPLE[address]}
+        at = f"{address}/{row[key_of(address)]}/"
+        for answer in (anonymous.get(at), anonymous.get(f"{at}history/")):
+            assert not any(f'"{name}"' in answer.text or f" {name} " in answer.text for name in NAMES), answer.text
+        for entry in anonymous.list(f"{at}history/")["results"]:
+            assert entry["user"] is None and not entry["changes"].keys() & set(PEOPLE[address])
+
+
+def test_there_are_people_to_be_left_out(full, as_reader):
+    assert {name for names in PEOPLE.values() for name in names} == {"lead", "team", "owner", "author", "reviewed_by", "voided_by"}
+    assert as_reader.get("agreements/aukus/").json()["team"] == ["analyst", "reviewer"]
+    lines = [entry["line"] for entry in as_reader.list("agreements/aukus/history/")["results"]]
+    assert any("analyst" in line for line in lines)
+
+
+@pytest.mark.parametrize(("address", "name"), [(address, name) for address, names in PEOPLE.items() for name in names])
+def test_nobody_asks_for_people_or_orders_by_them(open_to_all, full, anonymous, as_reader, address, name):
+    questions = [asked for asked in VIEWS[address].grammar() if asked.partition("__")[0] == name]
+    assert questions
+    for asked in questions:
+        for value in ("analyst", "me", "none", "true"):
+            response = anonymous.get(f"{address}/", {asked: value})
+            assert response.status_code == 400 and list(response.json()) == [asked]
+    orders = [name] if name in VIEWS[address].orders() else []
+    for order in [f"{sign}{one}" for one in orders for sign in ("", "-")]:
+        response = anonymous.get(f"{address}/", {"ordering": order})
+        assert response.status_code == 400 and list(response.json()) == ["ordering"]
+        assert as_reader.get(f"{address}/", {"ordering": order}).status_code == 200
+
+
+def test_nobody_groups_by_owners(open_to_all, full, anonymous, as_reader):
+    response = anonymous.get("summary/?group_by=owner")
+
+    assert response.status_code == 400 and list(response.json()) == ["group_by"]
+    assert as_reader.get("summary/?group_by=owner").status_code == 200
+    assert anonymous.get("summary/?group_by=agreement").status_code == 200
+    assert anonymous.get("agreements/aukus/scorecard/").status_code == 200
+    assert anonymous.get("recommendations/act/transitions/").status_code == 200
+    assert anonymous.get("choices/").status_code == 200
+
+
+MAKE = {
+    "agreements": lambda w, **fields: make_agreement(**fields),
+    "components": lambda w, **fields: make_component(w.aukus, **fields),
+    "recommendations": lambda w, **fields: make_recommendation(w.aukus, **fields),
+    "sources": lambda w, **fields: make_source(**fields),
+}
+
+
+@pytest.mark.parametrize("register", REGISTERS)
+@pytest.mark.parametrize("visibility", ["public", "internal", "restricted"])
+@pytest.mark.parametrize("publication", ["draft", "published", "archived"])
+def test_only_what_is_public_and_published_exists(open_to_all, world, anonymous, register, visibility, publication):
+    with acting(door="data set"):
+        record = MAKE[register](world, visibility=visibility, publication=publication)
+    exists = visibility == "public" and publication != "draft"
+
+    for at in (f"{register}/{record.slug}/", f"{register}/{record.slug}/history/"):
+        response = anonymous.get(at)
+        assert response.status_code == (200 if exists else 404)
+        if not exists:
+            assert response.content == anonymous.get(at.replace(record.slug, "missing")).content
+    assert (record.slug in anonymous.keys(f"{register}/")) == exists
+
+
+def test_what_hangs_on_what_is_hidden_is_hidden(open_to_all, world, anonymous):
+    before = {address: anonymous.list(f"{address}/")["count"] for address in VIEWS}
+    shut, act = make_agreement(visibility="internal"), make_recommendation(visibility="internal")
+    paper = make_source(visibility="internal")
+    Participation.objects.create(agreement=shut, party=world.aus, role="party")
+    AgreementRelation.objects.create(from_agreement=world.aukus, kind="amends", to_agreement=shut)
+    Outcome.objects.create(slug="hidden", agreement=shut, statement="x")
+    FactCheck.objects.create(slug="hidden", source=paper, statement="x")
+    Citation.objects.create(source=paper, agreement=world.aukus)
+    make_component(shut)
+    Addressee.objects.create(recommendation=act, party=world.aus)
+    Milestone.objects.create(recommendation=act, title="x")
+    Dependency.objects.create(recommendation=world.act, needs=act)
+    progress.report(act, Report(status="planned", narrative="Seen."), by=None, today=today())
+    Recommendation.objects.filter(pk=world.act.pk).update(source=paper, locator="p. 9", quote="hidden", parent=act)
+    world.act.agreements.add(shut)
+
+    assert {address: anonymous.list(f"{address}/")["count"] for address in VIEWS} == before
+    seen = anonymous.get("recommendations/act/").json()
+    assert (seen["source"], seen["locator"], seen["quote"], seen["parent"], seen["agreements"]) == (None, "", "", None, ["aukus"])
+
+
+def test_only_approved_updates_exist_those_without_an_author_too(open_to_all, full, anonymous):
+    seen = set(anonymous.keys("progress-updates/"))
+
+    assert seen == {str(uid) for uid in ProgressUpdate.objects.filter(review="approved").values_list("uid", flat=True)}
+    for update in (full.submitted, full.draft, full.nobodys):
+        assert anonymous.get(f"progress-updates/{update.uid}/").status_code == 404
+
+
+def test_me_tokens_and_every_write_ask_for_credentials(open_to_all, full, anonymous):
+    assert anonymous.get("me/").status_code == 401
+    for address in VIEWS:
+        at = f"{address}/{rows_of(anonymous, address)[0][key_of(address)]}/"
+        answers = [getattr(anonymous, method)(at, {}) for method in ("put", "patch", "delete")]
+        answers.append(anonymous.post(f"{address}/", {}))
+        assert {answer.status_code for answer in answers} <= {401, 405}, address
+        assert {answer.status_code for answer in answers[:3]} == {401}
+    for act in ("recommendations/act/progress/", *(f"progress-updates/{full.submitted.uid}/{move}/" for move in ("approve", "return"))):
+        assert anonymous.post(act, {"status": "planned", "narrative": "x"}).status_code == 401
+    assert anonymous.get("auth/tokens/").status_code == 401
+
+
+def test_a_wrong_token_is_still_wrong(open_to_all, world):
+    assert Api(authorization="Bearer nonsense").get("agreements/").status_code == 401
+
+
+def test_the_file_of_a_public_source_is_read_by_everybody(open_to_all, world, anonymous, as_analyst, tmp_path, settings):
+    settings.MEDIA_ROOT = tmp_path
+    assert anonymous.get("sources/communique/file/").status_code == 404
+    Source.objects.filter(slug="gazette").update(visibility="internal")
+    assert anonymous.get("sources/gazette/file/").status_code == 404
+
+
+@pytest.mark.parametrize("address", [*(f"{address}/" for address in VIEWS), "choices/", "summary/?group_by=agreement"])
+def test_without_it_everything_is_closed(world, anonymous, address):
+    assert anonymous.get(address).status_code == 401
