@@ -4,3 +4,6 @@ from django.apps import AppConfig
 class AgreementsConfig(AppConfig):
     name = "agreements"
     verbose_name = "Agreements"
+
+    def ready(self):
+        from agreements import checks  # noqa: F401 - its rules are known once it is imported

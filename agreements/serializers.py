@@ -10,16 +10,22 @@ from agreements.models import (
     Agreement,
     AgreementRelation,
     Citation,
+    Commitment,
     Component,
+    EntryIntoForceCondition,
     FactCheck,
     FocusArea,
+    Indicator,
+    Measurement,
     Outcome,
     Participation,
     Party,
     Sector,
     Source,
+    TreatyAction,
 )
 from agreements.models.agreements import INVERSE
+from agreements.models.components import DueAnchor
 from policytracker.reading import ON, Computed, JsonObject, link
 from policytracker.serializers import RecordSerializer
 
@@ -100,7 +106,7 @@ STATE = {"type": "string", "enum": DeadlineState.values}
 
 
 class AgreementSerializer(RecordSerializer):
-    example = {"slug": "geelong-treaty", "title": "Geelong Treaty", "kind": "treaty", "legal_force": "binding", "status": "signed"}
+    example = {"slug": "darwin-treaty", "title": "Darwin Treaty", "kind": "treaty", "legal_force": "binding", "status": "signed"}
 
     relations = Computed(relations, {"type": "array", "items": RELATION})
 
@@ -108,7 +114,7 @@ class AgreementSerializer(RecordSerializer):
         model = Agreement
         fields = [
             "title", "short_title", "kind", "legal_force", "status", "summary", "purpose", "signed_at_place", "registration",
-            "depositary", "expires_on", "next_review_on", "sectors", "lead", "team", "relations",
+            "depositary", "expires_on", "next_review_on", "signed_on", "in_force_on", "sectors", "lead", "team", "relations",
         ]  # fmt: skip
 
 
@@ -129,11 +135,30 @@ class ParticipationSerializer(RecordSerializer):
         fields = ["agreement", "party", "role", "since", "until", "focus_area", "contribution", "note"]
 
 
+class TreatyActionSerializer(RecordSerializer):
+    example = {"agreement": "aukus", "kind": "reaffirmation", "party": "GBR", "acted_on": "2025-12", "note": "Said at a press conference."}
+
+    class Meta:
+        model = TreatyAction
+        fields = [
+            "agreement", "kind", "party", "acted_on", "counterparty", "effective_on", "place", "signed_by", "targets", "text", "note",
+            *CITED,
+        ]  # fmt: skip
+
+
+class EntryIntoForceConditionSerializer(RecordSerializer):
+    example = {"agreement": "aukus", "kind": "named_parties", "parties": ["AUS", "GBR"], "delay": "P30D", "text": "Article 9"}
+
+    class Meta:
+        model = EntryIntoForceCondition
+        fields = ["agreement", "kind", "number", "parties", "fixed_on", "delay", "text", *CITED]
+
+
 class ComponentSerializer(RecordSerializer):
     example = {
-        "slug": "aukus-pillar-ii",
+        "slug": "aukus-shipyard-exchange",
         "agreement": "aukus",
-        "title": "Pillar II",
+        "title": "Exchange of shipyard workers",
         "lead_parties": ["AUS", "GBR", "USA"],
         "due_on": "2030",
     }
@@ -147,6 +172,30 @@ class ComponentSerializer(RecordSerializer):
             "original_due_on", "due_anchor", "due_offset", "completed_on", "deadline_state",
         ]  # fmt: skip
 
+    def whole(self, values, given):
+        # The due day of a relative deadline is not the caller's to leave out.
+        if values.get("due_anchor", DueAnchor.NONE) != DueAnchor.NONE:
+            values.setdefault("due_on", self.instance.due_on)
+        return super().whole(values, {**given, "due_on": values["due_on"]} if "due_on" in values else given)
+
+
+class CommitmentSerializer(RecordSerializer):
+    example = {
+        "agreement": "us-au-critical-minerals-framework-2025",
+        "payer": "AUS",
+        "stage": "announced",
+        "amount": "13000000000",
+        "bound": "about",
+        "currency": "AUD",
+    }
+
+    class Meta:
+        model = Commitment
+        fields = [
+            "agreement", "component", "payer", "stage", "amount", "bound", "currency", "stated_on", "description", "instead_of",
+            *CITED,
+        ]  # fmt: skip
+
 
 class OutcomeSerializer(RecordSerializer):
     example = {"slug": "out-shared-standards", "agreement": "aukus", "statement": "Shared standards"}
@@ -154,6 +203,22 @@ class OutcomeSerializer(RecordSerializer):
     class Meta:
         model = Outcome
         fields = ["agreement", "component", "sector", "statement"]
+
+
+class IndicatorSerializer(RecordSerializer):
+    example = {"slug": "ind-boats-delivered", "outcome": "obj-military-integration", "name": "Submarines delivered", "target_value": "3"}
+
+    class Meta:
+        model = Indicator
+        fields = ["outcome", "name", "unit", "direction", "baseline_value", "baseline_on", "target_value", "target_on"]
+
+
+class MeasurementSerializer(RecordSerializer):
+    example = {"indicator": "ind-nolans-ndpr-output", "measured_on": "2027", "value": "0"}
+
+    class Meta:
+        model = Measurement
+        fields = ["indicator", "measured_on", "value", *CITED, "note"]
 
 
 class FactCheckSerializer(RecordSerializer):

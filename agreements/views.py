@@ -1,12 +1,48 @@
 """The resources of this app."""
 
-from django.http import FileResponse, Http404
+from django.http import FileResponse, Http404, JsonResponse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
 
-from agreements import filters, serializers
+from agreements import acts, filters, serializers
+from agreements.models.treaty_actions import ConditionKind
+from agreements.standing import PartyStanding, TextStanding
 from policytracker.parsers import Json
 from policytracker.views import RecordViewSet, only
+
+
+def shape(**properties) -> dict:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def listed(items: dict) -> dict:
+    return {"type": "array", "items": items}
+
+
+TEXT, DATE, UIDS = {"type": "string"}, {"type": ["string", "null"]}, listed({"type": "string", "format": "uuid"})
+SINCE = {"since": DATE, "actions": UIDS, "approximate": {"type": "boolean"}, "sentence": TEXT}
+MISSING = shape(number={"type": ["integer", "null"]}, parties=listed(TEXT), on=DATE)
+STANDING = shape(
+    agreement=TEXT,
+    on={"type": "string", "format": "date"},
+    text=shape(standing={"type": "string", "enum": TextStanding.values}, **SINCE),
+    parties=listed(
+        shape(party=TEXT, standing={"type": "string", "enum": PartyStanding.values}, bound={"type": "boolean"}, **SINCE),
+    ),
+    pairs=listed(shape(parties=listed(TEXT), since=DATE, actions=UIDS)),
+    conditions=listed(
+        shape(
+            uid=TEXT,
+            kind={"type": "string", "enum": ConditionKind.values},
+            met={"type": "boolean"},
+            met_on=DATE,
+            missing=MISSING,
+            text=TEXT,
+        )
+    ),
+)
+ON = OpenApiParameter("on", {"type": "string", "format": "date"}, description="The day that is asked of; today without it.")
 
 
 class PartyViewSet(RecordViewSet):
@@ -39,6 +75,17 @@ class SourceViewSet(RecordViewSet):
 class AgreementViewSet(RecordViewSet):
     serializer_class = serializers.AgreementSerializer
     questions = filters.AGREEMENTS
+    answers = {"standing": {"200": STANDING}}
+
+    @extend_schema(parameters=[ON])
+    @action(detail=True, methods=["get"])
+    def standing(self, request, *args, **kwargs):
+        """Where the text and its parties stand on a day, by which acts, and what is missing for its entry into force."""
+        only(request, {"on"})
+        agreement = self.find(rows=self.get_queryset().only("pk"))
+        if (text := acts.texts([agreement.pk]).get(agreement.pk)) is None:
+            raise Http404  # it was deleted meanwhile
+        return JsonResponse(acts.report(text, self.day))
 
 
 class AgreementRelationViewSet(RecordViewSet):
@@ -50,6 +97,14 @@ class ParticipationViewSet(RecordViewSet):
     serializer_class = serializers.ParticipationSerializer
 
 
+class TreatyActionViewSet(RecordViewSet):
+    serializer_class = serializers.TreatyActionSerializer
+
+
+class EntryIntoForceConditionViewSet(RecordViewSet):
+    serializer_class = serializers.EntryIntoForceConditionSerializer
+
+
 class ComponentViewSet(RecordViewSet):
     serializer_class = serializers.ComponentSerializer
     questions = filters.COMPONENTS
@@ -57,6 +112,20 @@ class ComponentViewSet(RecordViewSet):
 
 class OutcomeViewSet(RecordViewSet):
     serializer_class = serializers.OutcomeSerializer
+
+
+class CommitmentViewSet(RecordViewSet):
+    serializer_class = serializers.CommitmentSerializer
+
+
+class IndicatorViewSet(RecordViewSet):
+    serializer_class = serializers.IndicatorSerializer
+    questions = filters.INDICATORS
+
+
+class MeasurementViewSet(RecordViewSet):
+    serializer_class = serializers.MeasurementSerializer
+    questions = filters.MEASUREMENTS
 
 
 class FactCheckViewSet(RecordViewSet):

@@ -11,15 +11,21 @@ from rest_framework.views import APIView
 
 from agreements import views as agreements
 from agreements.deadlines import DeadlineState
+from agreements.models import Agreement
 from agreements.models.agreements import AgreementKind, AgreementStatus, LegalForce, ParticipationRole, RelationKind
+from agreements.models.commitments import Bound, Stage
 from agreements.models.components import ComponentStatus, DueAnchor
+from agreements.models.outcomes import Direction
 from agreements.models.parties import PartyKind
 from agreements.models.sources import Confidence, SourceKind, Stance, Verdict
+from agreements.models.treaty_actions import ActionKind, ConditionKind
+from agreements.standing import PartyStanding, TextStanding
 from policytracker.access import OneToken, Tokens
+from policytracker.findings import Findings
 from policytracker.serializers import ADDRESSES
 from policytracker.views import RecordViewSet, only, today
 from policytracker.visibility import Publication, Visibility
-from recommendations import overview
+from recommendations import agreement_views, overview
 from recommendations import views as recommendations
 from recommendations.deadlines import Freshness
 from recommendations.models import AddresseeRole, Priority, Response, Review, Status, UpdateKind
@@ -32,8 +38,13 @@ RESOURCES: dict[str, type[RecordViewSet]] = {
     "agreements": agreements.AgreementViewSet,
     "agreement-relations": agreements.AgreementRelationViewSet,
     "participations": agreements.ParticipationViewSet,
+    "treaty-actions": agreements.TreatyActionViewSet,
+    "entry-into-force-conditions": agreements.EntryIntoForceConditionViewSet,
     "components": agreements.ComponentViewSet,
+    "commitments": agreements.CommitmentViewSet,
     "outcomes": agreements.OutcomeViewSet,
+    "indicators": agreements.IndicatorViewSet,
+    "measurements": agreements.MeasurementViewSet,
     "fact-checks": agreements.FactCheckViewSet,
     "citations": agreements.CitationViewSet,
     "recommendations": recommendations.RecommendationViewSet,
@@ -67,6 +78,7 @@ CHOICES = {
     "agreement.status": AgreementStatus,
     "agreement_relation.kind": RelationKind,
     "participation.role": ParticipationRole,
+    "treaty_action.kind": ActionKind,
     "component.status": ComponentStatus,
     "component.due_anchor": DueAnchor,
     "recommendation.status": Status,
@@ -78,12 +90,18 @@ CHOICES = {
     "citation.stance": Stance,
     "fact_check.verdict": Verdict,
     "party.kind": PartyKind,
+    "commitment.stage": Stage,
+    "commitment.bound": Bound,
+    "entry_into_force_condition.kind": ConditionKind,
+    "indicator.direction": Direction,
     "progress_update.kind": UpdateKind,
     "progress_update.review": Review,
     "visibility": Visibility,
     "publication": Publication,
     "deadline_state": DeadlineState,
     "freshness": Freshness,
+    "standing.text": TextStanding,
+    "standing.party": PartyStanding,
 }
 
 
@@ -93,7 +111,7 @@ def nothing_here(request, address: str = "") -> JsonResponse:
     return JsonResponse({"code": "not_found", "detail": "There is nothing at this address."}, status=404)
 
 
-CODE = {"type": "object", "properties": {name: {"type": "string"} for name in ("code", "label", "definition")}}
+CODE = {"type": "object", "properties": {name: {"type": "string"} for name in ("code", "label", "definition", "group")}}
 NAMES = {"type": "array", "items": {"type": "string"}}
 ME = {
     "type": "object",
@@ -115,7 +133,11 @@ class Choices(APIView):
     def get(self, request) -> JsonResponse:
         only(request, set())
         told = {
-            name: [{"code": c.value, "label": str(c.label), "definition": getattr(c, "definition", "")} for c in codes]
+            name: [
+                {"code": c.value, "label": str(c.label), "definition": getattr(c, "definition", "")}
+                | ({"group": c.group} if hasattr(c, "group") else {})
+                for c in codes
+            ]
             for name, codes in CHOICES.items()
         }
         return JsonResponse(told)
@@ -151,14 +173,18 @@ urlpatterns = [
     # A failed attempt is counted although the request is refused.
     path("auth/tokens/", transaction.non_atomic_requests(Tokens.as_view()), name="tokens"),
     path("auth/tokens/<uuid:key>/", OneToken.as_view(), name="token"),
+    path("checks/", Findings.as_view(model=Agreement), name="checks"),
     path("choices/", Choices.as_view(), name="choices"),
     path("me/", Me.as_view(), name="me"),
     path("summary/", recommendations.SummaryViewSet.as_view({"get": "summary"}, basename="summary"), name="summary"),
     # Of both apps, and so not with the actions of agreements.
-    path(
-        "agreements/<str:key>/scorecard/",
-        recommendations.ScorecardViewSet.as_view({"get": "scorecard"}, basename="agreements", detail=True),
-        name="agreements-scorecard",
+    *(
+        path(
+            f"agreements/<str:key>/{name}/",
+            agreement_views.AgreementReportViewSet.as_view({"get": name}, basename="agreements", detail=True),
+            name=f"agreements-{name}",
+        )
+        for name in agreement_views.REPORTS
     ),
     *(pattern for address, view in RESOURCES.items() for pattern in addresses(address, view)),
     path("", nothing_here),

@@ -34,8 +34,13 @@ FILES = {
         "agreements.agreement",
         "agreements.agreementrelation",
         "agreements.participation",
+        "agreements.treatyaction",
+        "agreements.entryintoforcecondition",
         "agreements.component",
+        "agreements.commitment",
         "agreements.outcome",
+        "agreements.indicator",
+        "agreements.measurement",
         "agreements.factcheck",
         "agreements.citation",
     ],
@@ -102,7 +107,7 @@ def is_kept(field: Field) -> bool:
 
 def fields(model: type[Model]) -> list[Field]:
     """What the files say of a row of the model, in order."""
-    not_here = COUNTED | DERIVED.get(model._meta.label_lower, set())
+    not_here = COUNTED | DERIVED.get(model._meta.label_lower, set()) | set(getattr(model, "follows", ()))
     stored = [f for f in model._meta.local_concrete_fields if not f.generated and f.name not in not_here]
     return stored + list(model._meta.local_many_to_many)
 

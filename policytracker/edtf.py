@@ -5,9 +5,10 @@ The text is the fact. PostgreSQL derives its first and last possible day, for or
 
 import re
 from calendar import monthrange
-from datetime import date
+from datetime import date, timedelta
 
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.db import models
 
 SHAPE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?~?", re.ASCII)
@@ -40,6 +41,32 @@ def is_before(one: str, other: str) -> bool:
     except ValueError:
         return False
     return first is not None and second is not None and first < second
+
+
+# Python and PostgreSQL read it alike.
+SPAN = r"^P(?=[0-9])([0-9]{1,4}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,4}D)?\Z"
+NO_SPAN = "Write a duration as P6M, P180D or P1Y6M (ISO 8601)."
+DURATION = RegexValidator(SPAN, NO_SPAN)
+
+
+def after(day: date, duration: str) -> date:
+    """So long after the day (ISO 8601: years, months, weeks, days); months end on their last day.
+
+    Raises ValueError for what is no duration, or ends past the year 9999.
+    """
+    if not (match := re.match(SPAN, duration)):
+        raise ValueError(NO_SPAN)
+    years, months, weeks, days = (int(part[:-1]) if part else 0 for part in match.groups())
+    year, month = divmod(day.year * 12 + day.month - 1 + years * 12 + months, 12)
+    try:
+        return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1])) + timedelta(weeks=weeks, days=days)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{duration} after {day} is past the calendar.") from error
+
+
+def is_exact(text: str) -> bool:
+    """Whether the date is known to the day."""
+    return len(text) == 10
 
 
 def validate(text: str) -> None:

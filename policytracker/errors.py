@@ -63,11 +63,12 @@ class Declined(exceptions.APIException):
 
 @dataclass(frozen=True)
 class Broken:
-    """A rule that the database kept: where a person mends it, its sentence, and the code of the refusal, if it has one."""
+    """A rule that the database kept: where a person mends it, its sentence, the code of the refusal, if it has one, and of which model."""
 
     field: str
     sentence: str
     code: str = ""
+    model: type[Model] | None = None
 
 
 @cache
@@ -77,10 +78,10 @@ def rules() -> dict[str, Broken]:
     for model in records():
         for constraint in model._meta.constraints:
             field = constraint.violation_error_code or NON_FIELD_ERRORS
-            found[constraint.name] = Broken(field, str(constraint.violation_error_message))
+            found[constraint.name] = Broken(field, str(constraint.violation_error_message), model=model)
         for guard in guards(model):
             code = guard.code or ("closed_record" if guard.name == "closed_record" else "")
-            found[guard.name] = Broken(guard.field or NON_FIELD_ERRORS, guard.sentence, code)
+            found[guard.name] = Broken(guard.field or NON_FIELD_ERRORS, guard.sentence, code, model)
     return found
 
 
@@ -101,12 +102,13 @@ def broken(error: DatabaseError) -> Broken | None:
     field = _field(model, diag.column_name or (columns.group(1) if columns else ""))
     match diag.sqlstate:
         case "23505":
-            return Broken(field, f"{str(model._meta.verbose_name).capitalize() if model else 'A record'} with this {field} already exists.")
+            named = str(model._meta.verbose_name).capitalize() if model else "A record"
+            return Broken(field, f"{named} with this {field} already exists.", model=model)
         case "23503" if "still referenced" in (diag.message_detail or ""):
             return Broken(NON_FIELD_ERRORS, IN_USE, "in_use")
         case "23503":
-            return Broken(field, "It refers to a record that is no longer there.")
-    return Broken(field, f"The database does not take this value: {diag.message_primary}.")
+            return Broken(field, "It refers to a record that is no longer there.", model=model)
+    return Broken(field, f"The database does not take this value: {diag.message_primary}.", model=model)
 
 
 def _field(model: type[Model] | None, column: str) -> str:

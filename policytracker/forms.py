@@ -9,6 +9,7 @@ from django.contrib.postgres.forms import SimpleArrayField
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import Q
 from django.http import HttpRequest
+from django.utils.text import capfirst
 
 from policytracker import errors, publishing
 from policytracker.history import History
@@ -140,10 +141,30 @@ class RecordForm(VersionedForm):
             except errors.Declined as refusal:
                 self.add_error("publication", str(refusal.detail))
         if rule := getattr(self.request, "broken", None):
-            self.add_error(self.place_of(rule), rule.sentence)
+            self.add_error(self.place_of(rule), self.sentence_of(rule))
         return values
+
+    def elsewhere(self, rule: errors.Broken) -> bool:
+        """Whether the rule is not about this record, but about one in a row below it."""
+        return not rule.code and rule.model not in (None, self._meta.model)
+
+    def sentence_of(self, rule: errors.Broken) -> str:
+        return f"{capfirst(rule.model._meta.verbose_name)}: {rule.sentence}" if rule.model and self.elsewhere(rule) else rule.sentence
 
     def place_of(self, rule: errors.Broken) -> str | None:
         """Where the person mends what the database refused."""
         field = "change_reason" if rule.code == "reason_required" else rule.field
-        return field if field in self.fields else None
+        return field if field in self.fields and not self.elsewhere(rule) else None
+
+
+class RowsWithRefusals(forms.BaseInlineFormSet):
+    """Rows below a record, of which the database may have refused one; where only one was changed, it is known which."""
+
+    request: HttpRequest
+
+    def clean(self) -> None:
+        super().clean()
+        rule = getattr(self.request, "broken", None)
+        changed = [form for form in self.forms if form.has_changed()]
+        if rule and rule.model is self.model and not rule.code and len(changed) == 1:
+            changed[0].add_error(rule.field if rule.field in changed[0].fields else None, rule.sentence)

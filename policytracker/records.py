@@ -47,6 +47,15 @@ class Guard:
         return cls(name, sentence, broken, field=field, when=f"NEW.{column} IS NOT NULL", deferred=True)
 
 
+@dataclass(frozen=True)
+class Consequence:
+    """What PostgreSQL writes because a row was written: statements of PL/pgSQL, run after the write, or before it on NEW."""
+
+    name: str
+    does: str
+    before: bool = False
+
+
 NO_REASON = "coalesce(actor() ->> 'reason', '') = ''"
 ARCHIVING_HAS_A_REASON = Guard(
     "archiving_has_a_reason",
@@ -123,6 +132,9 @@ class Record(models.Model):
     key: ClassVar[str]
     hangs_on: ClassVar[tuple[str, ...]] = ()
     guards: ClassVar[tuple[Guard, ...]] = ()
+    consequences: ClassVar[tuple[Consequence, ...]] = ()
+    follows: ClassVar[tuple[str, ...]] = ()  # columns that only a consequence of other records writes, and counts
+    named_with: ClassVar[tuple[str, ...]] = ()  # references whose names are part of its own name, and readable by all who may read
     counts_for: ClassVar[str] = ""  # the record inside which it is shown, whose version moves with it
 
     version = models.PositiveIntegerField(db_default=1, editable=False)

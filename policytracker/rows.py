@@ -36,10 +36,11 @@ class CappedPaginator(Paginator):
 
 
 def visible(model: type[models.Model], user: Any) -> QuerySet:
-    """The rows that exist for this user, without the long texts, by which nothing is named."""
+    """The rows that exist for this user, with what else they are named by, and without the long texts, by which nothing is named."""
     if not issubclass(model, Record):
         return model._default_manager.all()
-    return model.objects.visible_to(user).defer(*(f.name for f in model._meta.fields if isinstance(f, Text) and f.blank))
+    rows = model.objects.visible_to(user).defer(*(f.name for f in model._meta.fields if isinstance(f, Text) and f.blank))
+    return rows.select_related(*model.named_with) if model.named_with else rows
 
 
 def references(model: type[models.Model], user: Any, names: Iterable[str] | None = None) -> list[Prefetch]:

@@ -101,6 +101,11 @@ def envelope(item: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def in_forms(shapes: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """An answer that comes in several forms, by their media types."""
+    return {"description": "", "content": {media_type: {"schema": shape} for media_type, shape in shapes.items()}}
+
+
 def nullable(schema: dict[str, Any]) -> dict[str, Any]:
     schema = dict(schema)
     if "enum" in schema:
@@ -262,7 +267,7 @@ class RecordSchema(AutoSchema):
 
     def _get_response_bodies(self, direction="response"):
         if answers := getattr(self.view, "answers", {}).get(self.act):
-            bodies = {code: _json(schema) for code, schema in answers.items()}
+            bodies = {code: schema if "content" in schema else _json(schema) for code, schema in answers.items()}
         elif self.is_record and self.method == "DELETE":
             bodies = {"204": {"description": "Gone."}}
         elif self.act == "file":

@@ -14,6 +14,7 @@ from rest_framework import serializers
 from rest_framework.validators import UniqueValidator
 
 from policytracker import errors
+from policytracker.edtf import EdtfField
 from policytracker.reading import Address, JsonObject, link, words_of_a_source
 from policytracker.records import Published, Record, Text
 from policytracker.visibility import Reader
@@ -177,6 +178,15 @@ class Code(serializers.ChoiceField):
         super().fail(key, **{name: str(value)[:100] for name, value in values.items()})
 
 
+class Number(serializers.DecimalField):
+    """A decimal as JSON writes one; Python would also read underscores, and the digits of other scripts."""
+
+    def to_internal_value(self, data: Any):
+        if isinstance(data, str) and ("_" in data or not data.isascii()):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class Uid(serializers.UUIDField):
     """The key of a record without a name; a number is none, although Python could make one of it."""
 
@@ -193,6 +203,7 @@ class RecordSerializer(serializers.ModelSerializer):
 
     example: dict[str, Any] | None = None
 
+    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {models.DecimalField: Number}
     serializer_related_field = Key
     serializer_choice_field = Code
 
@@ -221,6 +232,8 @@ class RecordSerializer(serializers.ModelSerializer):
             kwargs["validators"] = [v for v in kwargs["validators"] if not isinstance(v, UniqueValidator)]
         if isinstance(field, Text) and not kwargs.get("read_only"):
             kwargs |= {"trim_whitespace": False} if field.blank else {"required": True}  # a quote is verbatim
+        if isinstance(field, EdtfField) and not field.blank:
+            kwargs["required"] = True
         return field_class, kwargs
 
     def build_relational_field(self, field_name, relation_info):
@@ -235,6 +248,9 @@ class RecordSerializer(serializers.ModelSerializer):
         if field.help_text:
             kwargs["help_text"] = field.help_text
         return Key, kwargs
+
+    def get_uniqueness_extra_kwargs(self, field_names, declared_fields, extra_kwargs):
+        return extra_kwargs, {}  # what is required does not hang on what must differ
 
     def get_unique_together_validators(self):
         return []

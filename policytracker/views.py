@@ -24,7 +24,7 @@ from rest_framework.viewsets import GenericViewSet
 from policytracker import errors, filters, history, paging, publishing, reading
 from policytracker.models import IdempotencyKey
 from policytracker.records import Published, Record, acting
-from policytracker.serializers import ADDRESSES, Key, Keys, RecordSerializer
+from policytracker.serializers import Key, Keys, RecordSerializer
 from policytracker.visibility import Publication, Reader
 
 MAX_PAGE, MAX_LIST, COUNTED = 500, 500, 10_000
@@ -309,12 +309,11 @@ class RecordViewSet(GenericViewSet):
         return self.made(record)
 
     def made(self, record: Record) -> HttpResponse:
-        response = self.one(record, status.HTTP_201_CREATED, self.shape(), version=record.version if not self.moved(record) else None)
+        # Links are set after the row, and the version is the database's to tell.
+        version = None if record._meta.many_to_many else record.version
+        response = self.one(record, status.HTTP_201_CREATED, self.shape(), version=version)
         response["Location"] = self.request.build_absolute_uri(f"{reading.API}{self.address}/{record.natural_key()[0]}/")
         return response
-
-    def moved(self, record: Record) -> bool:
-        return bool(record._meta.many_to_many)
 
     def make(self, body: Any) -> Record:
         serializer = self.get_serializer(data=body)
@@ -433,6 +432,3 @@ def declared(serializer_class: type[RecordSerializer]) -> dict[str, serializers.
     if "_fields" not in serializer_class.__dict__:
         serializer_class._fields = dict(serializer_class().fields)
     return serializer_class._fields
-
-
-__all__ = ["ADDRESSES", "RecordViewSet", "enveloped", "only", "page_size", "single", "today"]

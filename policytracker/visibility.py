@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,11 @@ class Slot(Expression):
 
     def as_sql(self, compiler, connection):
         return f"%s{self.cast}", [self]
+
+
+def filled(values: Iterable[Any], **slots: Any) -> list[Any]:
+    """The values of a statement that is kept, with those that it gets at this run in their places."""
+    return [slots[value.name] if isinstance(value, Slot) else value for value in values]
 
 
 @dataclass(frozen=True)

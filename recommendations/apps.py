@@ -7,7 +7,7 @@ class RecommendationsConfig(AppConfig):
 
     def ready(self):
         from policytracker import dataset
-        from recommendations import progress
+        from recommendations import checks, progress  # noqa: F401 - the rules of checks are known once it is imported
 
         # The files leave out what follows from updates.
         dataset.after_load["recommendations.json"] = progress.settle

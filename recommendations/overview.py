@@ -6,13 +6,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, TextField, Value
+from django.db.models.functions import Cast, Coalesce, NullIf
 
 from agreements.deadlines import DeadlineState, of_component
-from agreements.models import Agreement, Component, FocusArea, Party, Sector, Source
+from agreements.models import Agreement, Commitment, Component, FocusArea, Indicator, Measurement, Party, Sector, Source
+from agreements.models.commitments import Stage
 from agreements.models.components import ComponentStatus
 from policytracker.codes import Codes
 from policytracker.models import User
@@ -88,7 +91,10 @@ def counted(rows: RecommendationQuerySet, on: date) -> list[tuple[str, str, str,
 
 
 def scorecard(agreement: Agreement, user: Any, on: date, today: date) -> dict[str, Any]:
-    """How far the parts of an agreement, and the recommendations about it, had come on a day. Parts are as they are today."""
+    """How far the parts of an agreement, and the recommendations about it, had come on a day.
+
+    Status of parts, money and indicators are as they are today.
+    """
     rows = standing(user, on, today).filter(agreements=agreement)
     parts = Component.objects.visible_to(user).filter(agreement=agreement).order_by()
     found = list(parts.annotate(state=of_component(on)).values_list("status", "state").annotate(Count("pk")))
@@ -101,9 +107,37 @@ def scorecard(agreement: Agreement, user: Any, on: date, today: date) -> dict[st
             "by_deadline_state": by_code(DeadlineState, ((state, n) for _, state, n in found)),
         },
         "recommendations": tally(counted(rows, on), differing(rows, on, today).count()),
-        "money": [],
-        "indicators": [],
+        "money": money(agreement, user),
+        "indicators": indicators(agreement, user),
     }
+
+
+def money(agreement: Agreement, user: Any) -> list[dict[str, Any]]:
+    """What is to be paid, for each stage and currency. A figure that disputes another one which the user may read is not added."""
+    rows = Commitment.objects.visible_to(user).filter(agreement=agreement).order_by()
+    disputing = Exists(rows.filter(pk=OuterRef("instead_of")))
+    sums: Any = rows.annotate(disputing=disputing).values("stage", "currency").annotate(
+        figures=Count("pk", filter=Q(disputing=False)),
+        total=Coalesce(Sum("amount", filter=Q(disputing=False)), Decimal(0)),
+        disputed=Count("pk", filter=Q(disputing=True)),
+    )  # fmt: skip
+    in_order = sorted(sums, key=lambda row: (Stage.values.index(row["stage"]), row["currency"]))
+    return [row | {"total": f"{row['total']:.2f}"} for row in in_order]
+
+
+def indicators(agreement: Agreement, user: Any) -> list[dict[str, Any]]:
+    """Where each indicator started, where it is by its newest measurement, and where it should go."""
+    newest = Measurement.objects.visible_to(user).filter(indicator=OuterRef("pk")).order_by("-measured_on_first", "-measured_on")
+    told: dict[str, Any] = {
+        "latest_value": Subquery(newest.values_list(Cast("value", TextField()), flat=True)[:1]),
+        "latest_on": Subquery(newest.values("measured_on")[:1]),
+        "baseline_value": Cast("baseline_value", TextField()),
+        "target_value": Cast("target_value", TextField()),
+        "target_on": NullIf("target_on", Value("")),
+    }
+    found = Indicator.objects.visible_to(user).filter(outcome__agreement=agreement).order_by("slug")
+    names = ["slug", "name", "unit", *told]
+    return [dict(zip(names, row, strict=True)) for row in found.values_list("slug", "name", "unit", *told.values())]
 
 
 @dataclass(frozen=True)

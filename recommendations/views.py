@@ -10,8 +10,6 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 
 from agreements.deadlines import DeadlineState
-from agreements.models.components import ComponentStatus
-from agreements.views import AgreementViewSet
 from policytracker import reading
 from policytracker.schema import envelope
 from policytracker.serializers import ADDRESSES
@@ -59,16 +57,6 @@ TALLY = {
     "claim_differs": COUNT,
     "unknown": shape(count=COUNT, share=SHARE),
 }
-PARTS = shape(total=COUNT, by_status=numbers(ComponentStatus), by_deadline_state=numbers(DeadlineState))
-ROWS = {"type": "array", "items": {"type": "object"}}
-SCORECARD = shape(
-    agreement={"type": "string"},
-    on={"type": "string", "format": "date"},
-    components=PARTS,
-    recommendations=shape(**TALLY),
-    money=ROWS,
-    indicators=ROWS,
-)
 GROUP = shape(key=TEXT, title=TEXT, url=TEXT, **TALLY)
 ON = OpenApiParameter("on", {"type": "string", "format": "date"}, description="As of that day; today without it.")
 
@@ -204,18 +192,6 @@ class ProgressUpdateViewSet(ProgressDoor):
         """Let an approved update count no more; it stays readable."""
         reason = self.body(serializers.ReasonSerializer).validated_data["reason"]
         return self.once(lambda: self.act(lambda update, seen: progress.void(update, by=request.user, reason=reason, version=seen)))
-
-
-class ScorecardViewSet(AgreementViewSet):
-    """How far an agreement has come, which only this app can tell."""
-
-    answers = {"scorecard": {"200": SCORECARD}}
-
-    @extend_schema(parameters=[ON])
-    def scorecard(self, request, *args, **kwargs):
-        """Its parts and the recommendations about it, counted by status, deadline and freshness, on any day."""
-        only(request, {"on"})
-        return JsonResponse(overview.scorecard(self.find(), request.user, self.day, today()))
 
 
 class SummaryViewSet(RecommendationViewSet):

@@ -1,11 +1,30 @@
 """Records for tests: complete, published, and as small as they can be."""
 
+from collections.abc import Iterable
 from itertools import count
 
-from agreements.models import Agreement, Component, Party, Source
+from agreements.models import (
+    Agreement,
+    Commitment,
+    Component,
+    EntryIntoForceCondition,
+    Indicator,
+    Measurement,
+    Outcome,
+    Party,
+    Source,
+    TreatyAction,
+)
+from policytracker.records import acting
 from recommendations.models import Recommendation
 
 number = count(1)
+
+
+def settled() -> None:
+    """Have asked what is asked when an act ends, as if all that was made until now had been one: a test is one transaction."""
+    with acting():
+        pass
 
 
 def make_party(code: str = "AUS", **fields) -> Party:
@@ -24,6 +43,35 @@ def make_agreement(**fields) -> Agreement:
 def make_component(agreement: Agreement, **fields) -> Component:
     slug = fields.pop("slug", f"component-{next(number)}")
     return Component.objects.create(**{"slug": slug, "title": slug, "agreement": agreement, "publication": "published"} | fields)
+
+
+def make_action(agreement: Agreement, kind: str = "signature", party: Party | None = None, acted_on: str = "", **fields) -> TreatyAction:
+    return TreatyAction.objects.create(agreement=agreement, kind=kind, party=party, acted_on=acted_on, **fields)
+
+
+def make_condition(agreement: Agreement, kind: str = "all_signatories", parties: Iterable[Party] = (), **fields) -> EntryIntoForceCondition:
+    with acting():
+        made = EntryIntoForceCondition.objects.create(agreement=agreement, kind=kind, **fields)
+        made.parties.set(parties)
+    return made
+
+
+def make_commitment(agreement: Agreement, **fields) -> Commitment:
+    return Commitment.objects.create(**{"agreement": agreement, "stage": "announced", "amount": 1_000_000, "currency": "AUD"} | fields)
+
+
+def make_outcome(agreement: Agreement, **fields) -> Outcome:
+    slug = fields.pop("slug", f"outcome-{next(number)}")
+    return Outcome.objects.create(**{"slug": slug, "agreement": agreement, "statement": slug} | fields)
+
+
+def make_indicator(outcome: Outcome, **fields) -> Indicator:
+    slug = fields.pop("slug", f"indicator-{next(number)}")
+    return Indicator.objects.create(**{"slug": slug, "outcome": outcome, "name": slug} | fields)
+
+
+def make_measurement(indicator: Indicator, measured_on: str = "2025", **fields) -> Measurement:
+    return Measurement.objects.create(**{"indicator": indicator, "measured_on": measured_on, "value": 1} | fields)
 
 
 def make_recommendation(*agreements: Agreement, **fields) -> Recommendation:

@@ -166,6 +166,7 @@ SIMPLE = [  # the first that fits
     (models.DateField, "day"),
     (models.BooleanField, "yes or no"),
     (models.IntegerField, "number"),
+    (models.DecimalField, "decimal"),
     (models.UUIDField, "uid"),
     (models.SlugField, "key"),
     (models.URLField, "web address"),

@@ -119,7 +119,12 @@ def test_the_actor_of_an_act_is_gone_when_it_ends(world, analyst):
         "relation",
         "participation",
         "part",
+        "action",
+        "condition",
+        "figure",
         "outcome",
+        "indicator",
+        "measurement",
         "check",
         "citation",
         "act",
@@ -411,10 +416,11 @@ def test_what_hangs_on_the_archived_is_closed_at_every_door(world):
     for record, fields in (
         (world.part, {"title": "x"}), (world.participation, {"note": "x"}), (world.outcome, {"statement": "x"}),
         (world.check, {"correction": "x"}),
-        (world.citation, {"quote": "x"}), (world.relation, {"note": "x"}),
+        (world.citation, {"quote": "x"}), (world.relation, {"note": "x"}), (world.action, {"note": "x"}), (world.condition, {"text": "x"}),
+        (world.figure, {"description": "x"}), (world.measurement, {"note": "x"}),
     ):  # fmt: skip
         breaks("closed_record", change(record, **fields))
-        if record != world.part:  # which others refer to
+        if record not in (world.part, world.outcome):  # which others refer to
             breaks("closed_record", type(record).objects.get(pk=record.pk).delete)
     for make in (
         lambda: make_component(world.aukus),

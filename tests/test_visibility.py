@@ -10,7 +10,19 @@ from recommendations.models import Addressee, Dependency, Milestone, ProgressUpd
 from tests.api.client import Api
 from tests.api.world import RESOURCES, make_world
 from tests.conftest import make_user
-from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
+from tests.make import (
+    make_action,
+    make_agreement,
+    make_commitment,
+    make_component,
+    make_condition,
+    make_indicator,
+    make_measurement,
+    make_outcome,
+    make_party,
+    make_recommendation,
+    make_source,
+)
 
 # Who reads what: "all" everything, "own" what belongs to the officer's party, "team" what is open to somebody on its team.
 TABLE = """
@@ -160,7 +172,12 @@ def test_a_recommendation_follows_its_own_fields_only(db):
 HANGING = {
     "agreement-relations": ["from_agreement", "to_agreement"],
     "participations": ["agreement"],
+    "treaty-actions": ["agreement"],
+    "entry-into-force-conditions": ["agreement"],
+    "commitments": ["agreement", "component", "component agreement"],
     "outcomes": ["agreement"],
+    "indicators": ["agreement"],
+    "measurements": ["agreement"],
     "fact-checks": ["source", "agreement"],
     "citations": ["source", "agreement", "component", "component agreement", "participation", "outcome"],
     "addressees": ["recommendation"],
@@ -182,8 +199,21 @@ def make_hanging(address, **hidden):
             return AgreementRelation.objects.create(from_agreement=ends[0], kind="amends", to_agreement=ends[1])
         case "participations":
             return Participation.objects.create(agreement=agreement, party=make_party("GBR"), role="host")
+        case "treaty-actions":
+            return make_action(agreement)
+        case "entry-into-force-conditions":
+            return make_condition(agreement)
+        case "commitments":
+            if "component agreement" in hidden:
+                agreement = register("component agreement", make_agreement)
+            component = register("component", make_component, agreement) if "agreement" not in hidden else None
+            return make_commitment(agreement, component=component)
         case "outcomes":
-            return Outcome.objects.create(slug=agreement.slug, agreement=agreement, statement="x")
+            return make_outcome(agreement)
+        case "indicators":
+            return make_indicator(make_outcome(agreement))
+        case "measurements":
+            return make_measurement(make_indicator(make_outcome(agreement)))
         case "fact-checks":
             return FactCheck.objects.create(slug=agreement.slug, agreement=agreement, source=register("source", make_source), statement="x")
         case "addressees":
@@ -213,7 +243,7 @@ def make_hanging(address, **hidden):
 @pytest.mark.parametrize(("address", "name"), [(address, name) for address, names in HANGING.items() for name in names])
 def test_what_hangs_on_a_register_is_as_readable_as_that(db, address, name):
     clients = {role: Api(make_user(f"a-{role}", role)) for role in (Role.READER, Role.ANALYST, Role.ADMINISTRATOR)}
-    key = "slug" if address in ("outcomes", "fact-checks") else "uid"
+    key = RESOURCES[address].key
     for fields, readers in (
         ({}, {Role.READER, Role.ANALYST, Role.ADMINISTRATOR}),
         ({"publication": "draft"}, {Role.ANALYST, Role.ADMINISTRATOR}),

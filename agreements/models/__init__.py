@@ -1,22 +1,30 @@
 """What was agreed, by whom, and where it is written: a file per subject."""
 
 from agreements.models.agreements import Agreement, AgreementRelation, LegalForce, Participation
-from agreements.models.components import Component, Outcome
+from agreements.models.commitments import Commitment
+from agreements.models.components import Component
+from agreements.models.outcomes import Indicator, Measurement, Outcome
 from agreements.models.parties import FocusArea, Party, PartyOfficer, Sector
 from agreements.models.sources import Citation, FactCheck, Source
+from agreements.models.treaty_actions import EntryIntoForceCondition, TreatyAction
 
 __all__ = [
     "Agreement",
     "AgreementRelation",
     "Citation",
+    "Commitment",
     "Component",
+    "EntryIntoForceCondition",
     "FactCheck",
     "FocusArea",
+    "Indicator",
     "LegalForce",
+    "Measurement",
     "Outcome",
     "Participation",
     "Party",
     "PartyOfficer",
     "Sector",
     "Source",
+    "TreatyAction",
 ]

@@ -1,5 +1,7 @@
 """What was agreed, how texts hang together, and who takes part."""
 
+from typing import ClassVar
+
 from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateRangeField, RangeOperators
@@ -8,9 +10,10 @@ from django.db import models
 from django.db.models import Exists, F, Func, OuterRef, Q
 
 from agreements.models.parties import FocusArea, Party, Sector
+from agreements.models.sourced import Sourced
 from policytracker.codes import CodeField, Codes
 from policytracker.edtf import EdtfField, FirstDay, LastDay, is_before
-from policytracker.records import ARCHIVING_HAS_A_REASON, Guard, Identified, Published, PublishedQuerySet, Text, words_within
+from policytracker.records import ARCHIVING_HAS_A_REASON, Consequence, Guard, Identified, Published, PublishedQuerySet, Text, words_within
 from policytracker.visibility import Reader
 
 
@@ -107,6 +110,16 @@ class ParticipationRole(Codes):
     SUBJECT_OF_CONCERN = "subject_of_concern", "named in the purpose and not a participant", "Subject of concern"
 
 
+# The two days of a text that deadlines are counted from, in SQL: as its treaty actions say, "" where they do not.
+ACTIONS = "agreements_treatyaction"
+SIGNED_ON = f"""coalesce((SELECT acted_on FROM {ACTIONS} WHERE agreement_id = {{}} AND acted_on <> ''
+    AND kind IN ('signature', 'signature_ad_referendum', 'definitive_signature')
+    ORDER BY party_id IS NOT NULL, CASE WHEN party_id IS NULL THEN acted_on_first END, acted_on_first DESC, acted_on_last DESC, acted_on
+    LIMIT 1), '')"""
+IN_FORCE_ON = f"""coalesce((SELECT coalesce(nullif(effective_on, ''), acted_on) FROM {ACTIONS} WHERE agreement_id = {{}}
+    AND kind = 'entry_into_force' AND party_id IS NULL AND coalesce(effective_on_first, acted_on_first) IS NOT NULL
+    ORDER BY coalesce(effective_on_first, acted_on_first), coalesce(nullif(effective_on, ''), acted_on) DESC LIMIT 1), '')"""
+
 REVERSED = "A spell cannot end before it begins."
 
 # Named in connection with a text, without taking part in it.
@@ -160,6 +173,10 @@ class Agreement(Published):
     expires_on_last = LastDay("expires_on")
     next_review_on = EdtfField()
     next_review_on_first = FirstDay("next_review_on")
+    signed_on = EdtfField(editable=False, help_text="The day of the signature of the text, else of the last party's.")
+    signed_on_first = FirstDay("signed_on")
+    in_force_on = EdtfField(editable=False, help_text="The day on which the text as a whole entered into force.")
+    in_force_on_first = FirstDay("in_force_on")
     sectors = models.ManyToManyField(Sector, blank=True, related_name="agreements")
     lead = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -189,7 +206,36 @@ class Agreement(Published):
             when="NEW.status = 'superseded'",
             deferred=True,
         ),
+        Guard(
+            "agreement_with_consents_is_binding",
+            "It has acts of consent, which a non-binding text has not.",
+            f"""NEW.legal_force = 'non_binding' AND EXISTS (SELECT FROM {ACTIONS} t WHERE t.agreement_id = NEW.id
+                AND t.kind IN ('signature_ad_referendum', 'definitive_signature', 'ratification', 'acceptance', 'approval', 'accession',
+                    'formal_confirmation', 'succession', 'continued_application', 'consent_to_be_bound'))""",
+            field="legal_force",
+            events="UPDATE",
+            when="NEW.legal_force = 'non_binding'",
+            deferred=True,
+        ),
     )
+    consequences: ClassVar = (
+        Consequence(
+            "days_follow_the_actions",
+            f"new.signed_on := {SIGNED_ON.format('new.id')}; new.in_force_on := {IN_FORCE_ON.format('new.id')};",
+            before=True,
+        ),
+        Consequence(
+            "anchor_moved",
+            """IF tg_op = 'UPDATE' AND (new.signed_on, new.in_force_on) IS DISTINCT FROM (old.signed_on, old.in_force_on) THEN
+    DECLARE who text := current_setting('policytracker.actor', true); BEGIN
+      PERFORM set_config('policytracker.actor', (coalesce(actor(), '{}') || '{"reason": "anchor moved"}')::text, true);
+      UPDATE agreements_component SET due_on = due_on WHERE agreement_id = new.id AND due_anchor <> 'none' AND publication <> 'archived';
+      PERFORM set_config('policytracker.actor', coalesce(who, ''), true);
+    END;
+  END IF;""",
+        ),
+    )
+    follows = ("signed_on", "in_force_on")
 
     class Meta:
         ordering = ["slug"]
@@ -218,7 +264,7 @@ class Agreement(Published):
         return self.short_title or self.title
 
 
-class AgreementRelation(Identified):
+class AgreementRelation(Identified, Sourced):
     """How one agreement stands to another, read from both ends."""
 
     hangs_on = ("from_agreement", "to_agreement")
@@ -228,9 +274,6 @@ class AgreementRelation(Identified):
     kind = CodeField(RelationKind)
     to_agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="relations_to", verbose_name="to")
     note = Text()
-    source = models.ForeignKey("agreements.Source", models.PROTECT, null=True, blank=True, related_name="+")
-    locator = models.CharField(max_length=300, blank=True, default="", help_text="Where in the source: page, section, row.")
-    quote = Text(help_text="The source's own words.")
 
     guards = (
         Guard(

@@ -1,26 +1,25 @@
-"""The parts of an agreement: what is to be done, by whom, by when, and what it is meant to bring."""
+"""The parts of an agreement: what is to be done, by whom, and by when."""
 
-from django.core.validators import RegexValidator
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Q
 
-from agreements.models.agreements import Agreement, officers_agreements, team_agreements
-from agreements.models.parties import Party, Sector
+from agreements.models.agreements import IN_FORCE_ON, SIGNED_ON, Agreement, officers_agreements, team_agreements
+from agreements.models.parties import Party
 from policytracker.codes import CodeField, Codes, ForeignCode
-from policytracker.edtf import EdtfField, FirstDay, LastDay
+from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay
 from policytracker.records import (
     ARCHIVING_HAS_A_REASON,
     MOVED_DEADLINE_HAS_A_REASON,
+    Consequence,
     Due,
     Guard,
     Published,
     PublishedQuerySet,
-    Slugged,
     Text,
     words_within,
 )
-
-DURATION = RegexValidator(r"^P(?=\d)(\d{1,4}Y)?(\d{1,4}M)?(\d{1,4}W)?(\d{1,4}D)?\Z", "Write a duration as P6M, P180D or P1Y6M (ISO 8601).")
 
 
 class ComponentStatus(Codes):
@@ -36,6 +35,17 @@ class DueAnchor(Codes):
     NONE = "none", "the due day, if any, is a day of the calendar", "None"
     SIGNATURE = "signature", "counted from the day of signature", "Signature"
     ENTRY_INTO_FORCE = "entry_into_force", "counted from the day of entry into force", "Entry into force"
+
+
+FOLLOWS_ITS_ANCHOR = "The due day of a relative deadline follows from its anchor."
+# The day that a relative deadline comes to: none while its anchor is not known to the day. A month ends on its last day.
+RESOLVED = f"""(SELECT CASE WHEN day !~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$' OR NEW.due_offset !~ '{SPAN}' THEN ''
+        WHEN extract(year FROM day::date + NEW.due_offset::interval) > 9999 THEN ''
+        ELSE to_char(day::date + NEW.due_offset::interval, 'YYYY-MM-DD') END
+    FROM (SELECT CASE NEW.due_anchor WHEN 'signature' THEN {SIGNED_ON.format("NEW.agreement_id")}
+        ELSE {IN_FORCE_ON.format("NEW.agreement_id")} END AS day) anchor)"""
+# A data set brings what is archived as it was closed, whatever has moved since.
+AS_IT_WAS_CLOSED = "NEW.publication = 'archived' AND coalesce(actor() ->> 'door', '') = 'data set'"
 
 
 class ComponentQuerySet(PublishedQuerySet):
@@ -87,7 +97,50 @@ class Component(Published, Due):
             field="parent",
             deferred=True,
         ),
+        Guard(
+            "component_stays_with_what_hangs_on_it",
+            "Outcomes or sums of its present agreement refer to it; change those first.",
+            """EXISTS (SELECT FROM agreements_outcome o WHERE o.component_id = NEW.id AND o.agreement_id <> NEW.agreement_id)
+                OR EXISTS (SELECT FROM agreements_commitment c WHERE c.component_id = NEW.id AND c.agreement_id <> NEW.agreement_id)""",
+            field="agreement",
+            events="UPDATE",
+            when="NEW.agreement_id <> OLD.agreement_id",
+            deferred=True,
+        ),
+        Guard(
+            "component_relative_due_day_is_derived",
+            FOLLOWS_ITS_ANCHOR,
+            f"NEW.due_on <> {RESOLVED} AND NOT ({AS_IT_WAS_CLOSED})",
+            field="due_on",
+            events="UPDATE",
+            when="NEW.due_anchor <> 'none' AND NEW.due_offset <> ''",
+        ),
+        Guard(
+            "component_relative_due_day_begins_derived",
+            FOLLOWS_ITS_ANCHOR,
+            # Asked when the act ends, by when it may be counted from nothing.
+            f"NEW.due_anchor <> 'none' AND NEW.due_on <> {RESOLVED} AND NOT ({AS_IT_WAS_CLOSED})",
+            field="due_on",
+            events="INSERT",
+            when="NEW.due_anchor <> 'none' AND NEW.due_offset <> ''",
+            deferred=True,  # a file may bring the treaty actions after it
+        ),
         Guard.no_circle("component_is_not_its_own_parent", "A component cannot be part of itself.", "agreements_component", "parent"),
+    )
+
+    consequences: ClassVar = (
+        Consequence(
+            "component_due_day_follows_its_anchor",
+            # What somebody has written is left for the guard to refuse. An act that moves the anchor finds every component that is
+            # there; for one that is not there yet, or not counted from it, the lock makes that act wait.
+            f"""IF new.due_anchor <> 'none' AND new.due_offset <> '' AND NOT ({AS_IT_WAS_CLOSED}) THEN
+    IF tg_op = 'INSERT' OR (old.agreement_id, old.due_anchor) IS DISTINCT FROM (new.agreement_id, new.due_anchor) THEN
+      PERFORM FROM agreements_agreement WHERE id = new.agreement_id FOR NO KEY UPDATE;
+    END IF;
+    IF new.due_on = (CASE tg_op WHEN 'INSERT' THEN '' ELSE old.due_on END) THEN new.due_on := {RESOLVED}; END IF;
+  END IF;""",
+            before=True,
+        ),
     )
 
     class Meta:
@@ -105,40 +158,12 @@ class Component(Published, Due):
                 violation_error_code="due_offset",
             ),
             models.CheckConstraint(
-                name="component_relative_due_day_is_derived",
-                condition=Q(due_anchor=DueAnchor.NONE) | Q(due_on=""),
-                violation_error_message="The due day of a relative deadline follows from its anchor.",
-                violation_error_code="due_on",
+                name="component_offset_is_a_duration",
+                condition=Q(due_offset="") | Q(due_offset__regex=SPAN),
+                violation_error_message=NO_SPAN,
+                violation_error_code="due_offset",
             ),
         ]
 
     def __str__(self):
         return self.title
-
-
-class Outcome(Slugged):
-    """What an agreement, or one of its components, is meant to bring about."""
-
-    hangs_on = ("agreement",)
-
-    agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="outcomes")
-    component = models.ForeignKey(Component, models.PROTECT, null=True, blank=True, related_name="outcomes")
-    sector = models.ForeignKey(Sector, models.PROTECT, null=True, blank=True, related_name="outcomes")
-    statement = Text(blank=False)
-
-    guards = (
-        Guard(
-            "outcome_component_in_the_same_agreement",
-            "The component must belong to the same agreement.",
-            "EXISTS (SELECT FROM agreements_component c WHERE c.id = NEW.component_id AND c.agreement_id <> NEW.agreement_id)",
-            field="component",
-            when="NEW.component_id IS NOT NULL",
-            deferred=True,
-        ),
-    )
-
-    class Meta:
-        ordering = ["slug"]
-
-    def __str__(self):
-        return self.statement[:120]

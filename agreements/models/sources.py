@@ -10,7 +10,8 @@ from django.db import models
 from django.db.models import Q
 
 from agreements.models.agreements import Agreement, Participation
-from agreements.models.components import Component, Outcome
+from agreements.models.components import Component
+from agreements.models.outcomes import Outcome
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
 from policytracker.records import Identified, Published, PublishedQuerySet, Slugged, Text, words_within

@@ -3,6 +3,7 @@
 from policytracker.admin.base import (
     BaseAdmin,
     BaseInline,
+    Colours,
     ListInline,
     RecordAdmin,
     chip,
@@ -11,16 +12,18 @@ from policytracker.admin.base import (
     relax_csp,
     themed,
 )
-from policytracker.admin.filters import ask, pick
+from policytracker.admin.filters import ask, between, pick
 from policytracker.admin.people import PeopleAdmin
 
 __all__ = [
     "BaseAdmin",
     "BaseInline",
+    "Colours",
     "ListInline",
     "PeopleAdmin",
     "RecordAdmin",
     "ask",
+    "between",
     "chip",
     "display",
     "navigation",

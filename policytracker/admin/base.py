@@ -35,7 +35,7 @@ from unfold.widgets import (
 from policytracker import errors, filters, publishing
 from policytracker.diffs import shown
 from policytracker.edtf import EdtfField
-from policytracker.forms import Lines, Prose, RecordForm, VersionedForm
+from policytracker.forms import Lines, Prose, RecordForm, RowsWithRefusals, VersionedForm
 from policytracker.history import History
 from policytracker.records import Record, Text, acting
 from policytracker.rows import CappedPaginator, matching, references, searched, veiled, visible, words
@@ -67,7 +67,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             page, entry = pages[number]
             items.append({"title": capfirst(entry["name"]), "icon": getattr(page, "icon", "list"), "link": entry["admin_url"]})
         groups.append((placed[0][0] if placed else 99, {"title": app["name"], "separator": True, "items": items}))
-    home = {"items": [{"title": "Home", "icon": "home", "link": str(ADMIN)}]}
+    home = {
+        "items": [
+            {"title": "Home", "icon": "home", "link": str(ADMIN)},
+            {"title": "Data checks", "icon": "troubleshoot", "link": reverse("data_checks")},
+        ]
+    }
     return [home, *(group for _, group in sorted(groups, key=lambda pair: pair[0]))]
 
 
@@ -160,7 +165,9 @@ class BaseAdmin(Page, ModelAdmin):
     def get_search_results(self, request, queryset, search_term):
         for word in words(search_term):
             queryset = queryset.filter(matching(self.model, request.user, word, self.get_search_fields(request)))
-        return queryset, False
+        offered = request.resolver_match and request.resolver_match.url_name == "autocomplete"
+        named_with = getattr(self.model, "named_with", ()) if offered else ()
+        return (queryset.select_related(*named_with) if named_with else queryset), False
 
     # ---- writing
 
@@ -230,10 +237,11 @@ def chip(name: str, codes: Any, *, ordering: str = "", **colours: Iterable[str])
     """A column that shows a code as a label. `colours` names the codes that stand out, as `danger=["overdue"]`."""
     found = Colours({code: colour for colour, marked in colours.items() for code in marked})
 
-    @display(description=name.replace("_", " "), ordering=ordering or None, label=found)
+    @display(description=name.replace("_", " "), ordering=ordering or None, label=found or None)
     def shown(page, record):
-        code = getattr(record, name)
-        return (code, codes(code).label) if code else None
+        if not (code := getattr(record, name)):
+            return None
+        return (code, codes(code).label) if found else codes(code).label
 
     return shown
 
@@ -344,13 +352,14 @@ class BaseInline(Page, TabularInline):
     def get_formset(self, request, obj=None, **kwargs):
         serializer = self.admin_site.get_model_admin(self.model).serializer
         self.form = prepared(type(self).form, request, serializer)
-        return super().get_formset(request, obj, **kwargs)
+        rows = super().get_formset(request, obj, **kwargs)
+        return type(rows.__name__, (RowsWithRefusals, rows), {"request": request})
 
 
 class ListInline(BaseInline):
     """Rows that are read here, and written on pages of their own."""
 
-    template_after = "admin/add_elsewhere.html"
+    template_after: str | None = "admin/add_elsewhere.html"
 
     def has_add_permission(self, request, obj=None):
         return False

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db import models
 from unfold.contrib.filters.admin import DropdownFilter
-from unfold.contrib.filters.forms import AutocompleteDropdownForm
+from unfold.contrib.filters.forms import AutocompleteDropdownForm, SearchForm
 
 from policytracker import filters
 from policytracker.rows import visible
@@ -39,6 +39,19 @@ class Asked(DropdownFilter):
             return self.question.ask(rows, self.given, filters.Asker(request.user, today()))
         except ValueError as error:
             raise IncorrectLookupParameters(str(error)) from error
+
+
+class Typed(Asked):
+    """A question whose answer is typed, as one end of a span of days."""
+
+    form_class = SearchForm
+
+    def lookups(self, request, model_admin):
+        return [("", "")]
+
+    def choices(self, changelist):
+        name = self.parameter_name
+        yield {"form": self.form_class(name, f"By {self.title}", data={name: self.value()})}
 
 
 class Picked(Asked):
@@ -84,3 +97,10 @@ def ask(name: str, title: str = "", answers: Any = None) -> type[Asked]:
 def pick(name: str, field: models.Field, title: str = "") -> type[Picked]:
     """A filter by the question of this name, which is about the kind of record that `field` refers to."""
     return type(Picked.__name__, (Picked,), {"parameter_name": name, "title": title or name.replace("_", " "), "field": field})
+
+
+def between(name: str) -> list[type[Typed]]:
+    """Two filters by a date: from when on, and until when; each may be a day, a month or a year."""
+    said = name.replace("_", " ")
+    ends = [(f"{name}__from", f"{said}, from"), (f"{name}__to", f"{said}, to")]
+    return [type(Typed.__name__, (Typed,), {"parameter_name": asked, "title": title}) for asked, title in ends]

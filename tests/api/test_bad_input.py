@@ -6,7 +6,7 @@ import pytest
 
 from agreements.models import Agreement
 from policytracker.models import Change
-from tests.api.world import RESOURCES
+from tests.api.world import LISTS, NUMBERS, RESOURCES
 from tests.make import make_component, make_party, make_recommendation
 
 each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
@@ -50,7 +50,6 @@ TEXTS = {
     for name, value in r.full.items()
     if r.defaults.get(name) == "" or name in ("title", "name", "key_action", "statement")
 }
-LISTS = {"aliases", "sectors", "team", "lead_parties", "agreements", "components"}
 
 
 @each_resource
@@ -69,9 +68,9 @@ def fits_somewhere(name, value):
     """What DRF takes kindly: numbers where texts are, and texts where texts are."""
     if name in LISTS:
         return name == "aliases" and value == ["x"]
-    if name in ("position", "update_every"):
+    if name in NUMBERS:
         return value == 5
-    return isinstance(value, str | int) and value is not True and (name in TEXTS or name in ("field", "language"))
+    return isinstance(value, str | int) and value is not True and (name in TEXTS or name in ("field", "language", "currency"))
 
 
 @each_resource

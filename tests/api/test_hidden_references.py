@@ -7,7 +7,18 @@ from recommendations.models import Addressee, Recommendation
 from tests.api.client import Api
 from tests.api.world import RESOURCES
 from tests.conftest import make_user
-from tests.make import make_agreement, make_component, make_recommendation, make_source
+from tests.make import (
+    make_action,
+    make_agreement,
+    make_commitment,
+    make_component,
+    make_condition,
+    make_indicator,
+    make_measurement,
+    make_outcome,
+    make_recommendation,
+    make_source,
+)
 
 SECRET = {"visibility": "restricted"}
 
@@ -17,6 +28,7 @@ def secrets(world, analyst):
     """A recommendation that refers to what an analyst may not read, in every way it can."""
     world.secret = make_agreement(slug="secret", title="Secret", **SECRET)
     world.secret_part = make_component(world.secret, slug="secret-part", **SECRET)
+    make_indicator(make_outcome(world.secret, slug="secret-outcome"), slug="secret-indicator")
     world.secret_source = make_source(slug="secret-source", title="Secret paper", **SECRET)
     world.secret_act = make_recommendation(world.secret, slug="secret-act", **SECRET)
     Recommendation.objects.filter(pk=world.act.pk).update(
@@ -88,7 +100,13 @@ def test_naming_another_source_brings_its_own_words(secrets, as_analyst, as_admi
     assert "secret" not in written["quote"]
 
 
-@pytest.mark.parametrize("address", ["agreement-relations", "addressees", "fact-checks"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("agreement-relations", "addressees", "fact-checks"),
+        *("treaty-actions", "entry-into-force-conditions", "commitments", "measurements"),
+    ],
+)
 def test_a_hidden_source_blanks_its_words_wherever_it_is_cited(secrets, as_analyst, as_administrator, address):
     words = {"source": secrets.secret_source, "locator": "p. 9", "quote": "the secret words"}
     match address:
@@ -96,6 +114,14 @@ def test_a_hidden_source_blanks_its_words_wherever_it_is_cited(secrets, as_analy
             record = AgreementRelation.objects.create(from_agreement=secrets.aukus, kind="amends", to_agreement=secrets.quad, **words)
         case "addressees":
             record = Addressee.objects.create(recommendation=secrets.later, party=secrets.gbr, **words)
+        case "treaty-actions":
+            record = make_action(secrets.aukus, **words)
+        case "entry-into-force-conditions":
+            record = make_condition(secrets.aukus, **words)
+        case "commitments":
+            record = make_commitment(secrets.aukus, **words)
+        case "measurements":
+            record = make_measurement(secrets.indicator, "2020", **words)
         case "fact-checks":
             as_administrator.patch("fact-checks/when/", {"correcting_source": "secret-source", "quote": "in May"})
             assert as_analyst.get("fact-checks/when/").json()["correcting_source"] is None
@@ -168,6 +194,11 @@ def test_what_is_hidden_cannot_be_referred_to_and_is_unknown_in_the_same_words(s
         },
         "components": {"slug": "n", "agreement": "secret", "title": "x"},
         "participations": {"agreement": "secret", "party": "AUS", "role": "host"},
+        "treaty-actions": {"agreement": "secret", "kind": "signature", "source": "secret-source"},
+        "entry-into-force-conditions": {"agreement": "secret", "kind": "on_signature", "source": "secret-source"},
+        "commitments": {"agreement": "secret", "component": "secret-part", "stage": "announced", "amount": "1", "currency": "AUD"},
+        "indicators": {"slug": "n", "outcome": "secret-outcome", "name": "x"},
+        "measurements": {"indicator": "secret-indicator", "measured_on": "2025", "value": "1"},
         "citations": {"source": "secret-source", "agreement": "secret"},
         "agreement-relations": {"from": "aukus", "kind": "amends", "to": "secret"},
         "addressees": {"recommendation": "secret-act", "party": "GBR"},

@@ -156,7 +156,7 @@ def test_the_first_and_the_last_day_are_days(told, as_reader):
 
 
 def test_other_records_and_writes_take_no_day(told, as_reader, as_analyst):
-    assert as_reader.get("agreements/", {"on": "2025-01-01"}).status_code == 400
+    assert as_reader.get("participations/", {"on": "2025-01-01"}).status_code == 400
     assert as_analyst.patch("recommendations/told/?on=2025-01-01", {"details": "x"}).status_code == 400
 
 

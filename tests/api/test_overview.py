@@ -14,7 +14,17 @@ from recommendations.models import Addressee
 from recommendations.progress import EvidenceRow, Report
 from tests.api.client import Api
 from tests.conftest import make_user
-from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
+from tests.make import (
+    make_agreement,
+    make_commitment,
+    make_component,
+    make_indicator,
+    make_measurement,
+    make_outcome,
+    make_party,
+    make_recommendation,
+    make_source,
+)
 
 DAY = timedelta(1)
 NOW = today()
@@ -69,7 +79,6 @@ def test_a_scorecard_counts_every_code_in_its_order_and_says_how_much_is_unknown
         "claim_differs": 1,
         "unknown": {"count": 1, "share": 0.5},
     }
-    assert card["money"] == card["indicators"] == []
     for name, codes in (("by_status", STATUSES), ("by_deadline_state", STATES), ("by_freshness", FRESHNESS)):
         assert list(card["recommendations"][name]) == codes
     assert list(card["components"]["by_status"]) == PARTS
@@ -95,6 +104,94 @@ def test_a_scorecard_of_another_day(come_some_way, as_reader):
     assert between["by_deadline_state"] == counts(STATES, upcoming=2)
     assert later["by_status"] == counts(STATUSES, in_progress=1, not_assessed=1)
     assert (later["by_freshness"], later["claim_differs"]) == (counts(FRESHNESS, stale=1, never=1), 1)
+
+
+def figures(client, agreement="quad"):
+    return client.get(f"agreements/{agreement}/scorecard/").json()["money"]
+
+
+def test_money_is_added_for_each_stage_and_currency_in_their_order(world, as_reader):
+    w = world
+    for stage, currency, amount in [
+        ("disbursed", "AUD", "1.10"),
+        ("announced", "USD", "12345678901234567.89"),
+        ("announced", "AUD", "0.10"),
+        ("announced", "AUD", "0.20"),
+        ("committed", "USD", "7"),
+    ]:
+        make_commitment(w.quad, stage=stage, currency=currency, amount=amount)
+
+    found = figures(as_reader)
+
+    assert [tuple(row.values()) for row in found] == [
+        ("announced", "AUD", 2, "0.30", 0),
+        ("announced", "USD", 1, "12345678901234567.89", 0),
+        ("committed", "USD", 1, "7.00", 0),
+        ("disbursed", "AUD", 1, "1.10", 0),
+    ]
+    assert list(found[0]) == ["stage", "currency", "figures", "total", "disputed"]
+
+
+def test_a_figure_that_disputes_another_is_told_and_not_added(world, as_reader):
+    first = make_commitment(world.quad, amount=100)
+    second = make_commitment(world.quad, amount=80, instead_of=first)
+    make_commitment(world.quad, amount=70, instead_of=second)
+    make_commitment(world.quad, amount=60, currency="USD", instead_of=first)
+
+    assert figures(as_reader) == [
+        {"stage": "announced", "currency": "AUD", "figures": 1, "total": "100.00", "disputed": 2},
+        {"stage": "announced", "currency": "USD", "figures": 0, "total": "0.00", "disputed": 1},
+    ]
+
+
+def test_money_for_a_hidden_component_is_hidden_and_disputed_by_nothing(world, as_reader, as_administrator):
+    part = make_component(world.quad, visibility="restricted")
+    hidden = make_commitment(world.quad, amount=100, component=part)
+    make_commitment(world.quad, amount=80, instead_of=hidden)
+
+    assert [(row["figures"], row["total"], row["disputed"]) for row in figures(as_reader)] == [(1, "80.00", 0)]
+    assert [(row["figures"], row["total"], row["disputed"]) for row in figures(as_administrator)] == [(1, "100.00", 1)]
+
+
+def test_an_indicator_shows_its_newest_measurement_by_the_first_possible_day(world, as_reader):
+    outcome = make_outcome(world.quad)
+    make_indicator(outcome, slug="b-unmeasured")
+    ships = make_indicator(
+        outcome,
+        slug="a-ships",
+        name="Ships",
+        unit="hulls",
+        baseline_value="-1.5",
+        baseline_on="2020",
+        target_value=300,
+        target_on="2030-06~",
+    )
+    for measured_on, value in [("2025-02", 2), ("2025", 1), ("2025-02-01~", "3.25"), ("2024-12-31", 4)]:
+        make_measurement(ships, measured_on, value=value)
+
+    found = as_reader.get("agreements/quad/scorecard/").json()["indicators"]
+
+    assert found == [
+        {
+            "slug": "a-ships",
+            "name": "Ships",
+            "unit": "hulls",
+            "latest_value": "3.2500",
+            "latest_on": "2025-02-01~",
+            "baseline_value": "-1.5000",
+            "target_value": "300.0000",
+            "target_on": "2030-06~",
+        },
+        {"slug": "b-unmeasured", "name": "b-unmeasured", "unit": ""}
+        | dict.fromkeys(["latest_value", "latest_on", "baseline_value", "target_value", "target_on"]),
+    ]
+
+
+def test_money_and_indicators_are_those_of_one_agreement(world, as_reader):
+    card = as_reader.get("agreements/aukus/scorecard/").json()
+
+    assert [row["figures"] for row in card["money"]] == [1] and [row["slug"] for row in card["indicators"]] == ["boats"]
+    assert figures(as_reader) == as_reader.get("agreements/quad/scorecard/").json()["indicators"] == []
 
 
 def groups(client, by, **asked):
@@ -258,6 +355,8 @@ def test_the_number_of_queries_depends_on_nothing(world, analyst, as_reader):
             made = make_recommendation(agreement, world.aukus, owner=analyst, focus_area=world.capital, source=source)
             made.sectors.set([world.water])
             Addressee.objects.create(recommendation=made, party=make_party(f"P{number}"))
+            make_commitment(world.aukus)
+            make_measurement(make_indicator(world.outcome))
             assess(made, "planned", NOW - 40 * DAY, analyst)
 
     more(0, 2)

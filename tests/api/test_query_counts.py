@@ -28,6 +28,10 @@ def variation(resource, number):
             body |= {"iso_alpha2": None, "iso_numeric": None}
         case "participations":
             body |= {"since": str(1900 + number), "until": str(1901 + number)}
+        case "treaty-actions":
+            body["acted_on"] = str(1900 + number)
+        case "measurements":
+            body["measured_on"] = str(1900 + number)
         case "agreement-relations":
             body["from"] = f"a{number}"
         case "addressees":
@@ -85,8 +89,13 @@ REFERENCES = {
     "agreements": ["sectors"],
     "agreement-relations": ["from", "to", "source"],
     "participations": ["agreement", "party", "focus_area"],
+    "treaty-actions": ["agreement", "party", "counterparty", "targets", "source"],
+    "entry-into-force-conditions": ["agreement", "parties", "source"],
     "components": ["agreement", "parent", "lead_parties"],
+    "commitments": ["agreement", "component", "payer", "instead_of", "source"],
     "outcomes": ["agreement", "component", "sector"],
+    "indicators": ["outcome"],
+    "measurements": ["indicator", "source"],
     "fact-checks": ["agreement", "source", "correcting_source"],
     "citations": ["source", "agreement", "component", "participation", "outcome"],
     "recommendations": ["focus_area", "agreements", "components", "sectors", "parent", "made_by", "source", "superseded_by"],
@@ -136,6 +145,8 @@ WRITES = {
     "agreement-relations": (17, 21),
     "participations": (18, 20), "components": (19, 20), "outcomes": (15, 18), "fact-checks": (15, 19), "citations": (14, 17),
     "recommendations": (32, 34), "addressees": (16, 19), "milestones": (11, 13), "dependencies": (15, 18),
+    "treaty-actions": (24, 26), "entry-into-force-conditions": (20, 21), "commitments": (21, 26), "indicators": (11, 13),
+    "measurements": (15, 18),
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from recommendations.models import Milestone, Recommendation
 from recommendations.progress import Report, report
 from tests.api.test_filters import other_than_full
 from tests.api.world import PUBLISHED, RESOURCES
-from tests.make import make_agreement, make_component, make_party, make_recommendation
+from tests.make import make_agreement, make_component, make_outcome, make_party, make_recommendation
 
 each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
 REASON = {"HTTP_X_CHANGE_REASON": "the source says so"}
@@ -500,6 +500,7 @@ def test_what_is_archived_stays_readable_and_refuses_every_other_write(world, as
 
 def test_what_hangs_on_the_archived_is_closed_too(world, as_analyst, as_administrator):
     world.step = Milestone.objects.create(recommendation=world.act, title="The keel is laid")
+    make_outcome(world.aukus, slug="calmer")
     hanging = {
         "aukus": [
             ("components/", {"slug": "new", "agreement": "aukus", "title": "x"}, f"components/{world.part.slug}/", {"title": "x"}),
@@ -515,7 +516,7 @@ def test_what_hangs_on_the_archived_is_closed_too(world, as_analyst, as_administ
                 f"agreement-relations/{world.relation.uid}/",
                 {"note": "x"},
             ),
-            ("outcomes/", {"slug": "new", "agreement": "aukus", "statement": "x"}, "outcomes/safer/", {"statement": "x"}),
+            ("outcomes/", {"slug": "new", "agreement": "aukus", "statement": "x"}, "outcomes/calmer/", {"statement": "x"}),
             (
                 "fact-checks/",
                 {"slug": "new", "agreement": "aukus", "source": "gazette", "statement": "x"},

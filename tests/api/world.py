@@ -7,7 +7,18 @@ from typing import Any
 from agreements.models import Citation, FactCheck, FocusArea, Outcome, Participation, Sector
 from agreements.models.agreements import AgreementRelation
 from recommendations.models import Addressee
-from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
+from tests.make import (
+    make_action,
+    make_agreement,
+    make_commitment,
+    make_component,
+    make_condition,
+    make_indicator,
+    make_measurement,
+    make_party,
+    make_recommendation,
+    make_source,
+)
 
 HEAD = ["url", "version", "created_at", "updated_at"]
 SHELVES = ["visibility", "publication"]
@@ -43,6 +54,8 @@ class Resource:
 
 
 PARTICIPATION = "11111111-1111-4111-8111-111111111111"
+ACTION = "22222222-2222-4222-8222-222222222222"
+FIGURE = "33333333-3333-4333-8333-333333333333"
 TEXTS = {"source": None, "locator": "", "quote": ""}
 CITING = {"source": "communique", "locator": "p. 4", "quote": "“as they said”  "}
 
@@ -95,6 +108,7 @@ RESOURCES = {
                 "signed_at_place": "", "registration": "", "depositary": "", "expires_on": None, "next_review_on": None, "sectors": [],
                 "lead": None, "team": [],
             },
+            system=["signed_on", "in_force_on"],
             computed=["relations"],
             published=True,
         ),
@@ -111,6 +125,26 @@ RESOURCES = {
             {"agreement": "aukus", "party": "GBR", "role": "participant"},
             {"since": "2021-09", "until": "2031", "focus_area": "capital", "contribution": "Boats.", "note": "As told."},
             {"since": None, "until": None, "focus_area": None, "contribution": "", "note": ""},
+        ),
+        Resource(
+            "treaty-actions",
+            "uid",
+            {"agreement": "aukus", "kind": "ratification"},
+            {
+                "party": "AUS", "acted_on": "2025-03~", "counterparty": "GBR", "effective_on": "2025-04-01", "place": "Canberra",
+                "signed_by": "A. Person, Prime Minister", "targets": [ACTION], "text": "Under article 9.", "note": "As told.", **CITING,
+            },
+            {
+                "party": None, "acted_on": None, "counterparty": None, "effective_on": None, "place": "", "signed_by": "", "targets": [],
+                "text": "", "note": "", **TEXTS,
+            },
+        ),
+        Resource(
+            "entry-into-force-conditions",
+            "uid",
+            {"agreement": "aukus", "kind": "all_signatories"},
+            {"number": 3, "parties": ["AUS", "GBR"], "fixed_on": "2026", "delay": "P30D", "text": "Article 9", **CITING},
+            {"number": None, "parties": [], "fixed_on": None, "delay": None, "text": "", **TEXTS},
         ),
         Resource(
             "components",
@@ -130,11 +164,38 @@ RESOURCES = {
             published=True,
         ),
         Resource(
+            "commitments",
+            "uid",
+            {"agreement": "aukus", "stage": "announced", "amount": "13000000000.00", "currency": "AUD"},
+            {
+                "component": "pillar-one", "payer": "AUS", "bound": "about", "stated_on": "2025-10", "description": "Over ten years.",
+                "instead_of": FIGURE, **CITING,
+            },
+            {"component": None, "payer": None, "bound": "exactly", "stated_on": None, "description": "", "instead_of": None, **TEXTS},
+        ),
+        Resource(
             "outcomes",
             "slug",
             {"slug": "new-outcome", "agreement": "aukus", "statement": "The sea is safer."},
             {"component": "pillar-one", "sector": "water"},
             {"component": None, "sector": None},
+        ),
+        Resource(
+            "indicators",
+            "slug",
+            {"slug": "new-indicator", "outcome": "safer", "name": "Days at sea"},
+            {
+                "unit": "d/y", "direction": "increase", "baseline_value": "-1.5000", "baseline_on": "2021", "target_value": "300.0000",
+                "target_on": "2030-06~",
+            },
+            {"unit": "", "direction": None, "baseline_value": None, "baseline_on": None, "target_value": None, "target_on": None},
+        ),
+        Resource(
+            "measurements",
+            "uid",
+            {"indicator": "boats", "measured_on": "2026-03~", "value": "1.2500"},
+            {"note": "In part.", **CITING},
+            {"note": "", **TEXTS},
         ),
         Resource(
             "fact-checks",
@@ -197,6 +258,10 @@ RESOURCES = {
         Resource("dependencies", "uid", {"recommendation": "later", "needs": "act"}, {}, {}),
     ]
 }  # fmt: skip
+# Fields that are lists, and those that are numbers: whole, or decimals, which are told as texts.
+LISTS = {"aliases", "sectors", "team", "lead_parties", "agreements", "components", "targets", "parties"}
+DECIMALS = {"amount", "value", "baseline_value", "target_value"}
+NUMBERS = {"position", "update_every", "number", *DECIMALS}
 PUBLISHED = [resource.address for resource in RESOURCES.values() if resource.published]
 UPDATE = [
     *("uid", *HEAD, "recommendation", "kind", "status", "progress_percent", "reported_on", "narrative", "reason", "party", "assessed_by"),
@@ -229,7 +294,12 @@ def make_world(**fields) -> SimpleNamespace:
     w.part = make_component(w.aukus, slug="pillar-one", title="Pillar one", **fields)
     w.participation = Participation.objects.create(uid=PARTICIPATION, agreement=w.aukus, party=w.aus, role="party", since="2021-09-15")
     w.relation = AgreementRelation.objects.create(from_agreement=w.quad, kind="complements", to_agreement=w.aukus)
+    w.action = make_action(w.aukus, "announcement", acted_on="2021-09-15", uid=ACTION)
+    w.condition = make_condition(w.aukus)
+    w.figure = make_commitment(w.aukus, uid=FIGURE)
     w.outcome = Outcome.objects.create(slug="safer", agreement=w.aukus, statement="Safer")
+    w.indicator = make_indicator(w.outcome, slug="boats", name="Boats")
+    w.measurement = make_measurement(w.indicator)
     w.check = FactCheck.objects.create(slug="when", agreement=w.aukus, source=w.communique, statement="In May")
     w.citation = Citation.objects.create(source=w.communique, agreement=w.aukus, quote="words")
     w.act = make_recommendation(w.aukus, slug="act", key_action="Act", **fields)

@@ -7,3 +7,23 @@ document.addEventListener("DOMContentLoaded", () => {
         window.addEventListener("beforeunload", (event) => { if (typed) event.preventDefault(); });
     }
 });
+
+// Show another day, or another page, of one part of a page, and leave alone what was typed elsewhere on it.
+document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!form.matches("form[data-part]")) return;
+    event.preventDefault();
+    const address = new URL(form.action);
+    address.search = new URLSearchParams(new FormData(form));
+    try {
+        const answer = await fetch(address, { credentials: "same-origin" });
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const fresh = page.getElementById(form.dataset.part);
+        if (!answer.ok || !fresh) throw new Error(answer.status);
+        document.getElementById(form.dataset.part).replaceWith(fresh);
+        history.replaceState(null, "", address.search + location.hash);
+        fresh.focus();
+    } catch {
+        form.submit();
+    }
+});

@@ -1,0 +1,18 @@
+"""The pages on which what was agreed is read and kept: a file per subject."""
+
+from agreements.admin import agreements, components, outcomes, parties, sources, treaty_actions
+from agreements.admin.shared import AGREEMENT, CITED, DEADLINE_COLOURS, PARTY, PublishedColumns
+
+__all__ = [
+    "AGREEMENT",
+    "CITED",
+    "DEADLINE_COLOURS",
+    "PARTY",
+    "PublishedColumns",
+    "agreements",
+    "components",
+    "outcomes",
+    "parties",
+    "sources",
+    "treaty_actions",
+]

@@ -1,0 +1,88 @@
+"""The pages of what an agreement is meant to bring about, and of how that is measured."""
+
+from django.contrib import admin
+
+from agreements import filters, models, serializers
+from agreements.admin.shared import AGREEMENT, CITED
+from agreements.models.outcomes import Direction
+from policytracker.admin import BaseInline, RecordAdmin, ask, between, chip, display, pick
+
+
+class IndicatorInline(BaseInline):
+    model = models.Indicator
+    fields = ["slug", "name", "unit", "direction", "baseline_value", "target_value", "target_on"]
+    readonly_fields = ["slug"]
+    template_after = "admin/add_elsewhere.html"
+
+    def has_add_permission(self, request, obj=None):
+        return False  # a new one is named on a page of its own
+
+
+class MeasurementInline(BaseInline):
+    model = models.Measurement
+    fields = ["measured_on", "value", "source", "locator"]
+    ordering = ["-measured_on_first", "-id"]
+
+
+@admin.register(models.Outcome)
+class OutcomeAdmin(RecordAdmin):
+    serializer = serializers.OutcomeSerializer
+    icon, place = "target", 15
+    list_display = ["__str__", "agreement", "component", "sector"]
+    list_filter = [AGREEMENT, pick("sector", models.Outcome._meta.get_field("sector"))]
+    search_fields = ["slug", "agreement"]
+    fieldsets = [(None, {"fields": ["slug", "agreement", "component", "sector", "statement"]})]
+    inlines = [IndicatorInline]
+
+
+@admin.register(models.Indicator)
+class IndicatorAdmin(RecordAdmin):
+    serializer = serializers.IndicatorSerializer
+    questions = filters.INDICATORS
+    icon, place = "speed", 16
+    list_display = ["named", "outcome", "direction_shown", "baseline_value", "target_value", "target"]
+    list_filter = [
+        AGREEMENT,
+        pick("outcome", models.Indicator._meta.get_field("outcome")),
+        ask("direction"),
+        *between("baseline_on"),
+        *between("target_on"),
+    ]
+    search_fields = ["slug", "name", "outcome"]
+    fieldsets = [
+        (None, {"fields": ["slug", "name", "outcome", ("unit", "direction")]}),
+        ("From where to where", {"fields": [("baseline_value", "baseline_on"), ("target_value", "target_on")]}),
+    ]
+    prepopulated_fields = {"slug": ["name"]}
+    inlines = [MeasurementInline]
+
+    direction_shown = chip("direction", Direction)
+
+    @display(description="name", ordering="slug", header=True)
+    def named(self, indicator):
+        return [str(indicator), indicator.slug]
+
+    @display(description="target on", ordering="target_on_first")
+    def target(self, indicator):
+        return indicator.target_on
+
+
+@admin.register(models.Measurement)
+class MeasurementAdmin(RecordAdmin):
+    serializer = serializers.MeasurementSerializer
+    questions = filters.MEASUREMENTS
+    icon, place = "straighten", 17
+    list_display = ["__str__", "indicator", "value", "measured", "source"]
+    list_filter = [
+        AGREEMENT,
+        pick("indicator", models.Measurement._meta.get_field("indicator")),
+        *between("measured_on"),
+        pick("source", models.Measurement._meta.get_field("source")),
+        ask("source__empty", title="without a source"),
+    ]
+    search_fields = ["uid", "indicator", "note"]
+    fieldsets = [(None, {"fields": ["indicator", ("measured_on", "value"), "note"]}), CITED]
+
+    @display(description="measured on", ordering="measured_on_first")
+    def measured(self, measurement):
+        return measurement.measured_on

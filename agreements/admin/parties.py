@@ -1,0 +1,47 @@
+"""The pages of those who take part, and of what agreements are about."""
+
+from django.contrib import admin
+
+from agreements import models, serializers
+from policytracker.admin import PeopleAdmin, RecordAdmin, ask, pick
+
+
+@admin.register(models.Party)
+class PartyAdmin(RecordAdmin):
+    serializer = serializers.PartySerializer
+    icon, place = "flag", 50
+    list_display = ["name", "code", "kind", "parent", "since", "until"]
+    list_filter = [ask("kind"), pick("parent", models.Party._meta.get_field("parent"))]
+    search_fields = ["code", "name", "iso_alpha2"]
+    fieldsets = [
+        (None, {"fields": ["code", "name", "kind", "parent", "aliases"]}),
+        ("Codes and time", {"fields": [("iso_alpha2", "iso_numeric"), ("since", "until")]}),
+    ]
+
+
+class SubjectAdmin(RecordAdmin):
+    list_display = ["name", "code"]
+    fieldsets = [(None, {"fields": ["code", "name", "description"]})]
+
+
+@admin.register(models.Sector)
+class SectorAdmin(SubjectAdmin):
+    serializer = serializers.SectorSerializer
+    icon, place = "category", 60
+
+
+@admin.register(models.FocusArea)
+class FocusAreaAdmin(SubjectAdmin):
+    serializer = serializers.FocusAreaSerializer
+    icon, place = "center_focus_strong", 61
+
+
+@admin.register(models.PartyOfficer)
+class PartyOfficerAdmin(PeopleAdmin):
+    icon, place = "badge", 90
+    list_display = ["user", "party"]
+    list_references = ["user", "party"]
+    search_fields = ["user", "party"]
+
+    def get_autocomplete_fields(self, request):
+        return ["user", "party"]

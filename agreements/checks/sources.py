@@ -1,0 +1,208 @@
+"""Whether facts carry their sources, whether sources say what is quoted, and whether anything stands here twice."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db.models import Exists, F, Func, OuterRef, Q, TextField, Value
+
+from agreements.models import (
+    Agreement,
+    AgreementRelation,
+    Citation,
+    Commitment,
+    EntryIntoForceCondition,
+    FactCheck,
+    Measurement,
+    Party,
+    Source,
+    TreatyAction,
+)
+from agreements.models.sources import Verdict
+from policytracker.checks import Look, Rule, Severity, each, outside
+from policytracker.visibility import Publication
+
+# Notes are remarks, or the whole text. A remark is short; the text of a document is not.
+WHOLE_TEXT = 300
+
+# ---- facts and their sources
+
+NO_SOURCE = Rule(
+    "no_source",
+    Severity.INFO,
+    "A fact is recorded, and no source that says it.",
+    "Cite the source, with the place in it.",
+)
+NO_SOURCE.check(
+    Agreement,
+    lambda rows, look: rows.filter(~Exists(look.rows(Citation).filter(agreement=OuterRef("pk")))),
+    each(lambda agreement: "No source is cited for the agreement itself."),
+)
+
+
+def without_source(rows: Any, look: Look) -> Any:
+    return rows.filter(look.lacks(rows.model, "source"))
+
+
+for sourced in (TreatyAction, EntryIntoForceCondition, Commitment, Measurement):
+    NO_SOURCE.check(sourced, without_source, each(lambda record: "No source is named for it."))
+
+DRAFT_SOURCE = Rule(
+    "source_is_a_draft",
+    Severity.WARNING,
+    "A published record rests on a source that is a draft, which readers do not see.",
+    "Complete the source and publish it.",
+)
+
+
+def on_a_draft(rows: Any, look: Look) -> Any:
+    published = outside(Publication.DRAFT, rows.model, passing="source")
+    return rows.filter(published, ~look.lacks(rows.model, "source"), source__publication=Publication.DRAFT)
+
+
+draft_told = each(lambda record: f"Its source {record.source.slug} is a draft.", "source")
+
+# ---- quotes
+
+MARKS = dict.fromkeys(map(ord, "\"'“”„‟«»‹›‘’‚‛`´[]*_"), None)
+DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−"), "-")
+GAP = re.compile(r"\s*(?:…|\.\.\.|\[…\]|\[\.\.\.\]|\(…\)|\(\.\.\.\))\s*")
+
+
+def plain(text: str) -> str:
+    """The words of a text without what typesetters add: marks of quotation, kinds of dashes and blanks, capitals."""
+    words = unicodedata.normalize("NFKC", text.translate(DASHES)).replace("\u00ad", "").translate(MARKS).casefold()
+    return " ".join(words.split())
+
+
+def says(text: str, quote: str) -> bool:
+    """Whether a text, plain already, says what is quoted. An ellipsis stands for words that were left out."""
+    at = 0
+    for part in map(plain, GAP.split(quote)):
+        words = part.strip(".,;: ")
+        at = text.find(words, at)
+        if at < 0:
+            return False
+        at += len(words)
+    return True
+
+
+def unspoken(quotes: Iterable[tuple[Any, int, str]]) -> Iterator[tuple[Any, str]]:
+    """Of records with the source and the words that they quote, those whose source does not say so."""
+    quotes = list(quotes)
+    notes = Source.objects.filter(pk__in={source for _, source, _ in quotes}).values_list("pk", "slug", "notes")
+    known = {pk: (slug, plain(text)) for pk, slug, text in notes}
+    for record, source, quote in quotes:
+        slug, text = known[source]
+        if not says(text, quote):
+            yield record, f"The text of {slug} does not say “{quote if len(quote) <= 120 else quote[:119] + '…'}”."
+
+
+def quoting(rows: Any, look: Look) -> Any:
+    """Those whose source has its whole text here, in which the quote does not stand to the letter."""
+    whole = rows.alias(size=Func(F("source__notes"), function="length", output_field=TextField())).exclude(quote="")
+    return whole.filter(~look.lacks(rows.model, "source"), ~Q(source__notes__contains=F("quote")), size__gte=WHOLE_TEXT)
+
+
+def misquoting(rows: Any, look: Look) -> Iterator[tuple[Any, str]]:
+    return unspoken((record, record.source_id, record.quote) for record in rows)
+
+
+QUOTE_NOT_IN_SOURCE = Rule(
+    "quote_not_in_source",
+    Severity.WARNING,
+    "The whole text of a source is here, and the quote does not stand in it.",
+    "Put the quote in the source's own words, with … where some are left out.",
+)
+
+for quoted in (Citation, FactCheck, AgreementRelation, TreatyAction, EntryIntoForceCondition, Commitment, Measurement):
+    QUOTE_NOT_IN_SOURCE.check(quoted, quoting, misquoting, sifted=True)
+    DRAFT_SOURCE.check(quoted, on_a_draft, draft_told)
+
+# ---- what sources got wrong
+
+Rule(
+    "statement_unchecked",
+    Severity.INFO,
+    "A statement of a source is to be checked, and has no verdict yet.",
+    "Find out what is right, and give the verdict with its source.",
+).check(
+    FactCheck,
+    lambda rows, look: rows.filter(verdict=Verdict.UNCHECKED),
+    each(lambda check: f"Nobody has checked yet: {check.statement[:200]}"),
+)
+Rule(
+    "verdict_without_correction",
+    Severity.INFO,
+    "A statement is found wrong or incomplete, and what is right is not said.",
+    "Write the correction, and name the source that says it.",
+).check(
+    FactCheck,
+    lambda rows, look: rows.filter(correction="", verdict__in=[Verdict.INCORRECT, Verdict.IMPRECISE, Verdict.INCOMPLETE]),
+    each(lambda check: f"The verdict is “{check.get_verdict_display()}”, and what is right is not said."),
+)
+
+# ---- twice
+
+# An address without what does not lead elsewhere: the protocol, `www.`, a last slash.
+PLACE = Func(
+    F("original_url"), Value(r"^https?://(www\.)?|/+$"), Value(""), Value("gi"), function="regexp_replace", output_field=TextField()
+)
+
+
+def recorded_before(rows: Any, look: Look) -> Any:
+    others = look.rows(Source).exclude(original_url="").alias(place=PLACE)
+    return rows.exclude(original_url="").alias(place=PLACE).filter(Exists(others.filter(place=OuterRef("place"), pk__lt=OuterRef("pk"))))
+
+
+def twins(rows: Any, look: Look) -> Iterator[tuple[Source, str]]:
+    rows = rows.annotate(place=PLACE)
+    others = look.rows(Source).annotate(place=PLACE).filter(place__in={source.place for source in rows})
+    first: dict[str, str] = {}
+    for place, slug in others.order_by("pk").values_list("place", "slug"):
+        first.setdefault(place, slug)
+    for source in rows:
+        yield source, f"{first[source.place]} has the same address."
+
+
+Rule(
+    "duplicate_sources",
+    Severity.WARNING,
+    "Two sources have the same original address.",
+    "Keep the better one, let everything cite it, and put the other into the archive.",
+).check(Source, recorded_before, twins)
+
+
+def bare(name: str) -> str:
+    """A name without accents, capitals, signs, blanks and its article."""
+    letters = unicodedata.normalize("NFKD", name.casefold().replace("&", " and "))
+    words = re.findall(r"\w+", "".join(c for c in letters if not unicodedata.combining(c)))
+    return "".join(words[1:] if words[:1] == ["the"] and len(words) > 1 else words)
+
+
+def names_of(party: Party) -> set[str]:
+    return {bare(name) for name in [party.name, *party.aliases]} - {""}
+
+
+def alike(rows: Any, look: Look) -> Iterator[tuple[Party, str]]:
+    """Each party that shares a name with one recorded before it."""
+    named: dict[str, list[Party]] = defaultdict(list)
+    for party in look.rows(Party).only("code", "name", "aliases").order_by("pk"):
+        for name in names_of(party):
+            named[name].append(party)
+    for party in rows:
+        twins = {twin.code: twin for name in names_of(party) for twin in named[name] if twin.pk < party.pk}
+        if twins:
+            yield party, f"{', '.join(f'{twin.name} ({code})' for code, twin in sorted(twins.items()))} has the same name or alias."
+
+
+Rule(
+    "near_duplicate_parties",
+    Severity.WARNING,
+    "Two parties have the same name or alias, but for capitals, accents and signs.",
+    "Keep one of them, or take the alias from one: imports match parties by these names.",
+).check(Party, lambda rows, look: rows, alike, sifted=True)

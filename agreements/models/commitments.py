@@ -1,0 +1,108 @@
+"""Money: who is to pay, how much, how firmly, and who says so."""
+
+from typing import ClassVar
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+from agreements.models.agreements import Agreement
+from agreements.models.components import Component
+from agreements.models.parties import Party
+from agreements.models.sourced import Sourced
+from policytracker.codes import CodeField, Codes, ForeignCode
+from policytracker.edtf import EdtfField, FirstDay
+from policytracker.records import Guard, Identified, Text
+
+# ISO 4217, the codes in use. Whoever keeps older sums states them in the money of today and says so.
+ISO_4217 = """
+AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF
+CHW CLF CLP CNY COP COU CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF
+IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU
+MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD
+SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAD
+XAF XAG XAU XBA XBB XBC XBD XCD XCG XDR XOF XPD XPF XPT XSU XUA YER ZAR ZMW ZWG
+"""
+CURRENCIES = ISO_4217.split()
+
+
+class Stage(Codes):
+    ANNOUNCED = "announced", "said in public", "Announced"
+    AUTHORISED = "authorised", "allowed by those who vote or grant it", "Authorised"
+    COMMITTED = "committed", "promised in a contract or decision", "Committed"
+    DISBURSED = "disbursed", "paid", "Disbursed"
+
+
+class Bound(Codes):
+    EXACTLY = "exactly", "the sum itself", "Exactly"
+    AT_LEAST = "at_least", "this or more", "At least"
+    UP_TO = "up_to", "this or less", "Up to"
+    ABOUT = "about", "near this", "About"
+
+
+class Commitment(Identified, Sourced):
+    """One figure as one source gives it. Figures that disagree stand side by side: the later one names the one that it disputes."""
+
+    hangs_on = ("agreement", "component")
+    line_parts = ("stage", "amount", "currency", "agreement__slug")
+
+    agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="commitments")
+    component = models.ForeignKey(Component, models.PROTECT, null=True, blank=True, related_name="commitments")
+    payer = models.ForeignKey(Party, models.PROTECT, null=True, blank=True, related_name="commitments", help_text="Who is to pay.")
+    stage = CodeField(Stage)
+    amount = models.DecimalField(
+        max_digits=20, decimal_places=2, validators=[MinValueValidator(0, "A sum of money is not below 0.")], help_text="In whole units."
+    )
+    bound = CodeField(Bound, default=Bound.EXACTLY, help_text="How the source limits it.")
+    currency = ForeignCode(max_length=3, help_text="ISO 4217, such as USD.")
+    stated_on = EdtfField(help_text="The day on which the source says it.")
+    stated_on_first = FirstDay("stated_on")
+    description = Text()
+    instead_of = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="disputed_by", help_text="The figure that this one disputes."
+    )
+
+    guards: ClassVar = (
+        Guard(
+            "commitment_component_in_the_same_agreement",
+            "The component must belong to the same agreement.",
+            "EXISTS (SELECT FROM agreements_component c WHERE c.id = NEW.component_id AND c.agreement_id <> NEW.agreement_id)",
+            field="component",
+            when="NEW.component_id IS NOT NULL",
+            deferred=True,
+        ),
+        Guard(
+            "commitment_disputes_one_of_the_same_agreement",
+            "A figure disputes another of the same agreement.",
+            """EXISTS (SELECT FROM agreements_commitment c WHERE c.agreement_id <> NEW.agreement_id
+                AND (c.id = NEW.instead_of_id OR c.instead_of_id = NEW.id))""",
+            field="instead_of",
+            deferred=True,
+        ),
+        Guard.no_circle(
+            "commitment_does_not_dispute_itself",
+            "A figure cannot dispute, by however many steps, one that disputes it.",
+            "agreements_commitment",
+            "instead_of",
+        ),
+    )
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                name="commitment_is_not_below_zero",
+                condition=Q(amount__gte=0, amount__lt=10**18),  # PostgreSQL's NaN is more than any number
+                violation_error_message="A sum of money is not below 0.",
+                violation_error_code="amount",
+            ),
+            models.CheckConstraint(
+                name="commitment_currency_is_in_use",
+                condition=Q(currency__in=CURRENCIES),
+                violation_error_message="This is no currency code of ISO 4217; write USD, AUD, EUR.",
+                violation_error_code="currency",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.get_stage_display()}: {self.get_bound_display().lower()} {self.currency} {self.amount:,}"

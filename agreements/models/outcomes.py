@@ -1,0 +1,105 @@
+"""What an agreement is meant to bring about, and how that is measured."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from agreements.models.agreements import Agreement
+from agreements.models.components import Component
+from agreements.models.parties import Sector
+from agreements.models.sourced import Sourced
+from policytracker.codes import CodeField, Codes
+from policytracker.edtf import EdtfField, FirstDay
+from policytracker.records import Guard, Identified, Slugged, Text
+
+
+class Outcome(Slugged):
+    """What an agreement, or one of its components, is meant to bring about."""
+
+    hangs_on = ("agreement",)
+
+    agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="outcomes")
+    component = models.ForeignKey(Component, models.PROTECT, null=True, blank=True, related_name="outcomes")
+    sector = models.ForeignKey(Sector, models.PROTECT, null=True, blank=True, related_name="outcomes")
+    statement = Text(blank=False)
+
+    guards: ClassVar = (
+        Guard(
+            "outcome_component_in_the_same_agreement",
+            "The component must belong to the same agreement.",
+            "EXISTS (SELECT FROM agreements_component c WHERE c.id = NEW.component_id AND c.agreement_id <> NEW.agreement_id)",
+            field="component",
+            when="NEW.component_id IS NOT NULL",
+            deferred=True,
+        ),
+    )
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self):
+        return self.statement[:120]
+
+
+class Direction(Codes):
+    INCREASE = "increase", "more is better", "Increase"
+    DECREASE = "decrease", "less is better", "Decrease"
+    REACH = "reach", "the target itself is meant", "Reach"
+
+
+class Indicator(Slugged):
+    """By what one sees whether an outcome comes about, from where it starts and to where it should go."""
+
+    hangs_on = ("outcome",)
+
+    outcome = models.ForeignKey(Outcome, models.PROTECT, related_name="indicators")
+    name = models.CharField(max_length=300)
+    unit = models.CharField(max_length=100, blank=True, default="", help_text="Such as t/y, %, USD.")
+    direction = CodeField(Direction, blank=True, default="", help_text="Which way is better.")
+    baseline_value = models.DecimalField(max_digits=20, decimal_places=4, null=True, blank=True)
+    baseline_on = EdtfField(help_text="When it had this value.")
+    baseline_on_first = FirstDay("baseline_on")
+    target_value = models.DecimalField(max_digits=20, decimal_places=4, null=True, blank=True)
+    target_on = EdtfField(help_text="By when it should have this value.")
+    target_on_first = FirstDay("target_on")
+
+    class Meta:
+        ordering = ["slug"]
+        indexes = [models.Index(fields=["name"], name="indicator_by_name")]
+
+    def __str__(self):
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+
+class Measurement(Identified, Sourced):
+    """The value of an indicator on a day."""
+
+    hangs_on = ("indicator",)
+    line_parts = ("indicator__slug", "measured_on")
+
+    indicator = models.ForeignKey(Indicator, models.PROTECT, related_name="measurements")
+    measured_on = EdtfField(blank=False)
+    measured_on_first = FirstDay("measured_on")
+    value = models.DecimalField(max_digits=20, decimal_places=4)
+    note = Text()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["indicator", "measured_on"],
+                name="measurement_is_recorded_once",
+                violation_error_message="There is a measurement of this day already.",
+                violation_error_code="measured_on",
+            ),
+            models.CheckConstraint(
+                name="measurement_has_a_day",
+                condition=~Q(measured_on=""),
+                violation_error_message="Say when it was measured.",
+                violation_error_code="measured_on",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.value} on {self.measured_on}"

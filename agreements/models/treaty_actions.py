@@ -1,0 +1,264 @@
+"""What governments did about a text, and what it takes for it to enter into force."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+
+from agreements.models.agreements import ACTIONS, IN_FORCE_ON, SIGNED_ON, Agreement
+from agreements.models.parties import Party
+from agreements.models.sourced import Sourced
+from policytracker.codes import CodeField, Codes, ForeignCode
+from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay
+from policytracker.records import Consequence, Guard, Identified, Text
+
+
+class ActionKind(Codes):
+    """Each with its `group`: what acts of the kind are about."""
+
+    group: str
+
+    def __new__(cls, code: str, definition: str = "", group: str = ""):
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.definition, member.group = definition, group
+        return member
+
+    ANNOUNCEMENT = "announcement", "made public without an instrument", "political", "Announcement"
+    REAFFIRMATION = "reaffirmation", "political restatement of support", "political", "Reaffirmation"
+    REVIEW_OPENED = "review_opened", "a party starts a formal review", "political", "Review opened"
+    REVIEW_CLOSED = "review_closed", "that review ends", "political", "Review closed"
+    ADOPTION = "adoption", "text settled", "text", "Adoption"
+    AUTHENTICATION = "authentication", "text fixed as final", "text", "Authentication"
+    AMENDMENT = "amendment", "text changed for all", "text", "Amendment"
+    CORRECTION = "correction", "clerical error mended", "text", "Correction"
+    SIGNATURE = "signature", "signed subject to later consent; or signed a non-binding text", "consent", "Signature"
+    SIGNATURE_AD_REFERENDUM = "signature_ad_referendum", "signed until confirmed", "consent", "Signature ad referendum"
+    DEFINITIVE_SIGNATURE = "definitive_signature", "bound by signing", "consent", "Definitive signature"
+    RATIFICATION = "ratification", "consent by instrument after signature", "consent", "Ratification"
+    ACCEPTANCE = "acceptance", "same effect as ratification", "consent", "Acceptance"
+    APPROVAL = "approval", "same effect as ratification", "consent", "Approval"
+    ACCESSION = "accession", "consent without having signed", "consent", "Accession"
+    FORMAL_CONFIRMATION = "formal_confirmation", "consent by an organisation", "consent", "Formal confirmation"
+    SUCCESSION = "succession", "successor state declares itself bound", "consent", "Succession"
+    CONTINUED_APPLICATION = (
+        "continued_application",
+        "new state continues a treaty (may predate the instrument)",
+        "consent",
+        "Continued application",
+    )
+    CONSENT_TO_BE_BOUND = "consent_to_be_bound", "other form of consent", "consent", "Consent to be bound"
+    SUBMISSION_TO_LEGISLATURE = "submission_to_legislature", "tabled or sent for approval", "domestic", "Submission to legislature"
+    LEGISLATIVE_APPROVAL = "legislative_approval", "domestic body approves", "domestic", "Legislative approval"
+    DEPOSIT = "deposit", "instrument lodged with the depositary", "delivery", "Deposit"
+    NOTIFICATION = "notification", "party tells the others or the depositary", "delivery", "Notification"
+    REGISTRATION = "registration", "registered with the UN", "delivery", "Registration"
+    START_OF_OPERATION = "start_of_operation", "a non-binding text begins to be acted on", "force", "Start of operation"
+    PROVISIONAL_APPLICATION = "provisional_application", "applied before entry into force", "force", "Provisional application"
+    ENTRY_INTO_FORCE = "entry_into_force", "treaty as a whole in force", "force", "Entry into force"
+    ENTRY_INTO_FORCE_FOR_PARTY = (
+        "entry_into_force_for_party",
+        "in force for one party; or for a pair when a counterparty is given",
+        "force",
+        "Entry into force for a party",
+    )
+    TERRITORIAL_EXTENSION = "territorial_extension", "applied to a territory", "force", "Territorial extension"
+    RESERVATION = "reservation", "excludes or alters effect for the maker", "statement", "Reservation"
+    RESERVATION_WITHDRAWAL = "reservation_withdrawal", "", "statement", "Withdrawal of reservation"
+    DECLARATION = "declaration", "interpretive or other statement", "statement", "Declaration"
+    OBJECTION = "objection", "against another party's statement", "statement", "Objection"
+    OBJECTION_WITHDRAWAL = "objection_withdrawal", "", "statement", "Withdrawal of objection"
+    CONSENT_WITHDRAWAL = (
+        "consent_withdrawal",
+        "signature or instrument taken back before entry into force",
+        "exit",
+        "Withdrawal of consent",
+    )
+    WITHDRAWAL_NOTICE = "withdrawal_notice", "notice given; effect later", "exit", "Notice of withdrawal"
+    DENUNCIATION_NOTICE = "denunciation_notice", "same for treaties that use the word", "exit", "Notice of denunciation"
+    WITHDRAWAL_EFFECT = "withdrawal_effect", "party no longer bound", "exit", "Withdrawal takes effect"
+    NOTICE_REVOCATION = "notice_revocation", "a notice of withdrawal taken back before its effect", "exit", "Revocation of a notice"
+    SUSPENSION = "suspension", "operation halted", "exit", "Suspension"
+    RESUMPTION = "resumption", "operation begins again after a suspension", "force", "Resumption"
+    TERMINATION = "termination", "treaty ends", "exit", "Termination"
+
+
+SIGNATURES = [ActionKind.SIGNATURE, ActionKind.SIGNATURE_AD_REFERENDUM, ActionKind.DEFINITIVE_SIGNATURE]
+STATEMENTS = [kind for kind in ActionKind if kind.group == "statement"]
+# By which a party binds itself: every consent but a signature that is still to be confirmed.
+CONSENTS = [kind for kind in ActionKind if kind.group == "consent" and kind not in SIGNATURES[:2]]
+ONLY_BINDING = [kind for kind in ActionKind if kind.group == "consent" and kind != ActionKind.SIGNATURE]
+NOT_BINDING = "A non-binding text can be signed, and has no other form of consent."
+
+
+def listed(kinds: Iterable[str]) -> str:
+    return ", ".join(f"'{kind}'" for kind in kinds)
+
+
+class TreatyAction(Identified, Sourced):
+    """One act upon a text, by one party or of the text as a whole. What follows from it is computed (`standing.py`)."""
+
+    hangs_on = ("agreement",)
+    line_parts = ("kind", "party__code", "acted_on", "agreement__slug")
+    named_with = ("party", "counterparty")
+
+    agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="actions")
+    kind = CodeField(ActionKind)
+    party = models.ForeignKey(
+        Party, models.PROTECT, null=True, blank=True, related_name="actions", help_text="Who acts; empty for the text as a whole."
+    )
+    acted_on = EdtfField(help_text="The day of the act.")
+    acted_on_first = FirstDay("acted_on")
+    acted_on_last = LastDay("acted_on")
+    counterparty = models.ForeignKey(
+        Party, models.PROTECT, null=True, blank=True, related_name="+", help_text="The other party, where it concerns these two only."
+    )
+    effective_on = EdtfField(help_text="The day from which it has effect, where that is another day.")
+    effective_on_first = FirstDay("effective_on")
+    place = models.CharField(max_length=200, blank=True, default="")
+    signed_by = models.CharField(max_length=300, blank=True, default="", help_text="Person and office: “Anthony Albanese, Prime Minister”.")
+    targets = models.ManyToManyField(
+        "self", symmetrical=False, blank=True, related_name="targeted_by", help_text="The acts that it objects to, withdraws or revokes."
+    )
+    text = Text(help_text="What was said, such as the words of a reservation.")
+    note = Text()
+
+    guards: ClassVar = (
+        Guard(
+            "treaty_action_consent_needs_a_binding_text",
+            NOT_BINDING,
+            f"""NEW.kind IN ({listed(ONLY_BINDING)})
+                AND EXISTS (SELECT FROM agreements_agreement a WHERE a.id = NEW.agreement_id AND a.legal_force = 'non_binding')""",
+            field="kind",
+            when=f"NEW.kind IN ({listed(ONLY_BINDING)})",
+            deferred=True,
+        ),
+        Guard(
+            "treaty_action_targets_the_same_agreement",
+            "An act targets other acts upon the same agreement.",
+            f"""EXISTS (SELECT FROM {ACTIONS}_targets l JOIN {ACTIONS} t ON t.id = l.to_treatyaction_id
+                WHERE l.from_treatyaction_id = NEW.id AND (t.agreement_id <> NEW.agreement_id OR t.id = NEW.id))
+                OR EXISTS (SELECT FROM {ACTIONS}_targets l JOIN {ACTIONS} t ON t.id = l.from_treatyaction_id
+                    WHERE l.to_treatyaction_id = NEW.id AND t.agreement_id <> NEW.agreement_id)""",
+            field="targets",
+            deferred=True,
+        ),
+    )
+    consequences: ClassVar = (
+        Consequence(
+            "agreement_follows_its_actions",
+            # The lock makes two acts at once wait for each other: the second sees what the first has done.
+            f"""DECLARE of_agreement bigint; signed text; force text; BEGIN
+  FOR of_agreement IN SELECT DISTINCT id FROM unnest(ARRAY[old.agreement_id, new.agreement_id]) AS id WHERE id IS NOT NULL ORDER BY id LOOP
+    PERFORM FROM agreements_agreement WHERE id = of_agreement FOR NO KEY UPDATE;
+    signed := {SIGNED_ON.format("of_agreement")};
+    force := {IN_FORCE_ON.format("of_agreement")};
+    UPDATE agreements_agreement SET signed_on = signed, in_force_on = force,
+      version = CASE WHEN EXISTS (SELECT FROM policytracker_change WHERE tbl = 'agreements_agreement' AND row_id = of_agreement
+        AND op = 'insert' AND txid = pg_current_xact_id()) THEN version END
+      WHERE id = of_agreement AND (signed_on, in_force_on) IS DISTINCT FROM (signed, force);
+  END LOOP; END;""",
+        ),
+    )
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [
+            models.Index(fields=["agreement", "acted_on_first", "id"], name="treaty_action_of_agreement"),
+            models.Index(fields=["acted_on_first", "id"], name="treaty_action_by_day"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agreement", "kind", "party", "acted_on", "counterparty"],
+                condition=~Q(kind__in=[kind.value for kind in STATEMENTS]),
+                nulls_distinct=False,
+                name="treaty_action_is_recorded_once",
+                violation_error_message="This act is already recorded.",
+                violation_error_code="kind",
+            ),
+            models.CheckConstraint(
+                name="treaty_action_pair_has_two",
+                condition=Q(counterparty__isnull=True) | Q(party__isnull=True) | ~Q(party=F("counterparty")),
+                violation_error_message="A party makes no pair with itself.",
+                violation_error_code="counterparty",
+            ),
+            models.CheckConstraint(
+                name="treaty_action_pair_has_a_party",
+                condition=Q(counterparty__isnull=True) | Q(party__isnull=False),
+                violation_error_message="Say which party acts towards the counterparty.",
+                violation_error_code="party",
+            ),
+        ]
+
+    def __str__(self):
+        who = f" by {self.party}" if self.party_id else ""
+        who += f" with {self.counterparty}" if self.counterparty_id else ""
+        return f"{self.get_kind_display()}{who}, {self.acted_on or 'undated'}"
+
+
+class ConditionKind(Codes):
+    ON_SIGNATURE = "on_signature", "when it is signed", "On signature"
+    ON_DATE = "on_date", "on a fixed day", "On a date"
+    NUMBER_OF_CONSENTS = "number_of_consents", "when so many parties have consented", "Number of consents"
+    ALL_SIGNATORIES = "all_signatories", "when every signatory has consented", "All signatories"
+    NAMED_PARTIES = "named_parties", "when these parties have consented", "Named parties"
+    EXCHANGE_OF_NOTES = "exchange_of_notes", "when every signatory has notified the others", "Exchange of notes"
+
+
+class EntryIntoForceCondition(Identified, Sourced):
+    """What the text itself asks before it enters into force. A met condition is reported, and puts nothing in force."""
+
+    hangs_on = ("agreement",)
+    line_parts = ("kind", "agreement__slug")
+
+    agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="conditions")
+    kind = CodeField(ConditionKind)
+    number = models.PositiveIntegerField(null=True, blank=True, help_text="How many consents it takes.")
+    parties = models.ManyToManyField(Party, blank=True, related_name="+", help_text="Whose consent it takes.")
+    fixed_on = EdtfField(help_text="The day that the text names.")
+    fixed_on_first = FirstDay("fixed_on")
+    delay = ForeignCode(
+        max_length=20, blank=True, default="", validators=[DURATION], help_text="How long after that it takes effect, such as P30D."
+    )
+    text = Text(help_text="The words of the article.")
+
+    guards: ClassVar = (
+        Guard(
+            "condition_names_its_parties",
+            "Name the parties whose consent it takes.",
+            """NEW.kind = 'named_parties' AND NOT EXISTS (SELECT FROM agreements_entryintoforcecondition_parties l
+                WHERE l.entryintoforcecondition_id = NEW.id)""",
+            field="parties",
+            when="NEW.kind = 'named_parties'",
+            deferred=True,
+        ),
+    )
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = "condition of entry into force"
+        verbose_name_plural = "conditions of entry into force"
+        constraints = [
+            models.CheckConstraint(
+                name="condition_says_its_number",
+                condition=~Q(kind=ConditionKind.NUMBER_OF_CONSENTS) | Q(number__isnull=False, number__gte=1),
+                violation_error_message="Say how many consents it takes.",
+                violation_error_code="number",
+            ),
+            models.CheckConstraint(
+                name="condition_says_its_day",
+                condition=~Q(kind=ConditionKind.ON_DATE) | ~Q(fixed_on=""),
+                violation_error_message="Say on which day.",
+                violation_error_code="fixed_on",
+            ),
+            models.CheckConstraint(
+                name="condition_delay_is_a_duration",
+                condition=Q(delay="") | Q(delay__regex=SPAN),
+                violation_error_message=NO_SPAN,
+                violation_error_code="delay",
+            ),
+        ]
+
+    def __str__(self):
+        return self.get_kind_display()

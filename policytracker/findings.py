@@ -1,0 +1,95 @@
+"""The findings of the data checks, as the API tells them (API.md 6)."""
+
+import json
+from typing import Any
+
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.views import APIView
+
+from policytracker import checks, filters, reading
+from policytracker.paging import BadCursor
+from policytracker.schema import envelope
+from policytracker.serializers import ADDRESSES
+from policytracker.views import BAD_CURSOR, BadParameter, enveloped, only, page_size, single, today
+
+TEXT = {"type": "string"}
+RECORD = {"type": "object", "required": ["type", "key", "title", "url"], "properties": dict.fromkeys(["type", "key", "title", "url"], TEXT)}
+FINDING = {
+    "type": "object",
+    "required": ["rule", "severity", "record", "sentence", "link"],
+    "properties": {
+        "rule": {"enum": list(checks.RULES)},
+        "severity": {"enum": checks.Severity.values},
+        "record": RECORD,
+        "sentence": TEXT,
+        "link": {"type": "string", "format": "uri", "description": "The record's page in the admin."},
+    },
+}
+
+
+def any_of(codes: list[str]) -> dict[str, Any]:
+    return {"type": "array", "items": {"type": "string", "enum": codes}}
+
+
+class Findings(APIView):
+    """What may be wrong with the register, as far as one may read it."""
+
+    # The kind of record to which findings can be narrowed, and the parameter that names it.
+    model: Any = None
+    narrowed_by = "agreement"
+    judged_by_function = True
+    answers = {"get": {"200": envelope(FINDING)}}
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("rule", any_of(list(checks.RULES)), description="Of any of these rules."),
+            OpenApiParameter("severity", any_of(checks.Severity.values), description="Of any of these severities."),
+            OpenApiParameter("agreement", {"type": "string"}, description="On this agreement, what hangs on it, or what is about it."),
+            OpenApiParameter("page_size", {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}),
+            OpenApiParameter("cursor", {"type": "string"}, description="From the `next` or `previous` of a page before."),
+        ],
+        responses={200: envelope(FINDING)},
+    )
+    def get(self, request):
+        """Each record that breaks a rule, with a sentence that says how: by rule, then by record."""
+        only(request, {"rule", "severity", self.narrowed_by, "page_size", "cursor"})
+        chosen = checks.chosen(self.asked("rule", filters.code(checks.RULES)), self.asked("severity", filters.code(checks.Severity.values)))
+        look = checks.Look(request.user, today(), self.whole())
+        try:
+            page = checks.findings(chosen, look, single(request, "cursor") or None, page_size(request))
+        except BadCursor as error:
+            raise BadParameter("cursor", BAD_CURSOR) from error
+        results = ", ".join(json.dumps(self.told(finding), ensure_ascii=False) for finding in page.results)
+        return enveloped(request, results, count=page.count, next=page.next, previous=page.previous)
+
+    def asked(self, name: str, read: filters.Parse) -> list[Any]:
+        """The values of a parameter, as they are read."""
+        asker = filters.Asker(self.request.user, today())
+        try:
+            return [read(text, asker) for text in self.request.query_params.getlist(name)]
+        except ValueError as error:
+            raise BadParameter(name, str(error)) from error
+
+    def whole(self) -> Any:
+        """The record to which the findings are narrowed, if any."""
+        single(self.request, self.narrowed_by)
+        found = self.asked(self.narrowed_by, filters.reference(self.model))
+        return self.model.objects.get(pk=found[0]) if found else None
+
+    def told(self, finding: checks.Finding) -> dict[str, Any]:
+        record, model = finding.record, type(finding.record)
+        address, key = ADDRESSES[model], record.natural_key()[0]
+        page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[record.pk])
+        return {
+            "rule": finding.rule.id,
+            "severity": finding.rule.severity,
+            "record": {
+                "type": address,
+                "key": key,
+                "title": record.titled,
+                "url": self.request.build_absolute_uri(f"{reading.API}{address}/{key}/"),
+            },
+            "sentence": finding.sentence,
+            "link": self.request.build_absolute_uri(page),
+        }

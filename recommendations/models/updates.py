@@ -1,0 +1,257 @@
+"""What was found, claimed or noted of how far a recommendation has come, and what bears it out."""
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+
+from agreements.models import Party, Source
+from agreements.models.sources import Confidence, SourceKind, SourceQuerySet, Stance
+from policytracker.codes import CodeField, Codes
+from policytracker.records import Guard, Identified, RecordQuerySet, Text
+from policytracker.visibility import Publication, Reader, Role, Visibility
+
+
+class Status(Codes):
+    """What was done about a recommendation."""
+
+    PROPOSED = "proposed", "put forward; nothing known or found to be done", "Proposed, not started"
+    PLANNED = "planned", "owner or date set; work not begun", "Planned"
+    IN_PROGRESS = "in_progress", "work begun, no part delivered", "In progress"
+    PARTLY_IMPLEMENTED = "partly_implemented", "some parts delivered", "Partly implemented"
+    LARGELY_IMPLEMENTED = "largely_implemented", "main intent met, minor parts open", "Largely implemented"
+    IMPLEMENTED = "implemented", "intent met in full", "Implemented"
+    ADDRESSED_OTHERWISE = "addressed_otherwise", "aim met by another means", "Addressed otherwise"
+    STALLED = "stalled", "begun, no movement for a set time", "Stalled"
+    CLOSED_NOT_IMPLEMENTED = "closed_not_implemented", "ended without delivery", "Closed, not implemented"
+    WITHDRAWN = "withdrawn", "taken back by its maker", "Withdrawn"
+    SUPERSEDED = "superseded", "replaced by another (link required)", "Superseded"
+    NO_LONGER_APPLICABLE = "no_longer_applicable", "circumstances removed the need", "No longer applicable"
+    NOT_ASSESSED = "not_assessed", "state unknown", "Not assessed"
+
+
+class UpdateKind(Codes):
+    ASSESSMENT = "assessment", "what we find", "Assessment"
+    CLAIM = "claim", "what a party says of itself", "Claim"
+    NOTE = "note", "worth knowing; changes no status", "Note"
+
+
+class Review(Codes):
+    DRAFT = "draft", "Draft"
+    SUBMITTED = "submitted", "Submitted"
+    APPROVED = "approved", "Approved"
+    RETURNED = "returned", "Returned"
+
+
+class ProgressUpdateQuerySet(RecordQuerySet):
+    def readable_by(self, reader: Reader):
+        """Approved ones go with the recommendation; what is unfinished is its author's and the reviewers' business."""
+        stage = Q(review=Review.APPROVED)
+        if reader.id is not None:  # of whom there would be updates without an author
+            stage |= Q(author=reader.id)
+        if reader.roles & {Role.ANALYST, Role.REVIEWER}:
+            stage |= Q(review=Review.SUBMITTED)
+        if reader.sees_unapproved:
+            stage = Q()
+        return super().readable_by(reader) & stage
+
+    def standing(self, kind: str = UpdateKind.ASSESSMENT):
+        """Approved and not voided, the one that counts today first."""
+        return self.filter(kind=kind, review=Review.APPROVED, voided_at__isnull=True).order_by("-reported_on", "-reviewed_at", "-uid")
+
+    def newest_claims(self, *, by=None):
+        """The claim of each party that counts, of all or of those reported by a day; in the order of the parties."""
+        rows = self.standing(UpdateKind.CLAIM) if by is None else self.standing(UpdateKind.CLAIM).filter(reported_on__lte=by)
+        return rows.order_by("party__code", "-reported_on", "-reviewed_at", "-uid").distinct("party__code")
+
+
+class ProgressUpdate(Identified):
+    """What was found, claimed or noted about a recommendation on a day. Append-only once approved."""
+
+    hangs_on = ("recommendation",)
+    line_parts = ("recommendation__slug", "kind", "reported_on")
+
+    recommendation = models.ForeignKey("recommendations.Recommendation", models.PROTECT, related_name="updates")
+    kind = CodeField(UpdateKind, default=UpdateKind.ASSESSMENT)
+    status = CodeField(Status, blank=True, default="")
+    progress_percent = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=[MaxValueValidator(100, "Progress is a share of 100.")]
+    )
+    reported_on = models.DateField(help_text="The day on which it was true.")
+    narrative = Text()
+    reason = Text(help_text="Why it steps back or is opened again.")
+    party = models.ForeignKey(Party, models.PROTECT, null=True, blank=True, related_name="claims", help_text="Whose claim it is.")
+    assessed_by = models.CharField(max_length=300, blank=True, default="", help_text="The outside body whose finding it is, if not ours.")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="updates")
+    review = CodeField(Review, default=Review.DRAFT)
+    reviewed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="reviewed_updates")
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+    review_note = Text()
+    voided_at = models.DateTimeField(null=True, blank=True)
+    voided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="voided_updates")
+    void_reason = Text()
+    corrects = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="corrected_by")
+    closes = models.BooleanField(default=False, help_text="No more is expected, although it is not implemented in full.")
+
+    objects = ProgressUpdateQuerySet.as_manager()
+
+    guards = (
+        Guard(
+            "update_is_append_only",
+            "What was handed in stays; an approved update can be voided, with a reason.",
+            "OLD.review IN ('submitted', 'approved')",
+            code="append_only",
+            events="DELETE",
+        ),
+        Guard(
+            "update_in_review_stays_as_it_is",
+            "What waits for review stays as it is; it can only be approved or returned.",
+            """OLD.review = 'submitted' AND (NEW.review NOT IN ('approved', 'returned')
+                OR to_jsonb(OLD) - '{review,reviewed_by_id,reviewed_at,review_note,version,updated_at}'::text[]
+                   <> to_jsonb(NEW) - '{review,reviewed_by_id,reviewed_at,review_note,version,updated_at}'::text[])""",
+            code="append_only",
+            events="UPDATE",
+        ),
+        Guard(
+            "update_is_returned_with_a_note",
+            "Tell its author why it is returned.",
+            "NEW.review = 'returned' AND NEW.review_note = ''",
+            field="review_note",
+            code="reason_required",
+            events="UPDATE",
+        ),
+        Guard(
+            "update_is_voided_after_approval",
+            "Only an approved update can be voided; this one does not count yet.",
+            "NEW.voided_at IS NOT NULL AND NEW.review <> 'approved'",
+            code="append_only",
+        ),
+        Guard(
+            "update_corrects_what_was_voided",
+            "Only a voided update of the same recommendation can be corrected.",
+            """NOT EXISTS (SELECT FROM recommendations_progressupdate u
+                WHERE u.id = NEW.corrects_id AND u.recommendation_id = NEW.recommendation_id AND u.voided_at IS NOT NULL)""",
+            field="corrects",
+            when="NEW.corrects_id IS NOT NULL",
+            deferred=True,
+        ),
+        Guard(
+            "update_changes_only_by_voiding",
+            "An approved update stays as it is; it can only be voided, with a reason, and once.",
+            """OLD.review = 'approved' AND (OLD.voided_at IS NOT NULL OR NEW.voided_at IS NULL OR NEW.void_reason = ''
+                OR to_jsonb(OLD) - '{voided_at,voided_by_id,void_reason,version,updated_at}'::text[]
+                   <> to_jsonb(NEW) - '{voided_at,voided_by_id,void_reason,version,updated_at}'::text[])""",
+            code="append_only",
+            events="UPDATE",
+        ),
+        Guard(
+            "update_is_not_of_the_future",
+            "It cannot have been true on a day to come.",
+            "NEW.reported_on > (now() AT TIME ZONE 'UTC')::date",
+            field="reported_on",
+            code="future_date",
+        ),
+    )
+
+    class Meta:
+        ordering = ["-reported_on", "-reviewed_at", "-uid"]
+        indexes = [
+            models.Index(
+                fields=["recommendation", "kind", "-reported_on"],
+                condition=Q(review=Review.APPROVED, voided_at__isnull=True),
+                name="update_that_stands",
+            ),
+            models.Index(fields=["reported_on", "id"], name="update_by_day"),
+            models.Index(fields=["review", "id"], condition=~Q(review=Review.APPROVED), name="update_in_review"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="update_percent_is_a_share",
+                condition=Q(progress_percent__isnull=True) | Q(progress_percent__lte=100),
+                violation_error_message="Progress is a share of 100.",
+                violation_error_code="progress_percent",
+            ),
+            models.CheckConstraint(
+                name="update_status_unless_a_note",
+                condition=Q(kind=UpdateKind.NOTE, status="") | (~Q(kind=UpdateKind.NOTE) & ~Q(status="")),
+                violation_error_message="An assessment or claim has a status, a note has none.",
+                violation_error_code="status",
+            ),
+            models.CheckConstraint(
+                name="update_claim_has_a_party",
+                condition=~Q(kind=UpdateKind.CLAIM) | Q(party__isnull=False),
+                violation_error_message="A claim is a party's.",
+                violation_error_code="party",
+            ),
+            models.CheckConstraint(
+                name="update_approval_has_a_moment",
+                condition=~Q(review=Review.APPROVED) | Q(reviewed_at__isnull=False),
+                violation_error_message="An approved update was approved at some time.",
+                violation_error_code="reviewed_at",
+            ),
+            models.CheckConstraint(
+                name="update_void_has_a_reason",
+                condition=Q(voided_at__isnull=True, void_reason="") | (Q(voided_at__isnull=False) & ~Q(void_reason="")),
+                violation_error_message="Say why it is voided.",
+                violation_error_code="void_reason",
+            ),
+        ]
+
+    @classmethod
+    def was_readable(cls, row, reader, own, team):
+        if row["review"] == Review.APPROVED or (reader.id and row["author_id"] == reader.id) or reader.sees_unapproved:
+            return True
+        return row["review"] == Review.SUBMITTED and bool(reader.roles & {Role.ANALYST, Role.REVIEWER})
+
+    def __str__(self):
+        return f"{self.get_kind_display()} of {self.reported_on}: {self.get_status_display() or 'note'}"
+
+
+class Evidence(Identified):
+    """The words by which a source bears out, or contradicts, an update."""
+
+    hangs_on = ("update",)
+    line_parts = ("source__slug", "locator")
+    counts_for = "update"
+
+    update = models.ForeignKey(ProgressUpdate, models.CASCADE, related_name="evidence")
+    source = models.ForeignKey(Source, models.PROTECT, related_name="evidence")
+    locator = models.CharField(max_length=300, blank=True, default="", help_text="Where in the source: page, section, row.")
+    quote = Text(help_text="The source's own words.")
+    stance = CodeField(Stance, default=Stance.SUPPORTS)
+    confidence = CodeField(Confidence, default=Confidence.REPORTED)
+
+    guards = (
+        Guard(
+            "evidence_of_an_approved_update_stays",
+            "The evidence of what was handed in stays as it is.",
+            "EXISTS (SELECT FROM recommendations_progressupdate u WHERE u.id = OLD.update_id AND u.review IN ('submitted', 'approved'))",
+            code="append_only",
+            events="UPDATE OR DELETE",
+        ),
+        Guard(
+            "evidence_comes_with_its_update",
+            "The evidence of what was handed in is filed together with it.",
+            """EXISTS (SELECT FROM recommendations_progressupdate u WHERE u.id = NEW.update_id AND u.review IN ('submitted', 'approved'))
+                AND NOT EXISTS (SELECT FROM policytracker_change c WHERE c.tbl = 'recommendations_progressupdate'
+                    AND c.row_id = NEW.update_id AND c.op = 'insert' AND c.txid = pg_current_xact_id())""",
+            code="append_only",
+            events="INSERT",
+        ),
+    )
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name_plural = "evidence"
+
+    def __str__(self):
+        return f"{self.source} {self.get_stance_display().lower()} it"
+
+
+def cited_drafts(reader: Reader) -> Q:
+    """The drafts of sources that filing an update made: whoever reads the update reads its source."""
+    read = Evidence.objects.filter(source=OuterRef("pk"), update__in=ProgressUpdate.objects.visible_to(reader).values("pk"))
+    return Q(publication=Publication.DRAFT, visibility=Visibility.PUBLIC, kind=SourceKind.OTHER) & Q(Exists(read))
+
+
+SourceQuerySet.granted.append(cited_drafts)

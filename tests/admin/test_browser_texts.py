@@ -1,0 +1,102 @@
+"""The standing panel and the data checks in a real browser: on a desk and on a phone, light and dark, by keyboard, without scripts."""
+
+import pytest
+
+from agreements.models import Commitment, Indicator, Measurement, Outcome, TreatyAction
+from policytracker.records import acting
+from tests.admin.page import change, changes
+from tests.admin.test_browser import CHROMIUM, chromium, fits, synchronous, visit, world  # noqa: F401 - fixtures work by being here
+from tests.make import make_agreement, make_component, make_party
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium"),
+    pytest.mark.django_db(transaction=True),
+]
+
+
+@pytest.fixture
+def treaty(world):  # noqa: F811
+    """A text that two parties have signed, and that is in force for one of them and another."""
+    agreement = make_agreement(title="A treaty with a long name " * 8, legal_force="binding")
+    with acting():
+        make_component(agreement, due_anchor="signature", due_offset="P6M")
+        for code in ("AUS", "NZL"):
+            TreatyAction.objects.create(agreement=agreement, kind="signature", party=make_party(code), acted_on="2020-01-01")
+        joined = {
+            "kind": "entry_into_force_for_party",
+            "party": make_party("GBR", name="United Kingdom of Great Britain"),
+            "acted_on": "2022~",
+        }
+        TreatyAction.objects.create(agreement=agreement, counterparty=make_party("AUS"), **joined)
+        agreement.conditions.create(kind="number_of_consents", number=40, text="a-word-that-does-not-end-" * 12)
+        Commitment.objects.create(agreement=agreement, stage="announced", amount=1, currency="USD")
+        outcome = Outcome.objects.create(slug="more", agreement=agreement, statement="More")
+        indicator = Indicator.objects.create(slug="boats", outcome=outcome, name="Boats")
+        Measurement.objects.create(indicator=indicator, measured_on="2020", value=1)
+    return agreement
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_fit_and_nothing_goes_wrong_behind_them(scheme, visit, live_server, treaty):  # noqa: F811
+    page = visit(1280, scheme)
+
+    of_outcomes = [Outcome.objects.get(), Indicator.objects.get(), Measurement.objects.get()]
+    of_the_text = [treaty.actions.latest("pk"), treaty.conditions.get(), treaty.commitments.get(), treaty.components.get()]
+    lists = [TreatyAction, Commitment, Indicator, Measurement, type(of_the_text[1])]
+    addresses = [change(treaty), f"{change(treaty)}?on=2023-01-01", f"{change(treaty)}?on=soon", "/admin/checks/"]
+    for address in [*addresses, *map(changes, lists), *map(change, of_outcomes + of_the_text)]:
+        page.goto(live_server.url + address)
+        page.wait_for_load_state("networkidle")
+        assert fits(page), address
+
+    assert page.wrong == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_another_day_is_asked_by_keyboard_and_what_was_typed_stays(width, visit, live_server, treaty):  # noqa: F811
+    page = visit(width, "light")
+    page.goto(live_server.url + change(treaty))
+    page.fill("#id_summary", "typed with care")
+
+    page.fill("#standing-on", "2019-01-01")
+    page.press("#standing-on", "Tab")
+    while not page.evaluate("document.activeElement.matches('#standing button')"):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.locator("#standing-head", has_text="on 2019-01-01").wait_for()
+
+    assert "No act upon the text is known" in page.inner_text("#standing")
+    assert page.input_value("#id_summary") == "typed with care"
+    assert page.url.split("#")[0].endswith("?on=2019-01-01")
+    assert page.evaluate("document.activeElement.id") == "standing"
+    assert page.wrong == []
+
+
+def test_the_tabs_of_a_long_page_are_all_in_sight_and_opened_by_keyboard(visit, live_server, treaty):  # noqa: F811
+    page = visit(390, "dark")
+    page.goto(live_server.url + change(treaty))
+
+    page.focus("#tabs-items a[href='#actions']")
+    page.keyboard.press("Enter")
+
+    page.locator("#actions-group").wait_for()
+    assert page.locator("#id_actions-0-acted_on").is_visible()
+    assert all(tab.is_visible() for tab in page.locator("#tabs-items a").all())
+    assert fits(page)
+
+
+def test_the_panel_works_without_scripts(chromium, visit, live_server, treaty):  # noqa: F811
+    cookies = visit(1280, "light").context.cookies()
+    context = chromium.new_context(java_script_enabled=False)
+    context.add_cookies(cookies)
+    page = context.new_page()
+    page.goto(f"{live_server.url}{change(treaty)}?participations-page=1")
+
+    page.fill("#standing-on", "2021-01-01")
+    page.click("#standing button")
+    page.locator("#standing-head", has_text="on 2021-01-01").wait_for()
+
+    assert "participations-page=1" in page.url
+    assert page.locator("#standing-head").is_visible()
+    assert "Signatory" in page.inner_text("#standing") or "SIGNATORY" in page.inner_text("#standing")
+    context.close()

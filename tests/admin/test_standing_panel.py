@@ -1,0 +1,248 @@
+"""The panel on the page of an agreement: where the text and its parties stand on a day, why, and what is still missing."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from agreements.models import Agreement, EntryIntoForceCondition, Participation, TreatyAction
+from policytracker.records import acting
+from tests.admin.page import change, typed
+from tests.make import make_agreement, make_party, make_source
+
+TODAY = datetime.now(UTC).date()
+
+
+def act(agreement: Agreement, kind: str, party: str = "", acted_on: str = "2020-01-01", **fields) -> TreatyAction:
+    with acting():
+        return TreatyAction.objects.create(
+            agreement=agreement, kind=kind, party=make_party(party) if party else None, acted_on=acted_on, **fields
+        )
+
+
+def ask(agreement: Agreement, kind: str, *parties: str, **fields) -> EntryIntoForceCondition:
+    with acting():
+        condition = EntryIntoForceCondition.objects.create(agreement=agreement, kind=kind, **fields)
+        condition.parties.set([make_party(code) for code in parties])
+    return condition
+
+
+@pytest.fixture
+def treaty(db):
+    """Signed by two in 2020; one has ratified in 2021, and it is in force since 2022."""
+    agreement = make_agreement(slug="treaty", title="A treaty", legal_force="binding")
+    act(agreement, "signature", "AUS", "2020-01-01")
+    act(agreement, "signature", "NZL", "2020-01-01")
+    act(agreement, "ratification", "AUS", "2021-05")
+    act(agreement, "entry_into_force", "", "2022-01-01")
+    return agreement
+
+
+@pytest.fixture
+def client(reader, signed_in):
+    return signed_in(reader)
+
+
+def panel(client, agreement, query: str = ""):
+    return client.get(change(agreement) + query).context["standing"]
+
+
+def standings(shown) -> dict[str, str]:
+    return {line.who: line.code.value for line in shown.parties}
+
+
+@pytest.mark.parametrize(
+    ("day", "text", "parties"),
+    [
+        ("2019-12-31", "unknown", {"Aus": "none", "Nzl": "none"}),
+        ("2020-06-01", "signed", {"Aus": "signatory", "Nzl": "signatory"}),
+        ("2021-06-01", "signed", {"Aus": "contracting", "Nzl": "signatory"}),
+        ("2022-01-01", "in_force", {"Aus": "bound", "Nzl": "signatory"}),
+    ],
+)
+def test_it_tells_where_the_text_and_its_parties_stand_on_the_day_of_the_address(day, text, parties, client, treaty):
+    shown = panel(client, treaty, f"?on={day}")
+
+    assert shown.on.isoformat() == day
+    assert shown.text.code == text
+    assert standings(shown) == parties
+
+
+@pytest.mark.parametrize("query", ["", "?on=", "?participations-page=1"])
+def test_without_a_day_it_is_that_of_today(query, client, treaty):
+    act(treaty, "termination", "", str(TODAY + timedelta(1)))
+
+    shown = panel(client, treaty, query)
+
+    assert (shown.on, shown.text.code, shown.refused) == (TODAY, "in_force", "")
+
+
+@pytest.mark.parametrize(
+    "day", ["soon", "2025-02-30", "2025", "2025-1-1", "%00", "2025-01-01T00:00", "٢٠٢٥-٠١-٠١", "0000-01-01", "x" * 5000]
+)
+def test_what_is_no_day_is_told_in_a_sentence(day, client, treaty):
+    page = client.get(f"{change(treaty)}?on={day}")
+
+    assert page.status_code == 200
+    assert page.context["standing"].on == TODAY
+    assert page.context["standing"].refused.endswith("This is the standing of today.")
+    assert 'role="alert"' in page.content.decode()
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_the_ends_of_the_calendar_are_days_too(day, client, treaty):
+    act(treaty, "signature", "JPN", "0001-01-01")
+    act(treaty, "ratification", "JPN", "0001-01-01")
+    ask(treaty, "on_date", fixed_on="9999-12-31", delay="P1D")
+
+    assert panel(client, treaty, f"?on={day}").on.isoformat() == day
+
+
+def test_it_gives_reasons_and_the_way_to_the_actions(client, treaty):
+    page = client.get(f"{change(treaty)}?on=2023-01-01")
+    shown = page.context["standing"]
+    ratified, entered = (TreatyAction.objects.get(kind=kind) for kind in ("ratification", "entry_into_force"))
+    australia = next(line for line in shown.parties if line.who == "Aus")
+
+    assert [(link.name, link.url) for link in shown.text.actions] == [("Entry into force, 2022-01-01", change(entered))]
+    assert [link.url for link in australia.actions] == [change(ratified), change(entered)]
+    assert (australia.since, australia.approximate) == ("2022-01-01", True)
+    content = page.content.decode()
+    assert australia.sentence in content
+    assert shown.text.sentence in content
+    assert "approximate" in content
+    assert f'href="{change(ratified)}"' in content
+
+
+def test_whoever_is_named_and_never_acted_is_told_too(client, treaty):
+    Participation.objects.create(agreement=treaty, party=make_party("FJI"), role="party")
+
+    assert standings(panel(client, treaty))["Fji"] == "none"
+
+
+def test_force_between_two_is_told_as_a_pair(client, treaty):
+    action = act(treaty, "entry_into_force_for_party", "GBR", "2024-12-15", counterparty=make_party("AUS"))
+
+    before, after = panel(client, treaty, "?on=2024-12-14"), panel(client, treaty, "?on=2024-12-15")
+
+    assert before.pairs == []
+    assert [(pair.parties, pair.since, [link.url for link in pair.actions]) for pair in after.pairs] == [
+        (["Aus", "Gbr"], "2024-12-15", [change(action)])
+    ]
+
+
+def test_conditions_say_what_is_met_and_what_is_still_missing(client):
+    agreement = make_agreement(legal_force="binding")
+    for code in ("AUS", "NZL"):
+        act(agreement, "signature", code, "2020-01-01")
+    act(agreement, "ratification", "AUS", "2021-01-01")
+    ask(agreement, "number_of_consents", number=3)
+    ask(agreement, "number_of_consents", number=1, text="Article 9")
+    ask(agreement, "all_signatories")
+    ask(agreement, "named_parties", "AUS", "NZL", "JPN")
+    ask(agreement, "exchange_of_notes")
+    ask(agreement, "on_date", fixed_on="2030-01-01")
+
+    page = client.get(f"{change(agreement)}?on=2025-01-01")
+
+    told = [(line.met, [(part.what, part.names) for part in line.missing]) for line in page.context["standing"].conditions]
+    assert told == [
+        (False, [("2 more consents", [])]),
+        (True, []),
+        (False, [("the consent of", ["Nzl"])]),
+        (False, [("the consent of", ["Jpn", "Nzl"])]),
+        (False, [("the notification of", ["Aus", "Nzl"])]),
+        (False, [("the day itself, 2030-01-01", [])]),
+    ]
+    content = " ".join(page.content.decode().split())
+    assert "Still missing: the consent of Jpn, Nzl." in content
+    assert "Article 9" in content
+
+
+def test_what_the_address_says_besides_the_day_is_kept(client, treaty):
+    content = client.get(f"{change(treaty)}?participations-page=1&_changelist_filters=q%3Da%22b").content.decode()
+
+    assert '<input type="hidden" name="participations-page" value="1">' in content
+    assert '<input type="hidden" name="_changelist_filters" value="q=a&quot;b">' in content
+    assert '<input type="hidden" name="on"' not in content
+
+
+def test_another_day_in_the_address_does_not_stand_in_the_way_of_saving(analyst, signed_in, treaty):
+    client, address = signed_in(analyst), f"{change(treaty)}?on=soon"
+
+    answer = client.post(address, typed(client.get(address)) | {"title": "Renamed"})
+
+    treaty.refresh_from_db()
+    assert answer.status_code == 302
+    assert treaty.title == "Renamed"
+
+
+def test_a_refused_form_keeps_the_panel_and_its_day(analyst, signed_in, treaty):
+    client, address = signed_in(analyst), f"{change(treaty)}?on=2020-06-01"
+
+    refused = client.post(address, typed(client.get(address)) | {"expires_on": "soon", "summary": "typed with care"})
+
+    assert refused.context["standing"].text.code == "signed"
+    assert b"typed with care" in refused.content
+
+
+def test_it_is_seen_by_all_who_may_view_the_agreement_and_by_nobody_else(everybody, signed_in, treaty):
+    draft = make_agreement(publication="draft")
+
+    for role, user in everybody.items():
+        assert panel(signed_in(user), treaty) is not None, role
+    assert signed_in(everybody["reader"]).get(change(draft)).status_code == 302
+
+
+def test_a_new_agreement_has_none(analyst, signed_in):
+    assert "standing" not in signed_in(analyst).get("/admin/agreements/agreement/add/").context
+
+
+def test_it_has_no_script_and_no_style_of_its_own_in_the_page(client, treaty):
+    content = client.get(change(treaty)).content.decode()
+    part = content[content.index('id="standing"') : content.index("</section>", content.index('id="standing"'))]
+
+    assert "<script" not in part
+    assert "style=" not in part
+    assert " on" not in part.replace(" on the day", "").replace(" on 20", "").split("data-part")[1].split(">")[0]
+
+
+def many(count: int) -> Agreement:
+    """So many parties that signed, consented and joined each other, with a source each."""
+    agreement = make_agreement(legal_force="binding")
+    for i in range(count):
+        Participation.objects.create(agreement=agreement, party=make_party(f"X{i}"), role="party")
+        act(agreement, "signature", f"X{i}", "2020-01-01")
+        act(agreement, "ratification", f"X{i}", "2021-01")
+        act(agreement, "entry_into_force_for_party", f"X{i}", "2019-01-01", counterparty=make_party("AUS"), source=make_source())
+        ask(agreement, "named_parties", f"X{i}", "AUS")
+    return agreement
+
+
+@pytest.mark.parametrize("role", ["reader", "analyst"])
+def test_the_page_costs_the_same_number_of_queries_whatever_was_done(role, everybody, signed_in):
+    client, costs = signed_in(everybody[role]), []
+
+    for count in (1, 3, 40):  # the first time, Django asks for what it keeps in mind
+        agreement = many(count)
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(change(agreement)).status_code == 200
+        costs.append(len(queries))
+
+    print(role, costs)
+    assert costs[1] == costs[2] <= 65
+
+
+def test_many_acts_are_told_in_part_with_the_way_to_the_rest(client):
+    agreement = make_agreement(legal_force="binding")
+    for i in range(12):
+        act(agreement, "signature", f"X{i}", "2020-01-01")
+    ask(agreement, "all_signatories")
+
+    page = client.get(change(agreement))
+
+    assert (len(page.context["standing"].text.actions), page.context["standing"].text.more) == (8, 4)
+    content = " ".join(page.content.decode().split())
+    assert f'treatyaction/?agreement={agreement.pk}">and 4 more</a>' in content
+    assert "<summary>the consent of 12 parties</summary>" in content

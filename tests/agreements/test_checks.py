@@ -1,0 +1,626 @@
+"""Each rule about what was agreed: what it finds, and what it leaves alone although it looks alike."""
+
+from datetime import date
+from random import Random
+
+import pytest
+from django.db import connection
+
+from agreements.acts import texts
+from agreements.checks.sources import says
+from agreements.checks.standings import against_standing, own_acts
+from agreements.models import AgreementRelation, Citation, FactCheck, Participation
+from agreements.standing import text_standing
+from policytracker.records import acting
+from tests.look import TODAY, found, look, sentence
+from tests.make import (
+    make_action,
+    make_agreement,
+    make_commitment,
+    make_component,
+    make_condition,
+    make_indicator,
+    make_measurement,
+    make_outcome,
+    make_party,
+    make_source,
+)
+
+pytestmark = pytest.mark.django_db
+
+# Of which standings each status is right, as the issue has it.
+AGREES = {
+    "proposed": {"announced"},
+    "under_negotiation": {"announced"},
+    "announced": {"announced"},
+    "adopted": {"adopted"},
+    "signed": {"signed"},
+    "provisionally_applied": {"provisionally_applied"},
+    "in_force": {"in_force"},
+    "operative": {"operative", "in_force"},
+    "suspended": {"suspended"},
+    "expired": {"terminated"},
+    "terminated": {"terminated"},
+    "lapsed": {"announced", "adopted", "signed", "provisionally_applied"},
+    "unknown": {"unknown"},
+}
+
+
+def treaty(status="in_force", **fields):
+    return make_agreement(**{"legal_force": "binding", "status": status} | fields)
+
+
+def supersede(old, new):
+    return AgreementRelation.objects.create(from_agreement=new, kind="supersedes", to_agreement=old)
+
+
+# ---- agreements against their acts
+
+
+@pytest.mark.parametrize(
+    ("status", "acts", "finds"),
+    [
+        ("in_force", [("entry_into_force", "2020")], False),
+        ("in_force", [("signature", "2020")], True),
+        ("in_force", [("entry_into_force", "2027")], False),  # no act by now, so nothing is known
+        ("signed", [("signature", "2020")], False),
+        ("signed", [("entry_into_force", "2020")], True),
+        ("in_force", [("entry_into_force", "2020"), ("termination", "2022")], True),
+        ("terminated", [("entry_into_force", "2020"), ("termination", "2022")], False),
+        ("expired", [("entry_into_force", "2020"), ("termination", "2022")], False),
+        ("in_force", [("entry_into_force", "2020"), ("suspension", "2022")], True),
+        ("suspended", [("entry_into_force", "2020"), ("suspension", "2022")], False),
+        ("in_force", [("entry_into_force", "2020"), ("suspension", "2022"), ("resumption", "2023")], False),
+        ("lapsed", [("signature", "2020")], False),
+        ("lapsed", [("entry_into_force", "2020")], True),
+        ("unknown", [("signature", "2020")], True),
+        ("announced", [("announcement", "2020")], False),
+        ("proposed", [("announcement", "2020")], False),
+        ("signed", [], False),
+    ],
+)
+def test_a_status_that_differs_from_what_was_done_is_found(status, acts, finds):
+    agreement = treaty(status)
+    for kind, day in acts:
+        make_action(agreement, kind, acted_on=day)
+
+    assert found("status_differs_from_standing") == ({agreement} if finds else set())
+
+
+def test_a_mixed_text_in_force_may_be_called_operative():
+    mixed = treaty("operative", legal_force="mixed")
+    plain = treaty("operative", legal_force="non_binding")
+    make_action(mixed, "entry_into_force", acted_on="2020")
+    make_action(plain, "announcement", acted_on="2020")
+
+    assert found("status_differs_from_standing") == {plain}
+
+
+def test_a_text_past_its_term_is_in_force_no_longer():
+    treaty("expired", expires_on="2025")
+    treaty("in_force", expires_on="2026")
+    over = treaty("in_force", expires_on="2025")
+    for agreement in type(over).objects.all():
+        make_action(agreement, "entry_into_force", acted_on="2020")
+
+    assert found("status_differs_from_standing") == {over}
+
+
+def test_what_is_superseded_may_stand_anywhere():
+    old, new = treaty("superseded"), treaty()
+    supersede(old, new)
+    make_action(old, "signature", acted_on="2020")
+
+    assert found("status_differs_from_standing") == set()
+
+
+def test_no_difference_is_lost_to_the_shortcut_that_needs_no_computation():
+    random = Random(4)
+    parties = [make_party(code) for code in ("AUS", "JPN")]
+    days = ["", "2019", "2020-06", "2024-05-05", "2026-01-15", "2026-01-16", "2026", "2027"]
+    kinds = [
+        *("signature", "entry_into_force", "entry_into_force_for_party", "provisional_application", "termination", "suspension"),
+        *("resumption", "start_of_operation", "announcement", "adoption", "deposit"),
+    ]
+    for number in range(500):
+        force = random.choice(["binding", "non_binding", "mixed", "undetermined"])
+        statuses = {"in_force": {"binding", "mixed"}, "provisionally_applied": {"binding", "mixed"}, "operative": {"non_binding", "mixed"}}
+        common = ["in_force", "signed", "operative"] * 4
+        status = random.choice([s for s in [*AGREES, *common] if force in statuses.get(s, {force})])
+        term = random.choice(["", "", "", "2025", "2026", "2030"])
+        agreement = make_agreement(slug=f"a{number}", status=status, legal_force=force, expires_on=term)
+        for kind in set(random.choices(kinds, k=random.randrange(4))):
+            party = random.choice([None, *parties]) if kind != "entry_into_force_for_party" else parties[0]
+            make_action(agreement, kind, party, random.choice(days), effective_on=random.choice(["", "", *days]))
+
+    every = {agreement.pk: agreement for agreement in type(agreement).objects.all()}
+    differing = {
+        every[pk]
+        for pk, text in texts(every).items()
+        if (code := text_standing(text, TODAY).code) != "unknown" and code not in AGREES[every[pk].status]
+    }
+    assert len(differing) > 50
+    assert found("status_differs_from_standing") == differing
+
+
+def test_a_text_whose_conditions_are_met_should_be_in_force():
+    signed, waiting, done = (treaty("signed") for _ in range(3))
+    for agreement in (signed, waiting, done):
+        make_condition(agreement, "number_of_consents", number=2)
+        make_action(agreement, "ratification", make_party("AUS"), "2024-01-01")
+    for agreement in (signed, done):
+        make_action(agreement, "ratification", make_party("JPN"), "2025-02-03")
+    make_action(done, "entry_into_force", acted_on="2025-02-03")
+
+    assert found("conditions_met_not_in_force") == {signed}
+    assert "2025-02-03" in sentence("conditions_met_not_in_force")
+
+
+def test_one_condition_that_is_not_met_keeps_a_text_waiting():
+    agreement = treaty("signed")
+    make_action(agreement, "ratification", make_party("AUS"), "2024-01-01")
+    make_condition(agreement, "number_of_consents", number=1)
+    make_condition(agreement, "on_date", fixed_on="2030")
+
+    assert found("conditions_met_not_in_force") == set()
+
+
+def test_a_text_in_force_should_say_since_when():
+    undated, dated, by_party = treaty(), treaty(), treaty()
+    treaty("signed")
+    make_action(undated, "entry_into_force")
+    make_action(dated, "entry_into_force", effective_on="2020")
+    make_action(by_party, "entry_into_force_for_party", make_party(), "2020")
+
+    assert found("in_force_without_date") == {undated}
+
+
+@pytest.mark.parametrize(
+    ("successor", "finds"),
+    [
+        ({}, False),
+        ({"status": "unknown"}, False),
+        ({"publication": "draft"}, True),
+        ({"publication": "archived"}, True),
+        ({"status": "lapsed"}, True),
+        ({"status": "terminated"}, True),
+    ],
+)
+def test_a_superseded_text_has_a_successor_that_stands(successor, finds):
+    old, new = treaty("superseded"), treaty(**{"publication": "published"} | successor)
+    with acting(door="data set"):
+        supersede(old, new)
+
+    assert found("superseded_without_successor") == ({old} if finds else set())
+
+
+def test_one_successor_that_stands_is_enough_and_a_draft_may_rest_on_a_draft():
+    old, draft = treaty("superseded"), treaty("superseded", publication="draft")
+    supersede(old, treaty("lapsed"))
+    supersede(old, treaty())
+    supersede(draft, treaty(publication="draft"))
+
+    assert found("superseded_without_successor") == set()
+
+
+def test_two_texts_of_which_one_supersedes_the_other_are_not_both_alive():
+    old, other, new = treaty(), treaty("signed"), treaty(slug="new")
+    supersede(old, new)
+    supersede(other, new)
+
+    assert found("superseded_and_alive") == {old}
+    assert "new, which supersedes it" in sentence("superseded_and_alive")
+
+
+# ---- roles
+
+
+def role(agreement, code, role, **fields):
+    return Participation.objects.create(agreement=agreement, party=make_party(code), role=role, **fields)
+
+
+def test_a_party_is_bound_and_a_signatory_is_not():
+    agreement = treaty()
+    make_action(agreement, "entry_into_force", acted_on="2020")
+    for code in ("AUS", "CAN"):
+        make_action(agreement, "ratification", make_party(code), "2019")
+    for code in ("JPN", "USA"):
+        make_action(agreement, "signature", make_party(code), "2019")
+    role(agreement, "AUS", "party")
+    role(agreement, "JPN", "signatory")
+    bound, unbound = role(agreement, "CAN", "signatory"), role(agreement, "USA", "party")
+    role(agreement, "USA", "depositary")
+
+    assert found("role_against_standing") == {bound, unbound}
+
+
+def test_a_spell_that_is_over_says_nothing_of_today():
+    agreement = treaty()
+    make_action(agreement, "entry_into_force", acted_on="2020")
+    make_action(agreement, "accession", make_party("USA"), "2019")
+    make_action(agreement, "withdrawal_effect", make_party("USA"), "2022")
+    role(agreement, "USA", "party", since="2020", until="2022")
+    role(agreement, "USA", "former_party", since="2022")
+    still = role(agreement, "USA", "party", since="2023")
+    role(agreement, "USA", "signatory", since="2030")
+
+    assert found("role_against_standing") == {still}
+
+
+def test_a_source_may_call_those_who_take_part_in_a_non_binding_text_its_parties():
+    agreement, binding = treaty("operative", legal_force="non_binding"), treaty()
+    for text in (agreement, binding):
+        make_action(text, "signature", make_party("AUS"), "2020")
+    role(agreement, "AUS", "party")
+    former = role(agreement, "AUS", "former_party")
+    wrong = role(binding, "AUS", "party")
+
+    assert found("role_against_standing") == {former, wrong}
+
+
+def test_the_other_side_of_a_pair_in_force_is_a_party():
+    agreement = treaty()
+    make_action(agreement, "signature", make_party("JPN"), "2020")
+    make_action(agreement, "signature", make_party("CAN"), "2020")
+    make_action(agreement, "entry_into_force_for_party", make_party("GBR"), "2024-12-15", counterparty=make_party("JPN"))
+    role(agreement, "JPN", "party")
+    outside = role(agreement, "CAN", "party")
+
+    assert found("role_against_standing") == {outside}
+
+
+def test_a_party_has_done_something_to_be_one():
+    agreement, protocol = treaty(), treaty()
+    AgreementRelation.objects.create(from_agreement=protocol, kind="accession_to", to_agreement=agreement)
+    make_action(agreement, "signature", make_party("AUS"), "2020")
+    make_action(protocol, "accession", make_party("GBR"), "2020")
+    role(agreement, "AUS", "party")
+    role(agreement, "GBR", "party")
+    role(agreement, "NZL", "observer")
+    idle = role(agreement, "JPN", "party")
+
+    assert found("party_without_action") == {idle}
+
+
+def test_no_role_is_lost_to_the_shortcut_that_needs_no_computation():
+    random = Random(5)
+    days = ["", "2019", "2020-06", "2024-05-05", "2026-01-15", "2026-01-16", "2026", "2027"]
+    kinds = [
+        *("signature", "definitive_signature", "ratification", "deposit", "entry_into_force_for_party", "provisional_application"),
+        *("start_of_operation", "withdrawal_notice", "withdrawal_effect", "suspension", "consent_withdrawal", "announcement"),
+    ]
+    for _ in range(250):
+        force = random.choice(["binding", "non_binding", "mixed", "undetermined"])
+        agreement = make_agreement(legal_force=force, expires_on=random.choice(["", "", "", "2025", "2030"]))
+        for code in ("AUS", "JPN"):
+            for kind in set(random.choices(kinds[:6] if random.random() < 0.7 else kinds, k=random.randrange(4))):
+                if force != "non_binding" or kind not in ("definitive_signature", "ratification"):
+                    make_action(agreement, kind, make_party(code), random.choice(days), effective_on=random.choice(["", "", "", *days]))
+            role(agreement, code, random.choice(["party", "party", "signatory", "former_party"]))
+        for kind in set(
+            random.choices(["entry_into_force", "entry_into_force", "termination", "suspension"], k=random.choice([0, 1, 1, 2]))
+        ):
+            make_action(agreement, kind, None, random.choice(days))
+
+    judged = {spell for spell, _ in against_standing(Participation.objects.filter(own_acts()), look())}
+    assert len(judged) > 50
+    assert found("role_against_standing") == judged
+
+
+# ---- acts
+
+
+@pytest.mark.parametrize(
+    ("acted", "effective", "finds"),
+    [
+        ("2025-10-20", "2025-10-19", True),
+        ("2025-10-20", "2024", True),
+        ("2025-10-20", "2025-10-20", False),
+        ("2025-10-20", "2025", False),
+        ("2025", "2025-01-01", False),
+        ("2025-10-20", "", False),
+        ("", "2025", False),
+    ],
+)
+def test_an_effect_surely_before_its_act_is_found(acted, effective, finds):
+    action = make_action(treaty(), "succession", make_party(), acted, effective_on=effective)
+
+    assert found("effect_before_act") == ({action} if finds else set())
+
+
+def test_a_consent_without_a_day_counts_for_nothing():
+    agreement = treaty()
+    undated = make_action(agreement, "ratification", make_party("AUS"))
+    make_action(agreement, "ratification", make_party("JPN"), effective_on="2020")
+    make_action(agreement, "declaration", make_party("AUS"))
+
+    assert found("undated_consent") == {undated}
+
+
+def test_an_act_that_moves_a_text_has_a_day():
+    agreement = treaty()
+    undated = make_action(agreement, "entry_into_force")
+    make_action(agreement, "termination", acted_on="2020")
+    make_action(agreement, "reaffirmation")
+
+    assert found("undated_act") == {undated}
+
+
+def test_an_act_is_not_done_on_a_day_to_come_but_may_have_its_effect_then():
+    agreement = treaty()
+    make_action(agreement, "withdrawal_notice", make_party("AUS"), "2026-01-15", effective_on="2027-01-15")
+    make_action(agreement, "withdrawal_notice", make_party("JPN"), "2026")
+    early = make_action(agreement, "withdrawal_notice", make_party("USA"), "2026-01-16")
+
+    assert found("act_in_the_future") == {early}
+
+
+def test_a_party_acts_while_it_lives():
+    agreement, union = treaty(), make_party("SUN", name="Soviet Union", since="1922", until="1991-12-26")
+    make_action(agreement, "signature", union, "1991")
+    make_action(agreement, "ratification", union, "1922-12")
+    late = make_action(agreement, "accession", union, "1991-12-26")
+    early = make_action(agreement, "acceptance", union, "1921")
+
+    assert found("act_outside_a_partys_life") == {late, early}
+
+
+def test_whoever_consents_is_a_participant():
+    agreement = treaty()
+    role(agreement, "AUS", "signatory")
+    role(agreement, "CHN", "subject_of_concern")
+    make_action(agreement, "signature", make_party("AUS"), "2020")
+    make_action(agreement, "reaffirmation", make_party("JPN"), "2020")
+    listed = make_action(agreement, "signature", make_party("CHN"), "2020")
+    first = make_action(agreement, "signature", make_party("USA"), "2020")
+    make_action(agreement, "ratification", make_party("USA"), "2021")
+
+    assert found("consent_without_participation") == {listed, first}
+
+
+def test_a_withdrawal_is_noticed_before():
+    agreement = treaty()
+    make_action(agreement, "withdrawal_notice", make_party("AUS"), "2020")
+    make_action(agreement, "withdrawal_effect", make_party("AUS"), "2021")
+    sudden = make_action(agreement, "withdrawal_effect", make_party("USA"), "2021")
+
+    assert found("withdrawal_without_notice") == {sudden}
+
+
+def test_a_text_is_signed_before_it_is_in_force():
+    early, right, joined = treaty(), treaty(), treaty()
+    make_action(early, "signature", make_party("AUS"), "2021-02")
+    make_action(right, "signature", make_party("AUS"), "2020")
+    make_action(right, "signature", make_party("JPN"), "2024")
+    make_action(joined, "accession", make_party("AUS"), "2024")  # of its first parties nothing is recorded
+    forces = [make_action(agreement, "entry_into_force", acted_on="2021-01") for agreement in (early, right, joined)]
+
+    assert found("in_force_before_signature") == {forces[0]}
+
+
+# ---- components
+
+
+def test_a_component_past_its_due_day_of_which_nobody_says_how_it_stands():
+    agreement = treaty()
+    late = [make_component(agreement, due_on="2025", status=status) for status in ("unknown", "planned")]
+    make_component(agreement, due_on="2025", status="active")
+    make_component(agreement, due_on="2026-01-15", status="unknown")
+    make_component(agreement, status="unknown")
+
+    assert found("overdue_not_assessed") == set(late)
+    assert found("overdue_not_assessed", on=date(2025, 12, 31)) == set()
+
+
+def test_somebody_leads_a_component_or_pays_for_it():
+    agreement = treaty()
+    led, paid, nobodys, unpaid = (make_component(agreement) for _ in range(4))
+    make_component(agreement, status="cancelled")
+    led.lead_parties.set([make_party()])
+    make_commitment(agreement, component=paid, payer=make_party())
+    make_commitment(agreement, component=unpaid)
+
+    assert found("component_without_parties") == {nobodys, unpaid}
+
+
+def test_a_relative_due_day_follows_its_anchor():
+    agreement = treaty()
+    make_action(agreement, "signature", acted_on="2025-10-20")
+    right, wrong = (make_component(agreement, due_anchor="signature", due_offset="P6M") for _ in range(2))
+    make_component(agreement, due_anchor="entry_into_force", due_offset="P1Y")
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; ALTER TABLE agreements_component DISABLE TRIGGER USER")
+        cursor.execute("UPDATE agreements_component SET due_on = '2026-04-21' WHERE id = %s", [wrong.pk])
+        cursor.execute("ALTER TABLE agreements_component ENABLE TRIGGER USER; SET CONSTRAINTS ALL DEFERRED")
+
+    right.refresh_from_db()
+    assert right.due_on == "2026-04-20"
+    assert found("broken_relative_deadline") == {wrong}
+
+
+def test_a_deadline_that_stays_open_because_its_anchor_is_vague():
+    vague, exact, unsigned = treaty(), treaty(), treaty()
+    make_action(vague, "signature", acted_on="2025-10")
+    make_action(exact, "signature", acted_on="2025-10-20")
+    open_ended, *_ = [make_component(a, due_anchor="signature", due_offset="P6M") for a in (vague, exact, unsigned)]
+    make_component(vague, due_on="2026")
+
+    assert found("anchor_not_to_the_day") == {open_ended}
+    assert "2025-10" in sentence("anchor_not_to_the_day")
+
+
+def test_nothing_is_due_before_anybody_signed():
+    agreement = treaty()
+    make_action(agreement, "signature", make_party("AUS"), "2025-10-20")
+    make_action(agreement, "signature", make_party("JPN"), "2026-01-01")
+    early = make_component(agreement, due_on="2025-09")
+    make_component(agreement, due_on="2025-11")
+    make_component(agreement)
+    make_component(treaty(), due_on="2000")
+
+    assert found("deadline_before_signature") == {early}
+
+
+def test_a_component_begins_before_it_is_due():
+    agreement = treaty()
+    make_component(agreement, starts_on="2025", due_on="2025")
+    wrong = make_component(agreement, starts_on="2026-01", due_on="2025")
+
+    assert found("begins_after_it_is_due") == {wrong}
+
+
+def test_what_has_a_day_of_completion_is_completed():
+    agreement = treaty()
+    wrong = make_component(agreement, completed_on="2025", status="active")
+    make_component(agreement, completed_on="2026", status="active")  # the day may be yet to come
+    make_component(agreement, completed_on="2025", status="completed")
+    undated = make_component(agreement, status="completed")
+
+    assert found("completed_day_without_status") == {wrong}
+    assert found("completed_without_date") == {undated}
+
+
+# ---- figures
+
+
+def test_figures_that_disagree_are_told_side_by_side():
+    agreement, other = treaty(), treaty()
+    first = make_commitment(agreement, amount=1_000_000, currency="USD", bound="at_least", payer=make_party(name="Australia"))
+    make_commitment(agreement, amount="2500000.50", currency="AUD", instead_of=first)
+    make_commitment(other)
+
+    assert found("disputed_figures") == {agreement}
+    assert "exactly AUD 2,500,000.50 instead of at least USD 1,000,000 by Australia" in sentence("disputed_figures")
+
+
+def test_a_target_whose_day_has_passed_is_measured():
+    outcome = make_outcome(treaty())
+    missed, measured = (make_indicator(outcome, target_on="2025") for _ in range(2))
+    make_indicator(outcome, target_on="2026")
+    make_indicator(outcome)
+    make_measurement(missed, "2024-12")
+    make_measurement(measured, "2025-06")
+
+    assert found("target_without_measurement") == {missed}
+
+
+# ---- sources
+
+
+def test_facts_carry_their_source():
+    source, agreement, cited = make_source(), treaty(), treaty()
+    Citation.objects.create(source=source, agreement=cited)
+    action = make_action(agreement, acted_on="2020")
+    make_action(agreement, "adoption", acted_on="2020", source=source)
+    condition, commitment = make_condition(agreement), make_commitment(agreement)
+    measurement = make_measurement(make_indicator(make_outcome(agreement)))
+
+    assert found("no_source") == {agreement, action, condition, commitment, measurement}
+
+
+def test_a_source_in_the_archive_still_says_what_it_says():
+    source, agreement = make_source(), treaty()
+    action = make_action(agreement, acted_on="2020", source=source)
+    with acting(reason="test"):
+        type(source).objects.filter(pk=source.pk).update(publication="archived")
+
+    assert action not in found("no_source")
+
+
+def test_what_is_published_rests_on_published_sources():
+    draft = make_source(publication="draft")
+    agreement, unpublished = treaty(), treaty(publication="draft")
+    citation = Citation.objects.create(source=draft, agreement=agreement)
+    action = make_action(agreement, acted_on="2020", source=draft)
+    make_action(unpublished, acted_on="2020", source=draft)
+    make_action(agreement, "adoption", acted_on="2020", source=make_source())
+
+    assert found("source_is_a_draft") == {citation, action}
+
+
+TEXT = "“The Participants intend to cooperate” — so the  statement says.\n It’s about rare\u00adearths and critical minerals. " * 5
+
+
+@pytest.mark.parametrize(
+    ("quote", "true"),
+    [
+        ("The Participants intend to cooperate", True),
+        ('"the participants intend to cooperate" - so the statement says', True),
+        ("It's about rareearths", True),
+        ("The Participants intend … critical minerals.", True),
+        ("The Participants intend [...] it’s about", True),
+        ("critical minerals [and more]", False),
+        ("The Participants are bound to cooperate", False),
+        ("critical minerals … of no such thing", False),
+    ],
+)
+def test_a_quote_stands_in_its_source_whatever_its_marks(quote, true):
+    source, agreement = make_source(notes=TEXT), treaty()
+    citation = Citation.objects.create(source=source, agreement=agreement, quote=quote)
+
+    assert found("quote_not_in_source") == (set() if true else {citation})
+
+
+def test_what_is_left_out_of_a_quote_keeps_its_order():
+    assert says("one two three", "One … three")
+    assert not says("one two three", "Three … one")
+
+
+def test_remarks_on_a_source_are_not_its_text():
+    source = make_source(notes="Copy of the statement on another site.")
+    Citation.objects.create(source=source, agreement=treaty(), quote="The Participants intend")
+
+    assert found("quote_not_in_source") == set()
+
+
+def test_quotes_are_looked_up_for_every_kind_of_fact():
+    source, agreement = make_source(notes=TEXT), treaty()
+    said = {"source": source, "quote": "Never said"}
+    facts = {
+        Citation.objects.create(agreement=agreement, **said),
+        FactCheck.objects.create(slug="check", statement="x", **said),
+        AgreementRelation.objects.create(from_agreement=agreement, kind="amends", to_agreement=treaty(), **said),
+        make_action(agreement, acted_on="2020", **said),
+        make_condition(agreement, **said),
+        make_commitment(agreement, **said),
+        make_measurement(make_indicator(make_outcome(agreement)), **said),
+    }
+
+    assert found("quote_not_in_source") == facts
+
+
+def test_a_statement_to_be_checked_gets_a_verdict_and_a_wrong_one_its_correction():
+    source = make_source()
+    checks = {
+        name: FactCheck.objects.create(slug=name, source=source, statement=name, verdict=verdict, correction=correction)
+        for name, verdict, correction in [
+            ("open", "unchecked", ""),
+            ("wrong", "incorrect", ""),
+            ("mended", "incorrect", "In June."),
+            ("right", "supported", ""),
+        ]
+    }
+
+    assert found("statement_unchecked") == {checks["open"]}
+    assert found("verdict_without_correction") == {checks["wrong"]}
+
+
+def test_one_address_is_one_source():
+    make_source(slug="first", original_url="https://www.example.org/a/")
+    again = make_source(original_url="http://example.org/a")
+    make_source(original_url="https://example.org/b")
+    make_source()
+    make_source()
+
+    assert found("duplicate_sources") == {again}
+    assert sentence("duplicate_sources") == "first has the same address."
+
+
+def test_one_name_is_one_party():
+    make_party("CIV", name="Côte d’Ivoire", aliases=["Ivory Coast"])
+    again = make_party("IVC", name="The Ivory-Coast")
+    accents = make_party("CDI", name="COTE D'IVOIRE")
+    make_party("COG", name="Congo")
+    make_party("COD", name="Democratic Republic of the Congo", aliases=["DR Congo"])
+
+    assert found("near_duplicate_parties") == {again, accents}

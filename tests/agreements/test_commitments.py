@@ -1,0 +1,289 @@
+"""Money, indicators and what was measured: each rule in the database, by its name, and through the API, by its field."""
+
+import json
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError
+from django.db.models import ProtectedError
+
+from agreements.models import Commitment
+from policytracker.records import acting
+from tests.make import make_commitment, make_component, make_indicator, make_measurement, make_outcome, make_party, make_source, settled
+
+pytestmark = pytest.mark.django_db
+BODY = {"agreement": "aukus", "stage": "announced", "amount": "1.50", "currency": "AUD"}
+
+
+def breaks(rule, act):
+    """The act is refused by the database, under the name of the rule."""
+    with pytest.raises(IntegrityError) as caught, acting():
+        act()
+    assert caught.value.__cause__.diag.constraint_name == rule, caught.value
+
+
+def change(record, **fields):
+    return lambda: type(record).objects.filter(pk=record.pk).update(**fields)
+
+
+def refused(response, *fields):
+    assert response.status_code == 400, (response.status_code, response.content)
+    assert list(response.json()) == list(fields), response.content
+    return response.json()
+
+
+def closed(response, code):
+    assert (response.status_code, response.json()["code"]) == (409, code), response.content
+
+
+# ---- sums
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "-1", "-0.01", '"-5"', '"NaN"', '"Infinity"', '"-Infinity"', '"sNaN"', "NaN", "Infinity", "-Infinity", "1e400", '"1e400"', "1e30",
+        '"1e30"', "1.005", '"0.001"', "1234567890123456789", '"9999999999999999999"', '"1,000"', '"5 AUD"', '"٣"', '"0x10"', '"1_000"',
+        "true", "[]", "{}", '"' + "9" * 10_000 + '"', "9" * 4000, "null", '""', '" "',
+    ],
+    ids=lambda raw: raw[:12],
+)  # fmt: skip
+def test_what_is_no_sum_of_money_is_refused(world, as_analyst, raw):
+    for method, address in (("POST", "commitments/"), ("PATCH", f"commitments/{world.figure.uid}/")):
+        body = json.dumps(BODY | {"amount": "here"}).replace('"here"', raw)
+        response = as_analyst.generic(method, address, body, content_type="application/json")
+        assert response.status_code == 400, (response.status_code, response.content)
+        assert list(response.json()) in (["amount"], ["non_field_errors"]), response.content  # NaN is no JSON at all
+    assert Commitment.objects.get().amount == world.figure.amount
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("0", "0.00"), (5, "5.00"), ("999999999999999999.99", "999999999999999999.99"), (0.5, "0.50"), ("1e3", "1000.00"), ("1.5", "1.50")],
+)
+def test_a_sum_of_money_is_told_to_the_cent_as_a_text(world, as_analyst, given, kept):
+    made = as_analyst.post("commitments/", BODY | {"amount": given})
+
+    assert made.status_code == 201, made.content
+    assert made.json()["amount"] == kept
+    assert as_analyst.keys("commitments/", amount=kept, agreement="aukus", amount__from=kept, amount__to=kept) == [made.json()["uid"]]
+
+
+def test_a_sum_is_not_below_zero_in_the_database(world):
+    breaks("commitment_is_not_below_zero", change(world.figure, amount=Decimal("-0.01")))
+
+
+@pytest.mark.parametrize(
+    "currency", ["aud", "XYZ", "AUDX", "AU", "A$", "DEM", "CUR", "REN", "CIE", "036", 36, "ΑUD", "AUD\0", None, "", " ", ["AUD"], True]
+)
+def test_a_sum_is_in_a_currency_of_today(world, as_analyst, currency):
+    refused(as_analyst.post("commitments/", BODY | {"currency": currency}), "currency")
+    refused(as_analyst.patch(f"commitments/{world.figure.uid}/", {"currency": currency}), "currency")
+    if isinstance(currency, str) and len(currency) <= 3:
+        breaks("commitment_currency_is_in_use", change(world.figure, currency=currency.strip()))
+
+
+def test_a_sum_without_a_currency_is_none(world, as_analyst):
+    refused(as_analyst.post("commitments/", {"agreement": "aukus", "stage": "announced", "amount": "5"}), "currency")
+
+
+@pytest.mark.parametrize(
+    "currency", ["AUD", "USD", "EUR", "GBP", "JPY", "CNY", "INR", "CAD", "CHF", "KRW", "XDR", "ZWG", "XCG", "SLE", "VED"]
+)
+def test_the_codes_of_iso_4217_are_taken(world, as_analyst, currency):
+    assert as_analyst.post("commitments/", BODY | {"currency": currency}).json()["currency"] == currency
+
+
+# ---- whose sums
+
+
+def test_a_component_of_a_sum_is_of_its_agreement(world, as_analyst):
+    elsewhere = make_component(world.quad, slug="elsewhere")
+    figure = make_commitment(world.aukus, component=world.part)
+
+    breaks("commitment_component_in_the_same_agreement", change(figure, component=elsewhere))
+    breaks("commitment_component_in_the_same_agreement", change(figure, agreement=world.quad))
+    refused(as_analyst.post("commitments/", BODY | {"component": "elsewhere"}), "component")
+    listed = as_analyst.post("commitments/", [BODY, BODY | {"component": "elsewhere"}])
+    assert list(refused(listed, "errors")["errors"]["1"]) == ["component"]
+    refused(as_analyst.patch(f"commitments/{figure.uid}/", {"agreement": "quad"}), "component")
+
+
+def test_a_component_does_not_leave_the_agreement_of_its_sums(world, as_analyst):
+    figure = make_commitment(world.aukus, component=world.part)
+    settled()
+
+    breaks("component_stays_with_what_hangs_on_it", change(world.part, agreement=world.quad))
+    refused(as_analyst.patch("components/pillar-one/", {"agreement": "quad"}), "agreement")
+
+    change(figure, component=None)()
+    change(world.outcome, component=world.part)()
+    settled()
+    refused(as_analyst.patch("components/pillar-one/", {"agreement": "quad"}), "agreement")
+    with acting():
+        change(world.outcome, agreement=world.quad)()
+        change(world.part, agreement=world.quad)()
+
+
+def test_a_figure_disputes_another_of_its_agreement(world, as_analyst):
+    elsewhere = make_commitment(world.quad)
+    figure = make_commitment(world.aukus, instead_of=world.figure)
+
+    breaks("commitment_disputes_one_of_the_same_agreement", change(figure, instead_of=elsewhere))
+    breaks("commitment_disputes_one_of_the_same_agreement", change(world.figure, agreement=world.quad))
+    refused(as_analyst.post("commitments/", BODY | {"instead_of": str(elsewhere.uid)}), "instead_of")
+    refused(as_analyst.patch(f"commitments/{figure.uid}/", {"agreement": "quad"}), "instead_of")
+    refused(as_analyst.patch(f"commitments/{world.figure.uid}/", {"agreement": "quad"}), "instead_of")
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_no_figure_disputes_itself_by_however_many_steps(world, as_analyst, length):
+    first = last = world.figure
+    for _ in range(length - 1):
+        last = make_commitment(world.aukus, instead_of=last)
+
+    breaks("commitment_does_not_dispute_itself", change(first, instead_of=last))
+    told = refused(as_analyst.patch(f"commitments/{first.uid}/", {"instead_of": str(last.uid)}), "instead_of")
+
+    assert told == {"instead_of": ["A figure cannot dispute, by however many steps, one that disputes it."]}
+
+
+def test_a_figure_that_is_disputed_is_not_deleted(world, as_analyst):
+    figure = make_commitment(world.aukus, instead_of=world.figure, component=world.part, payer=make_party("NEW"))
+
+    closed(as_analyst.delete(f"commitments/{world.figure.uid}/"), "in_use")
+    closed(as_analyst.delete("parties/NEW/"), "in_use")
+    with pytest.raises(ProtectedError):
+        world.part.delete()
+
+    assert as_analyst.delete(f"commitments/{figure.uid}/").status_code == 204
+    assert as_analyst.delete(f"commitments/{world.figure.uid}/").status_code == 204
+
+
+def test_a_hidden_figure_that_is_disputed_is_not_told(world, as_reader, as_analyst):
+    hidden = make_commitment(world.aukus, component=make_component(world.aukus, publication="draft"))
+    figure = make_commitment(world.aukus, instead_of=hidden)
+
+    assert as_reader.get(f"commitments/{hidden.uid}/").status_code == 404
+    assert as_reader.get(f"commitments/{figure.uid}/").json()["instead_of"] is None
+    assert as_analyst.get(f"commitments/{figure.uid}/").json()["instead_of"] == str(hidden.uid)
+    assert as_reader.keys("commitments/", instead_of__empty="false") == []
+
+
+# ---- indicators and measurements
+
+
+def test_an_indicator_is_measured_once_a_day(world, as_analyst):
+    body = {"indicator": "boats", "measured_on": "2025", "value": "2"}
+
+    breaks("measurement_is_recorded_once", lambda: make_measurement(world.indicator))
+    assert refused(as_analyst.post("measurements/", body), "measured_on") == {
+        "measured_on": ["There is a measurement of this day already."]
+    }
+    listed = as_analyst.post("measurements/", [body | {"measured_on": "2024"}] * 2)
+    assert list(refused(listed, "errors")["errors"]) == ["1"]
+    made = as_analyst.post("measurements/", body | {"measured_on": "2025-01-01"}).json()
+    refused(as_analyst.patch(f"measurements/{made['uid']}/", {"measured_on": "2025"}), "measured_on")
+    make_indicator(world.outcome, slug="other")
+    assert as_analyst.post("measurements/", body | {"indicator": "other"}).status_code == 201
+
+
+@pytest.mark.parametrize("nothing", [None, "", " "])
+def test_a_measurement_says_when_it_was_made(world, as_analyst, nothing):
+    at = f"measurements/{world.measurement.uid}/"
+    body = {"indicator": "boats", "value": "2"}
+
+    breaks("measurement_has_a_day", change(world.measurement, measured_on=""))
+    refused(as_analyst.post("measurements/", body), "measured_on")
+    refused(as_analyst.post("measurements/", body | {"measured_on": nothing}), "measured_on")
+    refused(as_analyst.patch(at, {"measured_on": nothing}), "measured_on")
+    refused(as_analyst.put(at, body), "measured_on")
+    refused(as_analyst.put(at, body | {"measured_on": nothing}), "measured_on")
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e400", "1e17", "0.00001", "many", "٣", True, [], None, "", "9" * 5000])
+def test_what_is_no_number_is_no_value(world, as_analyst, value):
+    refused(as_analyst.post("measurements/", {"indicator": "boats", "measured_on": "2020", "value": value}), "value")
+    for name in ("baseline_value", "target_value"):
+        response = as_analyst.patch("indicators/boats/", {name: value})
+        if value in (None, ""):
+            assert response.json()[name] is None
+        else:
+            refused(response, name)
+
+
+def test_a_value_may_be_below_zero_and_of_four_places(world, as_analyst):
+    made = as_analyst.post("measurements/", {"indicator": "boats", "measured_on": "2020", "value": "-0.0001"}).json()
+
+    assert made["value"] == "-0.0001"
+    assert as_analyst.keys("measurements/", value__to=0) == [made["uid"]]
+
+
+def test_what_is_measured_is_not_deleted(world, as_analyst):
+    closed(as_analyst.delete("indicators/boats/"), "in_use")
+    closed(as_analyst.delete("outcomes/safer/"), "in_use")
+
+    for at in (f"measurements/{world.measurement.uid}/", "indicators/boats/", "outcomes/safer/"):
+        assert as_analyst.delete(at).status_code == 204
+
+
+def test_indicators_and_measurements_are_found_by_their_agreement(world, as_reader):
+    other = make_indicator(make_outcome(world.quad), slug="quad-boats")
+    measured = make_measurement(other)
+
+    assert as_reader.keys("indicators/", agreement="aukus") == ["boats"]
+    assert as_reader.keys("indicators/", agreement="quad") == as_reader.keys("indicators/", outcome=other.outcome.slug) == ["quad-boats"]
+    assert (
+        as_reader.keys("measurements/", agreement="quad") == as_reader.keys("measurements/", indicator="quad-boats") == [str(measured.uid)]
+    )
+    assert as_reader.get("measurements/", {"agreement": "none"}).status_code == 400
+
+
+# ---- who reads, and what is closed
+
+
+def test_what_hangs_on_the_archived_is_closed(world, as_analyst):
+    with acting(reason="over"):
+        change(world.aukus, publication="archived")()
+
+    for record, at, fields in (
+        (world.figure, f"commitments/{world.figure.uid}/", {"description": "x"}),
+        (world.measurement, f"measurements/{world.measurement.uid}/", {"note": "x"}),
+        (world.indicator, "indicators/boats/", {"unit": "x"}),
+    ):
+        breaks("closed_record", change(record, **fields))
+        closed(as_analyst.patch(at, fields), "closed_record")
+        if record != world.indicator:
+            breaks("closed_record", lambda record=record: type(record).objects.get(pk=record.pk).delete())
+            closed(as_analyst.delete(at), "closed_record")
+    for address, body in (
+        ("commitments", BODY),
+        ("indicators", {"slug": "new", "outcome": "safer", "name": "New"}),
+        ("measurements", {"indicator": "boats", "measured_on": "2020", "value": "1"}),
+    ):
+        closed(as_analyst.post(f"{address}/", body), "closed_record")
+        assert set(refused(as_analyst.post(f"{address}/", [body]), "errors")["errors"]) == {"0"}
+
+
+def test_a_sum_of_an_archived_component_is_closed(world, as_analyst):
+    figure = make_commitment(world.aukus, component=world.part)
+    with acting(reason="over"):
+        change(world.part, publication="archived")()
+
+    closed(as_analyst.patch(f"commitments/{figure.uid}/", {"description": "x"}), "closed_record")
+    closed(as_analyst.post("commitments/", BODY | {"component": "pillar-one"}), "closed_record")
+    closed(as_analyst.patch(f"commitments/{world.figure.uid}/", {"component": "pillar-one"}), "closed_record")
+    assert as_analyst.post("commitments/", BODY).status_code == 201
+
+
+def test_a_hidden_source_leaves_the_figure_without_its_words(world, as_reader, as_analyst):
+    hidden = make_source(slug="hidden", publication="draft")
+    words = {"source": hidden, "locator": "p. 9", "quote": "thirteen billion"}
+    for at in (
+        f"commitments/{make_commitment(world.aukus, **words).uid}/",
+        f"measurements/{make_measurement(world.indicator, '2020', **words).uid}/",
+    ):
+        seen, whole = as_reader.get(at).json(), as_analyst.get(at).json()
+
+        assert (seen["source"], seen["locator"], seen["quote"]) == (None, "", "")
+        assert (whole["source"], whole["locator"], whole["quote"]) == ("hidden", "p. 9", "thirteen billion")

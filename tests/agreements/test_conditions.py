@@ -1,0 +1,145 @@
+"""What a text asks before it enters into force: what is met on a day, and what is still missing (DESIGN 6)."""
+
+from datetime import date
+
+import pytest
+
+from agreements.conditions import conditions
+from agreements.standing import Action, Condition, Text, text_standing
+from tests.agreements.test_standing import act
+
+
+def asked(kind: str, *actions: Action, on: str, **fields):
+    """The condition as it stands on a day upon a text with these acts."""
+    text = Text(actions=actions, conditions=(Condition("c", kind, **fields),))
+    return conditions(text, date.fromisoformat(on))[0]
+
+
+SIGNED = [act("signature", party, "2024-08-05") for party in ("AUS", "GBR", "USA")]
+
+
+def test_an_exchange_of_notes_is_met_when_every_signatory_has_notified():
+    notes = [act("notification", "AUS", "2024-12-01"), act("notification", "USA", "2025-01-10")]
+    last = act("notification", "GBR", "2025-01-17")
+
+    before = asked("exchange_of_notes", *SIGNED, *notes, last, on="2025-01-16")
+    after = asked("exchange_of_notes", *SIGNED, *notes, last, on="2025-01-17")
+
+    assert (before.met, before.met_on, before.missing.parties) == (False, "", ("GBR",))
+    assert (after.met, after.met_on, after.missing.parties) == (True, "2025-01-17", ())
+
+
+def test_a_condition_that_is_met_puts_nothing_in_force():
+    text = Text(actions=(*SIGNED, *(act("notification", p, "2025-01-17") for p in ("AUS", "GBR", "USA"))), conditions=())
+
+    assert text_standing(text, date(2026, 1, 1)).code == "signed"
+
+
+def test_a_number_of_consents_says_how_many_are_missing():
+    acts = [act("ratification", "AUS", "2016-01-01"), act("accession", "NZL", "2016-03-01"), act("ratification", "GBR", "2016-05-01")]
+
+    assert [asked("number_of_consents", *acts, number=3, on=day).missing.number for day in ("2015-12-31", "2016-01-01", "2016-03-01")] == [
+        3,
+        2,
+        1,
+    ]
+    assert (met := asked("number_of_consents", *acts, number=3, on="2016-05-01")).met and met.met_on == "2016-05-01"
+    assert met.missing.number == 0
+
+
+def test_signatures_are_no_consents():
+    assert asked("number_of_consents", *SIGNED, number=3, on="2026-01-01").missing.number == 3
+
+
+def test_a_consent_counts_from_its_deposit():
+    acts = [act("ratification", "AUS", "2016-01-01"), act("deposit", "AUS", "2016-06-01")]
+
+    assert [asked("number_of_consents", *acts, number=1, on=day).met for day in ("2016-05-31", "2016-06-01")] == [False, True]
+
+
+def test_a_consent_that_was_taken_back_counts_no_more():
+    acts = [
+        act("ratification", "AUS", "2016-01-01"),
+        act("ratification", "GBR", "2016-03-01"),
+        act("consent_withdrawal", "AUS", "2016-02-01"),
+    ]
+
+    assert asked("number_of_consents", *acts, number=2, on="2016-04-01").missing.number == 1
+
+
+def test_an_undated_consent_counts_for_nothing():
+    assert asked("number_of_consents", act("ratification", "AUS"), number=1, on="2026-01-01").missing.number == 1
+
+
+def test_the_delay_begins_when_the_last_consent_counts():
+    acts = [act("ratification", "AUS", "2016-10-05")]
+
+    waiting = asked("number_of_consents", *acts, number=1, delay="P30D", on="2016-11-03")
+    met = asked("number_of_consents", *acts, number=1, delay="P30D", on="2016-11-04")
+
+    assert (waiting.met, waiting.missing.number, waiting.missing.on) == (False, 0, "2016-11-04")
+    assert (met.met, met.met_on) == (True, "2016-11-04")
+
+
+@pytest.mark.parametrize(("signed", "delay", "met_on"), [("2025-08-31", "P6M", "2026-02-28"), ("2025-08", "P1M", "2025-09-01~")])
+def test_a_delay_in_months_ends_on_the_last_day_and_is_about_where_the_day_is_not_known(signed, delay, met_on):
+    assert asked("on_signature", act("signature", acted_on=signed), delay=delay, on="2030-01-01").met_on == met_on
+
+
+def test_a_delay_past_the_calendar_never_ends():
+    assert not asked("on_signature", act("signature", acted_on="2025-01-01"), delay="P9999Y", on="9999-12-31").met
+
+
+def test_named_parties_are_missing_by_name():
+    acts = [act("ratification", "AUS", "2016-01-01"), act("ratification", "NZL", "2016-01-01")]
+
+    found = asked("named_parties", *acts, parties=frozenset(["AUS", "GBR", "USA"]), on="2020-01-01")
+
+    assert (found.met, found.missing.parties) == (False, ("GBR", "USA"))
+
+
+def test_all_signatories_must_have_consented():
+    acts = [*SIGNED, act("ratification", "AUS", "2024-10-01"), act("ratification", "GBR", "2024-11-01")]
+
+    assert asked("all_signatories", *acts, on="2025-01-01").missing.parties == ("USA",)
+    assert asked("all_signatories", *acts, act("ratification", "USA", "2024-12-01"), on="2025-01-01").met_on == "2024-12-01"
+
+
+@pytest.mark.parametrize("kind", ["all_signatories", "exchange_of_notes", "on_signature"])
+def test_without_a_signature_nothing_is_met_by_signatories(kind):
+    assert not asked(kind, act("adoption", acted_on="2024-01-01"), on="2025-01-01").met
+
+
+def test_who_signs_later_is_missing_again_until_the_text_is_in_force():
+    first = [act("definitive_signature", "AUS", "2024-01-01")]
+    second = act("signature", "USA", "2024-02-01")
+    force = act("entry_into_force", acted_on="2024-01-15")
+
+    assert asked("all_signatories", *first, second, on="2024-01-10").met
+    assert asked("all_signatories", *first, second, on="2024-03-01").missing.parties == ("USA",)
+    assert asked("all_signatories", *first, second, force, on="2024-03-01").met_on == "2024-01-01"
+
+
+def test_on_signature_is_met_by_the_first_signature_or_by_all_who_are_named():
+    acts = [act("signature", "AUS", "2024-01-01"), act("signature", "USA", "2024-02-01")]
+    both = frozenset(["AUS", "USA"])
+
+    assert asked("on_signature", *acts, on="2024-01-15").met_on == "2024-01-01"
+    assert asked("on_signature", *acts, parties=both, on="2024-01-15").missing.parties == ("USA",)
+    assert asked("on_signature", *acts, parties=both, on="2024-03-01").met_on == "2024-02-01"
+
+
+def test_on_a_date_is_met_from_that_day():
+    assert [asked("on_date", fixed_on="2030-01-01", on=day).met for day in ("2029-12-31", "2030-01-01")] == [False, True]
+    assert asked("on_date", fixed_on="2030-01-01", on="2029-12-31").missing.on == "2030-01-01"
+    assert asked("on_date", fixed_on="2030", on="2031-01-01").met_on == "2030"
+
+
+def test_leaving_later_unmeets_nothing():
+    acts = [
+        act("ratification", "AUS", "2016-01-01"),
+        act("entry_into_force", acted_on="2016-01-01"),
+        act("withdrawal_effect", "AUS", "2020-01-01"),
+    ]
+
+    assert asked("number_of_consents", *acts, number=1, on="2021-01-01").met_on == "2016-01-01"

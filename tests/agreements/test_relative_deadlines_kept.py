@@ -1,0 +1,290 @@
+"""What becomes of relative deadlines in history, in the archive, in data sets, and where two people act at once (DESIGN 4, 6)."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections
+
+from agreements.models import Agreement, Component, TreatyAction
+from policytracker.dataset import FILES
+from policytracker.models import Change
+from policytracker.records import acting
+from tests.agreements.test_relative_deadlines import SIX_MONTHS, days, due
+from tests.api.client import Api
+from tests.conftest import make_user
+from tests.make import make_action, make_agreement, make_component, make_party
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def pact(db):
+    return make_agreement(slug="pact")
+
+
+@pytest.fixture
+def part(pact):
+    """Due six months after signature."""
+    return make_component(pact, slug="part", **SIX_MONTHS)
+
+
+# ---- what history tells
+
+
+@pytest.fixture
+def analyst_outside(transactional_db, groups):
+    """An analyst whose every request is a transaction of its own."""
+    return Api(make_user("analyst", "analyst"))
+
+
+def versions(api, *addresses):
+    return [api.get(address).json()["version"] for address in addresses]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_agreement_and_its_deadlines_count_once_for_each_move_of_an_anchor(analyst_outside):
+    api, pact = analyst_outside, make_agreement(slug="pact")
+    make_component(pact, slug="part", **SIX_MONTHS)
+    make_component(pact, slug="other", due_anchor="entry_into_force", due_offset="P1D")
+    make_component(pact, slug="plain", due_on="2030")
+    all_of_them = ["agreements/pact/", "components/part/", "components/other/", "components/plain/"]
+    aus, usa = make_party("AUS"), make_party("USA")
+    found = [versions(api, *all_of_them)]
+
+    for body in (
+        {"kind": "announcement", "acted_on": "2025-09-01"},  # moves nothing
+        {"kind": "signature", "party": aus.code, "acted_on": "2025-10-20"},
+        {"kind": "signature", "party": usa.code, "acted_on": "2025-10-19"},  # not the last
+        {"kind": "ratification", "party": usa.code, "acted_on": "2026-01-01"},
+        {"kind": "entry_into_force", "acted_on": "2026-02-01"},
+    ):
+        assert api.post("treaty-actions/", {"agreement": "pact"} | body).status_code == 201
+        found.append(versions(api, *all_of_them))
+
+    assert found == [[1, 1, 1, 1], [1, 1, 1, 1], [2, 2, 1, 1], [2, 2, 1, 1], [2, 2, 1, 1], [3, 2, 2, 1]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_history_tells_why_a_deadline_has_moved(analyst_outside):
+    api, pact = analyst_outside, make_agreement(slug="pact")
+    make_component(pact, slug="part", **SIX_MONTHS)
+    at = (
+        f"treaty-actions/{api.post('treaty-actions/', {'agreement': 'pact', 'kind': 'signature', 'acted_on': '2025-10-20'}).json()['uid']}/"
+    )
+
+    assert api.patch(at, {"acted_on": "2025-10-31"}, HTTP_X_CHANGE_REASON="misread").status_code == 200
+
+    component, agreement, action = (api.list(f"{of}history/")["results"] for of in ("components/part/", "agreements/pact/", at))
+    assert [entry["changes"] for entry in component[:2]] == [
+        {"due_on": {"before": "2026-04-20", "after": "2026-04-30"}},
+        {"due_on": {"before": None, "after": "2026-04-20"}, "original_due_on": {"before": None, "after": "2026-04-20"}},
+    ]
+    assert [(entry["reason"], entry["user"], entry["door"], entry["version"]) for entry in component[:2]] == [
+        ("anchor moved", "analyst", "api", 3),
+        ("anchor moved", "analyst", "api", 2),
+    ]
+    assert [(entry["changes"], entry["reason"]) for entry in agreement[:2]] == [
+        ({"signed_on": {"before": "2025-10-20", "after": "2025-10-31"}}, "misread"),
+        ({"signed_on": {"before": None, "after": "2025-10-20"}}, ""),
+    ]
+    assert action[0]["reason"] == "misread"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_made_in_one_act_begins_at_version_one(analyst_outside):
+    with acting():
+        pact = make_agreement(slug="pact")
+        part = make_component(pact, slug="part", **SIX_MONTHS)
+        make_action(pact, acted_on="2025-10-20")
+        make_action(pact, "entry_into_force", acted_on="2025-10-20")
+
+    now = Agreement.objects.get(pk=pact.pk)
+    assert (now.version, now.signed_on, now.in_force_on) == (1, "2025-10-20", "2025-10-20")
+    assert due(part) == "2026-04-20"
+    assert Change.objects.filter(tbl="agreements_agreement", row_id=pact.pk).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_act_that_is_undone_leaves_every_day_as_it_was(analyst_outside):
+    pact = make_agreement(slug="pact")
+    part = make_component(pact, **SIX_MONTHS)
+
+    with pytest.raises(RuntimeError), acting():
+        make_action(pact, acted_on="2025-10-20")
+        raise RuntimeError
+
+    assert (days(pact), due(part), Component.objects.get(pk=part.pk).version) == (("", ""), "", 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_acts_of_two_people_at_once_both_count(groups):
+    """The signature of one party waits for that of the other, and sees it."""
+    pact, aus, usa = make_agreement(), make_party("AUS"), make_party("USA")
+    part = make_component(pact, **SIX_MONTHS)
+
+    for round_ in range(5):
+        TreatyAction.objects.all().delete()
+        start = Barrier(3)
+
+        def sign(party, on, start=start):
+            try:
+                with acting():
+                    start.wait(timeout=30)
+                    make_action(pact, party=party, acted_on=on)
+            finally:
+                connections.close_all()
+
+        def add(start=start, round_=round_):
+            try:
+                with acting():
+                    start.wait(timeout=30)
+                    return make_component(pact, slug=f"late-{round_}", **SIX_MONTHS)
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(3) as threads:
+            waiting = [threads.submit(sign, aus, "2025-10-20"), threads.submit(sign, usa, "2025-10-31"), threads.submit(add)]
+            *_, late = (one.result(timeout=60) for one in waiting)
+
+        assert (days(pact)[0], due(part), due(late)) == ("2025-10-31", "2026-04-30", "2026-04-30")
+
+
+# ---- what is archived
+
+
+def archive(record):
+    with acting(reason="over"):
+        type(record).objects.filter(pk=record.pk).update(publication="archived")
+
+
+def test_an_archived_component_stays_as_it_is_and_follows_once_it_is_taken_back(part, pact):
+    action = make_action(pact, acted_on="2025-10-20")
+    archive(part)
+
+    TreatyAction.objects.filter(pk=action.pk).update(acted_on="2025-10-31")
+    closed = due(part)
+    with acting(reason="again"):
+        Component.objects.filter(pk=part.pk).update(publication="published")
+
+    assert (closed, due(part)) == ("2026-04-20", "2026-04-30")
+
+
+def test_an_archived_agreement_takes_no_act(part, pact, as_analyst):
+    action = make_action(pact, acted_on="2025-10-20")
+    archive(pact)
+
+    for response in (
+        as_analyst.post("treaty-actions/", {"agreement": "pact", "kind": "signature", "acted_on": "2025-11-01", "place": "x"}),
+        as_analyst.patch(f"treaty-actions/{action.uid}/", {"acted_on": "2025-10-31"}),
+        as_analyst.delete(f"treaty-actions/{action.uid}/"),
+    ):
+        assert (response.status_code, response.json()["code"]) == (409, "closed_record")
+    assert (days(pact)[0], due(part)) == ("2025-10-20", "2026-04-20")
+
+
+# ---- data sets
+
+
+def dumped(folder):
+    call_command("dump_dataset", str(folder), verbosity=0)
+    return {name: (folder / name).read_text() for name in FILES}
+
+
+def edit(folder, slug, **fields):
+    """Say something else of a row of agreements.json."""
+    path = folder / "agreements.json"
+    entries = json.loads(path.read_text())
+    for entry in entries:
+        if entry["fields"].get("slug") == slug or entry["model"] == slug:
+            entry["fields"] |= fields
+    path.write_text(json.dumps(entries))
+
+
+def load(folder, way):
+    if way == "loaddata":
+        call_command("loaddata", *[str(folder / name) for name in FILES], verbosity=0)
+    else:
+        call_command("load_dataset", str(folder), verbosity=0)
+
+
+def everything():
+    return {
+        model._meta.label: list(model.objects.order_by("pk").values())
+        for model in (Agreement, Component, TreatyAction)
+    }  # fmt: skip
+
+
+def empty():
+    with acting(door="data set"):
+        for model in (TreatyAction, Component, Agreement):
+            model.objects.all().delete()
+
+
+@pytest.mark.parametrize("way", ["load_dataset", "loaddata"])
+def test_a_data_set_brings_deadlines_with_their_anchors(part, pact, tmp_path, way):
+    """The files hold the due day and not the days of the agreement, which follow."""
+    open_ended = make_component(pact, slug="open", due_anchor="entry_into_force", due_offset="P1Y")
+    make_action(pact, acted_on="2025-10-20")
+    files = dumped(tmp_path)
+    before = [days(pact), due(part), due(open_ended)]
+    empty()
+
+    load(tmp_path, way)
+
+    pact, part, open_ended = Agreement.objects.get(), Component.objects.get(slug="part"), Component.objects.get(slug="open")
+    assert [days(pact), due(part), due(open_ended)] == before == [("2025-10-20", ""), "2026-04-20", ""]
+    assert (pact.version, part.version, open_ended.version) == (1, 1, 1)
+    assert "signed_on" not in files["agreements.json"].replace("signed_on_", "")
+    changes = Change.objects.count()
+    load(tmp_path, way)
+    assert Change.objects.count() == changes
+    assert dumped(tmp_path) == files
+
+
+@pytest.mark.parametrize("way", ["load_dataset", "loaddata"])
+def test_a_data_set_that_moves_an_anchor_moves_what_is_counted_from_it(part, pact, tmp_path, way):
+    make_action(pact, acted_on="2025-10-20")
+    dumped(tmp_path)
+    edit(tmp_path, "agreements.treatyaction", acted_on="2025-10-31")
+    edit(tmp_path, "part", due_on="2026-04-30")
+
+    load(tmp_path, way)
+
+    assert (days(pact)[0], due(part)) == ("2025-10-31", "2026-04-30")
+    assert Change.objects.filter(tbl="agreements_component", op="update").last().actor["reason"] == "anchor moved"
+
+
+@pytest.mark.parametrize("way", ["load_dataset", "loaddata"])
+def test_a_data_set_does_not_write_another_due_day(part, pact, tmp_path, way):
+    make_action(pact, acted_on="2025-10-20")
+    dumped(tmp_path)
+    edit(tmp_path, "part", due_on="2027-01-01")
+
+    with pytest.raises(CommandError, match="The due day of a relative deadline follows from its anchor"):
+        load(tmp_path, way)
+
+    assert due(part) == "2026-04-20"
+
+
+@pytest.mark.parametrize("way", ["load_dataset", "loaddata"])
+def test_a_data_set_brings_what_is_archived_as_it_was_closed(part, pact, tmp_path, way):
+    action = make_action(pact, acted_on="2025-10-20")
+    archive(part)
+    TreatyAction.objects.filter(pk=action.pk).update(acted_on="2025-10-31")
+    archive(pact)
+    files, there = dumped(tmp_path), everything()
+
+    load(tmp_path, way)
+    assert everything() == there
+    edit(tmp_path, "part", description="Told later.")
+    load(tmp_path, way)
+    assert (due(part), Component.objects.get(pk=part.pk).description) == ("2026-04-20", "Told later.")
+    empty()
+    edit(tmp_path, "part", description="")
+    load(tmp_path, way)
+
+    assert due(Component.objects.get(slug="part")) == "2026-04-20"
+    assert dumped(tmp_path) == files

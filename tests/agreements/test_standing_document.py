@@ -1,0 +1,61 @@
+"""Every example of docs/standing.md is what the register answers."""
+
+import json
+from datetime import date
+
+import pytest
+from django.conf import settings
+
+from agreements.conditions import conditions
+from agreements.standing import PartyStanding, TextStanding, party_standing, text_standing
+from policytracker.edtf import after
+from tests.agreements.test_fixture_standing import TEXTS
+
+DOCUMENT = (settings.BASE_DIR / "docs" / "standing.md").read_text()
+
+
+def rows(*head: str) -> list[list[str]]:
+    """The rows of every table with this head, without the marks of code."""
+    found, inside = [], False
+    for line in DOCUMENT.splitlines():
+        cells = [cell.strip().strip("`*") for cell in line.strip().strip("|").split("|")]
+        if cells == list(head):
+            inside = True
+        elif not line.startswith("|"):
+            inside = False
+        elif inside and not line.startswith("|---"):
+            found.append(cells)
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(("slug", "day", "who", "code", "sentence"), rows("agreement", "on", "who", "standing", "why"))
+def test_an_example_is_what_the_register_answers(slug, day, who, code, sentence):
+    text, on = TEXTS[slug], date.fromisoformat(day)
+
+    found = text_standing(text, on) if who == "text" else party_standing(text, who, on)
+
+    assert (found.code, found.sentence) == (code, sentence)
+
+
+@pytest.mark.parametrize(("slug", "day", "kind", "met", "missing"), rows("agreement", "on", "condition", "met", "missing"))
+def test_a_condition_is_met_or_misses_what_the_document_says(slug, day, kind, met, missing):
+    [found] = [c for c in conditions(TEXTS[slug], date.fromisoformat(day)) if c.condition.kind == kind]
+
+    assert (found.met_on or "no", ", ".join(found.missing.parties)) == (met, missing)
+
+
+@pytest.mark.parametrize(("slug", "anchor", "offset", "due_on"), rows("component", "counted from", "after", "due on"))
+def test_a_relative_deadline_comes_to_the_day_that_the_document_says(slug, anchor, offset, due_on):
+    files = json.loads((settings.BASE_DIR / "fixtures" / "agreements.json").read_text())
+    [part] = [row["fields"] for row in files if row["model"] == "agreements.component" and row["fields"]["slug"] == slug]
+
+    assert (part["due_anchor"], part["due_offset"], part["due_on"]) == (anchor.split()[0], offset, due_on)
+    assert after(date.fromisoformat(anchor.split()[1]), offset).isoformat() == due_on
+
+
+def test_every_standing_is_told_in_the_document():
+    assert {code for code, _ in rows("standing", "since")} == set(TextStanding.values)
+    assert {(code, bound == "yes") for code, bound, _ in rows("standing", "bound?", "since")} == {
+        (code, code in ("bound", "withdrawing", "suspended")) for code in PartyStanding.values
+    }

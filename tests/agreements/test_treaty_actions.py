@@ -1,0 +1,432 @@
+"""Rules of treaty actions and conditions of entry into force: in the database, by their names, and through the API, by field."""
+
+import pytest
+from django.db import IntegrityError
+from django.db.models import ProtectedError
+
+from agreements.models import EntryIntoForceCondition, TreatyAction
+from policytracker.records import acting
+from tests.api.client import Api
+from tests.conftest import make_user
+from tests.make import make_action, make_agreement, make_component, make_condition, make_party, make_source, settled
+
+pytestmark = pytest.mark.django_db
+
+# DOMAIN C5, in its order.
+KINDS = """
+announcement political, reaffirmation political, review_opened political, review_closed political, adoption text, authentication text,
+amendment text, correction text, signature consent, signature_ad_referendum consent, definitive_signature consent, ratification consent,
+acceptance consent, approval consent, accession consent, formal_confirmation consent, succession consent, continued_application consent,
+consent_to_be_bound consent, submission_to_legislature domestic, legislative_approval domestic, deposit delivery, notification delivery,
+registration delivery, start_of_operation force, provisional_application force, entry_into_force force, entry_into_force_for_party force,
+territorial_extension force, reservation statement, reservation_withdrawal statement, declaration statement, objection statement,
+objection_withdrawal statement, consent_withdrawal exit, withdrawal_notice exit, denunciation_notice exit, withdrawal_effect exit,
+notice_revocation exit, suspension exit, resumption force, termination exit
+"""
+GROUP = dict(entry.split() for entry in KINDS.replace("\n", " ").split(", "))
+REFUSED_IF_NOT_BINDING = [kind for kind, group in GROUP.items() if group == "consent" and kind != "signature"]
+STATEMENTS = [kind for kind, group in GROUP.items() if group == "statement"]
+
+
+def breaks(rule, act):
+    """The act is refused by the database, under the name of the rule."""
+    with pytest.raises(IntegrityError) as caught, acting():
+        act()
+    assert caught.value.__cause__.diag.constraint_name == rule, caught.value
+
+
+def change(record, **fields):
+    return lambda: type(record).objects.filter(pk=record.pk).update(**fields)
+
+
+def refused(response, *fields):
+    assert response.status_code == 400, (response.status_code, response.content)
+    assert list(response.json()) == list(fields), response.content
+    return response.json()
+
+
+def closed(response, code):
+    assert (response.status_code, response.json()["code"]) == (409, code), response.content
+
+
+def at(record):
+    return f"{'treaty-actions' if isinstance(record, TreatyAction) else 'entry-into-force-conditions'}/{record.uid}/"
+
+
+# ---- the code list
+
+
+def test_the_kinds_are_those_of_the_domain_in_its_order_with_their_groups(as_reader):
+    told = as_reader.get("choices/").json()
+
+    assert [(code["code"], code["group"]) for code in told["treaty_action.kind"]] == list(GROUP.items())
+    assert len(GROUP) == 42 and len(STATEMENTS) == 5 and len(REFUSED_IF_NOT_BINDING) == 10
+    assert all(set(code) == {"code", "label", "definition", "group"} for code in told["treaty_action.kind"])
+    assert {code["code"] for code in told["treaty_action.kind"] if not code["definition"]} == {
+        "reservation_withdrawal",
+        "objection_withdrawal",
+    }
+    for name, codes in {
+        "commitment.stage": "announced authorised committed disbursed",
+        "commitment.bound": "exactly at_least up_to about",
+        "entry_into_force_condition.kind": (
+            "on_signature on_date number_of_consents all_signatories named_parties exchange_of_notes"
+        ),
+        "indicator.direction": "increase decrease reach",
+    }.items():  # fmt: skip
+        assert [code["code"] for code in told[name]] == codes.split(), name
+        assert all(set(code) == {"code", "label", "definition"} for code in told[name])
+
+
+def test_the_standings_are_told_in_the_order_of_the_design(as_reader):
+    told = as_reader.get("choices/").json()
+
+    assert [code["code"] for code in told["standing.text"]] == (
+        ["announced", "adopted", "signed", "provisionally_applied", "in_force", "operative", "suspended", "terminated", "unknown"]
+    )
+    assert [code["code"] for code in told["standing.party"]] == (
+        [
+            "none",
+            "announced",
+            "signatory",
+            "contracting",
+            "bound",
+            "provisionally_applying",
+            "suspended",
+            "withdrawing",
+            "former_party",
+            "participant",
+        ]
+    )
+
+
+# ---- consent and legal force
+
+
+@pytest.mark.parametrize("kind", GROUP)
+def test_a_text_that_does_not_bind_can_be_signed_and_has_no_other_consent(world, as_analyst, kind):
+    pact = make_agreement(slug="pact", legal_force="non_binding")
+
+    if kind not in REFUSED_IF_NOT_BINDING:
+        assert as_analyst.post("treaty-actions/", {"agreement": "pact", "kind": kind}).status_code == 201
+        return
+    breaks("treaty_action_consent_needs_a_binding_text", lambda: make_action(pact, kind))
+    told = refused(as_analyst.post("treaty-actions/", {"agreement": "pact", "kind": kind}), "kind")
+    assert told == {"kind": ["A non-binding text can be signed, and has no other form of consent."]}
+    listed = as_analyst.post("treaty-actions/", [{"agreement": "pact", "kind": "signature"}, {"agreement": "pact", "kind": kind}])
+    assert refused(listed, "errors")["errors"] == {"1": told}
+    signature = make_action(pact)
+    breaks("treaty_action_consent_needs_a_binding_text", change(signature, kind=kind))
+    refused(as_analyst.patch(at(signature), {"kind": kind}), "kind")
+    for force in ("binding", "mixed", "undetermined"):
+        other = make_agreement(legal_force=force)
+        assert as_analyst.post("treaty-actions/", {"agreement": other.slug, "kind": kind}).status_code == 201
+
+
+def test_a_text_with_consents_does_not_become_non_binding(world, as_analyst):
+    consented, signed = make_agreement(slug="consented"), make_agreement(slug="signed")
+    make_action(consented, "ratification"), make_action(signed, "signature"), make_action(signed, "notification")
+    settled()
+
+    breaks("agreement_with_consents_is_binding", change(consented, legal_force="non_binding"))
+    told = refused(as_analyst.patch("agreements/consented/", {"legal_force": "non_binding"}), "legal_force")
+
+    assert told == {"legal_force": ["It has acts of consent, which a non-binding text has not."]}
+    assert as_analyst.patch("agreements/signed/", {"legal_force": "non_binding"}).status_code == 200
+    assert as_analyst.patch("agreements/consented/", {"legal_force": "mixed"}).status_code == 200
+
+
+def test_a_consent_does_not_move_to_a_text_that_does_not_bind(world, as_analyst):
+    make_agreement(slug="pact", legal_force="non_binding")
+    ratified = make_action(world.aukus, "ratification")
+
+    refused(as_analyst.patch(at(ratified), {"agreement": "pact"}), "kind")
+
+
+def test_consent_and_force_may_change_together_in_one_act(world):
+    pact = make_agreement(legal_force="non_binding")
+
+    with acting():
+        made = make_action(pact, "ratification")
+        change(pact, legal_force="binding")()
+    with acting():
+        change(pact, legal_force="non_binding")()
+        TreatyAction.objects.get(pk=made.pk).delete()
+
+
+# ---- once
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {},
+        {"acted_on": "2025-10-20"},
+        {"party": "AUS", "acted_on": "2025-10-20"},
+        {"party": "AUS"},
+        {"party": "AUS", "counterparty": "GBR"},
+        {"party": "AUS", "acted_on": "2025~", "counterparty": "GBR"},
+    ],
+)
+def test_an_act_is_recorded_once_unless_it_is_a_statement(world, as_analyst, same):
+    body = {"agreement": "quad", "kind": "notification", **same}
+    made = as_analyst.post("treaty-actions/", body)
+    assert made.status_code == 201, made.content
+
+    row = {name: make_party(value) if name in ("party", "counterparty") else value for name, value in same.items()}
+    breaks("treaty_action_is_recorded_once", lambda: make_action(world.quad, "notification", **row))
+    assert refused(as_analyst.post("treaty-actions/", body | {"place": "Elsewhere"}), "kind") == {"kind": ["This act is already recorded."]}
+    assert as_analyst.post("treaty-actions/", body | {"acted_on": "1999"}).status_code == 201
+    assert as_analyst.post("treaty-actions/", body | {"agreement": "aukus"}).status_code == 201
+    for kind in STATEMENTS:
+        for _ in range(2):
+            assert as_analyst.post("treaty-actions/", body | {"kind": kind}).status_code == 201
+        told = as_analyst.keys("treaty-actions/", kind=kind)
+        refused(as_analyst.patch(f"treaty-actions/{told[0]}/", {"kind": "notification"}), "kind")
+
+
+def test_the_same_act_twice_in_one_list_is_refused_at_the_second(world, as_analyst):
+    body = {"agreement": "quad", "kind": "signature", "party": "AUS"}
+
+    told = refused(as_analyst.post("treaty-actions/", [body, body]), "errors")
+
+    assert told["errors"] == {"1": {"kind": ["This act is already recorded."]}}
+    assert not world.quad.actions.exists()
+
+
+# ---- parties, days
+
+
+def test_a_pair_has_two(world, as_analyst):
+    body = {"agreement": "aukus", "kind": "entry_into_force_for_party"}
+    pair = make_action(world.aukus, "entry_into_force_for_party", world.aus, counterparty=world.gbr)
+
+    breaks("treaty_action_pair_has_two", change(pair, counterparty=world.aus))
+    breaks("treaty_action_pair_has_a_party", change(pair, party=None))
+    refused(as_analyst.post("treaty-actions/", body | {"party": "AUS", "counterparty": "AUS"}), "counterparty")
+    refused(as_analyst.post("treaty-actions/", body | {"counterparty": "AUS"}), "party")
+    refused(as_analyst.patch(at(pair), {"counterparty": "AUS"}), "counterparty")
+    refused(as_analyst.patch(at(pair), {"party": None}), "party")
+    assert as_analyst.patch(at(pair), {"party": "GBR", "counterparty": "AUS"}).status_code == 200
+
+
+def test_an_effect_before_the_act_is_taken(world, as_analyst):
+    made = as_analyst.post(
+        "treaty-actions/",
+        {"agreement": "aukus", "kind": "succession", "party": "AUS", "acted_on": "1995-03-01", "effective_on": "1991-06-25"},
+    )
+
+    assert made.status_code == 201, made.content
+
+
+# ---- targets
+
+
+def test_an_act_targets_acts_upon_the_same_text(world, as_analyst):
+    reservation, elsewhere = make_action(world.aukus, "reservation", world.aus), make_action(world.quad, "reservation", world.aus)
+    body = {"agreement": "aukus", "kind": "objection", "party": "GBR"}
+    sentence = {"targets": ["An act targets other acts upon the same agreement."]}
+
+    made = as_analyst.post("treaty-actions/", body | {"targets": [str(reservation.uid)]})
+    for targets in ([str(elsewhere.uid)], [str(reservation.uid), str(elsewhere.uid)]):
+        assert refused(as_analyst.post("treaty-actions/", body | {"targets": targets}), "targets") == sentence
+        listed = as_analyst.post("treaty-actions/", [body, body | {"targets": targets}])
+        assert refused(listed, "errors")["errors"] == {"1": sentence}
+    objection = TreatyAction.objects.get(uid=made.json()["uid"])
+
+    def target(action):
+        objection.targets.add(action)
+        change(objection, note="x")()  # in a test, all is one transaction, in which a link counts its owner once
+
+    breaks("treaty_action_targets_the_same_agreement", lambda: target(elsewhere))
+    breaks("treaty_action_targets_the_same_agreement", lambda: target(objection))
+    breaks("treaty_action_targets_the_same_agreement", change(objection, agreement=world.quad))
+    breaks("treaty_action_targets_the_same_agreement", change(reservation, agreement=world.quad))
+    refused(as_analyst.patch(at(reservation), {"agreement": "quad"}), "targets")
+    refused(as_analyst.patch(at(objection), {"targets": [str(elsewhere.uid)], "note": "x"}), "targets")
+    with acting():
+        change(objection, agreement=world.quad)()
+        change(reservation, agreement=world.quad)()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_target_elsewhere_is_refused_although_nothing_else_changes(groups):
+    api, pact = Api(make_user("analyst", "analyst")), make_agreement()
+    one, other, elsewhere = make_action(pact), make_action(pact, "reservation"), make_action(make_agreement())
+
+    for wrong in (elsewhere, one):
+        refused(api.patch(at(one), {"targets": [str(wrong.uid)]}), "targets")
+    right = api.patch(at(one), {"targets": [str(other.uid)]}).json()
+
+    assert (right["targets"], right["version"]) == ([str(other.uid)], 2)
+    changes = api.list(f"{at(one)}history/")["results"][0]["changes"]
+    assert changes == {"targets": {"before": [], "after": [str(other.uid)]}}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_condition_keeps_the_parties_that_it_needs(groups):
+    api, pact = Api(make_user("analyst", "analyst")), make_agreement()
+    condition = make_condition(pact, "named_parties", [make_party("AUS")])
+
+    refused(api.patch(at(condition), {"parties": []}), "parties")
+
+    assert api.get(at(condition)).json()["parties"] == ["AUS"]
+    assert api.patch(at(condition), {"parties": [], "kind": "on_signature"}).status_code == 200
+
+
+def test_what_is_targeted_is_not_deleted(world, as_analyst):
+    reservation = make_action(world.aukus, "reservation", world.aus)
+    objection = make_action(world.aukus, "objection", world.gbr)
+    objection.targets.add(reservation)
+
+    breaks("linked_record_stays", lambda: TreatyAction.objects.get(pk=reservation.pk).delete())
+    closed(as_analyst.delete(at(reservation)), "in_use")
+
+    assert as_analyst.delete(at(objection)).status_code == 204
+    assert as_analyst.delete(at(reservation)).status_code == 204
+
+
+def test_a_party_or_source_of_an_act_is_not_deleted(world, as_administrator):
+    source = make_source(slug="draft-paper", publication="draft")
+    new, far, named = make_party("NEW"), make_party("FAR"), make_party("NAM")
+    make_action(world.aukus, "deposit", new, counterparty=far, source=source)
+    make_condition(world.aukus, "named_parties", [named])
+
+    for address in ("parties/NEW/", "parties/FAR/", "parties/NAM/", "sources/draft-paper/"):
+        closed(as_administrator.delete(address), "in_use")
+    with pytest.raises(ProtectedError):
+        world.aukus.delete()
+
+
+# ---- conditions
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule", "field", "right"),
+    [
+        ("number_of_consents", "condition_says_its_number", "number", {"number": 1}),
+        ("named_parties", "condition_names_its_parties", "parties", {"parties": ["AUS"]}),
+        ("on_date", "condition_says_its_day", "fixed_on", {"fixed_on": "2026"}),
+    ],
+)
+def test_a_condition_says_what_it_takes(world, as_analyst, kind, rule, field, right):
+    body = {"agreement": "aukus", "kind": kind}
+
+    breaks(rule, lambda: make_condition(world.aukus, kind))
+    refused(as_analyst.post("entry-into-force-conditions/", body), field)
+    listed = as_analyst.post("entry-into-force-conditions/", [body | right, body])
+    assert list(refused(listed, "errors")["errors"]["1"]) == [field]
+    breaks(rule, change(world.condition, kind=kind))
+    refused(as_analyst.patch(at(world.condition), {"kind": kind}), field)
+    assert as_analyst.patch(at(world.condition), {"kind": kind, **right}).status_code == 200
+    assert as_analyst.post("entry-into-force-conditions/", body | right).status_code == 201
+
+
+def test_no_consent_is_no_condition(world, as_analyst):
+    breaks("condition_says_its_number", lambda: make_condition(world.aukus, "number_of_consents", number=0))
+    for number in (0, -1, 2**31, 1.5, "many", True):
+        refused(
+            as_analyst.post("entry-into-force-conditions/", {"agreement": "aukus", "kind": "number_of_consents", "number": number}),
+            "number",
+        )
+
+
+NO_DURATIONS = [
+    "P", "6 months", "PT5H", "P1.5Y", "P6M\n", "\nP6M", "P6M\nP6M", "P-6M", "-P6M", "p6m", "P 6M", "6M", "P6", "PM", "P6M1Y", "P1DT1H",
+    "P99999D", "P٦M", "P6M~", "P9999Y9999M9999W9999D", "P" + "1" * 10_000 + "D", "x" * 10_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("nonsense", NO_DURATIONS, ids=lambda text: repr(text[:12]))
+def test_what_is_no_duration_is_refused(world, as_analyst, nonsense):
+    for address, field in ((at(world.condition), "delay"), ("components/pillar-one/", "due_offset")):
+        for more in ({}, {"due_anchor": "signature"} if field == "due_offset" else {}):
+            response = as_analyst.patch(address, {field: nonsense, **more})
+            # An ISO duration within white space is taken without it, as every line is.
+            if nonsense.strip() == "P6M":
+                assert response.status_code == 200 or list(response.json()) == [field]
+            else:
+                assert "ISO 8601" in refused(response, field)[field][0] or len(nonsense) > 20
+    if len(nonsense) <= 20:
+        breaks("condition_delay_is_a_duration", change(world.condition, delay=nonsense))
+        make_action(world.aukus, acted_on="2025-10-20")
+        part = make_component(world.aukus)
+        breaks("component_offset_is_a_duration", change(part, due_offset=nonsense, due_anchor="signature"))
+
+
+# ---- who reads, and what is closed
+
+
+def test_acts_and_conditions_of_what_is_archived_are_closed(world, as_analyst):
+    condition, action = world.condition, world.action
+    with acting(reason="over"):
+        change(world.aukus, publication="archived")()
+
+    for record, fields in ((action, {"note": "x"}), (condition, {"text": "x"})):
+        breaks("closed_record", change(record, **fields))
+        breaks("closed_record", lambda record=record: type(record).objects.get(pk=record.pk).delete())
+        closed(as_analyst.patch(at(record), fields), "closed_record")
+        closed(as_analyst.delete(at(record)), "closed_record")
+        assert as_analyst.get(at(record)).status_code == 200
+    for address, kind in (("treaty-actions", "signature"), ("entry-into-force-conditions", "on_signature")):
+        closed(as_analyst.post(f"{address}/", {"agreement": "aukus", "kind": kind}), "closed_record")
+        assert set(refused(as_analyst.post(f"{address}/", [{"agreement": "aukus", "kind": kind}]), "errors")["errors"]) == {"0"}
+    breaks("closed_record", lambda: make_action(world.aukus))
+    breaks("closed_record", lambda: make_condition(world.aukus))
+    other = make_action(world.quad)
+    closed(as_analyst.patch(at(other), {"agreement": "aukus"}), "closed_record")
+
+
+def test_a_hidden_source_leaves_the_act_without_its_words(world, as_analyst, as_reader):
+    hidden = make_source(slug="hidden", publication="draft")
+    action = make_action(world.aukus, "deposit", source=hidden, locator="p. 9", quote="“as said”")
+
+    seen, whole = as_reader.get(at(action)).json(), as_analyst.get(at(action)).json()
+
+    assert (seen["source"], seen["locator"], seen["quote"]) == (None, "", "")
+    assert (whole["source"], whole["locator"], whole["quote"]) == ("hidden", "p. 9", "“as said”")
+    assert as_reader.keys("treaty-actions/", quote="“as said”") == []
+
+
+# ---- questions
+
+
+def test_acts_are_asked_for_by_what_they_say(world, as_reader):
+    early = make_action(world.aukus, "signature", world.aus, "2025-10-20", place="Washington")
+    pair = make_action(world.aukus, "entry_into_force_for_party", world.gbr, "2026-01", counterparty=world.aus, effective_on="2026-02-01")
+    other = make_action(world.quad, "signature", world.gbr, "2024")
+    early.targets.add(world.action)
+    uids = {name: str(record.uid) for name, record in (("early", early), ("pair", pair), ("other", other), ("first", world.action))}
+
+    for question, names in [
+        ({"agreement": "aukus"}, ["first", "early", "pair"]),
+        ({"agreement": ["aukus", "quad"], "kind": "signature"}, ["early", "other"]),
+        ({"agreement": "aukus", "kind": ["signature", "announcement"], "party": "AUS"}, ["early"]),
+        ({"party__empty": "true"}, ["first"]),
+        ({"party": "GBR", "acted_on__from": "2025"}, ["pair"]),
+        ({"acted_on__from": "2025-10-20", "acted_on__to": "2025-12-31"}, ["early"]),
+        ({"acted_on__to": "2025-10-20"}, ["first", "early", "other"]),
+        ({"effective_on__from": "2026-02-01"}, ["pair"]),
+        ({"counterparty": "AUS"}, ["pair"]),
+        ({"targets": uids["first"]}, ["early"]),
+        ({"targets__empty": "false"}, ["early"]),
+        ({"place": "Washington"}, ["early"]),
+        ({"ordering": "-acted_on"}, ["pair", "early", "other", "first"]),
+        ({"ordering": "acted_on", "agreement__not": "quad"}, ["first", "early", "pair"]),
+    ]:
+        assert as_reader.keys("treaty-actions/", **question) == [uids[name] for name in names], question
+    for question in ({"kind": "signing"}, {"party": "XXX"}, {"acted_on__from": "soon"}, {"agreement": "none"}, {"group": "consent"}):
+        assert as_reader.get("treaty-actions/", question).status_code == 400, question
+
+
+def test_an_agreement_is_asked_for_by_the_days_that_follow_from_its_acts(world, as_reader):
+    make_action(world.aukus, acted_on="2025-10"), make_action(world.quad, "entry_into_force", acted_on="2024-01-01")
+
+    assert as_reader.keys("agreements/", signed_on__from="2025-10", signed_on__to="2025-12") == ["aukus"]
+    assert as_reader.keys("agreements/", signed_on="2025-10") == ["aukus"]
+    assert as_reader.keys("agreements/", signed_on__empty="true") == ["quad"]
+    assert as_reader.keys("agreements/", in_force_on__to="2024-01-01") == ["quad"]
+    assert as_reader.keys("agreements/", ordering="-signed_on") == ["aukus", "quad"]
+    assert as_reader.keys("entry-into-force-conditions/", agreement="aukus", number__empty="true") == [
+        str(uid) for uid in EntryIntoForceCondition.objects.values_list("uid", flat=True)
+    ]

@@ -1,0 +1,393 @@
+"""The dossier: all that is known of an agreement in one document, the same records as the lists show, for any day (API.md 6)."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from markdown_it import MarkdownIt
+
+from agreements.models import Agreement, Citation, Commitment, Component, FactCheck, Participation, Party
+from agreements.models.agreements import AgreementRelation
+from policytracker.records import acting
+from policytracker.views import today
+from recommendations import progress
+from recommendations.models import Addressee, Recommendation
+from recommendations.progress import EvidenceRow, Report
+from tests.api.client import Api
+from tests.conftest import make_user
+from tests.make import (
+    make_action,
+    make_agreement,
+    make_commitment,
+    make_component,
+    make_condition,
+    make_indicator,
+    make_measurement,
+    make_outcome,
+    make_recommendation,
+    make_source,
+)
+
+AT = "agreements/aukus/dossier/"
+NOW = today()
+DAY = timedelta(1)
+# By section, the resource of which it is made.
+SECTIONS = {
+    "participations": "participations",
+    "treaty_actions": "treaty-actions",
+    "conditions": "entry-into-force-conditions",
+    "components": "components",
+    "commitments": "commitments",
+    "outcomes": "outcomes",
+    "indicators": "indicators",
+    "measurements": "measurements",
+    "citations": "citations",
+    "fact_checks": "fact-checks",
+    "recommendations": "recommendations",
+    "relations": "agreement-relations",
+}
+NESTED = ["addressees", "newest_update"]
+
+
+def report(recommendation, status, day, by, **said):
+    return progress.report(recommendation, Report(**{"status": status, "reported_on": day, "narrative": "Seen."} | said), by=by, today=NOW)
+
+
+@pytest.fixture
+def full(world, analyst, reviewer):
+    """AUKUS, with two of some things, and a recommendation of which three things were said."""
+    w = world
+    with acting(analyst):
+        Agreement.objects.filter(pk=w.aukus.pk).update(lead=analyst, legal_force="binding")
+    make_action(w.aukus, "signature", w.gbr, "2021-09~", source=w.communique, locator="p. 1", quote="signed")
+    make_component(w.aukus, slug="pillar-two", title="Pillar two", due_on="2030-06~").lead_parties.set([w.aus, w.gbr])
+    make_commitment(w.aukus, instead_of=w.figure, stated_on="2025", source=w.communique)
+    Citation.objects.create(source=w.gazette, component=w.part)
+    Citation.objects.create(source=w.gazette, participation=w.participation)
+    Citation.objects.create(source=w.gazette, outcome=w.outcome)
+    Addressee.objects.create(recommendation=w.act, party=w.gbr, response="accepted")
+    report(w.act, "planned", NOW - 30 * DAY, analyst, evidence=(EvidenceRow(source=w.communique, quote="planned it is"),))
+    report(w.act, "in_progress", NOW - 20 * DAY, analyst)
+    progress.void(report(w.act, "stalled", NOW - 5 * DAY, analyst), by=reviewer, reason="mistaken")
+    w.also = make_recommendation(w.aukus, w.quad, slug="also", key_action="Also", due_on=str(NOW - 10 * DAY))
+    return w
+
+
+def dossier(client, at=AT, **asked):
+    response = client.get(at, asked)
+    assert response.status_code == 200, response.content
+    return response.json()
+
+
+def test_it_has_the_agreement_its_standing_and_a_section_for_each_kind(full, as_reader):
+    told = dossier(as_reader)
+
+    assert list(told) == ["agreement", "on", "standing", *SECTIONS]
+    assert told["on"] == NOW.isoformat()
+    assert told["agreement"] == as_reader.get("agreements/aukus/").json()
+    assert told["standing"] == as_reader.get("agreements/aukus/standing/").json()
+    assert all(list(told[name]) == ["count", "next", "results"] for name in SECTIONS)
+
+
+@pytest.mark.parametrize("role", ["reader", "party officer", "analyst", "administrator"])
+def test_each_section_is_what_the_list_shows(full, role):
+    make_component(full.aukus, publication="draft")
+    make_component(full.aukus, visibility="restricted")
+    make_recommendation(full.aukus, visibility="internal")
+    client = Api(make_user("somebody", role, is_superuser=role == "administrator"))
+
+    told = dossier(client)
+
+    for name, address in SECTIONS.items():
+        listed = client.list(f"{address}/", agreement="aukus", page_size=500)
+        shown = [{field: value for field, value in one.items() if field not in NESTED} for one in told[name]["results"]]
+        assert shown == listed["results"], name
+        assert (told[name]["count"], told[name]["next"]) == (listed["count"], None)
+        assert shown
+
+
+def test_a_recommendation_comes_with_its_addressees_and_the_newest_update_that_counts(full, as_reader):
+    act, also = dossier(as_reader)["recommendations"]["results"]
+
+    assert act["addressees"] == as_reader.list("addressees/", recommendation="act")["results"]
+    assert [one["party"] for one in act["addressees"]] == ["AUS", "GBR"]
+    update = act["newest_update"]
+    assert (update["status"], update["reported_on"]) == ("in_progress", (NOW - 20 * DAY).isoformat())
+    assert update == as_reader.get(f"progress-updates/{update['uid']}/").json()
+    assert (also["addressees"], also["newest_update"]) == ([], None)
+
+
+def test_a_day_gone_by_shows_what_was_reported_by_then(full, as_reader):
+    on = (NOW - 25 * DAY).isoformat()
+
+    told = dossier(as_reader, on=on)
+
+    act, also = told["recommendations"]["results"]
+    assert told["on"] == told["standing"]["on"] == on
+    assert (act["status"], act["newest_update"]["status"]) == ("planned", "planned")
+    assert act["newest_update"]["evidence"][0]["quote"] == "planned it is"
+    assert (also["deadline_state"], dossier(as_reader)["recommendations"]["results"][1]["deadline_state"]) == ("due_soon", "overdue")
+    listed = as_reader.list("recommendations/", agreement="aukus", on=on)["results"]
+    assert [{name: value for name, value in one.items() if name not in NESTED} for one in (act, also)] == listed
+    assert told["standing"] == as_reader.get("agreements/aukus/standing/", {"on": on}).json()
+    before = dossier(as_reader, on="2001-01-01")
+    assert before["recommendations"]["results"][0]["newest_update"] is None
+    assert before["standing"]["text"]["standing"] == "unknown"
+
+
+@pytest.mark.parametrize("on", ["0001-01-01", "9999-12-31"])
+@pytest.mark.parametrize("form", [{}, {"format": "md"}])
+def test_the_first_and_the_last_day_of_the_calendar_are_days(full, as_reader, on, form):
+    assert as_reader.get(AT, {"on": on, **form}).status_code == 200
+
+
+def test_an_agreement_of_which_nothing_is_known_has_empty_sections(db, as_reader):
+    make_agreement(slug="bare")
+
+    told = dossier(as_reader, "agreements/bare/dossier/")
+
+    assert [told[name] for name in SECTIONS] == [{"count": 0, "next": None, "results": []}] * len(SECTIONS)
+    text = as_reader.get("agreements/bare/dossier/?format=md").text
+    assert text.count("None recorded.") == len(SECTIONS) + 1
+
+
+def test_what_one_may_not_read_is_not_told(full, as_reader, as_officer, as_administrator):
+    w = full
+    shut = make_component(w.aukus, slug="shut", visibility="restricted")
+    make_commitment(w.aukus, component=shut)
+    secret = make_recommendation(w.aukus, slug="secret", visibility="restricted")
+    Addressee.objects.create(recommendation=secret, party=w.aus)
+    paper = make_source(slug="paper", title="Hidden paper", visibility="restricted")
+    Citation.objects.create(source=paper, agreement=w.aukus)
+    FactCheck.objects.create(slug="hid", agreement=w.aukus, source=paper, statement="x")
+    make_action(w.aukus, "reaffirmation", source=paper, locator="p. 77", quote="hidden words")
+    AgreementRelation.objects.create(from_agreement=w.aukus, kind="amends", to_agreement=make_agreement(visibility="restricted"))
+    make_recommendation(w.aukus, slug="sketch", publication="draft")
+
+    told, of_officer, whole = dossier(as_reader), dossier(as_officer), dossier(as_administrator)
+
+    hidden = {"components": 1, "commitments": 1, "recommendations": 2, "citations": 1, "fact_checks": 1, "relations": 1}
+    assert {name: whole[name]["count"] - told[name]["count"] for name in SECTIONS} == dict.fromkeys(SECTIONS, 0) | hidden
+    # Australia takes part, so that its officer reads the drafts about it.
+    assert [one["slug"] for one in of_officer["recommendations"]["results"]] == ["act", "also", "sketch"]
+    text = as_reader.get(AT, {"format": "md"}).text
+    for words in ("hidden words", "p. 77", "paper", "Hidden paper", "shut", "secret", "sketch"):
+        assert words not in text and words not in str(told)
+    assert "hidden words" in as_administrator.get(AT, {"format": "md"}).text
+
+
+def test_a_hidden_agreement_has_no_dossier(full, as_reader, as_administrator):
+    Agreement.objects.filter(slug="aukus").update(visibility="restricted")
+
+    assert as_reader.get(AT).status_code == 404
+    assert as_reader.get(AT).content == as_reader.get("agreements/none/dossier/").content
+    assert as_administrator.get(AT).status_code == 200
+
+
+@pytest.mark.parametrize("form", [{}, {"format": "md"}])
+def test_strangers_read_it_without_the_names_of_people_where_the_site_is_open(full, settings, as_reader, form):
+    assert Api().get(AT, form).status_code == 401
+    assert "analyst" in as_reader.get(AT, form).text
+    settings.PUBLIC_READ = True
+
+    told = Api().get(AT, form)
+
+    assert told.status_code == 200 and "Pillar two" in told.text
+    assert not any(name in told.text for name in ("analyst", "reviewer"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ("on=2025", "on"),
+        ("on=2025-02-30", "on"),
+        ("on=2025-01-01&on=2025-01-02", "on"),
+        ("format=pdf", "format"),
+        ("format=", "format"),
+        ("format=md&format=md", "format"),
+        ("page_size=5", "page_size"),
+        ("colour=red", "colour"),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_by_its_name(full, as_reader, asked, name):
+    response = as_reader.get(f"{AT}?{asked}")
+
+    assert response.status_code == 400 and list(response.json()) == [name], response.content
+
+
+def test_writes_are_refused(world, as_administrator):
+    for method in ("post", "put", "patch", "delete"):
+        assert getattr(as_administrator, method)(AT, {}).status_code == 405
+
+
+# ---- as a text to read
+
+
+def read(client, **asked):
+    response = client.get(AT, {"format": "md", **asked})
+    assert response.status_code == 200 and response["Content-Type"] == "text/markdown; charset=utf-8"
+    return response.text
+
+
+def test_a_text_to_read_tells_the_same_in_words(full, as_reader):
+    w = full
+    Agreement.objects.filter(pk=w.aukus.pk).update(summary="First.\n\nSecond.", expires_on="2050~")
+    type(w.communique).objects.filter(pk=w.communique.pk).update(
+        original_url="https://example.org/c", publisher="The three", published_on="2021-09"
+    )
+
+    text = read(as_reader)
+
+    assert text.startswith(f"# AUKUS\n\nAs of {NOW}. <https://testserver/api/v1/agreements/aukus/>\n\n")
+    for line in [
+        "## Standing",
+        "## Participations (1)",
+        "| Australia (AUS) | Party | 2021-09-15 |",
+        "## Treaty actions (2)",
+        "| 2021-09~ | Signature | United Kingdom (GBR) | `communique`, p. 1: “signed” |",
+        "| `pillar-two` | Pillar two | Unknown | Upcoming | Australia (AUS), United Kingdom (GBR) | 2030-06~ |",
+        "| Announced | Exactly | 1000000.00 | AUD | 2025 | AUD 1000000.00 | `communique` |",
+        "| In May | Unchecked |",
+        "### Act",
+        "| Status | In progress |",
+        "| Australia (AUS) | Lead | No response recorded |",
+        "Newest update:",
+        "| Reported on | " + str(NOW - 20 * DAY) + " |",
+        "| Expires on | 2050~ |",
+        "- `communique`: News, Communiqué, The three, 2021-09. <https://example.org/c>",
+        "- `gazette`: News.",
+    ]:
+        assert line in text, line
+
+
+def test_acts_are_read_in_the_order_of_their_days(full, as_reader):
+    make_action(full.aukus, "reaffirmation", acted_on="2020"), make_action(full.aukus, "amendment")
+
+    text = read(as_reader)
+
+    assert [text.index(words) for words in ("| Reaffirmation", "| Signature", "| Announcement", "| Amendment")] == sorted(
+        text.index(words) for words in ("| Reaffirmation", "| Signature", "| Announcement", "| Amendment")
+    )
+
+
+def test_in_every_section_a_reader_of_markdown_sees_a_table(full, as_reader):
+    told = MarkdownIt("commonmark", {"html": True}).enable("table").render(read(as_reader))
+
+    assert told.count("<h2>") == 2 + len(SECTIONS)
+    assert told.count("<table>") >= len(SECTIONS) + 2
+    assert "|" not in re.sub(r"<[^>]*>", "", told)
+
+
+HOSTILE = "# <script>alert(1)</script>\n\n- *a* | _b_ `c` [x](javascript:y) ![z](http://z/z.png) <img src=x> &lt; https://evil.example"
+
+
+def test_whatever_people_wrote_it_is_read_as_they_wrote_it(full, as_reader, analyst):
+    w, words = full, HOSTILE
+    Agreement.objects.filter(pk=w.aukus.pk).update(title=words, short_title=words[:200], summary=words, purpose=words, depositary=words)
+    type(w.part).objects.filter(pk=w.part.pk).update(title=words, description=words)
+    type(w.figure).objects.filter(pk=w.figure.pk).update(description=words, source=w.communique, locator=words, quote=words)
+    type(w.check).objects.filter(pk=w.check.pk).update(statement=words, correction=words, quote=words)
+    type(w.indicator).objects.filter(pk=w.indicator.pk).update(name=words, unit=words[:100])
+    type(w.outcome).objects.filter(pk=w.outcome.pk).update(statement=words)
+    type(w.aus).objects.filter(pk=w.aus.pk).update(name=words)
+    type(w.communique).objects.filter(pk=w.communique.pk).update(title=words, publisher=words, original_url="https://x.example/<b>|`")
+    Recommendation.objects.filter(pk=w.act.pk).update(key_action=words, details=words, made_by_text=words)
+    report(
+        w.act, "in_progress", NOW, analyst, narrative=words, assessed_by=words, evidence=(EvidenceRow(source=w.communique, quote=words),)
+    )
+
+    text = read(as_reader)
+    told = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(text)
+
+    assert not re.search(
+        r"<(script|img|em|code>c<|strong|li>a|a href=\"(javascript|http://z|https://evil))", told.replace("<strong>", "", 1)
+    )
+    assert told.count("<h1>") == 1 and told.count("<h2>") == 2 + len(SECTIONS) and told.count("<h3>") == 2
+    shown = "# &lt;script&gt;alert(1)&lt;/script&gt; - *a* | _b_ `c` [x](javascript:y) ![z](http://z/z.png) &lt;img src=x&gt; &amp;lt; https://evil.example"
+    assert told.count(shown) >= 12
+    assert f"<h3>{shown}</h3>" in told
+    assert "https://x.example/%3Cb%3E%7C%60" in told
+    assert "<script" not in text and "<img" not in text
+
+
+# ---- size
+
+
+def grow(world, number, start=0):
+    """So many more parties that take part, components with money, and recommendations that are addressed and assessed."""
+    parties = Party.objects.bulk_create(Party(code=f"P{n:03}", name="P", kind="state") for n in range(start, start + number))
+    Participation.objects.bulk_create(Participation(agreement=world.aukus, party=party, role="party") for party in parties)
+    parts = Component.objects.bulk_create(
+        Component(agreement=world.aukus, slug=f"z-{n:03}", title="C", publication="published") for n in range(start, start + number)
+    )
+    Commitment.objects.bulk_create(
+        Commitment(agreement=world.aukus, component=part, stage="committed", amount=1, currency="AUD") for part in parts
+    )
+    acts = Recommendation.objects.bulk_create(
+        Recommendation(slug=f"z-{n:04}", key_action="R", publication="published") for n in range(start, start + number)
+    )
+    links = Recommendation.agreements.through
+    links.objects.bulk_create(links(recommendation=act, agreement=world.aukus) for act in acts)
+    Addressee.objects.bulk_create(Addressee(recommendation=act, party=parties[0]) for act in acts)
+    return acts
+
+
+def test_what_is_more_than_five_hundred_is_read_on_in_the_list(full, as_reader):
+    grow(full, 600)
+    told = dossier(as_reader)
+
+    for name, address in SECTIONS.items():
+        section, listed = told[name], as_reader.list(f"{address}/", agreement="aukus", page_size=500)
+        assert section["count"] == listed["count"]
+        assert len(section["results"]) == min(section["count"], 500)
+        assert (section["next"] is None) == (section["count"] <= 500)
+        if section["next"]:
+            rest = as_reader.get(section["next"]).json()["results"]
+            key = "slug" if "slug" in rest[0] else "uid"
+            seen = [one[key] for one in section["results"] + rest]
+            assert len(seen) == len(set(seen)) == section["count"]
+            assert rest == as_reader.get(listed["next"]).json()["results"]
+    assert {name for name in SECTIONS if told[name]["next"]} == {"participations", "components", "commitments", "recommendations"}
+    more = re.search(
+        r"## Components \(602\).*?\n\n102 more: <(https.*?)>\n\n## Commitments", as_reader.get(AT, {"format": "md"}).text, re.DOTALL
+    )
+    assert len(as_reader.get(more[1]).json()["results"]) == 102
+
+
+def test_the_rest_of_a_day_gone_by_is_of_that_day(full, as_reader, analyst):
+    acts = grow(full, 600)
+    report(acts[-1], "planned", NOW - DAY, analyst)
+
+    told = dossier(as_reader, on=(NOW - 2 * DAY).isoformat())
+
+    rest = as_reader.get(told["recommendations"]["next"]).json()["results"]
+    assert rest[-1]["slug"] == acts[-1].slug and rest[-1]["status"] == "not_assessed"
+    assert as_reader.get(told["components"]["next"]).status_code == 200
+
+
+# Roles, the agreement and its JSON; six for its standing; for each section which records and their JSON; as much for
+# addressees and updates.
+QUERIES = 3 + 6 + 2 * 12 + 2 * 2
+# And the names of parties and the sources.
+TO_READ = 2
+
+
+@pytest.mark.parametrize(("form", "queries"), [({}, QUERIES), ({"format": "md"}, QUERIES + TO_READ)])
+def test_the_number_of_queries_depends_on_nothing(full, as_reader, analyst, form, queries):
+    def asked():
+        client = Api(type(as_reader.user).objects.get(pk=as_reader.user.pk))
+        with CaptureQueriesContext(connection) as captured:
+            assert client.get(AT, form).status_code == 200
+        return sum("SAVEPOINT" not in query["sql"] for query in captured)
+
+    few = asked()
+    for act in grow(full, 60)[:20]:
+        report(act, "planned", NOW, analyst, evidence=(EvidenceRow(source=make_source()),))
+    for number in range(20):
+        make_measurement(make_indicator(make_outcome(full.aukus)), str(2000 + number), source=make_source())
+        make_action(full.aukus, "reaffirmation", acted_on=str(2000 + number), source=make_source())
+        make_condition(full.aukus)
+
+    assert few == asked() == queries

@@ -1,0 +1,29 @@
+"""What the data checks find, on a day that a test chooses."""
+
+from datetime import date
+
+from policytracker import checks
+from policytracker.visibility import Reader, Role
+
+TODAY = date(2026, 1, 15)
+EVERYTHING = Reader(frozenset({Role.ADMINISTRATOR}))
+
+
+def look(user=EVERYTHING, on=TODAY, whole=None):
+    return checks.Look(user, on, whole)
+
+
+def findings(rule, user=EVERYTHING, on=TODAY, whole=None):
+    """The findings of one rule, in order."""
+    return list(checks.every(checks.RULES[rule].checks, look(user, on, whole)))
+
+
+def found(rule, user=EVERYTHING, on=TODAY, whole=None):
+    """The records that break one rule."""
+    return {finding.record for finding in findings(rule, user, on, whole)}
+
+
+def sentence(rule, user=EVERYTHING, on=TODAY):
+    """What is said of the only record that breaks a rule."""
+    (finding,) = findings(rule, user, on)
+    return finding.sentence

@@ -1,0 +1,287 @@
+"""Data checks as a whole: for whom, of what, how much at once, and what is said of them elsewhere."""
+
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from agreements.models import Citation
+from policytracker import checks
+from policytracker.checks import RULES
+from policytracker.paging import BadCursor
+from policytracker.records import acting
+from tests.conftest import make_user
+from tests.look import findings, found, look
+from tests.make import (
+    make_action,
+    make_agreement,
+    make_commitment,
+    make_component,
+    make_indicator,
+    make_measurement,
+    make_outcome,
+    make_party,
+    make_recommendation,
+    make_source,
+)
+
+SEVERITIES = {
+    "effect_before_act": "warning",
+    "status_differs_from_standing": "warning",
+    "overdue_not_assessed": "warning",
+    "disputed_figures": "info",
+    "undated_consent": "warning",
+    "conditions_met_not_in_force": "warning",
+    "no_source": "info",
+}
+
+
+def archive(record):
+    with acting(reason="test"):
+        type(record).objects.filter(pk=record.pk).update(publication="archived")
+
+
+def told(page):
+    return [(finding.rule.id, finding.record) for finding in page.results]
+
+
+# ---- what the rules are
+
+
+def test_the_promised_rules_are_there_with_their_severities():
+    assert {name: RULES[name].severity for name in SEVERITIES} == SEVERITIES
+    assert len(RULES) >= 22
+
+
+def test_every_rule_looks_at_something_and_is_tried_by_a_test():
+    tests = "".join((Path(__file__).parent / app / "test_checks.py").read_text() for app in ("agreements", "recommendations"))
+
+    assert [rule.id for rule in RULES.values() if not rule.checks or f'"{rule.id}"' not in tests] == []
+
+
+def test_the_document_tells_every_rule():
+    document = (settings.BASE_DIR / "docs" / "checks.md").read_text()
+
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+) \| (.+) \|$", document, re.M)
+    assert rows == [(rule.id, rule.severity, rule.means, rule.remedy) for rule in RULES.values()]
+
+
+# ---- of what
+
+
+def test_what_lies_in_the_archive_and_hangs_there_is_left_alone(db):
+    archived, kept = make_agreement(), make_agreement()
+    make_action(archived, "ratification", make_party())
+    undated = make_action(kept, "ratification", make_party())
+    measured = make_measurement(make_indicator(make_outcome(archived)))
+    put_away, recommendation = make_component(kept, due_on="2020"), make_recommendation(archived)
+    archive(archived)
+    archive(put_away)
+
+    assert found("undated_consent") == {undated}
+    assert measured not in found("no_source")
+    assert found("overdue_not_assessed") == set()
+    assert recommendation in found("no_source")  # which has a life of its own
+
+
+def test_one_agreement_is_looked_at_with_what_hangs_on_it_and_is_about_it(db):
+    one, other = make_agreement(), make_agreement()
+    indicators = [make_indicator(make_outcome(agreement)) for agreement in (one, other)]
+    there = {one, make_action(one, acted_on="2020"), make_measurement(indicators[0]), make_recommendation(one, other)}
+    make_action(other, acted_on="2020")
+    make_measurement(indicators[1])
+    make_recommendation(other)
+    make_party("XXA", name="Same")
+    make_party("XXB", name="same")
+
+    assert found("no_source", whole=one) == there
+    assert found("near_duplicate_parties", whole=one) == set()
+    assert len(found("near_duplicate_parties")) == 1
+
+
+# ---- for whom
+
+
+def test_what_one_may_not_read_is_neither_found_nor_counted(db, reader, analyst, officer):
+    secret, internal, public = make_agreement(visibility="restricted"), make_agreement(visibility="internal"), make_agreement()
+    actions = {agreement: make_action(agreement, "ratification", make_party("JPN")) for agreement in (secret, internal, public)}
+    checks_ = checks.chosen(["undated_consent"])
+
+    assert found("undated_consent", reader) == {actions[internal], actions[public]}
+    assert checks.findings(checks_, look(reader)).count == 2
+    assert checks.count(checks_, look(reader)) == 2
+    secret.team.add(analyst)
+    assert found("undated_consent", analyst) == set(actions.values())
+    assert found("undated_consent", officer) == {actions[public]}
+    assert found("undated_consent", make_user("nobody")) == set()
+
+
+def test_a_source_that_one_may_not_read_is_none(db, reader):
+    hidden, agreement = make_source(visibility="restricted", notes="The whole text. " * 30), make_agreement()
+    citation = Citation.objects.create(source=hidden, agreement=agreement, quote="Not in there")
+    action = make_action(agreement, acted_on="2020", source=hidden, quote="Nor here")
+
+    assert found("no_source", reader) == {agreement, action}
+    assert found("no_source") == set()
+    assert found("quote_not_in_source", reader) == set()
+    assert found("quote_not_in_source") == {citation, action}
+
+
+def test_nothing_hidden_is_named_in_a_sentence(db, reader):
+    agreement = make_agreement()
+    hidden = make_component(agreement, visibility="restricted")
+    secret = make_commitment(agreement, component=hidden, amount=777)
+    make_commitment(agreement, amount=5, instead_of=secret)
+    first = make_commitment(agreement, amount=1)
+    make_commitment(agreement, amount=2, instead_of=first)
+    make_source(slug="secret-twin", original_url="https://example.org/a", visibility="restricted")
+    make_source(original_url="https://example.org/a")
+
+    (finding,) = findings("disputed_figures", reader)
+
+    assert "2 instead of" in finding.sentence and "777" not in finding.sentence
+    assert findings("duplicate_sources", reader) == []
+
+
+# ---- how much at once
+
+
+@pytest.fixture
+def many(db, monkeypatch):
+    """Findings of three rules, of which two need a computation, read in the smallest batches."""
+    monkeypatch.setattr(checks, "BATCH", 2)
+    for number in range(5):
+        agreement = make_agreement(legal_force="binding", status="in_force" if number % 2 else "signed")
+        make_action(agreement, "signature", make_party(f"P{number}", name="Twin"), "2020")
+        make_action(agreement, "ratification", make_party("JPN"))
+    return checks.chosen(["status_differs_from_standing", "undated_consent", "near_duplicate_parties"])
+
+
+def test_paging_through_all_findings_gives_each_once_in_order(many):
+    every = [(finding.rule.id, finding.record) for finding in checks.every(many, look())]
+    assert len(every) == len(set(every)) == 2 + 5 + 4
+
+    for size in (1, 2, 3, 4, 50):
+        forth, cursors = [], []
+        page = checks.findings(many, look(), size=size)
+        forth += told(page)
+        while page.next:
+            page = checks.findings(many, look(), page.next, size)
+            forth += told(page)
+            cursors.append(page.previous)
+        back = told(page)
+        while page.previous:
+            page = checks.findings(many, look(), page.previous, size)
+            back = told(page) + back
+
+        assert forth == back == every
+        assert page.count == len(every)
+
+
+def test_order_is_that_of_the_rules_and_then_of_the_records(many):
+    every = [(list(RULES).index(finding.rule.id), finding.record.pk) for finding in checks.every(checks.chosen(), look())]
+
+    by_rule = [rule for rule, _ in every]
+    assert by_rule == sorted(by_rule)
+
+
+def test_a_cursor_of_another_make_is_refused(many):
+    cursor = checks.findings(many, look(), size=1).next
+
+    for bad in ("x", cursor + "x", cursor[::-1]):
+        with pytest.raises(BadCursor):
+            checks.findings(many, look(), bad)
+    with pytest.raises(BadCursor):
+        checks.findings(checks.chosen(["no_source"]), look(), cursor)
+
+
+def test_findings_are_counted_no_further_than_a_person_would_turn_pages(many, monkeypatch):
+    monkeypatch.setattr(checks, "COUNTED", 3)
+
+    assert checks.count(many, look()) == 4
+    assert checks.findings(many, look(), size=1).count == 4
+
+
+# ---- the command
+
+
+def test_the_command_tells_findings_by_rule(db, capsys):
+    agreement = make_agreement(slug="pact")
+    make_action(agreement, "ratification", make_party("JPN", name="Japan"))
+
+    call_command("data_checks")
+
+    said = capsys.readouterr().out
+    assert "warning undated_consent: 1." in said
+    assert "treaty action ratification · JPN ·  · pact: Ratification by Japan has no day" in said
+    assert "agreement pact: No source" in said
+
+
+@pytest.mark.parametrize(("fail_on", "fails"), [("error", False), ("warning", True), ("info", True)])
+def test_the_command_fails_on_what_is_as_bad_or_worse(db, fail_on, fails):
+    make_action(make_agreement(), "ratification", make_party("JPN"), source=make_source())
+
+    if fails:
+        with pytest.raises(CommandError) as failed:
+            call_command("data_checks", f"--fail-on={fail_on}")
+        assert failed.value.returncode == 1
+    else:
+        call_command("data_checks", f"--fail-on={fail_on}")
+
+
+def test_the_command_sees_nothing_in_an_empty_register(db, capsys):
+    call_command("data_checks", "--fail-on=info")
+
+    assert capsys.readouterr().out == "Nothing found.\n"
+
+
+# ---- the fixtures
+
+
+def test_the_fixtures_have_what_is_open_and_no_contradiction(db):
+    call_command("load_dataset", "fixtures", verbosity=0)
+
+    day = date(2026, 11, 24)
+    by_rule = {rule: {finding.record.natural_key()[0] for finding in findings(rule, on=day)} for rule in RULES}
+
+    assert {rule for rule, records in by_rule.items() if records} <= {
+        "overdue_not_assessed",
+        "component_without_parties",
+        "disputed_figures",
+        "recommendation_without_owner",
+    }
+    assert by_rule["disputed_figures"] == {"us-au-critical-minerals-framework-2025"}
+    assert by_rule["overdue_not_assessed"] >= {"fw-financing-1bn", "fw-investment-ministerial"}
+
+
+# ---- at what cost
+
+
+def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(db, reader):
+    def fill(count):
+        for _ in range(count):
+            agreement = make_agreement(legal_force="binding", status="signed")
+            make_action(agreement, "entry_into_force", acted_on="2020")
+            make_action(agreement, "ratification", make_party("JPN"))
+            first = make_commitment(agreement)
+            make_commitment(agreement, instead_of=first)
+            make_recommendation(agreement)
+
+    def asked(rule):
+        with CaptureQueriesContext(connection) as captured:
+            checks.findings(checks.chosen([rule]), look(reader), size=2)
+        return len(captured)
+
+    fill(3)
+    assert reader.roles  # which a user knows once asked
+    few = {rule: asked(rule) for rule in RULES}
+    fill(30)
+    many = {rule: asked(rule) for rule in RULES}
+
+    assert many == few
+    assert max(few.values()) <= 30

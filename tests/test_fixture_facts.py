@@ -1,0 +1,554 @@
+"""The facts of the fixtures, each typed here once more from the notes that they were taken from."""
+
+import json
+from typing import NamedTuple
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+
+from agreements.models import Agreement, Component
+
+FRAMEWORK = "us-au-critical-minerals-framework-2025"
+FIXTURES = settings.BASE_DIR / "fixtures"
+
+
+def rows(model: str) -> list[dict]:
+    """The records of a kind as the files hold them, with the bare keys of what they refer to."""
+    found = [row for path in FIXTURES.glob("*.json") for row in json.loads(path.read_text())]
+    return [{name: bare(value) for name, value in row["fields"].items()} for row in found if row["model"] == f"agreements.{model}"]
+
+
+def bare(value):
+    """`["AUS"]` is `AUS`, and `[["AUS"], ["USA"]]` is `["AUS", "USA"]`."""
+    if not isinstance(value, list):
+        return value
+    return value[0] if value and isinstance(value[0], str) else [key for [key] in value]
+
+
+def of(agreement: str, model: str) -> list[dict]:
+    return [row for row in rows(model) if row["agreement"] == agreement]
+
+
+def each(kind: str, parties: str, on: str, effective: str = "") -> list[tuple]:
+    """The same act by each of the parties; `-` is the text as a whole."""
+    return [(kind, None if party == "-" else party, on, effective) for party in parties.split()]
+
+
+class Expected(NamedTuple):
+    kind: str
+    legal_force: str
+    status: str
+    participations: list[str]  # role, parties, and the first and last day where they are noted
+    actions: list[tuple]
+    signed_on: str = ""
+    in_force_on: str = ""
+
+
+AUKUS_THREE = "AUS GBR USA"
+ELEVEN = "AUS BRN CAN CHL JPN MEX MYS NZL PER SGP VNM"
+EIGHT = "BRN CHL JPN MYS NZL PER SGP VNM"
+TEN = "ARE ARG COK ECU GIN MAR PER PHL PRY UZB"
+FIRST_OF_MSP = "AUS CAN DEU EU FIN FRA GBR ITA JPN KOR NOR SWE USA"
+
+AGREEMENTS = {
+    FRAMEWORK: Expected(
+        *("framework", "non_binding", "operative"),
+        ["participant AUS USA", "listed_in_source GBR", "subject_of_concern CHN"],
+        [*each("signature", "AUS USA", "2025-10-20"), *each("reaffirmation", "AUS USA", "2025-12-08")],
+        signed_on="2025-10-20",
+    ),
+    "aukus": Expected(
+        *("partnership", "non_binding", "operative"),
+        ["party AUS GBR USA"],
+        [
+            *each("announcement", "-", "2021-09-15"),
+            *each("start_of_operation", "- AUS GBR USA", "2022-04-05"),
+            *each("review_opened", "USA", "2025-06"),
+            *each("review_closed", "USA", "2025-12-04"),
+            *each("reaffirmation", "AUS USA", "2025-12-08"),
+        ],
+    ),
+    "ennpia": Expected(
+        *("agreement", "binding", "superseded"),
+        ["party AUS GBR USA 2022-02-08"],
+        [
+            *each("signature", AUKUS_THREE, "2021-11-22"),
+            *each("entry_into_force", "-", "2022-02-08"),
+            *each("entry_into_force_for_party", AUKUS_THREE, "2022-02-08"),
+        ],
+        *("2021-11-22", "2022-02-08"),
+    ),
+    "annpa": Expected(
+        *("agreement", "binding", "signed"),
+        ["signatory AUS GBR USA 2024-08-05"],
+        [
+            *each("signature", AUKUS_THREE, "2024-08-05"),
+            *each("submission_to_legislature", "USA", "2024-08-07"),
+            *each("submission_to_legislature", "AUS", "2024-08-12"),
+        ],
+        signed_on="2024-08-05",
+    ),
+    "geelong-treaty": Expected(
+        *("treaty", "binding", "signed"),
+        ["signatory AUS GBR 2025-07-26"],
+        each("signature", "AUS GBR", "2025-07-26"),
+        signed_on="2025-07-26",
+    ),
+    "msp": Expected(
+        *("partnership", "non_binding", "operative"),
+        [f"participant {FIRST_OF_MSP} 2022-06-14", "participant IND 2023-06", "participant EST 2024-03"],
+        [
+            *each("start_of_operation", f"- {FIRST_OF_MSP}", "2022-06-14"),
+            *each("start_of_operation", "IND", "2023-06"),
+            *each("start_of_operation", "EST", "2024-03"),
+        ],
+    ),
+    "forge": Expected(
+        *("initiative", "non_binding", "operative"),
+        ["participant KOR 2026-02-04"],
+        each("start_of_operation", "- KOR", "2026-02-04"),
+    ),
+    "us-jp-critical-minerals-2023": Expected(
+        *("agreement", "binding", "in_force"),
+        ["party JPN USA 2023-03-28"],
+        [*each("definitive_signature", "JPN USA", "2023-03-28"), *each("entry_into_force", "-", "2023-03-28")],
+        *("2023-03-28", "2023-03-28"),
+    ),
+    "us-jp-framework-2025": Expected(
+        *("framework", "non_binding", "operative"),
+        ["participant JPN USA 2025-10-28"],
+        each("signature", "JPN USA", "2025-10-28"),
+        signed_on="2025-10-28",
+    ),
+    "quad-critical-minerals-initiative": Expected(
+        *("initiative", "non_binding", "operative"),
+        ["participant AUS IND JPN USA 2025-07-01"],
+        each("start_of_operation", "- AUS IND JPN USA", "2025-07-01"),
+    ),
+    "eu-au-minerals-mou-2024": Expected(
+        *("memorandum_of_understanding", "non_binding", "operative"),
+        ["participant AUS EU 2024-05-28"],
+        each("signature", "AUS EU", "2024-05-28"),
+        signed_on="2024-05-28",
+    ),
+    "uk-au-minerals-soi-2023": Expected(
+        *("joint_statement", "non_binding", "operative"),
+        ["participant AUS GBR 2023-04-04~"],
+        each("signature", "AUS GBR", "2023-04-04~"),
+        signed_on="2023-04-04~",
+    ),
+    "ca-au-minerals-statement-2024": Expected(
+        *("joint_statement", "non_binding", "announced"),
+        ["participant AUS CAN 2024-03-04"],
+        each("announcement", "-", "2024-03-04"),
+    ),
+    "ca-au-minerals-declaration-2025": Expected(
+        *("declaration_of_intent", "non_binding", "operative"),
+        ["participant AUS CAN 2025-10-31~"],
+        each("signature", "AUS CAN", "2025-10-31~"),
+        signed_on="2025-10-31~",
+    ),
+    "us-ua-reconstruction-fund": Expected(
+        *("agreement", "binding", "signed"),
+        ["signatory UKR USA 2025-04-30"],
+        [
+            *each("signature", "UKR USA", "2025-04-30"),
+            *each("legislative_approval", "UKR", "2025-05-08"),
+            *each("ratification", "UKR", "2025-05-12"),
+        ],
+        signed_on="2025-04-30",
+    ),
+    "paris-agreement": Expected(
+        *("agreement", "binding", "in_force"),
+        ["party USA - 2020-11", "party USA 2021 2026-01-27", "former_party USA 2026-01-27"],
+        [
+            *each("adoption", "-", "2015-12-12"),
+            *each("signature", "-", "2016-04-22"),
+            *each("entry_into_force", "-", "2016-11-04"),
+            *each("withdrawal_notice", "USA", "2019-11-04", "2020-11"),
+            *each("acceptance", "USA", "2021"),
+            *each("withdrawal_notice", "USA", "2025-01-27", "2026-01-27"),
+        ],
+        signed_on="2016-04-22",
+        in_force_on="2016-11-04",
+    ),
+    "cptpp": Expected(
+        *("agreement", "binding", "in_force"),
+        [
+            "party AUS CAN JPN MEX NZL SGP 2018-12-30",
+            "party VNM 2019-01-14",
+            "party PER 2021-09-19",
+            "party MYS 2022-11-29",
+            "party CHL 2023-02-20",
+            "party BRN 2023-07-12",
+            "party GBR 2024-12-15",
+        ],
+        [
+            *each("signature", ELEVEN, "2018-03-08"),
+            *each("entry_into_force", "-", "2018-12-30"),
+            *each("entry_into_force_for_party", "AUS CAN JPN MEX NZL SGP", "2018-12-30"),
+            *each("entry_into_force_for_party", "VNM", "2019-01-14"),
+            *each("entry_into_force_for_party", "PER", "2021-09-19"),
+            *each("entry_into_force_for_party", "MYS", "2022-11-29"),
+            *each("entry_into_force_for_party", "CHL", "2023-02-20"),
+            *each("entry_into_force_for_party", "BRN", "2023-07-12"),
+        ],
+        *("2018-03-08", "2018-12-30"),
+    ),
+    "cptpp-uk-accession": Expected(
+        *("accession_protocol", "binding", "in_force"),
+        [
+            "applicant GBR 2021-02-01 2023-07-16",
+            "acceding GBR 2023-07-16 2024-12-15",
+            "party BRN CHL GBR JPN MYS NZL PER SGP VNM 2024-12-15",
+            "party AUS 2024-12-24",
+            "signatory CAN MEX 2023-07-16",
+        ],
+        [
+            *each("notification", "GBR", "2021-02-01"),
+            *each("signature", f"{ELEVEN} GBR", "2023-07-16"),
+            *each("announcement", "-", "2024-05-17"),
+            *8 * each("entry_into_force_for_party", "GBR", "2024-12-15"),
+            *each("entry_into_force_for_party", "GBR", "2024-12-24"),
+        ],
+        signed_on="2023-07-16",
+    ),
+    "us-au-technology-prosperity-deal": Expected(
+        *("other", "undetermined", "announced"),
+        ["participant AUS USA 2025-10-20"],
+        each("announcement", "-", "2025-10-20"),
+    ),
+    "us-bilateral-minerals-2026": Expected(
+        *("framework", "non_binding", "operative"),
+        [f"participant {TEN} USA 2026-02-04"],
+        each("signature", f"{TEN} USA", "2026-02-04"),
+        signed_on="2026-02-04",
+    ),
+}
+
+RELATIONS = {
+    (FRAMEWORK, "announced_alongside", "aukus"),
+    ("aukus", "complements", FRAMEWORK),
+    ("annpa", "supersedes", "ennpia"),
+    ("ennpia", "implements", "aukus"),
+    ("annpa", "implements", "aukus"),
+    ("geelong-treaty", "implements", "aukus"),
+    ("forge", "successor_of", "msp"),
+    ("cptpp-uk-accession", "accession_to", "cptpp"),
+    ("us-au-technology-prosperity-deal", "announced_alongside", FRAMEWORK),
+}
+
+CONDITIONS = {("annpa", "exchange_of_notes"), ("us-jp-critical-minerals-2023", "on_signature")}
+
+COMPONENTS = {
+    FRAMEWORK: """
+        comp-joint-mining-ventures comp-supply-chain-diversification comp-technology-sharing
+        fw-supply-assurance fw-investment-mobilisation fw-project-prioritisation fw-financing-1bn fw-investment-ministerial fw-permitting
+        fw-price-mechanisms fw-asset-sales fw-recycling fw-third-parties fw-geological-mapping fw-response-group
+        proj-alcoa-sojitz-gallium proj-arafura-nolans proj-arafura-nolans-output prog-exim-loi prog-pipeline prog-dod-gallium""",
+    "aukus": """
+        comp-aukus-maritime-technology comp-aukus-cyber-warfare comp-aukus-intelligence-sharing comp-aukus-tech-transfer-joint-rd
+        aukus-pillar-i aukus-pillar-ii aukus-wg-undersea-capabilities aukus-wg-quantum-technologies aukus-wg-ai-and-autonomy
+        aukus-wg-advanced-cyber aukus-wg-hypersonic-and-counter-hypersonic aukus-wg-electronic-warfare aukus-wg-innovation
+        aukus-wg-information-sharing aukus-quantum-arrangement aukus-undersea-robotics-autonomous-systems""",
+    "msp": "msp-forum",
+    "us-jp-framework-2025": "us-jp-financing us-jp-investment-ministerial us-jp-rapid-response-group",
+    "eu-au-minerals-mou-2024": "eu-au-road-map",
+    "uk-au-minerals-soi-2023": "uk-au-joint-working-group",
+}
+RELATIVE_DEADLINES = {
+    "fw-financing-1bn": ("P6M", "2026-04-20"),
+    "fw-investment-ministerial": ("P180D", "2026-04-18"),
+    "us-jp-financing": ("P6M", "2026-04-28"),
+    "us-jp-investment-ministerial": ("P180D", "2026-04-26"),
+    "eu-au-road-map": ("P6M", "2024-11-28"),
+}
+
+# Component, payer, bound, currency, millions, the currency and millions of the figure that it disputes.
+COMMITMENTS = [
+    ("fw-financing-1bn", None, "at_least", "USD", 1000, None),
+    ("fw-financing-1bn", "AUS", "at_least", "USD", 1000, ("USD", 1000)),
+    ("fw-financing-1bn", "USA", "at_least", "USD", 1000, ("USD", 1000)),
+    ("fw-financing-1bn", None, "at_least", "USD", 3000, ("USD", 1000)),
+    ("fw-financing-1bn", None, "at_least", "AUD", 1000, ("USD", 1000)),
+    ("proj-alcoa-sojitz-gallium", "AUS", "up_to", "USD", 200, None),
+    ("proj-alcoa-sojitz-gallium", "AUS", "up_to", "AUD", 307, ("USD", 200)),
+    ("proj-arafura-nolans", "AUS", "exactly", "USD", 100, None),
+    ("proj-arafura-nolans", "AUS", "exactly", "AUD", 154, ("USD", 100)),
+    ("proj-arafura-nolans-output", "USA", "up_to", "USD", 300, None),
+    ("prog-exim-loi", "USA", "at_least", "USD", 2200, None),
+    ("prog-pipeline", None, "exactly", "USD", 8500, None),
+    ("prog-pipeline", None, "about", "AUD", 13000, ("USD", 8500)),
+]
+
+INDICATORS = {
+    "ind-nolans-ndpr-output": ("t/y", "reach", "4440.0000"),
+    "ind-nolans-mixed-oxide-output": ("t/y", "reach", "573.0000"),
+    "ind-nolans-world-share": ("%", "reach", "5.0000"),
+    "ind-wagerup-gallium-world-share": ("%", "reach", "10.0000"),
+    "ind-gallium-refinery-output": ("t/y", "reach", "100.0000"),
+    "ind-china-mining-share": ("%", "decrease", None),
+    "ind-china-processing-share": ("%", "decrease", None),
+}
+MEASUREMENTS = {("ind-china-mining-share", "2025-10", "70.0000"), ("ind-china-processing-share", "2025-10", "90.0000")}
+
+FACT_CHECKS = {
+    "claim-trump-former-president": "incorrect",
+    "claim-uk-in-framework-table": "incorrect",
+    "claim-us-confirmed-aukus": "imprecise",
+    "claim-binding-agreement": "imprecise",
+    "claim-components": "unsupported",
+    "claim-role-split": "unsupported",
+    "claim-aukus-scope": "incomplete",
+    "claim-china-dominates": "supported",
+    "claim-semiconductor-growth": "forecast",
+    "claim-expert-attribution": "unattributed",
+    "claim-missing-facts": "incomplete",
+    "claim-geelong-ratified": "incorrect",
+    "claim-forge-name": "incorrect",
+    "claim-cptpp-peru-date": "disputed",
+}
+
+GOVERNMENTS = "usa.embassy.gov.au/critical-minerals govinfo.gov gov.uk ustr.gov industry.gov.au policy.trade.ec.europa.eu"
+ADDRESSES = """
+manmonthly.com.au/critical-minerals-framework-signed-between-australia-and-u-s/
+exchangemonitor.com/pentagon-completes-aukus-review-says-agreement-can-move-full-steam-ahead
+hfw.com/insights/australia-and-the-us-sign-framework-for-securing-of-supply-in-the-mining-and-processing-of-critical-minerals-and-rare-earths
+vu.govpulse.tools/2025/10/20/united-states-australia-framework-for-securing-of-supply-in-the-mining-and-processing-of-critical-minerals-and-rare-earths
+ussc.edu.au/aukus-status-update-checking-in-on-the-advancement-of-pillar-ii
+americanfocus.online newsletter.mw.creamermedia.com particle.news anews.com.tr reportify.ai danrepacholimp.com alcircle.com
+miragenews.com/ausmin-2025-joint-us-australia-consultations-1585564 americanfaith.com
+news.usni.org/2024/11/19/report-to-congress-on-aukus-nuclear-cooperation-2 usadailynews24.com afr.com
+australiandefence.com.au/defence/sea/aukus-review-poses-more-questions govwire.co.uk gentleseas.blogspot.com econotimes.com
+japantimes.co.jp trtworld.com engage.hoganlovells.com australiandefence.com.au/defence/sea/new-aukus-agreement-signed
+news.usni.org/2023/06/21/report-to-congress-on-aukus-progress
+particle.news/story/uk-and-australia-ratify-50-year-geelong-treaty-on-nuclear-submarine-cooperation
+en.wiki.x.io/wiki/Minerals_Security_Partnership centreline.com.pk atlanticcouncil.org/?p=905012 thefollowup.ai greencarcongress.com
+thefederalnewswire.com finanznachrichten.de indiandefensenews.in sputnikglobe.com cms-lawnow.com energylivenews.com iea.org qazinform.com
+menafn.com pravda.com.ua uanews.net communitylock.net shine.cn tasnimnews.com asiantradecentre.org wikifwd.glitch.me en.wikipedia.org
+theyworkforyou.com traverssmith.com wam.ae
+"""
+
+
+def noted(line: str) -> tuple[str, list[tuple]]:
+    """The role, and the party with the first and last day of each spell: `party USA - 2020-11` has no first day."""
+    role, *rest = line.split()
+    days = [word for word in rest if word == "-" or word[0].isdigit()]
+    since, until = [*("" if day == "-" else day for day in days), "", ""][:2]
+    return role, [(party, since, until) for party in rest if party not in days]
+
+
+def by_text(action: tuple) -> tuple:
+    return tuple(value or "" for value in action)
+
+
+# ---- the agreements
+
+
+def test_they_hold_the_agreements_of_the_notes_and_no_other():
+    assert {row["slug"] for row in rows("agreement")} == set(AGREEMENTS)
+
+
+@pytest.mark.parametrize("slug", AGREEMENTS)
+def test_an_agreement_has_the_kind_force_and_status_of_the_notes(slug):
+    [row] = [row for row in rows("agreement") if row["slug"] == slug]
+
+    assert (row["kind"], row["legal_force"], row["status"]) == AGREEMENTS[slug][:3]
+
+
+@pytest.mark.parametrize("slug", AGREEMENTS)
+def test_everybody_takes_part_in_the_role_and_the_time_of_the_notes(slug):
+    expected = [(role, spell) for line in AGREEMENTS[slug].participations for role, found in [noted(line)] for spell in found]
+
+    assert sorted((row["role"], (row["party"], row["since"], row["until"])) for row in of(slug, "participation")) == sorted(expected)
+
+
+@pytest.mark.parametrize("slug", AGREEMENTS)
+def test_every_act_of_the_notes_is_there_and_no_other(slug):
+    found = [(row["kind"], row["party"], row["acted_on"], row["effective_on"]) for row in of(slug, "treatyaction")]
+
+    assert sorted(found, key=by_text) == sorted(AGREEMENTS[slug].actions, key=by_text)
+
+
+@pytest.mark.django_db
+def test_the_days_of_signature_and_entry_into_force_follow():
+    call_command("load_dataset", FIXTURES, verbosity=0)
+
+    found = {slug: days for slug, *days in Agreement.objects.values_list("slug", "signed_on", "in_force_on")}
+
+    assert found == {slug: [expected.signed_on, expected.in_force_on] for slug, expected in AGREEMENTS.items()}
+
+
+def test_agreements_stand_to_one_another_as_in_the_notes():
+    assert {(row["from_agreement"], row["kind"], row["to_agreement"]) for row in rows("agreementrelation")} == RELATIONS
+
+
+def test_what_a_text_asks_for_its_entry_into_force_is_told():
+    assert {(row["agreement"], row["kind"]) for row in rows("entryintoforcecondition")} == CONDITIONS
+    assert all(row["text"] for row in rows("entryintoforcecondition"))
+
+
+def test_the_accession_of_the_united_kingdom_is_in_force_by_pairs():
+    pairs = {row["counterparty"]: row["acted_on"] for row in of("cptpp-uk-accession", "treatyaction") if row["counterparty"]}
+
+    assert pairs == dict.fromkeys(EIGHT.split(), "2024-12-15") | {"AUS": "2024-12-24"}
+    assert [row for row in rows("treatyaction") if row["counterparty"] and row["agreement"] != "cptpp-uk-accession"] == []
+
+
+def test_the_signatures_of_the_framework_name_person_office_and_place():
+    signed = {row["party"]: (row["signed_by"], row["place"]) for row in of(FRAMEWORK, "treatyaction") if row["kind"] == "signature"}
+
+    assert signed == {
+        "AUS": ("Anthony Albanese, Prime Minister", "White House, Washington"),
+        "USA": ("Donald Trump, President", "White House, Washington"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("slug", "kind", "words"),
+    [
+        (FRAMEWORK, "signature", "21 October"),
+        ("aukus", "announcement", "16 September"),
+        ("us-ua-reconstruction-fund", "signature", "1 May"),
+        ("ca-au-minerals-statement-2024", "announcement", "5 March"),
+        ("cptpp", "entry_into_force_for_party", "20 or 21 February 2023"),
+    ],
+)
+def test_the_other_date_of_an_act_is_told_in_its_note(slug, kind, words):
+    assert any(words in row["note"] for row in of(slug, "treatyaction") if row["kind"] == kind)
+
+
+def test_annpa_has_its_term_and_its_number_in_a_series():
+    [row] = [row for row in rows("agreement") if row["slug"] == "annpa"]
+
+    assert (row["expires_on"], row["registration"]) == ("2075-12-31", "[2024] ATNIF 20")
+
+
+# ---- their parts, money and measures
+
+
+@pytest.mark.parametrize("slug", AGREEMENTS)
+def test_an_agreement_has_the_components_of_the_notes(slug):
+    assert {row["slug"] for row in of(slug, "component")} == set(COMPONENTS.get(slug, "").split())
+
+
+def test_working_groups_and_sub_projects_belong_to_the_second_pillar():
+    parts = {row["slug"] for row in rows("component") if row["parent"] == "aukus-pillar-ii"}
+
+    assert parts == {slug for slug in COMPONENTS["aukus"].split() if not slug.startswith(("comp-", "aukus-pillar-"))}
+
+
+def test_relative_deadlines_are_counted_from_the_signature():
+    found = {row["slug"]: row for row in rows("component") if row["due_on"] or row["due_anchor"] != "none"}
+
+    assert {slug: (row["due_offset"], row["due_on"]) for slug, row in found.items()} == RELATIVE_DEADLINES
+    assert all(row["due_anchor"] == "signature" and row["original_due_on"] == row["due_on"] for row in found.values())
+
+
+@pytest.mark.django_db
+def test_nobody_knows_whether_the_deadlines_of_the_framework_were_kept():
+    call_command("load_dataset", FIXTURES, verbosity=0)
+
+    found = Component.objects.filter(slug__in=["fw-financing-1bn", "fw-investment-ministerial"])
+
+    assert set(found.values_list("status", "completed_on")) == {("unknown", "")}
+
+
+def test_every_sum_of_the_notes_is_there_with_its_bound_and_currency():
+    figures = {row["uid"]: row for row in rows("commitment")}
+
+    def sum_of(row: dict | None) -> tuple | None:
+        return row and (row["currency"], int(float(row["amount"])) // 1_000_000)
+
+    found = [
+        (row["component"], row["payer"], row["bound"], *sum_of(row), sum_of(figures.get(row["instead_of"]))) for row in figures.values()
+    ]
+
+    assert sorted(found, key=str) == sorted(COMMITMENTS, key=str)
+    assert {(row["agreement"], row["stage"]) for row in figures.values()} == {(FRAMEWORK, "announced")}
+
+
+def test_a_disputing_figure_names_one_of_the_same_component_that_disputes_none():
+    figures = {row["uid"]: row for row in rows("commitment")}
+
+    for row in filter(lambda row: row["instead_of"], figures.values()):
+        disputed = figures[row["instead_of"]]
+        assert disputed["component"] == row["component"]
+        assert disputed["instead_of"] is None
+
+
+def test_indicators_have_the_targets_of_the_notes_and_measurements_what_was_measured():
+    assert {row["slug"]: (row["unit"], row["direction"], row["target_value"]) for row in rows("indicator")} == INDICATORS
+    assert {(row["indicator"], row["measured_on"], row["value"]) for row in rows("measurement")} == MEASUREMENTS
+
+
+# ---- how we know
+
+
+def test_every_address_of_the_notes_is_one_source():
+    addresses = [row["original_url"] for row in rows("source") if row["slug"] != "source-article"]
+
+    assert sorted(addresses) == sorted(f"https://{address}" for address in (GOVERNMENTS + ADDRESSES).split())
+    assert [row["original_url"] for row in rows("source") if row["slug"] == "source-article"] == [""]
+
+
+@pytest.mark.parametrize("model", ["treatyaction", "entryintoforcecondition", "commitment", "measurement", "agreementrelation", "citation"])
+def test_every_fact_has_a_source(model):
+    assert all(row["source"] for row in rows(model))
+
+
+@pytest.mark.parametrize("model", ["agreement", "component", "participation", "outcome"])
+def test_everything_else_is_cited(model):
+    cited = {row[model] for row in rows("citation")}
+
+    assert [row for row in rows(model) if (row.get("slug") or row["uid"]) not in cited] == []
+
+
+def test_what_a_government_says_is_confirmed_and_nothing_else_is():
+    official = {row["slug"] for row in rows("source") if row["original_url"].removeprefix("https://") in GOVERNMENTS.split()}
+
+    assert {row["source"] for row in rows("citation") if row["confidence"] == "confirmed"} == official
+    assert {row["confidence"] for row in rows("citation") if row["source"] in official} == {"confirmed"}
+
+
+def test_what_was_worked_out_is_probable():
+    probable = [row for row in rows("citation") if row["confidence"] == "probable"]
+
+    assert {(row["component"] or row["agreement"], row["field"]) for row in probable} == {
+        *((slug, "due_on") for slug in RELATIVE_DEADLINES),
+        ("aukus", "review_closed"),
+        (None, "role"),  # that the United States has left the Paris Agreement
+    }
+
+
+def test_citations_of_agreements_name_a_field_or_a_kind_of_act():
+    fields = {field.name for field in Agreement._meta.get_fields()} | {row["kind"] for row in rows("treatyaction")} | {"signed_by"}
+
+    assert {row["field"] for row in rows("citation") if row["agreement"]} <= fields
+
+
+def test_where_the_article_errs_it_contradicts():
+    refuted = [row for row in rows("citation") if row["field"] == "signed_by" and row["confidence"] == "refuted"]
+
+    assert len(refuted) == 4
+    assert all(row["stance"] == "contradicts" and "former" in row["quote"] for row in refuted)
+
+
+def test_what_sources_got_wrong_is_checked():
+    assert {row["slug"]: row["verdict"] for row in rows("factcheck")} == FACT_CHECKS
+
+
+# ---- what is only remembered
+
+
+def test_what_no_source_says_is_not_there():
+    days = {(row["agreement"], row["acted_on"]) for row in rows("treatyaction")}
+
+    assert ("annpa", "2025-01-17") not in days
+    assert ("us-ua-reconstruction-fund", "2025-05-23") not in days
+    assert not {row["kind"] for row in of("annpa", "treatyaction")} & {"entry_into_force", "entry_into_force_for_party"}
+    assert not {row["kind"] for row in of("us-ua-reconstruction-fund", "treatyaction")} & {"entry_into_force", "notification"}
+    assert "tpp-us-withdrawal" not in {row["slug"] for row in rows("agreement")}
+    assert {row["party"] for row in of("paris-agreement", "participation")} == {"USA"}
+    assert "195" not in json.dumps([row for row in rows("agreement") if row["slug"] == "paris-agreement"])
