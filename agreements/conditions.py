@@ -19,11 +19,10 @@ class Missing:
     number: int | None = None
     parties: tuple[str, ...] = ()
     on: str = ""
-    signature: bool = False
 
     @property
     def nothing(self) -> bool:
-        return not (self.number or self.parties or self.on or self.signature)
+        return not (self.number or self.parties or self.on)
 
 
 @dataclass(frozen=True)
@@ -40,29 +39,29 @@ class Met:
 
 
 def conditions(text: Text, on: date) -> list[Met]:
-    """Each condition of the text on a day. What came after the text was in force does not count against it."""
+    """Each condition of the text on a day. Who signs after the text is in force does not count for it."""
     return [judged(text.earliest, condition, on) for condition in text.conditions]
 
 
 def judged(reading: Reading, condition: Condition, on: date) -> Met:
     force = reading.force[0].day if reading.force else date.max
-    by = min(on, force)
-    missing = missing_by(reading, condition, by)
-    if not missing.nothing:
-        return Met(condition, "", missing)
-    met = since(reading, condition, by)
+    # What was met by the day of force stays so; what was not may be met later, by acts that are recorded of another day.
+    by = next((day for day in (min(on, force), on) if missing_by(reading, condition, day, force).nothing), None)
+    if by is None:
+        return Met(condition, "", missing_by(reading, condition, on, force))
+    missing, met = missing_by(reading, condition, by, force), since(reading, condition, by, force)
     due, said = delayed(met, condition.delay)
     if due is None or due > on:
         return Met(condition, "", Missing(0 if missing.number is not None else None, on=said))
     return Met(condition, said, missing)
 
 
-def since(reading: Reading, condition: Condition, by: date) -> Effect:
+def since(reading: Reading, condition: Condition, by: date, force: date) -> Effect:
     """The effect from which the condition has been met until the day."""
     found = None
     for effect in sorted(moments(reading, condition), key=lambda e: e.day, reverse=True):
         if effect.day <= by:
-            if found and effect.day != found.day and not missing_by(reading, condition, effect.day).nothing:
+            if found and effect.day != found.day and not missing_by(reading, condition, effect.day, force).nothing:
                 break
             found = effect
     return found or Effect(by, by.isoformat(), None)
@@ -90,15 +89,17 @@ def delayed(met: Effect, delay: str) -> tuple[date | None, str]:
     return due, due.isoformat() if is_exact(met.said) else f"{due.isoformat()}~"
 
 
-def missing_by(reading: Reading, condition: Condition, by: date) -> Missing:
-    """What was missing on a day."""
+def missing_by(reading: Reading, condition: Condition, by: date, force: date) -> Missing:
+    """What was missing on a day; signatories are those of the day of force, once it has come."""
     named = sorted(condition.parties)
-    signed, consented, notified = (partial(test, reading, by=by) for test in (has_signed, has_consented, has_notified))
+    consented, notified = (partial(test, reading, by=by) for test in (has_consented, has_notified))
+    signed = partial(has_signed, reading, by=min(by, force))
+    whole = any(e.day <= by for e in reading.signatures(reading.of_party[""]))
     match condition.kind:
         case ConditionKind.ON_SIGNATURE:
-            whole = [e for e in reading.signatures(reading.of_party[""]) if e.day <= by]
-            lacking = () if whole else tuple(p for p in named if not signed(p))
-            return Missing(parties=lacking, signature=not whole and not named and not any(map(signed, reading.parties)))
+            done = whole or (not named and any(map(signed, reading.parties)))
+            lacking = () if done else tuple(p for p in named if not signed(p))
+            return Missing(number=1 if not done and not named else None, parties=lacking)
         case ConditionKind.ON_DATE:
             day = first_day(condition.fixed_on)
             return Missing(on="" if day and day <= by else condition.fixed_on)
@@ -108,8 +109,10 @@ def missing_by(reading: Reading, condition: Condition, by: date) -> Missing:
         case ConditionKind.NAMED_PARTIES:
             return Missing(parties=tuple(p for p in named if not consented(p)))
     signatories = named or [p for p in reading.parties if signed(p)]
-    done = consented if condition.kind == ConditionKind.ALL_SIGNATORIES else notified
-    return Missing(parties=tuple(p for p in signatories if not done(p)), signature=not signatories)
+    if not signatories and not (whole and reading.parties):  # nobody has signed yet: it waits for all, whoever they are
+        return Missing(number=None if reading.parties else 1, parties=tuple(reading.parties))
+    test = consented if condition.kind == ConditionKind.ALL_SIGNATORIES else notified
+    return Missing(parties=tuple(p for p in signatories or reading.parties if not test(p)))
 
 
 def has_signed(reading: Reading, party: str, by: date) -> bool:
@@ -119,12 +122,12 @@ def has_signed(reading: Reading, party: str, by: date) -> bool:
 
 def has_consented(reading: Reading, party: str, by: date) -> bool:
     """Whether a consent of the party counts by then, or an entry into force for it implies one."""
-    gone = reading.taken_back(party, by)
-    consents = reading.consents(party)
+    gone, (left, _) = reading.taken_back(party, by), reading.spell(party, by)
+    consents = [c for c in reading.consents(party) if left is None or c.counts.day >= left.day]
     if any(c.counts.day <= by and c.counts.action and c.counts.action.uid not in gone for c in consents):
         return True
-    implied = reading.effects(reading.of_party[party], *OWN_FORCE)
-    return not consents and any(e.day <= by for e in implied)
+    implied = [e for e in reading.effects(reading.of_party[party], *OWN_FORCE) if e.day <= by and (left is None or e.day >= left.day)]
+    return any(not any(c.counts.day <= e.day for c in consents) for e in implied)
 
 
 def has_notified(reading: Reading, party: str, by: date) -> bool:

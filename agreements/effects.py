@@ -9,6 +9,7 @@ from datetime import date
 from typing import NamedTuple
 
 from agreements.models.treaty_actions import CONSENTS, SIGNATURES, ActionKind
+from policytracker.edtf import last_day
 
 # In force for a party: what is recorded of a party is never of the text as a whole.
 OWN_FORCE = [ActionKind.ENTRY_INTO_FORCE_FOR_PARTY, ActionKind.ENTRY_INTO_FORCE]
@@ -75,18 +76,32 @@ class Effects:
         return sorted((effect for effect in found if effect), key=in_order)
 
     def consents(self, party: str) -> list[Consent]:
-        """The dated consents of a party, by the day from which they count: the effect that is given, the deposit that follows, the act."""
+        """The dated consents of a party, by the day from which they count: the effect that is given, the deposit that follows, the act.
+
+        Of what is given by a party that is on its way out nothing counts before it has left.
+        """
         deposits, exits, found = self.effects(self.of_party[party], ActionKind.DEPOSIT), self.exits(party), []
         for action in self.of_party[party]:
             effect, acted = self.effect(action), self.acted(action)
             if action.kind not in CONSENTS or effect is None:
                 continue
-            deposit = None if action.effective_on else next((d for d in deposits if d.day >= effect.day), None)
+            # A deposit that is not known to the day may have been made after the act.
+            deposit = None if action.effective_on else next((d for d in deposits if (last_day(d.said) or d.day) >= effect.day), None)
             if deposit and any(effect.day <= left.day < deposit.day for left in exits):
                 deposit = None  # of a later spell
-            counts = deposit._replace(action=action) if deposit else effect
-            found.append(Consent(counts, min(filter(None, [acted, counts]), key=in_order), deposit))
+            counts = deposit._replace(action=action) if deposit and deposit.day > effect.day else effect
+            instrument = min(filter(None, [acted, counts]), key=in_order)
+            leaves = self.leaves_after(party, instrument.day)
+            if leaves and counts.day < leaves.day:
+                counts = leaves._replace(action=action)
+            found.append(Consent(counts, instrument, deposit))
         return sorted(found, key=lambda consent: in_order(consent.counts))
+
+    def leaves_after(self, party: str, day: date) -> Effect | None:
+        """When it leaves, where it has given notice of that before the day, and has not left yet."""
+        given = [given for given, _, revoked in self.notices(party) if given and given.day < day and not revoked]
+        pending = [next((e for e in self.exits(party) if e.day > notice.day), None) for notice in given]
+        return next((e for e in pending if e and e.day > day), None)
 
     def notices(self, party: str) -> list[tuple[Effect | None, Effect | None, Effect | None]]:
         """Each notice that it leaves: when it was given, when it takes effect by itself, and when it was revoked before that."""
@@ -138,7 +153,8 @@ class Effects:
         """The suspension that lasts on a day, if any: one that no resumption of the same day or a later one has ended."""
         begun = [s for s in self.effects(actions, ActionKind.SUSPENSION) if s.day <= on and (after is None or s.day > after)]
         ended = [r for r in self.effects(actions, ActionKind.RESUMPTION) if r.day <= on]
-        return () if not begun or (ended and ended[-1].day >= begun[-1].day) else (begun[-1],)
+        lasting = [s for s in begun if not ended or s.day > ended[-1].day]
+        return tuple(lasting[:1])
 
 
 def in_order(effect: Effect) -> tuple[date, str]:

@@ -1,14 +1,16 @@
 """Questions that agreements and what hangs on them answer beside those of their fields."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from agreements import acts
 from agreements.deadlines import DeadlineState, of_component
 from agreements.effects import OWN_FORCE
-from agreements.models import Agreement, LegalForce, Party, TreatyAction
+from agreements.models import Agreement, AgreementRelation, Citation, Indicator, LegalForce, Measurement, Party, TreatyAction
 from agreements.models.treaty_actions import ActionKind
 from agreements.standing import PartyStanding, TextStanding, party_standing, text_standing
 from policytracker.filters import Asker, Question, code, day, matching, on, reference
@@ -16,16 +18,16 @@ from policytracker.filters import Asker, Question, code, day, matching, on, refe
 TARGETS = ["agreement", "component__agreement", "participation__agreement", "outcome__agreement"]
 
 
-def _of_agreement(paths):
-    """Rows that have to do with the agreement by any of the paths."""
+def by_any(model: Any, paths: Sequence[str], agreement: Any) -> Q:
+    """What has to do with the agreement by any of the paths: each by its own index, as PostgreSQL would not see in one condition of all."""
+    if len(paths) == 1:
+        return Q(**{paths[0]: agreement})
+    found = [model.objects.filter(**{path: agreement}).order_by().values("pk") for path in paths]
+    return Q(pk__in=found[0].union(*found[1:]))
 
-    def condition(pk) -> Q:
-        either = Q()
-        for path in paths:
-            either |= Q(**{path: pk})
-        return either
 
-    return Question(reference(Agreement), matching(condition), help="Of any of these agreements.")
+def of_agreement(model: Any, *paths: str) -> Question:
+    return Question(reference(Agreement), matching(lambda pk: by_any(model, paths, pk)), help="Of any of these agreements.")
 
 
 def party_and_standing(value: str, asker: Asker) -> tuple[int, str, str]:
@@ -80,10 +82,10 @@ AGREEMENTS = {
         help="Any of these parties takes part; one that is only named in it does not.",
     ),
 }
-RELATIONS = {"agreement": _of_agreement(["from_agreement", "to_agreement"])}
-INDICATORS = {"agreement": _of_agreement(["outcome__agreement"])}
-MEASUREMENTS = {"agreement": _of_agreement(["indicator__outcome__agreement"])}
-CITATIONS = {"agreement": _of_agreement(TARGETS)}
+RELATIONS = {"agreement": of_agreement(AgreementRelation, "from_agreement", "to_agreement")}
+INDICATORS = {"agreement": of_agreement(Indicator, "outcome__agreement")}
+MEASUREMENTS = {"agreement": of_agreement(Measurement, "indicator__outcome__agreement")}
+CITATIONS = {"agreement": of_agreement(Citation, *TARGETS)}
 COMPONENTS = {
     "on": on(lambda rows, days, asker: rows),
     "deadline_state": Question(

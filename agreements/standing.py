@@ -131,6 +131,8 @@ class Reading(Effects):
 
     def text_on(self, on: date) -> Found:
         actions = self.actions
+        if not any(e and e.day <= on for action in actions for e in (self.acted(action), self.effect(action))):
+            return Found(TextStanding.UNKNOWN)
         if by(self.end, on):
             return Found(TextStanding.TERMINATED, self.end)
         if halted := self.halted(self.of_party[""], on):
@@ -155,24 +157,27 @@ class Reading(Effects):
     def binding(self, party: str, on: date) -> tuple[Effect, ...]:
         """The effects that bind the party in the spell that a day is in, in order; the last is the day from which it is bound."""
         left, leaves = self.spell(party, on)
-        within = lambda effect: (left is None or effect.day > left.day) and (leaves is None or effect.day <= leaves.day)  # noqa: E731
+        # Whoever joins on the day of leaving begins the next spell with it.
+        within = lambda effect: (left is None or effect.day >= left.day) and (leaves is None or effect.day < leaves.day)  # noqa: E731
+        during = lambda effect: (left is None or effect.day > left.day) and (leaves is None or effect.day <= leaves.day)  # noqa: E731
         acts = self.of_party[party]
         forces = [e for e in self.effects(acts, *OWN_FORCE) if within(e)]
         own = first([e for e in forces if e.action and not e.action.counterparty]) or first(forces)
-        found = []
-        for consent in [c for c in self.consents(party) if within(c.counts)]:
-            if not self.force:
-                break
+        consents, found = [c for c in self.consents(party) if within(c.counts)], []
+        for consent in consents if self.force else []:
             effects = in_sequence([consent.counts, *filter(None, [consent.deposit]), *own, *self.force])
             uid = consent.counts.action.uid if consent.counts.action else ""
             if uid not in self.taken_back(party, on, effects[-1].day):
                 found.append(effects)
-        if not found and own and not [c for c in self.consents(party) if within(c.counts)]:
+        if own and not any(consent.counts.day <= own[0].day for consent in consents):
             found.append(in_sequence([*own, *self.force]))
-        # A notice, or a suspension, says that the party was bound.
-        implied = [given for given, _, _ in self.notices(party) if given and within(given)]
-        implied += [e for e in self.effects(acts, ActionKind.SUSPENSION) if within(e)]
-        found += [(effect,) for effect in sorted(implied, key=in_order)[:1]]
+        # A notice says that the party was bound, unless it had its effect before it was given; so does a suspension of what is in
+        # force, of a party of which nothing else is known.
+        notices = [given for given, bites, _ in self.notices(party) if given and during(given) and not (bites and bites.day <= given.day)]
+        found += [(given,) for given in sorted(notices, key=in_order)[:1]]
+        halts = [e for e in self.effects(acts, ActionKind.SUSPENSION) if during(e)]
+        if halts and self.force and not consents and not own:
+            found.append(in_sequence([halts[0], *self.force]))
         return min(found, key=lambda effects: effects[-1].day, default=())
 
     def party_on(self, party: str, on: date) -> Found:
@@ -188,7 +193,7 @@ class Reading(Effects):
         acts = self.of_party[party]
         left, _ = self.spell(party, on)
         after = left.day if left else None
-        since_left = lambda effects: [e for e in effects if e.day <= on and (after is None or e.day > after)]  # noqa: E731
+        since_left = lambda effects: [e for e in effects if e.day <= on and (after is None or e.day >= after)]  # noqa: E731
         gone = self.taken_back(party, on)
         signed = [e for e in since_left(self.signatures(acts)) if e.action and e.action.uid not in gone]
         stages: list[tuple[PartyStanding, tuple[Effect, ...]]] = []
@@ -199,19 +204,29 @@ class Reading(Effects):
             bound = self.binding(party, on)
             if by(bound, on):
                 return self.bound_on(party, on, bound, after)
-            given = [c for c in self.consents(party) if after is None or c.counts.day > after]
+            given = [c for c in self.consents(party) if after is None or c.counts.day >= after]
             instruments = [c.instrument for c in given if c.instrument.action and c.instrument.action.uid not in gone]
-            if applied and not gone:
-                stages.append(
-                    (PartyStanding.PROVISIONALLY_APPLYING, first(since_left(self.effects(acts, ActionKind.PROVISIONAL_APPLICATION))))
-                )
+            if applied:
+                back = [e.day for e in self.effects(acts, ActionKind.CONSENT_WITHDRAWAL) if e.day <= on]
+                applying = since_left(self.effects(acts, ActionKind.PROVISIONAL_APPLICATION))
+                stages.append((PartyStanding.PROVISIONALLY_APPLYING, first([e for e in applying if not back or e.day > back[-1]])))
             stages.append((PartyStanding.CONTRACTING, first(sorted([e for e in instruments if e.day <= on], key=in_order))))
         if left:
-            stages.append((PartyStanding.FORMER_PARTY, (left,)))
+            stages.append((PartyStanding.FORMER_PARTY, (self.left_first(party, left),)))
         if not self.text.non_binding:
             stages.append((PartyStanding.SIGNATORY, first(signed)))
         stages.append((PartyStanding.ANNOUNCED, first(since_left(self.effects(acts, ActionKind.ANNOUNCEMENT)))))
         return next((Found(code, because) for code, because in stages if because), Found(PartyStanding.NONE))
+
+    def left_first(self, party: str, left: Effect) -> Effect:
+        """The first of the exits that speak of one leaving: between them it has not joined again."""
+        joins = [c.counts for c in self.consents(party)] + self.signatures(self.of_party[party])
+        joins += self.effects(self.of_party[party], *OWN_FORCE, ActionKind.START_OF_OPERATION)
+        for before in reversed([e for e in self.exits(party) if e.day < left.day]):
+            if any(before.day <= join.day < left.day for join in joins):
+                break
+            left = before
+        return left
 
     def bound_on(self, party: str, on: date, bound: tuple[Effect, ...], after: date | None) -> Found:
         """In which way a bound party is bound."""
@@ -248,7 +263,7 @@ OF_TEXT = {
 OF_PARTY = {
     PartyStanding.NONE: "has no standing, as far as its acts are known",
     PartyStanding.ANNOUNCED: "has been named",
-    PartyStanding.SIGNATORY: "has been a signatory, and not bound,",
+    PartyStanding.SIGNATORY: "has been a signatory",
     PartyStanding.CONTRACTING: "has consented, and has not been bound yet,",
     PartyStanding.BOUND: "has been bound",
     PartyStanding.PROVISIONALLY_APPLYING: "has applied it provisionally, without being bound,",
@@ -317,12 +332,14 @@ class Pair(NamedTuple):
 def pairs(text: Text, on: date) -> list[Pair]:
     """The pairs in force on a day. They limit the joining party only; the others are bound among themselves without them."""
     reading, found = text.earliest, defaultdict(list)
+    if reading.text_on(on).code != TextStanding.IN_FORCE:
+        return []
     for effect in reading.effects(text.actions, *OWN_FORCE):
         if (action := effect.action) is None or not action.counterparty or effect.day > on:
             continue
-        joined, left = reading.party_on(action.party, on), reading.spell(action.party, on)[0]
-        stays = reading.party_on(action.counterparty, on).code != PartyStanding.FORMER_PARTY
-        if joined.code in BINDS and stays and (left is None or effect.day > left.day):
+        joined = reading.party_on(action.party, on).code in BINDS - {PartyStanding.SUSPENDED}
+        exits = [left for party in (action.party, action.counterparty) if (left := reading.spell(party, on)[0])]
+        if joined and not any(left.day > effect.day for left in exits):
             bound = reading.binding(action.party, on)
             found[tuple(sorted([action.party, action.counterparty]))].append(max(effect, bound[-1]._replace(action=action), key=in_order))
     return [

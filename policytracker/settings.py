@@ -127,6 +127,7 @@ FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 
 REST_FRAMEWORK = {
+    "URL_FORMAT_OVERRIDE": None,  # `format` is a parameter like any other
     "DEFAULT_AUTHENTICATION_CLASSES": ["policytracker.permissions.TokenAuthentication", "policytracker.permissions.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["policytracker.permissions.RecordPermissions"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

@@ -15,7 +15,7 @@ from django.db.models import Count, QuerySet, Window
 
 from agreements import acts
 from agreements import serializers as agreed
-from agreements.filters import TARGETS
+from agreements.filters import TARGETS, by_any
 from agreements.models import Agreement
 from policytracker import paging, reading
 from policytracker.serializers import ADDRESSES, RecordSerializer
@@ -45,12 +45,7 @@ class Section:
         return "id" if self.model.key == "uid" else self.model.key
 
     def rows(self, reader: Reader) -> QuerySet:
-        rows = self.model.objects.visible_to(reader)
-        if len(self.paths) == 1:
-            return rows.filter(**{self.paths[0]: AGREEMENT})
-        # Each path by its own index; of all of them at once PostgreSQL would look at every row.
-        found = [self.model.objects.filter(**{path: AGREEMENT}).order_by().values("pk") for path in self.paths]
-        return rows.filter(pk__in=found[0].union(*found[1:]))
+        return self.model.objects.visible_to(reader).filter(by_any(self.model, self.paths, AGREEMENT))
 
 
 @lru_cache(1000)

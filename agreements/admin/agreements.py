@@ -8,7 +8,7 @@ from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, Publishe
 from agreements.admin.standing import Panel
 from agreements.admin.treaty_actions import warn
 from agreements.models.agreements import INVERSE, AgreementStatus, LegalForce, ParticipationRole
-from policytracker.admin import BaseInline, ListInline, RecordAdmin, ask, between, chip, display, pick
+from policytracker.admin import BaseInline, ListInline, RecordAdmin, ask, between, chip, display, pick, typed
 from policytracker.forms import VersionedForm
 
 
@@ -98,6 +98,8 @@ class AgreementAdmin(PublishedColumns, Panel, RecordAdmin):
         pick("sectors", models.Agreement._meta.get_field("sectors")),
         *between("signed_on"),
         *between("in_force_on"),
+        typed("in_force_on", "in force on the day"),
+        typed("party_standing", "the standing of a party, as AUS:bound"),
         *PUBLISHED,
     ]
     fieldsets = [

@@ -174,14 +174,14 @@ def told_of(kind: str, party: str | None, other: str | None, acted_on: str) -> s
 def missing(condition: dict[str, Any], names: dict[str, str]) -> Iterable[Missing]:
     """What a condition still waits for, as a person would say it."""
     lacks = condition["missing"]
-    if lacks["number"]:
+    if lacks["number"] and condition["kind"] == ConditionKind.ON_SIGNATURE:
+        yield Missing("a signature")
+    elif lacks["number"]:
         yield Missing(f"{lacks['number']} more consent{'' if lacks['number'] == 1 else 's'}")
     if lacks["parties"]:
         yield Missing(LACKS.get(ConditionKind(condition["kind"]), CONSENT), [names.get(code, code) for code in lacks["parties"]])
     if lacks["on"]:
         yield Missing(f"the day itself, {lacks['on']}")
-    if not any(lacks.values()):
-        yield Missing("a signature")
 
 
 class Panel:

@@ -26,7 +26,8 @@ AGREES: dict[AgreementStatus, set[TextStanding]] = {
     AgreementStatus.SIGNED: {TextStanding.SIGNED},
     AgreementStatus.PROVISIONALLY_APPLIED: {TextStanding.PROVISIONALLY_APPLIED},
     AgreementStatus.IN_FORCE: {TextStanding.IN_FORCE},
-    AgreementStatus.OPERATIVE: {TextStanding.OPERATIVE, TextStanding.IN_FORCE},  # a mixed text follows the rules of binding ones
+    # A mixed text follows the rules of binding ones.
+    AgreementStatus.OPERATIVE: {TextStanding.OPERATIVE, TextStanding.IN_FORCE, TextStanding.SIGNED},
     AgreementStatus.SUSPENDED: {TextStanding.SUSPENDED},
     AgreementStatus.SUPERSEDED: set(TextStanding),
     AgreementStatus.EXPIRED: {TextStanding.TERMINATED},

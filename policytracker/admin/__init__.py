@@ -12,7 +12,7 @@ from policytracker.admin.base import (
     relax_csp,
     themed,
 )
-from policytracker.admin.filters import ask, between, pick
+from policytracker.admin.filters import ask, between, pick, typed
 from policytracker.admin.people import PeopleAdmin
 
 __all__ = [
@@ -30,4 +30,5 @@ __all__ = [
     "pick",
     "relax_csp",
     "themed",
+    "typed",
 ]

@@ -42,7 +42,7 @@ class Asked(DropdownFilter):
 
 
 class Typed(Asked):
-    """A question whose answer is typed, as one end of a span of days."""
+    """A question whose answer is typed, such as a day."""
 
     form_class = SearchForm
 
@@ -99,8 +99,12 @@ def pick(name: str, field: models.Field, title: str = "") -> type[Picked]:
     return type(Picked.__name__, (Picked,), {"parameter_name": name, "title": title or name.replace("_", " "), "field": field})
 
 
+def typed(name: str, title: str) -> type[Typed]:
+    """A filter by the question of this name, the answer to which is typed."""
+    return type(Typed.__name__, (Typed,), {"parameter_name": name, "title": title})
+
+
 def between(name: str) -> list[type[Typed]]:
     """Two filters by a date: from when on, and until when; each may be a day, a month or a year."""
     said = name.replace("_", " ")
-    ends = [(f"{name}__from", f"{said}, from"), (f"{name}__to", f"{said}, to")]
-    return [type(Typed.__name__, (Typed,), {"parameter_name": asked, "title": title}) for asked, title in ends]
+    return [typed(f"{name}__from", f"{said}, from"), typed(f"{name}__to", f"{said}, to")]

@@ -117,6 +117,21 @@ def test_a_page_costs_the_same_however_much_hangs_on_it(role, everybody, signed_
     assert max(costs[1]) <= 20
 
 
+def test_agreements_are_sifted_by_the_standing_of_a_day(client, treaty):
+    make_agreement(slug="other", title="Another", legal_force="binding")
+    make_action(treaty, "ratification", "AUS", acted_on="2016-01-01")
+    make_action(treaty, "entry_into_force", acted_on="2016-06-01")
+
+    for asked, found in (
+        ("?in_force_on=2016-06-01", {treaty}),
+        ("?in_force_on=2016-05-31", set()),
+        ("?party_standing=AUS%3Abound", {treaty}),
+        ("?party_standing=AUS%3Asignatory", set()),
+    ):
+        assert listed(client.get(changes(Agreement, asked))) == found, asked
+    assert client.get(changes(Agreement, "?party_standing=nobody")).status_code == 302
+
+
 def test_the_named_questions_are_filters(client, treaty):
     other, source = make_agreement(legal_force="binding"), make_source(slug="paper")
     signed = make_action(treaty, "signature", "AUS", acted_on="2019-03-01", source=source)

@@ -37,7 +37,7 @@ AGREES = {
     "signed": {"signed"},
     "provisionally_applied": {"provisionally_applied"},
     "in_force": {"in_force"},
-    "operative": {"operative", "in_force"},
+    "operative": {"operative", "in_force", "signed"},
     "suspended": {"suspended"},
     "expired": {"terminated"},
     "terminated": {"terminated"},

@@ -143,3 +143,36 @@ def test_leaving_later_unmeets_nothing():
     ]
 
     assert asked("number_of_consents", *acts, number=1, on="2021-01-01").met_on == "2016-01-01"
+
+
+def test_a_note_that_came_after_the_text_was_in_force_is_missing_no_more():
+    acts = [act("signature", party, "2024-01-01") for party in ("AUS", "GBR")]
+    acts += [
+        act("notification", "AUS", "2024-02-01"),
+        act("notification", "GBR", "2024-03-05"),
+        act("entry_into_force", acted_on="2024-03-01"),
+    ]
+
+    assert asked("exchange_of_notes", *acts, on="2024-03-04").missing.parties == ("GBR",)
+    assert asked("exchange_of_notes", *acts, on="2026-01-01").met_on == "2024-03-05"
+
+
+def test_who_has_left_before_the_text_was_in_force_has_not_consented():
+    acts = [act("ratification", "AUS", "2016-02-01"), act("withdrawal_notice", "AUS", "2017-01-01", "2017-06-01")]
+
+    assert [asked("number_of_consents", *acts, number=1, on=day).met for day in ("2017-05-31", "2017-06-01")] == [True, False]
+
+
+@pytest.mark.parametrize("kind", ["all_signatories", "exchange_of_notes", "on_signature"])
+def test_what_nobody_has_signed_says_what_it_waits_for(kind):
+    assert not asked(kind, on="2026-01-01").missing.nothing
+
+
+def test_a_text_that_was_signed_by_nobody_knows_whom_waits_for_somebody():
+    assert asked("all_signatories", act("signature", acted_on="2024-01-01"), on="2026-01-01").missing.number == 1
+
+
+def test_after_a_signature_of_the_whole_text_its_participants_are_its_signatories():
+    notes = [act("notification", party, "2024-02-01") for party in ("AUS", "GBR")]
+
+    assert asked("exchange_of_notes", act("signature", acted_on="2024-01-01"), *notes, on="2026-01-01").met_on == "2024-02-01"

@@ -1,6 +1,6 @@
 """Where a text and its parties stand on a day: each sentence of DESIGN 6, asked of the functions themselves."""
 
-from datetime import date
+from datetime import date, timedelta
 from itertools import count
 
 import pytest
@@ -305,6 +305,12 @@ def test_an_entry_into_force_for_a_party_implies_its_consent_where_none_is_recor
     assert (found.code, found.since, uids(found)) == ("bound", "2024-12-15", [own.uid])
 
 
+def test_a_consent_that_is_recorded_of_a_later_day_does_not_undo_what_the_entry_into_force_implied():
+    text = Text(actions=(FORCE, act("entry_into_force_for_party", "HRV", "2017-01-01"), act("succession", "HRV", "2018-01-01")))
+
+    assert [standing_of(text, "HRV", day) for day in ("2016-12-31", "2017-01-01", "2018-06-01")] == ["none", "bound", "bound"]
+
+
 def test_an_undated_consent_counts_for_nothing_and_is_told():
     text = Text(actions=(FORCE, act("ratification", "AUS"), act("signature", "AUS", "2016-04-22")))
 
@@ -495,7 +501,143 @@ def test_a_suspension_with_a_party_suspends_the_party_and_not_the_text():
     assert party_standing(text, "RUS", date(2024, 1, 1)).bound
 
 
+def test_a_party_may_return_on_the_day_on_which_it_leaves():
+    # Guyana and the Optional Protocol to the Covenant on Civil and Political Rights.
+    text = Text(
+        actions=(
+            act("entry_into_force", acted_on="1976-03-23"),
+            act("accession", "GUY", "1993-05-10", "1993-08-10"),
+            act("denunciation_notice", "GUY", "1999-01-05", "1999-04-05"),
+            act("accession", "GUY", "1999-01-05", "1999-04-05"),
+        )
+    )
+
+    days = ["1995-01-01", "1999-04-04", "1999-04-05", "2005-01-01"]
+    assert [standing_of(text, "GUY", day) for day in days] == ["bound", "withdrawing", "bound", "bound"]
+    assert party_standing(text, "GUY", date(2005, 1, 1)).since == "1999-04-05"
+
+
+def test_the_force_of_a_return_on_the_day_of_leaving_is_not_that_of_the_first_spell():
+    text = Text(
+        actions=(
+            act("entry_into_force", acted_on="1976-03-23"),
+            act("accession", "GUY", "1993-05-10"),
+            act("denunciation_notice", "GUY", "1999-01-05", "1999-04-05"),
+            act("accession", "GUY", "1999-01-05"),
+            act("entry_into_force_for_party", "GUY", "1999-04-05"),
+        )
+    )
+
+    assert [standing_of(text, "GUY", day) for day in ("1995-01-01", "2005-01-01")] == ["bound", "bound"]
+
+
+def test_a_consent_of_a_party_on_its_way_out_counts_from_the_day_on_which_it_has_left():
+    text = Text(
+        actions=(
+            FORCE,
+            act("ratification", "USA", "2016-12-01"),
+            act("withdrawal_notice", "USA", "2019-01-01", "2019-04-01"),
+            act("accession", "USA", "2019-03-15"),
+        )
+    )
+
+    days = ["2018-01-01", "2019-03-20", "2019-04-01", "2026-01-01"]
+    assert [standing_of(text, "USA", day) for day in days] == ["bound", "withdrawing", "bound", "bound"]
+
+
+@pytest.mark.parametrize(("given", "bites"), [("2020-03-01", "2020-02-01"), ("2020-03-15", "2020"), ("2017-03-15", "2017-03")])
+def test_a_notice_that_had_its_effect_before_it_was_given_binds_nobody_again(given, bites):
+    text = Text(actions=(FORCE, act("ratification", "USA", "2016-12-01"), act("withdrawal_notice", "USA", given, bites)))
+
+    assert standing_of(text, "USA", "2026-01-01") == "former_party"
+
+
+def test_a_suspension_binds_nobody_who_had_not_consented():
+    text = Text(
+        actions=(
+            act("signature", "RUS", "2015-01-01"),
+            act("suspension", "RUS", "2016-01-01"),
+            act("resumption", "RUS", "2017-01-01"),
+            act("ratification", "RUS", "2019-01-01"),
+            act("entry_into_force", acted_on="2020-01-01"),
+        )
+    )
+
+    days = ["2016-06-01", "2018-01-01", "2019-06-01", "2021-01-01"]
+    assert [standing_of(text, "RUS", day) for day in days] == ["signatory", "signatory", "contracting", "bound"]
+    assert party_standing(text, "RUS", date(2021, 1, 1)).since == "2020-01-01"
+
+
+def test_a_suspension_of_what_is_in_force_implies_a_consent_that_nobody_recorded():
+    text = Text(actions=(FORCE, act("suspension", "RUS", "2023-02-28")))
+
+    assert [standing_of(text, "RUS", day) for day in ("2023-02-27", "2023-02-28")] == ["none", "suspended"]
+
+
+def test_what_is_said_twice_of_one_suspension_or_one_leaving_does_not_move_its_day():
+    halted = Text(actions=(FORCE, act("suspension", acted_on="2020-01-01"), act("suspension", acted_on="2021-01-01")))
+    left = Text(
+        actions=(
+            FORCE,
+            act("ratification", "USA", "2016-12-01"),
+            act("withdrawal_notice", "USA", "2025-01-27", "2026-01-27"),
+            act("withdrawal_effect", "USA", "2026-01-28"),
+        )
+    )
+
+    assert text_standing(halted, date(2022, 1, 1)).since == "2020-01-01"
+    assert [party_standing(left, "USA", date(2026, month, 28)).since for month in (1, 6)] == ["2026-01-27", "2026-01-27"]
+
+
+def test_a_provisional_application_after_a_consent_was_taken_back_counts():
+    text = Text(
+        actions=(
+            act("signature", "AUS", "2016-01-01"),
+            act("provisional_application", "AUS", "2016-02-01"),
+            act("consent_withdrawal", "AUS", "2016-06-01"),
+            act("signature", "AUS", "2018-01-01"),
+            act("provisional_application", "AUS", "2018-02-01"),
+        )
+    )
+
+    days = ["2016-03-01", "2016-06-01", "2018-01-15", "2018-03-01"]
+    assert [standing_of(text, "AUS", day) for day in days] == ["provisionally_applying", "none", "signatory", "provisionally_applying"]
+
+
+def test_a_deposit_that_is_not_known_to_the_day_makes_the_answer_approximate():
+    text = Text(actions=(FORCE, act("ratification", "AUS", "2018-05-10"), act("deposit", "AUS", "2018-05")))
+
+    assert party_standing(text, "AUS", date(2020, 1, 1)).approximate
+
+
+def test_a_term_that_ended_before_anything_was_done_leaves_the_text_unknown():
+    assert text_on(Text(expires_on="2019"), "2026-01-01") == "unknown"
+
+
 # ---- pairs
+
+
+def test_a_pair_ends_with_the_leaving_of_either_and_does_not_come_back_with_it():
+    text = Text(
+        actions=(
+            act("entry_into_force", acted_on="2018-01-01"),
+            act("ratification", "JPN", "2018-01-01"),
+            act("entry_into_force_for_party", "GBR", "2024-12-15", counterparty="JPN"),
+            act("withdrawal_effect", "JPN", "2025-06-01"),
+            act("accession", "JPN", "2026-01-01"),
+        )
+    )
+
+    assert [len(pairs(text, date.fromisoformat(day))) for day in ("2025-01-01", "2025-07-01", "2026-02-01")] == [1, 0, 0]
+
+
+@pytest.mark.parametrize("party", ["", "GBR"])
+def test_a_pair_is_not_in_force_while_the_text_or_the_joining_party_is_suspended(party):
+    text = Text(
+        actions=(act("entry_into_force_for_party", "GBR", "2024-12-15", counterparty="JPN"), act("suspension", party, "2025-01-01")),
+    )
+
+    assert [len(pairs(text, date(2025, 1, 1) + timedelta(days))) for days in (-1, 0)] == [1, 0]
 
 
 def test_force_by_pairs_limits_the_joining_party_only():

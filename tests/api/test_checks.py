@@ -137,3 +137,9 @@ def test_the_number_of_queries_is_the_same_for_few_and_many(reader):
 
     # Roles; the suspects, their acts and sentences; the count.
     assert asked() == few <= 25
+
+
+def test_another_form_than_json_is_a_parameter_that_it_does_not_know(as_administrator):
+    refused = as_administrator.get("checks/?format=csv")
+
+    assert (refused.status_code, list(refused.json())) == (400, ["format"])
