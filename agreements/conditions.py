@@ -108,11 +108,16 @@ def missing_by(reading: Reading, condition: Condition, by: date, force: date) ->
             return Missing(number=max(0, (condition.number or 0) - count))
         case ConditionKind.NAMED_PARTIES:
             return Missing(parties=tuple(p for p in named if not consented(p)))
-    signatories = named or [p for p in reading.parties if signed(p)]
-    if not signatories and not (whole and reading.parties):  # nobody has signed yet: it waits for all, whoever they are
-        return Missing(number=None if reading.parties else 1, parties=tuple(reading.parties))
+    signatories, known = named or [p for p in reading.parties if signed(p)], [p for p in reading.parties if is_known(reading, p, by)]
+    if not signatories and not (whole and known):  # nobody has signed yet: it waits for all, whoever they are
+        return Missing(number=None if known else 1, parties=tuple(known))
     test = consented if condition.kind == ConditionKind.ALL_SIGNATORIES else notified
-    return Missing(parties=tuple(p for p in signatories or reading.parties if not test(p)))
+    return Missing(parties=tuple(p for p in signatories or known if not test(p)))
+
+
+def is_known(reading: Reading, party: str, by: date) -> bool:
+    """Whether it is listed, or has done anything by then."""
+    return party in reading.text.participants or any((e := reading.effect(a)) and e.day <= by for a in reading.of_party[party])
 
 
 def has_signed(reading: Reading, party: str, by: date) -> bool:
