@@ -95,7 +95,7 @@ def scorecard(agreement: Agreement, user: Any, on: date, today: date) -> dict[st
 
     Status of parts, money and indicators are as they are today.
     """
-    rows = standing(user, on, today).filter(agreements=agreement)
+    rows, by = standing(user, on, today).filter(agreements=agreement), on if on < today else None
     parts = Component.objects.visible_to(user).filter(agreement=agreement).order_by()
     found = list(parts.annotate(state=of_component(on)).values_list("status", "state").annotate(Count("pk")))
     return {
@@ -107,14 +107,19 @@ def scorecard(agreement: Agreement, user: Any, on: date, today: date) -> dict[st
             "by_deadline_state": by_code(DeadlineState, ((state, n) for _, state, n in found)),
         },
         "recommendations": tally(counted(rows, on), differing(rows, on, today).count()),
-        "money": money(agreement, user),
-        "indicators": indicators(agreement, user),
+        "money": money(agreement, user, by),
+        "indicators": indicators(agreement, user, by),
     }
 
 
-def money(agreement: Agreement, user: Any) -> list[dict[str, Any]]:
-    """What is to be paid, for each stage and currency. A figure that disputes another one which the user may read is not added."""
+def money(agreement: Agreement, user: Any, by: date | None) -> list[dict[str, Any]]:
+    """What is to be paid, for each stage and currency. A figure that disputes another one which the user may read is not added.
+
+    `by` is a day gone by: then only what was stated by it counts, and what has no day.
+    """
     rows = Commitment.objects.visible_to(user).filter(agreement=agreement).order_by()
+    if by is not None:
+        rows = rows.filter(Q(stated_on_first__isnull=True) | Q(stated_on_first__lte=by))
     disputing = Exists(rows.filter(pk=OuterRef("instead_of")))
     sums: Any = rows.annotate(disputing=disputing).values("stage", "currency").annotate(
         figures=Count("pk", filter=Q(disputing=False)),
@@ -125,9 +130,11 @@ def money(agreement: Agreement, user: Any) -> list[dict[str, Any]]:
     return [row | {"total": f"{row['total']:.2f}"} for row in in_order]
 
 
-def indicators(agreement: Agreement, user: Any) -> list[dict[str, Any]]:
-    """Where each indicator started, where it is by its newest measurement, and where it should go."""
+def indicators(agreement: Agreement, user: Any, by: date | None) -> list[dict[str, Any]]:
+    """Where each indicator started, where it is by its newest measurement (of those by a day gone by), and where it should go."""
     newest = Measurement.objects.visible_to(user).filter(indicator=OuterRef("pk")).order_by("-measured_on_first", "-measured_on")
+    if by is not None:
+        newest = newest.filter(measured_on_first__lte=by)
     told: dict[str, Any] = {
         "latest_value": Subquery(newest.values_list(Cast("value", TextField()), flat=True)[:1]),
         "latest_on": Subquery(newest.values("measured_on")[:1]),

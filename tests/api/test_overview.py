@@ -367,3 +367,19 @@ def test_the_number_of_queries_depends_on_nothing(world, analyst, as_reader):
     assert asked() == few
     assert max(few) <= 8, few
     assert Source.objects.count() > 30
+
+
+def test_a_day_gone_by_knows_no_money_and_no_measurement_of_later(world, as_reader):
+    make_commitment(world.quad, amount=5, stated_on="2025-10-21")
+    make_commitment(world.quad, amount=2)
+    boats = make_indicator(make_outcome(world.quad), slug="ships")
+    for year, value in (("2020", 1), ("2025", 3)):
+        make_measurement(boats, year, value=value)
+
+    def told(day):
+        card = as_reader.get("agreements/quad/scorecard/", {"on": day}).json()
+        return [(row["figures"], row["total"]) for row in card["money"]], card["indicators"][0]["latest_on"]
+
+    assert told("2025-10-20") == ([(1, "2.00")], "2025")
+    assert told("2024-12-31") == ([(1, "2.00")], "2020")
+    assert told(str(today())) == ([(2, "7.00")], "2025")
