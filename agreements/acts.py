@@ -29,6 +29,13 @@ def texts(pks: Iterable[int], party: int | None = None) -> dict[int, Text]:
     }
 
 
+def text(agreement: Agreement) -> Text:
+    """One agreement with all that was done about it. Raises Agreement.DoesNotExist where it was deleted meanwhile."""
+    if (found := texts([agreement.pk]).get(agreement.pk)) is None:
+        raise Agreement.DoesNotExist
+    return found
+
+
 def actions(ids: list[int], party: int | None) -> dict[int, list[Action]]:
     rows = TreatyAction.objects.filter(agreement__in=ids).order_by()
     if party is not None:
@@ -71,12 +78,13 @@ def asked_by(ids: list[int]) -> dict[int, list[Condition]]:
 
 def report(text: Text, on: date) -> dict[str, Any]:
     """The answer of `standing/` for a day (API.md 6)."""
+    whole = text_standing(text, on)
     return {
         "agreement": text.slug,
         "on": on.isoformat(),
-        "text": told(text_standing(text, on)),
+        "text": {"standing": whole.code, **told(whole)},
         "parties": [
-            {"party": party, "standing": found.code, "bound": found.bound, **told(found, "standing")}
+            {"party": party, "standing": found.code, "bound": found.bound, **told(found)}
             for party in text.earliest.parties
             for found in [party_standing(text, party, on)]
         ],
@@ -101,12 +109,11 @@ def report(text: Text, on: date) -> dict[str, Any]:
     }
 
 
-def told(found: Standing, *left_out: str) -> dict[str, Any]:
-    answer = {
-        "standing": found.code,
+def told(found: Standing) -> dict[str, Any]:
+    """Since when it stands there, and why."""
+    return {
         "since": found.since or None,
         "actions": [action.uid for action in found.actions],
         "approximate": found.approximate,
         "sentence": found.sentence,
     }
-    return {name: value for name, value in answer.items() if name not in left_out}

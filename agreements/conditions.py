@@ -46,11 +46,13 @@ def conditions(text: Text, on: date) -> list[Met]:
 def judged(reading: Reading, condition: Condition, on: date) -> Met:
     force = reading.force[0].day if reading.force else date.max
     # What was met by the day of force stays so; what was not may be met later, by acts that are recorded of another day.
-    by = next((day for day in (min(on, force), on) if missing_by(reading, condition, day, force).nothing), None)
-    if by is None:
-        return Met(condition, "", missing_by(reading, condition, on, force))
-    missing, met = missing_by(reading, condition, by, force), since(reading, condition, by, force)
-    due, said = delayed(met, condition.delay)
+    for by in (min(on, force), on):
+        missing = missing_by(reading, condition, by, force)
+        if missing.nothing:
+            break
+    else:
+        return Met(condition, "", missing)
+    due, said = delayed(since(reading, condition, by, force), condition.delay)
     if due is None or due > on:
         return Met(condition, "", Missing(0 if missing.number is not None else None, on=said))
     return Met(condition, said, missing)

@@ -1,7 +1,7 @@
 """The resources of this app."""
 
 from django.http import FileResponse, Http404, JsonResponse
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
 
@@ -9,11 +9,8 @@ from agreements import acts, filters, serializers
 from agreements.models.treaty_actions import ConditionKind
 from agreements.standing import PartyStanding, TextStanding
 from policytracker.parsers import Json
+from policytracker.schema import ON, shape
 from policytracker.views import RecordViewSet, only
-
-
-def shape(**properties) -> dict:
-    return {"type": "object", "required": list(properties), "properties": properties}
 
 
 def listed(items: dict) -> dict:
@@ -42,7 +39,6 @@ STANDING = shape(
         )
     ),
 )
-ON = OpenApiParameter("on", {"type": "string", "format": "date"}, description="The day that is asked of; today without it.")
 
 
 class PartyViewSet(RecordViewSet):
@@ -83,9 +79,7 @@ class AgreementViewSet(RecordViewSet):
         """Where the text and its parties stand on a day, by which acts, and what is missing for its entry into force."""
         only(request, {"on"})
         agreement = self.find(rows=self.get_queryset().only("pk"))
-        if (text := acts.texts([agreement.pk]).get(agreement.pk)) is None:
-            raise Http404  # it was deleted meanwhile
-        return JsonResponse(acts.report(text, self.day))
+        return JsonResponse(acts.report(acts.text(agreement), self.day))
 
 
 class AgreementRelationViewSet(RecordViewSet):

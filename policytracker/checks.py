@@ -17,7 +17,7 @@ from django.core import signing
 from django.db.models import DateField, Exists, F, Func, Model, OuterRef, Q, QuerySet
 
 from policytracker.codes import Codes
-from policytracker.paging import BadCursor
+from policytracker.paging import BadCursor, cut
 from policytracker.records import Published, Record
 from policytracker.serializers import title
 from policytracker.visibility import Publication, Reader
@@ -215,15 +215,13 @@ def findings(checks: Sequence[Check], look: Look, cursor: str | None = None, siz
         found.append(one)
         if len(found) > size:
             break
-    more = len(found) > size
-    found = found[:size] if forward else found[:size][::-1]
-    has_next, has_previous = (more, cursor is not None) if forward else (True, more)
-    if cursor is None and not more:
+    found, has_next, has_previous = cut(found, size, forward, cursor is not None)
+    if cursor is None and not has_next:
         total = len(found)
     return Page(
         tell(found, look),
-        write(True, found[-1]) if found and has_next else None,
-        write(False, found[0]) if found and has_previous else None,
+        write(True, found[-1]) if has_next else None,
+        write(False, found[0]) if has_previous else None,
         count(checks, look) if total is None else total,
     )
 

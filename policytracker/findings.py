@@ -9,23 +9,18 @@ from rest_framework.views import APIView
 
 from policytracker import checks, filters, reading
 from policytracker.paging import BadCursor
-from policytracker.schema import envelope
+from policytracker.schema import PAGE, envelope, shape
 from policytracker.serializers import ADDRESSES
 from policytracker.views import BAD_CURSOR, BadParameter, enveloped, only, page_size, single, today
 
 TEXT = {"type": "string"}
-RECORD = {"type": "object", "required": ["type", "key", "title", "url"], "properties": dict.fromkeys(["type", "key", "title", "url"], TEXT)}
-FINDING = {
-    "type": "object",
-    "required": ["rule", "severity", "record", "sentence", "link"],
-    "properties": {
-        "rule": {"enum": list(checks.RULES)},
-        "severity": {"enum": checks.Severity.values},
-        "record": RECORD,
-        "sentence": TEXT,
-        "link": {"type": "string", "format": "uri", "description": "The record's page in the admin."},
-    },
-}
+FINDING = shape(
+    rule={"enum": list(checks.RULES)},
+    severity={"enum": checks.Severity.values},
+    record=shape(type=TEXT, key=TEXT, title=TEXT, url=TEXT),
+    sentence=TEXT,
+    link={"type": "string", "format": "uri", "description": "The record's page in the admin."},
+)
 
 
 def any_of(codes: list[str]) -> dict[str, Any]:
@@ -39,15 +34,13 @@ class Findings(APIView):
     model: Any = None
     narrowed_by = "agreement"
     judged_by_function = True
-    answers = {"get": {"200": envelope(FINDING)}}
 
     @extend_schema(
         parameters=[
             OpenApiParameter("rule", any_of(list(checks.RULES)), description="Of any of these rules."),
             OpenApiParameter("severity", any_of(checks.Severity.values), description="Of any of these severities."),
             OpenApiParameter("agreement", {"type": "string"}, description="On this agreement, what hangs on it, or what is about it."),
-            OpenApiParameter("page_size", {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}),
-            OpenApiParameter("cursor", {"type": "string"}, description="From the `next` or `previous` of a page before."),
+            *PAGE,
         ],
         responses={200: envelope(FINDING)},
     )

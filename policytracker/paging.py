@@ -90,14 +90,23 @@ def page(rows: QuerySet, columns: Sequence[Column], cursor: str | None, size: in
         found += part.values_list(*paths)[: size + 1 - len(found)]
         if len(found) > size:
             break
-    more = len(found) > size
-    found = found[:size] if forward else found[:size][::-1]
-    has_next, has_previous = (more, cursor is not None) if forward else (True, more)
+    found, has_next, has_previous = cut(found, size, forward, cursor is not None)
     return Page(
         [row[0] for row in found],
-        write(True, found[-1][1:], columns, salt) if found and has_next else None,
-        write(False, found[0][1:], columns, salt) if found and has_previous else None,
+        write(True, found[-1][1:], columns, salt) if has_next else None,
+        write(False, found[0][1:], columns, salt) if has_previous else None,
     )
+
+
+def cut(found: list[Any], size: int, forward: bool, begun: bool) -> tuple[list[Any], bool, bool]:
+    """Of up to one row more than a page: the page in order, and whether there is a next and a previous one.
+
+    `begun` says that a cursor led here, so that there are rows on the side it came from.
+    """
+    more = len(found) > size
+    page = found[:size] if forward else found[:size][::-1]
+    has_next, has_previous = (more, begun) if forward else (True, more)
+    return page, bool(page) and has_next, bool(page) and has_previous
 
 
 def _name(columns: Sequence[Column]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import models
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from policytracker.filters import kind
@@ -83,6 +84,18 @@ def with_components(result: dict[str, Any], **kwargs) -> dict[str, Any]:
 
 def refusals(codes: list[str]) -> dict[str, Any]:
     return {code: {"$ref": f"#/components/responses/Refused{code}"} for code in codes}
+
+
+ON = OpenApiParameter("on", {"type": "string", "format": "date"}, description="As of that day; today without it.")
+PAGE = [
+    OpenApiParameter("page_size", {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}, description="How many on a page."),
+    OpenApiParameter("cursor", {"type": "string"}, description="From the `next` or `previous` of a page before."),
+]
+
+
+def shape(**properties: Any) -> dict[str, Any]:
+    """An object that has all of these."""
+    return {"type": "object", "required": list(properties), "properties": properties}
 
 
 def envelope(item: dict[str, Any]) -> dict[str, Any]:

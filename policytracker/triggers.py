@@ -150,34 +150,33 @@ def create(name: str, when: str, table: str, function: str, *args: str, conditio
     return f"{replace} {kind} {name} {when} ON {table} {each} {asked} EXECUTE FUNCTION {function}({arguments});"
 
 
-def function(guard: Guard, name: str, model: type[Record]) -> str:
-    table = model._meta.db_table
+def function(guard: Guard, name: str, table: str) -> str:
     sentence = guard.sentence.replace("'", "''")
     asked = f"IF {guard.broken} THEN PERFORM refuse('{guard.name}', '{sentence}'); END IF;"
     if guard.deferred:
         # One lock for all: two guards may watch the same rule from its two ends.
         asked = f"""PERFORM pg_advisory_xact_lock(hashtext('guards'));
   IF tg_op <> 'DELETE' THEN SELECT * INTO new FROM {table} WHERE id = new.id; IF NOT FOUND THEN RETURN NULL; END IF; END IF; {asked}"""
-    unchanged = " AND ".join(f"old.{column} = new.{column}" for column in ("version", *model.follows))
     return f"""CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql{BY_INDEX if guard.deferred else ""} AS $$
 BEGIN
-  IF tg_op = 'UPDATE' AND {unchanged} THEN RETURN new; END IF;
+  IF tg_op = 'UPDATE' AND old.version = new.version THEN RETURN new; END IF;
   {asked}
   IF tg_op = 'DELETE' THEN RETURN old; END IF;
   RETURN new;
 END $$;"""
 
 
-def consequence(followed: Consequence, table: str) -> str:
+def consequence(followed: Consequence, table: str) -> tuple[str, str, str]:
     call = f"{table}_{followed.name}"[:63]
     events = "INSERT OR UPDATE" if followed.before else "INSERT OR UPDATE OR DELETE"
     # Before the count, so that what it writes is counted.
     name, when = (f"a_0_{followed.name}", "BEFORE") if followed.before else (followed.name, "AFTER")
-    return f"""CREATE OR REPLACE FUNCTION {call}() RETURNS trigger LANGUAGE plpgsql{BY_INDEX} AS $$
+    made = f"""CREATE OR REPLACE FUNCTION {call}() RETURNS trigger LANGUAGE plpgsql{BY_INDEX} AS $$
 BEGIN
   {followed.does}
   RETURN new;
-END $$;""" + create(name, f"{when} {events}", table, call)
+END $$;"""
+    return table, name, made + create(name, f"{when} {events}", table, call)
 
 
 def statements(model: type[Record]) -> Iterator[tuple[str, str, str]]:
@@ -201,14 +200,13 @@ def statements(model: type[Record]) -> Iterator[tuple[str, str, str]]:
             "a_2_keep_original_due_on",
             create("a_2_keep_original_due_on", "BEFORE INSERT OR UPDATE", table, "keep_original_due_on"),
         )
-    for followed in model.consequences:
-        yield table, f"{'a_0_' if followed.before else ''}{followed.name}", consequence(followed, table)
+    yield from (consequence(followed, table) for followed in model.consequences)
     for guard in guards(model):
         event = guard.events.split(" ")[0].lower()
         name = guard.name if guard.name != "closed_record" else f"closed_record_{event}"
         call = f"{table}_{name}"[:63]
         when = f"{'AFTER' if guard.deferred else 'BEFORE'} {guard.events}"
-        yield table, name, function(guard, call, model) + create(name, when, table, call, condition=guard.when, deferred=guard.deferred)
+        yield table, name, function(guard, call, table) + create(name, when, table, call, condition=guard.when, deferred=guard.deferred)
     if model.counts_for:
         owner = model._meta.get_field(model.counts_for)
         arguments = (owner.related_model._meta.db_table, owner.column)

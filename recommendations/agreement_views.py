@@ -11,7 +11,7 @@ from agreements.models.components import ComponentStatus
 from agreements.views import STANDING, AgreementViewSet
 from policytracker import paging, reading
 from policytracker.markdown import MEDIA_TYPE
-from policytracker.schema import envelope, in_forms
+from policytracker.schema import ON, PAGE, envelope, in_forms, shape
 from policytracker.views import BAD_CURSOR, BadParameter, enveloped, only, page_size, single, today
 from recommendations import overview
 from recommendations.coverage import MOST_COLUMNS, MOST_ROWS, coverage
@@ -19,7 +19,7 @@ from recommendations.dossier import SECTIONS, Dossier
 from recommendations.dossier_text import DossierText
 from recommendations.serializers import RecommendationSerializer
 from recommendations.timeline import Timeline
-from recommendations.views import COUNT, ON, TALLY, TEXT, numbers, shape
+from recommendations.views import COUNT, TALLY, TEXT, numbers
 
 REPORTS = ["scorecard", "coverage", "timeline", "dossier"]
 
@@ -66,10 +66,6 @@ ENTRY = shape(
     title=WORDS,
     url={"type": "string", "format": "uri"},
 )
-PAGE = [
-    OpenApiParameter("page_size", {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}, description="How many on a page."),
-    OpenApiParameter("cursor", {"type": "string"}, description="From the `next` or `previous` of a page before."),
-]
 
 
 def named(name: str) -> dict:

@@ -83,7 +83,7 @@ class Dossier:
         return {
             "agreement": self.records(agreed.AgreementSerializer, [self.agreement.pk])[0],
             "on": self.on.isoformat(),
-            "standing": acts.report(acts.texts([self.agreement.pk])[self.agreement.pk], self.on),
+            "standing": acts.report(acts.text(self.agreement), self.on),
             **{name: self.section(section) for name, section in SECTIONS.items()},
         }
 

@@ -230,12 +230,10 @@ class Timeline:
             )
             told = asked.fetchall()
         found = [Entry(*entry) for _, *entry in told if entry[0] is not None]
-        more, found = len(found) > size, found[:size]
-        found = found if forward else found[::-1]
-        has_next, has_previous = (more, cursor is not None) if forward else (True, more)
+        found, has_next, has_previous = paging.cut(found, size, forward, cursor is not None)
         return Page(
             told[0][0],
             found,
-            paging.write(True, found[-1].at, COLUMNS, self.salt) if found and has_next else None,
-            paging.write(False, found[0].at, COLUMNS, self.salt) if found and has_previous else None,
+            paging.write(True, found[-1].at, COLUMNS, self.salt) if has_next else None,
+            paging.write(False, found[0].at, COLUMNS, self.salt) if has_previous else None,
         )

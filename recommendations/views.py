@@ -11,7 +11,7 @@ from rest_framework.decorators import action
 
 from agreements.deadlines import DeadlineState
 from policytracker import reading
-from policytracker.schema import envelope
+from policytracker.schema import ON, PAGE, envelope, shape
 from policytracker.serializers import ADDRESSES
 from policytracker.views import BAD_CURSOR, BadParameter, RecordViewSet, enveloped, only, page_size, single, today
 from recommendations import filters, overview, progress, serializers
@@ -43,10 +43,6 @@ def numbers(codes) -> dict:
     return {"type": "object", "required": codes.values, "properties": {code: {"type": "integer"} for code in codes.values}}
 
 
-def shape(**properties) -> dict:
-    return {"type": "object", "required": list(properties), "properties": properties}
-
-
 COUNT, TEXT = {"type": "integer"}, {"type": ["string", "null"]}
 SHARE = {"type": ["number", "null"], "minimum": 0, "maximum": 1, "description": "Null where there is nothing to share."}
 TALLY = {
@@ -58,7 +54,6 @@ TALLY = {
     "unknown": shape(count=COUNT, share=SHARE),
 }
 GROUP = shape(key=TEXT, title=TEXT, url=TEXT, **TALLY)
-ON = OpenApiParameter("on", {"type": "string", "format": "date"}, description="As of that day; today without it.")
 
 
 class ProgressDoor(RecordViewSet):
@@ -203,8 +198,7 @@ class SummaryViewSet(RecommendationViewSet):
         parameters=[
             OpenApiParameter("group_by", {"type": "string", "enum": list(overview.GROUPINGS)}, required=True, description="By what."),
             ON,
-            OpenApiParameter("page_size", {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}),
-            OpenApiParameter("cursor", {"type": "string"}, description="From the `next` or `previous` of a page before."),
+            *PAGE,
         ]
     )
     def summary(self, request, *args, **kwargs):

@@ -117,7 +117,7 @@ class Standing:
 
 def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
     """Where the agreement stands, with names and links, in a handful of queries however much was done about it."""
-    told = acts.report(acts.texts([agreement.pk])[agreement.pk], on)
+    told = acts.report(acts.text(agreement), on)
     of_parties = {row["party"] for row in told["parties"]} | {code for pair in told["pairs"] for code in pair["parties"]}
     of_parties |= {code for condition in told["conditions"] for code in condition["missing"]["parties"]}
     names = dict(visible(models.Party, user).filter(code__in=of_parties).order_by().values_list("code", "name"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import DateField, Exists, F, Func, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
 
 from agreements.effects import NOTICES
@@ -73,8 +73,7 @@ Rule(
 
 
 def outside_its_life(rows: Any, look: Look) -> Any:
-    gone = Func(F("party__until"), function="edtf_last", output_field=DateField())
-    return rows.alias(gone=gone).filter(Q(gone__lte=F("acted_on_first")) | Q(party__since_first__gt=F("acted_on_last")))
+    return rows.alias(gone=latest("party__until")).filter(Q(gone__lte=F("acted_on_first")) | Q(party__since_first__gt=F("acted_on_last")))
 
 
 Rule(
