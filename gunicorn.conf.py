@@ -9,11 +9,11 @@ wsgi_app = "policytracker.wsgi:application"
 bind = f"127.0.0.1:{os.environ.get('PORT') or 8000}"
 worker_class = "gthread"
 workers = 2
-threads = 4
+threads = 16  # more than wait for one locked row at a time, so that others are served meanwhile
 graceful_timeout = 30  # how long requests in hand may take to end
 loglevel = "warning"
 control_socket_disable = True
-os.environ.setdefault("DB_POOL", "8")  # a server keeps connections open for its threads; a command opens its own
+os.environ.setdefault("DB_POOL", str(threads))  # connections of each worker, opened as they are needed; a command opens its own
 
 
 def on_starting(server):

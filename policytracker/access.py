@@ -8,7 +8,6 @@ from datetime import timedelta
 from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
 from django.contrib.auth import authenticate
-from django.db import DatabaseError, connection
 from django.http import Http404, HttpResponse, JsonResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -104,18 +103,3 @@ def locked_out(request, response=None, credentials=None) -> HttpResponse:
     if request.path.startswith("/api/"):
         return HttpResponse(json.dumps({"code": "throttled", "detail": TOO_MANY}), "application/json", 429, headers=wait)
     return HttpResponse(TOO_MANY, "text/plain; charset=utf-8", 429, headers=wait)
-
-
-def health(request) -> JsonResponse:
-    """Whether this process answers."""
-    return JsonResponse({"status": "ok"})
-
-
-def ready(request) -> JsonResponse:
-    """Whether it can serve: the database is reached."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError:
-        return JsonResponse({"status": "unavailable", "detail": "The database cannot be reached."}, status=503)
-    return JsonResponse({"status": "ok"})

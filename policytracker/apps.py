@@ -1,5 +1,4 @@
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate
 
 
 class PolicyTrackerConfig(AppConfig):
@@ -8,6 +7,4 @@ class PolicyTrackerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self):
-        from policytracker import triggers
-
-        post_migrate.connect(triggers.install, dispatch_uid="policytracker.triggers")
+        from policytracker import installation  # noqa: F401 - it registers a check

@@ -111,7 +111,8 @@ def LastDay(name: str) -> models.GeneratedField:  # noqa: N802
     return _day(name, "edtf_last")
 
 
-# Made by the first migration, since the columns are made of them. A change of them would not touch the days already kept.
+# The first migration makes them, since columns are calculated by them. Migration 0002 redefines them so that dumps restore; keep this
+# text as it is. Different results would not change the days already stored.
 FUNCTIONS = """
 CREATE FUNCTION edtf_first(edtf text) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT make_date(nullif(substr(edtf, 1, 4), '')::int,

@@ -16,7 +16,7 @@ from django.core.exceptions import (
     RequestDataTooBig,
     ValidationError,
 )
-from django.db import DatabaseError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.models import Model
 from django.db.models.deletion import ProtectedError
 from django.http import Http404, HttpResponse, JsonResponse
@@ -198,18 +198,47 @@ def _answer(error: Exception, outside) -> Response | None:
         if rule.code:
             return Response({"code": rule.code, "detail": rule.sentence}, status.HTTP_409_CONFLICT)
         return Response({field: [rule.sentence]}, status.HTTP_400_BAD_REQUEST)
-    if isinstance(error, OperationalError):
-        state = getattr(error.__cause__, "sqlstate", None)
-        if state == "40P01":
-            return Response(
-                {"code": "conflict", "detail": "Two writes waited for each other; send this one again."}, status.HTTP_409_CONFLICT
-            )
-        if state == "57014":
-            detail = "This takes too long; ask for less at a time."
-            return Response({"code": "timeout", "detail": detail}, status.HTTP_503_SERVICE_UNAVAILABLE)
-        if state is None or state.startswith("08"):
-            return Response({"code": "unavailable", "detail": "The database cannot be reached."}, status.HTTP_503_SERVICE_UNAVAILABLE)
+    if isinstance(error, DatabaseError | InterfaceError) and (trouble := trouble_of(error)):
+        response = Response({"code": trouble.code, "detail": trouble.detail}, trouble.status)
+        if trouble.status == status.HTTP_503_SERVICE_UNAVAILABLE:
+            response["Retry-After"] = str(RETRY_AFTER)
+        return response
     return None
+
+
+RETRY_AFTER = 5  # seconds
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What hinders the database for the moment, and is no fault of the request."""
+
+    code: str
+    detail: str
+    status: int = status.HTTP_503_SERVICE_UNAVAILABLE
+
+
+UNREACHABLE = Trouble("unavailable", "The database cannot be reached. Try again in a few seconds.")
+TROUBLES = {  # by SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html
+    "25006": Trouble("unavailable", "The database takes no changes at the moment. Try again later."),
+    "40P01": Trouble("conflict", "Two writes waited for each other. Send this one again.", status.HTTP_409_CONFLICT),
+    "53100": Trouble("unavailable", "The database has no space left. Try again later."),
+    "53200": Trouble("unavailable", "The database has no memory left. Try again later."),
+    "53300": Trouble("unavailable", "The database has no free connection. Try again in a few seconds."),
+    "55P03": Trouble("busy", "Another request is changing the same record. Try again in a few seconds."),
+    "57014": Trouble("timeout", "This takes too long. Ask for less at a time."),
+    "57P01": UNREACHABLE,
+    "57P02": UNREACHABLE,
+    "57P03": UNREACHABLE,
+}
+
+
+def trouble_of(error: DatabaseError | InterfaceError) -> Trouble | None:
+    """What hinders the database, or None where the error is a fault of the request or of ours."""
+    state = getattr(error.__cause__, "sqlstate", None)
+    if state is None:  # it did not come from the server, so there was no server, or no connection of the pool
+        return UNREACHABLE if isinstance(error, OperationalError | InterfaceError) else None
+    return UNREACHABLE if state.startswith("08") else TROUBLES.get(state)
 
 
 class DatabaseErrors:
@@ -222,10 +251,11 @@ class DatabaseErrors:
         return self.get_response(request)
 
     def process_exception(self, request, error):
-        response = _answer(error, lambda field: field) if isinstance(error, DatabaseError) else None
+        response = _answer(error, lambda field: field) if isinstance(error, DatabaseError | InterfaceError) else None
         if response is None:
             return None
+        headers = {"Retry-After": response["Retry-After"]} if "Retry-After" in response else {}
         if request.path.startswith("/api/"):
-            return JsonResponse(response.data, status=response.status_code)
+            return JsonResponse(response.data, status=response.status_code, headers=headers)
         sentence = response.data.get("detail") or " ".join(chain.from_iterable(response.data.values()))
-        return HttpResponse(sentence, content_type="text/plain; charset=utf-8", status=response.status_code)
+        return HttpResponse(sentence, content_type="text/plain; charset=utf-8", status=response.status_code, headers=headers)

@@ -13,6 +13,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection, models
 from django.db.models import Case, DateField, DateTimeField, F, Func, JSONField, Q, TextField, Value, When
@@ -154,9 +155,13 @@ def texts(shape: Shape, ids: Sequence[int], *, user: int | None, on: date, base:
 
 
 def planned_once(sql: str, values: list[str | None]) -> Iterator[str]:
-    """The texts that a statement gives, which PostgreSQL plans once for a connection, since planning takes longer than a page does."""
+    """The texts that a statement gives, which PostgreSQL plans once for a connection, since planning takes longer than a page does.
+
+    With `DB_PREPARE=0` it is planned each time, since the connection may be another one each time.
+    """
     # The cursors that Django makes write the values into the statement, and so it is planned each time.
-    connection.connection.prepare_threshold = 0
+    if settings.DB_PREPARE:
+        connection.connection.prepare_threshold = 0
     cursor = RawCursor(connection.connection)
     told = connection.make_debug_cursor(cursor).debug_sql(sql, values) if connection.queries_logged else nullcontext()
     with connection.make_cursor(cursor) as asked, told:

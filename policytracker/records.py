@@ -56,6 +56,9 @@ class Consequence:
     before: bool = False
 
 
+# A condition on a row of the history: it was written in the present transaction. Its number alone does not prove that, since a register
+# that was restored into another server meets numbers that its history holds already; but those rows are older than the transaction.
+IN_THIS_TRANSACTION = "txid = pg_current_xact_id() AND at >= now()"
 NO_REASON = "coalesce(actor() ->> 'reason', '') = ''"
 ARCHIVING_HAS_A_REASON = Guard(
     "archiving_has_a_reason",

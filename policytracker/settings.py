@@ -81,12 +81,25 @@ if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL server: history and constraints live in its triggers.")
 # A folder with a socket is written percent-encoded in an address, as libpq has it.
 DATABASES["default"]["HOST"] = unquote(DATABASES["default"]["HOST"])
-DATABASES["default"] |= {"ATOMIC_REQUESTS": True, "CONN_HEALTH_CHECKS": True}
+DATABASES["default"] |= {"ENGINE": "policytracker.db", "ATOMIC_REQUESTS": True, "CONN_HEALTH_CHECKS": True}
 OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
+OPTIONS.setdefault("application_name", "policytracker")
 if pool := env.int("DB_POOL", 0):  # only the web server sets it: a command has one connection
-    OPTIONS["pool"] = {"min_size": 1, "max_size": pool, "timeout": 10}
-# The web server sets a limit (wsgi.py); a migration or a load may take its time.
-OPTIONS["options"] = f"-c statement_timeout={env.str('STATEMENT_TIMEOUT', '0')}"
+    # Short waits: who cannot get a connection is answered with 503, and an outage is over for us soon after it is over.
+    OPTIONS["pool"] = {"min_size": 1, "max_size": pool, "timeout": 3, "reconnect_timeout": 3}
+# The web server sets limits (wsgi.py); a migration or a load may take its time.
+LIMITS = {name: env.str(name.upper(), "0") for name in ("statement_timeout", "lock_timeout")}
+# 0 where a pooler such as PgBouncer shares connections between transactions: then nothing may outlive one. What is prepared for a
+# connection would meet another client's statements, and what is set at its start would be lost.
+DB_PREPARE = env.bool("DB_PREPARE", True)
+if DB_PREPARE:
+    limits = " ".join(f"-c {name}={value}" for name, value in LIMITS.items() if value != "0")
+    OPTIONS["options"] = f"{limits} {OPTIONS.get('options', '')}".strip()  # of two values for one setting, the last counts
+else:
+    DATABASES["default"] |= {
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+        "LIMITS": {name: value for name, value in LIMITS.items() if value != "0"},
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "policytracker.User"

@@ -1,16 +1,16 @@
 """What PostgreSQL does at every write: count the version, keep the history, hold the guards.
 
-The functions and triggers are made anew after each `migrate`, as Django does with permissions, and are safe to make again.
+This module declares the functions and triggers; `installation.py` makes them at the end of each `migrate`.
 """
 
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from django.apps import apps
-from django.core.checks import Tags, Warning, register
-from django.db import connections
 from django.db.models import ManyToManyField, Model
 
-from policytracker.records import Consequence, Due, Guard, Published, Record
+from policytracker.records import IN_THIS_TRANSACTION, Consequence, Due, Guard, Published, Record
 
 CHANGES = "policytracker_change"
 LINKED_STAYS = "linked_record_stays"
@@ -34,13 +34,6 @@ BEGIN
     new.updated_at := CASE WHEN new.version IS NULL THEN greatest(now(), old.updated_at + interval '1 microsecond') ELSE old.updated_at END;
     new.version := old.version + (new.version IS NULL)::int;
   END IF;
-  RETURN new;
-END $$;
-
-CREATE OR REPLACE FUNCTION count_change() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  new.version := old.version + 1;
-  new.updated_at := greatest(now(), old.updated_at + interval '1 microsecond');
   RETURN new;
 END $$;
 
@@ -83,8 +76,7 @@ END $$;
 CREATE OR REPLACE FUNCTION touch_owner() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE owner bigint := (to_jsonb(coalesce(new, old)) ->> tg_argv[1])::bigint;
 BEGIN
-  IF (SELECT txid FROM {CHANGES} WHERE tbl = tg_argv[0] AND row_id = owner ORDER BY id DESC LIMIT 1)
-     IS DISTINCT FROM pg_current_xact_id() THEN
+  IF (SELECT {IN_THIS_TRANSACTION} FROM {CHANGES} WHERE tbl = tg_argv[0] AND row_id = owner ORDER BY id DESC LIMIT 1) IS NOT TRUE THEN
     EXECUTE format('UPDATE %I SET version = NULL WHERE id = $1', tg_argv[0]) USING owner;
   END IF;
   RETURN NULL;
@@ -100,6 +92,17 @@ BEGIN
   RETURN NULL;
 END $$;
 """
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """A trigger, and the SQL of the function that belongs to it alone, if it has one."""
+
+    table: str
+    name: str
+    sql: str
+    deferred: bool = False
+    function: str = ""
 
 
 def records() -> list[type[Record]]:
@@ -142,31 +145,39 @@ def guards(model: type[Record]) -> Iterator[Guard]:
     yield from model.guards
 
 
-def create(name: str, when: str, table: str, function: str, *args: str, condition: str = "", deferred: bool = False) -> str:
+def create(
+    name: str, when: str, table: str, call: str, *args: str, condition: str = "", deferred: bool = False, function: str = ""
+) -> Trigger:
     kind, each = ("CONSTRAINT TRIGGER", "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW") if deferred else ("TRIGGER", "FOR EACH ROW")
-    replace = f"DROP TRIGGER IF EXISTS {name} ON {table}; CREATE" if deferred else "CREATE OR REPLACE"
     arguments = ", ".join(f"'{arg}'" for arg in args)
-    asked = f"WHEN ({condition})" if condition else ""
-    return f"{replace} {kind} {name} {when} ON {table} {each} {asked} EXECUTE FUNCTION {function}({arguments});"
+    asked = f" WHEN ({condition})" if condition else ""
+    return Trigger(
+        table, name, f"CREATE {kind} {name} {when} ON {table} {each}{asked} EXECUTE FUNCTION {call}({arguments})", deferred, function
+    )
 
 
-def function(guard: Guard, name: str, table: str) -> str:
+def of_guard(guard: Guard, table: str) -> Trigger:
+    event = guard.events.split(" ")[0].lower()
+    name = guard.name if guard.name != "closed_record" else f"closed_record_{event}"
+    call = f"{table}_{name}"[:63]
     sentence = guard.sentence.replace("'", "''")
     asked = f"IF {guard.broken} THEN PERFORM refuse('{guard.name}', '{sentence}'); END IF;"
     if guard.deferred:
         # One lock for all: two guards may watch the same rule from its two ends.
         asked = f"""PERFORM pg_advisory_xact_lock(hashtext('guards'));
   IF tg_op <> 'DELETE' THEN SELECT * INTO new FROM {table} WHERE id = new.id; IF NOT FOUND THEN RETURN NULL; END IF; END IF; {asked}"""
-    return f"""CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql{BY_INDEX if guard.deferred else ""} AS $$
+    made = f"""CREATE OR REPLACE FUNCTION {call}() RETURNS trigger LANGUAGE plpgsql{BY_INDEX if guard.deferred else ""} AS $$
 BEGIN
   IF tg_op = 'UPDATE' AND old.version = new.version THEN RETURN new; END IF;
   {asked}
   IF tg_op = 'DELETE' THEN RETURN old; END IF;
   RETURN new;
-END $$;"""
+END $$"""
+    when = f"{'AFTER' if guard.deferred else 'BEFORE'} {guard.events}"
+    return create(name, when, table, call, condition=guard.when, deferred=guard.deferred, function=made)
 
 
-def consequence(followed: Consequence, table: str) -> tuple[str, str, str]:
+def of_consequence(followed: Consequence, table: str) -> Trigger:
     call = f"{table}_{followed.name}"[:63]
     events = "INSERT OR UPDATE" if followed.before else "INSERT OR UPDATE OR DELETE"
     # Before the count, so that what it writes is counted.
@@ -175,80 +186,57 @@ def consequence(followed: Consequence, table: str) -> tuple[str, str, str]:
 BEGIN
   {followed.does}
   RETURN new;
-END $$;"""
-    return table, name, made + create(name, f"{when} {events}", table, call)
+END $$"""
+    return create(name, f"{when} {events}", table, call, function=made)
 
 
-def statements(model: type[Record]) -> Iterator[tuple[str, str, str]]:
-    """(table, trigger, SQL) for everything that hangs on the model's tables."""
+def counting(model: type[Record]) -> Trigger:
+    """Count a change of any column that is neither calculated nor counted itself."""
     table = model._meta.db_table
-    # Triggers go by name: first the count and what is derived, then the guards, which look at what would change.
     # Generated columns are not yet computed before the write; they follow the others.
     not_counted = {"version", "created_at", "updated_at", *model.follows}
     kept = [f.column for f in model._meta.concrete_fields if not f.generated and f.name not in not_counted]
-    changed = f"({', '.join(f'OLD.{c}' for c in kept)}) IS DISTINCT FROM ({', '.join(f'NEW.{c}' for c in kept)})"
-    for name, when, does, condition in [
-        ("a_1_keep_count", "BEFORE INSERT OR UPDATE", "keep_count", ""),
-        ("a_3_count_change", "BEFORE UPDATE", "count_change", changed),
-        ("record_birth_and_death", "AFTER INSERT OR DELETE", "record_change", ""),
-        ("record_update", "AFTER UPDATE", "record_change", "OLD.version <> NEW.version"),
-    ]:
-        yield table, name, create(name, when, table, does, condition=condition)
+    # The condition is in the function, not in the trigger: PostgreSQL changes no type of a column that a trigger names.
+    made = f"""CREATE OR REPLACE FUNCTION {table}_count_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF ({", ".join(f"old.{c}" for c in kept)}) IS DISTINCT FROM ({", ".join(f"new.{c}" for c in kept)}) THEN
+    new.version := old.version + 1;
+    new.updated_at := greatest(now(), old.updated_at + interval '1 microsecond');
+  END IF;
+  RETURN new;
+END $$"""
+    return create("a_3_count_change", "BEFORE UPDATE", table, f"{table}_count_change", function=made)
+
+
+def triggers(model: type[Record]) -> Iterator[Trigger]:
+    """Every trigger on the model's tables.
+
+    PostgreSQL runs them in the order of their names: first the count and what is derived, then the guards, which check the new row.
+    """
+    table = model._meta.db_table
+    yield create("a_1_keep_count", "BEFORE INSERT OR UPDATE", table, "keep_count")
+    yield counting(model)
+    yield create("record_birth_and_death", "AFTER INSERT OR DELETE", table, "record_change")
+    yield create("record_update", "AFTER UPDATE", table, "record_change", condition="OLD.version <> NEW.version")
     if issubclass(model, Due):
-        yield (
-            table,
-            "a_2_keep_original_due_on",
-            create("a_2_keep_original_due_on", "BEFORE INSERT OR UPDATE", table, "keep_original_due_on"),
-        )
-    yield from (consequence(followed, table) for followed in model.consequences)
-    for guard in guards(model):
-        event = guard.events.split(" ")[0].lower()
-        name = guard.name if guard.name != "closed_record" else f"closed_record_{event}"
-        call = f"{table}_{name}"[:63]
-        when = f"{'AFTER' if guard.deferred else 'BEFORE'} {guard.events}"
-        yield table, name, function(guard, call, table) + create(name, when, table, call, condition=guard.when, deferred=guard.deferred)
+        yield create("a_2_keep_original_due_on", "BEFORE INSERT OR UPDATE", table, "keep_original_due_on")
+    yield from (of_consequence(followed, table) for followed in model.consequences)
+    yield from (of_guard(guard, table) for guard in guards(model))
     if model.counts_for:
         owner = model._meta.get_field(model.counts_for)
         arguments = (owner.related_model._meta.db_table, owner.column)
-        yield table, "touch_owner", create("touch_owner", "AFTER INSERT OR UPDATE OR DELETE", table, "touch_owner", *arguments)
+        yield create("touch_owner", "AFTER INSERT OR UPDATE OR DELETE", table, "touch_owner", *arguments)
     for field in links(model):
         link = field.remote_field.through._meta.db_table
-        yield link, "record_link", create("record_link", "AFTER INSERT OR DELETE", link, "record_link", field.m2m_column_name())
-        yield link, "touch_owner", create("touch_owner", "AFTER INSERT OR DELETE", link, "touch_owner", table, field.m2m_column_name())
+        yield create("record_link", "AFTER INSERT OR DELETE", link, "record_link", field.m2m_column_name())
+        yield create("touch_owner", "AFTER INSERT OR DELETE", link, "touch_owner", table, field.m2m_column_name())
         if issubclass(field.related_model, Record):
             ends = (table, field.m2m_column_name(), field.related_model._meta.db_table, field.m2m_reverse_name())
-            yield link, LINKED_STAYS, create(LINKED_STAYS, "AFTER DELETE", link, "keep_what_is_linked", *ends, deferred=True)
+            yield create(LINKED_STAYS, "AFTER DELETE", link, "keep_what_is_linked", *ends, deferred=True)
 
 
-def install(using: str = "default", **kwargs) -> None:
-    """Make every function and trigger, and drop those that no model declares any more."""
-    wanted = [row for model in records() for row in statements(model)]
-    tables = sorted({table for table, _, _ in wanted})
-    with connections[using].cursor() as cursor:
-        present = set(connections[using].introspection.table_names(cursor))
-        if not present.issuperset([*tables, CHANGES]):
-            return  # a migration part of the way, or back: the last one of all makes them
-        cursor.execute(FUNCTIONS + "".join(sql for _, _, sql in wanted))
-        for table, name in found(cursor, tables) - {(table, name) for table, name, _ in wanted}:
-            cursor.execute(f"DROP TRIGGER {name} ON {table}")
-
-
-def found(cursor, tables: list[str]) -> set[tuple[str, str]]:
-    """The triggers that stand on the tables, as (table, trigger)."""
-    cursor.execute(
-        "SELECT relname, tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid WHERE NOT tgisinternal AND relname = ANY(%s)",
-        [tables],
-    )
-    return set(cursor.fetchall())
-
-
-@register(Tags.database)
-def every_record_has_its_triggers(databases=None, **kwargs) -> list[Warning]:
-    """Without them a write would be neither counted nor remembered. Only a warning, since `migrate` asks before it mends."""
-    missing: set[tuple[str, str]] = set()
-    for using in databases or ():
-        with connections[using].cursor() as cursor:
-            present = set(connections[using].introspection.table_names(cursor))
-            wanted = {(table, name) for model in records() for table, name, _ in statements(model) if table in present}
-            missing |= wanted - found(cursor, sorted(present))
-    return [Warning(f"{table} lacks the trigger {name}: run migrate.", id="policytracker.W001") for table, name in sorted(missing)]
+def functions() -> dict[str, str]:
+    """The SQL of every function by its name, those that several tables share first."""
+    own = [trigger.function for model in records() for trigger in triggers(model) if trigger.function]
+    shared = re.split(r"\n(?=CREATE OR REPLACE FUNCTION)", FUNCTIONS)[1:]
+    return {re.match(r"CREATE OR REPLACE FUNCTION (\w+)", sql)[1]: sql for sql in [*shared, *own]}

@@ -399,9 +399,11 @@ class RecordViewSet(GenericViewSet):
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 # The unique key makes a second request wait here until the first has ended, but not for ever.
+                cursor.execute("SELECT current_setting('lock_timeout')")
+                (usual,) = cursor.fetchone()
                 cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
                 kept, first = mine.get_or_create(defaults={"body_hash": digest}, user=self.request.user, address=self.request.path, key=key)
-                cursor.execute("SET LOCAL lock_timeout = 0")
+                cursor.execute("SELECT set_config('lock_timeout', %s, true)", [usual])
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", "") != "55P03":
                 raise

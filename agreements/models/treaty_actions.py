@@ -11,7 +11,7 @@ from agreements.models.parties import Party
 from agreements.models.sourced import Sourced
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay
-from policytracker.records import Consequence, Guard, Identified, Text
+from policytracker.records import IN_THIS_TRANSACTION, Consequence, Guard, Identified, Text
 
 
 class ActionKind(Codes):
@@ -156,7 +156,7 @@ class TreatyAction(Identified, Sourced):
     force := {IN_FORCE_ON.format("of_agreement")};
     UPDATE agreements_agreement SET signed_on = signed, in_force_on = force,
       version = CASE WHEN EXISTS (SELECT FROM policytracker_change WHERE tbl = 'agreements_agreement' AND row_id = of_agreement
-        AND op = 'insert' AND txid = pg_current_xact_id()) THEN version END
+        AND op = 'insert' AND {IN_THIS_TRANSACTION}) THEN version END
       WHERE id = of_agreement AND (signed_on, in_force_on) IS DISTINCT FROM (signed, force);
   END LOOP; END;""",
         ),

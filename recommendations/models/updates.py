@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, SourceKind, SourceQuerySet, Stance
 from policytracker.codes import CodeField, Codes
-from policytracker.records import Guard, Identified, RecordQuerySet, Text
+from policytracker.records import IN_THIS_TRANSACTION, Guard, Identified, RecordQuerySet, Text
 from policytracker.visibility import Publication, Reader, Role, Visibility
 
 
@@ -232,9 +232,9 @@ class Evidence(Identified):
         Guard(
             "evidence_comes_with_its_update",
             "The evidence of what was handed in is filed together with it.",
-            """EXISTS (SELECT FROM recommendations_progressupdate u WHERE u.id = NEW.update_id AND u.review IN ('submitted', 'approved'))
+            f"""EXISTS (SELECT FROM recommendations_progressupdate u WHERE u.id = NEW.update_id AND u.review IN ('submitted', 'approved'))
                 AND NOT EXISTS (SELECT FROM policytracker_change c WHERE c.tbl = 'recommendations_progressupdate'
-                    AND c.row_id = NEW.update_id AND c.op = 'insert' AND c.txid = pg_current_xact_id())""",
+                    AND c.row_id = NEW.update_id AND c.op = 'insert' AND {IN_THIS_TRANSACTION})""",
             code="append_only",
             events="INSERT",
         ),
