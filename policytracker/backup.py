@@ -8,7 +8,6 @@ import shutil
 import subprocess
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
 
 import psycopg
 from django.db import connection
@@ -36,8 +35,9 @@ def dump(file: Path) -> int:
         program = find("pg_dump", server.info.server_version // 10_000)
     partial = file.with_name(f"{file.name}.partial")
     try:
-        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
-            run([program, "--format=custom", "--no-owner", *arguments()], stdout=target)
+        partial.unlink(missing_ok=True)
+        partial.touch(mode=0o600)  # pg_dump keeps the mode
+        run([program, "--format=custom", "--no-owner", f"--file={partial}", *arguments()])
         size = partial.stat().st_size
         partial.rename(file)
     except OSError as error:
@@ -176,9 +176,9 @@ def find(program: str, server: int) -> str:
     return str(fitting[0])
 
 
-def run(command: list[str], **options: Any) -> bytes:
+def run(command: list[str]) -> bytes:
     """What the program writes. Raises BackupError with what it complains of."""
-    done = subprocess.run(command, stderr=subprocess.PIPE, env=environment(), **{"stdout": subprocess.PIPE} | options)
+    done = subprocess.run(command, capture_output=True, env=environment())
     if done.returncode:
         raise BackupError(sentence(done.stderr.decode(errors="replace")))
     return done.stdout

@@ -23,6 +23,7 @@ MARK = "policytracker "
 INSTALLING = 7_062_025  # the advisory lock of those who change functions and triggers
 # `migrate` waits this long for a table that is in use. Everybody who comes after it waits too, so it gives way and tries again.
 LOCK_TIMEOUT, TRIES, PAUSE = "2s", 20, 1.0
+RETIRED = ["count_change"]  # shared functions of version 0.1, which carry no comment
 REPAIR = "Run migrate. If that has been done, the database was restored in part: restore the backup again."
 IN_USE = {"55P03": "another transaction uses it", "40P01": "two transactions wait for each other"}
 
@@ -58,7 +59,7 @@ def installed_functions(cursor: CursorWrapper) -> dict[str, str]:
     cursor.execute(
         """SELECT proname, coalesce(obj_description(oid, 'pg_proc'), '') FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
            AND (proname = ANY(%s) OR obj_description(oid, 'pg_proc') LIKE %s OR prorettype = 'trigger'::regtype AND proname ~ %s)""",
-        [list(wanted_functions()), f"{MARK}%", our_names()],
+        [[*wanted_functions(), *RETIRED], f"{MARK}%", our_names()],
     )
     return dict(cursor.fetchall())
 
@@ -70,7 +71,7 @@ def installed_triggers(cursor: CursorWrapper) -> dict[tuple[str, str], Installed
            FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid JOIN pg_proc p ON p.oid = tgfoid
            WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace
            AND (proname = ANY(%s) OR proname ~ %s OR obj_description(t.oid, 'pg_trigger') LIKE %s)""",
-        [[*wanted_functions(), "count_change"], our_names(), f"{MARK}%"],
+        [[*wanted_functions(), *RETIRED], our_names(), f"{MARK}%"],
     )
     return {(table, name): Installed(*rest) for table, name, *rest in cursor.fetchall()}
 

@@ -11,7 +11,8 @@ from agreements.models import Agreement, AgreementRelation, Citation, FactCheck,
 from policytracker.edtf import first_day
 from policytracker.models import Change
 from policytracker.records import acting
-from policytracker.triggers import every_record_has_its_triggers, guards, records, statements
+from policytracker.installation import database_is_complete
+from policytracker.triggers import guards, records, triggers
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate
 from tests.api.world import make_world
 from tests.make import make_agreement, make_component, make_party, make_recommendation
@@ -72,19 +73,19 @@ def test_a_save_over_another_counts_and_is_remembered(world):
 
 
 def test_every_record_has_its_triggers_and_says_so_where_they_lack(db):
-    assert every_record_has_its_triggers(databases=["default"]) == []
+    assert database_is_complete(databases=["default"]) == []
     with connection.cursor() as cursor:
         cursor.execute("DROP TRIGGER a_3_count_change ON agreements_party")
 
-    (warning,) = every_record_has_its_triggers(databases=["default"])
+    (error,) = database_is_complete(databases=["default"])
 
-    assert "agreements_party" in warning.msg and "migrate" in warning.msg
+    assert "agreements_party" in error.msg and error.id == "policytracker.E002"
 
 
 def test_the_names_of_triggers_are_not_cut_short(db):
     for model in records():
-        for _, name, _ in statements(model):
-            assert len(name) <= 63
+        for trigger in triggers(model):
+            assert len(trigger.name) <= 63
 
 
 def test_every_rule_has_a_sentence(db):

@@ -1,0 +1,153 @@
+"""Databases beside that of the other tests, on the same server, made and restored by a role without superuser rights."""
+
+import gzip
+import os
+import re
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from policytracker import backup
+
+BASELINE = Path(__file__).parent / "fixtures" / "baseline-0.1.0.sql.gz"
+
+
+class Database:
+    """A database of the server that the tests use."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    @property
+    def url(self) -> str:
+        at = connection.settings_dict
+        password, port = f":{quote(at['PASSWORD'])}" if at["PASSWORD"] else "", f":{at['PORT']}" if at["PORT"] else ""
+        return f"postgres://{quote(at['USER'])}{password}@{quote(at['HOST'], safe='')}{port}/{self.name}"
+
+    def connect(self) -> psycopg.Connection:
+        return psycopg.connect(self.url, autocommit=True)
+
+    def rows(self, sql: str, *values) -> list[tuple]:
+        with self.connect() as server:
+            return server.execute(sql, values or None).fetchall()
+
+    def execute(self, sql: str) -> None:
+        with self.connect() as server:
+            server.execute(sql)
+
+    def manage(self, *arguments, **environment) -> subprocess.CompletedProcess:
+        return subprocess.run(self.command(*arguments), env=self.environment(**environment), **self.where, timeout=120)
+
+    def start(self, *arguments, **environment) -> subprocess.Popen:
+        return subprocess.Popen(
+            self.command(*arguments), env=self.environment(**environment), cwd=settings.BASE_DIR,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+
+    where = {"cwd": settings.BASE_DIR, "capture_output": True, "text": True}
+
+    def command(self, *arguments) -> list[str]:
+        return [sys.executable, "manage.py", *arguments]
+
+    def environment(self, **changes) -> dict[str, str]:
+        return os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": self.url} | changes
+
+    def program(self, name: str, *arguments: str, **options) -> subprocess.CompletedProcess:
+        """One of PostgreSQL's own programs, on this database."""
+        found = backup.find(name, self.version)
+        return subprocess.run([found, *arguments], **self.where | {"text": "input" not in options} | options, timeout=120)
+
+    @property
+    def version(self) -> int:
+        with self.connect() as server:
+            return server.info.server_version // 10_000
+
+
+@contextmanager
+def database(server: Database, purpose: str, template: str = "template0"):
+    """An empty database, or a copy of the template, dropped in the end."""
+    made = Database(f"{server.name}_{purpose}")
+    server.execute(f"DROP DATABASE IF EXISTS {made.name} WITH (FORCE)")
+    locale = "ENCODING 'UTF8' LOCALE 'C.UTF-8'" if template == "template0" else ""
+    server.execute(f"CREATE DATABASE {made.name} TEMPLATE {template} {locale}")
+    try:
+        yield made
+    finally:
+        server.execute(f"DROP DATABASE IF EXISTS {made.name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def fresh(django_db_setup) -> Database:
+    """The database of the other tests: a fresh installation of this version."""
+    return Database(connection.settings_dict["NAME"])
+
+
+@pytest.fixture(scope="session")
+def baseline(fresh):
+    """A register of version 0.1.0, restored from its dump as docs/operator.md says for dumps of that version."""
+    sql = gzip.decompress(BASELINE.read_bytes()).replace(b"set_config('search_path', '', false)", b"set_config('search_path', 'public', false)")
+    with database(fresh, "baseline") as made:
+        restored = made.program("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "--single-transaction", "-d", made.url, input=sql)
+        assert restored.returncode == 0, restored.stderr
+        yield made
+
+
+@pytest.fixture(scope="session")
+def upgraded(fresh, baseline):
+    """The same register after `migrate`."""
+    with database(fresh, "upgraded", template=baseline.name) as made:
+        migrated = made.manage("migrate")
+        assert migrated.returncode == 0, migrated.stderr
+        yield made
+
+
+# ---- what is compared
+
+SCHEMA = {
+    "columns": """SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated, a.attidentity,
+        pg_get_expr(d.adbin, d.adrelid), a.attcollation::regcollation::text
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (c.oid, a.attnum)
+        WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND {ours}""",
+    "constraints": """SELECT c.relname, conname, contype, pg_get_constraintdef(n.oid), condeferrable, condeferred, convalidated
+        FROM pg_constraint n JOIN pg_class c ON c.oid = conrelid WHERE {ours} AND contype <> 'n'""",
+    "indexes": "SELECT c.relname, pg_get_indexdef(indexrelid), indisvalid FROM pg_index JOIN pg_class c ON c.oid = indrelid WHERE {ours}",
+    "triggers": """SELECT c.relname, tgname, pg_get_triggerdef(t.oid), tgenabled, obj_description(t.oid, 'pg_trigger')
+        FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid WHERE NOT tgisinternal AND {ours}""",
+    "functions": """SELECT p.proname, pg_get_functiondef(p.oid), obj_description(p.oid, 'pg_proc') FROM pg_proc p
+        WHERE p.pronamespace = 'public'::regnamespace AND NOT EXISTS
+            (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e')""",
+    "sequences": """SELECT s.sequencename, data_type::text, start_value, increment_by, pg_get_serial_sequence(c.relname, a.attname)
+        FROM pg_sequences s LEFT JOIN pg_depend d ON d.objid = s.sequencename::regclass AND d.deptype IN ('a', 'i')
+        LEFT JOIN pg_class c ON c.oid = d.refobjid LEFT JOIN pg_attribute a ON (a.attrelid, a.attnum) = (d.refobjid, d.refobjsubid)
+        WHERE s.schemaname = 'public'""",
+    "extensions": "SELECT extname FROM pg_extension",
+}
+
+
+def schema_of(compared: Database) -> dict[str, list]:
+    ours = "c.relnamespace = 'public'::regnamespace"
+    rows = {kind: map(repr, compared.rows(sql.replace("{ours}", ours))) for kind, sql in SCHEMA.items()}
+    return {kind: sorted(map(normalized, of_kind)) for kind, of_kind in rows.items()}
+
+
+def normalized(definition: str) -> str:
+    """Without casts between text types and parentheses, which PostgreSQL arranges in another way each time a list is restored."""
+    return re.sub(r"::(character varying|text)(\[\])?|[()\[\]]", "", definition)
+
+
+def tables_of(compared: Database) -> list[str]:
+    return [name for (name,) in compared.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")]
+
+
+def data_of(compared: Database) -> dict[str, tuple]:
+    """The number and a hash of the rows of every table, and where every sequence goes on."""
+    digest = """SELECT count(*), md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text COLLATE "C"), '')) FROM "{}" t"""
+    sequences = compared.rows("SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public'")
+    return {table: compared.rows(digest.format(table))[0] for table in tables_of(compared)} | {name: (last,) for name, last in sequences}
