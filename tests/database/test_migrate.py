@@ -1,0 +1,184 @@
+"""`migrate` makes what is missing or differs, beside people who read and write, and leaves the rest alone."""
+
+import os
+import threading
+from collections import Counter
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from django.core.management import CommandError
+from django.db import OperationalError
+
+from policytracker import installation
+
+pytestmark = pytest.mark.django_db
+
+ROUNDS = 20 if os.environ.get("THOROUGH") else 2
+TABLES = ["agreements_agreement", "agreements_party", "agreements_source", "recommendations_recommendation"]
+
+
+@pytest.fixture
+def register(upgraded):
+    """A register whose triggers are complete again in the end."""
+    yield upgraded
+    assert upgraded.manage("migrate").returncode == 0
+
+
+def complete(register) -> bool:
+    return register.manage("check", "--database", "default").returncode == 0
+
+
+def test_migrate_names_no_trigger_that_it_is_about_to_make(register):
+    register.execute("DROP TRIGGER record_update ON agreements_party")
+
+    migrated = register.manage("migrate")
+
+    assert (migrated.returncode, migrated.stderr) == (0, "")
+    assert "trigger" not in migrated.stdout
+    assert complete(register)
+
+
+def test_migrate_with_nothing_to_do_waits_for_nobody(register):
+    with register.connect() as other, other.transaction():
+        for table in TABLES:
+            other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+
+        migrated = register.manage("migrate")
+
+    assert migrated.returncode == 0, migrated.stdout
+    assert "try" not in migrated.stdout
+
+
+def test_a_missing_trigger_is_made_while_a_reader_is_at_work(register):
+    register.execute("DROP TRIGGER a_3_count_change ON agreements_party")
+    with register.connect() as reader, reader.transaction():
+        reader.execute("SELECT count(*) FROM agreements_party")
+
+        migrated = register.manage("migrate")
+
+    assert migrated.returncode == 0
+    assert "try" not in migrated.stdout
+    assert complete(register)
+
+
+def test_migrate_tries_again_while_a_writer_is_at_work(register):
+    register.execute("DROP TRIGGER a_3_count_change ON agreements_party")
+    with register.connect() as writer, writer.transaction():
+        writer.execute("UPDATE agreements_party SET name = name WHERE id = (SELECT min(id) FROM agreements_party)")
+        migrating = register.start("migrate", PYTHONUNBUFFERED="1")
+        seen = next((line for line in migrating.stdout if "try 1" in line), None)
+
+    migrating.communicate(timeout=60)
+    assert seen, "it did not wait"
+    assert migrating.returncode == 0
+    assert complete(register)
+
+
+def test_a_database_that_stays_in_use_is_a_failure_that_says_what_to_do(monkeypatch):
+    def in_use():
+        raise OperationalError from psycopg.errors.LockNotAvailable()
+
+    monkeypatch.setattr(installation, "PAUSE", 0)
+    reports: list[str] = []
+
+    with pytest.raises(CommandError, match="run migrate again"):
+        installation.again("do it", in_use, reports.append)
+
+    assert len(reports) == installation.TRIES
+
+
+def test_another_error_is_not_tried_again():
+    def broken():
+        raise OperationalError from psycopg.errors.DiskFull()
+
+    with pytest.raises(OperationalError):
+        installation.again("do it", broken, print)
+
+
+def test_migrate_mends_what_differs_and_drops_what_is_no_longer_declared(register):
+    register.execute(
+        """CREATE FUNCTION agreements_party_old_rule() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
+        CREATE TRIGGER old_rule BEFORE INSERT ON agreements_party FOR EACH ROW EXECUTE FUNCTION agreements_party_old_rule();
+        COMMENT ON FUNCTION agreements_party_old_rule() IS 'policytracker of an old version';
+        COMMENT ON FUNCTION refuse(text, text) IS 'policytracker of another version';
+        ALTER TABLE agreements_party DISABLE TRIGGER record_update"""
+    )
+
+    assert not complete(register)
+    assert register.manage("migrate").returncode == 0
+
+    assert complete(register)
+    assert register.rows("SELECT proname FROM pg_proc WHERE proname = 'agreements_party_old_rule'") == []
+    assert register.rows("SELECT tgname FROM pg_trigger WHERE tgname = 'old_rule'") == []
+
+
+def test_a_trigger_of_the_administrator_of_the_server_stays(register):
+    register.execute(
+        """CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+        CREATE TRIGGER audit AFTER INSERT ON agreements_party FOR EACH ROW EXECUTE FUNCTION audit()"""
+    )
+    try:
+        assert register.manage("migrate").returncode == 0
+
+        assert register.rows("SELECT tgname FROM pg_trigger WHERE tgname = 'audit'") == [("audit",)]
+    finally:
+        register.execute("DROP FUNCTION audit CASCADE")
+
+
+def test_only_what_differs_is_touched(register):
+    made = "SELECT oid, xmin::text FROM pg_trigger WHERE NOT tgisinternal UNION ALL SELECT oid, xmin::text FROM pg_proc ORDER BY 1"
+    before = register.rows(made)
+    register.execute("DROP TRIGGER record_update ON agreements_sector")
+
+    assert register.manage("migrate").returncode == 0
+
+    changed = set(before) ^ set(register.rows(made))
+    assert len(changed) == 2, "the dropped trigger and the new one"
+
+
+@contextmanager
+def traffic(register):
+    """Readers and writers who hold the locks of several tables, in different orders. Gives the number of errors by kind."""
+    over, errors = threading.Event(), Counter()
+
+    def work(number: int) -> None:
+        tables = TABLES[number % 4 :] + TABLES[: number % 4]
+        with register.connect() as server:
+            while not over.is_set():
+                try:
+                    with server.transaction():
+                        for table in tables if number % 2 else sorted(tables):
+                            server.execute(f"SELECT count(*) FROM {table}")
+                            if number % 2 == 0:
+                                row = f"(SELECT min(id) + {number} FROM {table})"
+                                server.execute(f"UPDATE {table} SET updated_at = now() WHERE id = {row}")
+                    errors["none"] += 1
+                except psycopg.Error as error:
+                    errors[type(error).__name__] += 1
+
+    workers = [threading.Thread(target=work, args=[number]) for number in range(4)]
+    for worker in workers:
+        worker.start()
+    try:
+        yield errors
+    finally:
+        over.set()
+        for worker in workers:
+            worker.join(timeout=60)
+
+
+@pytest.mark.parametrize("dropped", [False, True], ids=["with nothing to do", "with triggers missing"])
+def test_migrate_beside_readers_and_writers(dropped, register):
+    with traffic(register) as errors:
+        for _ in range(ROUNDS):
+            if dropped:
+                for table in sorted(TABLES):
+                    register.execute(f"DROP TRIGGER IF EXISTS record_birth_and_death ON {table}")
+
+            migrated = register.manage("migrate")
+
+            assert migrated.returncode == 0, migrated.stderr
+    assert complete(register)
+    assert errors.pop("none") > ROUNDS
+    assert not errors
