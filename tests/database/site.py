@@ -1,0 +1,71 @@
+"""The site as it is served, by gunicorn, on one of the databases."""
+
+import json
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from typing import NamedTuple
+
+from django.conf import settings
+from knox.crypto import create_token_string, hash_token
+from knox.settings import CONSTANTS
+
+
+class Answer(NamedTuple):
+    status: int
+    body: dict
+    headers: dict
+
+
+class Site:
+    def __init__(self, address: tuple[str, int], token: str):
+        self.address, self.token = address, token
+
+    def ask(self, method: str, path: str, body: dict | None = None) -> Answer:
+        http = HTTPConnection(*self.address, timeout=60)
+        try:
+            headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+            http.request(method, path if path.startswith("/") else f"/api/v1/{path}", json.dumps(body) if body is not None else None, headers)
+            answer = http.getresponse()
+            content = answer.read()
+            return Answer(answer.status, json.loads(content) if content else {}, dict(answer.headers))
+        finally:
+            http.close()
+
+
+def token_of(database, username: str) -> str:
+    """A new token of the user."""
+    token = create_token_string()
+    database.execute(
+        f"""INSERT INTO policytracker_token (digest, token_key, created, expiry, uid, name, user_id)
+        SELECT '{hash_token(token)}', '{token[: CONSTANTS.TOKEN_KEY_LENGTH]}', now(), now() + interval '1 day', gen_random_uuid(), '', id
+        FROM policytracker_user WHERE username = '{username}'"""
+    )
+    return token
+
+
+@contextmanager
+def served(database, log, username: str = "ada", **environment: str):
+    """The site on the database, with requests by the user, until the end of the block."""
+    listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+    site = Site(listening.getsockname(), token_of(database, username))
+    with log.open("w") as written:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listening.fileno()}"],
+            cwd=settings.BASE_DIR, env={k: v for k, v in database.environment(**environment).items() if k != "GREETING"},
+            pass_fds=[listening.fileno()], stdout=written, stderr=written,
+        )  # fmt: skip
+        try:
+            ready = site.ask("GET", "/readyz")
+            assert ready.status == 200, ready
+            yield site
+        finally:
+            listening.close()
+            server.terminate()
+            try:
+                server.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()

@@ -1,0 +1,56 @@
+"""One locked row does not stop the site: those who wait for it are answered soon, and everybody else meanwhile."""
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.database.site import served
+
+pytestmark = pytest.mark.django_db
+
+WRITERS, LIMIT = 12, 2  # seconds; a site has 5
+
+
+def test_twelve_writers_of_one_locked_row_leave_the_site_answering(upgraded, tmp_path):
+    ((slug,),) = upgraded.rows("SELECT slug FROM recommendations_recommendation ORDER BY slug LIMIT 1")
+
+    with served(upgraded, tmp_path / "log", LOCK_TIMEOUT=f"{LIMIT}s") as site, ThreadPoolExecutor(WRITERS) as threads:
+        for _ in range(8):  # both workers have their code and connections
+            site.ask("GET", "parties/?page_size=1")
+        with upgraded.connect() as other, other.transaction():
+            other.execute("SELECT FROM recommendations_recommendation WHERE slug = %s FOR UPDATE", [slug])
+            waiting = [threads.submit(site.ask, "PATCH", f"recommendations/{slug}/", {"details": f"{n}"}) for n in range(WRITERS)]
+            while upgraded.rows("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")[0][0] < WRITERS // 2:
+                time.sleep(0.01)
+            meanwhile = [took(site, path) for path in ("/healthz", "parties/?page_size=1", "agreements/?page_size=1", "/readyz", "/healthz")]
+            refused = [write.result(timeout=60) for write in waiting]
+        again = site.ask("PATCH", f"recommendations/{slug}/", {"details": "after"})
+
+    assert [status for status, _ in meanwhile] == [200] * 5
+    assert max(seconds for _, seconds in meanwhile) < 1
+    assert {(answer.status, answer.body["code"], "Retry-After" in answer.headers) for answer in refused} == {(503, "busy", True)}
+    assert again.status == 200
+
+
+def took(site, path: str) -> tuple[int, float]:
+    start = time.monotonic()
+    return site.ask("GET", path).status, time.monotonic() - start
+
+
+def test_the_web_server_waits_five_seconds_for_a_lock_and_commands_wait_for_ever():
+    shown = "from django.conf import settings; print(settings.DATABASES['default']['OPTIONS'].get('options'))"
+    environment = {k: v for k, v in os.environ.items() if k not in ("LOCK_TIMEOUT", "STATEMENT_TIMEOUT")}
+
+    def options(first: str, url: str = "postgres://localhost/x") -> str:
+        return subprocess.run(
+            [sys.executable, "-c", f"{first}; {shown}"], env=environment | {"DATABASE_URL": url}, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    assert options("import policytracker.wsgi") == "-c statement_timeout=30s -c lock_timeout=5s"
+    assert options("pass") == ""
+    own = options("import policytracker.wsgi", "postgres://localhost/x?options=-c%20lock_timeout%3D9s")
+    assert own.endswith("-c lock_timeout=9s"), "what DATABASE_URL says counts"
