@@ -87,19 +87,16 @@ OPTIONS.setdefault("application_name", "policytracker")
 if pool := env.int("DB_POOL", 0):  # only the web server sets it: a command has one connection
     # Short waits: who cannot get a connection is answered with 503, and an outage is over for us soon after it is over.
     OPTIONS["pool"] = {"min_size": 1, "max_size": pool, "timeout": 3, "reconnect_timeout": 3}
-# The web server sets limits (wsgi.py); a migration or a load may take its time.
-LIMITS = {name: env.str(name.upper(), "0") for name in ("statement_timeout", "lock_timeout")}
+# The web server sets limits (wsgi.py); a migration or a load may take its time. What DATABASE_URL sets (`?options=`) has precedence.
+LIMITS = {name: env.str(name.upper(), "0") for name in ("statement_timeout", "lock_timeout") if name not in OPTIONS.get("options", "")}
+LIMITS = {name: value for name, value in LIMITS.items() if value != "0"}
 # 0 where a pooler such as PgBouncer shares connections between transactions: then nothing may outlive one. What is prepared for a
-# connection would meet another client's statements, and what is set at its start would be lost.
+# connection would meet another client's statements, and its settings would be lost, or be another client's.
 DB_PREPARE = env.bool("DB_PREPARE", True)
-if DB_PREPARE:
-    limits = " ".join(f"-c {name}={value}" for name, value in LIMITS.items() if value != "0")
-    OPTIONS["options"] = f"{limits} {OPTIONS.get('options', '')}".strip()  # of two values for one setting, the last counts
-else:
-    DATABASES["default"] |= {
-        "DISABLE_SERVER_SIDE_CURSORS": True,
-        "LIMITS": {name: value for name, value in LIMITS.items() if value != "0"},
-    }
+DATABASES["default"] |= {
+    "SESSION_LIMITS" if DB_PREPARE else "TRANSACTION_LIMITS": LIMITS,
+    "DISABLE_SERVER_SIDE_CURSORS": not DB_PREPARE,
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "policytracker.User"

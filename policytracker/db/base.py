@@ -1,22 +1,36 @@
-"""Django's database backend for PostgreSQL, with settings that hold for one transaction.
+"""Django's database backend for PostgreSQL, with limits of time for a connection or for each transaction.
 
-A setting that is given when a connection is opened, or by `SET`, is lost or passed on to others where a pooler shares connections
-between transactions. `SET LOCAL` is not.
+They are set by statements: PgBouncer refuses the parameter `options` with which a connection could begin.
 """
 
 from django.db.backends.postgresql import base
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """`LIMITS` in the settings of a database: parameters of PostgreSQL, such as `lock_timeout`, set when a transaction begins."""
+    """`SESSION_LIMITS` and `TRANSACTION_LIMITS` in the settings of a database are parameters of PostgreSQL, such as `lock_timeout`.
+
+    The first are set once for a connection. Where a pooler shares connections between transactions, those would be lost or passed
+    on to others; the second are set whenever a transaction begins, and end with it.
+    """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.limits: dict[str, str] = self.settings_dict.get("LIMITS", {})
+        self.transaction_limits: dict[str, str] = self.settings_dict.get("TRANSACTION_LIMITS", {})
+
+    def _configure_connection(self, connection):
+        super()._configure_connection(connection)
+        set_limits(connection, self.settings_dict.get("SESSION_LIMITS", {}), local=False)
+        return True  # to be committed
 
     def _set_autocommit(self, autocommit):
         super()._set_autocommit(autocommit)
-        if not autocommit and self.limits:
-            settings = ", ".join(["set_config(%s, %s, true)"] * len(self.limits))
-            with self.wrap_database_errors, self.connection.cursor() as cursor:
-                cursor.execute(f"SELECT {settings}", [part for setting in self.limits.items() for part in setting])
+        if not autocommit:
+            with self.wrap_database_errors:
+                set_limits(self.connection, self.transaction_limits, local=True)
+
+
+def set_limits(connection, limits: dict[str, str], local: bool) -> None:
+    if limits:
+        calls = ", ".join(["set_config(%s, %s, %s)"] * len(limits))
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {calls}", [part for name, value in limits.items() for part in (name, value, local)])

@@ -19,7 +19,7 @@ class Command(migrate.Command):
             return
         using = options["database"]
         connection = connections[using]
-        limits, connection.limits = connection.limits, {"lock_timeout": installation.LOCK_TIMEOUT}
+        limits, connection.transaction_limits = connection.transaction_limits, {"lock_timeout": installation.LOCK_TIMEOUT}
         try:
             if installation.pending_migrations(using):
                 installation.again("begin", lambda: installation.free_columns(using), self.stdout.write)
@@ -27,4 +27,4 @@ class Command(migrate.Command):
             installation.again("apply all migrations", lambda: super(Command, self).handle(*args, **options), self.stdout.write)
             installation.install(using, self.stdout.write)
         finally:
-            connection.limits = limits
+            connection.transaction_limits = limits

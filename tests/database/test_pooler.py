@@ -1,0 +1,132 @@
+"""Behind PgBouncer each answer is of the kind that was asked for, and none fails: in session mode, and in transaction mode."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import cycle, islice
+from uuid import uuid4
+
+import psycopg
+import pytest
+from django.db import connection
+
+from policytracker import postgres
+from tests.database.conftest import Database
+from tests.database.site import served
+
+PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(not PGBOUNCER, reason="pgbouncer is not installed: apt-get install pgbouncer"),
+]
+REQUESTS, CLIENTS = (1000, 8) if os.environ.get("THOROUGH") else (160, 8)
+MODES = {"session": "1", "transaction": "0"}  # and the DB_PREPARE that goes with each
+LISTS = ["parties", "agreements", "sources", "components", "recommendations", "participations", "citations", "progress-updates"]
+
+
+class Pooled(Database):
+    """The database as it is reached through a pooler."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"postgres://policytracker@127.0.0.1:{self.port}/{self.name}"
+
+
+@contextmanager
+def pooler(database: Database, mode: str, folder):
+    """PgBouncer before the database, with fewer connections than the site asks for."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    at = connection.settings_dict
+    server = " ".join(f"{key}={at[name]}" for key, name in [("host", "HOST"), ("port", "PORT"), ("user", "USER"), ("password", "PASSWORD")] if at[name])
+    file = folder / "pgbouncer.ini"
+    file.write_text(
+        f"[databases]\n{database.name} = {server} dbname={database.name}\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n"
+        f"default_pool_size = {5 if mode == 'transaction' else 40}\n"
+    )
+    command, identity = postgres.unprivileged() if postgres.CLUSTER.exists() else ([], {})
+    with (folder / "pgbouncer.log").open("w") as log:
+        running = subprocess.Popen([*command, PGBOUNCER, str(file)], stdout=log, stderr=log, cwd="/", **identity)
+        try:
+            pooled = Pooled(database.name)
+            pooled.port = port
+            wait_for(pooled, running, folder / "pgbouncer.log")
+            yield pooled
+        finally:
+            running.kill()
+            running.wait()
+
+
+def wait_for(pooled, running, log) -> None:
+    for _ in range(200):
+        assert running.poll() is None, log.read_text()
+        try:
+            pooled.rows("SELECT 1")
+            return
+        except psycopg.OperationalError:
+            time.sleep(0.05)
+    raise AssertionError(log.read_text())
+
+
+@pytest.fixture(params=MODES)
+def site(request, upgraded, tmp_path):
+    with pooler(upgraded, request.param, tmp_path) as pooled, served(pooled, tmp_path / "log", DB_PREPARE=MODES[request.param]) as made:
+        yield made
+
+
+def test_mixed_requests_are_all_answered_with_what_they_asked_for(site, upgraded):
+    keys = {address: site.ask("GET", f"{address}/?page_size=3").body["results"] for address in LISTS}
+    batch = uuid4().hex[:12]
+    slugs = [row["slug"] for row in keys["recommendations"]]
+
+    def send(number: int, address: str) -> str:
+        kind = number % 4
+        if kind == 0:  # a write
+            code = f"{batch}-{number}"
+            answer = site.ask("POST", "sectors/", {"code": code, "name": f"Sector {number}"})
+            right = answer.status == 201 and answer.body["code"] == code
+        elif kind == 1:
+            row = keys[address][number % len(keys[address])]
+            key = row.get("slug") or row.get("code") or row["uid"]
+            answer = site.ask("GET", f"{address}/{key}/")
+            right = answer.status == 200 and answer.body["url"] == row["url"]
+        elif kind == 2:
+            answer = site.ask("PATCH", f"recommendations/{slugs[number % len(slugs)]}/", {"details": f"Number {number}"})
+            right = answer.status == 200 and answer.body["details"] == f"Number {number}"
+        else:
+            answer = site.ask("GET", f"{address}/?page_size={5 + number % 7}&ordering=")
+            right = answer.status == 200 and all(row["url"].split("/")[-3] == address for row in answer.body["results"])
+        return "right" if right else f"{kind} {address} {answer.status} {str(answer.body)[:300]}"
+
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        told = Counter(threads.map(send, range(REQUESTS), islice(cycle(LISTS * 2 + LISTS[:1]), REQUESTS)))
+
+    assert told == {"right": REQUESTS}
+    written = upgraded.rows("SELECT count(*) FROM agreements_sector WHERE code LIKE %s", f"{batch}-%")
+    assert written == [(REQUESTS // 4,)]
+
+
+@pytest.mark.parametrize(("mode", "prepare"), MODES.items())
+def test_limits_of_time_hold_and_are_not_passed_on_to_others(mode, prepare, upgraded, tmp_path):
+    ((slug,),) = upgraded.rows("SELECT slug FROM recommendations_recommendation ORDER BY slug LIMIT 1")
+
+    with (
+        pooler(upgraded, mode, tmp_path) as pooled,
+        served(pooled, tmp_path / "log", DB_PREPARE=prepare, LOCK_TIMEOUT="300ms") as site,
+        upgraded.connect() as other,
+        other.transaction(),
+    ):
+        other.execute("SELECT FROM recommendations_recommendation WHERE slug = %s FOR UPDATE", [slug])
+
+        refused = site.ask("PATCH", f"recommendations/{slug}/", {"details": "x"})
+
+        assert (refused.status, refused.body["code"]) == (503, "busy")
+        assert pooled.rows("SHOW lock_timeout") == [("0",)]
