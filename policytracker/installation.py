@@ -176,9 +176,7 @@ def drop_functions(cursor: CursorWrapper) -> None:
 def free_columns(using: str) -> None:
     """Drop the triggers of version 0.1 that name every column of their table: no column that they name could change its type."""
     with connections[using].cursor() as cursor:
-        cursor.execute(
-            "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'a_3_count_change' AND tgqual IS NOT NULL ORDER BY 1"
-        )
+        cursor.execute("SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'a_3_count_change' AND tgqual IS NOT NULL ORDER BY 1")
         for (table,) in cursor.fetchall():
             cursor.execute(f"DROP TRIGGER a_3_count_change ON {table}")
 

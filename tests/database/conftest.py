@@ -92,7 +92,9 @@ def fresh(django_db_setup) -> Database:
 @pytest.fixture(scope="session")
 def baseline(fresh):
     """A register of version 0.1.0, restored from its dump as docs/operator.md says for dumps of that version."""
-    sql = gzip.decompress(BASELINE.read_bytes()).replace(b"set_config('search_path', '', false)", b"set_config('search_path', 'public', false)")
+    sql = gzip.decompress(BASELINE.read_bytes()).replace(
+        b"set_config('search_path', '', false)", b"set_config('search_path', 'public', false)"
+    )
     with database(fresh, "baseline") as made:
         restored = made.program("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "--single-transaction", "-d", made.url, input=sql)
         assert restored.returncode == 0, restored.stderr

@@ -27,7 +27,9 @@ class Site:
         http = HTTPConnection(*self.address, timeout=60)
         try:
             headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-            http.request(method, path if path.startswith("/") else f"/api/v1/{path}", json.dumps(body) if body is not None else None, headers)
+            http.request(
+                method, path if path.startswith("/") else f"/api/v1/{path}", json.dumps(body) if body is not None else None, headers
+            )
             answer = http.getresponse()
             content = answer.read()
             return Answer(answer.status, json.loads(content) if content else {}, dict(answer.headers))

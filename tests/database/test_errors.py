@@ -58,7 +58,9 @@ def test_the_admin_answers_with_the_same_status(state, answer, administrator, cl
     assert ("Retry-After" in response) == (response.status_code == 503)
 
 
-@pytest.mark.parametrize("error", [OperationalError("couldn't get a connection after 3.00 sec"), InterfaceError("connection already closed")])
+@pytest.mark.parametrize(
+    "error", [OperationalError("couldn't get a connection after 3.00 sec"), InterfaceError("connection already closed")]
+)
 def test_no_connection_is_unavailable(error, reader, monkeypatch):
     def fail(*args):
         raise error

@@ -27,7 +27,9 @@ def test_twelve_writers_of_one_locked_row_leave_the_site_answering(upgraded, tmp
             waiting = [threads.submit(site.ask, "PATCH", f"recommendations/{slug}/", {"details": f"{n}"}) for n in range(WRITERS)]
             while upgraded.rows("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")[0][0] < WRITERS // 2:
                 time.sleep(0.01)
-            meanwhile = [took(site, path) for path in ("/healthz", "parties/?page_size=1", "agreements/?page_size=1", "/readyz", "/healthz")]
+            meanwhile = [
+                took(site, path) for path in ("/healthz", "parties/?page_size=1", "agreements/?page_size=1", "/readyz", "/healthz")
+            ]
             refused = [write.result(timeout=60) for write in waiting]
         again = site.ask("PATCH", f"recommendations/{slug}/", {"details": "after"})
 

@@ -45,7 +45,9 @@ def pooler(database: Database, mode: str, folder):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     at = connection.settings_dict
-    server = " ".join(f"{key}={at[name]}" for key, name in [("host", "HOST"), ("port", "PORT"), ("user", "USER"), ("password", "PASSWORD")] if at[name])
+    server = " ".join(
+        f"{key}={at[name]}" for key, name in [("host", "HOST"), ("port", "PORT"), ("user", "USER"), ("password", "PASSWORD")] if at[name]
+    )
     file = folder / "pgbouncer.ini"
     file.write_text(
         f"[databases]\n{database.name} = {server} dbname={database.name}\n"

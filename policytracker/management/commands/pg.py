@@ -13,7 +13,7 @@ from policytracker import backup, postgres
 
 
 class Command(BaseCommand):
-    help = "Starts and stops the private PostgreSQL under .data/, and reports whether it runs. Opens psql on the database, dumps it, restores it."
+    help = "Starts and stops the private PostgreSQL, and reports whether it runs. Opens psql on the database, dumps it, restores it."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser):
