@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -55,14 +56,15 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def configuration(level: str, formatter: str = "json") -> dict[str, Any]:
-    """The logging configuration (`logging.config.dictConfig`). `formatter` is `json`, or `text` for a terminal."""
+def configuration(*, terminal: bool) -> dict[str, Any]:
+    """The configuration for `logging.config.dictConfig`: JSON lines for a server; plain text, and only warnings, for a terminal."""
+    level = (os.environ.get("LOG_LEVEL") or ("WARNING" if terminal else "INFO")).upper()
     through_root = {"handlers": [], "propagate": True}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": JsonFormatter}, "text": {"format": "%(levelname)s %(name)s: %(message)s"}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": formatter}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "level": level, "formatter": "text" if terminal else "json"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": through_root,
@@ -70,6 +72,7 @@ def configuration(level: str, formatter: str = "json") -> dict[str, Any]:
             "django.request": {"level": "ERROR"},
             "axes": {"level": "WARNING"},
             "gunicorn.error": through_root,
-            "gunicorn.access": through_root,
+            # It would log query strings; log_requests() writes the access log.
+            "gunicorn.access": {"handlers": [], "propagate": False},
         },
     }

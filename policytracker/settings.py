@@ -194,8 +194,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# A terminal gets plain text and only what needs attention; a server gets JSON lines.
-LOGGING = logs.configuration(env.str("LOG_LEVEL", "WARNING" if DEBUG else "INFO").upper(), "text" if DEBUG else "json")
+LOGGING = logs.configuration(terminal=DEBUG)
 LOG_REQUESTS = env.bool("LOG_REQUESTS", False)
 LOG_SLOW_MS = env.int("LOG_SLOW_MS", 500)
 
