@@ -6,9 +6,10 @@ export PORT
 
 PY := .venv/bin/python
 MANAGE := $(PY) manage.py
+COMPILE = $(PY) -m uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.11 pyproject.toml $(ARGS)
 CODE := policytracker agreements recommendations
 
-.PHONY: help run demo-reset test check format openapi bench python free-port requirements.txt.installed \
+.PHONY: help run demo-reset test check audit format openapi pins bench python free-port requirements-local.txt.installed \
 	requirements-dev.txt.installed database
 .NOTPARALLEL:
 
@@ -17,18 +18,20 @@ help:
 	@echo "make demo-reset  throw the database away and start over with fixtures and demo users"
 	@echo "make test        run the tests on a real PostgreSQL (ARGS='-k word' chooses some)"
 	@echo "make check       everything that CI checks"
+	@echo "make audit       look for known vulnerabilities in the pinned packages"
 	@echo "make format      format the code"
 	@echo "make openapi     write docs/openapi.yaml anew"
+	@echo "make pins        write the hashed pins anew after a change in pyproject.toml (ARGS=--upgrade takes newer versions)"
 	@echo "make bench       measure how fast lists and details are (SIZE=250000 for another number of recommendations)"
 
 run demo-reset: export DEBUG = 1
 test check openapi bench: export DEBUG = 0
 test check openapi bench: export SECRET_KEY = of the tests, and of nothing else
 
-run: python free-port requirements.txt.installed database
+run: python free-port requirements-local.txt.installed database
 	@GREETING="$$($(MANAGE) make_demo)" && export GREETING && exec $(PY) -m gunicorn
 
-demo-reset: requirements.txt.installed database
+demo-reset: requirements-local.txt.installed database
 	@$(MANAGE) make_demo --reset
 
 test: requirements-dev.txt.installed database
@@ -47,6 +50,9 @@ check: requirements-dev.txt.installed database
 		$(MANAGE) check --deploy --fail-level WARNING
 	$(PY) -m pytest $(ARGS)
 
+audit: requirements-dev.txt.installed
+	@$(PY) .ci/audit.py
+
 format: requirements-dev.txt.installed
 	$(PY) -m ruff check --fix-only --quiet .
 	$(PY) -m ruff format .
@@ -54,7 +60,13 @@ format: requirements-dev.txt.installed
 openapi: requirements-dev.txt.installed database
 	$(MANAGE) spectacular --validate --file docs/openapi.yaml
 
-bench: requirements.txt.installed database
+# Production installs requirements.txt alone; each of the other two has all of it, so that one install suffices.
+pins: requirements-dev.txt.installed
+	$(COMPILE) -o requirements.txt
+	$(COMPILE) --extra local -o requirements-local.txt
+	$(COMPILE) --extra local --extra dev -o requirements-dev.txt
+
+bench: requirements-local.txt.installed database
 	@$(PY) -m benchmarks.reading --write --size $(or $(SIZE),50000)
 
 database:
@@ -70,7 +82,7 @@ free-port:
 
 # A copy of the file in .venv says that it is installed. An interrupted install leaves none, and whoever comes second
 # waits for the first: the lock on descriptor 9 ends with this shell.
-requirements.txt.installed requirements-dev.txt.installed: %.installed: python
+requirements-local.txt.installed requirements-dev.txt.installed: %.installed: python
 	@if $(PY) -c '' 2> /dev/null && cmp -s $* .venv/$*; then exit; fi; \
 	exec 9> .venv.lock && $(PYTHON) -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)' || exit; \
 	if $(PY) -c '' 2> /dev/null && cmp -s $* .venv/$*; then exit; fi; \

@@ -1,5 +1,7 @@
 """The resources of this app."""
 
+import logging
+
 from django.http import FileResponse, Http404, JsonResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -8,9 +10,12 @@ from rest_framework.parsers import MultiPartParser
 from agreements import acts, filters, serializers
 from agreements.models.treaty_actions import ConditionKind
 from agreements.standing import PartyStanding, TextStanding
+from policytracker.errors import Declined
 from policytracker.parsers import Json
 from policytracker.schema import ON, shape
 from policytracker.views import RecordViewSet, only
+
+log = logging.getLogger(__name__)
 
 
 def listed(items: dict) -> dict:
@@ -62,8 +67,11 @@ class SourceViewSet(RecordViewSet):
         """The document itself, as an attachment: it is never shown inside this site."""
         only(request, set())
         source = self.find()
-        if not source.file or not source.file.storage.exists(source.file.name):
+        if not source.file:
             raise Http404
+        if not source.file.storage.exists(source.file.name):
+            log.error("The file of a source is missing in MEDIA_ROOT: %s", source.file.name)
+            raise Declined("file_missing", "The file of this source is missing on the server. Tell the operator.", 404)
         name = f"{source.slug}.{source.file.name.rpartition('.')[2]}"
         return FileResponse(source.file.open(), as_attachment=True, filename=name, content_type="application/octet-stream")
 

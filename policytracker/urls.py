@@ -1,16 +1,19 @@
 """Addresses."""
 
 from django.contrib import admin
-from django.db import transaction
-from django.urls import include, path
+from django.urls import include, path, reverse_lazy
+from django.views.generic import RedirectView
 
 from agreements.admin import checks
-from policytracker import health
+from policytracker.admin import search
 
+handler500 = "policytracker.requests.server_error"
+
+# The probes `/healthz` and `/readyz` are answered ahead of all this, in policytracker/requests.py.
 urlpatterns = [
-    path("healthz", transaction.non_atomic_requests(health.alive)),
-    path("readyz", transaction.non_atomic_requests(health.ready)),
+    path("", RedirectView.as_view(url=reverse_lazy("admin:index"))),
     path("admin/checks/", admin.site.admin_view(checks.page), name="data_checks"),
+    path("admin/search/", admin.site.admin_view(search)),
     path("admin/", admin.site.urls),
     path("api/v1/", include("policytracker.api")),
 ]

@@ -14,6 +14,7 @@ from policytracker.admin.base import (
 )
 from policytracker.admin.filters import ask, between, pick, typed
 from policytracker.admin.people import PeopleAdmin
+from policytracker.admin.search import search
 
 __all__ = [
     "BaseAdmin",
@@ -29,6 +30,7 @@ __all__ = [
     "navigation",
     "pick",
     "relax_csp",
+    "search",
     "themed",
     "typed",
 ]

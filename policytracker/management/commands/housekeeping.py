@@ -1,0 +1,70 @@
+"""`manage.py housekeeping`: deletes what is no longer needed. Meant for a nightly job."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.apps import apps
+from django.contrib.sessions.models import Session
+from django.core.management.base import BaseCommand
+from django.db.models import FileField, QuerySet
+from django.db.models.fields.json import KT
+from django.utils import timezone
+
+from policytracker.models import Change, IdempotencyKey, Token
+
+KEYS_KEPT = timedelta(days=1)  # for so long a POST can be repeated
+LOGINS_KEPT = timedelta(days=90)
+FILES_KEPT = timedelta(days=30)  # after they were replaced: a backup of so long ago still finds its files
+NEW = timedelta(days=1)  # an upload whose record is not saved yet
+
+
+class Command(BaseCommand):
+    help = "Deletes old idempotency keys, expired tokens and sessions, old records of logins, and files that were replaced."
+
+    def handle(self, *args, **options):
+        for name, rows in outdated().items():
+            number, _ = rows.delete()
+            self.stdout.write(f"Deleted {name}: {number}")
+        for field in file_fields():
+            self.delete_replaced_files(field)
+
+    def delete_replaced_files(self, field: FileField) -> None:
+        """Deletes the files of a field that no record names, and that no record has named for 30 days."""
+        storage, now, model = field.storage, timezone.now(), field.model
+        current = set(model._base_manager.exclude(**{field.name: ""}).values_list(field.name, flat=True))
+        recent = Change.objects.filter(tbl=model._meta.db_table, at__gt=now - FILES_KEPT)
+        kept = current | set(recent.values_list(KT(f"before__{field.column}"), flat=True))
+        unused = [
+            name for name in files_below(storage, field.upload_to) if name not in kept and storage.get_modified_time(name) < now - NEW
+        ]
+        if unused and not current:
+            # So it looks where the settings name the database of one site and the files of another.
+            self.stderr.write(f"No {model._meta.verbose_name} has a file, but {len(unused)} files are stored: none was deleted.")
+            return
+        for name in unused:
+            storage.delete(name)
+        self.stdout.write(f"Deleted replaced files of {model._meta.verbose_name_plural}: {len(unused)}")
+
+
+def outdated() -> dict[str, QuerySet]:
+    """The rows that are no longer needed, by what they are."""
+    now = timezone.now()
+    return {
+        "idempotency keys": IdempotencyKey.objects.filter(created_at__lt=now - KEYS_KEPT),
+        "expired tokens": Token.objects.filter(expiry__lt=now),
+        "expired sessions": Session.objects.filter(expire_date__lt=now),
+        "failed logins": AccessAttempt.objects.filter(attempt_time__lt=now - LOGINS_KEPT),
+        "entries of the log of failed logins": AccessFailureLog.objects.filter(attempt_time__lt=now - LOGINS_KEPT),
+        "entries of the log of logins": AccessLog.objects.filter(attempt_time__lt=now - LOGINS_KEPT),
+    }
+
+
+def file_fields() -> Iterator[FileField]:
+    for model in apps.get_models():
+        yield from (field for field in model._meta.local_fields if isinstance(field, FileField))
+
+
+def files_below(storage, folder: str) -> list[str]:
+    """The names of the files in a folder of the storage; none where nothing was ever uploaded."""
+    return [f"{folder}{name}" for name in storage.listdir(folder)[1]] if storage.exists(folder) else []
