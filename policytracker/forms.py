@@ -14,7 +14,7 @@ from django.utils.text import capfirst
 from policytracker import errors, publishing
 from policytracker.history import History
 from policytracker.records import Record
-from policytracker.visibility import Publication, Reader
+from policytracker.visibility import Reader
 
 TOLD = 5  # changes
 
@@ -129,17 +129,14 @@ class RecordForm(VersionedForm):
         label="Reason for the change",
         required=False,
         max_length=2000,
-        help_text="Kept in the history. Needed where a due day moves, and on the way into the archive or back.",
+        help_text="Kept in the history. Required when a due date changes, when a record is archived or restored, when a published "
+        "record goes back to draft or is shown to fewer people, and when a high or critical priority is lowered.",
     )
 
     def clean(self) -> dict[str, Any]:
         values = super().clean()
-        if "publication" in values:
-            before = self.initial.get("publication", Publication.DRAFT) if self.instance.pk else Publication.DRAFT
-            try:
-                publishing.move(self.request.user, before, values["publication"])
-            except errors.Declined as refusal:
-                self.add_error("publication", str(refusal.detail))
+        for field, message in publishing.denied_changes(self.request.user, self.instance, values).items():
+            self.add_error(field, message)
         if rule := getattr(self.request, "broken", None):
             self.add_error(self.place_of(rule), self.sentence_of(rule))
         return values

@@ -23,9 +23,9 @@ from rest_framework.viewsets import GenericViewSet
 
 from policytracker import errors, filters, history, paging, publishing, reading
 from policytracker.models import IdempotencyKey
-from policytracker.records import Published, Record, acting
+from policytracker.records import Record, acting
 from policytracker.serializers import Key, Keys, RecordSerializer
-from policytracker.visibility import Publication, Reader
+from policytracker.visibility import Reader
 
 MAX_PAGE, MAX_LIST, COUNTED = 500, 500, 10_000
 PATIENCE = "10s"  # with a request whose first is still at work
@@ -294,11 +294,6 @@ class RecordViewSet(GenericViewSet):
             raise errors.Stale(record.version)
         return None if tag in (None, "*") and seen in (None, "") else record.version
 
-    def may_publish(self, record: Record | None, values: dict[str, Any]) -> None:
-        """Into the archive and back go reviewers and administrators."""
-        before = record.publication if record and isinstance(record, Published) else Publication.DRAFT
-        publishing.move(self.request.user, before, values.get("publication", before))
-
     def create(self, request: Request, *args, **kwargs) -> HttpResponse:
         only(request, SHAPE)
         return self.once(self.create_list if isinstance(request.data, list) else self.create_one)
@@ -320,7 +315,7 @@ class RecordViewSet(GenericViewSet):
         serializer.is_valid(raise_exception=True)
         if isinstance(body, dict) and body.get("version") not in (None, "", 1, "1"):
             raise serializers.ValidationError({"version": ["A new record begins with version 1."]})
-        self.may_publish(None, serializer.validated_data)
+        publishing.check_changes(self.request.user, self.model(), serializer.validated_data)
         return serializer.save()
 
     def create_list(self) -> HttpResponse:
@@ -365,7 +360,7 @@ class RecordViewSet(GenericViewSet):
             values = serializer.validated_data
             if not partial:
                 serializer.whole(values, body)
-            self.may_publish(record, values)
+            publishing.check_changes(self.request.user, record, values)
             serializer.save()
         return self.one(record, shape=shape)
 
@@ -380,7 +375,7 @@ class RecordViewSet(GenericViewSet):
         with self.acting():
             record = self.find(lock=True)
             self.still_current(record)
-            publishing.delete(record)
+            publishing.check_deletion(record)
             record.delete()
         return HttpResponse(status=status.HTTP_204_NO_CONTENT)
 

@@ -42,6 +42,8 @@ from policytracker.rows import CappedPaginator, matching, references, searched, 
 from policytracker.visibility import Reader
 
 ADMIN = reverse_lazy("admin:index")
+# It would delete past the rules and without an author. What a list offers to do to several rows is named there, in `actions`.
+admin.site.disable_action("delete_selected")
 
 
 def relax_csp(get_response):
@@ -194,7 +196,7 @@ class BaseAdmin(Page, ModelAdmin):
     def refused_deletion(self, record) -> str:
         """Why it must stay, as far as the record itself says; "" where it may go."""
         try:
-            publishing.delete(record)
+            publishing.check_deletion(record)
         except errors.Declined as refusal:
             return str(refusal.detail)
         return ""
