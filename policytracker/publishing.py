@@ -14,7 +14,9 @@ def denied_changes(user: Any, record: Record, values: dict[str, Any]) -> dict[st
     """The changes of the stored record that this user may not make: by field, the reason why not."""
     if Reader.of(user).roles & RESERVED_FOR:
         return {}
-    return {change.field: change.denied for change in record.reserved if change.field in values and change.applies(record, values[change.field])}
+    return {
+        change.field: change.denied for change in record.reserved if change.field in values and change.applies(record, values[change.field])
+    }
 
 
 def check_changes(user: Any, record: Record, values: dict[str, Any]) -> None:

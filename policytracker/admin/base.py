@@ -315,7 +315,7 @@ class RecordAdmin(BaseAdmin):
         page = CappedPaginator(told.readable().order_by("-id"), self.list_per_page).get_page(request.GET.get("p"))
         context = self.admin_site.each_context(request) | {
             "title": f"History of {record}",
-            "entries": [shown(entry) for entry in told.entries(list(page))],
+            "entries": shown(told.entries(list(page))),
             "page": page,
             "opts": self.opts,
             "original": record,
