@@ -13,7 +13,7 @@ from django.utils.text import capfirst
 
 from policytracker import errors, publishing
 from policytracker.history import History
-from policytracker.records import Record
+from policytracker.records import MAX_REASON, Record
 from policytracker.visibility import Reader
 
 TOLD = 5  # changes
@@ -128,7 +128,7 @@ class RecordForm(VersionedForm):
     change_reason = forms.CharField(
         label="Reason for the change",
         required=False,
-        max_length=2000,
+        max_length=MAX_REASON,
         help_text="Kept in the history. Required when a due date changes, when a record is archived or restored, when a published "
         "record goes back to draft or is shown to fewer people, and when a high or critical priority is lowered.",
     )

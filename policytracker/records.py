@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from django.db import connection, models, transaction
 from django.db.models import Q
@@ -56,6 +57,8 @@ class Consequence:
     before: bool = False
 
 
+MAX_REASON = 2000  # characters
+REASON_TOO_LONG = f"A change reason has at most {MAX_REASON} characters."
 NO_REASON = "coalesce(actor() ->> 'reason', '') = ''"
 
 
@@ -277,12 +280,21 @@ class Due(models.Model):
         abstract = True
 
 
+def shortened(reason: str) -> str:
+    """The text as a change reason; the rest is cut where it is longer than one may be."""
+    return reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 1]}…"
+
+
 @contextmanager
 def acting(user: Any = None, reason: str = "", door: str = "") -> Iterator[None]:
     """One act in one transaction: history keeps who did it, why and by which door. An act within an act adds to it.
 
     What several rows must keep together is checked before it ends, so a broken rule is raised here, as IntegrityError.
+    Raises ValidationError for a reason of more than 2,000 characters.
     """
+    reason = reason.strip()
+    if len(reason) > MAX_REASON:
+        raise ValidationError({"change_reason": ValidationError(REASON_TOO_LONG, "max_length")})
     actor = {"reason": reason, "door": door}
     if user is not None and user.is_authenticated:
         actor |= {"id": user.pk, "user": user.get_username()}

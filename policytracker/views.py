@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
@@ -15,7 +15,6 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
-from django.utils import timezone
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -23,7 +22,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from policytracker import errors, filters, history, paging, publishing, reading
 from policytracker.models import IdempotencyKey
-from policytracker.records import Record, acting
+from policytracker.records import MAX_REASON, Record, acting
 from policytracker.serializers import Key, Keys, RecordSerializer
 from policytracker.visibility import Reader
 
@@ -273,7 +272,7 @@ class RecordViewSet(GenericViewSet):
         body = self.request.data if isinstance(self.request.data, dict) else {}
         reason = unquote(self.request.headers.get("X-Change-Reason", "")) or body.get("change_reason")
         try:
-            return serializers.CharField(allow_blank=True, allow_null=True, max_length=2000).run_validation(reason) or ""
+            return serializers.CharField(allow_blank=True, allow_null=True, max_length=MAX_REASON).run_validation(reason) or ""
         except serializers.ValidationError as error:
             raise serializers.ValidationError({"change_reason": error.detail}) from error
 
@@ -390,7 +389,7 @@ class RecordViewSet(GenericViewSet):
             raise serializers.ValidationError({"Idempotency-Key": ["Give 1 to 255 visible characters."]})
         digest = hashlib.sha256(self.request.get_full_path().encode() + b"\0" + self.raw_body).hexdigest()
         mine = IdempotencyKey.objects.filter(user=self.request.user, address=self.request.path, key=key)
-        mine.filter(created_at__lt=timezone.now() - timedelta(hours=24)).delete()
+        IdempotencyKey.objects.delete_expired()
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 # The unique key makes a second request wait here until the first has ended, but not for ever.
@@ -409,9 +408,19 @@ class RecordViewSet(GenericViewSet):
             return response
         if kept.body_hash != digest:
             raise errors.Declined("idempotency_key_reused", "This key was used for another body.", 422)
+        self.check_replay(json.loads(kept.body), kept.headers.get("Location", ""))
         response = HttpResponse(kept.body, status=kept.status, headers=kept.headers)
         response["Idempotent-Replayed"] = "true"
         return response
+
+    def check_replay(self, answer: Any, location: str) -> None:
+        """Raises Http404 where the caller may no longer read what the first answer made. A deleted record may be shown."""
+        key = self.model.key
+        keys = [record[key] for record in (answer if isinstance(answer, list) else [answer]) if key in record]
+        keys += [location.rstrip("/").rsplit("/", 1)[-1]] if location else []
+        existing = self.model._base_manager.filter(**{f"{key}__in": keys})
+        if existing.exclude(pk__in=self.get_queryset().values("pk")).exists():
+            raise Http404
 
     def initialize_request(self, request, *args, **kwargs):
         # DRF reads the stream once; a key is compared by the bytes that were sent.

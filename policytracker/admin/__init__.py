@@ -6,6 +6,7 @@ from policytracker.admin.base import (
     Colours,
     ListInline,
     RecordAdmin,
+    Reference,
     chip,
     display,
     navigation,
@@ -13,7 +14,7 @@ from policytracker.admin.base import (
     themed,
 )
 from policytracker.admin.filters import ask, between, pick, typed
-from policytracker.admin.people import PeopleAdmin
+from policytracker.admin.people import PeopleAdmin, UserAdmin
 
 __all__ = [
     "BaseAdmin",
@@ -22,6 +23,8 @@ __all__ = [
     "ListInline",
     "PeopleAdmin",
     "RecordAdmin",
+    "Reference",
+    "UserAdmin",
     "ask",
     "between",
     "chip",
