@@ -22,7 +22,7 @@ TOLD = 5  # changes
 def stale(record: Record, seen: int, serializer: type, user: Any) -> str:
     """Why what was typed over version `seen` is refused: what has changed since, as far as the user may read."""
     told = History(record, serializer().fields, Reader.of(user))
-    since = told.readable().filter(op="update", before__version__gte=seen).order_by("id")
+    since = told.shown().filter(op="update", before__version__gte=seen).order_by("id")
     lines = "; ".join(entry["line"] for entry in told.entries(list(since[:TOLD])))
     came_between = f" {lines}." if lines else ""
     return f"It has changed since you opened it.{came_between} What you typed is still here; look it over and send it again."

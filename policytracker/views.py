@@ -249,7 +249,7 @@ class RecordViewSet(GenericViewSet):
         only(request, {"page_size", "cursor"})
         record = self.find()
         told = history.History(record, declared(self.serializer_class), self.reader)
-        rows, newest_first = told.readable(), [paging.Column("id", descending=True)]
+        rows, newest_first = told.shown(), [paging.Column("id", descending=True)]
         try:
             page = paging.page(rows, newest_first, single(request, "cursor") or None, page_size(request), f"history of {record.pk}")
         except paging.BadCursor as error:

@@ -318,7 +318,7 @@ class RecordAdmin(BaseAdmin):
         if record is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         told = History(record, self.serializer().fields, Reader.of(request.user))
-        page = CappedPaginator(told.readable().order_by("-id"), self.list_per_page).get_page(request.GET.get("p"))
+        page = CappedPaginator(told.shown().order_by("-id"), self.list_per_page).get_page(request.GET.get("p"))
         context = self.admin_site.each_context(request) | {
             "title": f"History of {record}",
             "entries": shown(told.entries(list(page))),
