@@ -14,6 +14,8 @@ def denied_changes(user: Any, record: Record, values: dict[str, Any]) -> dict[st
     """The changes of the stored record that this user may not make: by field, the reason why not."""
     if Reader.of(user).roles & RESERVED_FOR:
         return {}
+    if isinstance(record, Published) and {record.publication, values.get("publication", record.publication)} == {Publication.ARCHIVED}:
+        return {}  # it stays archived, and so the database refuses every change, to everybody
     return {
         change.field: change.denied for change in record.reserved if change.field in values and change.applies(record, values[change.field])
     }

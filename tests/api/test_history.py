@@ -192,7 +192,7 @@ def test_the_history_of_what_hangs_on_a_register_is_hidden_with_it(api):
         assert "hidden words" not in reader.get(f"{address}{key}/history/").content.decode(), address
         assert len(entries(analyst, f"{address}{key}/")) == 3
 
-    analyst.patch("recommendations/act/", {"publication": "draft"})
+    api["reviewer"].patch("recommendations/act/", {"publication": "draft", "change_reason": "too early"})
     analyst.patch(f"addressees/{w.addressee.uid}/", {"response_text": "hidden words"})
     analyst.patch("recommendations/act/", {"publication": "published"})
     assert len(entries(reader, f"addressees/{w.addressee.uid}/")) == 1
