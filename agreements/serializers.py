@@ -24,10 +24,11 @@ from agreements.models import (
     Source,
     TreatyAction,
 )
-from agreements.models.agreements import INVERSE
+from agreements.models.agreements import INVERSE, team_with_caller
 from agreements.models.components import DueAnchor
 from policytracker.reading import ON, Computed, JsonObject, link
 from policytracker.serializers import RecordSerializer
+from policytracker.visibility import Visibility
 
 CITED = ["source", "locator", "quote"]
 
@@ -116,6 +117,13 @@ class AgreementSerializer(RecordSerializer):
             "title", "short_title", "kind", "legal_force", "status", "summary", "purpose", "signed_at_place", "registration",
             "depositary", "expires_on", "next_review_on", "signed_on", "in_force_on", "sectors", "lead", "team", "relations",
         ]  # fmt: skip
+
+    def _write(self, instance, values, **save):
+        visibility = values.get("visibility", instance.visibility)
+        if visibility == Visibility.RESTRICTED:
+            team = values["team"] if "team" in values else instance.team.all() if instance.pk else []
+            values["team"] = team_with_caller(self.context["request"].user, visibility, team)
+        return super()._write(instance, values, **save)
 
 
 class AgreementRelationSerializer(RecordSerializer):

@@ -128,7 +128,8 @@ def number(value: str, asker: Asker) -> Decimal:
         found = Decimal(value)
     except InvalidOperation as error:
         raise ValueError("Give a number.") from error
-    if not found.is_finite() or abs(found) >= 10**20:
+    # The place of its first digit is read off; a comparison would compute, and overflow.
+    if not found.is_finite() or not -100 <= found.adjusted() < 20:
         raise ValueError("Give a number.")
     return found
 

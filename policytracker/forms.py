@@ -13,8 +13,8 @@ from django.utils.text import capfirst
 
 from policytracker import errors, publishing
 from policytracker.history import History
-from policytracker.records import Record
-from policytracker.visibility import Publication, Reader
+from policytracker.records import MAX_REASON, Record
+from policytracker.visibility import Reader
 
 TOLD = 5  # changes
 
@@ -22,7 +22,7 @@ TOLD = 5  # changes
 def stale(record: Record, seen: int, serializer: type, user: Any) -> str:
     """Why what was typed over version `seen` is refused: what has changed since, as far as the user may read."""
     told = History(record, serializer().fields, Reader.of(user))
-    since = told.readable().filter(op="update", before__version__gte=seen).order_by("id")
+    since = told.shown().filter(op="update", before__version__gte=seen).order_by("id")
     lines = "; ".join(entry["line"] for entry in told.entries(list(since[:TOLD])))
     came_between = f" {lines}." if lines else ""
     return f"It has changed since you opened it.{came_between} What you typed is still here; look it over and send it again."
@@ -128,18 +128,15 @@ class RecordForm(VersionedForm):
     change_reason = forms.CharField(
         label="Reason for the change",
         required=False,
-        max_length=2000,
-        help_text="Kept in the history. Needed where a due day moves, and on the way into the archive or back.",
+        max_length=MAX_REASON,
+        help_text="Kept in the history. Required when a due date changes, when a record is archived or restored, when a published "
+        "record goes back to draft or is shown to fewer people, and when a high or critical priority is lowered.",
     )
 
     def clean(self) -> dict[str, Any]:
         values = super().clean()
-        if "publication" in values:
-            before = self.initial.get("publication", Publication.DRAFT) if self.instance.pk else Publication.DRAFT
-            try:
-                publishing.move(self.request.user, before, values["publication"])
-            except errors.Declined as refusal:
-                self.add_error("publication", str(refusal.detail))
+        for field, message in publishing.denied_changes(self.request.user, self.instance, values).items():
+            self.add_error(field, message)
         if rule := getattr(self.request, "broken", None):
             self.add_error(self.place_of(rule), self.sentence_of(rule))
         return values

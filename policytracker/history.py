@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any
 
 from django.db import models
+from django.db.models import F, Func, Q, Value
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_aware
 
@@ -17,11 +18,12 @@ from policytracker import reading
 from policytracker.filters import names_people
 from policytracker.models import Change
 from policytracker.reading import words_of_a_source
-from policytracker.records import Published, Record
+from policytracker.records import Published, Record, Text
 from policytracker.serializers import Key, Keys
 from policytracker.visibility import Reader
 
 EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+BATCH = 200  # changes that are looked at together
 OPERATIONS = {"insert": "create", "update": "update", "delete": "delete"}
 
 
@@ -51,14 +53,45 @@ class History:
             rows = rows.exclude(at__gte=start, at__lt=end)
         return rows
 
+    def shown(self):
+        """The readable changes, without the updates of which the reader may see nothing; their reasons are hidden with them."""
+        rows = self.readable()
+        return rows if self.reader.sees_all else rows.exclude(pk__in=self.unseen(rows))
+
+    def unseen(self, rows) -> list[int]:
+        """The ids of the updates of which the reader may see nothing: all that changed are references or words that are hidden."""
+        words = words_of_a_source(self.model, self.fields)
+        certain = [column for column, name in self.columns.items() if name not in words and not isinstance(self.fields[name], Key)]
+        after_hidden = Q(pk__in=[])
+        for start, end in self.shut:
+            after_hidden |= Q(since__gte=start, since__lt=end)
+        # Most updates change a plain field, and are not looked at.
+        doubtful = rows.filter(~Q(changed__has_any_keys=certain) | after_hidden, op="update")
+        if not self.model._meta.many_to_many:
+            doubtful = doubtful.exclude(changed={})  # what counts for it has changed, such as evidence
+        long = [f.column for f in self.model._meta.concrete_fields if isinstance(f, Text) and f.name not in words]
+        short = Func(F("before"), Value(long), arg_joiner=" - ", template="(%(expressions)s::text[])", output_field=models.JSONField())
+        ids, found = list(doubtful.order_by("id").values_list("pk", flat=True)), []
+        for start in range(0, len(ids), BATCH):
+            changes = list(self.rows.filter(pk__in=ids[start : start + BATCH]).defer("before").annotate(short=short))
+            for change in changes:
+                change.before = change.short
+            found += [pk for pk, visible in self.visible_changes(changes).items() if not visible]
+        return found
+
     def entries(self, changes: list[Change]) -> list[dict[str, Any]]:
         """One entry for each version, links included, in the order of the changes."""
+        visible = self.visible_changes(changes)
+        return [self.entry(change, visible[change.id]) for change in changes]
+
+    def visible_changes(self, changes: list[Change]) -> dict[int, dict[str, dict[str, Any]]]:
+        """By id of the change, and by field, what the reader may see of it: {"before", "after"}."""
         told = {change.id: self.columns_changed(change) for change in changes}
         for change_id, links in self.links_changed(changes).items():
             told[change_id] |= links
         self.hide_words(changes, told)
         keys = self.keys_of(told.values())
-        return [self.entry(change, self.in_keys(told[change.id], keys)) for change in changes]
+        return {change_id: self.in_keys(fields, keys) for change_id, fields in told.items()}
 
     def columns_changed(self, change: Change) -> dict[str, tuple[Any, Any]]:
         if change.op != "update":
@@ -133,11 +166,11 @@ class History:
         return keys
 
     def in_keys(self, changes: dict[str, tuple[Any, Any]], keys: dict[str, dict[int, str]]) -> dict[str, dict[str, Any]]:
-        shown = {name: [self.shown(name, value, keys.get(name)) for value in values] for name, values in changes.items()}
+        shown = {name: [self.value(name, value, keys.get(name)) for value in values] for name, values in changes.items()}
         # What changed among what is hidden has not changed for this reader.
         return {name: {"before": before, "after": after} for name, (before, after) in shown.items() if before != after}
 
-    def shown(self, name: str, value: Any, keys: dict[int, str] | None) -> Any:
+    def value(self, name: str, value: Any, keys: dict[int, str] | None) -> Any:
         if keys is not None:
             return sorted(keys[pk] for pk in value if pk in keys) if isinstance(value, list) else keys.get(value)
         field = self.model._meta.get_field(self.fields[name].source)

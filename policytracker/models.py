@@ -1,13 +1,23 @@
 """People, their tokens, the history of every record, and what a repeated POST is answered with."""
 
-import uuid
+from __future__ import annotations
 
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.apps import apps
+from django.contrib.auth.hashers import check_password
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.functions import RandomUUID
-from django.db import models
-from django.db.models import Func
+from django.db import connection, models, transaction
+from django.db.models import Exists, Func, OuterRef, Q
+from django.utils import timezone
 from django.utils.functional import cached_property
 from knox.models import AbstractAuthToken
+
+from policytracker.records import Record
+from policytracker.visibility import Reader, Role
 
 
 class User(AbstractUser):
@@ -18,6 +28,37 @@ class User(AbstractUser):
         """The names of the user's groups; a superuser is an administrator."""
         groups = frozenset(self.groups.values_list("name", flat=True))
         return groups | {"administrator"} if self.is_superuser else groups
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Whether this is the user's password. Django may store a stronger hash of it then, which ends no token."""
+
+        def store(password: str) -> None:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL policytracker.same_password = 'on'")
+                self.set_password(password)
+                self._password = None  # no change of the password for Django's validators either
+                self.save(update_fields=["password"])
+                cursor.execute("SET LOCAL policytracker.same_password = ''")
+
+        return check_password(raw_password, self.password, store)
+
+    @classmethod
+    def visible_to(cls, who: Any) -> models.QuerySet[User]:
+        """The people whose user names this reader may know: all for those who write; else oneself, and who is named where one reads."""
+        reader, people = Reader.of(who), cls._default_manager.all()
+        if reader.roles & {Role.ANALYST, Role.REVIEWER, Role.ADMINISTRATOR}:
+            return people
+        if not reader.roles or not reader.sees_people:
+            return people.none()
+        named = Q(pk=reader.id)
+        for model in apps.get_models():
+            if not issubclass(model, Record):
+                continue
+            rows = model.objects.visible_to(reader).order_by()
+            for field in (*model._meta.fields, *model._meta.many_to_many):
+                if field.related_model is cls:
+                    named |= Q(Exists(rows.filter(**{field.name: OuterRef("pk")})))
+        return people.filter(named)
 
 
 class Token(AbstractAuthToken):
@@ -63,6 +104,13 @@ class Change(models.Model):
         ]
 
 
+class IdempotencyKeyQuerySet(models.QuerySet):
+    def delete_expired(self, at_most: int = 1000) -> None:
+        """Delete keys that are older than a day, except those that another transaction holds."""
+        expired = self.filter(created_at__lt=timezone.now() - timedelta(hours=24)).select_for_update(skip_locked=True)
+        self.filter(pk__in=list(expired.values_list("pk", flat=True)[:at_most])).delete()
+
+
 class IdempotencyKey(models.Model):
     """The first answer to a POST, given again to the same request for 24 hours."""
 
@@ -75,6 +123,9 @@ class IdempotencyKey(models.Model):
     body = models.TextField(default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
+    objects = IdempotencyKeyQuerySet.as_manager()
+
     class Meta:
         default_permissions = ()
+        indexes = [models.Index(fields=["created_at"], name="idempotency_key_by_age")]
         constraints = [models.UniqueConstraint(fields=["user", "address", "key"], name="idempotency_key_is_used_once")]

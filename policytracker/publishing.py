@@ -1,21 +1,41 @@
-"""What becomes of a register's row at the end: who may archive it, and what may still be deleted. The same at every door."""
+"""Who may archive, unpublish, narrow or lower a record, and which records may be deleted. Every entry point asks here."""
 
 from typing import Any
 
 from policytracker.errors import Declined
-from policytracker.records import Published, Record
+from policytracker.models import Change
+from policytracker.records import PUBLISHED_RECORD_STAYS, Published, Record
 from policytracker.visibility import Publication, Reader, Role
 
-MAY_ARCHIVE = {Role.REVIEWER, Role.ADMINISTRATOR}
+RESERVED_FOR = {Role.REVIEWER, Role.ADMINISTRATOR}
 
 
-def move(user: Any, before: str, after: str) -> None:
-    """Into the archive and back go reviewers and administrators. Raises Declined for anybody else."""
-    if before != after and Publication.ARCHIVED in (before, after) and not Reader.of(user).roles & MAY_ARCHIVE:
-        raise Declined("not_permitted", "Reviewers and administrators archive, and take back.", 403)
+def denied_changes(user: Any, record: Record, values: dict[str, Any]) -> dict[str, str]:
+    """The changes of the stored record that this user may not make: by field, the reason why not."""
+    if Reader.of(user).roles & RESERVED_FOR:
+        return {}
+    if isinstance(record, Published) and {record.publication, values.get("publication", record.publication)} == {Publication.ARCHIVED}:
+        return {}  # it stays archived, and so the database refuses every change, to everybody
+    return {
+        change.field: change.denied for change in record.reserved if change.field in values and change.applies(record, values[change.field])
+    }
 
 
-def delete(record: Record) -> None:
-    """Raises Declined where the record must stay."""
-    if isinstance(record, Published) and record.publication != Publication.DRAFT:
-        raise Declined("archive_instead", "What was published is not deleted; archive it instead.")
+def check_changes(user: Any, record: Record, values: dict[str, Any]) -> None:
+    """Raises Declined (403) where `values` contain a change that this user may not make."""
+    for message in denied_changes(user, record, values).values():
+        raise Declined("not_permitted", message, 403)
+
+
+def was_published(record: Published) -> bool:
+    """Whether the record is published or archived, or ever was: then the history has a change of its publication."""
+    if record.publication != Publication.DRAFT:
+        return True
+    changes = Change.objects.filter(tbl=record._meta.db_table, row_id=record.pk, op="update")
+    return changes.filter(changed__has_key="publication").exists()
+
+
+def check_deletion(record: Record) -> None:
+    """Raises Declined where the record must stay. The database has the same rule as a guard."""
+    if isinstance(record, Published) and was_published(record):
+        raise Declined("archive_instead", PUBLISHED_RECORD_STAYS.sentence)

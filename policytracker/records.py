@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from django.db import connection, models, transaction
 from django.db.models import Q
@@ -59,14 +60,73 @@ class Consequence:
 # A condition on a row of the history: it was written in the present transaction. Its number alone does not prove that, since a register
 # that was restored into another server meets numbers that its history holds already; but those rows are older than the transaction.
 IN_THIS_TRANSACTION = "txid = pg_current_xact_id() AND at >= now()"
+MAX_REASON = 2000  # characters
+REASON_TOO_LONG = f"A change reason has at most {MAX_REASON} characters."
 NO_REASON = "coalesce(actor() ->> 'reason', '') = ''"
-ARCHIVING_HAS_A_REASON = Guard(
+
+
+@dataclass(frozen=True)
+class ReservedChange:
+    """A change of a code field that only reviewers and administrators may make, and only with a change reason.
+
+    `changes` are the pairs (code before, code after). With `of_published`, drafts are free. Python checks who makes the change
+    (publishing.py), and the database that there is a reason (`guard`).
+    """
+
+    name: str
+    field: str
+    changes: frozenset[tuple[str, str]]
+    denied: str
+    reason_missing: str
+    of_published: bool = False
+
+    def applies(self, record: Record, value: str) -> bool:
+        """Whether the stored record would be changed in this way by the new value of the field."""
+        free = self.of_published and getattr(record, "publication", None) == Publication.DRAFT
+        return not free and (getattr(record, self.field), value) in self.changes
+
+    @property
+    def guard(self) -> Guard:
+        pairs = ", ".join(f"('{before}', '{after}')" for before, after in sorted(self.changes))
+        published = " AND OLD.publication <> 'draft'" if self.of_published else ""
+        violated = f"(OLD.{self.field}, NEW.{self.field}) IN ({pairs}){published} AND {NO_REASON}"
+        return Guard(self.name, self.reason_missing, violated, field=self.field, code="reason_required", events="UPDATE")
+
+
+def steps_down(codes: list[str], *from_codes: str) -> frozenset[tuple[str, str]]:
+    """The pairs of one of `from_codes` and each code that stands below it; `codes` begins with the highest."""
+    return frozenset((before, after) for before in from_codes for after in codes[codes.index(before) + 1 :])
+
+
+ARCHIVING = ReservedChange(
     "archiving_has_a_reason",
-    "Say why it goes into the archive, or comes back from it.",
-    f"OLD.publication <> NEW.publication AND 'archived' IN (OLD.publication, NEW.publication) AND {NO_REASON}",
-    field="publication",
-    code="reason_required",
-    events="UPDATE",
+    "publication",
+    frozenset((a, b) for a in Publication.values for b in Publication.values if a != b and Publication.ARCHIVED in (a, b)),
+    denied="Only reviewers and administrators archive and restore records.",
+    reason_missing="Enter a change reason: the record is archived or restored.",
+)
+UNPUBLISHING = ReservedChange(
+    "unpublishing_has_a_reason",
+    "publication",
+    frozenset({(Publication.PUBLISHED.value, Publication.DRAFT.value)}),
+    denied="Only reviewers and administrators take a published record back to draft.",
+    reason_missing="Enter a change reason: a published record goes back to draft.",
+)
+NARROWING = ReservedChange(
+    "narrowing_has_a_reason",
+    "visibility",
+    steps_down(Visibility.values, Visibility.PUBLIC, Visibility.INTERNAL),
+    denied="Only reviewers and administrators narrow the visibility of a published record.",
+    reason_missing="Enter a change reason: fewer people will see a published record.",
+    of_published=True,
+)
+PUBLISHED_RECORD_STAYS = Guard(
+    "published_record_stays",
+    "A record that is or was published cannot be deleted. Archive it instead.",
+    """OLD.publication <> 'draft' OR EXISTS (SELECT FROM policytracker_change c
+        WHERE c.tbl = tg_table_name AND c.row_id = OLD.id AND c.op = 'update' AND c.changed ? 'publication')""",
+    code="archive_instead",
+    events="DELETE",
 )
 MOVED_DEADLINE_HAS_A_REASON = Guard(
     "moved_deadline_has_a_reason",
@@ -135,6 +195,7 @@ class Record(models.Model):
     key: ClassVar[str]
     hangs_on: ClassVar[tuple[str, ...]] = ()
     guards: ClassVar[tuple[Guard, ...]] = ()
+    reserved: ClassVar[tuple[ReservedChange, ...]] = ()
     consequences: ClassVar[tuple[Consequence, ...]] = ()
     follows: ClassVar[tuple[str, ...]] = ()  # columns that only a consequence of other records writes, and counts
     named_with: ClassVar[tuple[str, ...]] = ()  # references whose names are part of its own name, and readable by all who may read
@@ -198,7 +259,8 @@ class Published(Slugged):
 
     objects = PublishedQuerySet.as_manager()
 
-    guards: ClassVar[tuple[Guard, ...]] = (ARCHIVING_HAS_A_REASON,)
+    guards: ClassVar[tuple[Guard, ...]] = (PUBLISHED_RECORD_STAYS,)
+    reserved: ClassVar[tuple[ReservedChange, ...]] = (ARCHIVING, UNPUBLISHING, NARROWING)
 
     class Meta:
         abstract = True
@@ -221,12 +283,21 @@ class Due(models.Model):
         abstract = True
 
 
+def shortened(reason: str) -> str:
+    """The text as a change reason; the rest is cut where it is longer than one may be."""
+    return reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 1]}…"
+
+
 @contextmanager
 def acting(user: Any = None, reason: str = "", door: str = "") -> Iterator[None]:
     """One act in one transaction: history keeps who did it, why and by which door. An act within an act adds to it.
 
     What several rows must keep together is checked before it ends, so a broken rule is raised here, as IntegrityError.
+    Raises ValidationError for a reason of more than 2,000 characters.
     """
+    reason = reason.strip()
+    if len(reason) > MAX_REASON:
+        raise ValidationError({"change_reason": ValidationError(REASON_TOO_LONG, "max_length")})
     actor = {"reason": reason, "door": door}
     if user is not None and user.is_authenticated:
         actor |= {"id": user.pk, "user": user.get_username()}

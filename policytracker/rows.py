@@ -13,6 +13,7 @@ from django.db.models import Prefetch, Q, QuerySet
 from django.utils.text import smart_split, unescape_string_literal
 
 from policytracker.filters import INDEXED_TEXTS
+from policytracker.models import User
 from policytracker.records import Record, Text
 
 COUNTED = 10_000
@@ -38,7 +39,7 @@ class CappedPaginator(Paginator):
 def visible(model: type[models.Model], user: Any) -> QuerySet:
     """The rows that exist for this user, with what else they are named by, and without the long texts, by which nothing is named."""
     if not issubclass(model, Record):
-        return model._default_manager.all()
+        return model.visible_to(user) if issubclass(model, User) else model._default_manager.all()
     rows = model.objects.visible_to(user).defer(*(f.name for f in model._meta.fields if isinstance(f, Text) and f.blank))
     return rows.select_related(*model.named_with) if model.named_with else rows
 
@@ -46,7 +47,11 @@ def visible(model: type[models.Model], user: Any) -> QuerySet:
 def references(model: type[models.Model], user: Any, names: Iterable[str] | None = None) -> list[Prefetch]:
     """What rows refer to, in one query for each field; a reference that the user may not read is None, or missing from its list."""
     fields = [f for f in (*model._meta.fields, *model._meta.many_to_many) if f.is_relation and (names is None or f.name in names)]
-    return [Prefetch(field.name, visible(field.related_model, user)) for field in fields]
+    # Who is named in a row that may be read may be known.
+    return [
+        Prefetch(field.name, User._default_manager.all() if field.related_model is User else visible(field.related_model, user))
+        for field in fields
+    ]
 
 
 def veiled(record: Record) -> Record:

@@ -74,10 +74,9 @@ class Key(serializers.RelatedField):
         return not issubclass(self.model, Record)
 
     def rows(self) -> models.QuerySet:
-        """What the caller may refer to: what the caller may read."""
-        if issubclass(self.model, Record):
-            return self.model.objects.visible_to(self.context["request"].user)
-        return self.model._default_manager.all()
+        """What the caller may refer to: the records that they may read, the people whose names they may know."""
+        rows = self.model.visible_to if self.of_people else self.model.objects.visible_to
+        return rows(self.context["request"].user)
 
     def find(self, keys: list[str]) -> dict[str, models.Model]:
         field = self.model._meta.get_field(self.key)

@@ -142,6 +142,7 @@ def guards(model: type[Record]) -> Iterator[Guard]:
             yield Guard("closed_record", sentence, f"{loading} AND ({' OR '.join(own)})", events="INSERT")
         yield Guard("closed_record", sentence, f"{loading} AND {moving}({' OR '.join(new + old)})", events="UPDATE")
         yield Guard("closed_record", sentence, f"{loading} AND ({' OR '.join(old)})", events="DELETE")
+    yield from (change.guard for change in model.reserved)
     yield from model.guards
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
@@ -15,7 +15,6 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
-from django.utils import timezone
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -23,9 +22,9 @@ from rest_framework.viewsets import GenericViewSet
 
 from policytracker import errors, filters, history, paging, publishing, reading
 from policytracker.models import IdempotencyKey
-from policytracker.records import Published, Record, acting
+from policytracker.records import MAX_REASON, Record, acting
 from policytracker.serializers import Key, Keys, RecordSerializer
-from policytracker.visibility import Publication, Reader
+from policytracker.visibility import Reader
 
 MAX_PAGE, MAX_LIST, COUNTED = 500, 500, 10_000
 PATIENCE = "10s"  # with a request whose first is still at work
@@ -250,7 +249,7 @@ class RecordViewSet(GenericViewSet):
         only(request, {"page_size", "cursor"})
         record = self.find()
         told = history.History(record, declared(self.serializer_class), self.reader)
-        rows, newest_first = told.readable(), [paging.Column("id", descending=True)]
+        rows, newest_first = told.shown(), [paging.Column("id", descending=True)]
         try:
             page = paging.page(rows, newest_first, single(request, "cursor") or None, page_size(request), f"history of {record.pk}")
         except paging.BadCursor as error:
@@ -273,7 +272,7 @@ class RecordViewSet(GenericViewSet):
         body = self.request.data if isinstance(self.request.data, dict) else {}
         reason = unquote(self.request.headers.get("X-Change-Reason", "")) or body.get("change_reason")
         try:
-            return serializers.CharField(allow_blank=True, allow_null=True, max_length=2000).run_validation(reason) or ""
+            return serializers.CharField(allow_blank=True, allow_null=True, max_length=MAX_REASON).run_validation(reason) or ""
         except serializers.ValidationError as error:
             raise serializers.ValidationError({"change_reason": error.detail}) from error
 
@@ -293,11 +292,6 @@ class RecordViewSet(GenericViewSet):
         if seen not in (None, "") and str(seen) != str(record.version):  # a multipart body has texts only
             raise errors.Stale(record.version)
         return None if tag in (None, "*") and seen in (None, "") else record.version
-
-    def may_publish(self, record: Record | None, values: dict[str, Any]) -> None:
-        """Into the archive and back go reviewers and administrators."""
-        before = record.publication if record and isinstance(record, Published) else Publication.DRAFT
-        publishing.move(self.request.user, before, values.get("publication", before))
 
     def create(self, request: Request, *args, **kwargs) -> HttpResponse:
         only(request, SHAPE)
@@ -320,7 +314,7 @@ class RecordViewSet(GenericViewSet):
         serializer.is_valid(raise_exception=True)
         if isinstance(body, dict) and body.get("version") not in (None, "", 1, "1"):
             raise serializers.ValidationError({"version": ["A new record begins with version 1."]})
-        self.may_publish(None, serializer.validated_data)
+        publishing.check_changes(self.request.user, self.model(), serializer.validated_data)
         return serializer.save()
 
     def create_list(self) -> HttpResponse:
@@ -365,7 +359,7 @@ class RecordViewSet(GenericViewSet):
             values = serializer.validated_data
             if not partial:
                 serializer.whole(values, body)
-            self.may_publish(record, values)
+            publishing.check_changes(self.request.user, record, values)
             serializer.save()
         return self.one(record, shape=shape)
 
@@ -380,7 +374,7 @@ class RecordViewSet(GenericViewSet):
         with self.acting():
             record = self.find(lock=True)
             self.still_current(record)
-            publishing.delete(record)
+            publishing.check_deletion(record)
             record.delete()
         return HttpResponse(status=status.HTTP_204_NO_CONTENT)
 
@@ -395,7 +389,7 @@ class RecordViewSet(GenericViewSet):
             raise serializers.ValidationError({"Idempotency-Key": ["Give 1 to 255 visible characters."]})
         digest = hashlib.sha256(self.request.get_full_path().encode() + b"\0" + self.raw_body).hexdigest()
         mine = IdempotencyKey.objects.filter(user=self.request.user, address=self.request.path, key=key)
-        mine.filter(created_at__lt=timezone.now() - timedelta(hours=24)).delete()
+        IdempotencyKey.objects.delete_expired()
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 # The unique key makes a second request wait here until the first has ended, but not for ever.
@@ -416,9 +410,19 @@ class RecordViewSet(GenericViewSet):
             return response
         if kept.body_hash != digest:
             raise errors.Declined("idempotency_key_reused", "This key was used for another body.", 422)
+        self.check_replay(json.loads(kept.body), kept.headers.get("Location", ""))
         response = HttpResponse(kept.body, status=kept.status, headers=kept.headers)
         response["Idempotent-Replayed"] = "true"
         return response
+
+    def check_replay(self, answer: Any, location: str) -> None:
+        """Raises Http404 where the caller may no longer read what the first answer made. A deleted record may be shown."""
+        key = self.model.key
+        keys = [record[key] for record in (answer if isinstance(answer, list) else [answer]) if key in record]
+        keys += [location.rstrip("/").rsplit("/", 1)[-1]] if location else []
+        existing = self.model._base_manager.filter(**{f"{key}__in": keys})
+        if existing.exclude(pk__in=self.get_queryset().values("pk")).exists():
+            raise Http404
 
     def initialize_request(self, request, *args, **kwargs):
         # DRF reads the stream once; a key is compared by the bytes that were sent.

@@ -40,7 +40,7 @@ PEOPLE = pick("author", ProgressUpdate._meta.get_field("author"))
 
 
 def owners(request):
-    people = User.objects.filter(is_active=True).order_by("username").values_list("username", flat=True)
+    people = User.visible_to(request.user).filter(is_active=True).order_by("username").values_list("username", flat=True)
     return [("me", "Me"), ("none", "Nobody"), *((name, name) for name in people)]
 
 

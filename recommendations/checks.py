@@ -62,9 +62,12 @@ def misquoted(rows: Any, look: Look) -> Iterator[tuple[ProgressUpdate, str]]:
     return ((updates[pk], sentence) for pk, sentence in found.items())
 
 
-QUOTE_NOT_IN_SOURCE.check(
-    ProgressUpdate, lambda rows, look: rows.filter(Exists(quoted_evidence(look).filter(update=OuterRef("pk")))), misquoted, sifted=True
-)
+def quoting_updates(rows: Any, look: Look) -> Any:
+    """Updates with evidence to be looked up; a voided update no longer counts, and nobody can change its evidence."""
+    return rows.filter(Exists(quoted_evidence(look).filter(update=OuterRef("pk"))), voided_at__isnull=True)
+
+
+QUOTE_NOT_IN_SOURCE.check(ProgressUpdate, quoting_updates, misquoted, sifted=True)
 
 # ---- how far it has come
 

@@ -14,7 +14,7 @@ from agreements.models.sources import Confidence, Stance
 from policytracker import edtf, errors
 from policytracker.forms import stale
 from policytracker.models import User
-from policytracker.records import acting
+from policytracker.records import MAX_REASON, acting
 from policytracker.rows import visible
 from recommendations import progress
 from recommendations.models import Evidence, ProgressUpdate, Recommendation, Status, UpdateKind
@@ -192,7 +192,7 @@ class TogetherForm(forms.Form):
         required=False, max_length=100_000, strip=False, label="File a note", widget=forms.Textarea(attrs={"rows": 3})
     )
     change_reason = forms.CharField(
-        required=False, max_length=2000, label="Reason for the change", help_text="Needed where a due day moves."
+        required=False, max_length=MAX_REASON, label="Reason for the change", help_text="Needed where a due day moves."
     )
 
     def __init__(self, data: Any, user: User, today: date):

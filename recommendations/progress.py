@@ -19,7 +19,7 @@ from agreements.models import Party, Source
 from agreements.models.sources import Confidence, SourceKind, Stance
 from policytracker.errors import Refusal, Refused, Stale
 from policytracker.models import User
-from policytracker.records import acting
+from policytracker.records import acting, shortened
 from policytracker.visibility import Publication, Reader, Role
 from recommendations.models import SETTLED, Evidence, Priority, ProgressUpdate, Recommendation, Review, Status, UpdateKind
 from recommendations.standing import CLOSABLE, DONE, TERMINAL, settle
@@ -215,7 +215,7 @@ def moving(row: Row, *, by: User | None, reason: str, version: int | None) -> It
 
     Raises DoesNotExist where there is no such row for this person, and Stale where it is not in the version that they saw.
     """
-    with acting(by, reason):
+    with acting(by, shortened(reason)):  # the update keeps all of it
         recommendations = Recommendation.objects.filter(pk=row.pk if isinstance(row, Recommendation) else row.recommendation_id)
         # Lock it, so that two people who decide at the same moment take turns.
         recommendations.select_for_update(of=("self",)).get()

@@ -40,9 +40,12 @@ def days_between(before: str, after: str) -> int | None:
 def slipped(recommendation: Recommendation, who: Any) -> Slipped:
     """The slips of a deadline, oldest first, as far as this person could have read of each."""
     reader = Reader.of(who)
-    moves = History(recommendation, {}, reader).readable().filter(op="update", changed__has_key="due_on").order_by("id")
+    history = History(recommendation, {}, reader)
+    moves = history.readable().filter(op="update", changed__has_key="due_on").order_by("id")
     slips = []
     for move in moves:
+        if history.hidden(move.since):
+            continue  # the due date before it is hidden
         before, after, actor = move.before["due_on"], move.changed["due_on"], move.actor or {}
         days = days_between(before, after)
         if before and (days is None or days > 0):

@@ -10,10 +10,11 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 
 from agreements.deadlines import DeadlineState
-from policytracker import reading
+from policytracker import errors, reading
 from policytracker.schema import ON, PAGE, envelope, shape
 from policytracker.serializers import ADDRESSES
 from policytracker.views import BAD_CURSOR, BadParameter, RecordViewSet, enveloped, only, page_size, single, today
+from policytracker.visibility import Role
 from recommendations import filters, overview, progress, serializers
 from recommendations.deadlines import Freshness
 from recommendations.models import Status
@@ -68,6 +69,12 @@ class ProgressDoor(RecordViewSet):
             told = json.dumps(json.loads(told) | {"uid": None, "url": None})
         now = text(serializers.RecommendationSerializer, update.recommendation_id)
         return HttpResponse(f'{{"update": {told}, "recommendation": {now}}}', status=status, content_type="application/json")
+
+    def check_replay(self, answer, location) -> None:
+        """Raises Http404 where the caller may no longer read the record, and Refused where they may no longer report or review."""
+        self.find()
+        if not progress.roles(self.request.user) & {*progress.EDITORS, Role.OFFICER}:
+            raise errors.Refused([errors.Refusal("not_permitted", "Your role may not report or review.")])
 
 
 class RecommendationViewSet(ProgressDoor):

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from itertools import count
 
+from django.db import models
+
 from agreements.models import (
     Agreement,
     Commitment,
@@ -25,6 +27,12 @@ def settled() -> None:
     """Have asked what is asked when an act ends, as if all that was made until now had been one: a test is one transaction."""
     with acting():
         pass
+
+
+def change_with_reason(rows: models.QuerySet, **values) -> None:
+    """Make a change that needs a change reason, such as hiding what is published."""
+    with acting(reason="The test needs it so."):
+        rows.update(**values)
 
 
 def make_party(code: str = "AUS", **fields) -> Party:

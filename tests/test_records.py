@@ -441,7 +441,7 @@ def test_a_link_goes_with_its_owner_and_not_with_what_it_leads_to(world):
     world.aukus.sectors.set([world.water])
 
     breaks("linked_record_stays", world.water.delete)
-    made = make_agreement()
+    made = make_agreement(publication="draft")
     made.sectors.set([world.energy])
     with acting():
         made.delete()

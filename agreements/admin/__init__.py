@@ -1,6 +1,6 @@
 """The pages on which what was agreed is read and kept: a file per subject."""
 
-from agreements.admin import agreements, components, outcomes, parties, sources, treaty_actions
+from agreements.admin import agreements, components, officers, outcomes, parties, sources, treaty_actions
 from agreements.admin.shared import AGREEMENT, CITED, DEADLINE_COLOURS, PARTY, PublishedColumns
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "PublishedColumns",
     "agreements",
     "components",
+    "officers",
     "outcomes",
     "parties",
     "sources",

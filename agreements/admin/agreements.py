@@ -7,9 +7,9 @@ from agreements.admin.components import Relative
 from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, PublishedColumns
 from agreements.admin.standing import Panel
 from agreements.admin.treaty_actions import warn
-from agreements.models.agreements import INVERSE, AgreementStatus, LegalForce, ParticipationRole
+from agreements.models.agreements import INVERSE, AgreementStatus, LegalForce, ParticipationRole, team_with_caller
 from policytracker.admin import BaseInline, ListInline, RecordAdmin, ask, between, chip, display, pick, typed
-from policytracker.forms import VersionedForm
+from policytracker.forms import RecordForm, VersionedForm
 
 
 class ParticipationInline(BaseInline):
@@ -84,8 +84,19 @@ class OutcomeInline(ListInline):
     fields = ["statement", "component", "sector"]
 
 
+class AgreementForm(RecordForm):
+    """An agreement on its own page."""
+
+    def clean(self):
+        values = super().clean()
+        if {"team", "visibility"} <= values.keys():
+            values["team"] = team_with_caller(self.request.user, values["visibility"], values["team"])
+        return values
+
+
 @admin.register(models.Agreement)
 class AgreementAdmin(PublishedColumns, Panel, RecordAdmin):
+    form = AgreementForm
     serializer = serializers.AgreementSerializer
     questions = filters.AGREEMENTS
     icon, place = "handshake", 1

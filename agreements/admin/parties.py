@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from agreements import models, serializers
-from policytracker.admin import PeopleAdmin, RecordAdmin, ask, pick
+from policytracker.admin import RecordAdmin, ask, pick
 
 
 @admin.register(models.Party)
@@ -34,14 +34,3 @@ class SectorAdmin(SubjectAdmin):
 class FocusAreaAdmin(SubjectAdmin):
     serializer = serializers.FocusAreaSerializer
     icon, place = "center_focus_strong", 61
-
-
-@admin.register(models.PartyOfficer)
-class PartyOfficerAdmin(PeopleAdmin):
-    icon, place = "badge", 90
-    list_display = ["user", "party"]
-    list_references = ["user", "party"]
-    search_fields = ["user", "party"]
-
-    def get_autocomplete_fields(self, request):
-        return ["user", "party"]

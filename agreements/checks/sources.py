@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.db.models import Exists, F, Func, OuterRef, Q, TextField, Value
+from django.db.models.functions import Length
 
 from agreements.models import (
     Agreement,
@@ -70,12 +71,22 @@ draft_told = each(lambda record: f"Its source {record.source.slug} is a draft.",
 
 MARKS = dict.fromkeys(map(ord, "\"'“”„‟«»‹›‘’‚‛`´[]*_"), None)
 DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−"), "-")
-GAP = re.compile(r"\s*(?:…|\.\.\.|\[…\]|\[\.\.\.\]|\(…\)|\(\.\.\.\))\s*")
+# No blanks around it: a pattern that begins with any number of them takes the square of their number. plain() removes them.
+GAP = re.compile(r"…|\.\.\.|\[…\]|\[\.\.\.\]|\(…\)|\(\.\.\.\)")
+SHORT_QUOTE = 300  # characters that PostgreSQL looks up; its time grows with quote times text, Python's with their sum
+
+
+def decomposed(text: str) -> str:
+    """The text with each character in its compatibility decomposition (NFKD).
+
+    Character by character, since Unicode would sort the marks on one letter, in the square of their number.
+    """
+    return text if text.isascii() else "".join(unicodedata.normalize("NFKD", character) for character in text)
 
 
 def plain(text: str) -> str:
     """The words of a text without what typesetters add: marks of quotation, kinds of dashes and blanks, capitals."""
-    words = unicodedata.normalize("NFKC", text.translate(DASHES)).replace("\u00ad", "").translate(MARKS).casefold()
+    words = decomposed(text.translate(DASHES)).replace("\u00ad", "").translate(MARKS).casefold()
     return " ".join(words.split())
 
 
@@ -95,17 +106,19 @@ def unspoken(quotes: Iterable[tuple[Any, int, str]]) -> Iterator[tuple[Any, str]
     """Of records with the source and the words that they quote, those whose source does not say so."""
     quotes = list(quotes)
     notes = Source.objects.filter(pk__in={source for _, source, _ in quotes}).values_list("pk", "slug", "notes")
-    known = {pk: (slug, plain(text)) for pk, slug, text in notes}
+    known = {pk: (slug, text, plain(text)) for pk, slug, text in notes}
     for record, source, quote in quotes:
-        slug, text = known[source]
-        if not says(text, quote):
+        slug, verbatim, text = known[source]
+        if quote not in verbatim and not says(text, quote):
             yield record, f"The text of {slug} does not say “{quote if len(quote) <= 120 else quote[:119] + '…'}”."
 
 
 def quoting(rows: Any, look: Look) -> Any:
-    """Those whose source has its whole text here, in which the quote does not stand to the letter."""
-    whole = rows.alias(size=Func(F("source__notes"), function="length", output_field=TextField())).exclude(quote="")
-    return whole.filter(~look.lacks(rows.model, "source"), ~Q(source__notes__contains=F("quote")), size__gte=WHOLE_TEXT)
+    """Those whose source has its whole text here, without short quotes that stand in it to the letter."""
+    whole = rows.alias(size=Length("source__notes"), quoted=Length("quote")).exclude(quote="")
+    return whole.filter(
+        ~look.lacks(rows.model, "source"), Q(quoted__gt=SHORT_QUOTE) | ~Q(source__notes__contains=F("quote")), size__gte=WHOLE_TEXT
+    )
 
 
 def misquoting(rows: Any, look: Look) -> Iterator[tuple[Any, str]]:
@@ -150,7 +163,12 @@ Rule(
 
 # An address without what does not lead elsewhere: the protocol, `www.`, a last slash.
 PLACE = Func(
-    F("original_url"), Value(r"^https?://(www\.)?|/+$"), Value(""), Value("gi"), function="regexp_replace", output_field=TextField()
+    Func(F("original_url"), Value("/"), function="rtrim"),
+    Value(r"^https?://(www\.)?"),
+    Value(""),
+    Value("i"),
+    function="regexp_replace",
+    output_field=TextField(),
 )
 
 
@@ -179,7 +197,7 @@ Rule(
 
 def bare(name: str) -> str:
     """A name without accents, capitals, signs, blanks and its article."""
-    letters = unicodedata.normalize("NFKD", name.casefold().replace("&", " and "))
+    letters = decomposed(name.casefold().replace("&", " and "))
     words = re.findall(r"\w+", "".join(c for c in letters if not unicodedata.combining(c)))
     return "".join(words[1:] if words[:1] == ["the"] and len(words) > 1 else words)
 

@@ -1,6 +1,7 @@
 """What was agreed, how texts hang together, and who takes part."""
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
@@ -13,8 +14,8 @@ from agreements.models.parties import FocusArea, Party, Sector
 from agreements.models.sourced import Sourced
 from policytracker.codes import CodeField, Codes
 from policytracker.edtf import EdtfField, FirstDay, LastDay, is_before
-from policytracker.records import ARCHIVING_HAS_A_REASON, Consequence, Guard, Identified, Published, PublishedQuerySet, Text, words_within
-from policytracker.visibility import Reader
+from policytracker.records import Consequence, Guard, Identified, Published, PublishedQuerySet, Text, words_within
+from policytracker.visibility import Reader, Visibility
 
 
 class LegalForce(Codes):
@@ -137,6 +138,17 @@ def team_agreements(reader: Reader, agreement: str = "pk") -> Q:
     return Q(Exists(Agreement.team.through.objects.filter(agreement=OuterRef(agreement), user=reader.id)))
 
 
+def team_with_caller(user: Any, visibility: str, team: Iterable[Any]) -> list[Any]:
+    """The team to store: who restricts an agreement, or edits a restricted one, stays on its team and so keeps access to it.
+
+    Administrators read every agreement without being on a team.
+    """
+    team = list(team)
+    if visibility == Visibility.RESTRICTED and user not in team and not Reader.of(user).sees_all:
+        team.append(user)
+    return team
+
+
 class AgreementQuerySet(PublishedQuerySet):
     def belonging(self, reader):
         return officers_agreements(reader), team_agreements(reader)
@@ -196,7 +208,7 @@ class Agreement(Published):
     objects = AgreementQuerySet.as_manager()
 
     guards = (
-        ARCHIVING_HAS_A_REASON,
+        *Published.guards,
         Guard(
             "agreement_superseded_by_another",
             "A superseded agreement needs a relation by which another supersedes it.",

@@ -10,7 +10,6 @@ from agreements.models.parties import Party
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay
 from policytracker.records import (
-    ARCHIVING_HAS_A_REASON,
     MOVED_DEADLINE_HAS_A_REASON,
     Consequence,
     Due,
@@ -87,7 +86,7 @@ class Component(Published, Due):
     objects = ComponentQuerySet.as_manager()
 
     guards = (
-        ARCHIVING_HAS_A_REASON,
+        *Published.guards,
         MOVED_DEADLINE_HAS_A_REASON,
         Guard(
             "component_parent_in_the_same_agreement",

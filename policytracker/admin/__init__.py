@@ -6,6 +6,7 @@ from policytracker.admin.base import (
     Colours,
     ListInline,
     RecordAdmin,
+    Reference,
     chip,
     display,
     navigation,
@@ -13,7 +14,7 @@ from policytracker.admin.base import (
     themed,
 )
 from policytracker.admin.filters import ask, between, pick, typed
-from policytracker.admin.people import PeopleAdmin
+from policytracker.admin.people import PeopleAdmin, UserAdmin
 from policytracker.admin.search import search
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "ListInline",
     "PeopleAdmin",
     "RecordAdmin",
+    "Reference",
+    "UserAdmin",
     "ask",
     "between",
     "chip",

@@ -37,11 +37,13 @@ from policytracker.diffs import shown
 from policytracker.edtf import EdtfField
 from policytracker.forms import Lines, Prose, RecordForm, RowsWithRefusals, VersionedForm
 from policytracker.history import History
-from policytracker.records import Record, Text, acting
+from policytracker.records import MAX_REASON, REASON_TOO_LONG, Record, Text, acting, shortened
 from policytracker.rows import CappedPaginator, matching, references, searched, veiled, visible, words
 from policytracker.visibility import Reader
 
 ADMIN = reverse_lazy("admin:index")
+# It would delete past the rules and without an author. What a list offers to do to several rows is named there, in `actions`.
+admin.site.disable_action("delete_selected")
 
 
 def relax_csp(get_response):
@@ -156,8 +158,10 @@ class BaseAdmin(Page, ModelAdmin):
         return Listed
 
     def lookup_allowed(self, lookup, value, request):
-        # Only what is offered as a filter, which asks what may be read.
-        return lookup in {getattr(offered, "parameter_name", None) for offered in self.get_list_filter(request)}
+        # Only what is offered as a filter: a question, which asks what may be read, or the plain name of a field.
+        offered = self.get_list_filter(request)
+        plain = {f"{name}__{form}" for name in offered if isinstance(name, str) for form in ("exact", "id__exact", "isnull")}
+        return lookup in plain or lookup in {getattr(question, "parameter_name", None) for question in offered}
 
     def get_search_fields(self, request):
         return self.search_fields or searched(self.model)
@@ -175,7 +179,8 @@ class BaseAdmin(Page, ModelAdmin):
         if request.method != "POST":
             return super().changeform_view(request, object_id, form_url, extra_context)
         try:
-            with acting(request.user, request.POST.get("change_reason", ""), "admin"):
+            # The form refuses a reason that is too long, and then nothing is written.
+            with acting(request.user, shortened(request.POST.get("change_reason", "")), "admin"):
                 return super().changeform_view(request, object_id, form_url, extra_context)
         except DatabaseError as error:
             if (rule := errors.broken(error)) is None:
@@ -194,7 +199,7 @@ class BaseAdmin(Page, ModelAdmin):
     def refused_deletion(self, record) -> str:
         """Why it must stay, as far as the record itself says; "" where it may go."""
         try:
-            publishing.delete(record)
+            publishing.check_deletion(record)
         except errors.Declined as refusal:
             return str(refusal.detail)
         return ""
@@ -202,9 +207,12 @@ class BaseAdmin(Page, ModelAdmin):
     def delete_view(self, request, object_id, extra_context=None):
         record = self.get_object(request, unquote(object_id))
         sentence = self.refused_deletion(record) if record and self.has_delete_permission(request, record) else ""
+        reason = request.POST.get("change_reason", "")
+        if len(reason) > MAX_REASON:
+            sentence = REASON_TOO_LONG
         if not sentence:
             try:
-                with acting(request.user, request.POST.get("change_reason", ""), "admin"):
+                with acting(request.user, reason, "admin"):
                     return super().delete_view(request, object_id, extra_context)
             except ProtectedError:
                 sentence = errors.IN_USE
@@ -310,10 +318,10 @@ class RecordAdmin(BaseAdmin):
         if record is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         told = History(record, self.serializer().fields, Reader.of(request.user))
-        page = CappedPaginator(told.readable().order_by("-id"), self.list_per_page).get_page(request.GET.get("p"))
+        page = CappedPaginator(told.shown().order_by("-id"), self.list_per_page).get_page(request.GET.get("p"))
         context = self.admin_site.each_context(request) | {
             "title": f"History of {record}",
-            "entries": [shown(entry) for entry in told.entries(list(page))],
+            "entries": shown(told.entries(list(page))),
             "page": page,
             "opts": self.opts,
             "original": record,

@@ -6,36 +6,71 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from django.core.exceptions import ValidationError
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
 
 from policytracker.admin.base import BaseAdmin
 from policytracker.models import Token, User
 from policytracker.visibility import Role
 
 
+class SignInForm(AuthenticationForm):
+    """Name and password, at the login page of the admin."""
+
+    def confirm_login_allowed(self, user):
+        if user.is_active and not user.roles:
+            raise ValidationError("This account has no role yet. Ask an administrator to assign one.", code="no_role")
+        super().confirm_login_allowed(user)
+
+
+admin.site.login_form = SignInForm
+admin.site.password_change_template = "admin/password_change.html"  # noqa: S105 - a path
+admin.site.unregister(Group)
+
+
 class PeopleAdmin(BaseAdmin):
     def get_autocomplete_fields(self, request):
         return []
 
-    def lookup_allowed(self, lookup, value, request):
-        return True
-
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, PeopleAdmin):  # type: ignore[misc]
+    """A user with a role may log in to the admin: the database derives `is_staff` from the roles."""
+
     form, add_form, change_password_form = UserChangeForm, UserCreationForm, AdminPasswordChangeForm
+    change_user_password_template = "admin/user_password.html"  # noqa: S105 - a path
     icon = "person"
-    list_display = ["username", "first_name", "last_name", "is_active", "last_login"]
+    list_display = ["username", "first_name", "last_name", "role", "is_active", "last_login"]
     list_filter = ["groups", "is_active"]
     search_fields = ["username", "first_name", "last_name"]
     filter_horizontal = ()
     list_filter_submit = False
     fieldsets = [
         (None, {"fields": ["username", "password", ("first_name", "last_name"), "email"]}),
-        ("Access", {"fields": ["groups", ("is_active", "is_staff", "is_superuser")]}),
+        ("Access", {"fields": ["groups", ("is_active", "is_superuser")]}),
         ("Seen", {"fields": [("last_login", "date_joined")]}),
     ]
+    add_fieldsets = [
+        (None, {"fields": ["username", ("first_name", "last_name"), "email"]}),
+        ("Access", {"fields": ["groups"]}),
+        ("Password", {"fields": ["usable_password", "password1", "password2"]}),
+    ]
     readonly_fields = ["last_login", "date_joined"]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).prefetch_related("groups")
+
+    @display(description="role")
+    def role(self, user):
+        names = {group.name for group in user.groups.all()} | ({Role.ADMINISTRATOR.value} if user.is_superuser else set())
+        return ", ".join(sorted(names))
+
+    def formfield_for_manytomany(self, db_field, request, **kwargs):
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if field is not None and db_field.name == "groups":
+            field.label, field.help_text = "Roles", "A user with a role may log in here and read over the API."
+        return field
 
     def has_view_permission(self, request, obj=None):
         # Whoever names the owner of a record must be able to find people by name, and sees no more of them.
@@ -45,9 +80,6 @@ class UserAdmin(DjangoUserAdmin, PeopleAdmin):  # type: ignore[misc]
     def get_search_results(self, request, queryset, search_term):
         rows, twice = super().get_search_results(request, queryset, search_term)
         return (rows.filter(is_active=True) if request.resolver_match.url_name == "autocomplete" else rows), twice
-
-
-admin.site.unregister(Group)
 
 
 @admin.register(Group)

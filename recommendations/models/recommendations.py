@@ -11,14 +11,15 @@ from agreements.models.sourced import Sourced
 from policytracker.codes import CodeField, Codes
 from policytracker.edtf import EdtfField, FirstDay
 from policytracker.records import (
-    ARCHIVING_HAS_A_REASON,
     MOVED_DEADLINE_HAS_A_REASON,
     Due,
     Guard,
     Identified,
     Published,
     PublishedQuerySet,
+    ReservedChange,
     Text,
+    steps_down,
     words_within,
 )
 from recommendations.models.updates import ProgressUpdate, Status, UpdateKind
@@ -30,6 +31,15 @@ class Priority(Codes):
     MEDIUM = "medium", "ordinary", "Medium"
     LOW = "low", "helpful and not needed", "Low"
     UNSET = "unset", "source gives none", "Not set"
+
+
+LOWERING_PRIORITY = ReservedChange(
+    "lowering_priority_has_a_reason",
+    "priority",
+    steps_down(Priority.values, Priority.CRITICAL, Priority.HIGH),
+    denied="Only reviewers and administrators lower a high or critical priority.",
+    reason_missing="Enter a change reason: a high or critical priority is lowered.",
+)
 
 
 class RecommendationQuerySet(PublishedQuerySet):
@@ -124,8 +134,9 @@ class Recommendation(Published, Due):
 
     objects = RecommendationQuerySet.as_manager()
 
+    reserved = (*Published.reserved, LOWERING_PRIORITY)
     guards = (
-        ARCHIVING_HAS_A_REASON,
+        *Published.guards,
         MOVED_DEADLINE_HAS_A_REASON,
         Guard.no_circle(
             "recommendation_is_not_its_own_parent", "A recommendation cannot be part of itself.", "recommendations_recommendation", "parent"

@@ -71,32 +71,9 @@ def test_a_stranger_is_asked_to_sign_in(client, db):
     assert client.get(changes(Recommendation)).status_code == 302
 
 
-def test_a_user_without_a_group_sees_nothing(db, signed_in):
+def test_a_user_without_a_role_is_not_let_in(db, signed_in):
     client = signed_in(User.objects.create_user("nobody", is_staff=True))
     recommendation = make_recommendation()
 
-    assert client.get("/admin/").status_code == 200
-    assert client.get(changes(Recommendation)).status_code == 403
-    assert client.get(change(recommendation)).status_code == 403
-
-
-def test_an_administrator_makes_a_user_and_says_for_whom_they_act(administrator, signed_in, australia):
-    client = signed_in(administrator)
-    officer_group = Group.objects.get(name="party officer")
-
-    client.post(
-        add(User), {"username": "maria", "password1": "a long pass phrase", "password2": "a long pass phrase", "usable_password": "true"}
-    )
-    maria = User.objects.get(username="maria")
-    form = {
-        field.name: field.value() for field in client.get(change(maria)).context["adminform"].form if field.value() not in (None, False)
-    }
-    form = {name: value for name, value in form.items() if not name.startswith(("last_login", "date_joined", "password"))}
-    client.post(change(maria), form | {"groups": [officer_group.pk], "is_staff": "on"})
-    client.post(add(PartyOfficer), {"user": maria.pk, "party": australia.pk})
-
-    maria.refresh_from_db()
-    assert maria.is_staff
-    assert set(maria.groups.all()) == {officer_group}
-    assert maria.office.party == australia
-    assert client.get(f"{change(maria).removesuffix('change/')}password/").status_code == 200
+    for page in ("/admin/", changes(Recommendation), change(recommendation)):
+        assert client.get(page).status_code == 302

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from agreements.models import Component, Participation, Party, Sector
 from recommendations.models import Recommendation
 from tests.api.client import Api
-from tests.make import make_agreement, make_component, make_party, make_recommendation
+from tests.make import change_with_reason, make_agreement, make_component, make_party, make_recommendation
 
 AT = "agreements/quad/coverage/"
 # Who asks and in which roles, the agreement, and three for each matrix: its rows, its columns and its pairs.
@@ -89,7 +89,7 @@ def test_what_one_may_not_read_is_no_column_and_brings_no_row(quad, as_reader, a
 
 
 def test_a_hidden_agreement_has_no_coverage(quad, as_reader, as_administrator):
-    type(quad.quad).objects.filter(pk=quad.quad.pk).update(visibility="restricted")
+    change_with_reason(type(quad.quad).objects.filter(pk=quad.quad.pk), visibility="restricted")
 
     assert as_reader.get(AT).status_code == 404
     assert as_reader.get(AT).content == as_reader.get("agreements/none/coverage/").content

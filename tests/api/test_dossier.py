@@ -18,6 +18,7 @@ from recommendations.progress import EvidenceRow, Report
 from tests.api.client import Api
 from tests.conftest import make_user
 from tests.make import (
+    change_with_reason,
     make_action,
     make_agreement,
     make_commitment,
@@ -179,7 +180,7 @@ def test_what_one_may_not_read_is_not_told(full, as_reader, as_officer, as_admin
 
 
 def test_a_hidden_agreement_has_no_dossier(full, as_reader, as_administrator):
-    Agreement.objects.filter(slug="aukus").update(visibility="restricted")
+    change_with_reason(Agreement.objects.filter(slug="aukus"), visibility="restricted")
 
     assert as_reader.get(AT).status_code == 404
     assert as_reader.get(AT).content == as_reader.get("agreements/none/dossier/").content

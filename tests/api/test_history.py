@@ -157,7 +157,7 @@ def test_what_was_written_while_hidden_stays_hidden(api):
     analyst.patch("agreements/pact/", {"title": "Second draft"})
     analyst.patch("agreements/pact/", {"publication": "published", "title": "Title", "sectors": ["energy"]}, HTTP_X_CHANGE_REASON="ready")
     analyst.patch("agreements/pact/", {"summary": "Open words"})
-    analyst.patch("agreements/pact/", {"publication": "draft", "title": "Rethought"})
+    api["reviewer"].patch("agreements/pact/", {"publication": "draft", "title": "Rethought", "change_reason": "too early"})
     analyst.patch("agreements/pact/", {"title": "Again"})
     analyst.patch("agreements/pact/", {"publication": "published"})
 
@@ -182,7 +182,7 @@ def test_the_history_of_what_hangs_on_a_register_is_hidden_with_it(api):
     ]  # fmt: skip
 
     for publication, words in (("draft", "hidden words"), ("published", "open words")):
-        analyst.patch("agreements/aukus/", {"publication": publication})
+        api["reviewer"].patch("agreements/aukus/", {"publication": publication, "change_reason": "as it is"})
         for address, key, name in children:
             assert analyst.patch(f"{address}{key}/", {name: words}).status_code == 200
     for address, key, name in children:
@@ -192,7 +192,7 @@ def test_the_history_of_what_hangs_on_a_register_is_hidden_with_it(api):
         assert "hidden words" not in reader.get(f"{address}{key}/history/").content.decode(), address
         assert len(entries(analyst, f"{address}{key}/")) == 3
 
-    analyst.patch("recommendations/act/", {"publication": "draft"})
+    api["reviewer"].patch("recommendations/act/", {"publication": "draft", "change_reason": "too early"})
     analyst.patch(f"addressees/{w.addressee.uid}/", {"response_text": "hidden words"})
     analyst.patch("recommendations/act/", {"publication": "published"})
     assert len(entries(reader, f"addressees/{w.addressee.uid}/")) == 1

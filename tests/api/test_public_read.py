@@ -12,7 +12,7 @@ from recommendations import progress
 from recommendations.models import Addressee, Dependency, Milestone, ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Report
 from tests.api.client import Api
-from tests.make import make_agreement, make_component, make_recommendation, make_source
+from tests.make import change_with_reason, make_agreement, make_component, make_recommendation, make_source
 
 NAMES = ["analyst", "reviewer", "administrator"]
 REGISTERS = ["agreements", "components", "recommendations", "sources"]
@@ -193,7 +193,7 @@ def test_a_wrong_token_is_still_wrong(open_to_all, world):
 def test_the_file_of_a_public_source_is_read_by_everybody(open_to_all, world, anonymous, as_analyst, tmp_path, settings):
     settings.MEDIA_ROOT = tmp_path
     assert anonymous.get("sources/communique/file/").status_code == 404
-    Source.objects.filter(slug="gazette").update(visibility="internal")
+    change_with_reason(Source.objects.filter(slug="gazette"), visibility="internal")
     assert anonymous.get("sources/gazette/file/").status_code == 404
 
 

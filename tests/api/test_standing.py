@@ -12,7 +12,7 @@ from agreements.models import Agreement, Participation, TreatyAction
 from agreements.standing import party_standing, text_standing
 from policytracker.views import today
 from tests.api.client import Api
-from tests.make import make_action, make_agreement, make_condition, make_party
+from tests.make import change_with_reason, make_action, make_agreement, make_condition, make_party
 
 STANDING = "agreements/cptpp/standing/"
 
@@ -104,7 +104,7 @@ def test_the_ends_of_the_calendar_are_asked_for_like_others(text, as_reader, day
 
 
 def test_what_one_may_not_read_has_no_standing(text, as_reader, as_administrator):
-    Agreement.objects.filter(pk=text.pk).update(visibility="restricted")
+    change_with_reason(Agreement.objects.filter(pk=text.pk), visibility="restricted")
 
     assert as_reader.get(STANDING).status_code == 404
     assert as_administrator.get(STANDING).status_code == 200
@@ -192,7 +192,7 @@ def test_a_question_that_is_none_gets_a_sentence(others, as_reader, query):
 
 @pytest.mark.parametrize("query", ["party_standing=AUS:bound", "in_force_on=2020-01-01"])
 def test_a_hidden_agreement_is_found_by_no_question(others, as_reader, query):
-    Agreement.objects.filter(slug="cptpp").update(visibility="restricted")
+    change_with_reason(Agreement.objects.filter(slug="cptpp"), visibility="restricted")
 
     assert found_by(as_reader, query) == []
 

@@ -15,6 +15,7 @@ from recommendations.progress import EvidenceRow, Report
 from tests.api.client import Api
 from tests.api.world import RESOURCES
 from tests.make import (
+    change_with_reason,
     make_action,
     make_agreement,
     make_commitment,
@@ -200,7 +201,7 @@ def test_a_recommendation_of_two_agreements_is_told_in_both_and_others_in_neithe
 
 
 def test_a_hidden_agreement_has_no_timeline(pact, as_reader, as_administrator):
-    Agreement.objects.filter(slug="pact").update(visibility="restricted")
+    change_with_reason(Agreement.objects.filter(slug="pact"), visibility="restricted")
 
     assert as_reader.get(AT).status_code == 404
     assert as_reader.get(AT).content == as_reader.get("agreements/none/timeline/").content

@@ -6,13 +6,22 @@ from datetime import date
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from agreements.models import Agreement, Component, Participation, Party, Source, sources
+from agreements.models import Agreement, AgreementRelation, Component, Participation, Party, Source, sources
 from policytracker.models import Change
 from recommendations.models import Milestone, Recommendation
 from recommendations.progress import Report, report
 from tests.api.test_filters import other_than_full
 from tests.api.world import PUBLISHED, RESOURCES
-from tests.make import make_agreement, make_component, make_outcome, make_party, make_recommendation
+from tests.make import (
+    change_with_reason,
+    make_action,
+    make_agreement,
+    make_component,
+    make_outcome,
+    make_party,
+    make_recommendation,
+    make_source,
+)
 
 each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
 REASON = {"HTTP_X_CHANGE_REASON": "the source says so"}
@@ -228,8 +237,9 @@ def test_drafting_and_publishing_is_ordinary_writing(world, as_analyst, address)
     resource = RESOURCES[address]
     made = as_analyst.post(f"{address}/", resource.required).json()
 
-    for publication in ("published", "draft", "published"):
-        assert as_analyst.patch(resource.at(made), {"publication": publication}).json()["publication"] == publication
+    published = as_analyst.patch(resource.at(made), {"publication": "published"})
+
+    assert published.json()["publication"] == "published"
 
 
 def test_the_answer_of_a_write_shows_what_was_asked_for(world, as_analyst):
@@ -313,7 +323,8 @@ def test_a_file_of_another_kind_or_size_is_refused(world, as_analyst, monkeypatc
 
 
 def test_the_file_of_a_hidden_source_is_not_there(world, as_analyst, as_reader, file):
-    as_analyst.patch("sources/gazette/", {"file": file, "publication": "draft"}, format="multipart")
+    as_analyst.patch("sources/gazette/", {"file": file}, format="multipart")
+    change_with_reason(Source.objects.filter(slug="gazette"), publication="draft")
 
     assert as_reader.get("sources/gazette/file/").status_code == 404
 
@@ -597,20 +608,19 @@ def in_use(response):
 
 
 def test_what_others_refer_to_is_not_deleted(world, as_administrator):
-    for model in (Agreement, Source, Component, Recommendation):
-        model.objects.update(publication="draft")
-    world.part.lead_parties.set([make_party("NZL")])
-    make_component(world.aukus, slug="child", parent=world.part)
-    world.later.parent = world.act
-    world.later.save()
+    whole, part = make_agreement(slug="whole", publication="draft"), make_agreement(slug="part", publication="draft")
+    make_action(whole, source=make_source(slug="paper", publication="draft"))
+    AgreementRelation.objects.create(from_agreement=part, kind="part_of", to_agreement=world.aukus)
+    make_component(world.aukus, slug="child", parent=make_component(world.aukus, slug="parent", publication="draft"))
+    make_recommendation(parent=make_recommendation(slug="first", publication="draft"))
 
     for at in (
-        "agreements/aukus/",
-        "agreements/quad/",
-        "sources/communique/",
+        "agreements/whole/",
+        "agreements/part/",
+        "sources/paper/",
         "parties/AUS/",
-        "components/pillar-one/",
-        "recommendations/act/",
+        "components/parent/",
+        "recommendations/first/",
     ):
         in_use(as_administrator.delete(at))
 
@@ -646,10 +656,10 @@ def test_its_own_links_go_along(world, as_analyst):
 
 
 def test_a_recommendation_with_updates_is_not_deleted(world, as_administrator, analyst):
-    Recommendation.objects.update(publication="draft")
-    report(world.later, Report(status="in_progress", narrative="Begun."), by=analyst, today=date(2025, 3, 1))
+    draft = make_recommendation(slug="drafted", publication="draft")
+    report(draft, Report(status="in_progress", narrative="Begun."), by=analyst, today=date(2025, 3, 1))
 
-    in_use(as_administrator.delete("recommendations/later/"))
+    in_use(as_administrator.delete("recommendations/drafted/"))
 
 
 def test_the_relation_that_supersedes_stays_while_the_status_says_so(world, as_analyst):

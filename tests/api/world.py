@@ -227,7 +227,7 @@ RESOURCES = {
                 "details": "Soon.", "expected_outcome": "A yard.", "focus_area": "capital", "agreements": ["aukus", "quad"],
                 "components": ["pillar-one"],
                 "sectors": ["water"], "parent": "act", "made_by": "GBR", "made_by_text": "Experts", "made_on": "2024~", **CITING,
-                "priority": "high",
+                "priority": "medium",
                 "owner": "analyst", "due_on": "2030-06", "update_every": 30, "superseded_by": "act", "source_scheme": "gao",
                 "source_code": "Open",
             },

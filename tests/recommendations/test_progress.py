@@ -33,7 +33,7 @@ from recommendations.progress import (
     void,
 )
 from tests.conftest import make_user
-from tests.make import make_party, make_recommendation, make_source
+from tests.make import change_with_reason, make_party, make_recommendation, make_source
 
 TODAY = date(2025, 10, 20)
 JANUARY, FEBRUARY, MARCH, APRIL = (date(2025, month, 15) for month in (1, 2, 3, 4))
@@ -399,7 +399,7 @@ def test_an_analyst_reviews_own_ordinary_work_alone(analyst):
     recommendation = make_recommendation(priority="high")
     waiting = report(recommendation, complete(), by=analyst, today=TODAY)
     other = report(recommendation, complete(), by=make_user("colleague", Role.ANALYST), today=TODAY)
-    Recommendation.objects.filter(pk=recommendation.pk).update(priority="low")
+    change_with_reason(Recommendation.objects.filter(pk=recommendation.pk), priority="low")
 
     assert codes(approve, other, by=analyst, today=TODAY) == ["not_permitted"]
     assert codes(send_back, other, by=analyst, note="Look again.") == ["not_permitted"]

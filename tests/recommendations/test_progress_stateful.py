@@ -332,7 +332,8 @@ def machine(users: dict, parties: dict, source, replacing: Recommendation) -> ty
         def change_the_ground(self, grave, replaced):
             if not self.model.archived:
                 self.model.grave, self.model.replaced = grave, replaced
-                self.recommendation().update(priority="high" if grave else "low", superseded_by=replacing if replaced else None)
+                with acting(reason="So it is."):
+                    self.recommendation().update(priority="high" if grave else "low", superseded_by=replacing if replaced else None)
 
         @rule(archived=st.sampled_from([False, False, False, True]))
         def archive(self, archived):

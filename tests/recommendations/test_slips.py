@@ -61,6 +61,14 @@ def test_what_slipped_while_it_was_hidden_stays_hidden(analyst):
     assert [slip.reason for slip in slipped(recommendation, reader).slips] == ["told to all"]
 
 
+def test_the_due_day_before_the_change_that_made_it_visible_stays_hidden(analyst):
+    recommendation, reader = make_recommendation(due_on="2026", visibility="restricted"), make_user("a reader", "reader")
+    move(recommendation, analyst, due_on="2027", visibility="public", reason="first known as 2026")
+
+    assert slipped(recommendation, reader).slips == []
+    assert [slip.before for slip in slipped(recommendation, make_user("boss", "administrator")).slips] == ["2026"]
+
+
 def test_the_page_tells_it_beside_the_deadline(put_off, analyst, client):
     client.force_login(analyst, backend="django.contrib.auth.backends.ModelBackend")
 

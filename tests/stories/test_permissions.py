@@ -58,7 +58,9 @@ make a record                                             | -         | -      |
 change a record                                           | -         | -      | -             | yes     | yes      | yes
 delete a draft                                            | -         | -      | -             | yes     | yes      | yes
 publish a draft                                           | -         | -      | -             | yes     | yes      | yes
-take what is published back to a draft                    | -         | -      | -             | yes     | yes      | yes
+take what is published back to a draft                    | -         | -      | -             | -       | yes      | yes
+show what is published to fewer people                    | -         | -      | -             | -       | yes      | yes
+show what is published to more people                     | -         | -      | -             | yes     | yes      | yes
 archive a record                                          | -         | -      | -             | -       | yes      | yes
 take a record back from the archive                       | -         | -      | -             | -       | yes      | yes
 file a claim for the own party                            | -         | -      | yes           | -       | -        | -
@@ -338,7 +340,7 @@ def a_register(model: type[models.Model], **fields) -> models.Model:
 
 
 def make(door: str, who: Person, model: type[models.Model]) -> bool:
-    parent = make_agreement(slug="parent")
+    parent = make_agreement(slug="parent", publication="draft")
     needed = {Agreement: {"title": "x"}, Recommendation: {"key_action": "x"}, Source: {"kind": "news"}}
     needed |= {Component: {"title": "x", "agreement": "parent" if door == "api" else parent.pk}}
     said = {"slug": "new"} | needed[model]
@@ -377,10 +379,12 @@ def remove(door: str, who: Person, model: type[models.Model]) -> bool:
 
 WRITES = {
     "make a record": make,
-    "change a record": partial(alter, {}, {"visibility": "internal"}),
+    "change a record": partial(alter, {"publication": "draft"}, {"visibility": "internal"}),
     "delete a draft": remove,
     "publish a draft": partial(alter, {"publication": "draft"}, {"publication": "published"}),
     "take what is published back to a draft": partial(alter, {}, {"publication": "draft"}),
+    "show what is published to fewer people": partial(alter, {}, {"visibility": "internal"}),
+    "show what is published to more people": partial(alter, {"visibility": "internal"}, {"visibility": "public"}),
     "archive a record": partial(alter, {}, {"publication": "archived"}),
     "take a record back from the archive": partial(alter, {"publication": "archived"}, {"publication": "published"}),
 }

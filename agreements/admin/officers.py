@@ -1,0 +1,81 @@
+"""For which party a user acts: a page of its own, and a field on the page of the user."""
+
+from django import forms
+from django.contrib import admin
+
+from agreements.models import Party, PartyOfficer
+from policytracker.admin import PeopleAdmin, Reference, UserAdmin, display
+from policytracker.models import User
+from policytracker.visibility import Role
+
+
+class ActsForParty(forms.ModelForm):
+    """The part of a user's form that names the party for which a party officer acts."""
+
+    party = forms.ModelChoiceField(Party.objects.all(), required=False, help_text="For a party officer: the party for which the user acts.")
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if "party" in self.fields:
+            self.fields["party"].widget = Reference(PartyOfficer._meta.get_field("party"), admin.site)
+            self.fields["party"].widget.choices = self.fields["party"].choices
+            self.initial.setdefault("party", getattr(getattr(self.instance, "office", None), "party_id", None))
+
+    def clean(self):
+        values = super().clean() or self.cleaned_data
+        if "party" in values and "groups" in values:
+            is_officer = any(group.name == Role.OFFICER for group in values["groups"])
+            if is_officer and not values["party"]:
+                self.add_error("party", forms.ValidationError("Select the party for which this officer acts.", code="required"))
+            elif values["party"] and not is_officer:
+                self.add_error("party", forms.ValidationError("Only a party officer acts for a party.", code="not_an_officer"))
+        return values
+
+
+class PersonForm(ActsForParty, UserAdmin.form):
+    pass
+
+
+class NewPersonForm(ActsForParty, UserAdmin.add_form):
+    pass
+
+
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin):
+    form, add_form = PersonForm, NewPersonForm
+    list_display = [*UserAdmin.list_display[:4], "party", *UserAdmin.list_display[4:]]
+    fieldsets = [
+        UserAdmin.fieldsets[0],
+        ("Access", {"fields": ["groups", "party", ("is_active", "is_superuser")]}),
+        *UserAdmin.fieldsets[2:],
+    ]
+    add_fieldsets = [UserAdmin.add_fieldsets[0], ("Access", {"fields": ["groups", "party"]}), *UserAdmin.add_fieldsets[2:]]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).select_related("office__party")
+
+    @display(description="party")
+    def party(self, user):
+        office = getattr(user, "office", None)
+        return office.party if office else None
+
+    def save_related(self, request, form, formsets, change):
+        super().save_related(request, form, formsets, change)
+        if party := form.cleaned_data.get("party"):
+            PartyOfficer.objects.update_or_create(user=form.instance, defaults={"party": party})
+        else:
+            PartyOfficer.objects.filter(user=form.instance).delete()
+
+
+@admin.register(PartyOfficer)
+class PartyOfficerAdmin(PeopleAdmin):
+    icon, place = "badge", 90
+    list_display = ["user", "party"]
+    list_references = ["user", "party"]
+    search_fields = ["user", "party"]
+
+    def get_autocomplete_fields(self, request):
+        return ["user", "party"]

@@ -1,0 +1,288 @@
+"""The pages of people: one step makes a user who can log in; tokens end with the password; nothing can be asked about hashes."""
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from agreements.models import PartyOfficer
+from policytracker.models import Token, User
+from policytracker.visibility import Role
+from tests.admin.page import add, change, changes, listed, typed
+from tests.conftest import make_user
+from tests.make import make_agreement, make_party, make_recommendation
+
+PASSWORD = "a long pass phrase"
+
+
+def new_user(client, *roles, **fields):
+    form = {"username": "maria", "first_name": "Maria", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
+    return client.post(add(User), form | {"groups": [Group.objects.get(name=role).pk for role in roles]} | fields)
+
+
+def logs_in(username="maria", password=PASSWORD):
+    client = Client()
+    answer = client.post("/admin/login/", {"username": username, "password": password})
+    return answer, client.get("/admin/").status_code == 200
+
+
+# ---- a user with a role can log in
+
+
+@pytest.mark.parametrize("role", [role.value for role in Role if role != Role.OFFICER])
+def test_one_step_makes_a_user_with_a_role_who_can_log_in(role, administrator, signed_in):
+    answer = new_user(signed_in(administrator), role)
+
+    assert answer.status_code == 302
+    assert set(User.objects.get(username="maria").groups.values_list("name", flat=True)) == {role}
+    assert User.objects.get(username="maria").get_full_name() == "Maria"
+    assert logs_in()[1]
+
+
+def test_one_step_makes_an_officer_of_a_party(administrator, signed_in, australia):
+    new_user(signed_in(administrator), "party officer", party=australia.pk)
+
+    assert User.objects.get(username="maria").office.party == australia
+    assert logs_in()[1]
+
+
+def test_an_officer_needs_a_party_and_nobody_else_has_one(administrator, signed_in, australia):
+    client = signed_in(administrator)
+
+    without = new_user(client, "party officer")
+    needless = new_user(client, "analyst", party=australia.pk)
+
+    assert "party" in without.context["adminform"].form.errors
+    assert "party" in needless.context["adminform"].form.errors
+    assert not User.objects.filter(username="maria").exists()
+
+
+def test_the_role_and_party_of_a_user_change_on_their_page(administrator, officer, signed_in):
+    client, france = signed_in(administrator), make_party("FRA")
+    form = {name: value for name, value in typed(client.get(change(officer))).items() if name != "password"}
+
+    moved = client.post(change(officer), form | {"party": france.pk})
+    assert (moved.status_code, PartyOfficer.objects.get().party) == (302, france)
+
+    form.pop("party", None)
+    client.post(change(officer), form | {"groups": [Group.objects.get(name="analyst").pk], "party": ""})
+    assert not PartyOfficer.objects.exists()
+    assert User.objects.get(pk=officer.pk).roles == {"analyst"}
+
+
+def test_a_user_without_a_role_is_told_so_at_login(administrator, signed_in):
+    new_user(signed_in(administrator))
+
+    answer, inside = logs_in()
+
+    assert not inside
+    assert [error.code for error in answer.context["form"].non_field_errors().as_data()] == ["no_role"]
+
+
+def test_staff_status_follows_from_the_role_whoever_changes_it(db):
+    user = User.objects.create_user("maria", password=PASSWORD, is_staff=True)
+    is_staff = lambda: User.objects.values_list("is_staff", flat=True).get(pk=user.pk)  # noqa: E731
+
+    assert not is_staff()
+    user.groups.add(Group.objects.get(name="reader"))
+    assert is_staff()
+    user.save()
+    User.objects.filter(pk=user.pk).update(is_staff=False)
+    assert is_staff()
+    user.groups.clear()
+    assert not is_staff()
+    User.objects.filter(pk=user.pk).update(is_superuser=True)
+    assert is_staff()
+
+
+def test_the_list_of_users_shows_role_and_party(administrator, officer, signed_in, django_assert_num_queries):
+    client = signed_in(administrator)
+    make_user("both", "analyst", "reviewer")
+    client.get(changes(User))
+    with CaptureQueriesContext(connection) as few:
+        page = client.get(changes(User)).content.decode()
+    for number in range(5):
+        PartyOfficer.objects.create(user=make_user(f"officer-{number}", Role.OFFICER), party=make_party("FRA"))
+
+    with django_assert_num_queries(len(few)):
+        client.get(changes(User))
+
+    assert "analyst, reviewer" in page
+    assert "party officer" in page
+    assert str(officer.office.party) in page
+
+
+# ---- tokens end with the password
+
+
+def token_of(user):
+    Token.objects.create(user)
+    return user
+
+
+def has_token(user):
+    return Token.objects.filter(user=user).exists()
+
+
+def test_tokens_end_when_the_owner_changes_the_password(analyst, reviewer, signed_in):
+    client = signed_in(token_of(analyst))
+    token_of(reviewer)
+    page = client.get("/admin/password_change/")
+
+    client.post(
+        "/admin/password_change/",
+        {"old_password": PASSWORD, "new_password1": "another pass phrase", "new_password2": "another pass phrase"},
+    )
+
+    assert b"API tokens" in page.content
+    assert not has_token(analyst)
+    assert has_token(reviewer)
+
+
+def test_tokens_end_when_an_administrator_sets_the_password(administrator, analyst, signed_in):
+    client, where = signed_in(administrator), change(token_of(analyst)).replace("change/", "password/")
+    page = client.get(where)
+
+    client.post(where, {"usable_password": "true", "password1": "another pass phrase", "password2": "another pass phrase"})
+
+    assert b"API tokens" in page.content
+    assert not has_token(analyst)
+
+
+def test_tokens_end_when_an_administrator_deactivates_the_user(administrator, analyst, signed_in):
+    client = signed_in(administrator)
+    form = {name: value for name, value in typed(client.get(change(token_of(analyst)))).items() if name not in ("password", "is_active")}
+
+    assert client.post(change(analyst), form).status_code == 302
+    assert not User.objects.get(pk=analyst.pk).is_active
+    assert not has_token(analyst)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda user: (user.set_password("another pass phrase"), user.save()),
+        lambda user: (user.set_unusable_password(), user.save()),
+        lambda user: User.objects.filter(pk=user.pk).update(password="!"),
+        lambda user: User.objects.filter(pk=user.pk).update(is_active=False),
+        lambda user: User.objects.bulk_update([User(pk=user.pk, is_active=False)], ["is_active"]),
+    ],
+)
+def test_tokens_end_with_the_password_and_the_account_by_whatever_means(act, analyst):
+    act(token_of(analyst))
+
+    assert not has_token(analyst)
+
+
+def test_tokens_stay_when_anything_else_changes(analyst):
+    token_of(analyst)
+
+    analyst.first_name = "Ann"
+    analyst.save()
+    User.objects.filter(pk=analyst.pk).update(is_active=True)
+
+    assert has_token(analyst)
+
+
+def test_a_stronger_hash_of_the_same_password_ends_no_token(analyst, settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher", *settings.PASSWORD_HASHERS]
+    before = token_of(analyst).password
+
+    assert analyst.check_password(PASSWORD)
+
+    assert User.objects.get(pk=analyst.pk).password != before
+    assert has_token(analyst)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('policytracker.same_password', true)")
+        assert cursor.fetchone() == ("",)
+
+
+# ---- what lists of people may be asked
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "policytracker/token/?user__password__startswith=pbkdf2",
+        "policytracker/token/?digest__startswith=a",
+        "auth/group/?user__password__startswith=pbkdf2",
+        "agreements/partyofficer/?user__password__startswith=pbkdf2",
+        "policytracker/user/?groups__user__password__startswith=pbkdf2",
+        "policytracker/user/?password__startswith=pbkdf2",
+        "policytracker/user/?auth_token_set__digest__startswith=a",
+        "policytracker/user/?is_superuser__exact=1",
+    ],
+)
+def test_lists_of_people_cannot_be_asked_about_hashes(address, administrator, signed_in):
+    assert signed_in(administrator).get(f"/admin/{address}").status_code == 400
+
+
+def test_lists_of_people_can_be_asked_what_they_offer(administrator, analyst, signed_in):
+    client, group = signed_in(administrator), Group.objects.get(name="analyst")
+
+    assert listed(client.get(changes(User, f"?groups__id__exact={group.pk}"))) == {analyst}
+    assert listed(client.get(changes(User, "?is_active__exact=1"))) == {administrator, analyst}
+
+
+# ---- who is told of whom
+
+
+@pytest.fixture
+def people(db):
+    """Four people: one owns a public recommendation, one leads a restricted agreement, one has left, and one is nowhere named."""
+    named, hidden, left, nowhere = (make_user(name, "analyst") for name in ("named", "hidden", "left", "nowhere"))
+    User.objects.filter(pk=left.pk).update(is_active=False)
+    make_recommendation(owner=named)
+    make_agreement(lead=hidden, visibility="restricted")
+    return {"named": named, "hidden": hidden, "left": left, "nowhere": nowhere}
+
+
+@pytest.mark.parametrize("role", ["reader", "party officer"])
+def test_readers_and_officers_are_offered_only_people_named_in_what_they_read(role, people, everybody, signed_in):
+    client = signed_in(everybody[role])
+    page = client.get("/admin/recommendations/recommendation/").content.decode()
+
+    assert "named" in page
+    assert not any(f'value="{name}"' in page for name in ("hidden", "left", "nowhere", "reviewer", "administrator"))
+
+
+@pytest.mark.parametrize("role", ["reader", "party officer"])
+@pytest.mark.parametrize("name", ["hidden", "left", "nowhere", "no-such-user"])
+def test_a_person_that_one_may_not_know_is_like_one_that_is_not_there(name, role, people, everybody, signed_in):
+    client = signed_in(everybody[role])
+    number = people[name].pk if name in people else 999_999
+
+    asked = [
+        client.get(f"/api/v1/recommendations/?owner={name}"),
+        client.get(f"/api/v1/recommendations/?owner__not={name}"),
+        client.get(f"/api/v1/agreements/?lead={name}"),
+        client.get(f"/api/v1/agreements/?team={name}"),
+        client.get(f"/api/v1/progress-updates/?author={name}"),
+        client.get(f"/admin/recommendations/recommendation/?owner={name}"),
+    ]
+    by_number = client.get(f"/admin/recommendations/progressupdate/?author={number}")
+
+    assert {answer.status_code for answer in asked[:-1]} == {400}
+    assert {answer.status_code for answer in (asked[-1], by_number)} == {302}
+    words = asked[0].content.decode().replace(name, "NAME")
+    assert words == client.get("/api/v1/recommendations/?owner=not-there").content.decode().replace("not-there", "NAME")
+
+
+@pytest.mark.parametrize("role", ["reader", "party officer"])
+def test_a_person_named_in_what_one_reads_can_be_asked_for(role, people, everybody, signed_in):
+    client = signed_in(everybody[role])
+
+    assert client.get("/api/v1/recommendations/?owner=named").json()["count"] == 1
+    assert client.get("/api/v1/progress-updates/?author=named").json()["count"] == 0
+    assert client.get(f"/api/v1/recommendations/?owner={everybody[role].username}").json()["count"] == 0
+    assert client.get("/api/v1/recommendations/?owner=me").json()["count"] == 0
+
+
+@pytest.mark.parametrize("role", ["analyst", "reviewer", "administrator"])
+def test_who_writes_records_knows_everybody(role, people, everybody, signed_in):
+    client = signed_in(everybody[role])
+    page = client.get("/admin/recommendations/recommendation/").content.decode()
+
+    assert client.get("/api/v1/recommendations/?owner=nowhere").json()["count"] == 0
+    assert 'value="nowhere"' in page

@@ -1,0 +1,158 @@
+"""An update of which the caller may see nothing is not in the history, nor its reason, in the API and in the admin."""
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from policytracker.records import acting
+from recommendations.models import Evidence, ProgressUpdate, Recommendation
+from tests.admin.page import history
+from tests.api.client import Api
+from tests.conftest import make_user
+from tests.make import make_agreement, make_recommendation, make_source, settled
+
+# Each change is a transaction of its own, as in life: links count once in a transaction.
+pytestmark = pytest.mark.django_db(transaction=True)
+SECRET = "a secret reason"
+
+
+@pytest.fixture
+def people(transactional_db):
+    return {role: make_user(role, role) for role in ("reader", "analyst", "administrator")}
+
+
+def change(people, reason, **values):
+    with acting(people["administrator"], reason):
+        for name, value in values.items():
+            if isinstance(value, list):
+                getattr(Recommendation.objects.get(), name).set(value)
+            else:
+                Recommendation.objects.update(**{name: value})
+
+
+def hidden_link(people):
+    change(people, SECRET, agreements=[make_agreement(visibility="restricted")])
+
+
+def hidden_parent(people):
+    Recommendation.objects.bulk_create([])
+    parent = make_source(visibility="restricted")
+    change(people, SECRET, source=parent)
+
+
+def hidden_words(people):
+    Recommendation.objects.update(source=make_source(visibility="restricted"))
+    change(people, SECRET, quote="hidden words", locator="p. 7")
+
+
+HIDDEN = [hidden_link, hidden_parent, hidden_words]
+
+
+def pages(client, address, size):
+    """The entries of every page, by following the links forward."""
+    found, link, counts = [], f"{address}?page_size={size}", set()
+    while link:
+        answer = client.get(link).json()
+        found += answer["results"]
+        counts.add(answer["count"])
+        link = answer["next"]
+    assert counts == {len(found)}
+    return found
+
+
+@pytest.mark.parametrize("hide", HIDDEN)
+def test_a_change_of_which_all_is_hidden_is_no_entry_and_tells_no_reason(hide, people):
+    recommendation = make_recommendation(slug="act")
+    hide(people)
+    change(people, "a plain reason", details="More of it.")
+
+    for role in ("reader", "analyst"):
+        entries = Api(people[role]).get("recommendations/act/history/").json()
+        client = Client()
+        client.force_login(people[role], backend="django.contrib.auth.backends.ModelBackend")
+        page = client.get(history(recommendation)).content.decode()
+
+        assert [entry["operation"] for entry in entries["results"]] == ["update", "create"]
+        assert entries["count"] == 2
+        assert entries["results"][0]["reason"] == "a plain reason"
+        assert SECRET not in str(entries) + page
+    assert SECRET in Api(people["administrator"]).get("recommendations/act/history/").content.decode()
+
+
+def test_the_anonymous_are_not_told_why_people_were_changed(people, settings):
+    settings.PUBLIC_READ = True
+    agreement = make_agreement(slug="pact")
+    with acting(people["administrator"], SECRET):
+        agreement.team.set([people["analyst"]])
+    with acting(people["administrator"], SECRET):
+        type(agreement).objects.update(lead=people["analyst"])
+
+    assert [entry["operation"] for entry in pages(Api(), "agreements/pact/history/", 50)] == ["create"]
+    assert len(pages(Api(people["reader"]), "agreements/pact/history/", 50)) == 3
+
+
+def test_a_change_of_which_a_part_is_visible_is_an_entry_with_its_reason(people):
+    make_recommendation(slug="act")
+    change(people, "both", source=make_source(visibility="restricted"), priority="high")
+    change(people, "one of two", agreements=[make_agreement(visibility="restricted"), make_agreement(slug="open")])
+
+    entries = pages(Api(people["reader"]), "recommendations/act/history/", 50)
+
+    assert [entry["reason"] for entry in entries] == ["one of two", "both", ""]
+    assert entries[0]["changes"] == {"agreements": {"before": [], "after": ["open"]}}
+
+
+def test_a_value_that_was_set_while_hidden_and_is_cleared_tells_nothing(people):
+    make_recommendation(slug="act", visibility="restricted", details="secret")
+    change(people, "ready", visibility="public")
+    with acting(people["administrator"], SECRET):
+        Recommendation.objects.update(details="")
+
+    assert SECRET in str(pages(Api(people["reader"]), "recommendations/act/history/", 50))  # its text was readable meanwhile
+
+
+@pytest.mark.parametrize("size", [1, 3, 50])
+def test_pages_and_counts_leave_out_what_is_not_seen(size, people):
+    make_recommendation(slug="act")
+    hidden, seen = make_agreement(visibility="restricted"), make_agreement(slug="open")
+    for number in range(6):
+        change(people, SECRET, agreements=[seen, hidden] if number % 2 else [seen])
+        change(people, f"plain {number}", details=f"text {number}")
+
+    entries = pages(Api(people["reader"]), "recommendations/act/history/", size)
+
+    assert SECRET not in str([entry for entry in entries if "agreements" not in entry["changes"]])
+    assert [entry["reason"] for entry in entries if entry["reason"] != SECRET] == [f"plain {n}" for n in range(5, -1, -1)] + [""]
+    assert all(entry["changes"] for entry in entries if entry["operation"] == "update")
+    assert len(entries) == 8
+
+
+def test_a_long_history_of_hidden_changes_costs_no_more_queries(people):
+    make_recommendation(slug="act")
+    two = [make_source(visibility="restricted"), make_source(visibility="restricted")]
+
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            Api(people["reader"]).get("recommendations/act/history/")
+        return len(captured)
+
+    for number in range(4):
+        change(people, SECRET, source=two[number % 2])
+    queries()
+    few = queries()
+    for number in range(60):
+        change(people, SECRET, source=two[number % 2])
+
+    assert queries() == few
+    assert len(pages(Api(people["reader"]), "recommendations/act/history/", 50)) == 1
+
+
+def test_a_version_that_counts_evidence_stays_an_entry(people):
+    update = ProgressUpdate.objects.create(
+        recommendation=make_recommendation(), kind="note", narrative="n", reported_on="2025-01-01", author=people["analyst"]
+    )
+    Evidence.objects.create(update=update, source=make_source())
+    settled()
+
+    assert len(pages(Api(people["analyst"]), f"progress-updates/{update.uid}/history/", 50)) == 2

@@ -1,0 +1,156 @@
+"""No text, however long or strange, takes more than a moment: neither a pattern nor a comparison of words."""
+
+import re
+from time import perf_counter
+
+import pytest
+
+from agreements.checks.sources import bare, plain, says
+from policytracker import edtf, markdown
+from policytracker.checks import Look
+from policytracker.dataset import UNSTORABLE
+from policytracker.diffs import diff, shown
+from policytracker.rows import words
+from policytracker.views import today
+from recommendations.checks import QUOTE_NOT_IN_SOURCE
+from recommendations.models import Evidence, ProgressUpdate
+from tests.make import make_agreement, make_commitment, make_recommendation, make_source
+
+LENGTH = 100_000  # the most that a text may have
+BOUND = 3  # seconds; each is done in far less, and in minutes where the time grows with the square
+
+HOSTILE = {
+    "blanks": " " * LENGTH,
+    "blanks between words": "x" + " " * (LENGTH - 2) + "y",
+    "dots": "." * LENGTH,
+    "ellipses": "…" * LENGTH,
+    "brackets": "[" * LENGTH,
+    "ellipses in brackets": "[...]" * (LENGTH // 5),
+    "newlines": "\n" * LENGTH,
+    "newlines and blanks": "\n " * (LENGTH // 2) + "x",
+    "one letter": "a" * LENGTH,
+    "one letter as words": "a " * (LENGTH // 2),
+    "digits": "1" * LENGTH,
+    "slashes": "http://" + "/" * (LENGTH - 7),
+    "colons": ":" * LENGTH,
+    "quotation marks": "\"'" * (LENGTH // 2),
+    "backslashes": "\\" * LENGTH,
+    "markup": "*_`[" * (LENGTH // 4),
+    "combining marks": "a" + "\u0301\u0316" * (LENGTH // 2 - 1),
+    "long compatibility forms": "\ufdfa" * LENGTH,
+    "duration": "P" + "1" * (LENGTH - 1),
+}
+READERS = {
+    "plain": plain,
+    "says": lambda text: says("x y " * 25_000, text),
+    "says in it": lambda text: says(plain(text), "a" * 50_000 + "…b"),
+    "bare": bare,
+    "markdown line": markdown.escaped,
+    "markdown paragraphs": markdown.paragraphs,
+    "markdown link": markdown.link,
+    "date": edtf.SHAPE.fullmatch,
+    "duration": lambda text: re.search(edtf.SPAN, text),
+    "slug of an address": lambda text: re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-"),
+    "unstorable characters": UNSTORABLE.search,
+    "words of a search": words,
+}
+
+
+class Within:
+    """Fails where what is done within takes longer than the bound."""
+
+    def __enter__(self):
+        self.start = perf_counter()
+
+    def __exit__(self, *error):
+        assert perf_counter() - self.start < BOUND
+
+
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_text_is_read_in_a_moment(read, text):
+    with Within():
+        read(text)
+
+
+PAIRS = {name: (text, text[: len(text) // 2] + " b c d e") for name, text in HOSTILE.items()} | {
+    "one word and two in turn": ("a " * 1000, "a b " * 500),
+    "below any limit of words": ("a " * 199, "a b " * 100),
+    "two words in turn": ("a b " * 25_000, "b a " * 25_000),
+    "many words, each a few times": (" ".join(str(i % 100) for i in range(500)), " ".join(str(i * 7 % 100) for i in range(500))),
+    "other words": (" ".join(map(str, range(15_000))), " ".join(map(str, range(15_000, 30_000)))),
+}
+
+
+@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
+def test_hostile_texts_are_compared_in_a_moment(pair):
+    with Within():
+        list(diff(*pair))
+
+
+@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
+def test_a_page_of_hostile_changes_is_compared_in_a_moment(pair):
+    before, after = (text[:10_000] for text in pair)
+    change = {"before": before, "after": after}
+    entry = {"at": "2026-11-24T10:35:00Z", "changes": dict.fromkeys(["summary", "purpose", "quote"], change)}
+
+    with Within():
+        entries = shown([entry] * 50)
+
+    for change in entries[0]["told"] + entries[-1]["told"]:
+        assert " ".join(text for kind, text in change["diff"] if kind != "+") == before
+        assert " ".join(text for kind, text in change["diff"] if kind != "-") == after
+
+
+def test_one_changed_word_of_a_long_text_is_shown_as_one_word():
+    text = [str(i) for i in range(15_000)]
+    changed = [*text[:7_000], "other", *text[7_001:]]
+
+    assert [kind for kind, _ in diff(" ".join(text), " ".join(changed))] == [" ", "-", "+", " "]
+
+
+def test_words_that_were_added_and_removed_are_shown_between_those_that_stayed():
+    before, after = "the text of an agreement on mining", "a text of the agreement on mining and more"
+
+    assert list(diff(before, after)) == [
+        ("-", "the"), ("+", "a"), (" ", "text of"), ("-", "an"), ("+", "the"), (" ", "agreement on mining"), ("+", "and more"),
+    ]  # fmt: skip
+
+
+# ---- quotes
+
+
+def found(user):
+    """The keys of the records whose quote is not in its source."""
+    look = Look(user, today())
+    return {record.pk for check in QUOTE_NOT_IN_SOURCE.checks for pk in check.guilty(look) for record, _ in check.told([pk], look).values()}
+
+
+@pytest.mark.parametrize("quote", [HOSTILE["blanks between words"], "a" * 50_000 + "b", "b" + "a" * 50_000])
+def test_quotes_are_looked_up_in_a_moment_whatever_they_say(quote, administrator):
+    source, agreement = make_source(notes="a" * LENGTH), make_agreement()
+    wrong = [make_commitment(agreement, source=source, quote=quote).pk for _ in range(5)]
+
+    with Within():
+        assert found(administrator) == set(wrong)
+
+
+def test_a_long_quote_that_is_in_its_source_is_no_finding(administrator):
+    source = make_source(notes="Much was said. " * 1000)
+    make_commitment(make_agreement(), source=source, quote="Much was said. " * 100)
+
+    assert found(administrator) == set()
+
+
+def test_a_voided_update_is_not_asked_for_its_quotes(administrator):
+    source = make_source(notes="Much was said. " * 100)
+    update = ProgressUpdate.objects.create(
+        recommendation=make_recommendation(), kind="note", reported_on=today(), narrative="n", review="draft"
+    )
+    Evidence.objects.create(update=update, source=source, quote="Nobody said so")
+    assert found(administrator) == {update.pk}
+
+    ProgressUpdate.objects.filter(pk=update.pk).update(review="approved", reviewed_at="2026-01-01T00:00Z")
+    ProgressUpdate.objects.filter(pk=update.pk).update(voided_at="2026-01-02T00:00Z", void_reason="wrong")
+
+    assert found(administrator) == set()
