@@ -112,8 +112,8 @@ def broken(error: DatabaseError) -> Broken | None:
         case "23505":
             if model is None or field == NON_FIELD_ERRORS:
                 return Broken(NON_FIELD_ERRORS, "Such a record already exists.", model=model, rule="unique")
-            error = model().unique_error_message(model, (field,))
-            return Broken(field, error.messages[0], model=model, rule="unique")
+            message = model().unique_error_message(model, (field,)).messages[0]
+            return Broken(field, message, model=model, rule="unique")
         case "23503" if "still referenced" in (diag.message_detail or ""):
             return Broken(NON_FIELD_ERRORS, IN_USE, "in_use")
         case "23503":
@@ -149,7 +149,7 @@ def _constraint(model: type[Model], error: ValidationError) -> BaseConstraint | 
     return next((c for c in declared if (c.violation_error_code, str(c.violation_error_message)) == raised), None)
 
 
-def existing(instance: Model, error: ValidationError, field: str, user: Any) -> Record | None:
+def existing(instance: Any, error: ValidationError, field: str, user: Any) -> Record | None:
     """The record that has the value, or combination of values, that `instance` would repeat; None if the user may not read it."""
     model = type(instance)
     rows = model.objects.visible_to(user).exclude(pk=instance.pk)
@@ -165,7 +165,7 @@ def existing(instance: Model, error: ValidationError, field: str, user: Any) -> 
     return None
 
 
-def _conflicts(instance: Model, constraint: ExclusionConstraint) -> Iterator[PostgresOperatorLookup]:
+def _conflicts(instance: Any, constraint: Any) -> Iterator[PostgresOperatorLookup]:
     """The conditions under which a stored row conflicts with `instance`."""
     values = {F(name): value for name, value in instance._get_field_expression_map(instance._meta).items()}
     for expression, operator in constraint.expressions:
@@ -209,8 +209,8 @@ def _drfs_answer(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, exceptions.ParseError):
         response.data = validation_body({"non_field_errors": [error.detail]})
     elif isinstance(error, exceptions.ValidationError):
-        detail = error.detail if isinstance(error.detail, dict) else {"non_field_errors": error.detail}
-        response.data = validation_body(detail) if getattr(error, "in_body", True) else detail
+        fields: Any = error.detail if isinstance(error.detail, dict) else {"non_field_errors": error.detail}
+        response.data = validation_body(fields) if getattr(error, "in_body", True) else fields
     else:
         detail = getattr(error, "detail", exceptions.PermissionDenied.default_detail)
         code = getattr(detail, "code", exceptions.PermissionDenied.default_code)
@@ -252,8 +252,8 @@ def _answer(error: Exception, outside) -> Response | None:
             return Response({"code": rule.code, "detail": rule.sentence, field: [rule.sentence]}, status.HTTP_400_BAD_REQUEST)
         if rule.code:
             return Response({"code": rule.code, "detail": rule.sentence}, status.HTTP_409_CONFLICT)
-        detail = {field: [exceptions.ErrorDetail(rule.sentence, rule.rule)]}
-        return Response(validation_body(detail), status.HTTP_400_BAD_REQUEST)
+        body = validation_body({field: [exceptions.ErrorDetail(rule.sentence, rule.rule)]})
+        return Response(body, status.HTTP_400_BAD_REQUEST)
     if isinstance(error, OperationalError):
         state = getattr(error.__cause__, "sqlstate", None)
         if state == "40P01":

@@ -1,6 +1,7 @@
 """What one agreement tells together with the recommendations about it: scorecard, coverage, timeline, dossier."""
 
 import json
+from typing import Any
 
 from django.db import transaction
 from django.http import HttpResponse, JsonResponse
@@ -117,7 +118,9 @@ class AgreementReportViewSet(AgreementViewSet):
         dry_run, _ = chosen.pop("dry_run"), chosen.pop("change_reason", None)
         with transaction.atomic():
             with self.acting():
-                published = publish(self.find(lock=True), by=self.request.user, **chosen)
+                agreement: Any = self.find(lock=True)
+                user: Any = self.request.user
+                published = publish(agreement, by=user, **chosen)
             transaction.set_rollback(dry_run)
         return JsonResponse({"published": [{"type": ADDRESSES[type(one)], "key": one.slug} for one in published]})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -58,7 +59,7 @@ def _only_of(agreement: Agreement) -> QuerySet:
 
 def _referenced(agreement: Agreement, recommendations: QuerySet) -> Iterator[int]:
     """The ids of the sources that the agreement's records reference."""
-    rows = [model.objects.filter(agreement=agreement) for model in (TreatyAction, EntryIntoForceCondition, Commitment)]
+    rows: list[Any] = [model.objects.filter(agreement=agreement) for model in (TreatyAction, EntryIntoForceCondition, Commitment)]
     rows += [
         Measurement.objects.filter(indicator__outcome__agreement=agreement),
         Citation.objects.filter(by_any(Citation, TARGETS, agreement)),
