@@ -242,8 +242,8 @@ def _answer(error: Exception, outside) -> Response | None:
         return Response({**unmet[0], "unmet": unmet}, code)
     if isinstance(error, ValidationError):  # of a function of the domain; a serializer raises its own
         errors = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
-        detail = {outside(name): error_details(found) for name, found in errors.items()}
-        return Response(validation_body(detail), status.HTTP_400_BAD_REQUEST)
+        fields = {outside(name): error_details(found) for name, found in errors.items()}
+        return Response(validation_body(fields), status.HTTP_400_BAD_REQUEST)
     if isinstance(error, ProtectedError):
         return Response({"code": "in_use", "detail": IN_USE}, status.HTTP_409_CONFLICT)
     if isinstance(error, DatabaseError) and (rule := broken(error)):
