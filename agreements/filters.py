@@ -13,7 +13,7 @@ from agreements.effects import OWN_FORCE
 from agreements.models import Agreement, AgreementRelation, Citation, Indicator, LegalForce, Measurement, Party, TreatyAction
 from agreements.models.treaty_actions import ActionKind
 from agreements.standing import PartyStanding, TextStanding, party_standing, text_standing
-from policytracker.filters import Asker, Question, code, day, matching, on, reference
+from policytracker.filters import Asker, Question, code, day, matching, on, reference, text
 
 TARGETS = ["agreement", "component__agreement", "participation__agreement", "outcome__agreement"]
 
@@ -81,6 +81,13 @@ AGREEMENTS = {
         lambda rows, parties, asker: rows.with_party(parties),
         help="Any of these parties takes part; one that is only named in it does not.",
     ),
+}
+PARTIES = {
+    "named": Question(
+        text,
+        lambda rows, names, asker: rows.named(*names),
+        help="With this code, name or alias; case and diacritics are ignored.",
+    )
 }
 RELATIONS = {"agreement": of_agreement(AgreementRelation, "from_agreement", "to_agreement")}
 INDICATORS = {"agreement": of_agreement(Indicator, "outcome__agreement")}

@@ -48,6 +48,7 @@ STANDING = shape(
 
 class PartyViewSet(RecordViewSet):
     serializer_class = serializers.PartySerializer
+    questions = filters.PARTIES
 
 
 class SectorViewSet(RecordViewSet):

@@ -186,6 +186,11 @@ urlpatterns = [
         )
         for name in agreement_views.REPORTS
     ),
+    path(
+        "agreements/<str:key>/publish/",
+        agreement_views.AgreementReportViewSet.as_view({"post": "publish"}, basename="agreements", detail=True),
+        name="agreements-publish",
+    ),
     *(pattern for address, view in RESOURCES.items() for pattern in addresses(address, view)),
     path("", nothing_here),
     path("<path:address>", nothing_here),

@@ -1,5 +1,8 @@
 """Code lists: each code with its label and, where the field has one, its definition (DOMAIN C5)."""
 
+from collections.abc import Iterable
+
+from django.core.exceptions import ValidationError
 from django.db import models
 
 
@@ -15,8 +18,19 @@ class Codes(models.TextChoices):
         return member
 
 
+def invalid_choice(value: object, codes: Iterable[str]) -> str:
+    """The message for a value that is not in its code list."""
+    return f"“{str(value)[:100]}” is not one of: {', '.join(codes)}."
+
+
 class CodeField(models.CharField):
     """One code of a list; the database refuses any other."""
+
+    def validate(self, value, model_instance):
+        codes = [code for code, _ in self.choices or ()]
+        if value not in self.empty_values and value not in codes:
+            raise ValidationError(invalid_choice(value, codes), "invalid_choice")
+        super().validate(value, model_instance)
 
     def __init__(self, codes: type[models.TextChoices] | None = None, **kwargs):
         if codes is not None:

@@ -23,7 +23,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Field, Model, OuterRef, Q, TextField
 from django.db.models.functions import Cast, Collate
 
-from policytracker.errors import broken, sentences
+from policytracker.errors import broken, by_field
 
 # The files and what is in them, each after what it refers to.
 FILES = {
@@ -194,8 +194,9 @@ def judge(record: Model, name: str) -> None:
     try:
         record.clean_fields(exclude=[f.name for f in record._meta.concrete_fields if f.is_relation])
     except ValidationError as error:
-        found = sentences(error, type(record))
-        raise DatasetError("; ".join(sentence(name, field, one) for field, said in found.items() for one in said)) from error
+        found = by_field(error, type(record))
+        messages = [sentence(name, field, reason.messages[0]) for field, reasons in found.items() for reason in reasons]
+        raise DatasetError("; ".join(messages)) from error
 
 
 @contextmanager

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from typing import Any
 
 from django.apps import apps
+from django.contrib.postgres.constraints import ExclusionConstraint
 from django.core.exceptions import (
     NON_FIELD_ERRORS,
-    FieldDoesNotExist,
     ObjectDoesNotExist,
     RequestDataTooBig,
     ValidationError,
 )
-from django.db import DatabaseError, InterfaceError, OperationalError
-from django.db.models import Model
+from django.db import DatabaseError, InterfaceError
+from django.db.models import BaseConstraint, F, Model, Q, UniqueConstraint
 from django.db.models.deletion import ProtectedError
+from django.db.models.lookups import PostgresOperatorLookup
 from django.http import Http404, HttpResponse, JsonResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
+from policytracker.records import Record
 from policytracker.triggers import LINKED_STAYS, guards, records
 
 IN_USE = "Other records refer to it; change or delete those first."
@@ -63,12 +66,17 @@ class Declined(exceptions.APIException):
 
 @dataclass(frozen=True)
 class Broken:
-    """A rule that the database kept: where a person mends it, its sentence, the code of the refusal, if it has one, and of which model."""
+    """A rule that the database enforced.
+
+    `field` is where it is reported, `code` the code of a refusal if it is one (such as `in_use`), `rule` the stable code of the
+    error otherwise: the name of the constraint, `unique`, `does_not_exist` or `invalid`.
+    """
 
     field: str
     sentence: str
     code: str = ""
     model: type[Model] | None = None
+    rule: str = "invalid"
 
 
 @cache
@@ -78,10 +86,10 @@ def rules() -> dict[str, Broken]:
     for model in records():
         for constraint in model._meta.constraints:
             field = constraint.violation_error_code or NON_FIELD_ERRORS
-            found[constraint.name] = Broken(field, str(constraint.violation_error_message), model=model)
+            found[constraint.name] = Broken(field, str(constraint.violation_error_message), model=model, rule=constraint.name)
         for guard in guards(model):
             code = guard.code or ("closed_record" if guard.name == "closed_record" else "")
-            found[guard.name] = Broken(guard.field or NON_FIELD_ERRORS, guard.sentence, code, model)
+            found[guard.name] = Broken(guard.field or NON_FIELD_ERRORS, guard.sentence, code, model, guard.name)
     return found
 
 
@@ -102,13 +110,15 @@ def broken(error: DatabaseError) -> Broken | None:
     field = _field(model, diag.column_name or (columns.group(1) if columns else ""))
     match diag.sqlstate:
         case "23505":
-            named = str(model._meta.verbose_name).capitalize() if model else "A record"
-            return Broken(field, f"{named} with this {field} already exists.", model=model)
+            if model is None or field == NON_FIELD_ERRORS:
+                return Broken(NON_FIELD_ERRORS, "Such a record already exists.", model=model, rule="unique")
+            message = model().unique_error_message(model, (field,)).messages[0]
+            return Broken(field, message, model=model, rule="unique")
         case "23503" if "still referenced" in (diag.message_detail or ""):
             return Broken(NON_FIELD_ERRORS, IN_USE, "in_use")
         case "23503":
-            return Broken(field, "It refers to a record that is no longer there.", model=model)
-    return Broken(field, f"The database does not take this value: {diag.message_primary}.", model=model)
+            return Broken(field, "This record no longer exists.", model=model, rule="does_not_exist")
+    return Broken(field, f"The database does not accept this value: {diag.message_primary}.", model=model)
 
 
 def _field(model: type[Model] | None, column: str) -> str:
@@ -116,25 +126,58 @@ def _field(model: type[Model] | None, column: str) -> str:
     return names.get(column.split(", ")[-1], NON_FIELD_ERRORS)
 
 
-def sentences(error: ValidationError, model: type[Model]) -> dict[str, list[str]]:
-    """By field, what a model's own validation found; a constraint names its field as its code."""
-    found: dict[str, list[str]] = {}
-    by_field = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
-    for name, errors in by_field.items():
+def by_field(error: ValidationError, model: type[Model]) -> dict[str, list[ValidationError]]:
+    """The errors of a model's own validation, by the field on which they are reported.
+
+    The code of an error is Django's, such as `blank` or `unique`, or the name of the constraint that is violated.
+    """
+    found: dict[str, list[ValidationError]] = {}
+    declared = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
+    for name, errors in declared.items():
         for one in errors:
-            field = name
-            if name == NON_FIELD_ERRORS and one.code and _has_field(model, one.code):
-                field = one.code
-            found.setdefault(field, []).extend(one.messages)
+            message, constraint = one.messages[0], _constraint(model, one)
+            field = constraint.violation_error_code or NON_FIELD_ERRORS if constraint else name
+            code = constraint.name if constraint else one.code or "invalid"
+            found.setdefault(field, []).append(ValidationError(message, code))
     return found
 
 
-def _has_field(model: type[Model], name: str) -> bool:
-    try:
-        model._meta.get_field(name)
-    except FieldDoesNotExist:
-        return False
-    return True
+def _constraint(model: type[Model], error: ValidationError) -> BaseConstraint | None:
+    """The constraint that raised an error of a model's validation: Django names it by message and code only."""
+    raised = (error.code, error.messages[0])
+    declared = model._meta.constraints
+    return next((c for c in declared if (c.violation_error_code, str(c.violation_error_message)) == raised), None)
+
+
+def existing(instance: Any, error: ValidationError, field: str, user: Any) -> Record | None:
+    """The record that has the value, or combination of values, that `instance` would repeat; None if the user may not read it."""
+    model = type(instance)
+    rows = model.objects.visible_to(user).exclude(pk=instance.pk)
+    if error.code == "unique":
+        return rows.filter(**{field: getattr(instance, field)}).first()
+    constraint = next((c for c in model._meta.constraints if c.name == error.code), None)
+    if isinstance(constraint, UniqueConstraint):
+        values = {name: getattr(instance, name) for name in constraint.fields}
+        equal = {name if value is not None else f"{name}__isnull": True if value is None else value for name, value in values.items()}
+        return rows.filter(constraint.condition or Q(), **equal).first()
+    if isinstance(constraint, ExclusionConstraint):
+        return rows.filter(*_conflicts(instance, constraint)).first()
+    return None
+
+
+def _conflicts(instance: Any, constraint: Any) -> Iterator[PostgresOperatorLookup]:
+    """The conditions under which a stored row conflicts with `instance`."""
+    values = {F(name): value for name, value in instance._get_field_expression_map(instance._meta).items()}
+    for expression, operator in constraint.expressions:
+        stored = F(expression) if isinstance(expression, str) else expression
+        lookup = PostgresOperatorLookup(lhs=stored, rhs=stored.replace_expressions(values))
+        lookup.postgres_operator = operator
+        yield lookup
+
+
+def error_details(errors: list[ValidationError]) -> list[exceptions.ErrorDetail]:
+    """Django's errors as DRF's: message and code."""
+    return [exceptions.ErrorDetail(message, error.code or "invalid") for error in errors for message in error.messages]
 
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -148,15 +191,26 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
+def validation_body(detail: dict[str, Any]) -> dict[str, Any]:
+    """The body of a 400: messages by field, their stable codes under `_codes`; for a list, such a body per index."""
+    if set(detail) == {"errors"} and isinstance(detail["errors"], dict):
+        entries = detail["errors"].items()
+        return {"errors": {index: entry if isinstance(entry.get("code"), str) else validation_body(entry) for index, entry in entries}}
+    fields = {name: messages for name, messages in detail.items() if not name.startswith("_")}
+    codes = {name: [getattr(message, "code", "invalid") for message in messages] for name, messages in fields.items()}
+    return {**detail, "_codes": codes}
+
+
 def _drfs_answer(error: Exception, context: dict[str, Any]) -> Response | None:
     """What DRF says by itself, in our shapes."""
     response = exception_handler(error, context)
     if response is None:
         return None
     if isinstance(error, exceptions.ParseError):
-        response.data = {"non_field_errors": [str(error.detail)]}
+        response.data = validation_body({"non_field_errors": [error.detail]})
     elif isinstance(error, exceptions.ValidationError):
-        response.data = response.data if isinstance(response.data, dict) else {"non_field_errors": response.data}
+        fields: Any = error.detail if isinstance(error.detail, dict) else {"non_field_errors": error.detail}
+        response.data = validation_body(fields) if getattr(error, "in_body", True) else fields
     else:
         detail = getattr(error, "detail", exceptions.PermissionDenied.default_detail)
         code = getattr(detail, "code", exceptions.PermissionDenied.default_code)
@@ -186,9 +240,10 @@ def _answer(error: Exception, outside) -> Response | None:
         forbidden = unmet[0]["code"] == "not_permitted"
         code = status.HTTP_403_FORBIDDEN if forbidden else status.HTTP_409_CONFLICT
         return Response({**unmet[0], "unmet": unmet}, code)
-    if isinstance(error, ValidationError):  # of a function of the domain; a serializer tells its own
-        by_field = error.message_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.messages}
-        return Response({outside(name): told for name, told in by_field.items()}, status.HTTP_400_BAD_REQUEST)
+    if isinstance(error, ValidationError):  # of a function of the domain; a serializer raises its own
+        errors = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
+        fields = {outside(name): error_details(found) for name, found in errors.items()}
+        return Response(validation_body(fields), status.HTTP_400_BAD_REQUEST)
     if isinstance(error, ProtectedError):
         return Response({"code": "in_use", "detail": IN_USE}, status.HTTP_409_CONFLICT)
     if isinstance(error, DatabaseError) and (rule := broken(error)):
@@ -197,7 +252,8 @@ def _answer(error: Exception, outside) -> Response | None:
             return Response({"code": rule.code, "detail": rule.sentence, field: [rule.sentence]}, status.HTTP_400_BAD_REQUEST)
         if rule.code:
             return Response({"code": rule.code, "detail": rule.sentence}, status.HTTP_409_CONFLICT)
-        return Response({field: [rule.sentence]}, status.HTTP_400_BAD_REQUEST)
+        body = validation_body({field: [exceptions.ErrorDetail(rule.sentence, rule.rule)]})
+        return Response(body, status.HTTP_400_BAD_REQUEST)
     if isinstance(error, DatabaseError | InterfaceError) and (trouble := trouble_of(error)):
         response = Response({"code": trouble.code, "detail": trouble.detail}, trouble.status)
         if trouble.status == status.HTTP_503_SERVICE_UNAVAILABLE:

@@ -17,6 +17,7 @@ from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
 
 from policytracker import edtf
+from policytracker.codes import invalid_choice
 from policytracker.paging import Column
 from policytracker.reading import said, words_of_a_source
 from policytracker.serializers import Key, Keys
@@ -81,7 +82,7 @@ def code(codes: Iterable[str]) -> Parse:
 
     def read(value: str, asker: Asker) -> str:
         if value not in known:
-            raise ValueError(f"“{value[:100]}” is none of: {', '.join(known)}.")
+            raise ValueError(invalid_choice(value, known))
         return value
 
     return read
@@ -177,7 +178,7 @@ def reference(model: type[models.Model]) -> Parse:
     def read(value: str, asker: Asker) -> Any:
         by = key(model, asker)
         if not (found := by.find([value])):
-            raise ValueError(by.sentence(value))
+            raise ValueError(by.missing(value))
         return next(iter(found.values())).pk
 
     return read

@@ -116,9 +116,9 @@ class VersionedForm(forms.ModelForm):
 
     def _update_errors(self, found: ValidationError) -> None:
         """What the model found, at the fields where a person mends it."""
-        at_fields: dict[str, list[str]] = {}
-        for name, sentences in errors.sentences(found, self._meta.model).items():
-            at_fields.setdefault(name if name in self.fields else NON_FIELD_ERRORS, []).extend(sentences)
+        at_fields: dict[str, list[ValidationError]] = {}
+        for name, reasons in errors.by_field(found, self._meta.model).items():
+            at_fields.setdefault(name if name in self.fields else NON_FIELD_ERRORS, []).extend(reasons)
         super()._update_errors(ValidationError(at_fields))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -14,11 +14,15 @@ from rest_framework import serializers
 from rest_framework.validators import UniqueValidator
 
 from policytracker import errors
+from policytracker.codes import invalid_choice
 from policytracker.edtf import EdtfField
 from policytracker.reading import Address, JsonObject, link, words_of_a_source
 from policytracker.records import Published, Record, Text
 from policytracker.visibility import Reader
 
+NOT_AN_OBJECT = serializers.ErrorDetail("Send a JSON object.", "invalid")
+UNKNOWN_FIELD = serializers.ErrorDetail("Unknown field.", "unknown_field")
+READ_ONLY = serializers.ErrorDetail("Read-only: calculated from other records.", "read_only")
 HEAD = ["url", "version", "created_at", "updated_at"]
 PASSED_OVER = {"url", "created_at", "updated_at"}
 
@@ -28,12 +32,12 @@ class Keys(serializers.ManyRelatedField):
 
     def to_internal_value(self, data: Any) -> list[models.Model]:
         if not isinstance(data, list) or not all(isinstance(key, str) for key in data):
-            raise serializers.ValidationError("Give a list of keys.")
+            raise serializers.ValidationError("Send a list of keys.", "not_a_list")
         if len(data) > 1000:
-            raise serializers.ValidationError("Give at most 1000 keys.")
+            raise serializers.ValidationError("Send at most 1,000 keys.", "max_length")
         found = self.child_relation.find(data)
         if missing := [key for key in data if key not in found]:
-            raise serializers.ValidationError([self.child_relation.sentence(key) for key in missing])
+            raise serializers.ValidationError([self.child_relation.missing(key) for key in missing])
         return list(found.values())
 
     def to_representation(self, value: Any) -> list[str]:
@@ -88,15 +92,16 @@ class Key(serializers.RelatedField):
                 continue
         return {str(getattr(row, self.key)): row for row in self.rows().filter(**{f"{self.key}__in": plausible})} if plausible else {}
 
-    def sentence(self, key: str) -> str:
-        return f"There is no {self.model._meta.verbose_name} “{key[:100]}”."
+    def missing(self, key: str) -> serializers.ErrorDetail:
+        """What is said of a key for which the caller can read no record."""
+        return serializers.ErrorDetail(f"There is no {self.model._meta.verbose_name} “{key[:100]}”.", "does_not_exist")
 
     def to_internal_value(self, data: Any) -> models.Model:
         if not isinstance(data, str):
-            raise serializers.ValidationError(f"Give the {self.key} as a text.")
+            raise serializers.ValidationError(f"Send the {self.key} as a string.", "incorrect_type")
         found = self.find([data])
         if not found:
-            raise serializers.ValidationError(self.sentence(data))
+            raise serializers.ValidationError([self.missing(data)])
         return next(iter(found.values()))
 
     def use_pk_only_optimization(self) -> bool:
@@ -171,10 +176,12 @@ def _between(parts: list[Any]) -> list[Any]:
 
 
 class Code(serializers.ChoiceField):
-    """One code of a list; a wrong one is told in part, however long it is."""
+    """One code of a list; the error lists the codes."""
 
     def fail(self, key, **values):
-        super().fail(key, **{name: str(value)[:100] for name, value in values.items()})
+        if key != "invalid_choice":
+            super().fail(key, **values)
+        raise serializers.ValidationError(invalid_choice(values["input"], self.choices), key)
 
 
 class Number(serializers.DecimalField):
@@ -258,9 +265,9 @@ class RecordSerializer(serializers.ModelSerializer):
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):
-            raise serializers.ValidationError({"non_field_errors": ["Give a JSON object."]})
+            raise serializers.ValidationError({"non_field_errors": [NOT_AN_OBJECT]})
         fields = self.fields
-        wrong = {name: ["There is no such field."] for name in data if name not in fields and name not in ("version", "change_reason")}
+        wrong = {str(name)[:100]: [UNKNOWN_FIELD] for name in data if name not in fields and name not in ("version", "change_reason")}
         wrong |= self._system_written(data)
         clean = {}
         for name, value in data.items():
@@ -270,7 +277,7 @@ class RecordSerializer(serializers.ModelSerializer):
         try:
             values = super().to_internal_value(clean)
         except serializers.ValidationError as error:
-            raise serializers.ValidationError({**error.detail, **wrong}) from error
+            raise serializers.ValidationError({**flat_fields(error.detail), **wrong}) from error
         if wrong:
             raise serializers.ValidationError(wrong)
         return values
@@ -287,7 +294,7 @@ class RecordSerializer(serializers.ModelSerializer):
             return {}
         now = self.context["current"] if self.instance else self._newborn(data)
         same = lambda a, b: (a if a != "" else None) == (b if b != "" else None)  # noqa: E731
-        return {n: ["It is not written here; it follows from other records."] for n in given if not same(data[n], now.get(n))}
+        return {n: [READ_ONLY] for n in given if not same(data[n], now.get(n))}
 
     def _newborn(self, data: Mapping[str, Any]) -> dict[str, Any]:
         model = self.Meta.model
@@ -311,7 +318,7 @@ class RecordSerializer(serializers.ModelSerializer):
         return self._write(self.Meta.model(), values, force_insert=True)
 
     def update(self, instance: Record, values: dict[str, Any]) -> Record:
-        return self._write(instance, self._keep_hidden(instance, values))
+        return self._write(instance, self.keep_hidden(instance, values))
 
     def _write(self, instance: Record, values: dict[str, Any], **save) -> Record:
         links = {name: values.pop(name) for name in [f.source for f in self._writable_fields if isinstance(f, Keys)] if name in values}
@@ -320,13 +327,22 @@ class RecordSerializer(serializers.ModelSerializer):
         try:
             instance.full_clean()
         except ModelError as error:
-            raise serializers.ValidationError({self.outside(k): v for k, v in errors.sentences(error, self.Meta.model).items()}) from error
+            raise serializers.ValidationError(self._model_errors(instance, error)) from error
         instance.save(**save)
         for name, targets in links.items():
             getattr(instance, name).set(targets)
         return instance
 
-    def _keep_hidden(self, instance: Record, values: dict[str, Any]) -> dict[str, Any]:
+    def _model_errors(self, instance: Record, error: ModelError) -> dict[str, Any]:
+        """The model's errors by the field names of the API, with the readable record that has a value already, if any."""
+        user, found, taken = self.context["request"].user, errors.by_field(error, self.Meta.model), {}
+        for field, reasons in found.items():
+            if holder := next(filter(None, (errors.existing(instance, reason, field, user) for reason in reasons)), None):
+                taken[self.outside(field)] = holder.natural_key()[0]
+        detail = {self.outside(field): errors.error_details(reasons) for field, reasons in found.items()}
+        return detail | ({"_existing": taken} if taken else {})
+
+    def keep_hidden(self, instance: Record, values: dict[str, Any]) -> dict[str, Any]:
         """A write keeps the references that its caller may not read, and the words of a source that is one of them."""
         user = self.context["request"].user
         for field in self._writable_fields:
@@ -362,6 +378,24 @@ class RecordSerializer(serializers.ModelSerializer):
         return next((out for out, inner in getattr(cls.Meta, "names", {}).items() if inner == name), name)
 
 
+def flat_fields(detail: Mapping[str, Any]) -> dict[str, list[serializers.ErrorDetail]]:
+    """Errors by field; errors inside a field's rows or items become errors of the field, which say where they are."""
+    return {name: list(flat(errors)) for name, errors in detail.items()}
+
+
+def flat(errors: Any, place: str = "") -> Iterator[serializers.ErrorDetail]:
+    if isinstance(errors, Mapping):
+        for name, inner in errors.items():
+            step = f"item {int(name) + 1}: " if str(name).isdigit() else "" if name == "non_field_errors" else f"{name}: "
+            yield from flat(inner, place + step)
+        return
+    for number, error in enumerate(errors):
+        if isinstance(error, Mapping):
+            yield from flat(error, f"{place}item {number + 1}: ")
+        else:
+            yield serializers.ErrorDetail(f"{place}{error}", error.code)
+
+
 def empty(field: serializers.Field) -> Any:
     """What null and "" both mean for a field."""
     if isinstance(field, Keys | serializers.ListField):
@@ -376,12 +410,12 @@ class Body(serializers.Serializer):
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):
-            raise serializers.ValidationError({"non_field_errors": ["Give a JSON object."]})
-        wrong = {str(name)[:100]: ["There is no such field."] for name in data if name not in self.fields}
+            raise serializers.ValidationError({"non_field_errors": [NOT_AN_OBJECT]})
+        wrong = {str(name)[:100]: [UNKNOWN_FIELD] for name in data if name not in self.fields}
         try:
             values = super().to_internal_value({name: value for name, value in data.items() if value is not None and value != ""})
         except serializers.ValidationError as error:
-            raise serializers.ValidationError({**error.detail, **wrong}) from error
+            raise serializers.ValidationError({**flat_fields(error.detail), **wrong}) from error
         if wrong:
             raise serializers.ValidationError(wrong)
         return values

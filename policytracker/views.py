@@ -39,7 +39,9 @@ def today() -> date:
 
 
 class BadParameter(serializers.ValidationError):
-    """A query parameter that cannot be answered, with its sentence."""
+    """A query parameter that cannot be answered. Its body has no `_codes`: it is no field of a record."""
+
+    in_body = False
 
     def __init__(self, name: str, sentence: str):
         super().__init__({name: [sentence]})
@@ -313,7 +315,7 @@ class RecordViewSet(GenericViewSet):
         serializer = self.get_serializer(data=body)
         serializer.is_valid(raise_exception=True)
         if isinstance(body, dict) and body.get("version") not in (None, "", 1, "1"):
-            raise serializers.ValidationError({"version": ["A new record begins with version 1."]})
+            raise serializers.ValidationError({"version": ["A new record has version 1."]})
         publishing.check_changes(self.request.user, self.model(), serializer.validated_data)
         return serializer.save()
 
@@ -333,7 +335,7 @@ class RecordViewSet(GenericViewSet):
                     rule = errors.broken(error)
                     if rule is None:
                         raise
-                    refused[str(index)] = {self.outside(rule.field): [rule.sentence]}
+                    refused[str(index)] = {self.outside(rule.field): [serializers.ErrorDetail(rule.sentence, rule.rule)]}
             if refused:
                 raise serializers.ValidationError({"errors": refused})
         return HttpResponse(f"[{','.join(self.texts([r.pk for r in made], self.shape()))}]", status=201, content_type="application/json")
@@ -367,7 +369,8 @@ class RecordViewSet(GenericViewSet):
         if isinstance(body, dict):
             missing = [n for n, f in serializer.fields.items() if f.required and not f.read_only and n not in body and n != self.model.key]
             if missing:
-                raise serializers.ValidationError({name: ["This field is required."] for name in missing})
+                required = serializers.ErrorDetail(serializers.Field.default_error_messages["required"], "required")
+            raise serializers.ValidationError({name: [required] for name in missing})
 
     def destroy(self, request: Request, *args, **kwargs) -> HttpResponse:
         only(request, set())

@@ -1,7 +1,9 @@
 """What one agreement tells together with the recommendations about it: scorecard, coverage, timeline, dossier."""
 
 import json
+from typing import Any
 
+from django.db import transaction
 from django.http import HttpResponse, JsonResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 
@@ -12,12 +14,14 @@ from agreements.views import STANDING, AgreementViewSet
 from policytracker import paging, reading
 from policytracker.markdown import MEDIA_TYPE
 from policytracker.schema import ON, PAGE, envelope, in_forms, shape
+from policytracker.serializers import ADDRESSES
 from policytracker.views import BAD_CURSOR, BadParameter, enveloped, only, page_size, single, today
 from recommendations import overview
 from recommendations.coverage import MOST_COLUMNS, MOST_ROWS, coverage
 from recommendations.dossier import SECTIONS, Dossier
 from recommendations.dossier_text import DossierText
-from recommendations.serializers import RecommendationSerializer
+from recommendations.publication import publish
+from recommendations.serializers import PublishSerializer, RecommendationSerializer
 from recommendations.timeline import Timeline
 from recommendations.views import COUNT, TALLY, TEXT, numbers
 
@@ -95,12 +99,30 @@ FORMAT = OpenApiParameter("format", {"type": "string", "enum": ["md"]}, descript
 class AgreementReportViewSet(AgreementViewSet):
     """What only this app can tell of an agreement."""
 
+    asks = {"publish": PublishSerializer}
     answers = {
+        "publish": {"200": shape(published=several(type=WORDS, key=WORDS))},
         "scorecard": {"200": SCORECARD},
         "coverage": {"200": COVERAGE},
         "timeline": {"200": envelope(ENTRY)},
         "dossier": {"200": in_forms({"application/json": DOSSIER, "text/markdown": WORDS})},
     }
+
+    def publish(self, request, *args, **kwargs):
+        """Publish it with its drafts: components, recommendations of this agreement alone, and sources."""
+        only(request, set())
+        return self.once(self.publish_once)
+
+    def publish_once(self) -> HttpResponse:
+        chosen = dict(self.body(PublishSerializer).validated_data)
+        dry_run, _ = chosen.pop("dry_run"), chosen.pop("change_reason", None)
+        with transaction.atomic():
+            with self.acting():
+                agreement: Any = self.find(lock=True)
+                user: Any = self.request.user
+                published = publish(agreement, by=user, **chosen)
+            transaction.set_rollback(dry_run)
+        return JsonResponse({"published": [{"type": ADDRESSES[type(one)], "key": one.slug} for one in published]})
 
     @extend_schema(parameters=[ON])
     def scorecard(self, request, *args, **kwargs):

@@ -1,9 +1,7 @@
 """What the records of this app look like outside, and what is sent to file an update."""
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import F, OuterRef
@@ -13,7 +11,8 @@ from agreements.models import Party, Source
 from agreements.models.sources import Confidence, Stance
 from agreements.serializers import CITED, STATE
 from policytracker.reading import ON, Computed, JsonObject, Nested
-from policytracker.serializers import Body, Key, RecordSerializer
+from policytracker.serializers import Body, Code, Key, RecordSerializer
+from recommendations import responses
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation, Status, UpdateKind
 from recommendations.progress import EvidenceRow, Report
@@ -105,23 +104,13 @@ class EvidenceRowSerializer(Body):
     title = serializers.CharField(max_length=500, required=False)
     locator = serializers.CharField(max_length=300, required=False)
     quote = serializers.CharField(max_length=100_000, required=False, trim_whitespace=False)
-    stance = serializers.ChoiceField(Stance.choices, required=False)
-    confidence = serializers.ChoiceField(Confidence.choices, required=False)
+    stance = Code(Stance.choices, required=False)
+    confidence = Code(Confidence.choices, required=False)
 
     def validate(self, values):
         if ("source" in values) == ("url" in values):
-            raise serializers.ValidationError({"source": ["Name the source, or give its url and title, and not both."]})
+            raise serializers.ValidationError({"source": ["Enter either the source, or its url and title."]})
         return values
-
-
-def flat(told: Any, place: str = "") -> Iterator[str]:
-    """What is wrong with rows inside a body, as sentences about one field."""
-    if isinstance(told, dict):
-        for name, inner in told.items():
-            step = f"row {int(name) + 1}: " if str(name).isdigit() else "" if name == "non_field_errors" else f"{name}: "
-            yield from flat(inner, place + step)
-    else:
-        yield from (f"{place}{sentence}" for sentence in told)
 
 
 class Act(Body):
@@ -133,8 +122,8 @@ class Act(Body):
 class ReportSerializer(Act):
     """What is filed about a recommendation; without more an assessment of today."""
 
-    kind = serializers.ChoiceField(UpdateKind.choices, required=False)
-    status = serializers.ChoiceField(Status.choices, required=False)
+    kind = Code(UpdateKind.choices, required=False)
+    status = Code(Status.choices, required=False)
     progress_percent = serializers.IntegerField(min_value=0, max_value=100, required=False)
     reported_on = serializers.DateField(required=False, input_formats=["%Y-%m-%d"])
     # Blanks are for progress.py to judge, as nothing is.
@@ -145,14 +134,6 @@ class ReportSerializer(Act):
     corrects = Key(ProgressUpdate, required=False)
     closes = serializers.BooleanField(required=False)
     evidence = EvidenceRowSerializer(many=True, required=False, max_length=100)  # type: ignore[call-arg]
-
-    def to_internal_value(self, data):
-        try:
-            return super().to_internal_value(data)
-        except serializers.ValidationError as error:
-            if "evidence" in error.detail:
-                error.detail["evidence"] = list(flat(error.detail["evidence"]))
-            raise
 
     def report(self, otherwise: Report | None = None) -> Report:
         """The report that was sent; what it leaves out is as in `otherwise`."""
@@ -203,3 +184,24 @@ class ReasonSerializer(ActSerializer):
     """Why."""
 
     reason = serializers.CharField(max_length=100_000, required=False, allow_blank=True, default="")
+
+
+class ResponseSerializer(AddresseeSerializer):
+    """The response of an addressed party."""
+
+    example = {"response": "accepted", "responded_on": "2026-11-01", "response_text": "We will do it by 2027."}
+
+    class Meta(AddresseeSerializer.Meta):
+        fields = responses.FIELDS
+
+    def get_field_names(self, declared_fields, info):
+        return self.Meta.fields
+
+
+class PublishSerializer(Act):
+    """Which parts are published with an agreement."""
+
+    components = serializers.BooleanField(required=False, default=True)
+    recommendations = serializers.BooleanField(required=False, default=True)
+    sources = serializers.BooleanField(required=False, default=True)
+    dry_run = serializers.BooleanField(required=False, default=False, help_text="True lists what would be published, and writes nothing.")

@@ -15,7 +15,7 @@ from policytracker.schema import ON, PAGE, envelope, shape
 from policytracker.serializers import ADDRESSES
 from policytracker.views import BAD_CURSOR, BadParameter, RecordViewSet, enveloped, only, page_size, single, today
 from policytracker.visibility import Role
-from recommendations import filters, overview, progress, serializers
+from recommendations import filters, overview, progress, responses, serializers
 from recommendations.deadlines import Freshness
 from recommendations.models import Status
 
@@ -117,6 +117,23 @@ class RecommendationViewSet(ProgressDoor):
 class AddresseeViewSet(RecordViewSet):
     serializer_class = serializers.AddresseeSerializer
     questions = filters.ADDRESSEES
+    asks = {"respond": serializers.ResponseSerializer}
+
+    @action(detail=True, methods=["post"], judged_by_function=True)
+    def respond(self, request, *args, **kwargs):
+        """Record the response of the addressed party; what the body leaves out stays as it is."""
+        only(request, set())
+        return self.once(self.respond_once)
+
+    def respond_once(self) -> HttpResponse:
+        with self.acting():
+            addressee = self.find(lock=True)
+            self.still_current(addressee, self.request.data)
+            answer = serializers.ResponseSerializer(addressee, data=self.request.data, partial=True, context=self.get_serializer_context())
+            answer.is_valid(raise_exception=True)
+            values = answer.keep_hidden(addressee, answer.validated_data)
+            responses.respond(addressee, values, by=self.request.user, today=today())
+        return self.one(addressee)
 
 
 class MilestoneViewSet(RecordViewSet):

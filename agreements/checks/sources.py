@@ -23,6 +23,7 @@ from agreements.models import (
     Source,
     TreatyAction,
 )
+from agreements.models.parties import comparable
 from agreements.models.sources import Verdict
 from policytracker.checks import Look, Rule, Severity, each, outside
 from policytracker.visibility import Publication
@@ -195,15 +196,8 @@ Rule(
 ).check(Source, recorded_before, twins)
 
 
-def bare(name: str) -> str:
-    """A name without accents, capitals, signs, blanks and its article."""
-    letters = decomposed(name.casefold().replace("&", " and "))
-    words = re.findall(r"\w+", "".join(c for c in letters if not unicodedata.combining(c)))
-    return "".join(words[1:] if words[:1] == ["the"] and len(words) > 1 else words)
-
-
 def names_of(party: Party) -> set[str]:
-    return {bare(name) for name in [party.name, *party.aliases]} - {""}
+    return {comparable(name) for name in [party.name, *party.aliases]} - {""}
 
 
 def alike(rows: Any, look: Look) -> Iterator[tuple[Party, str]]:

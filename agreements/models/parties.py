@@ -1,5 +1,9 @@
 """Who can agree to something or be asked to do it, and by what words subjects are sorted."""
 
+import re
+import unicodedata
+from typing import Self
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
@@ -8,7 +12,7 @@ from django.db.models import F, Q
 
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records import Coded, Guard, Text, words_within
+from policytracker.records import Coded, Guard, RecordQuerySet, Text, words_within
 
 
 class PartyKind(Codes):
@@ -22,6 +26,22 @@ class PartyKind(Codes):
     COMPANY = "company", "Company"
     CIVIL_SOCIETY = "civil_society", "Civil society"
     GROUP_OF_PERSONS = "group_of_persons", "Group of persons"
+
+
+def comparable(name: str) -> str:
+    """A name without accents, capitals, punctuation, blanks and its article, so that spellings of one name are equal."""
+    letters = unicodedata.normalize("NFKD", name.casefold().replace("&", " and "))
+    words = re.findall(r"\w+", "".join(c for c in letters if not unicodedata.combining(c)))
+    return "".join(words[1:] if words[:1] == ["the"] and len(words) > 1 else words)
+
+
+class PartyQuerySet(RecordQuerySet):
+    def named(self, *names: str) -> Self:
+        """The parties with one of these codes, names or aliases, whatever the case and the diacritics."""
+        wanted = {comparable(name) for name in names} - {""}
+        stored = self.order_by().values_list("pk", "code", "name", "aliases")
+        found = [pk for pk, code, name, aliases in stored if wanted & {comparable(known) for known in (code, name, *aliases)}]
+        return self.filter(pk__in=found)
 
 
 class Party(Coded):
@@ -51,6 +71,8 @@ class Party(Coded):
     until = EdtfField(help_text="The first day on which it is no more.")
     until_first = FirstDay("until")
     aliases = ArrayField(models.CharField(max_length=200), default=list, blank=True, help_text="Other names, matched on import and search.")
+
+    objects = PartyQuerySet.as_manager()
 
     guards = (Guard.no_circle("party_is_not_its_own_parent", "A party cannot belong to itself.", "agreements_party", "parent"),)
 

@@ -6,6 +6,7 @@ import pytest
 
 from agreements.models import Agreement
 from policytracker.models import Change
+from tests.api.refusals import field_errors
 from tests.api.world import LISTS, NUMBERS, RESOURCES
 from tests.make import make_component, make_party, make_recommendation
 
@@ -25,23 +26,12 @@ def refused(world, as_analyst):
         before = Change.objects.count()
         method = method or ("post" if address.rstrip("/") in RESOURCES else "patch")
         response = getattr(as_analyst, method)(address, body)
-        assert response.status_code == 400, (response.status_code, response.content[:500])
-        found = response.json()
-        assert set(found) == set(fields), found
-        for name, sentences in found.items():
-            assert sentences_of(sentences), (name, sentences)
+        found = field_errors(response, *fields)
         assert len(response.content) < 5000
         assert Change.objects.count() == before
         return found
 
     return refuse
-
-
-def sentences_of(told):
-    """Every leaf is a text; of a list of values, the wrong ones may be told by their place."""
-    if isinstance(told, dict):
-        return all(map(sentences_of, told.values()))
-    return isinstance(told, list) and told and all(isinstance(sentence, str) and len(sentence) > 5 for sentence in told)
 
 
 TEXTS = {

@@ -109,7 +109,7 @@ def test_where_it_is_required_a_write_without_a_tag_is_428(third, as_analyst, se
 def test_a_version_of_a_new_record_is_the_first(as_analyst, db):
     assert as_analyst.post("sectors/", {"code": "a", "name": "A", "version": 1}).status_code == 201
     response = as_analyst.post("sectors/", {"code": "b", "name": "B", "version": 7})
-    assert response.status_code == 400 and list(response.json()) == ["version"]
+    assert response.status_code == 400 and list(response.json()["_codes"]) == ["version"]
 
 
 # ---- once
@@ -169,7 +169,7 @@ def test_a_key_has_1_to_255_visible_characters(as_analyst, db, key):
     response = as_analyst.post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY=key)
 
     assert response.status_code == 400 and not Sector.objects.exists()
-    assert list(response.json()) == ["Idempotency-Key"]
+    assert list(response.json()["_codes"]) == ["Idempotency-Key"]
 
 
 @pytest.mark.parametrize("key", ["x", "x" * 255, "!#$%&'()*+,-./:;<=>?@[]^_`{|}~\"\\"])
@@ -228,7 +228,7 @@ def test_of_two_who_take_one_key_one_is_told_that_it_is_taken(two):
         answers = at_once(*(partial(client.post, "agreements/", body) for client in two))
         assert codes(answers) == [201, 400], [a.content for a in answers]
         (refused,) = [answer for answer in answers if answer.status_code == 400]
-        assert list(refused.json()) == ["slug"] and "already" in refused.json()["slug"][0]
+        assert list(refused.json()["_codes"]) == ["slug"] and "already" in refused.json()["slug"][0]
 
 
 @pytest.mark.django_db(transaction=True)

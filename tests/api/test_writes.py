@@ -10,6 +10,7 @@ from agreements.models import Agreement, AgreementRelation, Component, Participa
 from policytracker.models import Change
 from recommendations.models import Milestone, Recommendation
 from recommendations.progress import Report, report
+from tests.api.refusals import field_errors, list_errors
 from tests.api.test_filters import other_than_full
 from tests.api.world import PUBLISHED, RESOURCES
 from tests.make import (
@@ -25,15 +26,6 @@ from tests.make import (
 
 each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
 REASON = {"HTTP_X_CHANGE_REASON": "the source says so"}
-
-
-def refused(response, *fields):
-    """The sentences of a 400, by field; exactly these fields."""
-    assert response.status_code == 400, (response.status_code, response.content)
-    found = response.json()
-    assert set(found) == set(fields), found
-    assert all(isinstance(sentence, str) and sentence for sentences in found.values() for sentence in sentences)
-    return found
 
 
 @pytest.fixture(autouse=True)
@@ -78,20 +70,20 @@ def test_put_asks_for_what_is_required(world, as_analyst, resource):
     if resource.address == "citations":
         missing = {"source"}
 
-    refused(as_analyst.put(resource.at(made), {}), *missing)
+    field_errors(as_analyst.put(resource.at(made), {}), *missing)
 
 
 @each_resource
 def test_post_asks_for_what_is_required(world, as_analyst, resource):
     if resource.address == "citations":
-        refused(as_analyst.post("citations/", {}), "source")
-        refused(as_analyst.post("citations/", {"source": "communique"}), "non_field_errors")
-        refused(as_analyst.post("citations/", {"source": "communique", "agreement": "aukus", "outcome": "safer"}), "non_field_errors")
+        field_errors(as_analyst.post("citations/", {}), "source")
+        field_errors(as_analyst.post("citations/", {"source": "communique"}), "non_field_errors")
+        field_errors(as_analyst.post("citations/", {"source": "communique", "agreement": "aukus", "outcome": "safer"}), "non_field_errors")
     else:
-        refused(as_analyst.post(f"{resource.address}/", {}), *resource.required)
+        field_errors(as_analyst.post(f"{resource.address}/", {}), *resource.required)
         for name in resource.required:
             for nothing in (None, "", "  "):
-                refused(as_analyst.post(f"{resource.address}/", resource.required | {name: nothing}), name)
+                field_errors(as_analyst.post(f"{resource.address}/", resource.required | {name: nothing}), name)
 
 
 @each_resource
@@ -126,19 +118,19 @@ def test_a_code_that_is_never_unknown_cannot_be_emptied(world, as_analyst, addre
     made = as_analyst.post(f"{address}/", resource.required).json()
 
     for nothing in (None, ""):
-        refused(as_analyst.patch(resource.at(made), {name: nothing}), name)
+        field_errors(as_analyst.patch(resource.at(made), {name: nothing}), name)
 
 
 @each_resource
 def test_an_unknown_field_is_refused_by_its_name_with_all_else_that_is_wrong(world, as_analyst, resource):
     body = resource.required | {"colour": "red", "id": 3}
 
-    refused(as_analyst.post(f"{resource.address}/", body), "colour", "id")
+    field_errors(as_analyst.post(f"{resource.address}/", body), "colour", "id")
     made = as_analyst.post(f"{resource.address}/", resource.required).json()
     for write in (as_analyst.put, as_analyst.patch):
-        refused(write(resource.at(made), body), "colour", "id")
+        field_errors(write(resource.at(made), body), "colour", "id")
     if resource.key == "slug":
-        refused(
+        field_errors(
             as_analyst.patch(resource.at(made), {"colour": 1, "visibility" if resource.published else "statement": []}),
             "colour",
             "visibility" if resource.published else "statement",
@@ -169,11 +161,11 @@ SYSTEM = {
 
 @pytest.mark.parametrize("name", SYSTEM)
 def test_what_only_progress_writes_is_refused_where_it_differs(world, as_analyst, name):
-    refused(as_analyst.post("recommendations/", {"slug": "new", "key_action": "x", name: SYSTEM[name]}), name)
-    refused(as_analyst.patch("recommendations/act/", {name: SYSTEM[name]}), name)
-    refused(as_analyst.put("recommendations/act/", {"key_action": "x", name: SYSTEM[name]}), name)
+    field_errors(as_analyst.post("recommendations/", {"slug": "new", "key_action": "x", name: SYSTEM[name]}), name)
+    field_errors(as_analyst.patch("recommendations/act/", {name: SYSTEM[name]}), name)
+    field_errors(as_analyst.put("recommendations/act/", {"key_action": "x", name: SYSTEM[name]}), name)
     for nonsense in ([], {}, ["x"], 3.5, True):
-        refused(as_analyst.patch("recommendations/act/", {name: nonsense}), name)
+        field_errors(as_analyst.patch("recommendations/act/", {name: nonsense}), name)
     assert not Recommendation.objects.filter(slug="new").exists()
 
 
@@ -187,7 +179,7 @@ def test_what_a_new_record_would_get_may_be_said(as_analyst, db):
 
 
 def test_the_hash_of_a_file_is_not_written_by_hand(world, as_analyst):
-    refused(as_analyst.patch("sources/gazette/", {"sha256": "ab" * 32}), "sha256")
+    field_errors(as_analyst.patch("sources/gazette/", {"sha256": "ab" * 32}), "sha256")
     assert as_analyst.patch("sources/gazette/", {"sha256": ""}).status_code == 200
 
 
@@ -200,8 +192,8 @@ def test_a_key_never_changes(world, as_analyst, resource):
     made = as_analyst.post(f"{resource.address}/", resource.required).json()
     other = "99999999-9999-4999-8999-999999999999" if resource.key == "uid" else "changed"
 
-    refused(as_analyst.patch(resource.at(made), {resource.key: other}), resource.key)
-    refused(as_analyst.put(resource.at(made), resource.required | {resource.key: other}), resource.key)
+    field_errors(as_analyst.patch(resource.at(made), {resource.key: other}), resource.key)
+    field_errors(as_analyst.put(resource.at(made), resource.required | {resource.key: other}), resource.key)
     assert as_analyst.get(resource.at(made)).json() == made
 
 
@@ -212,9 +204,9 @@ def test_a_uid_may_be_given_and_is_otherwise_made(world, as_analyst, address):
     made = as_analyst.post(f"{address}/", resource.required | {"uid": uid.upper()})
 
     assert made.status_code == 201 and made.json()["uid"] == uid
-    refused(as_analyst.post(f"{address}/", other_than_full(address) | {"uid": uid}), "uid")
+    field_errors(as_analyst.post(f"{address}/", other_than_full(address) | {"uid": uid}), "uid")
     for nonsense in ("1", 5, ["x"], {}):
-        refused(as_analyst.post(f"{address}/", other_than_full(address) | {"uid": nonsense}), "uid")
+        field_errors(as_analyst.post(f"{address}/", other_than_full(address) | {"uid": nonsense}), "uid")
     for nothing in (None, ""):
         other = as_analyst.post(f"{address}/", other_than_full(address) | {"uid": nothing}).json()
         assert as_analyst.delete(resource.at(other)).status_code == 204
@@ -227,7 +219,7 @@ def test_a_taken_key_says_that_it_is_taken_even_by_what_is_hidden(world, as_anal
     hidden = {"visibility": "restricted"} if resource.published else {}
     as_administrator.post(f"{resource.address}/", resource.required | hidden)
 
-    sentences = refused(as_analyst.post(f"{resource.address}/", resource.required), resource.key)
+    sentences = field_errors(as_analyst.post(f"{resource.address}/", resource.required), resource.key)
 
     assert "already" in sentences[resource.key][0]
 
@@ -249,8 +241,8 @@ def test_the_answer_of_a_write_shows_what_was_asked_for(world, as_analyst):
     assert made.json() == {"slug": "a", "sectors": [{"code": "water", "name": "Water", "url": "https://testserver/api/v1/sectors/water/"}]}
     assert made["Location"] == "https://testserver/api/v1/agreements/a/"
     assert patched.json() == {"version": 2} and patched["ETag"] == '"2"'
-    refused(as_analyst.post("agreements/?fields=colour", {"slug": "b", "title": "B"}), "fields")
-    refused(as_analyst.patch("agreements/a/?expand=colour", {"title": "C"}), "expand")
+    field_errors(as_analyst.post("agreements/?fields=colour", {"slug": "b", "title": "B"}), "fields")
+    field_errors(as_analyst.patch("agreements/a/?expand=colour", {"title": "C"}), "expand")
     assert not Agreement.objects.filter(slug="b").exists() and Agreement.objects.get(slug="a").title == "B"
 
 
@@ -308,8 +300,8 @@ def test_a_source_with_a_file_may_be_put_back_and_loses_it_only_by_saying_so(wor
 
     assert as_analyst.put("sources/gazette/", with_file).json() == with_file
     assert as_analyst.put("sources/gazette/", {"kind": "news"}).json()["file"] == with_file["file"]
-    refused(as_analyst.patch("sources/gazette/", {"file": "https://testserver/api/v1/sources/communique/file/"}), "file")
-    refused(as_analyst.patch("sources/gazette/", {"file": ["x"]}), "file")
+    field_errors(as_analyst.patch("sources/gazette/", {"file": "https://testserver/api/v1/sources/communique/file/"}), "file")
+    field_errors(as_analyst.patch("sources/gazette/", {"file": ["x"]}), "file")
     without = as_analyst.patch("sources/gazette/", {"file": None}).json()
     assert (without["file"], without["sha256"]) == (None, "")
 
@@ -318,7 +310,7 @@ def test_a_file_of_another_kind_or_size_is_refused(world, as_analyst, monkeypatc
     monkeypatch.setattr(sources, "MAX_FILE_SIZE", 1024 * 1024)
     for name, content in (("run.exe", b"MZ"), ("noname", b"x"), ("empty.pdf", b""), ("big.pdf", b"x" * (1024 * 1024 + 1))):
         response = as_analyst.patch("sources/gazette/", {"file": SimpleUploadedFile(name, content)}, format="multipart")
-        refused(response, "file")
+        field_errors(response, "file")
     assert Source.objects.get(slug="gazette").version == 1
 
 
@@ -347,7 +339,7 @@ def test_a_list_is_written_whole_or_not_at_all(world, as_analyst):
         {"code": "t0", "name": "T", "colour": 1},
         {"code": "t4", "name": "T"},
     ]
-    errors = refused_list(as_analyst.post("sectors/", bad))
+    errors = list_errors(as_analyst.post("sectors/", bad))
     assert {index: set(fields) for index, fields in errors.items()} == {
         "1": {"name"},
         "2": {"code"},
@@ -355,12 +347,6 @@ def test_a_list_is_written_whole_or_not_at_all(world, as_analyst):
         "4": {"colour"},
     }
     assert as_analyst.keys("sectors/", code__contains="t") == ["water"]
-
-
-def refused_list(response):
-    assert response.status_code == 400, response.content
-    assert list(response.json()) == ["errors"]
-    return response.json()["errors"]
 
 
 def test_what_rows_of_a_list_break_together_is_told_by_index(world, as_analyst):
@@ -371,7 +357,7 @@ def test_what_rows_of_a_list_break_together_is_told_by_index(world, as_analyst):
         {"slug": "c1", "agreement": "aukus", "title": "again"},
     ]
 
-    errors = refused_list(as_analyst.post("components/", bodies))
+    errors = list_errors(as_analyst.post("components/", bodies))
 
     assert {index: set(fields) for index, fields in errors.items()} == {"1": {"parent"}, "3": {"slug"}}
     assert not Component.objects.filter(slug__startswith="c").exists()
@@ -380,14 +366,14 @@ def test_what_rows_of_a_list_break_together_is_told_by_index(world, as_analyst):
 def test_a_list_has_at_most_500_records(world, as_analyst):
     bodies = [{"code": f"s{number}", "name": "S"} for number in range(501)]
 
-    refused(as_analyst.post("sectors/", bodies), "non_field_errors")
+    field_errors(as_analyst.post("sectors/", bodies), "non_field_errors")
     assert as_analyst.post("sectors/", bodies[:500]).status_code == 201
     assert as_analyst.post("sectors/", []).json() == []
 
 
 def test_a_list_is_made_only(world, as_analyst):
     for write in (as_analyst.put, as_analyst.patch):
-        refused(write("sectors/water/", [{"name": "x"}]), "non_field_errors")
+        field_errors(write("sectors/water/", [{"name": "x"}]), "non_field_errors")
 
 
 def test_one_row_that_is_closed_closes_the_list(world, as_analyst, as_reviewer):
@@ -426,13 +412,13 @@ def test_a_reason_is_kept_from_the_header_or_the_body(world, as_analyst):
 def test_a_reason_is_a_text_of_a_bearable_length(world, as_analyst, reason):
     body = json.dumps({"title": "New", "change_reason": reason})
 
-    refused(as_analyst.generic("PATCH", "agreements/aukus/", body, content_type="application/json"), "change_reason")
-    refused(as_analyst.generic("POST", "agreements/", body.replace("New", "x"), content_type="application/json"), "change_reason")
+    field_errors(as_analyst.generic("PATCH", "agreements/aukus/", body, content_type="application/json"), "change_reason")
+    field_errors(as_analyst.generic("POST", "agreements/", body.replace("New", "x"), content_type="application/json"), "change_reason")
     assert Agreement.objects.get(slug="aukus").title == "AUKUS"
 
 
 def test_a_reason_in_the_header_may_be_broken_only_so_far(world, as_analyst):
-    refused(as_analyst.patch("agreements/aukus/", {"title": "New"}, HTTP_X_CHANGE_REASON="a%00b"), "change_reason")
+    field_errors(as_analyst.patch("agreements/aukus/", {"title": "New"}, HTTP_X_CHANGE_REASON="a%00b"), "change_reason")
     for odd in ("%ff%fe", "100% of it", "%", "%zz", "\xe9"):
         assert as_analyst.patch("agreements/aukus/", {"title": f"New {odd}"}, HTTP_X_CHANGE_REASON=odd).status_code == 200
 

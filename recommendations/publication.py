@@ -1,0 +1,69 @@
+"""Publishing an agreement together with its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from django.db.models import QuerySet
+
+from agreements.filters import TARGETS, by_any
+from agreements.models import (
+    Agreement,
+    Citation,
+    Commitment,
+    Component,
+    EntryIntoForceCondition,
+    Measurement,
+    Source,
+    TreatyAction,
+)
+from policytracker.errors import Declined
+from policytracker.models import User
+from policytracker.records import Published
+from policytracker.visibility import Publication
+from recommendations.models import Recommendation
+
+
+def publish(agreement: Agreement, *, by: User, components: bool, recommendations: bool, sources: bool) -> list[Published]:
+    """Publish an agreement with its drafts, as far as the user may read them, and return the records that were published.
+
+    Its parts are its components, the recommendations that reference no other agreement, and the sources that these records, or
+    the agreement's treaty actions, conditions, commitments, measurements and citations, reference. Archived records stay as
+    they are. Raises Declined (closed_record) for an archived agreement.
+    """
+    if agreement.publication == Publication.ARCHIVED:
+        raise Declined("closed_record", "This agreement is archived. Restore it before publishing.")
+    drafts: list[QuerySet] = []
+    if components:
+        drafts.append(Component.objects.visible_to(by).filter(agreement=agreement))
+    own = Recommendation.objects.visible_to(by).filter(pk__in=_only_of(agreement)) if recommendations else Recommendation.objects.none()
+    drafts.append(own)
+    if sources:
+        drafts.append(Source.objects.visible_to(by).filter(pk__in=set(_referenced(agreement, own))))
+    parts = chain.from_iterable(rows.filter(publication=Publication.DRAFT).order_by("slug") for rows in drafts)
+    published = [record for record in (agreement, *parts) if record.publication != Publication.PUBLISHED]
+    for record in published:
+        record.publication = Publication.PUBLISHED
+        record.save(update_fields=["publication"])
+    return published
+
+
+def _only_of(agreement: Agreement) -> QuerySet:
+    """The ids of the recommendations that reference this agreement and no other."""
+    links = Recommendation.agreements.through.objects
+    others = links.exclude(agreement=agreement).values("recommendation")
+    return links.filter(agreement=agreement).exclude(recommendation__in=others).values("recommendation")
+
+
+def _referenced(agreement: Agreement, recommendations: QuerySet) -> Iterator[int]:
+    """The ids of the sources that the agreement's records reference."""
+    rows: list[Any] = [model.objects.filter(agreement=agreement) for model in (TreatyAction, EntryIntoForceCondition, Commitment)]
+    rows += [
+        Measurement.objects.filter(indicator__outcome__agreement=agreement),
+        Citation.objects.filter(by_any(Citation, TARGETS, agreement)),
+        recommendations,
+    ]
+    for part in rows:
+        yield from part.filter(source__isnull=False).values_list("source", flat=True)

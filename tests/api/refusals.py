@@ -1,0 +1,29 @@
+"""What a test asks of a refused request."""
+
+
+def field_errors(response, *fields):
+    """The messages of a 400 by field; exactly these fields. Every message has a code beside it."""
+    assert response.status_code == 400, (response.status_code, response.content[:500])
+    return messages(response.json(), *fields)
+
+
+def messages(body, *fields):
+    found = {name: value for name, value in body.items() if name not in ("_codes", "_existing")}
+    assert set(found) == set(fields), body
+    assert all(isinstance(message, str) and message for value in found.values() for message in value), body
+    assert {name: len(value) for name, value in found.items()} == {name: len(codes) for name, codes in body["_codes"].items()}, body
+    assert body.get("_existing", {}).keys() <= found.keys(), body
+    return found
+
+
+def list_errors(response):
+    """The messages of the failing entries of a list, by index and field."""
+    assert response.status_code == 400, (response.status_code, response.content[:500])
+    assert list(response.json()) == ["errors"]
+    return {index: messages(body, *(name for name in body if name[0] != "_")) for index, body in response.json()["errors"].items()}
+
+
+def codes(response):
+    """The codes of a 400, by field."""
+    assert response.status_code == 400, (response.status_code, response.content[:500])
+    return response.json()["_codes"]
