@@ -61,12 +61,12 @@ def test_a_refused_update_says_all_that_is_unmet_and_keeps_what_was_typed(analys
     impossible = client.post(change(recommendation), filed(page, status="planned", narrative="typed with care"))
     incomplete = client.post(change(recommendation), filed(page, status="implemented", reported_on=tomorrow, narrative=" "))
 
-    assert impossible.context["report"].errors["status"] == ["In progress cannot become Planned."]
+    assert impossible.context["report"].errors["status"] == ["The status cannot change from In progress to Planned."]
     assert b"typed with care" in impossible.content
     assert incomplete.context["report"].errors == {
-        "__all__": ["Implemented needs a source that bears it out."],
-        "reported_on": ["It cannot have been true on a day to come."],
-        "narrative": ["Say in a sentence what was found."],
+        "__all__": ["Implemented requires evidence. Add a source."],
+        "reported_on": ["The report date cannot be in the future."],
+        "narrative": ["Enter a summary."],
     }
     assert recommendation.updates.count() == 1
 
@@ -141,9 +141,9 @@ def test_each_status_says_whether_it_may_come_next_and_why_not(analyst, signed_i
 
     page = signed_in(analyst).get(change(recommendation)).content.decode()
 
-    assert "In progress cannot become Planned." in page
-    assert "Name the recommendation that replaces it first." in page
-    assert "Implemented needs a source that bears it out." in page
+    assert "The status cannot change from In progress to Planned." in page
+    assert "Set “Superseded by” in the record first." in page
+    assert "Implemented requires evidence. Add a source." in page
 
 
 def test_a_second_person_decides_where_it_is_asked_for(analyst, reviewer, signed_in):
@@ -157,8 +157,8 @@ def test_a_second_person_decides_where_it_is_asked_for(analyst, reviewer, signed
         change(recommendation), {"_move": "return", "update": update.pk, "note": "Who says so?"}, follow=True
     )
 
-    assert "Somebody other than its author must approve it." in told(own)
-    assert "Tell its author why it is returned." in told(unexplained)
+    assert "A second person must approve this update." in told(own)
+    assert "Enter a note for the author." in told(unexplained)
     assert "returned" in told(returned)
     update.refresh_from_db()
     assert (update.review, update.review_note) == ("returned", "Who says so?")
@@ -243,7 +243,7 @@ def test_an_archived_recommendation_takes_no_update(analyst, signed_in):
 
     refused = client.post(change(recommendation), filed(client.get(change(recommendation)), status="planned", narrative="x"))
 
-    assert "It is in the archive; take it back from there first." in refused.context["report"].errors["__all__"]
+    assert "This recommendation is archived. Restore it first." in refused.context["report"].errors["__all__"]
 
 
 def test_several_updates_are_approved_from_the_list_and_each_refusal_is_told(analyst, reviewer, signed_in):
@@ -257,7 +257,7 @@ def test_several_updates_are_approved_from_the_list_and_each_refusal_is_told(ana
     )
 
     assert [ProgressUpdate.objects.get(pk=update.pk).review for update in updates] == ["approved", "submitted"]
-    assert "Somebody other than its author must approve it." in told(answer)
+    assert "A second person must approve this update." in told(answer)
 
 
 @pytest.mark.parametrize("role", ["reader", "party officer"])
