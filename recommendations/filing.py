@@ -81,7 +81,12 @@ class ReportForm(forms.Form):
     )
     closes = forms.BooleanField(required=False, label="Close without full implementation")
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
-    revises = forms.ModelChoiceField(ProgressUpdate.objects.none(), required=False, widget=forms.HiddenInput)
+    revises = forms.ModelChoiceField(
+        ProgressUpdate.objects.none(),
+        required=False,
+        widget=forms.HiddenInput,
+        error_messages={"invalid_choice": "The update that you edit no longer exists."},
+    )
 
     def __init__(self, data: Any, recommendation: Recommendation, user: User, today: date, revises: ProgressUpdate | None = None):
         first = {"version": recommendation.version, "reported_on": today, "status": recommendation.status}

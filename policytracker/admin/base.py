@@ -346,7 +346,7 @@ class BaseInline(Page, TabularInline):
     def get_readonly_fields(self, request, obj=None):
         return [*super().get_readonly_fields(request, obj), "its_page"]
 
-    @display(description="its page")
+    @display(description="page")
     def its_page(self, record):
         if record.pk is None:
             return ""
@@ -356,6 +356,7 @@ class BaseInline(Page, TabularInline):
     def get_formset(self, request, obj=None, **kwargs):
         serializer = self.admin_site.get_model_admin(self.model).serializer
         self.form = prepared(type(self).form, request, serializer)
+        self.may_add_elsewhere = self.admin_site.get_model_admin(self.model).has_add_permission(request)
         rows = super().get_formset(request, obj, **kwargs)
         return type(rows.__name__, (RowsWithRefusals, rows), {"request": request})
 

@@ -27,9 +27,8 @@ def errors_of_form(form: forms.BaseForm, *, tab: str = GENERAL, row: str = "") -
     """The errors of one form. `row` names the row of a formset that the form stands for."""
     for name, messages in form.errors.items():
         field, label = "", row
-        if name != NON_FIELD_ERRORS:
-            bound = form[name]
-            field = "" if bound.is_hidden else bound.id_for_label or bound.auto_id
+        if name != NON_FIELD_ERRORS and not (bound := form[name]).is_hidden:
+            field = bound.id_for_label or bound.auto_id
             label = f"{row}, {bound.label}" if row else bound.label
         yield from (FieldError(field, label, message, tab) for message in messages)
 

@@ -21,7 +21,8 @@ def test_a_rejected_form_has_a_summary_with_a_link_to_each_field_and_its_tab(ana
         ("id_addressees-0-responded_on", "addressees"),
     ]
     page = answer.content.decode()
-    assert all(f'href="#{error.field}"' in page for error in summary)
+    assert all(page.count(f'href="#{error.field}"') == 1 for error in summary)
+    assert page.count("data-message") == 1
     assert all(typed_text in page for typed_text in ("22/10/2031", "soon", "kept text"))
 
 
@@ -81,3 +82,12 @@ def test_who_may_not_edit_sees_the_details_without_a_save_button(role, everybody
     page = signed_in(everybody[role]).get(edit(recommendation)).content.decode()
 
     assert ("What it says." in page, 'name="_save"' in page) == (True, False)
+
+
+@pytest.mark.parametrize(("role", "offered"), [("reader", False), ("party officer", False), ("analyst", True)])
+def test_a_link_to_add_a_component_is_offered_to_those_who_may_add_one(role, offered, everybody, signed_in):
+    agreement = make_agreement()
+
+    page = signed_in(everybody[role]).get(change(agreement)).content.decode()
+
+    assert ("/agreements/component/add/" in page) == offered
