@@ -17,7 +17,7 @@ from django.core.exceptions import (
     RequestDataTooBig,
     ValidationError,
 )
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.models import BaseConstraint, F, Model, Q, UniqueConstraint
 from django.db.models.deletion import ProtectedError
 from django.db.models.lookups import PostgresOperatorLookup

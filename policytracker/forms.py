@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from copy import copy
 from typing import Any
 
 from django import forms
@@ -12,6 +14,7 @@ from django.http import HttpRequest
 from django.utils.text import capfirst
 
 from policytracker import errors, publishing
+from policytracker.edtf import first_day, is_exact
 from policytracker.history import History
 from policytracker.records import MAX_REASON, Record
 from policytracker.visibility import Reader
@@ -25,7 +28,7 @@ def stale(record: Record, seen: int, serializer: type, user: Any) -> str:
     since = told.shown().filter(op="update", before__version__gte=seen).order_by("id")
     lines = "; ".join(entry["line"] for entry in told.entries(list(since[:TOLD])))
     came_between = f" {lines}." if lines else ""
-    return f"It has changed since you opened it.{came_between} What you typed is still here; look it over and send it again."
+    return f"This record has changed since you opened it.{came_between} Your text is kept. Check it and save again."
 
 
 class Prose(forms.CharField):
@@ -47,6 +50,57 @@ class Lines(SimpleArrayField):
     def to_python(self, value):
         if isinstance(value, str):
             value = "\n".join(filter(None, (line.strip() for line in value.splitlines())))
+        return super().to_python(value)
+
+
+MONTH_NAMES = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
+MONTHS = {name[:length]: f"{number:02}" for number, name in enumerate(MONTH_NAMES, 1) for length in (3, 4, len(name))}
+WITH_MONTH_NAME = [  # 22 October 2022 · October 22, 2022 · Oct 2022
+    re.compile(r"(?P<day>\d{1,2})(?:st|nd|rd|th)? (?P<month>[a-z]+) (?P<year>\d{4})"),
+    re.compile(r"(?P<month>[a-z]+) (?P<day>\d{1,2})(?:st|nd|rd|th)? (?P<year>\d{4})"),
+    re.compile(r"(?P<month>[a-z]+) (?P<year>\d{4})"),
+]
+WITH_DOTS = re.compile(r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})")  # 22.10.2022, always with the day first
+AMBIGUOUS = "Day and month are ambiguous in %(date)s. Enter the date as 2022-10-22 or 22 Oct 2022."
+NO_DATE = "Enter a date as 2022-10-22, 22 Oct 2022, October 2022 or 2022. Add ~ for an approximate date."
+
+
+class PartialDate(forms.CharField):
+    """A partial date (EDTF), which may also be typed in a common form such as `22 Oct 2022`, `October 2022` or `22.10.2022`."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs | {"max_length": None})  # a limit would let the browser cut a date off while it is typed
+
+    def to_python(self, value):
+        return self.edtf(super().to_python(value))
+
+    def edtf(self, text: str) -> str:
+        """The date in EDTF. Raises ValidationError."""
+        about = "~" if text.endswith("~") else ""
+        date = " ".join(text.removesuffix("~").replace(",", " ").lower().split())
+        if re.search(r"\d/\d", date):
+            raise ValidationError(AMBIGUOUS, code="ambiguous_date", params={"date": text[:40]})
+        if match := WITH_DOTS.fullmatch(date):
+            date = f"{match['year']}-{match['month']:0>2}-{match['day']:0>2}"
+        elif match := next(filter(None, (form.fullmatch(date) for form in WITH_MONTH_NAME)), None):
+            parts = match.groupdict()
+            month = MONTHS.get(parts["month"])
+            date = f"{parts['year']}-{month}" + (f"-{parts['day']:0>2}" if "day" in parts else "")
+        try:
+            first_day(date + about)
+        except ValueError as error:
+            raise ValidationError(NO_DATE, code="invalid_date") from error
+        return date + about
+
+
+class Day(forms.DateField):
+    """A date that is known to the day, in the forms of a partial date."""
+
+    def to_python(self, value):
+        if isinstance(value, str) and value:
+            value = PartialDate().clean(value)
+            if not is_exact(value):
+                raise ValidationError("Enter the full date, with its day.", code="invalid")
         return super().to_python(value)
 
 
@@ -126,12 +180,16 @@ class RecordForm(VersionedForm):
     """The form of a record's own page, where the person may say why."""
 
     change_reason = forms.CharField(
-        label="Reason for the change",
+        label="Reason for change",
         required=False,
         max_length=MAX_REASON,
         help_text="Kept in the history. Required when a due date changes, when a record is archived or restored, when a published "
         "record goes back to draft or is shown to fewer people, and when a high or critical priority is lowered.",
     )
+
+    def __init__(self, *args, instance: Record | None = None, **kwargs):
+        # A form writes what was typed into its instance before it is valid. The page keeps the stored record.
+        super().__init__(*args, instance=copy(instance), **kwargs)
 
     def clean(self) -> dict[str, Any]:
         values = super().clean()

@@ -145,7 +145,7 @@ def field_schema(shown: serializers.Field, model: type[models.Model], direction:
     if isinstance(shown, serializers.FileField):
         return {"type": ["string", "null"], "format": "uri"} if direction == "response" else {"type": "string", "format": "binary"}
     field = model._meta.get_field(shown.source)
-    schema = dict(kind(field, shown.source).schema)
+    schema = _decimal(field) if isinstance(field, models.DecimalField) else dict(kind(field, shown.source).schema)
     if field.get_internal_type() == "DateTimeField":
         schema["format"] = "date-time"
     if isinstance(field, models.CharField | models.TextField) and field.max_length and "enum" not in schema:
@@ -155,6 +155,12 @@ def field_schema(shown: serializers.Field, model: type[models.Model], direction:
     schema["description"] = _about(shown)
     unknown = field.null or unknown_when_blank(field)
     return nullable(schema) if unknown or (direction == "request" and not shown.required) else schema
+
+
+def _decimal(field: models.DecimalField) -> dict[str, Any]:
+    """A decimal is a string in JSON, so that no digit is lost."""
+    pattern = f"^-?[0-9]{{1,{field.max_digits - field.decimal_places}}}([.][0-9]{{1,{field.decimal_places}}})?$"
+    return {"type": "string", "format": "decimal", "pattern": pattern}
 
 
 def _about(shown: serializers.Field) -> str:

@@ -67,7 +67,7 @@ WSGI_APPLICATION = "policytracker.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "policytracker" / "templates"],
+        # Only the folders of the apps: policytracker is the first app, so its templates come before the theme's.
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

@@ -1,8 +1,11 @@
-"""The pages on which recommendations are followed, and updates filed and reviewed."""
+"""The pages of recommendations, and of their updates, addressees, milestones and dependencies."""
+
+from dataclasses import dataclass
 
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import Prefetch
-from django.http import HttpResponseRedirect
+from django.http import HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -11,11 +14,12 @@ from agreements.admin import CITED, DEADLINE_COLOURS, PublishedColumns
 from agreements.deadlines import DeadlineState
 from policytracker import errors
 from policytracker.admin import BaseInline, RecordAdmin, ask, chip, display, pick, themed
+from policytracker.admin.error_summary import errors_of_form
 from policytracker.models import User
 from policytracker.records import acting
 from policytracker.rows import references, visible
 from policytracker.views import today
-from recommendations import filing, filters, progress, serializers
+from recommendations import filing, filters, progress, reviews, serializers
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import (
     Addressee,
@@ -31,6 +35,7 @@ from recommendations.models import (
 )
 from recommendations.slips import slipped
 
+EDIT = "edit"
 SHOWN = 50  # updates on the page of a recommendation
 TOGETHER = 500  # recommendations to which the same is done at once
 AGREEMENT = pick("agreement", Recommendation._meta.get_field("agreements"))
@@ -59,7 +64,7 @@ class DependencyInline(BaseInline):
     model = Dependency
     fk_name = "recommendation"
     fields = ["needs"]
-    verbose_name_plural = "needs"
+    verbose_name_plural = "dependencies"
 
 
 @admin.register(Recommendation)
@@ -88,11 +93,11 @@ class RecommendationAdmin(PublishedColumns, RecordAdmin):
     ]
     fieldsets = [
         (None, {"fields": ["slug", "key_action", "details", "expected_outcome"]}),
-        ("Whose turn, by when", {"fields": [("owner", "priority"), ("due_on", "original_due_on", "update_every")]}),
-        ("What it belongs to", {"fields": ["agreements", "components", "sectors", "focus_area", ("parent", "superseded_by")]}),
-        ("Who made it", {"fields": [("made_by", "made_by_text", "made_on"), ("source_scheme", "source_code")]}),
+        ("Assignment", {"fields": [("owner", "priority"), ("due_on", "original_due_on", "update_every")]}),
+        ("Links", {"fields": ["agreements", "components", "sectors", "focus_area", ("parent", "superseded_by")]}),
+        ("Origin", {"fields": [("made_by", "made_by_text", "made_on"), ("source_scheme", "source_code")]}),
         CITED,
-        ("Who reads it", {"fields": [("visibility", "publication")]}),
+        ("Access", {"fields": [("visibility", "publication")]}),
     ]
     readonly_fields = ["original_due_on"]
     prepopulated_fields = {"slug": ["key_action"]}
@@ -115,16 +120,17 @@ class RecommendationAdmin(PublishedColumns, RecordAdmin):
     def get_queryset(self, request):
         return super().get_queryset(request).annotate(deadline_state=deadline(today()), freshness=freshness(today()))
 
-    @admin.action(description="Assign, set a due day, file a note", permissions=["change"])
+    @admin.action(description="Bulk edit", permissions=["change"])
     def together(self, request, queryset):
-        """Do the same to several; each refusal is told, and keeps nothing from the others."""
+        """Change several recommendations. Each rejection is reported, and does not stop the others."""
         form = filing.TogetherForm(request.POST if "_together" in request.POST else None, request.user, today())
         chosen = list(queryset[:TOGETHER])
         if not form.is_valid():
             context = self.admin_site.each_context(request) | {
-                "title": "Several at once",
+                "title": "Bulk edit",
                 "opts": self.opts,
                 "form": themed(form),
+                "error_summary": list(errors_of_form(form)),
                 "chosen": chosen,
             }
             return TemplateResponse(request, "admin/recommendations/recommendation/together.html", context)
@@ -132,73 +138,93 @@ class RecommendationAdmin(PublishedColumns, RecordAdmin):
         for recommendation, sentences in refused.items():
             self.message_user(request, f"{recommendation}: {' '.join(sentences)}", messages.ERROR)
         if done := len(chosen) - len(refused):
-            self.message_user(request, f"Done: {done} of {len(chosen)}.", messages.SUCCESS)
+            self.message_user(request, f"{done} of {len(chosen)} recommendations changed.", messages.SUCCESS)
         return None
 
-    # ---- how far it has come
+    # ---- two tabs, each a page of its own: Progress with the updates, Edit with the form of the record
+
+    def on_progress(self, request, object_id):
+        """Whether the page shows progress. A form that was sent, and refused, is shown where it was typed."""
+        return bool(object_id) and request.method != "POST" and request.GET.get("tab") != EDIT
+
+    def get_inline_instances(self, request, obj=None):
+        return [] if self.on_progress(request, obj) else super().get_inline_instances(request, obj)
+
+    def response_change(self, request, obj):
+        response = super().response_change(request, obj)
+        return HttpResponseRedirect(f"{request.path}?tab={EDIT}") if "_continue" in request.POST else response
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
         if request.method == "POST" and object_id and {"_report", "_move"} & set(request.POST):
             answer = self.file(request, object_id) if "_report" in request.POST else self.move(request, object_id)
             if answer:
                 return answer
-            request.method = "GET"  # what was typed about progress is refused; the record itself is only shown
+            request.method = "GET"  # the update is refused; the record itself is only shown
+            request.GET = QueryDict()
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def may_file(self, request):
         return request.user.has_perm("recommendations.add_progressupdate")
 
     def file(self, request, object_id):
-        """File an update. Without an answer it was refused, and the form says why."""
+        """Submit an update or save it as a draft. Returns None if it is refused; the form then has the errors."""
         recommendation = self.get_object(request, object_id)
         if recommendation is None or not self.may_file(request):
             return None
         request.report = filing.ReportForm(request.POST, recommendation, request.user, today())
-        update = request.report.file()
+        update = request.report.file(submit=request.POST["_report"] != "draft")
         if update is None:
             return None
-        self.message_user(request, f"Filed: {update}. It is {update.get_review_display().lower()}.", messages.SUCCESS)
-        return HttpResponseRedirect(f"{request.path}#updates")
+        self.message_user(request, filing.submitted(update), messages.SUCCESS, extra_tags="report")
+        return HttpResponseRedirect(f"{request.path}#report")
 
     def move(self, request, object_id):
-        """Submit, approve, return, void or throw away one of its updates."""
+        """Submit, approve, return, void or discard one of its updates. Returns None if that is refused."""
         recommendation = self.get_object(request, object_id)
         if recommendation is None:
             return None
         form = filing.MoveForm(request.POST, recommendation, request.user)
-        try:
-            if not form.is_valid():
-                raise ProgressUpdate.DoesNotExist
-            self.message_user(request, form.act(today()), messages.SUCCESS)
-        except ProgressUpdate.DoesNotExist:
-            self.message_user(request, "There is no such update any more; nothing was done.", messages.ERROR)
+        if not form.is_valid():
+            self.message_user(request, "This update no longer exists. Nothing was changed.", messages.ERROR)
             return None
+        update, name = form.cleaned_data["update"], form.cleaned_data["_move"]
+        place = "updates" if name == "discard" else f"update-{update.pk}"
+        try:
+            self.message_user(request, form.act(today()), messages.SUCCESS, extra_tags=place)
+        except ProgressUpdate.DoesNotExist:
+            self.message_user(request, "This update no longer exists. Nothing was changed.", messages.ERROR)
         except errors.Refused as refused:
-            for refusal in refused.refusals:
-                self.message_user(request, refusal.detail, messages.ERROR)
-        return HttpResponseRedirect(f"{request.path}#updates")
+            request.refused_move = RefusedMove(update.pk, name, form.cleaned_data["note"], [r.detail for r in refused.refusals])
+        except ValidationError as error:
+            request.refused_move = RefusedMove(update.pk, name, form.cleaned_data["note"], error.messages)
+        else:
+            return HttpResponseRedirect(f"{request.path}#{place}")
+        return None
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
         if obj is not None and change:
-            context |= self.axes(request, obj) | self.time_line(request, obj)
+            progress_tab = self.on_progress(request, obj.pk)
+            context |= {"tabs": True, "progress_tab": progress_tab, "may_edit": self.has_change_permission(request, obj)}
+            if progress_tab:
+                context |= self.axes(request, obj) | self.time_line(request, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def axes(self, request, recommendation):
-        """Four questions, each with its own answer: our assessment, the claims, the responses, the deadline."""
+        """The four values: our assessment, the claims, the responses, the deadline."""
         claims = recommendation.updates.visible_to(request.user).standing(UpdateKind.CLAIM)
         newest = claims.order_by("party_id", "-reported_on", "-reviewed_at", "-uid").distinct("party_id")
+        closed = recommendation.freshness == Freshness.NONE
         return {
             "recommendation": recommendation,
             "claims": newest.prefetch_related(*references(ProgressUpdate, request.user, ["party"])),
             "addressees": recommendation.addressees.prefetch_related(*references(Addressee, request.user, ["party"])),
-            "none_recorded": Response.NONE_RECORDED,
             "deadline_label": DeadlineState(recommendation.deadline_state).label,
-            "freshness_label": Freshness(recommendation.freshness).label,
+            "freshness_label": "" if closed else Freshness(recommendation.freshness).label,
             "slipped": slipped(recommendation, request.user),
         }
 
     def time_line(self, request, recommendation):
-        """Its updates with their evidence, what may come next, and the form to file it."""
+        """The updates with their evidence, the allowed status changes, and the form of a new update."""
         user = request.user
         evidence = visible(Evidence, user).prefetch_related(*references(Evidence, user, ["source"]))
         known = references(ProgressUpdate, user, ["party", "author", "reviewed_by", "voided_by", "corrects"])
@@ -208,24 +234,47 @@ class RecommendationAdmin(PublishedColumns, RecordAdmin):
         if may_file and not hasattr(request, "report"):
             mine = [update for update in updates if str(update.pk) == request.GET.get("revise") and update.author == user]
             request.report = filing.ReportForm(None, recommendation, user, today(), revises=next(iter(mine), None))
-        return {
-            "updates": [Shown(update, recommendation, user) for update in updates[:SHOWN]],
+        refused, returns = getattr(request, "refused_move", None), reviews.returns(updates[:SHOWN], user)
+        shown = [Shown(update, recommendation, user, returns[update.pk], refused) for update in updates[:SHOWN]]
+        # A message appears where the person acted, otherwise at the top of the page.
+        places = {"report": "report_messages", "updates": "updates_messages"}
+        placed: dict[str, list] = {"page_messages": [], **{name: [] for name in places.values()}}
+        at_updates = {f"update-{one.update.pk}": one.messages for one in shown}
+        for message in messages.get_messages(request):
+            placed_at = at_updates.get(message.extra_tags)
+            (placed[places.get(message.extra_tags, "page_messages")] if placed_at is None else placed_at).append(message)
+        return placed | {
+            "updates": shown,
             "more_updates": len(updates) > SHOWN,
             "report": themed(request.report) if may_file else None,
-            "moves": progress.transitions(recommendation, by=user, today=today()),
+            "moves": progress.transitions(recommendation, by=user, today=today()) if progress.roles(user) & progress.EDITORS else None,
         }
 
 
-class Shown:
-    """An update as one person sees it, with what that person may do with it."""
+@dataclass(frozen=True)
+class RefusedMove:
+    """An act of review that was refused, with the note that was typed."""
 
-    def __init__(self, update, recommendation, user):
+    update: int
+    name: str
+    note: str
+    sentences: list[str]
+
+
+class Shown:
+    """An update as one user sees it, with the actions that this user may take."""
+
+    def __init__(self, update, recommendation, user, returns, refused):
         update.recommendation = recommendation
-        self.update, self.review = update, Review(update.review)
+        self.update, self.review, self.returns = update, Review(update.review), returns
+        self.refused = refused if refused and refused.update == update.pk else None
+        self.messages = []
         mine = update.author_id == user.pk
         self.may_revise = mine and update.review in (Review.DRAFT, Review.RETURNED)
-        self.refusals = list(progress.unreviewable(update, user)) if update.review == Review.SUBMITTED else []
-        self.may_review = update.review == Review.SUBMITTED and not self.refusals
+        refusals = list(progress.unreviewable(update, user)) if update.review == Review.SUBMITTED else []
+        self.may_review = update.review == Review.SUBMITTED and not refusals
+        # Whoever could review it is told why not; for everybody else it only waits.
+        self.refusals = [] if any(refusal.code == "not_permitted" for refusal in refusals) else refusals
         self.may_void = update.review == Review.APPROVED and not update.voided_at and bool(progress.roles(user) & progress.REVIEWERS)
         self.evidence = list(update.evidence.all())
 
@@ -240,7 +289,7 @@ class AddresseeAdmin(RecordAdmin):
     search_fields = ["uid", "recommendation", "party"]
     fieldsets = [
         (None, {"fields": ["recommendation", "party", "role"]}),
-        ("What it answered", {"fields": [("response", "responded_on"), "response_text"]}),
+        ("Response", {"fields": [("response", "responded_on"), "response_text"]}),
         CITED,
     ]
 
@@ -272,7 +321,7 @@ class DependencyAdmin(RecordAdmin):
 
 
 class ReadOnly:
-    """Filed on the page of its recommendation, and only read on its own."""
+    """Records that are written on the page of their recommendation and read-only on their own."""
 
     def has_add_permission(self, request):
         return False
@@ -300,7 +349,7 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
     ]
     fieldsets = [
         (None, {"fields": ["uid", "recommendation", ("kind", "status", "progress_percent"), "reported_on", "narrative", "reason"]}),
-        ("Whose", {"fields": [("party", "assessed_by", "author"), ("corrects", "closes")]}),
+        ("Author", {"fields": [("party", "assessed_by", "author"), ("corrects", "closes")]}),
         ("Review", {"fields": [("review", "reviewed_by", "reviewed_at"), "review_note", ("voided_at", "voided_by"), "void_reason"]}),
     ]
     actions = ["approve"]
@@ -311,9 +360,9 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
 
     @display(description="recommendation")
     def where(self, update):
-        """The page on which it is reviewed and mended."""
+        """The page on which the update is reviewed and edited."""
         address = reverse("admin:recommendations_recommendation_change", args=[update.recommendation_id])
-        return format_html('<a href="{}#updates">{}</a>', address, update.recommendation)
+        return format_html('<a href="{}#update-{}">{}</a>', address, update.pk, update.recommendation)
 
     @display(description="voided", boolean=True)
     def voided(self, update):
@@ -324,7 +373,7 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
 
     @admin.action(description="Approve", permissions=["review"])
     def approve(self, request, queryset):
-        """Approve each; a refusal is told, and keeps nobody else's from counting."""
+        """Approve several updates. Each rejection is reported, and does not stop the others."""
         for update in queryset:
             try:
                 with acting(request.user, door="admin"):

@@ -1,4 +1,4 @@
-"""The form on a recommendation's page by which an update is filed, and the buttons by which it is reviewed."""
+"""The forms of a recommendation's page: the new update, the review of an update, and the bulk edit."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from django.db import DatabaseError
 
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, Stance
-from policytracker import edtf, errors
-from policytracker.forms import stale
+from policytracker import errors
+from policytracker.admin.error_summary import FieldError, errors_of_form, errors_of_formset
+from policytracker.forms import Day, PartialDate, stale
 from policytracker.models import User
 from policytracker.records import MAX_REASON, acting
 from policytracker.rows import visible
 from recommendations import progress
-from recommendations.models import Evidence, ProgressUpdate, Recommendation, Status, UpdateKind
+from recommendations.models import Evidence, ProgressUpdate, Recommendation, Review, Status, UpdateKind
 from recommendations.progress import EvidenceRow, Report
 from recommendations.serializers import ProgressUpdateSerializer, RecommendationSerializer
 
-# At which field a person mends what is unmet; the rest concerns no one field.
+# The field on which a refusal is reported; the others concern no single field.
 PLACES = {
     "status_required": "status",
     "transition_not_allowed": "status",
@@ -33,17 +34,15 @@ PLACES = {
 
 
 class EvidenceForm(forms.Form):
-    """One source that bears the update out, or contradicts it: on record, or by its address."""
+    """One source that supports or contradicts the update: an existing one, or a URL."""
 
     found_by = {"source": Evidence._meta.get_field("source")}
 
-    source = forms.ModelChoiceField(Source.objects.none(), required=False, label="Source on record")
-    url = forms.URLField(required=False, max_length=2000, label="Or its address", assume_scheme="https")
-    title = forms.CharField(required=False, max_length=500, label="Title of what stands there")
-    locator = forms.CharField(required=False, max_length=300, label="Where in it", help_text="Page, section, row.")
-    quote = forms.CharField(
-        required=False, max_length=100_000, strip=False, label="Its own words", widget=forms.Textarea(attrs={"rows": 2})
-    )
+    source = forms.ModelChoiceField(Source.objects.none(), required=False, label="Existing source")
+    url = forms.URLField(required=False, max_length=2000, label="Or URL", assume_scheme="https")
+    title = forms.CharField(required=False, max_length=500, label="Page title")
+    locator = forms.CharField(required=False, max_length=300, label="Locator", help_text="Page, section or row.")
+    quote = forms.CharField(required=False, max_length=100_000, strip=False, label="Quote", widget=forms.Textarea(attrs={"rows": 2}))
     stance = forms.ChoiceField(choices=Stance.choices, initial=Stance.SUPPORTS)
     confidence = forms.ChoiceField(choices=Confidence.choices, initial=Confidence.REPORTED)
 
@@ -56,26 +55,38 @@ EvidenceForms = forms.formset_factory(EvidenceForm, extra=3, max_num=23, absolut
 
 
 class ReportForm(forms.Form):
-    """What somebody says of a recommendation. Whether it may be said is for progress.py to judge."""
+    """A progress update. progress.py decides whether it is accepted."""
 
     found_by = {"party": ProgressUpdate._meta.get_field("party")}
 
     kind = forms.ChoiceField(choices=UpdateKind.choices, initial=UpdateKind.ASSESSMENT)
     status = forms.ChoiceField(choices=[("", "—"), *Status.choices], required=False)
-    progress_percent = forms.IntegerField(required=False, min_value=0, max_value=100, label="Progress in percent")
-    reported_on = forms.DateField(required=False, label="True on", widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
-    narrative = forms.CharField(
-        required=False, max_length=100_000, strip=False, label="What was found", widget=forms.Textarea(attrs={"rows": 3})
+    progress_percent = forms.IntegerField(required=False, min_value=0, max_value=100, label="Progress (%)")
+    reported_on = Day(
+        required=False,
+        label="Report date",
+        help_text="The date for which the update is true.",
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
-    party = forms.ModelChoiceField(Party.objects.none(), required=False, label="Whose claim")
-    reason = forms.CharField(required=False, max_length=100_000, label="Reason", help_text="Where it steps back, or is opened again.")
+    narrative = forms.CharField(required=False, max_length=100_000, strip=False, label="Summary", widget=forms.Textarea(attrs={"rows": 3}))
+    party = forms.ModelChoiceField(Party.objects.none(), required=False, label="Claimed by")
+    reason = forms.CharField(
+        required=False,
+        max_length=100_000,
+        label="Reason",
+        help_text="Required when the status goes back or a closed recommendation is reopened.",
+    )
     assessed_by = forms.CharField(
-        required=False, max_length=300, label="Found by", help_text="The outside body whose finding it is, if not ours."
+        required=False, max_length=300, label="Assessed by", help_text="The external organisation, if the assessment is not ours."
     )
-    closes = forms.BooleanField(required=False, label="No more is expected")
-    draft = forms.BooleanField(required=False, label="Keep it as a draft")
+    closes = forms.BooleanField(required=False, label="Close without full implementation")
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
-    revises = forms.ModelChoiceField(ProgressUpdate.objects.none(), required=False, widget=forms.HiddenInput)
+    revises = forms.ModelChoiceField(
+        ProgressUpdate.objects.none(),
+        required=False,
+        widget=forms.HiddenInput,
+        error_messages={"invalid_choice": "The update that you edit no longer exists."},
+    )
 
     def __init__(self, data: Any, recommendation: Recommendation, user: User, today: date, revises: ProgressUpdate | None = None):
         first = {"version": recommendation.version, "reported_on": today, "status": recommendation.status}
@@ -104,14 +115,18 @@ class ReportForm(forms.Form):
     def report(self) -> Report:
         said = {name: self.cleaned_data[name] for name in progress.SAID if name != "corrects"}
         if revises := self.cleaned_data["revises"]:
-            said["corrects"] = revises.corrects  # it was named over the API; a change of the words is not meant to drop it
+            said["corrects"] = revises.corrects  # set through the API; this form does not show it
         if said["kind"] == UpdateKind.NOTE and said["status"] == self.initial["status"]:
-            said["status"] = ""  # which the form had filled in, and nobody has said
+            said["status"] = ""  # the initial value of the form; a note has no status
         rows = [form.cleaned_data for form in self.evidence if form.cleaned_data and (form.has_changed() or form.initial)]
         return Report(**said, evidence=tuple(EvidenceRow(**row) for row in rows))
 
-    def file(self) -> ProgressUpdate | None:
-        """File it, or say at each field why not; then nothing is written."""
+    def error_summary(self) -> list[FieldError]:
+        """Every error of the update and its evidence."""
+        return [*errors_of_form(self), *errors_of_formset(self.evidence, "Evidence")] if self.is_bound else []
+
+    def file(self, *, submit: bool) -> ProgressUpdate | None:
+        """Submit the update or save it as a draft. If it is rejected, returns None and has the errors on its fields."""
         if not self.is_valid():
             return None
         said, by = self.cleaned_data, {"by": self.user, "today": self.today}
@@ -119,11 +134,14 @@ class ReportForm(forms.Form):
             with acting(self.user, door="admin"):
                 if update := said["revises"]:
                     update = progress.revise(update, self.report(), **by, version=said["version"])
-                    return update if said["draft"] else progress.submit(update, **by)
-                return progress.report(self.recommendation, self.report(), **by, version=said["version"], submit=not said["draft"])
+                    return progress.submit(update, **by) if submit else update
+                return progress.report(self.recommendation, self.report(), **by, version=said["version"], submit=submit)
         except errors.Refused as refused:
             for refusal in refused.refusals:
-                self.add_error(PLACES.get(refusal.code), refusal.detail)
+                if refusal.code == "evidence_required":
+                    self.evidence[0].add_error("source", refusal.detail)
+                else:
+                    self.add_error(PLACES.get(refusal.code), refusal.detail)
         except errors.Stale as error:
             self.refuse_stale(error.current_version)
         except ValidationError as error:
@@ -144,7 +162,7 @@ class ReportForm(forms.Form):
 
 
 class MoveForm(forms.Form):
-    """A button beside an update, and what was written to it."""
+    """An act of review on one update, with its note."""
 
     update = forms.ModelChoiceField(ProgressUpdate.objects.none())
     _move = forms.ChoiceField(choices=[(name, name) for name in ("submit", "approve", "return", "void", "discard")])
@@ -156,43 +174,50 @@ class MoveForm(forms.Form):
         self.fields["update"].queryset = recommendation.updates.visible_to(user)
 
     def act(self, today: date) -> str:
-        """Do it, and say what was done. Raises Refused."""
+        """Carry it out. Returns a confirmation; raises Refused."""
         said = self.cleaned_data
         return move(said["update"], said["_move"], said["note"], by=self.user, today=today)
 
 
 def move(update: ProgressUpdate, name: str, note: str, *, by: User, today: date) -> str:
-    """One act of review. Returns what was done, as a sentence; raises Refused."""
+    """One act of review. Returns a confirmation; raises Refused."""
     with acting(by, door="admin"):
         match name:
             case "submit":
-                progress.submit(update, by=by, today=today)
-                return "The update was submitted."
+                return submitted(progress.submit(update, by=by, today=today))
             case "approve":
                 progress.approve(update, by=by, today=today, note=note)
-                return "The update was approved."
+                return "Update approved."
             case "return":
                 progress.send_back(update, by=by, note=note)
-                return "The update was returned to its author."
+                return "Update returned to its author."
             case "void":
                 progress.void(update, by=by, reason=note)
-                return "The update was voided, and counts no more."
+                return "Update voided."
             case "discard":
                 progress.discard(update, by=by)
-                return "The draft was thrown away."
+                return "Draft discarded."
     return ""
 
 
-class TogetherForm(forms.Form):
-    """What is done to several recommendations at once; what is left empty is left alone."""
+def submitted(update: ProgressUpdate) -> str:
+    """The confirmation of an update that was saved or submitted."""
+    match update.review:
+        case Review.APPROVED:
+            return "Update submitted and approved."
+        case Review.SUBMITTED:
+            return "Update submitted for review."
+    return "Draft saved."
 
-    owner = forms.ModelChoiceField(User.objects.none(), required=False, label="Give them an owner", empty_label="—")
-    due_on = forms.CharField(required=False, max_length=11, validators=[edtf.validate], label="Set their due day", help_text=edtf.EXAMPLES)
-    narrative = forms.CharField(
-        required=False, max_length=100_000, strip=False, label="File a note", widget=forms.Textarea(attrs={"rows": 3})
-    )
+
+class TogetherForm(forms.Form):
+    """Changes for several recommendations at once. Empty fields change nothing."""
+
+    owner = forms.ModelChoiceField(User.objects.none(), required=False, label="Owner", empty_label="—")
+    due_on = PartialDate(required=False, label="Due date", help_text="2027-06-30, 30 June 2027, June 2027 or 2027.")
+    narrative = forms.CharField(required=False, max_length=100_000, strip=False, label="Note", widget=forms.Textarea(attrs={"rows": 3}))
     change_reason = forms.CharField(
-        required=False, max_length=MAX_REASON, label="Reason for the change", help_text="Needed where a due day moves."
+        required=False, max_length=MAX_REASON, label="Reason for change", help_text="Required for moving a due date."
     )
 
     def __init__(self, data: Any, user: User, today: date):
@@ -203,11 +228,11 @@ class TogetherForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         said = super().clean()
         if not self.errors and not any(said[name] for name in ("owner", "due_on", "narrative")):
-            raise ValidationError("Say what is to be done.")
+            raise ValidationError("Change at least one field.")
         return said
 
     def act(self, recommendation: Recommendation) -> list[str]:
-        """Do it to one. Returns why not, and then nothing was done to it."""
+        """Change one recommendation. Returns the error messages; if there are any, nothing was changed."""
         said = self.cleaned_data
         given = {name: said[name] for name in ("owner", "due_on") if said[name]}
         try:

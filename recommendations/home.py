@@ -1,4 +1,4 @@
-"""The first page of the admin: what waits for this person, and where everything stands. Each number opens the list it counts."""
+"""The home page of the admin: the user's queue, the team's queue and the status overview. Each number links to the list that it counts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from django.urls import reverse
 from policytracker.filters import Asker
 from policytracker.rows import CappedPaginator
 from policytracker.views import today
+from policytracker.visibility import Role
+from recommendations import progress
 from recommendations.models import ProgressUpdate, Recommendation, Status
 
 SHOWN = 8  # deadlines
@@ -22,7 +24,7 @@ SHOWN = 8  # deadlines
 
 @dataclass(frozen=True)
 class Tile:
-    """A number, and the list that it counts."""
+    """A number and the list that it counts."""
 
     title: str
     count: int
@@ -45,7 +47,7 @@ def listed(model: type, asked: dict[str, Any]) -> str:
 
 
 def tile(request: HttpRequest, title: str, model: type, **asked: Any) -> Tile:
-    """The list is asked the same questions here as there."""
+    """Count the list with its own filters."""
     page = admin.site.get_model_admin(model)
     rows = page.get_queryset(request)
     for name, answer in asked.items():
@@ -59,7 +61,15 @@ def mine(request: HttpRequest) -> list[Tile]:
     return [
         tile(request, "Overdue", Recommendation, owner="me", overdue="true"),
         tile(request, "Due within 30 days", Recommendation, owner="me", due_within="30"),
-        tile(request, "To be assessed again, or for the first time", Recommendation, owner="me", freshness=["stale", "never"]),
+        tile(request, "Needs assessment", Recommendation, owner="me", freshness=["stale", "never"]),
+        tile(request, "Returned to me", ProgressUpdate, review="returned", author=request.user.get_username()),
+    ]
+
+
+def claims(request: HttpRequest) -> list[Tile]:
+    """The queue of a party officer."""
+    return [
+        tile(request, "Claims in review", ProgressUpdate, review="submitted", author=request.user.get_username()),
         tile(request, "Returned to me", ProgressUpdate, review="returned", author=request.user.get_username()),
     ]
 
@@ -69,13 +79,13 @@ def everybodys(request: HttpRequest) -> list[Tile]:
         tile(request, "Waiting for review", ProgressUpdate, review="submitted"),
         tile(request, "Overdue", Recommendation, overdue="true"),
         tile(request, "Due within 30 days", Recommendation, due_within="30"),
-        tile(request, "Claims that differ", Recommendation, claim_differs="true"),
-        tile(request, "Open without an owner", Recommendation, open="true", without="owner"),
+        tile(request, "Contradicted by claim", Recommendation, claim_differs="true"),
+        tile(request, "Unassigned", Recommendation, open="true", without="owner"),
     ]
 
 
 def distribution(request: HttpRequest) -> list[Share]:
-    """Every status that occurs, in the order of the code list."""
+    """The statuses that occur, in the order of the code list."""
     rows = Recommendation.objects.visible_to(request.user).order_by()
     counts = dict(rows.values_list("status").annotate(Count("pk")))
     total = sum(counts.values())
@@ -86,20 +96,21 @@ def distribution(request: HttpRequest) -> list[Share]:
 
 
 def deadlines(request: HttpRequest, on: date) -> list[Recommendation]:
-    """The next days by which something open is to be done."""
+    """The open recommendations with the next due dates."""
     rows = Recommendation.objects.visible_to(request.user).open().filter(due_on_last__gte=on)
     return list(rows.only("slug", "key_action", "due_on", "due_on_last", "status").order_by("due_on_last", "slug")[:SHOWN])
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What the theme's index is given; it calls this by name (settings)."""
+    """The context of the home page. The theme calls this function by its name in the settings."""
     if not request.user.has_perm("recommendations.view_recommendation"):
         return context
-    shares = distribution(request)
+    shares, works = distribution(request), bool(progress.roles(request.user) & progress.EDITORS)
     return context | {
         "title": "Home",
-        "mine": mine(request),
-        "everybodys": everybodys(request),
+        "has_role": True,
+        "mine": mine(request) if works else claims(request) if progress.roles(request.user) & {Role.OFFICER} else [],
+        "everybodys": everybodys(request) if works else [],
         "distribution": shares,
         "total": sum(share.count for share in shares),
         "unknown": next((share for share in shares if share.status == Status.NOT_ASSESSED), None),

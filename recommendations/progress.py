@@ -22,6 +22,7 @@ from policytracker.models import User
 from policytracker.records import acting, shortened
 from policytracker.visibility import Publication, Reader, Role
 from recommendations.models import SETTLED, Evidence, Priority, ProgressUpdate, Recommendation, Review, Status, UpdateKind
+from recommendations.models.updates import PERCENT_AGREES_WITH_STATUS
 from recommendations.standing import CLOSABLE, DONE, TERMINAL, settle
 
 # The same again is always allowed; what is in neither table is refused.
@@ -128,62 +129,62 @@ def is_own_claim(said: Report | ProgressUpdate, by: User | None) -> bool:
 
 def closed(recommendation: Recommendation) -> Iterator[Refusal]:
     if recommendation.publication == Publication.ARCHIVED:
-        yield Refusal("closed_record", "It is in the archive; take it back from there first.")
+        yield Refusal("closed_record", "This recommendation is archived. Restore it first.")
 
 
 def second_person(recommendation: Recommendation, said: Report | ProgressUpdate) -> Iterator[Refusal]:
     """What must be agreed by two: an ending, and whatever is found of a recommendation that matters most."""
     grave = said.status in TERMINAL or recommendation.priority in (Priority.HIGH, Priority.CRITICAL)
     if grave and said.kind == UpdateKind.ASSESSMENT:
-        yield Refusal("second_person_required", "Somebody other than its author must approve it.")
+        yield Refusal("second_person_required", "A second person must approve this update.")
 
 
 def unmet(recommendation: Recommendation, report: Report, old: Status, *, by: User | None, today: date) -> Iterator[Refusal]:
     """Every condition that a report does not meet where the status was `old`. By nobody, nobody's permission is asked."""
     own = is_own_claim(report, by)
     if by and not own and not roles(by) & EDITORS:
-        yield Refusal("not_permitted", "Your role may not file this.")
+        yield Refusal("not_permitted", "Your role cannot submit this update.")
     yield from closed(recommendation)
     if report.kind != UpdateKind.NOTE and not report.status:
-        yield Refusal("status_required", "Say which status it has.")
+        yield Refusal("status_required", "Select a status.")
     if report.kind == UpdateKind.ASSESSMENT and report.status:
         new = Status(report.status)
         back = new in BACK.get(old, ())
         if new != old and new not in NEXT[old] and not back:
-            yield Refusal("transition_not_allowed", f"{old.label} cannot become {new.label}.")
+            yield Refusal("transition_not_allowed", f"The status cannot change from {old.label} to {new.label}.")
         if new == Status.SUPERSEDED and not recommendation.superseded_by_id:
-            yield Refusal("superseding_recommendation_required", "Name the recommendation that replaces it first.")
+            yield Refusal("superseding_recommendation_required", "Set “Superseded by” in the record first.")
         if back and not report.reason.strip():
-            yield Refusal("reason_required", f"Say why {old.label} goes back to {new.label}.")
+            yield Refusal("reason_required", f"Enter a reason for the change from {old.label} back to {new.label}.")
         if new in DONE and not report.evidence:
-            yield Refusal("evidence_required", f"{new.label} needs a source that bears it out.")
+            yield Refusal("evidence_required", f"{new.label} requires evidence. Add a source.")
     if report.kind == UpdateKind.CLAIM:
         if not report.party:
-            yield Refusal("party_required", "A claim is a party's: say whose.")
+            yield Refusal("party_required", "Select the party that makes this claim.")
         if not own and not report.evidence:
-            yield Refusal("evidence_required", "A claim filed for a party needs a source.")
+            yield Refusal("evidence_required", "A claim that is not submitted by the party's own officer requires evidence. Add a source.")
     if report.reported_on and report.reported_on > today:
-        yield Refusal("future_date", "It cannot have been true on a day to come.")
+        yield Refusal("future_date", "The report date cannot be in the future.")
     if not report.narrative.strip():
-        yield Refusal("narrative_required", "Say in a sentence what was found.")
+        yield Refusal("narrative_required", "Enter a summary.")
 
 
 def unchangeable(update: ProgressUpdate, by: User) -> Iterator[Refusal]:
     if update.author != by or update.review not in (Review.DRAFT, Review.RETURNED):
         yield from closed(update.recommendation)
-        yield Refusal("append_only", "Only its author may change it, while it is a draft or after it was returned.")
+        yield Refusal("append_only", "Only the author can change an update, and only while it is a draft or returned.")
 
 
 def unreviewable(update: ProgressUpdate, by: User) -> Iterator[Refusal]:
     """Why this person may not approve or return an update. An analyst may, their own ordinary work."""
     own_work = Role.ANALYST in roles(by) and update.author == by and not is_own_claim(update, by)
     if not own_work and not roles(by) & REVIEWERS:
-        yield Refusal("not_permitted", "Your role may not review this.")
+        yield Refusal("not_permitted", "Your role cannot review this update.")
     yield from closed(update.recommendation)
     if update.review == Review.DRAFT:
-        yield Refusal("append_only", "It is a draft, which its author must submit first.")
+        yield Refusal("append_only", "This update is a draft. Its author must submit it first.")
     elif update.review != Review.SUBMITTED:
-        yield Refusal("already_reviewed", f"It was {update.get_review_display().lower()} already.")
+        yield Refusal("already_reviewed", f"This update is already {update.get_review_display().lower()}.")
     elif update.author == by:
         yield from second_person(update.recommendation, update)
 
@@ -283,7 +284,7 @@ def send_back(update: ProgressUpdate, *, by: User, note: str, version: int | Non
     with moving(update, by=by, reason=note, version=version) as update:
         conditions = list(unreviewable(update, by))
         if not note.strip():
-            conditions.append(Refusal("reason_required", "Tell its author why it is returned."))
+            conditions.append(Refusal("reason_required", "Enter a note for the author."))
         refuse(conditions)
         decide(update, Review.RETURNED, by, note)
     return update
@@ -294,13 +295,13 @@ def void(update: ProgressUpdate, *, by: User, reason: str, version: int | None =
     with moving(update, by=by, reason=reason, version=version) as update:
         conditions = list(closed(update.recommendation))
         if not roles(by) & REVIEWERS:
-            conditions.append(Refusal("not_permitted", "Only a reviewer may void an update."))
+            conditions.append(Refusal("not_permitted", "Only reviewers and administrators can void an update."))
         if not reason.strip():
-            conditions.append(Refusal("reason_required", "Say why it is voided."))
+            conditions.append(Refusal("reason_required", "Enter a reason for voiding the update."))
         if update.review != Review.APPROVED:
-            conditions.append(Refusal("append_only", "Only an approved update can be voided; this one does not count yet."))
+            conditions.append(Refusal("append_only", "Only an approved update can be voided."))
         if update.voided_at:
-            conditions.append(Refusal("already_voided", "It was voided already."))
+            conditions.append(Refusal("already_voided", "This update is already voided."))
         refuse(conditions)
         update.voided_at, update.voided_by, update.void_reason = timezone.now(), by, reason
         update.save()
@@ -321,6 +322,10 @@ def write(update: ProgressUpdate, report: Report, *, by: User | None, today: dat
     for name in SAID:
         setattr(update, name, getattr(report, name))
     update.clean_fields(exclude={field.name for field in update._meta.fields if field.is_relation})
+    try:
+        PERCENT_AGREES_WITH_STATUS.validate(ProgressUpdate, update)
+    except ValidationError as error:
+        raise ValidationError({"progress_percent": error.messages}) from error
     if report.kind == UpdateKind.NOTE and report.status:
         raise ValidationError({"status": "A note has no status."})
     wrong = report.corrects
@@ -354,7 +359,7 @@ def cite(update: ProgressUpdate, rows: tuple[EvidenceRow, ...], by: User | None)
 def source_at(row: EvidenceRow, by: User | None) -> Source:
     """The source with this address, as far as this person may read, or else a draft of one. Raises ValidationError."""
     if not row.url:
-        raise ValidationError("Name the source, or give its address.")
+        raise ValidationError("Select a source or enter a URL.")
     with connection.cursor() as cursor:
         # One at a time, so that two people who cite a new page at the same moment make one source of it.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('source_at'))")

@@ -87,3 +87,10 @@ def make_recommendation(*agreements: Agreement, **fields) -> Recommendation:
     made = Recommendation.objects.create(**{"slug": slug, "key_action": slug, "publication": "published"} | fields)
     made.agreements.set(agreements)
     return made
+
+
+def agreeing_percent(status: str, percent: int | None) -> int | None:
+    """The percentage, or the only one that the status allows."""
+    if percent is None or status == "not_assessed":
+        return None
+    return 100 if status == "implemented" else percent

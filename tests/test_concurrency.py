@@ -179,7 +179,7 @@ def test_two_approvals_at_once_approve_once(site, everybody):
         assert sorted(status for status, _ in answers) == [200, 409]
         assert one["update"]["review"] == "approved"
         assert other["code"] == "already_reviewed"
-        assert other["unmet"] == [{"code": "already_reviewed", "detail": "It was approved already."}]
+        assert other["unmet"] == [{"code": "already_reviewed", "detail": "This update is already approved."}]
 
 
 def test_thirty_writers_at_once_lose_nothing(site, everybody):

@@ -650,7 +650,7 @@ def test_an_approved_update_is_not_changed_by_a_file(full, tmp_path):
     uid = str(ProgressUpdate.objects.get(review="approved").uid)
     edit(tmp_path / "dump", "recommendations.json", **{uid: {"narrative": "Otherwise"}})
 
-    with pytest.raises(CommandError, match=rf"progressupdate {uid}: An approved update stays as it is"):
+    with pytest.raises(CommandError, match=rf"progressupdate {uid}: An approved update cannot be changed"):
         load(tmp_path / "dump")
 
 

@@ -1,6 +1,7 @@
 """The schema is true: whatever it invites or forbids, no answer is a 5xx, undocumented, or of another shape."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from policytracker.api import RESOURCES
 from policytracker.models import Token
 from policytracker.wsgi import application
 from recommendations.serializers import FilingSerializer
+from tests.make import make_agreement, make_commitment, make_indicator, make_measurement, make_outcome
 
 SCHEMA = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=None, public=True))
 SCHEMA.app = application
@@ -62,6 +64,24 @@ def test_the_example_of_an_update_files_one(administrator):
     response = client.post("/api/v1/recommendations/rec-processing-hubs/progress/", FilingSerializer.example, format="json")
 
     assert response.status_code == 201, response.content
+
+
+def test_decimals_are_strings_in_the_schema_as_in_the_answers(administrator):
+    commitment = make_commitment(make_agreement(), amount="1000.50")
+    measurement = make_measurement(make_indicator(make_outcome(commitment.agreement)), value="-0.25")
+    client = APIClient()
+    client.force_authenticate(administrator)
+    document = SchemaGenerator().get_schema(request=None, public=True)
+
+    for name, address, record, field in (
+        ("Commitment", "commitments", commitment, "amount"),
+        ("Measurement", "measurements", measurement, "value"),
+    ):
+        value = client.get(f"/api/v1/{address}/{record.uid}/").json()[field]
+        schema = document["components"]["schemas"][name]["properties"][field]
+        assert isinstance(value, str)
+        assert "string" in schema["type"] and "number" not in schema["type"]
+        assert re.search(schema["pattern"], value), (value, schema)
 
 
 def test_the_committed_schema_is_the_one_that_is_served(tmp_path):

@@ -11,8 +11,8 @@ AGREEMENT = pick("agreement", models.Participation._meta.get_field("agreement"))
 PARTY = pick("party", models.Participation._meta.get_field("party"))
 SOURCE = pick("source", models.Citation._meta.get_field("source"))
 PUBLISHED = [ask("publication"), ask("visibility")]
-WHO_READS_IT = ("Who reads it", {"fields": [("visibility", "publication")]})
-CITED = ("Where it says so", {"fields": ["source", "locator", "quote"]})
+WHO_READS_IT = ("Access", {"fields": [("visibility", "publication")]})
+CITED = ("Source", {"fields": ["source", "locator", "quote"]})
 DEADLINE_COLOURS: dict[str, Any] = {
     "danger": [DeadlineState.OVERDUE],
     "warning": [DeadlineState.DUE_SOON, DeadlineState.MET_LATE],

@@ -33,9 +33,10 @@ from unfold.widgets import (
 )
 
 from policytracker import errors, filters, publishing
+from policytracker.admin.error_summary import errors_of_page
 from policytracker.diffs import shown
 from policytracker.edtf import EdtfField
-from policytracker.forms import Lines, Prose, RecordForm, RowsWithRefusals, VersionedForm
+from policytracker.forms import Day, Lines, PartialDate, Prose, RecordForm, RowsWithRefusals, VersionedForm
 from policytracker.history import History
 from policytracker.records import MAX_REASON, REASON_TOO_LONG, Record, Text, acting, shortened
 from policytracker.rows import CappedPaginator, matching, references, searched, veiled, visible, words
@@ -117,7 +118,8 @@ class Page:
         models.FileField: {"widget": NewFile},
         Text: {"form_class": Prose, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
         ArrayField: {"form_class": Lines, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
-        EdtfField: {"widget": UnfoldAdminTextInputWidget(attrs={"placeholder": "2025-10-20"})},
+        models.DateField: {"form_class": Day},
+        EdtfField: {"form_class": PartialDate, "widget": UnfoldAdminTextInputWidget(attrs={"placeholder": "2025-10-20"})},
     }
 
     def get_queryset(self, request):
@@ -231,6 +233,8 @@ class BaseAdmin(Page, ModelAdmin):
         if obj is not None and self.refused_deletion(obj):
             context["show_delete"] = False
         context["input_classes"] = " ".join(BASE_INPUT_CLASSES)
+        # In place of the theme's note that there are errors somewhere below.
+        context |= {"errors": None, "error_summary": errors_of_page(context["adminform"].form, context["inline_admin_formsets"])}
         return super().render_change_form(request, context, add, change, form_url, obj)
 
 
@@ -350,7 +354,7 @@ class BaseInline(Page, TabularInline):
     def get_readonly_fields(self, request, obj=None):
         return [*super().get_readonly_fields(request, obj), "its_page"]
 
-    @display(description="its page")
+    @display(description="page")
     def its_page(self, record):
         if record.pk is None:
             return ""
@@ -360,6 +364,7 @@ class BaseInline(Page, TabularInline):
     def get_formset(self, request, obj=None, **kwargs):
         serializer = self.admin_site.get_model_admin(self.model).serializer
         self.form = prepared(type(self).form, request, serializer)
+        self.may_add_elsewhere = self.admin_site.get_model_admin(self.model).has_add_permission(request)
         rows = super().get_formset(request, obj, **kwargs)
         return type(rows.__name__, (RowsWithRefusals, rows), {"request": request})
 

@@ -83,7 +83,7 @@ class RecommendationQuerySet(PublishedQuerySet):
 
 # What a recommendation owes to its updates, and the database lets nobody but settle() write.
 SETTLED = ["status", "claimed_status", "status_since", "progress_percent", "last_update_on", "closed_on"]
-FOLLOWS = "Status and what goes with it follow from updates; file one."
+FOLLOWS = "The status is calculated from approved updates. Submit an update instead."
 
 
 class Recommendation(Published, Due):
@@ -139,11 +139,14 @@ class Recommendation(Published, Due):
         *Published.guards,
         MOVED_DEADLINE_HAS_A_REASON,
         Guard.no_circle(
-            "recommendation_is_not_its_own_parent", "A recommendation cannot be part of itself.", "recommendations_recommendation", "parent"
+            "recommendation_is_not_its_own_parent",
+            "A recommendation cannot be its own parent, directly or through others.",
+            "recommendations_recommendation",
+            "parent",
         ),
         Guard.no_circle(
             "recommendation_does_not_supersede_itself",
-            "A recommendation cannot be replaced by itself.",
+            "A recommendation cannot supersede itself, directly or through others.",
             "recommendations_recommendation",
             "superseded_by",
         ),
@@ -279,7 +282,7 @@ class Dependency(Identified):
     guards = (
         Guard(
             "dependency_has_no_circle",
-            "A recommendation cannot need, by however many steps, one that needs it.",
+            "A recommendation cannot depend on itself, directly or through others.",
             """EXISTS (WITH RECURSIVE below AS (SELECT NEW.needs_id AS id UNION
                 SELECT d.needs_id FROM recommendations_dependency d JOIN below ON d.recommendation_id = below.id)
                 SELECT FROM below WHERE id = NEW.recommendation_id)""",

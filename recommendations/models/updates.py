@@ -43,6 +43,18 @@ class Review(Codes):
     RETURNED = "returned", "Returned"
 
 
+# A voided update does not count. It is exempt, so that an older update that contradicts itself can be voided.
+PERCENT_AGREES_WITH_STATUS = models.CheckConstraint(
+    name="update_percent_agrees_with_status",
+    condition=Q(voided_at__isnull=False)
+    | Q(progress_percent__isnull=True)
+    | Q(status=Status.IMPLEMENTED, progress_percent=100)
+    | ~Q(status__in=[Status.IMPLEMENTED, Status.NOT_ASSESSED]),
+    violation_error_message="The percentage must be 100 or empty for Implemented, and empty for Not assessed.",
+    violation_error_code="progress_percent",
+)
+
+
 class ProgressUpdateQuerySet(RecordQuerySet):
     def readable_by(self, reader: Reader):
         """Approved ones go with the recommendation; what is unfinished is its author's and the reviewers' business."""
@@ -98,14 +110,14 @@ class ProgressUpdate(Identified):
     guards = (
         Guard(
             "update_is_append_only",
-            "What was handed in stays; an approved update can be voided, with a reason.",
+            "A submitted or approved update cannot be deleted. An approved update can be voided.",
             "OLD.review IN ('submitted', 'approved')",
             code="append_only",
             events="DELETE",
         ),
         Guard(
             "update_in_review_stays_as_it_is",
-            "What waits for review stays as it is; it can only be approved or returned.",
+            "A submitted update cannot be changed. It can be approved or returned.",
             """OLD.review = 'submitted' AND (NEW.review NOT IN ('approved', 'returned')
                 OR to_jsonb(OLD) - '{review,reviewed_by_id,reviewed_at,review_note,version,updated_at}'::text[]
                    <> to_jsonb(NEW) - '{review,reviewed_by_id,reviewed_at,review_note,version,updated_at}'::text[])""",
@@ -114,7 +126,7 @@ class ProgressUpdate(Identified):
         ),
         Guard(
             "update_is_returned_with_a_note",
-            "Tell its author why it is returned.",
+            "Enter a note for the author.",
             "NEW.review = 'returned' AND NEW.review_note = ''",
             field="review_note",
             code="reason_required",
@@ -122,7 +134,7 @@ class ProgressUpdate(Identified):
         ),
         Guard(
             "update_is_voided_after_approval",
-            "Only an approved update can be voided; this one does not count yet.",
+            "Only an approved update can be voided.",
             "NEW.voided_at IS NOT NULL AND NEW.review <> 'approved'",
             code="append_only",
         ),
@@ -137,7 +149,7 @@ class ProgressUpdate(Identified):
         ),
         Guard(
             "update_changes_only_by_voiding",
-            "An approved update stays as it is; it can only be voided, with a reason, and once.",
+            "An approved update cannot be changed. It can be voided once, with a reason.",
             """OLD.review = 'approved' AND (OLD.voided_at IS NOT NULL OR NEW.voided_at IS NULL OR NEW.void_reason = ''
                 OR to_jsonb(OLD) - '{voided_at,voided_by_id,void_reason,version,updated_at}'::text[]
                    <> to_jsonb(NEW) - '{voided_at,voided_by_id,void_reason,version,updated_at}'::text[])""",
@@ -146,7 +158,7 @@ class ProgressUpdate(Identified):
         ),
         Guard(
             "update_is_not_of_the_future",
-            "It cannot have been true on a day to come.",
+            "The report date cannot be in the future.",
             "NEW.reported_on > (now() AT TIME ZONE 'UTC')::date",
             field="reported_on",
             code="future_date",
@@ -171,6 +183,7 @@ class ProgressUpdate(Identified):
                 violation_error_message="Progress is a share of 100.",
                 violation_error_code="progress_percent",
             ),
+            PERCENT_AGREES_WITH_STATUS,
             models.CheckConstraint(
                 name="update_status_unless_a_note",
                 condition=Q(kind=UpdateKind.NOTE, status="") | (~Q(kind=UpdateKind.NOTE) & ~Q(status="")),
@@ -224,14 +237,14 @@ class Evidence(Identified):
     guards = (
         Guard(
             "evidence_of_an_approved_update_stays",
-            "The evidence of what was handed in stays as it is.",
+            "The evidence of a submitted or approved update cannot be changed.",
             "EXISTS (SELECT FROM recommendations_progressupdate u WHERE u.id = OLD.update_id AND u.review IN ('submitted', 'approved'))",
             code="append_only",
             events="UPDATE OR DELETE",
         ),
         Guard(
             "evidence_comes_with_its_update",
-            "The evidence of what was handed in is filed together with it.",
+            "Evidence cannot be added to a submitted or approved update.",
             f"""EXISTS (SELECT FROM recommendations_progressupdate u WHERE u.id = NEW.update_id AND u.review IN ('submitted', 'approved'))
                 AND NOT EXISTS (SELECT FROM policytracker_change c WHERE c.tbl = 'recommendations_progressupdate'
                     AND c.row_id = NEW.update_id AND c.op = 'insert' AND {IN_THIS_TRANSACTION})""",

@@ -9,6 +9,11 @@ def change(record: models.Model) -> str:
     return reverse(f"admin:{record._meta.app_label}_{record._meta.model_name}_change", args=[record.pk])
 
 
+def edit(recommendation: models.Model) -> str:
+    """The tab with the form of a recommendation; `change` is the tab with its progress."""
+    return f"{change(recommendation)}?tab=edit"
+
+
 def delete(record: models.Model) -> str:
     return reverse(f"admin:{record._meta.app_label}_{record._meta.model_name}_delete", args=[record.pk])
 

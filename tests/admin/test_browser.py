@@ -9,7 +9,7 @@ import pytest
 from agreements.models import Participation
 from recommendations.models import Addressee
 from recommendations.progress import EvidenceRow, Report, report
-from tests.admin.page import change, changes
+from tests.admin.page import change, changes, edit
 from tests.conftest import make_user
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 
@@ -103,7 +103,7 @@ def test_the_pages_fit_and_nothing_goes_wrong_behind_them(scheme, visit, live_se
     page = visit(1280, scheme)
 
     lists = [changes(type(agreement)), changes(type(recommendation)), changes(Participation), changes(Addressee)]
-    for address in ("/admin/", *lists, change(agreement), change(recommendation)):
+    for address in ("/admin/", *lists, change(agreement), change(recommendation), edit(recommendation)):
         page.goto(live_server.url + address)
         page.wait_for_load_state("networkidle")
         assert fits(page), address
@@ -124,9 +124,9 @@ def test_an_update_is_filed_by_keyboard_alone(width, visit, live_server, world):
     page.keyboard.type("80")
     page.focus("#id_report-narrative")
     page.keyboard.type("Both hubs operate.")
-    page.focus("#report + form button.pt-button")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("text=Filed: Assessment")
+    page.focus("button[name=_report][value=submit]")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
 
     recommendation.refresh_from_db()
     assert (recommendation.status, recommendation.progress_percent) == ("largely_implemented", 80)
@@ -141,9 +141,9 @@ def test_a_refused_update_keeps_the_typed_text_on_the_page(visit, live_server, w
 
     page.select_option("#id_report-status", "planned")
     page.fill("#id_report-narrative", "typed with care")
-    page.click("text=File it")
+    page.click("button[name=_report][value=submit]")
 
-    page.locator(".pt-errors", has_text="In progress cannot become Planned.").wait_for()
+    page.locator("#id_report-status_error").wait_for()
     assert page.input_value("#id_report-narrative") == "typed with care"
     assert fits(page)
 

@@ -27,8 +27,8 @@ def test_the_due_day_of_a_milestone_moves_with_a_reason(world, as_analyst):
     [
         ("later", "act", "This dependency is already recorded."),
         ("act", "act", "A recommendation does not need itself."),
-        ("act", "later", "A recommendation cannot need, by however many steps, one that needs it."),
-        ("act", "last", "A recommendation cannot need, by however many steps, one that needs it."),
+        ("act", "later", "A recommendation cannot depend on itself, directly or through others."),
+        ("act", "last", "A recommendation cannot depend on itself, directly or through others."),
     ],
 )
 def test_a_dependency_is_refused_at_what_is_needed(world, as_analyst, recommendation, needs, sentence):

@@ -12,7 +12,7 @@ from policytracker.records import acting
 from policytracker.views import today
 from recommendations.progress import EvidenceRow, Report, approve, report, settle, void
 from tests.api.client import Api
-from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
+from tests.make import agreeing_percent, make_agreement, make_component, make_party, make_recommendation, make_source
 
 FIRST = date(2025, 1, 1)
 OF_THE_DAY = ["status", "claimed_status", "status_since", "progress_percent", "last_update_on", "closed_on", "claims", "freshness"]
@@ -182,7 +182,7 @@ updates = st.fixed_dictionaries({
     "review": st.sampled_from(["approved", "approved", "approved", "submitted"]),
     "voided": st.booleans(),
     "party": st.sampled_from(["AUS", "USA"]),
-})  # fmt: skip
+}).map(lambda update: update | {"progress_percent": agreeing_percent(update["status"], update["progress_percent"])})  # fmt: skip
 histories = st.lists(st.tuples(st.lists(updates, max_size=6), st.none() | st.integers(-3, 12).map(days)), min_size=1, max_size=3)
 QUESTIONS = [
     *({"status": [code]} for code in ("in_progress", "partly_implemented", "implemented", "not_assessed")),

@@ -125,7 +125,7 @@ def test_what_the_table_does_not_have_is_told_in_words(old, reviewer):
 
     for new in Status:
         if not may(old, new.value):
-            with pytest.raises(Refused, match=f"{Status(old).label} cannot become {new.label}") as refused:
+            with pytest.raises(Refused, match=f"from {Status(old).label} to {new.label}") as refused:
                 report(recommendation, complete(new), by=reviewer, today=TODAY)
             assert [refusal.code for refusal in refused.value.refusals] == ["transition_not_allowed"]
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from recommendations.models import Recommendation, Status
 from recommendations.progress import WRITTEN_ONLY_HERE, EvidenceRow, Refused, Report, approve, report, settle, void
-from tests.make import make_party, make_recommendation, make_source
+from tests.make import agreeing_percent, make_party, make_recommendation, make_source
 from tests.recommendations.test_progress import TERMINAL, may
 
 FIRST = date(2025, 1, 1)
@@ -23,7 +23,7 @@ filings = st.tuples(
     st.one_of(st.none(), st.integers(0, 100)),
     st.booleans(),
     st.booleans(),
-)
+).map(lambda filing: (*filing[:3], agreeing_percent(filing[1], filing[3]), *filing[4:]))
 acts = st.lists(st.one_of(filings, filings, st.tuples(st.just("void"), st.integers(0, 20))), max_size=15)
 
 

@@ -14,7 +14,7 @@ from recommendations import progress
 from recommendations.models import ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Refused, Report
 from tests.conftest import make_user
-from tests.make import make_party, make_recommendation, make_source
+from tests.make import agreeing_percent, make_party, make_recommendation, make_source
 from tests.recommendations.test_progress import MOVES, TERMINAL, may
 
 FIRST = date(2025, 1, 1)
@@ -235,7 +235,7 @@ sayings = st.fixed_dictionaries(
         "closes": st.booleans(),
         "evidence": st.sampled_from([True, True, True, False]),
     }
-).map(lambda said: said | ({"status": ""} if said["kind"] == "note" else {}))
+).map(lambda said: said | ({"status": ""} if said["kind"] == "note" else {"percent": agreeing_percent(said["status"], said["percent"])}))
 whiches = st.integers(0, 30)
 texts = st.sampled_from(["Why not?", "Why not?", "Why not?", ""])
 THE_UPDATES = precondition(lambda self: self.rows)
@@ -293,7 +293,7 @@ def machine(users: dict, parties: dict, source, replacing: Recommendation) -> ty
             """The commonest report, in a row with others of its kind."""
             day = FIRST + timedelta(days=days)
             status = "partly_implemented" if work else self.model.status_on(day)
-            said = {"kind": "assessment", "status": status, "day": day, "percent": percent, "closes": closes}
+            said = {"kind": "assessment", "status": status, "day": day, "percent": agreeing_percent(status, percent), "closes": closes}
             self.report(who, said | {"narrative": "Still.", "reason": "It began again.", "party": None, "evidence": True}, True)
 
         @THE_UPDATES

@@ -80,18 +80,20 @@ def test_nobodys_update_waits_for_a_reviewer(act):
 def test_everything_unmet_stands_on_a_line_of_its_own(act, analyst, reader):
     told = refused("--status", "implemented", "--on", "2999-01-01", "--as", "analyst")
     assert told == [
-        "It cannot have been true on a day to come.",
-        "Implemented needs a source that bears it out.",
-        "Say in a sentence what was found.",
+        "The report date cannot be in the future.",
+        "Implemented requires evidence. Add a source.",
+        "Enter a summary.",
     ]
-    assert refused("--status", "planned", "--narrative", "x", "--as", "reader") == ["Your role may not file this."]
-    assert refused("--narrative", "x", "--as", "analyst") == ["Say which status it has."]
+    assert refused("--status", "planned", "--narrative", "x", "--as", "reader") == ["Your role cannot submit this update."]
+    assert refused("--narrative", "x", "--as", "analyst") == ["Select a status."]
 
 
 def test_a_move_that_is_not_in_the_table_is_refused_and_a_step_back_needs_a_reason(act, analyst):
     run("--status", "partly_implemented", "--narrative", "x", "--as", "analyst")
 
-    assert refused("--status", "planned", "--narrative", "x", "--as", "analyst") == ["Partly implemented cannot become Planned."]
+    assert refused("--status", "planned", "--narrative", "x", "--as", "analyst") == [
+        "The status cannot change from Partly implemented to Planned."
+    ]
     back = ["--status", "in_progress", "--narrative", "x", "--as", "analyst"]
     assert len(refused(*back)) == 1
     run(*back, "--reason", "Counted twice.")
@@ -132,7 +134,7 @@ def test_an_archived_recommendation_is_closed(act, analyst):
     with acting(reason="over"):
         type(act).objects.filter(pk=act.pk).update(publication="archived")
 
-    assert refused("--status", "planned", "--narrative", "x", "--as", "analyst") == ["It is in the archive; take it back from there first."]
+    assert refused("--status", "planned", "--narrative", "x", "--as", "analyst") == ["This recommendation is archived. Restore it first."]
 
 
 def test_a_dry_run_writes_nothing(act, analyst):
@@ -141,4 +143,4 @@ def test_a_dry_run_writes_nothing(act, analyst):
     assert run("--status", "planned", "--narrative", "x", "--as", "analyst", "--dry-run") == "It would be approved."
 
     assert (ProgressUpdate.objects.count(), Change.objects.count()) == (0, before)
-    assert refused("--status", "planned", "--as", "analyst", "--dry-run") == ["Say in a sentence what was found."]
+    assert refused("--status", "planned", "--as", "analyst", "--dry-run") == ["Enter a summary."]

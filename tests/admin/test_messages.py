@@ -1,0 +1,93 @@
+"""A rejected form is seen as rejected, and boxes show what is stored."""
+
+import pytest
+
+from agreements.models import Participation
+from recommendations.models import Addressee
+from tests.admin.page import add, change, edit, typed
+from tests.make import make_agreement, make_party, make_recommendation, make_source
+
+
+def test_a_rejected_form_has_a_summary_with_a_link_to_each_field_and_its_tab(analyst, signed_in):
+    client, recommendation = signed_in(analyst), make_recommendation(due_on="2030")
+    Addressee.objects.create(recommendation=recommendation, party=make_party("AUS"))
+
+    form = typed(client.get(edit(recommendation))) | {"due_on": "22/10/2031", "addressees-0-responded_on": "soon", "details": "kept text"}
+    answer = client.post(edit(recommendation), form)
+
+    summary = answer.context["error_summary"]
+    assert [(error.field, error.tab) for error in summary] == [
+        ("id_due_on", "general"),
+        ("id_addressees-0-responded_on", "addressees"),
+    ]
+    page = answer.content.decode()
+    assert all(page.count(f'href="#{error.field}"') == 1 for error in summary)
+    assert page.count("data-message") == 1
+    assert all(typed_text in page for typed_text in ("22/10/2031", "soon", "kept text"))
+
+
+def test_a_rule_of_the_database_is_in_the_summary_too(analyst, signed_in):
+    client, recommendation = signed_in(analyst), make_recommendation(due_on="2030")
+
+    answer = client.post(edit(recommendation), typed(client.get(edit(recommendation))) | {"due_on": "2031"})
+
+    assert [error.field for error in answer.context["error_summary"]] == ["id_change_reason"]
+
+
+def test_every_record_form_has_the_summary(analyst, signed_in):
+    client = signed_in(analyst)
+
+    for record, field in ((make_source(), "kind"), (make_agreement(), "title"), (make_party("AUS"), "name")):
+        answer = client.post(change(record), typed(client.get(change(record))) | {field: ""})
+        assert [error.field for error in answer.context["error_summary"]] == [f"id_{field}"], record
+    assert client.post(add(Participation), {}).context["error_summary"]
+
+
+def test_boxes_show_stored_values_when_a_form_is_rejected(analyst, signed_in):
+    client = signed_in(analyst)
+    agreement = make_agreement(title="The stored title", legal_force="non_binding")
+    recommendation = make_recommendation(key_action="The stored action", due_on="2030-01-01")
+
+    forms = typed(client.get(change(agreement))), typed(client.get(edit(recommendation)))
+    refused_agreement = client.post(change(agreement), forms[0] | {"title": "Typed", "status": "in_force"})
+    refused = client.post(edit(recommendation), forms[1] | {"key_action": "Typed", "due_on": "2031-01-01"})
+
+    assert refused_agreement.context["original"].title == "The stored title"
+    assert str(refused_agreement.context["standing"]) and "Typed" not in refused_agreement.context["subtitle"]
+    assert (refused.context["original"].key_action, refused.context["original"].due_on) == ("The stored action", "2030-01-01")
+    assert refused.context["adminform"].form["due_on"].value() == "2031-01-01"
+
+
+def test_the_tab_with_the_form_of_an_update_has_no_save_button(analyst, signed_in):
+    client, recommendation = signed_in(analyst), make_recommendation()
+
+    progress, form = client.get(change(recommendation)).content.decode(), client.get(edit(recommendation)).content.decode()
+
+    assert ('name="_report"' in progress, 'name="_save"' in progress) == (True, False)
+    assert ('name="_report"' in form, 'name="_save"' in form) == (False, True)
+
+
+def test_saving_and_continuing_stays_on_the_tab_with_the_form(analyst, signed_in):
+    client, recommendation = signed_in(analyst), make_recommendation()
+
+    answer = client.post(edit(recommendation), typed(client.get(edit(recommendation))) | {"details": "More.", "_continue": "1"})
+
+    assert answer["Location"] == edit(recommendation)
+
+
+@pytest.mark.parametrize("role", ["reader", "party officer"])
+def test_who_may_not_edit_sees_the_details_without_a_save_button(role, everybody, signed_in):
+    recommendation = make_recommendation(details="What it says.")
+
+    page = signed_in(everybody[role]).get(edit(recommendation)).content.decode()
+
+    assert ("What it says." in page, 'name="_save"' in page) == (True, False)
+
+
+@pytest.mark.parametrize(("role", "offered"), [("reader", False), ("party officer", False), ("analyst", True)])
+def test_a_link_to_add_a_component_is_offered_to_those_who_may_add_one(role, offered, everybody, signed_in):
+    agreement = make_agreement()
+
+    page = signed_in(everybody[role]).get(change(agreement)).content.decode()
+
+    assert ("/agreements/component/add/" in page) == offered
