@@ -81,7 +81,7 @@ def rules() -> dict[str, Broken]:
             found[constraint.name] = Broken(field, str(constraint.violation_error_message), model=model)
         for guard in guards(model):
             code = guard.code or ("closed_record" if guard.name == "closed_record" else "")
-            found[guard.name] = Broken(guard.field or NON_FIELD_ERRORS, guard.sentence, code, model)
+            found[guard.name] = Broken(guard.field or NON_FIELD_ERRORS, str(guard.sentence), code, model)
     return found
 
 

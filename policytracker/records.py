@@ -14,6 +14,8 @@ from django.core.validators import MaxLengthValidator
 from django.db import connection, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now, Upper
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from policytracker.edtf import EdtfField, FirstDay, LastDay
 from policytracker.visibility import Publication, Reader, Visibility, readable, would_read
@@ -30,7 +32,7 @@ class Guard:
     """
 
     name: str
-    sentence: str
+    sentence: str | Promise
     broken: str
     field: str = ""
     code: str = ""
@@ -56,6 +58,8 @@ class Consequence:
     before: bool = False
 
 
+# The message for every write to an archived record, or to a record below one. Here, so that guards and functions share it.
+ARCHIVED_IS_CLOSED = _("This record (or its parent) is archived. Restore it before editing.")
 NO_REASON = "coalesce(actor() ->> 'reason', '') = ''"
 ARCHIVING_HAS_A_REASON = Guard(
     "archiving_has_a_reason",
@@ -94,6 +98,10 @@ class RecordQuerySet(models.QuerySet):
             parent = Q(**{f"{name}__in": field.related_model.objects.visible_to(reader).values("pk")})
             rule &= parent | Q(**{f"{name}__isnull": True}) if field.null else parent
         return rule
+
+    def on_day(self, day: Any) -> Self:
+        """The rows as they were on a past day, according to today's data. Most records do not depend on the day."""
+        return self.all()
 
     def visible_to(self, user: Any) -> Self:
         """The rows that exist for this user (DESIGN 10)."""

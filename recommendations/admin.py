@@ -18,6 +18,8 @@ from policytracker.views import today
 from recommendations import filing, filters, progress, serializers
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import (
+    CLOSABLE,
+    DONE,
     Addressee,
     Dependency,
     Evidence,
@@ -29,12 +31,12 @@ from recommendations.models import (
     Status,
     UpdateKind,
 )
-from recommendations.slips import slipped
+from recommendations.slippage import slipped
 
 SHOWN = 50  # updates on the page of a recommendation
 TOGETHER = 500  # recommendations to which the same is done at once
 AGREEMENT = pick("agreement", Recommendation._meta.get_field("agreements"))
-STATUS_COLOURS = {"success": list(progress.DONE), "info": [Status.IN_PROGRESS, *progress.CLOSABLE], "warning": [Status.STALLED]}
+STATUS_COLOURS = {"success": list(DONE), "info": [Status.IN_PROGRESS, *CLOSABLE], "warning": [Status.STALLED]}
 LACKS = [(name, name.replace("_", " ")) for name in filters.LACKS]
 PEOPLE = pick("author", ProgressUpdate._meta.get_field("author"))
 
@@ -185,8 +187,7 @@ class RecommendationAdmin(PublishedColumns, RecordAdmin):
 
     def axes(self, request, recommendation):
         """Four questions, each with its own answer: our assessment, the claims, the responses, the deadline."""
-        claims = recommendation.updates.visible_to(request.user).standing(UpdateKind.CLAIM)
-        newest = claims.order_by("party_id", "-reported_on", "-reviewed_at", "-uid").distinct("party_id")
+        newest = recommendation.updates.visible_to(request.user).in_effect(UpdateKind.CLAIM).newest_for("party_id")
         return {
             "recommendation": recommendation,
             "claims": newest.prefetch_related(*references(ProgressUpdate, request.user, ["party"])),
@@ -224,7 +225,7 @@ class Shown:
         self.update, self.review = update, Review(update.review)
         mine = update.author_id == user.pk
         self.may_revise = mine and update.review in (Review.DRAFT, Review.RETURNED)
-        self.refusals = list(progress.unreviewable(update, user)) if update.review == Review.SUBMITTED else []
+        self.refusals = list(progress.review_refusals(update, user)) if update.review == Review.SUBMITTED else []
         self.may_review = update.review == Review.SUBMITTED and not self.refusals
         self.may_void = update.review == Review.APPROVED and not update.voided_at and bool(progress.roles(user) & progress.REVIEWERS)
         self.evidence = list(update.evidence.all())

@@ -21,16 +21,6 @@ from recommendations.models import Evidence, ProgressUpdate, Recommendation, Sta
 from recommendations.progress import EvidenceRow, Report
 from recommendations.serializers import ProgressUpdateSerializer, RecommendationSerializer
 
-# At which field a person mends what is unmet; the rest concerns no one field.
-PLACES = {
-    "status_required": "status",
-    "transition_not_allowed": "status",
-    "party_required": "party",
-    "future_date": "reported_on",
-    "reason_required": "reason",
-    "narrative_required": "narrative",
-}
-
 
 class EvidenceForm(forms.Form):
     """One source that bears the update out, or contradicts it: on record, or by its address."""
@@ -82,10 +72,10 @@ class ReportForm(forms.Form):
         evidence: list[dict[str, Any]] = []
         if revises:
             said = Report.of(revises)
-            first |= {name: getattr(said, name) for name in progress.SAID if name != "corrects"}
+            first |= {name: getattr(said, name) for name in progress.REPORT_FIELDS if name != "corrects"}
             first |= {"revises": revises.pk, "version": revises.version}
-            evidence = [{name: getattr(row, name) for name in progress.CITED} for row in said.evidence]
-        if not recommendation.updates.standing().exists():
+            evidence = [{name: getattr(row, name) for name in progress.EVIDENCE_FIELDS} for row in said.evidence]
+        if not recommendation.updates.in_effect(UpdateKind.ASSESSMENT).exists():
             first["status"] = first["status"] if revises else ""
         super().__init__(data, prefix="report", initial=first)
         self.recommendation, self.user, self.today = recommendation, user, today
@@ -102,7 +92,7 @@ class ReportForm(forms.Form):
         return super().is_valid() and self.evidence.is_valid()
 
     def report(self) -> Report:
-        said = {name: self.cleaned_data[name] for name in progress.SAID if name != "corrects"}
+        said = {name: self.cleaned_data[name] for name in progress.REPORT_FIELDS if name != "corrects"}
         if revises := self.cleaned_data["revises"]:
             said["corrects"] = revises.corrects  # it was named over the API; a change of the words is not meant to drop it
         if said["kind"] == UpdateKind.NOTE and said["status"] == self.initial["status"]:
@@ -120,10 +110,11 @@ class ReportForm(forms.Form):
                 if update := said["revises"]:
                     update = progress.revise(update, self.report(), **by, version=said["version"])
                     return update if said["draft"] else progress.submit(update, **by)
-                return progress.report(self.recommendation, self.report(), **by, version=said["version"], submit=not said["draft"])
+                return progress.report_progress(self.recommendation, self.report(), **by, version=said["version"], submit=not said["draft"])
         except errors.Refused as refused:
             for refusal in refused.refusals:
-                self.add_error(PLACES.get(refusal.code), refusal.detail)
+                field = refusal.reason.field
+                self.add_error(field if field in self.fields else None, refusal.detail)
         except errors.Stale as error:
             self.refuse_stale(error.current_version)
         except ValidationError as error:
@@ -218,7 +209,7 @@ class TogetherForm(forms.Form):
                     recommendation.save(update_fields=list(given))
                 if said["narrative"]:
                     note = Report(kind=UpdateKind.NOTE, narrative=said["narrative"])
-                    progress.report(recommendation, note, by=self.user, today=self.today)
+                    progress.report_progress(recommendation, note, by=self.user, today=self.today)
         except errors.Refused as refused:
             return [refusal.detail for refusal in refused.refusals]
         except DatabaseError as error:

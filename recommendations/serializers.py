@@ -17,7 +17,6 @@ from policytracker.serializers import Body, Key, RecordSerializer
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation, Status, UpdateKind
 from recommendations.progress import EvidenceRow, Report
-from recommendations.standing import reported_by
 
 CLAIM = {
     "type": "object",
@@ -25,9 +24,9 @@ CLAIM = {
 }
 
 
-def claims(by=None):
-    """The newest claim of each party, by code."""
-    newest = ProgressUpdate.objects.newest_claims(by=by).filter(recommendation=OuterRef("pk"))
+def claims():
+    """The newest claim of each party on the day, by code. No update is reported for a future day, so today needs no other query."""
+    newest = ProgressUpdate.objects.in_effect(UpdateKind.CLAIM, on=ON).filter(recommendation=OuterRef("pk")).newest_for("party__code")
     told = {"party": F("party__code"), "status": F("status"), "reported_on": F("reported_on")}
     return ArraySubquery(newest.values_list(JsonObject(told), flat=True))
 
@@ -37,7 +36,7 @@ class RecommendationSerializer(RecordSerializer):
 
     deadline_state = Computed(lambda reader: deadline(ON), STATE)
     freshness = Computed(lambda reader: freshness(ON), {"type": "string", "enum": Freshness.values})
-    claims = Computed(lambda reader: claims(), {"type": "array", "items": CLAIM}, then=lambda reader: claims(by=ON))
+    claims = Computed(lambda reader: claims(), {"type": "array", "items": CLAIM})
 
     class Meta:
         model = Recommendation
@@ -47,7 +46,6 @@ class RecommendationSerializer(RecordSerializer):
             "source_scheme", "source_code", "status", "claimed_status", "status_since", "progress_percent", "last_update_on",
             "closed_on", "deadline_state", "freshness", "claims",
         ]  # fmt: skip
-        then = staticmethod(reported_by)
 
 
 class AddresseeSerializer(RecordSerializer):

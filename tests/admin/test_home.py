@@ -6,7 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from recommendations.models import ProgressUpdate
-from recommendations.progress import EvidenceRow, Report, report, send_back
+from recommendations.progress import EvidenceRow, Report, report_progress, send_back
 from tests.admin.page import listed
 from tests.make import make_recommendation, make_source
 
@@ -21,10 +21,10 @@ def some_work(analyst, reviewer):
     for owner in (analyst, reviewer):
         recommendation = make_recommendation(owner=owner)
         old = Report(status="in_progress", reported_on=TODAY - timedelta(100), narrative="Begun.")
-        report(recommendation, old, by=analyst, today=TODAY)
+        report_progress(recommendation, old, by=analyst, today=TODAY)
         ended = Report(status="implemented", narrative="Done.", evidence=evidence)
-        update = report(recommendation, ended, by=analyst, today=TODAY)
-        report(recommendation, ended, by=analyst, today=TODAY)
+        update = report_progress(recommendation, ended, by=analyst, today=TODAY)
+        report_progress(recommendation, ended, by=analyst, today=TODAY)
         send_back(update, by=reviewer, note="Who says so?")
 
 

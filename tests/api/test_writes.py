@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from agreements.models import Agreement, Component, Participation, Party, Source, sources
 from policytracker.models import Change
 from recommendations.models import Milestone, Recommendation
-from recommendations.progress import Report, report
+from recommendations.progress import Report, report_progress
 from tests.api.test_filters import other_than_full
 from tests.api.world import PUBLISHED, RESOURCES
 from tests.make import make_agreement, make_component, make_outcome, make_party, make_recommendation
@@ -647,7 +647,7 @@ def test_its_own_links_go_along(world, as_analyst):
 
 def test_a_recommendation_with_updates_is_not_deleted(world, as_administrator, analyst):
     Recommendation.objects.update(publication="draft")
-    report(world.later, Report(status="in_progress", narrative="Begun."), by=analyst, today=date(2025, 3, 1))
+    report_progress(world.later, Report(status="in_progress", narrative="Begun."), by=analyst, today=date(2025, 3, 1))
 
     in_use(as_administrator.delete("recommendations/later/"))
 
