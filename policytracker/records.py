@@ -7,18 +7,20 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import MaxLengthValidator
 from django.db import connection, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now, Upper
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.edtf import EdtfField, FirstDay, LastDay
 from policytracker.visibility import Publication, Reader, Visibility, readable, would_read
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Guard:
     """
 
     name: str
-    sentence: str | Promise
+    sentence: StrOrPromise
     broken: str
     field: str = ""
     code: str = ""

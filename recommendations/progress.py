@@ -205,7 +205,7 @@ def review_refusals(update: ProgressUpdate, by: User) -> Iterator[Refusal]:
 
 def raise_refusals(refusals: Iterable[Refusal]) -> None:
     """Raise Refused with each refusal once, in order, if there are any."""
-    if unique := sorted(dict.fromkeys(refusals), key=lambda refusal: refusal.reason.order):
+    if unique := sorted(dict.fromkeys(refusals), key=lambda refusal: refusal.reason.value):
         raise Refused(list(unique))
 
 
