@@ -72,11 +72,14 @@ DELETE_OBSOLETE = """DELETE FROM recommendations_statusperiod AS stored
 WHERE recommendation_id = ANY(%(ids)s::bigint[]) AND NOT EXISTS (SELECT FROM recommendations_progressupdate AS u
     WHERE u.recommendation_id = stored.recommendation_id AND u.reported_on = stored.since
         AND u.kind <> 'note' AND u.review = 'approved' AND u.voided_at IS NULL)"""
-WRITE_PERIODS = f"""INSERT INTO recommendations_statusperiod AS stored (recommendation_id, since, until, {", ".join(DERIVED_FIELDS)})
+# Rows that are stored already are left out before the conflict, which would lock them.
+WRITE_PERIODS = f"""INSERT INTO recommendations_statusperiod (recommendation_id, since, until, {", ".join(DERIVED_FIELDS)})
 SELECT recommendation_id, since, until, {", ".join(DERIVED_FIELDS)}
 FROM ({PERIODS.format(which="recommendation_id = ANY(%(ids)s::bigint[])")}) AS computed
-ON CONFLICT (recommendation_id, since) DO UPDATE SET (until, {", ".join(DERIVED_FIELDS)}) = ROW(excluded.until, {columns("excluded")})
-WHERE (stored.until, {columns("stored")}) IS DISTINCT FROM (excluded.until, {columns("excluded")})"""
+WHERE NOT EXISTS (SELECT FROM recommendations_statusperiod AS stored
+    WHERE stored.recommendation_id = computed.recommendation_id AND stored.since = computed.since
+        AND (stored.until, {columns("stored")}) IS NOT DISTINCT FROM (computed.until, {columns("computed")}))
+ON CONFLICT (recommendation_id, since) DO UPDATE SET (until, {", ".join(DERIVED_FIELDS)}) = ROW(excluded.until, {columns("excluded")})"""
 CURRENT = ", ".join(
     f"coalesce(period.{name}, {NOT_ASSESSED[name]}) AS {name}" if name in NOT_ASSESSED else f"period.{name}" for name in DERIVED_FIELDS
 )

@@ -195,6 +195,7 @@ QUESTIONS = [
     {"due_within": ["3"]}, {"without": ["update"]}, {"without": ["evidence"]}, {"status__not": ["in_progress"]},
     {"claimed_status__empty": ["true"]}, {"closed_on__empty": ["false"]}, {"last_update_on__from": ["2025-01-04"]},
     {"progress_percent__from": ["50"]}, {"status_since__to": ["2025-01-05"]}, {"claimed_status": ["implemented"]},
+    {"closed_on__not": ["2025-01-05"]}, {"progress_percent__not": ["50"]}, {"claimed_status__not": ["implemented"]},
 ]  # fmt: skip
 ORDERS = ["status", "-claimed_status", "status_since", "-progress_percent", "last_update_on", "-closed_on"]
 
