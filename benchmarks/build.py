@@ -30,8 +30,9 @@ from agreements.models import Agreement, Component, FocusArea, Participation, Pa
 from policytracker.models import User
 from policytracker.records import acting
 from policytracker.visibility import Role
-from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Status
-from recommendations.progress import CLOSABLE, DONE, NEXT, TERMINAL, settle
+from recommendations.derived_status import recompute_status
+from recommendations.models import CLOSABLE, DONE, TERMINAL, Addressee, Evidence, ProgressUpdate, Recommendation, Status
+from recommendations.progress import ALLOWED
 
 PARTIES, SECTORS, ANALYSTS, OFFICERS = 250, 20, 30, 3
 SOURCES, AGREEMENTS, COMPONENTS_OF_EACH = 0.02, 0.08, 3  # for each recommendation; for each agreement
@@ -72,7 +73,7 @@ class Maker:
         # Another status may follow; most of the time it is none of the ends. Nothing here replaces a recommendation.
         self.next = {}
         for status in Status:
-            onward = sorted({*NEXT[status], status} - {Status.SUPERSEDED})
+            onward = sorted({*ALLOWED[status], status} - {Status.SUPERSEDED})
             self.next[status] = [s for s in onward if s not in TERMINAL] * 6 + [s for s in onward if s in TERMINAL]
 
     def chance(self, share: float) -> bool:
@@ -173,7 +174,7 @@ def build(recommendations: int = 5_000, *, today: date | None = None, seed: int 
     with transaction.atomic():
         _build(recommendations, make, write)
         with acting(User.objects.get(username="reviewer-1"), "No longer followed.", "benchmark"):
-            settle()
+            recompute_status()
             Recommendation.objects.filter(slug__endswith="77", publication="published").update(publication="archived")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")

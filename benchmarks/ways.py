@@ -100,7 +100,7 @@ class PlainViewSet(ModelViewSet):
             near += seen
         else:
             far |= seen
-        claims = ProgressUpdate.objects.standing("claim").select_related("party")
+        claims = ProgressUpdate.objects.in_effect("claim").newest_first().select_related("party")
         prefetched = [Prefetch(name, queryset.only("slug")) for name, queryset in far.items()]
         if "claims" not in self.omit:
             prefetched.append(Prefetch("updates", claims, to_attr="standing_claims"))

@@ -89,7 +89,7 @@ def rules() -> dict[str, Broken]:
             found[constraint.name] = Broken(field, str(constraint.violation_error_message), model=model, rule=constraint.name)
         for guard in guards(model):
             code = guard.code or ("closed_record" if guard.name == "closed_record" else "")
-            found[guard.name] = Broken(guard.field or NON_FIELD_ERRORS, guard.sentence, code, model, guard.name)
+            found[guard.name] = Broken(guard.field or NON_FIELD_ERRORS, str(guard.sentence), code, model, guard.name)
     return found
 
 

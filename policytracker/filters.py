@@ -192,7 +192,8 @@ def any_of(path: str) -> Narrow:
 
 
 def none_of(path: str) -> Narrow:
-    return lambda rows, values, asker: rows.exclude(**{f"{path}__in": values})
+    # Without the second condition, rows without a value would be left out where the path is an annotation.
+    return lambda rows, values, asker: rows.exclude(**{f"{path}__in": values, f"{path}__isnull": False})
 
 
 def matching(condition: Callable[[Any], Q]) -> Narrow:

@@ -61,7 +61,7 @@ class Moment(Func):
 class Shape:
     """What makes one statement differ from another: the fields (all, where none are named), those expanded, and the reader's roles.
 
-    `past` asks for the records as they were on a day gone by, where the serializer says by `Meta.then` which rows those are.
+    `past` asks for the records as they were on a past day (`on_day()` of the queryset).
     """
 
     serializer: type[serializers.Serializer]
@@ -75,13 +75,11 @@ def link(address: str, key: Any) -> Concat:
     return Concat(BASE, Value(f"{API}{address}/"), Cast(key, TextField()), Value("/"), output_field=TextField())
 
 
-def columns(serializer: serializers.ModelSerializer, reader: Reader, expand: Iterable[str] = (), past: bool = False) -> dict[str, Any]:
+def columns(serializer: serializers.ModelSerializer, reader: Reader, expand: Iterable[str] = ()) -> dict[str, Any]:
     """The SQL of each field of the serializer, by its name."""
     found = {}
     for name, field in serializer.fields.items():
-        if past and getattr(field, "then", None):
-            found[name] = field.then(reader)
-        elif hasattr(field, "column"):
+        if hasattr(field, "column"):
             found[name] = field.column(reader, name in expand)
         elif name in words_of_a_source(serializer.Meta.model, serializer.fields):
             found[name] = said(name, serializer, reader)
@@ -127,12 +125,10 @@ def statement(shape: Shape, one: bool) -> tuple[str, tuple[str, ...]]:
     """
     serializer = shape.serializer()
     reader = Reader(shape.roles, Slot("user"))
-    written = columns(serializer, reader, shape.expand, shape.past)
+    written = columns(serializer, reader, shape.expand)
     chosen = {name: written[name] for name in (written if shape.fields is None else shape.fields)}
     model = serializer.Meta.model
-    source = model._base_manager.order_by()
-    if shape.past:
-        source = serializer.Meta.then(source, ON)
+    source = (model.objects.on_day(ON) if shape.past else model._base_manager).order_by()
     rows = source.values_list(Cast(JsonObject(chosen), TextField()), flat=True)
     sql, params = rows.query.sql_with_params()
     names = ("ids", *dict.fromkeys(p.name for p in params if isinstance(p, Slot)))
@@ -170,13 +166,10 @@ def planned_once(sql: str, values: list[str | None]) -> Iterator[str]:
 
 
 class Computed(serializers.ReadOnlyField):
-    """A field that PostgreSQL computes: `expression(reader)` is shown, filtered and exported from here.
+    """A field that PostgreSQL computes: `expression(reader)` is shown, filtered and exported from here."""
 
-    `then(reader)` is another expression where a day gone by is asked for.
-    """
-
-    def __init__(self, expression, schema: dict[str, Any] | None = None, then=None, **kwargs):
-        self.expression, self.schema, self.then = expression, schema or {"type": "string"}, then
+    def __init__(self, expression, schema: dict[str, Any] | None = None, **kwargs):
+        self.expression, self.schema = expression, schema or {"type": "string"}
         super().__init__(**kwargs)
 
     def column(self, reader: Reader, expand: bool = False):

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.exceptions import ValidationError
@@ -15,9 +15,13 @@ from django.core.validators import MaxLengthValidator
 from django.db import connection, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now, Upper
+from django.utils.translation import gettext_lazy as _
 
 from policytracker.edtf import EdtfField, FirstDay, LastDay
 from policytracker.visibility import Publication, Reader, Visibility, readable, would_read
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Guard:
     """
 
     name: str
-    sentence: str
+    sentence: StrOrPromise
     broken: str
     field: str = ""
     code: str = ""
@@ -62,6 +66,8 @@ class Consequence:
 IN_THIS_TRANSACTION = "txid = pg_current_xact_id() AND at >= now()"
 MAX_REASON = 2000  # characters
 REASON_TOO_LONG = f"A change reason has at most {MAX_REASON} characters."
+# The message for every write to an archived record, or to a record below one. Here, so that guards and functions share it.
+ARCHIVED_IS_CLOSED = _("This record (or its parent) is archived. Restore it before editing.")
 NO_REASON = "coalesce(actor() ->> 'reason', '') = ''"
 
 
@@ -157,6 +163,10 @@ class RecordQuerySet(models.QuerySet):
             parent = Q(**{f"{name}__in": field.related_model.objects.visible_to(reader).values("pk")})
             rule &= parent | Q(**{f"{name}__isnull": True}) if field.null else parent
         return rule
+
+    def on_day(self, day: Any) -> Self:
+        """The rows as they were on a past day, according to today's data. Most records do not depend on the day."""
+        return self.all()
 
     def visible_to(self, user: Any) -> Self:
         """The rows that exist for this user (DESIGN 10)."""

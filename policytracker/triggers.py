@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.apps import apps
 from django.db.models import ManyToManyField, Model
 
-from policytracker.records import IN_THIS_TRANSACTION, Consequence, Due, Guard, Published, Record
+from policytracker.records import ARCHIVED_IS_CLOSED, IN_THIS_TRANSACTION, Consequence, Due, Guard, Published, Record
 
 CHANGES = "policytracker_change"
 LINKED_STAYS = "linked_record_stays"
@@ -136,12 +136,11 @@ def guards(model: type[Record]) -> Iterator[Guard]:
     if new:
         loading = "coalesce(actor() ->> 'door', '') <> 'data set'"
         moving = "NEW.publication = OLD.publication AND " if issubclass(model, Published) else ""
-        sentence = "What is archived, and what hangs on it, is closed; take it back from the archive first."
         own = [c for c in new if not c.startswith("NEW.publication")]
         if own:
-            yield Guard("closed_record", sentence, f"{loading} AND ({' OR '.join(own)})", events="INSERT")
-        yield Guard("closed_record", sentence, f"{loading} AND {moving}({' OR '.join(new + old)})", events="UPDATE")
-        yield Guard("closed_record", sentence, f"{loading} AND ({' OR '.join(old)})", events="DELETE")
+            yield Guard("closed_record", ARCHIVED_IS_CLOSED, f"{loading} AND ({' OR '.join(own)})", events="INSERT")
+        yield Guard("closed_record", ARCHIVED_IS_CLOSED, f"{loading} AND {moving}({' OR '.join(new + old)})", events="UPDATE")
+        yield Guard("closed_record", ARCHIVED_IS_CLOSED, f"{loading} AND ({' OR '.join(old)})", events="DELETE")
     yield from (change.guard for change in model.reserved)
     yield from model.guards
 
@@ -161,7 +160,7 @@ def of_guard(guard: Guard, table: str) -> Trigger:
     event = guard.events.split(" ")[0].lower()
     name = guard.name if guard.name != "closed_record" else f"closed_record_{event}"
     call = f"{table}_{name}"[:63]
-    sentence = guard.sentence.replace("'", "''")
+    sentence = str(guard.sentence).replace("'", "''")
     asked = f"IF {guard.broken} THEN PERFORM refuse('{guard.name}', '{sentence}'); END IF;"
     if guard.deferred:
         # One lock for all: two guards may watch the same rule from its two ends.

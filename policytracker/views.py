@@ -139,8 +139,8 @@ class RecordViewSet(GenericViewSet):
 
     @property
     def by(self) -> date | None:
-        """The same day where it is gone by and the records were others then."""
-        return self.day if hasattr(self.serializer_class.Meta, "then") and self.day < today() else None
+        """The same day if it is a past one."""
+        return self.day if self.day < today() else None
 
     def find(self, lock: bool = False, rows: QuerySet | None = None) -> Record:
         """The record at this address. Raises Http404 where it does not exist for the caller."""

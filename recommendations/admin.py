@@ -22,6 +22,8 @@ from policytracker.views import today
 from recommendations import filing, filters, progress, reviews, serializers
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import (
+    CLOSABLE,
+    DONE,
     Addressee,
     Dependency,
     Evidence,
@@ -33,13 +35,13 @@ from recommendations.models import (
     Status,
     UpdateKind,
 )
-from recommendations.slips import slipped
+from recommendations.slippage import slipped
 
 EDIT = "edit"
 SHOWN = 50  # updates on the page of a recommendation
 TOGETHER = 500  # recommendations to which the same is done at once
 AGREEMENT = pick("agreement", Recommendation._meta.get_field("agreements"))
-STATUS_COLOURS = {"success": list(progress.DONE), "info": [Status.IN_PROGRESS, *progress.CLOSABLE], "warning": [Status.STALLED]}
+STATUS_COLOURS = {"success": list(DONE), "info": [Status.IN_PROGRESS, *CLOSABLE], "warning": [Status.STALLED]}
 LACKS = [(name, name.replace("_", " ")) for name in filters.LACKS]
 PEOPLE = pick("author", ProgressUpdate._meta.get_field("author"))
 
@@ -211,8 +213,7 @@ class RecommendationAdmin(PublishedColumns, RecordAdmin):
 
     def axes(self, request, recommendation):
         """The four values: our assessment, the claims, the responses, the deadline."""
-        claims = recommendation.updates.visible_to(request.user).standing(UpdateKind.CLAIM)
-        newest = claims.order_by("party_id", "-reported_on", "-reviewed_at", "-uid").distinct("party_id")
+        newest = recommendation.updates.visible_to(request.user).in_effect(UpdateKind.CLAIM).newest_for("party_id")
         closed = recommendation.freshness == Freshness.NONE
         return {
             "recommendation": recommendation,
@@ -271,7 +272,7 @@ class Shown:
         self.messages = []
         mine = update.author_id == user.pk
         self.may_revise = mine and update.review in (Review.DRAFT, Review.RETURNED)
-        refusals = list(progress.unreviewable(update, user)) if update.review == Review.SUBMITTED else []
+        refusals = list(progress.review_refusals(update, user)) if update.review == Review.SUBMITTED else []
         self.may_review = update.review == Review.SUBMITTED and not refusals
         # Whoever could review it is told why not; for everybody else it only waits.
         self.refusals = [] if any(refusal.code == "not_permitted" for refusal in refusals) else refusals

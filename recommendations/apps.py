@@ -7,7 +7,8 @@ class RecommendationsConfig(AppConfig):
 
     def ready(self):
         from policytracker import dataset
-        from recommendations import checks, progress  # noqa: F401 - the rules of checks are known once it is imported
+        from recommendations import checks  # noqa: F401 - importing the module registers its rules
+        from recommendations.derived_status import recompute_status
 
-        # The files leave out what follows from updates.
-        dataset.after_load["recommendations.json"] = progress.settle
+        # The files do not contain what is derived from updates.
+        dataset.after_load["recommendations.json"] = recompute_status

@@ -25,8 +25,8 @@ from agreements.checks.standings import SUPERSEDED_WITHOUT_SUCCESSOR
 from agreements.models.sources import Stance
 from policytracker.checks import ABOUT, Look, Rule, Severity, each, latest
 from recommendations.deadlines import USUAL, Freshness, freshness
-from recommendations.models import Addressee, Evidence, Milestone, ProgressUpdate, Recommendation, Status, UpdateKind
-from recommendations.standing import DONE, OWED_AS, RUNS, SETTLED
+from recommendations.derived_status import DIFFERS
+from recommendations.models import DONE, Addressee, Evidence, Milestone, ProgressUpdate, Recommendation, Status, UpdateKind
 
 ABOUT[Recommendation] = ("agreements",)
 
@@ -71,27 +71,22 @@ QUOTE_NOT_IN_SOURCE.check(ProgressUpdate, quoting_updates, misquoted, sifted=Tru
 
 # ---- how far it has come
 
-AS_STORED, AS_OWED = (", ".join(f"{row}.{name}" for name in SETTLED) for row in (Recommendation._meta.db_table, "owed"))
-# Asked of each row by itself, which is faster than of all together.
-UNSETTLED = f"""EXISTS (SELECT FROM (SELECT {OWED_AS} FROM {RUNS.format(which=f"recommendation_id = {Recommendation._meta.db_table}.id")})
-    AS owed WHERE ({AS_STORED}) IS DISTINCT FROM ({AS_OWED}))"""
-
 Rule(
     "status_disagrees",
     Severity.ERROR,
-    "A recommendation does not stand as its approved updates say.",
-    "Run manage.py settle.",
+    "The stored status of a recommendation, or a period of it, does not agree with its approved updates.",
+    "Run manage.py recompute_status.",
 ).check(
     Recommendation,
-    lambda rows, look: rows.filter(RawSQL(UNSETTLED, [], BooleanField())),  # noqa: S611
-    each(
-        lambda recommendation: f"Its status is “{recommendation.get_status_display()}”; this, or what follows, is not as its updates say."
-    ),
+    lambda rows, look: rows.filter(RawSQL(DIFFERS, [], BooleanField())),  # noqa: S611
+    each(lambda recommendation: f"Its status “{recommendation.get_status_display()}”, or a period of it, does not agree with its updates."),
 )
 
 
 def without_evidence(rows: Any, look: Look) -> Any:
-    found = ProgressUpdate.objects.standing().order_by().filter(recommendation=OuterRef("pk"), status=OuterRef("status"))
+    found = (
+        ProgressUpdate.objects.in_effect(UpdateKind.ASSESSMENT).order_by().filter(recommendation=OuterRef("pk"), status=OuterRef("status"))
+    )
     return rows.filter(~Exists(found.filter(evidence__stance=Stance.SUPPORTS)), status__in=DONE)
 
 
@@ -108,10 +103,9 @@ Rule(
 
 
 def claims(rows: Any, look: Look) -> Iterator[tuple[Recommendation, str]]:
-    newest = ProgressUpdate.objects.standing(UpdateKind.CLAIM).filter(recommendation__in=rows).select_related("party")
-    newest = newest.order_by("recommendation_id", "party__code", "-reported_on", "-reviewed_at", "-uid")
+    newest = ProgressUpdate.objects.in_effect(UpdateKind.CLAIM).filter(recommendation__in=rows).select_related("party")
     by: dict[int, list[ProgressUpdate]] = defaultdict(list)
-    for claim in newest.distinct("recommendation_id", "party__code"):
+    for claim in newest.newest_for("recommendation_id", "party__code"):
         by[claim.recommendation_id].append(claim)
     for recommendation in rows:
         said = [

@@ -9,7 +9,7 @@ from django.db.models.lookups import LessThan
 from agreements.deadlines import state
 from policytracker.codes import Codes
 from policytracker.visibility import Slot
-from recommendations.models import Status
+from recommendations.models import DONE
 
 USUAL = 90  # days between two assessments where the record says nothing else
 
@@ -23,8 +23,7 @@ class Freshness(Codes):
 
 def deadline(on: date | Slot) -> Case:
     """The deadline state of a recommendation: implemented or addressed otherwise is done, anything else that is closed is closed."""
-    done = Q(status__in=[Status.IMPLEMENTED, Status.ADDRESSED_OTHERWISE])
-    return state(on, done=done, finished="closed_on", closed=Q(closed_on__isnull=False))
+    return state(on, done=Q(status__in=DONE), finished="closed_on", closed=Q(closed_on__isnull=False))
 
 
 def freshness(on: date | Slot) -> Case:

@@ -21,7 +21,7 @@ from policytracker import paging, reading
 from policytracker.serializers import ADDRESSES, RecordSerializer
 from policytracker.visibility import Reader, Slot, filled
 from recommendations import serializers
-from recommendations.models import Addressee, ProgressUpdate, Review
+from recommendations.models import Addressee, ProgressUpdate
 
 MOST = 500  # of each kind
 AGREEMENT = Slot("agreement")
@@ -88,8 +88,7 @@ class Dossier:
         }
 
     def records(self, serializer: type[RecordSerializer], ids: list[int]) -> list[dict[str, Any]]:
-        past = self.by is not None and hasattr(serializer.Meta, "then")
-        shape = reading.Shape(serializer, self.reader.roles, past=past)
+        shape = reading.Shape(serializer, self.reader.roles, past=self.by is not None)
         assert self.reader.id is None or isinstance(self.reader.id, int)
         return [json.loads(text) for text in reading.texts(shape, ids, user=self.reader.id, on=self.on, base=self.base)]
 
@@ -115,10 +114,8 @@ class Dossier:
     def complete(self, recommendations: list[dict[str, Any]], ids: list[int]) -> None:
         """Give each its addressees, and the newest update that counts on the day."""
         addressed = Addressee.objects.visible_to(self.user).filter(recommendation__in=ids)
-        counting = ProgressUpdate.objects.visible_to(self.user).filter(
-            recommendation__in=ids, review=Review.APPROVED, voided_at__isnull=True, **({"reported_on__lte": self.by} if self.by else {})
-        )
-        newest = counting.order_by("recommendation_id", "-reported_on", "-reviewed_at", "-uid").distinct("recommendation_id")
+        in_effect = ProgressUpdate.objects.visible_to(self.user).in_effect(on=self.on).filter(recommendation__in=ids)
+        newest = in_effect.newest_for("recommendation_id")
         addressees, updates = defaultdict(list), {}
         parties = list(addressed.order_by("party__code", "pk").values_list("pk", flat=True))
         for addressee in self.records(serializers.AddresseeSerializer, parties):

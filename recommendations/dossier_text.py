@@ -21,6 +21,7 @@ from policytracker.records import Identified
 from recommendations import serializers
 from recommendations.deadlines import Freshness
 from recommendations.dossier import SECTIONS
+from recommendations.models import Status
 
 COLUMNS = {
     "participations": ["party", "role", "since", "until", "focus_area", "contribution", "note"],
@@ -145,7 +146,7 @@ class DossierText:
         yield f"### {escaped(one['key_action'])}"
         yield from self.facts(serializers.RecommendationSerializer, one, leave_out={"key_action"})
         if one["claims"]:
-            status = serializers.Status
+            status = Status
             claims = [[self.party(claim["party"]), status(claim["status"]).label, claim["reported_on"]] for claim in one["claims"]]
             yield from table(["Claimed by", "Status", "Reported on"], claims)
         if one["addressees"]:

@@ -22,16 +22,6 @@ from recommendations.models import Evidence, ProgressUpdate, Recommendation, Rev
 from recommendations.progress import EvidenceRow, Report
 from recommendations.serializers import ProgressUpdateSerializer, RecommendationSerializer
 
-# The field on which a refusal is reported; the others concern no single field.
-PLACES = {
-    "status_required": "status",
-    "transition_not_allowed": "status",
-    "party_required": "party",
-    "future_date": "reported_on",
-    "reason_required": "reason",
-    "narrative_required": "narrative",
-}
-
 
 class EvidenceForm(forms.Form):
     """One source that supports or contradicts the update: an existing one, or a URL."""
@@ -68,7 +58,7 @@ class ReportForm(forms.Form):
         help_text="The date for which the update is true.",
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
-    narrative = forms.CharField(required=False, max_length=100_000, strip=False, label="Summary", widget=forms.Textarea(attrs={"rows": 3}))
+    narrative = forms.CharField(required=False, max_length=100_000, strip=False, label="Narrative", widget=forms.Textarea(attrs={"rows": 3}))
     party = forms.ModelChoiceField(Party.objects.none(), required=False, label="Claimed by")
     reason = forms.CharField(
         required=False,
@@ -93,10 +83,10 @@ class ReportForm(forms.Form):
         evidence: list[dict[str, Any]] = []
         if revises:
             said = Report.of(revises)
-            first |= {name: getattr(said, name) for name in progress.SAID if name != "corrects"}
+            first |= {name: getattr(said, name) for name in progress.REPORT_FIELDS if name != "corrects"}
             first |= {"revises": revises.pk, "version": revises.version}
-            evidence = [{name: getattr(row, name) for name in progress.CITED} for row in said.evidence]
-        if not recommendation.updates.standing().exists():
+            evidence = [{name: getattr(row, name) for name in progress.EVIDENCE_FIELDS} for row in said.evidence]
+        if not recommendation.updates.in_effect(UpdateKind.ASSESSMENT).exists():
             first["status"] = first["status"] if revises else ""
         super().__init__(data, prefix="report", initial=first)
         self.recommendation, self.user, self.today = recommendation, user, today
@@ -113,7 +103,7 @@ class ReportForm(forms.Form):
         return super().is_valid() and self.evidence.is_valid()
 
     def report(self) -> Report:
-        said = {name: self.cleaned_data[name] for name in progress.SAID if name != "corrects"}
+        said = {name: self.cleaned_data[name] for name in progress.REPORT_FIELDS if name != "corrects"}
         if revises := self.cleaned_data["revises"]:
             said["corrects"] = revises.corrects  # set through the API; this form does not show it
         if said["kind"] == UpdateKind.NOTE and said["status"] == self.initial["status"]:
@@ -135,13 +125,14 @@ class ReportForm(forms.Form):
                 if update := said["revises"]:
                     update = progress.revise(update, self.report(), **by, version=said["version"])
                     return progress.submit(update, **by) if submit else update
-                return progress.report(self.recommendation, self.report(), **by, version=said["version"], submit=submit)
+                return progress.report_progress(self.recommendation, self.report(), **by, version=said["version"], submit=submit)
         except errors.Refused as refused:
             for refusal in refused.refusals:
-                if refusal.code == "evidence_required":
+                field = refusal.reason.field
+                if field == "evidence":
                     self.evidence[0].add_error("source", refusal.detail)
                 else:
-                    self.add_error(PLACES.get(refusal.code), refusal.detail)
+                    self.add_error(field if field in self.fields else None, refusal.detail)
         except errors.Stale as error:
             self.refuse_stale(error.current_version)
         except ValidationError as error:
@@ -243,7 +234,7 @@ class TogetherForm(forms.Form):
                     recommendation.save(update_fields=list(given))
                 if said["narrative"]:
                     note = Report(kind=UpdateKind.NOTE, narrative=said["narrative"])
-                    progress.report(recommendation, note, by=self.user, today=self.today)
+                    progress.report_progress(recommendation, note, by=self.user, today=self.today)
         except errors.Refused as refused:
             return [refusal.detail for refusal in refused.refusals]
         except DatabaseError as error:

@@ -9,23 +9,17 @@ from agreements.models import Agreement, Party, Source
 from policytracker.filters import Asker, Question, code, linked, on, reference, truth, whole
 from policytracker.models import User
 from recommendations.deadlines import Freshness, deadline, freshness
-from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Response, Review
-from recommendations.standing import reported_by
-
-
-def counting(asker: Asker, path: str = "") -> Q:
-    """The updates at the end of the path that count on the day."""
-    counts = Q(**{f"{path}recommendation": OuterRef("pk"), f"{path}review": Review.APPROVED, f"{path}voided_at": None})
-    return counts if asker.by is None else counts & Q(**{f"{path}reported_on__lte": asker.by})
-
+from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Response, Review, in_effect
 
 LACKS: dict[str, Callable[[Asker], Q | Exists]] = {
     "owner": lambda asker: Q(owner__isnull=True),
     "due_on": lambda asker: Q(due_on=""),
-    "evidence": lambda asker: ~Exists(Evidence.objects.filter(counting(asker, "update__"))),
+    "evidence": lambda asker: (
+        ~Exists(Evidence.objects.filter(in_effect(on=asker.on, path="update__"), update__recommendation=OuterRef("pk")))
+    ),
     "addressee": lambda asker: ~Exists(Addressee.objects.filter(recommendation=OuterRef("pk"))),
     "response": lambda asker: ~Exists(Addressee.objects.filter(recommendation=OuterRef("pk")).exclude(response=Response.NONE_RECORDED)),
-    "update": lambda asker: ~Exists(ProgressUpdate.objects.filter(counting(asker))),
+    "update": lambda asker: ~Exists(ProgressUpdate.objects.in_effect(on=asker.on).filter(recommendation=OuterRef("pk"))),
 }
 
 
@@ -85,10 +79,10 @@ RECOMMENDATIONS = {
         "Whether more is expected.",
         many=False,
     ),
-    "on": on(lambda rows, days, asker: reported_by(rows, asker.by) if asker.by else rows),
+    "on": on(lambda rows, days, asker: rows.on_day(asker.by) if asker.by else rows),
     "source": Question(reference(Source), by_source, help="Made by any of these sources, or reported with one of them as evidence."),
     "claim_differs": yes_or_no(
-        lambda rows, asker: rows.claim_differs(by=asker.by), "The newest claim of some party is another status than ours."
+        lambda rows, asker: rows.claim_differs(on=asker.on), "The newest claim of some party is another status than ours."
     ),
     "awaiting_approval": yes_or_no(awaiting, "An update waits to be approved or returned."),
     "overdue": yes_or_no(lambda rows, asker: rows.overdue(on=asker.on), "Open and past its due day."),

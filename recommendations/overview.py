@@ -24,7 +24,6 @@ from policytracker.serializers import title
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, RecommendationQuerySet, Review, Status
 from recommendations.progress import REVIEWERS
-from recommendations.standing import reported_by
 
 DUE_WITHIN = 30  # days
 
@@ -48,13 +47,7 @@ def queue(user: User, on: date) -> dict[str, int]:
 def standing(user: Any, on: date, today: date) -> RecommendationQuerySet:
     """The recommendations that this user may read, as they stood on a day gone by, or as they stand."""
     rows: Any = Recommendation.objects.all()
-    if on < today:
-        rows = reported_by(rows, on)
-    return rows.visible_to(user)
-
-
-def differing(rows: RecommendationQuerySet, on: date, today: date) -> RecommendationQuerySet:
-    return rows.claim_differs(by=on if on < today else None)
+    return (rows.on_day(on) if on < today else rows).visible_to(user)
 
 
 def states(on: date) -> dict[str, Any]:
@@ -106,7 +99,7 @@ def scorecard(agreement: Agreement, user: Any, on: date, today: date) -> dict[st
             "by_status": by_code(ComponentStatus, ((status, n) for status, _, n in found)),
             "by_deadline_state": by_code(DeadlineState, ((state, n) for _, state, n in found)),
         },
-        "recommendations": tally(counted(rows, on), differing(rows, on, today).count()),
+        "recommendations": tally(counted(rows, on), rows.claim_differs(on=on).count()),
         "money": money(agreement, user, by),
         "indicators": indicators(agreement, user, by),
     }
@@ -201,7 +194,7 @@ class Summary:
     """Recommendations in groups, on one day, as one user may read of both."""
 
     def __init__(self, by: str, user: Any, on: date, today: date):
-        self.on, self.today = on, today
+        self.on = on
         self.model = GROUPINGS[by].model
         self.links = GROUPINGS[by].links(user)
         self.rows = standing(user, on, today)
@@ -233,10 +226,10 @@ class Summary:
         if ids:
             for pk, *told in self.together(self.rows.annotate(**states(self.on)), ids, ["status", *states(self.on)]):
                 counts[pk].append(tuple(told))
-            differ |= dict(self.together(differing(self.rows, self.on, self.today), ids, []))
+            differ |= dict(self.together(self.rows.claim_differs(on=self.on), ids, []))
         if len(ids) < len(groups):
             rest = self.without(self.rows)
-            counts[None], differ[None] = counted(rest, self.on), differing(rest, self.on, self.today).count()
+            counts[None], differ[None] = counted(rest, self.on), rest.claim_differs(on=self.on).count()
         return [tally(counts[group.pk], differ[group.pk]) for group in groups]
 
     def together(self, rows: RecommendationQuerySet, ids: list[int], names: list[str]) -> list[tuple]:

@@ -1,4 +1,4 @@
-"""How a recommendation moves: which status may follow which, who may say so, and what follows from what was said (DESIGN 5)."""
+"""Progress of a recommendation: which status may follow which, who may report it, and what must be met (docs/api.md, "Progress")."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from itertools import chain, count
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
@@ -17,16 +17,30 @@ from django.utils import timezone
 
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, SourceKind, Stance
-from policytracker.errors import Refusal, Refused, Stale
+from policytracker import errors
+from policytracker.errors import Refused, Stale
 from policytracker.models import User
 from policytracker.records import acting, shortened
 from policytracker.visibility import Publication, Reader, Role
-from recommendations.models import SETTLED, Evidence, Priority, ProgressUpdate, Recommendation, Review, Status, UpdateKind
+from recommendations.derived_status import recompute_status
+from recommendations.models import (
+    CLOSABLE,
+    DONE,
+    TERMINAL,
+    Evidence,
+    Priority,
+    ProgressUpdate,
+    Recommendation,
+    RefusalCode,
+    Review,
+    Status,
+    UpdateKind,
+)
+from recommendations.models.refusals import CORRECTS_ONLY_VOIDED, NOTE_HAS_NO_STATUS
 from recommendations.models.updates import PERCENT_AGREES_WITH_STATUS
-from recommendations.standing import CLOSABLE, DONE, TERMINAL, settle
 
-# The same again is always allowed; what is in neither table is refused.
-NEXT = {
+# Repeating the same status is always allowed. Every other transition that is in neither table is refused.
+ALLOWED = {
     Status.NOT_ASSESSED: set(Status),
     Status.PROPOSED: {Status.PLANNED, Status.IN_PROGRESS, *CLOSABLE, Status.STALLED, Status.NOT_ASSESSED} | TERMINAL,
     Status.PLANNED: {Status.IN_PROGRESS, *CLOSABLE, Status.STALLED, Status.NOT_ASSESSED} | TERMINAL,
@@ -34,33 +48,21 @@ NEXT = {
     Status.PARTLY_IMPLEMENTED: {Status.LARGELY_IMPLEMENTED, Status.STALLED} | TERMINAL,
     Status.LARGELY_IMPLEMENTED: {Status.STALLED} | TERMINAL - {Status.WITHDRAWN},
     Status.STALLED: {Status.IN_PROGRESS, *CLOSABLE} | TERMINAL,
-    **{end: set() for end in TERMINAL},
+    **{terminal: set() for terminal in TERMINAL},
 }
-BACK = {  # steps back and reopenings, which need a reason
+BACKWARD = {  # backward transitions and reopenings, which require a reason
     Status.PLANNED: {Status.PROPOSED},
     Status.PARTLY_IMPLEMENTED: {Status.IN_PROGRESS},
     Status.LARGELY_IMPLEMENTED: {Status.PARTLY_IMPLEMENTED},
-    **{end: {Status.IN_PROGRESS, Status.PARTLY_IMPLEMENTED, Status.NOT_ASSESSED} for end in TERMINAL},
+    **{terminal: {Status.IN_PROGRESS, Status.PARTLY_IMPLEMENTED, Status.NOT_ASSESSED} for terminal in TERMINAL},
 }
 EDITORS = {Role.ANALYST, Role.REVIEWER, Role.ADMINISTRATOR}
 REVIEWERS = {Role.REVIEWER, Role.ADMINISTRATOR}
 
-# In the order in which a person should mend them, which API.md promises.
-CODES = [
-    *("not_permitted", "closed_record", "status_required", "transition_not_allowed", "superseding_recommendation_required"),
-    *("party_required", "future_date", "reason_required", "evidence_required", "narrative_required", "second_person_required"),
-    *("append_only", "already_reviewed", "already_voided"),
-]
-# No body can mend these: such a move is not there to be made.
-BARRING = {"not_permitted", "closed_record", "transition_not_allowed", "superseding_recommendation_required"}
-# The rest may wait until a draft is submitted.
-ASKED_OF_A_DRAFT = {"not_permitted", "closed_record", "status_required", "party_required", "future_date"}
-WRITTEN_ONLY_HERE = SETTLED  # by settle(), and the database asks for that
-
 
 @dataclass(frozen=True)
 class EvidenceRow:
-    """The words that bear an update out, and the source they stand in: one on record, or one to be found, or made, by its address."""
+    """One piece of evidence: a source on record, or the address of one that is found or created, with locator and quote."""
 
     source: Source | None = None
     url: str = ""
@@ -73,15 +75,18 @@ class EvidenceRow:
 
 @dataclass(frozen=True)
 class Report:
-    """What somebody says of a recommendation: an assessment of today, without more."""
+    """The content of an update before it is validated. The default is an assessment of today.
+
+    The one list of what can be reported. Serializer, form and command take the fields, by name, from `ProgressUpdate`.
+    """
 
     kind: str = UpdateKind.ASSESSMENT
     status: str = ""
     progress_percent: int | None = None
     reported_on: date | None = None
     narrative: str = ""
-    reason: str = ""
     party: Party | None = None
+    reason: str = ""
     assessed_by: str = ""
     corrects: ProgressUpdate | None = None
     closes: bool = False
@@ -89,19 +94,29 @@ class Report:
 
     @classmethod
     def of(cls, update: ProgressUpdate) -> Report:
-        """What an update says, to be judged again, or changed in part."""
+        """The content of an update, as input for validation or revision."""
         rows = update.evidence.select_related("source")
-        evidence = tuple(EvidenceRow(**{name: getattr(row, name) for name in CITED}) for row in rows)
-        return cls(**{name: getattr(update, name) for name in SAID}, evidence=evidence)
+        evidence = tuple(EvidenceRow(**{name: getattr(row, name) for name in EVIDENCE_FIELDS}) for row in rows)
+        return cls(**{name: getattr(update, name) for name in REPORT_FIELDS}, evidence=evidence)
 
 
-SAID = [field.name for field in fields(Report) if field.name != "evidence"]
-CITED = ["source", "locator", "quote", "stance", "confidence"]
+REPORT_FIELDS = [field.name for field in fields(Report) if field.name != "evidence"]  # fields of ProgressUpdate
+EVIDENCE_FIELDS = [field.name for field in fields(EvidenceRow) if field.name not in ("url", "title")]  # fields of Evidence
+
+
+class Refusal(errors.Refusal):
+    """One condition that is not met: its code and its message."""
+
+    reason: RefusalCode
+
+    def __init__(self, reason: RefusalCode, **values: Any):
+        super().__init__(reason.code, reason.text(**values))
+        object.__setattr__(self, "reason", reason)
 
 
 @dataclass(frozen=True)
-class Move:
-    """A status that a recommendation could be given, and what stands between."""
+class StatusOption:
+    """A status that a recommendation could be given, and the conditions that are not met yet."""
 
     status: Status
     label: str
@@ -110,8 +125,8 @@ class Move:
 
 
 def status_on(recommendation: Recommendation, day: date) -> Status:
-    """What we had found by that day: an assessment filed late follows from what came before it, not from the present."""
-    newest = recommendation.updates.standing().filter(reported_on__lte=day).first()
+    """Our assessment on a day. An assessment that is submitted late is validated against this one, not against the current one."""
+    newest = recommendation.updates.in_effect(UpdateKind.ASSESSMENT, on=day).newest_first().first()
     return Status(newest.status) if newest else Status.NOT_ASSESSED
 
 
@@ -119,207 +134,209 @@ def roles(by: User | None) -> frozenset[str]:
     return Reader.of(by).roles if by else frozenset()
 
 
-def is_own_claim(said: Report | ProgressUpdate, by: User | None) -> bool:
-    """Whether a party speaks of itself, through its officer."""
-    if said.kind != UpdateKind.CLAIM or Role.OFFICER not in roles(by):
+def is_own_claim(report: Report | ProgressUpdate, by: User | None) -> bool:
+    """Whether the report is a claim by the officer of the claiming party."""
+    if report.kind != UpdateKind.CLAIM or Role.OFFICER not in roles(by):
         return False
     office = getattr(by, "office", None)
-    return office is not None and said.party in (None, office.party)
+    return office is not None and report.party in (None, office.party)
 
 
-def closed(recommendation: Recommendation) -> Iterator[Refusal]:
+def archive_refusals(recommendation: Recommendation) -> Iterator[Refusal]:
     if recommendation.publication == Publication.ARCHIVED:
-        yield Refusal("closed_record", "This recommendation is archived. Restore it first.")
+        yield Refusal(RefusalCode.CLOSED_RECORD)
 
 
-def second_person(recommendation: Recommendation, said: Report | ProgressUpdate) -> Iterator[Refusal]:
-    """What must be agreed by two: an ending, and whatever is found of a recommendation that matters most."""
-    grave = said.status in TERMINAL or recommendation.priority in (Priority.HIGH, Priority.CRITICAL)
-    if grave and said.kind == UpdateKind.ASSESSMENT:
-        yield Refusal("second_person_required", "A second person must approve this update.")
+def needs_second_person(recommendation: Recommendation, report: Report | ProgressUpdate) -> bool:
+    """Whether somebody other than the author must approve: a terminal status, or a recommendation of high priority."""
+    important = report.status in TERMINAL or recommendation.priority in (Priority.HIGH, Priority.CRITICAL)
+    return important and report.kind == UpdateKind.ASSESSMENT
 
 
-def unmet(recommendation: Recommendation, report: Report, old: Status, *, by: User | None, today: date) -> Iterator[Refusal]:
-    """Every condition that a report does not meet where the status was `old`. By nobody, nobody's permission is asked."""
+def unmet_conditions(recommendation: Recommendation, report: Report, old: Status, *, by: User | None, today: date) -> Iterator[Refusal]:
+    """Every condition that a report does not meet, given the status `old` before it. Without `by`, permissions are not checked."""
     own = is_own_claim(report, by)
     if by and not own and not roles(by) & EDITORS:
-        yield Refusal("not_permitted", "Your role cannot submit this update.")
-    yield from closed(recommendation)
+        yield Refusal(RefusalCode.NOT_PERMITTED_TO_REPORT)
+    yield from archive_refusals(recommendation)
     if report.kind != UpdateKind.NOTE and not report.status:
-        yield Refusal("status_required", "Select a status.")
+        yield Refusal(RefusalCode.STATUS_REQUIRED)
     if report.kind == UpdateKind.ASSESSMENT and report.status:
         new = Status(report.status)
-        back = new in BACK.get(old, ())
-        if new != old and new not in NEXT[old] and not back:
-            yield Refusal("transition_not_allowed", f"The status cannot change from {old.label} to {new.label}.")
+        backward = new in BACKWARD.get(old, ())
+        if new != old and new not in ALLOWED[old] and not backward:
+            yield Refusal(RefusalCode.TRANSITION_NOT_ALLOWED, old=old.label, new=new.label)
         if new == Status.SUPERSEDED and not recommendation.superseded_by_id:
-            yield Refusal("superseding_recommendation_required", "Set “Superseded by” in the record first.")
-        if back and not report.reason.strip():
-            yield Refusal("reason_required", f"Enter a reason for the change from {old.label} back to {new.label}.")
+            yield Refusal(RefusalCode.SUPERSEDING_RECOMMENDATION_REQUIRED)
+        if backward and not report.reason.strip():
+            yield Refusal(RefusalCode.REASON_REQUIRED, old=old.label, new=new.label)
         if new in DONE and not report.evidence:
-            yield Refusal("evidence_required", f"{new.label} requires evidence. Add a source.")
+            yield Refusal(RefusalCode.EVIDENCE_REQUIRED, new=new.label)
     if report.kind == UpdateKind.CLAIM:
         if not report.party:
-            yield Refusal("party_required", "Select the party that makes this claim.")
+            yield Refusal(RefusalCode.PARTY_REQUIRED)
         if not own and not report.evidence:
-            yield Refusal("evidence_required", "A claim that is not submitted by the party's own officer requires evidence. Add a source.")
+            yield Refusal(RefusalCode.EVIDENCE_REQUIRED_OF_CLAIM)
     if report.reported_on and report.reported_on > today:
-        yield Refusal("future_date", "The report date cannot be in the future.")
+        yield Refusal(RefusalCode.FUTURE_DATE)
     if not report.narrative.strip():
-        yield Refusal("narrative_required", "Enter a summary.")
+        yield Refusal(RefusalCode.NARRATIVE_REQUIRED)
 
 
-def unchangeable(update: ProgressUpdate, by: User) -> Iterator[Refusal]:
+def edit_refusals(update: ProgressUpdate, by: User) -> Iterator[Refusal]:
+    """Why this user may not change, submit or discard an update."""
     if update.author != by or update.review not in (Review.DRAFT, Review.RETURNED):
-        yield from closed(update.recommendation)
-        yield Refusal("append_only", "Only the author can change an update, and only while it is a draft or returned.")
+        yield from archive_refusals(update.recommendation)
+        yield Refusal(RefusalCode.NOT_EDITABLE)
 
 
-def unreviewable(update: ProgressUpdate, by: User) -> Iterator[Refusal]:
-    """Why this person may not approve or return an update. An analyst may, their own ordinary work."""
+def review_refusals(update: ProgressUpdate, by: User) -> Iterator[Refusal]:
+    """Why this user may not approve or return an update. Analysts may approve their own ordinary work."""
     own_work = Role.ANALYST in roles(by) and update.author == by and not is_own_claim(update, by)
     if not own_work and not roles(by) & REVIEWERS:
-        yield Refusal("not_permitted", "Your role cannot review this update.")
-    yield from closed(update.recommendation)
+        yield Refusal(RefusalCode.NOT_PERMITTED_TO_REVIEW)
+    yield from archive_refusals(update.recommendation)
     if update.review == Review.DRAFT:
-        yield Refusal("append_only", "This update is a draft. Its author must submit it first.")
+        yield Refusal(RefusalCode.NOT_SUBMITTED)
     elif update.review != Review.SUBMITTED:
-        yield Refusal("already_reviewed", f"This update is already {update.get_review_display().lower()}.")
-    elif update.author == by:
-        yield from second_person(update.recommendation, update)
+        yield Refusal(RefusalCode.ALREADY_REVIEWED, review=update.get_review_display())
+    elif update.author == by and needs_second_person(update.recommendation, update):
+        yield Refusal(RefusalCode.SECOND_PERSON_REQUIRED)
 
 
-def refuse(refusals: Iterable[Refusal]) -> None:
-    """Raise Refused where there is anything to refuse, with each condition once."""
-    if found := sorted(dict.fromkeys(refusals), key=lambda refusal: CODES.index(refusal.code)):
-        raise Refused(found)
+def raise_refusals(refusals: Iterable[Refusal]) -> None:
+    """Raise Refused with each refusal once, in order, if there are any."""
+    if unique := sorted(dict.fromkeys(refusals), key=lambda refusal: refusal.reason.value):
+        raise Refused(list(unique))
 
 
-def transitions(recommendation: Recommendation, *, by: User, today: date) -> list[Move]:
-    """Each status in turn: whether it may come next, and then what its report must bring and who must agree, or else why not."""
+def transitions(recommendation: Recommendation, *, by: User, today: date) -> list[StatusOption]:
+    """Each status in order: if it is allowed, what the report must contain and who must approve it; otherwise why it is not."""
     old = status_on(recommendation, today)
-    moves = []
+    options = []
     for status in Status:
         report = Report(status=status, reported_on=today)
-        conditions = [*unmet(recommendation, report, old, by=by, today=today), *second_person(recommendation, report)]
-        barring = [refusal for refusal in conditions if refusal.code in BARRING]
-        moves.append(Move(status, status.label, not barring, barring or conditions))
-    return moves
+        refusals = list(unmet_conditions(recommendation, report, old, by=by, today=today))
+        if needs_second_person(recommendation, report):
+            refusals.append(Refusal(RefusalCode.SECOND_PERSON_REQUIRED))
+        blocking = [refusal for refusal in refusals if refusal.reason.blocks_status]
+        options.append(StatusOption(status, status.label, not blocking, blocking or refusals))
+    return options
 
 
 Row = TypeVar("Row", Recommendation, ProgressUpdate)
 
 
 @contextmanager
-def moving(row: Row, *, by: User | None, reason: str, version: int | None) -> Iterator[Row]:
-    """One act upon a recommendation, or upon an update of it, as the row now is; what follows from it is settled at the end.
+def locked(row: Row, *, by: User | None, reason: str, version: int | None) -> Iterator[Row]:
+    """The current state of a recommendation, or of an update, while its recommendation is locked. Recomputes the status at the end.
 
-    Raises DoesNotExist where there is no such row for this person, and Stale where it is not in the version that they saw.
+    Raises DoesNotExist if the row does not exist for this user, and Stale if its version is not `version`.
     """
     with acting(by, shortened(reason)):  # the update keeps all of it
         recommendations = Recommendation.objects.filter(pk=row.pk if isinstance(row, Recommendation) else row.recommendation_id)
-        # Lock it, so that two people who decide at the same moment take turns.
+        # Concurrent changes of the same recommendation wait here.
         recommendations.select_for_update(of=("self",)).get()
         rows = type(row).objects
         current = (rows.visible_to(by) if by else rows.all()).get(pk=row.pk)
         if version not in (None, current.version):
             raise Stale(current.version)
         yield current
-        settle(recommendations)
+        recompute_status(recommendations)
         if current.pk:
             current.refresh_from_db()
 
 
-def report(
+def report_progress(
     recommendation: Recommendation, report: Report, *, by: User | None, today: date, version: int | None = None, submit: bool = True
 ) -> ProgressUpdate:
-    """File how far a recommendation has come. Raises Refused, with everything unmet, and then writes nothing.
+    """Create an update. Raises Refused with all unmet conditions, and then writes nothing.
 
-    A draft needs a status, a party where it is a claim, and a day that has come; the rest is asked of it when it is submitted.
-    By nobody, as an import files what others found, it has no author and waits for a reviewer.
+    With `submit=False`, a draft, which need not meet every condition yet. Without `by`, as on import, the update has no author
+    and waits for a reviewer.
     """
-    with moving(recommendation, by=by, reason=report.reason, version=version) as recommendation:
+    with locked(recommendation, by=by, reason=report.reason, version=version) as recommendation:
         update = ProgressUpdate(recommendation=recommendation, author=by)
-        write(update, report, by=by, today=today, submit=submit)
+        write_report(update, report, by=by, today=today, submit=submit)
     return update
 
 
 def revise(update: ProgressUpdate, report: Report, *, by: User, today: date, version: int | None = None) -> ProgressUpdate:
-    """Say it otherwise, before it is submitted or after it was returned. It is judged as a draft is."""
-    with moving(update, by=by, reason=report.reason, version=version) as update:
-        refuse(unchangeable(update, by))
-        write(update, report, by=by, today=today, submit=False)
+    """Change the content of a draft or returned update. It is validated as a draft."""
+    with locked(update, by=by, reason=report.reason, version=version) as update:
+        raise_refusals(edit_refusals(update, by))
+        write_report(update, report, by=by, today=today, submit=False)
     return update
 
 
 def discard(update: ProgressUpdate, *, by: User, version: int | None = None) -> None:
-    """Throw away what was not handed in, or was returned."""
-    with moving(update, by=by, reason="", version=version) as update:
-        refuse([*closed(update.recommendation), *unchangeable(update, by)])
+    """Delete a draft or returned update."""
+    with locked(update, by=by, reason="", version=version) as update:
+        raise_refusals([*archive_refusals(update.recommendation), *edit_refusals(update, by)])
         update.delete()
 
 
 def submit(update: ProgressUpdate, *, by: User, today: date, version: int | None = None) -> ProgressUpdate:
-    """Hand in a draft, or a returned update once more."""
-    with moving(update, by=by, reason=update.reason, version=version) as update:
-        refuse(unchangeable(update, by))
-        write(update, Report.of(update), by=by, today=today, submit=True)
+    """Submit a draft, or a returned update again."""
+    with locked(update, by=by, reason=update.reason, version=version) as update:
+        raise_refusals(edit_refusals(update, by))
+        write_report(update, Report.of(update), by=by, today=today, submit=True)
     return update
 
 
 def approve(update: ProgressUpdate, *, by: User, today: date, note: str = "", version: int | None = None) -> ProgressUpdate:
-    """Let it count. An assessment is judged again, for what it follows from may have moved since it was filed."""
-    with moving(update, by=by, reason=note, version=version) as update:
-        recommendation, conditions = update.recommendation, list(unreviewable(update, by))
+    """Put an update into effect. An assessment is validated again, since the status before it may have changed in the meantime."""
+    with locked(update, by=by, reason=note, version=version) as update:
+        recommendation, refusals = update.recommendation, list(review_refusals(update, by))
         if update.kind == UpdateKind.ASSESSMENT and update.review == Review.SUBMITTED:
             old = status_on(recommendation, update.reported_on)
-            conditions += unmet(recommendation, Report.of(update), old, by=None, today=today)
-        refuse(conditions)
-        decide(update, Review.APPROVED, by, note)
+            refusals += unmet_conditions(recommendation, Report.of(update), old, by=None, today=today)
+        raise_refusals(refusals)
+        set_review(update, Review.APPROVED, by, note)
     return update
 
 
 def send_back(update: ProgressUpdate, *, by: User, note: str, version: int | None = None) -> ProgressUpdate:
-    """Return it to its author, who may change it and submit it again."""
-    with moving(update, by=by, reason=note, version=version) as update:
-        conditions = list(unreviewable(update, by))
+    """Return an update to its author, who may change and submit it again."""
+    with locked(update, by=by, reason=note, version=version) as update:
+        refusals = list(review_refusals(update, by))
         if not note.strip():
-            conditions.append(Refusal("reason_required", "Enter a note for the author."))
-        refuse(conditions)
-        decide(update, Review.RETURNED, by, note)
+            refusals.append(Refusal(RefusalCode.REASON_REQUIRED_TO_RETURN))
+        raise_refusals(refusals)
+        set_review(update, Review.RETURNED, by, note)
     return update
 
 
 def void(update: ProgressUpdate, *, by: User, reason: str, version: int | None = None) -> ProgressUpdate:
-    """Let an approved update count no more. It stays readable, with the reason."""
-    with moving(update, by=by, reason=reason, version=version) as update:
-        conditions = list(closed(update.recommendation))
+    """Cancel an approved update. It stays readable, with the reason, and has no further effect."""
+    with locked(update, by=by, reason=reason, version=version) as update:
+        refusals = list(archive_refusals(update.recommendation))
         if not roles(by) & REVIEWERS:
-            conditions.append(Refusal("not_permitted", "Only reviewers and administrators can void an update."))
+            refusals.append(Refusal(RefusalCode.NOT_PERMITTED_TO_VOID))
         if not reason.strip():
-            conditions.append(Refusal("reason_required", "Enter a reason for voiding the update."))
+            refusals.append(Refusal(RefusalCode.REASON_REQUIRED_TO_VOID))
         if update.review != Review.APPROVED:
-            conditions.append(Refusal("append_only", "Only an approved update can be voided."))
+            refusals.append(Refusal(RefusalCode.NOT_APPROVED))
         if update.voided_at:
-            conditions.append(Refusal("already_voided", "This update is already voided."))
-        refuse(conditions)
+            refusals.append(Refusal(RefusalCode.ALREADY_VOIDED))
+        raise_refusals(refusals)
         update.voided_at, update.voided_by, update.void_reason = timezone.now(), by, reason
         update.save()
     return update
 
 
-def decide(update: ProgressUpdate, review: Review, by: User, note: str) -> None:
+def set_review(update: ProgressUpdate, review: Review, by: User, note: str) -> None:
     update.review, update.reviewed_by, update.reviewed_at, update.review_note = review, by, timezone.now(), note
     update.save()
 
 
-def write(update: ProgressUpdate, report: Report, *, by: User | None, today: date, submit: bool) -> None:
-    """Put a report into an update; handed in by somebody who may approve their own ordinary work, such work counts at once.
+def write_report(update: ProgressUpdate, report: Report, *, by: User | None, today: date, submit: bool) -> None:
+    """Store a report in an update. Submitted by a user who may approve their own ordinary work, it is approved at once.
 
-    Raises Refused for what is unmet, and ValidationError, by field, for a value that can never be right.
+    Raises Refused for unmet conditions, and ValidationError, by field, for values that are wrong in themselves.
     """
     recommendation, report = update.recommendation, replace(report, reported_on=report.reported_on or today)
-    for name in SAID:
+    for name in REPORT_FIELDS:
         setattr(update, name, getattr(report, name))
     update.clean_fields(exclude={field.name for field in update._meta.fields if field.is_relation})
     try:
@@ -327,45 +344,46 @@ def write(update: ProgressUpdate, report: Report, *, by: User | None, today: dat
     except ValidationError as error:
         raise ValidationError({"progress_percent": error.messages}) from error
     if report.kind == UpdateKind.NOTE and report.status:
-        raise ValidationError({"status": "A note has no status."})
-    wrong = report.corrects
-    if wrong and (wrong.recommendation_id != recommendation.pk or not wrong.voided_at):
-        raise ValidationError({"corrects": "Only a voided update of the same recommendation can be corrected."})
-    conditions = unmet(recommendation, report, status_on(recommendation, update.reported_on), by=by, today=today)
-    refuse(refusal for refusal in conditions if submit or refusal.code in ASKED_OF_A_DRAFT)
-    if submit and by and roles(by) & EDITORS and not is_own_claim(report, by) and not [*second_person(recommendation, report)]:
-        decide(update, Review.APPROVED, by, note="")
+        raise ValidationError({"status": NOTE_HAS_NO_STATUS})
+    corrected = report.corrects
+    if corrected and (corrected.recommendation_id != recommendation.pk or not corrected.voided_at):
+        raise ValidationError({"corrects": CORRECTS_ONLY_VOIDED})
+    refusals = unmet_conditions(recommendation, report, status_on(recommendation, update.reported_on), by=by, today=today)
+    raise_refusals(refusal for refusal in refusals if submit or refusal.reason.required_of_draft)
+    ordinary = not is_own_claim(report, by) and not needs_second_person(recommendation, report)
+    if submit and by and roles(by) & EDITORS and ordinary:
+        set_review(update, Review.APPROVED, by, note="")
     else:
         update.review = Review.SUBMITTED if submit else update.review
         update.save()
-    cite(update, report.evidence, by)
+    replace_evidence(update, report.evidence, by)
 
 
-def cite(update: ProgressUpdate, rows: tuple[EvidenceRow, ...], by: User | None) -> None:
-    """Make these its evidence. What is there already in the same words is left alone."""
+def replace_evidence(update: ProgressUpdate, rows: tuple[EvidenceRow, ...], by: User | None) -> None:
+    """Make these rows the evidence of an update. Writes nothing if they are its evidence already."""
     if rows == Report.of(update).evidence:
         return
     update.evidence.all().delete()
     try:
         for row in rows:
-            said = {name: getattr(row, name) for name in CITED} | {"source": row.source or source_at(row, by)}
-            evidence = Evidence(update=update, **said)
+            values = {name: getattr(row, name) for name in EVIDENCE_FIELDS} | {"source": row.source or find_or_create_source(row, by)}
+            evidence = Evidence(update=update, **values)
             evidence.clean_fields(exclude={"update", "source"})
             evidence.save()
     except ValidationError as error:
         raise ValidationError({"evidence": error.messages}) from error
 
 
-def source_at(row: EvidenceRow, by: User | None) -> Source:
-    """The source with this address, as far as this person may read, or else a draft of one. Raises ValidationError."""
+def find_or_create_source(row: EvidenceRow, by: User | None) -> Source:
+    """The source with the address of the row, among those that the user may read, or a new draft. Raises ValidationError."""
     if not row.url:
-        raise ValidationError("Select a source or enter a URL.")
+        raise ValidationError("Enter a source, or the address of one.")
     with connection.cursor() as cursor:
-        # One at a time, so that two people who cite a new page at the same moment make one source of it.
+        # One transaction at a time, so that two users who cite a new address at the same moment create one source.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('source_at'))")
     sources = Source.objects.visible_to(by) if by else Source.objects.all()
-    if found := sources.filter(original_url=row.url).order_by("-publication", "pk").first():  # a published one before a draft
-        return found
+    if existing := sources.filter(original_url=row.url).order_by("-publication", "pk").first():  # a published one before a draft
+        return existing
     source = Source(kind=SourceKind.OTHER, title=row.title, original_url=row.url)
     source.clean_fields(exclude={"slug"})
     address = urlsplit(row.url)

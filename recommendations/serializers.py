@@ -1,22 +1,18 @@
 """What the records of this app look like outside, and what is sent to file an update."""
 
-import dataclasses
 from dataclasses import replace
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import F, OuterRef
 from rest_framework import serializers
 
-from agreements.models import Party, Source
-from agreements.models.sources import Confidence, Stance
 from agreements.serializers import CITED, STATE
 from policytracker.reading import ON, Computed, JsonObject, Nested
-from policytracker.serializers import Body, Code, Key, RecordSerializer
+from policytracker.serializers import Body, Key, RecordSerializer
 from recommendations import responses
 from recommendations.deadlines import Freshness, deadline, freshness
-from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation, Status, UpdateKind
-from recommendations.progress import EvidenceRow, Report
-from recommendations.standing import reported_by
+from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation, UpdateKind
+from recommendations.progress import EVIDENCE_FIELDS, REPORT_FIELDS, EvidenceRow, Report
 
 CLAIM = {
     "type": "object",
@@ -24,9 +20,9 @@ CLAIM = {
 }
 
 
-def claims(by=None):
-    """The newest claim of each party, by code."""
-    newest = ProgressUpdate.objects.newest_claims(by=by).filter(recommendation=OuterRef("pk"))
+def claims():
+    """The newest claim of each party on the day, by code. No update is reported for a future day, so today needs no other query."""
+    newest = ProgressUpdate.objects.in_effect(UpdateKind.CLAIM, on=ON).filter(recommendation=OuterRef("pk")).newest_for("party__code")
     told = {"party": F("party__code"), "status": F("status"), "reported_on": F("reported_on")}
     return ArraySubquery(newest.values_list(JsonObject(told), flat=True))
 
@@ -36,7 +32,7 @@ class RecommendationSerializer(RecordSerializer):
 
     deadline_state = Computed(lambda reader: deadline(ON), STATE)
     freshness = Computed(lambda reader: freshness(ON), {"type": "string", "enum": Freshness.values})
-    claims = Computed(lambda reader: claims(), {"type": "array", "items": CLAIM}, then=lambda reader: claims(by=ON))
+    claims = Computed(lambda reader: claims(), {"type": "array", "items": CLAIM})
 
     class Meta:
         model = Recommendation
@@ -46,7 +42,6 @@ class RecommendationSerializer(RecordSerializer):
             "source_scheme", "source_code", "status", "claimed_status", "status_since", "progress_percent", "last_update_on",
             "closed_on", "deadline_state", "freshness", "claims",
         ]  # fmt: skip
-        then = staticmethod(reported_by)
 
 
 class AddresseeSerializer(RecordSerializer):
@@ -96,16 +91,33 @@ class ProgressUpdateSerializer(RecordSerializer):
         ]  # fmt: skip
 
 
-class EvidenceRowSerializer(Body):
-    """The words that bear it out; the source is named by its slug, or by address and title."""
+class Reported(serializers.ModelSerializer):
+    """Takes the fields of `Meta.fields`, with their limits, from the model; all are optional."""
 
-    source = Key(Source, required=False)
+    class Meta:
+        fields: list[str]
+
+    def get_field_names(self, declared_fields, info):
+        return [*self.Meta.fields, *declared_fields]
+
+    def build_field(self, field_name, info, model_class, nested_depth):
+        field_class, kwargs = super().build_field(field_name, info, model_class, nested_depth)
+        return field_class, kwargs | {"required": False}
+
+    def build_relational_field(self, field_name, relation_info):
+        return Key, {"model": relation_info.related_model}
+
+
+class EvidenceRowSerializer(Body, Reported):
+    """One piece of evidence. The source is identified by its slug, or by address and title."""
+
     url = serializers.URLField(max_length=2000, required=False)
     title = serializers.CharField(max_length=500, required=False)
-    locator = serializers.CharField(max_length=300, required=False)
-    quote = serializers.CharField(max_length=100_000, required=False, trim_whitespace=False)
-    stance = Code(Stance.choices, required=False)
-    confidence = Code(Confidence.choices, required=False)
+
+    class Meta:
+        model = Evidence
+        fields = EVIDENCE_FIELDS
+        extra_kwargs = {"quote": {"trim_whitespace": False}}
 
     def validate(self, values):
         if ("source" in values) == ("url" in values):
@@ -119,32 +131,23 @@ class Act(Body):
     change_reason = serializers.CharField(max_length=2000, required=False)
 
 
-class ReportSerializer(Act):
-    """What is filed about a recommendation; without more an assessment of today."""
+class ReportSerializer(Act, Reported):
+    """A progress update to submit. Without any field, an assessment of today."""
 
-    kind = Code(UpdateKind.choices, required=False)
-    status = Code(Status.choices, required=False)
-    progress_percent = serializers.IntegerField(min_value=0, max_value=100, required=False)
-    reported_on = serializers.DateField(required=False, input_formats=["%Y-%m-%d"])
-    # Blanks are for progress.py to judge, as nothing is.
-    narrative = serializers.CharField(max_length=100_000, required=False, allow_blank=True)
-    reason = serializers.CharField(max_length=100_000, required=False, allow_blank=True)
-    party = Key(Party, required=False)
-    assessed_by = serializers.CharField(max_length=300, required=False)
-    corrects = Key(ProgressUpdate, required=False)
-    closes = serializers.BooleanField(required=False)
     evidence = EvidenceRowSerializer(many=True, required=False, max_length=100)  # type: ignore[call-arg]
 
+    class Meta:
+        model = ProgressUpdate
+        fields = REPORT_FIELDS
+        extra_kwargs = {"reported_on": {"input_formats": ["%Y-%m-%d"]}}
+
     def report(self, otherwise: Report | None = None) -> Report:
-        """The report that was sent; what it leaves out is as in `otherwise`."""
-        nothing = {name: getattr(Report(), name) for name in self.initial_data if name in REPORTED}
-        said = nothing | self.validated_data
-        if "evidence" in said:
-            said["evidence"] = tuple(EvidenceRow(**row) for row in said["evidence"])
-        return replace(otherwise or Report(), **{name: said[name] for name in said if name in REPORTED})
-
-
-REPORTED = {field.name for field in dataclasses.fields(Report)}
+        """The report that was sent; fields that were not sent are as in `otherwise`."""
+        names = [*REPORT_FIELDS, "evidence"]
+        values = {name: getattr(Report(), name) for name in self.initial_data if name in names} | self.validated_data
+        if "evidence" in values:
+            values["evidence"] = tuple(EvidenceRow(**row) for row in values["evidence"])
+        return replace(otherwise or Report(), **{name: values[name] for name in values if name in names})
 
 
 class FilingSerializer(ReportSerializer):

@@ -97,7 +97,7 @@ class RecommendationViewSet(ProgressDoor):
                 recommendation = self.find()
                 seen = self.still_current(recommendation, self.request.data)
                 said = asked.report()
-                update = progress.report(recommendation, said, by=self.request.user, today=today(), version=seen, submit=submit)
+                update = progress.report_progress(recommendation, said, by=self.request.user, today=today(), version=seen, submit=submit)
                 response = self.filed(update, 200 if dry_run else 201, dry_run)
             transaction.set_rollback(dry_run)
         return response
@@ -108,7 +108,12 @@ class RecommendationViewSet(ProgressDoor):
         only(request, set())
         moves = progress.transitions(self.find(), by=request.user, today=today())
         told = [
-            {"status": move.status, "label": move.label, "allowed": move.allowed, "unmet": [vars(refusal) for refusal in move.unmet]}
+            {
+                "status": move.status,
+                "label": move.label,
+                "allowed": move.allowed,
+                "unmet": [{"code": unmet.code, "detail": unmet.detail} for unmet in move.unmet],
+            }
             for move in moves
         ]
         return JsonResponse(told, safe=False)

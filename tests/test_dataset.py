@@ -20,7 +20,7 @@ from policytracker import dataset
 from policytracker.models import Change, User
 from policytracker.records import acting
 from policytracker.triggers import records
-from recommendations import progress
+from recommendations.derived_status import recompute_status
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation
 from tests.make import (
     make_action,
@@ -151,7 +151,7 @@ def full(analyst, reviewer):
         ProgressUpdate.objects.create(**said, review="returned", corrects=approved)
         for update in (approved, draft):
             Evidence.objects.create(update=update, source=source)
-    progress.settle()
+    recompute_status()
     return recommendation
 
 
@@ -390,7 +390,7 @@ def test_what_progress_has_worked_out_stays(way):
     recommendation = Recommendation.objects.get(slug="rec-interoperability")
     found = {"status": "in_progress", "progress_percent": 40, "reported_on": "2026-01-31", "narrative": "Begun."}
     recommendation.updates.create(**found, review="approved", reviewed_at="2026-02-01T09:00:00Z")
-    progress.settle()
+    recompute_status()
     before = versions()
 
     way()

@@ -62,7 +62,7 @@ def test_a_reason_of_blanks_is_none(reviewer):
 def test_the_history_keeps_the_beginning_of_a_longer_reason_of_an_update(analyst):
     report = Report(kind="note", narrative="n", reason=LONG)
 
-    update = progress.report(make_recommendation(), report, by=analyst, today=today())
+    update = progress.report_progress(make_recommendation(), report, by=analyst, today=today())
 
     assert ProgressUpdate.objects.get().reason == LONG
     (kept,) = Change.objects.filter(tbl=update._meta.db_table, op="insert").values_list("actor__reason", flat=True)

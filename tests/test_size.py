@@ -18,8 +18,8 @@ from policytracker.api import RESOURCES
 from policytracker.models import Change, User
 from policytracker.records import Record
 from policytracker.visibility import Role
-from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Status
-from recommendations.progress import TERMINAL, settle
+from recommendations.derived_status import recompute_status
+from recommendations.models import TERMINAL, Addressee, Evidence, ProgressUpdate, Recommendation, Status
 from tests.api.client import Api
 from tests.conftest import make_user
 from tests.make import make_party
@@ -136,7 +136,7 @@ def test_it_is_built_in_proportion(big):
 def test_its_statuses_follow_from_its_updates(big):
     before = Change.objects.count()
 
-    settle()
+    recompute_status()
 
     assert Change.objects.count() == before
 

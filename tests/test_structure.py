@@ -155,7 +155,7 @@ def test_a_record_without_a_trigger_is_found_out(db):
 def test_every_model_of_ours_is_a_record_or_known_to_be_none():
     ours = {m for m in apps.get_models() if m._meta.app_label in ("policytracker", "agreements", "recommendations")}
 
-    assert {m.__name__ for m in ours - set(RECORDS)} == {"User", "Token", "Change", "IdempotencyKey", "PartyOfficer"}
+    assert {m.__name__ for m in ours - set(RECORDS)} == {"User", "Token", "Change", "IdempotencyKey", "PartyOfficer", "StatusPeriod"}
 
 
 def test_every_module_is_on_the_map():

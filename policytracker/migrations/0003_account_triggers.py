@@ -36,7 +36,7 @@ UPDATE policytracker_user SET is_staff = is_staff;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("policytracker", "0001_initial")]
+    dependencies = [("policytracker", "0002_date_functions_restore")]
 
     operations = [
         migrations.AddIndex(

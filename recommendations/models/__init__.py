@@ -1,7 +1,7 @@
 """What should follow from what was agreed, and how far it has come: a file per subject."""
 
+from recommendations.models.periods import DERIVED_FIELDS, StatusPeriod
 from recommendations.models.recommendations import (
-    SETTLED,
     Addressee,
     AddresseeRole,
     Dependency,
@@ -11,10 +11,24 @@ from recommendations.models.recommendations import (
     RecommendationQuerySet,
     Response,
 )
-from recommendations.models.updates import Evidence, ProgressUpdate, Review, Status, UpdateKind
+from recommendations.models.refusals import RefusalCode
+from recommendations.models.updates import (
+    CLOSABLE,
+    DONE,
+    TERMINAL,
+    Evidence,
+    ProgressUpdate,
+    Review,
+    Status,
+    UpdateKind,
+    in_effect,
+)
 
 __all__ = [
-    "SETTLED",
+    "CLOSABLE",
+    "DERIVED_FIELDS",
+    "DONE",
+    "TERMINAL",
     "Addressee",
     "AddresseeRole",
     "Dependency",
@@ -24,8 +38,11 @@ __all__ = [
     "ProgressUpdate",
     "Recommendation",
     "RecommendationQuerySet",
+    "RefusalCode",
     "Response",
     "Review",
     "Status",
+    "StatusPeriod",
     "UpdateKind",
+    "in_effect",
 ]

@@ -3,7 +3,8 @@
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, Value
+from django.db.models.functions import Coalesce
 
 from agreements.models import Agreement, Component, FocusArea, Party, Sector, Source
 from agreements.models.agreements import officers_agreements, team_agreements
@@ -22,7 +23,8 @@ from policytracker.records import (
     steps_down,
     words_within,
 )
-from recommendations.models.updates import ProgressUpdate, Status, UpdateKind
+from recommendations.models.periods import DERIVED_FIELDS, RECOMPUTING, DerivedStatus
+from recommendations.models.updates import ProgressUpdate, UpdateKind
 
 
 class Priority(Codes):
@@ -51,6 +53,20 @@ class RecommendationQuerySet(PublishedQuerySet):
         team = links.filter(team_agreements(reader, "agreement"))
         return Q(Exists(own)), Q(owner=reader.id) | Q(Exists(team))
 
+    def on_day(self, day):
+        """The same rows with the derived values of a past day, in output, filters and order.
+
+        Filters that were applied before see today's values.
+        """
+        covering = Q(status_periods__since__lte=day) & (Q(status_periods__until__isnull=True) | Q(status_periods__until__gt=day))
+        rows = self.alias(period=FilteredRelation("status_periods", condition=covering))
+        for name in DERIVED_FIELDS:
+            field = self.model._meta.get_field(name)
+            value = F(f"period__{name}") if field.null else Coalesce(F(f"period__{name}"), Value(field.get_default()), output_field=field)
+            # An annotation has precedence over the field of the same name. annotate() would refuse the name.
+            rows.query.add_annotation(value, name)
+        return rows
+
     def open(self):
         """Those of which more is expected."""
         return self.filter(closed_on__isnull=True)
@@ -68,11 +84,12 @@ class RecommendationQuerySet(PublishedQuerySet):
         """Open, and the last day on which they could be called in time is one of these."""
         return self.open().filter(due_on_last__range=(first, last))
 
-    def claim_differs(self, *, by=None):
-        """Those of which the newest claim of any party, of all or of those reported by a day, is not what we find."""
-        newest = ProgressUpdate.objects.newest_claims(by=by).filter(recommendation=OuterRef(OuterRef("pk")))
-        # Of the recommendation, twice: so each looks at its own few updates by their index.
-        claims = ProgressUpdate.objects.standing(UpdateKind.CLAIM).filter(recommendation=OuterRef("pk"))
+    def claim_differs(self, *, on=None):
+        """Those where the newest claim of some party has another status than our assessment; for a past day, use with `on_day()`."""
+        claims = ProgressUpdate.objects.in_effect(UpdateKind.CLAIM, on=on)
+        newest = claims.filter(recommendation=OuterRef(OuterRef("pk"))).newest_for("party__code")
+        # Both refer to the recommendation, so that each reads its few updates by the index.
+        claims = claims.filter(recommendation=OuterRef("pk"))
         differing = claims.filter(pk__in=newest.values("pk")).exclude(status=OuterRef("status"))
         return self.exclude(claimed_status="").filter(Exists(differing))
 
@@ -81,16 +98,11 @@ class RecommendationQuerySet(PublishedQuerySet):
         return self.filter(Exists(Addressee.objects.filter(recommendation=OuterRef("pk"), party__in=parties)))
 
 
-# What a recommendation owes to its updates, and the database lets nobody but settle() write.
-SETTLED = ["status", "claimed_status", "status_since", "progress_percent", "last_update_on", "closed_on"]
-FOLLOWS = "The status is calculated from approved updates. Submit an update instead."
+STATUS_IS_DERIVED = "The status is calculated from progress updates. Submit an update to change it."
 
 
-class Recommendation(Published, Due):
-    """Something that should be done about an agreement, by somebody, and how far it has come.
-
-    Status and its companions are written by progress.py alone, from the updates that were approved.
-    """
+class Recommendation(Published, Due, DerivedStatus):
+    """A proposed action that follows from agreements, with addressees, due date and status."""
 
     key_action = models.CharField(max_length=400, help_text="What should be done.")
     details = Text()
@@ -125,13 +137,6 @@ class Recommendation(Published, Due):
     )
     source_code = models.CharField(max_length=200, blank=True, default="", help_text="That register's own status word, verbatim.")
 
-    status = CodeField(Status, default=Status.NOT_ASSESSED, editable=False, help_text="Our assessment.")
-    claimed_status = CodeField(Status, blank=True, default="", editable=False, help_text="The newest claim of any party.")
-    status_since = models.DateField(null=True, blank=True, editable=False)
-    progress_percent = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
-    last_update_on = models.DateField(null=True, blank=True, editable=False)
-    closed_on = models.DateField(null=True, blank=True, editable=False)
-
     objects = RecommendationQuerySet.as_manager()
 
     reserved = (*Published.reserved, LOWERING_PRIORITY)
@@ -152,18 +157,18 @@ class Recommendation(Published, Due):
         ),
         Guard(
             "status_follows_from_updates",
-            FOLLOWS,
-            "coalesce(current_setting('policytracker.settling', true), '') <> 'on'",
+            STATUS_IS_DERIVED,
+            f"NOT ({RECOMPUTING})",
             field="status",
             code="append_only",
             events="UPDATE",
-            when=" OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in SETTLED),
+            when=" OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in DERIVED_FIELDS),
         ),
         Guard(
             "status_begins_unknown",
-            FOLLOWS,
+            STATUS_IS_DERIVED,
             f"""NEW.status <> 'not_assessed' OR NEW.claimed_status <> ''
-                OR num_nonnulls({", ".join(f"NEW.{name}" for name in SETTLED[2:])}) > 0""",
+                OR num_nonnulls({", ".join(f"NEW.{name}" for name in DERIVED_FIELDS[2:])}) > 0""",
             field="status",
             code="append_only",
             events="INSERT",

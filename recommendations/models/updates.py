@@ -1,4 +1,6 @@
-"""What was found, claimed or noted of how far a recommendation has come, and what bears it out."""
+"""Progress updates of recommendations, and their evidence."""
+
+from datetime import date
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator
@@ -10,10 +12,11 @@ from agreements.models.sources import Confidence, SourceKind, SourceQuerySet, St
 from policytracker.codes import CodeField, Codes
 from policytracker.records import IN_THIS_TRANSACTION, Guard, Identified, RecordQuerySet, Text
 from policytracker.visibility import Publication, Reader, Role, Visibility
+from recommendations.models.refusals import CORRECTS_ONLY_VOIDED, RefusalCode
 
 
 class Status(Codes):
-    """What was done about a recommendation."""
+    """The status of a recommendation."""
 
     PROPOSED = "proposed", "put forward; nothing known or found to be done", "Proposed, not started"
     PLANNED = "planned", "owner or date set; work not begun", "Planned"
@@ -28,6 +31,11 @@ class Status(Codes):
     SUPERSEDED = "superseded", "replaced by another (link required)", "Superseded"
     NO_LONGER_APPLICABLE = "no_longer_applicable", "circumstances removed the need", "No longer applicable"
     NOT_ASSESSED = "not_assessed", "state unknown", "Not assessed"
+
+
+DONE = frozenset({Status.IMPLEMENTED, Status.ADDRESSED_OTHERWISE})
+TERMINAL = DONE | {Status.CLOSED_NOT_IMPLEMENTED, Status.WITHDRAWN, Status.SUPERSEDED, Status.NO_LONGER_APPLICABLE}
+CLOSABLE = frozenset({Status.PARTLY_IMPLEMENTED, Status.LARGELY_IMPLEMENTED})  # may be closed although they are not terminal
 
 
 class UpdateKind(Codes):
@@ -53,13 +61,23 @@ PERCENT_AGREES_WITH_STATUS = models.CheckConstraint(
     violation_error_message="The percentage must be 100 or empty for Implemented, and empty for Not assessed.",
     violation_error_code="progress_percent",
 )
+NEWEST_FIRST = ["-reported_on", "-reviewed_at", "-uid"]
+
+
+def in_effect(*, on: date | None = None, path: str = "") -> Q:
+    """The condition for an update to be in effect: approved and not voided; with `on`, also reported for that day or an earlier one.
+
+    `path` leads from the filtered rows to the update, such as `update__`.
+    """
+    condition = Q(**{f"{path}review": Review.APPROVED, f"{path}voided_at__isnull": True})
+    return condition if on is None else condition & Q(**{f"{path}reported_on__lte": on})
 
 
 class ProgressUpdateQuerySet(RecordQuerySet):
     def readable_by(self, reader: Reader):
-        """Approved ones go with the recommendation; what is unfinished is its author's and the reviewers' business."""
+        """Approved updates are as readable as the recommendation, others by their author and by reviewers."""
         stage = Q(review=Review.APPROVED)
-        if reader.id is not None:  # of whom there would be updates without an author
+        if reader.id is not None:  # otherwise updates without an author would match
             stage |= Q(author=reader.id)
         if reader.roles & {Role.ANALYST, Role.REVIEWER}:
             stage |= Q(review=Review.SUBMITTED)
@@ -67,18 +85,25 @@ class ProgressUpdateQuerySet(RecordQuerySet):
             stage = Q()
         return super().readable_by(reader) & stage
 
-    def standing(self, kind: str = UpdateKind.ASSESSMENT):
-        """Approved and not voided, the one that counts today first."""
-        return self.filter(kind=kind, review=Review.APPROVED, voided_at__isnull=True).order_by("-reported_on", "-reviewed_at", "-uid")
+    def in_effect(self, kind: str | None = None, *, on: date | None = None):
+        """Approved updates that are not voided, of all kinds or one; with `on`, as reported for that day or an earlier one."""
+        return self.filter(in_effect(on=on), **({"kind": kind} if kind else {}))
 
-    def newest_claims(self, *, by=None):
-        """The claim of each party that counts, of all or of those reported by a day; in the order of the parties."""
-        rows = self.standing(UpdateKind.CLAIM) if by is None else self.standing(UpdateKind.CLAIM).filter(reported_on__lte=by)
-        return rows.order_by("party__code", "-reported_on", "-reviewed_at", "-uid").distinct("party__code")
+    def newest_first(self):
+        return self.order_by(*NEWEST_FIRST)
+
+    def newest_for(self, *paths: str):
+        """The newest update for each value of the paths, ordered by them."""
+        return self.order_by(*paths, *NEWEST_FIRST).distinct(*paths)
+
+
+def refusing(name: str, condition: RefusalCode, broken: str, **options) -> Guard:
+    """A guard with code, field and message of a condition that `progress.py` reports too."""
+    return Guard(name, condition.message, broken, field=condition.field, code=condition.code, **options)
 
 
 class ProgressUpdate(Identified):
-    """What was found, claimed or noted about a recommendation on a day. Append-only once approved."""
+    """An assessment, a claim or a note about a recommendation on a day. Append-only once approved."""
 
     hangs_on = ("recommendation",)
     line_parts = ("recommendation__slug", "kind", "reported_on")
@@ -110,37 +135,30 @@ class ProgressUpdate(Identified):
     guards = (
         Guard(
             "update_is_append_only",
-            "A submitted or approved update cannot be deleted. An approved update can be voided.",
+            "A submitted or approved update cannot be deleted. An approved one can be voided, with a reason.",
             "OLD.review IN ('submitted', 'approved')",
             code="append_only",
             events="DELETE",
         ),
         Guard(
             "update_in_review_stays_as_it_is",
-            "A submitted update cannot be changed. It can be approved or returned.",
+            "A submitted update cannot be changed. It can only be approved or returned.",
             """OLD.review = 'submitted' AND (NEW.review NOT IN ('approved', 'returned')
                 OR to_jsonb(OLD) - '{review,reviewed_by_id,reviewed_at,review_note,version,updated_at}'::text[]
                    <> to_jsonb(NEW) - '{review,reviewed_by_id,reviewed_at,review_note,version,updated_at}'::text[])""",
             code="append_only",
             events="UPDATE",
         ),
-        Guard(
+        refusing(
             "update_is_returned_with_a_note",
-            "Enter a note for the author.",
+            RefusalCode.REASON_REQUIRED_TO_RETURN,
             "NEW.review = 'returned' AND NEW.review_note = ''",
-            field="review_note",
-            code="reason_required",
             events="UPDATE",
         ),
-        Guard(
-            "update_is_voided_after_approval",
-            "Only an approved update can be voided.",
-            "NEW.voided_at IS NOT NULL AND NEW.review <> 'approved'",
-            code="append_only",
-        ),
+        refusing("update_is_voided_after_approval", RefusalCode.NOT_APPROVED, "NEW.voided_at IS NOT NULL AND NEW.review <> 'approved'"),
         Guard(
             "update_corrects_what_was_voided",
-            "Only a voided update of the same recommendation can be corrected.",
+            CORRECTS_ONLY_VOIDED,
             """NOT EXISTS (SELECT FROM recommendations_progressupdate u
                 WHERE u.id = NEW.corrects_id AND u.recommendation_id = NEW.recommendation_id AND u.voided_at IS NOT NULL)""",
             field="corrects",
@@ -149,24 +167,18 @@ class ProgressUpdate(Identified):
         ),
         Guard(
             "update_changes_only_by_voiding",
-            "An approved update cannot be changed. It can be voided once, with a reason.",
+            "An approved update cannot be changed. It can only be voided, once and with a reason.",
             """OLD.review = 'approved' AND (OLD.voided_at IS NOT NULL OR NEW.voided_at IS NULL OR NEW.void_reason = ''
                 OR to_jsonb(OLD) - '{voided_at,voided_by_id,void_reason,version,updated_at}'::text[]
                    <> to_jsonb(NEW) - '{voided_at,voided_by_id,void_reason,version,updated_at}'::text[])""",
             code="append_only",
             events="UPDATE",
         ),
-        Guard(
-            "update_is_not_of_the_future",
-            "The report date cannot be in the future.",
-            "NEW.reported_on > (now() AT TIME ZONE 'UTC')::date",
-            field="reported_on",
-            code="future_date",
-        ),
+        refusing("update_is_not_of_the_future", RefusalCode.FUTURE_DATE, "NEW.reported_on > (now() AT TIME ZONE 'UTC')::date"),
     )
 
     class Meta:
-        ordering = ["-reported_on", "-reviewed_at", "-uid"]
+        ordering = NEWEST_FIRST
         indexes = [
             models.Index(
                 fields=["recommendation", "kind", "-reported_on"],
@@ -193,8 +205,8 @@ class ProgressUpdate(Identified):
             models.CheckConstraint(
                 name="update_claim_has_a_party",
                 condition=~Q(kind=UpdateKind.CLAIM) | Q(party__isnull=False),
-                violation_error_message="A claim is a party's.",
-                violation_error_code="party",
+                violation_error_message=RefusalCode.PARTY_REQUIRED.message,
+                violation_error_code=RefusalCode.PARTY_REQUIRED.field,
             ),
             models.CheckConstraint(
                 name="update_approval_has_a_moment",
@@ -205,8 +217,8 @@ class ProgressUpdate(Identified):
             models.CheckConstraint(
                 name="update_void_has_a_reason",
                 condition=Q(voided_at__isnull=True, void_reason="") | (Q(voided_at__isnull=False) & ~Q(void_reason="")),
-                violation_error_message="Say why it is voided.",
-                violation_error_code="void_reason",
+                violation_error_message=RefusalCode.REASON_REQUIRED_TO_VOID.message,
+                violation_error_code=RefusalCode.REASON_REQUIRED_TO_VOID.field,
             ),
         ]
 
@@ -221,7 +233,7 @@ class ProgressUpdate(Identified):
 
 
 class Evidence(Identified):
-    """The words by which a source bears out, or contradicts, an update."""
+    """The link from a source to an update that it supports or contradicts."""
 
     hangs_on = ("update",)
     line_parts = ("source__slug", "locator")
@@ -262,7 +274,7 @@ class Evidence(Identified):
 
 
 def cited_drafts(reader: Reader) -> Q:
-    """The drafts of sources that filing an update made: whoever reads the update reads its source."""
+    """The draft sources that were created with an update: they are readable by everyone who may read the update."""
     read = Evidence.objects.filter(source=OuterRef("pk"), update__in=ProgressUpdate.objects.visible_to(reader).values("pk"))
     return Q(publication=Publication.DRAFT, visibility=Visibility.PUBLIC, kind=SourceKind.OTHER) & Q(Exists(read))
 

@@ -8,7 +8,7 @@ import pytest
 
 from agreements.models import Participation
 from recommendations.models import Addressee
-from recommendations.progress import EvidenceRow, Report, report
+from recommendations.progress import EvidenceRow, Report, report_progress
 from tests.admin.page import change, changes, edit
 from tests.conftest import make_user
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
@@ -58,7 +58,7 @@ def world(groups, settings):
     recommendation = make_recommendation(agreement, key_action="Build processing hubs", owner=analyst, due_on=str(TODAY + timedelta(9)))
     Addressee.objects.create(recommendation=recommendation, party=make_party("AUS"))
     evidence = (EvidenceRow(source=source, quote="a-word-that-does-not-end-" * 12),)
-    report(recommendation, Report(status="in_progress", narrative="Begun.", evidence=evidence), by=analyst, today=TODAY)
+    report_progress(recommendation, Report(status="in_progress", narrative="Begun.", evidence=evidence), by=analyst, today=TODAY)
     return agreement, recommendation
 
 

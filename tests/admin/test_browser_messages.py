@@ -3,7 +3,7 @@
 import pytest
 
 from recommendations.models import Addressee
-from recommendations.progress import Report, report
+from recommendations.progress import Report, report_progress
 from tests.admin.page import change, edit
 from tests.admin.test_browser import CHROMIUM, TODAY, chromium, synchronous, visit, world  # noqa: F401 - fixtures work by being here
 from tests.conftest import make_user
@@ -74,7 +74,7 @@ def test_the_message_of_an_update_has_the_focus_where_the_user_acted(width, visi
 def test_an_empty_note_of_return_is_rejected_at_the_update(visit, live_server, world):  # noqa: F811
     _, recommendation = world
     other = make_user("other", "analyst")
-    update = report(recommendation, Report(status="withdrawn", narrative="Withdrawn."), by=other, today=TODAY)
+    update = report_progress(recommendation, Report(status="withdrawn", narrative="Withdrawn."), by=other, today=TODAY)
     analyst = recommendation.owner
     analyst.groups.set(make_user("vera", "reviewer").groups.all())
     page = visit(390, "light")

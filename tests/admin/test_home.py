@@ -6,7 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from recommendations.models import ProgressUpdate
-from recommendations.progress import EvidenceRow, Report, report, send_back
+from recommendations.progress import EvidenceRow, Report, report_progress, send_back
 from tests.admin.page import listed
 from tests.make import make_recommendation, make_source
 
@@ -21,10 +21,10 @@ def some_work(analyst, reviewer):
     for owner in (analyst, reviewer):
         recommendation = make_recommendation(owner=owner)
         old = Report(status="in_progress", reported_on=TODAY - timedelta(100), narrative="Begun.")
-        report(recommendation, old, by=analyst, today=TODAY)
+        report_progress(recommendation, old, by=analyst, today=TODAY)
         ended = Report(status="implemented", narrative="Done.", evidence=evidence)
-        update = report(recommendation, ended, by=analyst, today=TODAY)
-        report(recommendation, ended, by=analyst, today=TODAY)
+        update = report_progress(recommendation, ended, by=analyst, today=TODAY)
+        report_progress(recommendation, ended, by=analyst, today=TODAY)
         send_back(update, by=reviewer, note="Who says so?")
 
 
@@ -65,7 +65,7 @@ def test_what_a_reader_may_not_read_is_in_no_number(reader, analyst, reviewer, s
 def test_a_reader_has_no_queue_of_work_and_an_officer_only_the_own_claims(reader, officer, analyst, signed_in):
     recommendation = make_recommendation(due_on=str(TODAY - timedelta(5)))
     claim = Report(kind="claim", status="in_progress", party=officer.office.party, narrative="Begun.")
-    report(recommendation, claim, by=officer, today=TODAY)
+    report_progress(recommendation, claim, by=officer, today=TODAY)
 
     of_reader, of_officer = (signed_in(user).get("/admin/").context for user in (reader, officer))
 

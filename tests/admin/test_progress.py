@@ -8,7 +8,7 @@ import pytest
 from agreements.models import Source
 from policytracker.models import Change
 from recommendations.models import Addressee, ProgressUpdate, Recommendation, Status
-from recommendations.progress import EvidenceRow, Report, approve, discard, report, revise, send_back, submit, void
+from recommendations.progress import EvidenceRow, Report, approve, discard, report_progress, revise, send_back, submit, void
 from tests.admin.page import change, changes, told
 from tests.conftest import make_user
 from tests.make import make_party, make_recommendation, make_source
@@ -69,7 +69,7 @@ def test_evidence_may_be_an_address(analyst, signed_in):
 
 def test_a_refused_update_says_all_that_is_unmet_and_keeps_what_was_typed(analyst, signed_in):
     client, recommendation = signed_in(analyst), make_recommendation()
-    report(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
+    report_progress(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
     page = client.get(change(recommendation))
     tomorrow = TODAY + timedelta(1)
 
@@ -89,7 +89,7 @@ def test_a_refused_update_says_all_that_is_unmet_and_keeps_what_was_typed(analys
 def test_an_update_typed_over_another_version_is_refused_with_what_changed(analyst, reviewer, signed_in):
     client, recommendation = signed_in(analyst), make_recommendation()
     said = filed(client.get(change(recommendation)), status="planned", narrative="typed with care")
-    report(recommendation, Report(status="in_progress", narrative="Begun."), by=reviewer, today=TODAY)
+    report_progress(recommendation, Report(status="in_progress", narrative="Begun."), by=reviewer, today=TODAY)
 
     refused = client.post(change(recommendation), said)
     again = client.post(change(recommendation), filed(refused, status="in_progress"))
@@ -118,7 +118,7 @@ def test_an_officer_claims_for_the_own_party_and_a_reviewer_decides(officer, rev
 
 def test_a_reader_sees_the_time_line_and_no_form(reader, analyst, signed_in):
     recommendation = make_recommendation()
-    report(recommendation, Report(status="in_progress", narrative="Work has begun."), by=analyst, today=TODAY)
+    report_progress(recommendation, Report(status="in_progress", narrative="Work has begun."), by=analyst, today=TODAY)
     client = signed_in(reader)
 
     page = client.get(change(recommendation))
@@ -134,9 +134,9 @@ def test_a_reader_sees_the_time_line_and_no_form(reader, analyst, signed_in):
 def test_the_four_axes_stand_side_by_side(reader, analyst, reviewer, signed_in):
     recommendation, source = make_recommendation(due_on=str(TODAY - timedelta(3))), make_source()
     Addressee.objects.create(recommendation=recommendation, party=make_party("AUS", name="Australia"), response="accepted_in_part")
-    report(recommendation, Report(status="stalled", narrative="Nothing moves."), by=analyst, today=TODAY)
+    report_progress(recommendation, Report(status="stalled", narrative="Nothing moves."), by=analyst, today=TODAY)
     claim = Report(kind="claim", status="implemented", party=make_party("AUS"), narrative="Done.", evidence=(EvidenceRow(source=source),))
-    report(recommendation, claim, by=analyst, today=TODAY)
+    report_progress(recommendation, claim, by=analyst, today=TODAY)
 
     page = signed_in(reader).get(change(recommendation))
     text = " ".join(page.content.decode().split())
@@ -152,7 +152,7 @@ def test_the_four_axes_stand_side_by_side(reader, analyst, reviewer, signed_in):
 
 def test_each_status_says_whether_it_may_come_next_and_why_not(analyst, signed_in):
     recommendation = make_recommendation()
-    report(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
+    report_progress(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
 
     page = signed_in(analyst).get(change(recommendation))
 
@@ -164,7 +164,7 @@ def test_each_status_says_whether_it_may_come_next_and_why_not(analyst, signed_i
 def test_a_second_person_decides_where_it_is_asked_for(analyst, reviewer, signed_in):
     recommendation, source = make_recommendation(), make_source()
     done = Report(status="implemented", narrative="Done.", evidence=(EvidenceRow(source=source),))
-    update = report(recommendation, done, by=analyst, today=TODAY)
+    update = report_progress(recommendation, done, by=analyst, today=TODAY)
 
     own = signed_in(analyst).post(change(recommendation), {"_move": "approve", "update": update.pk}, follow=True)
     unexplained = signed_in(reviewer).post(change(recommendation), {"_move": "return", "update": update.pk, "note": ""}, follow=True)
@@ -182,7 +182,7 @@ def test_a_second_person_decides_where_it_is_asked_for(analyst, reviewer, signed
 def test_a_returned_update_is_changed_and_submitted_again(analyst, reviewer, signed_in):
     recommendation, source, client = make_recommendation(), make_source(), signed_in(analyst)
     done = Report(status="implemented", narrative="Done.", evidence=(EvidenceRow(source=source),))
-    update = report(recommendation, done, by=analyst, today=TODAY)
+    update = report_progress(recommendation, done, by=analyst, today=TODAY)
     signed_in(reviewer).post(change(recommendation), {"_move": "return", "update": update.pk, "note": "Who says so?"})
 
     page = client.get(f"{change(recommendation)}?revise={update.pk}")
@@ -196,8 +196,8 @@ def test_a_returned_update_is_changed_and_submitted_again(analyst, reviewer, sig
 def test_what_an_update_corrects_outlives_a_change_of_its_words(analyst, reviewer, signed_in):
     recommendation, client = make_recommendation(), signed_in(analyst)
     begun = Report(status="in_progress", narrative="Begun.")
-    wrong = void(report(recommendation, begun, by=analyst, today=TODAY), by=reviewer, reason="wrong record")
-    draft = report(recommendation, replace(begun, corrects=wrong), by=analyst, today=TODAY, submit=False)
+    wrong = void(report_progress(recommendation, begun, by=analyst, today=TODAY), by=reviewer, reason="wrong record")
+    draft = report_progress(recommendation, replace(begun, corrects=wrong), by=analyst, today=TODAY, submit=False)
 
     page = client.get(f"{change(recommendation)}?revise={draft.pk}")
     client.post(change(recommendation), filed(page, narrative="Begun in May."))
@@ -208,7 +208,7 @@ def test_what_an_update_corrects_outlives_a_change_of_its_words(analyst, reviewe
 
 def test_a_note_is_filed_without_emptying_the_status_that_the_form_fills_in(analyst, signed_in):
     recommendation, client = make_recommendation(), signed_in(analyst)
-    report(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
+    report_progress(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
     page = client.get(change(recommendation))
 
     chosen = client.post(change(recommendation), filed(page, kind="note", status="planned", narrative="Asked."))
@@ -221,7 +221,7 @@ def test_a_note_is_filed_without_emptying_the_status_that_the_form_fills_in(anal
 
 def test_an_update_that_was_thrown_away_meanwhile_is_told_of(analyst, reviewer, signed_in):
     recommendation = make_recommendation()
-    draft = report(recommendation, Report(status="planned"), by=analyst, today=TODAY, submit=False)
+    draft = report_progress(recommendation, Report(status="planned"), by=analyst, today=TODAY, submit=False)
     draft_key = draft.pk
     discard(draft, by=analyst)
 
@@ -233,7 +233,7 @@ def test_an_update_that_was_thrown_away_meanwhile_is_told_of(analyst, reviewer, 
 
 def test_the_list_of_what_waits_leads_to_the_page_on_which_it_is_reviewed(analyst, reviewer, signed_in):
     recommendation = make_recommendation()
-    report(recommendation, Report(status="withdrawn", narrative="Taken back."), by=analyst, today=TODAY)
+    report_progress(recommendation, Report(status="withdrawn", narrative="Taken back."), by=analyst, today=TODAY)
 
     waiting = signed_in(reviewer).get(changes(ProgressUpdate, "?review=submitted")).content.decode()
 
@@ -242,7 +242,7 @@ def test_the_list_of_what_waits_leads_to_the_page_on_which_it_is_reviewed(analys
 
 def test_what_was_voided_stays_on_the_page_with_the_reason(reader, analyst, reviewer, signed_in):
     recommendation = make_recommendation()
-    update = report(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
+    update = report_progress(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
 
     signed_in(reviewer).post(change(recommendation), {"_move": "void", "update": update.pk, "note": "wrong record"})
     page = signed_in(reader).get(change(recommendation))
@@ -266,7 +266,7 @@ def test_several_updates_are_approved_from_the_list_and_each_refusal_is_told(ana
     ordinary, own = make_recommendation(), make_recommendation()
     evidence = (EvidenceRow(source=make_source()),)
     ended = Report(status="implemented", narrative="Done.", evidence=evidence)
-    updates = [report(ordinary, ended, by=analyst, today=TODAY), report(own, ended, by=reviewer, today=TODAY)]
+    updates = [report_progress(ordinary, ended, by=analyst, today=TODAY), report_progress(own, ended, by=reviewer, today=TODAY)]
 
     answer = signed_in(reviewer).post(
         changes(ProgressUpdate), {"action": "approve", "_selected_action": [update.pk for update in updates]}, follow=True
@@ -280,7 +280,7 @@ def test_several_updates_are_approved_from_the_list_and_each_refusal_is_told(ana
 def test_whoever_may_not_review_is_offered_no_such_action(role, everybody, signed_in):
     recommendation = make_recommendation()
     ended = Report(status="implemented", narrative="Done.", evidence=(EvidenceRow(source=make_source()),))
-    update = report(recommendation, ended, by=everybody["analyst"], today=TODAY)
+    update = report_progress(recommendation, ended, by=everybody["analyst"], today=TODAY)
 
     signed_in(everybody[role]).post(changes(ProgressUpdate), {"action": "approve", "_selected_action": [update.pk]})
 
@@ -290,7 +290,7 @@ def test_whoever_may_not_review_is_offered_no_such_action(role, everybody, signe
 
 def test_voided_updates_are_read_on_pages_of_their_own(analyst, reviewer, signed_in):
     recommendation = make_recommendation()
-    update = report(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
+    update = report_progress(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
     void(update, by=reviewer, reason="wrong record")
 
     page = signed_in(analyst).get(change(update))
@@ -317,7 +317,7 @@ def test_nonsense_sent_to_the_page_is_no_error_of_ours(analyst, signed_in):
 
 def test_an_update_that_was_changed_elsewhere_is_not_changed_over_it(analyst, reviewer, signed_in):
     recommendation, client = make_recommendation(), signed_in(analyst)
-    update = report(recommendation, Report(status="planned", narrative="First."), by=analyst, today=TODAY, submit=False)
+    update = report_progress(recommendation, Report(status="planned", narrative="First."), by=analyst, today=TODAY, submit=False)
     said = filed(client.get(f"{change(recommendation)}?revise={update.pk}"), narrative="typed with care")
     revise(update, Report(status="planned", narrative="Second."), by=analyst, today=TODAY)
 
@@ -368,7 +368,7 @@ def test_a_reader_does_nothing_to_several(reader, signed_in):
 
 def test_a_refused_act_of_review_keeps_the_note_that_was_typed(analyst, reviewer, signed_in):
     recommendation = make_recommendation()
-    update = report(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
+    update = report_progress(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
     void(update, by=reviewer, reason="wrong record")
 
     answer = signed_in(reviewer).post(change(recommendation), {"_move": "void", "update": update.pk, "note": "typed with care"})
@@ -400,7 +400,7 @@ def test_a_percentage_that_contradicts_the_status_is_reported_on_its_field(analy
 def test_the_line_of_an_update_names_who_submitted_who_returned_and_who_approved(analyst, reviewer, signed_in):
     recommendation, source = make_recommendation(), make_source()
     done = Report(status="implemented", narrative="Done.", evidence=(EvidenceRow(source=source),))
-    update = report(recommendation, done, by=analyst, today=TODAY)
+    update = report_progress(recommendation, done, by=analyst, today=TODAY)
     send_back(update, by=reviewer, note="Who says so?")
     submit(update, by=analyst, today=TODAY)
 
@@ -417,7 +417,7 @@ def test_the_line_of_an_update_names_who_submitted_who_returned_and_who_approved
 def test_a_return_is_not_shown_to_readers(reader, analyst, reviewer, signed_in):
     recommendation, source = make_recommendation(), make_source()
     done = Report(status="implemented", narrative="Done.", evidence=(EvidenceRow(source=source),))
-    update = report(recommendation, done, by=analyst, today=TODAY)
+    update = report_progress(recommendation, done, by=analyst, today=TODAY)
     send_back(update, by=reviewer, note="Who says so?")
     submit(update, by=analyst, today=TODAY)
     approve(update, by=reviewer, today=TODAY)
@@ -430,7 +430,7 @@ def test_a_return_is_not_shown_to_readers(reader, analyst, reviewer, signed_in):
 def test_a_closed_recommendation_has_no_freshness(analyst, reviewer, signed_in):
     recommendation, source = make_recommendation(), make_source()
     done = Report(status="implemented", narrative="Done.", evidence=(EvidenceRow(source=source),))
-    approve(report(recommendation, done, by=analyst, today=TODAY), by=reviewer, today=TODAY)
+    approve(report_progress(recommendation, done, by=analyst, today=TODAY), by=reviewer, today=TODAY)
 
     page = signed_in(analyst).get(change(recommendation))
 

@@ -53,7 +53,9 @@ NESTED = ["addressees", "newest_update"]
 
 
 def report(recommendation, status, day, by, **said):
-    return progress.report(recommendation, Report(**{"status": status, "reported_on": day, "narrative": "Seen."} | said), by=by, today=NOW)
+    return progress.report_progress(
+        recommendation, Report(**{"status": status, "reported_on": day, "narrative": "Seen."} | said), by=by, today=NOW
+    )
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from agreements.models import Citation, Participation
 from policytracker.views import today
+from recommendations.derived_status import recompute_status
 from recommendations.models import Addressee, Dependency, Milestone, ProgressUpdate, Recommendation
-from recommendations.progress import EvidenceRow, Report, report, settle
+from recommendations.progress import EvidenceRow, Report, report_progress
 from tests.api.world import RESOURCES
 from tests.conftest import make_user
 from tests.make import make_agreement, make_component, make_recommendation, make_source
@@ -90,7 +91,9 @@ def test_times_and_version_can_be_asked_for(world, as_reader, address):
 
 
 def test_the_days_of_an_update_can_be_asked_for(world, as_reader, analyst):
-    made = report(world.act, Report(status="in_progress", narrative="Begun.", progress_percent=40), by=analyst, today=date(2025, 3, 1))
+    made = report_progress(
+        world.act, Report(status="in_progress", narrative="Begun.", progress_percent=40), by=analyst, today=date(2025, 3, 1)
+    )
     uid = [str(made.uid)]
 
     for question in (
@@ -378,7 +381,7 @@ def register(as_reader, analyst):
         if found:
             status, on = found
             made.updates.create(status=status, reported_on=on, closes=closes, review="approved", reviewed_at=timezone.now())
-    settle()
+    recompute_status()
     return lambda **question: set(as_reader.keys("recommendations/", **question))
 
 
@@ -466,11 +469,11 @@ def test_without_finds_what_is_lacking(world, as_reader, analyst):
     whole = make_recommendation(slug="whole", owner=analyst, due_on="2030")
     make_recommendation(slug="draft-update")
     Addressee.objects.create(recommendation=whole, party=world.gbr, response="noted")
-    report(
+    report_progress(
         whole, Report(status="in_progress", narrative="Begun.", evidence=(EvidenceRow(source=world.gazette),)), by=analyst, today=today()
     )
     told = make_recommendation(slug="told")
-    report(told, Report(kind="note", narrative="Heard of."), by=analyst, today=today())
+    report_progress(told, Report(kind="note", narrative="Heard of."), by=analyst, today=today())
     ProgressUpdate.objects.create(recommendation=world.later, status="planned", reported_on=today(), narrative="Draft.")
 
     def asked(*names):

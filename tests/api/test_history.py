@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from agreements.models import Agreement, Participation, PartyOfficer
 from policytracker.records import acting
 from recommendations.models import Recommendation
-from recommendations.progress import Report, approve, report, submit, void
+from recommendations.progress import Report, approve, report_progress, submit, void
 from tests.api.client import Api
 from tests.api.world import make_world
 from tests.conftest import make_user
@@ -253,7 +253,7 @@ def test_an_officers_history_is_that_of_its_party(api):
 
 def test_an_update_tells_of_its_review(api, people):
     recommendation = make_recommendation(slug="act", priority="high")
-    update = report(
+    update = report_progress(
         recommendation, Report(status="in_progress", narrative="Begun."), by=people["analyst"], today=date(2025, 3, 1), submit=False
     )
     submit(update, by=people["analyst"], today=date(2025, 3, 1))

@@ -43,7 +43,7 @@ def counts(codes, **there):
 
 
 def assess(recommendation, status, on=NOW, by=None, **said):
-    return progress.report(recommendation, Report(status=status, reported_on=on, narrative="Seen.", **said), by=by, today=NOW)
+    return progress.report_progress(recommendation, Report(status=status, reported_on=on, narrative="Seen.", **said), by=by, today=NOW)
 
 
 @pytest.fixture

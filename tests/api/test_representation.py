@@ -11,7 +11,7 @@ from policytracker.api import RESOURCES as VIEWS
 from policytracker.records import Record
 from policytracker.serializers import Key, Keys
 from policytracker.visibility import Role
-from recommendations.progress import EvidenceRow, Report, report
+from recommendations.progress import EvidenceRow, Report, report_progress
 from tests.api.client import Api
 from tests.api.world import HEAD, PARTICIPATION, RESOURCES, UPDATE
 from tests.conftest import make_user
@@ -81,7 +81,7 @@ def test_the_statement_writes_what_the_serializer_would(world, people, as_admini
 
 def test_an_update_shows_its_evidence_and_who_has_read_it(world, as_reader, analyst):
     rows = (EvidenceRow(source=world.communique, locator="p. 1", quote="so"), EvidenceRow(source=world.gazette, stance="contradicts"))
-    made = report(world.act, Report(status="in_progress", narrative="Begun.", evidence=rows), by=analyst, today=date(2025, 3, 1))
+    made = report_progress(world.act, Report(status="in_progress", narrative="Begun.", evidence=rows), by=analyst, today=date(2025, 3, 1))
 
     shown = as_reader.get(f"progress-updates/{made.uid}/").json()
 

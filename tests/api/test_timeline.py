@@ -149,7 +149,7 @@ def test_what_has_no_date_is_left_out(world, as_reader):
 
 def report(recommendation, status, day, by=None, **said):
     narrative = {"narrative": "Seen."}
-    return progress.report(recommendation, Report(status=status, reported_on=day, **narrative | said), by=by, today=NOW)
+    return progress.report_progress(recommendation, Report(status=status, reported_on=day, **narrative | said), by=by, today=NOW)
 
 
 def test_approved_updates_are_told_and_voided_ones_say_so(pact, as_administrator, analyst, reviewer):
@@ -159,7 +159,7 @@ def test_approved_updates_are_told_and_voided_ones_say_so(pact, as_administrator
     report(pact.hubs, "", NOW - timedelta(7), analyst, kind="note")
     mistaken = report(pact.hubs, "stalled", NOW - timedelta(6), analyst)
     progress.void(mistaken, by=reviewer, reason="another one")
-    progress.report(pact.hubs, Report(status="planned", narrative="x"), by=analyst, today=NOW, submit=False)
+    progress.report_progress(pact.hubs, Report(status="planned", narrative="x"), by=analyst, today=NOW, submit=False)
     report(pact.hubs, "closed_not_implemented", NOW, analyst)
 
     found = [(e["on"], e["title"]) for e in line(as_administrator) if e["type"] == "progress-updates"]

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from agreements.models import Agreement, AgreementRelation, Component, Participation, Party, Source, sources
 from policytracker.models import Change
 from recommendations.models import Milestone, Recommendation
-from recommendations.progress import Report, report
+from recommendations.progress import Report, report_progress
 from tests.api.refusals import field_errors, list_errors
 from tests.api.test_filters import other_than_full
 from tests.api.world import PUBLISHED, RESOURCES
@@ -643,7 +643,7 @@ def test_its_own_links_go_along(world, as_analyst):
 
 def test_a_recommendation_with_updates_is_not_deleted(world, as_administrator, analyst):
     draft = make_recommendation(slug="drafted", publication="draft")
-    report(draft, Report(status="in_progress", narrative="Begun."), by=analyst, today=date(2025, 3, 1))
+    report_progress(draft, Report(status="in_progress", narrative="Begun."), by=analyst, today=date(2025, 3, 1))
 
     in_use(as_administrator.delete("recommendations/drafted/"))
 

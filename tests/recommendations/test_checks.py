@@ -6,8 +6,8 @@ import pytest
 from django.db import connection
 
 from policytracker.records import acting
+from recommendations.derived_status import recompute_status
 from recommendations.models import Addressee, Evidence, Milestone, ProgressUpdate, Recommendation
-from recommendations.progress import settle
 from tests.look import TODAY, found, sentence
 from tests.make import make_agreement, make_party, make_recommendation, make_source
 
@@ -20,7 +20,7 @@ def update(recommendation, status="in_progress", on="2026-01-01", evidence=(), *
     made = ProgressUpdate.objects.create(recommendation=recommendation, status=status, reported_on=on, **fields)
     for source, said in evidence:
         Evidence.objects.create(update=made, source=source, **said)
-    settle(Recommendation.objects.filter(pk=recommendation.pk))
+    recompute_status(Recommendation.objects.filter(pk=recommendation.pk))
     recommendation.refresh_from_db()
     return made
 
@@ -75,9 +75,9 @@ def test_the_status_is_that_of_the_updates():
     update(right)
     update(wrong)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('policytracker.settling', 'on', true)")
+        cursor.execute("SELECT set_config('policytracker.recomputing_status', 'on', true)")
         cursor.execute("UPDATE recommendations_recommendation SET status = 'implemented' WHERE id = %s", [wrong.pk])
-        cursor.execute("SELECT set_config('policytracker.settling', '', true)")
+        cursor.execute("SELECT set_config('policytracker.recomputing_status', '', true)")
 
     assert found("status_disagrees") == {wrong}
     assert unassessed not in found("status_disagrees")

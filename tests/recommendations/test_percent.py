@@ -12,7 +12,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from recommendations.models import ProgressUpdate
-from recommendations.progress import EvidenceRow, Report, report, void
+from recommendations.progress import EvidenceRow, Report, report_progress, void
 from tests.make import make_recommendation, make_source, settled
 
 TODAY = date.today()
@@ -29,7 +29,7 @@ def of(status: str, percent: int | None, **fields) -> Report:
 def test_a_percentage_that_contradicts_the_status_is_rejected(status, percent, reviewer):
     for submit in (True, False):
         with pytest.raises(ValidationError) as error:
-            report(make_recommendation(), of(status, percent), by=reviewer, today=TODAY, submit=submit)
+            report_progress(make_recommendation(), of(status, percent), by=reviewer, today=TODAY, submit=submit)
         assert list(error.value.message_dict) == ["progress_percent"]
 
 
@@ -37,12 +37,12 @@ def test_a_percentage_that_contradicts_the_status_is_rejected(status, percent, r
     ("status", "percent"), [("implemented", 100), ("implemented", None), ("not_assessed", None), ("in_progress", 100), ("planned", 0)]
 )
 def test_a_percentage_that_agrees_with_the_status_is_accepted(status, percent, reviewer):
-    assert report(make_recommendation(), of(status, percent), by=reviewer, today=TODAY).progress_percent == percent
+    assert report_progress(make_recommendation(), of(status, percent), by=reviewer, today=TODAY).progress_percent == percent
 
 
 def test_the_rule_applies_to_claims_too(reviewer, officer):
     with pytest.raises(ValidationError) as error:
-        report(make_recommendation(), of("implemented", 40, kind="claim", party=officer.office.party), by=reviewer, today=TODAY)
+        report_progress(make_recommendation(), of("implemented", 40, kind="claim", party=officer.office.party), by=reviewer, today=TODAY)
 
     assert list(error.value.message_dict) == ["progress_percent"]
 
@@ -80,7 +80,7 @@ def test_the_command_reports_it(analyst):
 @pytest.fixture
 def before_the_rule(analyst):
     """Updates from the time before the rule: one approved, one submitted. The constraint is then added as the migration does."""
-    migration = import_module("recommendations.migrations.0006_percent_agrees_with_status")
+    migration = import_module("recommendations.migrations.0005_percent_agrees_with_status")
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE recommendations_progressupdate DROP CONSTRAINT {CONSTRAINT}")
     fields = {"author": analyst, "reported_on": TODAY, "status": "implemented", "progress_percent": 40, "narrative": "Done."}

@@ -5,8 +5,9 @@ from datetime import date, timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recommendations.models import Recommendation, Status
-from recommendations.progress import WRITTEN_ONLY_HERE, EvidenceRow, Refused, Report, approve, report, settle, void
+from recommendations.derived_status import recompute_status
+from recommendations.models import DERIVED_FIELDS, Recommendation, Status
+from recommendations.progress import EvidenceRow, Refused, Report, approve, report_progress, void
 from tests.make import agreeing_percent, make_party, make_recommendation, make_source
 from tests.recommendations.test_progress import TERMINAL, may
 
@@ -32,7 +33,7 @@ def model(updates: list[dict]) -> dict:
     standing = [update for update in updates if update["approved"] and not update["voided"]]
     found = sorted((u for u in standing if u["kind"] == "assessment"), key=lambda u: u["day"])  # stable: by day, then review
     claims = sorted((u for u in standing if u["kind"] == "claim"), key=lambda u: u["day"])
-    settled = dict.fromkeys(WRITTEN_ONLY_HERE) | {"status": "not_assessed", "claimed_status": ""}
+    settled = dict.fromkeys(DERIVED_FIELDS) | {"status": "not_assessed", "claimed_status": ""}
     if claims:
         settled["claimed_status"] = claims[-1]["status"]
     if found:
@@ -74,7 +75,7 @@ def test_a_recommendation_stands_where_its_history_puts_it(history, analyst, rev
             said = Report(kind=kind, status=status, reported_on=day, party=party if kind == "claim" else None, **fields)
             allowed = kind != "assessment" or may(status_on(known, day), status)
             try:
-                row = report(recommendation, said, by=analyst, today=TODAY)
+                row = report_progress(recommendation, said, by=analyst, today=TODAY)
             except Refused:
                 assert not allowed
                 assert Recommendation.objects.filter(pk=recommendation.pk).values().get() == before
@@ -87,8 +88,8 @@ def test_a_recommendation_stands_where_its_history_puts_it(history, analyst, rev
             values = {"kind": kind, "status": status, "day": day, "percent": percent, "closes": closes}
             known.append(values | {"row": row, "approved": row.review == "approved", "voided": False})
         after = Recommendation.objects.filter(pk=recommendation.pk).values().get()
-        assert {name: after[name] for name in WRITTEN_ONLY_HERE} == model(known)
-        if all(after[name] == before[name] for name in WRITTEN_ONLY_HERE):
+        assert {name: after[name] for name in DERIVED_FIELDS} == model(known)
+        if all(after[name] == before[name] for name in DERIVED_FIELDS):
             assert after["version"] == before["version"]
 
 
@@ -123,7 +124,7 @@ def test_settling_all_at_once_is_settling_each(histories, db):
             )
         expected[recommendation.pk] = model(known)
 
-    settle()
+    recompute_status()
 
-    found = {row.pop("pk"): row for row in Recommendation.objects.filter(pk__in=expected).values("pk", *WRITTEN_ONLY_HERE)}
+    found = {row.pop("pk"): row for row in Recommendation.objects.filter(pk__in=expected).values("pk", *DERIVED_FIELDS)}
     assert found == expected

@@ -284,7 +284,9 @@ def machine(users: dict, parties: dict, source, replacing: Recommendation) -> ty
         def report(self, who, said, submit):
             expected = self.model.report(who, said, submit)
             recommendation = self.recommendation().get()
-            done = self.same(expected, progress.report, recommendation, self.spoken(said), by=users[who], today=TODAY, submit=submit)
+            done = self.same(
+                expected, progress.report_progress, recommendation, self.spoken(said), by=users[who], today=TODAY, submit=submit
+            )
             if done:
                 self.rows.append(done)
 

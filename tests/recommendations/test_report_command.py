@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 from policytracker.models import Change
 from policytracker.records import acting
 from policytracker.views import today
-from recommendations.models import ProgressUpdate
+from recommendations.models import ProgressUpdate, RefusalCode
 from tests.make import make_party, make_recommendation, make_source
 
 pytestmark = pytest.mark.django_db
@@ -78,14 +78,13 @@ def test_nobodys_update_waits_for_a_reviewer(act):
 
 
 def test_everything_unmet_stands_on_a_line_of_its_own(act, analyst, reader):
-    told = refused("--status", "implemented", "--on", "2999-01-01", "--as", "analyst")
-    assert told == [
-        "The report date cannot be in the future.",
-        "Implemented requires evidence. Add a source.",
-        "Enter a summary.",
+    assert refused("--status", "implemented", "--on", "2999-01-01", "--as", "analyst") == [
+        RefusalCode.FUTURE_DATE.text(),
+        RefusalCode.EVIDENCE_REQUIRED.text(new="Implemented"),
+        RefusalCode.NARRATIVE_REQUIRED.text(),
     ]
-    assert refused("--status", "planned", "--narrative", "x", "--as", "reader") == ["Your role cannot submit this update."]
-    assert refused("--narrative", "x", "--as", "analyst") == ["Select a status."]
+    assert refused("--status", "planned", "--narrative", "x", "--as", "reader") == [RefusalCode.NOT_PERMITTED_TO_REPORT.text()]
+    assert refused("--narrative", "x", "--as", "analyst") == [RefusalCode.STATUS_REQUIRED.text()]
 
 
 def test_a_move_that_is_not_in_the_table_is_refused_and_a_step_back_needs_a_reason(act, analyst):

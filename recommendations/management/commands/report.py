@@ -1,4 +1,4 @@
-"""`manage.py report`: files an update from a script, by the same function and with the same refusals as everybody."""
+"""`manage.py report`: submits an update from a script, with the same function and the same refusals as the API."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, transaction
+from django.db.models import BooleanField
 from rest_framework import serializers
 
 from policytracker.errors import Refused, broken
@@ -14,36 +15,37 @@ from policytracker.records import acting
 from policytracker.views import today
 from policytracker.visibility import Reader, Role
 from recommendations import progress
-from recommendations.models import Recommendation, Status, UpdateKind
+from recommendations.models import ProgressUpdate, Recommendation
+from recommendations.progress import REPORT_FIELDS
 from recommendations.serializers import ReportSerializer
 
+FLAGS = {"progress_percent": "--percent", "reported_on": "--on"}  # of the fields whose option has another name
 EVERYTHING = Reader(frozenset({Role.ADMINISTRATOR}))  # what may be referred to where nobody in particular reports
 
 
 class Command(BaseCommand):
-    help = "Files an update about a recommendation and prints its uid. Where anything is unmet, says what, and writes nothing."
+    help = "Submits an update on a recommendation and prints its uid. If conditions are not met, lists them and writes nothing."
 
     def add_arguments(self, parser):
         parser.add_argument("slug", metavar="SLUG", help="the recommendation")
-        parser.add_argument("--kind", metavar="KIND", help=f"{', '.join(UpdateKind.values)}; an assessment without it")
-        parser.add_argument("--status", metavar="STATUS", help=", ".join(Status.values))
-        parser.add_argument("--percent", dest="progress_percent", metavar="N", help="progress, 0 to 100")
-        parser.add_argument("--on", dest="reported_on", metavar="DAY", help="the day on which it was true, as 2026-11-24; today without it")
-        parser.add_argument("--narrative", metavar="TEXT", help="what was found")
-        parser.add_argument("--reason", metavar="TEXT", help="why it steps back, or is opened again")
-        parser.add_argument("--party", metavar="CODE", help="whose claim it is")
-        parser.add_argument("--assessed-by", metavar="BODY", help="the outside body whose finding it is")
+        for name in REPORT_FIELDS:
+            field = ProgressUpdate._meta.get_field(name)
+            flag, codes = FLAGS.get(name, f"--{name.replace('_', '-')}"), ", ".join(code for code, _ in field.choices or [])
+            options = {"dest": name, "help": field.help_text or codes or field.verbose_name}
+            if isinstance(field, BooleanField):
+                parser.add_argument(flag, action="store_true", **options)
+            else:
+                parser.add_argument(flag, metavar="CODE" if field.choices else flag[2:].upper(), **options)
         parser.add_argument(
             "--evidence",
             action="append",
             default=[],
             metavar="SOURCE[:LOCATOR]",
-            help="the slug of a source that bears it out, and where in it; may be given several times",
+            help="the slug of a source that supports the update, and the place in it; may be given several times",
         )
-        parser.add_argument("--closes", action="store_true", help="no more is expected, although it is not implemented in full")
         parser.add_argument("--draft", action="store_true", help="keep it as a draft")
-        parser.add_argument("--as", dest="user", metavar="USER", help="who reports; without it, it has no author and waits for review")
-        parser.add_argument("--dry-run", action="store_true", help="judge it, and write nothing")
+        parser.add_argument("--as", dest="user", metavar="USER", help="the author; without it, the update has none and waits for review")
+        parser.add_argument("--dry-run", action="store_true", help="validate it, and write nothing")
 
     def handle(self, *args, slug, user, draft, dry_run, **options):
         by = self.person(user)
@@ -54,7 +56,7 @@ class Command(BaseCommand):
         try:
             with transaction.atomic():
                 with acting(by, door="command"):
-                    update = progress.report(recommendation, self.said(options, by), by=by, today=today(), submit=not draft)
+                    update = progress.report_progress(recommendation, self.said(options, by), by=by, today=today(), submit=not draft)
                 transaction.set_rollback(dry_run)
         except Refused as refused:
             raise CommandError("\n".join(refusal.detail for refusal in refused.refusals)) from refused

@@ -3,7 +3,7 @@
 import pytest
 
 from policytracker.records import acting
-from recommendations.slips import slipped
+from recommendations.slippage import slipped
 from tests.admin.page import change
 from tests.conftest import make_user
 from tests.make import make_recommendation

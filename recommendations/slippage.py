@@ -1,4 +1,4 @@
-"""How often and how far a deadline has slipped, and why: read back from the history of the due day."""
+"""How often and by how many days a due date was postponed, and why, according to the history of the record."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from recommendations.models import Recommendation
 
 @dataclass(frozen=True)
 class Slip:
-    """A due day that was set, and was put off, or taken away. `days` is None where no day is due any more."""
+    """One change of a due date to a later one, or its removal. `days` is None if there is no due date any more."""
 
     at: datetime
     user: str | None
@@ -24,7 +24,7 @@ class Slip:
 
 @dataclass(frozen=True)
 class Slipped:
-    """By when it was to be done at first, by when it is now, and what happened between. A day is the last that a date can mean."""
+    """The first and the present due date, the days between them, and each slip. A partial date counts as its last possible day."""
 
     first: str
     present: str
@@ -37,18 +37,18 @@ def days_between(before: str, after: str) -> int | None:
     return (last - first).days if first and last else None
 
 
-def slipped(recommendation: Recommendation, who: Any) -> Slipped:
-    """The slips of a deadline, oldest first, as far as this person could have read of each."""
-    reader = Reader.of(who)
+def slipped(recommendation: Recommendation, user: Any) -> Slipped:
+    """The slips of a due date, oldest first, without those that this user could not have read at the time."""
+    reader = Reader.of(user)
     history = History(recommendation, {}, reader)
-    moves = history.readable().filter(op="update", changed__has_key="due_on").order_by("id")
+    changes = history.readable().filter(op="update", changed__has_key="due_on").order_by("id")
     slips = []
-    for move in moves:
-        if history.hidden(move.since):
+    for change in changes:
+        if history.hidden(change.since):
             continue  # the due date before it is hidden
-        before, after, actor = move.before["due_on"], move.changed["due_on"], move.actor or {}
+        before, after, actor = change.before["due_on"], change.changed["due_on"], change.actor or {}
         days = days_between(before, after)
         if before and (days is None or days > 0):
-            slips.append(Slip(move.at, actor.get("user"), before, after, days, actor.get("reason", "")))
+            slips.append(Slip(change.at, actor.get("user"), before, after, days, actor.get("reason", "")))
     first, present = recommendation.original_due_on, recommendation.due_on
     return Slipped(first, present, days_between(first, present), slips)

@@ -1,0 +1,123 @@
+"""The status of a recommendation, computed from its updates: today's values, and the periods in which it had others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+
+from recommendations.models import CLOSABLE, DERIVED_FIELDS, TERMINAL, Recommendation, Status
+
+
+def sql_list(statuses: Iterable[Status]) -> str:
+    return ", ".join(f"'{status.value}'" for status in sorted(statuses))
+
+
+def columns(table: str) -> str:
+    return ", ".join(f"{table}.{name}" for name in DERIVED_FIELDS)
+
+
+# The periods that follow from the updates in effect. `{which}` selects recommendations.
+# The steps: a run is an unbroken sequence of assessments (or claims) with the same status; the last update of a day counts for the
+# day; assessments and claims of one day share a row; a day without an assessment (or claim) has the values of the previous one.
+PERIODS = f"""
+WITH in_effect AS (
+    SELECT *, status IN ({sql_list(TERMINAL)}) OR closes AND status IN ({sql_list(CLOSABLE)}) AS ends
+    FROM recommendations_progressupdate
+    WHERE {{which}} AND kind <> 'note' AND review = 'approved' AND voided_at IS NULL
+), compared AS (
+    SELECT *,
+        status IS DISTINCT FROM lag(status) OVER earlier AS status_begins,
+        (status, ends) IS DISTINCT FROM (lag(status) OVER earlier, lag(ends) OVER earlier) AS closure_begins,
+        reported_on IS DISTINCT FROM lead(reported_on) OVER earlier AS last_of_day
+    FROM in_effect
+    WINDOW earlier AS (PARTITION BY recommendation_id, kind ORDER BY reported_on, reviewed_at, uid)
+), dated AS (
+    SELECT *,
+        max(reported_on) FILTER (WHERE status_begins) OVER earlier AS status_since,
+        CASE WHEN ends THEN max(reported_on) FILTER (WHERE closure_begins) OVER earlier END AS closed_on
+    FROM compared
+    WINDOW earlier AS (PARTITION BY recommendation_id, kind ORDER BY reported_on, reviewed_at, uid)
+), days AS (
+    SELECT recommendation_id, reported_on AS since,
+        max(status) FILTER (WHERE kind = 'assessment') AS status,
+        max(status_since) FILTER (WHERE kind = 'assessment') AS status_since,
+        max(progress_percent) FILTER (WHERE kind = 'assessment') AS progress_percent,
+        max(reported_on) FILTER (WHERE kind = 'assessment') AS last_update_on,
+        max(closed_on) FILTER (WHERE kind = 'assessment') AS closed_on,
+        max(status) FILTER (WHERE kind = 'claim') AS claimed_status
+    FROM dated WHERE last_of_day GROUP BY recommendation_id, reported_on
+), numbered AS (
+    SELECT *,
+        lead(since) OVER earlier AS until,
+        count(status) OVER earlier AS assessment,
+        count(claimed_status) OVER earlier AS claim
+    FROM days
+    WINDOW earlier AS (PARTITION BY recommendation_id ORDER BY since)
+)
+SELECT recommendation_id, since, until,
+    coalesce(max(status) OVER same_assessment, 'not_assessed') AS status,
+    coalesce(max(claimed_status) OVER same_claim, '') AS claimed_status,
+    max(status_since) OVER same_assessment AS status_since,
+    max(progress_percent) OVER same_assessment AS progress_percent,
+    max(last_update_on) OVER same_assessment AS last_update_on,
+    max(closed_on) OVER same_assessment AS closed_on
+FROM numbered
+WINDOW same_assessment AS (PARTITION BY recommendation_id, assessment), same_claim AS (PARTITION BY recommendation_id, claim)
+"""
+NOT_ASSESSED = {"status": "'not_assessed'", "claimed_status": "''"}  # the values without any update; the others are null
+
+DELETE_OBSOLETE = """DELETE FROM recommendations_statusperiod AS stored
+WHERE recommendation_id = ANY(%(ids)s::bigint[]) AND NOT EXISTS (SELECT FROM recommendations_progressupdate AS u
+    WHERE u.recommendation_id = stored.recommendation_id AND u.reported_on = stored.since
+        AND u.kind <> 'note' AND u.review = 'approved' AND u.voided_at IS NULL)"""
+# Rows that are stored already are left out before the conflict, which would lock them.
+WRITE_PERIODS = f"""INSERT INTO recommendations_statusperiod (recommendation_id, since, until, {", ".join(DERIVED_FIELDS)})
+SELECT recommendation_id, since, until, {", ".join(DERIVED_FIELDS)}
+FROM ({PERIODS.format(which="recommendation_id = ANY(%(ids)s::bigint[])")}) AS computed
+WHERE NOT EXISTS (SELECT FROM recommendations_statusperiod AS stored
+    WHERE stored.recommendation_id = computed.recommendation_id AND stored.since = computed.since
+        AND (stored.until, {columns("stored")}) IS NOT DISTINCT FROM (computed.until, {columns("computed")}))
+ON CONFLICT (recommendation_id, since) DO UPDATE SET (until, {", ".join(DERIVED_FIELDS)}) = ROW(excluded.until, {columns("excluded")})"""
+CURRENT = ", ".join(
+    f"coalesce(period.{name}, {NOT_ASSESSED[name]}) AS {name}" if name in NOT_ASSESSED else f"period.{name}" for name in DERIVED_FIELDS
+)
+WRITE_CURRENT = f"""UPDATE recommendations_recommendation AS stored SET ({", ".join(DERIVED_FIELDS)}) = ROW({columns("current")})
+FROM (
+    SELECT id, {CURRENT} FROM unnest(%(ids)s::bigint[]) AS id
+        LEFT JOIN recommendations_statusperiod AS period ON period.recommendation_id = id AND period.until IS NULL
+) AS current
+WHERE stored.id = current.id AND ({columns("stored")}) IS DISTINCT FROM ({columns("current")})"""
+
+# True for a recommendation whose stored values or periods do not agree with its updates.
+_TABLE = Recommendation._meta.db_table
+_DEFAULTS = ", ".join(NOT_ASSESSED.get(name, "NULL") for name in DERIVED_FIELDS)
+DIFFERS = f"""(
+    (SELECT array_agg(ROW(since, until, {columns("computed")})::text ORDER BY since)
+        FROM ({PERIODS.format(which=f"recommendation_id = {_TABLE}.id")}) AS computed)
+    IS DISTINCT FROM (SELECT array_agg(ROW(since, until, {columns("period")})::text ORDER BY since)
+        FROM recommendations_statusperiod AS period WHERE period.recommendation_id = {_TABLE}.id)
+    OR ROW({columns(_TABLE)})::text IS DISTINCT FROM coalesce((SELECT ROW({columns("period")})::text
+        FROM recommendations_statusperiod AS period WHERE period.recommendation_id = {_TABLE}.id AND period.until IS NULL),
+        ROW({_DEFAULTS})::text)
+)"""
+
+
+def recompute_status(recommendations: QuerySet[Recommendation] | None = None) -> None:
+    """Compute the derived fields and the periods of these recommendations, or of all; write only rows that differ."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        rows = Recommendation.objects.all() if recommendations is None else recommendations
+        # Locked before the updates are read, so that no result is based on updates that somebody is about to change.
+        ids = list(rows.order_by("pk").select_for_update(of=("self",)).values_list("pk", flat=True))
+        cursor.execute("SELECT set_config('policytracker.recomputing_status', 'on', true)")
+        for statement in (DELETE_OBSOLETE, WRITE_PERIODS, WRITE_CURRENT):
+            cursor.execute(statement, {"ids": ids})
+        cursor.execute("SELECT set_config('policytracker.recomputing_status', '', true)")
+
+
+def inconsistent() -> list[str]:
+    """The slugs of recommendations whose derived fields or periods do not agree with their updates. There should be none."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT slug FROM {_TABLE} WHERE {DIFFERS} ORDER BY slug")
+        return [slug for (slug,) in cursor]
