@@ -11,13 +11,10 @@ from django.core.management import call_command
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
-from rest_framework.test import APIClient
 from schemathesis.checks import content_type_conformance, not_a_server_error, response_schema_conformance, status_code_conformance
 
-from policytracker.api import RESOURCES
 from policytracker.models import Token
 from policytracker.wsgi import application
-from recommendations.serializers import FilingSerializer
 
 SCHEMA = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=None, public=True))
 SCHEMA.app = application
@@ -41,27 +38,6 @@ def test_every_operation_keeps_to_its_schema(case, token):
     response = case.call(headers={"Authorization": f"Bearer {token}"})
 
     case.validate_response(response, checks=PROMISED)
-
-
-@pytest.mark.parametrize("address", [address for address in RESOURCES if address != "progress-updates"])
-def test_the_example_of_every_resource_makes_one(address, administrator):
-    call_command("load_dataset", "fixtures", verbosity=0)
-    client = APIClient()
-    client.force_authenticate(administrator)
-
-    response = client.post(f"/api/v1/{address}/", RESOURCES[address].serializer_class.example, format="json")
-
-    assert response.status_code == 201, response.content
-
-
-def test_the_example_of_an_update_files_one(administrator):
-    call_command("load_dataset", "fixtures", verbosity=0)
-    client = APIClient()
-    client.force_authenticate(administrator)
-
-    response = client.post("/api/v1/recommendations/rec-processing-hubs/progress/", FilingSerializer.example, format="json")
-
-    assert response.status_code == 201, response.content
 
 
 def test_the_committed_schema_is_the_one_that_is_served(tmp_path):

@@ -9,6 +9,7 @@ from policytracker.models import Change
 from tests.api.world import LISTS, NUMBERS, RESOURCES
 from tests.make import make_component, make_party, make_recommendation
 
+pytestmark = pytest.mark.usefixtures("world")
 each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
 
 

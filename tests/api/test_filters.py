@@ -13,6 +13,7 @@ from tests.api.world import RESOURCES
 from tests.conftest import make_user
 from tests.make import make_agreement, make_component, make_recommendation, make_source
 
+pytestmark = pytest.mark.usefixtures("world")
 each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
 
 

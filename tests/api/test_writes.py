@@ -14,6 +14,7 @@ from tests.api.test_filters import other_than_full
 from tests.api.world import PUBLISHED, RESOURCES
 from tests.make import make_agreement, make_component, make_outcome, make_party, make_recommendation
 
+pytestmark = pytest.mark.usefixtures("world")
 each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
 REASON = {"HTTP_X_CHANGE_REASON": "the source says so"}
 
