@@ -3,10 +3,13 @@
 PYTHON ?= python3
 PORT ?= 8000
 export PORT
+# How many processes run the tests. 0 is one process without workers, as a debugger needs it.
+WORKERS ?= 2
 
 PY := .venv/bin/python
 MANAGE := $(PY) manage.py
 CODE := policytracker agreements recommendations
+PYTEST := $(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile
 
 .PHONY: help run demo-reset test check format openapi bench python free-port requirements.txt.installed \
 	requirements-dev.txt.installed database
@@ -32,7 +35,7 @@ demo-reset: requirements.txt.installed database
 	@$(MANAGE) make_demo --reset
 
 test: requirements-dev.txt.installed database
-	@$(PY) -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 check: requirements-dev.txt.installed database
 	$(PY) -m ruff format --check .
@@ -45,7 +48,7 @@ check: requirements-dev.txt.installed database
 	@echo "Checking the settings of a server"
 	@SECRET_KEY="$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(50))')" ALLOWED_HOSTS=tracker.example \
 		$(MANAGE) check --deploy --fail-level WARNING
-	$(PY) -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 format: requirements-dev.txt.installed
 	$(PY) -m ruff check --fix-only --quiet .

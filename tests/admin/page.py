@@ -64,6 +64,11 @@ def told(response: HttpResponse) -> str:
     return " ".join(str(message) for message in response.context["messages"])
 
 
+def errors_of(response: HttpResponse) -> dict[str, list[str]]:
+    """The messages of the form, by field."""
+    return {name: list(sentences) for name, sentences in response.context["adminform"].form.errors.items()}
+
+
 def admin_request(user, data: dict | None = None) -> HttpRequest:
     """A request of this user to the admin: GET, or POST where there is data."""
     request = RequestFactory().get("/admin/") if data is None else RequestFactory().post("/admin/", data)

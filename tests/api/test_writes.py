@@ -10,8 +10,7 @@ from agreements.models import Agreement, Component, Participation, Party, Source
 from policytracker.models import Change
 from recommendations.models import Milestone, Recommendation
 from recommendations.progress import Report, report
-from tests.api.test_filters import other_than_full
-from tests.api.world import PUBLISHED, RESOURCES
+from tests.api.world import PUBLISHED, RESOURCES, other_than_full
 from tests.make import make_agreement, make_component, make_outcome, make_party, make_recommendation
 
 pytestmark = pytest.mark.usefixtures("world")
