@@ -3,11 +3,14 @@
 PYTHON ?= python3
 PORT ?= 8000
 export PORT
+# How many processes run the tests. 0 is one process without workers, as a debugger needs it.
+WORKERS ?= 2
 
 PY := .venv/bin/python
 MANAGE := $(PY) manage.py
 COMPILE = $(PY) -m uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.11 pyproject.toml $(ARGS)
 CODE := policytracker agreements recommendations
+PYTEST := $(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile
 
 .PHONY: help run demo-reset test check audit format openapi pins bench python free-port requirements-local.txt.installed \
 	requirements-dev.txt.installed database
@@ -35,7 +38,7 @@ demo-reset: requirements-local.txt.installed database
 	@$(MANAGE) make_demo --reset
 
 test: requirements-dev.txt.installed database
-	@$(PY) -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 check: requirements-dev.txt.installed database
 	$(PY) -m ruff format --check .
@@ -48,7 +51,7 @@ check: requirements-dev.txt.installed database
 	@echo "Checking the settings of a server"
 	@SECRET_KEY="$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(50))')" ALLOWED_HOSTS=tracker.example \
 		$(MANAGE) check --deploy --fail-level WARNING
-	$(PY) -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 audit: requirements-dev.txt.installed
 	@$(PY) .ci/audit.py

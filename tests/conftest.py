@@ -1,29 +1,92 @@
-"""Users of every role, on a real PostgreSQL."""
+"""Users of every role, on a real PostgreSQL, and records that are made once for all tests of a module."""
 
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from importlib import import_module
+from typing import Any
 
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group
+from django.core.management import call_command
+from django.db import transaction
 
 from agreements.models import PartyOfficer
 from policytracker.models import User
 from policytracker.visibility import Role
-from tests.make import make_party
+from tests.api.world import make_world
+from tests.make import make_party, settled
+
+SHARES_RECORDS = pytest.StashKey[bool]()
+
+
+@pytest.fixture(scope="module")
+def once_per_module(request, django_db_setup, django_db_blocker) -> Iterator[Callable[[Callable[[], Any]], Any]]:
+    """Calls a function that makes records; they stay for all tests of the module and are rolled back after the last one.
+
+    The records are made in a transaction that stays open until the module ends. pytest-django runs each test in a savepoint
+    of it and rolls back to that, so no test sees what another one wrote. For PostgreSQL a test and its records are one
+    transaction (one `now()`, one transaction id), as they are where a test makes its own records. What is checked at the end
+    of a transaction has been checked when the function returns.
+
+    Use it as `world` does: a module-scoped fixture makes the records, and a fixture of the test returns a deep
+    copy of them, since a test may change the Python objects. Two rules, which `groups` checks: every test of such a module that uses
+    the database asks for the shared records (`pytestmark = pytest.mark.usefixtures(...)`), so that no result depends on
+    the order of tests; and none is transactional, because nothing here is ever committed.
+    """
+
+    def make(function: Callable[[], Any]) -> Any:
+        with django_db_blocker.unblock():
+            ensure_groups()
+            made = function()
+            settled()
+        return made
+
+    with django_db_blocker.unblock():
+        module_transaction = transaction.atomic()
+        module_transaction.__enter__()
+    request.node.stash[SHARES_RECORDS] = True
+    yield make
+    with django_db_blocker.unblock():
+        transaction.set_rollback(True)
+        module_transaction.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def loaded_fixtures(once_per_module):
+    """The fixtures of the product, loaded once for all tests of a module."""
+    once_per_module(lambda: call_command("load_dataset", "fixtures", verbosity=0))
+
+
+@pytest.fixture(scope="module")
+def shared_world(once_per_module):
+    return once_per_module(make_world)
+
+
+@pytest.fixture
+def world(shared_world, db):
+    """One small world of related records."""
+    return deepcopy(shared_world)
+
+
+def ensure_groups() -> None:
+    """Make the groups of the roles again: a transactional test leaves every table empty, also of what migrations made."""
+    if not Group.objects.exists():
+        import_module("recommendations.migrations.0002_groups").make_groups(apps, None)
 
 
 @pytest.fixture(autouse=True)
 def groups(request):
-    """A transactional test leaves every table empty, the groups of the migration too: make them again for whoever comes next."""
+    """The groups of the roles, for every test that uses the database."""
     mark = request.node.get_closest_marker("django_db")
-    if "transactional_db" in request.fixturenames or (mark and mark.kwargs.get("transaction")):
-        request.getfixturevalue("transactional_db")
-    elif mark or "db" in request.fixturenames:
-        request.getfixturevalue("db")
-    else:
+    transactional = "transactional_db" in request.fixturenames or (mark and mark.kwargs.get("transaction"))
+    if not (transactional or mark or "db" in request.fixturenames):
         return
-    if not Group.objects.exists():
-        import_module("recommendations.migrations.0002_groups").make_groups(apps, None)
+    if request.node.getparent(pytest.Module).stash.get(SHARES_RECORDS, False):
+        assert "once_per_module" in request.fixturenames, "Ask for the records that the tests of this module share."
+        assert not transactional, "Move this test to a module without shared records: it needs a database that it can commit to."
+    request.getfixturevalue("transactional_db" if transactional else "db")
+    ensure_groups()
 
 
 def make_user(name: str, *roles: str, **fields) -> User:

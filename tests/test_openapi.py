@@ -15,10 +15,8 @@ from hypothesis import settings as hypothesis
 from rest_framework.test import APIClient
 from schemathesis.checks import content_type_conformance, not_a_server_error, response_schema_conformance, status_code_conformance
 
-from policytracker.api import RESOURCES
 from policytracker.models import Token
 from policytracker.wsgi import application
-from recommendations.serializers import FilingSerializer
 from tests.make import make_agreement, make_commitment, make_indicator, make_measurement, make_outcome
 
 SCHEMA = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=None, public=True))
@@ -43,27 +41,6 @@ def test_every_operation_keeps_to_its_schema(case, token):
     response = case.call(headers={"Authorization": f"Bearer {token}"})
 
     case.validate_response(response, checks=PROMISED)
-
-
-@pytest.mark.parametrize("address", [address for address in RESOURCES if address != "progress-updates"])
-def test_the_example_of_every_resource_makes_one(address, administrator):
-    call_command("load_dataset", "fixtures", verbosity=0)
-    client = APIClient()
-    client.force_authenticate(administrator)
-
-    response = client.post(f"/api/v1/{address}/", RESOURCES[address].serializer_class.example, format="json")
-
-    assert response.status_code == 201, response.content
-
-
-def test_the_example_of_an_update_files_one(administrator):
-    call_command("load_dataset", "fixtures", verbosity=0)
-    client = APIClient()
-    client.force_authenticate(administrator)
-
-    response = client.post("/api/v1/recommendations/rec-processing-hubs/progress/", FilingSerializer.example, format="json")
-
-    assert response.status_code == 201, response.content
 
 
 def test_decimals_are_strings_in_the_schema_as_in_the_answers(administrator):

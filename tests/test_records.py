@@ -14,16 +14,10 @@ from policytracker.models import Change
 from policytracker.records import acting
 from policytracker.triggers import guards, records, triggers
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate
-from tests.api.world import make_world
 from tests.make import make_agreement, make_component, make_party, make_recommendation
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("world")
 quietly = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-@pytest.fixture
-def world(db):
-    return make_world()
 
 
 def breaks(rule, act):

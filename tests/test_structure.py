@@ -1,4 +1,4 @@
-"""The house rules that a machine can keep (STYLE): imports point one way, and no record is forgotten anywhere."""
+"""The rules of the code that a test can enforce: imports point one way, and no record is forgotten anywhere."""
 
 import ast
 import json
@@ -17,14 +17,36 @@ from policytracker.visibility import Reader, Role
 
 ROOT = Path(settings.BASE_DIR)
 RECORDS = triggers.records()
-# What may import what: a file may import those of its own level that stand before it in its app, and all lower levels.
+# The project's own modules, which know all apps.
 OUTERMOST = {f"policytracker.{name}" for name in ("api", "urls", "wsgi", "settings", "management.commands.make_demo")}
-APP_ORDER = [
-    {"models"},
-    {"standing", "progress", "deadlines"},
-    {"serializers", "filters", "checks", "search", "overview"},
-    {"views", "admin"},
-]
+# The layers of each app, the lowest first. A module (or package) may import those of its own layer and of lower ones.
+LAYERS = {
+    "policytracker": [
+        {"codes", "diffs", "edtf", "markdown", "models", "paging", "parsers", "permissions", "postgres", "visibility"},
+        {"records", "triggers", "errors", "publishing"},
+        {"reading", "serializers", "filters", "dataset"},
+        {"checks", "history", "rows", "schema"},
+        {"forms", "views"},
+        {"access", "admin", "findings"},
+        {"api", "apps", "management", "settings", "urls", "wsgi"},
+    ],
+    "agreements": [
+        {"models"},
+        {"deadlines", "effects", "standing", "conditions", "acts"},
+        {"serializers", "filters", "checks"},
+        {"admin", "views"},
+        {"apps"},
+    ],
+    "recommendations": [
+        {"models"},
+        {"deadlines", "standing", "slips", "progress"},
+        {"serializers", "filters", "checks", "overview"},
+        {"coverage", "dossier", "dossier_text", "timeline"},
+        {"filing", "home", "views"},
+        {"admin", "agreement_views"},
+        {"apps", "management"},
+    ],
+}
 
 
 def modules() -> dict[str, Path]:
@@ -76,24 +98,36 @@ def test_imports_point_one_way():
     assert wrong == []
 
 
-def test_within_an_app_models_come_first_and_the_web_last():
-    known = modules()
+def layer_of(module: str, layers: list[set[str]]) -> int | None:
+    """The number of a module's layer; None for the package of the app itself, which holds nothing."""
+    part = module.split(".")[1] if "." in module else ""
+    return next((number for number, names in enumerate(layers) if part in names), None)
 
-    def step(module: str) -> int | None:
-        part = module.split(".")[1] if "." in module else ""
-        return next((number for number, names in enumerate(APP_ORDER) if part in names), None)
 
-    wrong = [
+def imports_of_higher_layers(app: str, layers: list[set[str]]) -> list[str]:
+    known = {module: path for module, path in modules().items() if module.split(".")[0] == app}
+    return [
         f"{module} imports {target}"
         for module, path in known.items()
         for target, _ in imports(path)
         if target in known
-        and module.split(".")[0] == target.split(".")[0] != "policytracker"
-        and step(module) is not None
-        and (step(target) or 0) > step(module)
+        and (own := layer_of(module, layers)) is not None
+        and (other := layer_of(target, layers)) is not None
+        and other > own
     ]
 
-    assert wrong == []
+
+@pytest.mark.parametrize("app", LAYERS)
+def test_every_module_has_exactly_one_layer(app):
+    parts = {module.split(".")[1] for module in modules() if module.startswith(f"{app}.")}
+
+    assert sorted(name for layer in LAYERS[app] for name in layer) == sorted(parts)
+
+
+@pytest.mark.parametrize("app", LAYERS)
+def test_a_module_imports_only_its_own_layer_and_lower_ones(app):
+    assert imports_of_higher_layers(app, LAYERS[app]) == []
+    assert imports_of_higher_layers(app, LAYERS[app][::-1])  # the test finds what is wrong
 
 
 def test_no_import_hides_inside_a_function():
@@ -103,7 +137,7 @@ def test_no_import_hides_inside_a_function():
     assert [line for line in hidden if ".apps imports" not in line] == []
 
 
-def test_there_is_no_room_without_a_name():
+def test_no_module_has_a_name_that_says_nothing():
     names = {path.stem for path in modules().values()}
 
     assert not names & {"utils", "helpers", "services", "signals", "common", "misc"}
@@ -124,7 +158,7 @@ def test_every_record_is_served_and_administered(model):
 
 
 @pytest.mark.parametrize("model", RECORDS, ids=lambda model: model.__name__)
-def test_every_record_says_who_may_read_it(model, db):
+def test_every_record_limits_who_may_read_it(model, db):
     stranger, reader = Reader(frozenset()), Reader(frozenset({Role.READER}), 0)
 
     assert not model.objects.visible_to(stranger).exists()
@@ -144,7 +178,7 @@ def test_every_record_has_its_triggers(db):
     assert run_checks(databases=["default"], tags=["database"]) == []
 
 
-def test_a_record_without_a_trigger_is_found_out(db):
+def test_a_missing_trigger_is_reported(db):
     with connection.cursor() as cursor:
         cursor.execute("DROP TRIGGER record_update ON agreements_party")
 
@@ -152,7 +186,7 @@ def test_a_record_without_a_trigger_is_found_out(db):
     assert [(message.id, "record_update of agreements_party" in message.msg) for message in found] == [("policytracker.E002", True)]
 
 
-def test_every_model_of_ours_is_a_record_or_known_to_be_none():
+def test_every_model_is_a_record_or_a_known_exception():
     ours = {m for m in apps.get_models() if m._meta.app_label in ("policytracker", "agreements", "recommendations")}
 
     assert {m.__name__ for m in ours - set(RECORDS)} == {"User", "Token", "Change", "IdempotencyKey", "PartyOfficer", "StatusPeriod"}

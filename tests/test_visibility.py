@@ -1,4 +1,8 @@
-"""The table of DESIGN 10, cell by cell, as the API answers it."""
+"""Who may read which record: every combination of role, visibility, publication and closeness.
+
+The combinations are asked of `visible_to`, from which every read of the API and of the admin starts (tested at the end of this
+file and in `tests/admin/test_guard.py`). `tests/stories/test_permissions.py` asks the API and the admin themselves.
+"""
 
 import pytest
 
@@ -88,13 +92,16 @@ def make_register(register, user, how, **fields):
 @pytest.mark.parametrize("register", REGISTERS)
 def test_each_cell_of_the_table_of_reading(person, register, role):
     user = person(role)
-    client = Api(user)
     for (visibility, publication), cells in CELLS.items():
         for how in ("strange", "own", "team"):
             record = make_register(register, user, how, visibility=visibility, publication=publication)
             # A source belongs to nobody.
             reads = cells[role] == "all" or (cells[role] == how and register != "sources")
-            assert_exists(client, register, record.slug, reads, (visibility, publication, how))
+            assert is_visible(record, user) == reads, (visibility, publication, how)
+
+
+def is_visible(record, user):
+    return type(record).objects.visible_to(user).filter(pk=record.pk).exists()
 
 
 def assert_exists(client, address, key, exists, what=""):
@@ -108,7 +115,7 @@ def assert_exists(client, address, key, exists, what=""):
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("address", ["parties", "sectors", "focus-areas"])
-def test_words_and_parties_are_read_by_all_who_read(person, role, address):
+def test_vocabularies_and_parties_are_read_by_every_role(person, role, address):
     make_world(publication="draft", visibility="restricted")
     client = Api(person(role))
 
@@ -116,7 +123,7 @@ def test_words_and_parties_are_read_by_all_who_read(person, role, address):
 
 
 @pytest.mark.parametrize("role", ["subject_of_concern", "listed_in_source"])
-def test_an_agreement_that_only_names_a_party_is_not_its_own(person, role):
+def test_an_agreement_that_only_names_a_party_does_not_belong_to_it(person, role):
     client, named = Api(person("officer")), make_agreement(publication="draft")
     participation = Participation.objects.create(agreement=named, party=make_party("AUS"), role=role)
 
@@ -128,7 +135,7 @@ def test_an_agreement_that_only_names_a_party_is_not_its_own(person, role):
     assert_exists(client, "participations", participation.uid, True)
 
 
-def test_an_officer_without_an_office_and_a_team_without_a_role_read_what_is_public(db):
+def test_an_officer_without_a_party_and_a_team_member_without_the_role_read_only_what_is_public(db):
     officer, reader = make_user("lost", Role.OFFICER), make_user("helper", Role.READER)
     agreement = make_agreement(publication="draft")
     belonging(agreement, reader, "team"), belonging(agreement, reader, "own")
@@ -151,14 +158,13 @@ def test_the_owner_of_a_restricted_recommendation_reads_it(db):
 @pytest.mark.parametrize("role", ROLES)
 def test_no_component_is_more_readable_than_its_agreement(person, role):
     user = person(role)
-    client = Api(user)
     for (visibility, publication), cells in CELLS.items():
         for how in ("strange", "own", "team"):
             with acting(door="data set"):
                 agreement = make_agreement(visibility=visibility, publication=publication)
                 belonging(agreement, user, how)
                 component = make_component(agreement)
-            assert_exists(client, "components", component.slug, cells[role] in ("all", how), (visibility, publication, how))
+            assert is_visible(component, user) == (cells[role] in ("all", how)), (visibility, publication, how)
 
 
 def test_a_recommendation_follows_its_own_fields_only(db):
@@ -241,9 +247,8 @@ def make_hanging(address, **hidden):
 
 
 @pytest.mark.parametrize(("address", "name"), [(address, name) for address, names in HANGING.items() for name in names])
-def test_what_hangs_on_a_register_is_as_readable_as_that(db, address, name):
-    clients = {role: Api(make_user(f"a-{role}", role)) for role in (Role.READER, Role.ANALYST, Role.ADMINISTRATOR)}
-    key = RESOURCES[address].key
+def test_a_dependent_record_is_as_readable_as_the_records_it_belongs_to(db, address, name):
+    users = {role: make_user(f"a-{role}", role) for role in (Role.READER, Role.ANALYST, Role.ADMINISTRATOR)}
     for fields, readers in (
         ({}, {Role.READER, Role.ANALYST, Role.ADMINISTRATOR}),
         ({"publication": "draft"}, {Role.ANALYST, Role.ADMINISTRATOR}),
@@ -251,8 +256,8 @@ def test_what_hangs_on_a_register_is_as_readable_as_that(db, address, name):
         ({"visibility": "restricted"}, {Role.ADMINISTRATOR}),
     ):
         record = make_hanging(address, **{name: fields})
-        for role, client in clients.items():
-            assert_exists(client, address, getattr(record, key), role in readers, (name, fields, role))
+        for role, user in users.items():
+            assert is_visible(record, user) == (role in readers), (name, fields, role)
         record.delete()
 
 
@@ -266,7 +271,7 @@ approved    yes     yes      yes      yes     yes       yes
 
 
 @pytest.mark.parametrize("line", STAGES.strip().split("\n")[1:], ids=str.split)
-def test_unfinished_updates_are_read_by_whom_they_concern(db, person, line):
+def test_who_reads_an_update_depends_on_its_review_stage(db, person, line):
     stage, *cells = line.split()
     roles = STAGES.strip().split("\n")[0].split()
     people = {role: make_user(role, role) for role in roles if role not in ("author", "officer")}
@@ -322,7 +327,7 @@ def test_every_record_that_is_read_starts_from_what_is_visible(db, monkeypatch):
             assert administrator.delete(f"{address}/{key}/").status_code == 404
 
 
-def test_every_model_of_records_knows_who_sees_it(db):
+def test_a_user_without_a_role_sees_no_record(db):
     nobody = make_user("nobody")
     make_world()
 

@@ -1,7 +1,14 @@
 """Pages of the admin, as a person uses them."""
 
+from collections.abc import Callable
+
+from django import forms
+from django.contrib import admin
+from django.contrib.messages.storage import default_storage
+from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
 from django.urls import reverse
 
 
@@ -32,19 +39,24 @@ def add(model: type[models.Model]) -> str:
 
 def typed(response: HttpResponse) -> dict[str, object]:
     """What the browser would send if nothing on the page were touched."""
-    context, sent = response.context, {}
-    forms = [context["adminform"].form]
-    for inline in context["inline_admin_formsets"]:
-        forms += [inline.formset.management_form, *inline.formset.forms]
-    for form in forms:
-        for field in form:
-            value = field.value()
-            if value is None or value is False:
-                continue
-            if isinstance(value, list | tuple | models.QuerySet):
-                sent[field.html_name] = [str(getattr(one, "pk", one)) for one in value]
-            else:
-                sent[field.html_name] = str(getattr(value, "pk", value))
+    sent: dict[str, object] = typed_in(response.context["adminform"].form)
+    for inline in response.context["inline_admin_formsets"]:
+        for form in (inline.formset.management_form, *inline.formset.forms):
+            sent |= typed_in(form)
+    return sent
+
+
+def typed_in(form: forms.Form) -> dict[str, object]:
+    """What the browser would send of one form."""
+    sent: dict[str, object] = {}
+    for field in form:
+        value = field.value()
+        if value is None or value is False:
+            continue
+        if isinstance(value, list | tuple | models.QuerySet):
+            sent[field.html_name] = [str(getattr(one, "pk", one)) for one in value]
+        else:
+            sent[field.html_name] = str(getattr(value, "pk", value))
     return sent
 
 
@@ -55,3 +67,25 @@ def listed(response: HttpResponse) -> set:
 def told(response: HttpResponse) -> str:
     """Every message on the page that came after a redirect."""
     return " ".join(str(message) for message in response.context["messages"])
+
+
+def errors_of(response: HttpResponse) -> dict[str, list[str]]:
+    """The messages of the form, by field."""
+    return {name: list(sentences) for name, sentences in response.context["adminform"].form.errors.items()}
+
+
+def admin_request(user, data: dict | None = None) -> HttpRequest:
+    """A request of this user to the admin: GET, or POST where there is data."""
+    request = RequestFactory().get("/admin/") if data is None else RequestFactory().post("/admin/", data)
+    request.user, request.session = user, {}
+    request._messages = default_storage(request)
+    request._dont_enforce_csrf_checks = True
+    return request
+
+
+def unrendered(view: Callable, user, *args: str, data: dict | None = None) -> HttpResponse | None:
+    """What a view of the admin answers, without rendering the template, which is what takes time. None: permission denied."""
+    try:
+        return admin.site.admin_view(view)(admin_request(user, data), *args)
+    except PermissionDenied:
+        return None

@@ -7,12 +7,8 @@ from agreements.models import Agreement, AgreementRelation, Component, Participa
 from policytracker.models import Change
 from policytracker.records import acting
 from recommendations.models import Recommendation
-from tests.admin.page import add, change, changes, delete, edit, told, typed
+from tests.admin.page import add, change, changes, delete, edit, errors_of, told, typed
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
-
-
-def errors_of(response) -> dict:
-    return {name: list(sentences) for name, sentences in response.context["adminform"].form.errors.items()}
 
 
 def test_a_change_keeps_who_did_it_why_and_by_which_door(analyst, signed_in):

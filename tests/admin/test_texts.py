@@ -18,8 +18,7 @@ from agreements.models import (
 )
 from policytracker.models import Change
 from policytracker.records import acting
-from tests.admin.page import add, change, changes, listed, told, typed
-from tests.admin.test_forms import errors_of
+from tests.admin.page import add, change, changes, errors_of, listed, told, typed
 from tests.make import make_agreement, make_component, make_party, make_source
 
 LISTS = [TreatyAction, EntryIntoForceCondition, Commitment, Indicator, Measurement]

@@ -12,7 +12,7 @@ from policytracker.records import acting
 from tests.api.refusals import field_errors, list_errors
 from tests.make import make_commitment, make_component, make_indicator, make_measurement, make_outcome, make_party, make_source, settled
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("world")
 BODY = {"agreement": "aukus", "stage": "announced", "amount": "1.50", "currency": "AUD"}
 
 

@@ -6,12 +6,10 @@ from django.db.models import ProtectedError
 
 from agreements.models import EntryIntoForceCondition, TreatyAction
 from policytracker.records import acting
-from tests.api.client import Api
 from tests.api.refusals import field_errors, list_errors
-from tests.conftest import make_user
 from tests.make import make_action, make_agreement, make_component, make_condition, make_party, make_source, settled
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("world")
 
 # DOMAIN C5, in its order.
 KINDS = """
@@ -244,31 +242,6 @@ def test_an_act_targets_acts_upon_the_same_text(world, as_analyst):
     with acting():
         change(objection, agreement=world.quad)()
         change(reservation, agreement=world.quad)()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_target_elsewhere_is_refused_although_nothing_else_changes(groups):
-    api, pact = Api(make_user("analyst", "analyst")), make_agreement()
-    one, other, elsewhere = make_action(pact), make_action(pact, "reservation"), make_action(make_agreement())
-
-    for wrong in (elsewhere, one):
-        field_errors(api.patch(at(one), {"targets": [str(wrong.uid)]}), "targets")
-    right = api.patch(at(one), {"targets": [str(other.uid)]}).json()
-
-    assert (right["targets"], right["version"]) == ([str(other.uid)], 2)
-    changes = api.list(f"{at(one)}history/")["results"][0]["changes"]
-    assert changes == {"targets": {"before": [], "after": [str(other.uid)]}}
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_condition_keeps_the_parties_that_it_needs(groups):
-    api, pact = Api(make_user("analyst", "analyst")), make_agreement()
-    condition = make_condition(pact, "named_parties", [make_party("AUS")])
-
-    field_errors(api.patch(at(condition), {"parties": []}), "parties")
-
-    assert api.get(at(condition)).json()["parties"] == ["AUS"]
-    assert api.patch(at(condition), {"parties": [], "kind": "on_signature"}).status_code == 200
 
 
 def test_what_is_targeted_is_not_deleted(world, as_analyst):

@@ -1,14 +1,8 @@
-"""One small world of related records, and the API as each role meets it."""
+"""The API as each role meets it."""
 
 import pytest
 
 from tests.api.client import Api
-from tests.api.world import make_world
-
-
-@pytest.fixture
-def world(db):
-    return make_world()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from tests.api.refusals import field_errors
 from tests.api.world import LISTS, NUMBERS, RESOURCES
 from tests.make import make_component, make_party, make_recommendation
 
+pytestmark = pytest.mark.usefixtures("world")
 each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
 
 

@@ -11,6 +11,7 @@ from recommendations.models import Recommendation
 from tests.api.client import Api
 from tests.make import change_with_reason, make_agreement, make_component, make_party, make_recommendation
 
+pytestmark = pytest.mark.usefixtures("world")
 AT = "agreements/quad/coverage/"
 # Who asks and in which roles, the agreement, and three for each matrix: its rows, its columns and its pairs.
 QUERIES = 8

@@ -31,6 +31,7 @@ from tests.make import (
     make_source,
 )
 
+pytestmark = pytest.mark.usefixtures("world")
 AT = "agreements/aukus/dossier/"
 NOW = today()
 DAY = timedelta(1)

@@ -8,12 +8,13 @@ from django.utils import timezone
 from agreements.models import Citation, Participation
 from policytracker.views import today
 from recommendations.derived_status import recompute_status
-from recommendations.models import Addressee, Dependency, Milestone, ProgressUpdate, Recommendation
+from recommendations.models import Addressee, Dependency, Milestone, ProgressUpdate
 from recommendations.progress import EvidenceRow, Report, report_progress
-from tests.api.world import RESOURCES
+from tests.api.world import RESOURCES, other_than_full
 from tests.conftest import make_user
 from tests.make import make_agreement, make_component, make_recommendation, make_source
 
+pytestmark = pytest.mark.usefixtures("world")
 each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
 
 
@@ -47,37 +48,6 @@ def test_every_stored_field_can_be_asked_for_and_empty_and_not(world, as_analyst
             if other[name] in (None, "", []):
                 assert others in as_analyst.keys(f"{resource.address}/", **{f"{name}__empty": "true"}), name
                 assert others not in as_analyst.keys(f"{resource.address}/", **{f"{name}__empty": "false"}), name
-
-
-OTHER = {
-    "parties": {"code": "ZZZ", "name": "Other", "kind": "territory"},
-    "sectors": {"code": "other", "name": "Other"},
-    "focus-areas": {"code": "other", "name": "Other"},
-    "sources": {"slug": "other", "kind": "analysis"},
-    "agreements": {"slug": "other", "title": "Other"},
-    "agreement-relations": {"from": "quad", "kind": "part_of", "to": "aukus"},
-    "participations": {"agreement": "quad", "party": "AUS", "role": "host"},
-    "treaty-actions": {"agreement": "quad", "kind": "adoption"},
-    "entry-into-force-conditions": {"agreement": "quad", "kind": "on_signature"},
-    "components": {"slug": "other", "agreement": "quad", "title": "Other"},
-    "commitments": {"agreement": "quad", "stage": "disbursed", "amount": "5.00", "currency": "USD"},
-    "outcomes": {"slug": "other", "agreement": "quad", "statement": "Other"},
-    "indicators": {"slug": "other", "outcome": "safer", "name": "Other"},
-    "measurements": {"indicator": "boats", "measured_on": "2024", "value": "7.0000"},
-    "fact-checks": {"slug": "other", "source": "gazette", "statement": "Other"},
-    "citations": {"source": "gazette", "agreement": "quad"},
-    "recommendations": {"slug": "other", "key_action": "Other"},
-    "addressees": {"recommendation": "later", "party": "AUS"},
-    "milestones": {"recommendation": "later", "title": "Other"},
-    "dependencies": {"recommendation": "other", "needs": "later"},
-}
-
-
-def other_than_full(address):
-    """A body that makes another record beside the full one."""
-    if address == "dependencies" and not Recommendation.objects.filter(slug="other").exists():
-        make_recommendation(slug="other")
-    return OTHER[address]
 
 
 @pytest.mark.parametrize("address", [*RESOURCES, "progress-updates"])

@@ -8,8 +8,7 @@ import pytest
 from policytracker import views
 from policytracker.views import today
 from recommendations.models import Recommendation
-from tests.api.test_filters import other_than_full
-from tests.api.world import DECIMALS, LISTS, RESOURCES
+from tests.api.world import DECIMALS, LISTS, RESOURCES, other_than_full
 from tests.make import change_with_reason, make_agreement, make_component, make_recommendation
 
 each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)

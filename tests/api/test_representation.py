@@ -16,6 +16,7 @@ from tests.api.client import Api
 from tests.api.world import HEAD, PARTICIPATION, RESOURCES, UPDATE
 from tests.conftest import make_user
 
+pytestmark = pytest.mark.usefixtures("world")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 TEXTS = {"sha256"} | {name for resource in RESOURCES.values() for name, value in resource.defaults.items() if value == ""}
 each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)

@@ -11,8 +11,7 @@ from policytracker.models import Change
 from recommendations.models import Milestone, Recommendation
 from recommendations.progress import Report, report_progress
 from tests.api.refusals import field_errors, list_errors
-from tests.api.test_filters import other_than_full
-from tests.api.world import PUBLISHED, RESOURCES
+from tests.api.world import PUBLISHED, RESOURCES, other_than_full
 from tests.make import (
     change_with_reason,
     make_action,
@@ -24,6 +23,7 @@ from tests.make import (
     make_source,
 )
 
+pytestmark = pytest.mark.usefixtures("world")
 each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
 REASON = {"HTTP_X_CHANGE_REASON": "the source says so"}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from agreements.models import Citation, FactCheck, FocusArea, Outcome, Participation, Sector
 from agreements.models.agreements import AgreementRelation
-from recommendations.models import Addressee
+from recommendations.models import Addressee, Recommendation
 from tests.make import (
     make_action,
     make_agreement,
@@ -279,6 +279,38 @@ UPDATE = [
         "evidence",
     ),
 ]
+
+
+# The least that a second record of each resource needs beside the full one.
+OTHER = {
+    "parties": {"code": "ZZZ", "name": "Other", "kind": "territory"},
+    "sectors": {"code": "other", "name": "Other"},
+    "focus-areas": {"code": "other", "name": "Other"},
+    "sources": {"slug": "other", "kind": "analysis"},
+    "agreements": {"slug": "other", "title": "Other"},
+    "agreement-relations": {"from": "quad", "kind": "part_of", "to": "aukus"},
+    "participations": {"agreement": "quad", "party": "AUS", "role": "host"},
+    "treaty-actions": {"agreement": "quad", "kind": "adoption"},
+    "entry-into-force-conditions": {"agreement": "quad", "kind": "on_signature"},
+    "components": {"slug": "other", "agreement": "quad", "title": "Other"},
+    "commitments": {"agreement": "quad", "stage": "disbursed", "amount": "5.00", "currency": "USD"},
+    "outcomes": {"slug": "other", "agreement": "quad", "statement": "Other"},
+    "indicators": {"slug": "other", "outcome": "safer", "name": "Other"},
+    "measurements": {"indicator": "boats", "measured_on": "2024", "value": "7.0000"},
+    "fact-checks": {"slug": "other", "source": "gazette", "statement": "Other"},
+    "citations": {"source": "gazette", "agreement": "quad"},
+    "recommendations": {"slug": "other", "key_action": "Other"},
+    "addressees": {"recommendation": "later", "party": "AUS"},
+    "milestones": {"recommendation": "later", "title": "Other"},
+    "dependencies": {"recommendation": "other", "needs": "later"},
+}
+
+
+def other_than_full(address):
+    """A body that makes another record beside the full one."""
+    if address == "dependencies" and not Recommendation.objects.filter(slug="other").exists():
+        make_recommendation(slug="other")
+    return OTHER[address]
 
 
 def make_world(**fields) -> SimpleNamespace:

@@ -1,0 +1,28 @@
+"""The examples in the description of the API create records when they are sent to a site with the fixtures."""
+
+import pytest
+from rest_framework.test import APIClient
+
+from policytracker.api import RESOURCES
+from recommendations.serializers import FilingSerializer
+
+pytestmark = pytest.mark.usefixtures("loaded_fixtures")
+
+
+@pytest.mark.parametrize("address", [address for address in RESOURCES if address != "progress-updates"])
+def test_the_example_of_every_resource_creates_one(address, administrator):
+    client = APIClient()
+    client.force_authenticate(administrator)
+
+    response = client.post(f"/api/v1/{address}/", RESOURCES[address].serializer_class.example, format="json")
+
+    assert response.status_code == 201, response.content
+
+
+def test_the_example_of_a_progress_update_submits_one(administrator):
+    client = APIClient()
+    client.force_authenticate(administrator)
+
+    response = client.post("/api/v1/recommendations/rec-processing-hubs/progress/", FilingSerializer.example, format="json")
+
+    assert response.status_code == 201, response.content

@@ -1,0 +1,77 @@
+"""The fixtures in the database: every record is valid, quotes are word for word, and a dump gives the same files."""
+
+import hashlib
+from io import StringIO
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from agreements.models import Agreement, AgreementRelation, Citation, Component, FactCheck, Source
+from policytracker import dataset
+from policytracker.models import Change
+from policytracker.triggers import records
+from recommendations.models import Addressee, Recommendation
+
+FIXTURES = settings.BASE_DIR / "fixtures"
+# Of the article as it was given to us, without white space at its end.
+ARTICLE = "02a74d022d837eaff2963c593e68a877e5ad32fdc7c68b0215b99610b1b17be3"
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loaded_fixtures")]
+
+
+def dumped(folder):
+    call_command("dump_dataset", folder, stdout=StringIO())
+    return {name: (folder / name).read_bytes() for name in dataset.FILES}
+
+
+def test_every_record_of_the_fixtures_is_valid():
+    for model in records():
+        for record in model.objects.all():
+            record.full_clean()
+
+
+def test_the_source_article_is_kept_word_for_word():
+    article = Source.objects.get(slug="source-article")
+
+    assert hashlib.sha256(article.notes.encode()).hexdigest() == ARTICLE
+
+
+@pytest.mark.parametrize("model", [AgreementRelation, Citation, FactCheck, Recommendation, Addressee])
+def test_every_quote_of_the_source_article_is_found_in_it(model):
+    article = Source.objects.get(slug="source-article")
+
+    quotes = list(model.objects.filter(source=article).exclude(quote="").values_list("quote", flat=True))
+
+    assert quotes
+    assert [quote for quote in quotes if quote not in article.notes] == []
+
+
+def test_the_fixtures_are_public_and_published():
+    for model in (Agreement, Component, Recommendation, Source):
+        assert set(model.objects.values_list("visibility", "publication")) == {("public", "published")}
+
+
+def test_a_dump_counts_no_query_per_record(tmp_path):
+    with CaptureQueriesContext(connection) as queries:
+        dumped(tmp_path / "dump")
+
+    assert len(queries) <= len(records()) + 2
+
+
+def test_a_dump_gives_the_files_that_were_loaded(tmp_path):
+    assert dumped(tmp_path) == {name: (FIXTURES / name).read_bytes() for name in dataset.FILES}
+
+
+def test_loading_the_fixtures_again_changes_no_version_and_writes_no_history():
+    versions = {model: dict(model.objects.values_list(model.key, "version")) for model in records()}
+    changes = Change.objects.count()
+    assert {version for found in versions.values() for version in found.values()} == {1}
+    assert set(Change.objects.values_list("op", flat=True)) == {"insert"}
+
+    call_command("load_dataset", FIXTURES, verbosity=0, stdout=StringIO())
+
+    assert {model: dict(model.objects.values_list(model.key, "version")) for model in records()} == versions
+    assert Change.objects.count() == changes
