@@ -53,7 +53,7 @@ RESOURCES: dict[str, type[RecordViewSet]] = {
     "progress-updates": recommendations.ProgressUpdateViewSet,
     "dependencies": recommendations.DependencyViewSet,
 }
-LIST = {"get": "list", "post": "create"}
+LIST = {"get": "list", "post": "create", "patch": "update_list"}
 DETAIL = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
 
 

@@ -6,8 +6,8 @@ class RecommendationsConfig(AppConfig):
     verbose_name = "Recommendations"
 
     def ready(self):
-        from policytracker import dataset
+        from policytracker.dataset import layout
         from recommendations import checks, progress  # noqa: F401 - the rules of checks are known once it is imported
 
         # The files leave out what follows from updates.
-        dataset.after_load["recommendations.json"] = progress.settle
+        layout.after_load["recommendations.json"] = progress.settle

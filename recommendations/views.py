@@ -136,6 +136,7 @@ class ProgressUpdateViewSet(ProgressDoor):
     }
     answers = {act: {"200": BOTH} for act in ("submit", "approve", "send_back", "void")}
     create = None  # an update is made by progress/ of its recommendation
+    update_list = None
 
     def act(self, do) -> HttpResponse:
         """Do it to the update at this address; `do(update, seen)` is judged once its recommendation is locked."""
