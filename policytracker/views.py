@@ -142,13 +142,13 @@ class RecordViewSet(GenericViewSet):
         """The same day where it is gone by and the records were others then."""
         return self.day if hasattr(self.serializer_class.Meta, "then") and self.day < today() else None
 
-    def find(self, lock: bool = False, rows: QuerySet | None = None) -> Record:
-        """The record at this address. Raises Http404 where it does not exist for the caller."""
+    def find(self, lock: bool = False, rows: QuerySet | None = None, key: str | None = None) -> Record:
+        """The record at this address, or with this key. Raises Http404 where it does not exist for the caller."""
         field = self.model._meta.get_field(self.model.key)
-        rows = self.get_queryset() if rows is None else rows
+        rows, given = self.get_queryset() if rows is None else rows, self.kwargs["key"] if key is None else key
         try:
-            key = field.to_python(self.kwargs["key"])
-            if "\0" in self.kwargs["key"]:
+            key = field.to_python(given)
+            if "\0" in given:
                 raise Http404
             if lock:
                 # Lock by id, since a row lock does not go with the joins and DISTINCTs of what may be seen; and let others
@@ -263,9 +263,9 @@ class RecordViewSet(GenericViewSet):
 
     # ---- writing
 
-    def body(self, serializer_class: type[serializers.Serializer]) -> serializers.Serializer:
-        """What was sent to an act, judged. Raises ValidationError."""
-        sent = serializer_class(data=self.request.data, context=self.get_serializer_context())
+    def body(self, serializer_class: type[serializers.Serializer], entry: Any = None) -> serializers.Serializer:
+        """What was sent to an act, or one entry of it, judged. Raises ValidationError."""
+        sent = serializer_class(data=self.request.data if entry is None else entry, context=self.get_serializer_context())
         sent.is_valid(raise_exception=True)
         return sent
 
@@ -282,8 +282,8 @@ class RecordViewSet(GenericViewSet):
         except serializers.ValidationError as error:
             raise serializers.ValidationError({"change_reason": error.detail}) from error
 
-    def acting(self):
-        return acting(self.request.user, self.reason, "api")
+    def acting(self, entry: dict[str, Any] | None = None):
+        return acting(self.request.user, self.reason if entry is None else self.reason_of(entry), "api")
 
     def still_current(self, record: Record, body: Any = None, tag_required: bool | None = None) -> int | None:
         """The version that the caller has named, if any. Refuses whoever names another than the present one, or must name one."""

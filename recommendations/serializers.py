@@ -12,6 +12,7 @@ from rest_framework import serializers
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, Stance
 from agreements.serializers import CITED, STATE
+from policytracker.bulk import MAX_ENTRIES
 from policytracker.reading import ON, Computed, JsonObject, Nested
 from policytracker.serializers import Body, Key, RecordSerializer
 from recommendations.deadlines import Freshness, deadline, freshness
@@ -181,6 +182,14 @@ class FilingSerializer(ReportSerializer):
     version = serializers.IntegerField(required=False, help_text="The version of the recommendation that you have read.")
 
 
+class FilingEntrySerializer(FilingSerializer):
+    """A report, and the recommendation of which it tells."""
+
+    example = {"recommendation": "rec-processing-hubs"} | FilingSerializer.example
+
+    recommendation = serializers.CharField(max_length=120, help_text="A recommendation, by slug.")
+
+
 class RevisionSerializer(ReportSerializer):
     """A report, said otherwise."""
 
@@ -196,6 +205,13 @@ class ActSerializer(Act):
 class NoteSerializer(ActSerializer):
     """What the reviewer says to it."""
 
+    note = serializers.CharField(max_length=100_000, required=False, allow_blank=True, default="")
+
+
+class ApprovalsSerializer(Act):
+    """The updates that are to count."""
+
+    updates = serializers.ListField(child=serializers.CharField(max_length=36), max_length=MAX_ENTRIES, help_text="Updates, by uid.")
     note = serializers.CharField(max_length=100_000, required=False, allow_blank=True, default="")
 
 
