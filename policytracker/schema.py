@@ -281,9 +281,12 @@ class RecordSchema(AutoSchema):
             for media in body["content"].values():
                 one = media["schema"]
                 media["schema"] = {"oneOf": [one, {"type": "array", "items": one, "maxItems": 500}]}
-        if body and self.act == "update_list":
+        if body and self.act.endswith("_list"):
             for media in body["content"].values():
-                media["schema"] = {"type": "array", "items": media["schema"], "maxItems": 500}
+                if self.act == "update_list":
+                    media["schema"] = {"type": "array", "items": media["schema"]}
+                if media["schema"].get("type") == "array":
+                    media["schema"]["maxItems"] = 500
         return body
 
     def _get_response_bodies(self, direction="response"):
