@@ -1,5 +1,7 @@
 """Every address of the API, in one list."""
 
+from functools import wraps
+
 from django.db import transaction
 from django.http import JsonResponse
 from django.urls import path
@@ -53,7 +55,7 @@ RESOURCES: dict[str, type[RecordViewSet]] = {
     "progress-updates": recommendations.ProgressUpdateViewSet,
     "dependencies": recommendations.DependencyViewSet,
 }
-LIST = {"get": "list", "post": "create"}
+LIST = {"get": "list", "post": "create", "patch": "update_list"}
 DETAIL = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
 
 
@@ -66,10 +68,25 @@ def addresses(address: str, view: type[RecordViewSet]):
     """List, detail, and every action of one resource."""
     listing = {method: name for method, name in LIST.items() if getattr(view, name)}
     yield path(f"{address}/", view.as_view(listing, basename=address), name=f"{address}-list")
+    one = view.as_view(DETAIL, basename=address)
     for extra in view.get_extra_actions():
-        handler = view.as_view(dict(extra.mapping), basename=address, detail=True, **extra.kwargs)
-        yield path(f"{address}/<str:key>/{extra.url_path}/", handler, name=f"{address}-{extra.url_name}")
-    yield path(f"{address}/<str:key>/", view.as_view(DETAIL, basename=address), name=f"{address}-detail")
+        handler = view.as_view(dict(extra.mapping), basename=address, detail=extra.detail, **extra.kwargs)
+        if extra.detail:
+            yield path(f"{address}/<str:key>/{extra.url_path}/", handler, name=f"{address}-{extra.url_name}")
+        else:
+            named_alike = {"key": extra.url_path}
+            yield path(f"{address}/{extra.url_path}/", post_or(handler, one, named_alike), name=f"{address}-{extra.url_name}")
+    yield path(f"{address}/<str:key>/", one, name=f"{address}-detail")
+
+
+def post_or(posted, other, arguments: dict[str, str]):
+    """Where a record may have the name of an act upon many: POST is the act, and everything else is about the record."""
+
+    @wraps(posted)  # OpenAPI sees the act
+    def view(request):
+        return posted(request) if request.method == "POST" else other(request, **arguments)
+
+    return view
 
 
 CHOICES = {

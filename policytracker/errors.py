@@ -17,7 +17,7 @@ from django.core.exceptions import (
     RequestDataTooBig,
     ValidationError,
 )
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
 from django.db.models import BaseConstraint, F, Model, Q, UniqueConstraint
 from django.db.models.deletion import ProtectedError
 from django.db.models.lookups import PostgresOperatorLookup
@@ -62,6 +62,20 @@ class Declined(exceptions.APIException):
     def __init__(self, code: str, detail: str, status_code: int = status.HTTP_409_CONFLICT):
         super().__init__(detail, code)
         self.status_code = status_code
+
+
+class EntriesRefused(Exception):
+    """Entries of a list are refused, each for its own reason, and so nothing was written."""
+
+    def __init__(self, reasons: dict[int, Exception], total: int):
+        super().__init__(f"{len(reasons)} of {total} entries are refused.")
+        self.reasons, self.total = reasons, total
+
+
+# What refuses one entry of a list, and is answered as if the entry had been sent alone.
+OF_ONE_ENTRY = (
+    exceptions.APIException, Stale, Refused, Http404, ObjectDoesNotExist, ValidationError, ProtectedError, IntegrityError, DataError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -182,9 +196,7 @@ def error_details(errors: list[ValidationError]) -> list[exceptions.ErrorDetail]
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: the answer of API.md 4 to each refusal; None, and so a 500, only for our own mistakes."""
-    view = context.get("view")
-    outside = getattr(view, "outside", lambda field: field)
-    response = _answer(error, outside) or _drfs_answer(error, context)
+    response = _entries_refused(error, context) if isinstance(error, EntriesRefused) else _alone(error, context)
     if response is not None:
         response.data = writable(response.data)
     set_rollback()
@@ -192,13 +204,25 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def validation_body(detail: dict[str, Any]) -> dict[str, Any]:
-    """The body of a 400: messages by field, their stable codes under `_codes`; for a list, such a body per index."""
-    if set(detail) == {"errors"} and isinstance(detail["errors"], dict):
-        entries = detail["errors"].items()
-        return {"errors": {index: entry if isinstance(entry.get("code"), str) else validation_body(entry) for index, entry in entries}}
+    """The body of a 400: messages by field, and their stable codes under `_codes`."""
     fields = {name: messages for name, messages in detail.items() if not name.startswith("_")}
     codes = {name: [getattr(message, "code", "invalid") for message in messages] for name, messages in fields.items()}
     return {**detail, "_codes": codes}
+
+
+def _alone(error: Exception, context: dict[str, Any]) -> Response | None:
+    outside = getattr(context.get("view"), "outside", lambda field: field)
+    return _answer(error, outside) or _drfs_answer(error, context)
+
+
+def _entries_refused(error: EntriesRefused, context: dict[str, Any]) -> Response | None:
+    """By its index, the body that each refused entry would get alone; forbidden where the caller may do it for no entry."""
+    responses = {index: _alone(reason, context) for index, reason in sorted(error.reasons.items())}
+    if None in responses.values():
+        return None
+    if len(responses) == error.total and all(response.status_code == status.HTTP_403_FORBIDDEN for response in responses.values()):
+        return next(iter(responses.values()))
+    return Response({"errors": {str(index): response.data for index, response in responses.items()}}, status.HTTP_400_BAD_REQUEST)
 
 
 def _drfs_answer(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -201,6 +201,10 @@ class RecordSchema(AutoSchema):
     def is_record(self) -> bool:
         return hasattr(self.view, "grammar")
 
+    def get_operation_id(self):
+        # An act upon many beside the same act upon one.
+        return super().get_operation_id() + ("_many" if self.act.endswith("_list") else "")
+
     def get_description(self):
         return (getattr(self.view, self.act, None).__doc__ or self.view.__doc__ or "").strip()
 
@@ -214,6 +218,7 @@ class RecordSchema(AutoSchema):
             "create": "Make",
             "update": "Write the whole",
             "partial_update": "Change",
+            "update_list": "Change several",
             "destroy": "Delete",
         }
         return f"{words[self.act]}: {name}" if self.act in words else f"{self.act.replace('_', ' ').capitalize()}: {name}"
@@ -247,7 +252,7 @@ class RecordSchema(AutoSchema):
                 _query("page_size", {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}, "How many on a page."),
                 _query("cursor", {"type": "string"}, "From the `next` or `previous` of a page before."),
             ]
-        if self.is_record and self.act in ("list", "retrieve", "create", "update", "partial_update"):
+        if self.is_record and self.act in ("list", "retrieve", "create", "update", "partial_update", "update_list"):
             parameters += [
                 _query("expand", {"type": "string"}, "References to be shown with title and address, parted by commas."),
                 _query("fields", {"type": "string"}, "Just these fields, in this order."),
@@ -282,6 +287,12 @@ class RecordSchema(AutoSchema):
             for media in body["content"].values():
                 one = media["schema"]
                 media["schema"] = {"oneOf": [one, {"type": "array", "items": one, "maxItems": 500}]}
+        if body and self.act.endswith("_list"):
+            for media in body["content"].values():
+                if self.act == "update_list":
+                    media["schema"] = {"type": "array", "items": media["schema"]}
+                if media["schema"].get("type") == "array":
+                    media["schema"]["maxItems"] = 500
         return body
 
     def _get_response_bodies(self, direction="response"):
@@ -295,7 +306,8 @@ class RecordSchema(AutoSchema):
             bodies = {"200": _json(envelope({"$ref": "#/components/schemas/Change"}))}
         elif self.is_record:
             one = self.resolve_serializer(self.view.serializer_class(), "response").ref
-            shape = {"list": envelope(one), "create": {"oneOf": [one, {"type": "array", "items": one}]}}.get(self.act, one)
+            several = {"type": "array", "items": one}
+            shape = {"list": envelope(one), "create": {"oneOf": [one, several]}, "update_list": several}.get(self.act, one)
             bodies = {"201" if self.act == "create" else "200": _json(shape)}
         else:
             bodies = super()._get_response_bodies(direction)

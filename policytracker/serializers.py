@@ -83,6 +83,7 @@ class Key(serializers.RelatedField):
         return rows(self.context["request"].user)
 
     def find(self, keys: list[str]) -> dict[str, models.Model]:
+        """The records with these keys that the caller may refer to."""
         field = self.model._meta.get_field(self.key)
         plausible = []
         for key in keys:
@@ -90,7 +91,17 @@ class Key(serializers.RelatedField):
                 plausible.append(field.clean(key, None))
             except ModelError:
                 continue
-        return {str(getattr(row, self.key)): row for row in self.rows().filter(**{f"{self.key}__in": plausible})} if plausible else {}
+        if "references" in self.context:  # of a list: read for all of its entries at once
+            found = self.context["references"].find(self, plausible)
+        else:
+            found = self.rows().filter(**{f"{self.key}__in": plausible}) if plausible else []
+        return {str(getattr(row, self.key)): row for row in found}
+
+    def readable_ids(self, ids: set[int]) -> set[int]:
+        """Those of the ids whose records the caller may read."""
+        if "references" in self.context:
+            return self.context["references"].readable_ids(self, ids)
+        return set(self.rows().filter(pk__in=ids).values_list("pk", flat=True)) if ids else set()
 
     def missing(self, key: str) -> serializers.ErrorDetail:
         """What is said of a key for which the caller can read no record."""
@@ -321,26 +332,36 @@ class RecordSerializer(serializers.ModelSerializer):
         return self._write(instance, self.keep_hidden(instance, values))
 
     def _write(self, instance: Record, values: dict[str, Any], **save) -> Record:
-        links = {name: values.pop(name) for name in [f.source for f in self._writable_fields if isinstance(f, Keys)] if name in values}
+        links = self.links(values)
         for name, value in values.items():
             setattr(instance, name, value)
-        try:
-            instance.full_clean()
-        except ModelError as error:
-            raise serializers.ValidationError(self._model_errors(instance, error)) from error
+        if refusal := self.refusal(instance):
+            raise refusal
         instance.save(**save)
         for name, targets in links.items():
             getattr(instance, name).set(targets)
         return instance
 
-    def _model_errors(self, instance: Record, error: ModelError) -> dict[str, Any]:
+    def links(self, values: dict[str, Any]) -> dict[str, list[Any]]:
+        """Take the values of many-to-many fields out of the values."""
+        return {name: values.pop(name) for name in [f.source for f in self._writable_fields if isinstance(f, Keys)] if name in values}
+
+    def refusal(self, instance: Record) -> serializers.ValidationError | None:
+        """What the model finds wrong with a record before it is written."""
+        try:
+            instance.full_clean()
+        except ModelError as error:
+            return self.model_refusal(instance, error)
+        return None
+
+    def model_refusal(self, instance: Record, error: ModelError) -> serializers.ValidationError:
         """The model's errors by the field names of the API, with the readable record that has a value already, if any."""
         user, found, taken = self.context["request"].user, errors.by_field(error, self.Meta.model), {}
         for field, reasons in found.items():
             if holder := next(filter(None, (errors.existing(instance, reason, field, user) for reason in reasons)), None):
                 taken[self.outside(field)] = holder.natural_key()[0]
         detail = {self.outside(field): errors.error_details(reasons) for field, reasons in found.items()}
-        return detail | ({"_existing": taken} if taken else {})
+        return serializers.ValidationError(detail | ({"_existing": taken} if taken else {}))
 
     def keep_hidden(self, instance: Record, values: dict[str, Any]) -> dict[str, Any]:
         """A write keeps the references that its caller may not read, and the words of a source that is one of them."""
@@ -355,13 +376,12 @@ class RecordSerializer(serializers.ModelSerializer):
                 or Reader.of(user).sees_all
             ):
                 continue
-            visible = reference.model.objects.visible_to(user)
             if isinstance(field, Keys):
-                hidden = getattr(instance, field.source).exclude(pk__in=visible.values("pk"))
-                values[field.source] = [*values[field.source], *hidden]
+                stored = self.stored_links(instance, field)
+                values[field.source] = [*values[field.source], *(stored - reference.readable_ids(stored))]
                 continue
             there = getattr(instance, f"{field.source}_id")
-            if not there or visible.filter(pk=there).exists():
+            if not there or reference.readable_ids({there}):
                 continue
             if values.get(field.source) is None:
                 for name in (field.source, *words):
@@ -369,6 +389,12 @@ class RecordSerializer(serializers.ModelSerializer):
             else:  # another source says something else
                 values |= dict.fromkeys(words - values.keys(), "")
         return values
+
+    def stored_links(self, instance: Record, field: Keys) -> set[int]:
+        """The ids of what a many-to-many field of a stored record leads to."""
+        if "references" in self.context:
+            return self.context["references"].links(instance, field.source)
+        return set(getattr(instance, field.source).values_list("pk", flat=True))
 
     @classmethod
     def outside(cls, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -12,7 +13,7 @@ from urllib.parse import unquote
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from rest_framework import serializers, status
@@ -20,13 +21,13 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
-from policytracker import errors, filters, history, paging, publishing, reading
+from policytracker import bulk, errors, filters, history, paging, publishing, reading
 from policytracker.models import IdempotencyKey
 from policytracker.records import MAX_REASON, Record, acting
 from policytracker.serializers import Key, Keys, RecordSerializer
 from policytracker.visibility import Reader
 
-MAX_PAGE, MAX_LIST, COUNTED = 500, 500, 10_000
+MAX_PAGE, COUNTED = 500, 10_000
 PATIENCE = "10s"  # with a request whose first is still at work
 BAD_CURSOR = "This cursor is not one of ours, or belongs to another list or order."
 SHAPE = {"expand", "fields", "omit"}
@@ -142,13 +143,13 @@ class RecordViewSet(GenericViewSet):
         """The same day if it is a past one."""
         return self.day if self.day < today() else None
 
-    def find(self, lock: bool = False, rows: QuerySet | None = None) -> Record:
-        """The record at this address. Raises Http404 where it does not exist for the caller."""
+    def find(self, lock: bool = False, rows: QuerySet | None = None, key: str | None = None) -> Record:
+        """The record at this address, or with this key. Raises Http404 where it does not exist for the caller."""
         field = self.model._meta.get_field(self.model.key)
-        rows = self.get_queryset() if rows is None else rows
+        rows, given = self.get_queryset() if rows is None else rows, self.kwargs["key"] if key is None else key
         try:
-            key = field.to_python(self.kwargs["key"])
-            if "\0" in self.kwargs["key"]:
+            key = field.to_python(given)
+            if "\0" in given:
                 raise Http404
             if lock:
                 # Lock by id, since a row lock does not go with the joins and DISTINCTs of what may be seen; and let others
@@ -263,28 +264,32 @@ class RecordViewSet(GenericViewSet):
 
     # ---- writing
 
-    def body(self, serializer_class: type[serializers.Serializer]) -> serializers.Serializer:
-        """What was sent to an act, judged. Raises ValidationError."""
-        sent = serializer_class(data=self.request.data, context=self.get_serializer_context())
+    def body(self, serializer_class: type[serializers.Serializer], entry: Any = None) -> serializers.Serializer:
+        """What was sent to an act, or one entry of it, judged. Raises ValidationError."""
+        sent = serializer_class(data=self.request.data if entry is None else entry, context=self.get_serializer_context())
         sent.is_valid(raise_exception=True)
         return sent
 
     @property
     def reason(self) -> str:
-        body = self.request.data if isinstance(self.request.data, dict) else {}
-        reason = unquote(self.request.headers.get("X-Change-Reason", "")) or body.get("change_reason")
+        return self.reason_of(self.request.data)
+
+    def reason_of(self, body: Any) -> str:
+        """The change reason of a body, or of one entry of a list; that of the header comes first."""
+        given = body.get("change_reason") if isinstance(body, dict) else None
+        reason = unquote(self.request.headers.get("X-Change-Reason", "")) or given
         try:
             return serializers.CharField(allow_blank=True, allow_null=True, max_length=MAX_REASON).run_validation(reason) or ""
         except serializers.ValidationError as error:
             raise serializers.ValidationError({"change_reason": error.detail}) from error
 
-    def acting(self):
-        return acting(self.request.user, self.reason, "api")
+    def acting(self, entry: dict[str, Any] | None = None):
+        return acting(self.request.user, self.reason if entry is None else self.reason_of(entry), "api")
 
-    def still_current(self, record: Record, body: Any = None) -> int | None:
+    def still_current(self, record: Record, body: Any = None, tag_required: bool | None = None) -> int | None:
         """The version that the caller has named, if any. Refuses whoever names another than the present one, or must name one."""
         tag = self.request.headers["If-Match"].strip() if "If-Match" in self.request.headers else None
-        if tag is None and settings.REQUIRE_IF_MATCH:
+        if tag is None and (settings.REQUIRE_IF_MATCH if tag_required is None else tag_required):
             raise errors.Declined("if_match_required", "Name the version that you have read in If-Match.", 428)
         if tag is not None and tag != "*":
             tags = {part.strip().removeprefix("W/").strip('"') for part in tag.split(",")}
@@ -314,31 +319,50 @@ class RecordViewSet(GenericViewSet):
     def make(self, body: Any) -> Record:
         serializer = self.get_serializer(data=body)
         serializer.is_valid(raise_exception=True)
-        if isinstance(body, dict) and body.get("version") not in (None, "", 1, "1"):
-            raise serializers.ValidationError({"version": ["A new record has version 1."]})
-        publishing.check_changes(self.request.user, self.model(), serializer.validated_data)
+        self.begins_at_one(body)
+        self.check_changes(None, serializer.validated_data)
         return serializer.save()
 
+    def check_changes(self, record: Record | None, values: dict[str, Any]) -> None:
+        """Raises Declined for a change that this user may not make; `record` is None for a new one."""
+        publishing.check_changes(self.request.user, record or self.model(), values)
+
+    def begins_at_one(self, body: Any) -> None:
+        if isinstance(body, dict) and body.get("version") not in (None, "", 1, "1"):
+            raise serializers.ValidationError({"version": ["A new record has version 1."]})
+
     def create_list(self) -> HttpResponse:
-        bodies, made, refused = self.request.data, [], {}
-        if len(bodies) > MAX_LIST:
-            raise serializers.ValidationError({"non_field_errors": [f"Send at most {MAX_LIST} records at once."]})
+        """Make a record of each entry, or none."""
+        return self.write_list(bulk.Entries.create, status.HTTP_201_CREATED)
+
+    def update_list(self, request: Request, *args, **kwargs) -> HttpResponse:
+        """Change several records, each named by its key, or none of them."""
+        only(request, SHAPE)
+        return self.write_list(bulk.Entries.change, status.HTTP_200_OK, partial=True)
+
+    def write_list(self, write: Callable[[bulk.Entries], list[int]], code: int, **serializer) -> HttpResponse:
+        bodies, shape = bulk.checked(self.request.data), self.shape()
         with self.acting():
-            for index, body in enumerate(bodies):
-                try:
-                    with transaction.atomic():
-                        made.append(self.make(body))
-                        connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
-                except serializers.ValidationError as error:
-                    refused[str(index)] = error.detail
-                except IntegrityError as error:
-                    rule = errors.broken(error)
-                    if rule is None:
-                        raise
-                    refused[str(index)] = {self.outside(rule.field): [serializers.ErrorDetail(rule.sentence, rule.rule)]}
-            if refused:
-                raise serializers.ValidationError({"errors": refused})
-        return HttpResponse(f"[{','.join(self.texts([r.pk for r in made], self.shape()))}]", status=201, content_type="application/json")
+            ids = write(self.entries(bodies, self.get_serializer(**serializer)))
+        return HttpResponse(f"[{','.join(self.texts(ids, shape))}]", status=code, content_type="application/json")
+
+    def entries(self, bodies: list[Any], serializer: RecordSerializer) -> bulk.Entries:
+        return bulk.Entries(
+            bodies,
+            serializer,
+            readable=self.get_queryset(),
+            read=self.texts,
+            permit=self.check_changes,
+            still_current=self.entry_is_current,
+            reason=self.reason_of,
+        )
+
+    def entry_is_current(self, record: Record | None, body: Any) -> None:
+        """Of an entry of a list, where its `version` stands for If-Match."""
+        if record is None:
+            self.begins_at_one(body)
+        else:
+            self.still_current(record, body, tag_required=settings.REQUIRE_IF_MATCH and body.get("version") in (None, ""))
 
     def update(self, request: Request, *args, **kwargs) -> HttpResponse:
         return self.write(partial=False)
@@ -361,7 +385,7 @@ class RecordViewSet(GenericViewSet):
             values = serializer.validated_data
             if not partial:
                 serializer.whole(values, body)
-            publishing.check_changes(self.request.user, record, values)
+            self.check_changes(record, values)
             serializer.save()
         return self.one(record, shape=shape)
 

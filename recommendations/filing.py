@@ -58,7 +58,9 @@ class ReportForm(forms.Form):
         help_text="The date for which the update is true.",
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
-    narrative = forms.CharField(required=False, max_length=100_000, strip=False, label="Narrative", widget=forms.Textarea(attrs={"rows": 3}))
+    narrative = forms.CharField(
+        required=False, max_length=100_000, strip=False, label="Narrative", widget=forms.Textarea(attrs={"rows": 3})
+    )
     party = forms.ModelChoiceField(Party.objects.none(), required=False, label="Claimed by")
     reason = forms.CharField(
         required=False,

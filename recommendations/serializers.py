@@ -7,6 +7,7 @@ from django.db.models import F, OuterRef
 from rest_framework import serializers
 
 from agreements.serializers import CITED, STATE
+from policytracker.bulk import MAX_ENTRIES
 from policytracker.reading import ON, Computed, JsonObject, Nested
 from policytracker.serializers import Body, Key, RecordSerializer
 from recommendations import responses
@@ -165,6 +166,14 @@ class FilingSerializer(ReportSerializer):
     version = serializers.IntegerField(required=False, help_text="The version of the recommendation that you have read.")
 
 
+class FilingEntrySerializer(FilingSerializer):
+    """A report, and the recommendation of which it tells."""
+
+    example = {"recommendation": "rec-processing-hubs"} | FilingSerializer.example
+
+    recommendation = serializers.CharField(max_length=120, help_text="A recommendation, by slug.")
+
+
 class RevisionSerializer(ReportSerializer):
     """A report, said otherwise."""
 
@@ -180,6 +189,13 @@ class ActSerializer(Act):
 class NoteSerializer(ActSerializer):
     """What the reviewer says to it."""
 
+    note = serializers.CharField(max_length=100_000, required=False, allow_blank=True, default="")
+
+
+class ApprovalsSerializer(Act):
+    """The updates that are to count."""
+
+    updates = serializers.ListField(child=serializers.CharField(max_length=36), max_length=MAX_ENTRIES, help_text="Updates, by uid.")
     note = serializers.CharField(max_length=100_000, required=False, allow_blank=True, default="")
 
 

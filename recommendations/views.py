@@ -5,19 +5,20 @@ from bisect import bisect_left
 
 from django.core import signing
 from django.db import transaction
-from django.http import HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 
 from agreements.deadlines import DeadlineState
-from policytracker import errors, reading
+from policytracker import bulk, errors, reading
 from policytracker.schema import ON, PAGE, envelope, shape
 from policytracker.serializers import ADDRESSES
 from policytracker.views import BAD_CURSOR, BadParameter, RecordViewSet, enveloped, only, page_size, single, today
 from policytracker.visibility import Role
 from recommendations import filters, overview, progress, responses, serializers
 from recommendations.deadlines import Freshness
-from recommendations.models import Status
+from recommendations.models import Recommendation, Status
 
 BOTH = {
     "type": "object",
@@ -27,6 +28,7 @@ BOTH = {
         "recommendation": {"$ref": "#/components/schemas/Recommendation"},
     },
 }
+EACH = {"type": "array", "items": BOTH}
 MOVE = {
     "type": "object",
     "required": ["status", "label", "allowed", "unmet"],
@@ -61,18 +63,37 @@ class ProgressDoor(RecordViewSet):
     """Answers an act upon a recommendation with both records as they then are."""
 
     def filed(self, update, status=200, dry_run=False) -> HttpResponse:
-        def text(serializer, pk):
-            return self.texts([pk], reading.Shape(serializer, self.reader.roles))[0]
+        return HttpResponse(self.both([update], dry_run)[0], status=status, content_type="application/json")
 
-        told = text(serializers.ProgressUpdateSerializer, update.pk)
+    def filed_list(self, updates, status=200, dry_run=False) -> HttpResponse:
+        return HttpResponse(f"[{', '.join(self.both(updates, dry_run))}]", status=status, content_type="application/json")
+
+    def both(self, updates, dry_run=False) -> list[str]:
+        """The text of each update, together with that of its recommendation."""
+
+        def texts(serializer, ids):
+            return dict(zip(ids, self.texts(ids, reading.Shape(serializer, self.reader.roles)), strict=True))
+
+        told = texts(serializers.ProgressUpdateSerializer, [update.pk for update in updates])
         if dry_run:
-            told = json.dumps(json.loads(told) | {"uid": None, "url": None})
-        now = text(serializers.RecommendationSerializer, update.recommendation_id)
-        return HttpResponse(f'{{"update": {told}, "recommendation": {now}}}', status=status, content_type="application/json")
+            told = {pk: json.dumps(json.loads(text) | {"uid": None, "url": None}) for pk, text in told.items()}
+        now = texts(serializers.RecommendationSerializer, list({update.recommendation_id for update in updates}))
+        return [f'{{"update": {told[update.pk]}, "recommendation": {now[update.recommendation_id]}}}' for update in updates]
+
+    def each(self, entries, do) -> list:
+        """Do it for each entry of a list; `do(entry)` is judged by itself. Raises EntriesRefused where any is refused."""
+        refusals, done = bulk.Refusals(len(entries)), []
+        for index, entry in enumerate(entries):
+            with refusals.of(index), self.acting(entry if isinstance(entry, dict) else None):
+                done.append(do(entry))
+        refusals.stop()
+        return done
 
     def check_replay(self, answer, location) -> None:
-        """Raises Http404 where the caller may no longer read the record, and Refused where they may no longer report or review."""
-        self.find()
+        """Raises Http404 if the caller may no longer read a record of the answer, and Refused if they may no longer report or review."""
+        slugs = {one["recommendation"]["slug"] for one in (answer if isinstance(answer, list) else [answer])}
+        if Recommendation.objects.visible_to(self.request.user).filter(slug__in=slugs).count() < len(slugs):
+            raise Http404
         if not progress.roles(self.request.user) & {*progress.EDITORS, Role.OFFICER}:
             raise errors.Refused([errors.Refusal("not_permitted", "Your role may not report or review.")])
 
@@ -80,8 +101,12 @@ class ProgressDoor(RecordViewSet):
 class RecommendationViewSet(ProgressDoor):
     serializer_class = serializers.RecommendationSerializer
     questions = filters.RECOMMENDATIONS
-    asks = {"report": serializers.FilingSerializer}
-    answers = {"report": {"200": BOTH, "201": BOTH}, "transitions": {"200": {"type": "array", "items": MOVE}}}
+    asks = {"report": serializers.FilingSerializer, "report_list": serializers.FilingEntrySerializer(many=True, max_length=500)}
+    answers = {
+        "report": {"200": BOTH, "201": BOTH},
+        "report_list": {"200": EACH, "201": EACH},
+        "transitions": {"200": {"type": "array", "items": MOVE}},
+    }
 
     @action(detail=True, methods=["post"], url_path="progress", judged_by_function=True)
     def report(self, request, *args, **kwargs):
@@ -91,14 +116,41 @@ class RecommendationViewSet(ProgressDoor):
 
     def file_once(self) -> HttpResponse:
         asked = self.body(serializers.FilingSerializer)
-        dry_run, submit = asked.validated_data["dry_run"], asked.validated_data["submit"]
+        dry_run = asked.validated_data["dry_run"]
         with transaction.atomic():
             with self.acting():
-                recommendation = self.find()
-                seen = self.still_current(recommendation, self.request.data)
-                said = asked.report()
-                update = progress.report_progress(recommendation, said, by=self.request.user, today=today(), version=seen, submit=submit)
-                response = self.filed(update, 200 if dry_run else 201, dry_run)
+                response = self.filed(self.file(self.find(), asked), 200 if dry_run else 201, dry_run)
+            transaction.set_rollback(dry_run)
+        return response
+
+    def file(self, recommendation, asked):
+        seen = self.still_current(recommendation, asked.initial_data)
+        submit = asked.validated_data["submit"]
+        return progress.report_progress(recommendation, asked.report(), by=self.request.user, today=today(), version=seen, submit=submit)
+
+    @action(detail=False, methods=["post"], url_path="progress", judged_by_function=True)
+    def report_list(self, request, *args, **kwargs):
+        """File how far several recommendations have come: all of it, or nothing."""
+        only(request, set())
+        return self.once(self.file_list)
+
+    def file_list(self) -> HttpResponse:
+        named, dry_runs = set(), set()
+
+        def file(entry):
+            asked = self.body(serializers.FilingEntrySerializer, entry)
+            dry_runs.add(asked.validated_data["dry_run"])
+            if len(dry_runs) > 1:
+                raise ValidationError({"dry_run": ["Ask it of all entries or of none."]})
+            key = asked.validated_data["recommendation"]
+            if key in named:
+                raise ValidationError({"recommendation": ["This recommendation occurs twice in the list."]}, "duplicate")
+            named.add(key)
+            return self.file(self.find(key=key), asked)
+
+        with transaction.atomic():
+            updates, dry_run = self.each(bulk.checked(self.request.data), file), True in dry_runs
+            response = self.filed_list(updates, 200 if dry_run else 201, dry_run)
             transaction.set_rollback(dry_run)
         return response
 
@@ -160,11 +212,13 @@ class ProgressUpdateViewSet(ProgressDoor):
         "partial_update": serializers.RevisionSerializer,
         "submit": serializers.ActSerializer,
         "approve": serializers.NoteSerializer,
+        "approve_list": serializers.ApprovalsSerializer,
         "send_back": serializers.NoteSerializer,
         "void": serializers.ReasonSerializer,
     }
-    answers = {act: {"200": BOTH} for act in ("submit", "approve", "send_back", "void")}
+    answers = {act: {"200": BOTH} for act in ("submit", "approve", "send_back", "void")} | {"approve_list": {"200": EACH}}
     create = None  # an update is made by progress/ of its recommendation
+    update_list = None
 
     def act(self, do) -> HttpResponse:
         """Do it to the update at this address; `do(update, seen)` is judged once its recommendation is locked."""
@@ -204,6 +258,22 @@ class ProgressUpdateViewSet(ProgressDoor):
         return self.once(
             lambda: self.act(lambda update, seen: progress.approve(update, by=request.user, today=today(), note=note, version=seen))
         )
+
+    @action(detail=False, methods=["post"], url_path="approve")
+    def approve_list(self, request, *args, **kwargs):
+        """Let several updates count: all of them, or none."""
+        only(request, set())
+        asked = self.body(serializers.ApprovalsSerializer).validated_data
+
+        def approve(uid):
+            update = self.find(key=uid)
+            return progress.approve(update, by=request.user, today=today(), note=asked["note"], version=self.still_current(update))
+
+        def approve_all():
+            with transaction.atomic():
+                return self.filed_list(self.each(asked["updates"], approve))
+
+        return self.once(approve_all)
 
     @action(detail=True, methods=["post"], url_path="return")
     def send_back(self, request, *args, **kwargs):

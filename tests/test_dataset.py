@@ -15,7 +15,7 @@ from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Agreement, Citation, Component, Party, Sector, TreatyAction
-from policytracker import dataset
+from policytracker.dataset import layout as dataset
 from policytracker.models import Change, User
 from policytracker.records import acting
 from policytracker.triggers import records
@@ -630,11 +630,11 @@ def test_an_approved_update_is_not_changed_by_a_file(full, tmp_path):
 LOADDATA_REFUSES = {
     "an unknown code": "agreements.party NLD, kind: Value 'planet' is not a valid choice.",
     "an impossible date": "agreements.source source-article, published_on: Write a date as",
-    "an unknown reference": "agreements.party NLD: Party matching query does not exist",
-    "an unknown link": "agreements.agreement aukus: Sector matching query does not exist",
-    "an unknown field": "Party has no field named 'colour'",
-    "a truncated file": "sources.json': ",
-    "a wrong encoding": "parties.json': 'utf-8' codec can't decode",
+    "an unknown reference": "agreements.party NLD, parent: There is no party 'XXX'.",
+    "an unknown link": "agreements.agreement aukus, sectors: There is no sector 'sector-x'.",
+    "an unknown field": "agreements.party NLD: It has no field 'colour'",
+    "a truncated file": "sources.json, line 2: This is not JSON.",
+    "a wrong encoding": ": This is not UTF-8.",
     "a NUL": "source-article, notes: PostgreSQL keeps no character U+0000.",
     "a broken constraint": "agreements.agreement aukus, status: Only a binding or mixed text",
     "a broken guard": "A party cannot belong to itself.",

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
 from agreements.models import Agreement, Component, TreatyAction
-from policytracker.dataset import FILES
+from policytracker.dataset.layout import FILES
 from policytracker.models import Change
 from policytracker.records import acting
 from tests.agreements.test_relative_deadlines import SIX_MONTHS, days, due

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from policytracker import dataset
+from policytracker.dataset import layout
 
 
 class Command(BaseCommand):
@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *args, folder, public, **options):
         try:
-            counts = dataset.dump(folder, public)
+            counts = layout.dump(folder, public)
         except OSError as error:
             raise CommandError(f"{error.filename} cannot be written: {error.strerror}.") from error
         for file, count in counts.items():

@@ -1,4 +1,4 @@
-"""The data set: five files that hold every record by its natural key. What a row of them says, out of the database and into it.
+"""The data set: five files that hold every record by its natural key. What a row of them says, and how it comes out of the database.
 
 The layout is that of Django's fixtures. Drafts of updates, users, tokens and history are in no file, and neither are the files that
 people uploaded, only their names.
@@ -7,7 +7,6 @@ people uploaded, only their names.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -18,12 +17,9 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.postgres.expressions import ArraySubquery
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import F, Field, Model, OuterRef, Q, TextField
 from django.db.models.functions import Cast, Collate
-
-from policytracker.errors import broken, by_field
 
 # The files and what is in them, each after what it refers to.
 FILES = {
@@ -66,14 +62,9 @@ DERIVED = {
     },
 }  # fmt: skip
 NEVER_CHANGED = {"original_due_on"}
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 # What to do once rows of a file were loaded, by the name of the file; the apps above fill it.
 after_load: dict[str, Callable[[], Any]] = {}
-
-
-class DatasetError(Exception):
-    """Why the files cannot be loaded, as a sentence that names the file and the record."""
 
 
 def file_of(model: type[Model]) -> str:
@@ -105,10 +96,15 @@ def is_kept(field: Field) -> bool:
     return is_person(field) or field.name in NEVER_CHANGED
 
 
+def not_in_files(model: type[Model]) -> set[str]:
+    """The names of the fields that the database, or a function of the domain, works out."""
+    generated = {f.name for f in model._meta.local_concrete_fields if f.generated}
+    return COUNTED | DERIVED.get(model._meta.label_lower, set()) | set(getattr(model, "follows", ())) | generated
+
+
 def fields(model: type[Model]) -> list[Field]:
     """What the files say of a row of the model, in order."""
-    not_here = COUNTED | DERIVED.get(model._meta.label_lower, set()) | set(getattr(model, "follows", ()))
-    stored = [f for f in model._meta.local_concrete_fields if not f.generated and f.name not in not_here]
+    stored = [f for f in model._meta.local_concrete_fields if f.name not in not_in_files(model)]
     return stored + list(model._meta.local_many_to_many)
 
 
@@ -182,36 +178,6 @@ def snapshot() -> Iterator[None]:
 
 
 # ---- into the database
-
-
-def judge(record: Model, name: str) -> None:
-    """Raises DatasetError where the model finds fault with the record's own values. References are judged where they are found."""
-    for field in (f for f in fields(type(record)) if not f.is_relation):
-        value = getattr(record, field.attname)
-        for text in value if isinstance(value, list) else [value]:
-            if isinstance(text, str) and (bad := UNSTORABLE.search(text)):
-                raise DatasetError(sentence(name, field.name, f"PostgreSQL keeps no character U+{ord(bad[0]):04X}."))
-    try:
-        record.clean_fields(exclude=[f.name for f in record._meta.concrete_fields if f.is_relation])
-    except ValidationError as error:
-        found = by_field(error, type(record))
-        messages = [sentence(name, field, reason.messages[0]) for field, reasons in found.items() for reason in reasons]
-        raise DatasetError("; ".join(messages)) from error
-
-
-@contextmanager
-def named(name: str) -> Iterator[None]:
-    """Raises DatasetError with the name of the record, where writing it breaks a rule of the database."""
-    try:
-        yield
-    except DatabaseError as error:
-        if rule := broken(error):
-            raise DatasetError(sentence(name, rule.field, rule.sentence)) from error
-        raise
-
-
-def sentence(name: str, field: str, said: str) -> str:
-    return f"{name}: {said}" if field == NON_FIELD_ERRORS else f"{name}, {field}: {said}"
 
 
 def finish(loaded: Iterable[type[Model]]) -> None:
