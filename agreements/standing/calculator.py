@@ -66,6 +66,8 @@ class StandingCalculator(DateReader):
             self.of_party[action.party].append(action)
         self.histories: dict[str, PartyHistory] = {}
         # One step only: an accession to an accession protocol is no accession to the agreement.
+        # A binding protocol to a text that binds no party says nothing about it.
+        protocols = [protocol for protocol in protocols if protocol.non_binding or not record.non_binding]
         self.protocols = [StandingCalculator(protocol, day) for protocol in protocols]
 
     def history(self, party: str) -> PartyHistory:
@@ -158,12 +160,16 @@ class StandingCalculator(DateReader):
         return then
 
     def while_it_lasts(self, party: str, on: date, applied: bool = True) -> Result:
-        """The standing by the party's own actions; without any, the one that it has by an accession protocol."""
-        if self.of_party.get(party):
+        """The standing by the party's own actions; without any by that day, the one that it has by an accession protocol."""
+        if not self.protocols or self.has_acted(party, on):
             return self.by_own_actions(party, on, applied)
-        found = [c.party_on(party, on)._replace(via=c.record) for c in self.protocols]
+        found = [protocol.party_on(party, on)._replace(via=protocol.record) for protocol in self.protocols]
         found = [result for result in found if result.code != PartyStanding.NONE]
         return next((result for result in found if result.code in BINDING), found[0] if found else Result(PartyStanding.NONE))
+
+    def has_acted(self, party: str, on: date) -> bool:
+        days = self.history(party).days
+        return bool(days) and days[0] <= on
 
     def by_own_actions(self, party: str, on: date, applied: bool) -> Result:
         """`applied` says whether the party may still apply the text provisionally."""
@@ -300,7 +306,7 @@ class StandingCalculator(DateReader):
         found: dict[tuple[str, ...], PairResult] = {}
         for protocol in self.protocols:
             for pair in protocol.pairs_on(on):
-                if not any(self.of_party.get(effect.action.party) for effect in pair.because if effect.action):
+                if not any(self.has_acted(effect.action.party, on) for effect in pair.because if effect.action):
                     found[pair.parties] = pair._replace(via=protocol.record)
         if self.text_on(on).code == TextStanding.IN_FORCE:
             found |= {pair.parties: pair for pair in self.own_pairs(on)}

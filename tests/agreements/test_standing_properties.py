@@ -56,12 +56,17 @@ def acts(draw, kinds=KINDS, parties=PARTIES, said=SAID, max_size=9):
     )
 
 
+CONDITIONS = (Condition("n", "number_of_consents", 2), Condition("s", "all_signatories"), Condition("e", "exchange_of_notes"))
+PROTOCOLS = st.builds(AgreementRecord, slug=st.just("protocol"), actions=acts(max_size=5))
 TEXTS = st.builds(
     AgreementRecord,
     actions=acts(),
     non_binding=st.booleans(),
     expires_on=st.one_of(st.just(""), SAID),
-    conditions=st.just((Condition("n", "number_of_consents", 2), Condition("s", "all_signatories"), Condition("e", "exchange_of_notes"))),
+    conditions=st.just(CONDITIONS),
+    later_joiner_delay=st.sampled_from(["", "", "P30D", "P3M"]),
+    dissolved=st.one_of(st.just({}), SAID.map(lambda until: {"USA": until})),
+    protocols=st.one_of(st.just(()), PROTOCOLS.map(lambda protocol: (protocol,))),
 )
 many = settings(max_examples=3_000 if os.environ.get("THOROUGH") else 100, deadline=None)
 
