@@ -35,11 +35,11 @@ NEXT = {
     Status.STALLED: {Status.IN_PROGRESS, *CLOSABLE} | TERMINAL,
     **{end: set() for end in TERMINAL},
 }
-BACK = {  # steps back and reopenings, which need a reason
+BACK = {  # backward transitions, reopenings and changes from one terminal status to another, which require a reason
     Status.PLANNED: {Status.PROPOSED},
     Status.PARTLY_IMPLEMENTED: {Status.IN_PROGRESS},
     Status.LARGELY_IMPLEMENTED: {Status.PARTLY_IMPLEMENTED},
-    **{end: {Status.IN_PROGRESS, Status.PARTLY_IMPLEMENTED, Status.NOT_ASSESSED} for end in TERMINAL},
+    **{end: {Status.IN_PROGRESS, Status.PARTLY_IMPLEMENTED, Status.NOT_ASSESSED} | TERMINAL - {end} for end in TERMINAL},
 }
 EDITORS = {Role.ANALYST, Role.REVIEWER, Role.ADMINISTRATOR}
 REVIEWERS = {Role.REVIEWER, Role.ADMINISTRATOR}

@@ -4,7 +4,6 @@ from datetime import date
 from random import Random
 
 import pytest
-from agreements.acts import texts
 from django.db import connection
 
 from agreements.checks.sources import says
