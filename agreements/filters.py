@@ -1,19 +1,19 @@
 """Questions that agreements and what hangs on them answer beside those of their fields."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 
-from agreements import acts
 from agreements.deadlines import DeadlineState, of_component
-from agreements.effects import OWN_FORCE
-from agreements.models import Agreement, AgreementRelation, Citation, Indicator, LegalForce, Measurement, Party, TreatyAction
-from agreements.models.treaty_actions import ActionKind
-from agreements.standing import PartyStanding, TextStanding, party_standing, text_standing
-from policytracker.filters import Asker, Question, code, day, matching, on, reference, text
+from agreements.models import Agreement, AgreementRelation, Citation, Indicator, Measurement, Party, TreatyAction
+from agreements.models.agreements import RelationKind
+from agreements.standing import BINDING, PartyStanding, TextStanding, party_standing
+from agreements.standing.data import load_records
+from agreements.standing.queries import text_standing_on
+from policytracker.filters import Asker, Parse, Question, code, day, matching, on, reference, text
 
 TARGETS = ["agreement", "component__agreement", "participation__agreement", "outcome__agreement"]
 
@@ -39,42 +39,68 @@ def party_and_standing(value: str, asker: Asker) -> tuple[int, str, str]:
 
 
 def with_party_standing(rows: QuerySet, asked: list[tuple[int, str, str]], asker: Asker) -> QuerySet:
-    """The agreements upon which any of the parties has the standing on the day; those that do not name it are not looked at."""
+    """The agreements on which any of the parties has one of these standings on the day.
+
+    Only agreements that name the party are looked at, or that have an accession protocol with an action of it.
+    """
     wanted: dict[tuple[int, str], set[str]] = defaultdict(set)
     for pk, party, standing in asked:
         wanted[pk, party].add(standing)
     fitting: set[int] = set()
     for (pk, party), standings in wanted.items():
-        named = rows.filter(Q(actions__party=pk) | Q(participations__party=pk)).order_by().values_list("pk", flat=True).distinct()
-        texts = acts.texts(named, party=pk)
-        fitting |= {agreement for agreement, text in texts.items() if party_standing(text, party, asker.on).code in standings}
+        acting = TreatyAction.objects.filter(party=pk).order_by()
+        joined = AgreementRelation.objects.filter(kind=RelationKind.ACCESSION_TO, from_agreement__in=acting.values("agreement")).order_by()
+        named = Q(actions__party=pk) | Q(participations__party=pk) | Q(pk__in=joined.values("to_agreement"))
+        records = load_records(rows.filter(named).order_by().values_list("pk", flat=True).distinct(), asker.user, party=pk)
+        fitting |= {agreement for agreement, record in records.items() if party_standing(record, party, asker.on).code in standings}
     return rows.filter(pk__in=fitting)
 
 
+def party_with(standings: Iterable[PartyStanding]) -> Parse:
+    """Reads a party as the question whether it has one of the standings."""
+
+    def read(value: str, asker: Asker) -> list[tuple[int, str, str]]:
+        return [(reference(Party)(value, asker), value, standing) for standing in sorted(standings)]
+
+    return read
+
+
+def bound(rows: QuerySet, asked: list[list[tuple[int, str, str]]], asker: Asker) -> QuerySet:
+    return with_party_standing(rows, [one for standings in asked for one in standings], asker)
+
+
+def with_text_standing(rows: QuerySet, standings: list[str], asker: Asker) -> QuerySet:
+    return rows.alias(text_standing=text_standing_on(asker.on)).filter(text_standing__in=standings)
+
+
 def in_force_on(rows: QuerySet, days: list[date], asker: Asker) -> QuerySet:
-    """The agreements that were in force on any of the days.
-
-    Their own day tells it where nothing can have halted or ended them; the others are asked one by one.
-    """
-    binding = rows.exclude(legal_force=LegalForce.NON_BINDING).order_by()
-    halts = TreatyAction.objects.filter(agreement=OuterRef("pk"), kind__in=[ActionKind.SUSPENSION, ActionKind.TERMINATION])
-    plainly = binding.filter(~Exists(halts), in_force_on_first__lte=max(days), expires_on="")
-    partly = TreatyAction.objects.filter(agreement=OuterRef("pk"), kind__in=OWN_FORCE)
-    perhaps = binding.filter(
-        Q(in_force_on_first__lte=max(days)) & (Exists(halts) | ~Q(expires_on="")) | Q(in_force_on="") & Exists(partly),
-    )
-    texts = acts.texts(perhaps.values_list("pk", flat=True))
-    found = [pk for pk, text in texts.items() if any(text_standing(text, d).code == TextStanding.IN_FORCE for d in days)]
-    return rows.filter(Q(pk__in=plainly.values("pk")) | Q(pk__in=found))
+    """The agreements that are in force on any of the days. The column excludes most of them before anything is computed."""
+    found = Q()
+    for number, on in enumerate(set(days)):
+        rows = rows.alias(**{f"standing_{number}": text_standing_on(on)})
+        found |= Q(**{"in_force_on_first__lte": on, f"standing_{number}": TextStanding.IN_FORCE})
+    return rows.filter(found)
 
 
+# The questions that are about a day, which `on` names.
+OF_A_DAY = {"party_standing", "binds", "text_standing"}
 AGREEMENTS = {
     "on": on(lambda rows, days, asker: rows),
     "party_standing": Question(
-        party_and_standing, with_party_standing, help="A party has this standing upon it, such as AUS:bound; on another day with `on`."
+        party_and_standing, with_party_standing, help="A party has exactly this standing, such as AUS:bound, on the day `on`."
+    ),
+    "binds": Question(party_with(BINDING), bound, help="Any of these parties is bound (bound, withdrawing or suspended) on the day `on`."),
+    "text_standing": Question(
+        code(TextStanding.values),
+        with_text_standing,
+        {"type": "string", "enum": TextStanding.values},
+        "The text has any of these standings on the day `on`.",
     ),
     "in_force_on": Question(
-        day, in_force_on, {"type": "string", "format": "date"}, "It was in force on any of these days; the field itself by __from and __to."
+        day,
+        in_force_on,
+        {"type": "string", "format": "date"},
+        "The text is in force on any of these days. Filter the field itself with __from and __to.",
     ),
     "party": Question(
         reference(Party),

@@ -115,7 +115,8 @@ class AgreementSerializer(RecordSerializer):
         model = Agreement
         fields = [
             "title", "short_title", "kind", "legal_force", "status", "summary", "purpose", "signed_at_place", "registration",
-            "depositary", "expires_on", "next_review_on", "signed_on", "in_force_on", "sectors", "lead", "team", "relations",
+            "depositary", "expires_on", "next_review_on", "actions_complete_as_of", "later_joiner_delay", "signed_on", "in_force_on",
+            "sectors", "lead", "team", "relations",
         ]  # fmt: skip
 
     def _write(self, instance, values, **save):
@@ -201,7 +202,7 @@ class CommitmentSerializer(RecordSerializer):
         model = Commitment
         fields = [
             "agreement", "component", "payer", "stage", "amount", "bound", "currency", "stated_on", "description", "instead_of",
-            *CITED,
+            "part_of", *CITED,
         ]  # fmt: skip
 
 

@@ -3,17 +3,20 @@
 import logging
 
 from django.http import FileResponse, Http404, JsonResponse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
 
-from agreements import acts, filters, serializers
+from agreements import filters, serializers
+from agreements.models import Party
 from agreements.models.treaty_actions import ConditionKind
 from agreements.standing import PartyStanding, TextStanding
+from agreements.standing.data import load_record, standing_document
 from policytracker.errors import Declined
+from policytracker.filters import Asker, Question, any_of, reference
 from policytracker.parsers import Json
 from policytracker.schema import ON, shape
-from policytracker.views import RecordViewSet, only
+from policytracker.views import BadParameter, RecordViewSet, only
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +32,21 @@ STANDING = shape(
     agreement=TEXT,
     on={"type": "string", "format": "date"},
     text=shape(standing={"type": "string", "enum": TextStanding.values}, **SINCE),
+    actions_complete_as_of={"type": ["string", "null"], "format": "date"},
     parties=listed(
-        shape(party=TEXT, standing={"type": "string", "enum": PartyStanding.values}, bound={"type": "boolean"}, **SINCE),
+        shape(
+            party=TEXT,
+            standing={"type": "string", "enum": PartyStanding.values},
+            bound={"type": "boolean"},
+            since=DATE,
+            actions=UIDS,
+            approximate={"type": "boolean"},
+            incomplete={"type": "boolean"},
+            via=DATE,
+            sentence=TEXT,
+        ),
     ),
-    pairs=listed(shape(parties=listed(TEXT), since=DATE, actions=UIDS)),
+    pairs=listed(shape(parties=listed(TEXT), since=DATE, actions=UIDS, via=DATE)),
     conditions=listed(
         shape(
             uid=TEXT,
@@ -44,6 +58,10 @@ STANDING = shape(
         )
     ),
 )
+
+
+NAMED_PARTIES = Question(reference(Party), any_of("pk"))
+PARTIES = OpenApiParameter("party", {"type": "array", "items": TEXT}, description="These parties only.")
 
 
 class PartyViewSet(RecordViewSet):
@@ -82,13 +100,31 @@ class AgreementViewSet(RecordViewSet):
     questions = filters.AGREEMENTS
     answers = {"standing": {"200": STANDING}}
 
-    @extend_schema(parameters=[ON])
+    def filtered(self):
+        asked = self.request.query_params.keys()
+        if "on" in asked and not asked & filters.OF_A_DAY:
+            raise BadParameter("on", f"Give the day together with one of: {', '.join(sorted(filters.OF_A_DAY))}.")
+        return super().filtered()
+
+    @extend_schema(parameters=[ON, PARTIES])
     @action(detail=True, methods=["get"])
     def standing(self, request, *args, **kwargs):
-        """Where the text and its parties stand on a day, by which acts, and what is missing for its entry into force."""
-        only(request, {"on"})
+        """The standing of the text and its parties on a day, with the actions it is based on, and missing conditions of entry into force."""
+        only(request, {"on", "party"})
         agreement = self.find(rows=self.get_queryset().only("pk"))
-        return JsonResponse(acts.report(acts.text(agreement), self.day))
+        record = load_record(agreement, request.user)
+        return JsonResponse(standing_document(record, self.day, self.parties()))
+
+    def parties(self) -> dict[str, str] | None:
+        """The names of the parties that are asked for, by code; None if the question is about all of them."""
+        codes = self.request.query_params.getlist("party")
+        if not codes:
+            return None
+        try:
+            found = NAMED_PARTIES.ask(Party.objects.all(), codes, Asker(self.request.user, self.day))
+        except ValueError as error:
+            raise BadParameter("party", str(error)) from error
+        return dict(found.values_list("code", "name"))
 
 
 class AgreementRelationViewSet(RecordViewSet):

@@ -11,10 +11,10 @@ from django.db.models.expressions import RawSQL
 
 from agreements.checks.parts import OVERDUE_NOT_ASSESSED
 from agreements.checks.sources import (
-    DRAFT_SOURCE,
+    DRAFT_PARTS,
     NO_SOURCE,
     QUOTE_NOT_IN_SOURCE,
-    draft_told,
+    cites_a_draft,
     misquoting,
     on_a_draft,
     quoting,
@@ -39,7 +39,7 @@ OVERDUE_NOT_ASSESSED.check(
 )
 NO_SOURCE.check(Recommendation, without_source, each(lambda recommendation: "No source is named in which it is made."))
 for quoted in (Recommendation, Addressee):
-    DRAFT_SOURCE.check(quoted, on_a_draft, draft_told)
+    DRAFT_PARTS.check(quoted, on_a_draft, cites_a_draft)
     QUOTE_NOT_IN_SOURCE.check(quoted, quoting, misquoting, sifted=True)
 SUPERSEDED_WITHOUT_SUCCESSOR.check(
     Recommendation,

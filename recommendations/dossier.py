@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 from django.db import connection
 from django.db.models import Count, QuerySet, Window
 
-from agreements import acts
 from agreements import serializers as agreed
 from agreements.filters import TARGETS, by_any
 from agreements.models import Agreement
+from agreements.standing.data import load_record, standing_document
 from policytracker import paging, reading
 from policytracker.serializers import ADDRESSES, RecordSerializer
 from policytracker.visibility import Reader, Slot, filled
@@ -83,7 +83,7 @@ class Dossier:
         return {
             "agreement": self.records(agreed.AgreementSerializer, [self.agreement.pk])[0],
             "on": self.on.isoformat(),
-            "standing": acts.report(acts.text(self.agreement), self.on),
+            "standing": standing_document(load_record(self.agreement, self.user), self.on),
             **{name: self.section(section) for name, section in SECTIONS.items()},
         }
 

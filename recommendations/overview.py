@@ -106,7 +106,7 @@ def scorecard(agreement: Agreement, user: Any, on: date, today: date) -> dict[st
 
 
 def money(agreement: Agreement, user: Any, by: date | None) -> list[dict[str, Any]]:
-    """What is to be paid, for each stage and currency. A figure that disputes another one which the user may read is not added.
+    """What is to be paid, for each stage and currency. A figure that disputes or is part of another one that the user may read is not added.
 
     `by` is a day gone by: then only what was stated by it counts, and what has no day.
     """
@@ -114,9 +114,10 @@ def money(agreement: Agreement, user: Any, by: date | None) -> list[dict[str, An
     if by is not None:
         rows = rows.filter(Q(stated_on_first__isnull=True) | Q(stated_on_first__lte=by))
     disputing = Exists(rows.filter(pk=OuterRef("instead_of")))
-    sums: Any = rows.annotate(disputing=disputing).values("stage", "currency").annotate(
-        figures=Count("pk", filter=Q(disputing=False)),
-        total=Coalesce(Sum("amount", filter=Q(disputing=False)), Decimal(0)),
+    included = Exists(rows.filter(pk=OuterRef("part_of")))
+    sums: Any = rows.annotate(disputing=disputing, included=included).values("stage", "currency").annotate(
+        figures=Count("pk", filter=Q(disputing=False, included=False)),
+        total=Coalesce(Sum("amount", filter=Q(disputing=False, included=False)), Decimal(0)),
         disputed=Count("pk", filter=Q(disputing=True)),
     )  # fmt: skip
     in_order = sorted(sums, key=lambda row: (Stage.values.index(row["stage"]), row["currency"]))

@@ -50,11 +50,11 @@ ALLOWED = {
     Status.STALLED: {Status.IN_PROGRESS, *CLOSABLE} | TERMINAL,
     **{terminal: set() for terminal in TERMINAL},
 }
-BACKWARD = {  # backward transitions and reopenings, which require a reason
+BACKWARD = {  # backward transitions, reopenings and changes from one terminal status to another, which require a reason
     Status.PLANNED: {Status.PROPOSED},
     Status.PARTLY_IMPLEMENTED: {Status.IN_PROGRESS},
     Status.LARGELY_IMPLEMENTED: {Status.PARTLY_IMPLEMENTED},
-    **{terminal: {Status.IN_PROGRESS, Status.PARTLY_IMPLEMENTED, Status.NOT_ASSESSED} for terminal in TERMINAL},
+    **{terminal: {Status.IN_PROGRESS, Status.PARTLY_IMPLEMENTED, Status.NOT_ASSESSED} | TERMINAL - {terminal} for terminal in TERMINAL},
 }
 EDITORS = {Role.ANALYST, Role.REVIEWER, Role.ADMINISTRATOR}
 REVIEWERS = {Role.REVIEWER, Role.ADMINISTRATOR}

@@ -8,6 +8,7 @@ from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, Publishe
 from agreements.admin.standing import Panel
 from agreements.admin.treaty_actions import warn
 from agreements.models.agreements import INVERSE, AgreementStatus, LegalForce, ParticipationRole, team_with_caller
+from agreements.standing import TextStanding
 from policytracker.admin import BaseInline, ListInline, RecordAdmin, ask, between, chip, display, pick, typed
 from policytracker.forms import RecordForm, VersionedForm
 
@@ -45,7 +46,7 @@ class ConditionInline(ListInline):
 
 class CommitmentInline(ListInline):
     model = models.Commitment
-    fields = ["__str__", "payer", "component", "stated_on", "instead_of"]
+    fields = ["__str__", "payer", "component", "stated_on", "instead_of", "part_of"]
     readonly_fields = ["__str__"]
 
 
@@ -110,7 +111,9 @@ class AgreementAdmin(PublishedColumns, Panel, RecordAdmin):
         *between("signed_on"),
         *between("in_force_on"),
         typed("in_force_on", "in force on the day"),
-        typed("party_standing", "the standing of a party, as AUS:bound"),
+        ask("text_standing", title="standing of the text", answers=TextStanding.choices),
+        typed("party_standing", "standing of a party, as AUS:bound"),
+        typed("binds", "binds the party, as AUS"),
         *PUBLISHED,
     ]
     fieldsets = [
@@ -123,6 +126,7 @@ class AgreementAdmin(PublishedColumns, Panel, RecordAdmin):
                     ("signed_on", "in_force_on"),
                     ("signed_at_place", "depositary", "registration"),
                     ("expires_on", "next_review_on"),
+                    ("later_joiner_delay", "actions_complete_as_of"),
                 ]
             },
         ),

@@ -73,7 +73,7 @@ class ComponentAdmin(PublishedColumns, RecordAdmin):
 class CommitmentAdmin(RecordAdmin):
     serializer = serializers.CommitmentSerializer
     icon, place = "payments", 14
-    list_display = ["__str__", "stage_shown", "agreement", "component", "payer", "stated", "instead_of"]
+    list_display = ["__str__", "stage_shown", "agreement", "component", "payer", "stated", "instead_of", "part_of"]
     list_filter = [
         AGREEMENT,
         ask("stage"),
@@ -82,13 +82,14 @@ class CommitmentAdmin(RecordAdmin):
         pick("component", models.Commitment._meta.get_field("component")),
         *between("stated_on"),
         ask("instead_of__empty", title="disputing another figure", answers=[("false", "Yes"), ("true", "No")]),
+        ask("part_of__empty", title="part of another figure", answers=[("false", "Yes"), ("true", "No")]),
         pick("source", models.Commitment._meta.get_field("source")),
         ask("source__empty", title="without a source"),
     ]
     search_fields = ["uid", "agreement", "payer", "description"]
     fieldsets = [
         (None, {"fields": ["agreement", "component", "payer", "stage", ("bound", "amount", "currency"), "stated_on", "description"]}),
-        ("Figures that disagree", {"fields": ["instead_of"]}),
+        ("Related figures", {"fields": ["instead_of", "part_of"]}),
         CITED,
     ]
 

@@ -1,4 +1,4 @@
-"""The panel on the page of an agreement that says where the text and its parties stand on a day, why, and what is still missing."""
+"""The panel on the page of an agreement: the standing of the text and its parties on a day, with reasons and missing conditions."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 
-from agreements import acts, models
+from agreements import models
 from agreements.models.treaty_actions import ActionKind, ConditionKind
 from agreements.standing import PartyStanding, TextStanding
+from agreements.standing.data import load_record, standing_document
 from policytracker.filters import Asker, day
 from policytracker.rows import visible
 from policytracker.views import today
@@ -27,7 +29,7 @@ COLOURS = {
 }
 CONSENT = "the consent of"
 LACKS = {ConditionKind.ON_SIGNATURE: "the signature of", ConditionKind.EXCHANGE_OF_NOTES: "the notification of"}
-SHOWN = 8  # names, or acts, before the rest is folded away
+SHOWN = 8  # names or actions; the rest is collapsed or counted
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Line:
-    """Where the text, or a party, stands; `more` counts the acts that are not told one by one."""
+    """The standing of the text or of a party; `more` counts the actions that are not shown."""
 
     who: str
     code: str
@@ -62,6 +64,8 @@ class Line:
     sentence: str
     actions: list[Link]
     more: int = 0
+    incomplete: bool = False
+    via: Link | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class PairLine:
     parties: list[str]
     since: str
     actions: list[Link]
+    via: Link | None = None
 
 
 @dataclass(frozen=True)
@@ -110,21 +115,26 @@ class Standing:
 
     @property
     def counts(self) -> list[tuple[Chip, int]]:
-        """How many parties stand where, in the order of the code list."""
+        """How many parties have each standing, in the order of the code list."""
         found = Counter(line.code for line in self.parties)
         return [(Chip.of(code), found[code]) for code in PartyStanding if found[code]]
 
 
 def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
-    """Where the agreement stands, with names and links, in a handful of queries however much was done about it."""
-    told = acts.report(acts.text(agreement), on)
+    """The standing of the agreement with names and links, in a number of queries that does not depend on its actions."""
+    told = standing_document(load_record(agreement, user), on)
     of_parties = {row["party"] for row in told["parties"]} | {code for pair in told["pairs"] for code in pair["parties"]}
     of_parties |= {code for condition in told["conditions"] for code in condition["missing"]["parties"]}
     names = dict(visible(models.Party, user).filter(code__in=of_parties).order_by().values_list("code", "name"))
+    protocols = {row["via"] for row in (*told["parties"], *told["pairs"]) if row["via"]}
+    via = {
+        record.slug: Link(str(record), reverse("admin:agreements_agreement_change", args=[record.pk]))
+        for record in visible(models.Agreement, user).filter(slug__in=protocols).order_by().only("pk", "slug", "title", "short_title")
+    }
     links = {
         str(uid): (Link(told_of(kind, None, other, acted_on), page), Link(told_of(kind, party, other, acted_on), page))
         for pk, uid, kind, party, other, acted_on in visible(models.TreatyAction, user)
-        .filter(agreement=agreement)
+        .filter(Q(agreement=agreement) | Q(agreement__slug__in=protocols))
         .order_by()
         .values_list("pk", "uid", "kind", "party__name", "counterparty__name", "acted_on")
         for page in [reverse("admin:agreements_treatyaction_change", args=[pk])]
@@ -137,7 +147,18 @@ def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
     def line(row: dict[str, Any], who: str, code: TextStanding | PartyStanding) -> Line:
         acted = [links[uid][not row.get("party")] for uid in row["actions"] if uid in links]
         rest = max(0, len(acted) - SHOWN)
-        return Line(who, code, Chip.of(code), row["since"], row["approximate"], row["sentence"], acted[:SHOWN], rest)
+        return Line(
+            who=who,
+            code=code,
+            chip=Chip.of(code),
+            since=row["since"],
+            approximate=row["approximate"],
+            sentence=row["sentence"],
+            actions=acted[:SHOWN],
+            more=rest,
+            incomplete=row.get("incomplete", False),
+            via=via.get(row.get("via")),
+        )
 
     return Standing(
         on=on,
@@ -148,6 +169,7 @@ def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
                 [names.get(code, code) for code in pair["parties"]],
                 pair["since"],
                 [links[uid][1] for uid in pair["actions"] if uid in links],
+                via.get(pair["via"]),
             )
             for pair in told["pairs"]
         ],
@@ -166,13 +188,13 @@ def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
 
 
 def told_of(kind: str, party: str | None, other: str | None, acted_on: str) -> str:
-    """An act in words; without the party where the line is about it."""
+    """An action in words; without the party where the line is about it."""
     by, beside = f" by {party}" if party else "", f" with {other}" if other else ""
     return f"{ActionKind(kind).label}{by}{beside}, {acted_on or 'undated'}"
 
 
 def missing(condition: dict[str, Any], names: dict[str, str]) -> Iterable[Missing]:
-    """What a condition still waits for, as a person would say it."""
+    """What a condition still waits for, in words."""
     lacks = condition["missing"]
     if lacks["number"] and condition["kind"] == ConditionKind.ON_SIGNATURE:
         yield Missing("a signature")
@@ -181,11 +203,11 @@ def missing(condition: dict[str, Any], names: dict[str, str]) -> Iterable[Missin
     if lacks["parties"]:
         yield Missing(LACKS.get(ConditionKind(condition["kind"]), CONSENT), [names.get(code, code) for code in lacks["parties"]])
     if lacks["on"]:
-        yield Missing(f"the day itself, {lacks['on']}")
+        yield Missing(f"the day {lacks['on']}")
 
 
 class Panel:
-    """The page of an agreement, with where it stands on the day that its address names, else today."""
+    """The page of an agreement, with its standing on the day `on` of the address, today by default."""
 
     def render_change_form(self, request: HttpRequest, context, add=False, change=False, form_url="", obj=None):
         if obj is not None and change:
@@ -199,7 +221,7 @@ class Panel:
             try:
                 on = day(asked, Asker(request.user, on))
             except ValueError as error:
-                refused = f"{error} This is the standing of today."
+                refused = f"{error} This is the standing today."
         shown = standing(agreement, request.user, on)
         shown.kept = [(name, value) for name, values in request.GET.lists() if name != "on" for value in values]
         shown.refused = refused

@@ -1,5 +1,5 @@
-"""What may be wrong with what was agreed. The rules are told in the order in which they are imported here."""
+"""Data checks of agreements. Findings are listed in the order in which the rules are imported here."""
 
-from agreements.checks import standings, acts, parts, sources  # isort: skip
+from agreements.checks import standings, actions, parts, sources  # isort: skip
 
-__all__ = ["acts", "parts", "sources", "standings"]
+__all__ = ["actions", "parts", "sources", "standings"]

@@ -16,6 +16,7 @@ from agreements.models import (
     AgreementRelation,
     Citation,
     Commitment,
+    Component,
     EntryIntoForceCondition,
     FactCheck,
     Measurement,
@@ -30,6 +31,7 @@ from policytracker.visibility import Publication
 
 # Notes are remarks, or the whole text. A remark is short; the text of a document is not.
 WHOLE_TEXT = 300
+HOME_PAGE = r"^https?://[^/?#]+/?$"
 
 # ---- facts and their sources
 
@@ -53,12 +55,31 @@ def without_source(rows: Any, look: Look) -> Any:
 for sourced in (TreatyAction, EntryIntoForceCondition, Commitment, Measurement):
     NO_SOURCE.check(sourced, without_source, each(lambda record: "No source is named for it."))
 
-DRAFT_SOURCE = Rule(
-    "source_is_a_draft",
+DRAFT_PARTS = Rule(
+    "draft_parts_of_published",
     Severity.WARNING,
-    "A published record rests on a source that is a draft, which readers do not see.",
-    "Complete the source and publish it.",
+    "A published agreement has draft components, or a published record cites a draft source; readers do not see them.",
+    "Complete the components and sources, and publish them.",
 )
+
+
+def with_draft_components(rows: Any, look: Look) -> Any:
+    drafts = look.rows(Component).filter(publication=Publication.DRAFT, agreement=OuterRef("pk"))
+    return rows.filter(Exists(drafts), publication=Publication.PUBLISHED)
+
+
+def draft_components(rows: Any, look: Look) -> Iterator[tuple[Agreement, str]]:
+    found: dict[int, list[str]] = defaultdict(list)
+    drafts = look.rows(Component).filter(publication=Publication.DRAFT, agreement__in=rows)
+    for agreement, title in drafts.order_by("slug").values_list("agreement", "title"):
+        found[agreement].append(title)
+    for agreement in rows:
+        titles = found[agreement.pk]
+        more = f"; and {len(titles) - 3} more" if len(titles) > 3 else ""
+        yield agreement, f"Draft components: {'; '.join(titles[:3])}{more}."
+
+
+DRAFT_PARTS.check(Agreement, with_draft_components, draft_components)
 
 
 def on_a_draft(rows: Any, look: Look) -> Any:
@@ -66,7 +87,34 @@ def on_a_draft(rows: Any, look: Look) -> Any:
     return rows.filter(published, ~look.lacks(rows.model, "source"), source__publication=Publication.DRAFT)
 
 
-draft_told = each(lambda record: f"Its source {record.source.slug} is a draft.", "source")
+cites_a_draft = each(lambda record: f"Its source {record.source.slug} is a draft.", "source")
+
+# ---- what a source says about itself
+
+Rule(
+    "source_without_title",
+    Severity.WARNING,
+    "A source has no title.",
+    "Enter the title that the document gives itself.",
+).check(Source, lambda rows, look: rows.filter(title=""), each(lambda source: "It has no title."))
+
+Rule(
+    "source_address_is_home_page",
+    Severity.INFO,
+    "The address of a source is the home page of a site, and not the page that says it.",
+    "Enter the address of the page itself.",
+).check(
+    Source,
+    lambda rows, look: rows.filter(original_url__iregex=HOME_PAGE),
+    each(lambda source: f"{source.original_url} is the home page of a site."),
+)
+
+Rule(
+    "citation_without_quote",
+    Severity.INFO,
+    "A citation does not quote the words of its source.",
+    "Add the words of the source, so that the fact can be checked without it.",
+).check(Citation, lambda rows, look: rows.filter(quote=""), each(lambda citation: "It has no quote."))
 
 # ---- quotes
 
@@ -135,7 +183,7 @@ QUOTE_NOT_IN_SOURCE = Rule(
 
 for quoted in (Citation, FactCheck, AgreementRelation, TreatyAction, EntryIntoForceCondition, Commitment, Measurement):
     QUOTE_NOT_IN_SOURCE.check(quoted, quoting, misquoting, sifted=True)
-    DRAFT_SOURCE.check(quoted, on_a_draft, draft_told)
+    DRAFT_PARTS.check(quoted, on_a_draft, cites_a_draft)
 
 # ---- what sources got wrong
 

@@ -1,20 +1,24 @@
-"""Agreements and their parties against what follows from the treaty actions."""
+"""Agreements and their parties compared with what follows from the treaty actions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 
-from agreements.acts import texts
-from agreements.conditions import conditions
 from agreements.models import Agreement, AgreementRelation, LegalForce, Participation, TreatyAction
 from agreements.models.agreements import AgreementStatus, ParticipationRole, RelationKind
-from agreements.models.treaty_actions import CONSENTS, SIGNATURES, ActionKind
-from agreements.standing import PartyStanding, TextStanding, pairs, party_standing, text_standing
+from agreements.models.treaty_actions import CONSENTS, SIGNATURES, ActionKind, ConditionKind
+from agreements.standing import AgreementRecord, PartyStanding, TextStanding, conditions, pairs, party_standing, text_standing
+from agreements.standing.answers import NAMED, earliest
+from agreements.standing.data import load_records
+from agreements.standing.history import OWN_FORCE
+from agreements.standing.queries import text_standing_on
 from policytracker.checks import Look, Rule, Severity, each
+from policytracker.edtf import first_day
 from policytracker.visibility import Publication
 
 # Which status of an agreement agrees with which standing of its text.
@@ -35,89 +39,157 @@ AGREES: dict[AgreementStatus, set[TextStanding]] = {
     AgreementStatus.LAPSED: {TextStanding.ANNOUNCED, TextStanding.ADOPTED, TextStanding.SIGNED, TextStanding.PROVISIONALLY_APPLIED},
     AgreementStatus.UNKNOWN: {TextStanding.UNKNOWN},
 }
-FORCE = [ActionKind.ENTRY_INTO_FORCE, ActionKind.ENTRY_INTO_FORCE_FOR_PARTY]
 ENDS = [ActionKind.TERMINATION, ActionKind.SUSPENSION]
 EXITS = [kind for kind in ActionKind if kind.group == "exit"]
 TO_BE_CONFIRMED = [kind for kind in SIGNATURES if kind not in CONSENTS]
 
 
-def acts(*kinds: str, **which: Any) -> Exists:
-    """Whether an agreement has an act of these kinds, or any."""
-    rows = TreatyAction.objects.filter(agreement=OuterRef("pk"), **which)
-    return Exists(rows.filter(kind__in=kinds) if kinds else rows)
+def has_action(*kinds: str, **which: Any) -> Exists:
+    """Whether an agreement has an action of these kinds."""
+    return Exists(TreatyAction.objects.filter(agreement=OuterRef("pk"), kind__in=kinds, **which))
 
 
-def plainly_right(on: date) -> Q:
-    """The commonest agreements of which no computation is needed to see that their status agrees."""
-    lasts = Q(expires_on_last__isnull=True) | Q(expires_on_last__gte=on)
-    by_then = {"acted_on_first__lte": on, "effective_on": ""}
-    signed = acts(*SIGNATURES, **by_then)
-    begun = acts(*SIGNATURES, ActionKind.START_OF_OPERATION, **by_then)
-    binding = ~Q(legal_force=LegalForce.NON_BINDING)
-    # Whatever may be unknown is asked for as well, since this is negated.
-    in_force = Q(status=AgreementStatus.IN_FORCE, in_force_on_first__isnull=False, in_force_on_first__lte=on) & binding
-    just_signed = Q(status=AgreementStatus.SIGNED) & binding & signed & ~acts(*FORCE, ActionKind.PROVISIONAL_APPLICATION)
-    operative = Q(status=AgreementStatus.OPERATIVE, legal_force=LegalForce.NON_BINDING) & begun
-    return lasts & ~acts(*ENDS) & (in_force | just_signed | operative)
-
-
-def may_differ(rows: Any, look: Look) -> Any:
-    has_standing = acts() | Q(expires_on_last__lt=look.on)
-    return rows.filter(has_standing).exclude(status=AgreementStatus.SUPERSEDED).filter(~plainly_right(look.on))
-
-
-def differing(rows: Any, look: Look) -> Iterator[tuple[Agreement, str]]:
-    """Those whose status is another than the acts say."""
-    found = texts(agreement.pk for agreement in rows)
+def records(rows: Any, look: Look) -> Iterator[tuple[Agreement, AgreementRecord]]:
+    """Each agreement with what its standing depends on."""
+    loaded = load_records([agreement.pk for agreement in rows], look.user)
     for agreement in rows:
-        standing = text_standing(found[agreement.pk], look.on)
-        if standing.code != TextStanding.UNKNOWN and standing.code not in AGREES[AgreementStatus(agreement.status)]:
-            yield agreement, f"The status is “{agreement.get_status_display()}”, but: {standing.sentence}"
+        if agreement.pk in loaded:
+            yield agreement, loaded[agreement.pk]
+
+
+def differing(rows: Any, look: Look) -> Any:
+    """Agreements whose status does not match their standing. Where nothing is known, nothing differs."""
+    matching = Q(status=AgreementStatus.SUPERSEDED) | Q(standing=TextStanding.UNKNOWN)
+    for status, standings in AGREES.items():
+        matching |= Q(status=status, standing__in=standings)
+    return rows.alias(standing=text_standing_on(look.on)).filter(~matching)
+
+
+def difference(rows: Any, look: Look) -> Iterator[tuple[Agreement, str]]:
+    for agreement, record in records(rows, look):
+        yield agreement, f"The status is “{agreement.get_status_display()}”. {text_standing(record, look.on).sentence}"
 
 
 Rule(
     "status_differs_from_standing",
     Severity.WARNING,
-    "The status of an agreement is another than its treaty actions say.",
-    "Record the action that is missing, or set the status right.",
-).check(Agreement, may_differ, differing, sifted=True)
+    "The status of an agreement does not match its treaty actions.",
+    "Record the action that is missing, or correct the status.",
+).check(Agreement, differing, difference)
 
 
 def all_met(rows: Any, look: Look) -> Iterator[tuple[Agreement, str]]:
-    found = texts(agreement.pk for agreement in rows)
-    for agreement in rows:
-        judged = conditions(found[agreement.pk], look.on)
-        if judged and all(one.met for one in judged):
-            since = max(one.met_on for one in judged)
-            yield agreement, f"Every condition of its entry into force is met, the last since {since}, and no entry into force is recorded."
+    for agreement, record in records(rows, look):
+        found = conditions(record, look.on)
+        if found and all(condition.met for condition in found):
+            since = max(condition.met_on for condition in found)
+            yield agreement, f"Every condition of entry into force has been met since {since}, and no entry into force is recorded."
 
+
+HAS_CONDITIONS = Exists(Agreement.objects.filter(pk=OuterRef("pk"), conditions__isnull=False))
 
 Rule(
     "conditions_met_not_in_force",
     Severity.WARNING,
-    "All that a text asks for its entry into force is met, and no entry into force is recorded.",
-    "Record the entry into force, or mend the conditions.",
+    "Every condition of entry into force is met, and no entry into force is recorded.",
+    "Record the entry into force, or correct the conditions.",
 ).check(
     Agreement,
-    lambda rows, look: rows.exclude(legal_force=LegalForce.NON_BINDING).filter(
-        Exists(Agreement.objects.filter(pk=OuterRef("pk"), conditions__isnull=False)), ~acts(*FORCE)
-    ),
+    lambda rows, look: rows.exclude(legal_force=LegalForce.NON_BINDING).filter(HAS_CONDITIONS, ~has_action(*OWN_FORCE)),
     all_met,
     sifted=True,
 )
 
+
+def in_force(rows: Any, look: Look) -> Any:
+    return rows.alias(standing=text_standing_on(look.on)).filter(in_force_on_first__lte=look.on, standing=TextStanding.IN_FORCE)
+
+
+def not_all_met(rows: Any, look: Look) -> Iterator[tuple[Agreement, str]]:
+    for agreement, record in records(rows, look):
+        unmet = [str(ConditionKind(c.condition.kind).label).lower() for c in conditions(record, look.on) if not c.met]
+        if unmet:
+            yield agreement, f"It is in force since {agreement.in_force_on}. By the actions recorded, not met: {', '.join(unmet)}."
+
+
+Rule(
+    "in_force_conditions_not_met",
+    Severity.WARNING,
+    "An agreement is in force, and by the actions recorded a condition of its entry into force is not met.",
+    "Record the actions that are missing, or correct the condition or the entry into force.",
+).check(Agreement, lambda rows, look: in_force(rows, look).filter(HAS_CONDITIONS), not_all_met, sifted=True)
+
+
+def without_plainly_bound_party(rows: Any, look: Look) -> Any:
+    """Those in force without a consent of which no computation is needed to see that it binds."""
+    own = TreatyAction.objects.filter(agreement=OuterRef("agreement"), party=OuterRef("party"))
+    moved = own.filter(kind__in=[*EXITS, *OWN_FORCE, ActionKind.DEPOSIT])
+    consents = TreatyAction.objects.filter(agreement=OuterRef("pk"), kind__in=CONSENTS, acted_on_last__lte=look.on, effective_on="")
+    plain = consents.filter(~Exists(moved), party__until="")
+    return in_force(rows, look).filter(~Exists(plain.filter(agreement__later_joiner_delay="")))
+
+
+def no_party_bound(rows: Any, look: Look) -> Iterator[tuple[Agreement, str]]:
+    for agreement, record in records(rows, look):
+        if not any(party_standing(record, party, look.on).bound for party in earliest(record).parties):
+            yield agreement, f"It is in force since {agreement.in_force_on}, and by the actions recorded no party is bound by it."
+
+
+Rule(
+    "in_force_without_parties",
+    Severity.WARNING,
+    "An agreement is in force, and by the actions recorded no party is bound by it.",
+    "Record the consents of its parties, or their withdrawals and the end of the text.",
+).check(Agreement, without_plainly_bound_party, no_party_bound, sifted=True)
+
 Rule(
     "in_force_without_date",
     Severity.INFO,
-    "An agreement is said to be in force, and no dated action says since when.",
+    "The status of an agreement is in force, and no dated action says since when.",
     "Record the entry into force with its day.",
 ).check(
     Agreement,
     lambda rows, look: rows.filter(
-        Q(status=AgreementStatus.IN_FORCE), ~acts(*FORCE, acted_on_first__isnull=False), ~acts(*FORCE, effective_on_first__isnull=False)
+        Q(status=AgreementStatus.IN_FORCE),
+        ~has_action(*OWN_FORCE, acted_on_first__isnull=False),
+        ~has_action(*OWN_FORCE, effective_on_first__isnull=False),
     ),
-    each(lambda agreement: "It is said to be in force; no action says since when."),
+    each(lambda agreement: "Its status is in force; no dated action says since when."),
 )
+
+
+def with_dissolved_party(rows: Any, look: Look) -> Any:
+    gone = TreatyAction.objects.filter(agreement=OuterRef("pk"), party__until_first__lte=look.on, kind__in=[*CONSENTS, *OWN_FORCE])
+    return rows.exclude(legal_force=LegalForce.NON_BINDING).filter(Exists(gone))
+
+
+def bound_when_dissolved(rows: Any, look: Look) -> Iterator[tuple[Agreement, str]]:
+    """Parties that only their end has released: their recorded actions alone would still bind them."""
+    for agreement, record in records(rows, look):
+        still = replace(record, dissolved={})
+        gone = [party for party in earliest(record).parties if was_dissolved(record, party, look.on)]
+        found = [record.name(party) for party in gone if party_standing(still, party, look.on).bound]
+        if found:
+            yield agreement, f"Bound when they ceased to exist, with no withdrawal recorded: {some(found)}."
+
+
+def was_dissolved(record: AgreementRecord, party: str, on: date) -> bool:
+    day = first_day(record.dissolved.get(party, ""))
+    return day is not None and day <= on
+
+
+def some(names: list[str]) -> str:
+    """At most five of the names, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+Rule(
+    "bound_after_dissolution",
+    Severity.WARNING,
+    "A party that no longer exists was bound to the end, and no withdrawal is recorded. It counts as a former party since then.",
+    "Record the withdrawal, or the succession of the states that took its place.",
+).check(Agreement, with_dissolved_party, bound_when_dissolved, sifted=True)
 
 # ---- one text in place of another
 
@@ -140,11 +212,11 @@ def without_successor(rows: Any, look: Look) -> Any:
 SUPERSEDED_WITHOUT_SUCCESSOR = Rule(
     "superseded_without_successor",
     Severity.ERROR,
-    "A record is superseded, and by none that stands: its successor is not named, a draft, in the archive, lapsed or terminated.",
-    "Name the record that took its place, or set the status right.",
+    "A record is superseded, but no valid successor is recorded: it is missing, a draft, archived, lapsed or terminated.",
+    "Name the record that took its place, or correct the status.",
 )
 SUPERSEDED_WITHOUT_SUCCESSOR.check(
-    Agreement, without_successor, each(lambda agreement: "It is superseded, and no published text that stands supersedes it.")
+    Agreement, without_successor, each(lambda agreement: "It is superseded, but no valid successor is recorded.")
 )
 
 
@@ -182,17 +254,23 @@ TOLERATED = {ParticipationRole.PARTY, ParticipationRole.SIGNATORY}
 
 
 def own_acts(*conditions: Q, **which: Any) -> Exists:
-    """Whether the party of a participation has such an act upon its agreement."""
+    """Whether the party of a participation has such an action on its agreement."""
     return Exists(TreatyAction.objects.filter(*conditions, agreement=OuterRef("agreement"), party=OuterRef("party"), **which))
 
 
+def acts_on_a_protocol(look: Look) -> Exists:
+    """Whether the party of a participation has an action on an accession protocol to its agreement."""
+    joined = look.rows(AgreementRelation).filter(kind=RelationKind.ACCESSION_TO, to_agreement=OuterRef("agreement"))
+    return Exists(joined.filter(from_agreement__actions__party=OuterRef("party")))
+
+
 def of_today(look: Look) -> Q:
-    """The spells that the day is in, as far as they are known."""
+    """The participations that include the day, as far as their dates are known."""
     return (Q(since_first__isnull=True) | Q(since_first__lte=look.on)) & (Q(until_first__isnull=True) | Q(until_first__gt=look.on))
 
 
 def plainly_filled(on: date) -> Q:
-    """The commonest spells of which no computation is needed to see that the role is right."""
+    """The most common participations of which no computation is needed to see that the role is right."""
     ended = TreatyAction.objects.filter(agreement=OuterRef("agreement"), kind__in=ENDS)
     lasts = Q(agreement__expires_on_last__isnull=True) | Q(agreement__expires_on_last__gte=on)
     lasts &= ~Q(Exists(ended))
@@ -201,56 +279,57 @@ def plainly_filled(on: date) -> Q:
     binding = ~Q(agreement__legal_force=LegalForce.NON_BINDING)
     in_force = binding & Q(agreement__in_force_on_first__isnull=False, agreement__in_force_on_first__lte=on)
     later = Q(acted_on_first__gt=on) | Q(effective_on_first__gt=on)
-    put_off = own_acts(later, kind__in=[ActionKind.DEPOSIT, ActionKind.ENTRY_INTO_FORCE_FOR_PARTY])
-    bound = Q(role=ParticipationRole.PARTY) & in_force & alive & own_acts(kind__in=CONSENTS, **by_then) & ~put_off
+    undated = Q(acted_on="", effective_on="")
+    put_off = own_acts(later | undated, kind__in=[ActionKind.DEPOSIT, *OWN_FORCE])
+    at_once = Q(agreement__later_joiner_delay="")
+    bound = Q(role=ParticipationRole.PARTY) & in_force & alive & at_once & own_acts(kind__in=CONSENTS, **by_then) & ~put_off
     moved = own_acts(kind__in=[kind for kind in ActionKind if kind.group in ("consent", "force", "exit") and kind not in TO_BE_CONFIRMED])
     signed = Q(role=ParticipationRole.SIGNATORY) & binding & lasts & own_acts(kind__in=TO_BE_CONFIRMED, **by_then) & ~moved
     begun = own_acts(kind__in=[*SIGNATURES, ActionKind.START_OF_OPERATION], **by_then)
     takes_part = Q(agreement__legal_force=LegalForce.NON_BINDING, role__in=TOLERATED) & alive & begun
-    return bound | signed | takes_part
+    return Q(party__until="") & (bound | signed | takes_part)
 
 
 def against_standing(rows: Any, look: Look) -> Iterator[tuple[Participation, str]]:
     rows = rows.select_related("party", "agreement")
-    found = texts({spell.agreement_id for spell in rows})
-    # Between the other party of a pair and the one that joins it is in force, although no act of its own says so.
-    paired = {pk: {party for pair in pairs(text, look.on) for party in pair.parties} for pk, text in found.items()}
-    for spell in rows:
-        standing = party_standing(found[spell.agreement_id], spell.party.code, look.on)
-        takes_part = spell.agreement.legal_force == LegalForce.NON_BINDING and standing.code == PartyStanding.PARTICIPANT
-        fits = standing.code in CLAIMS[spell.role] or (takes_part and spell.role in TOLERATED)
-        if not fits and not (spell.role == ParticipationRole.PARTY and spell.party.code in paired[spell.agreement_id]):
-            yield spell, f"The role is “{spell.get_role_display()}”, but: {standing.sentence}"
+    found = load_records({participation.agreement_id for participation in rows}, look.user)
+    # The text is in force between both parties of a pair, although only one of them has an action.
+    paired = {pk: {party for pair in pairs(record, look.on) for party in pair.parties} for pk, record in found.items()}
+    for participation in rows:
+        role, agreement = participation.role, participation.agreement_id
+        standing = party_standing(found[agreement], participation.party.code, look.on)
+        takes_part = participation.agreement.legal_force == LegalForce.NON_BINDING and standing.code == PartyStanding.PARTICIPANT
+        fits = standing.code in CLAIMS[role] or (takes_part and role in TOLERATED)
+        if not fits and not (role == ParticipationRole.PARTY and participation.party.code in paired[agreement]):
+            yield participation, f"The role is “{participation.get_role_display()}”. {standing.sentence}"
 
 
 Rule(
     "role_against_standing",
     Severity.WARNING,
-    "The present role of a party is another than its treaty actions say.",
-    "End the spell, record the action that is missing, or correct the role.",
+    "The present role of a party does not match its treaty actions.",
+    "End the participation, record the action that is missing, or correct the role.",
 ).check(
     Participation,
-    lambda rows, look: rows.filter(of_today(look), own_acts(), ~plainly_filled(look.on), role__in=CLAIMS),
+    lambda rows, look: rows.filter(of_today(look), own_acts() | acts_on_a_protocol(look), ~plainly_filled(look.on), role__in=CLAIMS),
     against_standing,
     sifted=True,
 )
 
 
 def without_action(rows: Any, look: Look) -> Any:
-    """Those of a party that has acted neither upon the agreement nor upon a text by which it accedes to it."""
-    joined = look.rows(AgreementRelation).filter(kind=RelationKind.ACCESSION_TO, to_agreement=OuterRef("agreement"))
-    elsewhere = joined.filter(from_agreement__actions__party=OuterRef("party"))
+    """Participations of a party without an action on the agreement or on an accession protocol to it."""
     roles = [ParticipationRole.PARTY, ParticipationRole.SIGNATORY, ParticipationRole.FORMER_PARTY]
-    return rows.filter(~own_acts(), ~Exists(elsewhere), role__in=roles)
+    return rows.filter(~own_acts(), ~acts_on_a_protocol(look), role__in=roles)
 
 
 Rule(
     "party_without_action",
     Severity.INFO,
-    "Somebody is named as party, former party or signatory, and no treaty action of theirs is recorded.",
+    "A party, former party or signatory has no treaty action recorded.",
     "Record the signature or consent, with its source.",
 ).check(
     Participation,
     without_action,
-    each(lambda spell: f"{spell.party.name} is named as {spell.get_role_display().lower()}, and no action of theirs is recorded.", "party"),
+    each(lambda row: f"{row.party.name} is named as {row.get_role_display().lower()}, and has no action recorded.", "party"),
 )

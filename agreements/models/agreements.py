@@ -12,8 +12,8 @@ from django.db.models import Exists, F, Func, OuterRef, Q
 
 from agreements.models.parties import FocusArea, Party, Sector
 from agreements.models.sourced import Sourced
-from policytracker.codes import CodeField, Codes
-from policytracker.edtf import EdtfField, FirstDay, LastDay, is_before
+from policytracker.codes import CodeField, Codes, ForeignCode
+from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay, is_before
 from policytracker.records import Consequence, Guard, Identified, Published, PublishedQuerySet, Text, words_within
 from policytracker.visibility import Reader, Visibility
 
@@ -111,15 +111,40 @@ class ParticipationRole(Codes):
     SUBJECT_OF_CONCERN = "subject_of_concern", "named in the purpose and not a participant", "Subject of concern"
 
 
-# The two days of a text that deadlines are counted from, in SQL: as its treaty actions say, "" where they do not.
+# The two days of a text that deadlines are counted from, in SQL, "" where its treaty actions do not say. docs/standing.md has the rules.
 ACTIONS = "agreements_treatyaction"
-SIGNED_ON = f"""coalesce((SELECT acted_on FROM {ACTIONS} WHERE agreement_id = {{}} AND acted_on <> ''
-    AND kind IN ('signature', 'signature_ad_referendum', 'definitive_signature')
-    ORDER BY party_id IS NOT NULL, CASE WHEN party_id IS NULL THEN acted_on_first END, acted_on_first DESC, acted_on_last DESC, acted_on
+
+
+def signature_day_sql(agreement: str) -> str:
+    """SQL for the signature of the text as a whole, otherwise the first signature of an adopted text and the last one of others."""
+    return f"""coalesce((SELECT acted_on
+    FROM {ACTIONS}, (SELECT EXISTS (SELECT FROM {ACTIONS} WHERE agreement_id = {agreement} AND kind = 'adoption') AS adopted) text
+    WHERE agreement_id = {agreement} AND acted_on <> '' AND kind IN ('signature', 'signature_ad_referendum', 'definitive_signature')
+    ORDER BY party_id IS NOT NULL,
+      CASE WHEN party_id IS NULL OR adopted THEN acted_on_first END, CASE WHEN party_id IS NULL OR adopted THEN acted_on_last END,
+      acted_on_first DESC, acted_on_last DESC, acted_on
     LIMIT 1), '')"""
-IN_FORCE_ON = f"""coalesce((SELECT coalesce(nullif(effective_on, ''), acted_on) FROM {ACTIONS} WHERE agreement_id = {{}}
-    AND kind = 'entry_into_force' AND party_id IS NULL AND coalesce(effective_on_first, acted_on_first) IS NOT NULL
-    ORDER BY coalesce(effective_on_first, acted_on_first), coalesce(nullif(effective_on, ''), acted_on) DESC LIMIT 1), '')"""
+
+
+def force_day_sql(agreement: str, legal_force: str, expires_on: str) -> str:
+    """SQL for the first day on which the standing of the text is `in_force`."""
+    return f"""coalesce((WITH effects AS (
+      SELECT kind, party_id, coalesce(effective_on_first, acted_on_first) AS day, coalesce(nullif(effective_on, ''), acted_on) AS stated
+      FROM {ACTIONS} WHERE agreement_id = {agreement}
+        AND kind IN ('entry_into_force', 'entry_into_force_for_party', 'suspension', 'resumption', 'termination')),
+    force AS (
+      SELECT day, stated FROM effects WHERE kind IN ('entry_into_force', 'entry_into_force_for_party') AND day IS NOT NULL
+      ORDER BY kind = 'entry_into_force' AND party_id IS NULL DESC, day, stated DESC LIMIT 1),
+    begin AS (
+      SELECT day, stated FROM force WHERE NOT EXISTS (
+        SELECT FROM effects s WHERE s.kind = 'suspension' AND s.party_id IS NULL AND s.day <= force.day AND NOT EXISTS (
+          SELECT FROM effects r WHERE r.kind = 'resumption' AND r.party_id IS NULL AND r.day BETWEEN s.day AND force.day))
+      UNION ALL
+      SELECT r.day, r.stated FROM effects r JOIN force ON r.day > force.day WHERE r.kind = 'resumption' AND r.party_id IS NULL
+      ORDER BY day, stated DESC LIMIT 1)
+    SELECT stated FROM begin WHERE {legal_force} <> 'non_binding' AND ({expires_on} = '' OR edtf_last({expires_on}) >= day)
+      AND NOT EXISTS (SELECT FROM effects e WHERE e.kind = 'termination' AND e.party_id IS NULL AND e.day <= begin.day)), '')"""
+
 
 REVERSED = "A spell cannot end before it begins."
 
@@ -185,9 +210,21 @@ class Agreement(Published):
     expires_on_last = LastDay("expires_on")
     next_review_on = EdtfField()
     next_review_on_first = FirstDay("next_review_on")
-    signed_on = EdtfField(editable=False, help_text="The day of the signature of the text, else of the last party's.")
+    actions_complete_as_of = models.DateField(
+        null=True, blank=True, help_text="The actions of all parties are recorded up to this day. Leave it empty if that is not known."
+    )
+    later_joiner_delay = ForeignCode(
+        max_length=20,
+        blank=True,
+        default="",
+        validators=[DURATION],
+        help_text="How long after its consent a party is bound that consents when the text is in force already, such as P30D.",
+    )
+    signed_on = EdtfField(
+        editable=False, help_text="The day of the signature of the text, else the first of an adopted text, else the last."
+    )
     signed_on_first = FirstDay("signed_on")
-    in_force_on = EdtfField(editable=False, help_text="The day on which the text as a whole entered into force.")
+    in_force_on = EdtfField(editable=False, help_text="The first day on which the text is in force.")
     in_force_on_first = FirstDay("in_force_on")
     sectors = models.ManyToManyField(Sector, blank=True, related_name="agreements")
     lead = models.ForeignKey(
@@ -233,7 +270,8 @@ class Agreement(Published):
     consequences: ClassVar = (
         Consequence(
             "days_follow_the_actions",
-            f"new.signed_on := {SIGNED_ON.format('new.id')}; new.in_force_on := {IN_FORCE_ON.format('new.id')};",
+            f"""new.signed_on := {signature_day_sql("new.id")};
+  new.in_force_on := {force_day_sql("new.id", "new.legal_force", "new.expires_on")};""",
             before=True,
         ),
         Consequence(
@@ -269,6 +307,18 @@ class Agreement(Published):
                 condition=~Q(status=AgreementStatus.OPERATIVE) | Q(legal_force__in=[LegalForce.NON_BINDING, LegalForce.MIXED]),
                 violation_error_message="Only a non-binding or mixed text can be operative.",
                 violation_error_code="status",
+            ),
+            models.CheckConstraint(
+                name="agreement_later_joiner_delay_is_a_duration",
+                condition=Q(later_joiner_delay="") | Q(later_joiner_delay__regex=SPAN),
+                violation_error_message=NO_SPAN,
+                violation_error_code="later_joiner_delay",
+            ),
+            models.CheckConstraint(
+                name="agreement_later_joiner_delay_binds",
+                condition=Q(later_joiner_delay="") | ~Q(legal_force=LegalForce.NON_BINDING),
+                violation_error_message="A non-binding text binds no party, and has no delay after a consent.",
+                violation_error_code="later_joiner_delay",
             ),
         ]
 

@@ -61,6 +61,14 @@ class Commitment(Identified, Sourced):
     instead_of = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="disputed_by", help_text="The figure that this one disputes."
     )
+    part_of = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="parts",
+        help_text="The figure that includes this one. It has the same agreement, currency and stage; totals leave this one out.",
+    )
 
     guards: ClassVar = (
         Guard(
@@ -84,6 +92,20 @@ class Commitment(Identified, Sourced):
             "A figure cannot dispute, by however many steps, one that disputes it.",
             "agreements_commitment",
             "instead_of",
+        ),
+        Guard(
+            "commitment_part_is_alike",
+            "A part has the same agreement, currency and stage as the figure that includes it.",
+            """EXISTS (SELECT FROM agreements_commitment c WHERE (c.id = NEW.part_of_id OR c.part_of_id = NEW.id)
+                AND (c.agreement_id, c.currency, c.stage) <> (NEW.agreement_id, NEW.currency, NEW.stage))""",
+            field="part_of",
+            deferred=True,
+        ),
+        Guard.no_circle(
+            "commitment_is_not_its_own_part",
+            "A figure cannot be part of one that is part of it, in however many steps.",
+            "agreements_commitment",
+            "part_of",
         ),
     )
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
-from agreements.models.agreements import IN_FORCE_ON, SIGNED_ON, Agreement, officers_agreements, team_agreements
+from agreements.models.agreements import Agreement, officers_agreements, team_agreements
 from agreements.models.parties import Party
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay
@@ -41,8 +41,8 @@ FOLLOWS_ITS_ANCHOR = "The due day of a relative deadline follows from its anchor
 RESOLVED = f"""(SELECT CASE WHEN day !~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$' OR NEW.due_offset !~ '{SPAN}' THEN ''
         WHEN extract(year FROM day::date + NEW.due_offset::interval) > 9999 THEN ''
         ELSE to_char(day::date + NEW.due_offset::interval, 'YYYY-MM-DD') END
-    FROM (SELECT CASE NEW.due_anchor WHEN 'signature' THEN {SIGNED_ON.format("NEW.agreement_id")}
-        ELSE {IN_FORCE_ON.format("NEW.agreement_id")} END AS day) anchor)"""
+    FROM (SELECT CASE NEW.due_anchor WHEN 'signature' THEN a.signed_on ELSE a.in_force_on END AS day
+        FROM agreements_agreement a WHERE a.id = NEW.agreement_id) anchor)"""
 # A data set brings what is archived as it was closed, whatever has moved since.
 AS_IT_WAS_CLOSED = "NEW.publication = 'archived' AND coalesce(actor() ->> 'door', '') = 'data set'"
 

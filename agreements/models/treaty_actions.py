@@ -6,7 +6,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 
-from agreements.models.agreements import ACTIONS, IN_FORCE_ON, SIGNED_ON, Agreement
+from agreements.models.agreements import ACTIONS, Agreement, force_day_sql, signature_day_sql
 from agreements.models.parties import Party
 from agreements.models.sourced import Sourced
 from policytracker.codes import CodeField, Codes, ForeignCode
@@ -89,6 +89,12 @@ STATEMENTS = [kind for kind in ActionKind if kind.group == "statement"]
 # By which a party binds itself: every consent but a signature that is still to be confirmed.
 CONSENTS = [kind for kind in ActionKind if kind.group == "consent" and kind not in SIGNATURES[:2]]
 ONLY_BINDING = [kind for kind in ActionKind if kind.group == "consent" and kind != ActionKind.SIGNATURE]
+# These concern one party, and cannot be recorded of the text as a whole.
+OF_A_PARTY = [
+    *ONLY_BINDING,
+    ActionKind.ENTRY_INTO_FORCE_FOR_PARTY,
+    *(k for k in ActionKind if k.group == "exit" and k not in (ActionKind.SUSPENSION, ActionKind.TERMINATION)),
+]
 NOT_BINDING = "A non-binding text can be signed, and has no other form of consent."
 
 
@@ -149,11 +155,11 @@ class TreatyAction(Identified, Sourced):
         Consequence(
             "agreement_follows_its_actions",
             # The lock makes two acts at once wait for each other: the second sees what the first has done.
-            f"""DECLARE of_agreement bigint; signed text; force text; BEGIN
+            f"""DECLARE of_agreement bigint; legal text; term text; signed text; force text; BEGIN
   FOR of_agreement IN SELECT DISTINCT id FROM unnest(ARRAY[old.agreement_id, new.agreement_id]) AS id WHERE id IS NOT NULL ORDER BY id LOOP
-    PERFORM FROM agreements_agreement WHERE id = of_agreement FOR NO KEY UPDATE;
-    signed := {SIGNED_ON.format("of_agreement")};
-    force := {IN_FORCE_ON.format("of_agreement")};
+    SELECT legal_force, expires_on INTO legal, term FROM agreements_agreement WHERE id = of_agreement FOR NO KEY UPDATE;
+    signed := {signature_day_sql("of_agreement")};
+    force := {force_day_sql("of_agreement", "legal", "term")};
     UPDATE agreements_agreement SET signed_on = signed, in_force_on = force,
       version = CASE WHEN EXISTS (SELECT FROM policytracker_change WHERE tbl = 'agreements_agreement' AND row_id = of_agreement
         AND op = 'insert' AND {IN_THIS_TRANSACTION}) THEN version END
@@ -187,6 +193,18 @@ class TreatyAction(Identified, Sourced):
                 name="treaty_action_pair_has_a_party",
                 condition=Q(counterparty__isnull=True) | Q(party__isnull=False),
                 violation_error_message="Say which party acts towards the counterparty.",
+                violation_error_code="party",
+            ),
+            models.CheckConstraint(
+                name="treaty_action_of_a_party_names_it",
+                condition=Q(party__isnull=False) | ~Q(kind__in=[kind.value for kind in OF_A_PARTY]),
+                violation_error_message="Select the party. This kind of action is always by one party.",
+                violation_error_code="party",
+            ),
+            models.CheckConstraint(
+                name="treaty_action_termination_has_no_party",
+                condition=Q(party__isnull=True) | ~Q(kind=ActionKind.TERMINATION),
+                violation_error_message="A termination ends the text for all. Record the withdrawal of one party as a withdrawal.",
                 violation_error_code="party",
             ),
         ]

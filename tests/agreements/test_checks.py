@@ -6,7 +6,6 @@ from random import Random
 import pytest
 from django.db import connection
 
-from agreements.acts import texts
 from agreements.checks.sources import says
 from agreements.checks.standings import against_standing, own_acts
 from agreements.models import AgreementRelation, Citation, FactCheck, Participation

@@ -4,14 +4,13 @@ from datetime import date
 
 import pytest
 
-from agreements.conditions import conditions
-from agreements.standing import Action, Condition, Text, text_standing
+from agreements.standing import Action, AgreementRecord, Condition, conditions, text_standing
 from tests.agreements.test_standing import act
 
 
 def asked(kind: str, *actions: Action, on: str, **fields):
     """The condition as it stands on a day upon a text with these acts."""
-    text = Text(actions=actions, conditions=(Condition("c", kind, **fields),))
+    text = AgreementRecord(actions=actions, conditions=(Condition("c", kind, **fields),))
     return conditions(text, date.fromisoformat(on))[0]
 
 
@@ -30,7 +29,7 @@ def test_an_exchange_of_notes_is_met_when_every_signatory_has_notified():
 
 
 def test_a_condition_that_is_met_puts_nothing_in_force():
-    text = Text(actions=(*SIGNED, *(act("notification", p, "2025-01-17") for p in ("AUS", "GBR", "USA"))), conditions=())
+    text = AgreementRecord(actions=(*SIGNED, *(act("notification", p, "2025-01-17") for p in ("AUS", "GBR", "USA"))), conditions=())
 
     assert text_standing(text, date(2026, 1, 1)).code == "signed"
 

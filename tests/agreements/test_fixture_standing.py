@@ -7,8 +7,7 @@ from datetime import date
 import pytest
 from django.conf import settings
 
-from agreements.conditions import conditions
-from agreements.standing import Action, Condition, Text, pairs, party_standing, text_standing
+from agreements.standing import Action, AgreementRecord, Condition, conditions, pairs, party_standing, text_standing
 
 EIGHT = "BRN CHL JPN MYS NZL PER SGP VNM"
 SIX = "AUS CAN JPN MEX NZL SGP"
@@ -102,7 +101,7 @@ GROUPS = {"EIGHT": EIGHT, "SIX": SIX, "FIRST_OF_MSP": FIRST_OF_MSP, "TEN": TEN}
 ROWS = [tuple(cell.strip() for cell in line.split("|")) for line in TABLE.strip().splitlines()]
 
 
-def fixture_texts() -> dict[str, Text]:
+def fixture_texts() -> dict[str, AgreementRecord]:
     """The agreements of the files, each with its acts and conditions."""
     rows = [(row["model"], row["fields"]) for row in json.loads((settings.BASE_DIR / "fixtures" / "agreements.json").read_text())]
 
@@ -134,7 +133,7 @@ def fixture_texts() -> dict[str, Text]:
             ]
             named = frozenset(key(f["party"]) for f in of("participation", slug))
             force = agreement["legal_force"] == "non_binding"
-            found[slug] = Text(slug, tuple(acts), force, agreement["expires_on"], named, tuple(asked))
+            found[slug] = AgreementRecord(slug, tuple(acts), force, agreement["expires_on"], named, tuple(asked))
     return found
 
 
@@ -171,7 +170,7 @@ def test_d1_a_party_need_not_be_a_state():
 
 
 def test_d2_in_force_before_the_instrument():
-    text = Text(
+    text = AgreementRecord(
         actions=(
             Action("1", "entry_into_force", acted_on="1970-04-26"),
             Action("2", "continued_application", "HRV", "1992-07-28", "1991-10-08"),

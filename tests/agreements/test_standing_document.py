@@ -6,8 +6,7 @@ from datetime import date
 import pytest
 from django.conf import settings
 
-from agreements.conditions import conditions
-from agreements.standing import PartyStanding, TextStanding, party_standing, text_standing
+from agreements.standing import PartyStanding, TextStanding, conditions, party_standing, text_standing
 from policytracker.edtf import after
 from tests.agreements.test_fixture_standing import TEXTS
 

@@ -1,4 +1,4 @@
-"""What holds of every text, whatever was done about it (DESIGN 6)."""
+"""What holds of every record of an agreement (docs/standing.md)."""
 
 import os
 from dataclasses import replace
@@ -7,9 +7,8 @@ from datetime import date, timedelta
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from agreements.conditions import conditions
 from agreements.models.treaty_actions import CONSENTS, ActionKind
-from agreements.standing import BINDS, Action, Condition, Text, pairs, party_standing, text_standing
+from agreements.standing import BINDING, Action, AgreementRecord, Condition, conditions, pairs, party_standing, text_standing
 from policytracker.edtf import first_day
 
 PARTIES = ["AUS", "GBR", "USA"]
@@ -57,17 +56,22 @@ def acts(draw, kinds=KINDS, parties=PARTIES, said=SAID, max_size=9):
     )
 
 
+CONDITIONS = (Condition("n", "number_of_consents", 2), Condition("s", "all_signatories"), Condition("e", "exchange_of_notes"))
+PROTOCOLS = st.builds(AgreementRecord, slug=st.just("protocol"), actions=acts(max_size=5))
 TEXTS = st.builds(
-    Text,
+    AgreementRecord,
     actions=acts(),
     non_binding=st.booleans(),
     expires_on=st.one_of(st.just(""), SAID),
-    conditions=st.just((Condition("n", "number_of_consents", 2), Condition("s", "all_signatories"), Condition("e", "exchange_of_notes"))),
+    conditions=st.just(CONDITIONS),
+    later_joiner_delay=st.sampled_from(["", "", "P30D", "P3M"]),
+    dissolved=st.one_of(st.just({}), SAID.map(lambda until: {"USA": until})),
+    protocols=st.one_of(st.just(()), PROTOCOLS.map(lambda protocol: (protocol,))),
 )
 many = settings(max_examples=3_000 if os.environ.get("THOROUGH") else 100, deadline=None)
 
 
-def answers(text: Text, on: date):
+def answers(text: AgreementRecord, on: date):
     return text_standing(text, on), {party: party_standing(text, party, on) for party in PARTIES}, pairs(text, on), conditions(text, on)
 
 
@@ -130,7 +134,7 @@ def test_whoever_is_bound_has_acted(text, on):
     for party in PARTIES:
         found = party_standing(text, party, on)
         own = {a.kind for a in found.actions if a.party == party}
-        if found.code in BINDS:
+        if found.code in BINDING:
             assert own & {
                 *CONSENTS,
                 "entry_into_force_for_party",
@@ -185,9 +189,9 @@ def possible_days(said: str) -> list[str]:
 )
 def test_a_partial_date_gives_no_certainty_that_its_source_did_not(actions, on, data):
     """Where an answer that is not approximate says bound, it holds for the first and the last day that each date can mean."""
-    text = Text(actions=actions)
+    text = AgreementRecord(actions=actions)
     exact = [
-        Text(actions=tuple(replace(a, acted_on=pick(a.acted_on, end), effective_on=pick(a.effective_on, end)) for a in actions))
+        AgreementRecord(actions=tuple(replace(a, acted_on=pick(a.acted_on, end), effective_on=pick(a.effective_on, end)) for a in actions))
         for end in (0, -1)
     ]
 

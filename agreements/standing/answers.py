@@ -1,0 +1,198 @@
+"""The standing of a text and its parties on a day, with the reasons in a sentence (docs/standing.md). Pure functions.
+
+A date that is not known to the day is read by its earliest possible day. The answer is approximate where the latest possible
+days give another one, or where it is based on such a date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from agreements.models.treaty_actions import CONSENTS, ActionKind
+from agreements.standing.calculator import PairResult, Result, StandingCalculator
+from agreements.standing.codes import BINDING, PartyStanding, TextStanding
+from agreements.standing.history import DISSOLUTION, NO_DELAY_KNOWN, Effect
+from agreements.standing.records import Action, AgreementRecord
+from policytracker.edtf import first_day, is_exact, last_day
+
+NAMED = 5  # parties in one sentence; the rest are counted
+
+TEXT_SENTENCES = {
+    TextStanding.ANNOUNCED: "The text has been announced since {since}: {reasons}.",
+    TextStanding.ADOPTED: "The text has been adopted but not signed since {since}: {reasons}.",
+    TextStanding.SIGNED: "The text has been signed but not in force since {since}: {reasons}.",
+    TextStanding.PROVISIONALLY_APPLIED: "The text has been applied provisionally since {since}: {reasons}.",
+    TextStanding.IN_FORCE: "The text has been in force since {since}: {reasons}.",
+    TextStanding.OPERATIVE: "The text has been in operation since {since}: {reasons}.",
+    TextStanding.SUSPENDED: "The text has been suspended since {since}: {reasons}.",
+    TextStanding.TERMINATED: "The text has been terminated, and binds no party, since {since}: {reasons}.",
+    TextStanding.UNKNOWN: "No action on the text is recorded by this day.",
+}
+PARTY_SENTENCES = {
+    PartyStanding.ANNOUNCED: "{party} has been named in the announcement since {since}: {reasons}.",
+    PartyStanding.SIGNATORY: "{party} has been a signatory since {since}: {reasons}.",
+    PartyStanding.CONTRACTING: "{party} has consented, and is not bound yet, since {since}: {reasons}.",
+    PartyStanding.BOUND: "{party} has been bound since {since}: {reasons}.",
+    PartyStanding.PROVISIONALLY_APPLYING: "{party} has applied the text provisionally, without being bound, since {since}: {reasons}.",
+    PartyStanding.SUSPENDED: "{party} is bound, and has been suspended since {since}: {reasons}.",
+    PartyStanding.WITHDRAWING: "{party} has given notice of withdrawal, and is still bound, since {since}: {reasons}.",
+    PartyStanding.FORMER_PARTY: "{party} has been a former party since {since}: {reasons}.",
+    PartyStanding.PARTICIPANT: "{party} has taken part since {since}: {reasons}.",
+}
+NO_STANDING = "{party} has no standing by the actions recorded."
+NO_ACTION = "No actions of {party} are recorded."
+RECORD_IS_COMPLETE = "The record is complete up to {day}."
+RECORD_IS_INCOMPLETE = "The record is not complete."
+VIA = "This standing comes from the accession protocol “{protocol}”."
+APPROXIMATE = "Based on an approximate date."
+DELAY_UNKNOWN = "How long after its consent a later party is bound is not recorded."
+UNDATED_FORCE = "Its own entry into force is recorded without a date."
+UNDATED_CONSENT = "The {kind} without a date has no effect."
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An answer: the code, since when, the actions it is based on, and a sentence.
+
+    `approximate`: the answer depends on a date that is not known to the day. `incomplete`: `none` without a complete record.
+    `via`: the slug of the accession protocol that the standing comes from, "" if it comes from the agreement itself.
+    """
+
+    code: TextStanding | PartyStanding
+    since: str = ""
+    actions: tuple[Action, ...] = ()
+    approximate: bool = False
+    sentence: str = ""
+    incomplete: bool = False
+    via: str = ""
+
+    @property
+    def bound(self) -> bool:
+        return self.code in BINDING
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two parties between which the text is in force, by actions that name both."""
+
+    parties: tuple[str, ...]
+    since: str
+    actions: tuple[Action, ...]
+    via: str = ""
+
+
+def earliest(record: AgreementRecord) -> StandingCalculator:
+    """The calculator that reads each date as its earliest possible day."""
+    return calculator(record, first_day)
+
+
+def latest(record: AgreementRecord) -> StandingCalculator:
+    return calculator(record, last_day)
+
+
+def calculator(record: AgreementRecord, day: Callable[[str], date | None]) -> StandingCalculator:
+    """The calculator of a record, made once."""
+    made = record.__dict__.setdefault("_calculators", {})
+    if day not in made:
+        made[day] = StandingCalculator(record, day, record.protocols)
+    return made[day]
+
+
+def text_standing(record: AgreementRecord, on: date) -> Standing:
+    """The standing of the text on a day."""
+    result, other = earliest(record).text_on(on), latest(record).text_on(on)
+    since, actions, approximate = basis(result, other)
+    reasons = in_words(result.because, record.name, NAMED)
+    sentences = [TEXT_SENTENCES[TextStanding(result.code)].format(since=since, reasons=reasons)]
+    if approximate:
+        sentences.append(APPROXIMATE)
+    return Standing(result.code, since, actions, approximate, " ".join(sentences))
+
+
+def party_standing(record: AgreementRecord, party: str, on: date) -> Standing:
+    """The standing of a party on a day, by its code."""
+    result, other = earliest(record).party_on(party, on), latest(record).party_on(party, on)
+    since, actions, approximate = basis(result, other)
+    at_once = any(effect.cause == NO_DELAY_KNOWN for effect in result.because)
+    incomplete = result.code == PartyStanding.NONE and (record.actions_complete_as_of is None or record.actions_complete_as_of < on)
+    source, own = result.via or record, earliest(record).of_party.get(party, [])
+    if result.code == PartyStanding.NONE:
+        sentences = [(NO_STANDING if own else NO_ACTION).format(party=source.name(party))]
+        complete = RECORD_IS_INCOMPLETE if incomplete else RECORD_IS_COMPLETE
+        sentences.append(complete.format(day=record.actions_complete_as_of))
+    else:
+        reasons = in_words(result.because, source.name, NAMED - 1, party)
+        sentences = [PARTY_SENTENCES[PartyStanding(result.code)].format(party=source.name(party), since=since, reasons=reasons)]
+    if result.via:
+        sentences.append(VIA.format(protocol=result.via.title or result.via.slug))
+    if approximate:
+        sentences.append(APPROXIMATE)
+    if at_once:
+        sentences.append(DELAY_UNKNOWN)
+    if result.waits:
+        sentences.append(UNDATED_FORCE)
+    undated = [action for action in own if action.kind in CONSENTS and not (action.acted_on or action.effective_on)]
+    sentences += [UNDATED_CONSENT.format(kind=label(action)) for action in undated]
+    return Standing(
+        code=result.code,
+        since=since,
+        actions=actions,
+        approximate=approximate or at_once or result.waits,
+        sentence=" ".join(sentences),
+        incomplete=incomplete,
+        via=result.via.slug if result.via else "",
+    )
+
+
+def pairs(record: AgreementRecord, on: date) -> list[Pair]:
+    """The pairs between which the text is in force on a day, in the order of their codes."""
+    return [pair_of(result) for result in earliest(record).pairs_on(on)]
+
+
+def pair_of(result: PairResult) -> Pair:
+    actions = tuple(effect.action for effect in result.because if effect.action)
+    return Pair(result.parties, result.because[0].stated, actions, result.via.slug if result.via else "")
+
+
+def basis(result: Result, other: Result) -> tuple[str, tuple[Action, ...], bool]:
+    """Since when, by which actions, and whether that depends on a date that is not known to the day."""
+    since = result.because[-1].stated if result.because else ""
+    actions = tuple(dict.fromkeys(effect.action for effect in result.because if effect.action))
+    approximate = result.code != other.code or not all(is_exact(effect.stated) for effect in result.because)
+    return since, actions, approximate
+
+
+# ---- words
+
+
+def in_words(because: Iterable[Effect], name: Callable[[str], str], most: int, party: str = "") -> str:
+    """The actions with their dates and parties: actions of the same kind and day together, the party itself left out."""
+    groups: dict[str, list[str]] = {}
+    for effect in because:
+        who = groups.setdefault(action_and_day(effect), [])
+        if effect.action and (other := effect.action.counterparty or effect.action.party) and other != party:
+            who.append(name(other))
+    parts = []
+    for words, who in groups.items():
+        names = sorted(set(who))
+        shown, most = names[:most], most - len(names[:most])
+        rest = len(names) - len(shown)
+        listed = ", ".join([*shown, *([f"{rest} more"] if rest and shown else [f"{rest} parties"] if rest else [])])
+        parts.append(f"{words} ({listed})" if listed else words)
+    return ", ".join(parts)
+
+
+def action_and_day(effect: Effect) -> str:
+    if effect.action is None:
+        return f"{'end of the party' if effect.cause == DISSOLUTION else 'end of its term'} {effect.stated}"
+    if effect.stated not in (effect.action.acted_on, effect.action.effective_on) or (
+        effect.action.effective_on == effect.stated != effect.action.acted_on
+    ):
+        return f"{label(effect.action)} {effect.action.acted_on or 'without a date'} with effect from {effect.stated}"
+    return f"{label(effect.action)} {effect.stated}"
+
+
+def label(action: Action) -> str:
+    return str(ActionKind(action.kind).label).lower()

@@ -1,0 +1,58 @@
+"""What is recorded about an agreement, as the input of the calculation. Dates are partial dates, parties codes, "" is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+
+@dataclass(frozen=True)
+class Action:
+    """A treaty action. Other actions are named by uid; the text as a whole acts where there is no party."""
+
+    uid: str
+    kind: str
+    party: str = ""
+    acted_on: str = ""
+    effective_on: str = ""
+    counterparty: str = ""
+    targets: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition of entry into force."""
+
+    uid: str
+    kind: str
+    number: int | None = None
+    parties: frozenset[str] = frozenset()
+    fixed_on: str = ""
+    delay: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class AgreementRecord:
+    """One agreement with everything that its standing depends on.
+
+    `participants` are the parties with a participation, `dissolved` gives the `until` of parties that no longer exist,
+    `protocols` are the agreements with the relation `accession_to` to this one, `names` gives the names of parties.
+    """
+
+    slug: str = ""
+    actions: tuple[Action, ...] = ()
+    non_binding: bool = False
+    expires_on: str = ""
+    participants: frozenset[str] = frozenset()
+    conditions: tuple[Condition, ...] = ()
+    later_joiner_delay: str = ""
+    actions_complete_as_of: date | None = None
+    dissolved: Mapping[str, str] = field(default_factory=dict)
+    protocols: tuple[AgreementRecord, ...] = ()
+    title: str = ""
+    names: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def name(self, party: str) -> str:
+        return self.names.get(party, party)
