@@ -138,7 +138,7 @@ class ReportForm(forms.Form):
                 return progress.report(self.recommendation, self.report(), **by, version=said["version"], submit=submit)
         except errors.Refused as refused:
             for refusal in refused.refusals:
-                if refusal.code == "evidence_required":
+                if refusal.code == "evidence_required" and self.evidence.forms:
                     self.evidence[0].add_error("source", refusal.detail)
                 else:
                     self.add_error(PLACES.get(refusal.code), refusal.detail)

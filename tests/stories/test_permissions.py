@@ -159,7 +159,7 @@ def api_send(who: Person, record: models.Model, method: str, said: dict | None =
 
 
 def admin_save(who: Person, record: models.Model, said: dict) -> bool:
-    page = who.admin.get(change(record))
+    page = who.admin.get(f"{change(record)}?tab=edit")
     before, form = now(record).version, typed(page) if page.context and "adminform" in page.context else {}
     who.admin.post(change(record), form | said)
     return now(record).version > before
