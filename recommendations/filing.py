@@ -131,7 +131,7 @@ class ReportForm(forms.Form):
         except errors.Refused as refused:
             for refusal in refused.refusals:
                 field = refusal.reason.field
-                if field == "evidence":
+                if field == "evidence" and self.evidence.forms:
                     self.evidence[0].add_error("source", refusal.detail)
                 else:
                     self.add_error(field if field in self.fields else None, refusal.detail)

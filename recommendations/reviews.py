@@ -25,6 +25,6 @@ def returns(updates: Iterable[ProgressUpdate], who: Any) -> dict[int, list[Retur
     found: dict[int, list[Return]] = defaultdict(list)
     changes = Change.objects.filter(tbl=ProgressUpdate._meta.db_table, row_id__in=readable, op="update")
     for change in changes.filter(changed__review=Review.RETURNED).order_by("id"):
-        row = change.before | change.changed
+        row = (change.before or {}) | (change.changed or {})
         found[change.row_id].append(Return((change.actor or {}).get("user"), row["review_note"]))
     return found

@@ -309,6 +309,13 @@ def test_nonsense_sent_to_the_page_is_no_error_of_ours(analyst, signed_in):
         {"_move": "approve"},
         {"_report": "1"},
         {"_report": "1", "evidence-TOTAL_FORMS": "999999999", "evidence-INITIAL_FORMS": "0"},
+        {
+            "_report": "1",
+            "report-kind": "assessment",
+            "report-status": "implemented",
+            "evidence-TOTAL_FORMS": "0",
+            "evidence-INITIAL_FORMS": "0",
+        },
         {"_report": "1", "report-revises": "x", "report-version": "x", "report-narrative": "\0"},
     ):
         assert client.post(change(recommendation), nonsense).status_code == 200, nonsense
