@@ -86,16 +86,21 @@ def pipe(reading: list[str], psql: str, name: str) -> None:
             [psql, *options, *arguments(name)], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
         ) as target,
     ):  # fmt: skip
-        with contextlib.suppress(BrokenPipeError), target.stdin:  # psql says why it has ended
-            target.stdin.write(b"BEGIN;\nSET client_min_messages = error;\n")
-            head = source.stdout.read(HEAD)
-            target.stdin.write(head.replace(EMPTY_PATH, PUBLIC_PATH, 1).replace(UNKNOWN_BEFORE_17, b"", 1))
-            shutil.copyfileobj(source.stdout, target.stdin)
-            if source.wait() == 0:
-                target.stdin.write(b"COMMIT;\nANALYZE;\n")
+        assert source.stdout and target.stdin and target.stderr
+        ended_early = False
+        try:
+            with target.stdin:
+                target.stdin.write(b"BEGIN;\nSET client_min_messages = error;\n")
+                head = source.stdout.read(HEAD)
+                target.stdin.write(head.replace(EMPTY_PATH, PUBLIC_PATH, 1).replace(UNKNOWN_BEFORE_17, b"", 1))
+                shutil.copyfileobj(source.stdout, target.stdin)
+                if source.wait() == 0:
+                    target.stdin.write(b"COMMIT;\nANALYZE;\n")
+        except BrokenPipeError:
+            ended_early = True  # psql says why, below
         source.stdout.close()
         refused = target.stderr.read().decode(errors="replace")
-        if source.wait() and not refused:
+        if source.wait() and not ended_early:
             complaints.seek(0)
             raise BackupError(sentence(complaints.read().decode(errors="replace")))
         if target.wait():
@@ -104,7 +109,7 @@ def pipe(reading: list[str], psql: str, name: str) -> None:
 
 def contents(server: psycopg.Connection) -> int:
     """How many tables, functions and types the database has that neither PostgreSQL nor an extension has made."""
-    return server.execute(
+    (number,) = server.execute(
         """SELECT count(*) FROM (
              SELECT oid, 'pg_class'::regclass AS of, relnamespace AS place FROM pg_class
              UNION ALL SELECT oid, 'pg_proc'::regclass, pronamespace FROM pg_proc
@@ -112,7 +117,8 @@ def contents(server: psycopg.Connection) -> int:
            ) AS object JOIN pg_namespace n ON n.oid = place
            WHERE nspname NOT IN ('pg_catalog', 'information_schema') AND nspname NOT LIKE 'pg\\_t%'
              AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = of AND objid = object.oid AND deptype = 'e')"""
-    ).fetchone()[0]
+    ).fetchall()[0]
+    return number
 
 
 # ---- the server and its programs

@@ -7,7 +7,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Tags, register
@@ -136,7 +136,7 @@ def install(using: str, report: Callable[[str], object]) -> None:
     unwanted = there.keys() - wanted_triggers().keys()
     outdated = {key for key, trigger in wanted_triggers().items() if not is_current(trigger, there.get(key))}
     for table in sorted({table for table, _ in outdated | unwanted}):
-        attempt(table, using, lambda cursor, table=table: make_triggers(cursor, table), report)
+        attempt(table, using, partial(make_triggers, table=table), report)
     with connections[using].cursor() as cursor:
         if installed_functions(cursor).keys() - wanted_functions().keys():
             attempt("the functions", using, drop_functions, report)
