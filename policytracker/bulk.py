@@ -107,7 +107,7 @@ class Entries:
     the reason for the change of an entry.
     """
 
-    bodies: list[Any]
+    bodies: Sequence[Any]
     serializer: RecordSerializer
     readable: QuerySet
     read: Callable[[list[int]], list[str]]

@@ -217,12 +217,15 @@ def _alone(error: Exception, context: dict[str, Any]) -> Response | None:
 
 def _entries_refused(error: EntriesRefused, context: dict[str, Any]) -> Response | None:
     """By its index, the body that each refused entry would get alone; forbidden where the caller may do it for no entry."""
-    responses = {index: _alone(reason, context) for index, reason in sorted(error.reasons.items())}
-    if None in responses.values():
-        return None
+    responses: dict[str, Response] = {}
+    for index, reason in sorted(error.reasons.items()):
+        response = _alone(reason, context)
+        if response is None:
+            return None
+        responses[str(index)] = response
     if len(responses) == error.total and all(response.status_code == status.HTTP_403_FORBIDDEN for response in responses.values()):
         return next(iter(responses.values()))
-    return Response({"errors": {str(index): response.data for index, response in responses.items()}}, status.HTTP_400_BAD_REQUEST)
+    return Response({"errors": {index: response.data for index, response in responses.items()}}, status.HTTP_400_BAD_REQUEST)
 
 
 def _drfs_answer(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -377,8 +377,7 @@ class RecordSerializer(serializers.ModelSerializer):
             ):
                 continue
             if isinstance(field, Keys):
-                stored = self.stored_links(instance, field)
-                values[field.source] = [*values[field.source], *(stored - reference.readable_ids(stored))]
+                values[field.source] = [*values[field.source], *self.hidden_links(instance, field)]
                 continue
             there = getattr(instance, f"{field.source}_id")
             if not there or reference.readable_ids({there}):
@@ -390,11 +389,14 @@ class RecordSerializer(serializers.ModelSerializer):
                 values |= dict.fromkeys(words - values.keys(), "")
         return values
 
-    def stored_links(self, instance: Record, field: Keys) -> set[int]:
-        """The ids of what a many-to-many field of a stored record leads to."""
+    def hidden_links(self, instance: Record, field: Keys) -> set[int]:
+        """The ids to which a many-to-many field of a stored record leads, and that the caller may not read."""
+        reference = field.child_relation
         if "references" in self.context:
-            return self.context["references"].links(instance, field.source)
-        return set(getattr(instance, field.source).values_list("pk", flat=True))
+            stored = self.context["references"].links(instance, field.source)
+            return stored - reference.readable_ids(stored)
+        hidden = getattr(instance, field.source).exclude(pk__in=reference.rows().values("pk"))
+        return set(hidden.values_list("pk", flat=True))
 
     @classmethod
     def outside(cls, name: str) -> str:

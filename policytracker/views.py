@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -340,13 +340,13 @@ class RecordViewSet(GenericViewSet):
         only(request, SHAPE)
         return self.write_list(bulk.Entries.change, status.HTTP_200_OK, partial=True)
 
-    def write_list(self, write: Callable[[bulk.Entries], list[int]], code: int, **serializer) -> HttpResponse:
+    def write_list(self, write: Callable[[bulk.Entries], Sequence[int]], code: int, **serializer) -> HttpResponse:
         bodies, shape = bulk.checked(self.request.data), self.shape()
         with self.acting():
             ids = write(self.entries(bodies, self.get_serializer(**serializer)))
         return HttpResponse(f"[{','.join(self.texts(ids, shape))}]", status=code, content_type="application/json")
 
-    def entries(self, bodies: list[Any], serializer: RecordSerializer) -> bulk.Entries:
+    def entries(self, bodies: Sequence[Any], serializer: RecordSerializer) -> bulk.Entries:
         return bulk.Entries(
             bodies,
             serializer,

@@ -74,11 +74,11 @@ class ProgressDoor(RecordViewSet):
         def texts(serializer, ids):
             return dict(zip(ids, self.texts(ids, reading.Shape(serializer, self.reader.roles)), strict=True))
 
-        told = texts(serializers.ProgressUpdateSerializer, [update.pk for update in updates])
+        reported = texts(serializers.ProgressUpdateSerializer, [update.pk for update in updates])
         if dry_run:
-            told = {pk: json.dumps(json.loads(text) | {"uid": None, "url": None}) for pk, text in told.items()}
+            reported = {pk: json.dumps(json.loads(text) | {"uid": None, "url": None}) for pk, text in reported.items()}
         now = texts(serializers.RecommendationSerializer, list({update.recommendation_id for update in updates}))
-        return [f'{{"update": {told[update.pk]}, "recommendation": {now[update.recommendation_id]}}}' for update in updates]
+        return [f'{{"update": {reported[update.pk]}, "recommendation": {now[update.recommendation_id]}}}' for update in updates]
 
     def each(self, entries, do) -> list:
         """Do it for each entry of a list; `do(entry)` is judged by itself. Raises EntriesRefused where any is refused."""
@@ -101,7 +101,7 @@ class ProgressDoor(RecordViewSet):
 class RecommendationViewSet(ProgressDoor):
     serializer_class = serializers.RecommendationSerializer
     questions = filters.RECOMMENDATIONS
-    asks = {"report": serializers.FilingSerializer, "report_list": serializers.FilingEntrySerializer(many=True, max_length=500)}
+    asks = {"report": serializers.FilingSerializer, "report_list": serializers.FilingEntrySerializer(many=True)}
     answers = {
         "report": {"200": BOTH, "201": BOTH},
         "report_list": {"200": EACH, "201": EACH},

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.core.management.commands import loaddata
 from django.core.serializers.base import DeserializationError
-from django.db import DatabaseError
+from django.db import DEFAULT_DB_ALIAS, DatabaseError
 from django.db.models import Model
 
 from policytracker.dataset import layout
@@ -43,7 +43,7 @@ class Command(loaddata.Command):
     def load_label(self, label):
         """Keep the files of a data set until all are there; Django loads the others."""
         paths = [Path(path) for path, _, _ in self.find_fixtures(label)]
-        if paths and all(is_dataset(path) for path in paths):
+        if paths and self.using == DEFAULT_DB_ALIAS and all(is_dataset(path) for path in paths):
             for path in paths:
                 self.keep(path)
         else:
