@@ -600,7 +600,7 @@ def test_the_database_lets_nobody_write_what_follows_from_updates(name, analyst)
     assert (changed, made) == ("status_follows_from_updates", "status_begins_unknown")
 
 
-def test_the_door_is_shut_again_behind_who_settles(analyst):
+def test_the_guard_applies_again_after_a_recomputation(analyst):
     recommendation = make_recommendation()
     with transaction.atomic():
         report_progress(recommendation, complete(), by=analyst, today=TODAY)
@@ -939,18 +939,18 @@ def test_history_keeps_who_and_why(analyst, reviewer):
     assert kept == [("analyst", "The plan was dropped.", "proposed"), ("reviewer", "It was not.", "planned")]
 
 
-# Settling
+# Recomputing
 
 
-def unsettled(recommendation: Recommendation, status: str, day: date) -> None:
-    """An assessment that came past the functions, as rows that a data set brings do."""
+def approved_directly(recommendation: Recommendation, status: str, day: date) -> None:
+    """An assessment that was not created by the functions, as rows of a data set are."""
     at = datetime(2025, 10, 1, tzinfo=ZoneInfo("UTC"))
     recommendation.updates.create(status=status, reported_on=day, review="approved", reviewed_at=at, narrative="On record.")
 
 
-def test_settling_writes_only_what_differs(db):
+def test_recomputing_writes_only_what_differs(db):
     right, wrong = standing(("planned", JANUARY)), make_recommendation()
-    unsettled(wrong, "in_progress", TODAY)
+    approved_directly(wrong, "in_progress", TODAY)
     places = Recommendation.objects.annotate(place=RawSQL("ctid::text", [])).values_list("pk", "version", "place").order_by("pk")
     before = list(places)
 
@@ -962,9 +962,9 @@ def test_settling_writes_only_what_differs(db):
     assert (now(wrong)["status"], now(wrong)["progress_percent"], now(right)["status"]) == ("in_progress", None, "planned")
 
 
-def test_settling_some_leaves_the_others(db):
+def test_recomputing_some_leaves_the_others(db):
     one, other = make_recommendation(), make_recommendation()
-    unsettled(one, "stalled", MARCH), unsettled(other, "stalled", MARCH)
+    approved_directly(one, "stalled", MARCH), approved_directly(other, "stalled", MARCH)
 
     recompute_status(Recommendation.objects.filter(pk=one.pk))
     recompute_status(Recommendation.objects.none())
@@ -972,11 +972,11 @@ def test_settling_some_leaves_the_others(db):
     assert (now(one)["status"], now(other)["status"]) == ("stalled", "not_assessed")
 
 
-def test_settling_takes_the_same_few_queries_for_any_number(db, django_assert_num_queries):
+def test_recomputing_takes_the_same_few_queries_for_any_number(db, django_assert_num_queries):
     for _ in range(3):
         standing(("planned", JANUARY))
 
-    with django_assert_num_queries(4 + 2):  # and a savepoint
+    with django_assert_num_queries(6 + 2):  # and a savepoint
         recompute_status()
 
 
@@ -1133,10 +1133,10 @@ def test_two_who_cite_a_new_page_at_once_make_one_source_of_it(people):
 
 
 @at_one_moment
-def test_who_settles_waits_for_who_reports(people):
+def test_a_recomputation_waits_for_a_concurrent_report(people):
     analyst, *_ = people
     recommendation = standing(("planned", JANUARY))
-    unsettled(recommendation, "stalled", MARCH)  # so that there is something to settle
+    approved_directly(recommendation, "stalled", MARCH)  # so that there is something to recompute
     reported = Barrier(2)
 
     def reporting():
@@ -1145,9 +1145,9 @@ def test_who_settles_waits_for_who_reports(people):
             reported.wait()
             sleep(0.3)
 
-    def settling():
+    def recomputing():
         reported.wait()
         recompute_status()
 
-    assert at_once(reporting, settling) == [None, None]
+    assert at_once(reporting, recomputing) == [None, None]
     assert now(recommendation)["status"] == "in_progress"

@@ -95,7 +95,7 @@ def test_a_recommendation_stands_where_its_history_puts_it(history, analyst, rev
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories=st.lists(st.lists(st.tuples(filings, st.booleans(), st.booleans()), max_size=8), min_size=1, max_size=5))
-def test_settling_all_at_once_is_settling_each(histories, db):
+def test_recomputing_all_at_once_is_recomputing_each(histories, db):
     expected = {}
     for history in histories:
         recommendation, known = make_recommendation(), []
