@@ -98,7 +98,7 @@ def test_an_update_shows_its_evidence_and_who_has_read_it(world, as_reader, anal
 
 
 def test_iso_numeric_keeps_its_leading_zeros(as_analyst):
-    made = as_analyst.post("parties/", {"code": "AUS", "name": "Australia", "kind": "state", "iso_numeric": "036"})
+    made = as_analyst.post("parties/", {"code": "NZL", "name": "New Zealand", "kind": "state", "iso_numeric": "036"})
 
     assert made.json()["iso_numeric"] == "036"
 
