@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from recommendations.models import ProgressUpdate
+from recommendations.models import ProgressUpdate, RefusalCode
 from tests.admin.page import change
 from tests.admin.test_browser import CHROMIUM, QUIET, synchronous  # noqa: F401 - the fixture works by being here
 from tests.conftest import make_user
@@ -90,7 +90,7 @@ def test_an_update_is_filed_returned_mended_and_approved_by_keyboard_alone(sign_
     analyst.type_into("#id_evidence-0-quote", "Both hubs operate since May.")
     analyst.press("#report + form button.pt-button")
     analyst.reads("It is submitted.")
-    analyst.reads("Somebody other than its author must approve it.")
+    analyst.reads(RefusalCode.SECOND_PERSON_REQUIRED.text())
 
     # The reviewer finds it in the queue, tries to return it without a word, and then says why.
     reviewer.page.goto(f"{live_server.url}/admin/")
@@ -98,7 +98,7 @@ def test_an_update_is_filed_returned_mended_and_approved_by_keyboard_alone(sign_
     assert reviewer.page.locator("#result_list tbody tr").count() == 1
     reviewer.press("#result_list a[href*='/recommendations/recommendation/']")
     reviewer.press("button[value=return]")
-    reviewer.reads("Tell its author why it is returned.")
+    reviewer.reads(RefusalCode.REASON_REQUIRED_TO_RETURN.text())
     reviewer.type_into("[id^=note-]", "Since when? Name the day.")
     reviewer.press("button[value=return]")
     reviewer.reads("The update was returned to its author.")

@@ -7,7 +7,7 @@ import pytest
 
 from agreements.models import Source
 from policytracker.models import Change
-from recommendations.models import Addressee, ProgressUpdate, Recommendation
+from recommendations.models import Addressee, ProgressUpdate, Recommendation, RefusalCode
 from recommendations.progress import EvidenceRow, Report, discard, report_progress, revise, void
 from tests.admin.page import change, changes, told
 from tests.make import make_party, make_recommendation, make_source
@@ -142,8 +142,8 @@ def test_each_status_says_whether_it_may_come_next_and_why_not(analyst, signed_i
     page = signed_in(analyst).get(change(recommendation)).content.decode()
 
     assert "In progress cannot become Planned." in page
-    assert "Name the recommendation that replaces it first." in page
-    assert "Implemented needs a source that bears it out." in page
+    assert RefusalCode.SUPERSEDING_RECOMMENDATION_REQUIRED.text() in page
+    assert RefusalCode.EVIDENCE_REQUIRED.text(new="Implemented") in page
 
 
 def test_a_second_person_decides_where_it_is_asked_for(analyst, reviewer, signed_in):
@@ -157,8 +157,8 @@ def test_a_second_person_decides_where_it_is_asked_for(analyst, reviewer, signed
         change(recommendation), {"_move": "return", "update": update.pk, "note": "Who says so?"}, follow=True
     )
 
-    assert "Somebody other than its author must approve it." in told(own)
-    assert "Tell its author why it is returned." in told(unexplained)
+    assert RefusalCode.SECOND_PERSON_REQUIRED.text() in told(own)
+    assert RefusalCode.REASON_REQUIRED_TO_RETURN.text() in told(unexplained)
     assert "returned" in told(returned)
     update.refresh_from_db()
     assert (update.review, update.review_note) == ("returned", "Who says so?")
@@ -243,7 +243,7 @@ def test_an_archived_recommendation_takes_no_update(analyst, signed_in):
 
     refused = client.post(change(recommendation), filed(client.get(change(recommendation)), status="planned", narrative="x"))
 
-    assert "It is in the archive; take it back from there first." in refused.context["report"].errors["__all__"]
+    assert RefusalCode.CLOSED_RECORD.text() in refused.context["report"].errors["__all__"]
 
 
 def test_several_updates_are_approved_from_the_list_and_each_refusal_is_told(analyst, reviewer, signed_in):
@@ -257,7 +257,7 @@ def test_several_updates_are_approved_from_the_list_and_each_refusal_is_told(ana
     )
 
     assert [ProgressUpdate.objects.get(pk=update.pk).review for update in updates] == ["approved", "submitted"]
-    assert "Somebody other than its author must approve it." in told(answer)
+    assert RefusalCode.SECOND_PERSON_REQUIRED.text() in told(answer)
 
 
 @pytest.mark.parametrize("role", ["reader", "party officer"])

@@ -131,7 +131,7 @@ def test_an_archived_recommendation_is_closed(act, analyst):
     with acting(reason="over"):
         type(act).objects.filter(pk=act.pk).update(publication="archived")
 
-    assert refused("--status", "planned", "--narrative", "x", "--as", "analyst") == ["It is in the archive; take it back from there first."]
+    assert refused("--status", "planned", "--narrative", "x", "--as", "analyst") == [RefusalCode.CLOSED_RECORD.text()]
 
 
 def test_a_dry_run_writes_nothing(act, analyst):
@@ -140,4 +140,4 @@ def test_a_dry_run_writes_nothing(act, analyst):
     assert run("--status", "planned", "--narrative", "x", "--as", "analyst", "--dry-run") == "It would be approved."
 
     assert (ProgressUpdate.objects.count(), Change.objects.count()) == (0, before)
-    assert refused("--status", "planned", "--as", "analyst", "--dry-run") == ["Say in a sentence what was found."]
+    assert refused("--status", "planned", "--as", "analyst", "--dry-run") == [RefusalCode.NARRATIVE_REQUIRED.text()]
