@@ -254,7 +254,15 @@ def test_the_fixtures_have_what_is_open_and_no_contradiction(db):
         "component_without_parties",
         "disputed_figures",
         "recommendation_without_owner",
+        # What the sources of the fixtures lack. Of the parties of the Paris Agreement only one is recorded, and it has left.
+        "source_without_title",
+        "source_address_is_home_page",
+        "citation_without_quote",
+        "in_force_without_parties",
     }
+    assert by_rule["in_force_without_parties"] == {"paris-agreement"}
+    lacking = {rule: len(by_rule[rule]) for rule in ("source_without_title", "source_address_is_home_page", "citation_without_quote")}
+    assert lacking == {"source_without_title": 41, "source_address_is_home_page": 44, "citation_without_quote": 324}
     assert by_rule["disputed_figures"] == {"us-au-critical-minerals-framework-2025"}
     assert by_rule["overdue_not_assessed"] >= {"fw-financing-1bn", "fw-investment-ministerial"}
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -102,7 +103,9 @@ ROWS = [tuple(cell.strip() for cell in line.split("|")) for line in TABLE.strip(
 
 
 def fixture_texts() -> dict[str, AgreementRecord]:
-    """The agreements of the files, each with its acts and conditions."""
+    """The agreements of the files, each with everything that its standing depends on."""
+    parties = json.loads((settings.BASE_DIR / "fixtures" / "parties.json").read_text())
+    names = {row["fields"]["code"]: row["fields"]["name"] for row in parties}
     rows = [(row["model"], row["fields"]) for row in json.loads((settings.BASE_DIR / "fixtures" / "agreements.json").read_text())]
 
     def of(model: str, slug: str) -> list[dict]:
@@ -133,7 +136,23 @@ def fixture_texts() -> dict[str, AgreementRecord]:
             ]
             named = frozenset(key(f["party"]) for f in of("participation", slug))
             force = agreement["legal_force"] == "non_binding"
-            found[slug] = AgreementRecord(slug, tuple(acts), force, agreement["expires_on"], named, tuple(asked))
+            complete = agreement["actions_complete_as_of"]
+            found[slug] = AgreementRecord(
+                slug=slug,
+                actions=tuple(acts),
+                non_binding=force,
+                expires_on=agreement["expires_on"],
+                participants=named,
+                conditions=tuple(asked),
+                later_joiner_delay=agreement["later_joiner_delay"],
+                actions_complete_as_of=date.fromisoformat(complete) if complete else None,
+                title=agreement["short_title"] or agreement["title"],
+                names=names,
+            )
+    for model, relation in rows:
+        if model == "agreements.agreementrelation" and relation["kind"] == "accession_to":
+            (protocol,), (slug,) = relation["from_agreement"], relation["to_agreement"]
+            found[slug] = replace(found[slug], protocols=(*found[slug].protocols, found[protocol]))
     return found
 
 

@@ -47,7 +47,7 @@ def test_a_published_recommendation_rests_on_a_published_source():
     make_recommendation(source=draft, publication="draft")
     answered = Addressee.objects.create(recommendation=public, party=make_party(), source=draft)
 
-    assert found("source_is_a_draft") == {public, answered}
+    assert found("draft_parts_of_published") == {public, answered}
 
 
 def test_what_is_superseded_names_what_took_its_place():
