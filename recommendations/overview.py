@@ -106,7 +106,7 @@ def scorecard(agreement: Agreement, user: Any, on: date, today: date) -> dict[st
 
 
 def money(agreement: Agreement, user: Any, by: date | None) -> list[dict[str, Any]]:
-    """What is to be paid, for each stage and currency. A figure that disputes or is part of another one that the user may read is not added.
+    """What is to be paid, by stage and currency. A figure that disputes, or is part of, another one that the user may read is not added.
 
     `by` is a day gone by: then only what was stated by it counts, and what has no day.
     """

@@ -133,11 +133,7 @@ def test_an_archived_recommendation_is_closed(act, analyst):
     with acting(reason="over"):
         type(act).objects.filter(pk=act.pk).update(publication="archived")
 
-<<<<<<< HEAD
-    assert refused("--status", "planned", "--narrative", "x", "--as", "analyst") == ["This recommendation is archived. Restore it first."]
-=======
     assert refused("--status", "planned", "--narrative", "x", "--as", "analyst") == [RefusalCode.CLOSED_RECORD.text()]
->>>>>>> progress
 
 
 def test_a_dry_run_writes_nothing(act, analyst):
@@ -146,8 +142,4 @@ def test_a_dry_run_writes_nothing(act, analyst):
     assert run("--status", "planned", "--narrative", "x", "--as", "analyst", "--dry-run") == "It would be approved."
 
     assert (ProgressUpdate.objects.count(), Change.objects.count()) == (0, before)
-<<<<<<< HEAD
-    assert refused("--status", "planned", "--as", "analyst", "--dry-run") == ["Enter a summary."]
-=======
     assert refused("--status", "planned", "--as", "analyst", "--dry-run") == [RefusalCode.NARRATIVE_REQUIRED.text()]
->>>>>>> progress
