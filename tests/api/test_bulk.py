@@ -259,6 +259,19 @@ def test_a_list_costs_few_statements_however_long_it_is(world, as_analyst):
     assert Agreement.objects.get(pk=binding.pk).version == 1
 
 
+def test_an_agreement_follows_a_list_of_its_actions_once(world, as_analyst):
+    agreement = make_agreement(legal_force="binding")
+    Party.objects.bulk_create(Party(code=f"P{n}", name="P", kind="state") for n in range(9))
+    Change.objects.all().delete()  # as if an earlier transaction had made it
+    actions = {"agreement": agreement.slug, "kind": "signature"}
+
+    made = as_analyst.post("treaty-actions/", [actions | {"party": f"P{n}", "acted_on": f"2020-01-0{n + 1}"} for n in range(9)])
+
+    assert made.status_code == 201, made.content
+    agreement.refresh_from_db()
+    assert (agreement.signed_on, agreement.version) == ("2020-01-09", 2)
+
+
 # ---- foreseen
 
 
