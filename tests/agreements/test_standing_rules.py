@@ -178,7 +178,10 @@ def test_a_withdrawal_that_takes_effect_before_the_text_is_in_force_leaves_a_sig
 
 def test_a_party_may_consent_again_after_a_withdrawal_before_force():
     text = record(
-        act("ratification", "USA", "2015-06-01"), act("withdrawal_effect", "USA", "2016-01-01"), act("accession", "USA", "2016-03-01"), FORCE
+        act("ratification", "USA", "2015-06-01"),
+        act("withdrawal_effect", "USA", "2016-01-01"),
+        act("accession", "USA", "2016-03-01"),
+        FORCE,
     )
 
     assert standings(text, "USA", "2016-02-01", "2016-03-01", "2016-11-04") == ["none", "contracting", "bound"]
@@ -204,9 +207,7 @@ def test_a_party_that_was_not_bound_when_it_ended_is_not_a_former_party():
 
 
 def test_a_party_whose_end_is_not_known_to_the_day_is_approximate():
-    text = record(
-        act("entry_into_force", acted_on="1970-01-01"), act("ratification", "YUG", "1969-01-01"), dissolved={"YUG": "1992"}
-    )
+    text = record(act("entry_into_force", acted_on="1970-01-01"), act("ratification", "YUG", "1969-01-01"), dissolved={"YUG": "1992"})
 
     assert (on(text, "YUG", "1992-06-01").code, on(text, "YUG", "1992-06-01").approximate) == ("former_party", True)
 
