@@ -106,7 +106,9 @@ def scorecard(agreement: Agreement, user: Any, on: date, today: date) -> dict[st
 
 
 def money(agreement: Agreement, user: Any, by: date | None) -> list[dict[str, Any]]:
-    """What is to be paid, by stage and currency. A figure that disputes, or is part of, another one that the user may read is not added.
+    """What is to be paid, for each stage and currency. A figure that disputes another one, or is part of it, is not added.
+
+    What the user may not read makes no difference to the sum.
 
     `by` is a day gone by: then only what was stated by it counts, and what has no day.
     """
