@@ -263,7 +263,7 @@ def _answer(error: Exception, outside) -> Response | None:
         body = {"code": "stale", "detail": str(error), "current_version": error.current_version}
         return Response(body, status.HTTP_412_PRECONDITION_FAILED)
     if isinstance(error, Refused):
-        unmet = [vars(refusal) for refusal in error.refusals]
+        unmet = [{"code": refusal.code, "detail": refusal.detail} for refusal in error.refusals]
         forbidden = unmet[0]["code"] == "not_permitted"
         code = status.HTTP_403_FORBIDDEN if forbidden else status.HTTP_409_CONFLICT
         return Response({**unmet[0], "unmet": unmet}, code)

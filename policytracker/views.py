@@ -394,7 +394,7 @@ class RecordViewSet(GenericViewSet):
             missing = [n for n, f in serializer.fields.items() if f.required and not f.read_only and n not in body and n != self.model.key]
             if missing:
                 required = serializers.ErrorDetail(serializers.Field.default_error_messages["required"], "required")
-            raise serializers.ValidationError({name: [required] for name in missing})
+                raise serializers.ValidationError({name: [required] for name in missing})
 
     def destroy(self, request: Request, *args, **kwargs) -> HttpResponse:
         only(request, set())
