@@ -76,9 +76,9 @@ def with_text_standing(rows: QuerySet, standings: list[str], asker: Asker) -> Qu
 def in_force_on(rows: QuerySet, days: list[date], asker: Asker) -> QuerySet:
     """The agreements that are in force on any of the days. The column excludes most of them before anything is computed."""
     found = Q()
-    for number, on in enumerate(set(days)):
-        rows = rows.alias(**{f"standing_{number}": text_standing_on(on)})
-        found |= Q(**{"in_force_on_first__lte": on, f"standing_{number}": TextStanding.IN_FORCE})
+    for number, asked in enumerate(set(days)):
+        rows = rows.alias(**{f"standing_{number}": text_standing_on(asked)})
+        found |= Q(**{"in_force_on_first__lte": asked, f"standing_{number}": TextStanding.IN_FORCE})
     return rows.filter(found)
 
 
