@@ -109,7 +109,7 @@ class AgreementViewSet(RecordViewSet):
     @extend_schema(parameters=[ON, PARTIES])
     @action(detail=True, methods=["get"])
     def standing(self, request, *args, **kwargs):
-        """The standing of the text and its parties on a day, with the actions it is based on, and what is missing for entry into force."""
+        """The standing of the text and its parties on a day, with its actions and missing conditions of entry into force."""
         only(request, {"on", "party"})
         agreement = self.find(rows=self.get_queryset().only("pk"))
         record = load_record(agreement, request.user)

@@ -17,6 +17,7 @@ from agreements.models import (
     Source,
     TreatyAction,
 )
+from agreements.models.treaty_actions import OF_A_PARTY
 from policytracker.records import acting
 from recommendations.models import Recommendation
 
@@ -54,6 +55,7 @@ def make_component(agreement: Agreement, **fields) -> Component:
 
 
 def make_action(agreement: Agreement, kind: str = "signature", party: Party | None = None, acted_on: str = "", **fields) -> TreatyAction:
+    party = party or (make_party() if kind in OF_A_PARTY else None)
     return TreatyAction.objects.create(agreement=agreement, kind=kind, party=party, acted_on=acted_on, **fields)
 
 

@@ -213,6 +213,7 @@ AGREEMENTS = {
             *each("entry_into_force_for_party", "GBR", "2024-12-24"),
         ],
         signed_on="2023-07-16",
+        in_force_on="2024-12-15",
     ),
     "us-au-technology-prosperity-deal": Expected(
         *("other", "undetermined", "announced"),

@@ -269,7 +269,7 @@ class StandingCalculator(DateReader):
 
     def implied_by_notice(self, history: PartyHistory, leaves: Effect | None, is_during: Callable) -> list[tuple[Effect, ...]]:
         """A notice of withdrawal implies that the party was bound, unless its recorded actions say otherwise."""
-        found = []
+        found: list[tuple[Effect, ...]] = []
         for notice in history.notices:
             given, ends = notice.given, notice.takes_effect
             if given is None or not is_during(given) or (ends and ends.day <= given.day) or self.is_known_not_in_force(given.day):

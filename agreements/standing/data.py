@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -92,16 +92,17 @@ def actions_of(ids: list[int], party: int | None, names: dict[str, str], dissolv
         *("party__code", "party__name", "party__until", "counterparty__code", "counterparty__name", "counterparty__until"),
     )
     for pk, agreement, uid, kind, acted_on, effective_on, *parties in rows.values_list(*columns).iterator(AT_ONCE):
-        who, other = note_party(*parties[:3], names, dissolved), note_party(*parties[3:], names, dissolved)
+        who, other = note_party(parties[:3], names, dissolved), note_party(parties[3:], names, dissolved)
         found[agreement].append(Action(str(uid), kind, who, acted_on, effective_on, other, frozenset(targets.get(pk, ()))))
     return found
 
 
-def note_party(code: str | None, name: str | None, until: str | None, names: dict[str, str], dissolved: dict[str, str]) -> str:
+def note_party(columns: Sequence[Any], names: dict[str, str], dissolved: dict[str, str]) -> str:
     """Remembers the name of a party and the day from which it no longer exists. Returns its code, or ""."""
+    code, name, until = columns
     if code is None:
         return ""
-    names[code] = name or code
+    names[code] = name
     if until:
         dissolved[code] = until
     return code
@@ -113,7 +114,7 @@ def participants_of(ids: list[int], party: int | None, names: dict[str, str], di
         rows = rows.filter(party=party)
     found: dict[int, set[str]] = defaultdict(set)
     for agreement, *who in rows.values_list("agreement", "party__code", "party__name", "party__until"):
-        found[agreement].add(note_party(*who, names, dissolved))
+        found[agreement].add(note_party(who, names, dissolved))
     return found
 
 

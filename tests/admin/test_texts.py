@@ -360,7 +360,21 @@ def test_an_indicator_gets_its_measurements_on_its_own_page(client, treaty):
 # ---- what is refused, and what is only told
 
 BAD: list[tuple[str, type, Callable, str, str]] = [
-    ("consent", TreatyAction, lambda t, n: {"agreement": n, "kind": "ratification"}, "kind", "A non-binding text can be signed"),
+    (
+        "consent",
+        TreatyAction,
+        lambda t, n: {"agreement": n, "kind": "ratification", "party": make_party("AUS")},
+        "kind",
+        "A non-binding text can be signed",
+    ),
+    ("no party", TreatyAction, lambda t, n: {"agreement": t, "kind": "ratification"}, "party", "Select the party."),
+    (
+        "termination by one",
+        TreatyAction,
+        lambda t, n: {"agreement": t, "kind": "termination", "party": make_party("AUS")},
+        "party",
+        "A termination ends the text for all.",
+    ),
     (
         "pair",
         TreatyAction,
@@ -466,7 +480,11 @@ def test_an_agreement_with_acts_of_consent_does_not_become_non_binding(client, t
 
 def test_a_row_that_the_database_refuses_is_told_at_its_own_field_and_not_at_the_agreements(client):
     agreement = make_agreement(legal_force="non_binding")
-    form = typed(client.get(change(agreement))) | {"actions-TOTAL_FORMS": "1", "actions-0-kind": "ratification"}
+    form = typed(client.get(change(agreement))) | {
+        "actions-TOTAL_FORMS": "1",
+        "actions-0-kind": "ratification",
+        "actions-0-party": make_party("AUS").pk,
+    }
 
     answer = client.post(change(agreement), form)
 

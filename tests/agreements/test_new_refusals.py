@@ -62,7 +62,7 @@ def test_the_migration_lists_the_actions_that_a_person_must_correct_first():
         for name in ("treaty_action_of_a_party_names_it", "treaty_action_termination_has_no_party"):
             cursor.execute(f"ALTER TABLE agreements_treatyaction DROP CONSTRAINT {name}")
     ended = make_action(agreement, "termination", aus, "2020-01-01")
-    consent = make_action(agreement, "ratification", None, "2019-01-01")
+    consent = TreatyAction.objects.create(agreement=agreement, kind="ratification", acted_on="2019-01-01")
 
     with pytest.raises(CommandError) as refused:
         migration.refuse_wrong_parties(apps, None)

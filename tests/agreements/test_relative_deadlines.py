@@ -164,7 +164,7 @@ def test_the_signature_of_the_text_comes_before_those_of_its_parties_of_which_th
     assert days(pact)[0] == signed_on
 
 
-def test_only_the_entry_into_force_of_the_text_as_a_whole_is_an_anchor(pact):
+def test_the_entry_into_force_of_the_text_as_a_whole_comes_before_that_of_a_party_as_an_anchor(pact):
     aus, usa = make_party("AUS"), make_party("USA")
     make_action(pact, "entry_into_force_for_party", aus, "2025-01-01")
     make_action(pact, "entry_into_force_for_party", aus, "2025-01-02", counterparty=usa)
@@ -173,7 +173,7 @@ def test_only_the_entry_into_force_of_the_text_as_a_whole_is_an_anchor(pact):
 
     make_action(pact, "entry_into_force", None, "2025-02-01", effective_on="2025-03")
 
-    assert (before, days(pact)) == (("", ""), ("", "2025-03"))
+    assert (before, days(pact)) == (("", "2025-01-01"), ("", "2025-03"))
 
 
 @pytest.mark.parametrize("on", ["2025-10", "2025", "2025-10-20~", "2025-10~", ""])

@@ -23,6 +23,9 @@ objection_withdrawal statement, consent_withdrawal exit, withdrawal_notice exit,
 notice_revocation exit, suspension exit, resumption force, termination exit
 """
 GROUP = dict(entry.split() for entry in KINDS.replace("\n", " ").split(", "))
+# These are always by one party.
+OF_A_PARTY = {kind for kind, group in GROUP.items() if group in ("consent", "exit")} - {"signature", "suspension", "termination"}
+OF_A_PARTY |= {"entry_into_force_for_party"}
 REFUSED_IF_NOT_BINDING = [kind for kind, group in GROUP.items() if group == "consent" and kind != "signature"]
 STATEMENTS = [kind for kind, group in GROUP.items() if group == "statement"]
 
@@ -100,20 +103,22 @@ def test_the_standings_are_told_in_the_order_of_the_design(as_reader):
 def test_a_text_that_does_not_bind_can_be_signed_and_has_no_other_consent(world, as_analyst, kind):
     pact = make_agreement(slug="pact", legal_force="non_binding")
 
+    by = {"party": "AUS"} if kind in OF_A_PARTY else {}
+
     if kind not in REFUSED_IF_NOT_BINDING:
-        assert as_analyst.post("treaty-actions/", {"agreement": "pact", "kind": kind}).status_code == 201
+        assert as_analyst.post("treaty-actions/", {"agreement": "pact", "kind": kind} | by).status_code == 201
         return
     breaks("treaty_action_consent_needs_a_binding_text", lambda: make_action(pact, kind))
-    told = field_errors(as_analyst.post("treaty-actions/", {"agreement": "pact", "kind": kind}), "kind")
+    told = field_errors(as_analyst.post("treaty-actions/", {"agreement": "pact", "kind": kind} | by), "kind")
     assert told == {"kind": ["A non-binding text can be signed, and has no other form of consent."]}
-    listed = as_analyst.post("treaty-actions/", [{"agreement": "pact", "kind": "signature"}, {"agreement": "pact", "kind": kind}])
+    listed = as_analyst.post("treaty-actions/", [{"agreement": "pact", "kind": "signature"}, {"agreement": "pact", "kind": kind} | by])
     assert list_errors(listed) == {"1": told}
-    signature = make_action(pact)
+    signature = make_action(pact, party=world.aus)
     breaks("treaty_action_consent_needs_a_binding_text", change(signature, kind=kind))
     field_errors(as_analyst.patch(at(signature), {"kind": kind}), "kind")
     for force in ("binding", "mixed", "undetermined"):
         other = make_agreement(legal_force=force)
-        assert as_analyst.post("treaty-actions/", {"agreement": other.slug, "kind": kind}).status_code == 201
+        assert as_analyst.post("treaty-actions/", {"agreement": other.slug, "kind": kind} | by).status_code == 201
 
 
 def test_a_text_with_consents_does_not_become_non_binding(world, as_analyst):
@@ -197,7 +202,9 @@ def test_a_pair_has_two(world, as_analyst):
     pair = make_action(world.aukus, "entry_into_force_for_party", world.aus, counterparty=world.gbr)
 
     breaks("treaty_action_pair_has_two", change(pair, counterparty=world.aus))
-    breaks("treaty_action_pair_has_a_party", change(pair, party=None))
+    breaks("treaty_action_of_a_party_names_it", change(pair, party=None))
+    suspension = make_action(world.aukus, "suspension", world.aus, counterparty=world.gbr)
+    breaks("treaty_action_pair_has_a_party", change(suspension, party=None))
     field_errors(as_analyst.post("treaty-actions/", body | {"party": "AUS", "counterparty": "AUS"}), "counterparty")
     field_errors(as_analyst.post("treaty-actions/", body | {"counterparty": "AUS"}), "party")
     field_errors(as_analyst.patch(at(pair), {"counterparty": "AUS"}), "counterparty")

@@ -1072,13 +1072,15 @@ def test_of_two_contradictory_approvals_at_one_moment_exactly_one_wins(people):
     analyst, *reviewers = people
     for _ in range(5):
         recommendation = standing(("in_progress", JANUARY))
-        waiting = [report_progress(recommendation, complete(status), by=analyst, today=TODAY) for status in ("implemented", "withdrawn")]
+        # Without a reason no terminal status follows another.
+        statuses = ("implemented", "withdrawn")
+        waiting = [report_progress(recommendation, complete(status, reason=""), by=analyst, today=TODAY) for status in statuses]
 
         raised = at_once(*(lambda u=u, by=by: approve(u, by=by, today=TODAY) for u, by in zip(waiting, reviewers, strict=True)))
 
         assert sorted(type(error).__name__ for error in raised) == ["NoneType", "Refused"]
         loser = next(error for error in raised if error)
-        assert [refusal.code for refusal in loser.refusals] == ["transition_not_allowed"]
+        assert [refusal.code for refusal in loser.refusals] == ["reason_required"]
         assert now(recommendation)["status"] == waiting[raised.index(None)].status
 
 
