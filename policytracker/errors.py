@@ -205,7 +205,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
 
 def validation_body(detail: dict[str, Any]) -> dict[str, Any]:
     """The body of a 400: messages by field, and their stable codes under `_codes`."""
-    fields = {name: messages for name, messages in detail.items() if not name.startswith("_")}
+    fields = {name: messages for name, messages in detail.items() if name != "_existing"}
     codes = {name: [getattr(message, "code", "invalid") for message in messages] for name, messages in fields.items()}
     return {**detail, "_codes": codes}
 

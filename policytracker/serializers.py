@@ -278,7 +278,7 @@ class RecordSerializer(serializers.ModelSerializer):
         if not isinstance(data, Mapping):
             raise serializers.ValidationError({"non_field_errors": [NOT_AN_OBJECT]})
         fields = self.fields
-        wrong = {str(name)[:100]: [UNKNOWN_FIELD] for name in data if name not in fields and name not in ("version", "change_reason")}
+        wrong = {name: [UNKNOWN_FIELD] for name in data if name not in fields and name not in ("version", "change_reason")}
         wrong |= self._system_written(data)
         clean = {}
         for name, value in data.items():

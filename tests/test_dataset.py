@@ -303,7 +303,7 @@ def test_a_load_brings_existing_records_up_to_date_and_counts_each_once(way, fol
 
 
 def test_it_says_what_it_did(folder):
-    first = load()
+    first = load(folder)
     edit(folder, "agreements.json", aukus={"sectors": []})
     edit(folder, "parties.json", NLD={"name": "Holland"}, BEL={"name": "Belgica"})
 
@@ -518,7 +518,7 @@ BAD = {
     ),
     "an unknown code": (
         change("parties.json", NLD={"kind": "planet"}),
-        r"parties\.json, agreements\.party NLD, kind: Value 'planet' is not a valid choice\.",
+        r"parties\.json, agreements\.party NLD, kind: “planet” is not one of: state, ",
     ),
     "an impossible date": (
         change("sources.json", **{"source-article": {"published_on": "2019-02-30"}}),
@@ -628,7 +628,7 @@ def test_an_approved_update_is_not_changed_by_a_file(full, tmp_path):
 
 
 LOADDATA_REFUSES = {
-    "an unknown code": "agreements.party NLD, kind: Value 'planet' is not a valid choice.",
+    "an unknown code": "agreements.party NLD, kind: “planet” is not one of: state, ",
     "an impossible date": "agreements.source source-article, published_on: Write a date as",
     "an unknown reference": "agreements.party NLD, parent: There is no party 'XXX'.",
     "an unknown link": "agreements.agreement aukus, sectors: There is no sector 'sector-x'.",

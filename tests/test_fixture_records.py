@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Agreement, AgreementRelation, Citation, Component, FactCheck, Source
-from policytracker import dataset
+from policytracker.dataset import layout as dataset
 from policytracker.models import Change
 from policytracker.triggers import records
 from recommendations.models import Addressee, Recommendation

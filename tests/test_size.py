@@ -21,7 +21,7 @@ from policytracker.visibility import Role
 from recommendations.derived_status import recompute_status
 from recommendations.models import TERMINAL, Addressee, Evidence, ProgressUpdate, Recommendation, Status
 from tests.api.client import Api
-from tests.conftest import make_user
+from tests.conftest import ensure_groups, make_user
 from tests.make import make_party
 
 FEW, SIZE = 200, 5_000
@@ -64,6 +64,7 @@ def costs(user, size: int) -> dict[str, int]:
 def big(django_db_setup, django_db_blocker):
     """What everything costs with a few rows beside those of the fixtures, and then, in their place, a large register."""
     with django_db_blocker.unblock(), transaction.atomic():
+        ensure_groups()
         call_command("load_dataset", settings.BASE_DIR / "fixtures", verbosity=0)
         users = {role: make_user(f"{role} of size", role, is_superuser=role == Role.ADMINISTRATOR) for role in ROLES}
         PartyOfficer.objects.create(user=users[Role.OFFICER], party=make_party("AUS"))

@@ -401,7 +401,7 @@ BAD: list[tuple[str, type, Callable, str, str]] = [
         "targets",
         "An act targets other acts upon the same agreement.",
     ),
-    ("date", TreatyAction, lambda t, n: {"agreement": t, "kind": "signature", "acted_on": "2025-02-30"}, "acted_on", "Write a date as"),
+    ("date", TreatyAction, lambda t, n: {"agreement": t, "kind": "signature", "acted_on": "2025-02-30"}, "acted_on", "Enter a date as"),
     ("number", EntryIntoForceCondition, lambda t, n: {"agreement": t, "kind": "number_of_consents"}, "number", "how many consents"),
     ("parties", EntryIntoForceCondition, lambda t, n: {"agreement": t, "kind": "named_parties"}, "parties", "Name the parties"),
     ("day", EntryIntoForceCondition, lambda t, n: {"agreement": t, "kind": "on_date"}, "fixed_on", "Say on which day."),

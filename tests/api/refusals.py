@@ -20,7 +20,8 @@ def list_errors(response):
     """The messages of the failing entries of a list, by index and field."""
     assert response.status_code == 400, (response.status_code, response.content[:500])
     assert list(response.json()) == ["errors"]
-    return {index: messages(body, *(name for name in body if name[0] != "_")) for index, body in response.json()["errors"].items()}
+    bodies = response.json()["errors"]
+    return {i: body if "detail" in body else messages(body, *(set(body) - {"_codes", "_existing"})) for i, body in bodies.items()}
 
 
 def codes(response):

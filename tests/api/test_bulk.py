@@ -12,7 +12,7 @@ from policytracker.api import RESOURCES as VIEWS
 from policytracker.models import Change
 from tests.api.client import Api
 from tests.api.world import RESOURCES
-from tests.make import make_action, make_agreement, make_component, make_party, make_recommendation, make_source
+from tests.make import change_with_reason, make_action, make_agreement, make_component, make_party, make_recommendation, make_source
 
 MISSING = "99999999-9999-4999-8999-999999999999"
 
@@ -184,7 +184,7 @@ def test_a_list_of_changes_is_for_those_who_may_change(three, as_reader, as_offi
 
 
 def test_a_record_that_is_hidden_is_an_unknown_key(three, as_analyst):
-    Component.objects.filter(slug="a").update(visibility="restricted")
+    change_with_reason(Component.objects.filter(slug="a"), visibility="restricted")
 
     found = errors(as_analyst.patch("components/", [{"slug": "a", "title": "A"}, {"slug": "b", "title": "B"}]))
 

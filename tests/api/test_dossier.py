@@ -371,9 +371,9 @@ def test_the_rest_of_a_day_gone_by_is_of_that_day(full, as_reader, analyst):
     assert as_reader.get(told["components"]["next"]).status_code == 200
 
 
-# Roles, the agreement and its JSON; six for its standing; for each section which records and their JSON; as much for
+# Roles, the agreement and its JSON; seven for its standing; for each section which records and their JSON; as much for
 # addressees and updates.
-QUERIES = 3 + 6 + 2 * 12 + 2 * 2
+QUERIES = 3 + 7 + 2 * 12 + 2 * 2
 # And the names of parties and the sources.
 TO_READ = 2
 

@@ -176,7 +176,7 @@ def test_a_dry_run_answers_and_writes_nothing(world, as_analyst):
     assert told["recommendation"]["status"] == "in_progress"
     assert everything() == before
     assert codes(file(as_analyst, {"status": "implemented", "dry_run": True}, status=409)) == ["evidence_required", "narrative_required"]
-    assert file(as_analyst, {**ORDINARY, "progress_percent": 101, "dry_run": True}, status=400).keys() == {"progress_percent"}
+    assert file(as_analyst, {**ORDINARY, "progress_percent": 101, "dry_run": True}, status=400)["_codes"].keys() == {"progress_percent"}
     assert everything() == before
 
 
@@ -236,7 +236,7 @@ def test_evidence_of_the_wrong_shape_is_400(world, as_analyst, row):
 
     answer = file(as_analyst, {**ORDINARY, "evidence": [row]}, status=400)
 
-    assert list(answer) == ["evidence"]
+    assert list(answer["_codes"]) == ["evidence"]
     assert isinstance(answer["evidence"], list) and all(isinstance(sentence, str) for sentence in answer["evidence"])
     assert everything() == before
 
@@ -374,8 +374,8 @@ def test_a_value_that_can_never_be_right_is_400_at_its_field(world, as_analyst, 
 
     answer = file(as_analyst, {**ORDINARY, **body}, status=400)
 
-    assert set(answer) == set(fields.split())
-    assert all(isinstance(told, list) and isinstance(told[0], str) for told in answer.values()), answer
+    assert set(answer["_codes"]) == set(fields.split())
+    assert all(isinstance(told, list) and isinstance(told[0], str) for told in answer["_codes"].values()), answer
     assert everything() == before
 
 
@@ -394,11 +394,11 @@ def test_a_body_of_the_wrong_shape_is_400(world, as_analyst, body):
 def test_an_act_takes_its_own_words_only(world, as_analyst, as_reviewer):
     waiting = file(as_analyst, DONE)
 
-    assert act(as_reviewer, waiting, "approve", {"reason": "x"}, status=400).keys() == {"reason"}
-    assert act(as_reviewer, waiting, "approve", {"note": {}}, status=400).keys() == {"note"}
-    assert act(as_reviewer, waiting, "return", {"note": 5, "x": 1}, status=400).keys() == {"x"}
-    assert act(as_reviewer, waiting, "void", {"note": "x"}, status=400).keys() == {"note"}
-    assert act(as_analyst, waiting, "submit", {"status": "planned"}, status=400).keys() == {"status"}
+    assert act(as_reviewer, waiting, "approve", {"reason": "x"}, status=400)["_codes"].keys() == {"reason"}
+    assert act(as_reviewer, waiting, "approve", {"note": {}}, status=400)["_codes"].keys() == {"note"}
+    assert act(as_reviewer, waiting, "return", {"note": 5, "x": 1}, status=400)["_codes"].keys() == {"x"}
+    assert act(as_reviewer, waiting, "void", {"note": "x"}, status=400)["_codes"].keys() == {"note"}
+    assert act(as_analyst, waiting, "submit", {"status": "planned"}, status=400)["_codes"].keys() == {"status"}
     assert as_reviewer.post(f"{at(waiting)}approve/?x=1").status_code == 400
     assert as_reviewer.get(f"{at(waiting)}approve/").status_code == 405
 
@@ -500,9 +500,9 @@ def test_only_a_voided_update_of_the_same_recommendation_is_corrected(world, as_
     for wrong in (standing, elsewhere):
         for submit in (True, False):
             answer = file(as_analyst, {**ORDINARY, "corrects": wrong["update"]["uid"], "submit": submit}, status=400)
-            assert answer == {"corrects": ["Only a voided update of the same recommendation can be corrected."]}
+            assert list(answer["_codes"]) == ["corrects"]
     draft = file(as_analyst, {**ORDINARY, "submit": False})
-    assert as_analyst.patch(at(draft), {"corrects": standing["update"]["uid"]}).json().keys() == {"corrects"}
+    assert as_analyst.patch(at(draft), {"corrects": standing["update"]["uid"]}).json()["_codes"].keys() == {"corrects"}
 
 
 # ---- stale, and once

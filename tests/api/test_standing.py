@@ -311,7 +311,7 @@ def test_an_accession_protocol_gives_its_party_a_standing_on_the_agreement(acced
 
 
 def test_a_protocol_that_the_caller_may_not_read_gives_no_standing(acceded, as_reader):
-    Agreement.objects.filter(pk=acceded.pk).update(visibility="restricted")
+    change_with_reason(Agreement.objects.filter(pk=acceded.pk), visibility="restricted")
 
     assert "NZL" not in codes(as_reader.get(STANDING).json())
     assert found_by(as_reader, "binds=NZL") == []

@@ -107,7 +107,7 @@ RESOURCES = {
             {
                 "short_title": "", "kind": "agreement", "legal_force": "undetermined", "status": "unknown", "summary": "", "purpose": "",
                 "signed_at_place": "", "registration": "", "depositary": "", "expires_on": None, "next_review_on": None,
-                "actions_complete_as_of": None, "later_joiner_delay": "", "sectors": [],
+                "actions_complete_as_of": None, "later_joiner_delay": None, "sectors": [],
                 "lead": None, "team": [],
             },
             system=["signed_on", "in_force_on"],
@@ -131,7 +131,7 @@ RESOURCES = {
         Resource(
             "treaty-actions",
             "uid",
-            {"agreement": "aukus", "kind": "ratification"},
+            {"agreement": "aukus", "kind": "suspension"},
             {
                 "party": "AUS", "acted_on": "2025-03~", "counterparty": "GBR", "effective_on": "2025-04-01", "place": "Canberra",
                 "signed_by": "A. Person, Prime Minister", "targets": [ACTION], "text": "Under article 9.", "note": "As told.", **CITING,
@@ -171,9 +171,12 @@ RESOURCES = {
             {"agreement": "aukus", "stage": "announced", "amount": "13000000000.00", "currency": "AUD"},
             {
                 "component": "pillar-one", "payer": "AUS", "bound": "about", "stated_on": "2025-10", "description": "Over ten years.",
-                "instead_of": FIGURE, **CITING,
+                "instead_of": FIGURE, "part_of": None, **CITING,
             },
-            {"component": None, "payer": None, "bound": "exactly", "stated_on": None, "description": "", "instead_of": None, **TEXTS},
+            {
+                "component": None, "payer": None, "bound": "exactly", "stated_on": None, "description": "", "instead_of": None,
+                "part_of": None, **TEXTS,
+            },
         ),
         Resource(
             "outcomes",

@@ -171,7 +171,7 @@ def test_what_is_superseded_names_what_replaces_it_first_also_when_it_is_said_ag
     [
         (
             {"status": "superseded", "reported_on": FUTURE},
-            "not_permitted closed_record transition_not_allowed superseding_recommendation_required future_date narrative_required",
+            "not_permitted closed_record superseding_recommendation_required future_date reason_required narrative_required",
         ),
         (
             {"kind": "claim", "reported_on": FUTURE},
@@ -440,12 +440,12 @@ def test_a_draft_is_not_reviewed(analyst, reviewer):
 
 def test_an_assessment_is_judged_again_when_it_is_approved(analyst, reviewer):
     recommendation = standing(("in_progress", JANUARY))
-    waiting = report_progress(recommendation, complete("implemented"), by=analyst, today=TODAY)
+    waiting = report_progress(recommendation, complete("implemented", reason=""), by=analyst, today=TODAY)
     ending = report_progress(recommendation, complete("withdrawn"), by=analyst, today=TODAY)
 
     approve(ending, by=reviewer, today=TODAY)
 
-    assert codes(approve, waiting, by=reviewer, today=TODAY) == ["transition_not_allowed"]
+    assert codes(approve, waiting, by=reviewer, today=TODAY) == ["reason_required"]
     assert now(recommendation)["status"] == "withdrawn"
 
 
@@ -504,7 +504,7 @@ def test_a_draft_may_lack_what_can_be_added_before_it_is_submitted(analyst):
     draft = report_progress(recommendation, poor, by=analyst, today=TODAY, submit=False)
 
     assert draft.review == "draft"
-    assert codes(submit, draft, by=analyst, today=TODAY) == ["transition_not_allowed", "evidence_required", "narrative_required"]
+    assert codes(submit, draft, by=analyst, today=TODAY) == ["reason_required", "evidence_required", "narrative_required"]
 
 
 def test_a_draft_has_a_status_a_party_where_it_claims_and_no_day_to_come(analyst, reader):
@@ -1008,7 +1008,7 @@ def test_transitions_say_what_the_report_must_bring_and_who_must_agree(analyst):
     assert asked(standing(priority="critical"), "planned") == ["narrative_required", "second_person_required"]
     assert asked(ordinary, "superseded") == ["superseding_recommendation_required"]
     assert asked(ended, "planned") == ["transition_not_allowed"]
-    assert asked(ended, "superseded") == ["transition_not_allowed", "superseding_recommendation_required"]
+    assert asked(ended, "superseded") == ["superseding_recommendation_required"]
 
 
 def test_transitions_are_closed_to_who_may_not_assess_and_in_the_archive(reader, officer, analyst):

@@ -27,7 +27,7 @@ def test_the_api_takes_every_field_of_a_report():
 
 def test_the_form_has_every_field_of_a_report():
     # A correction is submitted through the API; the form keeps what was set there.
-    assert set(ReportForm.base_fields) == REPORTED - {"corrects"} | {"draft", "version", "revises"}
+    assert set(ReportForm.base_fields) == REPORTED - {"corrects"} | {"version", "revises"}
     assert set(EvidenceForm.base_fields) == EVIDENCE | {"url", "title"}
 
 

@@ -22,7 +22,7 @@ from policytracker import api
 from policytracker.models import Token, User
 from policytracker.records import acting
 from recommendations.models import ProgressUpdate, Recommendation
-from tests.admin.page import add, admin_request, change, changes, delete, history, typed, typed_in, unrendered
+from tests.admin.page import add, admin_request, change, changes, delete, edit, history, typed, typed_in, unrendered
 from tests.api.client import Api
 from tests.api.world import RESOURCES
 from tests.conftest import make_user
@@ -509,7 +509,9 @@ def test_the_rendered_pages_of_a_register_are_open_to_those_who_may_use_them(rol
     if reads:
         client.force_login(people[role].user, backend="django.contrib.auth.backends.ModelBackend")
 
-    page = client.get(change(record))
+    form = edit(record) if model is Recommendation else change(record)
+
+    page = client.get(form)
 
     assert page.status_code == (200 if reads else 302)
     assert (b'name="_save"' in page.content) == writes
@@ -518,7 +520,7 @@ def test_the_rendered_pages_of_a_register_are_open_to_those_who_may_use_them(rol
     assert listed.status_code == (200 if reads else 302)
     assert not reads or record in listed.context["cl"].result_list
     assert client.get(add(model)).status_code == (200 if writes else no)
-    assert went_on(client.post(change(record), typed(page) if writes else {})) == writes
+    assert went_on(client.post(form, typed(page) if writes else {})) == writes
     assert client.get(change(draft)).status_code == (200 if writes else 302)  # what does not exist for somebody leads home
     assert client.get(delete(draft)).status_code == (200 if writes else no)
 

@@ -37,7 +37,8 @@ def submit_form(user, record, values, **extra):
     """The record's own page, sent back with other values."""
     client = Client()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client.post(change(record), typed(client.get(change(record))) | values | extra)
+    form = edit(record) if isinstance(record, Recommendation) else change(record)
+    return client.post(form, typed(client.get(form)) | values | extra)
 
 
 each_change = pytest.mark.parametrize(("address", "field", "before", "after"), RESERVED)
