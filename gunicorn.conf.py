@@ -11,7 +11,7 @@ from gunicorn.errors import AppImportError
 
 sys.path.insert(0, str(Path(__file__).parent))  # `gunicorn` may be started from another folder
 
-from policytracker import logs
+from policytracker.web import logs
 
 bind = os.environ.get("BIND") or f"127.0.0.1:{os.environ.get('PORT') or 8000}"
 worker_class = "gthread"

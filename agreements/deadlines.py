@@ -7,7 +7,7 @@ from django.db.models import Case, CharField, DateField, F, Func, Q, Value, When
 
 from agreements.models.components import ComponentStatus, DueAnchor
 from policytracker.codes import Codes
-from policytracker.visibility import Slot
+from policytracker.records.parameters import Slot
 
 SOON = 30  # days
 

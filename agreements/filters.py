@@ -13,7 +13,7 @@ from agreements.models.agreements import RelationKind
 from agreements.standing import BINDING, PartyStanding, TextStanding, party_standing
 from agreements.standing.data import load_records
 from agreements.standing.queries import text_standing_on
-from policytracker.filters import Asker, Parse, Question, code, day, matching, on, reference, text
+from policytracker.api.filters import Asker, Parse, Question, code, day, matching, on, reference, text
 
 TARGETS = ["agreement", "component__agreement", "participation__agreement", "outcome__agreement"]
 

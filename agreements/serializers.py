@@ -26,9 +26,9 @@ from agreements.models import (
 )
 from agreements.models.agreements import INVERSE, team_with_caller
 from agreements.models.components import DueAnchor
-from policytracker.reading import ON, Computed, JsonObject, link
-from policytracker.serializers import RecordSerializer
-from policytracker.visibility import Visibility
+from policytracker.api.json_sql import ON, Computed, JsonObject, link
+from policytracker.api.serializers import RecordSerializer
+from policytracker.records.access import Visibility
 
 CITED = ["source", "locator", "quote"]
 

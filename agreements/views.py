@@ -12,11 +12,12 @@ from agreements.models import Party
 from agreements.models.treaty_actions import ConditionKind
 from agreements.standing import PartyStanding, TextStanding
 from agreements.standing.data import load_record, standing_document
-from policytracker.errors import Declined
-from policytracker.filters import Asker, Question, any_of, reference
-from policytracker.parsers import Json
-from policytracker.schema import ON, shape
-from policytracker.views import BadParameter, RecordViewSet, only
+from policytracker.api.errors import Declined
+from policytracker.api.filters import Asker, Question, any_of, reference
+from policytracker.api.parameters import BadParameter, only
+from policytracker.api.parsers import Json
+from policytracker.api.schema import ON, shape
+from policytracker.api.viewsets import RecordViewSet
 
 log = logging.getLogger(__name__)
 

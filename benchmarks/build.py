@@ -28,8 +28,8 @@ from django.db.models import Model
 
 from agreements.models import Agreement, Component, FocusArea, Participation, Party, PartyOfficer, Sector, Source
 from policytracker.models import User
-from policytracker.records import acting
-from policytracker.visibility import Role
+from policytracker.records.access import Role
+from policytracker.records.context import acting
 from recommendations.derived_status import recompute_status
 from recommendations.models import CLOSABLE, DONE, TERMINAL, Addressee, Evidence, ProgressUpdate, Recommendation, Status
 from recommendations.progress import ALLOWED

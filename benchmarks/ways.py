@@ -15,9 +15,9 @@ from rest_framework.test import APIRequestFactory, force_authenticate
 from rest_framework.viewsets import ModelViewSet
 
 from agreements.models import Agreement, Component, Party, Source
-from policytracker.api import RESOURCES
+from policytracker.api.parameters import COUNTED, today
+from policytracker.api.urls import RESOURCES
 from policytracker.models import User
-from policytracker.views import COUNTED, today
 from recommendations.deadlines import deadline, freshness
 from recommendations.models import ProgressUpdate, Recommendation
 from recommendations.serializers import RecommendationSerializer

@@ -7,4 +7,4 @@ class PolicyTrackerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self):
-        from policytracker import installation  # noqa: F401 - it registers a check
+        from policytracker.records import installation  # noqa: F401 - it registers a check

@@ -16,8 +16,8 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from knox.models import AbstractAuthToken
 
-from policytracker.records import Record
-from policytracker.visibility import Reader, Role
+from policytracker.records.access import Reader, Role
+from policytracker.records.models import Record
 
 
 class User(AbstractUser):

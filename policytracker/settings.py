@@ -10,7 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
-from policytracker import logs, postgres
+from policytracker.devserver import postgres
+from policytracker.web import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -44,11 +45,11 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
-    "policytracker.requests.log_requests",
-    "policytracker.requests.client_address",
-    "policytracker.requests.limits",
-    "policytracker.requests.probes",
-    "policytracker.requests.no_store",
+    "policytracker.web.requests.log_requests",
+    "policytracker.web.requests.client_address",
+    "policytracker.web.requests.limits",
+    "policytracker.web.requests.probes",
+    "policytracker.web.requests.no_store",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -60,7 +61,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "policytracker.admin.relax_csp",
     "axes.middleware.AxesMiddleware",
-    "policytracker.errors.DatabaseErrors",
+    "policytracker.api.errors.DatabaseErrors",
 ]
 ROOT_URLCONF = "policytracker.urls"
 WSGI_APPLICATION = "policytracker.wsgi.application"
@@ -128,7 +129,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False  # its pages are not on our base
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_LOCKOUT_CALLABLE = "policytracker.access.locked_out"
+AXES_LOCKOUT_CALLABLE = "policytracker.api.tokens.locked_out"
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -157,12 +158,15 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 
 REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,  # `format` is a parameter like any other
-    "DEFAULT_AUTHENTICATION_CLASSES": ["policytracker.permissions.TokenAuthentication", "policytracker.permissions.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["policytracker.permissions.RecordPermissions"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "policytracker.api.authentication.TokenAuthentication",
+        "policytracker.api.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["policytracker.api.permissions.RecordPermissions"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["policytracker.parsers.Json"],
-    "DEFAULT_SCHEMA_CLASS": "policytracker.schema.RecordSchema",
-    "EXCEPTION_HANDLER": "policytracker.errors.answer",
+    "DEFAULT_PARSER_CLASSES": ["policytracker.api.parsers.Json"],
+    "DEFAULT_SCHEMA_CLASS": "policytracker.api.schema.RecordSchema",
+    "EXCEPTION_HANDLER": "policytracker.api.errors.answer",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_MODEL": KNOX_TOKEN_MODEL}
@@ -174,7 +178,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "What governments agreed, who owes what, what was recommended, how far it has come, and how we know.",
     "OAS_VERSION": "3.1.0",
     "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": ["policytracker.schema.with_components"],
+    "POSTPROCESSING_HOOKS": ["policytracker.api.schema.with_components"],
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SWAGGER_UI_DIST": "SIDECAR",
@@ -218,6 +222,6 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("policytracker/icon.svg")}],
     "STYLES": [lambda request: static("policytracker/admin.css")],
     "SCRIPTS": [lambda request: static("policytracker/admin.js")],
-    "DASHBOARD_CALLBACK": "recommendations.home.page",
+    "DASHBOARD_CALLBACK": "recommendations.admin.home.page",
     "SIDEBAR": {"show_search": True, "navigation": "policytracker.admin.navigation"},
 }

@@ -23,7 +23,7 @@ from agreements.checks.sources import (
 )
 from agreements.checks.standings import SUPERSEDED_WITHOUT_SUCCESSOR
 from agreements.models.sources import Stance
-from policytracker.checks import ABOUT, Look, Rule, Severity, each, latest
+from policytracker.quality.engine import ABOUT, Look, Rule, Severity, each, latest
 from recommendations.deadlines import USUAL, Freshness, freshness
 from recommendations.derived_status import DIFFERS
 from recommendations.models import DONE, Addressee, Evidence, Milestone, ProgressUpdate, Recommendation, Status, UpdateKind

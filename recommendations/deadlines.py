@@ -8,7 +8,7 @@ from django.db.models.lookups import LessThan
 
 from agreements.deadlines import state
 from policytracker.codes import Codes
-from policytracker.visibility import Slot
+from policytracker.records.parameters import Slot
 from recommendations.models import DONE
 
 USUAL = 90  # days between two assessments where the record says nothing else

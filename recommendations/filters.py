@@ -6,7 +6,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from agreements.deadlines import DeadlineState, later
 from agreements.models import Agreement, Party, Source
-from policytracker.filters import Asker, Question, code, linked, on, reference, truth, whole
+from policytracker.api.filters import Asker, Question, code, linked, on, reference, truth, whole
 from policytracker.models import User
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Response, Review, in_effect

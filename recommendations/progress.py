@@ -17,11 +17,11 @@ from django.utils import timezone
 
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, SourceKind, Stance
-from policytracker import errors
-from policytracker.errors import Refused, Stale
 from policytracker.models import User
-from policytracker.records import acting, shortened
-from policytracker.visibility import Publication, Reader, Role
+from policytracker.records import exceptions
+from policytracker.records.access import Publication, Reader, Role
+from policytracker.records.context import acting, shortened
+from policytracker.records.exceptions import Refused, Stale
 from recommendations.derived_status import recompute_status
 from recommendations.models import (
     CLOSABLE,
@@ -104,7 +104,7 @@ REPORT_FIELDS = [field.name for field in fields(Report) if field.name != "eviden
 EVIDENCE_FIELDS = [field.name for field in fields(EvidenceRow) if field.name not in ("url", "title")]  # fields of Evidence
 
 
-class Refusal(errors.Refusal):
+class Refusal(exceptions.Refusal):
     """One condition that is not met: its code and its message."""
 
     reason: RefusalCode

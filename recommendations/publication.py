@@ -19,10 +19,10 @@ from agreements.models import (
     Source,
     TreatyAction,
 )
-from policytracker.errors import Declined
+from policytracker.api.errors import Declined
 from policytracker.models import User
-from policytracker.records import Published
-from policytracker.visibility import Publication
+from policytracker.records.access import Publication
+from policytracker.records.models import Published
 from recommendations.models import Recommendation
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from policytracker.api.errors import Declined
 from policytracker.edtf import first_day
-from policytracker.errors import Declined
 from policytracker.models import User
-from policytracker.visibility import Role
+from policytracker.records.access import Role
 from recommendations.models import Addressee
 from recommendations.progress import EDITORS, roles
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from policytracker.models import Change
-from policytracker.visibility import Reader
+from policytracker.records.access import Reader
 from recommendations.models import ProgressUpdate, Review
 
 

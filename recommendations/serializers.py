@@ -7,9 +7,9 @@ from django.db.models import F, OuterRef
 from rest_framework import serializers
 
 from agreements.serializers import CITED, STATE
-from policytracker.bulk import MAX_ENTRIES
-from policytracker.reading import ON, Computed, JsonObject, Nested
-from policytracker.serializers import Body, Key, RecordSerializer
+from policytracker.api.bulk import MAX_ENTRIES
+from policytracker.api.json_sql import ON, Computed, JsonObject, Nested
+from policytracker.api.serializers import Body, Key, RecordSerializer
 from recommendations import responses
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation, UpdateKind

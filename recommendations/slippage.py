@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from policytracker.edtf import last_day
-from policytracker.history import History
-from policytracker.visibility import Reader
+from policytracker.history.record import History
+from policytracker.records.access import Reader
 from recommendations.models import Recommendation
 
 

@@ -11,14 +11,17 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 
 from agreements.deadlines import DeadlineState
-from policytracker import bulk, errors, reading
-from policytracker.schema import ON, PAGE, envelope, shape
-from policytracker.serializers import ADDRESSES
-from policytracker.views import BAD_CURSOR, BadParameter, RecordViewSet, enveloped, only, page_size, single, today
-from policytracker.visibility import Role
-from recommendations import filters, overview, progress, responses, serializers
+from policytracker.api import bulk, json_sql
+from policytracker.api.parameters import BadParameter, only, page_size, single, today
+from policytracker.api.schema import ON, PAGE, envelope, shape
+from policytracker.api.serializers import ADDRESSES
+from policytracker.api.viewsets import BAD_CURSOR, RecordViewSet, enveloped
+from policytracker.records import exceptions
+from policytracker.records.access import Role
+from recommendations import filters, progress, responses, serializers
 from recommendations.deadlines import Freshness
 from recommendations.models import Recommendation, Status
+from recommendations.reports.summary import GROUPINGS, Summary
 
 BOTH = {
     "type": "object",
@@ -72,7 +75,7 @@ class ProgressDoor(RecordViewSet):
         """The text of each update, together with that of its recommendation."""
 
         def texts(serializer, ids):
-            return dict(zip(ids, self.texts(ids, reading.Shape(serializer, self.reader.roles)), strict=True))
+            return dict(zip(ids, self.texts(ids, json_sql.Shape(serializer, self.reader.roles)), strict=True))
 
         reported = texts(serializers.ProgressUpdateSerializer, [update.pk for update in updates])
         if dry_run:
@@ -95,7 +98,7 @@ class ProgressDoor(RecordViewSet):
         if Recommendation.objects.visible_to(self.request.user).filter(slug__in=slugs).count() < len(slugs):
             raise Http404
         if not progress.roles(self.request.user) & {*progress.EDITORS, Role.OFFICER}:
-            raise errors.Refused([errors.Refusal("not_permitted", "Your role may not report or review.")])
+            raise exceptions.Refused([exceptions.Refusal("not_permitted", "Your role may not report or review.")])
 
 
 class RecommendationViewSet(ProgressDoor):
@@ -295,7 +298,7 @@ class SummaryViewSet(RecommendationViewSet):
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("group_by", {"type": "string", "enum": list(overview.GROUPINGS)}, required=True, description="By what."),
+            OpenApiParameter("group_by", {"type": "string", "enum": list(GROUPINGS)}, required=True, description="By what."),
             ON,
             *PAGE,
         ]
@@ -304,11 +307,11 @@ class SummaryViewSet(RecommendationViewSet):
         """Each group with its numbers, on any day; one that has several things in common with others counts with each of them."""
         only(request, {"group_by", "on", "page_size", "cursor"})
         by, size = single(request, "group_by"), page_size(request)
-        if by not in overview.GROUPINGS:
-            raise BadParameter("group_by", f"Group by one of: {', '.join(overview.GROUPINGS)}.")
+        if by not in GROUPINGS:
+            raise BadParameter("group_by", f"Group by one of: {', '.join(GROUPINGS)}.")
         if by == "owner" and not self.reader.sees_people:
             raise BadParameter("group_by", "Sign in to ask about people.")
-        summary = overview.Summary(by, request.user, self.day, today())
+        summary = Summary(by, request.user, self.day, today())
         groups = summary.groups()
         salt = f"summary by {by}"
         start = self.start([group.key for group in groups], salt)
@@ -340,5 +343,5 @@ class SummaryViewSet(RecommendationViewSet):
     def told(self, group, model) -> dict:
         address = ADDRESSES.get(model)
         known = address and group.key is not None
-        url = self.request.build_absolute_uri(f"{reading.API}{address}/{group.key}/") if known else None
+        url = self.request.build_absolute_uri(f"{json_sql.API}{address}/{group.key}/") if known else None
         return {"key": group.key, "title": group.title, "url": url}

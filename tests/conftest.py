@@ -13,7 +13,7 @@ from django.db import transaction
 
 from agreements.models import PartyOfficer
 from policytracker.models import User
-from policytracker.visibility import Role
+from policytracker.records.access import Role
 from tests.api.world import make_world
 from tests.make import make_party, settled
 

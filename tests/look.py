@@ -2,20 +2,20 @@
 
 from datetime import date
 
-from policytracker import checks
-from policytracker.visibility import Reader, Role
+from policytracker.quality import engine
+from policytracker.records.access import Reader, Role
 
 TODAY = date(2026, 1, 15)
 EVERYTHING = Reader(frozenset({Role.ADMINISTRATOR}))
 
 
 def look(user=EVERYTHING, on=TODAY, whole=None):
-    return checks.Look(user, on, whole)
+    return engine.Look(user, on, whole)
 
 
 def findings(rule, user=EVERYTHING, on=TODAY, whole=None):
     """The findings of one rule, in order."""
-    return list(checks.every(checks.RULES[rule].checks, look(user, on, whole)))
+    return list(engine.every(engine.RULES[rule].checks, look(user, on, whole)))
 
 
 def found(rule, user=EVERYTHING, on=TODAY, whole=None):

@@ -18,7 +18,7 @@ from agreements.models import (
     TreatyAction,
 )
 from agreements.models.treaty_actions import OF_A_PARTY
-from policytracker.records import acting
+from policytracker.records.context import acting
 from recommendations.models import Recommendation
 
 number = count(1)

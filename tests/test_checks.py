@@ -11,10 +11,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Citation
-from policytracker import checks
-from policytracker.checks import RULES
-from policytracker.paging import BadCursor
-from policytracker.records import acting
+from policytracker.api.pagination import BadCursor
+from policytracker.quality import engine
+from policytracker.quality.engine import RULES
+from policytracker.records.context import acting
 from tests.conftest import make_user
 from tests.look import findings, found, look
 from tests.make import (
@@ -121,11 +121,11 @@ def test_one_agreement_is_looked_at_with_what_hangs_on_it_and_is_about_it(db):
 def test_what_one_may_not_read_is_neither_found_nor_counted(db, reader, analyst, officer):
     secret, internal, public = make_agreement(visibility="restricted"), make_agreement(visibility="internal"), make_agreement()
     actions = {agreement: make_action(agreement, "ratification", make_party("JPN")) for agreement in (secret, internal, public)}
-    checks_ = checks.chosen(["undated_consent"])
+    checks_ = engine.chosen(["undated_consent"])
 
     assert found("undated_consent", reader) == {actions[internal], actions[public]}
-    assert checks.findings(checks_, look(reader)).count == 2
-    assert checks.count(checks_, look(reader)) == 2
+    assert engine.findings(checks_, look(reader)).count == 2
+    assert engine.count(checks_, look(reader)) == 2
     secret.team.add(analyst)
     assert found("undated_consent", analyst) == set(actions.values())
     assert found("undated_consent", officer) == {actions[public]}
@@ -165,29 +165,29 @@ def test_nothing_hidden_is_named_in_a_sentence(db, reader):
 @pytest.fixture
 def many(db, monkeypatch):
     """Findings of three rules, of which two need a computation, read in the smallest batches."""
-    monkeypatch.setattr(checks, "BATCH", 2)
+    monkeypatch.setattr(engine, "BATCH", 2)
     for number in range(5):
         agreement = make_agreement(legal_force="binding", status="in_force" if number % 2 else "signed")
         make_action(agreement, "signature", make_party(f"P{number}", name="Twin"), "2020")
         make_action(agreement, "ratification", make_party("JPN"))
-    return checks.chosen(["status_differs_from_standing", "undated_consent", "near_duplicate_parties"])
+    return engine.chosen(["status_differs_from_standing", "undated_consent", "near_duplicate_parties"])
 
 
 def test_paging_through_all_findings_gives_each_once_in_order(many):
-    every = [(finding.rule.id, finding.record) for finding in checks.every(many, look())]
+    every = [(finding.rule.id, finding.record) for finding in engine.every(many, look())]
     assert len(every) == len(set(every)) == 2 + 5 + 4
 
     for size in (1, 2, 3, 4, 50):
         forth, cursors = [], []
-        page = checks.findings(many, look(), size=size)
+        page = engine.findings(many, look(), size=size)
         forth += told(page)
         while page.next:
-            page = checks.findings(many, look(), page.next, size)
+            page = engine.findings(many, look(), page.next, size)
             forth += told(page)
             cursors.append(page.previous)
         back = told(page)
         while page.previous:
-            page = checks.findings(many, look(), page.previous, size)
+            page = engine.findings(many, look(), page.previous, size)
             back = told(page) + back
 
         assert forth == back == every
@@ -195,27 +195,27 @@ def test_paging_through_all_findings_gives_each_once_in_order(many):
 
 
 def test_order_is_that_of_the_rules_and_then_of_the_records(many):
-    every = [(list(RULES).index(finding.rule.id), finding.record.pk) for finding in checks.every(checks.chosen(), look())]
+    every = [(list(RULES).index(finding.rule.id), finding.record.pk) for finding in engine.every(engine.chosen(), look())]
 
     by_rule = [rule for rule, _ in every]
     assert by_rule == sorted(by_rule)
 
 
 def test_a_cursor_of_another_make_is_refused(many):
-    cursor = checks.findings(many, look(), size=1).next
+    cursor = engine.findings(many, look(), size=1).next
 
     for bad in ("x", cursor + "x", cursor[::-1]):
         with pytest.raises(BadCursor):
-            checks.findings(many, look(), bad)
+            engine.findings(many, look(), bad)
     with pytest.raises(BadCursor):
-        checks.findings(checks.chosen(["no_source"]), look(), cursor)
+        engine.findings(engine.chosen(["no_source"]), look(), cursor)
 
 
 def test_findings_are_counted_no_further_than_a_person_would_turn_pages(many, monkeypatch):
-    monkeypatch.setattr(checks, "COUNTED", 3)
+    monkeypatch.setattr(engine, "COUNTED", 3)
 
-    assert checks.count(many, look()) == 4
-    assert checks.findings(many, look(), size=1).count == 4
+    assert engine.count(many, look()) == 4
+    assert engine.findings(many, look(), size=1).count == 4
 
 
 # ---- the command
@@ -293,7 +293,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(db, reader)
 
     def asked(rule):
         with CaptureQueriesContext(connection) as captured:
-            checks.findings(checks.chosen([rule]), look(reader), size=2)
+            engine.findings(engine.chosen([rule]), look(reader), size=2)
         return len(captured)
 
     fill(3)

@@ -17,8 +17,8 @@ from django.test.utils import CaptureQueriesContext
 from agreements.models import Agreement, Citation, Component, Party, Sector, TreatyAction
 from policytracker.dataset import layout as dataset
 from policytracker.models import Change, User
-from policytracker.records import acting
-from policytracker.triggers import records
+from policytracker.records.context import acting
+from policytracker.records.triggers import records
 from recommendations.derived_status import recompute_status
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation
 from tests.make import (

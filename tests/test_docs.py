@@ -13,11 +13,12 @@ from django.db import models
 from django.test import override_settings
 from rest_framework import serializers
 
-from policytracker import api
+from policytracker.api import urls
+from policytracker.api.serializers import ADDRESSES, HEAD, Key, Keys, RecordSerializer
 from policytracker.edtf import EdtfField
 from policytracker.management.commands.make_demo import Command as MakeDemo
-from policytracker.records import Published, Record, Text
-from policytracker.serializers import ADDRESSES, HEAD, Key, Keys, RecordSerializer
+from policytracker.records.fields import Text
+from policytracker.records.models import Published, Record
 from recommendations.serializers import EvidenceRowSerializer, EvidenceSerializer, ProgressUpdateSerializer, ReportSerializer
 
 DOCS = settings.BASE_DIR / "docs"
@@ -159,7 +160,7 @@ def test_pictures_are_small():
 # ---- records and their fields
 
 COMMON_FIELDS = {*HEAD, "visibility", "publication"}
-CODE_LISTS = {tuple(codes.choices): name for name, codes in api.CHOICES.items()}
+CODE_LISTS = {tuple(codes.choices): name for name, codes in urls.CHOICES.items()}
 SIMPLE = [  # the first that fits
     (EdtfField, "date"),
     (models.DateTimeField, "time"),
@@ -190,7 +191,7 @@ def kind_of(shown: serializers.Field, model: type[models.Model]) -> str:
         return "list of lines"
     stored = next((f for f in model._meta.concrete_fields if f.name == shown.source), None)
     if stored is None:
-        return f"code `{shown.field_name}`" if shown.field_name in api.CHOICES else "list"
+        return f"code `{shown.field_name}`" if shown.field_name in urls.CHOICES else "list"
     if stored.choices:
         return f"code `{CODE_LISTS[tuple(stored.choices)]}`"
     return next(name for field_class, name in SIMPLE if isinstance(stored, field_class))
@@ -226,7 +227,7 @@ def sections(text: str, heading: str) -> dict[str, str]:
 
 RECORDS = (DOCS / "records.md").read_text()
 DESCRIBED = sections(RECORDS.partition("\n## Code lists")[0], r"^### [\w ]+?(?: \(`([-\w]+)`\))?$")
-SERIALIZERS = {address: view.serializer_class for address, view in api.RESOURCES.items()} | {None: EvidenceSerializer}
+SERIALIZERS = {address: view.serializer_class for address, view in urls.RESOURCES.items()} | {None: EvidenceSerializer}
 
 
 def test_every_record_is_described_and_no_other():
@@ -249,9 +250,9 @@ def test_what_every_record_has_is_described():
     described = [row[0] for row in rows(sections(RECORDS, r"^## (.+)$")["What every record has"])]
 
     assert described == [*HEAD, "visibility", "publication"]
-    assert all(set(HEAD) <= set(SERIALIZERS[address]().fields) for address in api.RESOURCES)
-    published = [issubclass(view.serializer_class.Meta.model, Published) for view in api.RESOURCES.values()]
-    assert published == ["visibility" in view.serializer_class().fields for view in api.RESOURCES.values()]
+    assert all(set(HEAD) <= set(SERIALIZERS[address]().fields) for address in urls.RESOURCES)
+    published = [issubclass(view.serializer_class.Meta.model, Published) for view in urls.RESOURCES.values()]
+    assert published == ["visibility" in view.serializer_class().fields for view in urls.RESOURCES.values()]
 
 
 def test_every_code_is_listed_with_its_label_and_definition():
@@ -260,7 +261,7 @@ def test_every_code_is_listed_with_its_label_and_definition():
     listed = {name: [tuple(row) for row in rows(text)] for name, text in lists.items()}
 
     assert listed == {
-        name: [(code.value, str(code.label), getattr(code, "definition", "")) for code in codes] for name, codes in api.CHOICES.items()
+        name: [(code.value, str(code.label), getattr(code, "definition", "")) for code in codes] for name, codes in urls.CHOICES.items()
     }
 
 

@@ -3,7 +3,7 @@
 import pytest
 from rest_framework.test import APIClient
 
-from policytracker.api import RESOURCES
+from policytracker.api.urls import RESOURCES
 from recommendations.serializers import FilingSerializer
 
 pytestmark = pytest.mark.usefixtures("loaded_fixtures")

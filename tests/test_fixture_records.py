@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from agreements.models import Agreement, AgreementRelation, Citation, Component, FactCheck, Source
 from policytracker.dataset import layout as dataset
 from policytracker.models import Change
-from policytracker.triggers import records
+from policytracker.records.triggers import records
 from recommendations.models import Addressee, Recommendation
 
 FIXTURES = settings.BASE_DIR / "fixtures"

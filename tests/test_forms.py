@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from policytracker.forms import Day, PartialDate
+from policytracker.admin.forms import Day, PartialDate
 
 
 @pytest.mark.parametrize(

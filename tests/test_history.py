@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agreements.models import Sector
 from policytracker.models import Change, User
-from policytracker.records import acting
+from policytracker.records.context import acting
 from recommendations.models import Recommendation
 from tests.api.client import Api
 from tests.conftest import make_user

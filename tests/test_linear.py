@@ -6,12 +6,13 @@ from time import perf_counter
 import pytest
 
 from agreements.checks.sources import bare, plain, says
-from policytracker import edtf, markdown
-from policytracker.checks import Look
+from policytracker import edtf
+from policytracker.admin.querysets import words
+from policytracker.api import markdown
+from policytracker.api.parameters import today
 from policytracker.dataset import UNSTORABLE
-from policytracker.diffs import diff, shown
-from policytracker.rows import words
-from policytracker.views import today
+from policytracker.history.diffs import diff, shown
+from policytracker.quality.engine import Look
 from recommendations.checks import QUOTE_NOT_IN_SOURCE
 from recommendations.models import Evidence, ProgressUpdate
 from tests.make import make_agreement, make_commitment, make_recommendation, make_source

@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory, override_settings
 from django.urls import include, path
 
-from policytracker import logs, requests
+from policytracker.web import logs, requests
 from tests.api.client import Api
 
 SECRET = "swordfish"
@@ -33,7 +33,7 @@ urlpatterns = [
     path("api/v1/query/", query),
     path("", include("policytracker.urls")),
 ]
-handler500 = "policytracker.requests.server_error"
+handler500 = "policytracker.web.requests.server_error"
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_failure_is_json_under_the_api_and_a_page_elsewhere(db, broken_site):
 
 
 def test_a_failure_in_a_view_of_the_api_is_json_and_logged_with_its_user(analyst, lines, monkeypatch):
-    monkeypatch.setattr("policytracker.api.overview.queue", fail)
+    monkeypatch.setattr("policytracker.api.urls.overview.queue", fail)
     api = Api(analyst)
     api.raise_request_exception = False
 

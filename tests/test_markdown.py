@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from policytracker.markdown import document, escaped, link, paragraphs, table
+from policytracker.api.markdown import document, escaped, link, paragraphs, table
 
 # A reader that lets HTML through, so that what would be HTML shows.
 READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])

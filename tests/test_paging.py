@@ -8,7 +8,7 @@ from django.db.models import F
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from policytracker.paging import BadCursor, Column, page
+from policytracker.api.pagination import BadCursor, Column, page
 from recommendations.models import Recommendation
 
 pytestmark = pytest.mark.django_db

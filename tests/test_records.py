@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from agreements.models import Agreement, AgreementRelation, Citation, FactCheck, Outcome, Participation, Party, Sector
 from policytracker.edtf import first_day
-from policytracker.installation import database_is_complete
 from policytracker.models import Change
-from policytracker.records import acting
-from policytracker.triggers import guards, records, triggers
+from policytracker.records.context import acting
+from policytracker.records.installation import database_is_complete
+from policytracker.records.triggers import guards, records, triggers
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate
 from tests.make import make_agreement, make_component, make_party, make_recommendation
 

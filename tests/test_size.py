@@ -14,10 +14,10 @@ from django.urls import reverse
 
 from agreements.models import Agreement, Component, Participation, Party, PartyOfficer, Source
 from benchmarks import build
-from policytracker.api import RESOURCES
+from policytracker.api.urls import RESOURCES
 from policytracker.models import Change, User
-from policytracker.records import Record
-from policytracker.visibility import Role
+from policytracker.records.access import Role
+from policytracker.records.models import Record
 from recommendations.derived_status import recompute_status
 from recommendations.models import TERMINAL, Addressee, Evidence, ProgressUpdate, Recommendation, Status
 from tests.api.client import Api

@@ -11,9 +11,9 @@ from django.contrib import admin
 from django.core.checks import run_checks
 from django.db import connection
 
-from policytracker import triggers
-from policytracker.api import RESOURCES
-from policytracker.visibility import Reader, Role
+from policytracker.api.urls import RESOURCES
+from policytracker.records import triggers
+from policytracker.records.access import Reader, Role
 
 ROOT = Path(settings.BASE_DIR)
 RECORDS = triggers.records()

@@ -7,9 +7,10 @@ file and in `tests/admin/test_guard.py`). `tests/stories/test_permissions.py` as
 import pytest
 
 from agreements.models import AgreementRelation, Citation, FactCheck, Outcome, Participation, PartyOfficer
-from policytracker.records import Record, RecordQuerySet, acting
-from policytracker.triggers import records
-from policytracker.visibility import Role
+from policytracker.records.access import Role
+from policytracker.records.context import acting
+from policytracker.records.models import Record, RecordQuerySet
+from policytracker.records.triggers import records
 from recommendations.models import Addressee, Dependency, Milestone, ProgressUpdate
 from tests.api.client import Api
 from tests.api.world import RESOURCES, make_world

@@ -10,7 +10,7 @@ from agreements.admin.treaty_actions import warn
 from agreements.models.agreements import INVERSE, AgreementStatus, LegalForce, ParticipationRole, team_with_caller
 from agreements.standing import TextStanding
 from policytracker.admin import BaseInline, ListInline, RecordAdmin, ask, between, chip, display, pick, typed
-from policytracker.forms import RecordForm, VersionedForm
+from policytracker.admin.forms import RecordForm, VersionedForm
 
 
 class ParticipationInline(BaseInline):

@@ -12,16 +12,16 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from agreements import models
-from policytracker import checks
 from policytracker.admin import themed
-from policytracker.filters import Asker, reference
-from policytracker.paging import BadCursor
-from policytracker.rows import visible
-from policytracker.views import today
+from policytracker.admin.querysets import visible
+from policytracker.api.filters import Asker, reference
+from policytracker.api.pagination import BadCursor
+from policytracker.api.parameters import today
+from policytracker.quality import engine
 
 OF_ONE_RULE = 500  # findings are counted no further, so that the page costs no more than a page
 ON_PAGE = 50
-COLOURS = {checks.Severity.ERROR: "danger", checks.Severity.WARNING: "warning", checks.Severity.INFO: "info"}
+COLOURS = {engine.Severity.ERROR: "danger", engine.Severity.WARNING: "warning", engine.Severity.INFO: "info"}
 
 
 class AskForm(forms.Form):
@@ -30,14 +30,14 @@ class AskForm(forms.Form):
     found_by = {"agreement": models.Participation._meta.get_field("agreement")}
 
     rule = forms.ChoiceField(required=False)
-    severity = forms.ChoiceField(required=False, choices=[("", "All"), *checks.Severity.choices])
+    severity = forms.ChoiceField(required=False, choices=[("", "All"), *engine.Severity.choices])
     agreement = forms.ModelChoiceField(models.Agreement.objects.none(), required=False)
 
     def __init__(self, asked, user):
         asked = {name: asked.get(name, "") for name in ("rule", "severity", "agreement")}
         asked["agreement"] = by_id(asked["agreement"], user)
         super().__init__(asked)
-        self.fields["rule"].choices = [("", "All"), *((rule.id, said(rule.id)) for rule in checks.RULES.values())]
+        self.fields["rule"].choices = [("", "All"), *((rule.id, said(rule.id)) for rule in engine.RULES.values())]
         self.fields["agreement"].queryset = visible(models.Agreement, user)
         for field in self.fields.values():
             field.error_messages |= {"invalid_choice": "There is no such answer.", "invalid": "There is no such answer."}
@@ -57,7 +57,7 @@ def by_id(text: str, user) -> str:
 class Counted:
     """A rule, how many findings it has, and the address that shows them."""
 
-    rule: checks.Rule
+    rule: engine.Rule
     name: str
     colour: str
     count: int
@@ -69,7 +69,7 @@ class Counted:
 class Told:
     """A finding as the page shows it."""
 
-    finding: checks.Finding
+    finding: engine.Finding
     name: str
     colour: str
     kind: str
@@ -80,20 +80,20 @@ def said(rule: str) -> str:
     return rule.replace("_", " ").capitalize()
 
 
-def counted(asked: dict[str, str], look: checks.Look) -> dict[str, list[Counted]]:
+def counted(asked: dict[str, str], look: engine.Look) -> dict[str, list[Counted]]:
     """The rules that are broken, and those that are kept."""
     found: dict[str, list[Counted]] = {"broken": [], "kept": []}
-    for rule in checks.RULES.values():
+    for rule in engine.RULES.values():
         if asked["severity"] and rule.severity != asked["severity"]:
             continue
-        number = checks.count(rule.checks, look, OF_ONE_RULE)
+        number = engine.count(rule.checks, look, OF_ONE_RULE)
         url = "?" + urlencode({**{name: value for name, value in asked.items() if value}, "rule": rule.id})
         one = Counted(rule, said(rule.id), COLOURS[rule.severity], min(number, OF_ONE_RULE), number > OF_ONE_RULE, url)
         found["broken" if one.count else "kept"].append(one)
     return found
 
 
-def told(finding: checks.Finding) -> Told:
+def told(finding: engine.Finding) -> Told:
     opts = finding.record._meta
     return Told(
         finding,
@@ -111,24 +111,24 @@ def page(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         whole = form.cleaned_data["agreement"]
         asked = {"rule": form.cleaned_data["rule"], "severity": form.cleaned_data["severity"], "agreement": str(whole.pk) if whole else ""}
-        look = checks.Look(request.user, today(), whole)
-        chosen = checks.chosen(*([[value] if value else [] for value in (asked["rule"], asked["severity"])]))
+        look = engine.Look(request.user, today(), whole)
+        chosen = engine.chosen(*([[value] if value else [] for value in (asked["rule"], asked["severity"])]))
         rules = None if asked["rule"] else counted(asked, look)
         total = None if rules is None else sum(one.count for one in rules["broken"])
         try:
-            found = checks.findings(chosen, look, request.GET.get("cursor"), ON_PAGE, total)
+            found = engine.findings(chosen, look, request.GET.get("cursor"), ON_PAGE, total)
         except BadCursor:
             context["refused"] = "This page is none of ours; here is the first."
-            found = checks.findings(chosen, look, None, ON_PAGE, total)
+            found = engine.findings(chosen, look, None, ON_PAGE, total)
         rest = urlencode({name: value for name, value in asked.items() if value})
         context |= {
             "counted": rules,
-            "rule": checks.RULES.get(asked["rule"]),
+            "rule": engine.RULES.get(asked["rule"]),
             "found": [told(finding) for finding in found.results],
-            "count": min(found.count, checks.COUNTED),
-            "more": found.count > checks.COUNTED or bool(rules and any(one.more for one in rules["broken"])),
+            "count": min(found.count, engine.COUNTED),
+            "more": found.count > engine.COUNTED or bool(rules and any(one.more for one in rules["broken"])),
             "asked": rest,
             **{way: f"?{rest}&{urlencode({'cursor': cursor})}" for way in ("next", "previous") if (cursor := getattr(found, way))},
         }
     request.current_app = admin.site.name
-    return TemplateResponse(request, "admin/checks.html", context)
+    return TemplateResponse(request, "admin/engine.html", context)

@@ -8,8 +8,8 @@ from agreements.deadlines import DeadlineState, of_component
 from agreements.models.commitments import CURRENCIES, Stage
 from agreements.models.components import ComponentStatus, DueAnchor
 from policytracker.admin import RecordAdmin, ask, between, chip, display, pick
-from policytracker.forms import RecordForm
-from policytracker.views import today
+from policytracker.admin.forms import RecordForm
+from policytracker.api.parameters import today
 
 FOLLOWS = "It follows the day of {anchor}, {offset} after it, and is empty while that is not known to the day."
 

@@ -6,7 +6,7 @@ from django.contrib import admin
 from agreements.models import Party, PartyOfficer
 from policytracker.admin import PeopleAdmin, Reference, UserAdmin, display
 from policytracker.models import User
-from policytracker.visibility import Role
+from policytracker.records.access import Role
 
 
 class ActsForParty(forms.ModelForm):

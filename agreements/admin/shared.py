@@ -5,7 +5,7 @@ from typing import Any
 from agreements import models
 from agreements.deadlines import DeadlineState
 from policytracker.admin import ask, chip, pick
-from policytracker.visibility import Publication, Visibility
+from policytracker.records.access import Publication, Visibility
 
 AGREEMENT = pick("agreement", models.Participation._meta.get_field("agreement"))
 PARTY = pick("party", models.Participation._meta.get_field("party"))

@@ -16,9 +16,9 @@ from agreements import models
 from agreements.models.treaty_actions import ActionKind, ConditionKind
 from agreements.standing import PartyStanding, TextStanding
 from agreements.standing.data import load_record, standing_document
-from policytracker.filters import Asker, day
-from policytracker.rows import visible
-from policytracker.views import today
+from policytracker.admin.querysets import visible
+from policytracker.api.filters import Asker, day
+from policytracker.api.parameters import today
 
 COLOURS = {
     "success": [TextStanding.IN_FORCE, TextStanding.OPERATIVE, PartyStanding.BOUND, PartyStanding.PARTICIPANT],

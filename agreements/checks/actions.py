@@ -12,7 +12,7 @@ from agreements.models import Participation, Party, TreatyAction
 from agreements.models.agreements import BYSTANDERS
 from agreements.models.treaty_actions import CONSENTS, SIGNATURES, ActionKind
 from agreements.standing.history import NOTICES, OWN_FORCE
-from policytracker.checks import Look, Rule, Severity, each, latest
+from policytracker.quality.engine import Look, Rule, Severity, each, latest
 
 EFFECT_FIRST = Coalesce("effective_on_first", "acted_on_first")
 EFFECT_LAST = Coalesce(latest("effective_on"), F("acted_on_last"))

@@ -12,7 +12,7 @@ from django.db.models.expressions import RawSQL
 from agreements.models import Agreement, Commitment, Component, Indicator, Measurement, TreatyAction
 from agreements.models.components import RESOLVED, ComponentStatus, DueAnchor
 from agreements.models.treaty_actions import SIGNATURES
-from policytracker.checks import Look, Rule, Severity, each, latest
+from policytracker.quality.engine import Look, Rule, Severity, each, latest
 
 OVERDUE_NOT_ASSESSED = Rule(
     "overdue_not_assessed",

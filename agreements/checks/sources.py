@@ -26,8 +26,8 @@ from agreements.models import (
 )
 from agreements.models.parties import comparable
 from agreements.models.sources import Verdict
-from policytracker.checks import Look, Rule, Severity, each, outside
-from policytracker.visibility import Publication
+from policytracker.quality.engine import Look, Rule, Severity, each, outside
+from policytracker.records.access import Publication
 
 # Notes are remarks, or the whole text. A remark is short; the text of a document is not.
 WHOLE_TEXT = 300

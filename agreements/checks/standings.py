@@ -17,9 +17,9 @@ from agreements.standing.answers import NAMED, earliest
 from agreements.standing.data import load_records
 from agreements.standing.history import OWN_FORCE
 from agreements.standing.queries import text_standing_on
-from policytracker.checks import Look, Rule, Severity, each
 from policytracker.edtf import first_day
-from policytracker.visibility import Publication
+from policytracker.quality.engine import Look, Rule, Severity, each
+from policytracker.records.access import Publication
 
 # Which status of an agreement agrees with which standing of its text.
 AGREES: dict[AgreementStatus, set[TextStanding]] = {

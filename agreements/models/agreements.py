@@ -14,8 +14,10 @@ from agreements.models.parties import FocusArea, Party, Sector
 from agreements.models.sourced import Sourced
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay, is_before
-from policytracker.records import Consequence, Guard, Identified, Published, PublishedQuerySet, Text, words_within
-from policytracker.visibility import Reader, Visibility
+from policytracker.records.access import Reader, Visibility
+from policytracker.records.constraints import Consequence, Guard
+from policytracker.records.fields import Text, words_within
+from policytracker.records.models import Identified, Published, PublishedQuerySet
 
 
 class LegalForce(Codes):

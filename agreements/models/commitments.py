@@ -12,7 +12,9 @@ from agreements.models.parties import Party
 from agreements.models.sourced import Sourced
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records import Guard, Identified, Text
+from policytracker.records.constraints import Guard
+from policytracker.records.fields import Text
+from policytracker.records.models import Identified
 
 # ISO 4217, the codes in use. Whoever keeps older sums states them in the money of today and says so.
 ISO_4217 = """

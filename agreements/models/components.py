@@ -9,16 +9,9 @@ from agreements.models.agreements import Agreement, officers_agreements, team_ag
 from agreements.models.parties import Party
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay
-from policytracker.records import (
-    MOVED_DEADLINE_HAS_A_REASON,
-    Consequence,
-    Due,
-    Guard,
-    Published,
-    PublishedQuerySet,
-    Text,
-    words_within,
-)
+from policytracker.records.constraints import MOVED_DEADLINE_HAS_A_REASON, Consequence, Guard
+from policytracker.records.fields import Text, words_within
+from policytracker.records.models import Due, Published, PublishedQuerySet
 
 
 class ComponentStatus(Codes):

@@ -11,7 +11,9 @@ from agreements.models.parties import Sector
 from agreements.models.sourced import Sourced
 from policytracker.codes import CodeField, Codes
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records import Guard, Identified, Slugged, Text
+from policytracker.records.constraints import Guard
+from policytracker.records.fields import Text
+from policytracker.records.models import Identified, Slugged
 
 
 class Outcome(Slugged):

@@ -12,7 +12,9 @@ from django.db.models import F, Q
 
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records import Coded, Guard, RecordQuerySet, Text, words_within
+from policytracker.records.constraints import Guard
+from policytracker.records.fields import Text, words_within
+from policytracker.records.models import Coded, RecordQuerySet
 
 
 class PartyKind(Codes):

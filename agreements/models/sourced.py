@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from policytracker.records import Text
+from policytracker.records.fields import Text
 
 
 class Sourced(models.Model):

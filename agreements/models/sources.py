@@ -14,8 +14,9 @@ from agreements.models.components import Component
 from agreements.models.outcomes import Outcome
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records import Identified, Published, PublishedQuerySet, Slugged, Text, words_within
-from policytracker.visibility import Reader, Role
+from policytracker.records.access import Reader, Role
+from policytracker.records.fields import Text, words_within
+from policytracker.records.models import Identified, Published, PublishedQuerySet, Slugged
 
 FILE_TYPES = ["pdf", "txt", "md", "html", "docx", "odt", "xlsx", "ods", "csv", "json", "xml", "png", "jpg", "jpeg"]
 MAX_FILE_SIZE = 25 * 1024 * 1024

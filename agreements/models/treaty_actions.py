@@ -11,7 +11,9 @@ from agreements.models.parties import Party
 from agreements.models.sourced import Sourced
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay
-from policytracker.records import IN_THIS_TRANSACTION, Consequence, Guard, Identified, Text
+from policytracker.records.constraints import IN_THIS_TRANSACTION, Consequence, Guard
+from policytracker.records.fields import Text
+from policytracker.records.models import Identified
 
 
 class ActionKind(Codes):

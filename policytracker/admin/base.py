@@ -32,15 +32,18 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from policytracker import errors, filters, publishing
 from policytracker.admin.error_summary import errors_of_page
-from policytracker.diffs import shown
+from policytracker.admin.forms import Day, Lines, PartialDate, Prose, RecordForm, RowsWithRefusals, VersionedForm
+from policytracker.admin.querysets import CappedPaginator, matching, references, searched, veiled, visible, words
+from policytracker.api import errors, filters
 from policytracker.edtf import EdtfField
-from policytracker.forms import Day, Lines, PartialDate, Prose, RecordForm, RowsWithRefusals, VersionedForm
-from policytracker.history import History
-from policytracker.records import MAX_REASON, REASON_TOO_LONG, Record, Text, acting, shortened
-from policytracker.rows import CappedPaginator, matching, references, searched, veiled, visible, words
-from policytracker.visibility import Reader
+from policytracker.history.diffs import shown
+from policytracker.history.record import History
+from policytracker.records import publishing, violations
+from policytracker.records.access import Reader
+from policytracker.records.context import MAX_REASON, REASON_TOO_LONG, acting, shortened
+from policytracker.records.fields import Text
+from policytracker.records.models import Record
 
 ADMIN = reverse_lazy("admin:index")
 # It would delete past the rules and without an author. What a list offers to do to several rows is named there, in `actions`.
@@ -185,7 +188,7 @@ class BaseAdmin(Page, ModelAdmin):
             with acting(request.user, shortened(request.POST.get("change_reason", "")), "admin"):
                 return super().changeform_view(request, object_id, form_url, extra_context)
         except DatabaseError as error:
-            if (rule := errors.broken(error)) is None:
+            if (rule := violations.broken(error)) is None:
                 raise
             request.broken = rule
         # Once more, for the form to say at which field it was refused, with all that was typed.
@@ -217,9 +220,9 @@ class BaseAdmin(Page, ModelAdmin):
                 with acting(request.user, reason, "admin"):
                     return super().delete_view(request, object_id, extra_context)
             except ProtectedError:
-                sentence = errors.IN_USE
+                sentence = violations.IN_USE
             except DatabaseError as error:
-                if (rule := errors.broken(error)) is None:
+                if (rule := violations.broken(error)) is None:
                     raise
                 sentence = rule.sentence
         self.message_user(request, sentence, messages.ERROR)

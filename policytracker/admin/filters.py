@@ -9,9 +9,9 @@ from django.db import models
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.contrib.filters.forms import AutocompleteDropdownForm, SearchForm
 
-from policytracker import filters
-from policytracker.rows import visible
-from policytracker.views import today
+from policytracker.admin.querysets import visible
+from policytracker.api import filters
+from policytracker.api.parameters import today
 
 
 class Asked(DropdownFilter):

@@ -12,7 +12,7 @@ from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChange
 
 from policytracker.admin.base import BaseAdmin
 from policytracker.models import Token, User
-from policytracker.visibility import Role
+from policytracker.records.access import Role
 
 
 class SignInForm(AuthenticationForm):

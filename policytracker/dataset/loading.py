@@ -19,9 +19,10 @@ from django.db.models import Field, Model
 
 from policytracker.dataset import layout, writer
 from policytracker.dataset.layout import is_person, key_of
-from policytracker.errors import broken, by_field
-from policytracker.records import Guard, Record
-from policytracker.triggers import guards, records
+from policytracker.records.constraints import Guard
+from policytracker.records.models import Record
+from policytracker.records.triggers import guards, records
+from policytracker.records.violations import broken, by_field
 
 AT_A_TIME = 1000
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")

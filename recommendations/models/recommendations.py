@@ -11,18 +11,9 @@ from agreements.models.agreements import officers_agreements, team_agreements
 from agreements.models.sourced import Sourced
 from policytracker.codes import CodeField, Codes
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records import (
-    MOVED_DEADLINE_HAS_A_REASON,
-    Due,
-    Guard,
-    Identified,
-    Published,
-    PublishedQuerySet,
-    ReservedChange,
-    Text,
-    steps_down,
-    words_within,
-)
+from policytracker.records.constraints import MOVED_DEADLINE_HAS_A_REASON, Guard, ReservedChange, steps_down
+from policytracker.records.fields import Text, words_within
+from policytracker.records.models import Due, Identified, Published, PublishedQuerySet
 from recommendations.models.periods import DERIVED_FIELDS, RECOMPUTING, DerivedStatus
 from recommendations.models.updates import ProgressUpdate, UpdateKind
 

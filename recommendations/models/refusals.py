@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.records import ARCHIVED_IS_CLOSED
+from policytracker.records.constraints import ARCHIVED_IS_CLOSED
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise

@@ -10,8 +10,10 @@ from django.db.models import Exists, OuterRef, Q
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, SourceKind, SourceQuerySet, Stance
 from policytracker.codes import CodeField, Codes
-from policytracker.records import IN_THIS_TRANSACTION, Guard, Identified, RecordQuerySet, Text
-from policytracker.visibility import Publication, Reader, Role, Visibility
+from policytracker.records.access import Publication, Reader, Role, Visibility
+from policytracker.records.constraints import IN_THIS_TRANSACTION, Guard
+from policytracker.records.fields import Text
+from policytracker.records.models import Identified, RecordQuerySet
 from recommendations.models.refusals import CORRECTS_ONLY_VOIDED, RefusalCode
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from agreements.models import Commitment, Indicator, Measurement, Outcome, TreatyAction
-from policytracker.records import acting
+from policytracker.records.context import acting
 from tests.admin.page import change, changes
 from tests.admin.test_browser import CHROMIUM, chromium, fits, synchronous, visit, world  # noqa: F401 - fixtures work by being here
 from tests.make import make_agreement, make_component, make_party

@@ -5,8 +5,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Commitment, TreatyAction
-from policytracker import checks
-from policytracker.records import acting
+from policytracker.quality import engine
+from policytracker.records.context import acting
 from tests.admin.page import change
 from tests.make import make_agreement, make_party
 
@@ -55,7 +55,7 @@ def test_rules_are_counted_and_each_number_is_that_of_the_list_it_opens(analyst,
 
     counted = [*by_rule["broken"], *by_rule["kept"]]
     numbers = {one.rule.id: one.count for one in counted}
-    assert set(numbers) == set(checks.RULES)
+    assert set(numbers) == set(engine.RULES)
     assert numbers["effect_before_act"] == 2
     for one in counted:
         page = client.get(PAGE + one.url)
@@ -141,4 +141,4 @@ def test_the_page_costs_the_same_number_of_queries_whatever_is_found(analyst, si
         costs.append(len(queries))
 
     print("checks", costs)
-    assert costs[1] == costs[2] <= 8 * len([check for rule in checks.RULES.values() for check in rule.checks])
+    assert costs[1] == costs[2] <= 8 * len([check for rule in engine.RULES.values() for check in rule.checks])

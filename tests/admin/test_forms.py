@@ -5,7 +5,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from agreements.models import Agreement, AgreementRelation, Component, Participation, Party
 from policytracker.models import Change
-from policytracker.records import acting
+from policytracker.records.context import acting
 from recommendations.models import Recommendation
 from tests.admin.page import add, change, changes, delete, edit, errors_of, told, typed
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source

@@ -8,7 +8,7 @@ from django.test import RequestFactory
 from policytracker.admin import BaseAdmin, BaseInline, RecordAdmin
 from policytracker.admin.base import Page
 from policytracker.models import Change, IdempotencyKey
-from policytracker.records import Record
+from policytracker.records.models import Record
 from recommendations.models import StatusPeriod
 
 OURS = [m for app in ("policytracker", "agreements", "recommendations") for m in apps.get_app_config(app).get_models()]

@@ -1,6 +1,6 @@
 """The History tab is what the database kept."""
 
-from policytracker.records import acting
+from policytracker.records.context import acting
 from tests.admin.page import change, history, typed
 from tests.make import make_agreement, make_recommendation, make_source
 

@@ -192,7 +192,7 @@ def test_nonsense_in_the_address_is_no_error_of_ours(analyst, signed_in):
 
 
 def test_a_long_list_is_counted_no_further_than_anybody_would_turn_pages(analyst, signed_in, monkeypatch):
-    monkeypatch.setattr("policytracker.rows.COUNTED", 4)
+    monkeypatch.setattr("policytracker.admin.querysets.COUNTED", 4)
     for _ in range(6):
         make_agreement()
 

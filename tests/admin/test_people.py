@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from agreements.models import PartyOfficer
 from policytracker.models import Token, User
-from policytracker.visibility import Role
+from policytracker.records.access import Role
 from tests.admin.page import add, change, changes, listed, typed
 from tests.conftest import make_user
 from tests.make import make_agreement, make_party, make_recommendation

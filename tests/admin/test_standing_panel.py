@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Agreement, EntryIntoForceCondition, Participation, TreatyAction
-from policytracker.records import acting
+from policytracker.records.context import acting
 from tests.admin.page import change, typed
 from tests.make import make_agreement, make_party, make_source
 

@@ -17,7 +17,7 @@ from agreements.models import (
     TreatyAction,
 )
 from policytracker.models import Change
-from policytracker.records import acting
+from policytracker.records.context import acting
 from tests.admin.page import add, change, changes, errors_of, listed, told, typed
 from tests.make import make_agreement, make_component, make_party, make_source
 

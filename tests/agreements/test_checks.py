@@ -11,7 +11,7 @@ from agreements.checks.standings import against_standing, own_acts
 from agreements.models import AgreementRelation, Citation, FactCheck, Participation
 from agreements.standing import text_standing
 from agreements.standing.data import load_records
-from policytracker.records import acting
+from policytracker.records.context import acting
 from tests.look import EVERYTHING, TODAY, found, look, sentence
 from tests.make import (
     make_action,

@@ -8,7 +8,7 @@ from django.db import IntegrityError
 from django.db.models import ProtectedError
 
 from agreements.models import Commitment
-from policytracker.records import acting
+from policytracker.records.context import acting
 from tests.api.refusals import field_errors, list_errors
 from tests.make import make_commitment, make_component, make_indicator, make_measurement, make_outcome, make_party, make_source, settled
 

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 from django.db import IntegrityError, connection
 
 from agreements.models import TreatyAction
-from policytracker.records import acting
+from policytracker.records.context import acting
 from tests.make import make_action, make_agreement, make_commitment, make_party
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agreements.models import Agreement, Component, TreatyAction
 from policytracker import edtf
-from policytracker.records import acting
+from policytracker.records.context import acting
 from tests.make import make_action, make_agreement, make_component, make_party
 
 pytestmark = pytest.mark.django_db

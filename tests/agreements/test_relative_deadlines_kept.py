@@ -11,7 +11,7 @@ from django.db import connection, connections
 from agreements.models import Agreement, Component, TreatyAction
 from policytracker.dataset.layout import FILES
 from policytracker.models import Change
-from policytracker.records import acting
+from policytracker.records.context import acting
 from tests.agreements.test_relative_deadlines import SIX_MONTHS, days, due
 from tests.api.client import Api
 from tests.conftest import make_user

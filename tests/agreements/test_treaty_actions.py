@@ -5,7 +5,7 @@ from django.db import IntegrityError
 from django.db.models import ProtectedError
 
 from agreements.models import EntryIntoForceCondition, TreatyAction
-from policytracker.records import acting
+from policytracker.records.context import acting
 from tests.api.refusals import field_errors, list_errors
 from tests.make import make_action, make_agreement, make_component, make_condition, make_party, make_source, settled
 

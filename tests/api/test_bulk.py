@@ -7,8 +7,8 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.request import Request
 
 from agreements.models import Agreement, Component, Party, Sector, TreatyAction
-from policytracker import bulk
-from policytracker.api import RESOURCES as VIEWS
+from policytracker.api import bulk
+from policytracker.api.urls import RESOURCES as VIEWS
 from policytracker.models import Change
 from tests.api.client import Api
 from tests.api.world import RESOURCES

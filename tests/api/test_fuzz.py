@@ -9,7 +9,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from policytracker.api import RESOURCES as VIEWS
+from policytracker.api.urls import RESOURCES as VIEWS
 from tests.api.client import Api
 from tests.api.world import PARTICIPATION, RESOURCES, make_world
 from tests.conftest import make_user

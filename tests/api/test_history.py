@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Agreement, Participation, PartyOfficer
-from policytracker.records import acting
+from policytracker.records.context import acting
 from recommendations.models import Recommendation
 from recommendations.progress import Report, approve, report_progress, submit, void
 from tests.api.client import Api

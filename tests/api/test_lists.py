@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from policytracker import views
-from policytracker.views import today
+from policytracker.api import viewsets
+from policytracker.api.parameters import today
 from recommendations.models import Recommendation
 from tests.api.world import DECIMALS, LISTS, RESOURCES, other_than_full
 from tests.make import change_with_reason, make_agreement, make_component, make_recommendation
@@ -184,7 +184,7 @@ def test_computed_fields_do_not_order(world, as_reader):
 def test_a_count_may_be_capped_and_says_so(world, as_reader, monkeypatch):
     for number in range(12):
         make_agreement(slug=f"a{number}")
-    monkeypatch.setattr(views, "COUNTED", 10)
+    monkeypatch.setattr(viewsets, "COUNTED", 10)
 
     capped = as_reader.list("agreements/", page_size=3)
     exact = as_reader.list("agreements/", page_size=3, slug__contains="a1")

@@ -8,8 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from policytracker.records import acting
-from policytracker.views import today
+from policytracker.api.parameters import today
+from policytracker.records.context import acting
 from recommendations.derived_status import recompute_status
 from recommendations.progress import EvidenceRow, Report, approve, report_progress, void
 from tests.api.client import Api
@@ -238,7 +238,7 @@ def test_a_day_is_told_as_if_only_what_was_reported_by_then_had_been(register, o
         transaction.set_rollback(True)
     with transaction.atomic(), monkeypatch.context() as then:
         make(register, by=on)
-        then.setattr("policytracker.views.today", lambda: on)
+        then.setattr("policytracker.api.parameters.today", lambda: on)
         expected = answers(as_reader)
         transaction.set_rollback(True)
 

@@ -4,10 +4,11 @@ import pytest
 
 from agreements.models import Citation, FactCheck, Outcome, Participation, Source
 from agreements.models.agreements import AgreementRelation
-from policytracker.api import RESOURCES as VIEWS
-from policytracker.filters import names_people
-from policytracker.records import acting
-from policytracker.views import declared, today
+from policytracker.api.filters import names_people
+from policytracker.api.parameters import today
+from policytracker.api.urls import RESOURCES as VIEWS
+from policytracker.api.viewsets import declared
+from policytracker.records.context import acting
 from recommendations import progress
 from recommendations.models import Addressee, Dependency, Milestone, ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Report

@@ -7,10 +7,10 @@ from datetime import date
 import pytest
 from rest_framework.test import APIRequestFactory
 
-from policytracker.api import RESOURCES as VIEWS
-from policytracker.records import Record
-from policytracker.serializers import Key, Keys
-from policytracker.visibility import Role
+from policytracker.api.serializers import Key, Keys
+from policytracker.api.urls import RESOURCES as VIEWS
+from policytracker.records.access import Role
+from policytracker.records.models import Record
 from recommendations.progress import EvidenceRow, Report, report_progress
 from tests.api.client import Api
 from tests.api.world import HEAD, PARTICIPATION, RESOURCES, UPDATE

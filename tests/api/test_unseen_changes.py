@@ -5,7 +5,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from policytracker.records import acting
+from policytracker.records.context import acting
 from recommendations.models import Evidence, ProgressUpdate, Recommendation
 from tests.admin.page import history
 from tests.api.client import Api

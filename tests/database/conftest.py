@@ -14,7 +14,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from policytracker import backup
+from policytracker.db import backup
 
 BASELINE = Path(__file__).parent / "fixtures" / "baseline-0.1.0.sql.gz"
 

@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from policytracker import backup
+from policytracker.db import backup
 from tests.database.conftest import data_of, database, schema_of
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,7 @@ from django.contrib.admin import site
 from django.db import InterfaceError, OperationalError, connection
 
 from agreements.models import Party
-from policytracker.views import RecordViewSet
+from policytracker.api.viewsets import RecordViewSet
 from tests.api.client import Api
 
 pytestmark = pytest.mark.django_db

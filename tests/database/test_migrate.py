@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError
 from django.db import OperationalError
 
-from policytracker import installation
+from policytracker.records import installation
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from policytracker import postgres
+from policytracker.devserver import postgres
 from tests.database.conftest import Database
 from tests.database.site import served
 

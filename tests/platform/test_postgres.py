@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from policytracker import postgres
+from policytracker.devserver import postgres
 
 PROJECT = Path(__file__).parents[2]
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 from django.db import connection
 
-from policytracker.records import acting
+from policytracker.records.context import acting
 from recommendations.derived_status import recompute_status
 from recommendations.models import Addressee, Evidence, Milestone, ProgressUpdate, Recommendation
 from tests.look import TODAY, found, sentence

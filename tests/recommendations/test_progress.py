@@ -12,10 +12,10 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models.expressions import RawSQL
 
 from agreements.models import PartyOfficer, Source
-from policytracker.errors import Stale
 from policytracker.models import Change
-from policytracker.records import acting
-from policytracker.visibility import Role
+from policytracker.records.access import Role
+from policytracker.records.context import acting
+from policytracker.records.exceptions import Stale
 from recommendations.derived_status import recompute_status
 from recommendations.models import DERIVED_FIELDS, ProgressUpdate, Recommendation, Status
 from recommendations.progress import (

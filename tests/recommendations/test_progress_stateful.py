@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from agreements.models import PartyOfficer
-from policytracker.records import acting
+from policytracker.records.context import acting
 from recommendations import progress
 from recommendations.models import ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Refused, Report

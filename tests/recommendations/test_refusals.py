@@ -4,7 +4,7 @@ import string
 
 import pytest
 
-from policytracker.errors import rules
+from policytracker.records.violations import rules
 from recommendations.models import RefusalCode
 
 # Copied from the contract.

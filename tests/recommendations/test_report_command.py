@@ -7,9 +7,9 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from policytracker.api.parameters import today
 from policytracker.models import Change
-from policytracker.records import acting
-from policytracker.views import today
+from policytracker.records.context import acting
 from recommendations.models import ProgressUpdate, RefusalCode
 from tests.make import make_party, make_recommendation, make_source
 

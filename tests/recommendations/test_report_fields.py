@@ -2,7 +2,7 @@
 
 from django.core.management.base import CommandParser
 
-from recommendations.filing import EvidenceForm, ReportForm
+from recommendations.admin.forms import EvidenceForm, ReportForm
 from recommendations.management.commands.report import Command
 from recommendations.models import Evidence, ProgressUpdate
 from recommendations.progress import EVIDENCE_FIELDS, REPORT_FIELDS

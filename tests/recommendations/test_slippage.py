@@ -2,7 +2,7 @@
 
 import pytest
 
-from policytracker.records import acting
+from policytracker.records.context import acting
 from recommendations.slippage import slipped
 from tests.admin.page import change
 from tests.conftest import make_user

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 
 from recommendations.derived_status import inconsistent, recompute_status
 from recommendations.models import DERIVED_FIELDS, Recommendation, StatusPeriod
-from recommendations.overview import counted
 from recommendations.progress import EvidenceRow, Report, report_progress, void
-from recommendations.trend import month_ends, status_trend
+from recommendations.reports.tally import counted
+from recommendations.reports.trend import month_ends, status_trend
 from tests.api.test_on import days, histories, make
 from tests.make import make_party, make_recommendation, make_source
 

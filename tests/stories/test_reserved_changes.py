@@ -6,9 +6,9 @@ from django.test import Client
 
 from agreements.models import Agreement
 from policytracker.models import Change
-from policytracker.records import acting
+from policytracker.records.context import acting
 from recommendations.models import Recommendation
-from tests.admin.page import change, typed
+from tests.admin.page import change, edit, typed
 from tests.api.client import Api
 from tests.make import make_agreement, make_component, make_recommendation, make_source
 

@@ -2,10 +2,10 @@
 
 from django.core.management.base import BaseCommand, CommandError
 
-from policytracker import checks
-from policytracker.checks import Severity
-from policytracker.views import today
-from policytracker.visibility import Reader, Role
+from policytracker.api.parameters import today
+from policytracker.quality import engine
+from policytracker.quality.engine import Severity
+from policytracker.records.access import Reader, Role
 
 EVERYTHING = Reader(frozenset({Role.ADMINISTRATOR}))
 
@@ -19,9 +19,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args, fail_on, **options):
-        look, bad, total = checks.Look(EVERYTHING, today()), 0, 0
-        for rule in checks.RULES.values():
-            found = list(checks.every(rule.checks, look))
+        look, bad, total = engine.Look(EVERYTHING, today()), 0, 0
+        for rule in engine.RULES.values():
+            found = list(engine.every(rule.checks, look))
             if not found:
                 continue
             total += len(found)

@@ -8,8 +8,8 @@ from django.db import DatabaseError
 
 from policytracker.dataset import layout
 from policytracker.dataset.loading import DatasetError, Loader, read
-from policytracker.errors import broken
-from policytracker.records import acting
+from policytracker.records.context import acting
+from policytracker.records.violations import broken
 
 
 class Command(BaseCommand):

@@ -12,8 +12,8 @@ from django.db.models import Model
 
 from policytracker.dataset import layout
 from policytracker.dataset.loading import DatasetError, Entry, Loader, entries, parse
-from policytracker.errors import broken
-from policytracker.records import acting
+from policytracker.records.context import acting
+from policytracker.records.violations import broken
 
 
 class Command(loaddata.Command):

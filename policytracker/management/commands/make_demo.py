@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
 from agreements.models import Agreement, Party, PartyOfficer
-from policytracker import postgres
+from policytracker.devserver import postgres
 
 ROLES = {
     "reader": "reader",

@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand
 from django.core.management.commands import migrate
 from django.db import connections
 
-from policytracker import installation
+from policytracker.records import installation
 
 
 class Command(migrate.Command):

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db.backends.postgresql.client import DatabaseClient
 
-from policytracker import backup, postgres
+from policytracker.db import backup
+from policytracker.devserver import postgres
 
 
 class Command(BaseCommand):

@@ -2,7 +2,7 @@
 
 from django.core.management.base import BaseCommand, CommandError
 
-from policytracker.records import acting
+from policytracker.records.context import acting
 from recommendations.derived_status import inconsistent, recompute_status
 
 

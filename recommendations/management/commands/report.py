@@ -9,11 +9,12 @@ from django.db import DatabaseError, transaction
 from django.db.models import BooleanField
 from rest_framework import serializers
 
-from policytracker.errors import Refused, broken
+from policytracker.api.parameters import today
 from policytracker.models import User
-from policytracker.records import acting
-from policytracker.views import today
-from policytracker.visibility import Reader, Role
+from policytracker.records.access import Reader, Role
+from policytracker.records.context import acting
+from policytracker.records.exceptions import Refused
+from policytracker.records.violations import broken
 from recommendations import progress
 from recommendations.models import ProgressUpdate, Recommendation
 from recommendations.progress import REPORT_FIELDS

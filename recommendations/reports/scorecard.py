@@ -1,0 +1,76 @@
+"""The state of one agreement in numbers: components, recommendations, money and indicators."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, Exists, OuterRef, Q, Subquery, Sum, TextField, Value
+from django.db.models.functions import Cast, Coalesce, NullIf
+
+from agreements.deadlines import DeadlineState, of_component
+from agreements.models import Agreement, Commitment, Component, Indicator, Measurement
+from agreements.models.commitments import Stage
+from agreements.models.components import ComponentStatus
+from recommendations.reports.tally import by_code, counted, standing, tally
+
+
+def scorecard(agreement: Agreement, user: Any, on: date, today: date) -> dict[str, Any]:
+    """How far the parts of an agreement, and the recommendations about it, had come on a day.
+
+    Status of parts, money and indicators are as they are today.
+    """
+    rows, by = standing(user, on, today).filter(agreements=agreement), on if on < today else None
+    parts = Component.objects.visible_to(user).filter(agreement=agreement).order_by()
+    found = list(parts.annotate(state=of_component(on)).values_list("status", "state").annotate(Count("pk")))
+    return {
+        "agreement": agreement.slug,
+        "on": on.isoformat(),
+        "components": {
+            "total": sum(n for *_, n in found),
+            "by_status": by_code(ComponentStatus, ((status, n) for status, _, n in found)),
+            "by_deadline_state": by_code(DeadlineState, ((state, n) for _, state, n in found)),
+        },
+        "recommendations": tally(counted(rows, on), rows.claim_differs(on=on).count()),
+        "money": money(agreement, user, by),
+        "indicators": indicators(agreement, user, by),
+    }
+
+
+def money(agreement: Agreement, user: Any, by: date | None) -> list[dict[str, Any]]:
+    """What is to be paid, for each stage and currency. A figure that disputes another one, or is part of it, is not added.
+
+    What the user may not read makes no difference to the sum.
+
+    `by` is a day gone by: then only what was stated by it counts, and what has no day.
+    """
+    rows = Commitment.objects.visible_to(user).filter(agreement=agreement).order_by()
+    if by is not None:
+        rows = rows.filter(Q(stated_on_first__isnull=True) | Q(stated_on_first__lte=by))
+    disputing = Exists(rows.filter(pk=OuterRef("instead_of")))
+    included = Exists(rows.filter(pk=OuterRef("part_of")))
+    sums: Any = rows.annotate(disputing=disputing, included=included).values("stage", "currency").annotate(
+        figures=Count("pk", filter=Q(disputing=False, included=False)),
+        total=Coalesce(Sum("amount", filter=Q(disputing=False, included=False)), Decimal(0)),
+        disputed=Count("pk", filter=Q(disputing=True)),
+    )  # fmt: skip
+    in_order = sorted(sums, key=lambda row: (Stage.values.index(row["stage"]), row["currency"]))
+    return [row | {"total": f"{row['total']:.2f}"} for row in in_order]
+
+
+def indicators(agreement: Agreement, user: Any, by: date | None) -> list[dict[str, Any]]:
+    """Where each indicator started, where it is by its newest measurement (of those by a day gone by), and where it should go."""
+    newest = Measurement.objects.visible_to(user).filter(indicator=OuterRef("pk")).order_by("-measured_on_first", "-measured_on")
+    if by is not None:
+        newest = newest.filter(measured_on_first__lte=by)
+    told: dict[str, Any] = {
+        "latest_value": Subquery(newest.values_list(Cast("value", TextField()), flat=True)[:1]),
+        "latest_on": Subquery(newest.values("measured_on")[:1]),
+        "baseline_value": Cast("baseline_value", TextField()),
+        "target_value": Cast("target_value", TextField()),
+        "target_on": NullIf("target_on", Value("")),
+    }
+    found = Indicator.objects.visible_to(user).filter(outcome__agreement=agreement).order_by("slug")
+    names = ["slug", "name", "unit", *told]
+    return [dict(zip(names, row, strict=True)) for row in found.values_list("slug", "name", "unit", *told.values())]

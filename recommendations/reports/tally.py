@@ -1,0 +1,53 @@
+"""Counting recommendations by status, deadline state and freshness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from django.db.models import Count
+
+from agreements.deadlines import DeadlineState
+from policytracker.codes import Codes
+from recommendations.deadlines import Freshness, deadline, freshness
+from recommendations.models import Recommendation, RecommendationQuerySet, Status
+
+
+def standing(user: Any, on: date, today: date) -> RecommendationQuerySet:
+    """The recommendations that this user may read, as they stood on a day gone by, or as they stand."""
+    rows: Any = Recommendation.objects.all()
+    return (rows.on_day(on) if on < today else rows).visible_to(user)
+
+
+def states(on: date) -> dict[str, Any]:
+    return {"deadline_state": deadline(on), "freshness": freshness(on)}
+
+
+def by_code(codes: type[Codes], counts: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """How many there are of each code, in the order of the list, and 0 where there is none."""
+    found = dict.fromkeys(codes.values, 0)
+    for code, count in counts:
+        found[code] += count
+    return found
+
+
+def tally(counts: list[tuple[str, str, str, int]], differ: int) -> dict[str, Any]:
+    """The numbers of one group, from how many there are of each status, deadline state and freshness together."""
+    total = sum(count for *_, count in counts)
+    by_status = by_code(Status, ((status, n) for status, _, _, n in counts))
+    unknown = by_status[Status.NOT_ASSESSED]
+    return {
+        "total": total,
+        "by_status": by_status,
+        "by_deadline_state": by_code(DeadlineState, ((state, n) for _, state, _, n in counts)),
+        "by_freshness": by_code(Freshness, ((fresh, n) for _, _, fresh, n in counts)),
+        "claim_differs": differ,
+        "unknown": {"count": unknown, "share": unknown / total if total else None},
+    }
+
+
+def counted(rows: RecommendationQuerySet, on: date) -> list[tuple[str, str, str, int]]:
+    """How many of the rows there are of each status, deadline state and freshness together."""
+    told: Any = rows.order_by().annotate(**states(on))
+    return list(told.values_list("status", "deadline_state", "freshness").annotate(Count("pk")))
