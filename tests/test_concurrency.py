@@ -19,7 +19,7 @@ from django.db import connection
 from agreements.models import Source
 from recommendations.models import Evidence, ProgressUpdate, Recommendation
 from tests.conftest import make_user
-from tests.make import make_recommendation, make_source
+from tests.make import agreeing_percent, make_recommendation, make_source
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -127,7 +127,7 @@ def test_of_contradictory_decisions_exactly_one_wins_and_the_others_are_told_why
         assert len(won) == 1, answers
         for update, (status, answer) in zip(wanted, answers, strict=True):
             if status != 200:
-                expected = "already_reviewed" if update == won[0] else "transition_not_allowed"
+                expected = "already_reviewed" if update == won[0] else "reason_required"
                 assert (status, [unmet["code"] for unmet in answer["unmet"]]) == (409, [expected]), answer
                 told[answer["code"]] += 1
         recommendation.refresh_from_db()
@@ -149,7 +149,7 @@ def test_of_those_who_have_read_the_same_version_exactly_one_files(site, everybo
             [
                 (
                     f"recommendations/{recommendation.slug}/progress/",
-                    {"status": status, "narrative": "Found.", "progress_percent": n},
+                    {"status": status, "narrative": "Found.", "progress_percent": agreeing_percent(status, n)},
                     everybody[["anna", "adam"][n % 2]] | {"If_Match": '"1"'},
                 )
                 for n, status in enumerate(statuses)
@@ -179,7 +179,7 @@ def test_two_approvals_at_once_approve_once(site, everybody):
         assert sorted(status for status, _ in answers) == [200, 409]
         assert one["update"]["review"] == "approved"
         assert other["code"] == "already_reviewed"
-        assert other["unmet"] == [{"code": "already_reviewed", "detail": "This update is already approved."}]
+        assert [unmet["code"] for unmet in other["unmet"]] == ["already_reviewed"]
 
 
 def test_thirty_writers_at_once_lose_nothing(site, everybody):

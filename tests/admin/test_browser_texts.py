@@ -65,7 +65,7 @@ def test_another_day_is_asked_by_keyboard_and_what_was_typed_stays(width, visit,
     page.keyboard.press("Enter")
     page.locator("#standing-head", has_text="on 2019-01-01").wait_for()
 
-    assert "No act upon the text is known" in page.inner_text("#standing")
+    assert "No action on the text is recorded" in page.inner_text("#standing")
     assert page.input_value("#id_summary") == "typed with care"
     assert page.url.split("#")[0].endswith("?on=2019-01-01")
     assert page.evaluate("document.activeElement.id") == "standing"

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def refused(response, *fields):
     assert response.status_code == 400, (response.status_code, response.content)
-    assert list(response.json()) == list(fields), response.content
+    assert list(response.json()["_codes"]) == list(fields), response.content
     return response.json()
 
 
