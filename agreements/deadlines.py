@@ -7,7 +7,7 @@ from django.db.models import Case, CharField, DateField, F, Func, Q, Value, When
 
 from agreements.models.components import ComponentStatus, DueAnchor
 from policytracker.codes import Codes
-from policytracker.records.parameters import Slot
+from policytracker.records.parameters import Parameter
 
 SOON = 30  # days
 
@@ -23,14 +23,14 @@ class DeadlineState(Codes):
     UPCOMING = "upcoming", "due later than that", "Upcoming"
 
 
-def later(on: date | Slot, days: int) -> Any:
+def later(on: date | Parameter, days: int) -> Any:
     """The day so many days after `on`, or the last day that there is."""
     if isinstance(on, date):
         return min(on, date.max - timedelta(days)) + timedelta(days)
     return Func(on, Value(days), arg_joiner=" + ", template="(%(expressions)s)", output_field=DateField())
 
 
-def state(on: date | Slot, *, done: Q, finished: str, closed: Q, open_ended: Q | None = None) -> Case:
+def state(on: date | Parameter, *, done: Q, finished: str, closed: Q, open_ended: Q | None = None) -> Case:
     """The first state that fits. `done` and `closed` say how it may have ended, `finished` is the column of the day it was done."""
     opened = [When(open_ended, then=Value(DeadlineState.OPEN_ENDED))] if open_ended is not None else []
     return Case(
@@ -46,7 +46,7 @@ def state(on: date | Slot, *, done: Q, finished: str, closed: Q, open_ended: Q |
     )
 
 
-def of_component(on: date | Slot) -> Case:
+def of_component(on: date | Parameter) -> Case:
     """The deadline state of a component: its own status says whether it is done."""
     return state(
         on,

@@ -13,7 +13,7 @@ from agreements.models.agreements import RelationKind
 from agreements.standing import BINDING, PartyStanding, TextStanding, party_standing
 from agreements.standing.data import load_records
 from agreements.standing.queries import text_standing_on
-from policytracker.api.filters import Asker, Parse, Question, code, day, matching, on, reference, text
+from policytracker.api.filters import Filter, FilterContext, Parse, code, day, matching, on, reference, text
 
 TARGETS = ["agreement", "component__agreement", "participation__agreement", "outcome__agreement"]
 
@@ -26,19 +26,19 @@ def by_any(model: Any, paths: Sequence[str], agreement: Any) -> Q:
     return Q(pk__in=found[0].union(*found[1:]))
 
 
-def of_agreement(model: Any, *paths: str) -> Question:
-    return Question(reference(Agreement), matching(lambda pk: by_any(model, paths, pk)), help="Of any of these agreements.")
+def of_agreement(model: Any, *paths: str) -> Filter:
+    return Filter(reference(Agreement), matching(lambda pk: by_any(model, paths, pk)), help="Of any of these agreements.")
 
 
-def party_and_standing(value: str, asker: Asker) -> tuple[int, str, str]:
+def party_and_standing(value: str, context: FilterContext) -> tuple[int, str, str]:
     """Reads `AUS:bound`. Raises ValueError."""
     party, colon, standing = value.partition(":")
     if not colon:
         raise ValueError("Write a party and a standing as AUS:bound.")
-    return reference(Party)(party, asker), party, code(PartyStanding.values)(standing, asker)
+    return reference(Party)(party, context), party, code(PartyStanding.values)(standing, context)
 
 
-def with_party_standing(rows: QuerySet, asked: list[tuple[int, str, str]], asker: Asker) -> QuerySet:
+def with_party_standing(rows: QuerySet, asked: list[tuple[int, str, str]], context: FilterContext) -> QuerySet:
     """The agreements on which any of the parties has one of these standings on the day.
 
     Only agreements that name the party are looked at, or that have an accession protocol with an action of it.
@@ -48,32 +48,34 @@ def with_party_standing(rows: QuerySet, asked: list[tuple[int, str, str]], asker
         wanted[pk, party].add(standing)
     fitting: set[int] = set()
     for (pk, party), standings in wanted.items():
-        acting = TreatyAction.objects.filter(party=pk).order_by()
-        joined = AgreementRelation.objects.filter(kind=RelationKind.ACCESSION_TO, from_agreement__in=acting.values("agreement")).order_by()
+        change_context = TreatyAction.objects.filter(party=pk).order_by()
+        joined = AgreementRelation.objects.filter(
+            kind=RelationKind.ACCESSION_TO, from_agreement__in=change_context.values("agreement")
+        ).order_by()
         named = Q(actions__party=pk) | Q(participations__party=pk) | Q(pk__in=joined.values("to_agreement"))
-        records = load_records(rows.filter(named).order_by().values_list("pk", flat=True).distinct(), asker.user, party=pk)
-        fitting |= {agreement for agreement, record in records.items() if party_standing(record, party, asker.on).code in standings}
+        records = load_records(rows.filter(named).order_by().values_list("pk", flat=True).distinct(), context.user, party=pk)
+        fitting |= {agreement for agreement, record in records.items() if party_standing(record, party, context.on).code in standings}
     return rows.filter(pk__in=fitting)
 
 
 def party_with(standings: Iterable[PartyStanding]) -> Parse:
     """Reads a party as the question whether it has one of the standings."""
 
-    def read(value: str, asker: Asker) -> list[tuple[int, str, str]]:
-        return [(reference(Party)(value, asker), value, standing) for standing in sorted(standings)]
+    def read(value: str, context: FilterContext) -> list[tuple[int, str, str]]:
+        return [(reference(Party)(value, context), value, standing) for standing in sorted(standings)]
 
     return read
 
 
-def bound(rows: QuerySet, asked: list[list[tuple[int, str, str]]], asker: Asker) -> QuerySet:
-    return with_party_standing(rows, [one for standings in asked for one in standings], asker)
+def bound(rows: QuerySet, asked: list[list[tuple[int, str, str]]], context: FilterContext) -> QuerySet:
+    return with_party_standing(rows, [one for standings in asked for one in standings], context)
 
 
-def with_text_standing(rows: QuerySet, standings: list[str], asker: Asker) -> QuerySet:
-    return rows.alias(text_standing=text_standing_on(asker.on)).filter(text_standing__in=standings)
+def with_text_standing(rows: QuerySet, standings: list[str], context: FilterContext) -> QuerySet:
+    return rows.alias(text_standing=text_standing_on(context.on)).filter(text_standing__in=standings)
 
 
-def in_force_on(rows: QuerySet, days: list[date], asker: Asker) -> QuerySet:
+def in_force_on(rows: QuerySet, days: list[date], context: FilterContext) -> QuerySet:
     """The agreements that are in force on any of the days. The column excludes most of them before anything is computed."""
     found = Q()
     for number, chosen in enumerate(set(days)):
@@ -85,33 +87,33 @@ def in_force_on(rows: QuerySet, days: list[date], asker: Asker) -> QuerySet:
 # The questions that are about a day, which `on` names.
 OF_A_DAY = {"party_standing", "binds", "text_standing"}
 AGREEMENTS = {
-    "on": on(lambda rows, days, asker: rows),
-    "party_standing": Question(
+    "on": on(lambda rows, days, context: rows),
+    "party_standing": Filter(
         party_and_standing, with_party_standing, help="A party has exactly this standing, such as AUS:bound, on the day `on`."
     ),
-    "binds": Question(party_with(BINDING), bound, help="Any of these parties is bound (bound, withdrawing or suspended) on the day `on`."),
-    "text_standing": Question(
+    "binds": Filter(party_with(BINDING), bound, help="Any of these parties is bound (bound, withdrawing or suspended) on the day `on`."),
+    "text_standing": Filter(
         code(TextStanding.values),
         with_text_standing,
         {"type": "string", "enum": TextStanding.values},
         "The text has any of these standings on the day `on`.",
     ),
-    "in_force_on": Question(
+    "in_force_on": Filter(
         day,
         in_force_on,
         {"type": "string", "format": "date"},
         "The text is in force on any of these days. Filter the field itself with __from and __to.",
     ),
-    "party": Question(
+    "party": Filter(
         reference(Party),
-        lambda rows, parties, asker: rows.with_party(parties),
+        lambda rows, parties, context: rows.with_party(parties),
         help="Any of these parties takes part; one that is only named in it does not.",
     ),
 }
 PARTIES = {
-    "named": Question(
+    "named": Filter(
         text,
-        lambda rows, names, asker: rows.named(*names),
+        lambda rows, names, context: rows.named(*names),
         help="With this code, name or alias; case and diacritics are ignored.",
     )
 }
@@ -120,10 +122,10 @@ INDICATORS = {"agreement": of_agreement(Indicator, "outcome__agreement")}
 MEASUREMENTS = {"agreement": of_agreement(Measurement, "indicator__outcome__agreement")}
 CITATIONS = {"agreement": of_agreement(Citation, *TARGETS)}
 COMPONENTS = {
-    "on": on(lambda rows, days, asker: rows),
-    "deadline_state": Question(
+    "on": on(lambda rows, days, context: rows),
+    "deadline_state": Filter(
         code(DeadlineState.values),
-        lambda rows, states, asker: rows.alias(state=of_component(asker.on)).filter(state__in=states),
+        lambda rows, states, context: rows.alias(state=of_component(context.on)).filter(state__in=states),
         {"type": "string", "enum": DeadlineState.values},
         "Where the deadline stands.",
     ),

@@ -24,9 +24,9 @@ from agreements.models import (
     Source,
     TreatyAction,
 )
-from agreements.models.agreements import INVERSE, team_with_caller
+from agreements.models.agreements import INVERSE_LABELS, team_with_caller
 from agreements.models.components import DueAnchor
-from policytracker.api.json_sql import ON, Computed, JsonObject, link
+from policytracker.api.json_sql import ON, ComputedField, JsonObject, link
 from policytracker.api.serializers import RecordSerializer
 from policytracker.records.access import Visibility
 
@@ -87,8 +87,8 @@ def relations(reader):
     """The relations of an agreement, from both ends: `label` is the word as read from here, `agreement` the other end."""
     outward = Q(from_agreement=OuterRef("pk"))
     rows = AgreementRelation.objects.visible_to(reader).filter(outward | Q(to_agreement=OuterRef("pk")))
-    words = [When(outward & Q(kind=kind), then=Value(kind.replace("_", " "))) for kind in INVERSE]
-    words += [When(kind=kind, then=Value(inverse)) for kind, inverse in INVERSE.items()]
+    words = [When(outward & Q(kind=kind), then=Value(kind.replace("_", " "))) for kind in INVERSE_LABELS]
+    words += [When(kind=kind, then=Value(inverse)) for kind, inverse in INVERSE_LABELS.items()]
     told = {
         "uid": F("uid"),
         "kind": F("kind"),
@@ -109,7 +109,7 @@ STATE = {"type": "string", "enum": DeadlineState.values}
 class AgreementSerializer(RecordSerializer):
     example = {"slug": "darwin-treaty", "title": "Darwin Treaty", "kind": "treaty", "legal_force": "binding", "status": "signed"}
 
-    relations = Computed(relations, {"type": "array", "items": RELATION})
+    relations = ComputedField(relations, {"type": "array", "items": RELATION})
 
     class Meta:
         model = Agreement
@@ -172,7 +172,7 @@ class ComponentSerializer(RecordSerializer):
         "due_on": "2030",
     }
 
-    deadline_state = Computed(lambda reader: of_component(ON), STATE)
+    deadline_state = ComputedField(lambda reader: of_component(ON), STATE)
 
     class Meta:
         model = Component

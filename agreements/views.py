@@ -12,9 +12,9 @@ from agreements.models import Party
 from agreements.models.treaty_actions import ConditionKind
 from agreements.standing import PartyStanding, TextStanding
 from agreements.standing.data import load_record, standing_document
-from policytracker.api.errors import Declined
-from policytracker.api.filters import Asker, Question, any_of, reference
-from policytracker.api.parameters import BadParameter, only
+from policytracker.api.errors import APIError
+from policytracker.api.filters import Filter, FilterContext, any_of, reference
+from policytracker.api.parameters import InvalidParameter, only
 from policytracker.api.parsers import Json
 from policytracker.api.schema import ON, shape
 from policytracker.api.viewsets import RecordViewSet
@@ -61,7 +61,7 @@ STANDING = shape(
 )
 
 
-NAMED_PARTIES = Question(reference(Party), any_of("pk"))
+NAMED_PARTIES = Filter(reference(Party), any_of("pk"))
 PARTIES = OpenApiParameter("party", {"type": "array", "items": TEXT}, description="These parties only.")
 
 
@@ -91,7 +91,7 @@ class SourceViewSet(RecordViewSet):
             raise Http404
         if not source.file.storage.exists(source.file.name):
             log.error("The file of a source is missing in MEDIA_ROOT: %s", source.file.name)
-            raise Declined("file_missing", "The file of this source is missing on the server. Tell the operator.", 404)
+            raise APIError("file_missing", "The file of this source is missing on the server. Tell the operator.", 404)
         name = f"{source.slug}.{source.file.name.rpartition('.')[2]}"
         return FileResponse(source.file.open(), as_attachment=True, filename=name, content_type="application/octet-stream")
 
@@ -104,7 +104,7 @@ class AgreementViewSet(RecordViewSet):
     def filtered(self):
         asked = self.request.query_params.keys()
         if "on" in asked and not asked & filters.OF_A_DAY:
-            raise BadParameter("on", f"Give the day together with one of: {', '.join(sorted(filters.OF_A_DAY))}.")
+            raise InvalidParameter("on", f"Give the day together with one of: {', '.join(sorted(filters.OF_A_DAY))}.")
         return super().filtered()
 
     @extend_schema(parameters=[ON, PARTIES])
@@ -122,9 +122,9 @@ class AgreementViewSet(RecordViewSet):
         if not codes:
             return None
         try:
-            found = NAMED_PARTIES.ask(Party.objects.all(), codes, Asker(self.request.user, self.day))
+            found = NAMED_PARTIES.apply(Party.objects.all(), codes, FilterContext(self.request.user, self.day))
         except ValueError as error:
-            raise BadParameter("party", str(error)) from error
+            raise InvalidParameter("party", str(error)) from error
         return dict(found.values_list("code", "name"))
 
 

@@ -29,7 +29,7 @@ from django.db.models import Model
 from agreements.models import Agreement, Component, FocusArea, Participation, Party, PartyOfficer, Sector, Source
 from policytracker.models import User
 from policytracker.records.access import Role
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations.derived_status import recompute_status
 from recommendations.models import CLOSABLE, DONE, TERMINAL, Addressee, Evidence, ProgressUpdate, Recommendation, Status
 from recommendations.progress import ALLOWED
@@ -145,7 +145,7 @@ class Writer:
         names = ", ".join([*given, *(field.column for field in rest)])
         what = str(model._meta.verbose_name_plural).replace("relationships", "").strip()
         copy = f"COPY {model._meta.db_table} ({names}) FROM STDIN"
-        with acting(None, "A register for measuring.", "benchmark"), connection.cursor() as cursor, cursor.copy(copy) as into:
+        with change_context(None, "A register for measuring.", "benchmark"), connection.cursor() as cursor, cursor.copy(copy) as into:
             for row in counted(rows, what, total, self.show):
                 into.write_row(row + defaults)
 
@@ -173,7 +173,7 @@ def build(recommendations: int = 5_000, *, today: date | None = None, seed: int 
     make, write = Maker(today or datetime.now(UTC).date(), seed), Writer(show)
     with transaction.atomic():
         _build(recommendations, make, write)
-        with acting(User.objects.get(username="reviewer-1"), "No longer followed.", "benchmark"):
+        with change_context(User.objects.get(username="reviewer-1"), "No longer followed.", "benchmark"):
             recompute_status()
             Recommendation.objects.filter(slug__endswith="77", publication="published").update(publication="archived")
     with connection.cursor() as cursor:

@@ -23,7 +23,7 @@ from agreements.checks.sources import (
 )
 from agreements.checks.standings import SUPERSEDED_WITHOUT_SUCCESSOR
 from agreements.models.sources import Stance
-from policytracker.quality.engine import ABOUT, Look, Rule, Severity, each, latest
+from policytracker.quality.engine import ABOUT, CheckContext, Rule, Severity, each, latest
 from recommendations.deadlines import USUAL, Freshness, freshness
 from recommendations.derived_status import DIFFERS
 from recommendations.models import DONE, Addressee, Evidence, Milestone, ProgressUpdate, Recommendation, Status, UpdateKind
@@ -34,40 +34,40 @@ ABOUT[Recommendation] = ("agreements",)
 
 OVERDUE_NOT_ASSESSED.check(
     Recommendation,
-    lambda rows, look: rows.overdue(on=look.on).filter(last_update_on__isnull=True),
+    lambda rows, context: rows.overdue(on=context.on).filter(last_update_on__isnull=True),
     each(lambda recommendation: f"It was due {recommendation.due_on}, and was never assessed."),
 )
 NO_SOURCE.check(Recommendation, without_source, each(lambda recommendation: "No source is named in which it is made."))
 for quoted in (Recommendation, Addressee):
     DRAFT_PARTS.check(quoted, on_a_draft, cites_a_draft)
-    QUOTE_NOT_IN_SOURCE.check(quoted, quoting, misquoting, sifted=True)
+    QUOTE_NOT_IN_SOURCE.check(quoted, quoting, misquoting, confirmed_in_python=True)
 SUPERSEDED_WITHOUT_SUCCESSOR.check(
     Recommendation,
-    lambda rows, look: rows.filter(look.lacks(Recommendation, "superseded_by"), status=Status.SUPERSEDED),
+    lambda rows, context: rows.filter(context.lacks(Recommendation, "superseded_by"), status=Status.SUPERSEDED),
     each(lambda recommendation: "It is superseded, and the recommendation that took its place is not named."),
 )
 
 
-def quoted_evidence(look: Look) -> Any:
+def quoted_evidence(context: CheckContext) -> Any:
     """The evidence with words to be looked up in a source that whoever looks may read."""
-    return quoting(Evidence.objects.order_by(), look)
+    return quoting(Evidence.objects.order_by(), context)
 
 
-def misquoted(rows: Any, look: Look) -> Iterator[tuple[ProgressUpdate, str]]:
+def misquoted(rows: Any, context: CheckContext) -> Iterator[tuple[ProgressUpdate, str]]:
     updates = {update.pk: update for update in rows}
     found: dict[int, str] = {}
-    evidence = quoted_evidence(look).filter(update__in=updates).order_by("-pk")
+    evidence = quoted_evidence(context).filter(update__in=updates).order_by("-pk")
     for piece, sentence in unspoken((piece, piece.source_id, piece.quote) for piece in evidence):
         found[piece.update_id] = sentence
     return ((updates[pk], sentence) for pk, sentence in found.items())
 
 
-def quoting_updates(rows: Any, look: Look) -> Any:
+def quoting_updates(rows: Any, context: CheckContext) -> Any:
     """Updates with evidence to be looked up; a voided update no longer counts, and nobody can change its evidence."""
-    return rows.filter(Exists(quoted_evidence(look).filter(update=OuterRef("pk"))), voided_at__isnull=True)
+    return rows.filter(Exists(quoted_evidence(context).filter(update=OuterRef("pk"))), voided_at__isnull=True)
 
 
-QUOTE_NOT_IN_SOURCE.check(ProgressUpdate, quoting_updates, misquoted, sifted=True)
+QUOTE_NOT_IN_SOURCE.check(ProgressUpdate, quoting_updates, misquoted, confirmed_in_python=True)
 
 # ---- how far it has come
 
@@ -78,12 +78,12 @@ Rule(
     "Run manage.py recompute_status.",
 ).check(
     Recommendation,
-    lambda rows, look: rows.filter(RawSQL(DIFFERS, [], BooleanField())),  # noqa: S611
+    lambda rows, context: rows.filter(RawSQL(DIFFERS, [], BooleanField())),  # noqa: S611
     each(lambda recommendation: f"Its status “{recommendation.get_status_display()}”, or a period of it, does not agree with its updates."),
 )
 
 
-def without_evidence(rows: Any, look: Look) -> Any:
+def without_evidence(rows: Any, context: CheckContext) -> Any:
     found = (
         ProgressUpdate.objects.in_effect(UpdateKind.ASSESSMENT).order_by().filter(recommendation=OuterRef("pk"), status=OuterRef("status"))
     )
@@ -102,7 +102,7 @@ Rule(
 )
 
 
-def claims(rows: Any, look: Look) -> Iterator[tuple[Recommendation, str]]:
+def claims(rows: Any, context: CheckContext) -> Iterator[tuple[Recommendation, str]]:
     newest = ProgressUpdate.objects.in_effect(UpdateKind.CLAIM).filter(recommendation__in=rows).select_related("party")
     by: dict[int, list[ProgressUpdate]] = defaultdict(list)
     for claim in newest.newest_for("recommendation_id", "party__code"):
@@ -122,7 +122,7 @@ Rule(
     Severity.WARNING,
     "What a party says of itself is another than what we find.",
     "Both stay. Look at the evidence of the claim, and assess again where it is newer.",
-).check(Recommendation, lambda rows, look: rows.claim_differs(), claims)
+).check(Recommendation, lambda rows, context: rows.claim_differs(), claims)
 
 Rule(
     "stale",
@@ -131,7 +131,7 @@ Rule(
     "Look, and file an assessment, if only that nothing has changed.",
 ).check(
     Recommendation,
-    lambda rows, look: rows.open().alias(fresh=freshness(look.on)).filter(fresh=Freshness.STALE),
+    lambda rows, context: rows.open().alias(fresh=freshness(context.on)).filter(fresh=Freshness.STALE),
     each(
         lambda recommendation: (
             f"It was last assessed on {recommendation.last_update_on}, "
@@ -147,8 +147,8 @@ Rule(
     "Record the day on which it was done, or move its due day with a reason.",
 ).check(
     Milestone,
-    lambda rows, look: rows.alias(until=latest("due_on")).filter(
-        until__lt=look.on, completed_on="", recommendation__closed_on__isnull=True
+    lambda rows, context: rows.alias(until=latest("due_on")).filter(
+        until__lt=context.on, completed_on="", recommendation__closed_on__isnull=True
     ),
     each(lambda milestone: f"It was due {milestone.due_on}."),
 )
@@ -162,7 +162,7 @@ Rule(
     "Name the party that should do it.",
 ).check(
     Recommendation,
-    lambda rows, look: rows.open().filter(~Exists(Addressee.objects.filter(recommendation=OuterRef("pk")))),
+    lambda rows, context: rows.open().filter(~Exists(Addressee.objects.filter(recommendation=OuterRef("pk")))),
     each(lambda recommendation: "It is addressed to nobody."),
 )
 
@@ -173,7 +173,7 @@ Rule(
     "Assign an owner.",
 ).check(
     Recommendation,
-    lambda rows, look: rows.open().filter(owner__isnull=True),
+    lambda rows, context: rows.open().filter(owner__isnull=True),
     each(lambda recommendation: "Nobody here follows it."),
 )
 
@@ -184,6 +184,6 @@ Rule(
     "Link the agreement.",
 ).check(
     Recommendation,
-    lambda rows, look: rows.filter(~Exists(Recommendation.agreements.through.objects.filter(recommendation=OuterRef("pk")))),
+    lambda rows, context: rows.filter(~Exists(Recommendation.agreements.through.objects.filter(recommendation=OuterRef("pk")))),
     each(lambda recommendation: "It names no agreement."),
 )

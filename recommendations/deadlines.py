@@ -8,7 +8,7 @@ from django.db.models.lookups import LessThan
 
 from agreements.deadlines import state
 from policytracker.codes import Codes
-from policytracker.records.parameters import Slot
+from policytracker.records.parameters import Parameter
 from recommendations.models import DONE
 
 USUAL = 90  # days between two assessments where the record says nothing else
@@ -21,12 +21,12 @@ class Freshness(Codes):
     NONE = "none", "closed: no assessment is expected", "None"
 
 
-def deadline(on: date | Slot) -> Case:
+def deadline(on: date | Parameter) -> Case:
     """The deadline state of a recommendation: implemented or addressed otherwise is done, anything else that is closed is closed."""
     return state(on, done=Q(status__in=DONE), finished="closed_on", closed=Q(closed_on__isnull=False))
 
 
-def freshness(on: date | Slot) -> Case:
+def freshness(on: date | Parameter) -> Case:
     """How old the newest approved assessment is."""
     fresh_until = Func(
         F("last_update_on"), Coalesce(F("update_every"), USUAL), arg_joiner=" + ", template="(%(expressions)s)", output_field=DateField()

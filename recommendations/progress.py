@@ -20,7 +20,7 @@ from agreements.models.sources import Confidence, SourceKind, Stance
 from policytracker.models import User
 from policytracker.records import exceptions
 from policytracker.records.access import Publication, Reader, Role
-from policytracker.records.context import acting, shortened
+from policytracker.records.context import change_context, shortened
 from policytracker.records.exceptions import Refused, Stale
 from recommendations.derived_status import recompute_status
 from recommendations.models import (
@@ -233,7 +233,7 @@ def locked(row: Row, *, by: User | None, reason: str, version: int | None) -> It
 
     Raises DoesNotExist if the row does not exist for this user, and Stale if its version is not `version`.
     """
-    with acting(by, shortened(reason)):  # the update keeps all of it
+    with change_context(by, shortened(reason)):  # the update keeps all of it
         recommendations = Recommendation.objects.filter(pk=row.pk if isinstance(row, Recommendation) else row.recommendation_id)
         # Concurrent changes of the same recommendation wait here.
         recommendations.select_for_update(of=("self",)).get()

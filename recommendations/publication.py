@@ -19,22 +19,22 @@ from agreements.models import (
     Source,
     TreatyAction,
 )
-from policytracker.api.errors import Declined
 from policytracker.models import User
 from policytracker.records.access import Publication
-from policytracker.records.models import Published
+from policytracker.records.exceptions import Conflict
+from policytracker.records.models import RegistryRecord
 from recommendations.models import Recommendation
 
 
-def publish(agreement: Agreement, *, by: User, components: bool, recommendations: bool, sources: bool) -> list[Published]:
+def publish(agreement: Agreement, *, by: User, components: bool, recommendations: bool, sources: bool) -> list[RegistryRecord]:
     """Publish an agreement with its drafts, as far as the user may read them, and return the records that were published.
 
     Its parts are its components, the recommendations that reference no other agreement, and the sources that these records, or
     the agreement's treaty actions, conditions, commitments, measurements and citations, reference. Archived records stay as
-    they are. Raises Declined (closed_record) for an archived agreement.
+    they are. Raises Conflict (closed_record) for an archived agreement.
     """
     if agreement.publication == Publication.ARCHIVED:
-        raise Declined("closed_record", "This agreement is archived. Restore it before publishing.")
+        raise Conflict("closed_record", "This agreement is archived. Restore it before publishing.")
     drafts: list[QuerySet] = []
     if components:
         drafts.append(Component.objects.visible_to(by).filter(agreement=agreement))

@@ -8,10 +8,10 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from policytracker.api.errors import Declined
 from policytracker.edtf import first_day
 from policytracker.models import User
 from policytracker.records.access import Role
+from policytracker.records.exceptions import NotPermitted
 from recommendations.models import Addressee
 from recommendations.progress import EDITORS, roles
 
@@ -27,10 +27,10 @@ def may_respond(addressee: Addressee, by: User) -> bool:
 def respond(addressee: Addressee, answer: Mapping[str, Any], *, by: User, today: date) -> Addressee:
     """Record a response. `answer` has values of FIELDS; what it leaves out stays as it is.
 
-    It needs no approval: it is the party's own statement. Raises Declined (not_permitted) and ValidationError.
+    It needs no approval: it is the party's own statement. Raises NotPermitted and ValidationError.
     """
     if not may_respond(addressee, by):
-        raise Declined("not_permitted", "Only the addressed party, analysts and reviewers may record its response.", 403)
+        raise NotPermitted("Only the addressed party, analysts and reviewers may record its response.")
     for name in FIELDS:
         if name in answer:
             setattr(addressee, name, answer[name])

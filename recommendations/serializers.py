@@ -8,8 +8,8 @@ from rest_framework import serializers
 
 from agreements.serializers import CITED, STATE
 from policytracker.api.bulk import MAX_ENTRIES
-from policytracker.api.json_sql import ON, Computed, JsonObject, Nested
-from policytracker.api.serializers import Body, Key, RecordSerializer
+from policytracker.api.json_sql import ON, ComputedField, JsonObject, NestedRecords
+from policytracker.api.serializers import KeyField, RecordSerializer, StrictSerializer
 from recommendations import responses
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation, UpdateKind
@@ -31,9 +31,9 @@ def claims():
 class RecommendationSerializer(RecordSerializer):
     example = {"slug": "rec-hubs-by-2030", "key_action": "Open two hubs", "agreements": ["aukus"], "due_on": "2030", "priority": "high"}
 
-    deadline_state = Computed(lambda reader: deadline(ON), STATE)
-    freshness = Computed(lambda reader: freshness(ON), {"type": "string", "enum": Freshness.values})
-    claims = Computed(lambda reader: claims(), {"type": "array", "items": CLAIM})
+    deadline_state = ComputedField(lambda reader: deadline(ON), STATE)
+    freshness = ComputedField(lambda reader: freshness(ON), {"type": "string", "enum": Freshness.values})
+    claims = ComputedField(lambda reader: claims(), {"type": "array", "items": CLAIM})
 
     class Meta:
         model = Recommendation
@@ -74,7 +74,7 @@ class EvidenceSerializer(RecordSerializer):
         model = Evidence
         parent = "update"
         fields = ["uid", *CITED, "stance", "confidence"]
-        list_serializer_class = Nested
+        list_serializer_class = NestedRecords
 
     def get_field_names(self, declared_fields, info):
         return self.Meta.fields
@@ -106,10 +106,10 @@ class Reported(serializers.ModelSerializer):
         return field_class, kwargs | {"required": False}
 
     def build_relational_field(self, field_name, relation_info):
-        return Key, {"model": relation_info.related_model}
+        return KeyField, {"model": relation_info.related_model}
 
 
-class EvidenceRowSerializer(Body, Reported):
+class EvidenceRowSerializer(StrictSerializer, Reported):
     """One piece of evidence. The source is identified by its slug, or by address and title."""
 
     url = serializers.URLField(max_length=2000, required=False)
@@ -126,7 +126,7 @@ class EvidenceRowSerializer(Body, Reported):
         return values
 
 
-class Act(Body):
+class Act(StrictSerializer):
     """What any act may be told for the history."""
 
     change_reason = serializers.CharField(max_length=2000, required=False)

@@ -12,10 +12,10 @@ from rest_framework.exceptions import ValidationError
 
 from agreements.deadlines import DeadlineState
 from policytracker.api import bulk, json_sql
-from policytracker.api.parameters import BadParameter, only, page_size, single, today
+from policytracker.api.parameters import InvalidParameter, only, page_size, single, today
 from policytracker.api.schema import ON, PAGE, envelope, shape
 from policytracker.api.serializers import ADDRESSES
-from policytracker.api.viewsets import BAD_CURSOR, RecordViewSet, enveloped
+from policytracker.api.viewsets import INVALID_CURSOR, RecordViewSet, list_response
 from policytracker.records import exceptions
 from policytracker.records.access import Role
 from recommendations import filters, progress, responses, serializers
@@ -62,7 +62,7 @@ TALLY = {
 GROUP = shape(key=TEXT, title=TEXT, url=TEXT, **TALLY)
 
 
-class ProgressDoor(RecordViewSet):
+class ProgressActions(RecordViewSet):
     """Answers an act upon a recommendation with both records as they then are."""
 
     def filed(self, update, status=200, dry_run=False) -> HttpResponse:
@@ -75,7 +75,7 @@ class ProgressDoor(RecordViewSet):
         """The text of each update, together with that of its recommendation."""
 
         def texts(serializer, ids):
-            return dict(zip(ids, self.texts(ids, json_sql.Shape(serializer, self.reader.roles)), strict=True))
+            return dict(zip(ids, self.texts(ids, json_sql.Representation(serializer, self.reader.roles)), strict=True))
 
         reported = texts(serializers.ProgressUpdateSerializer, [update.pk for update in updates])
         if dry_run:
@@ -87,7 +87,7 @@ class ProgressDoor(RecordViewSet):
         """Do it for each entry of a list; `do(entry)` is judged by itself. Raises EntriesRefused where any is refused."""
         refusals, done = bulk.Refusals(len(entries)), []
         for index, entry in enumerate(entries):
-            with refusals.of(index), self.acting(entry if isinstance(entry, dict) else None):
+            with refusals.of(index), self.change_context(entry if isinstance(entry, dict) else None):
                 done.append(do(entry))
         refusals.stop()
         return done
@@ -101,7 +101,7 @@ class ProgressDoor(RecordViewSet):
             raise exceptions.Refused([exceptions.Refusal("not_permitted", "Your role may not report or review.")])
 
 
-class RecommendationViewSet(ProgressDoor):
+class RecommendationViewSet(ProgressActions):
     serializer_class = serializers.RecommendationSerializer
     questions = filters.RECOMMENDATIONS
     asks = {"report": serializers.FilingSerializer, "report_list": serializers.FilingEntrySerializer(many=True)}
@@ -121,7 +121,7 @@ class RecommendationViewSet(ProgressDoor):
         asked = self.body(serializers.FilingSerializer)
         dry_run = asked.validated_data["dry_run"]
         with transaction.atomic():
-            with self.acting():
+            with self.change_context():
                 response = self.filed(self.file(self.find(), asked), 200 if dry_run else 201, dry_run)
             transaction.set_rollback(dry_run)
         return response
@@ -186,7 +186,7 @@ class AddresseeViewSet(RecordViewSet):
         return self.once(self.respond_once)
 
     def respond_once(self) -> HttpResponse:
-        with self.acting():
+        with self.change_context():
             addressee = self.find(lock=True)
             self.still_current(addressee, self.request.data)
             answer = serializers.ResponseSerializer(addressee, data=self.request.data, partial=True, context=self.get_serializer_context())
@@ -206,7 +206,7 @@ class DependencyViewSet(RecordViewSet):
     questions = filters.DEPENDENCIES
 
 
-class ProgressUpdateViewSet(ProgressDoor):
+class ProgressUpdateViewSet(ProgressActions):
     serializer_class = serializers.ProgressUpdateSerializer
     questions = filters.UPDATES
     judged_by_function = True
@@ -226,7 +226,7 @@ class ProgressUpdateViewSet(ProgressDoor):
     def act(self, do) -> HttpResponse:
         """Do it to the update at this address; `do(update, seen)` is judged once its recommendation is locked."""
         only(self.request, set())
-        with self.acting():
+        with self.change_context():
             update = self.find()
             return self.filed(do(update, self.still_current(update, self.request.data)))
 
@@ -234,7 +234,7 @@ class ProgressUpdateViewSet(ProgressDoor):
         """Its author says it otherwise, while it is a draft or after it was returned."""
         only(self.request, set())
         asked = self.body(serializers.RevisionSerializer)
-        with self.acting():
+        with self.change_context():
             update = self.find()
             seen = self.still_current(update, self.request.data)
             report = asked.report(progress.Report.of(update) if partial else None)
@@ -243,7 +243,7 @@ class ProgressUpdateViewSet(ProgressDoor):
 
     def destroy(self, request, *args, **kwargs) -> HttpResponse:
         only(request, set())
-        with self.acting():
+        with self.change_context():
             update = self.find()
             progress.discard(update, by=request.user, version=self.still_current(update))
         return HttpResponse(status=204)
@@ -308,9 +308,9 @@ class SummaryViewSet(RecommendationViewSet):
         only(request, {"group_by", "on", "page_size", "cursor"})
         by, size = single(request, "group_by"), page_size(request)
         if by not in GROUPINGS:
-            raise BadParameter("group_by", f"Group by one of: {', '.join(GROUPINGS)}.")
+            raise InvalidParameter("group_by", f"Group by one of: {', '.join(GROUPINGS)}.")
         if by == "owner" and not self.reader.sees_people:
-            raise BadParameter("group_by", "Sign in to ask about people.")
+            raise InvalidParameter("group_by", "Sign in to ask about people.")
         summary = Summary(by, request.user, self.day, today())
         groups = summary.groups()
         salt = f"summary by {by}"
@@ -320,7 +320,7 @@ class SummaryViewSet(RecommendationViewSet):
         told = [self.told(group, summary.model) | numbers for group, numbers in zip(page, summary.tallies(page), strict=True)]
         results = ", ".join(json.dumps(one, ensure_ascii=False) for one in told)
         next_at, previous_at = start + size, max(start - size, 0)
-        return enveloped(
+        return list_response(
             request,
             results,
             count=len(groups),
@@ -336,7 +336,7 @@ class SummaryViewSet(RecommendationViewSet):
         try:
             key = signing.loads(cursor, salt=salt)
         except signing.BadSignature as error:
-            raise BadParameter("cursor", BAD_CURSOR) from error
+            raise InvalidParameter("cursor", INVALID_CURSOR) from error
         order = [(key is None, key or "") for key in keys]
         return bisect_left(order, (key is None, key or ""))
 

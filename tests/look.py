@@ -10,7 +10,7 @@ EVERYTHING = Reader(frozenset({Role.ADMINISTRATOR}))
 
 
 def look(user=EVERYTHING, on=TODAY, whole=None):
-    return engine.Look(user, on, whole)
+    return engine.CheckContext(user, on, whole)
 
 
 def findings(rule, user=EVERYTHING, on=TODAY, whole=None):

@@ -18,7 +18,7 @@ from agreements.models import (
     TreatyAction,
 )
 from agreements.models.treaty_actions import OF_A_PARTY
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations.models import Recommendation
 
 number = count(1)
@@ -26,13 +26,13 @@ number = count(1)
 
 def settled() -> None:
     """Have asked what is asked when an act ends, as if all that was made until now had been one: a test is one transaction."""
-    with acting():
+    with change_context():
         pass
 
 
 def change_with_reason(rows: models.QuerySet, **values) -> None:
     """Make a change that needs a change reason, such as hiding what is published."""
-    with acting(reason="The test needs it so."):
+    with change_context(reason="The test needs it so."):
         rows.update(**values)
 
 
@@ -60,7 +60,7 @@ def make_action(agreement: Agreement, kind: str = "signature", party: Party | No
 
 
 def make_condition(agreement: Agreement, kind: str = "all_signatories", parties: Iterable[Party] = (), **fields) -> EntryIntoForceCondition:
-    with acting():
+    with change_context():
         made = EntryIntoForceCondition.objects.create(agreement=agreement, kind=kind, **fields)
         made.parties.set(parties)
     return made

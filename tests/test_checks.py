@@ -11,10 +11,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Citation
-from policytracker.api.pagination import BadCursor
+from policytracker.api.pagination import InvalidCursor
 from policytracker.quality import engine
 from policytracker.quality.engine import RULES
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from tests.conftest import make_user
 from tests.look import findings, found, look
 from tests.make import (
@@ -53,7 +53,7 @@ SEVERITIES = {
 
 
 def archive(record):
-    with acting(reason="test"):
+    with change_context(reason="test"):
         type(record).objects.filter(pk=record.pk).update(publication="archived")
 
 
@@ -205,9 +205,9 @@ def test_a_cursor_of_another_make_is_refused(many):
     cursor = engine.findings(many, look(), size=1).next
 
     for bad in ("x", cursor + "x", cursor[::-1]):
-        with pytest.raises(BadCursor):
+        with pytest.raises(InvalidCursor):
             engine.findings(many, look(), bad)
-    with pytest.raises(BadCursor):
+    with pytest.raises(InvalidCursor):
         engine.findings(engine.chosen(["no_source"]), look(), cursor)
 
 

@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from agreements.models import Agreement, Citation, Component, Party, Sector, TreatyAction
 from policytracker.dataset import layout as dataset
 from policytracker.models import Change, User
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from policytracker.records.triggers import records
 from recommendations.derived_status import recompute_status
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation
@@ -164,7 +164,7 @@ def full(analyst, reviewer):
     Milestone.objects.create(recommendation=recommendation, title="Half", due_on="2029~")
     Dependency.objects.create(recommendation=recommendation, needs=replaced)
     said = {"recommendation": recommendation, "status": "in_progress", "reported_on": date(2026, 1, 2), "author": analyst}
-    with acting(reviewer, "test"):
+    with change_context(reviewer, "test"):
         moment = datetime(2026, 1, 3, 4, 5, 6, 123456, tzinfo=UTC)
         approved = ProgressUpdate.objects.create(
             **said, review="approved", reviewed_by=reviewer, reviewed_at=moment, voided_at=moment, voided_by=reviewer, void_reason="wrong"
@@ -254,7 +254,7 @@ def test_rows_have_natural_keys_in_order_and_nothing_that_the_database_works_out
             keys = [fields[model.key] for fields in mine]
             assert keys == sorted(keys)
             generated = {f.name for f in model._meta.local_fields if f.generated}
-            unwanted = {"id", "version", "created_at", "updated_at"} | generated | set(model.follows)
+            unwanted = {"id", "version", "created_at", "updated_at"} | generated | set(model.derived_fields)
             if model is Recommendation:
                 unwanted |= {"status", "claimed_status", "status_since", "progress_percent", "last_update_on", "closed_on"}
             wanted = {f.name for f in (*model._meta.local_fields, *model._meta.local_many_to_many)} - unwanted

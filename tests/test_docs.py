@@ -14,11 +14,11 @@ from django.test import override_settings
 from rest_framework import serializers
 
 from policytracker.api import urls
-from policytracker.api.serializers import ADDRESSES, HEAD, Key, Keys, RecordSerializer
+from policytracker.api.serializers import ADDRESSES, HEAD, KeyField, KeyListField, RecordSerializer
 from policytracker.edtf import EdtfField
 from policytracker.management.commands.make_demo import Command as MakeDemo
 from policytracker.records.fields import Text
-from policytracker.records.models import Published, Record
+from policytracker.records.models import Record, RegistryRecord
 from recommendations.serializers import EvidenceRowSerializer, EvidenceSerializer, ProgressUpdateSerializer, ReportSerializer
 
 DOCS = settings.BASE_DIR / "docs"
@@ -179,8 +179,8 @@ SIMPLE = [  # the first that fits
 
 def kind_of(shown: serializers.Field, model: type[models.Model]) -> str:
     """What the table says of the kind of a field."""
-    if isinstance(shown, Key | Keys):
-        many = isinstance(shown, Keys)
+    if isinstance(shown, KeyField | KeyListField):
+        many = isinstance(shown, KeyListField)
         far = shown.child_relation.model if many else shown.model
         if not issubclass(far, Record):
             return "people" if many else "person"
@@ -251,7 +251,7 @@ def test_what_every_record_has_is_described():
 
     assert described == [*HEAD, "visibility", "publication"]
     assert all(set(HEAD) <= set(SERIALIZERS[address]().fields) for address in urls.RESOURCES)
-    published = [issubclass(view.serializer_class.Meta.model, Published) for view in urls.RESOURCES.values()]
+    published = [issubclass(view.serializer_class.Meta.model, RegistryRecord) for view in urls.RESOURCES.values()]
     assert published == ["visibility" in view.serializer_class().fields for view in urls.RESOURCES.values()]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agreements.models import Sector
 from policytracker.models import Change, User
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations.models import Recommendation
 from tests.api.client import Api
 from tests.conftest import make_user
@@ -80,7 +80,7 @@ def test_versions_and_entries_follow_every_change_of_fields_and_links(transactio
     model = Model()
 
     for number, steps in enumerate(told_acts):
-        with acting(reason=f"act {number}"):
+        with change_context(reason=f"act {number}"):
             perform(recommendation, sectors, steps)
         model.act(steps)
         recommendation.refresh_from_db()

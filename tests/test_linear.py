@@ -5,14 +5,15 @@ from time import perf_counter
 
 import pytest
 
-from agreements.checks.sources import bare, plain, says
+from agreements.checks.sources import plain, says
+from agreements.models.parties import comparable
 from policytracker import edtf
 from policytracker.admin.querysets import words
 from policytracker.api import markdown
 from policytracker.api.parameters import today
-from policytracker.dataset import UNSTORABLE
+from policytracker.dataset.loading import UNSTORABLE
 from policytracker.history.diffs import diff, shown
-from policytracker.quality.engine import Look
+from policytracker.quality.engine import CheckContext
 from recommendations.checks import QUOTE_NOT_IN_SOURCE
 from recommendations.models import Evidence, ProgressUpdate
 from tests.make import make_agreement, make_commitment, make_recommendation, make_source
@@ -45,7 +46,7 @@ READERS = {
     "plain": plain,
     "says": lambda text: says("x y " * 25_000, text),
     "says in it": lambda text: says(plain(text), "a" * 50_000 + "…b"),
-    "bare": bare,
+    "comparable": comparable,
     "markdown line": markdown.escaped,
     "markdown paragraphs": markdown.paragraphs,
     "markdown link": markdown.link,
@@ -123,8 +124,10 @@ def test_words_that_were_added_and_removed_are_shown_between_those_that_stayed()
 
 def found(user):
     """The keys of the records whose quote is not in its source."""
-    look = Look(user, today())
-    return {record.pk for check in QUOTE_NOT_IN_SOURCE.checks for pk in check.guilty(look) for record, _ in check.told([pk], look).values()}
+    look = CheckContext(user, today())
+    return {
+        record.pk for check in QUOTE_NOT_IN_SOURCE.checks for pk in check.violations(look) for record, _ in check.told([pk], look).values()
+    }
 
 
 @pytest.mark.parametrize("quote", [HOSTILE["blanks between words"], "a" * 50_000 + "b", "b" + "a" * 50_000])

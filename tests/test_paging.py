@@ -8,7 +8,7 @@ from django.db.models import F
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from policytracker.api.pagination import BadCursor, Column, page
+from policytracker.api.pagination import Column, InvalidCursor, page
 from recommendations.models import Recommendation
 
 pytestmark = pytest.mark.django_db
@@ -129,7 +129,7 @@ def while_rows_move(values, order, size, data):
 @pytest.mark.parametrize("cursor", ["x", "", "W10:1:x", "a:b:c", "\0", "é", "eyJhIjoxfQ:1tq:abc"])
 def test_a_cursor_that_we_did_not_make_is_refused(db, cursor):
     if cursor:
-        with pytest.raises(BadCursor):
+        with pytest.raises(InvalidCursor):
             page(Recommendation.objects.all(), [Column("id")], cursor, 1, "salt")
 
 
@@ -142,7 +142,7 @@ def test_a_cursor_belongs_to_its_list_and_to_its_order(db):
         ([Column("id", descending=True)], "salt"),
         ([Column("priority"), Column("id")], "salt"),
     ):
-        with pytest.raises(BadCursor):
+        with pytest.raises(InvalidCursor):
             page(Recommendation.objects.all(), columns, cursor, 1, salt)
 
 

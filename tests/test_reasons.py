@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from agreements.models import Agreement
 from policytracker.api.parameters import today
 from policytracker.models import Change
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations import progress
 from recommendations.models import ProgressUpdate
 from recommendations.progress import Report
@@ -18,9 +18,9 @@ LONG = "x" * 2001
 
 
 def test_a_reason_of_more_than_2000_characters_is_refused_everywhere(analyst, db):
-    with pytest.raises(ValidationError), acting(analyst, LONG):
+    with pytest.raises(ValidationError), change_context(analyst, LONG):
         make_agreement()
-    with acting(analyst, LONG[:2000]):
+    with change_context(analyst, LONG[:2000]):
         make_agreement()
 
     assert Agreement.objects.count() == 1
@@ -55,7 +55,7 @@ def test_a_reason_of_blanks_is_none(reviewer):
     answer = Api(reviewer).patch(f"agreements/{agreement.slug}/", {"publication": "archived", "change_reason": "  "})
 
     assert answer.json()["code"] == "reason_required"
-    with pytest.raises(Exception, match="reason"), acting(reviewer, "   "):
+    with pytest.raises(Exception, match="reason"), change_context(reviewer, "   "):
         Agreement.objects.update(publication="archived")
 
 

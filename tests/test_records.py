@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from agreements.models import Agreement, AgreementRelation, Citation, FactCheck, Outcome, Participation, Party, Sector
 from policytracker.edtf import first_day
 from policytracker.models import Change
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from policytracker.records.installation import database_is_complete
-from policytracker.records.triggers import guards, records, triggers
+from policytracker.records.triggers import records, trigger_constraints, triggers
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate
 from tests.make import make_agreement, make_component, make_party, make_recommendation
 
@@ -22,7 +22,7 @@ quietly = settings(deadline=None, suppress_health_check=[HealthCheck.function_sc
 
 def breaks(rule, act):
     """The act is refused by the database, under the name of the rule, and what follows still works."""
-    with pytest.raises(IntegrityError) as caught, acting(reason=""):
+    with pytest.raises(IntegrityError) as caught, change_context(reason=""):
         act()
     assert caught.value.__cause__.diag.constraint_name == rule, caught.value
 
@@ -86,12 +86,12 @@ def test_every_rule_has_a_sentence(db):
     for model in records():
         for rule in [*model._meta.constraints]:
             assert str(rule.violation_error_message).endswith("."), rule.name
-        for guard in guards(model):
+        for guard in trigger_constraints(model):
             assert guard.sentence.endswith("."), guard.name
 
 
 def test_the_actor_of_an_act_is_gone_when_it_ends(world, analyst):
-    with acting(analyst, "outer", "admin"), acting(None, "inner", "api"):
+    with change_context(analyst, "outer", "admin"), change_context(None, "inner", "api"):
         Sector.objects.create(code="a", name="A")
     Sector.objects.create(code="b", name="B")
 
@@ -153,14 +153,14 @@ def test_only_a_binding_text_is_in_force(world):
 
 def test_a_superseded_agreement_has_what_supersedes_it(world):
     breaks("agreement_superseded_by_another", change(world.aukus, status="superseded"))
-    with acting():  # in one act, in any order
+    with change_context():  # in one act, in any order
         change(world.aukus, status="superseded")()
         relation = AgreementRelation.objects.create(from_agreement=world.quad, kind="supersedes", to_agreement=world.aukus)
     breaks("superseded_agreement_keeps_its_relation", AgreementRelation.objects.get(pk=relation.pk).delete)
     breaks("superseded_agreement_keeps_its_relation", change(relation, kind="amends"))
     other = make_agreement()
     breaks("superseded_agreement_keeps_its_relation", change(relation, to_agreement=other))
-    with acting():
+    with change_context():
         AgreementRelation.objects.create(from_agreement=other, kind="supersedes", to_agreement=world.aukus)
         AgreementRelation.objects.get(pk=relation.pk).delete()
 
@@ -206,7 +206,7 @@ def test_nobody_stands_above_itself(world, rule, make, field):
 
     breaks(rule, change(one, **{field: one}))
     breaks(rule, change(one, **{field: three}))
-    with acting():  # what is mended before the act ends was never broken
+    with change_context():  # what is mended before the act ends was never broken
         change(one, **{field: three})()
         change(three, **{field: None})()
 
@@ -250,7 +250,7 @@ def test_the_due_day_of_a_milestone_moves_with_a_reason(world):
     change(step, due_on="2027")()
 
     breaks("moved_deadline_has_a_reason", change(step, due_on="2028"))
-    with acting(reason="moved"):
+    with change_context(reason="moved"):
         change(step, due_on="2028")()
     breaks("moved_deadline_has_a_reason", change(step, due_on=""))
 
@@ -275,7 +275,7 @@ def test_no_recommendation_needs_itself_by_however_many_steps(world):
 def test_the_first_due_day_stays(world):
     for record in (world.part, world.act):
         change(record, due_on="2030")()
-        with acting(reason="moved"):
+        with change_context(reason="moved"):
             change(record, due_on="2031", original_due_on="2031")()
         record.refresh_from_db()
         assert (record.due_on, record.original_due_on) == ("2031", "2030")
@@ -287,11 +287,11 @@ def test_the_first_due_day_stays(world):
 def test_into_the_archive_and_back_goes_a_register_with_a_reason(world, name):
     record = getattr(world, name)
     breaks("archiving_has_a_reason", change(record, publication="archived"))
-    with acting(reason="over"):
+    with change_context(reason="over"):
         change(record, publication="archived")()
     breaks("archiving_has_a_reason", change(record, publication="published"))
     breaks("closed_record", change(record, visibility="internal"))
-    with acting(reason="again"):
+    with change_context(reason="again"):
         change(record, publication="published", visibility="internal")()
 
 
@@ -356,7 +356,7 @@ def test_spells_of_one_role_never_overlap_and_never_run_backwards(db, wanted):
 
 @pytest.fixture
 def approved(world, analyst):
-    with acting():
+    with change_context():
         update = ProgressUpdate.objects.create(
             recommendation=world.act, status="planned", reported_on="2025-01-01", narrative="x", review="approved", author=analyst,
             reviewed_by=analyst, reviewed_at="2025-01-02T00:00:00Z",
@@ -405,7 +405,7 @@ def test_an_update_says_what_its_kind_says(world):
 
 
 def test_what_hangs_on_the_archived_is_closed_at_every_door(world):
-    with acting(reason="over"):
+    with change_context(reason="over"):
         change(world.aukus, publication="archived")()
 
     for record, fields in (
@@ -427,7 +427,7 @@ def test_what_hangs_on_the_archived_is_closed_at_every_door(world):
         lambda: AgreementRelation.objects.create(from_agreement=world.aukus, kind="amends", to_agreement=world.quad),
     ):
         breaks("closed_record", make)
-    with acting(door="data set"):  # a data set may bring what was archived elsewhere
+    with change_context(door="data set"):  # a data set may bring what was archived elsewhere
         Participation.objects.create(agreement=world.aukus, party=world.gbr, role="host")
 
 
@@ -437,7 +437,7 @@ def test_a_link_goes_with_its_owner_and_not_with_what_it_leads_to(world):
     breaks("linked_record_stays", world.water.delete)
     made = make_agreement(publication="draft")
     made.sectors.set([world.energy])
-    with acting():
+    with change_context():
         made.delete()
         world.energy.delete()
     assert not Sector.objects.filter(code="energy").exists()

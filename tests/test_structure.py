@@ -166,7 +166,7 @@ def test_every_record_limits_who_may_read_it(model, db):
     stranger, reader = Reader(frozenset()), Reader(frozenset({Role.READER}), 0)
 
     assert not model.objects.visible_to(stranger).exists()
-    assert model.objects.visible_to(reader).query.where or model.hangs_on == ()
+    assert model.objects.visible_to(reader).query.where or model.access_parents == ()
 
 
 def test_every_record_is_in_the_fixtures():

@@ -8,7 +8,7 @@ import pytest
 
 from agreements.models import AgreementRelation, Citation, FactCheck, Outcome, Participation, PartyOfficer
 from policytracker.records.access import Role
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from policytracker.records.models import Record, RecordQuerySet
 from policytracker.records.triggers import records
 from recommendations.models import Addressee, Dependency, Milestone, ProgressUpdate
@@ -63,7 +63,7 @@ def person(db):
     return somebody
 
 
-def belonging(agreement, user, how):
+def own_and_team(agreement, user, how):
     """Bring the agreement near to the user: as its party's own, or as a member of its team."""
     if how == "own":
         Participation.objects.create(agreement=agreement, party=make_party("AUS"), role="party")
@@ -71,19 +71,19 @@ def belonging(agreement, user, how):
         agreement.team.add(user)
 
 
-@acting(door="data set")  # which may make what is archived
+@change_context(door="data set")  # which may make what is archived
 def make_register(register, user, how, **fields):
     near = make_agreement()
     match register:
         case "agreements":
             record = make_agreement(**fields)
-            belonging(record, user, how)
+            own_and_team(record, user, how)
             return record
         case "components":
-            belonging(near, user, how)
+            own_and_team(near, user, how)
             return make_component(near, **fields)
         case "recommendations":
-            belonging(near, user, how)
+            own_and_team(near, user, how)
             return make_recommendation(make_agreement(), near, **fields)
         case "sources":
             return make_source(**fields)
@@ -139,9 +139,9 @@ def test_an_agreement_that_only_names_a_party_does_not_belong_to_it(person, role
 def test_an_officer_without_a_party_and_a_team_member_without_the_role_read_only_what_is_public(db):
     officer, reader = make_user("lost", Role.OFFICER), make_user("helper", Role.READER)
     agreement = make_agreement(publication="draft")
-    belonging(agreement, reader, "team"), belonging(agreement, reader, "own")
+    own_and_team(agreement, reader, "team"), own_and_team(agreement, reader, "own")
     restricted = make_agreement(visibility="restricted")
-    belonging(restricted, reader, "team")
+    own_and_team(restricted, reader, "team")
 
     for user in (officer, reader):
         assert_exists(Api(user), "agreements", agreement.slug, False)
@@ -161,9 +161,9 @@ def test_no_component_is_more_readable_than_its_agreement(person, role):
     user = person(role)
     for (visibility, publication), cells in CELLS.items():
         for how in ("strange", "own", "team"):
-            with acting(door="data set"):
+            with change_context(door="data set"):
                 agreement = make_agreement(visibility=visibility, publication=publication)
-                belonging(agreement, user, how)
+                own_and_team(agreement, user, how)
                 component = make_component(agreement)
             assert is_visible(component, user) == (cells[role] in ("all", how)), (visibility, publication, how)
 

@@ -4,12 +4,22 @@ from django.contrib import admin
 
 from agreements import filters, models, serializers
 from agreements.admin.components import Relative
-from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, PublishedColumns
+from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, RegistryColumns
 from agreements.admin.standing import Panel
 from agreements.admin.treaty_actions import warn
-from agreements.models.agreements import INVERSE, AgreementStatus, LegalForce, ParticipationRole, team_with_caller
+from agreements.models.agreements import INVERSE_LABELS, AgreementStatus, LegalForce, ParticipationRole, team_with_caller
 from agreements.standing import TextStanding
-from policytracker.admin import BaseInline, ListInline, RecordAdmin, ask, between, chip, display, pick, typed
+from policytracker.admin import (
+    BaseInline,
+    ListInline,
+    RecordAdmin,
+    choice_filter,
+    code_column,
+    date_range_filters,
+    display,
+    related_filter,
+    text_filter,
+)
 from policytracker.admin.forms import RecordForm, VersionedForm
 
 
@@ -67,7 +77,7 @@ class IncomingRelationInline(ListInline):
 
     @display(description="read from here")
     def word(self, relation):
-        return INVERSE[relation.kind]
+        return INVERSE_LABELS[relation.kind]
 
 
 class CitationInline(ListInline):
@@ -96,24 +106,24 @@ class AgreementForm(RecordForm):
 
 
 @admin.register(models.Agreement)
-class AgreementAdmin(PublishedColumns, Panel, RecordAdmin):
+class AgreementAdmin(RegistryColumns, Panel, RecordAdmin):
     form = AgreementForm
     serializer = serializers.AgreementSerializer
     questions = filters.AGREEMENTS
     icon, place = "handshake", 1
     list_display = ["named", "status_shown", "legal_force_shown", "kind", "next_review_on", "lead", "visibility_shown", "publication_shown"]
     list_filter = [
-        ask("status"),
-        ask("legal_force"),
-        ask("kind"),
+        choice_filter("status"),
+        choice_filter("legal_force"),
+        choice_filter("kind"),
         PARTY,
-        pick("sectors", models.Agreement._meta.get_field("sectors")),
-        *between("signed_on"),
-        *between("in_force_on"),
-        typed("in_force_on", "in force on the day"),
-        ask("text_standing", title="standing of the text", answers=TextStanding.choices),
-        typed("party_standing", "standing of a party, as AUS:bound"),
-        typed("binds", "binds the party, as AUS"),
+        related_filter("sectors", models.Agreement._meta.get_field("sectors")),
+        *date_range_filters("signed_on"),
+        *date_range_filters("in_force_on"),
+        text_filter("in_force_on", "in force on the day"),
+        choice_filter("text_standing", title="standing of the text", answers=TextStanding.choices),
+        text_filter("party_standing", "standing of a party, as AUS:bound"),
+        text_filter("binds", "binds the party, as AUS"),
         *PUBLISHED,
     ]
     fieldsets = [
@@ -148,10 +158,10 @@ class AgreementAdmin(PublishedColumns, Panel, RecordAdmin):
         FactCheckInline,
     ]
 
-    status_shown = chip(
+    status_shown = code_column(
         "status", AgreementStatus, ordering="status", success=["in_force", "operative", "provisionally_applied"], warning=["suspended"]
     )
-    legal_force_shown = chip("legal_force", LegalForce, primary=["binding", "mixed"])
+    legal_force_shown = code_column("legal_force", LegalForce, primary=["binding", "mixed"])
 
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)
@@ -170,7 +180,7 @@ class AgreementRelationAdmin(RecordAdmin):
     questions = filters.RELATIONS
     icon, place = "share", 11
     list_display = ["from_agreement", "kind", "to_agreement"]
-    list_filter = [ask("kind"), AGREEMENT]
+    list_filter = [choice_filter("kind"), AGREEMENT]
     fieldsets = [(None, {"fields": ["from_agreement", "kind", "to_agreement", "note"]}), CITED]
 
 
@@ -179,8 +189,13 @@ class ParticipationAdmin(RecordAdmin):
     serializer = serializers.ParticipationSerializer
     icon, place = "group", 10
     list_display = ["party", "agreement", "role_shown", "since", "until"]
-    list_filter = [ask("role"), AGREEMENT, PARTY, pick("focus_area", models.Participation._meta.get_field("focus_area"))]
+    list_filter = [
+        choice_filter("role"),
+        AGREEMENT,
+        PARTY,
+        related_filter("focus_area", models.Participation._meta.get_field("focus_area")),
+    ]
     search_fields = ["uid", "agreement", "party"]
     fieldsets = [(None, {"fields": ["agreement", "party", "role", ("since", "until"), "focus_area", "contribution", "note"]})]
 
-    role_shown = chip("role", ParticipationRole, primary=["party"])
+    role_shown = code_column("role", ParticipationRole, primary=["party"])

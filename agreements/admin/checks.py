@@ -12,10 +12,10 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from agreements import models
-from policytracker.admin import themed
+from policytracker.admin import apply_theme
 from policytracker.admin.querysets import visible
-from policytracker.api.filters import Asker, reference
-from policytracker.api.pagination import BadCursor
+from policytracker.api.filters import FilterContext, reference
+from policytracker.api.pagination import InvalidCursor
 from policytracker.api.parameters import today
 from policytracker.quality import engine
 
@@ -48,7 +48,7 @@ def by_id(text: str, user) -> str:
     if not text or (text.isascii() and text.isdigit() and len(text) < 19):
         return text
     try:
-        return str(reference(models.Agreement)(text, Asker(user, today())))
+        return str(reference(models.Agreement)(text, FilterContext(user, today())))
     except ValueError:
         return "0"
 
@@ -80,7 +80,7 @@ def said(rule: str) -> str:
     return rule.replace("_", " ").capitalize()
 
 
-def counted(asked: dict[str, str], look: engine.Look) -> dict[str, list[Counted]]:
+def counted(asked: dict[str, str], look: engine.CheckContext) -> dict[str, list[Counted]]:
     """The rules that are broken, and those that are kept."""
     found: dict[str, list[Counted]] = {"broken": [], "kept": []}
     for rule in engine.RULES.values():
@@ -107,17 +107,17 @@ def told(finding: engine.Finding) -> Told:
 def page(request: HttpRequest) -> HttpResponse:
     """Everything that the rules find among what this person may read."""
     form = AskForm(request.GET, request.user)
-    context = admin.site.each_context(request) | {"title": "Data checks", "form": themed(form), "is_nav_sidebar_enabled": True}
+    context = admin.site.each_context(request) | {"title": "Data checks", "form": apply_theme(form), "is_nav_sidebar_enabled": True}
     if form.is_valid():
         whole = form.cleaned_data["agreement"]
         asked = {"rule": form.cleaned_data["rule"], "severity": form.cleaned_data["severity"], "agreement": str(whole.pk) if whole else ""}
-        look = engine.Look(request.user, today(), whole)
+        look = engine.CheckContext(request.user, today(), whole)
         chosen = engine.chosen(*([[value] if value else [] for value in (asked["rule"], asked["severity"])]))
         rules = None if asked["rule"] else counted(asked, look)
         total = None if rules is None else sum(one.count for one in rules["broken"])
         try:
             found = engine.findings(chosen, look, request.GET.get("cursor"), ON_PAGE, total)
-        except BadCursor:
+        except InvalidCursor:
             context["refused"] = "This page is none of ours; here is the first."
             found = engine.findings(chosen, look, None, ON_PAGE, total)
         rest = urlencode({name: value for name, value in asked.items() if value})

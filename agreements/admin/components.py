@@ -3,11 +3,11 @@
 from django.contrib import admin
 
 from agreements import filters, models, serializers
-from agreements.admin.shared import AGREEMENT, CITED, DEADLINE_COLOURS, PUBLISHED, WHO_READS_IT, PublishedColumns
+from agreements.admin.shared import AGREEMENT, CITED, DEADLINE_COLOURS, PUBLISHED, WHO_READS_IT, RegistryColumns
 from agreements.deadlines import DeadlineState, of_component
 from agreements.models.commitments import CURRENCIES, Stage
 from agreements.models.components import ComponentStatus, DueAnchor
-from policytracker.admin import RecordAdmin, ask, between, chip, display, pick
+from policytracker.admin import RecordAdmin, choice_filter, code_column, date_range_filters, display, related_filter
 from policytracker.admin.forms import RecordForm
 from policytracker.api.parameters import today
 
@@ -32,18 +32,18 @@ class ComponentForm(Relative, RecordForm):
 
 
 @admin.register(models.Component)
-class ComponentAdmin(PublishedColumns, RecordAdmin):
+class ComponentAdmin(RegistryColumns, RecordAdmin):
     form = ComponentForm
     serializer = serializers.ComponentSerializer
     questions = filters.COMPONENTS
     icon, place = "account_tree", 2
     list_display = ["named", "agreement", "status_shown", "due", "deadline_state_shown", "visibility_shown", "publication_shown"]
     list_filter = [
-        ask("status"),
-        ask("deadline_state", answers=DeadlineState.choices),
+        choice_filter("status"),
+        choice_filter("deadline_state", answers=DeadlineState.choices),
         AGREEMENT,
-        *between("due_on"),
-        ask("due_anchor"),
+        *date_range_filters("due_on"),
+        choice_filter("due_anchor"),
         *PUBLISHED,
     ]
     fieldsets = [
@@ -54,8 +54,8 @@ class ComponentAdmin(PublishedColumns, RecordAdmin):
     readonly_fields = ["original_due_on"]
     prepopulated_fields = {"slug": ["title"]}
 
-    status_shown = chip("status", ComponentStatus, success=["completed"], info=["active"], warning=["suspended"])
-    deadline_state_shown = chip("deadline_state", DeadlineState, **DEADLINE_COLOURS)
+    status_shown = code_column("status", ComponentStatus, success=["completed"], info=["active"], warning=["suspended"])
+    deadline_state_shown = code_column("deadline_state", DeadlineState, **DEADLINE_COLOURS)
 
     def get_queryset(self, request):
         return super().get_queryset(request).annotate(deadline_state=of_component(today()))
@@ -76,15 +76,15 @@ class CommitmentAdmin(RecordAdmin):
     list_display = ["__str__", "stage_shown", "agreement", "component", "payer", "stated", "instead_of", "part_of"]
     list_filter = [
         AGREEMENT,
-        ask("stage"),
-        ask("currency", answers=[(code, code) for code in sorted(CURRENCIES)]),
-        pick("payer", models.Commitment._meta.get_field("payer")),
-        pick("component", models.Commitment._meta.get_field("component")),
-        *between("stated_on"),
-        ask("instead_of__empty", title="disputing another figure", answers=[("false", "Yes"), ("true", "No")]),
-        ask("part_of__empty", title="part of another figure", answers=[("false", "Yes"), ("true", "No")]),
-        pick("source", models.Commitment._meta.get_field("source")),
-        ask("source__empty", title="without a source"),
+        choice_filter("stage"),
+        choice_filter("currency", answers=[(code, code) for code in sorted(CURRENCIES)]),
+        related_filter("payer", models.Commitment._meta.get_field("payer")),
+        related_filter("component", models.Commitment._meta.get_field("component")),
+        *date_range_filters("stated_on"),
+        choice_filter("instead_of__empty", title="disputing another figure", answers=[("false", "Yes"), ("true", "No")]),
+        choice_filter("part_of__empty", title="part of another figure", answers=[("false", "Yes"), ("true", "No")]),
+        related_filter("source", models.Commitment._meta.get_field("source")),
+        choice_filter("source__empty", title="without a source"),
     ]
     search_fields = ["uid", "agreement", "payer", "description"]
     fieldsets = [
@@ -93,7 +93,7 @@ class CommitmentAdmin(RecordAdmin):
         CITED,
     ]
 
-    stage_shown = chip("stage", Stage, info=[Stage.AUTHORISED, Stage.COMMITTED], success=[Stage.DISBURSED])
+    stage_shown = code_column("stage", Stage, info=[Stage.AUTHORISED, Stage.COMMITTED], success=[Stage.DISBURSED])
 
     @display(description="stated on", ordering="stated_on_first")
     def stated(self, commitment):

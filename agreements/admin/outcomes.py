@@ -5,7 +5,7 @@ from django.contrib import admin
 from agreements import filters, models, serializers
 from agreements.admin.shared import AGREEMENT, CITED
 from agreements.models.outcomes import Direction
-from policytracker.admin import BaseInline, RecordAdmin, ask, between, chip, display, pick
+from policytracker.admin import BaseInline, RecordAdmin, choice_filter, code_column, date_range_filters, display, related_filter
 
 
 class IndicatorInline(BaseInline):
@@ -29,7 +29,7 @@ class OutcomeAdmin(RecordAdmin):
     serializer = serializers.OutcomeSerializer
     icon, place = "target", 15
     list_display = ["__str__", "agreement", "component", "sector"]
-    list_filter = [AGREEMENT, pick("sector", models.Outcome._meta.get_field("sector"))]
+    list_filter = [AGREEMENT, related_filter("sector", models.Outcome._meta.get_field("sector"))]
     search_fields = ["slug", "agreement"]
     fieldsets = [(None, {"fields": ["slug", "agreement", "component", "sector", "statement"]})]
     inlines = [IndicatorInline]
@@ -43,10 +43,10 @@ class IndicatorAdmin(RecordAdmin):
     list_display = ["named", "outcome", "direction_shown", "baseline_value", "target_value", "target"]
     list_filter = [
         AGREEMENT,
-        pick("outcome", models.Indicator._meta.get_field("outcome")),
-        ask("direction"),
-        *between("baseline_on"),
-        *between("target_on"),
+        related_filter("outcome", models.Indicator._meta.get_field("outcome")),
+        choice_filter("direction"),
+        *date_range_filters("baseline_on"),
+        *date_range_filters("target_on"),
     ]
     search_fields = ["slug", "name", "outcome"]
     fieldsets = [
@@ -56,7 +56,7 @@ class IndicatorAdmin(RecordAdmin):
     prepopulated_fields = {"slug": ["name"]}
     inlines = [MeasurementInline]
 
-    direction_shown = chip("direction", Direction)
+    direction_shown = code_column("direction", Direction)
 
     @display(description="name", ordering="slug", header=True)
     def named(self, indicator):
@@ -75,10 +75,10 @@ class MeasurementAdmin(RecordAdmin):
     list_display = ["__str__", "indicator", "value", "measured", "source"]
     list_filter = [
         AGREEMENT,
-        pick("indicator", models.Measurement._meta.get_field("indicator")),
-        *between("measured_on"),
-        pick("source", models.Measurement._meta.get_field("source")),
-        ask("source__empty", title="without a source"),
+        related_filter("indicator", models.Measurement._meta.get_field("indicator")),
+        *date_range_filters("measured_on"),
+        related_filter("source", models.Measurement._meta.get_field("source")),
+        choice_filter("source__empty", title="without a source"),
     ]
     search_fields = ["uid", "indicator", "note"]
     fieldsets = [(None, {"fields": ["indicator", ("measured_on", "value"), "note"]}), CITED]

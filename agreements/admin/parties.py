@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from agreements import models, serializers
-from policytracker.admin import RecordAdmin, ask, pick
+from policytracker.admin import RecordAdmin, choice_filter, related_filter
 
 
 @admin.register(models.Party)
@@ -11,7 +11,7 @@ class PartyAdmin(RecordAdmin):
     serializer = serializers.PartySerializer
     icon, place = "flag", 50
     list_display = ["name", "code", "kind", "parent", "since", "until"]
-    list_filter = [ask("kind"), pick("parent", models.Party._meta.get_field("parent"))]
+    list_filter = [choice_filter("kind"), related_filter("parent", models.Party._meta.get_field("parent"))]
     search_fields = ["code", "name", "iso_alpha2"]
     fieldsets = [
         (None, {"fields": ["code", "name", "kind", "parent", "aliases"]}),

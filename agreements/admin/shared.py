@@ -4,13 +4,13 @@ from typing import Any
 
 from agreements import models
 from agreements.deadlines import DeadlineState
-from policytracker.admin import ask, chip, pick
+from policytracker.admin import choice_filter, code_column, related_filter
 from policytracker.records.access import Publication, Visibility
 
-AGREEMENT = pick("agreement", models.Participation._meta.get_field("agreement"))
-PARTY = pick("party", models.Participation._meta.get_field("party"))
-SOURCE = pick("source", models.Citation._meta.get_field("source"))
-PUBLISHED = [ask("publication"), ask("visibility")]
+AGREEMENT = related_filter("agreement", models.Participation._meta.get_field("agreement"))
+PARTY = related_filter("party", models.Participation._meta.get_field("party"))
+SOURCE = related_filter("source", models.Citation._meta.get_field("source"))
+PUBLISHED = [choice_filter("publication"), choice_filter("visibility")]
 WHO_READS_IT = ("Access", {"fields": [("visibility", "publication")]})
 CITED = ("Source", {"fields": ["source", "locator", "quote"]})
 DEADLINE_COLOURS: dict[str, Any] = {
@@ -20,8 +20,8 @@ DEADLINE_COLOURS: dict[str, Any] = {
 }
 
 
-class PublishedColumns:
+class RegistryColumns:
     """The columns that every register has."""
 
-    publication_shown = chip("publication", Publication, warning=[Publication.DRAFT], info=[Publication.ARCHIVED])
-    visibility_shown = chip("visibility", Visibility, danger=[Visibility.RESTRICTED], warning=[Visibility.INTERNAL])
+    publication_shown = code_column("publication", Publication, warning=[Publication.DRAFT], info=[Publication.ARCHIVED])
+    visibility_shown = code_column("visibility", Visibility, danger=[Visibility.RESTRICTED], warning=[Visibility.INTERNAL])

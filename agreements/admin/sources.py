@@ -5,17 +5,17 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from agreements import filters, models, serializers
-from agreements.admin.shared import AGREEMENT, PUBLISHED, SOURCE, WHO_READS_IT, PublishedColumns
+from agreements.admin.shared import AGREEMENT, PUBLISHED, SOURCE, WHO_READS_IT, RegistryColumns
 from agreements.models.sources import Confidence, Verdict
-from policytracker.admin import RecordAdmin, ask, chip, display
+from policytracker.admin import RecordAdmin, choice_filter, code_column, display
 
 
 @admin.register(models.Source)
-class SourceAdmin(PublishedColumns, RecordAdmin):
+class SourceAdmin(RegistryColumns, RecordAdmin):
     serializer = serializers.SourceSerializer
     icon, place = "description", 40
     list_display = ["named", "kind", "publisher", "published_on", "visibility_shown", "publication_shown"]
-    list_filter = [ask("kind"), *PUBLISHED]
+    list_filter = [choice_filter("kind"), *PUBLISHED]
     fieldsets = [
         (None, {"fields": ["slug", "title", "kind", ("publisher", "author"), ("published_on", "retrieved_on", "language")]}),
         ("Where it is", {"fields": ["original_url", "archived_url", "file", "read_it", "sha256"]}),
@@ -49,14 +49,14 @@ class FactCheckAdmin(RecordAdmin):
     serializer = serializers.FactCheckSerializer
     icon, place = "rule", 42
     list_display = ["__str__", "verdict_shown", "source", "agreement", "checked_on"]
-    list_filter = [ask("verdict"), AGREEMENT, SOURCE]
+    list_filter = [choice_filter("verdict"), AGREEMENT, SOURCE]
     search_fields = ["slug", "source", "agreement"]
     fieldsets = [
         (None, {"fields": ["slug", "statement", "agreement", "source", "locator", "quote"]}),
         ("What is right", {"fields": ["verdict", "correction", "correcting_source", "checked_on"]}),
     ]
 
-    verdict_shown = chip(
+    verdict_shown = code_column(
         "verdict", Verdict, success=["supported"], danger=["incorrect", "unsupported"], warning=["imprecise", "incomplete", "disputed"]
     )
 
@@ -67,11 +67,11 @@ class CitationAdmin(RecordAdmin):
     questions = filters.CITATIONS
     icon, place = "format_quote", 41
     list_display = ["source", "field", "agreement", "component", "outcome", "confidence_shown", "stance"]
-    list_filter = [ask("confidence"), ask("stance"), AGREEMENT, SOURCE]
+    list_filter = [choice_filter("confidence"), choice_filter("stance"), AGREEMENT, SOURCE]
     search_fields = ["uid", "source", "agreement"]
     fieldsets = [
         (None, {"fields": ["source", ("agreement", "component"), ("participation", "outcome"), "field"]}),
         ("What it says", {"fields": ["locator", "quote", ("confidence", "stance")]}),
     ]
 
-    confidence_shown = chip("confidence", Confidence, success=["confirmed"], danger=["refuted"], warning=["disputed", "unverified"])
+    confidence_shown = code_column("confidence", Confidence, success=["confirmed"], danger=["refuted"], warning=["disputed", "unverified"])

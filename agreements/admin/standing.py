@@ -17,7 +17,7 @@ from agreements.models.treaty_actions import ActionKind, ConditionKind
 from agreements.standing import PartyStanding, TextStanding
 from agreements.standing.data import load_record, standing_document
 from policytracker.admin.querysets import visible
-from policytracker.api.filters import Asker, day
+from policytracker.api.filters import FilterContext, day
 from policytracker.api.parameters import today
 
 COLOURS = {
@@ -58,7 +58,7 @@ class Line:
 
     who: str
     code: str
-    chip: Chip
+    code_column: Chip
     since: str | None
     approximate: bool
     sentence: str
@@ -150,7 +150,7 @@ def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
         return Line(
             who=who,
             code=code,
-            chip=Chip.of(code),
+            code_column=Chip.of(code),
             since=row["since"],
             approximate=row["approximate"],
             sentence=row["sentence"],
@@ -219,7 +219,7 @@ class Panel:
         asked = request.GET.get("on", "").strip()
         if asked:
             try:
-                on = day(asked, Asker(request.user, on))
+                on = day(asked, FilterContext(request.user, on))
             except ValueError as error:
                 refused = f"{error} This is the standing today."
         shown = standing(agreement, request.user, on)

@@ -5,10 +5,10 @@ from django.contrib import admin, messages
 from agreements import models, serializers
 from agreements.admin.shared import AGREEMENT, CITED, PARTY
 from agreements.models.treaty_actions import ActionKind, ConditionKind
-from policytracker.admin import Colours, RecordAdmin, ask, between, chip, display, pick
+from policytracker.admin import CodeColours, RecordAdmin, choice_filter, code_column, date_range_filters, display, related_filter
 from policytracker.edtf import is_before
 
-GROUP_COLOURS = Colours({"consent": "primary", "force": "success", "exit": "danger"})
+GROUP_COLOURS = CodeColours({"consent": "primary", "force": "success", "exit": "danger"})
 
 
 @admin.register(models.TreatyAction)
@@ -19,14 +19,14 @@ class TreatyActionAdmin(RecordAdmin):
     list_references = ["party"]
     list_filter = [
         AGREEMENT,
-        ask("kind"),
+        choice_filter("kind"),
         PARTY,
-        pick("counterparty", models.TreatyAction._meta.get_field("counterparty")),
-        *between("acted_on"),
-        *between("effective_on"),
-        ask("acted_on__empty", title="undated"),
-        pick("source", models.TreatyAction._meta.get_field("source")),
-        ask("source__empty", title="without a source"),
+        related_filter("counterparty", models.TreatyAction._meta.get_field("counterparty")),
+        *date_range_filters("acted_on"),
+        *date_range_filters("effective_on"),
+        choice_filter("acted_on__empty", title="undated"),
+        related_filter("source", models.TreatyAction._meta.get_field("source")),
+        choice_filter("source__empty", title="without a source"),
     ]
     search_fields = ["uid", "agreement", "party", "signed_by"]
     ordering = ["-acted_on_first", "-id"]
@@ -67,11 +67,11 @@ class EntryIntoForceConditionAdmin(RecordAdmin):
     list_display = ["kind_shown", "agreement", "number", "fixed_on", "delay"]
     list_filter = [
         AGREEMENT,
-        ask("kind"),
-        pick("parties", models.EntryIntoForceCondition._meta.get_field("parties"), title="named party"),
-        *between("fixed_on"),
+        choice_filter("kind"),
+        related_filter("parties", models.EntryIntoForceCondition._meta.get_field("parties"), title="named party"),
+        *date_range_filters("fixed_on"),
     ]
     search_fields = ["uid", "agreement", "text"]
     fieldsets = [(None, {"fields": ["agreement", "kind", ("number", "fixed_on", "delay"), "parties", "text"]}), CITED]
 
-    kind_shown = chip("kind", ConditionKind)
+    kind_shown = code_column("kind", ConditionKind)

@@ -9,10 +9,10 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
 
 from agreements.models import Participation, Party, TreatyAction
-from agreements.models.agreements import BYSTANDERS
+from agreements.models.agreements import NON_PARTICIPANT_ROLES
 from agreements.models.treaty_actions import CONSENTS, SIGNATURES, ActionKind
 from agreements.standing.history import NOTICES, OWN_FORCE
-from policytracker.quality.engine import Look, Rule, Severity, each, latest
+from policytracker.quality.engine import CheckContext, Rule, Severity, each, latest
 
 EFFECT_FIRST = Coalesce("effective_on_first", "acted_on_first")
 EFFECT_LAST = Coalesce(latest("effective_on"), F("acted_on_last"))
@@ -41,7 +41,7 @@ Rule(
     "Compare both days with the source. A succession or continued application may be right as it is.",
 ).check(
     TreatyAction,
-    lambda rows, look: rows.alias(effect=latest("effective_on")).filter(effect__lt=F("acted_on_first")),
+    lambda rows, context: rows.alias(effect=latest("effective_on")).filter(effect__lt=F("acted_on_first")),
     each(lambda action: f"{named(action)} takes effect on {action.effective_on}, before the action itself on {action.acted_on}.", "party"),
 )
 
@@ -52,7 +52,7 @@ Rule(
     "Find its day, or at least its year.",
 ).check(
     TreatyAction,
-    lambda rows, look: rows.filter(kind__in=SIGNATURES_AND_CONSENTS, acted_on="", effective_on=""),
+    lambda rows, context: rows.filter(kind__in=SIGNATURES_AND_CONSENTS, acted_on="", effective_on=""),
     each(lambda action: f"{named(action)} has no date, and therefore no effect.", "party"),
 )
 
@@ -63,7 +63,7 @@ Rule(
     "Find its day, or at least its year.",
 ).check(
     TreatyAction,
-    lambda rows, look: rows.filter(kind__in=FORCE_AND_EXITS, acted_on="", effective_on=""),
+    lambda rows, context: rows.filter(kind__in=FORCE_AND_EXITS, acted_on="", effective_on=""),
     each(lambda action: f"{named(action)} has no date, and therefore no effect.", "party"),
 )
 
@@ -74,12 +74,12 @@ Rule(
     "Correct the day. What is only expected is not an action; an action may take effect later.",
 ).check(
     TreatyAction,
-    lambda rows, look: rows.filter(acted_on_first__gt=look.on).exclude(kind__in=ANNOUNCED_IN_ADVANCE),
+    lambda rows, context: rows.filter(acted_on_first__gt=context.on).exclude(kind__in=ANNOUNCED_IN_ADVANCE),
     each(lambda action: f"{named(action)} is recorded for {action.acted_on}, which is in the future.", "party"),
 )
 
 
-def outside_existence(rows: Any, look: Look) -> Any:
+def outside_existence(rows: Any, context: CheckContext) -> Any:
     rows = rows.exclude(kind__in=SUCCESSIONS).alias(gone=latest("party__until"))
     return rows.filter(Q(gone__lte=F("acted_on_first")) | Q(party__since_first__gt=F("acted_on_last")))
 
@@ -101,7 +101,7 @@ def existence(party: Party) -> str:
     return f"{party.name} existed{since}{until}"
 
 
-def before_consent(rows: Any, look: Look) -> Any:
+def before_consent(rows: Any, context: CheckContext) -> Any:
     """Entries into force for a party whose consents are all later."""
     consents = of_the_same_party(kind__in=CONSENTS)
     in_time = consents.filter(Q(acted_on_first__lte=OuterRef("ends")) | Q(effective_on_first__lte=OuterRef("ends")))
@@ -124,13 +124,13 @@ Rule(
 )
 
 
-def without_effect(rows: Any, look: Look) -> Any:
+def without_effect(rows: Any, context: CheckContext) -> Any:
     """Notices given more than a year ago that took no effect and were not revoked."""
     given = rows.filter(kind__in=NOTICES, effective_on="", acted_on_first__isnull=False)
     later = of_the_same_party().alias(effect=EFFECT_FIRST).filter(effect__gte=OuterRef("acted_on_first"))
     left = later.filter(kind=ActionKind.WITHDRAWAL_EFFECT)
     revoked = later.filter(kind=ActionKind.NOTICE_REVOCATION)
-    return given.filter(~Exists(left), ~Exists(revoked), acted_on_last__lt=year_before(look.on))
+    return given.filter(~Exists(left), ~Exists(revoked), acted_on_last__lt=year_before(context.on))
 
 
 def year_before(on: date) -> date:
@@ -153,10 +153,10 @@ Rule(
 )
 
 
-def without_participation(rows: Any, look: Look) -> Any:
+def without_participation(rows: Any, context: CheckContext) -> Any:
     """The first such action of each party."""
     kinds = [*SIGNATURES_AND_CONSENTS, ActionKind.ENTRY_INTO_FORCE_FOR_PARTY, ActionKind.START_OF_OPERATION]
-    listed = Participation.objects.filter(agreement=OuterRef("agreement"), party=OuterRef("party")).exclude(role__in=BYSTANDERS)
+    listed = Participation.objects.filter(agreement=OuterRef("agreement"), party=OuterRef("party")).exclude(role__in=NON_PARTICIPANT_ROLES)
     earlier = of_the_same_party(kind__in=kinds, pk__lt=OuterRef("pk"))
     return rows.filter(~Exists(listed), ~Exists(earlier), party__isnull=False, kind__in=kinds)
 
@@ -177,12 +177,12 @@ Rule(
     "Record the notice with its day.",
 ).check(
     TreatyAction,
-    lambda rows, look: rows.filter(~Exists(of_the_same_party(kind__in=NOTICES)), kind=ActionKind.WITHDRAWAL_EFFECT, party__isnull=False),
+    lambda rows, context: rows.filter(~Exists(of_the_same_party(kind__in=NOTICES)), kind=ActionKind.WITHDRAWAL_EFFECT, party__isnull=False),
     each(lambda action: f"{named(action)}: no notice of it is recorded.", "party"),
 )
 
 
-def before_any_signature(rows: Any, look: Look) -> Any:
+def before_any_signature(rows: Any, context: CheckContext) -> Any:
     """Entries into force of texts of which signatures are recorded, and not only consents of later parties."""
     consents = TreatyAction.objects.filter(agreement=OuterRef("agreement"), kind__in=SIGNATURES_AND_CONSENTS)
     signed = consents.filter(kind__in=SIGNATURES, acted_on_first__isnull=False)

@@ -12,7 +12,7 @@ from django.db.models.expressions import RawSQL
 from agreements.models import Agreement, Commitment, Component, Indicator, Measurement, TreatyAction
 from agreements.models.components import RESOLVED, ComponentStatus, DueAnchor
 from agreements.models.treaty_actions import SIGNATURES
-from policytracker.quality.engine import Look, Rule, Severity, each, latest
+from policytracker.quality.engine import CheckContext, Rule, Severity, each, latest
 
 OVERDUE_NOT_ASSESSED = Rule(
     "overdue_not_assessed",
@@ -22,7 +22,7 @@ OVERDUE_NOT_ASSESSED = Rule(
 )
 OVERDUE_NOT_ASSESSED.check(
     Component,
-    lambda rows, look: rows.filter(due_on_last__lt=look.on, status__in=[ComponentStatus.UNKNOWN, ComponentStatus.PLANNED]),
+    lambda rows, context: rows.filter(due_on_last__lt=context.on, status__in=[ComponentStatus.UNKNOWN, ComponentStatus.PLANNED]),
     each(lambda component: f"It was due {component.due_on}, and its status is “{component.get_status_display()}”."),
 )
 
@@ -33,9 +33,9 @@ Rule(
     "Name the lead parties, or record what a party contributes.",
 ).check(
     Component,
-    lambda rows, look: rows.exclude(status=ComponentStatus.CANCELLED).filter(
+    lambda rows, context: rows.exclude(status=ComponentStatus.CANCELLED).filter(
         ~Exists(Component.lead_parties.through.objects.filter(component=OuterRef("pk"))),
-        ~Exists(look.rows(Commitment).filter(component=OuterRef("pk"), payer__isnull=False)),
+        ~Exists(context.rows(Commitment).filter(component=OuterRef("pk"), payer__isnull=False)),
     ),
     each(lambda component: "No party leads it or pays for it."),
 )
@@ -49,7 +49,7 @@ Rule(
     "Save the component again; if that does not mend it, run migrate and save it once more.",
 ).check(
     Component,
-    lambda rows, look: rows.exclude(due_anchor=DueAnchor.NONE).filter(
+    lambda rows, context: rows.exclude(due_anchor=DueAnchor.NONE).filter(
         RawSQL(f"agreements_component.due_on <> {RESOLVED.replace('NEW.', 'agreements_component.')}", [], BooleanField())  # noqa: S611
     ),
     each(lambda component: f"Its due day is {component.due_on or 'unknown'}, and {component.due_offset} from its anchor is another."),
@@ -68,7 +68,7 @@ Rule(
     "Find the day of the treaty action.",
 ).check(
     Component,
-    lambda rows, look: rows.filter(
+    lambda rows, context: rows.filter(
         Q(due_anchor=DueAnchor.SIGNATURE) & half_known("signed_on") | Q(due_anchor=DueAnchor.ENTRY_INTO_FORCE) & half_known("in_force_on")
     ),
     each(
@@ -82,7 +82,7 @@ def anchor_of(component: Component) -> str:
     return component.agreement.signed_on if component.due_anchor == DueAnchor.SIGNATURE else component.agreement.in_force_on
 
 
-def due_before_signature(rows: Any, look: Look) -> Any:
+def due_before_signature(rows: Any, context: CheckContext) -> Any:
     signatures = TreatyAction.objects.filter(agreement=OuterRef("agreement"), kind__in=SIGNATURES)
     return rows.filter(
         Exists(signatures.filter(acted_on_first__isnull=False)), ~Exists(signatures.filter(acted_on_first__lte=OuterRef("due_on_last")))
@@ -107,7 +107,7 @@ Rule(
     "Correct one of the two days.",
 ).check(
     Component,
-    lambda rows, look: rows.filter(starts_on_first__gt=F("due_on_last")),
+    lambda rows, context: rows.filter(starts_on_first__gt=F("due_on_last")),
     each(lambda component: f"It begins {component.starts_on}, and is due {component.due_on}."),
 )
 
@@ -118,7 +118,7 @@ Rule(
     "Set the status, or take the day away.",
 ).check(
     Component,
-    lambda rows, look: rows.filter(completed_on_last__lte=look.on).exclude(status=ComponentStatus.COMPLETED),
+    lambda rows, context: rows.filter(completed_on_last__lte=context.on).exclude(status=ComponentStatus.COMPLETED),
     each(lambda component: f"It was completed {component.completed_on}, and its status is “{component.get_status_display()}”."),
 )
 
@@ -129,16 +129,16 @@ Rule(
     "Find the day, or at least the year.",
 ).check(
     Component,
-    lambda rows, look: rows.filter(status=ComponentStatus.COMPLETED, completed_on=""),
+    lambda rows, context: rows.filter(status=ComponentStatus.COMPLETED, completed_on=""),
     each(lambda component: "It is completed, on a day that is not recorded."),
 )
 
 # ---- figures
 
 
-def disputes(look: Look) -> Any:
+def disputes(context: CheckContext) -> Any:
     """The figures that dispute another; of either end one must know."""
-    return look.rows(Commitment).filter(instead_of__in=look.rows(Commitment).values("pk"))
+    return context.rows(Commitment).filter(instead_of__in=context.rows(Commitment).values("pk"))
 
 
 def figure(commitment: Commitment) -> str:
@@ -146,9 +146,9 @@ def figure(commitment: Commitment) -> str:
     return f"{commitment.get_bound_display().lower()} {commitment.currency} {commitment.amount:,.2f}".removesuffix(".00") + payer
 
 
-def disputed(rows: Any, look: Look) -> Iterator[tuple[Agreement, str]]:
+def disputed(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
     found: dict[int, list[str]] = defaultdict(list)
-    for other in disputes(look).filter(agreement__in=rows).select_related("payer", "instead_of__payer").order_by("pk"):
+    for other in disputes(context).filter(agreement__in=rows).select_related("payer", "instead_of__payer").order_by("pk"):
         found[other.agreement_id].append(f"{figure(other)} instead of {figure(other.instead_of)}")
     for agreement in rows:
         told = found[agreement.pk]
@@ -161,12 +161,12 @@ Rule(
     Severity.INFO,
     "Sources of an agreement give figures that disagree.",
     "Leave them side by side; a better source may settle which one is right.",
-).check(Agreement, lambda rows, look: rows.filter(Exists(disputes(look).filter(agreement=OuterRef("pk")))), disputed)
+).check(Agreement, lambda rows, context: rows.filter(Exists(disputes(context).filter(agreement=OuterRef("pk")))), disputed)
 
 
-def unmeasured(rows: Any, look: Look) -> Any:
+def unmeasured(rows: Any, context: CheckContext) -> Any:
     then = Measurement.objects.filter(indicator=OuterRef("pk"), measured_on_first__gte=OuterRef("target_on_first"))
-    return rows.alias(until=latest("target_on")).filter(~Exists(then), until__lt=look.on)
+    return rows.alias(until=latest("target_on")).filter(~Exists(then), until__lt=context.on)
 
 
 Rule(

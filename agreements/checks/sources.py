@@ -26,7 +26,7 @@ from agreements.models import (
 )
 from agreements.models.parties import comparable
 from agreements.models.sources import Verdict
-from policytracker.quality.engine import Look, Rule, Severity, each, outside
+from policytracker.quality.engine import CheckContext, Rule, Severity, each, outside
 from policytracker.records.access import Publication
 
 # Notes are remarks, or the whole text. A remark is short; the text of a document is not.
@@ -43,13 +43,13 @@ NO_SOURCE = Rule(
 )
 NO_SOURCE.check(
     Agreement,
-    lambda rows, look: rows.filter(~Exists(look.rows(Citation).filter(agreement=OuterRef("pk")))),
+    lambda rows, context: rows.filter(~Exists(context.rows(Citation).filter(agreement=OuterRef("pk")))),
     each(lambda agreement: "No source is cited for the agreement itself."),
 )
 
 
-def without_source(rows: Any, look: Look) -> Any:
-    return rows.filter(look.lacks(rows.model, "source"))
+def without_source(rows: Any, context: CheckContext) -> Any:
+    return rows.filter(context.lacks(rows.model, "source"))
 
 
 for sourced in (TreatyAction, EntryIntoForceCondition, Commitment, Measurement):
@@ -63,14 +63,14 @@ DRAFT_PARTS = Rule(
 )
 
 
-def with_draft_components(rows: Any, look: Look) -> Any:
-    drafts = look.rows(Component).filter(publication=Publication.DRAFT, agreement=OuterRef("pk"))
+def with_draft_components(rows: Any, context: CheckContext) -> Any:
+    drafts = context.rows(Component).filter(publication=Publication.DRAFT, agreement=OuterRef("pk"))
     return rows.filter(Exists(drafts), publication=Publication.PUBLISHED)
 
 
-def draft_components(rows: Any, look: Look) -> Iterator[tuple[Agreement, str]]:
+def draft_components(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
     found: dict[int, list[str]] = defaultdict(list)
-    drafts = look.rows(Component).filter(publication=Publication.DRAFT, agreement__in=rows)
+    drafts = context.rows(Component).filter(publication=Publication.DRAFT, agreement__in=rows)
     for agreement, title in drafts.order_by("slug").values_list("agreement", "title"):
         found[agreement].append(title)
     for agreement in rows:
@@ -82,9 +82,9 @@ def draft_components(rows: Any, look: Look) -> Iterator[tuple[Agreement, str]]:
 DRAFT_PARTS.check(Agreement, with_draft_components, draft_components)
 
 
-def on_a_draft(rows: Any, look: Look) -> Any:
+def on_a_draft(rows: Any, context: CheckContext) -> Any:
     published = outside(Publication.DRAFT, rows.model, passing="source")
-    return rows.filter(published, ~look.lacks(rows.model, "source"), source__publication=Publication.DRAFT)
+    return rows.filter(published, ~context.lacks(rows.model, "source"), source__publication=Publication.DRAFT)
 
 
 cites_a_draft = each(lambda record: f"Its source {record.source.slug} is a draft.", "source")
@@ -96,7 +96,7 @@ Rule(
     Severity.WARNING,
     "A source has no title.",
     "Enter the title that the document gives itself.",
-).check(Source, lambda rows, look: rows.filter(title=""), each(lambda source: "It has no title."))
+).check(Source, lambda rows, context: rows.filter(title=""), each(lambda source: "It has no title."))
 
 Rule(
     "source_address_is_home_page",
@@ -105,7 +105,7 @@ Rule(
     "Enter the address of the page itself.",
 ).check(
     Source,
-    lambda rows, look: rows.filter(original_url__iregex=HOME_PAGE),
+    lambda rows, context: rows.filter(original_url__iregex=HOME_PAGE),
     each(lambda source: f"{source.original_url} is the home page of a site."),
 )
 
@@ -114,7 +114,7 @@ Rule(
     Severity.INFO,
     "A citation does not quote the words of its source.",
     "Add the words of the source, so that the fact can be checked without it.",
-).check(Citation, lambda rows, look: rows.filter(quote=""), each(lambda citation: "It has no quote."))
+).check(Citation, lambda rows, context: rows.filter(quote=""), each(lambda citation: "It has no quote."))
 
 # ---- quotes
 
@@ -162,15 +162,15 @@ def unspoken(quotes: Iterable[tuple[Any, int, str]]) -> Iterator[tuple[Any, str]
             yield record, f"The text of {slug} does not say “{quote if len(quote) <= 120 else quote[:119] + '…'}”."
 
 
-def quoting(rows: Any, look: Look) -> Any:
+def quoting(rows: Any, context: CheckContext) -> Any:
     """Those whose source has its whole text here, without short quotes that stand in it to the letter."""
     whole = rows.alias(size=Length("source__notes"), quoted=Length("quote")).exclude(quote="")
     return whole.filter(
-        ~look.lacks(rows.model, "source"), Q(quoted__gt=SHORT_QUOTE) | ~Q(source__notes__contains=F("quote")), size__gte=WHOLE_TEXT
+        ~context.lacks(rows.model, "source"), Q(quoted__gt=SHORT_QUOTE) | ~Q(source__notes__contains=F("quote")), size__gte=WHOLE_TEXT
     )
 
 
-def misquoting(rows: Any, look: Look) -> Iterator[tuple[Any, str]]:
+def misquoting(rows: Any, context: CheckContext) -> Iterator[tuple[Any, str]]:
     return unspoken((record, record.source_id, record.quote) for record in rows)
 
 
@@ -182,7 +182,7 @@ QUOTE_NOT_IN_SOURCE = Rule(
 )
 
 for quoted in (Citation, FactCheck, AgreementRelation, TreatyAction, EntryIntoForceCondition, Commitment, Measurement):
-    QUOTE_NOT_IN_SOURCE.check(quoted, quoting, misquoting, sifted=True)
+    QUOTE_NOT_IN_SOURCE.check(quoted, quoting, misquoting, confirmed_in_python=True)
     DRAFT_PARTS.check(quoted, on_a_draft, cites_a_draft)
 
 # ---- what sources got wrong
@@ -194,7 +194,7 @@ Rule(
     "Find out what is right, and give the verdict with its source.",
 ).check(
     FactCheck,
-    lambda rows, look: rows.filter(verdict=Verdict.UNCHECKED),
+    lambda rows, context: rows.filter(verdict=Verdict.UNCHECKED),
     each(lambda check: f"Nobody has checked yet: {check.statement[:200]}"),
 )
 Rule(
@@ -204,7 +204,7 @@ Rule(
     "Write the correction, and name the source that says it.",
 ).check(
     FactCheck,
-    lambda rows, look: rows.filter(correction="", verdict__in=[Verdict.INCORRECT, Verdict.IMPRECISE, Verdict.INCOMPLETE]),
+    lambda rows, context: rows.filter(correction="", verdict__in=[Verdict.INCORRECT, Verdict.IMPRECISE, Verdict.INCOMPLETE]),
     each(lambda check: f"The verdict is “{check.get_verdict_display()}”, and what is right is not said."),
 )
 
@@ -221,14 +221,14 @@ PLACE = Func(
 )
 
 
-def recorded_before(rows: Any, look: Look) -> Any:
-    others = look.rows(Source).exclude(original_url="").alias(place=PLACE)
+def recorded_before(rows: Any, context: CheckContext) -> Any:
+    others = context.rows(Source).exclude(original_url="").alias(place=PLACE)
     return rows.exclude(original_url="").alias(place=PLACE).filter(Exists(others.filter(place=OuterRef("place"), pk__lt=OuterRef("pk"))))
 
 
-def twins(rows: Any, look: Look) -> Iterator[tuple[Source, str]]:
+def twins(rows: Any, context: CheckContext) -> Iterator[tuple[Source, str]]:
     rows = rows.annotate(place=PLACE)
-    others = look.rows(Source).annotate(place=PLACE).filter(place__in={source.place for source in rows})
+    others = context.rows(Source).annotate(place=PLACE).filter(place__in={source.place for source in rows})
     first: dict[str, str] = {}
     for place, slug in others.order_by("pk").values_list("place", "slug"):
         first.setdefault(place, slug)
@@ -248,10 +248,10 @@ def names_of(party: Party) -> set[str]:
     return {comparable(name) for name in [party.name, *party.aliases]} - {""}
 
 
-def alike(rows: Any, look: Look) -> Iterator[tuple[Party, str]]:
+def alike(rows: Any, context: CheckContext) -> Iterator[tuple[Party, str]]:
     """Each party that shares a name with one recorded before it."""
     named: dict[str, list[Party]] = defaultdict(list)
-    for party in look.rows(Party).only("code", "name", "aliases").order_by("pk"):
+    for party in context.rows(Party).only("code", "name", "aliases").order_by("pk"):
         for name in names_of(party):
             named[name].append(party)
     for party in rows:
@@ -265,4 +265,4 @@ Rule(
     Severity.WARNING,
     "Two parties have the same name or alias, but for capitals, accents and signs.",
     "Keep one of them, or take the alias from one: imports match parties by these names.",
-).check(Party, lambda rows, look: rows, alike, sifted=True)
+).check(Party, lambda rows, context: rows, alike, confirmed_in_python=True)

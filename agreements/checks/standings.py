@@ -18,7 +18,7 @@ from agreements.standing.data import load_records
 from agreements.standing.history import OWN_FORCE
 from agreements.standing.queries import text_standing_on
 from policytracker.edtf import first_day
-from policytracker.quality.engine import Look, Rule, Severity, each
+from policytracker.quality.engine import CheckContext, Rule, Severity, each
 from policytracker.records.access import Publication
 
 # Which status of an agreement agrees with which standing of its text.
@@ -49,25 +49,25 @@ def has_action(*kinds: str, **which: Any) -> Exists:
     return Exists(TreatyAction.objects.filter(agreement=OuterRef("pk"), kind__in=kinds, **which))
 
 
-def records(rows: Any, look: Look) -> Iterator[tuple[Agreement, AgreementRecord]]:
+def records(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, AgreementRecord]]:
     """Each agreement with what its standing depends on."""
-    loaded = load_records([agreement.pk for agreement in rows], look.user)
+    loaded = load_records([agreement.pk for agreement in rows], context.user)
     for agreement in rows:
         if agreement.pk in loaded:
             yield agreement, loaded[agreement.pk]
 
 
-def differing(rows: Any, look: Look) -> Any:
+def differing(rows: Any, context: CheckContext) -> Any:
     """Agreements whose status does not match their standing. Where nothing is known, nothing differs."""
     matching = Q(status=AgreementStatus.SUPERSEDED) | Q(standing=TextStanding.UNKNOWN)
     for status, standings in AGREES.items():
         matching |= Q(status=status, standing__in=standings)
-    return rows.alias(standing=text_standing_on(look.on)).filter(~matching)
+    return rows.alias(standing=text_standing_on(context.on)).filter(~matching)
 
 
-def difference(rows: Any, look: Look) -> Iterator[tuple[Agreement, str]]:
-    for agreement, record in records(rows, look):
-        yield agreement, f"The status is “{agreement.get_status_display()}”. {text_standing(record, look.on).sentence}"
+def difference(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
+    for agreement, record in records(rows, context):
+        yield agreement, f"The status is “{agreement.get_status_display()}”. {text_standing(record, context.on).sentence}"
 
 
 Rule(
@@ -78,9 +78,9 @@ Rule(
 ).check(Agreement, differing, difference)
 
 
-def all_met(rows: Any, look: Look) -> Iterator[tuple[Agreement, str]]:
-    for agreement, record in records(rows, look):
-        found = conditions(record, look.on)
+def all_met(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
+    for agreement, record in records(rows, context):
+        found = conditions(record, context.on)
         if found and all(condition.met for condition in found):
             since = max(condition.met_on for condition in found)
             yield agreement, f"Every condition of entry into force has been met since {since}, and no entry into force is recorded."
@@ -95,19 +95,19 @@ Rule(
     "Record the entry into force, or correct the conditions.",
 ).check(
     Agreement,
-    lambda rows, look: rows.exclude(legal_force=LegalForce.NON_BINDING).filter(HAS_CONDITIONS, ~has_action(*OWN_FORCE)),
+    lambda rows, context: rows.exclude(legal_force=LegalForce.NON_BINDING).filter(HAS_CONDITIONS, ~has_action(*OWN_FORCE)),
     all_met,
-    sifted=True,
+    confirmed_in_python=True,
 )
 
 
-def in_force(rows: Any, look: Look) -> Any:
-    return rows.alias(standing=text_standing_on(look.on)).filter(in_force_on_first__lte=look.on, standing=TextStanding.IN_FORCE)
+def in_force(rows: Any, context: CheckContext) -> Any:
+    return rows.alias(standing=text_standing_on(context.on)).filter(in_force_on_first__lte=context.on, standing=TextStanding.IN_FORCE)
 
 
-def not_all_met(rows: Any, look: Look) -> Iterator[tuple[Agreement, str]]:
-    for agreement, record in records(rows, look):
-        unmet = [str(ConditionKind(c.condition.kind).label).lower() for c in conditions(record, look.on) if not c.met]
+def not_all_met(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
+    for agreement, record in records(rows, context):
+        unmet = [str(ConditionKind(c.condition.kind).label).lower() for c in conditions(record, context.on) if not c.met]
         if unmet:
             yield agreement, f"It is in force since {agreement.in_force_on}. By the actions recorded, not met: {', '.join(unmet)}."
 
@@ -117,21 +117,21 @@ Rule(
     Severity.WARNING,
     "An agreement is in force, and by the actions recorded a condition of its entry into force is not met.",
     "Record the actions that are missing, or correct the condition or the entry into force.",
-).check(Agreement, lambda rows, look: in_force(rows, look).filter(HAS_CONDITIONS), not_all_met, sifted=True)
+).check(Agreement, lambda rows, context: in_force(rows, context).filter(HAS_CONDITIONS), not_all_met, confirmed_in_python=True)
 
 
-def without_plainly_bound_party(rows: Any, look: Look) -> Any:
+def without_plainly_bound_party(rows: Any, context: CheckContext) -> Any:
     """Those in force without a consent of which no computation is needed to see that it binds."""
     own = TreatyAction.objects.filter(agreement=OuterRef("agreement"), party=OuterRef("party"))
     moved = own.filter(kind__in=[*EXITS, *OWN_FORCE, ActionKind.DEPOSIT])
-    consents = TreatyAction.objects.filter(agreement=OuterRef("pk"), kind__in=CONSENTS, acted_on_last__lte=look.on, effective_on="")
+    consents = TreatyAction.objects.filter(agreement=OuterRef("pk"), kind__in=CONSENTS, acted_on_last__lte=context.on, effective_on="")
     plain = consents.filter(~Exists(moved), party__until="")
-    return in_force(rows, look).filter(~Exists(plain.filter(agreement__later_joiner_delay="")))
+    return in_force(rows, context).filter(~Exists(plain.filter(agreement__later_joiner_delay="")))
 
 
-def no_party_bound(rows: Any, look: Look) -> Iterator[tuple[Agreement, str]]:
-    for agreement, record in records(rows, look):
-        if not any(party_standing(record, party, look.on).bound for party in earliest(record).parties):
+def no_party_bound(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
+    for agreement, record in records(rows, context):
+        if not any(party_standing(record, party, context.on).bound for party in earliest(record).parties):
             yield agreement, f"It is in force since {agreement.in_force_on}, and by the actions recorded no party is bound by it."
 
 
@@ -140,7 +140,7 @@ Rule(
     Severity.WARNING,
     "An agreement is in force, and by the actions recorded no party is bound by it.",
     "Record the consents of its parties, or their withdrawals and the end of the text.",
-).check(Agreement, without_plainly_bound_party, no_party_bound, sifted=True)
+).check(Agreement, without_plainly_bound_party, no_party_bound, confirmed_in_python=True)
 
 Rule(
     "in_force_without_date",
@@ -149,7 +149,7 @@ Rule(
     "Record the entry into force with its day.",
 ).check(
     Agreement,
-    lambda rows, look: rows.filter(
+    lambda rows, context: rows.filter(
         Q(status=AgreementStatus.IN_FORCE),
         ~has_action(*OWN_FORCE, acted_on_first__isnull=False),
         ~has_action(*OWN_FORCE, effective_on_first__isnull=False),
@@ -158,17 +158,17 @@ Rule(
 )
 
 
-def with_dissolved_party(rows: Any, look: Look) -> Any:
-    gone = TreatyAction.objects.filter(agreement=OuterRef("pk"), party__until_first__lte=look.on, kind__in=[*CONSENTS, *OWN_FORCE])
+def with_dissolved_party(rows: Any, context: CheckContext) -> Any:
+    gone = TreatyAction.objects.filter(agreement=OuterRef("pk"), party__until_first__lte=context.on, kind__in=[*CONSENTS, *OWN_FORCE])
     return rows.exclude(legal_force=LegalForce.NON_BINDING).filter(Exists(gone))
 
 
-def bound_when_dissolved(rows: Any, look: Look) -> Iterator[tuple[Agreement, str]]:
+def bound_when_dissolved(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
     """Parties that only their end has released: their recorded actions alone would still bind them."""
-    for agreement, record in records(rows, look):
+    for agreement, record in records(rows, context):
         still = replace(record, dissolved={})
-        gone = [party for party in earliest(record).parties if was_dissolved(record, party, look.on)]
-        found = [record.name(party) for party in gone if party_standing(still, party, look.on).bound]
+        gone = [party for party in earliest(record).parties if was_dissolved(record, party, context.on)]
+        found = [record.name(party) for party in gone if party_standing(still, party, context.on).bound]
         if found:
             yield agreement, f"Bound when they ceased to exist, with no withdrawal recorded: {some(found)}."
 
@@ -189,7 +189,7 @@ Rule(
     Severity.WARNING,
     "A party that no longer exists was bound to the end, and no withdrawal is recorded. It counts as a former party since then.",
     "Record the withdrawal, or the succession of the states that took its place.",
-).check(Agreement, with_dissolved_party, bound_when_dissolved, sifted=True)
+).check(Agreement, with_dissolved_party, bound_when_dissolved, confirmed_in_python=True)
 
 # ---- one text in place of another
 
@@ -197,15 +197,15 @@ ALIVE = [AgreementStatus.IN_FORCE, AgreementStatus.OPERATIVE]
 NO_SUCCESSOR = [AgreementStatus.LAPSED, AgreementStatus.TERMINATED]
 
 
-def successors(look: Look) -> Any:
+def successors(context: CheckContext) -> Any:
     """The relations by which another text supersedes this one."""
-    return look.rows(AgreementRelation).filter(kind=RelationKind.SUPERSEDES, to_agreement=OuterRef("pk"))
+    return context.rows(AgreementRelation).filter(kind=RelationKind.SUPERSEDES, to_agreement=OuterRef("pk"))
 
 
-def without_successor(rows: Any, look: Look) -> Any:
+def without_successor(rows: Any, context: CheckContext) -> Any:
     # What is published may not rest on a draft.
     shown = Q(from_agreement__publication=Publication.PUBLISHED) | Q(to_agreement__publication=Publication.DRAFT)
-    valid = successors(look).filter(shown).exclude(from_agreement__status__in=NO_SUCCESSOR)
+    valid = successors(context).filter(shown).exclude(from_agreement__status__in=NO_SUCCESSOR)
     return rows.filter(~Exists(valid), status=AgreementStatus.SUPERSEDED)
 
 
@@ -220,8 +220,8 @@ SUPERSEDED_WITHOUT_SUCCESSOR.check(
 )
 
 
-def successors_alive(rows: Any, look: Look) -> Iterator[tuple[Agreement, str]]:
-    found = look.rows(AgreementRelation).filter(kind=RelationKind.SUPERSEDES, to_agreement__in=rows, from_agreement__status__in=ALIVE)
+def successors_alive(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
+    found = context.rows(AgreementRelation).filter(kind=RelationKind.SUPERSEDES, to_agreement__in=rows, from_agreement__status__in=ALIVE)
     names = {relation.to_agreement_id: relation.from_agreement.slug for relation in found.select_related("from_agreement")}
     for agreement in rows:
         yield agreement, f"It is “{agreement.get_status_display()}”, and so is {names[agreement.pk]}, which supersedes it."
@@ -234,7 +234,7 @@ Rule(
     "Set its status to superseded, or make the relation another, such as amends.",
 ).check(
     Agreement,
-    lambda rows, look: rows.filter(Exists(successors(look).filter(from_agreement__status__in=ALIVE)), status__in=ALIVE),
+    lambda rows, context: rows.filter(Exists(successors(context).filter(from_agreement__status__in=ALIVE)), status__in=ALIVE),
     successors_alive,
 )
 
@@ -258,15 +258,15 @@ def own_acts(*conditions: Q, **which: Any) -> Exists:
     return Exists(TreatyAction.objects.filter(*conditions, agreement=OuterRef("agreement"), party=OuterRef("party"), **which))
 
 
-def acts_on_a_protocol(look: Look) -> Exists:
+def acts_on_a_protocol(context: CheckContext) -> Exists:
     """Whether the party of a participation has an action on an accession protocol to its agreement."""
-    joined = look.rows(AgreementRelation).filter(kind=RelationKind.ACCESSION_TO, to_agreement=OuterRef("agreement"))
+    joined = context.rows(AgreementRelation).filter(kind=RelationKind.ACCESSION_TO, to_agreement=OuterRef("agreement"))
     return Exists(joined.filter(from_agreement__actions__party=OuterRef("party")))
 
 
-def of_today(look: Look) -> Q:
+def of_today(context: CheckContext) -> Q:
     """The participations that include the day, as far as their dates are known."""
-    return (Q(since_first__isnull=True) | Q(since_first__lte=look.on)) & (Q(until_first__isnull=True) | Q(until_first__gt=look.on))
+    return (Q(since_first__isnull=True) | Q(since_first__lte=context.on)) & (Q(until_first__isnull=True) | Q(until_first__gt=context.on))
 
 
 def plainly_filled(on: date) -> Q:
@@ -290,14 +290,14 @@ def plainly_filled(on: date) -> Q:
     return Q(party__until="") & (bound | signed | takes_part)
 
 
-def against_standing(rows: Any, look: Look) -> Iterator[tuple[Participation, str]]:
+def against_standing(rows: Any, context: CheckContext) -> Iterator[tuple[Participation, str]]:
     rows = rows.select_related("party", "agreement")
-    found = load_records({participation.agreement_id for participation in rows}, look.user)
+    found = load_records({participation.agreement_id for participation in rows}, context.user)
     # The text is in force between both parties of a pair, although only one of them has an action.
-    paired = {pk: {party for pair in pairs(record, look.on) for party in pair.parties} for pk, record in found.items()}
+    paired = {pk: {party for pair in pairs(record, context.on) for party in pair.parties} for pk, record in found.items()}
     for participation in rows:
         role, agreement = participation.role, participation.agreement_id
-        standing = party_standing(found[agreement], participation.party.code, look.on)
+        standing = party_standing(found[agreement], participation.party.code, context.on)
         takes_part = participation.agreement.legal_force == LegalForce.NON_BINDING and standing.code == PartyStanding.PARTICIPANT
         fits = standing.code in CLAIMS[role] or (takes_part and role in TOLERATED)
         if not fits and not (role == ParticipationRole.PARTY and participation.party.code in paired[agreement]):
@@ -311,16 +311,18 @@ Rule(
     "End the participation, record the action that is missing, or correct the role.",
 ).check(
     Participation,
-    lambda rows, look: rows.filter(of_today(look), own_acts() | acts_on_a_protocol(look), ~plainly_filled(look.on), role__in=CLAIMS),
+    lambda rows, context: rows.filter(
+        of_today(context), own_acts() | acts_on_a_protocol(context), ~plainly_filled(context.on), role__in=CLAIMS
+    ),
     against_standing,
-    sifted=True,
+    confirmed_in_python=True,
 )
 
 
-def without_action(rows: Any, look: Look) -> Any:
+def without_action(rows: Any, context: CheckContext) -> Any:
     """Participations of a party without an action on the agreement or on an accession protocol to it."""
     roles = [ParticipationRole.PARTY, ParticipationRole.SIGNATORY, ParticipationRole.FORMER_PARTY]
-    return rows.filter(~own_acts(), ~acts_on_a_protocol(look), role__in=roles)
+    return rows.filter(~own_acts(), ~acts_on_a_protocol(context), role__in=roles)
 
 
 Rule(

@@ -11,13 +11,13 @@ from django.db import models
 from django.db.models import Exists, F, Func, OuterRef, Q
 
 from agreements.models.parties import FocusArea, Party, Sector
-from agreements.models.sourced import Sourced
+from agreements.models.sourced import SourceFields
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay, is_before
 from policytracker.records.access import Reader, Visibility
-from policytracker.records.constraints import Consequence, Guard
-from policytracker.records.fields import Text, words_within
-from policytracker.records.models import Identified, Published, PublishedQuerySet
+from policytracker.records.constraints import DerivedWrite, TriggerConstraint
+from policytracker.records.fields import Text, contains_index
+from policytracker.records.models import RegistryQuerySet, RegistryRecord, UidRecord
 
 
 class LegalForce(Codes):
@@ -78,7 +78,7 @@ class RelationKind(Codes):
 
 
 # The same relation, read from the other end.
-INVERSE = {
+INVERSE_LABELS = {
     RelationKind.SAME_AS: "same as",
     RelationKind.COMPLEMENTS: "complemented by",
     RelationKind.SUPERSEDES: "superseded by",
@@ -148,16 +148,16 @@ def force_day_sql(agreement: str, legal_force: str, expires_on: str) -> str:
       AND NOT EXISTS (SELECT FROM effects e WHERE e.kind = 'termination' AND e.party_id IS NULL AND e.day <= begin.day)), '')"""
 
 
-REVERSED = "A spell cannot end before it begins."
+ENDS_BEFORE_IT_BEGINS = "A spell cannot end before it begins."
 
 # Named in connection with a text, without taking part in it.
-BYSTANDERS = [ParticipationRole.SUBJECT_OF_CONCERN, ParticipationRole.LISTED_IN_SOURCE]
+NON_PARTICIPANT_ROLES = [ParticipationRole.SUBJECT_OF_CONCERN, ParticipationRole.LISTED_IN_SOURCE]
 
 
 def officers_agreements(reader: Reader, agreement: str = "pk") -> Q:
     """Where the column `agreement` names an agreement in which the party takes part for which this officer acts."""
     own = Participation.objects.filter(agreement=OuterRef(agreement), party__officers__user=reader.id)
-    return Q(Exists(own.exclude(role__in=BYSTANDERS)))
+    return Q(Exists(own.exclude(role__in=NON_PARTICIPANT_ROLES)))
 
 
 def team_agreements(reader: Reader, agreement: str = "pk") -> Q:
@@ -176,8 +176,8 @@ def team_with_caller(user: Any, visibility: str, team: Iterable[Any]) -> list[An
     return team
 
 
-class AgreementQuerySet(PublishedQuerySet):
-    def belonging(self, reader):
+class AgreementQuerySet(RegistryQuerySet):
+    def own_and_team(self, reader):
         return officers_agreements(reader), team_agreements(reader)
 
     def binding(self):
@@ -186,11 +186,11 @@ class AgreementQuerySet(PublishedQuerySet):
 
     def with_party(self, parties):
         """The agreements in which any of the parties takes part."""
-        rows = Participation.objects.filter(agreement=OuterRef("pk"), party__in=parties).exclude(role__in=BYSTANDERS)
+        rows = Participation.objects.filter(agreement=OuterRef("pk"), party__in=parties).exclude(role__in=NON_PARTICIPANT_ROLES)
         return self.filter(Exists(rows))
 
 
-class Agreement(Published):
+class Agreement(RegistryRecord):
     """A text, or an understanding without one, in which two or more parties say what they will do together."""
 
     title = models.CharField(max_length=500)
@@ -246,9 +246,9 @@ class Agreement(Published):
 
     objects = AgreementQuerySet.as_manager()
 
-    guards = (
-        *Published.guards,
-        Guard(
+    trigger_constraints = (
+        *RegistryRecord.trigger_constraints,
+        TriggerConstraint(
             "agreement_superseded_by_another",
             "A superseded agreement needs a relation by which another supersedes it.",
             """NEW.status = 'superseded' AND NOT EXISTS (SELECT FROM agreements_agreementrelation r
@@ -257,7 +257,7 @@ class Agreement(Published):
             when="NEW.status = 'superseded'",
             deferred=True,
         ),
-        Guard(
+        TriggerConstraint(
             "agreement_with_consents_is_binding",
             "It has acts of consent, which a non-binding text has not.",
             f"""NEW.legal_force = 'non_binding' AND EXISTS (SELECT FROM {ACTIONS} t WHERE t.agreement_id = NEW.id
@@ -269,14 +269,14 @@ class Agreement(Published):
             deferred=True,
         ),
     )
-    consequences: ClassVar = (
-        Consequence(
+    derived_writes: ClassVar = (
+        DerivedWrite(
             "days_follow_the_actions",
             f"""new.signed_on := {signature_day_sql("new.id")};
   new.in_force_on := {force_day_sql("new.id", "new.legal_force", "new.expires_on")};""",
             before=True,
         ),
-        Consequence(
+        DerivedWrite(
             "anchor_moved",
             """IF tg_op = 'UPDATE' AND (new.signed_on, new.in_force_on) IS DISTINCT FROM (old.signed_on, old.in_force_on) THEN
     DECLARE who text := current_setting('policytracker.actor', true); BEGIN
@@ -287,13 +287,13 @@ class Agreement(Published):
   END IF;""",
         ),
     )
-    follows = ("signed_on", "in_force_on")
+    derived_fields = ("signed_on", "in_force_on")
 
     class Meta:
         ordering = ["slug"]
         indexes = [
-            words_within("title", "agreement_title_contains"),
-            words_within("slug", "agreement_slug_contains"),
+            contains_index("title", "agreement_title_contains"),
+            contains_index("slug", "agreement_slug_contains"),
             models.Index(fields=["status", "id"], name="agreement_by_status"),
         ]
         constraints = [
@@ -328,19 +328,19 @@ class Agreement(Published):
         return self.short_title or self.title
 
 
-class AgreementRelation(Identified, Sourced):
+class AgreementRelation(UidRecord, SourceFields):
     """How one agreement stands to another, read from both ends."""
 
-    hangs_on = ("from_agreement", "to_agreement")
-    line_parts = ("from_agreement__slug", "kind", "to_agreement__slug")
+    access_parents = ("from_agreement", "to_agreement")
+    label_parts = ("from_agreement__slug", "kind", "to_agreement__slug")
 
     from_agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="relations_from", verbose_name="from")
     kind = CodeField(RelationKind)
     to_agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="relations_to", verbose_name="to")
     note = Text()
 
-    guards = (
-        Guard(
+    trigger_constraints = (
+        TriggerConstraint(
             "agreement_supersession_has_no_circle",
             "An agreement cannot supersede, by however many steps, one that supersedes it.",
             """NEW.kind = 'supersedes' AND EXISTS (WITH RECURSIVE after AS (SELECT NEW.to_agreement_id AS id UNION
@@ -351,7 +351,7 @@ class AgreementRelation(Identified, Sourced):
             when="NEW.kind = 'supersedes'",
             deferred=True,
         ),
-        Guard(
+        TriggerConstraint(
             "superseded_agreement_keeps_its_relation",
             "The agreement at the other end is superseded by this relation; change its status first.",
             """OLD.kind = 'supersedes'
@@ -387,11 +387,11 @@ class AgreementRelation(Identified, Sourced):
         return f"{self.from_agreement} {self.get_kind_display().lower()} {self.to_agreement}"
 
 
-class Participation(Identified):
+class Participation(UidRecord):
     """One spell of one party in one role: a party may leave and return."""
 
-    hangs_on = ("agreement",)
-    line_parts = ("party__code", "role", "agreement__slug")
+    access_parents = ("agreement",)
+    label_parts = ("party__code", "role", "agreement__slug")
 
     agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="participations")
     party = models.ForeignKey(Party, models.PROTECT, related_name="participations")
@@ -410,7 +410,7 @@ class Participation(Identified):
             models.CheckConstraint(
                 name="participation_ends_after_it_begins",
                 condition=Q(until_first__isnull=True) | Q(since_first__isnull=True) | Q(until_first__gte=F("since_first")),
-                violation_error_message=REVERSED,
+                violation_error_message=ENDS_BEFORE_IT_BEGINS,
                 violation_error_code="since",
             ),
             models.UniqueConstraint(
@@ -436,7 +436,7 @@ class Participation(Identified):
         super().clean()
         # PostgreSQL makes no range of a reversed spell, and so could not be asked whether it overlaps another.
         if is_before(self.until, self.since):
-            raise ValidationError({"since": REVERSED})
+            raise ValidationError({"since": ENDS_BEFORE_IT_BEGINS})
 
     def __str__(self):
         return f"{self.party} in {self.agreement} as {self.get_role_display().lower()}"

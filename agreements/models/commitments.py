@@ -9,12 +9,12 @@ from django.db.models import Q
 from agreements.models.agreements import Agreement
 from agreements.models.components import Component
 from agreements.models.parties import Party
-from agreements.models.sourced import Sourced
+from agreements.models.sourced import SourceFields
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records.constraints import Guard
+from policytracker.records.constraints import TriggerConstraint
 from policytracker.records.fields import Text
-from policytracker.records.models import Identified
+from policytracker.records.models import UidRecord
 
 # ISO 4217, the codes in use. Whoever keeps older sums states them in the money of today and says so.
 ISO_4217 = """
@@ -42,11 +42,11 @@ class Bound(Codes):
     ABOUT = "about", "near this", "About"
 
 
-class Commitment(Identified, Sourced):
+class Commitment(UidRecord, SourceFields):
     """One figure as one source gives it. Figures that disagree stand side by side: the later one names the one that it disputes."""
 
-    hangs_on = ("agreement", "component")
-    line_parts = ("stage", "amount", "currency", "agreement__slug")
+    access_parents = ("agreement", "component")
+    label_parts = ("stage", "amount", "currency", "agreement__slug")
 
     agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="commitments")
     component = models.ForeignKey(Component, models.PROTECT, null=True, blank=True, related_name="commitments")
@@ -72,8 +72,8 @@ class Commitment(Identified, Sourced):
         help_text="The figure that includes this one. It has the same agreement, currency and stage; totals leave this one out.",
     )
 
-    guards: ClassVar = (
-        Guard(
+    trigger_constraints: ClassVar = (
+        TriggerConstraint(
             "commitment_component_in_the_same_agreement",
             "The component must belong to the same agreement.",
             "EXISTS (SELECT FROM agreements_component c WHERE c.id = NEW.component_id AND c.agreement_id <> NEW.agreement_id)",
@@ -81,7 +81,7 @@ class Commitment(Identified, Sourced):
             when="NEW.component_id IS NOT NULL",
             deferred=True,
         ),
-        Guard(
+        TriggerConstraint(
             "commitment_disputes_one_of_the_same_agreement",
             "A figure disputes another of the same agreement.",
             """EXISTS (SELECT FROM agreements_commitment c WHERE c.agreement_id <> NEW.agreement_id
@@ -89,13 +89,13 @@ class Commitment(Identified, Sourced):
             field="instead_of",
             deferred=True,
         ),
-        Guard.no_circle(
+        TriggerConstraint.no_circle(
             "commitment_does_not_dispute_itself",
             "A figure cannot dispute, by however many steps, one that disputes it.",
             "agreements_commitment",
             "instead_of",
         ),
-        Guard(
+        TriggerConstraint(
             "commitment_part_is_alike",
             "A part has the same agreement, currency and stage as the figure that includes it.",
             """EXISTS (SELECT FROM agreements_commitment c WHERE (c.id = NEW.part_of_id OR c.part_of_id = NEW.id)
@@ -103,7 +103,7 @@ class Commitment(Identified, Sourced):
             field="part_of",
             deferred=True,
         ),
-        Guard.no_circle(
+        TriggerConstraint.no_circle(
             "commitment_is_not_its_own_part",
             "A figure cannot be part of one that is part of it, in however many steps.",
             "agreements_commitment",

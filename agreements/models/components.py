@@ -9,9 +9,9 @@ from agreements.models.agreements import Agreement, officers_agreements, team_ag
 from agreements.models.parties import Party
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay
-from policytracker.records.constraints import MOVED_DEADLINE_HAS_A_REASON, Consequence, Guard
-from policytracker.records.fields import Text, words_within
-from policytracker.records.models import Due, Published, PublishedQuerySet
+from policytracker.records.constraints import MOVED_DEADLINE_HAS_A_REASON, DerivedWrite, TriggerConstraint
+from policytracker.records.fields import Text, contains_index
+from policytracker.records.models import DeadlineFields, RegistryQuerySet, RegistryRecord
 
 
 class ComponentStatus(Codes):
@@ -40,17 +40,17 @@ RESOLVED = f"""(SELECT CASE WHEN day !~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$' OR 
 AS_IT_WAS_CLOSED = "NEW.publication = 'archived' AND coalesce(actor() ->> 'door', '') = 'data set'"
 
 
-class ComponentQuerySet(PublishedQuerySet):
+class ComponentQuerySet(RegistryQuerySet):
     """By its own fields, and never more readable than its agreement."""
 
-    def belonging(self, reader):
+    def own_and_team(self, reader):
         return officers_agreements(reader, "agreement"), team_agreements(reader, "agreement")
 
 
-class Component(Published, Due):
+class Component(RegistryRecord, DeadlineFields):
     """Something that an agreement says will be done."""
 
-    hangs_on = ("agreement",)
+    access_parents = ("agreement",)
 
     agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="components")
     parent = models.ForeignKey(
@@ -78,10 +78,10 @@ class Component(Published, Due):
 
     objects = ComponentQuerySet.as_manager()
 
-    guards = (
-        *Published.guards,
+    trigger_constraints = (
+        *RegistryRecord.trigger_constraints,
         MOVED_DEADLINE_HAS_A_REASON,
-        Guard(
+        TriggerConstraint(
             "component_parent_in_the_same_agreement",
             "The parent must be a component of the same agreement.",
             """EXISTS (SELECT FROM agreements_component c WHERE c.id = NEW.parent_id AND c.agreement_id <> NEW.agreement_id)
@@ -89,7 +89,7 @@ class Component(Published, Due):
             field="parent",
             deferred=True,
         ),
-        Guard(
+        TriggerConstraint(
             "component_stays_with_what_hangs_on_it",
             "Outcomes or sums of its present agreement refer to it; change those first.",
             """EXISTS (SELECT FROM agreements_outcome o WHERE o.component_id = NEW.id AND o.agreement_id <> NEW.agreement_id)
@@ -99,7 +99,7 @@ class Component(Published, Due):
             when="NEW.agreement_id <> OLD.agreement_id",
             deferred=True,
         ),
-        Guard(
+        TriggerConstraint(
             "component_relative_due_day_is_derived",
             FOLLOWS_ITS_ANCHOR,
             f"NEW.due_on <> {RESOLVED} AND NOT ({AS_IT_WAS_CLOSED})",
@@ -107,7 +107,7 @@ class Component(Published, Due):
             events="UPDATE",
             when="NEW.due_anchor <> 'none' AND NEW.due_offset <> ''",
         ),
-        Guard(
+        TriggerConstraint(
             "component_relative_due_day_begins_derived",
             FOLLOWS_ITS_ANCHOR,
             # Asked when the act ends, by when it may be counted from nothing.
@@ -117,11 +117,13 @@ class Component(Published, Due):
             when="NEW.due_anchor <> 'none' AND NEW.due_offset <> ''",
             deferred=True,  # a file may bring the treaty actions after it
         ),
-        Guard.no_circle("component_is_not_its_own_parent", "A component cannot be part of itself.", "agreements_component", "parent"),
+        TriggerConstraint.no_circle(
+            "component_is_not_its_own_parent", "A component cannot be part of itself.", "agreements_component", "parent"
+        ),
     )
 
-    consequences: ClassVar = (
-        Consequence(
+    derived_writes: ClassVar = (
+        DerivedWrite(
             "component_due_day_follows_its_anchor",
             # What somebody has written is left for the guard to refuse. An act that moves the anchor finds every component that is
             # there; for one that is not there yet, or not counted from it, the lock makes that act wait.
@@ -138,8 +140,8 @@ class Component(Published, Due):
     class Meta:
         ordering = ["slug"]
         indexes = [
-            words_within("title", "component_title_contains"),
-            words_within("slug", "component_slug_contains"),
+            contains_index("title", "component_title_contains"),
+            contains_index("slug", "component_slug_contains"),
             models.Index(fields=["due_on_first", "id"], name="component_by_due_day"),
         ]
         constraints = [

@@ -8,26 +8,26 @@ from django.db.models import Q
 from agreements.models.agreements import Agreement
 from agreements.models.components import Component
 from agreements.models.parties import Sector
-from agreements.models.sourced import Sourced
+from agreements.models.sourced import SourceFields
 from policytracker.codes import CodeField, Codes
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records.constraints import Guard
+from policytracker.records.constraints import TriggerConstraint
 from policytracker.records.fields import Text
-from policytracker.records.models import Identified, Slugged
+from policytracker.records.models import SluggedRecord, UidRecord
 
 
-class Outcome(Slugged):
+class Outcome(SluggedRecord):
     """What an agreement, or one of its components, is meant to bring about."""
 
-    hangs_on = ("agreement",)
+    access_parents = ("agreement",)
 
     agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="outcomes")
     component = models.ForeignKey(Component, models.PROTECT, null=True, blank=True, related_name="outcomes")
     sector = models.ForeignKey(Sector, models.PROTECT, null=True, blank=True, related_name="outcomes")
     statement = Text(blank=False)
 
-    guards: ClassVar = (
-        Guard(
+    trigger_constraints: ClassVar = (
+        TriggerConstraint(
             "outcome_component_in_the_same_agreement",
             "The component must belong to the same agreement.",
             "EXISTS (SELECT FROM agreements_component c WHERE c.id = NEW.component_id AND c.agreement_id <> NEW.agreement_id)",
@@ -50,10 +50,10 @@ class Direction(Codes):
     REACH = "reach", "the target itself is meant", "Reach"
 
 
-class Indicator(Slugged):
+class Indicator(SluggedRecord):
     """By what one sees whether an outcome comes about, from where it starts and to where it should go."""
 
-    hangs_on = ("outcome",)
+    access_parents = ("outcome",)
 
     outcome = models.ForeignKey(Outcome, models.PROTECT, related_name="indicators")
     name = models.CharField(max_length=300)
@@ -74,11 +74,11 @@ class Indicator(Slugged):
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
 
-class Measurement(Identified, Sourced):
+class Measurement(UidRecord, SourceFields):
     """The value of an indicator on a day."""
 
-    hangs_on = ("indicator",)
-    line_parts = ("indicator__slug", "measured_on")
+    access_parents = ("indicator",)
+    label_parts = ("indicator__slug", "measured_on")
 
     indicator = models.ForeignKey(Indicator, models.PROTECT, related_name="measurements")
     measured_on = EdtfField(blank=False)

@@ -12,9 +12,9 @@ from django.db.models import F, Q
 
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records.constraints import Guard
-from policytracker.records.fields import Text, words_within
-from policytracker.records.models import Coded, RecordQuerySet
+from policytracker.records.constraints import TriggerConstraint
+from policytracker.records.fields import Text, contains_index
+from policytracker.records.models import CodedRecord, RecordQuerySet
 
 
 class PartyKind(Codes):
@@ -46,7 +46,7 @@ class PartyQuerySet(RecordQuerySet):
         return self.filter(pk__in=found)
 
 
-class Party(Coded):
+class Party(CodedRecord):
     """A state, organisation or body that takes part in agreements or is addressed by recommendations. People are none."""
 
     name = models.CharField(max_length=200)
@@ -76,12 +76,14 @@ class Party(Coded):
 
     objects = PartyQuerySet.as_manager()
 
-    guards = (Guard.no_circle("party_is_not_its_own_parent", "A party cannot belong to itself.", "agreements_party", "parent"),)
+    trigger_constraints = (
+        TriggerConstraint.no_circle("party_is_not_its_own_parent", "A party cannot belong to itself.", "agreements_party", "parent"),
+    )
 
     class Meta:
         ordering = ["code"]
         verbose_name_plural = "parties"
-        indexes = [words_within("name", "party_name_contains")]
+        indexes = [contains_index("name", "party_name_contains")]
         constraints = [
             models.UniqueConstraint(
                 fields=["iso_alpha2"],
@@ -109,7 +111,7 @@ class Party(Coded):
         return self.name
 
 
-class Subject(Coded):
+class Subject(CodedRecord):
     """A word by which records are sorted."""
 
     name = models.CharField(max_length=200)

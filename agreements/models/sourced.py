@@ -5,7 +5,7 @@ from django.db import models
 from policytracker.records.fields import Text
 
 
-class Sourced(models.Model):
+class SourceFields(models.Model):
     """A record of one fact: the source that says it, the place in it, and its words. Records of many facts have citations."""
 
     source = models.ForeignKey("agreements.Source", models.PROTECT, null=True, blank=True, related_name="+")

@@ -15,8 +15,8 @@ from agreements.models.outcomes import Outcome
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
 from policytracker.records.access import Reader, Role
-from policytracker.records.fields import Text, words_within
-from policytracker.records.models import Identified, Published, PublishedQuerySet, Slugged
+from policytracker.records.fields import Text, contains_index
+from policytracker.records.models import RegistryQuerySet, RegistryRecord, SluggedRecord, UidRecord
 
 FILE_TYPES = ["pdf", "txt", "md", "html", "docx", "odt", "xlsx", "ods", "csv", "json", "xml", "png", "jpg", "jpeg"]
 MAX_FILE_SIZE = 25 * 1024 * 1024
@@ -67,7 +67,7 @@ class Verdict(Codes):
     UNCHECKED = "unchecked", "Unchecked"
 
 
-class SourceQuerySet(PublishedQuerySet):
+class SourceQuerySet(RegistryQuerySet):
     """A source belongs to nobody, so that a restricted one is left to administrators; others may grant more."""
 
     granted: ClassVar[list[Callable[[Reader], Q]]] = []
@@ -80,7 +80,7 @@ class SourceQuerySet(PublishedQuerySet):
         return rule
 
 
-class Source(Published):
+class Source(RegistryRecord):
     """A document that says something; only its slug and kind must be known."""
 
     kind = CodeField(SourceKind)
@@ -102,8 +102,8 @@ class Source(Published):
     class Meta:
         ordering = ["slug"]
         indexes = [
-            words_within("title", "source_title_contains"),
-            words_within("slug", "source_slug_contains"),
+            contains_index("title", "source_title_contains"),
+            contains_index("slug", "source_slug_contains"),
             models.Index(fields=["original_url"], name="source_by_address"),
         ]
 
@@ -122,10 +122,10 @@ class Source(Published):
             self.sha256 = ""
 
 
-class FactCheck(Slugged):
+class FactCheck(SluggedRecord):
     """What a source says, set beside what is right. The mistake stays visible."""
 
-    hangs_on = ("source", "agreement")
+    access_parents = ("source", "agreement")
 
     agreement = models.ForeignKey(
         Agreement, models.PROTECT, null=True, blank=True, related_name="fact_checks", help_text="The agreement that the statement is about."
@@ -149,11 +149,11 @@ class FactCheck(Slugged):
 CITABLE = ["agreement", "component", "participation", "outcome"]
 
 
-class Citation(Identified):
+class Citation(UidRecord):
     """The words by which a source bears out, or contradicts, one fact of a record."""
 
-    hangs_on = ("source", *CITABLE)
-    line_parts = ("source__slug", "field")
+    access_parents = ("source", *CITABLE)
+    label_parts = ("source__slug", "field")
 
     source = models.ForeignKey(Source, models.PROTECT, related_name="citations")
     agreement = models.ForeignKey(Agreement, models.PROTECT, null=True, blank=True, related_name="citations")

@@ -8,12 +8,12 @@ from django.db.models import F, Q
 
 from agreements.models.agreements import ACTIONS, Agreement, force_day_sql, signature_day_sql
 from agreements.models.parties import Party
-from agreements.models.sourced import Sourced
+from agreements.models.sourced import SourceFields
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay
-from policytracker.records.constraints import IN_THIS_TRANSACTION, Consequence, Guard
+from policytracker.records.constraints import IN_THIS_TRANSACTION, DerivedWrite, TriggerConstraint
 from policytracker.records.fields import Text
-from policytracker.records.models import Identified
+from policytracker.records.models import UidRecord
 
 
 class ActionKind(Codes):
@@ -104,12 +104,12 @@ def listed(kinds: Iterable[str]) -> str:
     return ", ".join(f"'{kind}'" for kind in kinds)
 
 
-class TreatyAction(Identified, Sourced):
+class TreatyAction(UidRecord, SourceFields):
     """One act upon a text, by one party or of the text as a whole. What follows from it is computed (`standing.py`)."""
 
-    hangs_on = ("agreement",)
-    line_parts = ("kind", "party__code", "acted_on", "agreement__slug")
-    named_with = ("party", "counterparty")
+    access_parents = ("agreement",)
+    label_parts = ("kind", "party__code", "acted_on", "agreement__slug")
+    label_relations = ("party", "counterparty")
 
     agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="actions")
     kind = CodeField(ActionKind)
@@ -132,8 +132,8 @@ class TreatyAction(Identified, Sourced):
     text = Text(help_text="What was said, such as the words of a reservation.")
     note = Text()
 
-    guards: ClassVar = (
-        Guard(
+    trigger_constraints: ClassVar = (
+        TriggerConstraint(
             "treaty_action_consent_needs_a_binding_text",
             NOT_BINDING,
             f"""NEW.kind IN ({listed(ONLY_BINDING)})
@@ -142,7 +142,7 @@ class TreatyAction(Identified, Sourced):
             when=f"NEW.kind IN ({listed(ONLY_BINDING)})",
             deferred=True,
         ),
-        Guard(
+        TriggerConstraint(
             "treaty_action_targets_the_same_agreement",
             "An act targets other acts upon the same agreement.",
             f"""EXISTS (SELECT FROM {ACTIONS}_targets l JOIN {ACTIONS} t ON t.id = l.to_treatyaction_id
@@ -153,8 +153,8 @@ class TreatyAction(Identified, Sourced):
             deferred=True,
         ),
     )
-    consequences: ClassVar = (
-        Consequence(
+    derived_writes: ClassVar = (
+        DerivedWrite(
             "agreement_follows_its_actions",
             # The lock makes two acts at once wait for each other: the second sees what the first has done.
             f"""DECLARE of_agreement bigint; legal text; term text; signed text; force text; BEGIN
@@ -226,11 +226,11 @@ class ConditionKind(Codes):
     EXCHANGE_OF_NOTES = "exchange_of_notes", "when every signatory has notified the others", "Exchange of notes"
 
 
-class EntryIntoForceCondition(Identified, Sourced):
+class EntryIntoForceCondition(UidRecord, SourceFields):
     """What the text itself asks before it enters into force. A met condition is reported, and puts nothing in force."""
 
-    hangs_on = ("agreement",)
-    line_parts = ("kind", "agreement__slug")
+    access_parents = ("agreement",)
+    label_parts = ("kind", "agreement__slug")
 
     agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="conditions")
     kind = CodeField(ConditionKind)
@@ -243,8 +243,8 @@ class EntryIntoForceCondition(Identified, Sourced):
     )
     text = Text(help_text="The words of the article.")
 
-    guards: ClassVar = (
-        Guard(
+    trigger_constraints: ClassVar = (
+        TriggerConstraint(
             "condition_names_its_parties",
             "Name the parties whose consent it takes.",
             """NEW.kind = 'named_parties' AND NOT EXISTS (SELECT FROM agreements_entryintoforcecondition_parties l

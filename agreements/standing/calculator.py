@@ -78,8 +78,8 @@ class StandingCalculator(DateReader):
     @cached_property
     def parties(self) -> list[str]:
         """Every party with an action or a participation, here or in an accession protocol."""
-        acting = {action.party for calculator in (self, *self.protocols) for action in calculator.actions if action.party}
-        return sorted(self.record.participants | acting)
+        change_context = {action.party for calculator in (self, *self.protocols) for action in calculator.actions if action.party}
+        return sorted(self.record.participants | change_context)
 
     # ---- the text
 
@@ -223,7 +223,7 @@ class StandingCalculator(DateReader):
         forces = [e for e in history.own_forces if is_within(e)]
         forces = [e for e in forces if e.action and not e.action.counterparty] or forces
         consents = [c for c in history.consents if is_within(c.takes_effect)]
-        own, implied = belonging(forces, consents)
+        own, implied = own_and_team(forces, consents)
         found: list[tuple[Effect, ...]] = []
         held = False
         for consent in consents if self.force else []:
@@ -355,7 +355,7 @@ def since(effects: list[Effect], after: date | None, on: date) -> list[Effect]:
     return [e for e in effects if e.day <= on and (after is None or e.day >= after)]
 
 
-def belonging(forces: list[Effect], consents: list[Consent]) -> tuple[dict[Consent, tuple[Effect, ...]], tuple[Effect, ...]]:
+def own_and_team(forces: list[Effect], consents: list[Consent]) -> tuple[dict[Consent, tuple[Effect, ...]], tuple[Effect, ...]]:
     """The first own entry into force of each consent, and the first of those that imply a consent.
 
     An own entry into force belongs to the newest consent on or before it: an earlier consent is not delayed by it.

@@ -3,37 +3,37 @@
 from policytracker.admin.base import (
     BaseAdmin,
     BaseInline,
-    Colours,
+    CodeColours,
     ListInline,
     RecordAdmin,
     Reference,
-    chip,
+    apply_theme,
+    code_column,
     display,
     navigation,
     relax_csp,
-    themed,
 )
-from policytracker.admin.filters import ask, between, pick, typed
+from policytracker.admin.filters import choice_filter, date_range_filters, related_filter, text_filter
 from policytracker.admin.people import PeopleAdmin, UserAdmin
 from policytracker.admin.search import search
 
 __all__ = [
     "BaseAdmin",
     "BaseInline",
-    "Colours",
+    "CodeColours",
     "ListInline",
     "PeopleAdmin",
     "RecordAdmin",
     "Reference",
     "UserAdmin",
-    "ask",
-    "between",
-    "chip",
+    "choice_filter",
+    "date_range_filters",
+    "code_column",
     "display",
     "navigation",
-    "pick",
+    "related_filter",
     "relax_csp",
     "search",
-    "themed",
-    "typed",
+    "apply_theme",
+    "text_filter",
 ]

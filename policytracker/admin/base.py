@@ -33,15 +33,16 @@ from unfold.widgets import (
 )
 
 from policytracker.admin.error_summary import errors_of_page
-from policytracker.admin.forms import Day, Lines, PartialDate, Prose, RecordForm, RowsWithRefusals, VersionedForm
-from policytracker.admin.querysets import CappedPaginator, matching, references, searched, veiled, visible, words
-from policytracker.api import errors, filters
+from policytracker.admin.forms import Day, LinesField, PartialDate, RecordForm, VerbatimField, VersionedForm, VersionedFormSet
+from policytracker.admin.querysets import CappedPaginator, matching, redact_source, references, searched, visible, words
+from policytracker.api import filters
 from policytracker.edtf import EdtfField
 from policytracker.history.diffs import shown
 from policytracker.history.record import History
 from policytracker.records import publishing, violations
 from policytracker.records.access import Reader
-from policytracker.records.context import MAX_REASON, REASON_TOO_LONG, acting, shortened
+from policytracker.records.context import MAX_REASON, REASON_TOO_LONG, change_context, shortened
+from policytracker.records.exceptions import Conflict
 from policytracker.records.fields import Text
 from policytracker.records.models import Record
 
@@ -82,7 +83,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     return [home, *(group for _, group in sorted(groups, key=lambda pair: pair[0]))]
 
 
-class Listed(ChangeList):
+class RecordChangeList(ChangeList):
     """A list that costs its page: references in one query each, long texts left where they are."""
 
     def apply_select_related(self, rows):
@@ -119,8 +120,8 @@ class Page:
     formfield_overrides = {
         models.URLField: {"assume_scheme": "https"},
         models.FileField: {"widget": NewFile},
-        Text: {"form_class": Prose, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
-        ArrayField: {"form_class": Lines, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
+        Text: {"form_class": VerbatimField, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
+        ArrayField: {"form_class": LinesField, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
         models.DateField: {"form_class": Day},
         EdtfField: {"form_class": PartialDate, "widget": UnfoldAdminTextInputWidget(attrs={"placeholder": "2025-10-20"})},
     }
@@ -160,7 +161,7 @@ class BaseAdmin(Page, ModelAdmin):
     compressed_fields = False
 
     def get_changelist(self, request, **kwargs):
-        return Listed
+        return RecordChangeList
 
     def lookup_allowed(self, lookup, value, request):
         # Only what is offered as a filter: a question, which asks what may be read, or the plain name of a field.
@@ -175,8 +176,8 @@ class BaseAdmin(Page, ModelAdmin):
         for word in words(search_term):
             queryset = queryset.filter(matching(self.model, request.user, word, self.get_search_fields(request)))
         offered = request.resolver_match and request.resolver_match.url_name == "autocomplete"
-        named_with = getattr(self.model, "named_with", ()) if offered else ()
-        return (queryset.select_related(*named_with) if named_with else queryset), False
+        label_relations = getattr(self.model, "label_relations", ()) if offered else ()
+        return (queryset.select_related(*label_relations) if label_relations else queryset), False
 
     # ---- writing
 
@@ -185,7 +186,7 @@ class BaseAdmin(Page, ModelAdmin):
             return super().changeform_view(request, object_id, form_url, extra_context)
         try:
             # The form refuses a reason that is too long, and then nothing is written.
-            with acting(request.user, shortened(request.POST.get("change_reason", "")), "admin"):
+            with change_context(request.user, shortened(request.POST.get("change_reason", "")), "admin"):
                 return super().changeform_view(request, object_id, form_url, extra_context)
         except DatabaseError as error:
             if (rule := violations.broken(error)) is None:
@@ -195,7 +196,7 @@ class BaseAdmin(Page, ModelAdmin):
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def save_related(self, request, form, formsets, change):
-        with acting():  # asks the deferred rules before anybody is told that it was saved
+        with change_context():  # asks the deferred rules before anybody is told that it was saved
             super().save_related(request, form, formsets, change)
 
     def get_deleted_objects(self, objs, request):
@@ -205,8 +206,8 @@ class BaseAdmin(Page, ModelAdmin):
         """Why it must stay, as far as the record itself says; "" where it may go."""
         try:
             publishing.check_deletion(record)
-        except errors.Declined as refusal:
-            return str(refusal.detail)
+        except Conflict as rejection:
+            return rejection.detail
         return ""
 
     def delete_view(self, request, object_id, extra_context=None):
@@ -217,7 +218,7 @@ class BaseAdmin(Page, ModelAdmin):
             sentence = REASON_TOO_LONG
         if not sentence:
             try:
-                with acting(request.user, reason, "admin"):
+                with change_context(request.user, reason, "admin"):
                     return super().delete_view(request, object_id, extra_context)
             except ProtectedError:
                 sentence = violations.IN_USE
@@ -229,7 +230,7 @@ class BaseAdmin(Page, ModelAdmin):
         return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id]))
 
     def delete_model(self, request, obj):
-        with acting():
+        with change_context():
             super().delete_model(request, obj)
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
@@ -241,16 +242,16 @@ class BaseAdmin(Page, ModelAdmin):
         return super().render_change_form(request, context, add, change, form_url, obj)
 
 
-class Colours(dict):
+class CodeColours(dict):
     """Which code stands out in a list, and how; most do not."""
 
     def __missing__(self, code):
         return ""
 
 
-def chip(name: str, codes: Any, *, ordering: str = "", **colours: Iterable[str]):
+def code_column(name: str, codes: Any, *, ordering: str = "", **colours: Iterable[str]):
     """A column that shows a code as a label. `colours` names the codes that stand out, as `danger=["overdue"]`."""
-    found = Colours({code: colour for colour, marked in colours.items() for code in marked})
+    found = CodeColours({code: colour for colour, marked in colours.items() for code in marked})
 
     @display(description=name.replace("_", " "), ordering=ordering or None, label=found or None)
     def shown(page, record):
@@ -261,7 +262,7 @@ def chip(name: str, codes: Any, *, ordering: str = "", **colours: Iterable[str])
     return shown
 
 
-def themed(form: forms.Form) -> forms.Form:
+def apply_theme(form: forms.Form) -> forms.Form:
     """Give a plain form, and the forms of its `evidence`, the looks of the theme."""
     looks: dict[type, list[str]] = {forms.Textarea: TEXTAREA_CLASSES, forms.Select: SELECT_CLASSES, forms.CheckboxInput: CHECKBOX_CLASSES}
     for part in (form, *getattr(form, "evidence", ())):
@@ -274,7 +275,7 @@ def themed(form: forms.Form) -> forms.Form:
     return form
 
 
-def prepared(form: type, request: HttpRequest, serializer: type) -> type:
+def form_for_request(form: type, request: HttpRequest, serializer: type) -> type:
     """The form class for one request: who types, and what the record looks like outside."""
     return type(form.__name__, (form,), {"request": request, "serializer": serializer})
 
@@ -284,12 +285,12 @@ class RecordAdmin(BaseAdmin):
 
     form = RecordForm
     serializer: type
-    questions: dict[str, filters.Question] = {}
+    questions: dict[str, filters.Filter] = {}
 
     @cached_property
-    def grammar(self) -> dict[str, filters.Question]:
+    def filter_set(self) -> dict[str, filters.Filter]:
         """What the list may be asked, by the names that the API knows."""
-        return filters.grammar(self.serializer) | self.questions
+        return filters.filter_set(self.serializer) | self.questions
 
     def get_readonly_fields(self, request, obj=None):
         return [*super().get_readonly_fields(request, obj), *([self.model.key] if obj or self.model.key == "uid" else [])]
@@ -307,7 +308,7 @@ class RecordAdmin(BaseAdmin):
         form = super().get_form(request, obj, change=change, **kwargs)
         if "change_reason" in form.base_fields:
             form.base_fields["change_reason"].widget = UnfoldAdminTextInputWidget()
-        return prepared(form, request, self.serializer)
+        return form_for_request(form, request, self.serializer)
 
     def get_object(self, request, object_id, from_field=None):
         """The record, if it exists for this person, as they may see it; while they write, nobody else does."""
@@ -318,7 +319,7 @@ class RecordAdmin(BaseAdmin):
             # Locked by id, since a row lock does not go with the joins of what may be seen.
             self.model._base_manager.select_for_update(of=("self",)).get(pk=record.pk)
         shown = self.get_queryset(request).prefetch_related(*references(self.model, request.user)).get(pk=record.pk)
-        return veiled(shown)
+        return redact_source(shown)
 
     def history_view(self, request, object_id, extra_context=None):
         record = self.get_object(request, unquote(object_id))
@@ -352,13 +353,13 @@ class BaseInline(Page, TabularInline):
 
     def get_fields(self, request, obj=None):
         seen = ["seen_version"] if self.has_change_permission(request, obj) else []
-        return [*super().get_fields(request, obj), "its_page", *seen]
+        return [*super().get_fields(request, obj), "open_link", *seen]
 
     def get_readonly_fields(self, request, obj=None):
-        return [*super().get_readonly_fields(request, obj), "its_page"]
+        return [*super().get_readonly_fields(request, obj), "open_link"]
 
     @display(description="page")
-    def its_page(self, record):
+    def open_link(self, record):
         if record.pk is None:
             return ""
         address = reverse(f"admin:{record._meta.app_label}_{record._meta.model_name}_change", args=[record.pk])
@@ -366,10 +367,10 @@ class BaseInline(Page, TabularInline):
 
     def get_formset(self, request, obj=None, **kwargs):
         serializer = self.admin_site.get_model_admin(self.model).serializer
-        self.form = prepared(type(self).form, request, serializer)
+        self.form = form_for_request(type(self).form, request, serializer)
         self.may_add_elsewhere = self.admin_site.get_model_admin(self.model).has_add_permission(request)
         rows = super().get_formset(request, obj, **kwargs)
-        return type(rows.__name__, (RowsWithRefusals, rows), {"request": request})
+        return type(rows.__name__, (VersionedFormSet, rows), {"request": request})
 
 
 class ListInline(BaseInline):

@@ -14,13 +14,13 @@ from policytracker.api import filters
 from policytracker.api.parameters import today
 
 
-class Asked(DropdownFilter):
+class ChoiceFilter(DropdownFilter):
     """One question of the API's grammar, with the answers to choose from."""
 
     answers: Any = None
 
     def __init__(self, request, params, model, model_admin):
-        self.question = model_admin.grammar[self.parameter_name]
+        self.question = model_admin.filter_set[self.parameter_name]
         given = params.get(self.parameter_name, [])
         self.given = [value for value in (given if isinstance(given, list) else [given]) if value]
         super().__init__(request, params, model, model_admin)
@@ -36,12 +36,12 @@ class Asked(DropdownFilter):
         if not self.given:
             return rows
         try:
-            return self.question.ask(rows, self.given, filters.Asker(request.user, today()))
+            return self.question.apply(rows, self.given, filters.FilterContext(request.user, today()))
         except ValueError as error:
             raise IncorrectLookupParameters(str(error)) from error
 
 
-class Typed(Asked):
+class TextFilter(ChoiceFilter):
     """A question whose answer is typed, such as a day."""
 
     form_class = SearchForm
@@ -54,7 +54,7 @@ class Typed(Asked):
         yield {"form": self.form_class(name, f"By {self.title}", data={name: self.value()})}
 
 
-class Picked(Asked):
+class RelatedFilter(ChoiceFilter):
     """A question about a record, which is found by typing part of its name."""
 
     field: models.Field
@@ -78,33 +78,35 @@ class Picked(Asked):
         value, rows = self.value(), visible(self.field.related_model, self.request.user)
         if value and value.isascii() and value.isdigit() and len(value) < 19 and rows.filter(pk=value).exists():
             return int(value)
-        return self.question.read(value, filters.Asker(self.request.user, today())) if value else None
+        return self.question.read(value, filters.FilterContext(self.request.user, today())) if value else None
 
     def queryset(self, request, rows):
         try:
             found = self.chosen()
         except ValueError as error:
             raise IncorrectLookupParameters(str(error)) from error
-        return self.question.narrow(rows, [found], filters.Asker(request.user, today())) if found else rows
+        return self.question.narrow(rows, [found], filters.FilterContext(request.user, today())) if found else rows
 
 
-def ask(name: str, title: str = "", answers: Any = None) -> type[Asked]:
+def choice_filter(name: str, title: str = "", answers: Any = None) -> type[ChoiceFilter]:
     """A filter by the question of this name."""
     kept = staticmethod(answers) if callable(answers) else answers
-    return type(Asked.__name__, (Asked,), {"parameter_name": name, "title": title or name.replace("_", " "), "answers": kept})
+    return type(ChoiceFilter.__name__, (ChoiceFilter,), {"parameter_name": name, "title": title or name.replace("_", " "), "answers": kept})
 
 
-def pick(name: str, field: models.Field, title: str = "") -> type[Picked]:
+def related_filter(name: str, field: models.Field, title: str = "") -> type[RelatedFilter]:
     """A filter by the question of this name, which is about the kind of record that `field` refers to."""
-    return type(Picked.__name__, (Picked,), {"parameter_name": name, "title": title or name.replace("_", " "), "field": field})
+    return type(
+        RelatedFilter.__name__, (RelatedFilter,), {"parameter_name": name, "title": title or name.replace("_", " "), "field": field}
+    )
 
 
-def typed(name: str, title: str) -> type[Typed]:
+def text_filter(name: str, title: str) -> type[TextFilter]:
     """A filter by the question of this name, the answer to which is typed."""
-    return type(Typed.__name__, (Typed,), {"parameter_name": name, "title": title})
+    return type(TextFilter.__name__, (TextFilter,), {"parameter_name": name, "title": title})
 
 
-def between(name: str) -> list[type[Typed]]:
+def date_range_filters(name: str) -> list[type[TextFilter]]:
     """Two filters by a date: from when on, and until when; each may be a day, a month or a year."""
     said = name.replace("_", " ")
-    return [typed(f"{name}__from", f"{said}, from"), typed(f"{name}__to", f"{said}, to")]
+    return [text_filter(f"{name}__from", f"{said}, from"), text_filter(f"{name}__to", f"{said}, to")]

@@ -32,7 +32,7 @@ def stale(record: Record, seen: int, serializer: type, user: Any) -> str:
     return f"This record has changed since you opened it.{came_between} Your text is kept. Check it and save again."
 
 
-class Prose(forms.CharField):
+class VerbatimField(forms.CharField):
     """A text that is kept to the letter, but for the line ends, which a browser writes in its own way."""
 
     def __init__(self, **kwargs):
@@ -42,7 +42,7 @@ class Prose(forms.CharField):
         return super().to_python(value).replace("\r\n", "\n")
 
 
-class Lines(SimpleArrayField):
+class LinesField(SimpleArrayField):
     """A list of words, one in a line, since names have commas."""
 
     def __init__(self, base_field, **kwargs):
@@ -200,20 +200,20 @@ class RecordForm(VersionedForm):
             self.add_error(self.place_of(rule), self.sentence_of(rule))
         return values
 
-    def elsewhere(self, rule: violations.Broken) -> bool:
+    def elsewhere(self, rule: violations.ConstraintViolation) -> bool:
         """Whether the rule is not about this record, but about one in a row below it."""
         return not rule.code and rule.model not in (None, self._meta.model)
 
-    def sentence_of(self, rule: violations.Broken) -> str:
+    def sentence_of(self, rule: violations.ConstraintViolation) -> str:
         return f"{capfirst(rule.model._meta.verbose_name)}: {rule.sentence}" if rule.model and self.elsewhere(rule) else rule.sentence
 
-    def place_of(self, rule: violations.Broken) -> str | None:
+    def place_of(self, rule: violations.ConstraintViolation) -> str | None:
         """Where the person mends what the database refused."""
         field = "change_reason" if rule.code == "reason_required" else rule.field
         return field if field in self.fields and not self.elsewhere(rule) else None
 
 
-class RowsWithRefusals(forms.BaseInlineFormSet):
+class VersionedFormSet(forms.BaseInlineFormSet):
     """Rows below a record, of which the database may have refused one; where only one was changed, it is known which."""
 
     request: HttpRequest

@@ -42,7 +42,7 @@ def visible(model: type[models.Model], user: Any) -> QuerySet:
     if not issubclass(model, Record):
         return model.visible_to(user) if issubclass(model, User) else model._default_manager.all()
     rows = model.objects.visible_to(user).defer(*(f.name for f in model._meta.fields if isinstance(f, Text) and f.blank))
-    return rows.select_related(*model.named_with) if model.named_with else rows
+    return rows.select_related(*model.label_relations) if model.label_relations else rows
 
 
 def references(model: type[models.Model], user: Any, names: Iterable[str] | None = None) -> list[Prefetch]:
@@ -55,7 +55,7 @@ def references(model: type[models.Model], user: Any, names: Iterable[str] | None
     ]
 
 
-def veiled(record: Record) -> Record:
+def redact_source(record: Record) -> Record:
     """Where its source is hidden from the reader, who reads its references through `references`, so are the source's words."""
     if getattr(record, "source_id", None) and record._state.fields_cache.get("source") is None:
         record.locator = record.quote = ""
@@ -68,7 +68,7 @@ def veiled(record: Record) -> Record:
 def searched(model: type[models.Model]) -> list[str]:
     """By which fields rows of a model are found: its key and name, or else what it hangs on."""
     names = [f.name for f in model._meta.fields if f.name in INDEXED_TEXTS or f.name == "uid"]
-    return [*names, *(getattr(model, "hangs_on", ()) if names == ["uid"] else ())]
+    return [*names, *(getattr(model, "access_parents", ()) if names == ["uid"] else ())]
 
 
 def words(text: str) -> list[str]:

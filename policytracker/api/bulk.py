@@ -16,9 +16,9 @@ from django.http import Http404
 from rest_framework import serializers
 
 from policytracker.api.errors import OF_ONE_ENTRY
-from policytracker.api.serializers import NOT_AN_OBJECT, Key, Keys, RecordSerializer
+from policytracker.api.serializers import NOT_AN_OBJECT, KeyField, KeyListField, RecordSerializer
 from policytracker.dataset import writer
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from policytracker.records.exceptions import EntriesRefused
 from policytracker.records.models import Record
 
@@ -33,14 +33,14 @@ class References:
         self.may_read: dict[type[models.Model], dict[int, bool]] = defaultdict(dict)
         self.stored: dict[str, dict[int, set[int]]] = defaultdict(dict)
 
-    def find(self, reference: Key, keys: Iterable[Any]) -> list[models.Model]:
+    def find(self, reference: KeyField, keys: Iterable[Any]) -> list[models.Model]:
         known = self.rows[reference.model]
         if missing := [key for key in keys if key not in known]:
             known |= dict.fromkeys(missing)
             known |= {getattr(row, reference.key): row for row in reference.rows().filter(**{f"{reference.key}__in": missing})}
         return [known[key] for key in dict.fromkeys(keys) if known[key] is not None]
 
-    def readable_ids(self, reference: Key, ids: set[int]) -> set[int]:
+    def readable_ids(self, reference: KeyField, ids: set[int]) -> set[int]:
         known = self.may_read[reference.model]
         if missing := ids - known.keys():
             known |= dict.fromkeys(missing, False)
@@ -170,7 +170,7 @@ class Entries:
         for reason, segment in self.segments():
             self.find_references([body for _, body in segment])
             rows = rows_of(segment)
-            with acting(None, reason):
+            with change_context(None, reason):
                 writer.write(list(rows.values()), judge=self.serializer.refusal)
             self.rows |= rows
             self.refusals.reasons |= {index: row.error for index, row in rows.items() if row.error}
@@ -210,7 +210,7 @@ class Entries:
         """The keys of records of the same kind to which an entry refers."""
         return {self.plain(key) for reference, keys in self.named(body) if reference.model is self.model for key in keys} - {""}
 
-    def named(self, body: Any) -> Iterator[tuple[Key, list[str]]]:
+    def named(self, body: Any) -> Iterator[tuple[KeyField, list[str]]]:
         """The references of an entry, with the keys that it gives."""
         if isinstance(body, dict):
             for name, reference in self.references_by_name.items():
@@ -220,14 +220,16 @@ class Entries:
                     yield reference, keys
 
     @property
-    def references_by_name(self) -> dict[str, Key]:
-        fields = {name: f.child_relation if isinstance(f, Keys) else f for name, f in self.serializer.fields.items() if not f.read_only}
-        return {name: reference for name, reference in fields.items() if isinstance(reference, Key)}
+    def references_by_name(self) -> dict[str, KeyField]:
+        fields = {
+            name: f.child_relation if isinstance(f, KeyListField) else f for name, f in self.serializer.fields.items() if not f.read_only
+        }
+        return {name: reference for name, reference in fields.items() if isinstance(reference, KeyField)}
 
     def find_references(self, bodies: Iterable[Any]) -> None:
         """Read all that the entries name, in one query for each kind of record."""
         keys: dict[type[models.Model], list[str]] = defaultdict(list)
-        fields: dict[type[models.Model], Key] = {}
+        fields: dict[type[models.Model], KeyField] = {}
         for body in bodies:
             for reference, given in self.named(body):
                 keys[reference.model] += given
@@ -288,10 +290,10 @@ class Entries:
         rows = list(records.values())
         self.before |= dict(zip(records, self.read([record.pk for record in rows]), strict=True))
         for reference_field in self.serializer._writable_fields:
-            reference = reference_field.child_relation if isinstance(reference_field, Keys) else reference_field
-            if not isinstance(reference, Key) or not reference.hides:
+            reference = reference_field.child_relation if isinstance(reference_field, KeyListField) else reference_field
+            if not isinstance(reference, KeyField) or not reference.hides:
                 continue
-            if isinstance(reference_field, Keys):
+            if isinstance(reference_field, KeyListField):
                 self.references.read_links(rows, reference_field.source)
                 ids = set().union(*(self.references.links(record, reference_field.source) for record in rows))
             else:

@@ -19,21 +19,21 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
 from policytracker.db.errors import RETRY_AFTER, trouble_of
-from policytracker.records.exceptions import EntriesRefused, Refused, Stale
+from policytracker.records.exceptions import EntriesRefused, NotPermitted, Refused, Rejected, Stale
 from policytracker.records.violations import IN_USE, broken
 
 
-class Declined(exceptions.APIException):
-    """A request that is not carried out, with a stable code, as {"code", "detail"}."""
+class APIError(exceptions.APIException):
+    """A rejected request, answered as {"code", "detail"} with the given status."""
 
-    def __init__(self, code: str, detail: str, status_code: int = status.HTTP_409_CONFLICT):
+    def __init__(self, code: str, detail: str, status_code: int):
         super().__init__(detail, code)
         self.status_code = status_code
 
 
 # What refuses one entry of a list, and is answered as if the entry had been sent alone.
 OF_ONE_ENTRY = (
-    exceptions.APIException, Stale, Refused, Http404, ObjectDoesNotExist, ValidationError, ProtectedError, IntegrityError, DataError,
+    exceptions.APIException, Rejected, Stale, Refused, Http404, ObjectDoesNotExist, ValidationError, ProtectedError, IntegrityError, DataError,
 )  # fmt: skip
 
 
@@ -110,6 +110,9 @@ def _answer(error: Exception, outside) -> Response | None:
     if isinstance(error, Stale):
         body = {"code": "stale", "detail": str(error), "current_version": error.current_version}
         return Response(body, status.HTTP_412_PRECONDITION_FAILED)
+    if isinstance(error, Rejected):
+        code = status.HTTP_403_FORBIDDEN if isinstance(error, NotPermitted) else status.HTTP_409_CONFLICT
+        return Response({"code": error.code, "detail": error.detail}, code)
     if isinstance(error, Refused):
         unmet = [{"code": refusal.code, "detail": refusal.detail} for refusal in error.refusals]
         forbidden = unmet[0]["code"] == "not_permitted"

@@ -17,9 +17,9 @@ from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
 
 from policytracker import edtf
-from policytracker.api.json_sql import said, words_of_a_source
+from policytracker.api.json_sql import said, source_text_fields
 from policytracker.api.pagination import Column
-from policytracker.api.serializers import Key, Keys
+from policytracker.api.serializers import KeyField, KeyListField
 from policytracker.codes import invalid_choice
 from policytracker.records.access import Reader
 
@@ -30,7 +30,7 @@ MAX_LENGTH = 500
 
 
 @dataclass(frozen=True)
-class Asker:
+class FilterContext:
     """Who asks, and of which day; `by` is that day too where it is gone by, and so only what was reported by then counts."""
 
     user: Any
@@ -38,12 +38,12 @@ class Asker:
     by: date | None = None
 
 
-Parse = Callable[[str, Asker], Any]
-Narrow = Callable[[QuerySet, list[Any], Asker], QuerySet]
+Parse = Callable[[str, FilterContext], Any]
+Narrow = Callable[[QuerySet, list[Any], FilterContext], QuerySet]
 
 
 @dataclass(frozen=True)
-class Question:
+class Filter:
     """One query parameter: how its values are read, and how they narrow the rows. `read` raises ValueError with a sentence."""
 
     read: Parse
@@ -53,25 +53,25 @@ class Question:
     many: bool = True
     of_people: bool = False
 
-    def ask(self, rows: QuerySet, texts: list[str], asker: Asker) -> QuerySet:
-        if self.of_people and not Reader.of(asker.user).sees_people:
+    def apply(self, rows: QuerySet, texts: list[str], context: FilterContext) -> QuerySet:
+        if self.of_people and not Reader.of(context.user).sees_people:
             raise ValueError("Sign in to ask about people.")
         if len(texts) > (MAX_VALUES if self.many else 1):
             raise ValueError("Give one value." if not self.many else f"Give at most {MAX_VALUES} values.")
         for text in texts:
             if len(text) > MAX_LENGTH or "\0" in text:
                 raise ValueError(f"A value has at most {MAX_LENGTH} characters, and no NUL.")
-        return self.narrow(rows, [self.read(text, asker) for text in texts], asker)
+        return self.narrow(rows, [self.read(text, context) for text in texts], context)
 
 
 # ---- how values are read
 
 
-def text(value: str, asker: Asker) -> str:
+def text(value: str, context: FilterContext) -> str:
     return value
 
 
-def truth(value: str, asker: Asker) -> bool:
+def truth(value: str, context: FilterContext) -> bool:
     if value not in ("true", "false"):
         raise ValueError("Say true or false.")
     return value == "true"
@@ -80,7 +80,7 @@ def truth(value: str, asker: Asker) -> bool:
 def code(codes: Iterable[str]) -> Parse:
     known = list(codes)
 
-    def read(value: str, asker: Asker) -> str:
+    def read(value: str, context: FilterContext) -> str:
         if value not in known:
             raise ValueError(invalid_choice(value, known))
         return value
@@ -88,7 +88,7 @@ def code(codes: Iterable[str]) -> Parse:
     return read
 
 
-def day(value: str, asker: Asker) -> date:
+def day(value: str, context: FilterContext) -> date:
     if not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
         raise ValueError("Write a day as 2025-10-20.")
     try:
@@ -97,7 +97,7 @@ def day(value: str, asker: Asker) -> date:
         raise ValueError("There is no such day.") from error
 
 
-def moment(value: str, asker: Asker) -> datetime:
+def moment(value: str, context: FilterContext) -> datetime:
     sentence = "Write a time with its zone, as 2026-11-24T10:35:00Z, or a day, as 2026-11-24."
     try:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
@@ -110,13 +110,13 @@ def moment(value: str, asker: Asker) -> datetime:
     raise ValueError(sentence)
 
 
-def end_of(value: str, asker: Asker) -> datetime:
-    found = moment(value, asker)
+def end_of(value: str, context: FilterContext) -> datetime:
+    found = moment(value, context)
     return found.replace(hour=23, minute=59, second=59, microsecond=999999) if len(value) == 10 else found
 
 
 def whole(low: int, high: int) -> Parse:
-    def read(value: str, asker: Asker) -> int:
+    def read(value: str, context: FilterContext) -> int:
         if not re.fullmatch(r"-?\d{1,18}", value, re.ASCII) or not low <= int(value) <= high:
             raise ValueError(f"Give a whole number from {low} to {high}.")
         return int(value)
@@ -124,7 +124,7 @@ def whole(low: int, high: int) -> Parse:
     return read
 
 
-def number(value: str, asker: Asker) -> Decimal:
+def number(value: str, context: FilterContext) -> Decimal:
     try:
         found = Decimal(value)
     except InvalidOperation as error:
@@ -135,48 +135,48 @@ def number(value: str, asker: Asker) -> Decimal:
     return found
 
 
-def uid(value: str, asker: Asker) -> UUID:
+def uid(value: str, context: FilterContext) -> UUID:
     try:
         return UUID(value)
     except ValueError as error:
         raise ValueError("Give a UUID.") from error
 
 
-def mixed_day(value: str, asker: Asker) -> str:
+def mixed_day(value: str, context: FilterContext) -> str:
     edtf.first_day(value)
     return value
 
 
-def first_of(value: str, asker: Asker) -> date | None:
+def first_of(value: str, context: FilterContext) -> date | None:
     if not value:
         raise ValueError(edtf.EXAMPLES)
     return edtf.first_day(value)
 
 
-def last_of(value: str, asker: Asker) -> date | None:
+def last_of(value: str, context: FilterContext) -> date | None:
     if not value:
         raise ValueError(edtf.EXAMPLES)
     return edtf.last_day(value)
 
 
-def on(narrow: Narrow) -> Question:
+def on(narrow: Narrow) -> Filter:
     """The question of another day, which the view hands to all others; `narrow` says what it does to the rows themselves."""
     help = "What was true on that day, by what is known today; only states of deadlines, and what follows, move with a day to come."
-    return Question(day, narrow, {"type": "string", "format": "date"}, help, many=False)
+    return Filter(day, narrow, {"type": "string", "format": "date"}, help, many=False)
 
 
-def key(model: type[models.Model], asker: Asker) -> Key:
+def key(model: type[models.Model], context: FilterContext) -> KeyField:
     """By which the asker refers to the records of a model."""
-    found = Key(model)
-    found._context = {"request": asker}
+    found = KeyField(model)
+    found._context = {"request": context}
     return found
 
 
 def reference(model: type[models.Model]) -> Parse:
     """A record by its key, or a person by user name: what the asker may not read is unknown."""
 
-    def read(value: str, asker: Asker) -> Any:
-        by = key(model, asker)
+    def read(value: str, context: FilterContext) -> Any:
+        by = key(model, context)
         if not (found := by.find([value])):
             raise ValueError(by.missing(value))
         return next(iter(found.values())).pk
@@ -188,18 +188,18 @@ def reference(model: type[models.Model]) -> Parse:
 
 
 def any_of(path: str) -> Narrow:
-    return lambda rows, values, asker: rows.filter(**{f"{path}__in": values})
+    return lambda rows, values, context: rows.filter(**{f"{path}__in": values})
 
 
 def none_of(path: str) -> Narrow:
     # Without the second condition, rows without a value would be left out where the path is an annotation.
-    return lambda rows, values, asker: rows.exclude(**{f"{path}__in": values, f"{path}__isnull": False})
+    return lambda rows, values, context: rows.exclude(**{f"{path}__in": values, f"{path}__isnull": False})
 
 
 def matching(condition: Callable[[Any], Q]) -> Narrow:
     """Rows for which the condition of any of the values holds."""
 
-    def narrow(rows: QuerySet, values: list[Any], asker: Asker) -> QuerySet:
+    def narrow(rows: QuerySet, values: list[Any], context: FilterContext) -> QuerySet:
         either = Q()
         for value in values:
             either |= condition(value)
@@ -208,13 +208,13 @@ def matching(condition: Callable[[Any], Q]) -> Narrow:
     return narrow
 
 
-def is_empty(unknown: Callable[[Asker], Q]) -> Question:
+def is_empty(unknown: Callable[[FilterContext], Q]) -> Filter:
     """Whether the condition holds, which says of which rows the asker sees nothing there."""
 
-    def narrow(rows: QuerySet, values: list[bool], asker: Asker) -> QuerySet:
-        return rows.filter(unknown(asker) if values[0] else ~unknown(asker))
+    def narrow(rows: QuerySet, values: list[bool], context: FilterContext) -> QuerySet:
+        return rows.filter(unknown(context) if values[0] else ~unknown(context))
 
-    return Question(truth, narrow, {"type": "boolean"}, many=False)
+    return Filter(truth, narrow, {"type": "boolean"}, many=False)
 
 
 def linked(name: str, model: type[models.Model]) -> Callable[[list[int]], Exists]:
@@ -261,29 +261,29 @@ def kind(model_field: models.Field, path: str) -> Kind:
     return Kind(text, {"type": "string"}, empty=blank)
 
 
-def grammar(serializer_class: type[serializers.ModelSerializer]) -> dict[str, Question]:
+def filter_set(serializer_class: type[serializers.ModelSerializer]) -> dict[str, Filter]:
     """The questions that can be asked of every stored field of the resource."""
     serializer, asked = serializer_class(), {}
     model = serializer.Meta.model
     for name, shown in serializer.fields.items():
-        if isinstance(shown, Keys):
+        if isinstance(shown, KeyListField):
             far = shown.child_relation.model
             has = linked(shown.source, model)
-            asked[name] = Question(reference(far), lambda rows, values, asker, has=has: rows.filter(has(values)))
-            asked[f"{name}__not"] = Question(reference(far), lambda rows, values, asker, has=has: rows.exclude(has(values)))
-            asked[f"{name}__empty"] = is_empty(lambda asker, has=has, far=far: ~Q(has(key(far, asker).rows().values("pk"))))
-        elif isinstance(shown, Key):
+            asked[name] = Filter(reference(far), lambda rows, values, context, has=has: rows.filter(has(values)))
+            asked[f"{name}__not"] = Filter(reference(far), lambda rows, values, context, has=has: rows.exclude(has(values)))
+            asked[f"{name}__empty"] = is_empty(lambda context, has=has, far=far: ~Q(has(key(far, context).rows().values("pk"))))
+        elif isinstance(shown, KeyField):
             read = reference(shown.model)
-            asked[name], asked[f"{name}__not"] = Question(read, any_of(shown.source)), Question(read, none_of(shown.source))
+            asked[name], asked[f"{name}__not"] = Filter(read, any_of(shown.source)), Filter(read, none_of(shown.source))
             if model._meta.get_field(shown.source).null:
-                asked[f"{name}__empty"] = is_empty(lambda asker, shown=shown: shown.unknown(Reader.of(asker.user)))
+                asked[f"{name}__empty"] = is_empty(lambda context, shown=shown: shown.unknown(Reader.of(context.user)))
         elif isinstance(shown, serializers.ListField):
-            asked[name] = Question(text, lambda rows, values, asker, path=shown.source: rows.filter(**{f"{path}__overlap": values}))
-            asked[f"{name}__not"] = Question(
-                text, lambda rows, values, asker, path=shown.source: rows.exclude(**{f"{path}__overlap": values})
+            asked[name] = Filter(text, lambda rows, values, context, path=shown.source: rows.filter(**{f"{path}__overlap": values}))
+            asked[f"{name}__not"] = Filter(
+                text, lambda rows, values, context, path=shown.source: rows.exclude(**{f"{path}__overlap": values})
             )
-            asked[f"{name}__empty"] = is_empty(lambda asker, path=shown.source: Q(**{path: []}))
-        elif name in words_of_a_source(model, serializer.fields):
+            asked[f"{name}__empty"] = is_empty(lambda context, path=shown.source: Q(**{path: []}))
+        elif name in source_text_fields(model, serializer.fields):
             path = f"said_{name}"
             questions = _of_a_value(name, path, kind(model._meta.get_field(name), path))
             asked |= {form: _of_what_is_said(question, path, name, serializer) for form, question in questions.items()}
@@ -298,34 +298,34 @@ def grammar(serializer_class: type[serializers.ModelSerializer]) -> dict[str, Qu
 
 def names_people(shown: serializers.Field) -> bool:
     """Whether the field of a record is one person or several."""
-    reference = shown.child_relation if isinstance(shown, Keys) else shown
-    return isinstance(reference, Key) and reference.of_people
+    reference = shown.child_relation if isinstance(shown, KeyListField) else shown
+    return isinstance(reference, KeyField) and reference.of_people
 
 
-def _of_what_is_said(question: Question, path: str, name: str, serializer: serializers.ModelSerializer) -> Question:
+def _of_what_is_said(question: Filter, path: str, name: str, serializer: serializers.ModelSerializer) -> Filter:
     """The question, of the words as the asker sees them."""
 
-    def narrow(rows: QuerySet, values: list[Any], asker: Asker) -> QuerySet:
-        return question.narrow(rows.alias(**{path: said(name, serializer, Reader.of(asker.user))}), values, asker)
+    def narrow(rows: QuerySet, values: list[Any], context: FilterContext) -> QuerySet:
+        return question.narrow(rows.alias(**{path: said(name, serializer, Reader.of(context.user))}), values, context)
 
     return replace(question, narrow=narrow)
 
 
-def _of_a_value(name: str, path: str, kind: Kind) -> dict[str, Question]:
-    asked = {name: Question(kind.read, any_of(path), kind.schema), f"{name}__not": Question(kind.read, none_of(path), kind.schema)}
+def _of_a_value(name: str, path: str, kind: Kind) -> dict[str, Filter]:
+    asked = {name: Filter(kind.read, any_of(path), kind.schema), f"{name}__not": Filter(kind.read, none_of(path), kind.schema)}
     if kind.low and kind.high:
         text_day = {"type": "string"}
         plain = kind.schema if kind.schema["type"] != "string" else text_day
-        asked[f"{name}__from"] = Question(
-            kind.low, lambda rows, values, asker: rows.filter(**{f"{kind.path}__gte": values[0]}), plain, many=False
+        asked[f"{name}__from"] = Filter(
+            kind.low, lambda rows, values, context: rows.filter(**{f"{kind.path}__gte": values[0]}), plain, many=False
         )
-        asked[f"{name}__to"] = Question(
-            kind.high, lambda rows, values, asker: rows.filter(**{f"{kind.path}__lte": values[0]}), plain, many=False
+        asked[f"{name}__to"] = Filter(
+            kind.high, lambda rows, values, context: rows.filter(**{f"{kind.path}__lte": values[0]}), plain, many=False
         )
     if kind.empty is not None:
-        asked[f"{name}__empty"] = is_empty(lambda asker: kind.empty)
+        asked[f"{name}__empty"] = is_empty(lambda context: kind.empty)
     if name in INDEXED_TEXTS:
-        asked[f"{name}__contains"] = Question(text, matching(lambda value: Q(**{f"{path}__icontains": value})))
+        asked[f"{name}__contains"] = Filter(text, matching(lambda value: Q(**{f"{path}__icontains": value})))
     return asked
 
 
@@ -350,13 +350,13 @@ def orders(serializer_class: type[serializers.ModelSerializer]) -> dict[str, tup
     model = serializer.Meta.model
     for name, shown in serializer.fields.items():
         alias = f"order_{name}"
-        if isinstance(shown, Key):
+        if isinstance(shown, KeyField):
             found[name] = (Column(alias, nullable=True), lambda reader, shown=shown: _key_of(shown, reader))
             continue
         stored = next((f for f in model._meta.concrete_fields if f.name == shown.source), None)
         if stored is None or isinstance(shown, serializers.ListField):
             continue
-        if name in words_of_a_source(model, serializer.fields):
+        if name in source_text_fields(model, serializer.fields):
             found[name] = (
                 Column(alias, nullable=True),
                 lambda reader, name=name: NullIf(said(name, serializer, reader), Value(""), output_field=models.TextField()),
@@ -373,6 +373,6 @@ def orders(serializer_class: type[serializers.ModelSerializer]) -> dict[str, tup
     return found
 
 
-def _key_of(shown: Key, reader: Reader) -> Any:
+def _key_of(shown: KeyField, reader: Reader) -> Any:
     expression = shown.column(reader)
     return expression if isinstance(expression, Subquery) else F(expression.name)

@@ -26,11 +26,11 @@ from rest_framework import serializers
 from policytracker.codes import CodeField, ForeignCode
 from policytracker.edtf import EdtfField
 from policytracker.records.access import Reader
-from policytracker.records.parameters import Slot
+from policytracker.records.parameters import Parameter
 
 API = "/api/v1/"
-BASE = Slot("base", TextField(), "::text")
-ON = Slot("on", DateField(), "::date")
+BASE = Parameter("base", TextField(), "::text")
+ON = Parameter("on", DateField(), "::date")
 
 
 class JsonObject(Func):
@@ -51,7 +51,7 @@ class JsonObject(Func):
         return f"json_build_object({', '.join(parts)})", params
 
 
-class Moment(Func):
+class UtcTimestamp(Func):
     """A time as the API writes it: UTC, with microseconds and Z."""
 
     template = """to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
@@ -59,7 +59,7 @@ class Moment(Func):
 
 
 @dataclass(frozen=True)
-class Shape:
+class Representation:
     """What makes one statement differ from another: the fields (all, where none are named), those expanded, and the reader's roles.
 
     `past` asks for the records as they were on a past day (`on_day()` of the queryset).
@@ -82,16 +82,16 @@ def columns(serializer: serializers.ModelSerializer, reader: Reader, expand: Ite
     for name, field in serializer.fields.items():
         if hasattr(field, "column"):
             found[name] = field.column(reader, name in expand)
-        elif name in words_of_a_source(serializer.Meta.model, serializer.fields):
+        elif name in source_text_fields(serializer.Meta.model, serializer.fields):
             found[name] = said(name, serializer, reader)
         else:
             found[name] = plain(serializer.Meta.model._meta.get_field(field.source), field.source)
     return found
 
 
-def words_of_a_source(model: type[models.Model], fields: Mapping[str, Any]) -> set[str]:
+def source_text_fields(model: type[models.Model], fields: Mapping[str, Any]) -> set[str]:
     """The fields that tell what the source of a record says, where a reader of the record may not read the source."""
-    may_be_hidden = "source" in fields and "source" not in model.hangs_on
+    may_be_hidden = "source" in fields and "source" not in model.access_parents
     return {"locator", "quote"} & fields.keys() if may_be_hidden else set()
 
 
@@ -105,7 +105,7 @@ def said(name: str, serializer: serializers.ModelSerializer, reader: Reader) -> 
 
 def plain(field, path: str) -> Any:
     if isinstance(field, DateTimeField):
-        return Moment(F(path))
+        return UtcTimestamp(F(path))
     if unknown_when_blank(field):
         return NullIf(F(path), Value(""))
     if field.get_internal_type() == "DecimalField":
@@ -119,27 +119,27 @@ def unknown_when_blank(field) -> bool:
 
 
 @lru_cache(1024)
-def statement(shape: Shape, one: bool) -> tuple[str, tuple[str, ...]]:
+def statement(shape: Representation, one: bool) -> tuple[str, tuple[str, ...]]:
     """The SQL that writes one JSON text for each of the ids, in their order, and the names of what its $1, $2 and so on stand for.
 
     For `one` id it is another, since PostgreSQL keeps no plan for many that is much dearer than what one costs.
     """
     serializer = shape.serializer()
-    reader = Reader(shape.roles, Slot("user"))
+    reader = Reader(shape.roles, Parameter("user"))
     written = columns(serializer, reader, shape.expand)
     chosen = {name: written[name] for name in (written if shape.fields is None else shape.fields)}
     model = serializer.Meta.model
     source = (model.objects.on_day(ON) if shape.past else model._base_manager).order_by()
     rows = source.values_list(Cast(JsonObject(chosen), TextField()), flat=True)
     sql, params = rows.query.sql_with_params()
-    names = ("ids", *dict.fromkeys(p.name for p in params if isinstance(p, Slot)))
+    names = ("ids", *dict.fromkeys(p.name for p in params if isinstance(p, Parameter)))
     places = {name: f"${number}" for number, name in enumerate(names, 1)}
-    told = sql % tuple(places[p.name] if isinstance(p, Slot) else Literal(p).as_string(connection.connection) for p in params)
+    told = sql % tuple(places[p.name] if isinstance(p, Parameter) else Literal(p).as_string(connection.connection) for p in params)
     key = f'"{model._meta.db_table}"."id"'
     return f"{told} WHERE {key} = {'$1::bigint' if one else f'ANY($1::bigint[]) ORDER BY array_position($1::bigint[], {key})'}", names
 
 
-def texts(shape: Shape, ids: Sequence[int], *, user: int | None, on: date, base: str) -> list[str]:
+def texts(shape: Representation, ids: Sequence[int], *, user: int | None, on: date, base: str) -> list[str]:
     """The JSON text of each record, in the order of the ids; an id that is gone is left out."""
     if not ids:
         return []
@@ -148,10 +148,10 @@ def texts(shape: Shape, ids: Sequence[int], *, user: int | None, on: date, base:
     sql, names = statement(shape, one)
     # All go as texts, so that PostgreSQL sees one statement, of whatever size the numbers are.
     values = {"ids": str(ids[0]) if one else f"{{{','.join(map(str, ids))}}}", "user": user and str(user), "on": str(on), "base": base}
-    return list(planned_once(sql, [values[name] for name in names]))
+    return list(execute_prepared(sql, [values[name] for name in names]))
 
 
-def planned_once(sql: str, values: list[str | None]) -> Iterator[str]:
+def execute_prepared(sql: str, values: list[str | None]) -> Iterator[str]:
     """The texts that a statement gives, which PostgreSQL plans once for a connection, since planning takes longer than a page does.
 
     With `DB_PREPARE=0` it is planned each time, since the connection may be another one each time.
@@ -166,7 +166,7 @@ def planned_once(sql: str, values: list[str | None]) -> Iterator[str]:
         yield from (text for (text,) in asked)
 
 
-class Computed(serializers.ReadOnlyField):
+class ComputedField(serializers.ReadOnlyField):
     """A field that PostgreSQL computes: `expression(reader)` is shown, filtered and exported from here."""
 
     def __init__(self, expression, schema: dict[str, Any] | None = None, **kwargs):
@@ -177,14 +177,14 @@ class Computed(serializers.ReadOnlyField):
         return self.expression(reader)
 
 
-class Address(Computed):
+class Address(ComputedField):
     """Where the record itself is read."""
 
     def __init__(self, address: str, key: str, **kwargs):
         super().__init__(lambda reader: link(address, F(key)), {"type": "string", "format": "uri"}, **kwargs)
 
 
-class Nested(serializers.ListSerializer):
+class NestedRecords(serializers.ListSerializer):
     """Records that are shown inside the one they belong to."""
 
     def column(self, reader: Reader, expand: bool = False):

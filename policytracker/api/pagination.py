@@ -17,7 +17,7 @@ from django.core import signing
 from django.db.models import F, OrderBy, Q, QuerySet
 
 
-class BadCursor(Exception):
+class InvalidCursor(Exception):
     """A cursor that we did not make, or made for another list or order."""
 
 
@@ -122,7 +122,7 @@ def read(cursor: str, columns: Sequence[Column], salt: str) -> tuple[bool, list[
     try:
         forward, name, values = signing.loads(cursor, salt=salt)
     except signing.BadSignature as error:
-        raise BadCursor from error
+        raise InvalidCursor from error
     if name != _name(columns):
-        raise BadCursor
+        raise InvalidCursor
     return forward, values

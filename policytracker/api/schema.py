@@ -11,8 +11,8 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from policytracker.api.filters import kind
-from policytracker.api.json_sql import Computed, unknown_when_blank
-from policytracker.api.serializers import Key, Keys, RecordSerializer
+from policytracker.api.json_sql import ComputedField, unknown_when_blank
+from policytracker.api.serializers import KeyField, KeyListField, RecordSerializer
 from policytracker.records.models import Record
 
 ERROR = {
@@ -57,7 +57,7 @@ REFUSALS = {
     "405": ("Not here.", "Error"),
     "406": ("Only JSON is spoken.", "Error"),
     "409": ("The record's state forbids it.", "Error"),
-    "412": ("It has changed since you read it.", "Error"),
+    "412": ("This record has changed since you read it.", "Error"),
     "415": ("Only JSON is read.", "Error"),
     "422": ("The Idempotency-Key was used for another body.", "Error"),
     "428": ("The version that was read must be named.", "Error"),
@@ -129,17 +129,17 @@ def nullable(schema: dict[str, Any]) -> dict[str, Any]:
 
 def field_schema(shown: serializers.Field, model: type[models.Model], direction: str) -> dict[str, Any]:
     """One field of a record, as it is shown (`response`) or taken (`request`)."""
-    if isinstance(shown, Computed):
+    if isinstance(shown, ComputedField):
         return dict(shown.schema)
-    if isinstance(shown, Keys):
+    if isinstance(shown, KeyListField):
         one = field_schema(shown.child_relation, model, direction)
         return {"type": "array", "items": one, "description": _about(shown)}
-    if isinstance(shown, Key):
+    if isinstance(shown, KeyField):
         key = {"type": "string", "description": f"A {shown.model._meta.verbose_name}, by {shown.key}. {_about(shown)}".strip()}
         if direction == "response":
             expandable = issubclass(shown.model, Record)
             return {"anyOf": [key, REFERENCE, {"type": "null"}]} if expandable else nullable(key)
-        return key if shown.required or isinstance(shown.parent, Keys) else nullable(key)
+        return key if shown.required or isinstance(shown.parent, KeyListField) else nullable(key)
     if isinstance(shown, serializers.ListField):
         return {"type": "array", "items": {"type": "string", "maxLength": 200}, "description": _about(shown)}
     if isinstance(shown, serializers.FileField):
@@ -199,7 +199,7 @@ class RecordSchema(AutoSchema):
 
     @property
     def is_record(self) -> bool:
-        return hasattr(self.view, "grammar")
+        return hasattr(self.view, "filter_set")
 
     def get_operation_id(self):
         # An act upon many beside the same act upon one.
@@ -258,14 +258,14 @@ class RecordSchema(AutoSchema):
                 _query("fields", {"type": "string"}, "Just these fields, in this order."),
                 _query("omit", {"type": "string"}, "All fields but these."),
             ]
-        if self.is_record and self.act == "retrieve" and (on := self.view.grammar().get("on")):
+        if self.is_record and self.act == "retrieve" and (on := self.view.filter_set().get("on")):
             parameters.append(_query("on", on.schema, on.help))
         if self.is_record and self.act == "list":
             names = ", ".join(self.view.orders())
             parameters.append(
                 _query("ordering", {"type": "string"}, f"Parted by commas, `-` for descending; unknown values come last. By: {names}.")
             )
-            for name, question in self.view.grammar().items():
+            for name, question in self.view.filter_set().items():
                 schema = {"type": "array", "items": question.schema} if question.many else question.schema
                 parameters.append(_query(name, schema, question.help))
         if self.is_record and self.method not in ("GET", "HEAD"):

@@ -14,13 +14,13 @@ from rest_framework import serializers
 from rest_framework.validators import UniqueValidator
 
 from policytracker.api import errors
-from policytracker.api.json_sql import Address, JsonObject, link, words_of_a_source
+from policytracker.api.json_sql import Address, JsonObject, link, source_text_fields
 from policytracker.codes import invalid_choice
 from policytracker.edtf import EdtfField
 from policytracker.records import violations
 from policytracker.records.access import Reader
 from policytracker.records.fields import Text
-from policytracker.records.models import Published, Record
+from policytracker.records.models import Record, RegistryRecord
 
 NOT_AN_OBJECT = serializers.ErrorDetail("Send a JSON object.", "invalid")
 UNKNOWN_FIELD = serializers.ErrorDetail("Unknown field.", "unknown_field")
@@ -29,7 +29,7 @@ HEAD = ["url", "version", "created_at", "updated_at"]
 PASSED_OVER = {"url", "created_at", "updated_at"}
 
 
-class Keys(serializers.ManyRelatedField):
+class KeyListField(serializers.ManyRelatedField):
     """References to several records, by key; read in one query, however many they are."""
 
     def to_internal_value(self, data: Any) -> list[models.Model]:
@@ -53,7 +53,7 @@ class Keys(serializers.ManyRelatedField):
         return self.child_relation.hides
 
 
-class Key(serializers.RelatedField):
+class KeyField(serializers.RelatedField):
     """A reference to a record by its natural key, both ways; people are user names."""
 
     def __init__(self, model: type[models.Model], **kwargs):
@@ -68,12 +68,12 @@ class Key(serializers.RelatedField):
         outer = {
             name: kwargs.pop(name) for name in ("required", "allow_empty", "help_text", "label", "source", "read_only") if name in kwargs
         }
-        return Keys(child_relation=cls(*args, **kwargs), **outer)
+        return KeyListField(child_relation=cls(*args, **kwargs), **outer)
 
     @property
     def hides(self) -> bool:
         """Whether some readers may not read what it refers to."""
-        return issubclass(self.model, Record) and (issubclass(self.model, Published) or bool(self.model.hangs_on))
+        return issubclass(self.model, Record) and (issubclass(self.model, RegistryRecord) or bool(self.model.access_parents))
 
     @property
     def of_people(self) -> bool:
@@ -176,7 +176,7 @@ def title(model: type[models.Model], path: str = "") -> tuple[str, Any]:
     for name in ("title", "key_action", "statement"):
         if name in names:
             return "title", F(f"{path}{name}")
-    parts = [F(f"{path}{part}") for part in model.line_parts]
+    parts = [F(f"{path}{part}") for part in model.label_parts]
     joined = models.functions.Concat(*_between(parts), output_field=TextField()) if len(parts) > 1 else parts[0]
     return "title", joined
 
@@ -223,7 +223,7 @@ class RecordSerializer(serializers.ModelSerializer):
     example: dict[str, Any] | None = None
 
     serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {models.DecimalField: Number}
-    serializer_related_field = Key
+    serializer_related_field = KeyField
     serializer_choice_field = Code
 
     class Meta:
@@ -234,7 +234,7 @@ class RecordSerializer(serializers.ModelSerializer):
 
     def get_field_names(self, declared_fields, info):
         model = self.Meta.model
-        published = ["visibility", "publication"] if issubclass(model, Published) else []
+        published = ["visibility", "publication"] if issubclass(model, RegistryRecord) else []
         return [model.key, *HEAD, *published, *self.Meta.fields]
 
     def build_field(self, field_name, info, model_class, nested_depth):
@@ -266,7 +266,7 @@ class RecordSerializer(serializers.ModelSerializer):
             kwargs = {"model": relation_info.related_model, "read_only": True}
         if field.help_text:
             kwargs["help_text"] = field.help_text
-        return Key, kwargs
+        return KeyField, kwargs
 
     def get_uniqueness_extra_kwargs(self, field_names, declared_fields, extra_kwargs):
         return extra_kwargs, {}  # what is required does not hang on what must differ
@@ -320,7 +320,7 @@ class RecordSerializer(serializers.ModelSerializer):
         for name, field in self.fields.items():
             if field.read_only or name in given or name in (model.key, "visibility", "publication"):
                 continue
-            if isinstance(field, Keys):
+            if isinstance(field, KeyListField):
                 values.setdefault(field.source, [])
             elif field.source != "file":
                 default = model._meta.get_field(field.source).get_default()
@@ -346,7 +346,9 @@ class RecordSerializer(serializers.ModelSerializer):
 
     def links(self, values: dict[str, Any]) -> dict[str, list[Any]]:
         """Take the values of many-to-many fields out of the values."""
-        return {name: values.pop(name) for name in [f.source for f in self._writable_fields if isinstance(f, Keys)] if name in values}
+        return {
+            name: values.pop(name) for name in [f.source for f in self._writable_fields if isinstance(f, KeyListField)] if name in values
+        }
 
     def refusal(self, instance: Record) -> serializers.ValidationError | None:
         """What the model finds wrong with a record before it is written."""
@@ -369,16 +371,16 @@ class RecordSerializer(serializers.ModelSerializer):
         """A write keeps the references that its caller may not read, and the words of a source that is one of them."""
         user = self.context["request"].user
         for field in self._writable_fields:
-            reference = field.child_relation if isinstance(field, Keys) else field
-            words = words_of_a_source(self.Meta.model, self.fields) if field.source == "source" else set()
+            reference = field.child_relation if isinstance(field, KeyListField) else field
+            words = source_text_fields(self.Meta.model, self.fields) if field.source == "source" else set()
             if (
                 not values.keys() & {field.source, *words}
-                or not isinstance(reference, Key)
+                or not isinstance(reference, KeyField)
                 or not reference.hides
                 or Reader.of(user).sees_all
             ):
                 continue
-            if isinstance(field, Keys):
+            if isinstance(field, KeyListField):
                 values[field.source] = [*values[field.source], *self.hidden_links(instance, field)]
                 continue
             there = getattr(instance, f"{field.source}_id")
@@ -391,7 +393,7 @@ class RecordSerializer(serializers.ModelSerializer):
                 values |= dict.fromkeys(words - values.keys(), "")
         return values
 
-    def hidden_links(self, instance: Record, field: Keys) -> set[int]:
+    def hidden_links(self, instance: Record, field: KeyListField) -> set[int]:
         """The ids to which a many-to-many field of a stored record leads, and that the caller may not read."""
         reference = field.child_relation
         if "references" in self.context:
@@ -428,14 +430,14 @@ def flat(errors: Any, place: str = "") -> Iterator[serializers.ErrorDetail]:
 
 def empty(field: serializers.Field) -> Any:
     """What null and "" both mean for a field."""
-    if isinstance(field, Keys | serializers.ListField):
+    if isinstance(field, KeyListField | serializers.ListField):
         return []
     if isinstance(field, serializers.CharField | serializers.ChoiceField) and not field.allow_null:
         return ""
     return None
 
 
-class Body(serializers.Serializer):
+class StrictSerializer(serializers.Serializer):
     """What is sent to an act: an unknown field is refused, and null and "" mean that nothing is said."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:

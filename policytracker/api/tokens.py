@@ -15,16 +15,16 @@ from rest_framework import serializers
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.views import APIView
 
-from policytracker.api.errors import Declined
+from policytracker.api.errors import APIError
 from policytracker.api.parameters import only
-from policytracker.api.serializers import Body
+from policytracker.api.serializers import StrictSerializer
 from policytracker.models import Token
 
 WAIT = int(settings.AXES_COOLOFF_TIME * 3600)
 TOO_MANY = "Too many failed attempts under this name from this address. Wait a quarter of an hour."
 
 
-class SignIn(Body):
+class SignIn(StrictSerializer):
     """Name and password, and what the token is to be called and how long it holds."""
 
     username = serializers.CharField(max_length=150)
@@ -70,7 +70,7 @@ class Tokens(APIView):
         if user is None:
             if getattr(request._request, "axes_locked_out", False):
                 return locked_out(request._request)
-            raise Declined("authentication_failed", "There is no such name with this password.", 401)
+            raise APIError("authentication_failed", "Wrong username or password.", 401)
         Token.objects.filter(user=user, expiry__lt=timezone.now()).delete()
         days = timedelta(asked.validated_data["expires_in_days"])
         token, secret = Token.objects.create(user, expiry=days, name=asked.validated_data["name"])

@@ -22,21 +22,21 @@ from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
 from policytracker.api import bulk, errors, filters, json_sql, pagination
-from policytracker.api.parameters import COUNTED, BadParameter, only, page_size, single, today
-from policytracker.api.serializers import Key, Keys, RecordSerializer
+from policytracker.api.parameters import COUNTED, InvalidParameter, only, page_size, single, today
+from policytracker.api.serializers import KeyField, KeyListField, RecordSerializer
 from policytracker.models import IdempotencyKey
 from policytracker.records import exceptions, publishing
 from policytracker.records.access import Reader
-from policytracker.records.context import MAX_REASON, acting
+from policytracker.records.context import MAX_REASON, change_context
 from policytracker.records.models import Record
 
 PATIENCE = "10s"  # with a request whose first is still at work
-BAD_CURSOR = "This cursor is not one of ours, or belongs to another list or order."
+INVALID_CURSOR = "This cursor is not one of ours, or belongs to another list or order."
 SHAPE = {"expand", "fields", "omit"}
 LISTING = {"ordering", "cursor", "page_size"}
 
 
-def enveloped(request: Request, results: str, *, count: int, next: str | None, previous: str | None) -> HttpResponse:
+def list_response(request: Request, results: str, *, count: int, next: str | None, previous: str | None) -> HttpResponse:
     """The envelope of every list, around results that are JSON already."""
 
     def to(cursor: str | None) -> str | None:
@@ -56,7 +56,7 @@ class RecordViewSet(GenericViewSet):
     """One kind of record: a list and a detail that cost the page, not the table, and writes that the model judges."""
 
     serializer_class: type[RecordSerializer]
-    questions: dict[str, filters.Question] = {}
+    questions: dict[str, filters.Filter] = {}
     address: str
     metadata_class = None  # the schema tells what DRF's OPTIONS would
     judged_by_function = False  # whether a function of the domain, and not a model permission, says who may write
@@ -76,10 +76,10 @@ class RecordViewSet(GenericViewSet):
         return self.serializer_class.outside(field)
 
     @classmethod
-    def grammar(cls) -> dict[str, filters.Question]:
+    def filter_set(cls) -> dict[str, filters.Filter]:
         """Every question that this list answers: those of its fields, and its own."""
         if "_grammar" not in cls.__dict__:
-            cls._grammar = filters.grammar(cls.serializer_class) | cls.questions
+            cls._grammar = filters.filter_set(cls.serializer_class) | cls.questions
         return cls._grammar
 
     @classmethod
@@ -101,9 +101,9 @@ class RecordViewSet(GenericViewSet):
         if "on" not in self.request.query_params:
             return today()
         try:
-            return filters.day(single(self.request, "on"), filters.Asker(self.request.user, today()))
+            return filters.day(single(self.request, "on"), filters.FilterContext(self.request.user, today()))
         except ValueError as error:
-            raise BadParameter("on", str(error)) from error
+            raise InvalidParameter("on", str(error)) from error
 
     @property
     def by(self) -> date | None:
@@ -129,30 +129,30 @@ class RecordViewSet(GenericViewSet):
 
     # ---- reading
 
-    def shape(self) -> json_sql.Shape:
+    def shape(self) -> json_sql.Representation:
         """Which fields are shown, in which order, and which references are told in full."""
-        fields = declared(self.serializer_class)
+        fields = declared_fields(self.serializer_class)
         known = tuple(fields)
         chosen = {name: [part for part in single(self.request, name).split(",") if part] for name in SHAPE}
         for name, parts in chosen.items():
             for part in parts:
                 if part not in known:
-                    raise BadParameter(name, f"There is no field “{part[:100]}”.")
+                    raise InvalidParameter(name, f"There is no field “{part[:100]}”.")
         for part in chosen["expand"]:
-            reference = fields[part].child_relation if isinstance(fields[part], Keys) else fields[part]
-            if not isinstance(reference, Key) or not issubclass(reference.model, Record):
-                raise BadParameter("expand", f"“{part}” is no reference that can be expanded.")
+            reference = fields[part].child_relation if isinstance(fields[part], KeyListField) else fields[part]
+            if not isinstance(reference, KeyField) or not issubclass(reference.model, Record):
+                raise InvalidParameter("expand", f"“{part}” is no reference that can be expanded.")
         shown = chosen["fields"] or known
         kept = tuple(dict.fromkeys(part for part in shown if part not in chosen["omit"]))
-        return json_sql.Shape(self.serializer_class, self.reader.roles, kept, frozenset(chosen["expand"]), self.by is not None)
+        return json_sql.Representation(self.serializer_class, self.reader.roles, kept, frozenset(chosen["expand"]), self.by is not None)
 
-    def texts(self, ids: list[int], shape: json_sql.Shape | None = None) -> list[str]:
-        shape = shape or json_sql.Shape(self.serializer_class, self.reader.roles)
+    def texts(self, ids: list[int], shape: json_sql.Representation | None = None) -> list[str]:
+        shape = shape or json_sql.Representation(self.serializer_class, self.reader.roles)
         base = self.request.build_absolute_uri("/")[:-1]
         return json_sql.texts(shape, ids, user=self.reader.id, on=self.day, base=base)
 
     def one(
-        self, record: Record, code: int = status.HTTP_200_OK, shape: json_sql.Shape | None = None, version: int | None = None
+        self, record: Record, code: int = status.HTTP_200_OK, shape: json_sql.Representation | None = None, version: int | None = None
     ) -> HttpResponse:
         """The answer that is one record, with its version as the ETag."""
         found = self.texts([record.pk], shape)
@@ -165,15 +165,15 @@ class RecordViewSet(GenericViewSet):
         return response
 
     def filtered(self) -> QuerySet:
-        asker = filters.Asker(self.request.user, self.day, self.by)
-        rows, grammar = self.get_queryset(), self.grammar()
+        context = filters.FilterContext(self.request.user, self.day, self.by)
+        rows, filter_set = self.get_queryset(), self.filter_set()
         # The day first, for the others ask of the rows as they were then.
         for name, values in sorted(self.request.query_params.lists(), key=lambda asked: asked[0] != "on"):
-            if name in grammar:
+            if name in filter_set:
                 try:
-                    rows = grammar[name].ask(rows, values, asker)
+                    rows = filter_set[name].apply(rows, values, context)
                 except ValueError as error:
-                    raise BadParameter(name, str(error)) from error
+                    raise InvalidParameter(name, str(error)) from error
         return rows
 
     def ordered_by(self) -> tuple[list[pagination.Column], dict[str, Any]]:
@@ -183,9 +183,9 @@ class RecordViewSet(GenericViewSet):
         for part in filter(None, single(self.request, "ordering").split(",")):
             name = part.removeprefix("-")
             if name not in self.orders() or len(columns) >= 5:
-                raise BadParameter("ordering", f"The list cannot be ordered by “{name[:100]}”.")
-            if filters.names_people(declared(self.serializer_class)[name]) and not self.reader.sees_people:
-                raise BadParameter("ordering", "Sign in to ask about people.")
+                raise InvalidParameter("ordering", f"The list cannot be ordered by “{name[:100]}”.")
+            if filters.names_people(declared_fields(self.serializer_class)[name]) and not self.reader.sees_people:
+                raise InvalidParameter("ordering", "Sign in to ask about people.")
             column, expression = self.orders()[name]
             columns.append(pagination.Column(column.path, part.startswith("-"), column.nullable))
             if expression:
@@ -197,19 +197,19 @@ class RecordViewSet(GenericViewSet):
         return columns, annotations
 
     def list(self, request: Request, *args, **kwargs) -> HttpResponse:
-        only(request, SHAPE | LISTING | set(self.grammar()))
+        only(request, SHAPE | LISTING | set(self.filter_set()))
         shape, size, (columns, annotations) = self.shape(), page_size(request), self.ordered_by()
         rows, cursor = self.filtered(), single(request, "cursor") or None
         try:
             page = pagination.page(rows.annotate(**annotations), columns, cursor, size, self.address)
-        except pagination.BadCursor as error:
-            raise BadParameter("cursor", BAD_CURSOR) from error
+        except pagination.InvalidCursor as error:
+            raise InvalidParameter("cursor", INVALID_CURSOR) from error
         whole = cursor is None and page.next is None
         count = len(page.ids) if whole else rows.order_by()[: COUNTED + 1].count()
-        return enveloped(request, ",".join(self.texts(page.ids, shape)), count=count, next=page.next, previous=page.previous)
+        return list_response(request, ",".join(self.texts(page.ids, shape)), count=count, next=page.next, previous=page.previous)
 
     def retrieve(self, request: Request, *args, **kwargs) -> HttpResponse:
-        only(request, SHAPE | ({"on"} & self.grammar().keys()))
+        only(request, SHAPE | ({"on"} & self.filter_set().keys()))
         record = self.find(rows=self.get_queryset().only("version"))
         return self.one(record, shape=self.shape(), version=record.version)
 
@@ -218,16 +218,16 @@ class RecordViewSet(GenericViewSet):
         """Who changed what, when, why and by which door, newest first."""
         only(request, {"page_size", "cursor"})
         record = self.find()
-        told = record.History(record, declared(self.serializer_class), self.reader)
+        told = record.History(record, declared_fields(self.serializer_class), self.reader)
         rows, newest_first = told.shown(), [pagination.Column("id", descending=True)]
         try:
             page = pagination.page(rows, newest_first, single(request, "cursor") or None, page_size(request), f"history of {record.pk}")
-        except pagination.BadCursor as error:
-            raise BadParameter("cursor", BAD_CURSOR) from error
+        except pagination.InvalidCursor as error:
+            raise InvalidParameter("cursor", INVALID_CURSOR) from error
         changes = rows.in_bulk(page.ids)
         entries = told.entries([changes[pk] for pk in page.ids])
         results = ", ".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
-        return enveloped(request, results, count=rows.count(), next=page.next, previous=page.previous)
+        return list_response(request, results, count=rows.count(), next=page.next, previous=page.previous)
 
     # ---- writing
 
@@ -250,14 +250,14 @@ class RecordViewSet(GenericViewSet):
         except serializers.ValidationError as error:
             raise serializers.ValidationError({"change_reason": error.detail}) from error
 
-    def acting(self, entry: dict[str, Any] | None = None):
-        return acting(self.request.user, self.reason if entry is None else self.reason_of(entry), "api")
+    def change_context(self, entry: dict[str, Any] | None = None):
+        return change_context(self.request.user, self.reason if entry is None else self.reason_of(entry), "api")
 
     def still_current(self, record: Record, body: Any = None, tag_required: bool | None = None) -> int | None:
         """The version that the caller has named, if any. Refuses whoever names another than the present one, or must name one."""
         tag = self.request.headers["If-Match"].strip() if "If-Match" in self.request.headers else None
         if tag is None and (settings.REQUIRE_IF_MATCH if tag_required is None else tag_required):
-            raise errors.Declined("if_match_required", "Name the version that you have read in If-Match.", 428)
+            raise errors.APIError("if_match_required", "Send the version that you read in If-Match.", 428)
         if tag is not None and tag != "*":
             tags = {part.strip().removeprefix("W/").strip('"') for part in tag.split(",")}
             if str(record.version) not in tags:
@@ -272,7 +272,7 @@ class RecordViewSet(GenericViewSet):
         return self.once(self.create_list if isinstance(request.data, list) else self.create_one)
 
     def create_one(self) -> HttpResponse:
-        with self.acting():
+        with self.change_context():
             record = self.make(self.request.data)
         return self.made(record)
 
@@ -291,7 +291,7 @@ class RecordViewSet(GenericViewSet):
         return serializer.save()
 
     def check_changes(self, record: Record | None, values: dict[str, Any]) -> None:
-        """Raises Declined for a change that this user may not make; `record` is None for a new one."""
+        """Raises NotPermitted for a change that this user may not make; `record` is None for a new one."""
         publishing.check_changes(self.request.user, record or self.model(), values)
 
     def begins_at_one(self, body: Any) -> None:
@@ -309,7 +309,7 @@ class RecordViewSet(GenericViewSet):
 
     def write_list(self, write: Callable[[bulk.Entries], Sequence[int]], code: int, **serializer) -> HttpResponse:
         bodies, shape = bulk.checked(self.request.data), self.shape()
-        with self.acting():
+        with self.change_context():
             ids = write(self.entries(bodies, self.get_serializer(**serializer)))
         return HttpResponse(f"[{','.join(self.texts(ids, shape))}]", status=code, content_type="application/json")
 
@@ -340,7 +340,7 @@ class RecordViewSet(GenericViewSet):
     def write(self, *, partial: bool) -> HttpResponse:
         only(self.request, SHAPE)
         shape = self.shape()
-        with self.acting():
+        with self.change_context():
             record = self.find(lock=True)
             body = self.request.data
             self.still_current(record, body)
@@ -365,7 +365,7 @@ class RecordViewSet(GenericViewSet):
 
     def destroy(self, request: Request, *args, **kwargs) -> HttpResponse:
         only(request, set())
-        with self.acting():
+        with self.change_context():
             record = self.find(lock=True)
             self.still_current(record)
             publishing.check_deletion(record)
@@ -395,7 +395,7 @@ class RecordViewSet(GenericViewSet):
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", "") != "55P03":
                 raise
-            raise errors.Declined("in_progress", "The first request with this key is still at work.") from error
+            raise errors.APIError("in_progress", "The first request with this key is still in progress.", 409) from error
         if first:
             response = do()
             kept.status, kept.body = response.status_code, response.content.decode()
@@ -403,7 +403,7 @@ class RecordViewSet(GenericViewSet):
             kept.save()
             return response
         if kept.body_hash != digest:
-            raise errors.Declined("idempotency_key_reused", "This key was used for another body.", 422)
+            raise errors.APIError("idempotency_key_reused", "This key was used for a different body.", 422)
         self.check_replay(json.loads(kept.body), kept.headers.get("Location", ""))
         response = HttpResponse(kept.body, status=kept.status, headers=kept.headers)
         response["Idempotent-Replayed"] = "true"
@@ -427,7 +427,7 @@ class RecordViewSet(GenericViewSet):
         return super().initialize_request(request, *args, **kwargs)
 
 
-def declared(serializer_class: type[RecordSerializer]) -> dict[str, serializers.Field]:
+def declared_fields(serializer_class: type[RecordSerializer]) -> dict[str, serializers.Field]:
     """The declared fields, made once: making them costs more than a page does."""
     if "_fields" not in serializer_class.__dict__:
         serializer_class._fields = dict(serializer_class().fields)

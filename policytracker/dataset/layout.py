@@ -99,7 +99,7 @@ def is_kept(field: Field) -> bool:
 def not_in_files(model: type[Model]) -> set[str]:
     """The names of the fields that the database, or a function of the domain, works out."""
     generated = {f.name for f in model._meta.local_concrete_fields if f.generated}
-    return COUNTED | DERIVED.get(model._meta.label_lower, set()) | set(getattr(model, "follows", ())) | generated
+    return COUNTED | DERIVED.get(model._meta.label_lower, set()) | set(getattr(model, "derived_fields", ())) | generated
 
 
 def fields(model: type[Model]) -> list[Field]:

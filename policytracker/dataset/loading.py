@@ -19,9 +19,9 @@ from django.db.models import Field, Model
 
 from policytracker.dataset import layout, writer
 from policytracker.dataset.layout import is_person, key_of
-from policytracker.records.constraints import Guard
+from policytracker.records.constraints import TriggerConstraint
 from policytracker.records.models import Record
-from policytracker.records.triggers import guards, records
+from policytracker.records.triggers import records, trigger_constraints
 from policytracker.records.violations import broken, by_field
 
 AT_A_TIME = 1000
@@ -267,14 +267,14 @@ def check_guards(files: dict[type[Model], str]) -> None:
     except IntegrityError as error:
         name = error.__cause__.diag.constraint_name  # type: ignore[union-attr]
         for model in records():
-            for guard in guards(model):
+            for guard in trigger_constraints(model):
                 if guard.name == name and "OLD." not in guard.broken and (key := offender(model, guard)):
                     name = f"{files.get(model, layout.file_of(model))}, {model._meta.label_lower} {key}"
                     raise DatasetError(located(name, guard.field, guard.sentence)) from error
         raise
 
 
-def offender(model: type[Record], guard: Guard) -> str:
+def offender(model: type[Record], guard: TriggerConstraint) -> str:
     """The key of one record that breaks the guard; its condition speaks of the row as NEW."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {model.key} FROM {model._meta.db_table} AS new WHERE ({guard.when or 'true'}) AND ({guard.broken}) LIMIT 1")

@@ -16,12 +16,12 @@ from django.utils.timezone import is_aware
 
 from policytracker.api import json_sql
 from policytracker.api.filters import names_people
-from policytracker.api.json_sql import words_of_a_source
-from policytracker.api.serializers import Key, Keys
+from policytracker.api.json_sql import source_text_fields
+from policytracker.api.serializers import KeyField, KeyListField
 from policytracker.models import Change
 from policytracker.records.access import Reader
 from policytracker.records.fields import Text
-from policytracker.records.models import Published, Record
+from policytracker.records.models import Record, RegistryRecord
 
 EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 BATCH = 200  # changes that are looked at together
@@ -61,8 +61,8 @@ class History:
 
     def unseen(self, rows) -> list[int]:
         """The ids of the updates of which the reader may see nothing: all that changed are references or words that are hidden."""
-        words = words_of_a_source(self.model, self.fields)
-        certain = [column for column, name in self.columns.items() if name not in words and not isinstance(self.fields[name], Key)]
+        words = source_text_fields(self.model, self.fields)
+        certain = [column for column, name in self.columns.items() if name not in words and not isinstance(self.fields[name], KeyField)]
         after_hidden = Q(pk__in=[])
         for start, end in self.shut:
             after_hidden |= Q(since__gte=start, since__lt=end)
@@ -114,7 +114,7 @@ class History:
         for txid, change_id in self.rows.exclude(op="delete").order_by("id").values_list("txid", "id"):
             versions[txid].append(change_id)
         for name, shown in self.fields.items():
-            if not isinstance(shown, Keys) or not updates:
+            if not isinstance(shown, KeyListField) or not updates:
                 continue
             m2m = self.model._meta.get_field(shown.source)
             through, owner, far = m2m.remote_field.through, m2m.m2m_column_name(), m2m.m2m_reverse_name()
@@ -135,7 +135,7 @@ class History:
 
     def hide_words(self, changes: list[Change], told: dict[int, dict[str, tuple[Any, Any]]]) -> None:
         """Where a source is hidden, so is what would tell what it says."""
-        words = words_of_a_source(self.model, self.fields)
+        words = source_text_fields(self.model, self.fields)
         if not words or self.reader.sees_all:
             return
         cited = {c.id: (c.before["source_id"], c.changed.get("source_id", c.before["source_id"])) for c in changes if c.op == "update"}
@@ -153,13 +153,13 @@ class History:
         ids: dict[str, set[int]] = defaultdict(set)
         for changes in told:
             for name, (before, after) in changes.items():
-                if isinstance(self.fields[name], Key | Keys):
+                if isinstance(self.fields[name], KeyField | KeyListField):
                     for value in (before, after):
                         ids[name] |= set(value if isinstance(value, list) else [value])
         keys = {}
         for name, wanted in ids.items():
             shown = self.fields[name]
-            reference = shown.child_relation if isinstance(shown, Keys) else shown
+            reference = shown.child_relation if isinstance(shown, KeyListField) else shown
             rows = reference.model._default_manager.filter(pk__in=wanted - {None})
             if issubclass(reference.model, Record):
                 rows = rows.visible_to(self.reader)
@@ -204,14 +204,14 @@ def spans_hidden(record: Record, reader: Reader) -> Iterable[tuple[datetime, dat
     updates = Change.objects.filter(tbl=model._meta.db_table, row_id=record.pk, op="update").order_by("id")
     past = list(updates.values_list("since", "at", "before"))
     own = team = False
-    if issubclass(model, Published):
-        mine, ours = model.objects.all().belonging(reader)
+    if issubclass(model, RegistryRecord):
+        mine, ours = model.objects.all().own_and_team(reader)
         own, team = (model.objects.filter(rule, pk=record.pk).exists() for rule in (mine, ours))
     for since, at, before in past:
-        if not model.was_readable(before, reader, own, team):
+        if not model.snapshot_readable(before, reader, own, team):
             yield since, at
     present = (past[-1][1] if past else EVER[0], EVER[1])
-    for name in model.hangs_on:
+    for name in model.access_parents:
         field = model._meta.get_field(name)
         stays: dict[int, list[tuple[datetime, datetime]]] = defaultdict(list)
         for since, at, before in past:

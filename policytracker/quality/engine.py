@@ -16,11 +16,11 @@ from typing import Any
 from django.core import signing
 from django.db.models import DateField, Exists, F, Func, Model, OuterRef, Q, QuerySet
 
-from policytracker.api.pagination import BadCursor, cut
+from policytracker.api.pagination import InvalidCursor, cut
 from policytracker.api.serializers import title
 from policytracker.codes import Codes
 from policytracker.records.access import Publication, Reader
-from policytracker.records.models import Published, Record
+from policytracker.records.models import Record, RegistryRecord
 
 COUNTED = 10_000  # findings are counted no further
 BATCH = 1_000  # suspects that are looked at together
@@ -40,7 +40,7 @@ class Severity(Codes):
 
 
 @dataclass(frozen=True)
-class Look:
+class CheckContext:
     """Who looks at the register, and on which day; and, where it is narrowed, at which record with what hangs on it."""
 
     user: Any
@@ -68,9 +68,9 @@ class Look:
 
 
 # Of the rows of a model, those that break a rule. Where only a computation can tell, those that may break it.
-Suspects = Callable[[Any, Look], QuerySet]
+Candidates = Callable[[Any, CheckContext], QuerySet]
 # Of the rows of a page, each that breaks the rule, with the sentence that says how.
-Sentences = Callable[[Any, Look], Iterable[tuple[Model, str]]]
+Sentences = Callable[[Any, CheckContext], Iterable[tuple[Model, str]]]
 
 
 @dataclass(frozen=True)
@@ -79,30 +79,30 @@ class Check:
 
     rule: Rule
     model: type[Record]
-    suspects: Suspects
+    candidates: Candidates
     sentences: Sentences
-    sifted: bool = False
+    confirmed_in_python: bool = False
 
     @property
     def name(self) -> str:
         return f"{self.rule.id} {self.model._meta.label_lower}"
 
-    def rows(self, look: Look) -> QuerySet:
-        rows = self.suspects(look.rows(self.model), look)
-        return rows if look.whole is None else rows.filter(within(self.model, look.whole))
+    def rows(self, context: CheckContext) -> QuerySet:
+        rows = self.candidates(context.rows(self.model), context)
+        return rows if context.whole is None else rows.filter(within(self.model, context.whole))
 
-    def told(self, ids: Sequence[int], look: Look) -> dict[int, tuple[Any, str]]:
+    def told(self, ids: Sequence[int], context: CheckContext) -> dict[int, tuple[Any, str]]:
         """By id each record that breaks the rule, with its sentence; a record knows its title as `titled`."""
         rows = self.model.objects.filter(pk__in=ids).annotate(titled=title(self.model)[1])
-        return {record.pk: (record, sentence) for record, sentence in self.sentences(rows, look)}
+        return {record.pk: (record, sentence) for record, sentence in self.sentences(rows, context)}
 
-    def guilty(self, look: Look, forward: bool = True, beyond: int | None = None, size: int = BATCH) -> Iterator[int]:
+    def violations(self, context: CheckContext, forward: bool = True, beyond: int | None = None, size: int = BATCH) -> Iterator[int]:
         """The ids of the records that break it, in order or backwards, from beyond an id on; read so many at a time."""
-        rows = self.rows(look).order_by("pk" if forward else "-pk")
+        rows = self.rows(context).order_by("pk" if forward else "-pk")
         while True:
             part = rows if beyond is None else rows.filter(**{"pk__gt" if forward else "pk__lt": beyond})
             ids = list(part.values_list("pk", flat=True)[:size])
-            breaking = set(self.told(ids, look)) if self.sifted else set(ids)
+            breaking = set(self.told(ids, context)) if self.confirmed_in_python else set(ids)
             yield from (pk for pk in ids if pk in breaking)
             if len(ids) < size:
                 return
@@ -122,9 +122,9 @@ class Rule:
     def __post_init__(self):
         RULES[self.id] = self
 
-    def check(self, model: type[Record], suspects: Suspects, sentences: Sentences, sifted: bool = False) -> None:
+    def check(self, model: type[Record], candidates: Candidates, sentences: Sentences, confirmed_in_python: bool = False) -> None:
         """Say how records of a kind break the rule."""
-        self.checks.append(Check(self, model, suspects, sentences, sifted))
+        self.checks.append(Check(self, model, candidates, sentences, confirmed_in_python))
 
 
 # Every rule by its id, in the order in which findings are told; the apps above fill it.
@@ -136,7 +136,7 @@ ABOUT: dict[type[Record], tuple[str, ...]] = {}
 def each(sentence: Callable[[Any], str], *joined: str) -> Sentences:
     """Every record by itself, with what it refers to read along with it."""
 
-    def sentences(rows: Any, look: Look) -> Iterator[tuple[Model, str]]:
+    def sentences(rows: Any, context: CheckContext) -> Iterator[tuple[Model, str]]:
         for record in rows.select_related(*joined) if joined else rows:
             yield record, sentence(record)
 
@@ -148,8 +148,8 @@ def each(sentence: Callable[[Any], str], *joined: str) -> Sentences:
 
 def outside(publication: Publication, model: type[Record], path: str = "", passing: str = "") -> Q:
     """Neither archived (or a draft), nor hanging on what is; what hangs on the reference `passing` does not matter."""
-    rule = ~Q(**{f"{path}publication": publication}) if issubclass(model, Published) else Q()
-    for name in model.hangs_on:
+    rule = ~Q(**{f"{path}publication": publication}) if issubclass(model, RegistryRecord) else Q()
+    for name in model.access_parents:
         if name != passing:
             far: Any = model._meta.get_field(name).related_model
             rule &= outside(publication, far, f"{path}{name}__")
@@ -166,7 +166,7 @@ def within(model: type[Record], whole: Record) -> Q:
     if isinstance(whole, model):
         return Q(pk=whole.pk)
     rule = Q(pk__in=[])
-    for name in (*model.hangs_on, *ABOUT.get(model, ())):
+    for name in (*model.access_parents, *ABOUT.get(model, ())):
         far: Any = model._meta.get_field(name).related_model
         rule |= (
             Q(**{name: whole.pk}) if isinstance(whole, far) else Q(**{f"{name}__in": far.objects.filter(within(far, whole)).values("pk")})
@@ -207,11 +207,11 @@ def chosen(rules: Iterable[str] = (), severities: Iterable[str] = ()) -> list[Ch
     ]
 
 
-def findings(checks: Sequence[Check], look: Look, cursor: str | None = None, size: int = 50, total: int | None = None) -> Page:
+def findings(checks: Sequence[Check], context: CheckContext, cursor: str | None = None, size: int = 50, total: int | None = None) -> Page:
     """A page of what the checks find, by rule and then by record; `total` is how many there are, where that is known. Raises BadCursor."""
     forward, place = read(cursor, checks) if cursor else (True, None)
     found: list[tuple[Check, int]] = []
-    for one in walk(checks, look, size + 1, forward, place):
+    for one in walk(checks, context, size + 1, forward, place):
         found.append(one)
         if len(found) > size:
             break
@@ -219,52 +219,52 @@ def findings(checks: Sequence[Check], look: Look, cursor: str | None = None, siz
     if cursor is None and not has_next:
         total = len(found)
     return Page(
-        tell(found, look),
+        tell(found, context),
         write(True, found[-1]) if has_next else None,
         write(False, found[0]) if has_previous else None,
-        count(checks, look) if total is None else total,
+        count(checks, context) if total is None else total,
     )
 
 
 def walk(
-    checks: Sequence[Check], look: Look, size: int = BATCH, forward: bool = True, place: tuple[int, int] | None = None
+    checks: Sequence[Check], context: CheckContext, size: int = BATCH, forward: bool = True, place: tuple[int, int] | None = None
 ) -> Iterator[tuple[Check, int]]:
     """Each finding after a place, or each before it backwards; of what needs no computation so many are read at a time."""
     start, beyond = place or (0 if forward else len(checks) - 1, None)
     for number in range(start, len(checks)) if forward else range(start, -1, -1):
         check = checks[number]
-        ids = check.guilty(look, forward, beyond if number == start else None, BATCH if check.sifted else size)
+        ids = check.violations(context, forward, beyond if number == start else None, BATCH if check.confirmed_in_python else size)
         yield from ((check, pk) for pk in ids)
 
 
-def every(checks: Sequence[Check], look: Look) -> Iterator[Finding]:
+def every(checks: Sequence[Check], context: CheckContext) -> Iterator[Finding]:
     """All that the checks find, in order."""
-    found = walk(checks, look)
+    found = walk(checks, context)
     while part := list(islice(found, BATCH)):
-        yield from tell(part, look)
+        yield from tell(part, context)
 
 
-def tell(found: Sequence[tuple[Check, int]], look: Look) -> list[Finding]:
+def tell(found: Sequence[tuple[Check, int]], context: CheckContext) -> list[Finding]:
     """The findings with their sentences, read for each check at once."""
     ids: dict[str, list[int]] = defaultdict(list)
     checks = {check.name: check for check, _ in found}
     for check, pk in found:
         ids[check.name].append(pk)
-    told = {name: check.told(ids[name], look) for name, check in checks.items()}
+    told = {name: check.told(ids[name], context) for name, check in checks.items()}
     return [Finding(check.rule, *told[check.name][pk]) for check, pk in found if pk in told[check.name]]
 
 
-def count(checks: Sequence[Check], look: Look, most: int | None = None) -> int:
+def count(checks: Sequence[Check], context: CheckContext, most: int | None = None) -> int:
     """How many findings there are; one more than `most`, or than is counted at all, stands for all the rest."""
     most = COUNTED if most is None else most
-    plain = [check.rows(look).values_list("pk") for check in checks if not check.sifted]
+    plain = [check.rows(context).values_list("pk") for check in checks if not check.confirmed_in_python]
     total = 0
     if plain:
         together = plain[0].union(*plain[1:], all=True) if plain[1:] else plain[0]
         total = together[: most + 1].count()
     # What takes a computation is counted last, and only as far as it still matters.
-    sifted = (pk for check in checks if check.sifted for pk in check.guilty(look))
-    return total + sum(1 for _ in islice(sifted, max(most + 1 - total, 0)))
+    confirmed_in_python = (pk for check in checks if check.confirmed_in_python for pk in check.violations(context))
+    return total + sum(1 for _ in islice(confirmed_in_python, max(most + 1 - total, 0)))
 
 
 def write(forward: bool, place: tuple[Check, int]) -> str:
@@ -276,8 +276,8 @@ def read(cursor: str, checks: Sequence[Check]) -> tuple[bool, tuple[int, int]]:
     try:
         forward, name, pk = signing.loads(cursor, salt=SALT)
     except signing.BadSignature as error:
-        raise BadCursor from error
+        raise InvalidCursor from error
     place = next((number for number, check in enumerate(checks) if check.name == name), None)
     if place is None:
-        raise BadCursor
+        raise InvalidCursor
     return forward, (place, pk)

@@ -8,11 +8,11 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.views import APIView
 
 from policytracker.api import filters, json_sql
-from policytracker.api.pagination import BadCursor
-from policytracker.api.parameters import BadParameter, only, page_size, single, today
+from policytracker.api.pagination import InvalidCursor
+from policytracker.api.parameters import InvalidParameter, only, page_size, single, today
 from policytracker.api.schema import PAGE, envelope, shape
 from policytracker.api.serializers import ADDRESSES
-from policytracker.api.viewsets import BAD_CURSOR, enveloped
+from policytracker.api.viewsets import INVALID_CURSOR, list_response
 from policytracker.quality import engine
 
 TEXT = {"type": "string"}
@@ -50,21 +50,21 @@ class Findings(APIView):
         """Each record that breaks a rule, with a sentence that says how: by rule, then by record."""
         only(request, {"rule", "severity", self.narrowed_by, "page_size", "cursor"})
         chosen = engine.chosen(self.asked("rule", filters.code(engine.RULES)), self.asked("severity", filters.code(engine.Severity.values)))
-        look = engine.Look(request.user, today(), self.whole())
+        context = engine.CheckContext(request.user, today(), self.whole())
         try:
-            page = engine.findings(chosen, look, single(request, "cursor") or None, page_size(request))
-        except BadCursor as error:
-            raise BadParameter("cursor", BAD_CURSOR) from error
+            page = engine.findings(chosen, context, single(request, "cursor") or None, page_size(request))
+        except InvalidCursor as error:
+            raise InvalidParameter("cursor", INVALID_CURSOR) from error
         results = ", ".join(json.dumps(self.told(finding), ensure_ascii=False) for finding in page.results)
-        return enveloped(request, results, count=page.count, next=page.next, previous=page.previous)
+        return list_response(request, results, count=page.count, next=page.next, previous=page.previous)
 
     def asked(self, name: str, read: filters.Parse) -> list[Any]:
         """The values of a parameter, as they are read."""
-        asker = filters.Asker(self.request.user, today())
+        context = filters.FilterContext(self.request.user, today())
         try:
-            return [read(text, asker) for text in self.request.query_params.getlist(name)]
+            return [read(text, context) for text in self.request.query_params.getlist(name)]
         except ValueError as error:
-            raise BadParameter(name, str(error)) from error
+            raise InvalidParameter(name, str(error)) from error
 
     def whole(self) -> Any:
         """The record to which the findings are narrowed, if any."""

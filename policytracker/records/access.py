@@ -11,7 +11,7 @@ from django.db.models import Q, TextChoices
 
 if TYPE_CHECKING:
     from policytracker.models import User
-from policytracker.records.parameters import Slot
+from policytracker.records.parameters import Parameter
 
 
 class Visibility(TextChoices):
@@ -48,7 +48,7 @@ class Reader:
     """Who is reading: the roles decide the shape of a query, the id is a value in it."""
 
     roles: frozenset[str]
-    id: int | Slot | None = None
+    id: int | Parameter | None = None
 
     @property
     def sees_all(self) -> bool:
@@ -95,18 +95,18 @@ def readable(reader: Reader, own: Q, team: Q) -> Q:
 
     `own` picks what belongs to the party for which an officer acts, `team` what is open to this person although restricted.
     """
-    belonging = {ANY: Q(), OWN: own, TEAM: team}
+    own_and_team = {ANY: Q(), OWN: own, TEAM: team}
     rule = Q()
     for visibilities, drafts, whose in grants(reader):
-        granted = Q(visibility__in=visibilities) & belonging[whose]
+        granted = Q(visibility__in=visibilities) & own_and_team[whose]
         rule |= granted if drafts else granted & ~Q(publication=Publication.DRAFT)
     return rule
 
 
-def would_read(reader: Reader, row: dict[str, Any], own: bool, team: bool) -> bool:
+def can_read_snapshot(reader: Reader, row: dict[str, Any], own: bool, team: bool) -> bool:
     """The same table, asked of one row as it was."""
-    belonging = {ANY: True, OWN: own, TEAM: team}
+    own_and_team = {ANY: True, OWN: own, TEAM: team}
     return any(
-        row["visibility"] in visibilities and belonging[whose] and (drafts or row["publication"] != Publication.DRAFT)
+        row["visibility"] in visibilities and own_and_team[whose] and (drafts or row["publication"] != Publication.DRAFT)
         for visibilities, drafts, whose in grants(reader)
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Guard:
+class TriggerConstraint:
     """A rule over more than one row or moment, kept by a trigger.
 
     `broken` is an SQL condition on NEW (and OLD) that is true where the rule is broken. A guard that looks at other rows is
@@ -35,7 +35,7 @@ class Guard:
     deferred: bool = False
 
     @classmethod
-    def no_circle(cls, name: str, sentence: str, table: str, field: str) -> Guard:
+    def no_circle(cls, name: str, sentence: str, table: str, field: str) -> TriggerConstraint:
         """Nobody stands above itself, by however many steps along the column of `field`."""
         column = f"{field}_id"
         broken = f"""EXISTS (WITH RECURSIVE above AS (SELECT NEW.{column} AS id UNION
@@ -44,7 +44,7 @@ class Guard:
 
 
 @dataclass(frozen=True)
-class Consequence:
+class DerivedWrite:
     """What PostgreSQL writes because a row was written: statements of PL/pgSQL, run after the write, or before it on NEW."""
 
     name: str
@@ -57,7 +57,7 @@ class Consequence:
 IN_THIS_TRANSACTION = "txid = pg_current_xact_id() AND at >= now()"
 # The message for every write to an archived record, or to a record below one. Here, so that guards and functions share it.
 ARCHIVED_IS_CLOSED = _("This record (or its parent) is archived. Restore it before editing.")
-NO_REASON = "coalesce(actor() ->> 'reason', '') = ''"
+WITHOUT_REASON = "coalesce(actor() ->> 'reason', '') = ''"
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,11 @@ class ReservedChange:
         return not free and (getattr(record, self.field), value) in self.changes
 
     @property
-    def guard(self) -> Guard:
+    def guard(self) -> TriggerConstraint:
         pairs = ", ".join(f"('{before}', '{after}')" for before, after in sorted(self.changes))
         published = " AND OLD.publication <> 'draft'" if self.of_published else ""
-        violated = f"(OLD.{self.field}, NEW.{self.field}) IN ({pairs}){published} AND {NO_REASON}"
-        return Guard(self.name, self.reason_missing, violated, field=self.field, code="reason_required", events="UPDATE")
+        violated = f"(OLD.{self.field}, NEW.{self.field}) IN ({pairs}){published} AND {WITHOUT_REASON}"
+        return TriggerConstraint(self.name, self.reason_missing, violated, field=self.field, code="reason_required", events="UPDATE")
 
 
 def steps_down(codes: list[str], *from_codes: str) -> frozenset[tuple[str, str]]:
@@ -115,7 +115,7 @@ NARROWING = ReservedChange(
     reason_missing="Enter a change reason: fewer people will see a published record.",
     of_published=True,
 )
-PUBLISHED_RECORD_STAYS = Guard(
+PUBLISHED_RECORD_STAYS = TriggerConstraint(
     "published_record_stays",
     "A record that is or was published cannot be deleted. Archive it instead.",
     """OLD.publication <> 'draft' OR EXISTS (SELECT FROM policytracker_change c
@@ -123,10 +123,10 @@ PUBLISHED_RECORD_STAYS = Guard(
     code="archive_instead",
     events="DELETE",
 )
-MOVED_DEADLINE_HAS_A_REASON = Guard(
+MOVED_DEADLINE_HAS_A_REASON = TriggerConstraint(
     "moved_deadline_has_a_reason",
     "Say why the due day changes.",
-    f"OLD.due_on NOT IN ('', NEW.due_on) AND {NO_REASON}",
+    f"OLD.due_on NOT IN ('', NEW.due_on) AND {WITHOUT_REASON}",
     field="due_on",
     code="reason_required",
     events="UPDATE",

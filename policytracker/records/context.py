@@ -24,7 +24,7 @@ def shortened(reason: str) -> str:
 
 
 @contextmanager
-def acting(user: Any = None, reason: str = "", door: str = "") -> Iterator[None]:
+def change_context(user: Any = None, reason: str = "", door: str = "") -> Iterator[None]:
     """One act in one transaction: history keeps who did it, why and by which door. An act within an act adds to it.
 
     What several rows must keep together is checked before it ends, so a broken rule is raised here, as IntegrityError.

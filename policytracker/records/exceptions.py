@@ -9,8 +9,27 @@ class Stale(Exception):
     """The record has changed since the caller read it."""
 
     def __init__(self, current_version: int):
-        super().__init__("It has changed since you read it.")
+        super().__init__("This record has changed since you read it.")
         self.current_version = current_version
+
+
+class Rejected(Exception):
+    """The request is not carried out. `code` is stable, `detail` is for people."""
+
+    def __init__(self, code: str, detail: str):
+        super().__init__(detail)
+        self.code, self.detail = code, detail
+
+
+class NotPermitted(Rejected):
+    """The user's role does not permit this."""
+
+    def __init__(self, detail: str):
+        super().__init__("not_permitted", detail)
+
+
+class Conflict(Rejected):
+    """The state of the record does not permit this, whoever asks."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +41,7 @@ class Refusal:
 
 
 class Refused(Exception):
-    """Nothing was written, for all of these reasons."""
+    """A progress update is refused, with every condition that is not met. Nothing was written."""
 
     def __init__(self, refusals: list[Refusal]):
         super().__init__(" ".join(refusal.detail for refusal in refusals))
@@ -30,7 +49,7 @@ class Refused(Exception):
 
 
 class EntriesRefused(Exception):
-    """Entries of a list are refused, each for its own reason, and so nothing was written."""
+    """Entries of a list are refused, each for its own reason. Nothing was written."""
 
     def __init__(self, reasons: dict[int, Exception], total: int):
         super().__init__(f"{len(reasons)} of {total} entries are refused.")

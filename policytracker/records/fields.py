@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     pass
 
 
-def words_within(field: str, name: str) -> GinIndex:
+def contains_index(field: str, name: str) -> GinIndex:
     """The index by which `field__icontains` finds words at register size."""
     return GinIndex(OpClass(Upper(field), name="gin_trgm_ops"), name=name)
 

@@ -10,11 +10,19 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from policytracker.edtf import EdtfField, FirstDay, LastDay
-from policytracker.records.access import Publication, Reader, Visibility, readable, would_read
+from policytracker.records.access import Publication, Reader, Visibility, can_read_snapshot, readable
 
 if TYPE_CHECKING:
     pass
-from policytracker.records.constraints import ARCHIVING, NARROWING, PUBLISHED_RECORD_STAYS, UNPUBLISHING, Consequence, Guard, ReservedChange
+from policytracker.records.constraints import (
+    ARCHIVING,
+    NARROWING,
+    PUBLISHED_RECORD_STAYS,
+    UNPUBLISHING,
+    DerivedWrite,
+    ReservedChange,
+    TriggerConstraint,
+)
 
 
 class RecordQuerySet(models.QuerySet):
@@ -26,7 +34,7 @@ class RecordQuerySet(models.QuerySet):
     def readable_by(self, reader: Reader) -> Q:
         """As readable as every record that this one hangs on."""
         rule = Q()
-        for name in self.model.hangs_on:
+        for name in self.model.access_parents:
             field = self.model._meta.get_field(name)
             parent = Q(**{f"{name}__in": field.related_model.objects.visible_to(reader).values("pk")})
             rule &= parent | Q(**{f"{name}__isnull": True}) if field.null else parent
@@ -44,28 +52,28 @@ class RecordQuerySet(models.QuerySet):
         return self.filter(self.readable_by(reader)) if reader.roles else self.none()
 
 
-class PublishedQuerySet(RecordQuerySet):
+class RegistryQuerySet(RecordQuerySet):
     """Rows of a register."""
 
-    def belonging(self, reader: Reader) -> tuple[Q, Q]:
+    def own_and_team(self, reader: Reader) -> tuple[Q, Q]:
         """What is an officer's own, and what is open to a member of the team although restricted."""
         return Q(pk__in=[]), Q(pk__in=[])
 
     def readable_by(self, reader):
-        return super().readable_by(reader) & readable(reader, *self.belonging(reader))
+        return super().readable_by(reader) & readable(reader, *self.own_and_team(reader))
 
 
 class Record(models.Model):
     """What every record has. `version`, `created_at` and `updated_at` are written by PostgreSQL alone."""
 
     key: ClassVar[str]
-    hangs_on: ClassVar[tuple[str, ...]] = ()
-    guards: ClassVar[tuple[Guard, ...]] = ()
+    access_parents: ClassVar[tuple[str, ...]] = ()
+    trigger_constraints: ClassVar[tuple[TriggerConstraint, ...]] = ()
     reserved: ClassVar[tuple[ReservedChange, ...]] = ()
-    consequences: ClassVar[tuple[Consequence, ...]] = ()
-    follows: ClassVar[tuple[str, ...]] = ()  # columns that only a consequence of other records writes, and counts
-    named_with: ClassVar[tuple[str, ...]] = ()  # references whose names are part of its own name, and readable by all who may read
-    counts_for: ClassVar[str] = ""  # the record inside which it is shown, whose version moves with it
+    derived_writes: ClassVar[tuple[DerivedWrite, ...]] = ()
+    derived_fields: ClassVar[tuple[str, ...]] = ()  # columns that only a consequence of other records writes, and counts
+    label_relations: ClassVar[tuple[str, ...]] = ()  # references whose names are part of its own name, and readable by all who may read
+    version_parent: ClassVar[str] = ""  # the record inside which it is shown, whose version moves with it
 
     version = models.PositiveIntegerField(db_default=1, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -77,7 +85,7 @@ class Record(models.Model):
         abstract = True
 
     @classmethod
-    def was_readable(cls, row: dict[str, Any], reader: Reader, own: bool, team: bool) -> bool:
+    def snapshot_readable(cls, row: dict[str, Any], reader: Reader, own: bool, team: bool) -> bool:
         """Whether the reader could have read the row when it was like this, as far as the row itself decides."""
         return True
 
@@ -85,7 +93,7 @@ class Record(models.Model):
         return (str(getattr(self, self.key)),)
 
 
-class Coded(Record):
+class CodedRecord(Record):
     """A record that the field knows by a short code."""
 
     key = "code"
@@ -95,7 +103,7 @@ class Coded(Record):
         abstract = True
 
 
-class Slugged(Record):
+class SluggedRecord(Record):
     """A record known by a readable name of its own."""
 
     key = "slug"
@@ -105,10 +113,10 @@ class Slugged(Record):
         abstract = True
 
 
-class Identified(Record):
+class UidRecord(Record):
     """A record without a name of its own; its uid is key, reference and address, `line_parts` what tells it apart."""
 
-    line_parts: ClassVar[tuple[str, ...]] = ("uid",)
+    label_parts: ClassVar[tuple[str, ...]] = ("uid",)
 
     key = "uid"
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -117,26 +125,26 @@ class Identified(Record):
         abstract = True
 
 
-class Published(Slugged):
+class RegistryRecord(SluggedRecord):
     """A register: its rows are drafted, published, archived, and may be kept from some readers."""
 
     visibility = models.CharField(max_length=10, choices=Visibility, default=Visibility.PUBLIC)
     publication = models.CharField(max_length=10, choices=Publication, default=Publication.DRAFT)
 
-    objects = PublishedQuerySet.as_manager()
+    objects = RegistryQuerySet.as_manager()
 
-    guards: ClassVar[tuple[Guard, ...]] = (PUBLISHED_RECORD_STAYS,)
+    trigger_constraints: ClassVar[tuple[TriggerConstraint, ...]] = (PUBLISHED_RECORD_STAYS,)
     reserved: ClassVar[tuple[ReservedChange, ...]] = (ARCHIVING, UNPUBLISHING, NARROWING)
 
     class Meta:
         abstract = True
 
     @classmethod
-    def was_readable(cls, row, reader, own, team):
-        return would_read(reader, row, own, team)
+    def snapshot_readable(cls, row, reader, own, team):
+        return can_read_snapshot(reader, row, own, team)
 
 
-class Due(models.Model):
+class DeadlineFields(models.Model):
     """A record that is to be done by a day. The first due day that was ever set stays beside the present one."""
 
     due_on = EdtfField(verbose_name="due on", help_text="The day by which it is to be done.")

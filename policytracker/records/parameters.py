@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     pass
 
 
-class Slot(Expression):
+class Parameter(Expression):
     """A value that a compiled statement gets at each run: the user, the day, the address of this server."""
 
     def __init__(self, name: str, output_field=None, cast: str = ""):
@@ -22,6 +22,6 @@ class Slot(Expression):
         return f"%s{self.cast}", [self]
 
 
-def filled(values: Iterable[Any], **slots: Any) -> list[Any]:
+def bind_parameters(values: Iterable[Any], **slots: Any) -> list[Any]:
     """The values of a statement that is kept, with those that it gets at this run in their places."""
-    return [slots[value.name] if isinstance(value, Slot) else value for value in values]
+    return [slots[value.name] if isinstance(value, Parameter) else value for value in values]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from django.apps import apps
 from django.db.models import ManyToManyField, Model
 
-from policytracker.records.constraints import ARCHIVED_IS_CLOSED, IN_THIS_TRANSACTION, Consequence, Guard
-from policytracker.records.models import Due, Published, Record
+from policytracker.records.constraints import ARCHIVED_IS_CLOSED, IN_THIS_TRANSACTION, DerivedWrite, TriggerConstraint
+from policytracker.records.models import DeadlineFields, Record, RegistryRecord
 
 CHANGES = "policytracker_change"
 LINKED_STAYS = "linked_record_stays"
@@ -118,8 +118,8 @@ def links(model: type[Model]) -> Iterator[ManyToManyField]:
 
 def archived(model: type[Record], row: str) -> list[str]:
     """SQL conditions: the row, or a register on which it hangs, is archived. `row` is NEW, OLD or the alias of a subquery."""
-    conditions = [f"{row}.publication = 'archived'"] if issubclass(model, Published) else []
-    for name in model.hangs_on:
+    conditions = [f"{row}.publication = 'archived'"] if issubclass(model, RegistryRecord) else []
+    for name in model.access_parents:
         parent = model._meta.get_field(name)
         alias = f"{row}_{parent.name}".replace(".", "_").lower()
         above = archived(parent.related_model, alias)
@@ -129,21 +129,23 @@ def archived(model: type[Record], row: str) -> list[str]:
     return conditions
 
 
-def guards(model: type[Record]) -> Iterator[Guard]:
+def trigger_constraints(model: type[Record]) -> Iterator[TriggerConstraint]:
     """The guards declared beside the model, and the two that every record has."""
     table = model._meta.db_table
-    yield Guard(f"{table}_key_is_fixed", "A key never changes.", f"NEW.{model.key} <> OLD.{model.key}", field=model.key, events="UPDATE")
+    yield TriggerConstraint(
+        f"{table}_key_is_fixed", "A key never changes.", f"NEW.{model.key} <> OLD.{model.key}", field=model.key, events="UPDATE"
+    )
     new, old = archived(model, "NEW"), archived(model, "OLD")
     if new:
         loading = "coalesce(actor() ->> 'door', '') <> 'data set'"
-        moving = "NEW.publication = OLD.publication AND " if issubclass(model, Published) else ""
+        moving = "NEW.publication = OLD.publication AND " if issubclass(model, RegistryRecord) else ""
         own = [c for c in new if not c.startswith("NEW.publication")]
         if own:
-            yield Guard("closed_record", ARCHIVED_IS_CLOSED, f"{loading} AND ({' OR '.join(own)})", events="INSERT")
-        yield Guard("closed_record", ARCHIVED_IS_CLOSED, f"{loading} AND {moving}({' OR '.join(new + old)})", events="UPDATE")
-        yield Guard("closed_record", ARCHIVED_IS_CLOSED, f"{loading} AND ({' OR '.join(old)})", events="DELETE")
+            yield TriggerConstraint("closed_record", ARCHIVED_IS_CLOSED, f"{loading} AND ({' OR '.join(own)})", events="INSERT")
+        yield TriggerConstraint("closed_record", ARCHIVED_IS_CLOSED, f"{loading} AND {moving}({' OR '.join(new + old)})", events="UPDATE")
+        yield TriggerConstraint("closed_record", ARCHIVED_IS_CLOSED, f"{loading} AND ({' OR '.join(old)})", events="DELETE")
     yield from (change.guard for change in model.reserved)
-    yield from model.guards
+    yield from model.trigger_constraints
 
 
 def create(
@@ -157,7 +159,7 @@ def create(
     )
 
 
-def of_guard(guard: Guard, table: str) -> Trigger:
+def of_guard(guard: TriggerConstraint, table: str) -> Trigger:
     event = guard.events.split(" ")[0].lower()
     name = guard.name if guard.name != "closed_record" else f"closed_record_{event}"
     call = f"{table}_{name}"[:63]
@@ -178,7 +180,7 @@ END $$"""
     return create(name, when, table, call, condition=guard.when, deferred=guard.deferred, function=made)
 
 
-def of_consequence(followed: Consequence, table: str) -> Trigger:
+def of_consequence(followed: DerivedWrite, table: str) -> Trigger:
     call = f"{table}_{followed.name}"[:63]
     events = "INSERT OR UPDATE" if followed.before else "INSERT OR UPDATE OR DELETE"
     # Before the count, so that what it writes is counted.
@@ -195,7 +197,7 @@ def counting(model: type[Record]) -> Trigger:
     """Count a change of any column that is neither calculated nor counted itself."""
     table = model._meta.db_table
     # Generated columns are not yet computed before the write; they follow the others.
-    not_counted = {"version", "created_at", "updated_at", *model.follows}
+    not_counted = {"version", "created_at", "updated_at", *model.derived_fields}
     kept = [f.column for f in model._meta.concrete_fields if not f.generated and f.name not in not_counted]
     # The condition is in the function, not in the trigger: PostgreSQL changes no type of a column that a trigger names.
     made = f"""CREATE OR REPLACE FUNCTION {table}_count_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -219,12 +221,12 @@ def triggers(model: type[Record]) -> Iterator[Trigger]:
     yield counting(model)
     yield create("record_birth_and_death", "AFTER INSERT OR DELETE", table, "record_change")
     yield create("record_update", "AFTER UPDATE", table, "record_change", condition="OLD.version <> NEW.version")
-    if issubclass(model, Due):
+    if issubclass(model, DeadlineFields):
         yield create("a_2_keep_original_due_on", "BEFORE INSERT OR UPDATE", table, "keep_original_due_on")
-    yield from (of_consequence(followed, table) for followed in model.consequences)
-    yield from (of_guard(guard, table) for guard in guards(model))
-    if model.counts_for:
-        owner = model._meta.get_field(model.counts_for)
+    yield from (of_consequence(followed, table) for followed in model.derived_writes)
+    yield from (of_guard(guard, table) for guard in trigger_constraints(model))
+    if model.version_parent:
+        owner = model._meta.get_field(model.version_parent)
         arguments = (owner.related_model._meta.db_table, owner.column)
         yield create("touch_owner", "AFTER INSERT OR UPDATE OR DELETE", table, "touch_owner", *arguments)
     for field in links(model):

@@ -19,13 +19,13 @@ from django.db.models import BaseConstraint, F, Model, Q, UniqueConstraint
 from django.db.models.lookups import PostgresOperatorLookup
 
 from policytracker.records.models import Record
-from policytracker.records.triggers import LINKED_STAYS, guards, records
+from policytracker.records.triggers import LINKED_STAYS, records, trigger_constraints
 
 IN_USE = "Other records refer to it; change or delete those first."
 
 
 @dataclass(frozen=True)
-class Broken:
+class ConstraintViolation:
     """A rule that the database enforced.
 
     `field` is where it is reported, `code` the code of a refusal if it is one (such as `in_use`), `rule` the stable code of the
@@ -40,16 +40,16 @@ class Broken:
 
 
 @cache
-def rules() -> dict[str, Broken]:
+def rules() -> dict[str, ConstraintViolation]:
     """Every constraint and guard by its name."""
-    found = {LINKED_STAYS: Broken(NON_FIELD_ERRORS, IN_USE, "in_use")}
+    found = {LINKED_STAYS: ConstraintViolation(NON_FIELD_ERRORS, IN_USE, "in_use")}
     for model in records():
         for constraint in model._meta.constraints:
             field = constraint.violation_error_code or NON_FIELD_ERRORS
-            found[constraint.name] = Broken(field, str(constraint.violation_error_message), model=model, rule=constraint.name)
-        for guard in guards(model):
+            found[constraint.name] = ConstraintViolation(field, str(constraint.violation_error_message), model=model, rule=constraint.name)
+        for guard in trigger_constraints(model):
             code = guard.code or ("closed_record" if guard.name == "closed_record" else "")
-            found[guard.name] = Broken(guard.field or NON_FIELD_ERRORS, str(guard.sentence), code, model, guard.name)
+            found[guard.name] = ConstraintViolation(guard.field or NON_FIELD_ERRORS, str(guard.sentence), code, model, guard.name)
     return found
 
 
@@ -58,7 +58,7 @@ def model_of(table: str) -> type[Model] | None:
     return next((model for model in apps.get_models(include_auto_created=True) if model._meta.db_table == table), None)
 
 
-def broken(error: DatabaseError) -> Broken | None:
+def broken(error: DatabaseError) -> ConstraintViolation | None:
     """The rule that a write broke; None where the error is of another kind."""
     diag = getattr(error.__cause__, "diag", None)
     if diag is None or diag.sqlstate is None or diag.sqlstate[:2] not in {"22", "23"}:
@@ -71,14 +71,14 @@ def broken(error: DatabaseError) -> Broken | None:
     match diag.sqlstate:
         case "23505":
             if model is None or field == NON_FIELD_ERRORS:
-                return Broken(NON_FIELD_ERRORS, "Such a record already exists.", model=model, rule="unique")
+                return ConstraintViolation(NON_FIELD_ERRORS, "Such a record already exists.", model=model, rule="unique")
             message = model().unique_error_message(model, (field,)).messages[0]
-            return Broken(field, message, model=model, rule="unique")
+            return ConstraintViolation(field, message, model=model, rule="unique")
         case "23503" if "still referenced" in (diag.message_detail or ""):
-            return Broken(NON_FIELD_ERRORS, IN_USE, "in_use")
+            return ConstraintViolation(NON_FIELD_ERRORS, IN_USE, "in_use")
         case "23503":
-            return Broken(field, "This record no longer exists.", model=model, rule="does_not_exist")
-    return Broken(field, f"The database does not accept this value: {diag.message_primary}.", model=model)
+            return ConstraintViolation(field, "This record no longer exists.", model=model, rule="does_not_exist")
+    return ConstraintViolation(field, f"The database does not accept this value: {diag.message_primary}.", model=model)
 
 
 def _field(model: type[Model] | None, column: str) -> str:
@@ -92,8 +92,8 @@ def by_field(error: ValidationError, model: type[Model]) -> dict[str, list[Valid
     The code of an error is Django's, such as `blank` or `unique`, or the name of the constraint that is violated.
     """
     found: dict[str, list[ValidationError]] = {}
-    declared = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
-    for name, errors in declared.items():
+    declared_fields = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
+    for name, errors in declared_fields.items():
         for one in errors:
             message, constraint = one.messages[0], _constraint(model, one)
             field = constraint.violation_error_code or NON_FIELD_ERRORS if constraint else name
@@ -105,8 +105,8 @@ def by_field(error: ValidationError, model: type[Model]) -> dict[str, list[Valid
 def _constraint(model: type[Model], error: ValidationError) -> BaseConstraint | None:
     """The constraint that raised an error of a model's validation: Django names it by message and code only."""
     raised = (error.code, error.messages[0])
-    declared = model._meta.constraints
-    return next((c for c in declared if (c.violation_error_code, str(c.violation_error_message)) == raised), None)
+    declared_fields = model._meta.constraints
+    return next((c for c in declared_fields if (c.violation_error_code, str(c.violation_error_message)) == raised), None)
 
 
 def existing(instance: Any, error: ValidationError, field: str, user: Any) -> Record | None:

@@ -16,7 +16,7 @@ from policytracker.admin.forms import Day, PartialDate, stale
 from policytracker.admin.querysets import visible
 from policytracker.models import User
 from policytracker.records import exceptions, violations
-from policytracker.records.context import MAX_REASON, acting
+from policytracker.records.context import MAX_REASON, change_context
 from recommendations import progress
 from recommendations.models import Evidence, ProgressUpdate, Recommendation, Review, Status, UpdateKind
 from recommendations.progress import EvidenceRow, Report
@@ -123,7 +123,7 @@ class ReportForm(forms.Form):
             return None
         said, by = self.cleaned_data, {"by": self.user, "today": self.today}
         try:
-            with acting(self.user, door="admin"):
+            with change_context(self.user, door="admin"):
                 if update := said["revises"]:
                     update = progress.revise(update, self.report(), **by, version=said["version"])
                     return progress.submit(update, **by) if submit else update
@@ -154,7 +154,7 @@ class ReportForm(forms.Form):
         self.data[self.add_prefix("version")] = str(version)
 
 
-class MoveForm(forms.Form):
+class ReviewForm(forms.Form):
     """An act of review on one update, with its note."""
 
     update = forms.ModelChoiceField(ProgressUpdate.objects.none())
@@ -174,7 +174,7 @@ class MoveForm(forms.Form):
 
 def move(update: ProgressUpdate, name: str, note: str, *, by: User, today: date) -> str:
     """One act of review. Returns a confirmation; raises Refused."""
-    with acting(by, door="admin"):
+    with change_context(by, door="admin"):
         match name:
             case "submit":
                 return submitted(progress.submit(update, by=by, today=today))
@@ -203,7 +203,7 @@ def submitted(update: ProgressUpdate) -> str:
     return "Draft saved."
 
 
-class TogetherForm(forms.Form):
+class BulkEditForm(forms.Form):
     """Changes for several recommendations at once. Empty fields change nothing."""
 
     owner = forms.ModelChoiceField(User.objects.none(), required=False, label="Owner", empty_label="—")
@@ -229,7 +229,7 @@ class TogetherForm(forms.Form):
         said = self.cleaned_data
         given = {name: said[name] for name in ("owner", "due_on") if said[name]}
         try:
-            with acting(self.user, said["change_reason"], "admin"):
+            with change_context(self.user, said["change_reason"], "admin"):
                 for name, value in given.items():
                     setattr(recommendation, name, value)
                 if given:

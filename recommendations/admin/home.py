@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from policytracker.admin.querysets import CappedPaginator
-from policytracker.api.filters import Asker
+from policytracker.api.filters import FilterContext
 from policytracker.api.parameters import today
 from policytracker.records.access import Role
 from recommendations import progress
@@ -52,7 +52,7 @@ def tile(request: HttpRequest, title: str, model: type, **asked: Any) -> Tile:
     rows = page.get_queryset(request)
     for name, answer in asked.items():
         answers = answer if isinstance(answer, list) else [answer]
-        rows = page.grammar[name].ask(rows, answers, Asker(request.user, today()))
+        rows = page.filter_set[name].apply(rows, answers, FilterContext(request.user, today()))
     counted = CappedPaginator(rows, 1)
     return Tile(title, counted.count, counted.found > counted.count, listed(model, asked))
 
@@ -74,7 +74,7 @@ def claims(request: HttpRequest) -> list[Tile]:
     ]
 
 
-def everybodys(request: HttpRequest) -> list[Tile]:
+def team_queue(request: HttpRequest) -> list[Tile]:
     return [
         tile(request, "Waiting for review", ProgressUpdate, review="submitted"),
         tile(request, "Overdue", Recommendation, overdue="true"),
@@ -110,7 +110,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "title": "Home",
         "has_role": True,
         "mine": mine(request) if works else claims(request) if progress.roles(request.user) & {Role.OFFICER} else [],
-        "everybodys": everybodys(request) if works else [],
+        "everybodys": team_queue(request) if works else [],
         "distribution": shares,
         "total": sum(share.count for share in shares),
         "unknown": next((share for share in shares if share.status == Status.NOT_ASSESSED), None),

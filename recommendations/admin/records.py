@@ -10,15 +10,15 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from agreements.admin import CITED, DEADLINE_COLOURS, PublishedColumns
+from agreements.admin import CITED, DEADLINE_COLOURS, RegistryColumns
 from agreements.deadlines import DeadlineState
-from policytracker.admin import BaseInline, RecordAdmin, ask, chip, display, pick, themed
+from policytracker.admin import BaseInline, RecordAdmin, apply_theme, choice_filter, code_column, display, related_filter
 from policytracker.admin.error_summary import errors_of_form
 from policytracker.admin.querysets import references, visible
 from policytracker.api.parameters import today
 from policytracker.models import User
 from policytracker.records import exceptions
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations import filters, progress, reviews, serializers
 from recommendations.admin import forms
 from recommendations.deadlines import Freshness, deadline, freshness
@@ -40,11 +40,11 @@ from recommendations.slippage import slipped
 
 EDIT = "edit"
 SHOWN = 50  # updates on the page of a recommendation
-TOGETHER = 500  # recommendations to which the same is done at once
-AGREEMENT = pick("agreement", Recommendation._meta.get_field("agreements"))
+BULK_EDIT_LIMIT = 500  # recommendations to which the same is done at once
+AGREEMENT = related_filter("agreement", Recommendation._meta.get_field("agreements"))
 STATUS_COLOURS = {"success": list(DONE), "info": [Status.IN_PROGRESS, *CLOSABLE], "warning": [Status.STALLED]}
 LACKS = [(name, name.replace("_", " ")) for name in filters.LACKS]
-PEOPLE = pick("author", ProgressUpdate._meta.get_field("author"))
+PEOPLE = related_filter("author", ProgressUpdate._meta.get_field("author"))
 
 
 def owners(request):
@@ -71,28 +71,28 @@ class DependencyInline(BaseInline):
 
 
 @admin.register(Recommendation)
-class RecommendationAdmin(PublishedColumns, RecordAdmin):
+class RecommendationAdmin(RegistryColumns, RecordAdmin):
     serializer = serializers.RecommendationSerializer
     questions = filters.RECOMMENDATIONS
     icon, place = "checklist", 0
     list_display = ["named", "status_shown", "deadline_state_shown", "due", "freshness_shown", "priority", "owner", "publication_shown"]
     list_filter = [
-        ask("owner", answers=owners),
-        ask("overdue"),
-        ask("due_within", answers=[("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365", "a year")]),
-        ask("deadline_state", answers=DeadlineState.choices),
-        ask("freshness", answers=Freshness.choices),
-        ask("open"),
-        ask("claim_differs"),
-        ask("awaiting_approval"),
-        ask("without", answers=LACKS),
-        ask("status"),
-        ask("priority"),
+        choice_filter("owner", answers=owners),
+        choice_filter("overdue"),
+        choice_filter("due_within", answers=[("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365", "a year")]),
+        choice_filter("deadline_state", answers=DeadlineState.choices),
+        choice_filter("freshness", answers=Freshness.choices),
+        choice_filter("open"),
+        choice_filter("claim_differs"),
+        choice_filter("awaiting_approval"),
+        choice_filter("without", answers=LACKS),
+        choice_filter("status"),
+        choice_filter("priority"),
         AGREEMENT,
-        pick("party", Addressee._meta.get_field("party"), title="addressee"),
-        pick("focus_area", Recommendation._meta.get_field("focus_area")),
-        ask("publication"),
-        ask("visibility"),
+        related_filter("party", Addressee._meta.get_field("party"), title="addressee"),
+        related_filter("focus_area", Recommendation._meta.get_field("focus_area")),
+        choice_filter("publication"),
+        choice_filter("visibility"),
     ]
     fieldsets = [
         (None, {"fields": ["slug", "key_action", "details", "expected_outcome"]}),
@@ -105,11 +105,11 @@ class RecommendationAdmin(PublishedColumns, RecordAdmin):
     readonly_fields = ["original_due_on"]
     prepopulated_fields = {"slug": ["key_action"]}
     inlines = [AddresseeInline, MilestoneInline, DependencyInline]
-    actions = ["together"]
+    actions = ["bulk_edit"]
 
-    status_shown = chip("status", Status, ordering="status", **STATUS_COLOURS)
-    deadline_state_shown = chip("deadline_state", DeadlineState, **DEADLINE_COLOURS)
-    freshness_shown = chip("freshness", Freshness, warning=[Freshness.STALE], success=[Freshness.FRESH])
+    status_shown = code_column("status", Status, ordering="status", **STATUS_COLOURS)
+    deadline_state_shown = code_column("deadline_state", DeadlineState, **DEADLINE_COLOURS)
+    freshness_shown = code_column("freshness", Freshness, warning=[Freshness.STALE], success=[Freshness.FRESH])
 
     @display(description="recommendation", ordering="slug", header=True)
     def named(self, recommendation):
@@ -124,19 +124,19 @@ class RecommendationAdmin(PublishedColumns, RecordAdmin):
         return super().get_queryset(request).annotate(deadline_state=deadline(today()), freshness=freshness(today()))
 
     @admin.action(description="Bulk edit", permissions=["change"])
-    def together(self, request, queryset):
+    def bulk_edit(self, request, queryset):
         """Change several recommendations. Each rejection is reported, and does not stop the others."""
-        form = forms.TogetherForm(request.POST if "_together" in request.POST else None, request.user, today())
-        chosen = list(queryset[:TOGETHER])
+        form = forms.BulkEditForm(request.POST if "_bulk_edit" in request.POST else None, request.user, today())
+        chosen = list(queryset[:BULK_EDIT_LIMIT])
         if not form.is_valid():
             context = self.admin_site.each_context(request) | {
                 "title": "Bulk edit",
                 "opts": self.opts,
-                "form": themed(form),
+                "form": apply_theme(form),
                 "error_summary": list(errors_of_form(form)),
                 "chosen": chosen,
             }
-            return TemplateResponse(request, "admin/recommendations/recommendation/together.html", context)
+            return TemplateResponse(request, "admin/recommendations/recommendation/bulk_edit.html", context)
         refused = {recommendation: sentences for recommendation in chosen if (sentences := form.act(recommendation))}
         for recommendation, sentences in refused.items():
             self.message_user(request, f"{recommendation}: {' '.join(sentences)}", messages.ERROR)
@@ -186,7 +186,7 @@ class RecommendationAdmin(PublishedColumns, RecordAdmin):
         recommendation = self.get_object(request, object_id)
         if recommendation is None:
             return None
-        form = forms.MoveForm(request.POST, recommendation, request.user)
+        form = forms.ReviewForm(request.POST, recommendation, request.user)
         if not form.is_valid():
             self.message_user(request, "This update no longer exists. Nothing was changed.", messages.ERROR)
             return None
@@ -248,7 +248,7 @@ class RecommendationAdmin(PublishedColumns, RecordAdmin):
         return placed | {
             "updates": shown,
             "more_updates": len(updates) > SHOWN,
-            "report": themed(request.report) if may_file else None,
+            "report": apply_theme(request.report) if may_file else None,
             "moves": progress.transitions(recommendation, by=user, today=today()) if progress.roles(user) & progress.EDITORS else None,
         }
 
@@ -287,7 +287,7 @@ class AddresseeAdmin(RecordAdmin):
     questions = filters.ADDRESSEES
     icon, place = "outgoing_mail", 3
     list_display = ["party", "recommendation", "role", "response_shown", "responded_on"]
-    list_filter = [ask("response"), ask("role"), AGREEMENT, pick("party", Addressee._meta.get_field("party"))]
+    list_filter = [choice_filter("response"), choice_filter("role"), AGREEMENT, related_filter("party", Addressee._meta.get_field("party"))]
     search_fields = ["uid", "recommendation", "party"]
     fieldsets = [
         (None, {"fields": ["recommendation", "party", "role"]}),
@@ -295,7 +295,7 @@ class AddresseeAdmin(RecordAdmin):
         CITED,
     ]
 
-    response_shown = chip(
+    response_shown = code_column(
         "response", Response, success=[Response.ACCEPTED], warning=[Response.ACCEPTED_IN_PART], danger=[Response.REJECTED]
     )
 
@@ -306,7 +306,7 @@ class MilestoneAdmin(RecordAdmin):
     questions = filters.MILESTONES
     icon, place = "flag_circle", 5
     list_display = ["title", "recommendation", "position", "due_on", "completed_on"]
-    list_filter = [AGREEMENT, pick("recommendation", Milestone._meta.get_field("recommendation"))]
+    list_filter = [AGREEMENT, related_filter("recommendation", Milestone._meta.get_field("recommendation"))]
     search_fields = ["uid", "title", "recommendation"]
     fieldsets = [(None, {"fields": ["recommendation", ("position", "title"), ("due_on", "completed_on")]})]
 
@@ -317,7 +317,7 @@ class DependencyAdmin(RecordAdmin):
     questions = filters.DEPENDENCIES
     icon, place = "low_priority", 6
     list_display = ["recommendation", "needs"]
-    list_filter = [AGREEMENT, pick("recommendation", Dependency._meta.get_field("recommendation"))]
+    list_filter = [AGREEMENT, related_filter("recommendation", Dependency._meta.get_field("recommendation"))]
     search_fields = ["uid", "recommendation", "needs"]
     fieldsets = [(None, {"fields": ["recommendation", "needs"]})]
 
@@ -342,11 +342,11 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
     icon, place = "timeline", 2
     list_display = ["__str__", "where", "kind", "review_shown", "reported_on", "author", "voided"]
     list_filter = [
-        ask("review"),
-        ask("kind"),
-        ask("status"),
+        choice_filter("review"),
+        choice_filter("kind"),
+        choice_filter("status"),
         AGREEMENT,
-        pick("recommendation", ProgressUpdate._meta.get_field("recommendation")),
+        related_filter("recommendation", ProgressUpdate._meta.get_field("recommendation")),
         PEOPLE,
     ]
     fieldsets = [
@@ -358,7 +358,7 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
     ordering = ["-reported_on", "-id"]  # as the index has it
     list_references = ["recommendation"]
 
-    review_shown = chip("review", Review, success=[Review.APPROVED], warning=[Review.RETURNED], info=[Review.SUBMITTED])
+    review_shown = code_column("review", Review, success=[Review.APPROVED], warning=[Review.RETURNED], info=[Review.SUBMITTED])
 
     @display(description="recommendation")
     def where(self, update):
@@ -378,7 +378,7 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
         """Approve several updates. Each rejection is reported, and does not stop the others."""
         for update in queryset:
             try:
-                with acting(request.user, door="admin"):
+                with change_context(request.user, door="admin"):
                     progress.approve(update, by=request.user, today=today())
                 self.message_user(request, f"Approved: {update}.", messages.SUCCESS)
             except exceptions.Refused as refused:
@@ -390,6 +390,6 @@ class EvidenceAdmin(ReadOnly, RecordAdmin):
     serializer = serializers.EvidenceSerializer
     icon, place = "verified", 4
     list_display = ["uid", "source", "update", "stance", "confidence"]
-    list_filter = [ask("stance"), ask("confidence"), pick("source", Evidence._meta.get_field("source"))]
+    list_filter = [choice_filter("stance"), choice_filter("confidence"), related_filter("source", Evidence._meta.get_field("source"))]
     search_fields = ["uid", "source"]
     fieldsets = [(None, {"fields": ["uid", "update", "source", "locator", "quote", ("stance", "confidence")]})]

@@ -8,12 +8,12 @@ from django.db.models.functions import Coalesce
 
 from agreements.models import Agreement, Component, FocusArea, Party, Sector, Source
 from agreements.models.agreements import officers_agreements, team_agreements
-from agreements.models.sourced import Sourced
+from agreements.models.sourced import SourceFields
 from policytracker.codes import CodeField, Codes
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records.constraints import MOVED_DEADLINE_HAS_A_REASON, Guard, ReservedChange, steps_down
-from policytracker.records.fields import Text, words_within
-from policytracker.records.models import Due, Identified, Published, PublishedQuerySet
+from policytracker.records.constraints import MOVED_DEADLINE_HAS_A_REASON, ReservedChange, TriggerConstraint, steps_down
+from policytracker.records.fields import Text, contains_index
+from policytracker.records.models import DeadlineFields, RegistryQuerySet, RegistryRecord, UidRecord
 from recommendations.models.periods import DERIVED_FIELDS, RECOMPUTING, DerivedStatus
 from recommendations.models.updates import ProgressUpdate, UpdateKind
 
@@ -35,10 +35,10 @@ LOWERING_PRIORITY = ReservedChange(
 )
 
 
-class RecommendationQuerySet(PublishedQuerySet):
+class RecommendationQuerySet(RegistryQuerySet):
     """By its own fields. Its owner reads a restricted one, and so does the team of any of its agreements."""
 
-    def belonging(self, reader):
+    def own_and_team(self, reader):
         links = Recommendation.agreements.through.objects.filter(recommendation=OuterRef("pk"))
         own = links.filter(officers_agreements(reader, "agreement"))
         team = links.filter(team_agreements(reader, "agreement"))
@@ -92,7 +92,7 @@ class RecommendationQuerySet(PublishedQuerySet):
 STATUS_IS_DERIVED = "The status is calculated from progress updates. Submit an update to change it."
 
 
-class Recommendation(Published, Due, DerivedStatus):
+class Recommendation(RegistryRecord, DeadlineFields, DerivedStatus):
     """A proposed action that follows from agreements, with addressees, due date and status."""
 
     key_action = models.CharField(max_length=400, help_text="What should be done.")
@@ -130,23 +130,23 @@ class Recommendation(Published, Due, DerivedStatus):
 
     objects = RecommendationQuerySet.as_manager()
 
-    reserved = (*Published.reserved, LOWERING_PRIORITY)
-    guards = (
-        *Published.guards,
+    reserved = (*RegistryRecord.reserved, LOWERING_PRIORITY)
+    trigger_constraints = (
+        *RegistryRecord.trigger_constraints,
         MOVED_DEADLINE_HAS_A_REASON,
-        Guard.no_circle(
+        TriggerConstraint.no_circle(
             "recommendation_is_not_its_own_parent",
             "A recommendation cannot be its own parent, directly or through others.",
             "recommendations_recommendation",
             "parent",
         ),
-        Guard.no_circle(
+        TriggerConstraint.no_circle(
             "recommendation_does_not_supersede_itself",
             "A recommendation cannot supersede itself, directly or through others.",
             "recommendations_recommendation",
             "superseded_by",
         ),
-        Guard(
+        TriggerConstraint(
             "status_follows_from_updates",
             STATUS_IS_DERIVED,
             f"NOT ({RECOMPUTING})",
@@ -155,7 +155,7 @@ class Recommendation(Published, Due, DerivedStatus):
             events="UPDATE",
             when=" OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in DERIVED_FIELDS),
         ),
-        Guard(
+        TriggerConstraint(
             "status_begins_unknown",
             STATUS_IS_DERIVED,
             f"""NEW.status <> 'not_assessed' OR NEW.claimed_status <> ''
@@ -169,8 +169,8 @@ class Recommendation(Published, Due, DerivedStatus):
     class Meta:
         ordering = ["slug"]
         indexes = [
-            words_within("key_action", "recommendation_text_contains"),
-            words_within("slug", "recommendation_slug_contains"),
+            contains_index("key_action", "recommendation_text_contains"),
+            contains_index("slug", "recommendation_slug_contains"),
             models.Index(fields=["due_on_first", "id"], name="recommendation_by_due_day"),
             # With what decides who reads a row, so that it can be counted without being fetched.
             models.Index(fields=["visibility", "publication", "owner", "id"], name="recommendation_by_reader"),
@@ -214,11 +214,11 @@ class AddresseeRole(Codes):
     SUPPORT = "support", "Support"
 
 
-class Addressee(Identified, Sourced):
+class Addressee(UidRecord, SourceFields):
     """A party of which a recommendation asks something, and what it answered."""
 
-    hangs_on = ("recommendation",)
-    line_parts = ("party__code", "recommendation__slug")
+    access_parents = ("recommendation",)
+    label_parts = ("party__code", "recommendation__slug")
 
     recommendation = models.ForeignKey(Recommendation, models.PROTECT, related_name="addressees")
     party = models.ForeignKey(Party, models.PROTECT, related_name="addressed")
@@ -243,11 +243,11 @@ class Addressee(Identified, Sourced):
         return f"{self.party} ({self.get_response_display().lower()})"
 
 
-class Milestone(Identified):
+class Milestone(UidRecord):
     """A step on the way to what a recommendation asks, with a day of its own."""
 
-    hangs_on = ("recommendation",)
-    line_parts = ("title", "recommendation__slug")
+    access_parents = ("recommendation",)
+    label_parts = ("title", "recommendation__slug")
 
     recommendation = models.ForeignKey(Recommendation, models.PROTECT, related_name="milestones")
     position = models.PositiveIntegerField(null=True, blank=True, help_text="Its place among the steps.")
@@ -257,7 +257,7 @@ class Milestone(Identified):
     completed_on = EdtfField(help_text="The day on which it was done.")
     completed_on_first = FirstDay("completed_on")
 
-    guards = (MOVED_DEADLINE_HAS_A_REASON,)
+    trigger_constraints = (MOVED_DEADLINE_HAS_A_REASON,)
 
     class Meta:
         ordering = ["id"]
@@ -266,17 +266,17 @@ class Milestone(Identified):
         return self.title
 
 
-class Dependency(Identified):
+class Dependency(UidRecord):
     """One recommendation cannot be done before another is."""
 
-    hangs_on = ("recommendation", "needs")
-    line_parts = ("recommendation__slug", "needs__slug")
+    access_parents = ("recommendation", "needs")
+    label_parts = ("recommendation__slug", "needs__slug")
 
     recommendation = models.ForeignKey(Recommendation, models.PROTECT, related_name="dependencies")
     needs = models.ForeignKey(Recommendation, models.PROTECT, related_name="needed_by", help_text="What must be done before it.")
 
-    guards = (
-        Guard(
+    trigger_constraints = (
+        TriggerConstraint(
             "dependency_has_no_circle",
             "A recommendation cannot depend on itself, directly or through others.",
             """EXISTS (WITH RECURSIVE below AS (SELECT NEW.needs_id AS id UNION

@@ -11,9 +11,9 @@ from agreements.models import Party, Source
 from agreements.models.sources import Confidence, SourceKind, SourceQuerySet, Stance
 from policytracker.codes import CodeField, Codes
 from policytracker.records.access import Publication, Reader, Role, Visibility
-from policytracker.records.constraints import IN_THIS_TRANSACTION, Guard
+from policytracker.records.constraints import IN_THIS_TRANSACTION, TriggerConstraint
 from policytracker.records.fields import Text
-from policytracker.records.models import Identified, RecordQuerySet
+from policytracker.records.models import RecordQuerySet, UidRecord
 from recommendations.models.refusals import CORRECTS_ONLY_VOIDED, RefusalCode
 
 
@@ -99,16 +99,16 @@ class ProgressUpdateQuerySet(RecordQuerySet):
         return self.order_by(*paths, *NEWEST_FIRST).distinct(*paths)
 
 
-def refusing(name: str, condition: RefusalCode, broken: str, **options) -> Guard:
+def refusing(name: str, condition: RefusalCode, broken: str, **options) -> TriggerConstraint:
     """A guard with code, field and message of a condition that `progress.py` reports too."""
-    return Guard(name, condition.message, broken, field=condition.field, code=condition.code, **options)
+    return TriggerConstraint(name, condition.message, broken, field=condition.field, code=condition.code, **options)
 
 
-class ProgressUpdate(Identified):
+class ProgressUpdate(UidRecord):
     """An assessment, a claim or a note about a recommendation on a day. Append-only once approved."""
 
-    hangs_on = ("recommendation",)
-    line_parts = ("recommendation__slug", "kind", "reported_on")
+    access_parents = ("recommendation",)
+    label_parts = ("recommendation__slug", "kind", "reported_on")
 
     recommendation = models.ForeignKey("recommendations.Recommendation", models.PROTECT, related_name="updates")
     kind = CodeField(UpdateKind, default=UpdateKind.ASSESSMENT)
@@ -134,15 +134,15 @@ class ProgressUpdate(Identified):
 
     objects = ProgressUpdateQuerySet.as_manager()
 
-    guards = (
-        Guard(
+    trigger_constraints = (
+        TriggerConstraint(
             "update_is_append_only",
             "A submitted or approved update cannot be deleted. An approved one can be voided, with a reason.",
             "OLD.review IN ('submitted', 'approved')",
             code="append_only",
             events="DELETE",
         ),
-        Guard(
+        TriggerConstraint(
             "update_in_review_stays_as_it_is",
             "A submitted update cannot be changed. It can only be approved or returned.",
             """OLD.review = 'submitted' AND (NEW.review NOT IN ('approved', 'returned')
@@ -158,7 +158,7 @@ class ProgressUpdate(Identified):
             events="UPDATE",
         ),
         refusing("update_is_voided_after_approval", RefusalCode.NOT_APPROVED, "NEW.voided_at IS NOT NULL AND NEW.review <> 'approved'"),
-        Guard(
+        TriggerConstraint(
             "update_corrects_what_was_voided",
             CORRECTS_ONLY_VOIDED,
             """NOT EXISTS (SELECT FROM recommendations_progressupdate u
@@ -167,7 +167,7 @@ class ProgressUpdate(Identified):
             when="NEW.corrects_id IS NOT NULL",
             deferred=True,
         ),
-        Guard(
+        TriggerConstraint(
             "update_changes_only_by_voiding",
             "An approved update cannot be changed. It can only be voided, once and with a reason.",
             """OLD.review = 'approved' AND (OLD.voided_at IS NOT NULL OR NEW.voided_at IS NULL OR NEW.void_reason = ''
@@ -225,7 +225,7 @@ class ProgressUpdate(Identified):
         ]
 
     @classmethod
-    def was_readable(cls, row, reader, own, team):
+    def snapshot_readable(cls, row, reader, own, team):
         if row["review"] == Review.APPROVED or (reader.id and row["author_id"] == reader.id) or reader.sees_unapproved:
             return True
         return row["review"] == Review.SUBMITTED and bool(reader.roles & {Role.ANALYST, Role.REVIEWER})
@@ -234,12 +234,12 @@ class ProgressUpdate(Identified):
         return f"{self.get_kind_display()} of {self.reported_on}: {self.get_status_display() or 'note'}"
 
 
-class Evidence(Identified):
+class Evidence(UidRecord):
     """The link from a source to an update that it supports or contradicts."""
 
-    hangs_on = ("update",)
-    line_parts = ("source__slug", "locator")
-    counts_for = "update"
+    access_parents = ("update",)
+    label_parts = ("source__slug", "locator")
+    version_parent = "update"
 
     update = models.ForeignKey(ProgressUpdate, models.CASCADE, related_name="evidence")
     source = models.ForeignKey(Source, models.PROTECT, related_name="evidence")
@@ -248,15 +248,15 @@ class Evidence(Identified):
     stance = CodeField(Stance, default=Stance.SUPPORTS)
     confidence = CodeField(Confidence, default=Confidence.REPORTED)
 
-    guards = (
-        Guard(
+    trigger_constraints = (
+        TriggerConstraint(
             "evidence_of_an_approved_update_stays",
             "The evidence of a submitted or approved update cannot be changed.",
             "EXISTS (SELECT FROM recommendations_progressupdate u WHERE u.id = OLD.update_id AND u.review IN ('submitted', 'approved'))",
             code="append_only",
             events="UPDATE OR DELETE",
         ),
-        Guard(
+        TriggerConstraint(
             "evidence_comes_with_its_update",
             "Evidence cannot be added to a submitted or approved update.",
             f"""EXISTS (SELECT FROM recommendations_progressupdate u WHERE u.id = NEW.update_id AND u.review IN ('submitted', 'approved'))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from agreements.models import Agreement, Component, Participation, Sector
-from agreements.models.agreements import BYSTANDERS
+from agreements.models.agreements import NON_PARTICIPANT_ROLES
 from recommendations.models import Recommendation
 
 MOST_ROWS, MOST_COLUMNS = 500, 2000
@@ -37,7 +37,7 @@ def coverage(agreement: Agreement, user: Any) -> dict[str, Any]:
 
 
 def party_component(agreement: Agreement, user: Any) -> dict[str, Any]:
-    participants = Participation.objects.visible_to(user).filter(agreement=agreement).exclude(role__in=BYSTANDERS)
+    participants = Participation.objects.visible_to(user).filter(agreement=agreement).exclude(role__in=NON_PARTICIPANT_ROLES)
     components = Component.objects.visible_to(user).filter(agreement=agreement)
     leads = Component.lead_parties.through.objects.filter(component__in=components.order_by().values("pk"))
     return matrix(

@@ -20,12 +20,12 @@ from agreements.standing.data import load_record, standing_document
 from policytracker.api import json_sql, pagination
 from policytracker.api.serializers import ADDRESSES, RecordSerializer
 from policytracker.records.access import Reader
-from policytracker.records.parameters import Slot, filled
+from policytracker.records.parameters import Parameter, bind_parameters
 from recommendations import serializers
 from recommendations.models import Addressee, ProgressUpdate
 
 MOST = 500  # of each kind
-AGREEMENT = Slot("agreement")
+AGREEMENT = Parameter("agreement")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Section:
 @lru_cache(1000)
 def statement(section: Section, roles: frozenset[str]) -> tuple[str, tuple]:
     """The first records of a section for readers of these roles: id, key and how many there are, as SQL with its values."""
-    rows = section.rows(Reader(roles, Slot("user"))).order_by(section.order)
+    rows = section.rows(Reader(roles, Parameter("user"))).order_by(section.order)
     return rows.values_list("pk", section.order, Window(Count("pk")))[:MOST].query.sql_with_params()
 
 
@@ -89,14 +89,14 @@ class Dossier:
         }
 
     def records(self, serializer: type[RecordSerializer], ids: list[int]) -> list[dict[str, Any]]:
-        shape = json_sql.Shape(serializer, self.reader.roles, past=self.by is not None)
+        shape = json_sql.Representation(serializer, self.reader.roles, past=self.by is not None)
         assert self.reader.id is None or isinstance(self.reader.id, int)
         return [json.loads(text) for text in json_sql.texts(shape, ids, user=self.reader.id, on=self.on, base=self.base)]
 
     def section(self, section: Section) -> dict[str, Any]:
         sql, values = statement(section, self.reader.roles)
         with connection.cursor() as cursor:
-            cursor.execute(sql, filled(values, user=self.reader.id, agreement=self.agreement.pk))
+            cursor.execute(sql, bind_parameters(values, user=self.reader.id, agreement=self.agreement.pk))
             found = cursor.fetchall()
         count = found[0][2] if found else 0
         ids = [pk for pk, *_ in found]

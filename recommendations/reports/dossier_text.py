@@ -17,7 +17,7 @@ from agreements.standing import PartyStanding, TextStanding
 from policytracker.api.markdown import document, escaped, link, paragraphs, table
 from policytracker.codes import Codes
 from policytracker.edtf import EdtfField, first_day
-from policytracker.records.models import Identified
+from policytracker.records.models import UidRecord
 from recommendations import serializers
 from recommendations.deadlines import Freshness
 from recommendations.models import Status
@@ -212,7 +212,7 @@ class DossierText:
             return self.party(key)
         if model is get_user_model():
             return escaped(key)
-        return self.lines.get(key, f"`{key}`") if issubclass(model, Identified) else f"`{key}`"
+        return self.lines.get(key, f"`{key}`") if issubclass(model, UidRecord) else f"`{key}`"
 
     def party(self, code: str) -> str:
         return f"{escaped(self.names.get(code, ''))} ({escaped(code)})".strip()

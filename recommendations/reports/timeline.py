@@ -28,7 +28,7 @@ from policytracker.api.serializers import ADDRESSES
 from policytracker.edtf import EdtfField
 from policytracker.records.access import Reader
 from policytracker.records.models import Record
-from policytracker.records.parameters import Slot, filled
+from policytracker.records.parameters import Parameter, bind_parameters
 from recommendations.models import Addressee, Milestone, ProgressUpdate, Recommendation, Response, Review, Status, UpdateKind
 
 LONGEST = 300  # characters of a title
@@ -88,7 +88,7 @@ def update(kind: str, status: str, party: str, voided: str, action: str) -> str:
 # ---- where entries come from
 
 
-AGREEMENT = Slot("agreement")
+AGREEMENT = Parameter("agreement")
 
 
 def of(path: str) -> Q:
@@ -203,7 +203,7 @@ class Page:
 @lru_cache(100)
 def union(roles: frozenset[str]) -> tuple[str, tuple]:
     """All entries of one agreement, for readers of these roles, as SQL with its values."""
-    reader = Reader(roles, Slot("user"))
+    reader = Reader(roles, Parameter("user"))
     selects = [kind.select(reader, place) for place, kind in enumerate(KINDS)]
     return " UNION ALL ".join(sql for sql, _ in selects), tuple(value for _, values in selects for value in values)
 
@@ -214,7 +214,7 @@ class Timeline:
     def __init__(self, agreement: Agreement, user: Any):
         reader = Reader.of(user)
         self.rows, values = union(reader.roles)
-        self.values = filled(values, user=reader.id, agreement=agreement.pk)
+        self.values = bind_parameters(values, user=reader.id, agreement=agreement.pk)
         self.salt = f"timeline of {agreement.pk}"
 
     def page(self, cursor: str | None, size: int) -> Page:

@@ -13,10 +13,10 @@ from agreements.models.components import ComponentStatus
 from agreements.views import STANDING, AgreementViewSet
 from policytracker.api import json_sql, pagination
 from policytracker.api.markdown import MEDIA_TYPE
-from policytracker.api.parameters import BadParameter, only, page_size, single, today
+from policytracker.api.parameters import InvalidParameter, only, page_size, single, today
 from policytracker.api.schema import ON, PAGE, envelope, in_forms, shape
 from policytracker.api.serializers import ADDRESSES
-from policytracker.api.viewsets import BAD_CURSOR, enveloped
+from policytracker.api.viewsets import INVALID_CURSOR, list_response
 from recommendations.publication import publish
 from recommendations.reports import scorecard
 from recommendations.reports.coverage import MOST_COLUMNS, MOST_ROWS, coverage
@@ -118,7 +118,7 @@ class AgreementReportViewSet(AgreementViewSet):
         chosen = dict(self.body(PublishSerializer).validated_data)
         dry_run, _ = chosen.pop("dry_run"), chosen.pop("change_reason", None)
         with transaction.atomic():
-            with self.acting():
+            with self.change_context():
                 agreement: Any = self.find(lock=True)
                 user: Any = self.request.user
                 published = publish(agreement, by=user, **chosen)
@@ -144,10 +144,10 @@ class AgreementReportViewSet(AgreementViewSet):
         line = Timeline(self.find(), request.user)
         try:
             page = line.page(cursor, size)
-        except pagination.BadCursor as error:
-            raise BadParameter("cursor", BAD_CURSOR) from error
+        except pagination.InvalidCursor as error:
+            raise InvalidParameter("cursor", INVALID_CURSOR) from error
         results = ", ".join(json.dumps(self.told(entry), ensure_ascii=False) for entry in page.entries)
-        return enveloped(request, results, count=page.count, next=page.next, previous=page.previous)
+        return list_response(request, results, count=page.count, next=page.next, previous=page.previous)
 
     @extend_schema(parameters=[ON, FORMAT])
     def dossier(self, request, *args, **kwargs):
@@ -155,7 +155,7 @@ class AgreementReportViewSet(AgreementViewSet):
         only(request, {"on", "format"})
         form = single(request, "format", "json")
         if form not in ("json", "md"):
-            raise BadParameter("format", "Ask for md, or leave it out for JSON.")
+            raise InvalidParameter("format", "Ask for md, or leave it out for JSON.")
         by = self.day if self.day < today() else None
         base = request.build_absolute_uri("/")[:-1]
         told = Dossier(self.find(), request.user, on=self.day, by=by, base=base).told()

@@ -8,7 +8,7 @@ from recommendations.models import ProgressUpdate, Recommendation
 from tests.admin.page import changes
 from tests.make import make_recommendation
 
-ALLOWED = {Recommendation: {"together"}, ProgressUpdate: {"approve"}}
+ALLOWED = {Recommendation: {"bulk_edit"}, ProgressUpdate: {"approve"}}
 
 
 def test_no_list_offers_an_action_that_is_not_named_here(administrator):

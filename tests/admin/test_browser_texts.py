@@ -3,7 +3,7 @@
 import pytest
 
 from agreements.models import Commitment, Indicator, Measurement, Outcome, TreatyAction
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from tests.admin.page import change, changes
 from tests.admin.test_browser import CHROMIUM, chromium, fits, synchronous, visit, world  # noqa: F401 - fixtures work by being here
 from tests.make import make_agreement, make_component, make_party
@@ -18,7 +18,7 @@ pytestmark = [
 def treaty(world):  # noqa: F811
     """A text that two parties have signed, and that is in force for one of them and another."""
     agreement = make_agreement(title="A treaty with a long name " * 8, legal_force="binding")
-    with acting():
+    with change_context():
         make_component(agreement, due_anchor="signature", due_offset="P6M")
         for code in ("AUS", "NZL"):
             TreatyAction.objects.create(agreement=agreement, kind="signature", party=make_party(code), acted_on="2020-01-01")

@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Commitment, TreatyAction
 from policytracker.quality import engine
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from tests.admin.page import change
 from tests.make import make_agreement, make_party
 
@@ -15,7 +15,7 @@ PAGE = "/admin/checks/"
 
 def backwards(agreement, party: str = "CZE") -> TreatyAction:
     """An act that has effect before it."""
-    with acting():
+    with change_context():
         fields = {"agreement": agreement, "kind": "accession", "acted_on": "1993-02-22", "effective_on": "1993-01-01"}
         return TreatyAction.objects.create(party=make_party(party), **fields)
 
@@ -70,7 +70,7 @@ def test_findings_are_narrowed_by_rule_severity_and_agreement(analyst, signed_in
     )
     action, another = backwards(agreement), backwards(other)
     money = {"agreement": other, "stage": "announced", "amount": 1, "currency": "USD"}
-    with acting():
+    with change_context():
         Commitment.objects.create(instead_of=Commitment.objects.create(**money), **money)
 
     for query, expected in [

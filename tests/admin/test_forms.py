@@ -5,7 +5,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from agreements.models import Agreement, AgreementRelation, Component, Participation, Party
 from policytracker.models import Change
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations.models import Recommendation
 from tests.admin.page import add, change, changes, delete, edit, errors_of, told, typed
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
@@ -236,7 +236,7 @@ def test_a_draft_is_deleted_unless_others_refer_to_it(analyst, signed_in):
 def test_a_relation_on_which_a_status_rests_stays(analyst, signed_in):
     client, old, new = signed_in(analyst), make_agreement(), make_agreement()
     relation = AgreementRelation.objects.create(from_agreement=new, kind="supersedes", to_agreement=old)
-    with acting():
+    with change_context():
         Agreement.objects.filter(pk=old.pk).update(status="superseded")
 
     answer = client.post(delete(relation), {"post": "yes"}, follow=True)

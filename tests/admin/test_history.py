@@ -1,6 +1,6 @@
 """The History tab is what the database kept."""
 
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from tests.admin.page import change, history, typed
 from tests.make import make_agreement, make_recommendation, make_source
 
@@ -30,11 +30,11 @@ def test_the_history_is_a_tab_of_the_page(analyst, signed_in):
 
 def test_what_was_written_while_the_record_was_hidden_stays_hidden(reader, analyst, signed_in):
     agreement = make_agreement(publication="draft", title="Working title")
-    with acting(analyst, "first words"):
+    with change_context(analyst, "first words"):
         agreement.title = "Second title"
         agreement.save()
     hidden = signed_in(reader).get(history(agreement))
-    with acting(analyst, "ready"):
+    with change_context(analyst, "ready"):
         agreement.publication = "published"
         agreement.save()
 
@@ -47,7 +47,7 @@ def test_what_was_written_while_the_record_was_hidden_stays_hidden(reader, analy
 
 def test_references_that_one_may_not_read_are_not_in_the_history(analyst, administrator, signed_in):
     recommendation = make_recommendation()
-    with acting(administrator, "found a paper"):
+    with change_context(administrator, "found a paper"):
         recommendation.source = make_source(slug="secret-paper", visibility="restricted")
         recommendation.save()
 

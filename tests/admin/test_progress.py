@@ -336,17 +336,17 @@ def test_an_update_that_was_changed_elsewhere_is_not_changed_over_it(analyst, re
     assert b"typed with care" in refused.content
 
 
-def together(client, recommendations, **said):
-    chosen = {"action": "together", "_selected_action": [recommendation.pk for recommendation in recommendations]}
+def bulk_edit(client, recommendations, **said):
+    chosen = {"action": "bulk_edit", "_selected_action": [recommendation.pk for recommendation in recommendations]}
     return client.post(changes(Recommendation), chosen | said, follow=True)
 
 
 def test_several_are_given_an_owner_a_due_day_and_a_note_at_once(analyst, signed_in):
     client, several = signed_in(analyst), [make_recommendation() for _ in range(3)]
 
-    asked = together(client, several)
-    empty = together(client, several, _together="1")
-    done = together(client, several, _together="1", owner=analyst.pk, due_on="2031", narrative="Asked the ministry.")
+    asked = bulk_edit(client, several)
+    empty = bulk_edit(client, several, _bulk_edit="1")
+    done = bulk_edit(client, several, _bulk_edit="1", owner=analyst.pk, due_on="2031", narrative="Asked the ministry.")
 
     assert asked.context["chosen"] == several
     assert set(empty.context["form"].errors) == {"__all__"}
@@ -358,7 +358,7 @@ def test_several_are_given_an_owner_a_due_day_and_a_note_at_once(analyst, signed
 def test_of_several_each_refusal_is_told_and_keeps_nothing_from_the_others(analyst, signed_in):
     client, late, free = signed_in(analyst), make_recommendation(due_on="2030"), make_recommendation()
 
-    answer = together(client, [late, free], _together="1", due_on="2031")
+    answer = bulk_edit(client, [late, free], _bulk_edit="1", due_on="2031")
 
     assert placed(answer) == {"": ["error", "success"]}
     assert str(late) in told(answer)
@@ -368,7 +368,7 @@ def test_of_several_each_refusal_is_told_and_keeps_nothing_from_the_others(analy
 def test_a_reader_does_nothing_to_several(reader, signed_in):
     recommendation = make_recommendation()
 
-    together(signed_in(reader), [recommendation], _together="1", due_on="2031")
+    bulk_edit(signed_in(reader), [recommendation], _bulk_edit="1", due_on="2031")
 
     assert Recommendation.objects.get().due_on == ""
 

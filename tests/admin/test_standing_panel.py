@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Agreement, EntryIntoForceCondition, Participation, TreatyAction
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from tests.admin.page import change, typed
 from tests.make import make_agreement, make_party, make_source
 
@@ -15,14 +15,14 @@ TODAY = datetime.now(UTC).date()
 
 
 def act(agreement: Agreement, kind: str, party: str = "", acted_on: str = "2020-01-01", **fields) -> TreatyAction:
-    with acting():
+    with change_context():
         return TreatyAction.objects.create(
             agreement=agreement, kind=kind, party=make_party(party) if party else None, acted_on=acted_on, **fields
         )
 
 
 def ask(agreement: Agreement, kind: str, *parties: str, **fields) -> EntryIntoForceCondition:
-    with acting():
+    with change_context():
         condition = EntryIntoForceCondition.objects.create(agreement=agreement, kind=kind, **fields)
         condition.parties.set([make_party(code) for code in parties])
     return condition

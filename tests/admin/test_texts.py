@@ -17,7 +17,7 @@ from agreements.models import (
     TreatyAction,
 )
 from policytracker.models import Change
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from tests.admin.page import add, change, changes, errors_of, listed, told, typed
 from tests.make import make_agreement, make_component, make_party, make_source
 
@@ -35,7 +35,7 @@ def treaty(db):
 
 
 def make_action(agreement: Agreement, kind: str = "signature", party: str = "", **fields) -> TreatyAction:
-    with acting():
+    with change_context():
         return TreatyAction.objects.create(agreement=agreement, kind=kind, party=make_party(party) if party else None, **fields)
 
 

@@ -11,7 +11,7 @@ from agreements.checks.standings import against_standing, own_acts
 from agreements.models import AgreementRelation, Citation, FactCheck, Participation
 from agreements.standing import text_standing
 from agreements.standing.data import load_records
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from tests.look import EVERYTHING, TODAY, found, look, sentence
 from tests.make import (
     make_action,
@@ -188,7 +188,7 @@ def test_a_text_in_force_should_say_since_when():
 )
 def test_a_superseded_text_has_a_successor_that_stands(successor, finds):
     old, new = treaty("superseded"), treaty(**{"publication": "published"} | successor)
-    with acting(door="data set"):
+    with change_context(door="data set"):
         supersede(old, new)
 
     assert found("superseded_without_successor") == ({old} if finds else set())
@@ -526,7 +526,7 @@ def test_facts_carry_their_source():
 def test_a_source_in_the_archive_still_says_what_it_says():
     source, agreement = make_source(), treaty()
     action = make_action(agreement, acted_on="2020", source=source)
-    with acting(reason="test"):
+    with change_context(reason="test"):
         type(source).objects.filter(pk=source.pk).update(publication="archived")
 
     assert action not in found("no_source")

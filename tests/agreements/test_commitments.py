@@ -8,7 +8,7 @@ from django.db import IntegrityError
 from django.db.models import ProtectedError
 
 from agreements.models import Commitment
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from tests.api.refusals import field_errors, list_errors
 from tests.make import make_commitment, make_component, make_indicator, make_measurement, make_outcome, make_party, make_source, settled
 
@@ -18,7 +18,7 @@ BODY = {"agreement": "aukus", "stage": "announced", "amount": "1.50", "currency"
 
 def breaks(rule, act):
     """The act is refused by the database, under the name of the rule."""
-    with pytest.raises(IntegrityError) as caught, acting():
+    with pytest.raises(IntegrityError) as caught, change_context():
         act()
     assert caught.value.__cause__.diag.constraint_name == rule, caught.value
 
@@ -115,7 +115,7 @@ def test_a_component_does_not_leave_the_agreement_of_its_sums(world, as_analyst)
     change(world.outcome, component=world.part)()
     settled()
     field_errors(as_analyst.patch("components/pillar-one/", {"agreement": "quad"}), "agreement")
-    with acting():
+    with change_context():
         change(world.outcome, agreement=world.quad)()
         change(world.part, agreement=world.quad)()
 
@@ -238,7 +238,7 @@ def test_indicators_and_measurements_are_found_by_their_agreement(world, as_read
 
 
 def test_what_hangs_on_the_archived_is_closed(world, as_analyst):
-    with acting(reason="over"):
+    with change_context(reason="over"):
         change(world.aukus, publication="archived")()
 
     for record, at, fields in (
@@ -262,7 +262,7 @@ def test_what_hangs_on_the_archived_is_closed(world, as_analyst):
 
 def test_a_sum_of_an_archived_component_is_closed(world, as_analyst):
     figure = make_commitment(world.aukus, component=world.part)
-    with acting(reason="over"):
+    with change_context(reason="over"):
         change(world.part, publication="archived")()
 
     closed(as_analyst.patch(f"commitments/{figure.uid}/", {"description": "x"}), "closed_record")

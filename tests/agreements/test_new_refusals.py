@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 from django.db import IntegrityError, connection
 
 from agreements.models import TreatyAction
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from tests.make import make_action, make_agreement, make_commitment, make_party
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +51,7 @@ def test_the_database_keeps_the_rules_about_parties():
     agreement, aus = treaty(), make_party("AUS")
 
     for kind, party in (("termination", aus), ("ratification", None)):
-        with pytest.raises(IntegrityError), acting():
+        with pytest.raises(IntegrityError), change_context():
             TreatyAction.objects.bulk_create([TreatyAction(agreement=agreement, kind=kind, party=party)])
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agreements.models import Agreement, Component, TreatyAction
 from policytracker import edtf
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from tests.make import make_action, make_agreement, make_component, make_party
 
 pytestmark = pytest.mark.django_db
@@ -221,7 +221,7 @@ def test_a_component_that_moves_to_another_agreement_counts_from_there(part, pac
     other = make_agreement()
     make_action(pact, acted_on="2025-10-20"), make_action(other, acted_on="2020-02-29")
 
-    with acting(reason="moved"):
+    with change_context(reason="moved"):
         Component.objects.filter(pk=part.pk).update(agreement=other)
 
     assert due(part) == "2020-08-29"
@@ -296,7 +296,7 @@ def test_another_day_is_refused_at_each_door_and_the_same_passes(part, pact, as_
         for write in (as_analyst.patch, as_analyst.put):
             refused = write("components/part/", {"agreement": "pact", "title": "part", **SIX_MONTHS, "due_on": value}, **REASON)
             assert (refused.status_code, list(refused.json()["_codes"])) == (400, ["due_on"]), (value, refused.content)
-        with pytest.raises(IntegrityError) as error, acting(reason="I say so"):
+        with pytest.raises(IntegrityError) as error, change_context(reason="I say so"):
             Component.objects.filter(pk=part.pk).update(due_on=value or "")
         assert broken(error) == "component_relative_due_day_is_derived"
 
@@ -370,7 +370,7 @@ def test_without_its_anchor_the_day_stays_as_it_was(part, pact, as_analyst):
 def test_an_anchor_may_be_taken_away_in_the_act_that_gave_it(pact):
     make_action(pact, acted_on="2025-10-20")
 
-    with acting():
+    with change_context():
         part = make_component(pact, **SIX_MONTHS)
         Component.objects.filter(pk=part.pk).update(due_anchor="none", due_offset="")
 

@@ -11,7 +11,7 @@ from django.db import connection, connections
 from agreements.models import Agreement, Component, TreatyAction
 from policytracker.dataset.layout import FILES
 from policytracker.models import Change
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from tests.agreements.test_relative_deadlines import SIX_MONTHS, days, due
 from tests.api.client import Api
 from tests.conftest import make_user
@@ -95,7 +95,7 @@ def test_history_tells_why_a_deadline_has_moved(analyst_outside):
 
 @pytest.mark.django_db(transaction=True)
 def test_what_is_made_in_one_act_begins_at_version_one(analyst_outside):
-    with acting():
+    with change_context():
         pact = make_agreement(slug="pact")
         part = make_component(pact, slug="part", **SIX_MONTHS)
         make_action(pact, acted_on="2025-10-20")
@@ -112,7 +112,7 @@ def test_an_act_that_is_undone_leaves_every_day_as_it_was(analyst_outside):
     pact = make_agreement(slug="pact")
     part = make_component(pact, **SIX_MONTHS)
 
-    with pytest.raises(RuntimeError), acting():
+    with pytest.raises(RuntimeError), change_context():
         make_action(pact, acted_on="2025-10-20")
         raise RuntimeError
 
@@ -131,7 +131,7 @@ def test_acts_of_two_people_at_once_both_count(groups):
 
         def sign(party, on, start=start):
             try:
-                with acting():
+                with change_context():
                     start.wait(timeout=30)
                     make_action(pact, party=party, acted_on=on)
             finally:
@@ -139,7 +139,7 @@ def test_acts_of_two_people_at_once_both_count(groups):
 
         def add(start=start, round_=round_):
             try:
-                with acting():
+                with change_context():
                     start.wait(timeout=30)
                     return make_component(pact, slug=f"late-{round_}", **SIX_MONTHS)
             finally:
@@ -156,7 +156,7 @@ def test_acts_of_two_people_at_once_both_count(groups):
 
 
 def archive(record):
-    with acting(reason="over"):
+    with change_context(reason="over"):
         type(record).objects.filter(pk=record.pk).update(publication="archived")
 
 
@@ -166,7 +166,7 @@ def test_an_archived_component_stays_as_it_is_and_follows_once_it_is_taken_back(
 
     TreatyAction.objects.filter(pk=action.pk).update(acted_on="2025-10-31")
     closed = due(part)
-    with acting(reason="again"):
+    with change_context(reason="again"):
         Component.objects.filter(pk=part.pk).update(publication="published")
 
     assert (closed, due(part)) == ("2026-04-20", "2026-04-30")

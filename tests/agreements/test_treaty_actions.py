@@ -5,7 +5,7 @@ from django.db import IntegrityError
 from django.db.models import ProtectedError
 
 from agreements.models import EntryIntoForceCondition, TreatyAction
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from tests.api.refusals import field_errors, list_errors
 from tests.make import make_action, make_agreement, make_component, make_condition, make_party, make_source, settled
 
@@ -32,7 +32,7 @@ STATEMENTS = [kind for kind, group in GROUP.items() if group == "statement"]
 
 def breaks(rule, act):
     """The act is refused by the database, under the name of the rule."""
-    with pytest.raises(IntegrityError) as caught, acting():
+    with pytest.raises(IntegrityError) as caught, change_context():
         act()
     assert caught.value.__cause__.diag.constraint_name == rule, caught.value
 
@@ -144,10 +144,10 @@ def test_a_consent_does_not_move_to_a_text_that_does_not_bind(world, as_analyst)
 def test_consent_and_force_may_change_together_in_one_act(world):
     pact = make_agreement(legal_force="non_binding")
 
-    with acting():
+    with change_context():
         made = make_action(pact, "ratification")
         change(pact, legal_force="binding")()
-    with acting():
+    with change_context():
         change(pact, legal_force="non_binding")()
         TreatyAction.objects.get(pk=made.pk).delete()
 
@@ -246,7 +246,7 @@ def test_an_act_targets_acts_upon_the_same_text(world, as_analyst):
     breaks("treaty_action_targets_the_same_agreement", change(reservation, agreement=world.quad))
     field_errors(as_analyst.patch(at(reservation), {"agreement": "quad"}), "targets")
     field_errors(as_analyst.patch(at(objection), {"targets": [str(elsewhere.uid)], "note": "x"}), "targets")
-    with acting():
+    with change_context():
         change(objection, agreement=world.quad)()
         change(reservation, agreement=world.quad)()
 
@@ -336,7 +336,7 @@ def test_what_is_no_duration_is_refused(world, as_analyst, nonsense):
 
 def test_acts_and_conditions_of_what_is_archived_are_closed(world, as_analyst):
     condition, action = world.condition, world.action
-    with acting(reason="over"):
+    with change_context(reason="over"):
         change(world.aukus, publication="archived")()
 
     for record, fields in ((action, {"note": "x"}), (condition, {"text": "x"})):

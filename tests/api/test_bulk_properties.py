@@ -80,7 +80,7 @@ PARTICIPATIONS = body(
 )
 
 
-def filled(required):
+def bind_parameters(required):
     """Mostly bodies that have what is required, so that they reach the database."""
     return lambda bodies: [required(n) | body if n % 4 else body for n, body in enumerate(bodies, 1)]
 
@@ -98,9 +98,11 @@ def participation(n):
 
 
 MADE = st.one_of(
-    st.tuples(st.just(("treaty-actions", TreatyAction)), st.lists(ACTIONS, min_size=1, max_size=5).map(filled(action))),
-    st.tuples(st.just(("components", Component)), st.lists(COMPONENTS, min_size=1, max_size=5).map(filled(component))),
-    st.tuples(st.just(("participations", Participation)), st.lists(PARTICIPATIONS, min_size=1, max_size=5).map(filled(participation))),
+    st.tuples(st.just(("treaty-actions", TreatyAction)), st.lists(ACTIONS, min_size=1, max_size=5).map(bind_parameters(action))),
+    st.tuples(st.just(("components", Component)), st.lists(COMPONENTS, min_size=1, max_size=5).map(bind_parameters(component))),
+    st.tuples(
+        st.just(("participations", Participation)), st.lists(PARTICIPATIONS, min_size=1, max_size=5).map(bind_parameters(participation))
+    ),
 )
 CHANGED = st.one_of(
     st.tuples(st.just(("treaty-actions", TreatyAction)), st.dictionaries(one_of(*UIDS), ACTIONS, min_size=1, max_size=4)),

@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from agreements.models import Agreement, Citation, Commitment, Component, FactCheck, Participation, Party
 from agreements.models.agreements import AgreementRelation
 from policytracker.api.parameters import today
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations import progress
 from recommendations.models import Addressee, Recommendation
 from recommendations.progress import EvidenceRow, Report
@@ -63,7 +63,7 @@ def report(recommendation, status, day, by, **said):
 def full(world, analyst, reviewer):
     """AUKUS, with two of some things, and a recommendation of which three things were said."""
     w = world
-    with acting(analyst):
+    with change_context(analyst):
         Agreement.objects.filter(pk=w.aukus.pk).update(lead=analyst, legal_force="binding")
     make_action(w.aukus, "signature", w.gbr, "2021-09~", source=w.communique, locator="p. 1", quote="signed")
     make_component(w.aukus, slug="pillar-two", title="Pillar two", due_on="2030-06~").lead_parties.set([w.aus, w.gbr])

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Agreement, Participation, PartyOfficer
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations.models import Recommendation
 from recommendations.progress import Report, approve, report_progress, submit, void
 from tests.api.client import Api
@@ -117,16 +117,16 @@ def test_every_kind_of_field_is_told_as_it_is_shown(api):
 
 def test_links_written_elsewhere_than_in_the_api_are_told_too(api):
     w = make_world()
-    with acting(reason="by hand"):
+    with change_context(reason="by hand"):
         w.act.sectors.set([w.water])
     w.act.sectors.add(w.energy)
-    with acting(api["analyst"].user, "two in one", "admin"):
+    with change_context(api["analyst"].user, "two in one", "admin"):
         w.act.sectors.remove(w.water)
         w.act.components.set([w.part])
         Recommendation.objects.filter(pk=w.act.pk).update(details="x")
         w.act.agreements.set([w.quad])
     w.act.sectors.clear()
-    with acting():
+    with change_context():
         made = make_recommendation(w.aukus, slug="made")
         Recommendation.objects.filter(pk=made.pk).update(details="x")
         made.sectors.set([w.water])
@@ -273,7 +273,7 @@ def test_an_update_tells_of_its_review(api, people):
 def test_a_long_history_comes_in_pages_at_a_constant_cost(api, people):
     w = make_world()
     for number in range(6):
-        with acting(people["analyst"]):
+        with change_context(people["analyst"]):
             Agreement.objects.filter(pk=w.aukus.pk).update(title=f"T{number}", lead=people["analyst"] if number % 2 else None)
             w.aukus.sectors.set([w.water] if number % 2 else [w.energy])
 
@@ -285,7 +285,7 @@ def test_a_long_history_comes_in_pages_at_a_constant_cost(api, people):
     asked()
     few = asked()
     for number in range(60):
-        with acting(people["analyst"]):
+        with change_context(people["analyst"]):
             Agreement.objects.filter(pk=w.aukus.pk).update(title=f"More {number}", lead=people["analyst"] if number % 2 else None)
             w.aukus.sectors.set([w.water] if number % 2 else [w.energy])
     assert asked() == few

@@ -9,10 +9,10 @@ NUMBERS = ["1E19999999", "-1E19999999", "1E-19999999", "0E19999999", "0E-1999999
 FILTERS = [
     (address, f"{name}{form}")
     for address, view in RESOURCES.items()
-    for name, question in view.grammar().items()
+    for name, question in view.filter_set().items()
     if question.schema["type"] in ("number", "integer") and "__" not in name
     for form in ("", "__not", "__from", "__to")
-    if f"{name}{form}" in view.grammar()
+    if f"{name}{form}" in view.filter_set()
 ]
 
 

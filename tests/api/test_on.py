@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from policytracker.api.parameters import today
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations.derived_status import recompute_status
 from recommendations.progress import EvidenceRow, Report, approve, report_progress, void
 from tests.api.client import Api
@@ -224,7 +224,7 @@ def make(register: list, by: date | None = None) -> None:
             said |= {"party": make_party(party)} if said["kind"] == "claim" else {}
             said |= {"reviewed_at": f"2025-02-01 00:00:{order:02}+00"} if said["review"] == "approved" else {}
             said |= {"voided_at": "2025-03-01 00:00+00", "void_reason": "Wrong."} if voided else {}
-            with acting():
+            with change_context():
                 row.updates.create(**said).evidence.create(source=source)
     recompute_status()
 

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Source
 from policytracker.api.parameters import today
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations import progress
 from recommendations.models import Addressee
 from recommendations.progress import EvidenceRow, Report
@@ -50,7 +50,7 @@ def assess(recommendation, status, on=NOW, by=None, **said):
 def come_some_way(world, analyst, reviewer):
     """Of AUKUS: one in progress and overdue since, one never assessed; of the Quad the first as well; and one of nothing."""
     world.act.agreements.set([world.aukus, world.quad])
-    with acting(reason="test"):
+    with change_context(reason="test"):
         type(world.act).objects.filter(pk=world.act.pk).update(due_on=(NOW - 5 * DAY).isoformat())
     world.never = make_recommendation(world.aukus, slug="never", owner=analyst, due_on="2100")
     assess(world.act, "planned", NOW - 200 * DAY, analyst)

@@ -9,7 +9,7 @@ from agreements.models import Source
 from policytracker.api.parameters import today
 from policytracker.models import Change
 from policytracker.records.access import Role
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations.models import ProgressUpdate, Recommendation
 from tests.api.client import Api
 from tests.api.world import UPDATE
@@ -323,7 +323,7 @@ def test_who_has_no_credentials_files_nothing(world):
 def test_nothing_is_filed_in_the_archive(world, as_analyst, as_reviewer):
     waiting, draft = file(as_analyst, DONE), file(as_analyst, {**ORDINARY, "submit": False})
     approved = file(as_analyst, ORDINARY)
-    with acting(reason="Over."):
+    with change_context(reason="Over."):
         Recommendation.objects.filter(slug="act").update(publication="archived")
 
     assert codes(file(as_analyst, {}, status=409)) == ["closed_record", "status_required", "narrative_required"]
@@ -515,7 +515,7 @@ def test_a_stale_filing_is_412_and_writes_nothing(world, as_analyst):
 
     current = told["recommendation"]["version"]
     assert current != version
-    expected = {"code": "stale", "detail": "It has changed since you read it.", "current_version": current}
+    expected = {"code": "stale", "detail": "This record has changed since you read it.", "current_version": current}
     assert file(as_analyst, ORDINARY, status=412, **{"If-Match": f'"{version}"'}) == expected
     assert file(as_analyst, {**ORDINARY, "version": version}, status=412) == expected
     assert file(as_analyst, {**ORDINARY, "version": version, "dry_run": True}, status=412) == expected

@@ -7,8 +7,8 @@ from agreements.models.agreements import AgreementRelation
 from policytracker.api.filters import names_people
 from policytracker.api.parameters import today
 from policytracker.api.urls import RESOURCES as VIEWS
-from policytracker.api.viewsets import declared
-from policytracker.records.context import acting
+from policytracker.api.viewsets import declared_fields
+from policytracker.records.context import change_context
 from recommendations import progress
 from recommendations.models import Addressee, Dependency, Milestone, ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Report
@@ -18,7 +18,8 @@ from tests.make import change_with_reason, make_agreement, make_component, make_
 NAMES = ["analyst", "reviewer", "administrator"]
 REGISTERS = ["agreements", "components", "recommendations", "sources"]
 PEOPLE = {
-    address: [name for name, shown in declared(view.serializer_class).items() if names_people(shown)] for address, view in VIEWS.items()
+    address: [name for name, shown in declared_fields(view.serializer_class).items() if names_people(shown)]
+    for address, view in VIEWS.items()
 }
 
 
@@ -35,7 +36,7 @@ def anonymous():
 @pytest.fixture
 def full(world, analyst, reviewer):
     """The world with somebody's name in every place, and an update at every stage."""
-    with acting(analyst, "test", "api"):
+    with change_context(analyst, "test", "api"):
         world.aukus.lead = analyst
         world.aukus.save()
         world.aukus.team.set([analyst, reviewer])
@@ -96,7 +97,7 @@ def test_there_are_people_to_be_left_out(full, as_reader):
 
 @pytest.mark.parametrize(("address", "name"), [(address, name) for address, names in PEOPLE.items() for name in names])
 def test_nobody_asks_for_people_or_orders_by_them(open_to_all, full, anonymous, as_reader, address, name):
-    questions = [asked for asked in VIEWS[address].grammar() if asked.partition("__")[0] == name]
+    questions = [asked for asked in VIEWS[address].filter_set() if asked.partition("__")[0] == name]
     assert questions
     for asked in questions:
         for value in ("analyst", "me", "none", "true"):
@@ -132,7 +133,7 @@ MAKE = {
 @pytest.mark.parametrize("visibility", ["public", "internal", "restricted"])
 @pytest.mark.parametrize("publication", ["draft", "published", "archived"])
 def test_only_what_is_public_and_published_exists(open_to_all, world, anonymous, register, visibility, publication):
-    with acting(door="data set"):
+    with change_context(door="data set"):
         record = MAKE[register](world, visibility=visibility, publication=publication)
     exists = visibility == "public" and publication != "draft"
 

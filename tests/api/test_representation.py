@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 from rest_framework.test import APIRequestFactory
 
-from policytracker.api.serializers import Key, Keys
+from policytracker.api.serializers import KeyField, KeyListField
 from policytracker.api.urls import RESOURCES as VIEWS
 from policytracker.records.access import Role
 from policytracker.records.models import Record
@@ -103,12 +103,12 @@ def test_iso_numeric_keeps_its_leading_zeros(as_analyst):
     assert made.json()["iso_numeric"] == "036"
 
 
-INVERSE = """complements/complemented by, supersedes/superseded by, amends/amended by, implements/implemented by,
+INVERSE_LABELS = """complements/complemented by, supersedes/superseded by, amends/amended by, implements/implemented by,
 accession_to/acceded to by, part_of/includes, builds_on/built on by, consistent_with/consistent with,
 announced_alongside/announced alongside, successor_of/succeeded by, same_as/same as"""
 
 
-@pytest.mark.parametrize("pair", [pair.strip() for pair in INVERSE.split(",")])
+@pytest.mark.parametrize("pair", [pair.strip() for pair in INVERSE_LABELS.split(",")])
 def test_a_relation_is_read_from_both_ends_in_the_word_of_each(world, as_analyst, pair):
     kind, inverse = pair.split("/")
     world.relation.delete()
@@ -193,7 +193,9 @@ def test_every_reference_can_be_expanded_and_is_otherwise_the_same(world, people
     made = as_analyst.post(f"{resource.address}/", resource.full).json()
     view = VIEWS[resource.address]
     fields = view.serializer_class().fields
-    references = [n for n, f in fields.items() if isinstance(f, Key | Keys) and issubclass(getattr(f, "child_relation", f).model, Record)]
+    references = [
+        n for n, f in fields.items() if isinstance(f, KeyField | KeyListField) and issubclass(getattr(f, "child_relation", f).model, Record)
+    ]
 
     for role in ("analyst", "somebody"):
         client = as_analyst if role == "analyst" else Api(make_user(role, Role.ADMINISTRATOR))

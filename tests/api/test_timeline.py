@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Agreement, FactCheck, Participation
 from policytracker.api.parameters import today
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations import progress
 from recommendations.models import Addressee, Milestone
 from recommendations.progress import EvidenceRow, Report
@@ -184,12 +184,12 @@ def test_what_one_may_not_read_is_not_told(pact, as_reader, as_officer, as_analy
     paper = make_source(visibility="restricted")
     FactCheck.objects.create(slug="hid", agreement=w.pact, source=paper, statement="Hidden", checked_on="2013-01-01")
 
-    everybodys = [title for *_, title in EXPECTED]
-    assert sorted(titles(as_reader)) == sorted(everybodys)
-    assert as_reader.list(AT)["count"] == len(everybodys)
+    team_queue = [title for *_, title in EXPECTED]
+    assert sorted(titles(as_reader)) == sorted(team_queue)
+    assert as_reader.list(AT)["count"] == len(team_queue)
     # Australia takes part, so that its officer reads the drafts about it.
-    assert sorted(titles(as_officer)) == sorted([*everybodys, "Due: Sketch"]) == sorted(titles(as_analyst))
-    assert len(titles(as_administrator)) == len(everybodys) + 8
+    assert sorted(titles(as_officer)) == sorted([*team_queue, "Due: Sketch"]) == sorted(titles(as_analyst))
+    assert len(titles(as_administrator)) == len(team_queue) + 8
 
 
 def test_a_recommendation_of_two_agreements_is_told_in_both_and_others_in_neither(pact, as_reader):
@@ -239,7 +239,7 @@ def test_pages_lead_on_and_back_and_tell_each_entry_once(pact, as_reader, size):
 def test_a_cursor_holds_its_place_when_earlier_entries_come_and_go(pact, as_reader):
     first = as_reader.get(f"{AT}?page_size=8").json()
     make_component(pact.pact, due_on="1999")
-    with acting(reason="test"):
+    with change_context(reason="test"):
         pact.signed.delete()
 
     assert as_reader.get(first["next"]).json()["results"][0]["title"] == EXPECTED[8][3]

@@ -5,7 +5,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations.models import Evidence, ProgressUpdate, Recommendation
 from tests.admin.page import history
 from tests.api.client import Api
@@ -23,7 +23,7 @@ def people(transactional_db):
 
 
 def change(people, reason, **values):
-    with acting(people["administrator"], reason):
+    with change_context(people["administrator"], reason):
         for name, value in values.items():
             if isinstance(value, list):
                 getattr(Recommendation.objects.get(), name).set(value)
@@ -83,9 +83,9 @@ def test_a_change_of_which_all_is_hidden_is_no_entry_and_tells_no_reason(hide, p
 def test_the_anonymous_are_not_told_why_people_were_changed(people, settings):
     settings.PUBLIC_READ = True
     agreement = make_agreement(slug="pact")
-    with acting(people["administrator"], SECRET):
+    with change_context(people["administrator"], SECRET):
         agreement.team.set([people["analyst"]])
-    with acting(people["administrator"], SECRET):
+    with change_context(people["administrator"], SECRET):
         type(agreement).objects.update(lead=people["analyst"])
 
     assert [entry["operation"] for entry in pages(Api(), "agreements/pact/history/", 50)] == ["create"]
@@ -106,7 +106,7 @@ def test_a_change_of_which_a_part_is_visible_is_an_entry_with_its_reason(people)
 def test_a_value_that_was_set_while_hidden_and_is_cleared_tells_nothing(people):
     make_recommendation(slug="act", visibility="restricted", details="secret")
     change(people, "ready", visibility="public")
-    with acting(people["administrator"], SECRET):
+    with change_context(people["administrator"], SECRET):
         Recommendation.objects.update(details="")
 
     assert SECRET in str(pages(Api(people["reader"]), "recommendations/act/history/", 50))  # its text was readable meanwhile

@@ -21,7 +21,7 @@ def test_twelve_writers_of_one_locked_row_leave_the_site_answering(upgraded, tmp
 
     with served(upgraded, tmp_path / "log", LOCK_TIMEOUT=f"{LIMIT}s") as site, ThreadPoolExecutor(WRITERS) as threads:
         for _ in range(8):  # both workers have their code and connections
-            site.ask("GET", "parties/?page_size=1")
+            site.apply("GET", "parties/?page_size=1")
         with upgraded.connect() as other, other.transaction():
             other.execute("SELECT FROM recommendations_recommendation WHERE slug = %s FOR UPDATE", [slug])
             waiting = [threads.submit(site.ask, "PATCH", f"recommendations/{slug}/", {"details": f"{n}"}) for n in range(WRITERS)]
@@ -31,7 +31,7 @@ def test_twelve_writers_of_one_locked_row_leave_the_site_answering(upgraded, tmp
                 took(site, path) for path in ("/healthz", "parties/?page_size=1", "agreements/?page_size=1", "/readyz", "/healthz")
             ]
             refused = [write.result(timeout=60) for write in waiting]
-        again = site.ask("PATCH", f"recommendations/{slug}/", {"details": "after"})
+        again = site.apply("PATCH", f"recommendations/{slug}/", {"details": "after"})
 
     assert [status for status, _ in meanwhile] == [200] * 5
     assert max(seconds for _, seconds in meanwhile) < 1
@@ -41,7 +41,7 @@ def test_twelve_writers_of_one_locked_row_leave_the_site_answering(upgraded, tmp
 
 def took(site, path: str) -> tuple[int, float]:
     start = time.monotonic()
-    return site.ask("GET", path).status, time.monotonic() - start
+    return site.apply("GET", path).status, time.monotonic() - start
 
 
 def test_the_web_server_waits_five_seconds_for_a_lock_and_commands_wait_for_ever():

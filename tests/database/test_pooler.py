@@ -85,7 +85,7 @@ def site(request, upgraded, tmp_path):
 
 
 def test_mixed_requests_are_all_answered_with_what_they_asked_for(site, upgraded):
-    keys = {address: site.ask("GET", f"{address}/?page_size=3").body["results"] for address in LISTS}
+    keys = {address: site.apply("GET", f"{address}/?page_size=3").body["results"] for address in LISTS}
     batch = uuid4().hex[:12]
     slugs = [row["slug"] for row in keys["recommendations"]]
 
@@ -93,18 +93,18 @@ def test_mixed_requests_are_all_answered_with_what_they_asked_for(site, upgraded
         kind = number % 4
         if kind == 0:  # a write
             code = f"{batch}-{number}"
-            answer = site.ask("POST", "sectors/", {"code": code, "name": f"Sector {number}"})
+            answer = site.apply("POST", "sectors/", {"code": code, "name": f"Sector {number}"})
             right = answer.status == 201 and answer.body["code"] == code
         elif kind == 1:
             row = keys[address][number % len(keys[address])]
             key = row.get("slug") or row.get("code") or row["uid"]
-            answer = site.ask("GET", f"{address}/{key}/")
+            answer = site.apply("GET", f"{address}/{key}/")
             right = answer.status == 200 and answer.body["url"] == row["url"]
         elif kind == 2:
-            answer = site.ask("PATCH", f"recommendations/{slugs[number % len(slugs)]}/", {"details": f"Number {number}"})
+            answer = site.apply("PATCH", f"recommendations/{slugs[number % len(slugs)]}/", {"details": f"Number {number}"})
             right = answer.status == 200 and answer.body["details"] == f"Number {number}"
         else:
-            answer = site.ask("GET", f"{address}/?page_size={5 + number % 7}&ordering=")
+            answer = site.apply("GET", f"{address}/?page_size={5 + number % 7}&ordering=")
             right = answer.status == 200 and all(row["url"].split("/")[-3] == address for row in answer.body["results"])
         return "right" if right else f"{kind} {address} {answer.status} {str(answer.body)[:300]}"
 
@@ -128,7 +128,7 @@ def test_limits_of_time_hold_and_are_not_passed_on_to_others(mode, prepare, upgr
     ):
         other.execute("SELECT FROM recommendations_recommendation WHERE slug = %s FOR UPDATE", [slug])
 
-        refused = site.ask("PATCH", f"recommendations/{slug}/", {"details": "x"})
+        refused = site.apply("PATCH", f"recommendations/{slug}/", {"details": "x"})
 
         assert (refused.status, refused.body["code"]) == (503, "busy")
         assert pooled.rows("SHOW lock_timeout") == [("0",)]

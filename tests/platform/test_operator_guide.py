@@ -127,7 +127,7 @@ class Machine:
         try:
             for _ in range(600):
                 with contextlib.suppress(OSError):
-                    self.ask("GET", "/healthz")
+                    self.apply("GET", "/healthz")
                     break
                 assert process.poll() is None, log.read_text()
                 time.sleep(0.1)
@@ -174,20 +174,20 @@ def test_the_guide_makes_a_site_that_serves(machine):
 
 def check_that_it_serves(machine):
     """The pages have their style, people log in at both entrances, and a probe needs no name."""
-    status, headers, form = machine.ask("GET", "/admin/login/", **PROXY)
+    status, headers, form = machine.apply("GET", "/admin/login/", **PROXY)
     style = re.search(r'href="(/static/[^"]+\.css)"', form)[1]
     cookie = SimpleCookie(headers["Set-Cookie"])["csrftoken"].value
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)[1]
     credentials = {"username": "admin", "password": PASSWORD}
     form = {"Content-Type": "application/x-www-form-urlencoded", "Referer": "https://tracker.example/", "Cookie": f"csrftoken={cookie}"}
 
-    logged_in = machine.ask("POST", "/admin/login/", urlencode(credentials | {"csrfmiddlewaretoken": token}), **PROXY, **form)
-    made = machine.ask("POST", "/api/v1/auth/tokens/", json.dumps(credentials), **PROXY, **{"Content-Type": "application/json"})
+    logged_in = machine.apply("POST", "/admin/login/", urlencode(credentials | {"csrfmiddlewaretoken": token}), **PROXY, **form)
+    made = machine.apply("POST", "/api/v1/auth/tokens/", json.dumps(credentials), **PROXY, **{"Content-Type": "application/json"})
     bearer = {"Authorization": f"Bearer {json.loads(made[2])['token']}"}
-    listed = machine.ask("GET", "/api/v1/agreements/", **PROXY, **bearer)
+    listed = machine.apply("GET", "/api/v1/agreements/", **PROXY, **bearer)
 
-    assert (status, machine.ask("GET", style, **PROXY)[0]) == (200, 200)
+    assert (status, machine.apply("GET", style, **PROXY)[0]) == (200, 200)
     assert (logged_in[0], logged_in[1]["Location"], made[0]) == (302, "/admin/", 201)
     assert json.loads(listed[2])["count"] > 0
-    assert machine.ask("GET", "/readyz", Host="10.0.0.1")[0] == 200
-    assert machine.ask("GET", "/api/v1/agreements/", **PROXY | {"X-Forwarded-Proto": "http"})[0] == 301
+    assert machine.apply("GET", "/readyz", Host="10.0.0.1")[0] == 200
+    assert machine.apply("GET", "/api/v1/agreements/", **PROXY | {"X-Forwarded-Proto": "http"})[0] == 301

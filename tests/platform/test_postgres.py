@@ -97,9 +97,9 @@ def remote_server(server):
 def test_a_started_server_has_the_database_and_listens_to_its_owner_only(server):
     server.start()
 
-    assert server.ask("SELECT datcollate FROM pg_database WHERE datname = current_database()") == "C.UTF-8"
-    assert server.ask("SHOW listen_addresses") == ""
-    assert server.ask("SHOW fsync") == "on"
+    assert server.apply("SELECT datcollate FROM pg_database WHERE datname = current_database()") == "C.UTF-8"
+    assert server.apply("SHOW listen_addresses") == ""
+    assert server.apply("SHOW fsync") == "on"
     assert stat.S_IMODE((server.folder / "socket").stat().st_mode) == 0o700
     assert stat.S_IMODE((server.folder / "cluster").stat().st_mode) == 0o700
     assert os.getsid(server.pid) == server.pid, "Ctrl-C in our terminal would end it"
@@ -116,12 +116,12 @@ def test_whoever_asks_without_a_server_is_told_so_and_nothing_is_made(server):
 
 def test_what_was_committed_survives_kill_9(server):
     server.start()
-    server.ask("CREATE TABLE fact AS SELECT 42 AS answer")
+    server.apply("CREATE TABLE fact AS SELECT 42 AS answer")
 
     server.kill()
     server.start()
 
-    assert server.ask("SELECT answer FROM fact") == "42"
+    assert server.apply("SELECT answer FROM fact") == "42"
 
 
 def test_a_long_query_of_a_killed_server_does_not_keep_the_next_one_waiting(server):
@@ -174,7 +174,7 @@ def test_what_an_interrupted_making_left_is_made_again(server):
 
     server.start()
 
-    assert server.ask("SELECT 1") == "1"
+    assert server.apply("SELECT 1") == "1"
 
 
 def test_a_database_that_an_interrupted_reset_dropped_is_made_again(server):
@@ -183,7 +183,7 @@ def test_a_database_that_an_interrupted_reset_dropped_is_made_again(server):
 
     server.start()
 
-    assert server.ask("SELECT current_database()") == "policytracker"
+    assert server.apply("SELECT current_database()") == "policytracker"
 
 
 def test_the_data_of_another_version_are_left_alone(server):
@@ -251,7 +251,7 @@ def test_root_without_namespaces_hands_the_server_to_an_unprivileged_user(server
     owner = (server.folder / "cluster").stat().st_uid
     assert owner != 0
     assert Path(f"/proc/{server.pid}").stat().st_uid == owner
-    assert server.ask("SELECT 1") == "1"
+    assert server.apply("SELECT 1") == "1"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="every other test here runs as an ordinary user")

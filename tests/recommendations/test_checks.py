@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 from django.db import connection
 
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations.derived_status import recompute_status
 from recommendations.models import Addressee, Evidence, Milestone, ProgressUpdate, Recommendation
 from tests.look import TODAY, found, sentence
@@ -144,7 +144,7 @@ def test_an_open_recommendation_is_somebodys_business(analyst):
 
 def test_what_is_archived_is_left_alone():
     archived = make_recommendation()
-    with acting(reason="test"):
+    with change_context(reason="test"):
         Recommendation.objects.filter(pk=archived.pk).update(publication="archived")
     Milestone.objects.bulk_create([])
 

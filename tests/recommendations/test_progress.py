@@ -14,7 +14,7 @@ from django.db.models.expressions import RawSQL
 from agreements.models import PartyOfficer, Source
 from policytracker.models import Change
 from policytracker.records.access import Role
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from policytracker.records.exceptions import Stale
 from recommendations.derived_status import recompute_status
 from recommendations.models import DERIVED_FIELDS, ProgressUpdate, Recommendation, Status
@@ -74,7 +74,7 @@ def claim(status: str = "in_progress", **fields) -> Report:
 
 
 def archive(recommendation: Recommendation) -> None:
-    with acting(reason="Done with."):
+    with change_context(reason="Done with."):
         Recommendation.objects.filter(pk=recommendation.pk).update(publication="archived")
 
 
@@ -84,7 +84,7 @@ def standing(*found: tuple[str, date], **fields) -> Recommendation:
     for number, (status, day) in enumerate(found):
         at = datetime(2025, 10, 1, 12, number, tzinfo=ZoneInfo("UTC"))
         recommendation.updates.create(status=status, reported_on=day, review="approved", reviewed_at=at, narrative="On record.")
-    with acting():
+    with change_context():
         recompute_status()
     recommendation.refresh_from_db()
     return recommendation
@@ -573,7 +573,7 @@ def test_the_database_refuses_what_would_go_past_these_functions(analyst):
 
 def refused_by_the_database(change) -> str:
     """The rule by which the database refuses a change; nothing stays written."""
-    with pytest.raises(IntegrityError) as error, transaction.atomic(), acting():
+    with pytest.raises(IntegrityError) as error, transaction.atomic(), change_context():
         change()
     return error.value.__cause__.diag.constraint_name
 

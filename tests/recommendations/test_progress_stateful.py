@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from agreements.models import PartyOfficer
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations import progress
 from recommendations.models import ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Refused, Report
@@ -334,13 +334,13 @@ def machine(users: dict, parties: dict, source, replacing: Recommendation) -> ty
         def change_the_ground(self, grave, replaced):
             if not self.model.archived:
                 self.model.grave, self.model.replaced = grave, replaced
-                with acting(reason="So it is."):
+                with change_context(reason="So it is."):
                     self.recommendation().update(priority="high" if grave else "low", superseded_by=replacing if replaced else None)
 
         @rule(archived=st.sampled_from([False, False, False, True]))
         def archive(self, archived):
             self.model.archived = archived
-            with acting(reason="So it is."):
+            with change_context(reason="So it is."):
                 self.recommendation().update(publication="archived" if archived else "published")
 
         @invariant()

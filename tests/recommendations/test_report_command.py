@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 
 from policytracker.api.parameters import today
 from policytracker.models import Change
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations.models import ProgressUpdate, RefusalCode
 from tests.make import make_party, make_recommendation, make_source
 
@@ -130,7 +130,7 @@ def test_nobody_reports_of_what_is_not_there_for_them(act, analyst, reader):
 
 
 def test_an_archived_recommendation_is_closed(act, analyst):
-    with acting(reason="over"):
+    with change_context(reason="over"):
         type(act).objects.filter(pk=act.pk).update(publication="archived")
 
     assert refused("--status", "planned", "--narrative", "x", "--as", "analyst") == [RefusalCode.CLOSED_RECORD.text()]

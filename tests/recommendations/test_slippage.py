@@ -2,7 +2,7 @@
 
 import pytest
 
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations.slippage import slipped
 from tests.admin.page import change
 from tests.conftest import make_user
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 
 def move(recommendation, by, **to):
-    with acting(by, to.pop("reason", "")):
+    with change_context(by, to.pop("reason", "")):
         type(recommendation).objects.filter(pk=recommendation.pk).update(**to)
     recommendation.refresh_from_db()
 

@@ -20,7 +20,7 @@ from django.utils.datastructures import MultiValueDict
 from agreements.models import Agreement, Component, Participation, PartyOfficer, Source
 from policytracker.api import urls
 from policytracker.models import Token, User
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations.models import ProgressUpdate, Recommendation
 from tests.admin.page import add, admin_request, change, changes, delete, edit, history, typed, typed_in, unrendered
 from tests.api.client import Api
@@ -221,7 +221,7 @@ def admin_save(who: Person, model: type[models.Model], data: dict, record: model
     )
     if not form.is_valid():
         return False
-    with acting(who.user, data.get("change_reason", ""), "admin"):
+    with change_context(who.user, data.get("change_reason", ""), "admin"):
         page.save_model(request, form.save(commit=False), form, change=record is not None)
     return True
 
@@ -310,7 +310,7 @@ READ: dict[str, Callable[[Person], models.Model]] = {
 
 
 def archived() -> Agreement:
-    with acting(door="data set"):
+    with change_context(door="data set"):
         return make_agreement(publication="archived")
 
 
@@ -411,7 +411,7 @@ def make(door: str, who: Person, model: type[models.Model]) -> bool:
 
 
 def alter(fields: dict, said: dict, door: str, who: Person, model: type[models.Model]) -> bool:
-    with acting(door="data set"):
+    with change_context(door="data set"):
         record = a_register(model, **fields)
     reason = "So it was decided."
     if door == "api":

@@ -6,7 +6,7 @@ from django.test import Client
 
 from agreements.models import Agreement
 from policytracker.models import Change
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations.models import Recommendation
 from tests.admin.page import change, edit, typed
 from tests.api.client import Api
@@ -110,7 +110,7 @@ def test_the_database_refuses_a_reserved_change_without_a_reason(address, field,
 
     with pytest.raises(IntegrityError), transaction.atomic():
         type(record).objects.filter(pk=record.pk).update(**after)
-    with acting(reason=REASON):
+    with change_context(reason=REASON):
         type(record).objects.filter(pk=record.pk).update(**after)
 
     assert stored(record, field) == after[field]
@@ -205,7 +205,7 @@ def once_published(request, reviewer):
     records = [make() for make in MAKERS.values()]
     for record in records:
         if request.param != "published":
-            with acting(reviewer, REASON):
+            with change_context(reviewer, REASON):
                 publication = {"unpublished": "draft"}.get(request.param, request.param)
                 type(record).objects.filter(pk=record.pk).update(publication=publication)
     return records

@@ -19,9 +19,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args, fail_on, **options):
-        look, bad, total = engine.Look(EVERYTHING, today()), 0, 0
+        context, bad, total = engine.CheckContext(EVERYTHING, today()), 0, 0
         for rule in engine.RULES.values():
-            found = list(engine.every(rule.checks, look))
+            found = list(engine.every(rule.checks, context))
             if not found:
                 continue
             total += len(found)

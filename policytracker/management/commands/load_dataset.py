@@ -8,7 +8,7 @@ from django.db import DatabaseError
 
 from policytracker.dataset import layout
 from policytracker.dataset.loading import DatasetError, Loader, read
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from policytracker.records.violations import broken
 
 
@@ -24,7 +24,7 @@ class Command(BaseCommand):
             self.stdout.write("The register has agreements: nothing was loaded.")
             return
         try:
-            with acting(None, "data set", "data set"):
+            with change_context(None, "data set", "data set"):
                 counts = Loader(read(folder)).load()
         except DatasetError as error:
             raise CommandError(f"Nothing was loaded. {error}") from error

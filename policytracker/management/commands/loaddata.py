@@ -12,7 +12,7 @@ from django.db.models import Model
 
 from policytracker.dataset import layout
 from policytracker.dataset.loading import DatasetError, Entry, Loader, entries, parse
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from policytracker.records.violations import broken
 
 
@@ -26,7 +26,7 @@ class Command(loaddata.Command):
         self.last, self.models = ordered[-1], set()
         self.entries: list[Entry] = []
         try:
-            with acting(None, "data set", "data set"):
+            with change_context(None, "data set", "data set"):
                 super().handle(*ordered, **options)
                 layout.finish(self.models)
         except DatasetError as error:

@@ -2,7 +2,7 @@
 
 from django.core.management.base import BaseCommand, CommandError
 
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from recommendations.derived_status import inconsistent, recompute_status
 
 
@@ -17,6 +17,6 @@ class Command(BaseCommand):
         if check and differing:
             raise CommandError("The status of these recommendations does not agree with their updates: " + ", ".join(differing))
         if differing:
-            with acting(None, "status recomputed", "command"):
+            with change_context(None, "status recomputed", "command"):
                 recompute_status()
         self.stdout.write(f"{len(differing)} recomputed." if differing else "All statuses agree with the updates.")

@@ -12,7 +12,7 @@ from rest_framework import serializers
 from policytracker.api.parameters import today
 from policytracker.models import User
 from policytracker.records.access import Reader, Role
-from policytracker.records.context import acting
+from policytracker.records.context import change_context
 from policytracker.records.exceptions import Refused
 from policytracker.records.violations import broken
 from recommendations import progress
@@ -56,7 +56,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no recommendation “{slug}”.")
         try:
             with transaction.atomic():
-                with acting(by, door="command"):
+                with change_context(by, door="command"):
                     update = progress.report_progress(recommendation, self.said(options, by), by=by, today=today(), submit=not draft)
                 transaction.set_rollback(dry_run)
         except Refused as refused:
