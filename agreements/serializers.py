@@ -201,7 +201,7 @@ class CommitmentSerializer(RecordSerializer):
     class Meta:
         model = Commitment
         fields = [
-            "agreement", "component", "payer", "stage", "amount", "bound", "currency", "stated_on", "description", "instead_of",
+            "agreement", "component", "payer", "stage", "amount", "bound", "currency", "stated_on", "description", "disputes",
             "part_of", *CITED,
         ]  # fmt: skip
 

@@ -79,7 +79,7 @@ class Change(models.Model):
     """One write to one row of any table, kept by triggers (see triggers.py) and written by nothing else.
 
     `before` is the whole row as it was; for a link, the link, and `row_id` is that of its owner. `changed` has what an update
-    changed, by column. `since` is when the row had become what `before` says. The actor is {"id", "user", "reason", "door"},
+    changed, by column. `since` is when the row had become what `before` says. The actor is {"id", "user", "reason", "channel"},
     null for a bare SQL session.
     """
 

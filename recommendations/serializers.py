@@ -62,11 +62,11 @@ class MilestoneSerializer(RecordSerializer):
 
 
 class DependencySerializer(RecordSerializer):
-    example = {"recommendation": "rec-processing-hubs", "needs": "rec-interoperability"}
+    example = {"recommendation": "rec-processing-hubs", "depends_on": "rec-interoperability"}
 
     class Meta:
         model = Dependency
-        fields = ["recommendation", "needs"]
+        fields = ["recommendation", "depends_on"]
 
 
 class EvidenceSerializer(RecordSerializer):

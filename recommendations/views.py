@@ -1,4 +1,4 @@
-"""The resources of this app, and the doors by which progress is filed and reviewed."""
+"""The resources of this app, and the entry points by which progress is filed and reviewed."""
 
 import json
 from bisect import bisect_left

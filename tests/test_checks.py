@@ -147,9 +147,9 @@ def test_nothing_hidden_is_named_in_a_sentence(db, reader):
     agreement = make_agreement()
     hidden = make_component(agreement, visibility="restricted")
     secret = make_commitment(agreement, component=hidden, amount=777)
-    make_commitment(agreement, amount=5, instead_of=secret)
+    make_commitment(agreement, amount=5, disputes=secret)
     first = make_commitment(agreement, amount=1)
-    make_commitment(agreement, amount=2, instead_of=first)
+    make_commitment(agreement, amount=2, disputes=first)
     make_source(slug="secret-twin", original_url="https://example.org/a", visibility="restricted")
     make_source(original_url="https://example.org/a")
 
@@ -288,7 +288,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(db, reader)
             make_action(agreement, "entry_into_force", acted_on="2020")
             make_action(agreement, "ratification", make_party("JPN"))
             first = make_commitment(agreement)
-            make_commitment(agreement, instead_of=first)
+            make_commitment(agreement, disputes=first)
             make_recommendation(agreement)
 
     def asked(rule):

@@ -153,7 +153,7 @@ def full(analyst, reviewer):
     make_action(agreement, "reservation", party, "2025-10~", counterparty=other, text="Not here.").targets.set([signed])
     make_condition(agreement, "named_parties", [other, party], delay="P30D")
     stated = make_commitment(agreement, component=later, payer=party, amount="12345678901234567.89", stated_on="2025~")
-    make_commitment(agreement, amount="0.10", bound="up_to", instead_of=stated)
+    make_commitment(agreement, amount="0.10", bound="up_to", disputes=stated)
     outcome = make_outcome(agreement, component=later, sector=sector)
     indicator = make_indicator(outcome, baseline_value="0.0001", target_value="-3", target_on="2030")
     make_measurement(indicator, "2025-10", value="1234567890123456.7891", source=source)
@@ -162,7 +162,7 @@ def full(analyst, reviewer):
     Recommendation.objects.filter(pk=recommendation.pk).update(parent=replaced)
     Addressee.objects.create(recommendation=recommendation, party=party)
     Milestone.objects.create(recommendation=recommendation, title="Half", due_on="2029~")
-    Dependency.objects.create(recommendation=recommendation, needs=replaced)
+    Dependency.objects.create(recommendation=recommendation, depends_on=replaced)
     said = {"recommendation": recommendation, "status": "in_progress", "reported_on": date(2026, 1, 2), "author": analyst}
     with change_context(reviewer, "test"):
         moment = datetime(2026, 1, 3, 4, 5, 6, 123456, tzinfo=UTC)
@@ -299,7 +299,7 @@ def test_a_load_brings_existing_records_up_to_date_and_counts_each_once(way, fol
     assert (aukus.short_title, aukus.version) == ("A pact", 2)
     assert [sector.code for sector in aukus.sectors.all()] == ["sector-semiconductors"]
     assert sum(version > 1 for found in versions().values() for version in found.values()) == 1
-    assert Change.objects.filter(op="update").get().actor == {"reason": "data set", "door": "data set"}
+    assert Change.objects.filter(op="update").get().actor == {"reason": "data set", "channel": "data set"}
 
 
 def test_it_says_what_it_did(folder):

@@ -462,9 +462,7 @@ def test_every_sum_of_the_notes_is_there_with_its_bound_and_currency():
     def sum_of(row: dict | None) -> tuple | None:
         return row and (row["currency"], int(float(row["amount"])) // 1_000_000)
 
-    found = [
-        (row["component"], row["payer"], row["bound"], *sum_of(row), sum_of(figures.get(row["instead_of"]))) for row in figures.values()
-    ]
+    found = [(row["component"], row["payer"], row["bound"], *sum_of(row), sum_of(figures.get(row["disputes"]))) for row in figures.values()]
 
     assert sorted(found, key=str) == sorted(COMMITMENTS, key=str)
     assert {(row["agreement"], row["stage"]) for row in figures.values()} == {(FRAMEWORK, "announced")}
@@ -473,10 +471,10 @@ def test_every_sum_of_the_notes_is_there_with_its_bound_and_currency():
 def test_a_disputing_figure_names_one_of_the_same_component_that_disputes_none():
     figures = {row["uid"]: row for row in rows("commitment")}
 
-    for row in filter(lambda row: row["instead_of"], figures.values()):
-        disputed = figures[row["instead_of"]]
+    for row in filter(lambda row: row["disputes"], figures.values()):
+        disputed = figures[row["disputes"]]
         assert disputed["component"] == row["component"]
-        assert disputed["instead_of"] is None
+        assert disputed["disputes"] is None
 
 
 def test_indicators_have_the_targets_of_the_notes_and_measurements_what_was_measured():

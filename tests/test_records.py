@@ -1,4 +1,4 @@
-"""What every record keeps at every door: its count, its key, its constraints and guards. Each rule by its name."""
+"""What every record keeps at every entry point: its count, its key, its constraints and guards. Each rule by its name."""
 
 from datetime import date, datetime, timedelta
 
@@ -96,7 +96,7 @@ def test_the_actor_of_an_act_is_gone_when_it_ends(world, analyst):
     Sector.objects.create(code="b", name="B")
 
     inner, outside = Change.objects.filter(tbl="agreements_sector", op="insert").order_by("-id")[:2][::-1]
-    assert (inner.actor["user"], inner.actor["reason"], inner.actor["door"]) == ("analyst", "inner", "api")
+    assert (inner.actor["user"], inner.actor["reason"], inner.actor["channel"]) == ("analyst", "inner", "api")
     assert outside.actor is None
 
 
@@ -256,20 +256,20 @@ def test_the_due_day_of_a_milestone_moves_with_a_reason(world):
 
 
 def test_a_recommendation_needs_another_once_and_never_itself(world):
-    need = Dependency.objects.create(recommendation=world.later, needs=world.act)
+    need = Dependency.objects.create(recommendation=world.later, depends_on=world.act)
 
-    breaks("dependency_is_stated_once", lambda: Dependency.objects.create(recommendation=world.later, needs=world.act))
-    breaks("dependency_needs_two", change(need, needs=world.later))
+    breaks("dependency_is_stated_once", lambda: Dependency.objects.create(recommendation=world.later, depends_on=world.act))
+    breaks("dependency_needs_two", change(need, depends_on=world.later))
 
 
 def test_no_recommendation_needs_itself_by_however_many_steps(world):
     first, second, third = world.act, world.later, make_recommendation()
-    Dependency.objects.create(recommendation=second, needs=first)
-    last = Dependency.objects.create(recommendation=third, needs=second)
+    Dependency.objects.create(recommendation=second, depends_on=first)
+    last = Dependency.objects.create(recommendation=third, depends_on=second)
 
-    breaks("dependency_has_no_circle", lambda: Dependency.objects.create(recommendation=first, needs=second))
-    breaks("dependency_has_no_circle", lambda: Dependency.objects.create(recommendation=first, needs=third))
-    change(last, needs=first)()
+    breaks("dependency_has_no_circle", lambda: Dependency.objects.create(recommendation=first, depends_on=second))
+    breaks("dependency_has_no_circle", lambda: Dependency.objects.create(recommendation=first, depends_on=third))
+    change(last, depends_on=first)()
 
 
 def test_the_first_due_day_stays(world):
@@ -427,7 +427,7 @@ def test_what_hangs_on_the_archived_is_closed_at_every_door(world):
         lambda: AgreementRelation.objects.create(from_agreement=world.aukus, kind="amends", to_agreement=world.quad),
     ):
         breaks("closed_record", make)
-    with change_context(door="data set"):  # a data set may bring what was archived elsewhere
+    with change_context(channel="data set"):  # a data set may bring what was archived elsewhere
         Participation.objects.create(agreement=world.aukus, party=world.gbr, role="host")
 
 

@@ -71,7 +71,7 @@ def own_and_team(agreement, user, how):
         agreement.team.add(user)
 
 
-@change_context(door="data set")  # which may make what is archived
+@change_context(channel="data set")  # which may make what is archived
 def make_register(register, user, how, **fields):
     near = make_agreement()
     match register:
@@ -161,7 +161,7 @@ def test_no_component_is_more_readable_than_its_agreement(person, role):
     user = person(role)
     for (visibility, publication), cells in CELLS.items():
         for how in ("strange", "own", "team"):
-            with change_context(door="data set"):
+            with change_context(channel="data set"):
                 agreement = make_agreement(visibility=visibility, publication=publication)
                 own_and_team(agreement, user, how)
                 component = make_component(agreement)
@@ -189,7 +189,7 @@ HANGING = {
     "citations": ["source", "agreement", "component", "component agreement", "participation", "outcome"],
     "addressees": ["recommendation"],
     "milestones": ["recommendation"],
-    "dependencies": ["recommendation", "needs"],
+    "dependencies": ["recommendation", "depends_on"],
 }
 
 
@@ -228,8 +228,8 @@ def make_hanging(address, **hidden):
         case "milestones":
             return Milestone.objects.create(recommendation=register("recommendation", make_recommendation), title="x")
         case "dependencies":
-            ends = register("recommendation", make_recommendation), register("needs", make_recommendation)
-            return Dependency.objects.create(recommendation=ends[0], needs=ends[1])
+            ends = register("recommendation", make_recommendation), register("depends_on", make_recommendation)
+            return Dependency.objects.create(recommendation=ends[0], depends_on=ends[1])
     source = register("source", make_source)
     if "component" in hidden or "component agreement" in hidden:
         return Citation.objects.create(
@@ -312,7 +312,7 @@ def test_every_record_that_is_read_starts_from_what_is_visible(db, monkeypatch):
     first, second = make_recommendation(slug="r"), make_recommendation()
     ProgressUpdate.objects.create(recommendation=first, status="planned", reported_on="2025-01-01", narrative="x")
     Milestone.objects.create(recommendation=first, title="x")
-    Dependency.objects.create(recommendation=first, needs=second)
+    Dependency.objects.create(recommendation=first, depends_on=second)
     administrator = Api(make_user("a", Role.ADMINISTRATOR))
     keys = {address: administrator.keys(f"{address}/") for address in [*RESOURCES, "progress-updates"]}
     assert all(keys.values())

@@ -56,7 +56,7 @@ class ConditionInline(ListInline):
 
 class CommitmentInline(ListInline):
     model = models.Commitment
-    fields = ["__str__", "payer", "component", "stated_on", "instead_of", "part_of"]
+    fields = ["__str__", "payer", "component", "stated_on", "disputes", "part_of"]
     readonly_fields = ["__str__"]
 
 

@@ -73,7 +73,7 @@ class ComponentAdmin(RegistryColumns, RecordAdmin):
 class CommitmentAdmin(RecordAdmin):
     serializer = serializers.CommitmentSerializer
     icon, place = "payments", 14
-    list_display = ["__str__", "stage_shown", "agreement", "component", "payer", "stated", "instead_of", "part_of"]
+    list_display = ["__str__", "stage_shown", "agreement", "component", "payer", "stated", "disputes", "part_of"]
     list_filter = [
         AGREEMENT,
         choice_filter("stage"),
@@ -81,7 +81,7 @@ class CommitmentAdmin(RecordAdmin):
         related_filter("payer", models.Commitment._meta.get_field("payer")),
         related_filter("component", models.Commitment._meta.get_field("component")),
         *date_range_filters("stated_on"),
-        choice_filter("instead_of__empty", title="disputing another figure", answers=[("false", "Yes"), ("true", "No")]),
+        choice_filter("disputes__empty", title="disputing another figure", answers=[("false", "Yes"), ("true", "No")]),
         choice_filter("part_of__empty", title="part of another figure", answers=[("false", "Yes"), ("true", "No")]),
         related_filter("source", models.Commitment._meta.get_field("source")),
         choice_filter("source__empty", title="without a source"),
@@ -89,7 +89,7 @@ class CommitmentAdmin(RecordAdmin):
     search_fields = ["uid", "agreement", "payer", "description"]
     fieldsets = [
         (None, {"fields": ["agreement", "component", "payer", "stage", ("bound", "amount", "currency"), "stated_on", "description"]}),
-        ("Related figures", {"fields": ["instead_of", "part_of"]}),
+        ("Related figures", {"fields": ["disputes", "part_of"]}),
         CITED,
     ]
 

@@ -138,7 +138,7 @@ Rule(
 
 def disputes(context: CheckContext) -> Any:
     """The figures that dispute another; of either end one must know."""
-    return context.rows(Commitment).filter(instead_of__in=context.rows(Commitment).values("pk"))
+    return context.rows(Commitment).filter(disputes__in=context.rows(Commitment).values("pk"))
 
 
 def figure(commitment: Commitment) -> str:
@@ -148,8 +148,8 @@ def figure(commitment: Commitment) -> str:
 
 def disputed(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
     found: dict[int, list[str]] = defaultdict(list)
-    for other in disputes(context).filter(agreement__in=rows).select_related("payer", "instead_of__payer").order_by("pk"):
-        found[other.agreement_id].append(f"{figure(other)} instead of {figure(other.instead_of)}")
+    for other in disputes(context).filter(agreement__in=rows).select_related("payer", "disputes__payer").order_by("pk"):
+        found[other.agreement_id].append(f"{figure(other)} instead of {figure(other.disputes)}")
     for agreement in rows:
         told = found[agreement.pk]
         more = f"; and {len(told) - 3} more" if len(told) > 3 else ""

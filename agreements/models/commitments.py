@@ -60,7 +60,7 @@ class Commitment(UidRecord, SourceFields):
     stated_on = EdtfField(help_text="The day on which the source says it.")
     stated_on_first = FirstDay("stated_on")
     description = Text()
-    instead_of = models.ForeignKey(
+    disputes = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="disputed_by", help_text="The figure that this one disputes."
     )
     part_of = models.ForeignKey(
@@ -85,15 +85,15 @@ class Commitment(UidRecord, SourceFields):
             "commitment_disputes_one_of_the_same_agreement",
             "A figure disputes another of the same agreement.",
             """EXISTS (SELECT FROM agreements_commitment c WHERE c.agreement_id <> NEW.agreement_id
-                AND (c.id = NEW.instead_of_id OR c.instead_of_id = NEW.id))""",
-            field="instead_of",
+                AND (c.id = NEW.disputes_id OR c.disputes_id = NEW.id))""",
+            field="disputes",
             deferred=True,
         ),
         TriggerConstraint.no_circle(
             "commitment_does_not_dispute_itself",
             "A figure cannot dispute, by however many steps, one that disputes it.",
             "agreements_commitment",
-            "instead_of",
+            "disputes",
         ),
         TriggerConstraint(
             "commitment_part_is_alike",

@@ -37,7 +37,7 @@ RESOLVED = f"""(SELECT CASE WHEN day !~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$' OR 
     FROM (SELECT CASE NEW.due_anchor WHEN 'signature' THEN a.signed_on ELSE a.in_force_on END AS day
         FROM agreements_agreement a WHERE a.id = NEW.agreement_id) anchor)"""
 # A data set brings what is archived as it was closed, whatever has moved since.
-AS_IT_WAS_CLOSED = "NEW.publication = 'archived' AND coalesce(actor() ->> 'door', '') = 'data set'"
+AS_IT_WAS_CLOSED = "NEW.publication = 'archived' AND coalesce(actor() ->> 'channel', '') = 'data set'"
 
 
 class ComponentQuerySet(RegistryQuerySet):

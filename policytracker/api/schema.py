@@ -44,7 +44,7 @@ CHANGE = {
         "operation": {"enum": ["create", "update", "delete"]},
         "version": {"type": "integer"},
         "reason": {"type": "string"},
-        "door": {"type": "string"},
+        "channel": {"type": "string"},
         "line": {"type": "string"},
         "changes": {"type": "object", "additionalProperties": {"type": "object", "properties": {"before": {}, "after": {}}}},
     },

@@ -215,7 +215,7 @@ class RecordViewSet(GenericViewSet):
 
     @action(detail=True, methods=["get"])
     def history(self, request: Request, *args, **kwargs) -> HttpResponse:
-        """Who changed what, when, why and by which door, newest first."""
+        """Who changed what, when, why and through which channel, newest first."""
         only(request, {"page_size", "cursor"})
         record = self.find()
         told = record.History(record, declared_fields(self.serializer_class), self.reader)

@@ -1,4 +1,4 @@
-"""What was changed, by whom, why and by which door, read back from what the triggers kept."""
+"""What was changed, by whom, why and through which channel, read back from what the triggers kept."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ class History:
             "operation": OPERATIONS[change.op],
             "version": version,
             "reason": actor.get("reason", ""),
-            "door": actor.get("door", ""),
+            "channel": actor.get("channel", ""),
         }
         return told | {"line": line(told, changes), "changes": changes}
 
@@ -244,7 +244,7 @@ def line(entry: dict[str, Any], changes: dict[str, dict[str, Any]]) -> str:
     what = "; ".join(f"{name.replace('_', ' ')}: {_words(c['before'])} → {_words(c['after'])}" for name, c in changes.items())
     done = {"create": "created it", "delete": "deleted it"}.get(entry["operation"], what or "changed it")
     reason = f" ({entry['reason']})" if entry["reason"] else ""
-    return f"{entry['at'][:16].replace('T', ' ')} {entry['user'] or entry['door'] or 'somebody'} {done}{reason}"
+    return f"{entry['at'][:16].replace('T', ' ')} {entry['user'] or entry['channel'] or 'somebody'} {done}{reason}"
 
 
 def _words(value: Any) -> str:

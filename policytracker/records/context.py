@@ -24,8 +24,8 @@ def shortened(reason: str) -> str:
 
 
 @contextmanager
-def change_context(user: Any = None, reason: str = "", door: str = "") -> Iterator[None]:
-    """One act in one transaction: history keeps who did it, why and by which door. An act within an act adds to it.
+def change_context(user: Any = None, reason: str = "", channel: str = "") -> Iterator[None]:
+    """One act in one transaction: history keeps who did it, why and through which channel. An act within an act adds to it.
 
     What several rows must keep together is checked before it ends, so a broken rule is raised here, as IntegrityError.
     Raises ValidationError for a reason of more than 2,000 characters.
@@ -33,13 +33,13 @@ def change_context(user: Any = None, reason: str = "", door: str = "") -> Iterat
     reason = reason.strip()
     if len(reason) > MAX_REASON:
         raise ValidationError({"change_reason": ValidationError(REASON_TOO_LONG, "max_length")})
-    actor = {"reason": reason, "door": door}
+    actor = {"reason": reason, "channel": channel}
     if user is not None and user.is_authenticated:
         actor |= {"id": user.pk, "user": user.get_username()}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT coalesce(current_setting('policytracker.actor', true), '')")
         outer = cursor.fetchone()[0]
-        actor = (json.loads(outer) if outer else {"door": "shell"}) | {k: v for k, v in actor.items() if v}
+        actor = (json.loads(outer) if outer else {"channel": "shell"}) | {k: v for k, v in actor.items() if v}
         cursor.execute("SELECT set_config('policytracker.actor', %s, true)", [json.dumps(actor)])
         yield
         cursor.execute(

@@ -137,7 +137,7 @@ def trigger_constraints(model: type[Record]) -> Iterator[TriggerConstraint]:
     )
     new, old = archived(model, "NEW"), archived(model, "OLD")
     if new:
-        loading = "coalesce(actor() ->> 'door', '') <> 'data set'"
+        loading = "coalesce(actor() ->> 'channel', '') <> 'data set'"
         moving = "NEW.publication = OLD.publication AND " if issubclass(model, RegistryRecord) else ""
         own = [c for c in new if not c.startswith("NEW.publication")]
         if own:

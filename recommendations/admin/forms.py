@@ -123,7 +123,7 @@ class ReportForm(forms.Form):
             return None
         said, by = self.cleaned_data, {"by": self.user, "today": self.today}
         try:
-            with change_context(self.user, door="admin"):
+            with change_context(self.user, channel="admin"):
                 if update := said["revises"]:
                     update = progress.revise(update, self.report(), **by, version=said["version"])
                     return progress.submit(update, **by) if submit else update
@@ -174,7 +174,7 @@ class ReviewForm(forms.Form):
 
 def move(update: ProgressUpdate, name: str, note: str, *, by: User, today: date) -> str:
     """One act of review. Returns a confirmation; raises Refused."""
-    with change_context(by, door="admin"):
+    with change_context(by, channel="admin"):
         match name:
             case "submit":
                 return submitted(progress.submit(update, by=by, today=today))

@@ -66,7 +66,7 @@ class MilestoneInline(BaseInline):
 class DependencyInline(BaseInline):
     model = Dependency
     fk_name = "recommendation"
-    fields = ["needs"]
+    fields = ["depends_on"]
     verbose_name_plural = "dependencies"
 
 
@@ -316,10 +316,10 @@ class DependencyAdmin(RecordAdmin):
     serializer = serializers.DependencySerializer
     questions = filters.DEPENDENCIES
     icon, place = "low_priority", 6
-    list_display = ["recommendation", "needs"]
+    list_display = ["recommendation", "depends_on"]
     list_filter = [AGREEMENT, related_filter("recommendation", Dependency._meta.get_field("recommendation"))]
-    search_fields = ["uid", "recommendation", "needs"]
-    fieldsets = [(None, {"fields": ["recommendation", "needs"]})]
+    search_fields = ["uid", "recommendation", "depends_on"]
+    fieldsets = [(None, {"fields": ["recommendation", "depends_on"]})]
 
 
 class ReadOnly:
@@ -378,7 +378,7 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
         """Approve several updates. Each rejection is reported, and does not stop the others."""
         for update in queryset:
             try:
-                with change_context(request.user, door="admin"):
+                with change_context(request.user, channel="admin"):
                     progress.approve(update, by=request.user, today=today())
                 self.message_user(request, f"Approved: {update}.", messages.SUCCESS)
             except exceptions.Refused as refused:

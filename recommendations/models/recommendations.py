@@ -267,22 +267,24 @@ class Milestone(UidRecord):
 
 
 class Dependency(UidRecord):
-    """One recommendation cannot be done before another is."""
+    """A recommendation that another one depends on."""
 
-    access_parents = ("recommendation", "needs")
-    label_parts = ("recommendation__slug", "needs__slug")
+    access_parents = ("recommendation", "depends_on")
+    label_parts = ("recommendation__slug", "depends_on__slug")
 
     recommendation = models.ForeignKey(Recommendation, models.PROTECT, related_name="dependencies")
-    needs = models.ForeignKey(Recommendation, models.PROTECT, related_name="needed_by", help_text="What must be done before it.")
+    depends_on = models.ForeignKey(
+        Recommendation, models.PROTECT, related_name="needed_by", help_text="The recommendation that must be done first."
+    )
 
     trigger_constraints = (
         TriggerConstraint(
             "dependency_has_no_circle",
             "A recommendation cannot depend on itself, directly or through others.",
-            """EXISTS (WITH RECURSIVE below AS (SELECT NEW.needs_id AS id UNION
-                SELECT d.needs_id FROM recommendations_dependency d JOIN below ON d.recommendation_id = below.id)
+            """EXISTS (WITH RECURSIVE below AS (SELECT NEW.depends_on_id AS id UNION
+                SELECT d.depends_on_id FROM recommendations_dependency d JOIN below ON d.recommendation_id = below.id)
                 SELECT FROM below WHERE id = NEW.recommendation_id)""",
-            field="needs",
+            field="depends_on",
             deferred=True,
         ),
     )
@@ -292,18 +294,18 @@ class Dependency(UidRecord):
         verbose_name_plural = "dependencies"
         constraints = [
             models.UniqueConstraint(
-                fields=["recommendation", "needs"],
+                fields=["recommendation", "depends_on"],
                 name="dependency_is_stated_once",
                 violation_error_message="This dependency is already recorded.",
-                violation_error_code="needs",
+                violation_error_code="depends_on",
             ),
             models.CheckConstraint(
                 name="dependency_needs_two",
-                condition=~Q(recommendation=F("needs")),
-                violation_error_message="A recommendation does not need itself.",
-                violation_error_code="needs",
+                condition=~Q(recommendation=F("depends_on")),
+                violation_error_message="A recommendation cannot depend on itself.",
+                violation_error_code="depends_on",
             ),
         ]
 
     def __str__(self):
-        return f"{self.recommendation} needs: {self.needs}"
+        return f"{self.recommendation} depends on: {self.depends_on}"

@@ -33,7 +33,7 @@ COLUMNS = {
         *("slug", "title", "description", "status", "deadline_state", "lead_parties", "starts_on", "due_on", "completed_on", "parent"),
     ],
     "commitments": [
-        *("stage", "bound", "amount", "currency", "payer", "stated_on", "component", "description", "instead_of", "part_of", "source"),
+        *("stage", "bound", "amount", "currency", "payer", "stated_on", "component", "description", "disputes", "part_of", "source"),
     ],
     "outcomes": ["slug", "statement", "component", "sector"],
     "indicators": [

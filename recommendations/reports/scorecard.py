@@ -48,7 +48,7 @@ def money(agreement: Agreement, user: Any, by: date | None) -> list[dict[str, An
     rows = Commitment.objects.visible_to(user).filter(agreement=agreement).order_by()
     if by is not None:
         rows = rows.filter(Q(stated_on_first__isnull=True) | Q(stated_on_first__lte=by))
-    disputing = Exists(rows.filter(pk=OuterRef("instead_of")))
+    disputing = Exists(rows.filter(pk=OuterRef("disputes")))
     included = Exists(rows.filter(pk=OuterRef("part_of")))
     sums: Any = rows.annotate(disputing=disputing, included=included).values("stage", "currency").annotate(
         figures=Count("pk", filter=Q(disputing=False, included=False)),

@@ -71,7 +71,7 @@ def test_findings_are_narrowed_by_rule_severity_and_agreement(analyst, signed_in
     action, another = backwards(agreement), backwards(other)
     money = {"agreement": other, "stage": "announced", "amount": 1, "currency": "USD"}
     with change_context():
-        Commitment.objects.create(instead_of=Commitment.objects.create(**money), **money)
+        Commitment.objects.create(disputes=Commitment.objects.create(**money), **money)
 
     for query, expected in [
         ("rule=effect_before_act", {action, another}),

@@ -20,10 +20,10 @@ def test_a_change_keeps_who_did_it_why_and_by_which_door(analyst, signed_in):
     assert answer.status_code == 302
     newest = Change.objects.filter(tbl="agreements_agreement", row_id=agreement.pk).latest("id")
     assert newest.changed == {"title": "After"}
-    assert {key: newest.actor[key] for key in ("user", "reason", "door")} == {
+    assert {key: newest.actor[key] for key in ("user", "reason", "channel")} == {
         "user": "analyst",
         "reason": "the text says so",
-        "door": "admin",
+        "channel": "admin",
     }
 
 

@@ -44,7 +44,7 @@ def fill(start: int, stop: int, owner) -> None:
         recommendation = make_recommendation(agreement, owner=owner, source=source, focus_area=area, made_by=party)
         Addressee.objects.create(recommendation=recommendation, party=party)
         Milestone.objects.create(recommendation=recommendation, title="Half")
-        Dependency.objects.create(recommendation=recommendation, needs=make_recommendation())
+        Dependency.objects.create(recommendation=recommendation, depends_on=make_recommendation())
         update = ProgressUpdate.objects.create(
             recommendation=recommendation, kind="claim", status="planned", party=party, reported_on=TODAY, author=owner, review="submitted"
         )
@@ -90,7 +90,7 @@ def full_recommendation(count: int, author):
         party = make_party(f"Y{i}")
         Addressee.objects.create(recommendation=recommendation, party=party)
         Milestone.objects.create(recommendation=recommendation, title="Half")
-        Dependency.objects.create(recommendation=recommendation, needs=make_recommendation())
+        Dependency.objects.create(recommendation=recommendation, depends_on=make_recommendation())
         fields = {"kind": "claim", "status": "planned", "party": party, "author": author, "review": "submitted"}
         update = ProgressUpdate.objects.create(recommendation=recommendation, reported_on=TODAY - timedelta(i), **fields)
         Evidence.objects.create(update=update, source=make_source())

@@ -53,7 +53,7 @@ def test_an_update_is_filed_on_the_page_and_counts_at_once(analyst, signed_in):
     assert placed(answer) == {"report": ["success"]}
     assert b"begun" in answer.content
     assert b"A paper" in answer.content
-    assert Change.objects.filter(tbl="recommendations_progressupdate", row_id=update.pk).latest("id").actor["door"] == "admin"
+    assert Change.objects.filter(tbl="recommendations_progressupdate", row_id=update.pk).latest("id").actor["channel"] == "admin"
 
 
 def test_evidence_may_be_an_address(analyst, signed_in):

@@ -71,7 +71,7 @@ def fill(start: int, stop: int) -> None:
         condition = EntryIntoForceCondition.objects.create(agreement=agreement, kind="on_signature", source=source)
         condition.parties.add(make_party(f"P{i}"))
         figure = make_money(agreement, component=component, payer=make_party(f"P{i}"), source=source)
-        make_money(agreement, instead_of=figure)
+        make_money(agreement, disputes=figure)
         indicator = make_indicator(agreement, f"indicator-{i}")
         Measurement.objects.create(indicator=indicator, measured_on="2020", value=i, source=source)
 
@@ -137,7 +137,7 @@ def test_the_named_questions_are_filters(client, treaty):
     ratified = make_action(treaty, "ratification", "NZL", acted_on="2020", effective_on="2021")
     pair = make_action(other, "entry_into_force_for_party", "AUS", counterparty=make_party("NZL"))
     money = make_money(treaty, payer=make_party("AUS"), stated_on="2020-05", source=source)
-    disputed = make_money(treaty, stage="disbursed", currency="AUD", instead_of=money)
+    disputed = make_money(treaty, stage="disbursed", currency="AUD", disputes=money)
     boats, ships = make_indicator(treaty, direction="increase", target_on="2030"), make_indicator(other, "ships")
     now, then = (Measurement.objects.create(indicator=boats, measured_on=day, value=1) for day in ("2025", "2001"))
     condition = EntryIntoForceCondition.objects.create(agreement=treaty, kind="on_date", fixed_on="2020-01-01")
@@ -159,7 +159,7 @@ def test_the_named_questions_are_filters(client, treaty):
         (Commitment, "stage=disbursed", {disputed}),
         (Commitment, "currency=AUD", {disputed}),
         (Commitment, "payer=AUS", {money}),
-        (Commitment, "instead_of__empty=false", {disputed}),
+        (Commitment, "disputes__empty=false", {disputed}),
         (Commitment, "stated_on__to=2020", {money}),
         (Indicator, "agreement=treaty", {boats}),
         (Indicator, "outcome=more-ships", {ships}),
@@ -419,8 +419,8 @@ BAD: list[tuple[str, type, Callable, str, str]] = [
     (
         "another's figure",
         Commitment,
-        lambda t, n: {"agreement": t, "stage": "announced", "amount": 1, "currency": "USD", "instead_of": make_money(n)},
-        "instead_of",
+        lambda t, n: {"agreement": t, "stage": "announced", "amount": 1, "currency": "USD", "disputes": make_money(n)},
+        "disputes",
         "A figure disputes another of the same agreement.",
     ),
     (
@@ -463,11 +463,11 @@ def test_bad_input_is_told_at_its_field_and_writes_nothing(model, fields, field,
 
 def test_a_figure_does_not_dispute_one_that_disputes_it(client, treaty):
     first = make_money(treaty)
-    second = make_money(treaty, instead_of=first)
+    second = make_money(treaty, disputes=first)
 
-    answer = client.post(change(first), typed(client.get(change(first))) | {"instead_of": second.pk})
+    answer = client.post(change(first), typed(client.get(change(first))) | {"disputes": second.pk})
 
-    assert errors_of(answer) == {"instead_of": ["A figure cannot dispute, by however many steps, one that disputes it."]}
+    assert errors_of(answer) == {"disputes": ["A figure cannot dispute, by however many steps, one that disputes it."]}
 
 
 def test_an_agreement_with_acts_of_consent_does_not_become_non_binding(client, treaty):

@@ -188,7 +188,7 @@ def test_a_text_in_force_should_say_since_when():
 )
 def test_a_superseded_text_has_a_successor_that_stands(successor, finds):
     old, new = treaty("superseded"), treaty(**{"publication": "published"} | successor)
-    with change_context(door="data set"):
+    with change_context(channel="data set"):
         supersede(old, new)
 
     assert found("superseded_without_successor") == ({old} if finds else set())
@@ -491,7 +491,7 @@ def test_what_has_a_day_of_completion_is_completed():
 def test_figures_that_disagree_are_told_side_by_side():
     agreement, other = treaty(), treaty()
     first = make_commitment(agreement, amount=1_000_000, currency="USD", bound="at_least", payer=make_party(name="Australia"))
-    make_commitment(agreement, amount="2500000.50", currency="AUD", instead_of=first)
+    make_commitment(agreement, amount="2500000.50", currency="AUD", disputes=first)
     make_commitment(other)
 
     assert found("disputed_figures") == {agreement}

@@ -122,29 +122,29 @@ def test_a_component_does_not_leave_the_agreement_of_its_sums(world, as_analyst)
 
 def test_a_figure_disputes_another_of_its_agreement(world, as_analyst):
     elsewhere = make_commitment(world.quad)
-    figure = make_commitment(world.aukus, instead_of=world.figure)
+    figure = make_commitment(world.aukus, disputes=world.figure)
 
-    breaks("commitment_disputes_one_of_the_same_agreement", change(figure, instead_of=elsewhere))
+    breaks("commitment_disputes_one_of_the_same_agreement", change(figure, disputes=elsewhere))
     breaks("commitment_disputes_one_of_the_same_agreement", change(world.figure, agreement=world.quad))
-    field_errors(as_analyst.post("commitments/", BODY | {"instead_of": str(elsewhere.uid)}), "instead_of")
-    field_errors(as_analyst.patch(f"commitments/{figure.uid}/", {"agreement": "quad"}), "instead_of")
-    field_errors(as_analyst.patch(f"commitments/{world.figure.uid}/", {"agreement": "quad"}), "instead_of")
+    field_errors(as_analyst.post("commitments/", BODY | {"disputes": str(elsewhere.uid)}), "disputes")
+    field_errors(as_analyst.patch(f"commitments/{figure.uid}/", {"agreement": "quad"}), "disputes")
+    field_errors(as_analyst.patch(f"commitments/{world.figure.uid}/", {"agreement": "quad"}), "disputes")
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])
 def test_no_figure_disputes_itself_by_however_many_steps(world, as_analyst, length):
     first = last = world.figure
     for _ in range(length - 1):
-        last = make_commitment(world.aukus, instead_of=last)
+        last = make_commitment(world.aukus, disputes=last)
 
-    breaks("commitment_does_not_dispute_itself", change(first, instead_of=last))
-    told = field_errors(as_analyst.patch(f"commitments/{first.uid}/", {"instead_of": str(last.uid)}), "instead_of")
+    breaks("commitment_does_not_dispute_itself", change(first, disputes=last))
+    told = field_errors(as_analyst.patch(f"commitments/{first.uid}/", {"disputes": str(last.uid)}), "disputes")
 
-    assert told == {"instead_of": ["A figure cannot dispute, by however many steps, one that disputes it."]}
+    assert told == {"disputes": ["A figure cannot dispute, by however many steps, one that disputes it."]}
 
 
 def test_a_figure_that_is_disputed_is_not_deleted(world, as_analyst):
-    figure = make_commitment(world.aukus, instead_of=world.figure, component=world.part, payer=make_party("NEW"))
+    figure = make_commitment(world.aukus, disputes=world.figure, component=world.part, payer=make_party("NEW"))
 
     closed(as_analyst.delete(f"commitments/{world.figure.uid}/"), "in_use")
     closed(as_analyst.delete("parties/NEW/"), "in_use")
@@ -157,12 +157,12 @@ def test_a_figure_that_is_disputed_is_not_deleted(world, as_analyst):
 
 def test_a_hidden_figure_that_is_disputed_is_not_told(world, as_reader, as_analyst):
     hidden = make_commitment(world.aukus, component=make_component(world.aukus, publication="draft"))
-    figure = make_commitment(world.aukus, instead_of=hidden)
+    figure = make_commitment(world.aukus, disputes=hidden)
 
     assert as_reader.get(f"commitments/{hidden.uid}/").status_code == 404
-    assert as_reader.get(f"commitments/{figure.uid}/").json()["instead_of"] is None
-    assert as_analyst.get(f"commitments/{figure.uid}/").json()["instead_of"] == str(hidden.uid)
-    assert as_reader.keys("commitments/", instead_of__empty="false") == []
+    assert as_reader.get(f"commitments/{figure.uid}/").json()["disputes"] is None
+    assert as_analyst.get(f"commitments/{figure.uid}/").json()["disputes"] == str(hidden.uid)
+    assert as_reader.keys("commitments/", disputes__empty="false") == []
 
 
 # ---- indicators and measurements

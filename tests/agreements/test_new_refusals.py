@@ -126,7 +126,7 @@ def test_a_sum_is_not_part_of_itself(as_analyst):
 def test_totals_leave_parts_out(as_analyst):
     whole = make_commitment(treaty(), amount=100)
     make_commitment(whole.agreement, amount=40, part_of=whole)
-    make_commitment(whole.agreement, amount=90, instead_of=whole)
+    make_commitment(whole.agreement, amount=90, disputes=whole)
 
     money = as_analyst.get("agreements/treaty/scorecard/").json()["money"]
 

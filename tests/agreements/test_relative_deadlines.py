@@ -1,4 +1,4 @@
-"""A deadline that is counted from signature or entry into force follows the treaty actions, at every door (DESIGN 4, 6)."""
+"""A deadline that is counted from signature or entry into force follows the treaty actions, at every entry point (DESIGN 4, 6)."""
 
 from datetime import date
 
@@ -48,7 +48,7 @@ def broken(error):
     return error.value.__cause__.diag.constraint_name
 
 
-# ---- every door
+# ---- every entry point
 
 
 def by_the_api(pact, as_analyst):
@@ -102,12 +102,12 @@ def by_sql(pact, as_analyst):
     rows("DELETE FROM agreements_treatyaction RETURNING id")
 
 
-@pytest.mark.parametrize("door", [by_the_api, by_a_list, by_objects, by_querysets, by_sql])
-def test_the_due_day_follows_the_signature_at_every_door(part, pact, as_analyst, door):
+@pytest.mark.parametrize("channel", [by_the_api, by_a_list, by_objects, by_querysets, by_sql])
+def test_the_due_day_follows_the_signature_at_every_door(part, pact, as_analyst, channel):
     assert (days(pact), due(part)) == (("", ""), "")
     found = []
 
-    for _ in door(pact, as_analyst):
+    for _ in channel(pact, as_analyst):
         found.append((*days(pact), due(part)))
 
     assert found == [("2025-10-20", "", "2026-04-20"), ("2025-10-31", "", "2026-04-30")]

@@ -82,7 +82,7 @@ def test_history_tells_why_a_deadline_has_moved(analyst_outside):
         {"due_on": {"before": "2026-04-20", "after": "2026-04-30"}},
         {"due_on": {"before": None, "after": "2026-04-20"}, "original_due_on": {"before": None, "after": "2026-04-20"}},
     ]
-    assert [(entry["reason"], entry["user"], entry["door"], entry["version"]) for entry in component[:2]] == [
+    assert [(entry["reason"], entry["user"], entry["channel"], entry["version"]) for entry in component[:2]] == [
         ("anchor moved", "analyst", "api", 3),
         ("anchor moved", "analyst", "api", 2),
     ]

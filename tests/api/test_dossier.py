@@ -67,7 +67,7 @@ def full(world, analyst, reviewer):
         Agreement.objects.filter(pk=w.aukus.pk).update(lead=analyst, legal_force="binding")
     make_action(w.aukus, "signature", w.gbr, "2021-09~", source=w.communique, locator="p. 1", quote="signed")
     make_component(w.aukus, slug="pillar-two", title="Pillar two", due_on="2030-06~").lead_parties.set([w.aus, w.gbr])
-    make_commitment(w.aukus, instead_of=w.figure, stated_on="2025", source=w.communique)
+    make_commitment(w.aukus, disputes=w.figure, stated_on="2025", source=w.communique)
     Citation.objects.create(source=w.gazette, component=w.part)
     Citation.objects.create(source=w.gazette, participation=w.participation)
     Citation.objects.create(source=w.gazette, outcome=w.outcome)

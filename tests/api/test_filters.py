@@ -209,7 +209,7 @@ def test_agreement_means_the_nearest_agreement_of_each_record(world, as_reader):
     assert as_reader.keys("addressees/", agreement="aukus") == [str(world.addressee.uid)]
     assert as_reader.keys("addressees/", agreement="quad") == []
     step = Milestone.objects.create(recommendation=world.act, title="The keel is laid")
-    need = Dependency.objects.create(recommendation=world.act, needs=world.later)
+    need = Dependency.objects.create(recommendation=world.act, depends_on=world.later)
     assert as_reader.keys("milestones/", agreement="aukus") == [str(step.uid)]
     assert as_reader.keys("dependencies/", agreement="aukus") == [str(need.uid)]
     assert as_reader.keys("milestones/", agreement="quad") == as_reader.keys("dependencies/", agreement="quad") == []

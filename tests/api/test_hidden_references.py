@@ -203,7 +203,7 @@ def test_what_is_hidden_cannot_be_referred_to_and_is_unknown_in_the_same_words(s
         "agreement-relations": {"from": "aukus", "kind": "amends", "to": "secret"},
         "addressees": {"recommendation": "secret-act", "party": "GBR"},
         "milestones": {"recommendation": "secret-act", "title": "x"},
-        "dependencies": {"recommendation": "act", "needs": "secret-act"},
+        "dependencies": {"recommendation": "act", "depends_on": "secret-act"},
         "fact-checks": {"slug": "n", "source": "secret-source", "statement": "x", "correcting_source": "secret-source"},
     }
     for address, body in bodies.items():

@@ -1,4 +1,4 @@
-"""What was changed, by whom, why and by which door, for whoever may read it (API.md 6)."""
+"""What was changed, by whom, why and through which channel, for whoever may read it (API.md 6)."""
 
 import re
 from datetime import date
@@ -80,9 +80,9 @@ def test_every_version_is_one_entry_that_names_exactly_what_changed(api):
     ]
     assert analyst.get("agreements/pact/").json()["version"] == 5
     newest, *_, oldest = entries(analyst, "agreements/pact/")
-    assert set(newest) == {"uid", "at", "user", "operation", "version", "reason", "door", "line", "changes"}
-    assert (oldest["user"], oldest["reason"], oldest["door"]) == ("analyst", "new", "api")
-    assert (newest["user"], newest["reason"], newest["door"]) == ("reviewer", "", "api")
+    assert set(newest) == {"uid", "at", "user", "operation", "version", "reason", "channel", "line", "changes"}
+    assert (oldest["user"], oldest["reason"], oldest["channel"]) == ("analyst", "new", "api")
+    assert (newest["user"], newest["reason"], newest["channel"]) == ("reviewer", "", "api")
     assert newest["at"] == analyst.get("agreements/pact/").json()["updated_at"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", oldest["at"])
     for part in ("reviewer", "title", "The Pact", "Pact", "sectors", "energy", "team"):
@@ -142,8 +142,8 @@ def test_links_written_elsewhere_than_in_the_api_are_told_too(api):
         {"sectors": {"before": ["energy"], "after": []}},
     ]
     found = entries(api["reader"], "recommendations/act/")
-    assert (found[1]["user"], found[1]["reason"], found[1]["door"]) == ("analyst", "two in one", "admin")
-    assert (found[4]["user"], found[4]["reason"], found[4]["door"]) == (None, "by hand", "shell")
+    assert (found[1]["user"], found[1]["reason"], found[1]["channel"]) == ("analyst", "two in one", "admin")
+    assert (found[4]["user"], found[4]["reason"], found[4]["channel"]) == (None, "by hand", "shell")
     assert [changes for _, _, changes in told(api["reader"], "recommendations/made/")] == [
         {},
         {"details": {"before": "", "after": "x"}, "sectors": {"before": [], "after": ["water"]}},

@@ -23,7 +23,7 @@ def test_the_due_day_of_a_milestone_moves_with_a_reason(world, as_analyst):
 
 
 @pytest.mark.parametrize(
-    ("recommendation", "needs", "sentence"),
+    ("recommendation", "depends_on", "sentence"),
     [
         ("later", "act", "This dependency is already recorded."),
         ("act", "act", "A recommendation does not need itself."),
@@ -31,18 +31,18 @@ def test_the_due_day_of_a_milestone_moves_with_a_reason(world, as_analyst):
         ("act", "last", "A recommendation cannot depend on itself, directly or through others."),
     ],
 )
-def test_a_dependency_is_refused_at_what_is_needed(world, as_analyst, recommendation, needs, sentence):
+def test_a_dependency_is_refused_at_what_is_needed(world, as_analyst, recommendation, depends_on, sentence):
     last = make_recommendation(slug="last")
-    Dependency.objects.create(recommendation=world.later, needs=world.act)
-    Dependency.objects.create(recommendation=last, needs=world.later)
+    Dependency.objects.create(recommendation=world.later, depends_on=world.act)
+    Dependency.objects.create(recommendation=last, depends_on=world.later)
 
-    refused = as_analyst.post("dependencies/", {"recommendation": recommendation, "needs": needs})
+    refused = as_analyst.post("dependencies/", {"recommendation": recommendation, "depends_on": depends_on})
 
-    assert refused.status_code == 400 and refused.json()["needs"] == [sentence]
+    assert refused.status_code == 400 and refused.json()["depends_on"] == [sentence]
 
 
 def test_a_circle_is_refused_where_it_is_closed_by_a_list_too(world, as_analyst):
-    bodies = [{"recommendation": "act", "needs": "later"}, {"recommendation": "later", "needs": "act"}]
+    bodies = [{"recommendation": "act", "depends_on": "later"}, {"recommendation": "later", "depends_on": "act"}]
 
     refused = as_analyst.post("dependencies/", bodies)
 

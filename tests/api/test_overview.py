@@ -134,9 +134,9 @@ def test_money_is_added_for_each_stage_and_currency_in_their_order(world, as_rea
 
 def test_a_figure_that_disputes_another_is_told_and_not_added(world, as_reader):
     first = make_commitment(world.quad, amount=100)
-    second = make_commitment(world.quad, amount=80, instead_of=first)
-    make_commitment(world.quad, amount=70, instead_of=second)
-    make_commitment(world.quad, amount=60, currency="USD", instead_of=first)
+    second = make_commitment(world.quad, amount=80, disputes=first)
+    make_commitment(world.quad, amount=70, disputes=second)
+    make_commitment(world.quad, amount=60, currency="USD", disputes=first)
 
     assert figures(as_reader) == [
         {"stage": "announced", "currency": "AUD", "figures": 1, "total": "100.00", "disputed": 2},
@@ -147,7 +147,7 @@ def test_a_figure_that_disputes_another_is_told_and_not_added(world, as_reader):
 def test_money_for_a_hidden_component_is_hidden_and_disputed_by_nothing(world, as_reader, as_administrator):
     part = make_component(world.quad, visibility="restricted")
     hidden = make_commitment(world.quad, amount=100, component=part)
-    make_commitment(world.quad, amount=80, instead_of=hidden)
+    make_commitment(world.quad, amount=80, disputes=hidden)
 
     assert [(row["figures"], row["total"], row["disputed"]) for row in figures(as_reader)] == [(1, "80.00", 0)]
     assert [(row["figures"], row["total"], row["disputed"]) for row in figures(as_administrator)] == [(1, "100.00", 1)]

@@ -52,7 +52,7 @@ def full(world, analyst, reviewer):
     ended = progress.report_progress(world.later, said, by=analyst, today=today())
     progress.approve(ended, by=reviewer, today=today())
     Milestone.objects.create(recommendation=world.act, title="The keel is laid")
-    Dependency.objects.create(recommendation=world.later, needs=world.act)
+    Dependency.objects.create(recommendation=world.later, depends_on=world.act)
     return world
 
 
@@ -133,7 +133,7 @@ MAKE = {
 @pytest.mark.parametrize("visibility", ["public", "internal", "restricted"])
 @pytest.mark.parametrize("publication", ["draft", "published", "archived"])
 def test_only_what_is_public_and_published_exists(open_to_all, world, anonymous, register, visibility, publication):
-    with change_context(door="data set"):
+    with change_context(channel="data set"):
         record = MAKE[register](world, visibility=visibility, publication=publication)
     exists = visibility == "public" and publication != "draft"
 
@@ -157,7 +157,7 @@ def test_what_hangs_on_what_is_hidden_is_hidden(open_to_all, world, anonymous):
     make_component(shut)
     Addressee.objects.create(recommendation=act, party=world.aus)
     Milestone.objects.create(recommendation=act, title="x")
-    Dependency.objects.create(recommendation=world.act, needs=act)
+    Dependency.objects.create(recommendation=world.act, depends_on=act)
     progress.report_progress(act, Report(status="planned", narrative="Seen."), by=None, today=today())
     Recommendation.objects.filter(pk=world.act.pk).update(source=paper, locator="p. 9", quote="hidden", parent=act)
     world.act.agreements.add(shut)

@@ -92,7 +92,7 @@ REFERENCES = {
     "treaty-actions": ["agreement", "party", "counterparty", "targets", "source"],
     "entry-into-force-conditions": ["agreement", "parties", "source"],
     "components": ["agreement", "parent", "lead_parties"],
-    "commitments": ["agreement", "component", "payer", "instead_of", "source"],
+    "commitments": ["agreement", "component", "payer", "disputes", "source"],
     "outcomes": ["agreement", "component", "sector"],
     "indicators": ["outcome"],
     "measurements": ["indicator", "source"],
@@ -101,7 +101,7 @@ REFERENCES = {
     "recommendations": ["focus_area", "agreements", "components", "sectors", "parent", "made_by", "source", "superseded_by"],
     "addressees": ["recommendation", "party", "source"],
     "milestones": ["recommendation"],
-    "dependencies": ["recommendation", "needs"],
+    "dependencies": ["recommendation", "depends_on"],
 }
 
 

@@ -24,7 +24,7 @@ def people(analyst, reviewer):
 def test_every_answer_of_one_record_has_its_version_as_the_tag(world, as_analyst, resource):
     made = as_analyst.post(f"{resource.address}/", resource.full)
     at = resource.at(made.json())
-    name = {"parties": "name", "outcomes": "statement", "milestones": "title", "dependencies": "needs"}.get(resource.address) or next(
+    name = {"parties": "name", "outcomes": "statement", "milestones": "title", "dependencies": "depends_on"}.get(resource.address) or next(
         n for n, value in resource.defaults.items() if value == ""
     )
     for slug in ("changed", "changed-again"):

@@ -405,7 +405,7 @@ def test_a_reason_is_kept_from_the_header_or_the_body(world, as_analyst):
         response = as_analyst.patch("agreements/aukus/", {"title": f"T {reason}", **body}, **headers)
         assert response.status_code == 200, response.content
         told = entry(as_analyst, "agreements/aukus/")
-        assert (told["reason"], told["user"], told["door"]) == (reason, "analyst", "api")
+        assert (told["reason"], told["user"], told["channel"]) == (reason, "analyst", "api")
 
 
 @pytest.mark.parametrize("reason", ["x" * 2001, "a\0b", ["x"], [], {}, {"a": 1}, True, "\ud800"])
@@ -531,8 +531,8 @@ def test_what_hangs_on_the_archived_is_closed_too(world, as_analyst, as_administ
         "act": [
             ("addressees/", {"recommendation": "act", "party": "GBR"}, f"addressees/{world.addressee.uid}/", {"response": "noted"}),
             ("milestones/", {"recommendation": "act", "title": "x"}, f"milestones/{world.step.uid}/", {"title": "x"}),
-            ("dependencies/", {"recommendation": "act", "needs": "later"}, None, None),
-            ("dependencies/", {"recommendation": "later", "needs": "act"}, None, None),
+            ("dependencies/", {"recommendation": "act", "depends_on": "later"}, None, None),
+            ("dependencies/", {"recommendation": "later", "depends_on": "act"}, None, None),
         ],
     }
     for slug, acts in hanging.items():

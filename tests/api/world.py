@@ -171,10 +171,10 @@ RESOURCES = {
             {"agreement": "aukus", "stage": "announced", "amount": "13000000000.00", "currency": "AUD"},
             {
                 "component": "pillar-one", "payer": "AUS", "bound": "about", "stated_on": "2025-10", "description": "Over ten years.",
-                "instead_of": FIGURE, "part_of": None, **CITING,
+                "disputes": FIGURE, "part_of": None, **CITING,
             },
             {
-                "component": None, "payer": None, "bound": "exactly", "stated_on": None, "description": "", "instead_of": None,
+                "component": None, "payer": None, "bound": "exactly", "stated_on": None, "description": "", "disputes": None,
                 "part_of": None, **TEXTS,
             },
         ),
@@ -260,7 +260,7 @@ RESOURCES = {
             {"position": 2, "due_on": "2027-06~", "completed_on": "2027-05-31"},
             {"position": None, "due_on": None, "completed_on": None},
         ),
-        Resource("dependencies", "uid", {"recommendation": "later", "needs": "act"}, {}, {}),
+        Resource("dependencies", "uid", {"recommendation": "later", "depends_on": "act"}, {}, {}),
     ]
 }  # fmt: skip
 # Fields that are lists, and those that are numbers: whole, or decimals, which are told as texts.
@@ -307,7 +307,7 @@ OTHER = {
     "recommendations": {"slug": "other", "key_action": "Other"},
     "addressees": {"recommendation": "later", "party": "AUS"},
     "milestones": {"recommendation": "later", "title": "Other"},
-    "dependencies": {"recommendation": "other", "needs": "later"},
+    "dependencies": {"recommendation": "other", "depends_on": "later"},
 }
 
 

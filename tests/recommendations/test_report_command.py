@@ -52,7 +52,7 @@ def test_it_files_an_update_and_prints_its_uid(act, analyst):
     act.refresh_from_db()
     assert (act.status, act.progress_percent) == ("in_progress", 40)
     change = Change.objects.filter(tbl="recommendations_progressupdate", op="insert").get()
-    assert (change.actor["user"], change.actor["door"]) == ("analyst", "command")
+    assert (change.actor["user"], change.actor["channel"]) == ("analyst", "command")
 
 
 def test_a_draft_a_claim_and_a_note(act, analyst):

@@ -310,7 +310,7 @@ READ: dict[str, Callable[[Person], models.Model]] = {
 
 
 def archived() -> Agreement:
-    with change_context(door="data set"):
+    with change_context(channel="data set"):
         return make_agreement(publication="archived")
 
 
@@ -336,29 +336,29 @@ REPORTS = {
 # ---- what each line of the table does
 
 
-def read(door: str, who: Person, what: str) -> bool:
-    return {"api": api_read, "admin": admin_read}[door](who, READ[what](who))
+def read(channel: str, who: Person, what: str) -> bool:
+    return {"api": api_read, "admin": admin_read}[channel](who, READ[what](who))
 
 
-def review(move: str, door: str, who: Person, what: str) -> bool:
+def review(move: str, channel: str, who: Person, what: str) -> bool:
     update = WORK[what](who)
-    done = api_move(who, update, move, note="Seen.") if door == "api" else admin_move(who, update, move, "Seen.")
+    done = api_move(who, update, move, note="Seen.") if channel == "api" else admin_move(who, update, move, "Seen.")
     assert now(update).review == ({"approve": "approved", "return": "returned"}[move] if done else "submitted")
     return done
 
 
-def void(door: str, who: Person, what: str) -> bool:
+def void(channel: str, who: Person, what: str) -> bool:
     update = an_update(who.user if "own" in what else who.other, "approved")
-    done = api_move(who, update, "void", reason="Wrong.") if door == "api" else admin_move(who, update, "void", "Wrong.")
+    done = api_move(who, update, "void", reason="Wrong.") if channel == "api" else admin_move(who, update, "void", "Wrong.")
     assert bool(now(update).voided_at) == done
     return done
 
 
-def file(door: str, who: Person, what: str) -> bool:
+def file(channel: str, who: Person, what: str) -> bool:
     said, recommendation, source = REPORTS[what], make_recommendation(), make_source()
     make_party("AUS"), make_party("GBR")
     status = "" if said["kind"] == "note" else "planned"
-    if door == "api":
+    if channel == "api":
         body = {"kind": said["kind"], "narrative": "Found."} | ({"status": status} if status else {})
         body |= ({"party": said["party"]} if said["party"] else {}) | ({"evidence": [{"source": source.slug}]} if said["sourced"] else {})
         done = api_send(who, recommendation, "post", body, "progress/")
@@ -372,11 +372,11 @@ def file(door: str, who: Person, what: str) -> bool:
     return done
 
 
-def change_update(door: str, who: Person, what: str) -> bool:
+def change_update(channel: str, who: Person, what: str) -> bool:
     update = an_update(who.user if "own" in what else who.other, "draft")
     if "throw away" in what:
-        return api_send(who, update, "delete") if door == "api" else admin_move(who, update, "discard")
-    if door == "api":
+        return api_send(who, update, "delete") if channel == "api" else admin_move(who, update, "discard")
+    if channel == "api":
         return api_send(who, update, "patch", {"narrative": "Otherwise."})
     form = {"_report": "1", "report-revises": update.pk, "report-version": update.version, "report-kind": update.kind}
     form |= {"report-status": update.status, "report-narrative": "Otherwise.", "report-draft": "on"}
@@ -385,9 +385,9 @@ def change_update(door: str, who: Person, what: str) -> bool:
     return now(update).narrative == "Otherwise."
 
 
-def write(door: str, who: Person, what: str) -> bool:
+def write(channel: str, who: Person, what: str) -> bool:
     """Every register gives the same answer."""
-    answers = {model.__name__: WRITES[what](door, who, model) for model in REGISTERS}
+    answers = {model.__name__: WRITES[what](channel, who, model) for model in REGISTERS}
     assert len(set(answers.values())) == 1, answers
     return answers["Agreement"]
 
@@ -398,23 +398,23 @@ def a_register(model: type[models.Model], **fields) -> models.Model:
     return {Agreement: make_agreement, Recommendation: make_recommendation, Source: make_source}[model](**fields)
 
 
-def make(door: str, who: Person, model: type[models.Model]) -> bool:
+def make(channel: str, who: Person, model: type[models.Model]) -> bool:
     parent = make_agreement(slug="parent", publication="draft")
     needed = {Agreement: {"title": "x"}, Recommendation: {"key_action": "x"}, Source: {"kind": "news"}}
-    needed |= {Component: {"title": "x", "agreement": "parent" if door == "api" else parent.pk}}
+    needed |= {Component: {"title": "x", "agreement": "parent" if channel == "api" else parent.pk}}
     said = {"slug": "new"} | needed[model]
-    done = allowed(who.api.post(f"{ADDRESSES[model]}/", said)) if door == "api" else admin_save(who, model, said)
+    done = allowed(who.api.post(f"{ADDRESSES[model]}/", said)) if channel == "api" else admin_save(who, model, said)
     assert model.objects.filter(slug="new").count() == int(done)
     for record in [*model.objects.filter(slug="new"), parent]:
         record.delete()
     return done
 
 
-def alter(fields: dict, said: dict, door: str, who: Person, model: type[models.Model]) -> bool:
-    with change_context(door="data set"):
+def alter(fields: dict, said: dict, channel: str, who: Person, model: type[models.Model]) -> bool:
+    with change_context(channel="data set"):
         record = a_register(model, **fields)
     reason = "So it was decided."
-    if door == "api":
+    if channel == "api":
         done = api_send(who, record, "patch", said | {"change_reason": reason})
     else:
         done = admin_save(who, model, said | {"change_reason": reason}, record)
@@ -422,9 +422,9 @@ def alter(fields: dict, said: dict, door: str, who: Person, model: type[models.M
     return done
 
 
-def remove(door: str, who: Person, model: type[models.Model]) -> bool:
+def remove(channel: str, who: Person, model: type[models.Model]) -> bool:
     record = a_register(model, publication="draft")
-    if door == "api":
+    if channel == "api":
         done = api_send(who, record, "delete")
     else:
         page = unrendered(page_of(model).delete_view, signed_in(who), str(record.pk), data={"post": "yes"})
@@ -446,11 +446,11 @@ WRITES = {
 }
 
 
-def manage_people(door: str, who: Person, what: str) -> bool:
-    """Users and groups have pages of the admin and no addresses of the API; a token is revoked at either door."""
+def manage_people(channel: str, who: Person, what: str) -> bool:
+    """Users and groups have pages of the admin and no addresses of the API; a token is revoked at either entry point."""
     if "token" in what:
         token = Token.objects.create(who.user if "own" in what else who.other)[0]
-        if door == "api":
+        if channel == "api":
             who.api.delete(f"auth/tokens/{token.uid}/")
         elif "own" not in what:
             unrendered(page_of(Token).delete_view, signed_in(who), str(token.pk), data={"post": "yes"})
@@ -478,7 +478,7 @@ def act(what: str) -> Callable[[str, Person], bool]:
     return partial(plain[verb], what=rest) if verb in plain else partial(manage_people, what=what)
 
 
-# Where a door has no such address, or leaves it to the other one.
+# Where a channel has no such address, or leaves it to the other one.
 ELSEWHERE = {
     ("api", "make a user"),
     ("api", "make a group"),
@@ -488,15 +488,15 @@ ELSEWHERE = {
 }
 
 
-@pytest.mark.parametrize("door", ["api", "admin"])
+@pytest.mark.parametrize("channel", ["api", "admin"])
 @pytest.mark.parametrize("what", EXPECTED)
-def test_each_line_of_the_table(what, door, people):
-    if (door, what) in ELSEWHERE:
-        pytest.skip("not at this door")
+def test_each_line_of_the_table(what, channel, people):
+    if (channel, what) in ELSEWHERE:
+        pytest.skip("not at this channel")
 
-    answers = {role: "yes" if act(what)(door, who) else "-" for role, who in people.items()}
+    answers = {role: "yes" if act(what)(channel, who) else "-" for role, who in people.items()}
 
-    anonymous = {"anonymous": "-"} if door == "admin" else {}
+    anonymous = {"anonymous": "-"} if channel == "admin" else {}
     assert answers == EXPECTED[what] | anonymous
 
 

@@ -56,7 +56,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no recommendation “{slug}”.")
         try:
             with transaction.atomic():
-                with change_context(by, door="command"):
+                with change_context(by, channel="command"):
                     update = progress.report_progress(recommendation, self.said(options, by), by=by, today=today(), submit=not draft)
                 transaction.set_rollback(dry_run)
         except Refused as refused:
