@@ -168,7 +168,7 @@ def _about(shown: serializers.Field) -> str:
 
 
 class KeySchema(OpenApiSerializerFieldExtension):
-    target_class = "policytracker.api.serializers.Key"
+    target_class = "policytracker.api.serializers.KeyField"
 
     def map_serializer_field(self, auto_schema, direction):
         return {"type": "string", "description": f"A {self.target.model._meta.verbose_name}, by {self.target.key}."}

@@ -39,4 +39,4 @@ def was_published(record: RegistryRecord) -> bool:
 def check_deletion(record: Record) -> None:
     """Raises Conflict (archive_instead) for a record that is or was published. The database enforces the same rule."""
     if isinstance(record, RegistryRecord) and was_published(record):
-        raise Conflict("archive_instead", PUBLISHED_RECORD_STAYS.sentence)
+        raise Conflict("archive_instead", str(PUBLISHED_RECORD_STAYS.sentence))
