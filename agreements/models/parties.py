@@ -32,7 +32,8 @@ class PartyKind(Codes):
 
 def comparable(name: str) -> str:
     """A name without accents, capitals, punctuation, blanks and its article, so that spellings of one name are equal."""
-    letters = unicodedata.normalize("NFKD", name.casefold().replace("&", " and "))
+    # Character by character: Unicode sorts the marks on one letter in quadratic time.
+    letters = "".join(unicodedata.normalize("NFKD", character) for character in name.casefold().replace("&", " and "))
     words = re.findall(r"\w+", "".join(c for c in letters if not unicodedata.combining(c)))
     return "".join(words[1:] if words[:1] == ["the"] and len(words) > 1 else words)
 

@@ -218,7 +218,7 @@ class RecordViewSet(GenericViewSet):
         """Who changed what, when, why and through which channel, newest first."""
         only(request, {"page_size", "cursor"})
         record = self.find()
-        told = record.History(record, declared_fields(self.serializer_class), self.reader)
+        told = History(record, declared_fields(self.serializer_class), self.reader)
         rows, newest_first = told.shown(), [pagination.Column("id", descending=True)]
         try:
             page = pagination.page(rows, newest_first, single(request, "cursor") or None, page_size(request), f"history of {record.pk}")
