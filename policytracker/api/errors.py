@@ -33,7 +33,8 @@ class APIError(exceptions.APIException):
 
 # What refuses one entry of a list, and is answered as if the entry had been sent alone.
 OF_ONE_ENTRY = (
-    exceptions.APIException, Rejected, Stale, Refused, Http404, ObjectDoesNotExist, ValidationError, ProtectedError, IntegrityError, DataError,
+    exceptions.APIException, Rejected, Stale, Refused, Http404, ObjectDoesNotExist, ValidationError, ProtectedError,
+    IntegrityError, DataError,
 )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from rest_framework.viewsets import GenericViewSet
 from policytracker.api import bulk, errors, filters, json_sql, pagination
 from policytracker.api.parameters import COUNTED, InvalidParameter, only, page_size, single, today
 from policytracker.api.serializers import KeyField, KeyListField, RecordSerializer
+from policytracker.history.record import History
 from policytracker.models import IdempotencyKey
 from policytracker.records import exceptions, publishing
 from policytracker.records.access import Reader
