@@ -143,7 +143,7 @@ def test_its_statuses_follow_from_its_updates(big):
 
 
 def test_it_is_remembered(big):
-    born = Change.objects.filter(tbl="recommendations_recommendation", op="insert", actor__door="benchmark")
+    born = Change.objects.filter(tbl="recommendations_recommendation", op="insert", actor__channel="benchmark")
 
     assert born.count() == SIZE
 
