@@ -272,8 +272,8 @@ def test_every_setting_from_the_environment_is_described_and_no_other():
     read = set()
     for file in [
         "policytracker/settings.py",
-        "policytracker/logs.py",
-        "policytracker/postgres.py",
+        "policytracker/web/logs.py",
+        "policytracker/devserver/postgres.py",
         "policytracker/wsgi.py",
         "gunicorn.conf.py",
         "Makefile",
