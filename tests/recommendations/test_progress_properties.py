@@ -9,7 +9,7 @@ from recommendations.derived_status import recompute_status
 from recommendations.models import DERIVED_FIELDS, Recommendation, Status
 from recommendations.progress import EvidenceRow, Refused, Report, approve, report_progress, void
 from tests.make import agreeing_percent, make_party, make_recommendation, make_source
-from tests.recommendations.test_progress import TERMINAL, may
+from tests.recommendations.test_progress import TERMINAL, is_allowed
 
 FIRST = date(2025, 1, 1)
 TODAY = FIRST + timedelta(days=9)
@@ -73,7 +73,7 @@ def test_a_recommendation_stands_where_its_history_puts_it(history, analyst, rev
             day, status = FIRST + timedelta(days=days), "" if kind == "note" else status
             fields = {"progress_percent": percent, "narrative": "Found.", "reason": "So.", "closes": closes, "evidence": evidence}
             said = Report(kind=kind, status=status, reported_on=day, party=party if kind == "claim" else None, **fields)
-            allowed = kind != "assessment" or may(status_on(known, day), status)
+            allowed = kind != "assessment" or is_allowed(status_on(known, day), status)
             try:
                 row = report_progress(recommendation, said, by=analyst, today=TODAY)
             except Refused:

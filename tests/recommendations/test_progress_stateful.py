@@ -15,7 +15,7 @@ from recommendations.models import ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Refused, Report
 from tests.conftest import make_user
 from tests.make import agreeing_percent, make_party, make_recommendation, make_source
-from tests.recommendations.test_progress import MOVES, TERMINAL, may
+from tests.recommendations.test_progress import TERMINAL, TRANSITIONS, is_allowed
 
 FIRST = date(2025, 1, 1)
 TODAY = FIRST + timedelta(days=6)
@@ -126,11 +126,11 @@ class Model:
             yield "evidence_required"
         if said["kind"] == "assessment" and said["status"]:
             old, new = self.status_on(said["day"]), said["status"]
-            if not may(old, new):
+            if not is_allowed(old, new):
                 yield "transition_not_allowed"
             if new == "superseded" and not self.replaced:
                 yield "superseding_recommendation_required"
-            if new != old and f"{new}*" in MOVES[old] and not said["reason"]:
+            if new != old and f"{new}*" in TRANSITIONS[old] and not said["reason"]:
                 yield "reason_required"
             if new in ("implemented", "addressed_otherwise") and not said["evidence"]:
                 yield "evidence_required"
@@ -225,7 +225,9 @@ sayings = st.fixed_dictionaries(
         "kind": st.sampled_from(["assessment", "assessment", "assessment", "claim", "note"]),
         # A few statuses come often, so that runs, ties and reopenings come about.
         "status": st.one_of(
-            st.sampled_from(["in_progress", "partly_implemented", "implemented"]), st.sampled_from([*MOVES]), st.sampled_from([*MOVES, ""])
+            st.sampled_from(["in_progress", "partly_implemented", "implemented"]),
+            st.sampled_from([*TRANSITIONS]),
+            st.sampled_from([*TRANSITIONS, ""]),
         ),
         "day": st.integers(0, 19).map(lambda n: TOMORROW if n == 19 else FIRST + timedelta(days=n % 7)),
         "percent": percents,
