@@ -123,11 +123,11 @@ def test_every_command_has_the_documented_output(document, live_server, tmp_path
     errors = []
     for (line, _, expected), (actual, statuses) in zip(commands, outputs, strict=True):
         if expected:
-            found = compare(expected.replace(SITE, live_server.url), actual, statuses)
+            problems = compare(expected.replace(SITE, live_server.url), actual, statuses)
         else:
-            found = [f"a status is {status}" for status in statuses if status >= 400]
-            found += [f"the output is {actual!r}, not empty"] if actual else []
-        errors += [f"{document.name}, line {line}: {difference}" for difference in found]
+            problems = [f"a status is {status}" for status in statuses if status >= 400]
+            problems += [f"the output is {actual!r}, not empty"] if actual else []
+        errors += [f"{document.name}, line {line}: {difference}" for difference in problems]
     assert any(expected for _, _, expected in commands)
     assert not errors, "\n".join(errors)
 

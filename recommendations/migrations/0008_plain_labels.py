@@ -191,7 +191,7 @@ class Migration(migrations.Migration):
         migrations.AlterConstraint(
             model_name='dependency',
             name='dependency_is_stated_once',
-            constraint=models.UniqueConstraint(fields=('recommendation', 'depends_on'), name='dependency_is_stated_once', violation_error_code='dependency_is_stated_once', violation_error_message='This dependency already exists.'),
+            constraint=models.UniqueConstraint(fields=('recommendation', 'depends_on'), name='dependency_is_stated_once', violation_error_code='dependency_is_stated_once', violation_error_message='This dependency is already recorded.'),
         ),
         migrations.AlterConstraint(
             model_name='dependency',

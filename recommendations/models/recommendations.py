@@ -311,7 +311,7 @@ class Dependency(UidRecord):
             UniqueConstraint(
                 fields=["recommendation", "depends_on"],
                 name="dependency_is_stated_once",
-                violation_error_message=_("This dependency already exists."),
+                violation_error_message=_("This dependency is already recorded."),
                 field="depends_on",
             ),
             CheckConstraint(

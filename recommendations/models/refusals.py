@@ -41,7 +41,7 @@ class RefusalCode(Enum):
     EVIDENCE_REQUIRED_OF_CLAIM = "evidence_required", "evidence", _("A claim submitted on behalf of a party requires evidence.")
     NARRATIVE_REQUIRED = "narrative_required", "narrative", _("Enter a narrative.")
     SECOND_PERSON_REQUIRED = "second_person_required", "", _("Someone other than the author must approve this update.")
-    NOT_EDITABLE = "append_only", "", _("Only the author can change this update, and only while it is a draft or returned.")
+    NOT_EDITABLE = "append_only", "", _("Only its author can change an update, while it is a draft or after it was returned.")
     NOT_SUBMITTED = "append_only", "", _("This update is a draft. Its author must submit it before it can be reviewed.")
     NOT_APPROVED = "append_only", "", _("Only an approved update can be voided.")
     ALREADY_REVIEWED = "already_reviewed", "", _("This update has already been reviewed: {review}.")
@@ -64,5 +64,5 @@ class RefusalCode(Enum):
 
 
 # Invalid values. They are reported as errors of their field, without a code.
-NOTE_HAS_NO_STATUS = _("A note cannot have a status. Leave it empty.")
+NOTE_HAS_NO_STATUS = _("A note has no status.")
 CORRECTS_ONLY_VOIDED = _("Only a voided update of the same recommendation can be corrected.")
