@@ -45,7 +45,7 @@ LOWERING_PRIORITY = ReservedChange(
 
 class RecommendationQuerySet(RegistryQuerySet):
     def own_and_team(self, reader):
-        """The owner of a restricted recommendation and the teams of its agreements can read it."""
+        """The conditions for recommendations of the reader's own party, and for restricted ones that the reader owns or has on a team."""
         links = Recommendation.agreements.through.objects.filter(recommendation=OuterRef("pk"))
         own = links.filter(officers_agreements(reader, "agreement"))
         team = links.filter(team_agreements(reader, "agreement"))
