@@ -1,4 +1,4 @@
-"""Deadline state and freshness of a recommendation, for any day: SQL expressions of the day (DESIGN 5)."""
+"""Deadline state and freshness of a recommendation on a given day, as SQL expressions."""
 
 from datetime import date
 
@@ -11,25 +11,29 @@ from policytracker.codes import Codes
 from policytracker.records.parameters import Parameter
 from recommendations.models import DONE
 
-USUAL = 90  # days between two assessments where the record says nothing else
+DEFAULT_UPDATE_EVERY = 90  # days after which an assessment is stale, if the recommendation does not set `update_every`
 
 
 class Freshness(Codes):
-    FRESH = "fresh", "assessed within the time it is to be looked at again", "Fresh"
-    STALE = "stale", "its newest approved assessment is older than that", "Stale"
+    FRESH = "fresh", "the newest approved assessment is recent enough", "Fresh"
+    STALE = "stale", "the newest approved assessment is too old", "Stale"
     NEVER = "never", "never assessed", "Never assessed"
     NONE = "none", "closed: no assessment is expected", "None"
 
 
 def deadline(on: date | Parameter) -> Case:
-    """The deadline state of a recommendation: implemented or addressed otherwise is done, anything else that is closed is closed."""
+    """The deadline state on a day. Implemented and addressed otherwise count as done; all other closed recommendations are closed."""
     return state(on, done=Q(status__in=DONE), finished="closed_on", closed=Q(closed_on__isnull=False))
 
 
 def freshness(on: date | Parameter) -> Case:
-    """How old the newest approved assessment is."""
+    """Whether the newest approved assessment is recent enough on a day."""
     fresh_until = Func(
-        F("last_update_on"), Coalesce(F("update_every"), USUAL), arg_joiner=" + ", template="(%(expressions)s)", output_field=DateField()
+        F("last_update_on"),
+        Coalesce(F("update_every"), DEFAULT_UPDATE_EVERY),
+        arg_joiner=" + ",
+        template="(%(expressions)s)",
+        output_field=DateField(),
     )
     return Case(
         When(closed_on__isnull=False, then=Value(Freshness.NONE)),

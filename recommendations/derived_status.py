@@ -1,4 +1,4 @@
-"""The status of a recommendation, computed from its updates: today's values, and the periods in which it had others."""
+"""The status of a recommendation, calculated from its updates: the current values and the periods of earlier values."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ def columns(table: str) -> str:
     return ", ".join(f"{table}.{name}" for name in DERIVED_FIELDS)
 
 
-# The periods that follow from the updates in effect. `{which}` selects recommendations.
-# The steps: a run is an unbroken sequence of assessments (or claims) with the same status; the last update of a day counts for the
-# day; assessments and claims of one day share a row; a day without an assessment (or claim) has the values of the previous one.
+# The status periods, calculated from the updates in effect. `{condition}` selects recommendations.
+# - in_effect: `ends` is true for an update that closes the recommendation.
+# - compared: where the status or the closure changes, compared with the previous assessment (or claim).
+# - dated: the date of the last such change, which is the start of the current run of equal values.
+# - days: one row per report date. The last update of a date counts. Assessments and claims of one date share a row.
+# - numbered: a date without an assessment (or claim) has the values of the previous one.
 PERIODS = f"""
 WITH in_effect AS (
     SELECT *, status IN ({sql_list(TERMINAL)}) OR closes AND status IN ({sql_list(CLOSABLE)}) AS ends
     FROM recommendations_progressupdate
-    WHERE {{which}} AND kind <> 'note' AND review = 'approved' AND voided_at IS NULL
+    WHERE {{condition}} AND kind <> 'note' AND review = 'approved' AND voided_at IS NULL
 ), compared AS (
     SELECT *,
         status IS DISTINCT FROM lag(status) OVER earlier AS status_begins,
@@ -66,22 +69,22 @@ SELECT recommendation_id, since, until,
 FROM numbered
 WINDOW same_assessment AS (PARTITION BY recommendation_id, assessment), same_claim AS (PARTITION BY recommendation_id, claim)
 """
-NOT_ASSESSED = {"status": "'not_assessed'", "claimed_status": "''"}  # the values without any update; the others are null
+INITIAL_VALUES = {"status": "'not_assessed'", "claimed_status": "''"}  # SQL values without any update; the other fields are null
 
 DELETE_OBSOLETE = """DELETE FROM recommendations_statusperiod AS stored
 WHERE recommendation_id = ANY(%(ids)s::bigint[]) AND NOT EXISTS (SELECT FROM recommendations_progressupdate AS u
     WHERE u.recommendation_id = stored.recommendation_id AND u.reported_on = stored.since
         AND u.kind <> 'note' AND u.review = 'approved' AND u.voided_at IS NULL)"""
-# Rows that are stored already are left out before the conflict, which would lock them.
+# Unchanged rows are excluded here, because ON CONFLICT would lock them.
 WRITE_PERIODS = f"""INSERT INTO recommendations_statusperiod (recommendation_id, since, until, {", ".join(DERIVED_FIELDS)})
 SELECT recommendation_id, since, until, {", ".join(DERIVED_FIELDS)}
-FROM ({PERIODS.format(which="recommendation_id = ANY(%(ids)s::bigint[])")}) AS computed
+FROM ({PERIODS.format(condition="recommendation_id = ANY(%(ids)s::bigint[])")}) AS computed
 WHERE NOT EXISTS (SELECT FROM recommendations_statusperiod AS stored
     WHERE stored.recommendation_id = computed.recommendation_id AND stored.since = computed.since
         AND (stored.until, {columns("stored")}) IS NOT DISTINCT FROM (computed.until, {columns("computed")}))
 ON CONFLICT (recommendation_id, since) DO UPDATE SET (until, {", ".join(DERIVED_FIELDS)}) = ROW(excluded.until, {columns("excluded")})"""
 CURRENT = ", ".join(
-    f"coalesce(period.{name}, {NOT_ASSESSED[name]}) AS {name}" if name in NOT_ASSESSED else f"period.{name}" for name in DERIVED_FIELDS
+    f"coalesce(period.{name}, {INITIAL_VALUES[name]}) AS {name}" if name in INITIAL_VALUES else f"period.{name}" for name in DERIVED_FIELDS
 )
 WRITE_CURRENT = f"""UPDATE recommendations_recommendation AS stored SET ({", ".join(DERIVED_FIELDS)}) = ROW({columns("current")})
 FROM (
@@ -90,12 +93,12 @@ FROM (
 ) AS current
 WHERE stored.id = current.id AND ({columns("stored")}) IS DISTINCT FROM ({columns("current")})"""
 
-# True for a recommendation whose stored values or periods do not agree with its updates.
+# SQL condition: the stored values or periods of a recommendation differ from those calculated from its updates.
 _TABLE = Recommendation._meta.db_table
-_DEFAULTS = ", ".join(NOT_ASSESSED.get(name, "NULL") for name in DERIVED_FIELDS)
+_DEFAULTS = ", ".join(INITIAL_VALUES.get(name, "NULL") for name in DERIVED_FIELDS)
 DIFFERS = f"""(
     (SELECT array_agg(ROW(since, until, {columns("computed")})::text ORDER BY since)
-        FROM ({PERIODS.format(which=f"recommendation_id = {_TABLE}.id")}) AS computed)
+        FROM ({PERIODS.format(condition=f"recommendation_id = {_TABLE}.id")}) AS computed)
     IS DISTINCT FROM (SELECT array_agg(ROW(since, until, {columns("period")})::text ORDER BY since)
         FROM recommendations_statusperiod AS period WHERE period.recommendation_id = {_TABLE}.id)
     OR ROW({columns(_TABLE)})::text IS DISTINCT FROM coalesce((SELECT ROW({columns("period")})::text
@@ -105,10 +108,10 @@ DIFFERS = f"""(
 
 
 def recompute_status(recommendations: QuerySet[Recommendation] | None = None) -> None:
-    """Compute the derived fields and the periods of these recommendations, or of all; write only rows that differ."""
+    """Calculate the derived fields and periods of these recommendations, or of all. Writes only the rows that differ."""
     with transaction.atomic(), connection.cursor() as cursor:
         rows = Recommendation.objects.all() if recommendations is None else recommendations
-        # Locked before the updates are read, so that no result is based on updates that somebody is about to change.
+        # Lock before reading the updates, so that a concurrent change of an update is either visible or waits.
         ids = list(rows.order_by("pk").select_for_update(of=("self",)).values_list("pk", flat=True))
         cursor.execute("SELECT set_config('policytracker.recomputing_status', 'on', true)")
         for statement in (DELETE_OBSOLETE, WRITE_PERIODS, WRITE_CURRENT):
@@ -117,7 +120,7 @@ def recompute_status(recommendations: QuerySet[Recommendation] | None = None) ->
 
 
 def inconsistent() -> list[str]:
-    """The slugs of recommendations whose derived fields or periods do not agree with their updates. There should be none."""
+    """The slugs of recommendations whose derived fields or periods do not match their updates. Normally empty."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT slug FROM {_TABLE} WHERE {DIFFERS} ORDER BY slug")
         return [slug for (slug,) in cursor]

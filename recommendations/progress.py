@@ -1,4 +1,7 @@
-"""Progress of a recommendation: which status may follow which, who may report it, and what must be met (docs/api.md, "Progress")."""
+"""Progress of a recommendation: allowed status changes, their conditions, and the review of updates (docs/api.md, "Progress").
+
+These functions are the only way to change a status. Admin, API, import and commands call them.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, SourceKind, Stance
@@ -39,7 +43,7 @@ from recommendations.models import (
 from recommendations.models.refusals import CORRECTS_ONLY_VOIDED, NOTE_HAS_NO_STATUS
 from recommendations.models.updates import PERCENT_AGREES_WITH_STATUS
 
-# Repeating the same status is always allowed. Every other transition that is in neither table is refused.
+# Transitions by old status. Repeating a status is always allowed. A transition in neither table is refused.
 ALLOWED = {
     Status.NOT_ASSESSED: set(Status),
     Status.PROPOSED: {Status.PLANNED, Status.IN_PROGRESS, *CLOSABLE, Status.STALLED, Status.NOT_ASSESSED} | TERMINAL,
@@ -50,7 +54,7 @@ ALLOWED = {
     Status.STALLED: {Status.IN_PROGRESS, *CLOSABLE} | TERMINAL,
     **{terminal: set() for terminal in TERMINAL},
 }
-BACKWARD = {  # backward transitions, reopenings and changes from one terminal status to another, which require a reason
+BACKWARD = {  # allowed with a reason: backward transitions, reopenings and changes from one terminal status to another
     Status.PLANNED: {Status.PROPOSED},
     Status.PARTLY_IMPLEMENTED: {Status.IN_PROGRESS},
     Status.LARGELY_IMPLEMENTED: {Status.PARTLY_IMPLEMENTED},
@@ -62,7 +66,7 @@ REVIEWERS = {Role.REVIEWER, Role.ADMINISTRATOR}
 
 @dataclass(frozen=True)
 class EvidenceRow:
-    """One piece of evidence: a source on record, or the address of one that is found or created, with locator and quote."""
+    """One piece of evidence of a report, with an existing source, or the URL of a source that is found or created."""
 
     source: Source | None = None
     url: str = ""
@@ -77,7 +81,7 @@ class EvidenceRow:
 class Report:
     """The content of an update before it is validated. The default is an assessment of today.
 
-    The one list of what can be reported. Serializer, form and command take the fields, by name, from `ProgressUpdate`.
+    This class defines what can be reported. Serializer, form and command take the fields of the same names from `ProgressUpdate`.
     """
 
     kind: str = UpdateKind.ASSESSMENT
@@ -116,7 +120,7 @@ class Refusal(exceptions.Refusal):
 
 @dataclass(frozen=True)
 class StatusOption:
-    """A status that a recommendation could be given, and the conditions that are not met yet."""
+    """A status, whether the recommendation can change to it, and the conditions that are not met yet."""
 
     status: Status
     label: str
@@ -125,7 +129,7 @@ class StatusOption:
 
 
 def status_on(recommendation: Recommendation, day: date) -> Status:
-    """Our assessment on a day. An assessment that is submitted late is validated against this one, not against the current one."""
+    """Our assessment on a day. An update reported for a past date is validated against this status, not the current one."""
     newest = recommendation.updates.in_effect(UpdateKind.ASSESSMENT, on=day).newest_first().first()
     return Status(newest.status) if newest else Status.NOT_ASSESSED
 
@@ -148,13 +152,13 @@ def archive_refusals(recommendation: Recommendation) -> Iterator[Refusal]:
 
 
 def needs_second_person(recommendation: Recommendation, report: Report | ProgressUpdate) -> bool:
-    """Whether somebody other than the author must approve: a terminal status, or a recommendation of high priority."""
+    """Whether somebody other than the author must approve: an assessment with a terminal status, or of high or critical priority."""
     important = report.status in TERMINAL or recommendation.priority in (Priority.HIGH, Priority.CRITICAL)
     return important and report.kind == UpdateKind.ASSESSMENT
 
 
 def unmet_conditions(recommendation: Recommendation, report: Report, old: Status, *, by: User | None, today: date) -> Iterator[Refusal]:
-    """Every condition that a report does not meet, given the status `old` before it. Without `by`, permissions are not checked."""
+    """Every condition that a report does not meet. `old` is the status before it. Without `by`, permissions are not checked."""
     own = is_own_claim(report, by)
     if by and not own and not roles(by) & EDITORS:
         yield Refusal(RefusalCode.NOT_PERMITTED_TO_REPORT)
@@ -184,14 +188,14 @@ def unmet_conditions(recommendation: Recommendation, report: Report, old: Status
 
 
 def edit_refusals(update: ProgressUpdate, by: User) -> Iterator[Refusal]:
-    """Why this user may not change, submit or discard an update."""
+    """The reasons why this user may not change, submit or discard an update."""
     if update.author != by or update.review not in (Review.DRAFT, Review.RETURNED):
         yield from archive_refusals(update.recommendation)
         yield Refusal(RefusalCode.NOT_EDITABLE)
 
 
 def review_refusals(update: ProgressUpdate, by: User) -> Iterator[Refusal]:
-    """Why this user may not approve or return an update. Analysts may approve their own ordinary work."""
+    """The reasons why this user may not approve or return an update. Analysts may approve their own ordinary updates."""
     own_work = Role.ANALYST in roles(by) and update.author == by and not is_own_claim(update, by)
     if not own_work and not roles(by) & REVIEWERS:
         yield Refusal(RefusalCode.NOT_PERMITTED_TO_REVIEW)
@@ -205,13 +209,13 @@ def review_refusals(update: ProgressUpdate, by: User) -> Iterator[Refusal]:
 
 
 def raise_refusals(refusals: Iterable[Refusal]) -> None:
-    """Raise Refused with each refusal once, in order, if there are any."""
+    """Raise Refused if there are refusals, with each refusal once, in the order of RefusalCode."""
     if unique := sorted(dict.fromkeys(refusals), key=lambda refusal: refusal.reason.value):
         raise Refused(list(unique))
 
 
 def transitions(recommendation: Recommendation, *, by: User, today: date) -> list[StatusOption]:
-    """Each status in order: if it is allowed, what the report must contain and who must approve it; otherwise why it is not."""
+    """All statuses, with the conditions that an empty report does not meet. For a status that is not allowed, only the reasons."""
     old = status_on(recommendation, today)
     options = []
     for status in Status:
@@ -229,11 +233,11 @@ Row = TypeVar("Row", Recommendation, ProgressUpdate)
 
 @contextmanager
 def locked(row: Row, *, by: User | None, reason: str, version: int | None) -> Iterator[Row]:
-    """The current state of a recommendation, or of an update, while its recommendation is locked. Recomputes the status at the end.
+    """Lock the recommendation and yield the current state of the row. Recomputes the status at the end.
 
-    Raises DoesNotExist if the row does not exist for this user, and Stale if its version is not `version`.
+    `reason` is the change reason. Raises DoesNotExist if the user cannot read the row, and Stale if its version is not `version`.
     """
-    with change_context(by, shortened(reason)):  # the update keeps all of it
+    with change_context(by, shortened(reason)):  # the update itself stores the full reason
         recommendations = Recommendation.objects.filter(pk=row.pk if isinstance(row, Recommendation) else row.recommendation_id)
         # Concurrent changes of the same recommendation wait here.
         recommendations.select_for_update(of=("self",)).get()
@@ -250,10 +254,10 @@ def locked(row: Row, *, by: User | None, reason: str, version: int | None) -> It
 def report_progress(
     recommendation: Recommendation, report: Report, *, by: User | None, today: date, version: int | None = None, submit: bool = True
 ) -> ProgressUpdate:
-    """Create an update. Raises Refused with all unmet conditions, and then writes nothing.
+    """Create an update. Raises Refused with all unmet conditions, and writes nothing in that case.
 
-    With `submit=False`, a draft, which need not meet every condition yet. Without `by`, as on import, the update has no author
-    and waits for a reviewer.
+    With `submit=False`, it creates a draft, which must meet fewer conditions. Without `by`, as on import, the update has no
+    author and waits for a reviewer.
     """
     with locked(recommendation, by=by, reason=report.reason, version=version) as recommendation:
         update = ProgressUpdate(recommendation=recommendation, author=by)
@@ -262,7 +266,7 @@ def report_progress(
 
 
 def revise(update: ProgressUpdate, report: Report, *, by: User, today: date, version: int | None = None) -> ProgressUpdate:
-    """Change the content of a draft or returned update. It is validated as a draft."""
+    """Replace the content of a draft or returned update. It is validated as a draft."""
     with locked(update, by=by, reason=report.reason, version=version) as update:
         raise_refusals(edit_refusals(update, by))
         write_report(update, report, by=by, today=today, submit=False)
@@ -277,7 +281,7 @@ def discard(update: ProgressUpdate, *, by: User, version: int | None = None) -> 
 
 
 def submit(update: ProgressUpdate, *, by: User, today: date, version: int | None = None) -> ProgressUpdate:
-    """Submit a draft, or a returned update again."""
+    """Submit a draft or a returned update."""
     with locked(update, by=by, reason=update.reason, version=version) as update:
         raise_refusals(edit_refusals(update, by))
         write_report(update, Report.of(update), by=by, today=today, submit=True)
@@ -285,7 +289,7 @@ def submit(update: ProgressUpdate, *, by: User, today: date, version: int | None
 
 
 def approve(update: ProgressUpdate, *, by: User, today: date, note: str = "", version: int | None = None) -> ProgressUpdate:
-    """Put an update into effect. An assessment is validated again, since the status before it may have changed in the meantime."""
+    """Put an update into effect. An assessment is validated again, because the status before it may have changed meanwhile."""
     with locked(update, by=by, reason=note, version=version) as update:
         recommendation, refusals = update.recommendation, list(review_refusals(update, by))
         if update.kind == UpdateKind.ASSESSMENT and update.review == Review.SUBMITTED:
@@ -331,9 +335,9 @@ def set_review(update: ProgressUpdate, review: Review, by: User, note: str) -> N
 
 
 def write_report(update: ProgressUpdate, report: Report, *, by: User | None, today: date, submit: bool) -> None:
-    """Store a report in an update. Submitted by a user who may approve their own ordinary work, it is approved at once.
+    """Store a report in an update. An ordinary update is approved at once if an analyst or reviewer submits it.
 
-    Raises Refused for unmet conditions, and ValidationError, by field, for values that are wrong in themselves.
+    Raises Refused for unmet conditions, and ValidationError with field names for invalid values.
     """
     recommendation, report = update.recommendation, replace(report, reported_on=report.reported_on or today)
     for name in REPORT_FIELDS:
@@ -360,7 +364,7 @@ def write_report(update: ProgressUpdate, report: Report, *, by: User | None, tod
 
 
 def replace_evidence(update: ProgressUpdate, rows: tuple[EvidenceRow, ...], by: User | None) -> None:
-    """Make these rows the evidence of an update. Writes nothing if they are its evidence already."""
+    """Replace the evidence of an update. Writes nothing if it would not change."""
     if rows == Report.of(update).evidence:
         return
     update.evidence.all().delete()
@@ -375,14 +379,14 @@ def replace_evidence(update: ProgressUpdate, rows: tuple[EvidenceRow, ...], by: 
 
 
 def find_or_create_source(row: EvidenceRow, by: User | None) -> Source:
-    """The source with the address of the row, among those that the user may read, or a new draft. Raises ValidationError."""
+    """The source with this URL, if the user can read one, otherwise a new draft source. Raises ValidationError."""
     if not row.url:
-        raise ValidationError("Enter a source, or the address of one.")
+        raise ValidationError(_("Select a source or enter its URL."))
     with connection.cursor() as cursor:
-        # One transaction at a time, so that two users who cite a new address at the same moment create one source.
+        # Serialize, so that two concurrent reports with the same new URL create one source.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('source_at'))")
     sources = Source.objects.visible_to(by) if by else Source.objects.all()
-    if existing := sources.filter(original_url=row.url).order_by("-publication", "pk").first():  # a published one before a draft
+    if existing := sources.filter(original_url=row.url).order_by("-publication", "pk").first():  # published before draft
         return existing
     source = Source(kind=SourceKind.OTHER, title=row.title, original_url=row.url)
     source.clean_fields(exclude={"slug"})

@@ -27,11 +27,11 @@ from recommendations.models import Recommendation
 
 
 def publish(agreement: Agreement, *, by: User, components: bool, recommendations: bool, sources: bool) -> list[RegistryRecord]:
-    """Publish an agreement with its drafts, as far as the user may read them, and return the records that were published.
+    """Publish an agreement and the selected drafts that belong to it. Returns the records that were published.
 
-    Its parts are its components, the recommendations that reference no other agreement, and the sources that these records, or
-    the agreement's treaty actions, conditions, commitments, measurements and citations, reference. Archived records stay as
-    they are. Raises Conflict (closed_record) for an archived agreement.
+    Its recommendations are those that reference no other agreement. Its sources are those referenced by these recommendations
+    or by the agreement's treaty actions, conditions, commitments, measurements and citations. Drafts that the user cannot read
+    and archived records do not change. Raises Conflict (closed_record) for an archived agreement.
     """
     if agreement.publication == Publication.ARCHIVED:
         raise Conflict("closed_record", "This agreement is archived. Restore it before publishing.")

@@ -1,4 +1,4 @@
-"""The answer of an addressed party to a recommendation: who may record it, and what it must say (docs/records.md)."""
+"""The response of an addressee to a recommendation: who may record it, and how it is validated."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from policytracker.edtf import first_day
 from policytracker.models import User
@@ -19,24 +20,24 @@ FIELDS = ["response", "responded_on", "response_text", "source", "locator", "quo
 
 
 def may_respond(addressee: Addressee, by: User) -> bool:
-    """Whether this user may record the response: an analyst or reviewer, or an officer of the addressed party."""
+    """Whether this user may record the response: analysts, reviewers, administrators, and officers of the addressed party."""
     office = getattr(by, "office", None) if Role.OFFICER in roles(by) else None
     return bool(roles(by) & EDITORS) or (office is not None and office.party_id == addressee.party_id)
 
 
-def respond(addressee: Addressee, answer: Mapping[str, Any], *, by: User, today: date) -> Addressee:
-    """Record a response. `answer` has values of FIELDS; what it leaves out stays as it is.
+def respond(addressee: Addressee, values: Mapping[str, Any], *, by: User, today: date) -> Addressee:
+    """Record a response, which takes effect without approval. Fields missing in `values` keep their value.
 
-    It needs no approval: it is the party's own statement. Raises NotPermitted and ValidationError.
+    Raises NotPermitted, or ValidationError for invalid values.
     """
     if not may_respond(addressee, by):
-        raise NotPermitted("Only the addressed party, analysts and reviewers may record its response.")
+        raise NotPermitted("Only analysts, reviewers, administrators and officers of the addressed party may record a response.")
     for name in FIELDS:
-        if name in answer:
-            setattr(addressee, name, answer[name])
+        if name in values:
+            setattr(addressee, name, values[name])
     addressee.full_clean()
     responded = first_day(addressee.responded_on)
     if responded and responded > today:
-        raise ValidationError({"responded_on": ValidationError("The response date cannot be in the future.", "future_date")})
+        raise ValidationError({"responded_on": ValidationError(_("The response date cannot be in the future."), "future_date")})
     addressee.save()
     return addressee

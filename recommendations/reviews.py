@@ -1,4 +1,4 @@
-"""The returns of an update by reviewers, read from its history: the update itself keeps only its newest review."""
+"""Returns of updates to their authors. Read from the history, because an update stores only its newest review."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -12,19 +12,19 @@ from recommendations.models import ProgressUpdate, Review
 
 @dataclass(frozen=True)
 class Return:
-    """A return of an update to its author. `user` is None if nobody is recorded."""
+    """A return of an update to its author. `user` is None if the reviewer is unknown."""
 
     user: str | None
     note: str
 
 
-def returns(updates: Iterable[ProgressUpdate], who: Any) -> dict[int, list[Return]]:
-    """The returns of each update, oldest first, by id. Returned updates are read by their author and by reviewers only."""
-    reader = Reader.of(who)
+def returns(updates: Iterable[ProgressUpdate], user: Any) -> dict[int, list[Return]]:
+    """The returns of each update by its id, oldest first. Only the author and reviewers can read them."""
+    reader = Reader.of(user)
     readable = [update.pk for update in updates if reader.sees_unapproved or (reader.id and update.author_id == reader.id)]
-    found: dict[int, list[Return]] = defaultdict(list)
+    returns_by_update: dict[int, list[Return]] = defaultdict(list)
     changes = Change.objects.filter(tbl=ProgressUpdate._meta.db_table, row_id__in=readable, op="update")
     for change in changes.filter(changed__review=Review.RETURNED).order_by("id"):
         row = (change.before or {}) | (change.changed or {})
-        found[change.row_id].append(Return((change.actor or {}).get("user"), row["review_note"]))
-    return found
+        returns_by_update[change.row_id].append(Return((change.actor or {}).get("user"), row["review_note"]))
+    return returns_by_update

@@ -1,4 +1,4 @@
-"""How often and by how many days a due date was postponed, and why, according to the history of the record."""
+"""Postponements of a due date: how often, by how many days, and why. Read from the history of the record."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from recommendations.models import Recommendation
 
 @dataclass(frozen=True)
 class Slip:
-    """One change of a due date to a later one, or its removal. `days` is None if there is no due date any more."""
+    """A change of the due date to a later date, or its removal. `days` is None for a removal."""
 
     at: datetime
     user: str | None
@@ -23,8 +23,8 @@ class Slip:
 
 
 @dataclass(frozen=True)
-class Slipped:
-    """The first and the present due date, the days between them, and each slip. A partial date counts as its last possible day."""
+class Slippage:
+    """The first and the current due date, the days between them, and each slip. A partial date counts as its last possible day."""
 
     first: str
     present: str
@@ -33,22 +33,23 @@ class Slipped:
 
 
 def days_between(before: str, after: str) -> int | None:
+    """The days from one partial date to another. None if one is empty."""
     first, last = last_day(before), last_day(after)
     return (last - first).days if first and last else None
 
 
-def slipped(recommendation: Recommendation, user: Any) -> Slipped:
-    """The slips of a due date, oldest first, without those that this user could not have read at the time."""
+def slippage(recommendation: Recommendation, user: Any) -> Slippage:
+    """The slips of the due date, oldest first. Excludes those from times when this user could not read the recommendation."""
     reader = Reader.of(user)
     history = History(recommendation, {}, reader)
     changes = history.readable().filter(op="update", changed__has_key="due_on").order_by("id")
     slips = []
     for change in changes:
         if history.hidden(change.since):
-            continue  # the due date before it is hidden
+            continue  # the user may not see the previous due date
         before, after, actor = change.before["due_on"], change.changed["due_on"], change.actor or {}
         days = days_between(before, after)
         if before and (days is None or days > 0):
             slips.append(Slip(change.at, actor.get("user"), before, after, days, actor.get("reason", "")))
     first, present = recommendation.original_due_on, recommendation.due_on
-    return Slipped(first, present, days_between(first, present), slips)
+    return Slippage(first, present, days_between(first, present), slips)

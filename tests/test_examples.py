@@ -1,4 +1,4 @@
-"""The examples in the description of the API create records when they are sent to a site with the fixtures."""
+"""The examples in the API description create records in a site with the fixtures."""
 
 import pytest
 from rest_framework.test import APIClient
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.usefixtures("loaded_fixtures")
 
 
 @pytest.mark.parametrize("address", [address for address in RESOURCES if address != "progress-updates"])
-def test_the_example_of_every_resource_creates_one(address, administrator):
+def test_the_example_of_a_resource_creates_a_record(address, administrator):
     client = APIClient()
     client.force_authenticate(administrator)
 
@@ -19,7 +19,7 @@ def test_the_example_of_every_resource_creates_one(address, administrator):
     assert response.status_code == 201, response.content
 
 
-def test_the_example_of_a_progress_update_submits_one(administrator):
+def test_the_example_of_a_progress_update_submits_an_update(administrator):
     client = APIClient()
     client.force_authenticate(administrator)
 

@@ -1,4 +1,4 @@
-"""Dates in common forms, read by one form field."""
+"""Form fields for dates accept common notations."""
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -7,7 +7,7 @@ from policytracker.admin.forms import Day, PartialDate
 
 
 @pytest.mark.parametrize(
-    ("typed", "edtf"),
+    ("value", "edtf"),
     [
         ("2022-10-22", "2022-10-22"),
         ("2022-10", "2022-10"),
@@ -25,33 +25,33 @@ from policytracker.admin.forms import Day, PartialDate
         ("", ""),
     ],
 )
-def test_a_date_is_read_in_common_forms(typed, edtf):
-    assert PartialDate(required=False).clean(typed) == edtf
+def test_common_notations_are_accepted(value, edtf):
+    assert PartialDate(required=False).clean(value) == edtf
 
 
-@pytest.mark.parametrize("typed", ["22/10/2022", "10/22/2022", "3/4/2022", "2022/10/22"])
-def test_a_date_with_slashes_is_rejected_as_ambiguous(typed):
+@pytest.mark.parametrize("value", ["22/10/2022", "10/22/2022", "3/4/2022", "2022/10/22"])
+def test_a_date_with_slashes_is_rejected_as_ambiguous(value):
     with pytest.raises(ValidationError) as error:
-        PartialDate().clean(typed)
+        PartialDate().clean(value)
 
     assert error.value.code == "ambiguous_date"
 
 
-@pytest.mark.parametrize("typed", ["31 Feb 2022", "22 Foo 2022", "soon", "2022-13", "32.1.2022", "22 Oct", "Oct 22 Nov 2022", "x" * 10_000])
-def test_what_is_no_date_is_rejected(typed):
+@pytest.mark.parametrize("value", ["31 Feb 2022", "22 Foo 2022", "soon", "2022-13", "32.1.2022", "22 Oct", "Oct 22 Nov 2022", "x" * 10_000])
+def test_a_value_that_is_not_a_date_is_rejected(value):
     with pytest.raises(ValidationError) as error:
-        PartialDate().clean(typed)
+        PartialDate().clean(value)
 
     assert error.value.code == "invalid_date"
 
 
-def test_no_limit_of_the_browser_cuts_a_date_off():
+def test_the_widget_has_no_maximum_length():
     assert "maxlength" not in PartialDate(max_length=11).widget.attrs
 
 
-def test_a_day_takes_the_same_forms_and_is_complete():
+def test_a_full_date_accepts_the_same_notations_but_must_be_complete():
     assert str(Day().clean("22 Oct 2022")) == "2022-10-22"
-    for typed, code in (("Oct 2022", "invalid"), ("10/22/2022", "ambiguous_date")):
+    for value, code in (("Oct 2022", "invalid"), ("10/22/2022", "ambiguous_date")):
         with pytest.raises(ValidationError) as error:
-            Day().clean(typed)
+            Day().clean(value)
         assert error.value.code == code

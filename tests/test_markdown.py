@@ -1,4 +1,4 @@
-"""Texts of people in Markdown: whoever renders it reads what was written, and no more."""
+"""User texts in Markdown: rendered, they show exactly the original text."""
 
 import html
 
@@ -9,21 +9,21 @@ from markdown_it import MarkdownIt
 
 from policytracker.api.markdown import document, escaped, link, paragraphs, table
 
-# A reader that lets HTML through, so that what would be HTML shows.
-READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-ANYTHING = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
+# A renderer that accepts HTML, so that unescaped HTML is detected.
+RENDERER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
 MARKUP = st.text(st.sampled_from("\\`*_{}[]()#+-.!|~^$:=@<>&;1a \n\t/w"), max_size=30)
 
 
-def read(markdown: str) -> str:
-    return READER.render(markdown)
+def rendered(markdown: str) -> str:
+    return RENDERER.render(markdown)
 
 
-def as_words(text: str) -> str:
+def plain_html(text: str) -> str:
     return html.escape(" ".join(text.split()), quote=True).replace("&#x27;", "'")
 
 
-@given(ANYTHING | MARKUP)
+@given(ANY_TEXT | MARKUP)
 @example("<script>alert(1)</script>")
 @example("**bold** _emphasis_ `code` ~~gone~~ ![x](http://x/y.png) [a](javascript:1)")
 @example("- a list")
@@ -38,45 +38,44 @@ def as_words(text: str) -> str:
 @example("a | b\n--- | ---\n1 | 2")
 @example("    code")
 @example("+")
-def test_a_text_is_read_as_it_was_written(text):
-    told = read(escaped(text))
+def test_a_paragraph_shows_the_original_text(text):
+    output = rendered(escaped(text))
 
-    assert told == (f"<p>{as_words(text)}</p>\n" if text.split() else "")
+    assert output == (f"<p>{plain_html(text)}</p>\n" if text.split() else "")
 
 
-@given(ANYTHING | MARKUP)
+@given(ANY_TEXT | MARKUP)
 @example("a | b")
 @example("\\|")
 @example("\\")
-def test_in_a_cell_too(text):
-    told = read("\n\n".join(table(["Head", "Other"], [[escaped(text), "x"]])))
+def test_a_table_cell_shows_the_original_text(text):
+    output = rendered("\n\n".join(table(["Head", "Other"], [[escaped(text), "x"]])))
 
-    words = as_words(text)
-    assert told.count("<td>") == 2 and told.count("<tr>") == 2
-    assert f"<td>{words}</td>" in told
-
-
-@given(ANYTHING | MARKUP)
-def test_and_in_a_heading(text):
-    told = read(f"### {escaped(text)}")
-
-    assert told == f"<h3>{as_words(text)}</h3>\n"
+    assert output.count("<td>") == 2 and output.count("<tr>") == 2
+    assert f"<td>{plain_html(text)}</td>" in output
 
 
-def test_paragraphs_stay_apart():
+@given(ANY_TEXT | MARKUP)
+def test_a_heading_shows_the_original_text(text):
+    output = rendered(f"### {escaped(text)}")
+
+    assert output == f"<h3>{plain_html(text)}</h3>\n"
+
+
+def test_paragraphs_are_preserved():
     assert paragraphs(" One\nline.\n\n \n- Two\r\n\r\n") == ["One line.", "\\- Two"]
     assert paragraphs(" \n ") == []
     assert document(["# A", "b"]) == "# A\n\nb\n"
 
 
-def test_an_address_in_a_text_becomes_no_link():
-    told = escaped("see https://example.org, HTTP://example.org and WWW.example.org").lower()
+def test_a_url_in_a_text_does_not_become_a_link():
+    output = escaped("see https://example.org, HTTP://example.org and WWW.example.org").lower()
 
-    assert not any(begins in told for begins in ("https://", "http://", "www."))
+    assert not any(prefix in output for prefix in ("https://", "http://", "www."))
 
 
 @pytest.mark.parametrize(
-    ("address", "target"),
+    ("url", "target"),
     [
         ("https://example.org/a_b?x=1&y=2#z", "https://example.org/a_b?x=1&amp;y=2#z"),
         ("https://example.org/a(b)|c", "https://example.org/a%28b%29%7Cc"),
@@ -85,11 +84,11 @@ def test_an_address_in_a_text_becomes_no_link():
         ("https://example.org/a%20b", "https://example.org/a%20b"),
     ],
 )
-def test_an_address_is_a_link_that_is_seen(address, target):
-    assert f'<p><a href="{target}">' in read(link(address))
-    assert read("\n\n".join(table(["At"], [[link(address)]]))).count("<td><a ") == 1
+def test_a_url_is_rendered_as_a_link(url, target):
+    assert f'<p><a href="{target}">' in rendered(link(url))
+    assert rendered("\n\n".join(table(["At"], [[link(url)]]))).count("<td><a ") == 1
 
 
-@pytest.mark.parametrize("address", ["javascript:alert(1)", "data:text/html,x", "no address", ""])
-def test_what_is_no_address_is_no_link(address):
-    assert "<a" not in read(link(address))
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "not a url", ""])
+def test_a_value_that_is_not_a_web_url_is_not_a_link(url):
+    assert "<a" not in rendered(link(url))

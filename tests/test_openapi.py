@@ -1,4 +1,4 @@
-"""The schema is true: whatever it invites or forbids, no answer is a 5xx, undocumented, or of another shape."""
+"""Responses match the OpenAPI schema, for valid and invalid requests: documented status, documented shape, never a 5xx."""
 
 import os
 import re
@@ -21,9 +21,9 @@ from tests.make import make_agreement, make_commitment, make_indicator, make_mea
 
 SCHEMA = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=None, public=True))
 SCHEMA.app = application
-# Every parameter at every edge takes eight minutes: THOROUGH=1 asks for it, each run here tries a few.
+# THOROUGH=1 tests every parameter with all boundary values, which takes eight minutes. Other runs test a sample.
 SCHEMA.config.phases.coverage.enabled = THOROUGH = bool(os.environ.get("THOROUGH"))
-PROMISED = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
 @pytest.fixture
@@ -34,16 +34,16 @@ def token(administrator, monkeypatch) -> str:
     return Token.objects.create(administrator)[1]
 
 
-# Making a token is no part of a transaction, which here would be the test's; see test_access.py.
+# Creating a token must not be part of a transaction, and here it would be part of the test's; see test_access.py.
 @SCHEMA.exclude(path="/api/v1/auth/tokens/").parametrize()
 @hypothesis(max_examples=50 if THOROUGH else 8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-def test_every_operation_keeps_to_its_schema(case, token):
+def test_every_operation_matches_the_schema(case, token):
     response = case.call(headers={"Authorization": f"Bearer {token}"})
 
-    case.validate_response(response, checks=PROMISED)
+    case.validate_response(response, checks=CHECKS)
 
 
-def test_decimals_are_strings_in_the_schema_as_in_the_answers(administrator):
+def test_decimals_are_strings_in_schema_and_responses(administrator):
     commitment = make_commitment(make_agreement(), amount="1000.50")
     measurement = make_measurement(make_indicator(make_outcome(commitment.agreement)), value="-0.25")
     client = APIClient()
@@ -61,7 +61,7 @@ def test_decimals_are_strings_in_the_schema_as_in_the_answers(administrator):
         assert re.search(schema["pattern"], value), (value, schema)
 
 
-def test_the_committed_schema_is_the_one_that_is_served(tmp_path):
+def test_the_committed_schema_is_current(tmp_path):
     call_command("spectacular", file=str(tmp_path / "openapi.yaml"))
 
     assert (tmp_path / "openapi.yaml").read_text() == Path(settings.BASE_DIR, "docs", "openapi.yaml").read_text()

@@ -1,4 +1,4 @@
-"""The same pages cost the same with five thousand recommendations as with two hundred."""
+"""Pages take the same number of queries with 5,000 recommendations as with 200."""
 
 from datetime import date
 from types import SimpleNamespace
@@ -30,39 +30,40 @@ pytestmark = pytest.mark.django_db
 PAGES = sorted(model._meta.label_lower for model in site._registry if issubclass(model, Record))
 
 
-def number_of_queries(ask) -> tuple[int, object]:
-    with CaptureQueriesContext(connection) as asked:
-        answer = ask()
-    return len(asked), answer
+def count_queries(request) -> tuple[int, object]:
+    """Run a function. Returns the number of its queries and its result."""
+    with CaptureQueriesContext(connection) as captured:
+        response = request()
+    return len(captured), response
 
 
-def cost_of_list(user, address: str, size: int) -> tuple[int, list[dict]]:
-    """The queries of one page, as if there were more: where all rows are on it, nothing is counted."""
-    queries, told = number_of_queries(lambda: Api(user).list(f"{address}/", page_size=size))
-    return queries + (told["next"] is None), told["results"]
+def queries_of_list(user, address: str, size: int) -> tuple[int, list[dict]]:
+    """The number of queries and the rows of a page. A list with only one page skips the count query, which is added here."""
+    queries, page = count_queries(lambda: Api(user).list(f"{address}/", page_size=size))
+    return queries + (page["next"] is None), page["results"]
 
 
-def costs(user, size: int) -> dict[str, int]:
-    """How many queries each list, each detail and each change list of the admin takes for this user."""
-    found = {}
+def queries_of_pages(user, size: int) -> dict[str, int]:
+    """The number of queries of each list and detail of the API and each change list of the admin for this user."""
+    numbers = {}
     for address in RESOURCES:
-        found[address], rows = cost_of_list(user, address, size)
+        numbers[address], rows = queries_of_list(user, address, size)
         if rows:
-            found[f"{address}/…"], answer = number_of_queries(lambda at=rows[0]["url"]: Api(user).get(at))
-            assert answer.status_code == 200
+            numbers[f"{address}/…"], response = count_queries(lambda url=rows[0]["url"]: Api(user).get(url))
+            assert response.status_code == 200
     client = Client()
     client.force_login(user)
     for label in PAGES:
         page = reverse(f"admin:{label.replace('.', '_')}_changelist")
         client.get(page, secure=True)
-        found[f"admin: {label}"], answer = number_of_queries(lambda at=page: client.get(at, secure=True))
-        assert answer.status_code == 200, label
-    return found
+        numbers[f"admin: {label}"], response = count_queries(lambda url=page: client.get(url, secure=True))
+        assert response.status_code == 200, label
+    return numbers
 
 
 @pytest.fixture(scope="module")
 def big(django_db_setup, django_db_blocker):
-    """What everything costs with a few rows beside those of the fixtures, and then, in their place, a large register."""
+    """A large register, and the number of queries of all pages with few rows (`few`)."""
     with django_db_blocker.unblock(), transaction.atomic():
         ensure_groups()
         call_command("load_dataset", settings.BASE_DIR / "fixtures", verbosity=0)
@@ -71,7 +72,7 @@ def big(django_db_setup, django_db_blocker):
         before = Recommendation.objects.count()
         with transaction.atomic():
             build.build(FEW)
-            few = {role: costs(user, 1) for role, user in users.items()}
+            few = {role: queries_of_pages(user, 1) for role, user in users.items()}
             transaction.set_rollback(True)
         build.build(SIZE)
         PartyOfficer.objects.filter(user=users[Role.OFFICER]).update(party=Party.objects.get(code="p-001"))
@@ -79,47 +80,47 @@ def big(django_db_setup, django_db_blocker):
         transaction.set_rollback(True)
 
 
-# ---- what pages cost
+# ---- queries
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_page_takes_as_many_queries_as_with_a_few_rows(big, role):
-    assert costs(User.objects.get(pk=big.users[role].pk), 50) == big.few[role]
+def test_every_page_takes_as_many_queries_as_with_few_rows(big, role):
+    assert queries_of_pages(User.objects.get(pk=big.users[role].pk), 50) == big.few[role]
 
 
-def test_the_longest_list_takes_no_more_queries_than_the_shortest(big):
+def test_the_largest_page_takes_as_many_queries_as_the_smallest(big):
     administrator = big.users[Role.ADMINISTRATOR]
 
-    one, _ = cost_of_list(administrator, "recommendations", 1)
-    most, rows = cost_of_list(administrator, "recommendations", 500)
+    smallest, _ = queries_of_list(administrator, "recommendations", 1)
+    largest, rows = queries_of_list(administrator, "recommendations", 500)
 
-    assert len(rows) == 500 and one == most
+    assert len(rows) == 500 and smallest == largest
 
 
 @pytest.mark.parametrize("ordering", ["slug", "-due_on", "priority,-last_update_on"])
-def test_turning_the_pages_meets_each_recommendation_once(big, ordering):
-    api, at, met = Api(big.users[Role.ADMINISTRATOR]), f"recommendations/?ordering={ordering}&page_size=500&fields=slug", []
+def test_the_pages_of_a_list_contain_each_recommendation_once(big, ordering):
+    api, url, slugs = Api(big.users[Role.ADMINISTRATOR]), f"recommendations/?ordering={ordering}&page_size=500&fields=slug", []
 
-    while at:
-        told = api.list(at)
-        met += [row["slug"] for row in told["results"]]
-        at = told["next"]
+    while url:
+        page = api.list(url)
+        slugs += [row["slug"] for row in page["results"]]
+        url = page["next"]
 
-    assert len(met) == len(set(met)) == told["count"] == SIZE + big.before
+    assert len(slugs) == len(set(slugs)) == page["count"] == SIZE + big.before
 
 
-# ---- what was built
+# ---- the generated register
 
 
 @pytest.mark.parametrize("model", [Party, Source, Agreement, Participation, Component, Recommendation, Addressee, ProgressUpdate, Evidence])
-def test_what_was_built_is_what_a_person_could_have_entered(big, model):
+def test_generated_rows_are_valid(big, model):
     rows = model.objects.order_by("-pk")
 
     for row in [*rows[:10], *rows[: rows.count() : max(1, rows.count() // 10)]]:
         row.full_clean()
 
 
-def test_it_is_built_in_proportion(big):
+def test_the_generated_register_has_the_intended_proportions(big):
     counts = {model: model.objects.count() for model in (Agreement, Participation, Component, Addressee, ProgressUpdate)}
 
     assert counts == {
@@ -134,7 +135,7 @@ def test_it_is_built_in_proportion(big):
     assert 0.1 < Recommendation.objects.overdue(on=date.today()).count() / SIZE < 0.4
 
 
-def test_its_statuses_follow_from_its_updates(big):
+def test_generated_statuses_match_the_updates(big):
     before = Change.objects.count()
 
     recompute_status()
@@ -142,13 +143,13 @@ def test_its_statuses_follow_from_its_updates(big):
     assert Change.objects.count() == before
 
 
-def test_it_is_remembered(big):
-    born = Change.objects.filter(tbl="recommendations_recommendation", op="insert", actor__channel="benchmark")
+def test_generated_rows_are_in_the_history(big):
+    insertions = Change.objects.filter(tbl="recommendations_recommendation", op="insert", actor__channel="benchmark")
 
-    assert born.count() == SIZE
+    assert insertions.count() == SIZE
 
 
-def test_the_same_size_makes_the_same_register():
+def test_the_same_size_generates_the_same_register():
     def rows():
         make = build.Maker(date(2026, 1, 15), seed=1)
         return list(build.asked(range(1, 200), make, range(1, 9), range(1, 9), range(1, 9), [1, 2]))
@@ -156,7 +157,7 @@ def test_the_same_size_makes_the_same_register():
     assert rows() == rows()
 
 
-def test_it_is_built_once_and_into_no_register_of_others_unasked(big, monkeypatch):
+def test_the_generator_refuses_a_register_that_has_agreements(big, monkeypatch):
     monkeypatch.setattr("sys.argv", ["benchmarks.build"])
 
     with pytest.raises(SystemExit, match="has agreements"):

@@ -1,7 +1,7 @@
-"""Who may read which record: every combination of role, visibility, publication and closeness.
+"""Who can read which record: every combination of role, visibility, publication and relation to the user.
 
-The combinations are asked of `visible_to`, from which every read of the API and of the admin starts (tested at the end of this
-file and in `tests/admin/test_guard.py`). `tests/stories/test_permissions.py` asks the API and the admin themselves.
+The tests call `visible_to`, which every read of the API and the admin uses (tested at the end of this file and in
+`tests/admin/test_guard.py`). `tests/stories/test_permissions.py` tests the API and the admin themselves.
 """
 
 import pytest
@@ -29,7 +29,7 @@ from tests.make import (
     make_source,
 )
 
-# Who reads what: "all" everything, "own" what belongs to the officer's party, "team" what is open to somebody on its team.
+# Records that a role can read: all of them, those of the officer's own party, or those of whose team the user is a member.
 TABLE = """
                     reader  officer  analyst  reviewer  administrator
 public published    all     all      all      all       all
@@ -47,76 +47,76 @@ CELLS = {
     (visibility, publication): dict(zip(ROLES, cells, strict=True))
     for visibility, publication, *cells in (line.split() for line in TABLE.strip().split("\n")[1:])
 }
-REGISTERS = ["agreements", "components", "recommendations", "sources"]
+REGISTRY_ADDRESSES = ["agreements", "components", "recommendations", "sources"]
 
 
 @pytest.fixture
 def person(db):
-    """Somebody of a role; the officer acts for Australia."""
+    """Creates a user with a role. The officer acts for Australia."""
 
-    def somebody(role):
-        user = make_user("somebody", Role.OFFICER if role == "officer" else role)
+    def create(role):
+        user = make_user("user", Role.OFFICER if role == "officer" else role)
         if role == "officer":
             PartyOfficer.objects.create(user=user, party=make_party("AUS"))
         return user
 
-    return somebody
+    return create
 
 
-def own_and_team(agreement, user, how):
-    """Bring the agreement near to the user: as its party's own, or as a member of its team."""
-    if how == "own":
+def relate(agreement, user, relation):
+    """Relate the agreement to the user: to the user's party ("own") or as a team member ("team")."""
+    if relation == "own":
         Participation.objects.create(agreement=agreement, party=make_party("AUS"), role="party")
-    if how == "team":
+    if relation == "team":
         agreement.team.add(user)
 
 
-@change_context(channel="data set")  # which may make what is archived
-def make_register(register, user, how, **fields):
-    near = make_agreement()
-    match register:
+@change_context(channel="data set")  # the channel that may create archived records
+def make_related(address, user, relation, **fields):
+    agreement = make_agreement()
+    match address:
         case "agreements":
             record = make_agreement(**fields)
-            own_and_team(record, user, how)
+            relate(record, user, relation)
             return record
         case "components":
-            own_and_team(near, user, how)
-            return make_component(near, **fields)
+            relate(agreement, user, relation)
+            return make_component(agreement, **fields)
         case "recommendations":
-            own_and_team(near, user, how)
-            return make_recommendation(make_agreement(), near, **fields)
+            relate(agreement, user, relation)
+            return make_recommendation(make_agreement(), agreement, **fields)
         case "sources":
             return make_source(**fields)
 
 
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("register", REGISTERS)
-def test_each_cell_of_the_table_of_reading(person, register, role):
+@pytest.mark.parametrize("address", REGISTRY_ADDRESSES)
+def test_readable_records_match_the_table(person, address, role):
     user = person(role)
     for (visibility, publication), cells in CELLS.items():
-        for how in ("strange", "own", "team"):
-            record = make_register(register, user, how, visibility=visibility, publication=publication)
-            # A source belongs to nobody.
-            reads = cells[role] == "all" or (cells[role] == how and register != "sources")
-            assert is_visible(record, user) == reads, (visibility, publication, how)
+        for relation in ("none", "own", "team"):
+            record = make_related(address, user, relation, visibility=visibility, publication=publication)
+            # Sources have no party and no team.
+            readable = cells[role] == "all" or (cells[role] == relation and address != "sources")
+            assert is_visible(record, user) == readable, (visibility, publication, relation)
 
 
 def is_visible(record, user):
     return type(record).objects.visible_to(user).filter(pk=record.pk).exists()
 
 
-def assert_exists(client, address, key, exists, what=""):
-    """A record is there for somebody everywhere, or nowhere."""
+def assert_exists(client, address, key, exists, label=""):
+    """Assert that a record exists for the user in detail, history, list and count, or in none of them."""
     detail, history = client.get(f"{address}/{key}/"), client.get(f"{address}/{key}/history/")
-    assert (detail.status_code, history.status_code) == ((200, 200) if exists else (404, 404)), (address, what)
+    assert (detail.status_code, history.status_code) == ((200, 200) if exists else (404, 404)), (address, label)
     key_field = RESOURCES[address].key if address in RESOURCES else "uid"
-    assert client.keys(f"{address}/", **{key_field: key}) == ([str(key)] if exists else []), (address, what)
-    assert client.list(f"{address}/", **{key_field: key})["count"] == int(exists), (address, what)
+    assert client.keys(f"{address}/", **{key_field: key}) == ([str(key)] if exists else []), (address, label)
+    assert client.list(f"{address}/", **{key_field: key})["count"] == int(exists), (address, label)
 
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("address", ["parties", "sectors", "focus-areas"])
-def test_vocabularies_and_parties_are_read_by_every_role(person, role, address):
+def test_every_role_can_read_parties_sectors_and_focus_areas(person, role, address):
     make_world(publication="draft", visibility="restricted")
     client = Api(person(role))
 
@@ -124,24 +124,25 @@ def test_vocabularies_and_parties_are_read_by_every_role(person, role, address):
 
 
 @pytest.mark.parametrize("role", ["subject_of_concern", "listed_in_source"])
-def test_an_agreement_that_only_names_a_party_does_not_belong_to_it(person, role):
-    client, named = Api(person("officer")), make_agreement(publication="draft")
-    participation = Participation.objects.create(agreement=named, party=make_party("AUS"), role=role)
+def test_a_subject_of_concern_or_listed_party_cannot_read_the_draft(person, role):
+    client, agreement = Api(person("officer")), make_agreement(publication="draft")
+    participation = Participation.objects.create(agreement=agreement, party=make_party("AUS"), role=role)
 
-    assert_exists(client, "agreements", named.slug, False)
-    Participation.objects.create(agreement=named, party=make_party("GBR"), role="party")
-    assert_exists(client, "agreements", named.slug, False)
-    Participation.objects.create(agreement=named, party=make_party("AUS"), role="observer")
-    assert_exists(client, "agreements", named.slug, True)
+    assert_exists(client, "agreements", agreement.slug, False)
+    Participation.objects.create(agreement=agreement, party=make_party("GBR"), role="party")
+    assert_exists(client, "agreements", agreement.slug, False)
+    Participation.objects.create(agreement=agreement, party=make_party("AUS"), role="observer")
+    assert_exists(client, "agreements", agreement.slug, True)
     assert_exists(client, "participations", participation.uid, True)
 
 
-def test_an_officer_without_a_party_and_a_team_member_without_the_role_read_only_what_is_public(db):
-    officer, reader = make_user("lost", Role.OFFICER), make_user("helper", Role.READER)
+def test_an_officer_without_party_and_a_team_member_without_role_can_read_only_public_records(db):
+    officer, reader = make_user("officer", Role.OFFICER), make_user("reader", Role.READER)
     agreement = make_agreement(publication="draft")
-    own_and_team(agreement, reader, "team"), own_and_team(agreement, reader, "own")
+    relate(agreement, reader, "team")
+    relate(agreement, reader, "own")
     restricted = make_agreement(visibility="restricted")
-    own_and_team(restricted, reader, "team")
+    relate(restricted, reader, "team")
 
     for user in (officer, reader):
         assert_exists(Api(user), "agreements", agreement.slug, False)
@@ -149,34 +150,34 @@ def test_an_officer_without_a_party_and_a_team_member_without_the_role_read_only
         assert_exists(Api(user), "agreements", make_agreement().slug, True)
 
 
-def test_the_owner_of_a_restricted_recommendation_reads_it(db):
-    for role, reads in ((Role.ANALYST, True), (Role.REVIEWER, True), (Role.READER, False)):
+def test_the_owner_can_read_a_restricted_recommendation(db):
+    for role, readable in ((Role.ANALYST, True), (Role.REVIEWER, True), (Role.READER, False)):
         user = make_user(f"owner-{role}", role)
         record = make_recommendation(visibility="restricted", owner=user)
-        assert_exists(Api(user), "recommendations", record.slug, reads, role)
+        assert_exists(Api(user), "recommendations", record.slug, readable, role)
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_no_component_is_more_readable_than_its_agreement(person, role):
+def test_a_component_is_at_most_as_readable_as_its_agreement(person, role):
     user = person(role)
     for (visibility, publication), cells in CELLS.items():
-        for how in ("strange", "own", "team"):
+        for relation in ("none", "own", "team"):
             with change_context(channel="data set"):
                 agreement = make_agreement(visibility=visibility, publication=publication)
-                own_and_team(agreement, user, how)
+                relate(agreement, user, relation)
                 component = make_component(agreement)
-            assert is_visible(component, user) == (cells[role] in ("all", how)), (visibility, publication, how)
+            assert is_visible(component, user) == (cells[role] in ("all", relation)), (visibility, publication, relation)
 
 
-def test_a_recommendation_follows_its_own_fields_only(db):
+def test_the_agreement_and_source_of_a_recommendation_do_not_restrict_it(db):
     client = Api(make_user("reader", Role.READER))
     hidden = make_agreement(visibility="restricted")
 
     assert_exists(client, "recommendations", make_recommendation(hidden, source=make_source(publication="draft")).slug, True)
 
 
-# Every record that hangs on registers, with each of those that may hide it.
-HANGING = {
+# Each type of dependent record, with the records that can hide it.
+DEPENDENT = {
     "agreement-relations": ["from_agreement", "to_agreement"],
     "participations": ["agreement"],
     "treaty-actions": ["agreement"],
@@ -193,17 +194,17 @@ HANGING = {
 }
 
 
-def make_hanging(address, **hidden):
-    """The record, and what hides it: the registers named in `hidden` are made with those fields."""
+def make_dependent(address, **hidden):
+    """Create a dependent record. `hidden` has the fields of the records that it depends on, by name."""
 
-    def register(name, make, *args):
+    def create(name, make, *args):
         return make(*args, **hidden.get(name, {}))
 
-    agreement = register("agreement", make_agreement)
+    agreement = create("agreement", make_agreement)
     match address:
         case "agreement-relations":
-            ends = register("from_agreement", make_agreement), register("to_agreement", make_agreement)
-            return AgreementRelation.objects.create(from_agreement=ends[0], kind="amends", to_agreement=ends[1])
+            first, second = create("from_agreement", make_agreement), create("to_agreement", make_agreement)
+            return AgreementRelation.objects.create(from_agreement=first, kind="amends", to_agreement=second)
         case "participations":
             return Participation.objects.create(agreement=agreement, party=make_party("GBR"), role="host")
         case "treaty-actions":
@@ -212,8 +213,8 @@ def make_hanging(address, **hidden):
             return make_condition(agreement)
         case "commitments":
             if "component agreement" in hidden:
-                agreement = register("component agreement", make_agreement)
-            component = register("component", make_component, agreement) if "agreement" not in hidden else None
+                agreement = create("component agreement", make_agreement)
+            component = create("component", make_component, agreement) if "agreement" not in hidden else None
             return make_commitment(agreement, component=component)
         case "outcomes":
             return make_outcome(agreement)
@@ -222,23 +223,23 @@ def make_hanging(address, **hidden):
         case "measurements":
             return make_measurement(make_indicator(make_outcome(agreement)))
         case "fact-checks":
-            return FactCheck.objects.create(slug=agreement.slug, agreement=agreement, source=register("source", make_source), statement="x")
+            return FactCheck.objects.create(slug=agreement.slug, agreement=agreement, source=create("source", make_source), statement="x")
         case "addressees":
-            return Addressee.objects.create(recommendation=register("recommendation", make_recommendation), party=make_party("GBR"))
+            return Addressee.objects.create(recommendation=create("recommendation", make_recommendation), party=make_party("GBR"))
         case "milestones":
-            return Milestone.objects.create(recommendation=register("recommendation", make_recommendation), title="x")
+            return Milestone.objects.create(recommendation=create("recommendation", make_recommendation), title="x")
         case "dependencies":
-            ends = register("recommendation", make_recommendation), register("depends_on", make_recommendation)
-            return Dependency.objects.create(recommendation=ends[0], depends_on=ends[1])
-    source = register("source", make_source)
+            first, second = create("recommendation", make_recommendation), create("depends_on", make_recommendation)
+            return Dependency.objects.create(recommendation=first, depends_on=second)
+    source = create("source", make_source)
     if "component" in hidden or "component agreement" in hidden:
         return Citation.objects.create(
-            source=source, component=register("component", make_component, register("component agreement", make_agreement))
+            source=source, component=create("component", make_component, create("component agreement", make_agreement))
         )
     if "participation" in hidden:
-        on = make_agreement(**hidden["participation"])
+        agreement = make_agreement(**hidden["participation"])
         return Citation.objects.create(
-            source=source, participation=Participation.objects.create(agreement=on, party=make_party("GBR"), role="host")
+            source=source, participation=Participation.objects.create(agreement=agreement, party=make_party("GBR"), role="host")
         )
     if "outcome" in hidden:
         return Citation.objects.create(
@@ -247,8 +248,8 @@ def make_hanging(address, **hidden):
     return Citation.objects.create(source=source, agreement=agreement)
 
 
-@pytest.mark.parametrize(("address", "name"), [(address, name) for address, names in HANGING.items() for name in names])
-def test_a_dependent_record_is_as_readable_as_the_records_it_belongs_to(db, address, name):
+@pytest.mark.parametrize(("address", "name"), [(address, name) for address, names in DEPENDENT.items() for name in names])
+def test_a_dependent_record_is_as_readable_as_the_records_it_depends_on(db, address, name):
     users = {role: make_user(f"a-{role}", role) for role in (Role.READER, Role.ANALYST, Role.ADMINISTRATOR)}
     for fields, readers in (
         ({}, {Role.READER, Role.ANALYST, Role.ADMINISTRATOR}),
@@ -256,13 +257,13 @@ def test_a_dependent_record_is_as_readable_as_the_records_it_belongs_to(db, addr
         ({"visibility": "internal"}, {Role.READER, Role.ANALYST, Role.ADMINISTRATOR}),
         ({"visibility": "restricted"}, {Role.ADMINISTRATOR}),
     ):
-        record = make_hanging(address, **{name: fields})
+        record = make_dependent(address, **{name: fields})
         for role, user in users.items():
             assert is_visible(record, user) == (role in readers), (name, fields, role)
         record.delete()
 
 
-STAGES = """
+REVIEW_TABLE = """
             reader  officer  analyst  author  reviewer  administrator
 draft       -       -        -        yes     yes       yes
 submitted   -       -        yes      yes     yes       yes
@@ -271,21 +272,21 @@ approved    yes     yes      yes      yes     yes       yes
 """
 
 
-@pytest.mark.parametrize("line", STAGES.strip().split("\n")[1:], ids=str.split)
-def test_who_reads_an_update_depends_on_its_review_stage(db, person, line):
-    stage, *cells = line.split()
-    roles = STAGES.strip().split("\n")[0].split()
+@pytest.mark.parametrize("line", REVIEW_TABLE.strip().split("\n")[1:], ids=str.split)
+def test_readable_updates_match_the_table_of_review_states(db, person, line):
+    review, *cells = line.split()
+    roles = REVIEW_TABLE.strip().split("\n")[0].split()
     people = {role: make_user(role, role) for role in roles if role not in ("author", "officer")}
     people |= {"author": make_user("author", Role.ANALYST), "officer": person("officer")}
     recommendation = make_recommendation()
-    reviewed = {"reviewed_by": people["reviewer"], "reviewed_at": "2025-02-01T00:00:00Z"} if stage in ("approved", "returned") else {}
+    reviewed = {"reviewed_by": people["reviewer"], "reviewed_at": "2025-02-01T00:00:00Z"} if review in ("approved", "returned") else {}
     update = ProgressUpdate.objects.create(
         recommendation=recommendation,
         status="planned",
         reported_on="2025-01-01",
         narrative="x",
         author=people["author"],
-        review=stage,
+        review=review,
         **reviewed,
     )
 
@@ -293,7 +294,7 @@ def test_who_reads_an_update_depends_on_its_review_stage(db, person, line):
         assert_exists(Api(people[role]), "progress-updates", update.uid, cell == "yes", role)
 
 
-def test_an_update_of_a_hidden_recommendation_is_hidden_even_from_its_author(db):
+def test_an_update_of_an_unreadable_recommendation_is_hidden_from_its_author(db):
     author = make_user("author", Role.ANALYST)
     recommendation = make_recommendation(visibility="restricted")
     update = ProgressUpdate.objects.create(
@@ -303,11 +304,11 @@ def test_an_update_of_a_hidden_recommendation_is_hidden_even_from_its_author(db)
     assert_exists(Api(author), "progress-updates", update.uid, False)
 
 
-# ---- one home
+# ---- every read uses visible_to
 
 
-def test_every_record_that_is_read_starts_from_what_is_visible(db, monkeypatch):
-    """Where nothing is visible to anybody, no address of the API tells of anything."""
+def test_every_read_of_the_api_uses_visible_to(db, monkeypatch):
+    """If `visible_to` returns nothing, the API returns no record."""
     make_world()
     first, second = make_recommendation(slug="r"), make_recommendation()
     ProgressUpdate.objects.create(recommendation=first, status="planned", reported_on="2025-01-01", narrative="x")
@@ -319,19 +320,19 @@ def test_every_record_that_is_read_starts_from_what_is_visible(db, monkeypatch):
     for model in records():
         monkeypatch.setattr(type(model.objects.all()), "visible_to", lambda rows, user: rows.none())
 
-    for address, there in keys.items():
+    for address, existing in keys.items():
         assert administrator.list(f"{address}/")["count"] == 0
-        for key in there:
+        for key in existing:
             assert administrator.get(f"{address}/{key}/").status_code == 404
             assert administrator.get(f"{address}/{key}/history/").status_code == 404
             assert administrator.patch(f"{address}/{key}/", {}).status_code == 404
             assert administrator.delete(f"{address}/{key}/").status_code == 404
 
 
-def test_a_user_without_a_role_sees_no_record(db):
-    nobody = make_user("nobody")
+def test_a_user_without_a_role_can_read_no_record(db):
+    user = make_user("user")
     make_world()
 
     for model in records():
         assert issubclass(model, Record) and isinstance(model.objects.all(), RecordQuerySet)
-        assert not model.objects.visible_to(nobody).exists()
+        assert not model.objects.visible_to(user).exists()

@@ -36,7 +36,7 @@ from recommendations.models import (
     Status,
     UpdateKind,
 )
-from recommendations.slippage import slipped
+from recommendations.slippage import slippage
 
 EDIT = "edit"
 SHOWN = 50  # updates on the page of a recommendation
@@ -222,7 +222,7 @@ class RecommendationAdmin(RegistryColumns, RecordAdmin):
             "addressees": recommendation.addressees.prefetch_related(*references(Addressee, request.user, ["party"])),
             "deadline_label": DeadlineState(recommendation.deadline_state).label,
             "freshness_label": "" if closed else Freshness(recommendation.freshness).label,
-            "slipped": slipped(recommendation, request.user),
+            "slipped": slippage(recommendation, request.user),
         }
 
     def time_line(self, request, recommendation):

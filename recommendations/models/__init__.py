@@ -1,4 +1,4 @@
-"""What should follow from what was agreed, and how far it has come: a file per subject."""
+"""Recommendations, their addressees and steps, and the progress reported on them. One file per subject."""
 
 from recommendations.models.periods import DERIVED_FIELDS, StatusPeriod
 from recommendations.models.recommendations import (

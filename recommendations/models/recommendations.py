@@ -1,21 +1,29 @@
-"""What should be done, who is asked, by which steps, and what must come first."""
+"""Recommendations with their addressees, milestones and dependencies."""
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Agreement, Component, FocusArea, Party, Sector, Source
 from agreements.models.agreements import officers_agreements, team_agreements
 from agreements.models.sourced import SourceFields
 from policytracker.codes import CodeField, Codes
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records.constraints import MOVED_DEADLINE_HAS_A_REASON, ReservedChange, TriggerConstraint, steps_down
+from policytracker.records.constraints import (
+    MOVED_DEADLINE_HAS_A_REASON,
+    CheckConstraint,
+    ReservedChange,
+    TriggerConstraint,
+    UniqueConstraint,
+    steps_down,
+)
 from policytracker.records.fields import Text, contains_index
 from policytracker.records.models import DeadlineFields, RegistryQuerySet, RegistryRecord, UidRecord
 from recommendations.models.periods import DERIVED_FIELDS, RECOMPUTING, DerivedStatus
-from recommendations.models.updates import ProgressUpdate, UpdateKind
+from recommendations.models.updates import PERCENT_RANGE, ProgressUpdate, UpdateKind
 
 
 class Priority(Codes):
@@ -30,72 +38,71 @@ LOWERING_PRIORITY = ReservedChange(
     "lowering_priority_has_a_reason",
     "priority",
     steps_down(Priority.values, Priority.CRITICAL, Priority.HIGH),
-    denied="Only reviewers and administrators lower a high or critical priority.",
-    reason_missing="Enter a change reason: a high or critical priority is lowered.",
+    denied=_("Only reviewers and administrators may lower a high or critical priority."),
+    reason_missing=_("Enter a change reason to lower a high or critical priority."),
 )
 
 
 class RecommendationQuerySet(RegistryQuerySet):
-    """By its own fields. Its owner reads a restricted one, and so does the team of any of its agreements."""
-
     def own_and_team(self, reader):
+        """The conditions for recommendations of the reader's own party, and for restricted ones that the reader owns or has on a team."""
         links = Recommendation.agreements.through.objects.filter(recommendation=OuterRef("pk"))
         own = links.filter(officers_agreements(reader, "agreement"))
         team = links.filter(team_agreements(reader, "agreement"))
         return Q(Exists(own)), Q(owner=reader.id) | Q(Exists(team))
 
     def on_day(self, day):
-        """The same rows with the derived values of a past day, in output, filters and order.
+        """The same recommendations with the derived values of a past day, in output, filters and order.
 
-        Filters that were applied before see today's values.
+        Filters applied before this call use today's values.
         """
         covering = Q(status_periods__since__lte=day) & (Q(status_periods__until__isnull=True) | Q(status_periods__until__gt=day))
         rows = self.alias(period=FilteredRelation("status_periods", condition=covering))
         for name in DERIVED_FIELDS:
             field = self.model._meta.get_field(name)
             value = F(f"period__{name}") if field.null else Coalesce(F(f"period__{name}"), Value(field.get_default()), output_field=field)
-            # An annotation has precedence over the field of the same name. annotate() would refuse the name.
+            # An annotation takes precedence over the field of the same name. annotate() does not accept the name of a field.
             rows.query.add_annotation(value, name)
         return rows
 
     def open(self):
-        """Those of which more is expected."""
+        """Recommendations on which further work is expected."""
         return self.filter(closed_on__isnull=True)
 
     def closed(self):
-        """Those of which no more is expected."""
+        """Recommendations on which no further work is expected."""
         return self.filter(closed_on__isnull=False)
 
     def overdue(self, *, on):
-        """Open, and past the last day on which they could be called in time."""
-        # The first day follows from the last one; an order by it then reads no day to come.
+        """Open recommendations whose due date has passed. A partial date has passed after its last possible day."""
+        # The condition on the first day changes no result. With it, an order by the first day does not scan future dates.
         return self.open().filter(due_on_last__lt=on, due_on_first__lt=on)
 
     def due_between(self, first, last):
-        """Open, and the last day on which they could be called in time is one of these."""
+        """Open recommendations due between two days, inclusive. A partial date counts as its last possible day."""
         return self.open().filter(due_on_last__range=(first, last))
 
     def claim_differs(self, *, on=None):
-        """Those where the newest claim of some party has another status than our assessment; for a past day, use with `on_day()`."""
+        """Recommendations for which the newest claim of any party differs from our assessment. For a past day, use with `on_day()`."""
         claims = ProgressUpdate.objects.in_effect(UpdateKind.CLAIM, on=on)
         newest = claims.filter(recommendation=OuterRef(OuterRef("pk"))).newest_for("party__code")
-        # Both refer to the recommendation, so that each reads its few updates by the index.
+        # Both subqueries filter by the recommendation, so that each uses the index.
         claims = claims.filter(recommendation=OuterRef("pk"))
         differing = claims.filter(pk__in=newest.values("pk")).exclude(status=OuterRef("status"))
         return self.exclude(claimed_status="").filter(Exists(differing))
 
     def addressed_to(self, parties):
-        """Those that ask something of any of the parties."""
+        """Recommendations addressed to any of the parties."""
         return self.filter(Exists(Addressee.objects.filter(recommendation=OuterRef("pk"), party__in=parties)))
 
 
-STATUS_IS_DERIVED = "The status is calculated from progress updates. Submit an update to change it."
+STATUS_IS_DERIVED = _("The status is calculated from progress updates. Submit an update to change it.")
 
 
 class Recommendation(RegistryRecord, DeadlineFields, DerivedStatus):
     """A proposed action that follows from agreements, with addressees, due date and status."""
 
-    key_action = models.CharField(max_length=400, help_text="What should be done.")
+    key_action = models.CharField(max_length=400, help_text=_("The recommended action."))
     details = Text()
     expected_outcome = Text()
     focus_area = models.ForeignKey(FocusArea, models.PROTECT, null=True, blank=True, related_name="recommendations")
@@ -104,29 +111,37 @@ class Recommendation(RegistryRecord, DeadlineFields, DerivedStatus):
     sectors = models.ManyToManyField(Sector, blank=True, related_name="recommendations")
     parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
     made_by = models.ForeignKey(
-        Party, models.PROTECT, null=True, blank=True, related_name="recommendations_made", help_text="The party or body that made it."
+        Party,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="recommendations_made",
+        help_text=_("Party or body that made the recommendation."),
     )
-    made_by_text = models.CharField(max_length=300, blank=True, default="", help_text="Who made it, in the source's words.")
+    made_by_text = models.CharField(max_length=300, blank=True, default="", help_text=_("Author, as named in the source."))
     made_on = EdtfField()
     made_on_first = FirstDay("made_on")
     source = models.ForeignKey(Source, models.PROTECT, null=True, blank=True, related_name="recommendations")
-    locator = models.CharField(max_length=300, blank=True, default="", help_text="Where in the source: page, section, row.")
-    quote = Text(help_text="The source's own words.")
+    locator = models.CharField(max_length=300, blank=True, default="", help_text=_("Place in the source: page, section or row."))
+    quote = Text(help_text=_("Exact words of the source."))
     priority = CodeField(Priority, default=Priority.UNSET)
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="recommendations", help_text="Who follows it here."
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="recommendations",
+        help_text=_("User responsible for this recommendation."),
     )
     update_every = models.PositiveIntegerField(
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(3650)],
-        help_text="After how many days its assessment is stale; 90 where empty.",
+        help_text=_("Number of days after which an assessment is stale. Empty means 90."),
     )
     superseded_by = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="supersedes")
-    source_scheme = models.CharField(
-        max_length=60, blank=True, default="", help_text="The register whose own status word is kept beside ours."
-    )
-    source_code = models.CharField(max_length=200, blank=True, default="", help_text="That register's own status word, verbatim.")
+    source_scheme = models.CharField(max_length=60, blank=True, default="", help_text=_("Name of the external register."))
+    source_code = models.CharField(max_length=200, blank=True, default="", help_text=_("Status in the external register, verbatim."))
 
     objects = RecommendationQuerySet.as_manager()
 
@@ -136,13 +151,13 @@ class Recommendation(RegistryRecord, DeadlineFields, DerivedStatus):
         MOVED_DEADLINE_HAS_A_REASON,
         TriggerConstraint.no_circle(
             "recommendation_is_not_its_own_parent",
-            "A recommendation cannot be its own parent, directly or through others.",
+            _("A recommendation cannot be its own parent, directly or through others."),
             "recommendations_recommendation",
             "parent",
         ),
         TriggerConstraint.no_circle(
             "recommendation_does_not_supersede_itself",
-            "A recommendation cannot supersede itself, directly or through others.",
+            _("A recommendation cannot supersede itself, directly or through others."),
             "recommendations_recommendation",
             "superseded_by",
         ),
@@ -171,28 +186,28 @@ class Recommendation(RegistryRecord, DeadlineFields, DerivedStatus):
         indexes = [
             contains_index("key_action", "recommendation_text_contains"),
             contains_index("slug", "recommendation_slug_contains"),
-            models.Index(fields=["due_on_first", "id"], name="recommendation_by_due_day"),
-            # With what decides who reads a row, so that it can be counted without being fetched.
+            models.Index(fields=["due_on_first", "id"], name="recommendation_by_due_date"),
+            # Contains all fields that decide who can read a row, so that counts need only the index.
             models.Index(fields=["visibility", "publication", "owner", "id"], name="recommendation_by_reader"),
             models.Index(
                 fields=["due_on_last"],
                 include=["visibility", "publication", "owner", "id"],
                 condition=Q(closed_on__isnull=True),
-                name="recommendation_open_by_due_day",
+                name="recommendation_open_by_due_on",
             ),
-            models.Index(fields=["made_on_first", "id"], name="recommendation_by_making"),
-            models.Index(fields=["closed_on", "id"], name="recommendation_by_closing"),
-            models.Index(fields=["updated_at", "id"], name="recommendation_by_change"),
+            models.Index(fields=["made_on_first", "id"], name="recommendation_by_made_on"),
+            models.Index(fields=["closed_on", "id"], name="recommendation_by_closed_on"),
+            models.Index(fields=["updated_at", "id"], name="recommendation_by_updated_at"),
             models.Index(fields=["status", "id"], name="recommendation_by_status"),
             models.Index(fields=["priority", "id"], name="recommendation_by_priority"),
             models.Index(fields=["last_update_on", "id"], name="recommendation_by_last_update"),
         ]
         constraints = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="recommendation_percent_is_a_share",
                 condition=Q(progress_percent__isnull=True) | Q(progress_percent__lte=100),
-                violation_error_message="Progress is a share of 100.",
-                violation_error_code="progress_percent",
+                violation_error_message=PERCENT_RANGE,
+                field="progress_percent",
             ),
         ]
 
@@ -215,7 +230,7 @@ class AddresseeRole(Codes):
 
 
 class Addressee(UidRecord, SourceFields):
-    """A party of which a recommendation asks something, and what it answered."""
+    """A party that a recommendation is addressed to, with its role and response."""
 
     access_parents = ("recommendation",)
     label_parts = ("party__code", "recommendation__slug")
@@ -231,11 +246,11 @@ class Addressee(UidRecord, SourceFields):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(
+            UniqueConstraint(
                 fields=["recommendation", "party"],
                 name="addressee_is_named_once",
-                violation_error_message="This party is already addressed.",
-                violation_error_code="party",
+                violation_error_message=_("This party is already an addressee."),
+                field="party",
             ),
         ]
 
@@ -244,17 +259,17 @@ class Addressee(UidRecord, SourceFields):
 
 
 class Milestone(UidRecord):
-    """A step on the way to what a recommendation asks, with a day of its own."""
+    """A dated intermediate step of a recommendation."""
 
     access_parents = ("recommendation",)
     label_parts = ("title", "recommendation__slug")
 
     recommendation = models.ForeignKey(Recommendation, models.PROTECT, related_name="milestones")
-    position = models.PositiveIntegerField(null=True, blank=True, help_text="Its place among the steps.")
+    position = models.PositiveIntegerField(null=True, blank=True, help_text=_("Position among the milestones of the recommendation."))
     title = models.CharField(max_length=500)
-    due_on = EdtfField(verbose_name="due on", help_text="The day by which it is to be done.")
+    due_on = EdtfField(help_text=_("Due date."))
     due_on_first = FirstDay("due_on")
-    completed_on = EdtfField(help_text="The day on which it was done.")
+    completed_on = EdtfField(help_text=_("Completion date."))
     completed_on_first = FirstDay("completed_on")
 
     trigger_constraints = (MOVED_DEADLINE_HAS_A_REASON,)
@@ -274,13 +289,13 @@ class Dependency(UidRecord):
 
     recommendation = models.ForeignKey(Recommendation, models.PROTECT, related_name="dependencies")
     depends_on = models.ForeignKey(
-        Recommendation, models.PROTECT, related_name="needed_by", help_text="The recommendation that must be done first."
+        Recommendation, models.PROTECT, related_name="needed_by", help_text=_("Recommendation that must be implemented first.")
     )
 
     trigger_constraints = (
         TriggerConstraint(
             "dependency_has_no_circle",
-            "A recommendation cannot depend on itself, directly or through others.",
+            _("A recommendation cannot depend on itself, directly or through others."),
             """EXISTS (WITH RECURSIVE below AS (SELECT NEW.depends_on_id AS id UNION
                 SELECT d.depends_on_id FROM recommendations_dependency d JOIN below ON d.recommendation_id = below.id)
                 SELECT FROM below WHERE id = NEW.recommendation_id)""",
@@ -291,19 +306,19 @@ class Dependency(UidRecord):
 
     class Meta:
         ordering = ["id"]
-        verbose_name_plural = "dependencies"
+        verbose_name_plural = _("dependencies")
         constraints = [
-            models.UniqueConstraint(
+            UniqueConstraint(
                 fields=["recommendation", "depends_on"],
                 name="dependency_is_stated_once",
-                violation_error_message="This dependency is already recorded.",
-                violation_error_code="depends_on",
+                violation_error_message=_("This dependency is already recorded."),
+                field="depends_on",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="dependency_needs_two",
                 condition=~Q(recommendation=F("depends_on")),
-                violation_error_message="A recommendation cannot depend on itself.",
-                violation_error_code="depends_on",
+                violation_error_message=_("A recommendation cannot depend on itself."),
+                field="depends_on",
             ),
         ]
 

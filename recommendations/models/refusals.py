@@ -1,4 +1,4 @@
-"""Why an update on progress is refused. `progress.py` reports all conditions at once, and the guards of the models enforce some."""
+"""The conditions of a progress update. `progress.py` reports all that are not met; trigger constraints of the models enforce some."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from policytracker.records.constraints import ARCHIVED_IS_CLOSED
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
-OF_DRAFT = "required of a draft"  # the other conditions need not be met before the draft is submitted
-BLOCKS = "blocks the status"  # no report can meet the condition: the status cannot be chosen now
+OF_DRAFT = "required of a draft"  # all other conditions must be met only when the draft is submitted
+BLOCKS = "blocks the status"  # no report can meet the condition, so the status cannot be selected
 
 
 class RefusalCode(Enum):
-    """Each condition with its code in the API, the field that it is about, its message and its behaviour.
+    """A condition with its API code, the field that it concerns, its message and its behaviour.
 
-    In the order in which a person should meet them, which the API promises. Several conditions may share a code.
+    The order is part of the API: it is the order in which a person should meet the conditions. Conditions may share a code.
     """
 
-    NOT_PERMITTED_TO_REPORT = "not_permitted", "", _("Your role does not permit submitting this update."), BLOCKS, OF_DRAFT
-    NOT_PERMITTED_TO_REVIEW = "not_permitted", "", _("Your role does not permit reviewing this update."), BLOCKS, OF_DRAFT
+    NOT_PERMITTED_TO_REPORT = "not_permitted", "", _("Your role does not allow you to submit this update."), BLOCKS, OF_DRAFT
+    NOT_PERMITTED_TO_REVIEW = "not_permitted", "", _("Your role does not allow you to review this update."), BLOCKS, OF_DRAFT
     NOT_PERMITTED_TO_VOID = "not_permitted", "", _("Only reviewers and administrators may void an update."), BLOCKS, OF_DRAFT
     CLOSED_RECORD = "closed_record", "", ARCHIVED_IS_CLOSED, BLOCKS, OF_DRAFT
     STATUS_REQUIRED = "status_required", "status", _("Select a status."), OF_DRAFT
@@ -49,7 +49,7 @@ class RefusalCode(Enum):
 
     def __new__(cls, code: str, field: str, message: StrOrPromise, *behaviour: str):
         member = object.__new__(cls)
-        # The position, since Enum compares values, and messages cannot be read before Django is set up.
+        # The position is the value, because Enum compares values and lazy messages cannot be evaluated before Django is set up.
         member._value_ = len(cls.__members__)
         return member
 
@@ -63,6 +63,6 @@ class RefusalCode(Enum):
         return str(self.message).format(**values)
 
 
-# Values that are wrong in themselves. They are reported as errors of the field, without a code.
+# Invalid values. They are reported as errors of their field, without a code.
 NOTE_HAS_NO_STATUS = _("A note has no status.")
 CORRECTS_ONLY_VOIDED = _("Only a voided update of the same recommendation can be corrected.")

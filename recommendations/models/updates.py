@@ -6,20 +6,19 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, SourceKind, SourceQuerySet, Stance
 from policytracker.codes import CodeField, Codes
 from policytracker.records.access import Publication, Reader, Role, Visibility
-from policytracker.records.constraints import IN_THIS_TRANSACTION, TriggerConstraint
+from policytracker.records.constraints import IN_THIS_TRANSACTION, CheckConstraint, TriggerConstraint
 from policytracker.records.fields import Text
 from policytracker.records.models import RecordQuerySet, UidRecord
 from recommendations.models.refusals import CORRECTS_ONLY_VOIDED, RefusalCode
 
 
 class Status(Codes):
-    """The status of a recommendation."""
-
     PROPOSED = "proposed", "put forward; nothing known or found to be done", "Proposed, not started"
     PLANNED = "planned", "owner or date set; work not begun", "Planned"
     IN_PROGRESS = "in_progress", "work begun, no part delivered", "In progress"
@@ -41,9 +40,9 @@ CLOSABLE = frozenset({Status.PARTLY_IMPLEMENTED, Status.LARGELY_IMPLEMENTED})  #
 
 
 class UpdateKind(Codes):
-    ASSESSMENT = "assessment", "what we find", "Assessment"
-    CLAIM = "claim", "what a party says of itself", "Claim"
-    NOTE = "note", "worth knowing; changes no status", "Note"
+    ASSESSMENT = "assessment", "our own judgement of the status", "Assessment"
+    CLAIM = "claim", "a party's own account of the status", "Claim"
+    NOTE = "note", "information without a status", "Note"
 
 
 class Review(Codes):
@@ -53,23 +52,24 @@ class Review(Codes):
     RETURNED = "returned", "Returned"
 
 
-# A voided update does not count. It is exempt, so that an older update that contradicts itself can be voided.
-PERCENT_AGREES_WITH_STATUS = models.CheckConstraint(
+PERCENT_RANGE = _("Enter a percentage from 0 to 100.")
+# Voided updates are exempt, so that an inconsistent update from before this rule can be voided.
+PERCENT_AGREES_WITH_STATUS = CheckConstraint(
     name="update_percent_agrees_with_status",
     condition=Q(voided_at__isnull=False)
     | Q(progress_percent__isnull=True)
     | Q(status=Status.IMPLEMENTED, progress_percent=100)
     | ~Q(status__in=[Status.IMPLEMENTED, Status.NOT_ASSESSED]),
-    violation_error_message="The percentage must be 100 or empty for Implemented, and empty for Not assessed.",
-    violation_error_code="progress_percent",
+    violation_error_message=_("The percentage must be 100 or empty for Implemented, and empty for Not assessed."),
+    field="progress_percent",
 )
 NEWEST_FIRST = ["-reported_on", "-reviewed_at", "-uid"]
 
 
 def in_effect(*, on: date | None = None, path: str = "") -> Q:
-    """The condition for an update to be in effect: approved and not voided; with `on`, also reported for that day or an earlier one.
+    """The condition for an update to be in effect: approved and not voided. With `on`, its report date must not be later.
 
-    `path` leads from the filtered rows to the update, such as `update__`.
+    `path` is the lookup from the filtered model to the update, such as `update__`.
     """
     condition = Q(**{f"{path}review": Review.APPROVED, f"{path}voided_at__isnull": True})
     return condition if on is None else condition & Q(**{f"{path}reported_on__lte": on})
@@ -77,7 +77,7 @@ def in_effect(*, on: date | None = None, path: str = "") -> Q:
 
 class ProgressUpdateQuerySet(RecordQuerySet):
     def readable_by(self, reader: Reader):
-        """Approved updates are as readable as the recommendation, others by their author and by reviewers."""
+        """Who can read the recommendation can read its approved updates. The author and reviewers can read the others too."""
         stage = Q(review=Review.APPROVED)
         if reader.id is not None:  # otherwise updates without an author would match
             stage |= Q(author=reader.id)
@@ -88,24 +88,24 @@ class ProgressUpdateQuerySet(RecordQuerySet):
         return super().readable_by(reader) & stage
 
     def in_effect(self, kind: str | None = None, *, on: date | None = None):
-        """Approved updates that are not voided, of all kinds or one; with `on`, as reported for that day or an earlier one."""
+        """Updates in effect, of one kind or all. With `on`, only those reported for that day or an earlier one."""
         return self.filter(in_effect(on=on), **({"kind": kind} if kind else {}))
 
     def newest_first(self):
         return self.order_by(*NEWEST_FIRST)
 
     def newest_for(self, *paths: str):
-        """The newest update for each value of the paths, ordered by them."""
+        """The newest update for each combination of values of the lookups, ordered by these values."""
         return self.order_by(*paths, *NEWEST_FIRST).distinct(*paths)
 
 
-def refusing(name: str, condition: RefusalCode, broken: str, **options) -> TriggerConstraint:
-    """A guard with code, field and message of a condition that `progress.py` reports too."""
-    return TriggerConstraint(name, condition.message, broken, field=condition.field, code=condition.code, **options)
+def trigger_for(refusal: RefusalCode, name: str, violated_when: str, **options) -> TriggerConstraint:
+    """The trigger constraint for a condition that `progress.py` checks too, with the same code, field and message."""
+    return TriggerConstraint(name, refusal.message, violated_when, field=refusal.field, code=refusal.code, **options)
 
 
 class ProgressUpdate(UidRecord):
-    """An assessment, a claim or a note about a recommendation on a day. Append-only once approved."""
+    """A dated assessment, claim or note on a recommendation. Append-only once approved."""
 
     access_parents = ("recommendation",)
     label_parts = ("recommendation__slug", "kind", "reported_on")
@@ -113,14 +113,16 @@ class ProgressUpdate(UidRecord):
     recommendation = models.ForeignKey("recommendations.Recommendation", models.PROTECT, related_name="updates")
     kind = CodeField(UpdateKind, default=UpdateKind.ASSESSMENT)
     status = CodeField(Status, blank=True, default="")
-    progress_percent = models.PositiveSmallIntegerField(
-        null=True, blank=True, validators=[MaxValueValidator(100, "Progress is a share of 100.")]
-    )
-    reported_on = models.DateField(help_text="The day on which it was true.")
+    progress_percent = models.PositiveSmallIntegerField(null=True, blank=True, validators=[MaxValueValidator(100, PERCENT_RANGE)])
+    reported_on = models.DateField(help_text=_("Report date: the date to which the update refers."))
     narrative = Text()
-    reason = Text(help_text="Why it steps back or is opened again.")
-    party = models.ForeignKey(Party, models.PROTECT, null=True, blank=True, related_name="claims", help_text="Whose claim it is.")
-    assessed_by = models.CharField(max_length=300, blank=True, default="", help_text="The outside body whose finding it is, if not ours.")
+    reason = Text(help_text=_("Required for a backward transition or a reopening."))
+    party = models.ForeignKey(
+        Party, models.PROTECT, null=True, blank=True, related_name="claims", help_text=_("Party that makes the claim.")
+    )
+    assessed_by = models.CharField(
+        max_length=300, blank=True, default="", help_text=_("External organisation that made the assessment, if it is not ours.")
+    )
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="updates")
     review = CodeField(Review, default=Review.DRAFT)
     reviewed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="reviewed_updates")
@@ -130,34 +132,34 @@ class ProgressUpdate(UidRecord):
     voided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="voided_updates")
     void_reason = Text()
     corrects = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="corrected_by")
-    closes = models.BooleanField(default=False, help_text="No more is expected, although it is not implemented in full.")
+    closes = models.BooleanField(default=False, help_text=_("Close: no further work is expected, although it is not fully implemented."))
 
     objects = ProgressUpdateQuerySet.as_manager()
 
     trigger_constraints = (
         TriggerConstraint(
             "update_is_append_only",
-            "A submitted or approved update cannot be deleted. An approved one can be voided, with a reason.",
+            _("A submitted or approved update cannot be deleted. An approved update can be voided, with a reason."),
             "OLD.review IN ('submitted', 'approved')",
             code="append_only",
             events="DELETE",
         ),
         TriggerConstraint(
             "update_in_review_stays_as_it_is",
-            "A submitted update cannot be changed. It can only be approved or returned.",
+            _("A submitted update cannot be changed. It can only be approved or returned."),
             """OLD.review = 'submitted' AND (NEW.review NOT IN ('approved', 'returned')
                 OR to_jsonb(OLD) - '{review,reviewed_by_id,reviewed_at,review_note,version,updated_at}'::text[]
                    <> to_jsonb(NEW) - '{review,reviewed_by_id,reviewed_at,review_note,version,updated_at}'::text[])""",
             code="append_only",
             events="UPDATE",
         ),
-        refusing(
-            "update_is_returned_with_a_note",
+        trigger_for(
             RefusalCode.REASON_REQUIRED_TO_RETURN,
+            "update_is_returned_with_a_note",
             "NEW.review = 'returned' AND NEW.review_note = ''",
             events="UPDATE",
         ),
-        refusing("update_is_voided_after_approval", RefusalCode.NOT_APPROVED, "NEW.voided_at IS NOT NULL AND NEW.review <> 'approved'"),
+        trigger_for(RefusalCode.NOT_APPROVED, "update_is_voided_after_approval", "NEW.voided_at IS NOT NULL AND NEW.review <> 'approved'"),
         TriggerConstraint(
             "update_corrects_what_was_voided",
             CORRECTS_ONLY_VOIDED,
@@ -169,14 +171,14 @@ class ProgressUpdate(UidRecord):
         ),
         TriggerConstraint(
             "update_changes_only_by_voiding",
-            "An approved update cannot be changed. It can only be voided, once and with a reason.",
+            _("An approved update cannot be changed. It can only be voided, once and with a reason."),
             """OLD.review = 'approved' AND (OLD.voided_at IS NOT NULL OR NEW.voided_at IS NULL OR NEW.void_reason = ''
                 OR to_jsonb(OLD) - '{voided_at,voided_by_id,void_reason,version,updated_at}'::text[]
                    <> to_jsonb(NEW) - '{voided_at,voided_by_id,void_reason,version,updated_at}'::text[])""",
             code="append_only",
             events="UPDATE",
         ),
-        refusing("update_is_not_of_the_future", RefusalCode.FUTURE_DATE, "NEW.reported_on > (now() AT TIME ZONE 'UTC')::date"),
+        trigger_for(RefusalCode.FUTURE_DATE, "update_is_not_of_the_future", "NEW.reported_on > (now() AT TIME ZONE 'UTC')::date"),
     )
 
     class Meta:
@@ -185,42 +187,42 @@ class ProgressUpdate(UidRecord):
             models.Index(
                 fields=["recommendation", "kind", "-reported_on"],
                 condition=Q(review=Review.APPROVED, voided_at__isnull=True),
-                name="update_that_stands",
+                name="update_in_effect",
             ),
-            models.Index(fields=["reported_on", "id"], name="update_by_day"),
+            models.Index(fields=["reported_on", "id"], name="update_by_report_date"),
             models.Index(fields=["review", "id"], condition=~Q(review=Review.APPROVED), name="update_in_review"),
         ]
         constraints = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="update_percent_is_a_share",
                 condition=Q(progress_percent__isnull=True) | Q(progress_percent__lte=100),
-                violation_error_message="Progress is a share of 100.",
-                violation_error_code="progress_percent",
+                violation_error_message=PERCENT_RANGE,
+                field="progress_percent",
             ),
             PERCENT_AGREES_WITH_STATUS,
-            models.CheckConstraint(
+            CheckConstraint(
                 name="update_status_unless_a_note",
                 condition=Q(kind=UpdateKind.NOTE, status="") | (~Q(kind=UpdateKind.NOTE) & ~Q(status="")),
-                violation_error_message="An assessment or claim has a status, a note has none.",
-                violation_error_code="status",
+                violation_error_message=_("An assessment or a claim must have a status. A note must not have one."),
+                field="status",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="update_claim_has_a_party",
                 condition=~Q(kind=UpdateKind.CLAIM) | Q(party__isnull=False),
                 violation_error_message=RefusalCode.PARTY_REQUIRED.message,
-                violation_error_code=RefusalCode.PARTY_REQUIRED.field,
+                field=RefusalCode.PARTY_REQUIRED.field,
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="update_approval_has_a_moment",
                 condition=~Q(review=Review.APPROVED) | Q(reviewed_at__isnull=False),
-                violation_error_message="An approved update was approved at some time.",
-                violation_error_code="reviewed_at",
+                violation_error_message=_("An approved update must have the time of its approval."),
+                field="reviewed_at",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="update_void_has_a_reason",
                 condition=Q(voided_at__isnull=True, void_reason="") | (Q(voided_at__isnull=False) & ~Q(void_reason="")),
                 violation_error_message=RefusalCode.REASON_REQUIRED_TO_VOID.message,
-                violation_error_code=RefusalCode.REASON_REQUIRED_TO_VOID.field,
+                field=RefusalCode.REASON_REQUIRED_TO_VOID.field,
             ),
         ]
 
@@ -235,7 +237,7 @@ class ProgressUpdate(UidRecord):
 
 
 class Evidence(UidRecord):
-    """The link from a source to an update that it supports or contradicts."""
+    """The link from a source to a progress update, supporting or contradicting it."""
 
     access_parents = ("update",)
     label_parts = ("source__slug", "locator")
@@ -243,22 +245,22 @@ class Evidence(UidRecord):
 
     update = models.ForeignKey(ProgressUpdate, models.CASCADE, related_name="evidence")
     source = models.ForeignKey(Source, models.PROTECT, related_name="evidence")
-    locator = models.CharField(max_length=300, blank=True, default="", help_text="Where in the source: page, section, row.")
-    quote = Text(help_text="The source's own words.")
+    locator = models.CharField(max_length=300, blank=True, default="", help_text=_("Place in the source: page, section or row."))
+    quote = Text(help_text=_("Exact words of the source."))
     stance = CodeField(Stance, default=Stance.SUPPORTS)
     confidence = CodeField(Confidence, default=Confidence.REPORTED)
 
     trigger_constraints = (
         TriggerConstraint(
             "evidence_of_an_approved_update_stays",
-            "The evidence of a submitted or approved update cannot be changed.",
+            _("The evidence of a submitted or approved update cannot be changed."),
             "EXISTS (SELECT FROM recommendations_progressupdate u WHERE u.id = OLD.update_id AND u.review IN ('submitted', 'approved'))",
             code="append_only",
             events="UPDATE OR DELETE",
         ),
         TriggerConstraint(
             "evidence_comes_with_its_update",
-            "Evidence cannot be added to a submitted or approved update.",
+            _("Evidence cannot be added to a submitted or approved update."),
             f"""EXISTS (SELECT FROM recommendations_progressupdate u WHERE u.id = NEW.update_id AND u.review IN ('submitted', 'approved'))
                 AND NOT EXISTS (SELECT FROM policytracker_change c WHERE c.tbl = 'recommendations_progressupdate'
                     AND c.row_id = NEW.update_id AND c.op = 'insert' AND {IN_THIS_TRANSACTION})""",
@@ -269,16 +271,16 @@ class Evidence(UidRecord):
 
     class Meta:
         ordering = ["id"]
-        verbose_name_plural = "evidence"
+        verbose_name_plural = _("evidence")
 
     def __str__(self):
         return f"{self.source} {self.get_stance_display().lower()} it"
 
 
 def cited_drafts(reader: Reader) -> Q:
-    """The draft sources that were created with an update: they are readable by everyone who may read the update."""
-    read = Evidence.objects.filter(source=OuterRef("pk"), update__in=ProgressUpdate.objects.visible_to(reader).values("pk"))
-    return Q(publication=Publication.DRAFT, visibility=Visibility.PUBLIC, kind=SourceKind.OTHER) & Q(Exists(read))
+    """Draft sources created together with an update. Everyone who can read the update can read them."""
+    readable = Evidence.objects.filter(source=OuterRef("pk"), update__in=ProgressUpdate.objects.visible_to(reader).values("pk"))
+    return Q(publication=Publication.DRAFT, visibility=Visibility.PUBLIC, kind=SourceKind.OTHER) & Q(Exists(readable))
 
 
 SourceQuerySet.granted.append(cited_drafts)

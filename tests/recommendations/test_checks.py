@@ -1,4 +1,4 @@
-"""Each rule about recommendations: what it finds, and what it leaves alone although it looks alike."""
+"""Data checks of recommendations: each rule with records that it reports and similar records that it must not report."""
 
 from datetime import UTC, date, datetime
 
@@ -15,17 +15,17 @@ pytestmark = pytest.mark.django_db
 
 
 def update(recommendation, status="in_progress", on="2026-01-01", evidence=(), **fields):
-    """An update that was approved, and what follows from it."""
+    """Create an approved update and recompute the status."""
     fields = {"review": "approved", "reviewed_at": datetime(2026, 1, 1, tzinfo=UTC), "narrative": "Seen."} | fields
-    made = ProgressUpdate.objects.create(recommendation=recommendation, status=status, reported_on=on, **fields)
-    for source, said in evidence:
-        Evidence.objects.create(update=made, source=source, **said)
+    created = ProgressUpdate.objects.create(recommendation=recommendation, status=status, reported_on=on, **fields)
+    for source, values in evidence:
+        Evidence.objects.create(update=created, source=source, **values)
     recompute_status(Recommendation.objects.filter(pk=recommendation.pk))
     recommendation.refresh_from_db()
-    return made
+    return created
 
 
-def test_overdue_and_never_assessed():
+def test_a_recommendation_that_is_overdue_and_not_assessed_is_reported():
     late = make_recommendation(due_on="2025")
     make_recommendation(due_on="2026")
     update(make_recommendation(due_on="2025"))
@@ -34,45 +34,45 @@ def test_overdue_and_never_assessed():
     assert "2025" in sentence("overdue_not_assessed")
 
 
-def test_a_recommendation_is_made_somewhere():
+def test_a_recommendation_without_a_source_is_reported():
     make_recommendation(source=make_source())
-    nowhere = make_recommendation()
+    without_source = make_recommendation()
 
-    assert found("no_source") == {nowhere}
+    assert found("no_source") == {without_source}
 
 
-def test_a_published_recommendation_rests_on_a_published_source():
+def test_a_published_recommendation_with_a_draft_source_is_reported():
     draft = make_source(publication="draft")
     public = make_recommendation(source=draft)
     make_recommendation(source=draft, publication="draft")
-    answered = Addressee.objects.create(recommendation=public, party=make_party(), source=draft)
+    addressee = Addressee.objects.create(recommendation=public, party=make_party(), source=draft)
 
-    assert found("draft_parts_of_published") == {public, answered}
+    assert found("draft_parts_of_published") == {public, addressee}
 
 
-def test_what_is_superseded_names_what_took_its_place():
-    named, unnamed = make_recommendation(superseded_by=make_recommendation()), make_recommendation()
-    for recommendation in (named, unnamed):
+def test_a_superseded_recommendation_without_a_successor_is_reported():
+    with_successor, without_successor = make_recommendation(superseded_by=make_recommendation()), make_recommendation()
+    for recommendation in (with_successor, without_successor):
         update(recommendation, "superseded")
 
-    assert found("superseded_without_successor") == {unnamed}
+    assert found("superseded_without_successor") == {without_successor}
 
 
-def test_quotes_stand_in_their_source_in_recommendations_responses_and_evidence():
-    source = make_source(notes="The whole text of a report, as it was printed. " * 10)
-    words, invented = {"source": source, "quote": "as it was printed"}, {"source": source, "quote": "as it was dreamt"}
-    make_recommendation(**words)
-    made = make_recommendation(**invented)
-    answered = Addressee.objects.create(recommendation=made, party=make_party(), **invented)
-    update(made, evidence=[(source, {"quote": words["quote"]})])
-    found_wrong = update(made, evidence=[(source, {"quote": words["quote"]}), (source, {"quote": invented["quote"]})])
+def test_a_quote_that_is_not_in_its_source_is_reported_for_recommendations_responses_and_evidence():
+    source = make_source(notes="The full text of a report, as it was printed. " * 10)
+    correct, wrong = {"source": source, "quote": "as it was printed"}, {"source": source, "quote": "as it was spoken"}
+    make_recommendation(**correct)
+    recommendation = make_recommendation(**wrong)
+    addressee = Addressee.objects.create(recommendation=recommendation, party=make_party(), **wrong)
+    update(recommendation, evidence=[(source, {"quote": correct["quote"]})])
+    misquoting = update(recommendation, evidence=[(source, {"quote": correct["quote"]}), (source, {"quote": wrong["quote"]})])
 
-    assert found("quote_not_in_source") == {made, answered, found_wrong}
+    assert found("quote_not_in_source") == {recommendation, addressee, misquoting}
 
 
-def test_the_status_is_that_of_the_updates():
-    right, wrong, unassessed = make_recommendation(), make_recommendation(), make_recommendation()
-    update(right)
+def test_a_stored_status_that_differs_from_the_updates_is_reported():
+    correct, wrong, unassessed = make_recommendation(), make_recommendation(), make_recommendation()
+    update(correct)
     update(wrong)
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('policytracker.recomputing_status', 'on', true)")
@@ -83,69 +83,73 @@ def test_the_status_is_that_of_the_updates():
     assert unassessed not in found("status_disagrees")
 
 
-def test_what_is_implemented_is_borne_out():
+def test_an_implemented_recommendation_without_supporting_evidence_is_reported():
     source = make_source()
-    proven, unproven, refuted, repeated, going_on = (make_recommendation() for _ in range(5))
-    update(proven, "implemented", evidence=[(source, {})])
-    update(unproven, "addressed_otherwise")
-    update(refuted, "implemented", evidence=[(source, {"stance": "contradicts"})])
+    supported, unsupported, contradicted, repeated, in_progress = (make_recommendation() for _ in range(5))
+    update(supported, "implemented", evidence=[(source, {})])
+    update(unsupported, "addressed_otherwise")
+    update(contradicted, "implemented", evidence=[(source, {"stance": "contradicts"})])
     update(repeated, "implemented", "2025-12-01", evidence=[(source, {})])
     update(repeated, "implemented")
-    update(going_on)
+    update(in_progress)
 
-    assert found("implemented_without_evidence") == {unproven, refuted}
+    assert found("implemented_without_evidence") == {unsupported, contradicted}
 
 
-def test_a_claim_that_is_not_what_we_find():
-    differing, agreeing, silent = (make_recommendation() for _ in range(3))
-    for recommendation in (differing, agreeing, silent):
+def test_a_claim_that_differs_from_our_assessment_is_reported():
+    differing, agreeing, without_claim = (make_recommendation() for _ in range(3))
+    for recommendation in (differing, agreeing, without_claim):
         update(recommendation, "in_progress")
     update(differing, "implemented", kind="claim", party=make_party(name="Australia"))
     update(agreeing, "in_progress", kind="claim", party=make_party())
 
     assert found("claim_differs") == {differing}
-    assert sentence("claim_differs") == "Our assessment is “In progress”; Australia says “Implemented” (2026-01-01)."
+    assert all(part in sentence("claim_differs") for part in ("In progress", "Australia", "Implemented", "2026-01-01"))
 
 
-def test_an_assessment_grows_stale():
-    usual, often, fresh, closed = make_recommendation(), make_recommendation(update_every=7), make_recommendation(), make_recommendation()
-    update(usual, on="2025-10-16")
-    update(often, on="2026-01-07")
+def test_a_recommendation_with_an_old_assessment_is_stale():
+    default, weekly, fresh, closed = (
+        make_recommendation(),
+        make_recommendation(update_every=7),
+        make_recommendation(),
+        make_recommendation(),
+    )
+    update(default, on="2025-10-16")
+    update(weekly, on="2026-01-07")
     update(fresh, on="2025-10-17")
     update(closed, "withdrawn", on="2025-01-01")
     make_recommendation()
 
-    assert found("stale") == {usual, often}
+    assert found("stale") == {default, weekly}
     assert found("stale", on=date(2026, 1, 14)) == set()
 
 
-def test_a_step_past_its_due_day():
-    going, done = make_recommendation(), make_recommendation()
-    update(done, "withdrawn")
-    late = Milestone.objects.create(recommendation=going, title="Keel", due_on="2025-12")
-    Milestone.objects.create(recommendation=going, title="Hull", due_on="2026-01")
-    Milestone.objects.create(recommendation=going, title="Mast", due_on="2025", completed_on="2026")
-    Milestone.objects.create(recommendation=done, title="Sail", due_on="2025")
+def test_an_overdue_milestone_is_reported_while_its_recommendation_is_open():
+    open_one, closed = make_recommendation(), make_recommendation()
+    update(closed, "withdrawn")
+    late = Milestone.objects.create(recommendation=open_one, title="Keel", due_on="2025-12")
+    Milestone.objects.create(recommendation=open_one, title="Hull", due_on="2026-01")
+    Milestone.objects.create(recommendation=open_one, title="Mast", due_on="2025", completed_on="2026")
+    Milestone.objects.create(recommendation=closed, title="Sail", due_on="2025")
 
     assert found("milestone_overdue") == {late}
 
 
-def test_an_open_recommendation_is_somebodys_business(analyst):
+def test_an_open_recommendation_without_addressee_owner_or_agreement_is_reported(analyst):
     agreement = make_agreement()
-    orphan, closed = make_recommendation(), make_recommendation(agreement)
+    incomplete, closed = make_recommendation(), make_recommendation(agreement)
     update(closed, "withdrawn")
-    cared_for = make_recommendation(agreement, owner=analyst)
-    Addressee.objects.create(recommendation=cared_for, party=make_party())
+    complete = make_recommendation(agreement, owner=analyst)
+    Addressee.objects.create(recommendation=complete, party=make_party())
 
-    assert found("recommendation_without_addressee") == {orphan}
-    assert found("recommendation_without_owner") == {orphan}
-    assert found("recommendation_without_agreement") == {orphan}
+    assert found("recommendation_without_addressee") == {incomplete}
+    assert found("recommendation_without_owner") == {incomplete}
+    assert found("recommendation_without_agreement") == {incomplete}
 
 
-def test_what_is_archived_is_left_alone():
+def test_an_archived_recommendation_is_not_reported():
     archived = make_recommendation()
     with change_context(reason="test"):
         Recommendation.objects.filter(pk=archived.pk).update(publication="archived")
-    Milestone.objects.bulk_create([])
 
     assert found("recommendation_without_owner", on=TODAY) == set()

@@ -1,4 +1,4 @@
-"""The percentage of an update agrees with its status (API contract: 400 on `progress_percent`)."""
+"""The percentage of an update must agree with its status. The API reports 400 on `progress_percent`."""
 
 from datetime import date
 from importlib import import_module
@@ -19,8 +19,8 @@ TODAY = date.today()
 CONSTRAINT = "update_percent_agrees_with_status"
 
 
-def of(status: str, percent: int | None, **fields) -> Report:
-    return Report(status=status, progress_percent=percent, narrative="Found.", evidence=(EvidenceRow(source=make_source()),), **fields)
+def report(status: str, percent: int | None, **fields) -> Report:
+    return Report(status=status, progress_percent=percent, narrative="Verified.", evidence=(EvidenceRow(source=make_source()),), **fields)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def of(status: str, percent: int | None, **fields) -> Report:
 def test_a_percentage_that_contradicts_the_status_is_rejected(status, percent, reviewer):
     for submit in (True, False):
         with pytest.raises(ValidationError) as error:
-            report_progress(make_recommendation(), of(status, percent), by=reviewer, today=TODAY, submit=submit)
+            report_progress(make_recommendation(), report(status, percent), by=reviewer, today=TODAY, submit=submit)
         assert list(error.value.message_dict) == ["progress_percent"]
 
 
@@ -37,12 +37,14 @@ def test_a_percentage_that_contradicts_the_status_is_rejected(status, percent, r
     ("status", "percent"), [("implemented", 100), ("implemented", None), ("not_assessed", None), ("in_progress", 100), ("planned", 0)]
 )
 def test_a_percentage_that_agrees_with_the_status_is_accepted(status, percent, reviewer):
-    assert report_progress(make_recommendation(), of(status, percent), by=reviewer, today=TODAY).progress_percent == percent
+    assert report_progress(make_recommendation(), report(status, percent), by=reviewer, today=TODAY).progress_percent == percent
 
 
 def test_the_rule_applies_to_claims_too(reviewer, officer):
     with pytest.raises(ValidationError) as error:
-        report_progress(make_recommendation(), of("implemented", 40, kind="claim", party=officer.office.party), by=reviewer, today=TODAY)
+        report_progress(
+            make_recommendation(), report("implemented", 40, kind="claim", party=officer.office.party), by=reviewer, today=TODAY
+        )
 
     assert list(error.value.message_dict) == ["progress_percent"]
 
@@ -57,15 +59,15 @@ def test_the_database_rejects_a_contradicting_percentage(analyst):
 def test_the_api_reports_it_on_the_field(analyst):
     client = APIClient()
     client.force_authenticate(analyst)
-    address = f"/api/v1/recommendations/{make_recommendation().slug}/progress/"
+    url = f"/api/v1/recommendations/{make_recommendation().slug}/progress/"
     body = {"status": "implemented", "progress_percent": 40, "narrative": "Done.", "evidence": [{"source": make_source().slug}]}
 
-    answer = client.post(address, body, format="json")
-    draft = client.post(address, body | {"submit": False}, format="json")
-    revised = client.post(address, body | {"progress_percent": 100, "submit": False}, format="json").json()["update"]
+    submitted = client.post(url, body, format="json")
+    draft = client.post(url, body | {"submit": False}, format="json")
+    revised = client.post(url, body | {"progress_percent": 100, "submit": False}, format="json").json()["update"]
     changed = client.patch(f"/api/v1/progress-updates/{revised['uid']}/", {"progress_percent": 50}, format="json")
 
-    assert [(a.status_code, "progress_percent" in a.json()) for a in (answer, draft, changed)] == [(400, True)] * 3
+    assert [(response.status_code, "progress_percent" in response.json()) for response in (submitted, draft, changed)] == [(400, True)] * 3
 
 
 def test_the_command_reports_it(analyst):
@@ -78,8 +80,8 @@ def test_the_command_reports_it(analyst):
 
 
 @pytest.fixture
-def before_the_rule(analyst):
-    """Updates from the time before the rule: one approved, one submitted. The constraint is then added as the migration does."""
+def updates_from_before_the_rule(analyst):
+    """An approved and a submitted update from before the rule. The constraint is added afterwards, as in the migration."""
     migration = import_module("recommendations.migrations.0005_percent_agrees_with_status")
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE recommendations_progressupdate DROP CONSTRAINT {CONSTRAINT}")
@@ -94,8 +96,8 @@ def before_the_rule(analyst):
     return approved, submitted
 
 
-def test_an_approved_contradiction_from_before_the_rule_stays_and_can_be_voided(before_the_rule, reviewer):
-    approved, _ = before_the_rule
+def test_an_approved_contradiction_from_updates_from_before_the_rule_stays_and_can_be_voided(updates_from_before_the_rule, reviewer):
+    approved, _ = updates_from_before_the_rule
 
     void(approved, by=reviewer, reason="The percentage is wrong.")
 
@@ -103,8 +105,8 @@ def test_an_approved_contradiction_from_before_the_rule_stays_and_can_be_voided(
     assert (approved.progress_percent, approved.void_reason) == (40, "The percentage is wrong.")
 
 
-def test_a_submitted_contradiction_from_before_the_rule_is_returned_to_its_author(before_the_rule):
-    _, submitted = before_the_rule
+def test_a_submitted_contradiction_from_updates_from_before_the_rule_is_returned_to_its_author(updates_from_before_the_rule):
+    _, submitted = updates_from_before_the_rule
 
     submitted.refresh_from_db()
     assert (submitted.review, submitted.reviewed_by, bool(submitted.review_note)) == ("returned", None, True)

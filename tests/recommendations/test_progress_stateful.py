@@ -1,4 +1,4 @@
-"""Random people do random things in random order, and a small model of DESIGN 5 and 10, which knows nothing of the code, follows."""
+"""Random actions of users on one recommendation, compared with an independent model of the rules."""
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -15,7 +15,7 @@ from recommendations.models import ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Refused, Report
 from tests.conftest import make_user
 from tests.make import agreeing_percent, make_party, make_recommendation, make_source
-from tests.recommendations.test_progress import MOVES, TERMINAL, may
+from tests.recommendations.test_progress import TERMINAL, TRANSITIONS, is_allowed
 
 FIRST = date(2025, 1, 1)
 TODAY = FIRST + timedelta(days=6)
@@ -36,9 +36,9 @@ ORDER = [
     *("party_required", "future_date", "reason_required", "evidence_required", "narrative_required", "second_person_required"),
     *("append_only", "already_reviewed", "already_voided"),
 ]
-OF_A_DRAFT = {"not_permitted", "closed_record", "status_required", "party_required", "future_date"}
+REQUIRED_OF_DRAFT = {"not_permitted", "closed_record", "status_required", "party_required", "future_date"}
 CLOSABLE = {"partly_implemented", "largely_implemented"}
-MISSING = ["(there is no such record)"]
+NOT_FOUND = ["not_found"]
 
 
 def ordered(codes) -> list[str]:
@@ -47,9 +47,9 @@ def ordered(codes) -> list[str]:
 
 @dataclass
 class Update:
-    """An update as the model knows it; `said` is what was reported."""
+    """An update in the model. `report` is its content."""
 
-    said: dict
+    report: dict
     author: str
     review: str = "draft"
     reviewed: int = 0
@@ -58,92 +58,92 @@ class Update:
 
 @dataclass
 class Model:
-    """The rules, as DESIGN says them."""
+    """The rules for one recommendation (docs/api.md, "Progress"). Methods for actions return the codes of the refusals."""
 
-    grave: bool = False  # priority high or critical
-    replaced: bool = False  # superseded_by is set
+    important: bool = False  # priority high or critical
+    has_successor: bool = False  # superseded_by is set
     archived: bool = False
     updates: list[Update] = field(default_factory=list)
     clock: int = 0
 
-    # ---- who
+    # ---- permissions
 
-    def files(self, who: str, said: dict) -> bool:
-        return PEOPLE[who] in ("analyst", "reviewer", "administrator") or self.own_claim(who, said)
+    def can_report(self, username: str, report: dict) -> bool:
+        return PEOPLE[username] in ("analyst", "reviewer", "administrator") or self.is_own_claim(username, report)
 
-    def own_claim(self, who: str, said: dict) -> bool:
-        return who in OFFICES and said["kind"] == "claim" and said["party"] in (None, OFFICES[who])
+    def is_own_claim(self, username: str, report: dict) -> bool:
+        return username in OFFICES and report["kind"] == "claim" and report["party"] in (None, OFFICES[username])
 
-    def reads(self, who: str, update: Update) -> bool:
-        if update.review == "approved" or update.author == who or PEOPLE[who] in ("reviewer", "administrator"):
+    def can_read(self, username: str, update: Update) -> bool:
+        if update.review == "approved" or update.author == username or PEOPLE[username] in ("reviewer", "administrator"):
             return True
-        return update.review == "submitted" and PEOPLE[who] == "analyst"
+        return update.review == "submitted" and PEOPLE[username] == "analyst"
 
-    def needs_two(self, said: dict) -> bool:
-        return said["kind"] == "assessment" and (self.grave or said["status"] in TERMINAL)
+    def needs_second_person(self, report: dict) -> bool:
+        return report["kind"] == "assessment" and (self.important or report["status"] in TERMINAL)
 
-    # ---- what stands
+    # ---- derived values
 
-    def standing(self, kind: str) -> list[Update]:
-        found = [u for u in self.updates if u.said["kind"] == kind and u.review == "approved" and not u.voided]
-        return sorted(found, key=lambda u: (u.said["day"], u.reviewed))
+    def in_effect(self, kind: str) -> list[Update]:
+        updates = [u for u in self.updates if u.report["kind"] == kind and u.review == "approved" and not u.voided]
+        return sorted(updates, key=lambda update: (update.report["day"], update.reviewed))
 
     def status_on(self, day: date) -> str:
-        found = [u.said["status"] for u in self.standing("assessment") if u.said["day"] <= day]
-        return found[-1] if found else "not_assessed"
+        statuses = [update.report["status"] for update in self.in_effect("assessment") if update.report["day"] <= day]
+        return statuses[-1] if statuses else "not_assessed"
 
-    def settled(self) -> dict:
-        claims, found = self.standing("claim"), self.standing("assessment")
-        told = dict.fromkeys(["status_since", "progress_percent", "last_update_on", "closed_on"])
-        told |= {"status": "not_assessed", "claimed_status": claims[-1].said["status"] if claims else ""}
-        for newer, update in enumerate(reversed(found)):
-            said = update.said
-            if newer == 0:
+    def derived(self) -> dict:
+        claims, assessments = self.in_effect("claim"), self.in_effect("assessment")
+        values = dict.fromkeys(["status_since", "progress_percent", "last_update_on", "closed_on"])
+        values |= {"status": "not_assessed", "claimed_status": claims[-1].report["status"] if claims else ""}
+        for position, update in enumerate(reversed(assessments)):
+            report = update.report
+            if position == 0:
                 closing = True
-                told |= {"status": said["status"], "progress_percent": said["percent"], "last_update_on": said["day"]}
-            if said["status"] != told["status"]:
+                values |= {"status": report["status"], "progress_percent": report["percent"], "last_update_on": report["day"]}
+            if report["status"] != values["status"]:
                 break
-            closing = closing and (said["status"] in TERMINAL or (said["closes"] and said["status"] in CLOSABLE))
-            told |= {"status_since": said["day"]} | ({"closed_on": said["day"]} if closing else {})
-        return told
+            closing = closing and (report["status"] in TERMINAL or (report["closes"] and report["status"] in CLOSABLE))
+            values |= {"status_since": report["day"]} | ({"closed_on": report["day"]} if closing else {})
+        return values
 
-    # ---- what is refused
+    # ---- refusals
 
-    def unmet(self, who: str | None, said: dict):
-        if who and not self.files(who, said):
+    def unmet(self, username: str | None, report: dict):
+        if username and not self.can_report(username, report):
             yield "not_permitted"
         if self.archived:
             yield "closed_record"
-        if said["kind"] != "note" and not said["status"]:
+        if report["kind"] != "note" and not report["status"]:
             yield "status_required"
-        if said["day"] > TODAY:
+        if report["day"] > TODAY:
             yield "future_date"
-        if not said["narrative"]:
+        if not report["narrative"]:
             yield "narrative_required"
-        if said["kind"] == "claim" and not said["party"]:
+        if report["kind"] == "claim" and not report["party"]:
             yield "party_required"
-        if said["kind"] == "claim" and not said["evidence"] and not (who and self.own_claim(who, said)):
+        if report["kind"] == "claim" and not report["evidence"] and not (username and self.is_own_claim(username, report)):
             yield "evidence_required"
-        if said["kind"] == "assessment" and said["status"]:
-            old, new = self.status_on(said["day"]), said["status"]
-            if not may(old, new):
+        if report["kind"] == "assessment" and report["status"]:
+            old, new = self.status_on(report["day"]), report["status"]
+            if not is_allowed(old, new):
                 yield "transition_not_allowed"
-            if new == "superseded" and not self.replaced:
+            if new == "superseded" and not self.has_successor:
                 yield "superseding_recommendation_required"
-            if new != old and f"{new}*" in MOVES[old] and not said["reason"]:
+            if new != old and f"{new}*" in TRANSITIONS[old] and not report["reason"]:
                 yield "reason_required"
-            if new in ("implemented", "addressed_otherwise") and not said["evidence"]:
+            if new in ("implemented", "addressed_otherwise") and not report["evidence"]:
                 yield "evidence_required"
 
-    def not_the_authors_to_change(self, who: str, update: Update):
-        if update.author != who or update.review not in ("draft", "returned"):
+    def edit_refusals(self, username: str, update: Update):
+        if update.author != username or update.review not in ("draft", "returned"):
             yield "append_only"
             if self.archived:
                 yield "closed_record"
 
-    def not_to_be_reviewed(self, who: str, update: Update):
-        own_work = PEOPLE[who] == "analyst" and update.author == who
-        if PEOPLE[who] not in ("reviewer", "administrator") and not own_work:
+    def review_refusals(self, username: str, update: Update):
+        own_work = PEOPLE[username] == "analyst" and update.author == username
+        if PEOPLE[username] not in ("reviewer", "administrator") and not own_work:
             yield "not_permitted"
         if self.archived:
             yield "closed_record"
@@ -151,62 +151,67 @@ class Model:
             yield "append_only"
         elif update.review != "submitted":
             yield "already_reviewed"
-        elif update.author == who and self.needs_two(update.said):
+        elif update.author == username and self.needs_second_person(update.report):
             yield "second_person_required"
 
-    # ---- what is done: the codes of the refusal, or none and then it is done
+    # ---- actions
 
-    def hand_in(self, who: str, update: Update, said: dict, submit: bool) -> list[str]:
-        codes = ordered(code for code in self.unmet(who, said) if submit or code in OF_A_DRAFT)
+    def write_report(self, username: str, update: Update, report: dict, submit: bool) -> list[str]:
+        codes = ordered(code for code in self.unmet(username, report) if submit or code in REQUIRED_OF_DRAFT)
         if codes:
             return codes
-        update.said = said
-        if submit and self.files(who, said) and not self.own_claim(who, said) and not self.needs_two(said):
-            self.decide(update, "approved")
+        update.report = report
+        if (
+            submit
+            and self.can_report(username, report)
+            and not self.is_own_claim(username, report)
+            and not self.needs_second_person(report)
+        ):
+            self.set_review(update, "approved")
         elif submit:
             update.review = "submitted"
         return []
 
-    def decide(self, update: Update, review: str) -> None:
+    def set_review(self, update: Update, review: str) -> None:
         self.clock += 1
         update.review, update.reviewed = review, self.clock
 
-    def report(self, who: str, said: dict, submit: bool) -> list[str]:
-        update = Update(said, who)
-        codes = self.hand_in(who, update, said, submit)
+    def report(self, username: str, report: dict, submit: bool) -> list[str]:
+        update = Update(report, username)
+        codes = self.write_report(username, update, report, submit)
         if not codes:
             self.updates.append(update)
         return codes
 
-    def revise(self, who: str, update: Update, said: dict) -> list[str]:
-        return ordered(self.not_the_authors_to_change(who, update)) or self.hand_in(who, update, said, submit=False)
+    def revise(self, username: str, update: Update, report: dict) -> list[str]:
+        return ordered(self.edit_refusals(username, update)) or self.write_report(username, update, report, submit=False)
 
-    def submit(self, who: str, update: Update) -> list[str]:
-        return ordered(self.not_the_authors_to_change(who, update)) or self.hand_in(who, update, update.said, submit=True)
+    def submit(self, username: str, update: Update) -> list[str]:
+        return ordered(self.edit_refusals(username, update)) or self.write_report(username, update, update.report, submit=True)
 
-    def discard(self, who: str, update: Update) -> list[str]:
-        codes = [*self.not_the_authors_to_change(who, update), *(["closed_record"] if self.archived else [])]
+    def discard(self, username: str, update: Update) -> list[str]:
+        codes = [*self.edit_refusals(username, update), *(["closed_record"] if self.archived else [])]
         if not codes:
             self.updates.remove(update)
         return ordered(codes)
 
-    def approve(self, who: str, update: Update) -> list[str]:
-        codes = list(self.not_to_be_reviewed(who, update))
-        if update.review == "submitted" and update.said["kind"] == "assessment":
-            codes += self.unmet(None, update.said)
+    def approve(self, username: str, update: Update) -> list[str]:
+        codes = list(self.review_refusals(username, update))
+        if update.review == "submitted" and update.report["kind"] == "assessment":
+            codes += self.unmet(None, update.report)
         if not codes:
-            self.decide(update, "approved")
+            self.set_review(update, "approved")
         return ordered(codes)
 
-    def send_back(self, who: str, update: Update, note: str) -> list[str]:
-        codes = [*self.not_to_be_reviewed(who, update), *([] if note else ["reason_required"])]
+    def send_back(self, username: str, update: Update, note: str) -> list[str]:
+        codes = [*self.review_refusals(username, update), *([] if note else ["reason_required"])]
         if not codes:
-            self.decide(update, "returned")
+            self.set_review(update, "returned")
         return ordered(codes)
 
-    def void(self, who: str, update: Update, reason: str) -> list[str]:
+    def void(self, username: str, update: Update, reason: str) -> list[str]:
         conditions = {
-            "not_permitted": PEOPLE[who] not in ("reviewer", "administrator"),
+            "not_permitted": PEOPLE[username] not in ("reviewer", "administrator"),
             "closed_record": self.archived,
             "reason_required": not reason,
             "append_only": update.review != "approved",
@@ -217,145 +222,169 @@ class Model:
         return codes
 
 
-people = st.sampled_from([*PEOPLE, "anna", "anna", "vera", "vera"])
+usernames = st.sampled_from([*PEOPLE, "anna", "anna", "vera", "vera"])
 percents = st.sampled_from([None, 0, 40, 100])
-reviewing = st.sampled_from([*PEOPLE, "anna", "vera", "vera", "vito", "root", "root"])
-sayings = st.fixed_dictionaries(
+reviewers = st.sampled_from([*PEOPLE, "anna", "vera", "vera", "vito", "root", "root"])
+reports = st.fixed_dictionaries(
     {
         "kind": st.sampled_from(["assessment", "assessment", "assessment", "claim", "note"]),
-        # A few statuses come often, so that runs, ties and reopenings come about.
+        # A few statuses are frequent, so that repeated statuses, equal dates and reopenings occur.
         "status": st.one_of(
-            st.sampled_from(["in_progress", "partly_implemented", "implemented"]), st.sampled_from([*MOVES]), st.sampled_from([*MOVES, ""])
+            st.sampled_from(["in_progress", "partly_implemented", "implemented"]),
+            st.sampled_from([*TRANSITIONS]),
+            st.sampled_from([*TRANSITIONS, ""]),
         ),
         "day": st.integers(0, 19).map(lambda n: TOMORROW if n == 19 else FIRST + timedelta(days=n % 7)),
         "percent": percents,
-        "narrative": st.sampled_from(["Found.", "Found.", "Found.", "Seen.", ""]),
-        "reason": st.sampled_from(["", "It began again."]),
+        "narrative": st.sampled_from(["Checked.", "Checked.", "Checked.", "Visited.", ""]),
+        "reason": st.sampled_from(["", "It was resumed."]),
         "party": st.sampled_from(["AUS", "AUS", "GBR", None]),
         "closes": st.booleans(),
         "evidence": st.sampled_from([True, True, True, False]),
     }
-).map(lambda said: said | ({"status": ""} if said["kind"] == "note" else {"percent": agreeing_percent(said["status"], said["percent"])}))
-whiches = st.integers(0, 30)
-texts = st.sampled_from(["Why not?", "Why not?", "Why not?", ""])
-THE_UPDATES = precondition(lambda self: self.rows)
+).map(
+    lambda report: (
+        report | ({"status": ""} if report["kind"] == "note" else {"percent": agreeing_percent(report["status"], report["percent"])})
+    )
+)
+indexes = st.integers(0, 30)
+texts = st.sampled_from(["Check again.", "Check again.", "Check again.", ""])
+requires_an_update = precondition(lambda self: self.rows)
 
 
-def machine(users: dict, parties: dict, source, replacing: Recommendation) -> type[RuleBasedStateMachine]:
-    class Office(RuleBasedStateMachine):
-        @initialize(grave=st.booleans(), replaced=st.booleans())
-        def begin(self, grave, replaced):
-            self.model, self.rows = Model(grave, replaced), []
-            fields = {"priority": "high" if grave else "low", "superseded_by": replacing if replaced else None}
+def machine(users: dict, parties: dict, source, successor: Recommendation) -> type[RuleBasedStateMachine]:
+    class Workflow(RuleBasedStateMachine):
+        @initialize(important=st.booleans(), has_successor=st.booleans())
+        def begin(self, important, has_successor):
+            self.model, self.rows = Model(important, has_successor), []
+            fields = {"priority": "high" if important else "low", "superseded_by": successor if has_successor else None}
             self.pk = make_recommendation(**fields).pk
 
         def recommendation(self):
             return Recommendation.objects.filter(pk=self.pk)
 
-        def spoken(self, said: dict) -> Report:
+        def report_of(self, report: dict) -> Report:
             names = {"kind": "kind", "status": "status", "progress_percent": "percent", "reported_on": "day"}
             names |= {"narrative": "narrative", "reason": "reason", "closes": "closes"}
-            evidence = (EvidenceRow(source=source),) if said["evidence"] else ()
-            return Report(**{ours: said[name] for ours, name in names.items()}, party=parties[said["party"]], evidence=evidence)
+            evidence = (EvidenceRow(source=source),) if report["evidence"] else ()
+            return Report(**{field: report[name] for field, name in names.items()}, party=parties[report["party"]], evidence=evidence)
 
-        def same(self, expected: list[str], act, *args, **kwargs):
-            """Do it, and see that it is refused for exactly this, or for nothing."""
+        def call(self, expected: list[str], function, *args, **kwargs):
+            """Call the function and assert that it raises exactly the expected refusals. Returns its result, or None."""
             try:
-                done, codes = act(*args, **kwargs), []
+                result, codes = function(*args, **kwargs), []
             except Refused as refused:
-                done, codes = None, [refusal.code for refusal in refused.refusals]
+                result, codes = None, [refusal.code for refusal in refused.refusals]
             except ObjectDoesNotExist:
-                done, codes = None, MISSING
+                result, codes = None, NOT_FOUND
             assert codes == expected
-            return done
+            return result
 
-        def on_an_update(self, who: str, which: int, act, expect, *args, **kwargs):
-            which %= len(self.rows)
-            update, row = self.model.updates[which], self.rows[which]
-            expected = expect(who, update) if self.model.reads(who, update) else MISSING
-            self.same(expected, act, row, *args, by=users[who], **kwargs)
+        def apply(self, username: str, index: int, function, expect, *args, **kwargs):
+            """Call the function with an update, and apply the same action to the model."""
+            index %= len(self.rows)
+            update, row = self.model.updates[index], self.rows[index]
+            expected = expect(username, update) if self.model.can_read(username, update) else NOT_FOUND
+            self.call(expected, function, row, *args, by=users[username], **kwargs)
             if update not in self.model.updates:
-                self.rows.pop(which)
+                self.rows.pop(index)
 
-        @rule(who=people, said=sayings, submit=st.sampled_from([True, True, False]))
-        def report_anything(self, who, said, submit):
-            self.report(who, said, submit)
+        @rule(username=usernames, report=reports, submit=st.sampled_from([True, True, False]))
+        def submit_any_report(self, username, report, submit):
+            self.report(username, report, submit)
 
-        def report(self, who, said, submit):
-            expected = self.model.report(who, said, submit)
+        def report(self, username, report, submit):
+            expected = self.model.report(username, report, submit)
             recommendation = self.recommendation().get()
-            done = self.same(
-                expected, progress.report_progress, recommendation, self.spoken(said), by=users[who], today=TODAY, submit=submit
+            created = self.call(
+                expected, progress.report_progress, recommendation, self.report_of(report), by=users[username], today=TODAY, submit=submit
             )
-            if done:
-                self.rows.append(done)
+            if created:
+                self.rows.append(created)
 
-        @rule(who=st.sampled_from(["anna", "vera"]), days=st.integers(0, 6), percent=percents, closes=st.booleans(), work=st.booleans())
-        def report_the_same_again(self, who, days, percent, closes, work):
-            """The commonest report, in a row with others of its kind."""
+        @rule(
+            username=st.sampled_from(["anna", "vera"]),
+            days=st.integers(0, 6),
+            percent=percents,
+            closes=st.booleans(),
+            in_part=st.booleans(),
+        )
+        def repeat_a_status(self, username, days, percent, closes, in_part):
+            """The most frequent report: a status that is repeated on several dates."""
             day = FIRST + timedelta(days=days)
-            status = "partly_implemented" if work else self.model.status_on(day)
-            said = {"kind": "assessment", "status": status, "day": day, "percent": agreeing_percent(status, percent), "closes": closes}
-            self.report(who, said | {"narrative": "Still.", "reason": "It began again.", "party": None, "evidence": True}, True)
+            status = "partly_implemented" if in_part else self.model.status_on(day)
+            report = {"kind": "assessment", "status": status, "day": day, "percent": agreeing_percent(status, percent), "closes": closes}
+            self.report(username, report | {"narrative": "Unchanged.", "reason": "It was resumed.", "party": None, "evidence": True}, True)
 
-        @THE_UPDATES
-        @rule(who=people, which=whiches, own=st.booleans(), said=sayings)
-        def revise(self, who, which, own, said):
-            who = self.model.updates[which % len(self.rows)].author if own else who
-            self.on_an_update(who, which, progress.revise, lambda who, u: self.model.revise(who, u, said), self.spoken(said), today=TODAY)
+        @requires_an_update
+        @rule(username=usernames, index=indexes, own=st.booleans(), report=reports)
+        def revise(self, username, index, own, report):
+            username = self.model.updates[index % len(self.rows)].author if own else username
+            self.apply(
+                username,
+                index,
+                progress.revise,
+                lambda username, update: self.model.revise(username, update, report),
+                self.report_of(report),
+                today=TODAY,
+            )
 
-        @THE_UPDATES
-        @rule(who=people, which=whiches, own=st.booleans())
-        def submit(self, who, which, own):
-            who = self.model.updates[which % len(self.rows)].author if own else who
-            self.on_an_update(who, which, progress.submit, self.model.submit, today=TODAY)
+        @requires_an_update
+        @rule(username=usernames, index=indexes, own=st.booleans())
+        def submit(self, username, index, own):
+            username = self.model.updates[index % len(self.rows)].author if own else username
+            self.apply(username, index, progress.submit, self.model.submit, today=TODAY)
 
-        @THE_UPDATES
-        @rule(who=people, which=whiches)
-        def discard(self, who, which):
-            self.on_an_update(who, which, progress.discard, self.model.discard)
+        @requires_an_update
+        @rule(username=usernames, index=indexes)
+        def discard(self, username, index):
+            self.apply(username, index, progress.discard, self.model.discard)
 
-        @THE_UPDATES
-        @rule(who=reviewing, which=whiches)
-        def approve(self, who, which):
-            self.on_an_update(who, which, progress.approve, self.model.approve, today=TODAY)
+        @requires_an_update
+        @rule(username=reviewers, index=indexes)
+        def approve(self, username, index):
+            self.apply(username, index, progress.approve, self.model.approve, today=TODAY)
 
-        @THE_UPDATES
-        @rule(who=reviewing, which=whiches, note=texts)
-        def send_back(self, who, which, note):
-            self.on_an_update(who, which, progress.send_back, lambda who, u: self.model.send_back(who, u, note), note=note)
+        @requires_an_update
+        @rule(username=reviewers, index=indexes, note=texts)
+        def send_back(self, username, index, note):
+            self.apply(
+                username, index, progress.send_back, lambda username, update: self.model.send_back(username, update, note), note=note
+            )
 
-        @THE_UPDATES
-        @rule(who=reviewing, which=whiches, reason=texts)
-        def void(self, who, which, reason):
-            self.on_an_update(who, which, progress.void, lambda who, u: self.model.void(who, u, reason), reason=reason)
+        @requires_an_update
+        @rule(username=reviewers, index=indexes, reason=texts)
+        def void(self, username, index, reason):
+            self.apply(username, index, progress.void, lambda username, update: self.model.void(username, update, reason), reason=reason)
 
-        @rule(grave=st.booleans(), replaced=st.booleans())
-        def change_the_ground(self, grave, replaced):
+        @rule(important=st.booleans(), has_successor=st.booleans())
+        def change_recommendation(self, important, has_successor):
             if not self.model.archived:
-                self.model.grave, self.model.replaced = grave, replaced
-                with change_context(reason="So it is."):
-                    self.recommendation().update(priority="high" if grave else "low", superseded_by=replacing if replaced else None)
+                self.model.important, self.model.has_successor = important, has_successor
+                with change_context(reason="New facts."):
+                    self.recommendation().update(
+                        priority="high" if important else "low", superseded_by=successor if has_successor else None
+                    )
 
         @rule(archived=st.sampled_from([False, False, False, True]))
         def archive(self, archived):
             self.model.archived = archived
-            with change_context(reason="So it is."):
+            with change_context(reason="New facts."):
                 self.recommendation().update(publication="archived" if archived else "published")
 
         @invariant()
-        def everything_is_as_the_rules_say(self):
+        def the_database_agrees_with_the_model(self):
             if not hasattr(self, "model"):
                 return
             reviews = dict(ProgressUpdate.objects.filter(recommendation=self.pk).values_list("pk", "review"))
-            settled = self.model.settled()
-            assert self.recommendation().values(*settled).get() == settled
+            derived = self.model.derived()
+            assert self.recommendation().values(*derived).get() == derived
             assert reviews == {row.pk: update.review for row, update in zip(self.rows, self.model.updates, strict=True)}
 
-    return Office
+    return Workflow
 
 
-def test_whatever_people_do_in_whatever_order_the_register_follows_the_rules(db):
+def test_random_actions_agree_with_the_model(db):
     users = {name: make_user(name, role) for name, role in PEOPLE.items()}
     parties = {None: None} | {code: make_party(code) for code in ("AUS", "GBR")}
     for name, code in OFFICES.items():

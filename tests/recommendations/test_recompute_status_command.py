@@ -1,4 +1,4 @@
-"""The check that compares what is stored of a recommendation with what its updates say."""
+"""`manage.py recompute_status` compares the stored status with the updates and corrects it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +25,8 @@ def assessed(analyst) -> Recommendation:
 
 
 @contextmanager
-def without_guard() -> Iterator[None]:
-    """Write past the guard, as a careless superuser might."""
+def recomputing() -> Iterator[None]:
+    """Set the parameter with which the database accepts writes of derived fields."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('policytracker.recomputing_status', 'on', true)")
         yield
@@ -34,17 +34,17 @@ def without_guard() -> Iterator[None]:
 
 
 def change_status(recommendation: Recommendation) -> None:
-    with without_guard():
+    with recomputing():
         Recommendation.objects.filter(pk=recommendation.pk).update(status="implemented", closed_on=TODAY)
 
 
 def change_period(recommendation: Recommendation) -> None:
-    with without_guard():
+    with recomputing():
         StatusPeriod.objects.filter(recommendation=recommendation).update(progress_percent=99)
 
 
 def delete_period(recommendation: Recommendation) -> None:
-    with without_guard():
+    with recomputing():
         StatusPeriod.objects.filter(recommendation=recommendation).delete()
 
 
@@ -54,12 +54,12 @@ def recompute(*arguments: str) -> str:
     return out.getvalue().strip()
 
 
-def test_statuses_agree_with_the_updates(assessed):
-    assert recompute("--check") == recompute() == "All statuses agree with the updates."
+def test_nothing_is_reported_when_statuses_match_the_updates(assessed):
+    assert recompute("--check") == recompute() == "All statuses match the updates."
 
 
 @pytest.mark.parametrize("tamper", [change_status, change_period, delete_period])
-def test_the_check_names_what_differs_and_changes_nothing(assessed, tamper):
+def test_the_check_lists_differences_and_changes_nothing(assessed, tamper):
     tamper(assessed)
     before = [*Recommendation.objects.values(), *StatusPeriod.objects.values()]
 
@@ -70,11 +70,11 @@ def test_the_check_names_what_differs_and_changes_nothing(assessed, tamper):
 
 
 @pytest.mark.parametrize("tamper", [change_status, change_period, delete_period])
-def test_recomputing_restores_what_was_changed(assessed, tamper):
+def test_recomputing_restores_the_values(assessed, tamper):
     before = [Recommendation.objects.values("status", "closed_on").get(), StatusPeriod.objects.values().get()]
     tamper(assessed)
 
     assert recompute() == "1 recomputed."
 
     assert [Recommendation.objects.values("status", "closed_on").get(), StatusPeriod.objects.values().get()] == before
-    assert recompute("--check") == "All statuses agree with the updates."
+    assert recompute("--check") == "All statuses match the updates."

@@ -1,4 +1,4 @@
-"""Each refusal is declared once: code, field, message and behaviour, for the functions and for the database."""
+"""Code, field, message and behaviour of each refusal are declared once, for the functions and for the database."""
 
 import string
 
@@ -7,25 +7,25 @@ import pytest
 from policytracker.records.violations import rules
 from recommendations.models import RefusalCode
 
-# Copied from the contract.
+# The order that the API guarantees (docs/api.md).
 ORDER = [
     *("not_permitted", "closed_record", "status_required", "transition_not_allowed", "superseding_recommendation_required"),
     *("party_required", "future_date", "reason_required", "evidence_required", "narrative_required", "second_person_required"),
     *("append_only", "already_reviewed", "already_voided"),
 ]
 BLOCKING = {"not_permitted", "closed_record", "transition_not_allowed", "superseding_recommendation_required"}
-OF_A_DRAFT = {"not_permitted", "closed_record", "status_required", "party_required", "future_date"}
+REQUIRED_OF_DRAFT = {"not_permitted", "closed_record", "status_required", "party_required", "future_date"}
 
 
-def test_refusals_are_declared_in_the_order_of_the_contract():
+def test_refusals_have_the_order_of_the_api():
     assert list(dict.fromkeys(refusal.code for refusal in RefusalCode)) == ORDER
 
 
-def test_all_refusals_of_a_code_behave_alike():
+def test_refusals_with_the_same_code_have_the_same_behaviour():
     assert {refusal.code for refusal in RefusalCode if refusal.blocks_status} == BLOCKING
     assert {refusal.code for refusal in RefusalCode if not refusal.blocks_status} == set(ORDER) - BLOCKING
-    assert {refusal.code for refusal in RefusalCode if refusal.required_of_draft} == OF_A_DRAFT
-    assert {refusal.code for refusal in RefusalCode if not refusal.required_of_draft} == set(ORDER) - OF_A_DRAFT
+    assert {refusal.code for refusal in RefusalCode if refusal.required_of_draft} == REQUIRED_OF_DRAFT
+    assert {refusal.code for refusal in RefusalCode if not refusal.required_of_draft} == set(ORDER) - REQUIRED_OF_DRAFT
 
 
 @pytest.mark.parametrize("refusal", RefusalCode, ids=lambda refusal: refusal.name)

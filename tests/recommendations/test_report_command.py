@@ -1,4 +1,4 @@
-"""`manage.py report`: the same function, the same refusals, and nothing written where anything is unmet."""
+"""`manage.py report`: the same conditions as in the API; if one is not met, nothing is written."""
 
 from io import StringIO
 from uuid import UUID
@@ -10,24 +10,25 @@ from django.core.management.base import CommandError
 from policytracker.api.parameters import today
 from policytracker.models import Change
 from policytracker.records.context import change_context
-from recommendations.models import ProgressUpdate, RefusalCode
+from recommendations.models import ProgressUpdate, Recommendation, RefusalCode
 from tests.make import make_party, make_recommendation, make_source
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def act(db):
+def recommendation(db):
     return make_recommendation(slug="act")
 
 
 def run(*options):
-    said = StringIO()
-    call_command("report", "act", *options, stdout=said)
-    return said.getvalue().strip()
+    out = StringIO()
+    call_command("report", "act", *options, stdout=out)
+    return out.getvalue().strip()
 
 
-def refused(*options):
+def refusals(*options):
+    """The lines of the error. Asserts that nothing was written."""
     before = (ProgressUpdate.objects.count(), Change.objects.count())
     with pytest.raises(CommandError) as error:
         run(*options)
@@ -36,7 +37,7 @@ def refused(*options):
     return str(error.value).splitlines()
 
 
-def test_it_files_an_update_and_prints_its_uid(act, analyst):
+def test_it_creates_an_update_and_prints_its_uid(recommendation, analyst):
     source = make_source(slug="paper")
 
     uid = run(
@@ -45,17 +46,17 @@ def test_it_files_an_update_and_prints_its_uid(act, analyst):
     )
 
     update = ProgressUpdate.objects.get(uid=UUID(uid))
-    said = (update.status, update.progress_percent, str(update.reported_on), update.narrative, update.assessed_by)
-    assert said == ("in_progress", 40, "2026-01-31", "Two sites were chosen.", "GAO")
+    values = (update.status, update.progress_percent, str(update.reported_on), update.narrative, update.assessed_by)
+    assert values == ("in_progress", 40, "2026-01-31", "Two sites were chosen.", "GAO")
     assert (update.author, update.review, update.kind) == (analyst, "approved", "assessment")
     assert sorted(update.evidence.values_list("source", "locator")) == [(source.pk, ""), (source.pk, "p. 4: table")]
-    act.refresh_from_db()
-    assert (act.status, act.progress_percent) == ("in_progress", 40)
+    recommendation.refresh_from_db()
+    assert (recommendation.status, recommendation.progress_percent) == ("in_progress", 40)
     change = Change.objects.filter(tbl="recommendations_progressupdate", op="insert").get()
     assert (change.actor["user"], change.actor["channel"]) == ("analyst", "command")
 
 
-def test_a_draft_a_claim_and_a_note(act, analyst):
+def test_it_creates_drafts_claims_and_notes(recommendation, analyst):
     make_party("AUS")
     make_source(slug="paper")
 
@@ -65,37 +66,37 @@ def test_a_draft_a_claim_and_a_note(act, analyst):
     )
     note = run("--kind", "note", "--narrative", "A new minister.", "--as", "analyst")
 
-    found = {str(update.uid): (update.kind, update.review) for update in ProgressUpdate.objects.all()}
-    assert (found[draft], found[note]) == (("assessment", "draft"), ("note", "approved"))
-    assert found[claim][0] == "claim"
+    created = {str(update.uid): (update.kind, update.review) for update in ProgressUpdate.objects.all()}
+    assert (created[draft], created[note]) == (("assessment", "draft"), ("note", "approved"))
+    assert created[claim][0] == "claim"
     assert ProgressUpdate.objects.get(uid=note).reported_on == today()
 
 
-def test_nobodys_update_waits_for_a_reviewer(act):
+def test_an_update_without_author_waits_for_a_reviewer(recommendation):
     update = ProgressUpdate.objects.get(uid=run("--status", "planned", "--narrative", "Seen."))
 
     assert (update.author, update.review) == (None, "submitted")
 
 
-def test_everything_unmet_stands_on_a_line_of_its_own(act, analyst, reader):
-    assert refused("--status", "implemented", "--on", "2999-01-01", "--as", "analyst") == [
+def test_each_unmet_condition_is_printed_on_its_own_line(recommendation, analyst, reader):
+    assert refusals("--status", "implemented", "--on", "2999-01-01", "--as", "analyst") == [
         RefusalCode.FUTURE_DATE.text(),
         RefusalCode.EVIDENCE_REQUIRED.text(new="Implemented"),
         RefusalCode.NARRATIVE_REQUIRED.text(),
     ]
-    assert refused("--status", "planned", "--narrative", "x", "--as", "reader") == [RefusalCode.NOT_PERMITTED_TO_REPORT.text()]
-    assert refused("--narrative", "x", "--as", "analyst") == [RefusalCode.STATUS_REQUIRED.text()]
+    assert refusals("--status", "planned", "--narrative", "x", "--as", "reader") == [RefusalCode.NOT_PERMITTED_TO_REPORT.text()]
+    assert refusals("--narrative", "x", "--as", "analyst") == [RefusalCode.STATUS_REQUIRED.text()]
 
 
-def test_a_move_that_is_not_in_the_table_is_refused_and_a_step_back_needs_a_reason(act, analyst):
+def test_a_transition_that_is_not_allowed_is_refused_and_a_backward_one_requires_a_reason(recommendation, analyst):
     run("--status", "partly_implemented", "--narrative", "x", "--as", "analyst")
 
-    assert refused("--status", "planned", "--narrative", "x", "--as", "analyst") == [
-        "The status cannot change from Partly implemented to Planned."
+    assert refusals("--status", "planned", "--narrative", "x", "--as", "analyst") == [
+        RefusalCode.TRANSITION_NOT_ALLOWED.text(old="Partly implemented", new="Planned")
     ]
-    back = ["--status", "in_progress", "--narrative", "x", "--as", "analyst"]
-    assert len(refused(*back)) == 1
-    run(*back, "--reason", "Counted twice.")
+    backward = ["--status", "in_progress", "--narrative", "x", "--as", "analyst"]
+    assert len(refusals(*backward)) == 1
+    run(*backward, "--reason", "Counted twice.")
 
 
 @pytest.mark.parametrize(
@@ -111,35 +112,35 @@ def test_a_move_that_is_not_in_the_table_is_refused_and_a_step_back_needs_a_reas
         (["--evidence", "missing:p. 4"], "evidence"),
     ],
 )
-def test_what_cannot_be_read_is_refused_by_its_name(act, analyst, options, field):
-    told = refused("--status", "planned", "--narrative", "x", *options, "--as", "analyst")
+def test_an_invalid_value_is_reported_on_its_field(recommendation, analyst, options, field):
+    errors = refusals("--status", "planned", "--narrative", "x", *options, "--as", "analyst")
 
-    assert len(told) == 1 and told[0].startswith(f"{field}: ")
+    assert len(errors) == 1 and errors[0].startswith(f"{field}: ")
 
 
-def test_nobody_reports_of_what_is_not_there_for_them(act, analyst, reader):
+def test_an_unknown_or_unreadable_recommendation_or_user_is_an_error(recommendation, analyst, reader):
     make_recommendation(slug="hidden", visibility="restricted")
 
-    for arguments, sentence in (
-        (["missing", "--as", "analyst"], "There is no recommendation “missing”."),
-        (["hidden", "--as", "analyst"], "There is no recommendation “hidden”."),
-        (["act", "--as", "ghost"], "There is no user “ghost”."),
+    for arguments, name in (
+        (["missing", "--as", "analyst"], "missing"),
+        (["hidden", "--as", "analyst"], "hidden"),
+        (["act", "--as", "ghost"], "ghost"),
     ):
-        with pytest.raises(CommandError, match=sentence):
+        with pytest.raises(CommandError, match=name):
             call_command("report", *arguments, "--status", "planned", "--narrative", "x")
 
 
-def test_an_archived_recommendation_is_closed(act, analyst):
+def test_an_update_of_an_archived_recommendation_is_refused(recommendation, analyst):
     with change_context(reason="over"):
-        type(act).objects.filter(pk=act.pk).update(publication="archived")
+        Recommendation.objects.filter(pk=recommendation.pk).update(publication="archived")
 
-    assert refused("--status", "planned", "--narrative", "x", "--as", "analyst") == [RefusalCode.CLOSED_RECORD.text()]
+    assert refusals("--status", "planned", "--narrative", "x", "--as", "analyst") == [RefusalCode.CLOSED_RECORD.text()]
 
 
-def test_a_dry_run_writes_nothing(act, analyst):
+def test_a_dry_run_writes_nothing(recommendation, analyst):
     before = Change.objects.count()
 
-    assert run("--status", "planned", "--narrative", "x", "--as", "analyst", "--dry-run") == "It would be approved."
+    assert run("--status", "planned", "--narrative", "x", "--as", "analyst", "--dry-run") == "Dry run: the update would be approved."
 
     assert (ProgressUpdate.objects.count(), Change.objects.count()) == (0, before)
-    assert refused("--status", "planned", "--as", "analyst", "--dry-run") == [RefusalCode.NARRATIVE_REQUIRED.text()]
+    assert refusals("--status", "planned", "--as", "analyst", "--dry-run") == [RefusalCode.NARRATIVE_REQUIRED.text()]

@@ -1,9 +1,9 @@
-"""How often and how far a deadline slipped, and why."""
+"""Postponements of due dates: how often, by how many days, and why."""
 
 import pytest
 
 from policytracker.records.context import change_context
-from recommendations.slippage import slipped
+from recommendations.slippage import slippage
 from tests.admin.page import change
 from tests.conftest import make_user
 from tests.make import make_recommendation
@@ -11,68 +11,66 @@ from tests.make import make_recommendation
 pytestmark = pytest.mark.django_db
 
 
-def move(recommendation, by, **to):
-    with change_context(by, to.pop("reason", "")):
-        type(recommendation).objects.filter(pk=recommendation.pk).update(**to)
+def change_fields(recommendation, by, reason="", **values):
+    with change_context(by, reason):
+        type(recommendation).objects.filter(pk=recommendation.pk).update(**values)
     recommendation.refresh_from_db()
 
 
 @pytest.fixture
-def put_off(analyst, reviewer):
+def postponed(analyst, reviewer):
     recommendation = make_recommendation()
-    move(recommendation, analyst, due_on="2026-03")
-    move(recommendation, analyst, due_on="2026-06-30", reason="minister postponed it")
-    move(recommendation, analyst, details="Nothing about days.")
-    move(recommendation, reviewer, due_on="2026-05-31", reason="sooner after all")
-    move(recommendation, reviewer, due_on="", reason="on hold")
-    move(recommendation, reviewer, due_on="2027")
+    change_fields(recommendation, analyst, due_on="2026-03")
+    change_fields(recommendation, analyst, due_on="2026-06-30", reason="minister postponed it")
+    change_fields(recommendation, analyst, details="No due date here.")
+    change_fields(recommendation, reviewer, due_on="2026-05-31", reason="sooner after all")
+    change_fields(recommendation, reviewer, due_on="", reason="on hold")
+    change_fields(recommendation, reviewer, due_on="2027")
     return recommendation
 
 
-def test_each_slip_says_when_who_how_far_and_why(put_off, analyst):
-    found = slipped(put_off, analyst)
+def test_each_slip_has_time_user_days_and_reason(postponed, analyst):
+    result = slippage(postponed, analyst)
 
-    told = [(slip.user, slip.before, slip.after, slip.days, slip.reason) for slip in found.slips]
-    assert told == [
+    assert [(slip.user, slip.before, slip.after, slip.days, slip.reason) for slip in result.slips] == [
         ("analyst", "2026-03", "2026-06-30", 91, "minister postponed it"),
         ("reviewer", "2026-05-31", "", None, "on hold"),
     ]
-    assert (found.first, found.present) == ("2026-03", "2027")
-    # From the last day that each can mean.
-    assert found.days == 640
-    assert found.slips == sorted(found.slips, key=lambda slip: slip.at)
+    assert (result.first, result.present) == ("2026-03", "2027")
+    assert result.days == 640  # from 2026-03-31 to 2027-12-31, the last possible days
+    assert result.slips == sorted(result.slips, key=lambda slip: slip.at)
 
 
-def test_without_a_due_day_at_either_end_no_days_have_slipped(analyst):
+def test_days_are_unknown_without_a_first_or_current_due_date(analyst):
     recommendation = make_recommendation()
-    assert (slipped(recommendation, analyst).days, slipped(recommendation, analyst).slips) == (None, [])
-    move(recommendation, analyst, due_on="2026")
-    assert (slipped(recommendation, analyst).days, slipped(recommendation, analyst).slips) == (0, [])
-    move(recommendation, analyst, due_on="", reason="on hold")
-    assert (slipped(recommendation, analyst).days, len(slipped(recommendation, analyst).slips)) == (None, 1)
+    assert (slippage(recommendation, analyst).days, slippage(recommendation, analyst).slips) == (None, [])
+    change_fields(recommendation, analyst, due_on="2026")
+    assert (slippage(recommendation, analyst).days, slippage(recommendation, analyst).slips) == (0, [])
+    change_fields(recommendation, analyst, due_on="", reason="on hold")
+    assert (slippage(recommendation, analyst).days, len(slippage(recommendation, analyst).slips)) == (None, 1)
 
 
-def test_what_slipped_while_it_was_hidden_stays_hidden(analyst):
+def test_slips_from_the_time_before_a_recommendation_was_readable_are_hidden(analyst):
     recommendation, reader = make_recommendation(due_on="2026", visibility="restricted"), make_user("a reader", "reader")
-    move(recommendation, analyst, due_on="2027", reason="a secret")
-    move(recommendation, analyst, visibility="public")
-    move(recommendation, analyst, due_on="2028", reason="told to all")
+    change_fields(recommendation, analyst, due_on="2027", reason="confidential")
+    change_fields(recommendation, analyst, visibility="public")
+    change_fields(recommendation, analyst, due_on="2028", reason="announced")
 
-    assert [slip.reason for slip in slipped(recommendation, reader).slips] == ["told to all"]
+    assert [slip.reason for slip in slippage(recommendation, reader).slips] == ["announced"]
 
 
-def test_the_due_day_before_the_change_that_made_it_visible_stays_hidden(analyst):
+def test_a_slip_in_the_same_change_that_made_it_readable_is_hidden(analyst):
     recommendation, reader = make_recommendation(due_on="2026", visibility="restricted"), make_user("a reader", "reader")
-    move(recommendation, analyst, due_on="2027", visibility="public", reason="first known as 2026")
+    change_fields(recommendation, analyst, due_on="2027", visibility="public", reason="published")
 
-    assert slipped(recommendation, reader).slips == []
-    assert [slip.before for slip in slipped(recommendation, make_user("boss", "administrator")).slips] == ["2026"]
+    assert slippage(recommendation, reader).slips == []
+    assert [slip.before for slip in slippage(recommendation, make_user("admin", "administrator")).slips] == ["2026"]
 
 
-def test_the_page_tells_it_beside_the_deadline(put_off, analyst, client):
+def test_the_page_shows_slips_beside_the_due_date(postponed, analyst, client):
     client.force_login(analyst, backend="django.contrib.auth.backends.ModelBackend")
 
-    page = client.get(change(put_off), secure=True).content.decode()
+    page = client.get(change(postponed), secure=True).content.decode()
 
     assert "moved 2 times, by 640 days in total" in page
     assert "analyst: 2026-03 → 2026-06-30 (minister postponed it)" in page

@@ -1,4 +1,4 @@
-"""Status periods: which values a recommendation had from which day until which, and who may write them."""
+"""Status periods: their content, who can write them, and the trend calculated from them."""
 
 from datetime import date, timedelta
 
@@ -19,12 +19,12 @@ TODAY = date(2025, 10, 20)
 JANUARY, FEBRUARY, MARCH = (date(2025, month, 15) for month in (1, 2, 3))
 
 
-def periods(recommendation: Recommendation, *names: str) -> list[tuple]:
+def periods_of(recommendation: Recommendation, *names: str) -> list[tuple]:
     return list(recommendation.status_periods.order_by("since").values_list("since", "until", *names))
 
 
 def assess(recommendation: Recommendation, status: str, day: date, by, **fields):
-    report = Report(status=status, reported_on=day, narrative="Seen.", evidence=(EvidenceRow(source=make_source()),), **fields)
+    report = Report(status=status, reported_on=day, narrative="Checked.", evidence=(EvidenceRow(source=make_source()),), **fields)
     return report_progress(recommendation, report, by=by, today=TODAY)
 
 
@@ -33,7 +33,7 @@ def test_each_report_date_begins_a_period_and_the_last_one_has_no_end(analyst):
     assess(row, "planned", JANUARY, analyst)
     assess(row, "in_progress", MARCH, analyst, progress_percent=30)
 
-    assert periods(row, "status", "progress_percent") == [(JANUARY, MARCH, "planned", None), (MARCH, None, "in_progress", 30)]
+    assert periods_of(row, "status", "progress_percent") == [(JANUARY, MARCH, "planned", None), (MARCH, None, "in_progress", 30)]
 
 
 def test_a_claim_begins_a_period_and_keeps_the_assessment(analyst):
@@ -41,17 +41,17 @@ def test_a_claim_begins_a_period_and_keeps_the_assessment(analyst):
     assess(row, "planned", JANUARY, analyst)
     assess(row, "implemented", FEBRUARY, analyst, kind="claim", party=make_party())
 
-    assert periods(row, "status", "claimed_status", "last_update_on") == [
+    assert periods_of(row, "status", "claimed_status", "last_update_on") == [
         (JANUARY, FEBRUARY, "planned", "", JANUARY),
         (FEBRUARY, None, "planned", "implemented", JANUARY),
     ]
 
 
-def test_a_claim_before_any_assessment_is_of_a_recommendation_that_is_not_assessed(analyst):
+def test_a_claim_before_any_assessment_begins_a_period_that_is_not_assessed(analyst):
     row = make_recommendation()
     assess(row, "implemented", FEBRUARY, analyst, kind="claim", party=make_party())
 
-    assert periods(row, *DERIVED_FIELDS) == [(FEBRUARY, None, "not_assessed", "implemented", None, None, None, None)]
+    assert periods_of(row, *DERIVED_FIELDS) == [(FEBRUARY, None, "not_assessed", "implemented", None, None, None, None)]
 
 
 def test_an_update_reported_late_divides_a_period(analyst):
@@ -60,7 +60,7 @@ def test_an_update_reported_late_divides_a_period(analyst):
     assess(row, "in_progress", MARCH, analyst)
     assess(row, "planned", FEBRUARY, analyst)
 
-    assert [since for since, _ in periods(row)] == [JANUARY, FEBRUARY, MARCH]
+    assert [since for since, _ in periods_of(row)] == [JANUARY, FEBRUARY, MARCH]
     assert Recommendation.objects.get().status == "in_progress"
 
 
@@ -69,18 +69,18 @@ def test_voiding_removes_the_period(analyst, reviewer):
     assess(row, "planned", JANUARY, analyst)
     void(assess(row, "in_progress", MARCH, analyst), by=reviewer, reason="Wrong record.")
 
-    assert periods(row, "status") == [(JANUARY, None, "planned")]
+    assert periods_of(row, "status") == [(JANUARY, None, "planned")]
 
 
-def test_notes_and_updates_that_wait_begin_no_period(analyst, officer):
+def test_notes_and_submitted_updates_begin_no_period(analyst, officer):
     row = make_recommendation()
     assess(row, "", JANUARY, analyst, kind="note")
     assess(row, "planned", FEBRUARY, officer, kind="claim", party=officer.office.party)
 
-    assert periods(row) == []
+    assert periods_of(row) == []
 
 
-def test_the_database_lets_nobody_else_write_periods(analyst):
+def test_the_database_rejects_other_writes_of_periods(analyst):
     row = make_recommendation()
     assess(row, "planned", JANUARY, analyst)
     rows = StatusPeriod.objects.filter(recommendation=row)
@@ -95,7 +95,7 @@ def test_the_database_lets_nobody_else_write_periods(analyst):
         assert refused.value.__cause__.diag.constraint_name == "status_periods_are_derived"
 
 
-def test_recomputing_writes_no_period_again(analyst):
+def test_recomputing_does_not_rewrite_unchanged_periods(analyst):
     row = make_recommendation()
     assess(row, "planned", JANUARY, analyst)
     with connection.cursor() as cursor:
@@ -114,11 +114,11 @@ def test_periods_do_not_overlap_and_the_last_one_has_the_current_values(register
     with transaction.atomic():
         make(register)
         for row in Recommendation.objects.all():
-            stored = periods(row)
+            stored = periods_of(row)
             assert [until for _, until in stored[:-1]] == [since for since, _ in stored[1:]]
             if stored:
                 assert stored[-1][1] is None
-                assert row.status_periods.values(*DERIVED_FIELDS).get(until=None) == {n: getattr(row, n) for n in DERIVED_FIELDS}
+                assert row.status_periods.values(*DERIVED_FIELDS).get(until=None) == {name: getattr(row, name) for name in DERIVED_FIELDS}
         assert inconsistent() == []
         transaction.set_rollback(True)
 
@@ -140,7 +140,9 @@ def test_a_trend_counts_each_recommendation_with_its_status_on_each_day(analyst,
     assess(first, "in_progress", date(2025, 9, 1), analyst)
     assess(second, "stalled", TODAY, analyst)
 
-    trend = [(point.on, {status: n for status, n in point.by_status.items() if n}) for point in status_trend(reader, 4, TODAY)]
+    trend = [
+        (point.on, {status: number for status, number in point.by_status.items() if number}) for point in status_trend(reader, 4, TODAY)
+    ]
 
     assert trend == [
         (date(2025, 7, 31), {"not_assessed": 3}),
@@ -152,7 +154,7 @@ def test_a_trend_counts_each_recommendation_with_its_status_on_each_day(analyst,
 
 def test_a_trend_of_twelve_months_takes_one_query(analyst):
     assess(make_recommendation(), "planned", JANUARY, analyst)
-    list(Recommendation.objects.visible_to(analyst))  # the user's roles are known now
+    list(Recommendation.objects.visible_to(analyst))  # loads the roles of the user
 
     with CaptureQueriesContext(connection) as captured:
         status_trend(analyst, 12, TODAY)

@@ -1,7 +1,7 @@
-"""Who may do what: the table of permissions and every line below it, through the API and through the admin.
+"""Permissions: each line of the table, through the API and through the admin.
 
-The admin is asked without rendering its pages: `ModelAdmin.get_queryset`, `has_*_permission` and the views with their forms.
-One test renders the pages of each role and register.
+The admin is tested without rendering its pages: `ModelAdmin.get_queryset`, `has_*_permission` and the views with their forms.
+One test renders the pages of each role and record type.
 """
 
 from collections.abc import Callable
@@ -30,91 +30,91 @@ from tests.make import make_agreement, make_component, make_party, make_recommen
 
 pytestmark = pytest.mark.usefixtures("people", "world")
 
-# `-` means no. Anonymous readers meet a site that is open to them (PUBLIC_READ=1); the admin is never open to them.
+# `-` means no. Anonymous visitors may read the API (PUBLIC_READ=1), and never the admin.
 TABLE = """
                                                           | anonymous | reader | party officer | analyst | reviewer | administrator
-read what is public and published                         | yes       | yes    | yes           | yes     | yes      | yes
-read what is public and archived                          | yes       | yes    | yes           | yes     | yes      | yes
-read internal                                             | -         | yes    | -             | yes     | yes      | yes
-read internal of the own party's agreement                | -         | yes    | yes           | yes     | yes      | yes
-read a draft                                              | -         | -      | -             | yes     | yes      | yes
-read a draft of the own party's agreement                 | -         | -      | yes           | yes     | yes      | yes
+read a public agreement                                   | yes       | yes    | yes           | yes     | yes      | yes
+read a public archived agreement                          | yes       | yes    | yes           | yes     | yes      | yes
+read an internal agreement                                | -         | yes    | -             | yes     | yes      | yes
+read an internal agreement of the own party               | -         | yes    | yes           | yes     | yes      | yes
+read a draft agreement                                    | -         | -      | -             | yes     | yes      | yes
+read a draft agreement of the own party                   | -         | -      | yes           | yes     | yes      | yes
 read a draft in which the party is subject of concern     | -         | -      | -             | yes     | yes      | yes
 read a draft in which the party is only listed            | -         | -      | -             | yes     | yes      | yes
 read a component of the own party's draft                 | -         | -      | yes           | yes     | yes      | yes
 read a recommendation of the own party's draft            | -         | -      | yes           | yes     | yes      | yes
 read a participation in the own party's draft             | -         | -      | yes           | yes     | yes      | yes
 read a draft source                                       | -         | -      | -             | yes     | yes      | yes
-read restricted                                           | -         | -      | -             | -       | -        | yes
-read restricted of the own party's agreement              | -         | -      | -             | -       | -        | yes
-read restricted, on its team                              | -         | -      | -             | yes     | yes      | yes
-read a restricted draft, on its team                      | -         | -      | -             | yes     | yes      | yes
-read a restricted component, on its agreement's team      | -         | -      | -             | yes     | yes      | yes
-read a restricted recommendation, on an agreement's team  | -         | -      | -             | yes     | yes      | yes
+read a restricted agreement                               | -         | -      | -             | -       | -        | yes
+read a restricted agreement of the own party              | -         | -      | -             | -       | -        | yes
+read a restricted agreement, as team member               | -         | -      | -             | yes     | yes      | yes
+read a restricted draft, as team member                   | -         | -      | -             | yes     | yes      | yes
+read a restricted component, as team member               | -         | -      | -             | yes     | yes      | yes
+read a restricted recommendation, as team member          | -         | -      | -             | yes     | yes      | yes
 read a restricted recommendation, as its owner            | -         | -      | -             | yes     | yes      | yes
 read a restricted source                                  | -         | -      | -             | -       | -        | yes
 read a public component of a restricted agreement         | -         | -      | -             | -       | -        | yes
 read a public recommendation of a restricted agreement    | yes       | yes    | yes           | yes     | yes      | yes
 read an approved update                                   | yes       | yes    | yes           | yes     | yes      | yes
 read a voided update                                      | yes       | yes    | yes           | yes     | yes      | yes
-read an approved update of what is restricted             | -         | -      | -             | -       | -        | yes
+read an approved update of a restricted record            | -         | -      | -             | -       | -        | yes
 read another's submitted update                           | -         | -      | -             | yes     | yes      | yes
 read another's draft of an update                         | -         | -      | -             | -       | yes      | yes
 read another's returned update                            | -         | -      | -             | -       | yes      | yes
 read an own draft of an update                            | -         | yes    | yes           | yes     | yes      | yes
 read an own returned update                               | -         | yes    | yes           | yes     | yes      | yes
-make a record                                             | -         | -      | -             | yes     | yes      | yes
+create a record                                           | -         | -      | -             | yes     | yes      | yes
 change a record                                           | -         | -      | -             | yes     | yes      | yes
 delete a draft                                            | -         | -      | -             | yes     | yes      | yes
 publish a draft                                           | -         | -      | -             | yes     | yes      | yes
-take what is published back to a draft                    | -         | -      | -             | -       | yes      | yes
-show what is published to fewer people                    | -         | -      | -             | -       | yes      | yes
-show what is published to more people                     | -         | -      | -             | yes     | yes      | yes
+unpublish a record                                        | -         | -      | -             | -       | yes      | yes
+narrow the visibility of a published record               | -         | -      | -             | -       | yes      | yes
+widen the visibility of a published record                | -         | -      | -             | yes     | yes      | yes
 archive a record                                          | -         | -      | -             | -       | yes      | yes
-take a record back from the archive                       | -         | -      | -             | -       | yes      | yes
-file a claim for the own party                            | -         | -      | yes           | -       | -        | -
-file a claim for the own party, with a source             | -         | -      | yes           | yes     | yes      | yes
-file a claim for another party, with a source             | -         | -      | -             | yes     | yes      | yes
-file a claim for another party, without a source          | -         | -      | -             | -       | -        | -
-file an assessment                                        | -         | -      | -             | yes     | yes      | yes
-file a note                                               | -         | -      | -             | yes     | yes      | yes
-approve own ordinary work                                 | -         | -      | -             | yes     | yes      | yes
-return own ordinary work                                  | -         | -      | -             | yes     | yes      | yes
-approve another's ordinary work                           | -         | -      | -             | -       | yes      | yes
-return another's ordinary work                            | -         | -      | -             | -       | yes      | yes
-approve an own ending                                     | -         | -      | -             | -       | -        | -
-return an own ending                                      | -         | -      | -             | -       | -        | -
-approve own work of high priority                         | -         | -      | -             | -       | -        | -
-approve another's ending                                  | -         | -      | -             | -       | yes      | yes
-return another's ending                                   | -         | -      | -             | -       | yes      | yes
-approve another's work of high priority                   | -         | -      | -             | -       | yes      | yes
+restore a record                                          | -         | -      | -             | -       | yes      | yes
+submit a claim for the own party                          | -         | -      | yes           | -       | -        | -
+submit a claim for the own party, with a source           | -         | -      | yes           | yes     | yes      | yes
+submit a claim for another party, with a source           | -         | -      | -             | yes     | yes      | yes
+submit a claim for another party, without a source        | -         | -      | -             | -       | -        | -
+submit an assessment                                      | -         | -      | -             | yes     | yes      | yes
+submit a note                                             | -         | -      | -             | yes     | yes      | yes
+approve an own ordinary update                            | -         | -      | -             | yes     | yes      | yes
+return an own ordinary update                             | -         | -      | -             | yes     | yes      | yes
+approve another's ordinary update                         | -         | -      | -             | -       | yes      | yes
+return another's ordinary update                          | -         | -      | -             | -       | yes      | yes
+approve an own terminal status                            | -         | -      | -             | -       | -        | -
+return an own terminal status                             | -         | -      | -             | -       | -        | -
+approve an own update of high priority                    | -         | -      | -             | -       | -        | -
+approve another's terminal status                         | -         | -      | -             | -       | yes      | yes
+return another's terminal status                          | -         | -      | -             | -       | yes      | yes
+approve another's update of high priority                 | -         | -      | -             | -       | yes      | yes
 approve a party's claim                                   | -         | -      | -             | -       | yes      | yes
 return a party's claim                                    | -         | -      | -             | -       | yes      | yes
 change an own draft of an update                          | -         | -      | -             | yes     | yes      | yes
 change another's draft of an update                       | -         | -      | -             | -       | -        | -
-throw away another's draft of an update                   | -         | -      | -             | -       | -        | -
+discard another's draft of an update                      | -         | -      | -             | -       | -        | -
 void an approved update                                   | -         | -      | -             | -       | yes      | yes
 void an own approved update                               | -         | -      | -             | -       | yes      | yes
-make a user                                               | -         | -      | -             | -       | -        | yes
-make a group                                              | -         | -      | -             | -       | -        | yes
-say for which party a user acts                           | -         | -      | -             | -       | -        | yes
+create a user                                             | -         | -      | -             | -       | -        | yes
+create a group                                            | -         | -      | -             | -       | -        | yes
+assign a party to a user                                  | -         | -      | -             | -       | -        | yes
 revoke another's token                                    | -         | -      | -             | -       | -        | yes
 revoke an own token                                       | -         | yes    | yes           | yes     | yes      | yes
 """
 HEAD, *LINES = ([cell.strip() for cell in line.split("|")] for line in TABLE.strip("\n").split("\n"))
 ROLES = HEAD[1:]
-EXPECTED = {what: dict(zip(ROLES, cells, strict=True)) for what, *cells in LINES}
+EXPECTED = {permission: dict(zip(ROLES, cells, strict=True)) for permission, *cells in LINES}
 ADDRESSES = {view.serializer_class.Meta.model: address for address, view in urls.RESOURCES.items()}
-REGISTERS = [Agreement, Component, Recommendation, Source]
+REGISTRY_MODELS = [Agreement, Component, Recommendation, Source]
 TODAY = date.today()
-YES, NO = (200, 201, 204), (401, 403, 404, 409)
+ALLOWED, REFUSED = (200, 201, 204), (401, 403, 404, 409)
 
 
-# ---- people, and whether they could do something
+# ---- users and their requests
 
 
 class Person(SimpleNamespace):
-    """A user of a role, their API client, and another user (an analyst) who has nothing to do with the records in question."""
+    """A user of a role, their API client, and an unrelated analyst (`other`)."""
 
     role: str
     user: User | AnonymousUser
@@ -124,7 +124,7 @@ class Person(SimpleNamespace):
 
 def make_people() -> dict[str, User]:
     users = {role: make_user(f"somebody-{role}", role) for role in ROLES if role != "anonymous"}
-    # Where a record needs an author, an anonymous visitor is nobody's author: this user has no role and never signs in.
+    # The author of records in tests of anonymous visitors. This user has no role and never signs in.
     users["anonymous"] = make_user("somebody-anonymous")
     PartyOfficer.objects.create(user=users["party officer"], party=make_party("AUS"))
     return users | {"another": make_user("another", "analyst")}
@@ -144,71 +144,71 @@ def people(shared_people, db, settings) -> dict[str, Person]:
     return {role: Person(role=role, user=user, other=other, api=Api(None if role == "anonymous" else user)) for role, user in users.items()}
 
 
-def signed_in(who: Person) -> User | AnonymousUser:
-    return AnonymousUser() if who.role == "anonymous" else who.user
+def user_of(person: Person) -> User | AnonymousUser:
+    return AnonymousUser() if person.role == "anonymous" else person.user
 
 
-def allowed(response) -> bool:
-    """A plain yes or no, and neither a mistake of the product nor of the test."""
-    assert response.status_code in YES + NO, (response.status_code, response.content)
-    return response.status_code in YES
+def succeeded(response) -> bool:
+    """Whether the request was allowed. Fails for any status that is neither a success nor a refusal."""
+    assert response.status_code in ALLOWED + REFUSED, (response.status_code, response.content)
+    return response.status_code in ALLOWED
 
 
-def went_on(response: HttpResponse | None) -> bool:
-    """Whether a form of the admin was accepted. A stranger is sent to the login."""
+def was_accepted(response: HttpResponse | None) -> bool:
+    """Whether a form of the admin was accepted. Without permission to sign in, it redirects to the login page."""
     return response is not None and response.status_code == 302 and "/login/" not in response.url
 
 
-def address(record: models.Model) -> str:
+def path_of(record: models.Model) -> str:
     return f"{ADDRESSES[type(record)]}/{getattr(record, record.key)}/"
 
 
-def now(record: models.Model) -> models.Model:
+def reload(record: models.Model) -> models.Model:
     return type(record).objects.get(pk=record.pk)
 
 
-def api_read(who: Person, record: models.Model) -> bool:
-    """Whether the record exists for this person: its page, its history, its list and the count of the list agree."""
-    page, past = who.api.get(address(record)), who.api.get(f"{address(record)}history/")
-    listed = who.api.list(f"{ADDRESSES[type(record)]}/", **{record.key: getattr(record, record.key)})
-    answers = [page.status_code == 200, past.status_code == 200, len(listed["results"]) == 1, listed["count"] == 1]
+def api_read(person: Person, record: models.Model) -> bool:
+    """Whether this person can read the record. Detail, history, list and the count of the list must agree."""
+    detail, history_page = person.api.get(path_of(record)), person.api.get(f"{path_of(record)}history/")
+    listed = person.api.list(f"{ADDRESSES[type(record)]}/", **{record.key: getattr(record, record.key)})
+    answers = [detail.status_code == 200, history_page.status_code == 200, len(listed["results"]) == 1, listed["count"] == 1]
     assert len(set(answers)) == 1, answers
-    assert page.status_code in (200, 404)  # 403 would reveal that the record exists
+    assert detail.status_code in (200, 404)  # 403 would reveal that the record exists
     return answers[0]
 
 
-def page_of(model: type[models.Model]) -> admin.ModelAdmin:
+def model_admin_of(model: type[models.Model]) -> admin.ModelAdmin:
     return admin.site.get_model_admin(model)
 
 
-def may_open(who: Person, model: type[models.Model]) -> bool:
-    """Whether the list of this model is a page for this person at all."""
-    request = admin_request(signed_in(who))
-    return admin.site.has_permission(request) and page_of(model).has_view_permission(request)
+def can_open_list(person: Person, model: type[models.Model]) -> bool:
+    """Whether this person can open the list of the model in the admin."""
+    request = admin_request(user_of(person))
+    return admin.site.has_permission(request) and model_admin_of(model).has_view_permission(request)
 
 
-def admin_read(who: Person, record: models.Model) -> bool:
-    """Whether the admin shows the record: in its list, and as the object of its page and of its history."""
-    page, request = page_of(type(record)), admin_request(signed_in(who))
-    if not may_open(who, type(record)):
+def admin_read(person: Person, record: models.Model) -> bool:
+    """Whether the admin shows the record in the list and on its own page."""
+    page, request = model_admin_of(type(record)), admin_request(user_of(person))
+    if not can_open_list(person, type(record)):
         return False
     answers = [page.get_queryset(request).filter(pk=record.pk).exists(), page.get_object(request, str(record.pk)) is not None]
     assert len(set(answers)) == 1, answers
     return answers[0]
 
 
-def api_send(who: Person, record: models.Model, method: str, body: dict | None = None, path: str = "", **headers: str) -> bool:
-    return allowed(getattr(who.api, method)(address(record) + path, body or {}, headers=headers))
+def api_send(person: Person, record: models.Model, method: str, body: dict | None = None, path: str = "", **headers: str) -> bool:
+    return succeeded(getattr(person.api, method)(path_of(record) + path, body or {}, headers=headers))
 
 
-def admin_post(who: Person, record: models.Model, data: dict) -> HttpResponse | None:
-    """Send a form to the page of a record."""
-    return unrendered(page_of(type(record)).change_view, signed_in(who), str(record.pk), data=data)
+def admin_post(person: Person, record: models.Model, data: dict) -> HttpResponse | None:
+    """Submit a form to the change page of a record."""
+    return unrendered(model_admin_of(type(record)).change_view, user_of(person), str(record.pk), data=data)
 
 
-def admin_save(who: Person, model: type[models.Model], data: dict, record: models.Model | None = None) -> bool:
-    """Send the admin's form of a new record, or of this one: the permission, the rules of the form, then those of the database."""
-    page, request = page_of(model), admin_request(signed_in(who), data)
+def admin_save(person: Person, model: type[models.Model], data: dict, record: models.Model | None = None) -> bool:
+    """Submit the admin form of a new or an existing record. Checks permissions, the form and the database, in this order."""
+    page, request = model_admin_of(model), admin_request(user_of(person), data)
     permitted = page.has_change_permission(request, record) if record else page.has_add_permission(request)
     if not (permitted and admin.site.has_permission(request)):
         return False
@@ -221,91 +221,91 @@ def admin_save(who: Person, model: type[models.Model], data: dict, record: model
     )
     if not form.is_valid():
         return False
-    with change_context(who.user, data.get("change_reason", ""), "admin"):
+    with change_context(person.user, data.get("change_reason", ""), "admin"):
         page.save_model(request, form.save(commit=False), form, change=record is not None)
     return True
 
 
-def admin_move(who: Person, update: ProgressUpdate, move: str, note: str = "") -> bool:
+def admin_transition(person: Person, update: ProgressUpdate, move: str, note: str = "") -> bool:
     before = update.version
-    admin_post(who, update.recommendation, {"_move": move, "update": update.pk, "note": note})
+    admin_post(person, update.recommendation, {"_move": move, "update": update.pk, "note": note})
     after = ProgressUpdate.objects.filter(pk=update.pk).first()
     return after is None or after.version > before
 
 
-def api_move(who: Person, update: ProgressUpdate, move: str, **body: str) -> bool:
-    done = api_send(who, update, "post", body, f"{move}/")
-    assert done == (now(update).version > update.version)
+def api_transition(person: Person, update: ProgressUpdate, move: str, **body: str) -> bool:
+    done = api_send(person, update, "post", body, f"{move}/")
+    assert done == (reload(update).version > update.version)
     return done
 
 
-# ---- the records in question
+# ---- records
 
 
-def of_own_party(agreement: Agreement, role: str = "party") -> Agreement:
+def with_own_party(agreement: Agreement, role: str = "party") -> Agreement:
     Participation.objects.create(agreement=agreement, party=make_party("AUS"), role=role)
     return agreement
 
 
-def with_team(agreement: Agreement, who: Person) -> Agreement:
-    agreement.team.add(who.user)
+def with_team(agreement: Agreement, person: Person) -> Agreement:
+    agreement.team.add(person.user)
     return agreement
 
 
-def an_update(author: User, review: str, status: str = "in_progress", recommendation: Recommendation | None = None, **fields):
-    """An update at this stage of its way, with a source."""
+def make_update(author: User, review: str, status: str = "in_progress", recommendation: Recommendation | None = None, **fields):
+    """An update with evidence, in this review state."""
     recommendation = recommendation or make_recommendation()
     update = ProgressUpdate.objects.create(
-        **{"recommendation": recommendation, "status": status, "reported_on": TODAY, "narrative": "Found.", "author": author} | fields
+        **{"recommendation": recommendation, "status": status, "reported_on": TODAY, "narrative": "Checked.", "author": author} | fields
     )
     update.evidence.create(source=make_source())
-    reviewed = {"reviewed_at": "2025-02-01T00:00:00Z", "review_note": "Seen."} if review in ("approved", "returned") else {}
+    reviewed = {"reviewed_at": "2025-02-01T00:00:00Z", "review_note": "Checked."} if review in ("approved", "returned") else {}
     ProgressUpdate.objects.filter(pk=update.pk).update(review=review, **reviewed)
-    return now(update)
+    return reload(update)
 
 
 def voided(update: ProgressUpdate) -> ProgressUpdate:
     ProgressUpdate.objects.filter(pk=update.pk).update(voided_at="2025-03-01T00:00:00Z", void_reason="Wrong.")
-    return now(update)
+    return reload(update)
 
 
 DRAFT, RESTRICTED = {"publication": "draft"}, {"visibility": "restricted"}
 HIGH = {"priority": "high"}
 READ: dict[str, Callable[[Person], models.Model]] = {
-    "what is public and published": lambda who: make_agreement(),
-    "what is public and archived": lambda who: archived(),
-    "internal": lambda who: make_agreement(visibility="internal"),
-    "internal of the own party's agreement": lambda who: of_own_party(make_agreement(visibility="internal")),
-    "a draft": lambda who: make_agreement(**DRAFT),
-    "a draft of the own party's agreement": lambda who: of_own_party(make_agreement(**DRAFT)),
-    "a draft in which the party is subject of concern": lambda who: of_own_party(make_agreement(**DRAFT), "subject_of_concern"),
-    "a draft in which the party is only listed": lambda who: of_own_party(make_agreement(**DRAFT), "listed_in_source"),
-    "a component of the own party's draft": lambda who: make_component(of_own_party(make_agreement(**DRAFT)), **DRAFT),
-    "a recommendation of the own party's draft": lambda who: make_recommendation(of_own_party(make_agreement(**DRAFT)), **DRAFT),
-    "a participation in the own party's draft": lambda who: of_own_party(make_agreement(**DRAFT)).participations.get(),
-    "a draft source": lambda who: make_source(**DRAFT),
-    "restricted": lambda who: make_agreement(**RESTRICTED),
-    "restricted of the own party's agreement": lambda who: of_own_party(make_agreement(**RESTRICTED)),
-    "restricted, on its team": lambda who: with_team(make_agreement(**RESTRICTED), who),
-    "a restricted draft, on its team": lambda who: with_team(make_agreement(**RESTRICTED, **DRAFT), who),
-    "a restricted component, on its agreement's team": lambda who: make_component(with_team(make_agreement(), who), **RESTRICTED),
-    "a restricted recommendation, on an agreement's team": lambda who: make_recommendation(
-        make_agreement(), with_team(make_agreement(), who), **RESTRICTED
+    "a public agreement": lambda person: make_agreement(),
+    "a public archived agreement": lambda person: archived(),
+    "an internal agreement": lambda person: make_agreement(visibility="internal"),
+    "an internal agreement of the own party": lambda person: with_own_party(make_agreement(visibility="internal")),
+    "a draft agreement": lambda person: make_agreement(**DRAFT),
+    "a draft agreement of the own party": lambda person: with_own_party(make_agreement(**DRAFT)),
+    "a draft in which the party is subject of concern": lambda person: with_own_party(make_agreement(**DRAFT), "subject_of_concern"),
+    "a draft in which the party is only listed": lambda person: with_own_party(make_agreement(**DRAFT), "listed_in_source"),
+    "a component of the own party's draft": lambda person: make_component(with_own_party(make_agreement(**DRAFT)), **DRAFT),
+    "a recommendation of the own party's draft": lambda person: make_recommendation(with_own_party(make_agreement(**DRAFT)), **DRAFT),
+    "a participation in the own party's draft": lambda person: with_own_party(make_agreement(**DRAFT)).participations.get(),
+    "a draft source": lambda person: make_source(**DRAFT),
+    "a restricted agreement": lambda person: make_agreement(**RESTRICTED),
+    "a restricted agreement of the own party": lambda person: with_own_party(make_agreement(**RESTRICTED)),
+    "a restricted agreement, as team member": lambda person: with_team(make_agreement(**RESTRICTED), person),
+    "a restricted draft, as team member": lambda person: with_team(make_agreement(**RESTRICTED, **DRAFT), person),
+    "a restricted component, as team member": lambda person: make_component(with_team(make_agreement(), person), **RESTRICTED),
+    "a restricted recommendation, as team member": lambda person: make_recommendation(
+        make_agreement(), with_team(make_agreement(), person), **RESTRICTED
     ),
-    "a restricted recommendation, as its owner": lambda who: make_recommendation(owner=who.user, **RESTRICTED),
-    "a restricted source": lambda who: make_source(**RESTRICTED),
-    "a public component of a restricted agreement": lambda who: make_component(make_agreement(**RESTRICTED)),
-    "a public recommendation of a restricted agreement": lambda who: make_recommendation(make_agreement(**RESTRICTED)),
-    "an approved update": lambda who: an_update(who.other, "approved"),
-    "a voided update": lambda who: voided(an_update(who.other, "approved")),
-    "an approved update of what is restricted": lambda who: an_update(
-        who.other, "approved", recommendation=make_recommendation(**RESTRICTED)
+    "a restricted recommendation, as its owner": lambda person: make_recommendation(owner=person.user, **RESTRICTED),
+    "a restricted source": lambda person: make_source(**RESTRICTED),
+    "a public component of a restricted agreement": lambda person: make_component(make_agreement(**RESTRICTED)),
+    "a public recommendation of a restricted agreement": lambda person: make_recommendation(make_agreement(**RESTRICTED)),
+    "an approved update": lambda person: make_update(person.other, "approved"),
+    "a voided update": lambda person: voided(make_update(person.other, "approved")),
+    "an approved update of a restricted record": lambda person: make_update(
+        person.other, "approved", recommendation=make_recommendation(**RESTRICTED)
     ),
-    "another's submitted update": lambda who: an_update(who.other, "submitted"),
-    "another's draft of an update": lambda who: an_update(who.other, "draft"),
-    "another's returned update": lambda who: an_update(who.other, "returned"),
-    "an own draft of an update": lambda who: an_update(who.user, "draft"),
-    "an own returned update": lambda who: an_update(who.user, "returned"),
+    "another's submitted update": lambda person: make_update(person.other, "submitted"),
+    "another's draft of an update": lambda person: make_update(person.other, "draft"),
+    "another's returned update": lambda person: make_update(person.other, "returned"),
+    "an own draft of an update": lambda person: make_update(person.user, "draft"),
+    "an own returned update": lambda person: make_update(person.user, "returned"),
 }
 
 
@@ -315,13 +315,13 @@ def archived() -> Agreement:
 
 
 WORK = {
-    "own ordinary work": lambda who: an_update(who.user, "submitted"),
-    "another's ordinary work": lambda who: an_update(who.other, "submitted"),
-    "an own ending": lambda who: an_update(who.user, "submitted", "withdrawn"),
-    "another's ending": lambda who: an_update(who.other, "submitted", "withdrawn"),
-    "own work of high priority": lambda who: an_update(who.user, "submitted", recommendation=make_recommendation(**HIGH)),
-    "another's work of high priority": lambda who: an_update(who.other, "submitted", recommendation=make_recommendation(**HIGH)),
-    "a party's claim": lambda who: an_update(who.other, "submitted", kind="claim", party=make_party("GBR")),
+    "an own ordinary update": lambda person: make_update(person.user, "submitted"),
+    "another's ordinary update": lambda person: make_update(person.other, "submitted"),
+    "an own terminal status": lambda person: make_update(person.user, "submitted", "withdrawn"),
+    "another's terminal status": lambda person: make_update(person.other, "submitted", "withdrawn"),
+    "an own update of high priority": lambda person: make_update(person.user, "submitted", recommendation=make_recommendation(**HIGH)),
+    "another's update of high priority": lambda person: make_update(person.other, "submitted", recommendation=make_recommendation(**HIGH)),
+    "a party's claim": lambda person: make_update(person.other, "submitted", kind="claim", party=make_party("GBR")),
 }
 REPORTS = {
     "a claim for the own party": {"kind": "claim", "party": "AUS", "sourced": False},
@@ -333,219 +333,238 @@ REPORTS = {
 }
 
 
-# ---- what each line of the table does
+# ---- actions
 
 
-def read(channel: str, who: Person, what: str) -> bool:
-    return {"api": api_read, "admin": admin_read}[channel](who, READ[what](who))
+def read(entry_point: str, person: Person, permission: str) -> bool:
+    return {"api": api_read, "admin": admin_read}[entry_point](person, READ[permission](person))
 
 
-def review(move: str, channel: str, who: Person, what: str) -> bool:
-    update = WORK[what](who)
-    done = api_move(who, update, move, note="Seen.") if channel == "api" else admin_move(who, update, move, "Seen.")
-    assert now(update).review == ({"approve": "approved", "return": "returned"}[move] if done else "submitted")
+def review(move: str, entry_point: str, person: Person, permission: str) -> bool:
+    update = WORK[permission](person)
+    done = (
+        api_transition(person, update, move, note="Checked.")
+        if entry_point == "api"
+        else admin_transition(person, update, move, "Checked.")
+    )
+    assert reload(update).review == ({"approve": "approved", "return": "returned"}[move] if done else "submitted")
     return done
 
 
-def void(channel: str, who: Person, what: str) -> bool:
-    update = an_update(who.user if "own" in what else who.other, "approved")
-    done = api_move(who, update, "void", reason="Wrong.") if channel == "api" else admin_move(who, update, "void", "Wrong.")
-    assert bool(now(update).voided_at) == done
+def void(entry_point: str, person: Person, permission: str) -> bool:
+    update = make_update(person.user if "own" in permission else person.other, "approved")
+    done = (
+        api_transition(person, update, "void", reason="Wrong.")
+        if entry_point == "api"
+        else admin_transition(person, update, "void", "Wrong.")
+    )
+    assert bool(reload(update).voided_at) == done
     return done
 
 
-def file(channel: str, who: Person, what: str) -> bool:
-    said, recommendation, source = REPORTS[what], make_recommendation(), make_source()
+def submit_report(entry_point: str, person: Person, permission: str) -> bool:
+    report, recommendation, source = REPORTS[permission], make_recommendation(), make_source()
     make_party("AUS"), make_party("GBR")
-    status = "" if said["kind"] == "note" else "planned"
-    if channel == "api":
-        body = {"kind": said["kind"], "narrative": "Found."} | ({"status": status} if status else {})
-        body |= ({"party": said["party"]} if said["party"] else {}) | ({"evidence": [{"source": source.slug}]} if said["sourced"] else {})
-        done = api_send(who, recommendation, "post", body, "progress/")
+    status = "" if report["kind"] == "note" else "planned"
+    if entry_point == "api":
+        body = {"kind": report["kind"], "narrative": "Checked."} | ({"status": status} if status else {})
+        body |= ({"party": report["party"]} if report["party"] else {}) | (
+            {"evidence": [{"source": source.slug}]} if report["sourced"] else {}
+        )
+        done = api_send(person, recommendation, "post", body, "progress/")
     else:
-        form = {"_report": "1", "report-kind": said["kind"], "report-status": status, "report-narrative": "Found."}
-        form |= {"report-party": make_party(said["party"]).pk} if said["party"] else {}
+        form = {"_report": "1", "report-kind": report["kind"], "report-status": status, "report-narrative": "Checked."}
+        form |= {"report-party": make_party(report["party"]).pk} if report["party"] else {}
         form |= {"evidence-TOTAL_FORMS": "1", "evidence-INITIAL_FORMS": "0", "evidence-0-stance": "supports"}
-        form |= {"evidence-0-confidence": "reported"} | ({"evidence-0-source": source.pk} if said["sourced"] else {})
-        done = went_on(admin_post(who, recommendation, form))
+        form |= {"evidence-0-confidence": "reported"} | ({"evidence-0-source": source.pk} if report["sourced"] else {})
+        done = was_accepted(admin_post(person, recommendation, form))
     assert recommendation.updates.count() == int(done)
     return done
 
 
-def change_update(channel: str, who: Person, what: str) -> bool:
-    update = an_update(who.user if "own" in what else who.other, "draft")
-    if "throw away" in what:
-        return api_send(who, update, "delete") if channel == "api" else admin_move(who, update, "discard")
-    if channel == "api":
-        return api_send(who, update, "patch", {"narrative": "Otherwise."})
+def change_update(entry_point: str, person: Person, permission: str) -> bool:
+    update = make_update(person.user if "own" in permission else person.other, "draft")
+    if "discard" in permission:
+        return api_send(person, update, "delete") if entry_point == "api" else admin_transition(person, update, "discard")
+    if entry_point == "api":
+        return api_send(person, update, "patch", {"narrative": "Changed."})
     form = {"_report": "1", "report-revises": update.pk, "report-version": update.version, "report-kind": update.kind}
-    form |= {"report-status": update.status, "report-narrative": "Otherwise.", "report-draft": "on"}
+    form |= {"report-status": update.status, "report-narrative": "Changed.", "report-draft": "on"}
     form |= {"evidence-TOTAL_FORMS": "0", "evidence-INITIAL_FORMS": "0"}
-    admin_post(who, update.recommendation, form)
-    return now(update).narrative == "Otherwise."
+    admin_post(person, update.recommendation, form)
+    return reload(update).narrative == "Changed."
 
 
-def write(channel: str, who: Person, what: str) -> bool:
-    """Every register gives the same answer."""
-    answers = {model.__name__: WRITES[what](channel, who, model) for model in REGISTERS}
+def write_record(entry_point: str, person: Person, permission: str) -> bool:
+    """The result must be the same for every type of registry record."""
+    answers = {model.__name__: WRITES[permission](entry_point, person, model) for model in REGISTRY_MODELS}
     assert len(set(answers.values())) == 1, answers
     return answers["Agreement"]
 
 
-def a_register(model: type[models.Model], **fields) -> models.Model:
+def make_record(model: type[models.Model], **fields) -> models.Model:
     if model is Component:
         return make_component(make_agreement(), **fields)
     return {Agreement: make_agreement, Recommendation: make_recommendation, Source: make_source}[model](**fields)
 
 
-def make(channel: str, who: Person, model: type[models.Model]) -> bool:
+def create_record(entry_point: str, person: Person, model: type[models.Model]) -> bool:
     parent = make_agreement(slug="parent", publication="draft")
     needed = {Agreement: {"title": "x"}, Recommendation: {"key_action": "x"}, Source: {"kind": "news"}}
-    needed |= {Component: {"title": "x", "agreement": "parent" if channel == "api" else parent.pk}}
-    said = {"slug": "new"} | needed[model]
-    done = allowed(who.api.post(f"{ADDRESSES[model]}/", said)) if channel == "api" else admin_save(who, model, said)
+    needed |= {Component: {"title": "x", "agreement": "parent" if entry_point == "api" else parent.pk}}
+    values = {"slug": "new"} | needed[model]
+    done = succeeded(person.api.post(f"{ADDRESSES[model]}/", values)) if entry_point == "api" else admin_save(person, model, values)
     assert model.objects.filter(slug="new").count() == int(done)
     for record in [*model.objects.filter(slug="new"), parent]:
         record.delete()
     return done
 
 
-def alter(fields: dict, said: dict, channel: str, who: Person, model: type[models.Model]) -> bool:
+def change_record(fields: dict, values: dict, entry_point: str, person: Person, model: type[models.Model]) -> bool:
     with change_context(channel="data set"):
-        record = a_register(model, **fields)
-    reason = "So it was decided."
-    if channel == "api":
-        done = api_send(who, record, "patch", said | {"change_reason": reason})
+        record = make_record(model, **fields)
+    reason = "Decided by the board."
+    if entry_point == "api":
+        done = api_send(person, record, "patch", values | {"change_reason": reason})
     else:
-        done = admin_save(who, model, said | {"change_reason": reason}, record)
-    assert {name: getattr(now(record), name) for name in said} == (said if done else {n: getattr(record, n) for n in said})
+        done = admin_save(person, model, values | {"change_reason": reason}, record)
+    assert {name: getattr(reload(record), name) for name in values} == (
+        values if done else {name: getattr(record, name) for name in values}
+    )
     return done
 
 
-def remove(channel: str, who: Person, model: type[models.Model]) -> bool:
-    record = a_register(model, publication="draft")
-    if channel == "api":
-        done = api_send(who, record, "delete")
+def delete_record(entry_point: str, person: Person, model: type[models.Model]) -> bool:
+    record = make_record(model, publication="draft")
+    if entry_point == "api":
+        done = api_send(person, record, "delete")
     else:
-        page = unrendered(page_of(model).delete_view, signed_in(who), str(record.pk), data={"post": "yes"})
-        done = went_on(page) and not model.objects.filter(pk=record.pk).exists()
+        page = unrendered(model_admin_of(model).delete_view, user_of(person), str(record.pk), data={"post": "yes"})
+        done = was_accepted(page) and not model.objects.filter(pk=record.pk).exists()
     assert model.objects.filter(pk=record.pk).exists() != done
     return done
 
 
 WRITES = {
-    "make a record": make,
-    "change a record": partial(alter, {"publication": "draft"}, {"visibility": "internal"}),
-    "delete a draft": remove,
-    "publish a draft": partial(alter, {"publication": "draft"}, {"publication": "published"}),
-    "take what is published back to a draft": partial(alter, {}, {"publication": "draft"}),
-    "show what is published to fewer people": partial(alter, {}, {"visibility": "internal"}),
-    "show what is published to more people": partial(alter, {"visibility": "internal"}, {"visibility": "public"}),
-    "archive a record": partial(alter, {}, {"publication": "archived"}),
-    "take a record back from the archive": partial(alter, {"publication": "archived"}, {"publication": "published"}),
+    "create a record": create_record,
+    "change a record": partial(change_record, {"publication": "draft"}, {"visibility": "internal"}),
+    "delete a draft": delete_record,
+    "publish a draft": partial(change_record, {"publication": "draft"}, {"publication": "published"}),
+    "unpublish a record": partial(change_record, {}, {"publication": "draft"}),
+    "narrow the visibility of a published record": partial(change_record, {}, {"visibility": "internal"}),
+    "widen the visibility of a published record": partial(change_record, {"visibility": "internal"}, {"visibility": "public"}),
+    "archive a record": partial(change_record, {}, {"publication": "archived"}),
+    "restore a record": partial(change_record, {"publication": "archived"}, {"publication": "published"}),
 }
 
 
-def manage_people(channel: str, who: Person, what: str) -> bool:
-    """Users and groups have pages of the admin and no addresses of the API; a token is revoked at either entry point."""
-    if "token" in what:
-        token = Token.objects.create(who.user if "own" in what else who.other)[0]
-        if channel == "api":
-            who.api.delete(f"auth/tokens/{token.uid}/")
-        elif "own" not in what:
-            unrendered(page_of(Token).delete_view, signed_in(who), str(token.pk), data={"post": "yes"})
+def manage_people(entry_point: str, person: Person, permission: str) -> bool:
+    """Users and groups are managed only in the admin. A token can be revoked through both entry points."""
+    if "token" in permission:
+        token = Token.objects.create(person.user if "own" in permission else person.other)[0]
+        if entry_point == "api":
+            person.api.delete(f"auth/tokens/{token.uid}/")
+        elif "own" not in permission:
+            unrendered(model_admin_of(Token).delete_view, user_of(person), str(token.pk), data={"post": "yes"})
         return not Token.objects.filter(pk=token.pk).exists()
     secret = {"password1": "a long pass phrase", "password2": "a long pass phrase", "usable_password": "true"}
-    model, said = {
-        "make a user": (User, {"username": "maria"} | secret),
-        "make a group": (Group, {"name": "guests"}),
-        "say for which party a user acts": (PartyOfficer, {"user": who.other.pk, "party": make_party("GBR").pk}),
-    }[what]
+    model, values = {
+        "create a user": (User, {"username": "maria"} | secret),
+        "create a group": (Group, {"name": "guests"}),
+        "assign a party to a user": (PartyOfficer, {"user": person.other.pk, "party": make_party("GBR").pk}),
+    }[permission]
     before = model.objects.count()
-    done = went_on(unrendered(page_of(model).add_view, signed_in(who), data=said))
-    assert may_open(who, model) == done
+    done = was_accepted(unrendered(model_admin_of(model).add_view, user_of(person), data=values))
+    assert can_open_list(person, model) == done
     assert model.objects.count() == before + int(done)
     return done
 
 
-def act(what: str) -> Callable[[str, Person], bool]:
-    verb, _, rest = what.partition(" ")
-    if what in WRITES:
-        return partial(write, what=what)
+def action_for(permission: str) -> Callable[[str, Person], bool]:
+    verb, _, rest = permission.partition(" ")
+    if permission in WRITES:
+        return partial(write_record, permission=permission)
     if "draft of an update" in rest and verb != "read":
-        return partial(change_update, what=what)
-    plain = {"read": read, "file": file, "approve": partial(review, "approve"), "return": partial(review, "return"), "void": void}
-    return partial(plain[verb], what=rest) if verb in plain else partial(manage_people, what=what)
+        return partial(change_update, permission=permission)
+    functions = {
+        "read": read,
+        "submit": submit_report,
+        "approve": partial(review, "approve"),
+        "return": partial(review, "return"),
+        "void": void,
+    }
+    return partial(functions[verb], permission=rest) if verb in functions else partial(manage_people, permission=permission)
 
 
-# Where a channel has no such address, or leaves it to the other one.
-ELSEWHERE = {
-    ("api", "make a user"),
-    ("api", "make a group"),
-    ("api", "say for which party a user acts"),
-    ("api", "revoke another's token"),  # an administrator does it in the admin
+# Actions that an entry point does not offer.
+NOT_OFFERED = {
+    ("api", "create a user"),
+    ("api", "create a group"),
+    ("api", "assign a party to a user"),
+    ("api", "revoke another's token"),  # only in the admin
     ("admin", "revoke an own token"),
 }
 
 
-@pytest.mark.parametrize("channel", ["api", "admin"])
-@pytest.mark.parametrize("what", EXPECTED)
-def test_each_line_of_the_table(what, channel, people):
-    if (channel, what) in ELSEWHERE:
-        pytest.skip("not at this channel")
+@pytest.mark.parametrize("entry_point", ["api", "admin"])
+@pytest.mark.parametrize("permission", EXPECTED)
+def test_permissions_match_the_table(permission, entry_point, people):
+    if (entry_point, permission) in NOT_OFFERED:
+        pytest.skip("not offered by this entry point")
 
-    answers = {role: "yes" if act(what)(channel, who) else "-" for role, who in people.items()}
+    results = {role: "yes" if action_for(permission)(entry_point, person) else "-" for role, person in people.items()}
 
-    anonymous = {"anonymous": "-"} if channel == "admin" else {}
-    assert answers == EXPECTED[what] | anonymous
+    anonymous = {"anonymous": "-"} if entry_point == "admin" else {}
+    assert results == EXPECTED[permission] | anonymous
 
 
-@pytest.mark.parametrize("model", REGISTERS, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", REGISTRY_MODELS, ids=lambda model: model.__name__)
 @pytest.mark.parametrize("role", ROLES)
-def test_the_rendered_pages_of_a_register_are_open_to_those_who_may_use_them(role, model, people):
-    reads, writes = role != "anonymous", EXPECTED["change a record"][role] == "yes"
-    no = 403 if reads else 302
-    client, record, draft = Client(), a_register(model), a_register(model, publication="draft")
-    if reads:
+def test_rendered_pages_are_open_to_the_roles_that_may_use_them(role, model, people):
+    can_read, can_write = role != "anonymous", EXPECTED["change a record"][role] == "yes"
+    refused = 403 if can_read else 302
+    client, record, draft = Client(), make_record(model), make_record(model, publication="draft")
+    if can_read:
         client.force_login(people[role].user, backend="django.contrib.auth.backends.ModelBackend")
 
     form = edit(record) if model is Recommendation else change(record)
 
     page = client.get(form)
 
-    assert page.status_code == (200 if reads else 302)
-    assert (b'name="_save"' in page.content) == writes
-    assert client.get(history(record)).status_code == (200 if reads else 302)
+    assert page.status_code == (200 if can_read else 302)
+    assert (b'name="_save"' in page.content) == can_write
+    assert client.get(history(record)).status_code == (200 if can_read else 302)
     listed = client.get(changes(model))
-    assert listed.status_code == (200 if reads else 302)
-    assert not reads or record in listed.context["cl"].result_list
-    assert client.get(add(model)).status_code == (200 if writes else no)
-    assert went_on(client.post(form, typed(page) if writes else {})) == writes
-    assert client.get(change(draft)).status_code == (200 if writes else 302)  # what does not exist for somebody leads home
-    assert client.get(delete(draft)).status_code == (200 if writes else no)
+    assert listed.status_code == (200 if can_read else 302)
+    assert not can_read or record in listed.context["cl"].result_list
+    assert client.get(add(model)).status_code == (200 if can_write else refused)
+    assert was_accepted(client.post(form, typed(page) if can_write else {})) == can_write
+    # The page of a record that the user cannot read redirects to the home page.
+    assert client.get(change(draft)).status_code == (200 if can_write else 302)
+    assert client.get(delete(draft)).status_code == (200 if can_write else refused)
 
 
-def test_users_groups_and_offices_have_no_address_in_the_api(people):
-    who = people["administrator"]
-    token = Token.objects.create(who.other)[0]
+def test_the_api_has_no_users_groups_and_party_officers(people):
+    person = people["administrator"]
+    token = Token.objects.create(person.other)[0]
 
-    for path in ("users/", "groups/", "party-officers/", f"users/{who.other.username}/"):
-        assert who.api.get(path).status_code == 404
-    assert who.api.delete(f"auth/tokens/{token.uid}/").status_code == 404
+    for path in ("users/", "groups/", "party-officers/", f"users/{person.other.username}/"):
+        assert person.api.get(path).status_code == 404
+    assert person.api.delete(f"auth/tokens/{token.uid}/").status_code == 404
     assert Token.objects.filter(pk=token.pk).exists()
 
 
 @pytest.mark.parametrize("resource", RESOURCES.values(), ids=lambda r: r.address)
-def test_every_resource_is_written_by_those_who_write_registers(resource, people):
+def test_every_resource_can_be_written_by_the_roles_that_can_create_records(resource, people):
     administrator = people["administrator"].api
 
-    for role, who in people.items():
-        no, writes = 401 if role == "anonymous" else 403, EXPECTED["make a record"][role] == "yes"
-        made = who.api.post(f"{resource.address}/", resource.required)
-        assert made.status_code == (201 if writes else no), (role, made.content)
-        at = resource.at((made if writes else administrator.post(f"{resource.address}/", resource.required)).json())
-        assert who.api.patch(at, {}).status_code == (200 if writes else no), role
-        assert who.api.put(at, resource.required).status_code == (200 if writes else no), role
-        assert who.api.delete(at).status_code == (204 if writes else no), role
-        if not writes:
-            assert administrator.delete(at).status_code == 204
+    for role, person in people.items():
+        refused, can_write = 401 if role == "anonymous" else 403, EXPECTED["create a record"][role] == "yes"
+        created = person.api.post(f"{resource.address}/", resource.required)
+        assert created.status_code == (201 if can_write else refused), (role, created.content)
+        path = resource.at((created if can_write else administrator.post(f"{resource.address}/", resource.required)).json())
+        assert person.api.patch(path, {}).status_code == (200 if can_write else refused), role
+        assert person.api.put(path, resource.required).status_code == (200 if can_write else refused), role
+        assert person.api.delete(path).status_code == (204 if can_write else refused), role
+        if not can_write:
+            assert administrator.delete(path).status_code == 204

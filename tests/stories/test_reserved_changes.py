@@ -1,4 +1,4 @@
-"""Changes that only reviewers and administrators make, and only with a reason: through the API, the admin and the shell."""
+"""Reserved changes: only reviewers and administrators may make them, with a reason, through API, admin and shell."""
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -34,7 +34,7 @@ def stored(record, field):
 
 
 def submit_form(user, record, values, **extra):
-    """The record's own page, sent back with other values."""
+    """Submit the admin form of the record with changed values."""
     client = Client()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     form = edit(record) if isinstance(record, Recommendation) else change(record)
@@ -42,7 +42,7 @@ def submit_form(user, record, values, **extra):
 
 
 each_change = pytest.mark.parametrize(("address", "field", "before", "after"), RESERVED)
-# The admin's pages are slow to make; the rule behind them is the same.
+# Fewer cases, because pages of the admin are slow. The rule is the same.
 each_kind = pytest.mark.parametrize(
     ("address", "field", "before", "after"),
     [(address, *case) for address in MAKERS for case in (UNPUBLISH, NARROW[0])] + [("recommendations", *LOWER[0])],
@@ -50,17 +50,17 @@ each_kind = pytest.mark.parametrize(
 
 
 @each_change
-def test_an_analyst_may_not_make_a_reserved_change(address, field, before, after, analyst):
+def test_an_analyst_cannot_make_a_reserved_change(address, field, before, after, analyst):
     record = MAKERS[address](**before)
 
-    answer = Api(analyst).patch(f"{address}/{record.slug}/", after | {"change_reason": REASON})
+    response = Api(analyst).patch(f"{address}/{record.slug}/", after | {"change_reason": REASON})
 
-    assert (answer.status_code, answer.json()["code"]) == (403, "not_permitted")
+    assert (response.status_code, response.json()["code"]) == (403, "not_permitted")
     assert stored(record, field) == before[field]
 
 
 @each_kind
-def test_an_analyst_may_not_make_a_reserved_change_in_the_admin(address, field, before, after, analyst):
+def test_an_analyst_cannot_make_a_reserved_change_in_the_admin(address, field, before, after, analyst):
     record = MAKERS[address](**before)
 
     page = submit_form(analyst, record, after, change_reason=REASON)
@@ -73,39 +73,39 @@ def test_an_analyst_may_not_make_a_reserved_change_in_the_admin(address, field, 
 def test_a_reviewer_needs_a_reason_for_a_reserved_change(address, field, before, after, reviewer):
     record = MAKERS[address](**before)
 
-    answer = Api(reviewer).patch(f"{address}/{record.slug}/", after)
+    response = Api(reviewer).patch(f"{address}/{record.slug}/", after)
 
-    assert (answer.status_code, answer.json()["code"]) == (400, "reason_required")
-    assert field in answer.json()
+    assert (response.status_code, response.json()["code"]) == (400, "reason_required")
+    assert field in response.json()
     assert stored(record, field) == before[field]
 
 
 @each_kind
-def test_a_reviewer_makes_a_reserved_change_in_the_admin_with_a_reason_only(address, field, before, after, reviewer):
+def test_a_reviewer_can_make_a_reserved_change_in_the_admin_only_with_a_reason(address, field, before, after, reviewer):
     record = MAKERS[address](**before)
 
-    without = submit_form(reviewer, record, after)
-    refused = stored(record, field)
+    without_reason = submit_form(reviewer, record, after)
+    unchanged = stored(record, field)
     with_reason = submit_form(reviewer, record, after, change_reason=REASON)
 
-    assert "change_reason" in without.context["adminform"].form.errors
-    assert refused == before[field]
+    assert "change_reason" in without_reason.context["adminform"].form.errors
+    assert unchanged == before[field]
     assert with_reason.status_code == 302
     assert stored(record, field) == after[field]
 
 
 @each_change
-def test_an_administrator_makes_a_reserved_change_with_a_reason(address, field, before, after, administrator):
+def test_an_administrator_can_make_a_reserved_change_with_a_reason(address, field, before, after, administrator):
     record = MAKERS[address](**before)
 
-    answer = Api(administrator).patch(f"{address}/{record.slug}/", after | {"change_reason": REASON})
+    response = Api(administrator).patch(f"{address}/{record.slug}/", after | {"change_reason": REASON})
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     assert stored(record, field) == after[field]
 
 
 @each_change
-def test_the_database_refuses_a_reserved_change_without_a_reason(address, field, before, after, db):
+def test_the_database_rejects_a_reserved_change_without_a_reason(address, field, before, after, db):
     record = MAKERS[address](**before)
 
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -127,60 +127,60 @@ def test_the_database_refuses_a_reserved_change_without_a_reason(address, field,
         ({"priority": "critical"}, {"priority": "critical"}),
     ],
 )
-def test_the_opposite_changes_are_free(before, after, analyst):
+def test_an_analyst_can_make_the_opposite_changes_without_a_reason(before, after, analyst):
     recommendation = make_recommendation(**before)
 
-    answer = Api(analyst).patch(f"recommendations/{recommendation.slug}/", after)
+    response = Api(analyst).patch(f"recommendations/{recommendation.slug}/", after)
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
-def test_a_put_that_omits_the_priority_lowers_it(analyst):
+def test_a_put_without_a_priority_is_a_reserved_change(analyst):
     recommendation = make_recommendation(priority="critical")
     body = {"slug": recommendation.slug, "key_action": "Do it"}
 
-    answer = Api(analyst).put(f"recommendations/{recommendation.slug}/", body)
+    response = Api(analyst).put(f"recommendations/{recommendation.slug}/", body)
 
-    assert answer.status_code == 403
+    assert response.status_code == 403
     assert stored(recommendation, "priority") == "critical"
 
 
-def test_nobody_approves_their_own_work_by_lowering_the_priority_for_a_moment(analyst):
+def test_an_analyst_cannot_lower_the_priority_to_approve_own_updates(analyst):
     api, recommendation = Api(analyst), make_recommendation(priority="critical")
-    where = f"recommendations/{recommendation.slug}/"
+    path = f"recommendations/{recommendation.slug}/"
 
-    lowered = api.patch(where, {"priority": "low", "change_reason": "for a moment"})
-    filed = api.post(f"{where}progress/", {"status": "in_progress", "narrative": "It began."})
+    lowered = api.patch(path, {"priority": "low", "change_reason": "temporary"})
+    submitted = api.post(f"{path}progress/", {"status": "in_progress", "narrative": "Work has started."})
 
     assert lowered.status_code == 403
-    assert filed.json()["update"]["review"] == "submitted"
+    assert submitted.json()["update"]["review"] == "submitted"
 
 
 # ---- the team of a restricted agreement
 
 
-def test_who_restricts_an_agreement_stays_on_its_team(reviewer):
+def test_a_reviewer_who_restricts_an_agreement_is_added_to_its_team(reviewer):
     agreement = make_agreement()
-    where = f"agreements/{agreement.slug}/"
+    path = f"agreements/{agreement.slug}/"
 
-    restricted = Api(reviewer).patch(where, {"visibility": "restricted", "change_reason": REASON})
-    left = Api(reviewer).patch(where, {"team": []})
+    restricted = Api(reviewer).patch(path, {"visibility": "restricted", "change_reason": REASON})
+    emptied = Api(reviewer).patch(path, {"team": []})
 
     assert (restricted.status_code, restricted.json()["team"]) == (200, ["reviewer"])
-    assert (left.status_code, left.json()["team"]) == (200, ["reviewer"])
-    assert Api(reviewer).get(where).status_code == 200
+    assert (emptied.status_code, emptied.json()["team"]) == (200, ["reviewer"])
+    assert Api(reviewer).get(path).status_code == 200
 
 
-def test_who_makes_a_restricted_agreement_is_on_its_team(analyst, reviewer):
+def test_the_creator_of_a_restricted_agreement_is_added_to_its_team(analyst, reviewer):
     body = {"slug": "secret", "title": "Secret", "visibility": "restricted", "team": ["reviewer"]}
 
-    made = Api(analyst).post("agreements/", body)
+    created = Api(analyst).post("agreements/", body)
 
-    assert made.status_code == 201
-    assert made.json()["team"] == ["analyst", "reviewer"]
+    assert created.status_code == 201
+    assert created.json()["team"] == ["analyst", "reviewer"]
 
 
-def test_who_restricts_an_agreement_in_the_admin_stays_on_its_team(reviewer):
+def test_a_reviewer_who_restricts_an_agreement_in_the_admin_is_added_to_its_team(reviewer):
     agreement = make_agreement()
 
     submit_form(reviewer, agreement, {"visibility": "restricted"}, change_reason=REASON)
@@ -188,7 +188,7 @@ def test_who_restricts_an_agreement_in_the_admin_stays_on_its_team(reviewer):
     assert list(agreement.team.all()) == [reviewer]
 
 
-def test_an_administrator_need_not_be_on_a_team(administrator):
+def test_an_administrator_is_not_added_to_the_team(administrator):
     agreement = make_agreement()
 
     restricted = Api(administrator).patch(f"agreements/{agreement.slug}/", {"visibility": "restricted", "change_reason": REASON})
@@ -201,7 +201,7 @@ def test_an_administrator_need_not_be_on_a_team(administrator):
 
 @pytest.fixture(params=["published", "unpublished", "archived"])
 def once_published(request, reviewer):
-    """Records of each kind that are or were published."""
+    """A record of each type that is or was published."""
     records = [make() for make in MAKERS.values()]
     for record in records:
         if request.param != "published":
@@ -211,17 +211,17 @@ def once_published(request, reviewer):
     return records
 
 
-def test_what_was_ever_published_is_not_deleted_over_the_api(once_published, administrator):
+def test_a_record_that_was_published_cannot_be_deleted_through_the_api(once_published, administrator):
     addresses = {Agreement: "agreements", Recommendation: "recommendations"}
 
-    answers = [
+    responses = [
         Api(administrator).delete(f"{addresses[type(record)]}/{record.slug}/") for record in once_published if type(record) in addresses
     ]
 
-    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(409, "archive_instead")] * 2
+    assert [(response.status_code, response.json()["code"]) for response in responses] == [(409, "archive_instead")] * 2
 
 
-def test_what_was_ever_published_is_not_deleted_in_the_admin(once_published, administrator):
+def test_a_record_that_was_published_cannot_be_deleted_in_the_admin(once_published, administrator):
     client = Client()
     client.force_login(administrator, backend="django.contrib.auth.backends.ModelBackend")
     for record in once_published:
@@ -230,13 +230,13 @@ def test_what_was_ever_published_is_not_deleted_in_the_admin(once_published, adm
     assert all(type(record).objects.filter(pk=record.pk).exists() for record in once_published)
 
 
-def test_what_was_ever_published_is_not_deleted_by_anything_else(once_published):
+def test_the_database_rejects_deletion_of_a_record_that_was_published(once_published):
     for record in once_published:
         with pytest.raises(IntegrityError), transaction.atomic():
             type(record).objects.filter(pk=record.pk).delete()
 
 
-def test_a_draft_is_deleted_and_the_history_says_by_whom(analyst):
+def test_the_history_has_the_user_who_deleted_a_draft(analyst):
     by_api, by_admin = make_source(publication="draft"), make_source(publication="draft")
     client = Client()
     client.force_login(analyst, backend="django.contrib.auth.backends.ModelBackend")
@@ -248,10 +248,10 @@ def test_a_draft_is_deleted_and_the_history_says_by_whom(analyst):
     assert [(deletion.row_id, deletion.actor["user"]) for deletion in deletions] == [(by_api.pk, "analyst"), (by_admin.pk, "analyst")]
 
 
-def test_an_analyst_does_not_delete_what_was_published_by_taking_it_back_first(analyst):
+def test_an_analyst_cannot_unpublish_a_record_to_delete_it(analyst):
     source = make_source()
-    api, where = Api(analyst), f"sources/{source.slug}/"
+    api, path = Api(analyst), f"sources/{source.slug}/"
 
-    api.patch(where, {"publication": "draft", "change_reason": "tidy"})
+    api.patch(path, {"publication": "draft", "change_reason": "tidy"})
 
-    assert api.delete(where).status_code == 409
+    assert api.delete(path).status_code == 409

@@ -1,4 +1,4 @@
-"""`manage.py report`: submits an update from a script, with the same function and the same refusals as the API."""
+"""`manage.py report`: submit an update from a script, with the same conditions as in the API."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -20,8 +20,8 @@ from recommendations.models import ProgressUpdate, Recommendation
 from recommendations.progress import REPORT_FIELDS
 from recommendations.serializers import ReportSerializer
 
-FLAGS = {"progress_percent": "--percent", "reported_on": "--on"}  # of the fields whose option has another name
-EVERYTHING = Reader(frozenset({Role.ADMINISTRATOR}))  # what may be referred to where nobody in particular reports
+OPTION_NAMES = {"progress_percent": "--percent", "reported_on": "--on"}  # where the option is not named like the field
+FULL_ACCESS = Reader(frozenset({Role.ADMINISTRATOR}))  # without a user, the report may reference any record
 
 
 class Command(BaseCommand):
@@ -31,8 +31,8 @@ class Command(BaseCommand):
         parser.add_argument("slug", metavar="SLUG", help="the recommendation")
         for name in REPORT_FIELDS:
             field = ProgressUpdate._meta.get_field(name)
-            flag, codes = FLAGS.get(name, f"--{name.replace('_', '-')}"), ", ".join(code for code, _ in field.choices or [])
-            options = {"dest": name, "help": field.help_text or codes or field.verbose_name}
+            flag, codes = OPTION_NAMES.get(name, f"--{name.replace('_', '-')}"), ", ".join(code for code, _ in field.choices or [])
+            options = {"dest": name, "help": str(field.help_text or codes or field.verbose_name)}
             if isinstance(field, BooleanField):
                 parser.add_argument(flag, action="store_true", **options)
             else:
@@ -42,58 +42,59 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="SOURCE[:LOCATOR]",
-            help="the slug of a source that supports the update, and the place in it; may be given several times",
+            help="slug of a supporting source, optionally with a locator; can be given several times",
         )
-        parser.add_argument("--draft", action="store_true", help="keep it as a draft")
-        parser.add_argument("--as", dest="user", metavar="USER", help="the author; without it, the update has none and waits for review")
-        parser.add_argument("--dry-run", action="store_true", help="validate it, and write nothing")
+        parser.add_argument("--draft", action="store_true", help="create a draft and do not submit it")
+        parser.add_argument(
+            "--as", dest="user", metavar="USER", help="username of the author; without it, the update has no author and waits for review"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="validate the update and write nothing")
 
     def handle(self, *args, slug, user, draft, dry_run, **options):
-        by = self.person(user)
-        rows = Recommendation.objects.visible_to(by or EVERYTHING)
-        recommendation = rows.filter(slug=slug).first()
+        by = self.get_user(user)
+        recommendation = Recommendation.objects.visible_to(by or FULL_ACCESS).filter(slug=slug).first()
         if recommendation is None:
             raise CommandError(f"There is no recommendation “{slug}”.")
         try:
             with transaction.atomic():
                 with change_context(by, channel="command"):
-                    update = progress.report_progress(recommendation, self.said(options, by), by=by, today=today(), submit=not draft)
+                    update = progress.report_progress(recommendation, self.read_report(options, by), by=by, today=today(), submit=not draft)
                 transaction.set_rollback(dry_run)
         except Refused as refused:
             raise CommandError("\n".join(refusal.detail for refusal in refused.refusals)) from refused
         except serializers.ValidationError as error:
-            raise CommandError("\n".join(lines(error.detail))) from error
+            raise CommandError("\n".join(error_lines(error.detail))) from error
         except ValidationError as error:
             raise CommandError("\n".join(error.messages)) from error
         except DatabaseError as error:
             if (rule := broken(error)) is None:
                 raise
             raise CommandError(rule.sentence) from error
-        self.stdout.write(f"It would be {update.get_review_display().lower()}." if dry_run else str(update.uid))
+        self.stdout.write(f"Dry run: the update would be {update.get_review_display().lower()}." if dry_run else str(update.uid))
 
-    def person(self, name: str | None) -> User | None:
+    def get_user(self, name: str | None) -> User | None:
         if name is None:
             return None
-        found = User.objects.filter(username=name, is_active=True).first()
-        if found is None:
+        user = User.objects.filter(username=name, is_active=True).first()
+        if user is None:
             raise CommandError(f"There is no user “{name}”.")
-        return found
+        return user
 
-    def said(self, options: dict[str, Any], by: User | None) -> progress.Report:
-        """The report, read as the API reads it. Raises ValidationError."""
+    def read_report(self, options: dict[str, Any], by: User | None) -> progress.Report:
+        """The report, parsed like a request body of the API. Raises serializers.ValidationError."""
         body: dict[str, Any] = {str(name): options.get(str(name)) for name in ReportSerializer().fields}
         body = {name: value for name, value in body.items() if value not in (None, [], False)}
         if "evidence" in body:
             body["evidence"] = [dict(zip(("source", "locator"), row.split(":", 1), strict=False)) for row in body["evidence"]]
-        asked = ReportSerializer(data=body, context={"request": SimpleNamespace(user=by or EVERYTHING)})
-        asked.is_valid(raise_exception=True)
-        return asked.report()
+        serializer = ReportSerializer(data=body, context={"request": SimpleNamespace(user=by or FULL_ACCESS)})
+        serializer.is_valid(raise_exception=True)
+        return serializer.report()
 
 
-def lines(detail: Any, field: str = "") -> list[str]:
-    """Each sentence of a refusal on a line, with the field that it is about."""
+def error_lines(detail: Any, field: str = "") -> list[str]:
+    """One line per error: the field and the message."""
     if isinstance(detail, dict):
-        return [line for name, inner in detail.items() for line in lines(inner, name)]
+        return [line for name, inner in detail.items() for line in error_lines(inner, name)]
     if isinstance(detail, list):
-        return [line for inner in detail for line in lines(inner, field)]
+        return [line for inner in detail for line in error_lines(inner, field)]
     return [f"{field}: {detail}"]
