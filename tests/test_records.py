@@ -87,7 +87,7 @@ def test_every_rule_has_a_sentence(db):
         for rule in [*model._meta.constraints]:
             assert str(rule.violation_error_message).endswith("."), rule.name
         for guard in trigger_constraints(model):
-            assert guard.sentence.endswith("."), guard.name
+            assert guard.message.endswith("."), guard.name
 
 
 def test_the_actor_of_an_act_is_gone_when_it_ends(world, analyst):

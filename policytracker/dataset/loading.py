@@ -22,7 +22,7 @@ from policytracker.dataset.layout import is_person, key_of
 from policytracker.records.constraints import TriggerConstraint
 from policytracker.records.models import Record
 from policytracker.records.triggers import records, trigger_constraints
-from policytracker.records.violations import broken, by_field
+from policytracker.records.violations import by_field, violated_constraint
 
 AT_A_TIME = 1000
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -254,8 +254,8 @@ def refusal(entry: Entry, error: Exception) -> Exception:
     if isinstance(error, ValidationError):
         found = by_field(error, entry.model)
         return DatasetError("; ".join(located(entry.name, field, one.messages[0]) for field, reasons in found.items() for one in reasons))
-    if isinstance(error, DatabaseError) and (rule := broken(error)):
-        return DatasetError(located(entry.name, rule.field, rule.sentence))
+    if isinstance(error, DatabaseError) and (rule := violated_constraint(error)):
+        return DatasetError(located(entry.name, rule.field, rule.message))
     return error
 
 
@@ -268,14 +268,14 @@ def check_guards(files: dict[type[Model], str]) -> None:
         name = error.__cause__.diag.constraint_name  # type: ignore[union-attr]
         for model in records():
             for guard in trigger_constraints(model):
-                if guard.name == name and "OLD." not in guard.broken and (key := offender(model, guard)):
+                if guard.name == name and "OLD." not in guard.violated_when and (key := offender(model, guard)):
                     name = f"{files.get(model, layout.file_of(model))}, {model._meta.label_lower} {key}"
-                    raise DatasetError(located(name, guard.field, guard.sentence)) from error
+                    raise DatasetError(located(name, guard.field, guard.message)) from error
         raise
 
 
 def offender(model: type[Record], guard: TriggerConstraint) -> str:
     """The key of one record that breaks the guard; its condition speaks of the row as NEW."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {model.key} FROM {model._meta.db_table} AS new WHERE ({guard.when or 'true'}) AND ({guard.broken}) LIMIT 1")
+        cursor.execute(f"SELECT {model.key} FROM {model._meta.db_table} AS new WHERE ({guard.when or 'true'}) AND ({guard.violated_when}) LIMIT 1")
         return str((cursor.fetchone() or [""])[0])

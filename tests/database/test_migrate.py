@@ -80,7 +80,7 @@ def test_a_database_that_stays_in_use_is_a_failure_that_says_what_to_do(monkeypa
     reports: list[str] = []
 
     with pytest.raises(CommandError, match="run migrate again"):
-        installation.again("do it", in_use, reports.append)
+        installation.retry("do it", in_use, reports.append)
 
     assert len(reports) == installation.TRIES
 
@@ -90,7 +90,7 @@ def test_another_error_is_not_tried_again():
         raise OperationalError from psycopg.errors.DiskFull()
 
     with pytest.raises(OperationalError):
-        installation.again("do it", broken, print)
+        installation.retry("do it", broken, print)
 
 
 def test_migrate_mends_what_differs_and_drops_what_is_no_longer_declared(register):

@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from policytracker.dataset import layout
 from policytracker.dataset.loading import DatasetError, Loader, read
 from policytracker.records.context import change_context
-from policytracker.records.violations import broken
+from policytracker.records.violations import violated_constraint
 
 
 class Command(BaseCommand):
@@ -29,8 +29,8 @@ class Command(BaseCommand):
         except DatasetError as error:
             raise CommandError(f"Nothing was loaded. {error}") from error
         except DatabaseError as error:
-            if not (rule := broken(error)):
+            if not (rule := violated_constraint(error)):
                 raise
-            raise CommandError(f"Nothing was loaded. {rule.sentence}") from error
+            raise CommandError(f"Nothing was loaded. {rule.message}") from error
         for file in layout.FILES:
             self.stdout.write(f"{file}: " + ", ".join(f"{counts[file][how]:,} {how}" for how in ("created", "changed", "unchanged")))

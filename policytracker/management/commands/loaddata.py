@@ -13,7 +13,7 @@ from django.db.models import Model
 from policytracker.dataset import layout
 from policytracker.dataset.loading import DatasetError, Entry, Loader, entries, parse
 from policytracker.records.context import change_context
-from policytracker.records.violations import broken
+from policytracker.records.violations import violated_constraint
 
 
 class Command(loaddata.Command):
@@ -36,9 +36,9 @@ class Command(loaddata.Command):
         except UnicodeDecodeError as error:
             raise CommandError(str(error.args[0])) from error
         except DatabaseError as error:
-            if not (rule := broken(error)):
+            if not (rule := violated_constraint(error)):
                 raise
-            raise CommandError(rule.sentence) from error
+            raise CommandError(rule.message) from error
 
     def load_label(self, label):
         """Keep the files of a data set until all are there; Django loads the others."""
