@@ -99,7 +99,7 @@ def test_a_page_of_hostile_changes_is_compared_in_a_moment(pair):
     with Within():
         entries = shown([entry] * 50)
 
-    for change in entries[0]["told"] + entries[-1]["told"]:
+    for change in entries[0]["diffs"] + entries[-1]["diffs"]:
         assert " ".join(text for kind, text in change["diff"] if kind != "+") == before
         assert " ".join(text for kind, text in change["diff"] if kind != "-") == after
 
