@@ -1,4 +1,4 @@
-"""`manage.py load_dataset`: the five files of a data set into the database, all or nothing, and only what differs."""
+"""`manage.py load_dataset`: loads the five files of a data set in one transaction and writes only what differs."""
 
 from pathlib import Path
 
@@ -13,15 +13,15 @@ from policytracker.records.violations import violated_constraint
 
 
 class Command(BaseCommand):
-    help = "Loads the five files that dump_dataset writes: all of them or, where anything is wrong, nothing. Writes only what differs."
+    help = "Loads the five files that dump_dataset writes, and writes only what differs. If there is any error, nothing is loaded."
 
     def add_arguments(self, parser):
-        parser.add_argument("folder", type=Path, metavar="DIR", help="where parties.json and the other four files are")
-        parser.add_argument("--if-empty", action="store_true", help="do nothing where the register has agreements")
+        parser.add_argument("folder", type=Path, metavar="DIR", help="the folder with parties.json and the other four files")
+        parser.add_argument("--if-empty", action="store_true", help="do nothing if the database contains agreements")
 
     def handle(self, *args, folder, if_empty, **options):
         if if_empty and apps.get_model("agreements.agreement")._base_manager.exists():
-            self.stdout.write("The register has agreements: nothing was loaded.")
+            self.stdout.write("The database already contains agreements. Nothing was loaded.")
             return
         try:
             with change_context(None, "data set", "data set"):
@@ -33,4 +33,6 @@ class Command(BaseCommand):
                 raise
             raise CommandError(f"Nothing was loaded. {rule.message}") from error
         for file in layout.FILES:
-            self.stdout.write(f"{file}: " + ", ".join(f"{counts[file][how]:,} {how}" for how in ("created", "changed", "unchanged")))
+            self.stdout.write(
+                f"{file}: " + ", ".join(f"{counts[file][outcome]:,} {outcome}" for outcome in ("created", "changed", "unchanged"))
+            )
