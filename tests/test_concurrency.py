@@ -1,4 +1,4 @@
-"""Many people at one moment: real requests to a real gunicorn. One wins, the others are told why, and nothing is lost."""
+"""Concurrent requests to a real gunicorn: one of several conflicting writes succeeds, and no write is lost."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def address_of_the_test_database() -> str:
 
 @pytest.fixture(scope="module")
 def site(django_db_setup, tmp_path_factory):
-    """The site as it is served, on the test database: (host, port)."""
+    """The site, served by gunicorn on the test database: (host, port)."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=128)
     told = (tmp_path_factory.mktemp("gunicorn") / "log").open("w+")
     server = subprocess.Popen(
@@ -52,7 +52,7 @@ def site(django_db_setup, tmp_path_factory):
         stderr=told,
     )
     try:
-        assert ask(listening.getsockname(), "GET", "/readyz") == (200, {"status": "ok"})
+        assert request(listening.getsockname(), "GET", "/readyz") == (200, {"status": "ok"})
         yield listening.getsockname()
     finally:
         listening.close()
@@ -66,8 +66,8 @@ def site(django_db_setup, tmp_path_factory):
         assert "Traceback" not in told.read()
 
 
-def ask(site, method: str, path: str, body: dict | None = None, **headers: str) -> tuple[int, dict]:
-    """One request on a connection of its own. Returns the status and the answer."""
+def request(site, method: str, path: str, body: dict | None = None, **headers: str) -> tuple[int, dict]:
+    """Send one request on its own connection. Returns the status and the body."""
     http = HTTPConnection(*site, timeout=60)
     try:
         sent = {name.replace("_", "-"): value for name, value in headers.items()} | {"Content-Type": "application/json"}
@@ -79,31 +79,31 @@ def ask(site, method: str, path: str, body: dict | None = None, **headers: str) 
 
 
 @pytest.fixture
-def everybody(site, groups):
-    """Two analysts and four reviewers, each with what they send along."""
+def people(site, groups):
+    """Two analysts and four reviewers, each with request headers."""
     credentials = {}
     for name in ("anna", "adam", "vera", "vito", "vala", "vuk"):
         make_user(name, "analyst" if name.startswith("a") else "reviewer")
-        status, told = ask(site, "POST", "auth/tokens/", {"username": name, "password": "a long pass phrase"})
+        status, told = request(site, "POST", "auth/tokens/", {"username": name, "password": "a long pass phrase"})
         assert status == 201
         credentials[name] = {"Authorization": f"Bearer {told['token']}"}
     return credentials
 
 
 def at_once(site, requests: list[tuple[str, dict, dict]]) -> list[tuple[int, dict]]:
-    """Send all of them, (path, body, headers), at one moment. Returns what each was answered."""
+    """Send all requests (path, body, headers) at the same time. Returns the status and body of each."""
     start = Barrier(len(requests))
 
     def send(path: str, body: dict, headers: dict) -> tuple[int, dict]:
         start.wait(timeout=60)
-        return ask(site, "POST", path, body, **headers)
+        return request(site, "POST", path, body, **headers)
 
     with ThreadPoolExecutor(len(requests)) as threads:
         return [waiting.result(timeout=120) for waiting in [threads.submit(send, *request) for request in requests]]
 
 
 def submitted(recommendation: Recommendation, status: str, author, source) -> ProgressUpdate:
-    """An ending that waits for a second person."""
+    """A submitted update with a terminal status, which a second person must approve."""
     update = ProgressUpdate.objects.create(
         recommendation=recommendation, status=status, reported_on=TODAY, narrative="So it ended.", author=author, review="draft"
     )
@@ -112,16 +112,16 @@ def submitted(recommendation: Recommendation, status: str, author, source) -> Pr
     return update
 
 
-def test_of_contradictory_decisions_exactly_one_wins_and_the_others_are_told_why(site, everybody):
+def test_one_of_several_contradictory_decisions_succeeds_and_the_others_get_the_reason(site, people):
     author, source, replacing = ProgressUpdate.author.field.related_model.objects.get(username="anna"), make_source(), make_recommendation()
     reviewers, told = ["vera", "vito", "vala", "vuk"], Counter()
     for number in range(ROUNDS):
         recommendation = make_recommendation(superseded_by=replacing)
         updates = [submitted(recommendation, status, author, source) for status in ENDINGS]
-        # Six endings, two of which are approved by two people each.
+        # Six updates with terminal statuses, two of which are approved by two people each.
         wanted = [*updates, updates[number % 6], updates[(number + 1) % 6]]
 
-        answers = at_once(site, [(f"progress-updates/{u.uid}/approve/", {}, everybody[reviewers[n % 4]]) for n, u in enumerate(wanted)])
+        answers = at_once(site, [(f"progress-updates/{u.uid}/approve/", {}, people[reviewers[n % 4]]) for n, u in enumerate(wanted)])
 
         won = [update for update, (status, _) in zip(wanted, answers, strict=True) if status == 200]
         assert len(won) == 1, answers
@@ -138,7 +138,7 @@ def test_of_contradictory_decisions_exactly_one_wins_and_the_others_are_told_why
     assert told.total() == (THREADS - 1) * ROUNDS
 
 
-def test_of_those_who_have_read_the_same_version_exactly_one_files(site, everybody):
+def test_one_of_several_writes_of_the_same_version_succeeds(site, people):
     told = Counter()
     for number in range(ROUNDS):
         recommendation = make_recommendation()
@@ -150,7 +150,7 @@ def test_of_those_who_have_read_the_same_version_exactly_one_files(site, everybo
                 (
                     f"recommendations/{recommendation.slug}/progress/",
                     {"status": status, "narrative": "Found.", "progress_percent": agreeing_percent(status, n)},
-                    everybody[["anna", "adam"][n % 2]] | {"If_Match": '"1"'},
+                    people[["anna", "adam"][n % 2]] | {"If_Match": '"1"'},
                 )
                 for n, status in enumerate(statuses)
             ],
@@ -167,13 +167,13 @@ def test_of_those_who_have_read_the_same_version_exactly_one_files(site, everybo
     print(f"\n{ROUNDS} rounds of {THREADS} reports on one version: {ROUNDS} filed, by status {dict(told)}", file=sys.stderr)
 
 
-def test_two_approvals_at_once_approve_once(site, everybody):
+def test_two_concurrent_approvals_approve_once(site, people):
     author, source = ProgressUpdate.author.field.related_model.objects.get(username="anna"), make_source()
     for _ in range(ROUNDS // 4):
         update = submitted(make_recommendation(), "withdrawn", author, source)
         path = f"progress-updates/{update.uid}/approve/"
 
-        answers = at_once(site, [(path, {}, everybody["vera"]), (path, {}, everybody["vito"])])
+        answers = at_once(site, [(path, {}, people["vera"]), (path, {}, people["vito"])])
 
         (_, one), (_, other) = sorted(answers, key=lambda answer: answer[0])
         assert sorted(status for status, _ in answers) == [200, 409]
@@ -182,7 +182,7 @@ def test_two_approvals_at_once_approve_once(site, everybody):
         assert [unmet["code"] for unmet in other["unmet"]] == ["already_reviewed"]
 
 
-def test_thirty_writers_at_once_lose_nothing(site, everybody):
+def test_thirty_concurrent_writes_are_all_stored(site, people):
     recommendation = make_recommendation()
     page = {"url": "https://news.example/the-same-page", "title": "A page that nobody has cited before"}
     path = f"recommendations/{recommendation.slug}/progress/"
@@ -193,7 +193,7 @@ def test_thirty_writers_at_once_lose_nothing(site, everybody):
             (
                 path,
                 {"status": "in_progress", "narrative": f"Number {n}.", "progress_percent": n, "evidence": [page | {"quote": f"{n}"}]},
-                everybody[["anna", "adam", "vera"][n % 3]],
+                people[["anna", "adam", "vera"][n % 3]],
             )
             for n in range(30)
         ],
@@ -202,7 +202,7 @@ def test_thirty_writers_at_once_lose_nothing(site, everybody):
     assert [status for status, _ in answers] == [201] * 30, answers
     recommendation.refresh_from_db()
     assert sorted(recommendation.updates.values_list("narrative", flat=True)) == sorted(f"Number {n}." for n in range(30))
-    assert recommendation.version == 1 + 30  # each has moved the percentage
+    assert recommendation.version == 1 + 30  # each write changes the percentage
     assert sorted(answer["recommendation"]["version"] for _, answer in answers) == list(range(2, 32))
     assert recommendation.progress_percent == recommendation.updates.latest("reviewed_at").progress_percent
     assert Source.objects.count() == 1

@@ -41,7 +41,8 @@ class Command(BaseCommand):
         if unused and not current:
             # Probably the settings combine the database of one site with the files of another.
             self.stderr.write(
-                f"No {model._meta.verbose_name} has a file, but {len(unused)} files are stored. Nothing was deleted. Check MEDIA_ROOT and DATABASE_URL."
+                f"No {model._meta.verbose_name} has a file, but {len(unused)} files are stored. "
+                "Nothing was deleted. Check MEDIA_ROOT and DATABASE_URL."
             )
             return
         for name in unused:
