@@ -1,4 +1,4 @@
-"""`migrate` makes what is missing or differs, beside people who read and write, and leaves the rest alone."""
+"""`migrate` installs what is missing or differs while others read and write, and changes nothing else."""
 
 import os
 import threading
@@ -20,19 +20,19 @@ TABLES = ["agreements_agreement", "agreements_party", "agreements_source", "reco
 
 @pytest.fixture
 def register(upgraded):
-    """A register whose triggers are complete again in the end."""
+    """A database whose triggers are restored after the test."""
     yield upgraded
     if not complete(upgraded):
         assert upgraded.manage("migrate").returncode == 0
 
 
 def complete(register) -> bool:
-    """Whether every function and trigger is there, of this version and enabled."""
+    """Whether all functions and triggers are installed, current and enabled."""
     with register.connect() as server, server.cursor() as cursor:
         return not installation.outdated_functions(cursor) and not installation.outdated_triggers(cursor)
 
 
-def test_migrate_with_nothing_to_do_waits_for_nobody(register):
+def test_migrate_with_nothing_to_do_needs_no_locks(register):
     with register.connect() as other, other.transaction():
         for table in TABLES:
             other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
@@ -43,9 +43,9 @@ def test_migrate_with_nothing_to_do_waits_for_nobody(register):
     assert "try" not in migrated.stdout
 
 
-def test_a_missing_trigger_is_made_beside_a_reader_without_a_warning_and_nothing_else_is_touched(register):
-    there = "SELECT oid, xmin::text FROM pg_trigger WHERE NOT tgisinternal UNION ALL SELECT oid, xmin::text FROM pg_proc ORDER BY 1"
-    before = register.rows(there)
+def test_only_a_missing_trigger_is_created_while_another_transaction_reads(register):
+    objects = "SELECT oid, xmin::text FROM pg_trigger WHERE NOT tgisinternal UNION ALL SELECT oid, xmin::text FROM pg_proc ORDER BY 1"
+    before = register.rows(objects)
     register.execute("DROP TRIGGER a_3_count_change ON agreements_party")
     with register.connect() as reader, reader.transaction():
         reader.execute("SELECT count(*) FROM agreements_party")
@@ -56,10 +56,10 @@ def test_a_missing_trigger_is_made_beside_a_reader_without_a_warning_and_nothing
     assert "try" not in migrated.stdout
     assert "trigger" not in migrated.stdout
     assert complete(register)
-    assert len(set(before) ^ set(register.rows(there))) == 2, "the dropped trigger and the new one"
+    assert len(set(before) ^ set(register.rows(objects))) == 2, "the dropped trigger and the new one"
 
 
-def test_migrate_tries_again_while_a_writer_is_at_work(register):
+def test_migrate_retries_while_a_table_is_locked(register):
     register.execute("DROP TRIGGER a_3_count_change ON agreements_party")
     with register.connect() as writer, writer.transaction():
         writer.execute("UPDATE agreements_party SET name = name WHERE id = (SELECT min(id) FROM agreements_party)")
@@ -67,12 +67,12 @@ def test_migrate_tries_again_while_a_writer_is_at_work(register):
         seen = next((line for line in migrating.stdout if "try 1" in line), None)
 
     migrating.communicate(timeout=60)
-    assert seen, "it did not wait"
+    assert seen, "migrate did not wait for the lock"
     assert migrating.returncode == 0
     assert complete(register)
 
 
-def test_a_database_that_stays_in_use_is_a_failure_that_says_what_to_do(monkeypatch):
+def test_a_database_that_stays_locked_is_an_error(monkeypatch):
     def in_use():
         raise OperationalError from psycopg.errors.LockNotAvailable()
 
@@ -85,15 +85,15 @@ def test_a_database_that_stays_in_use_is_a_failure_that_says_what_to_do(monkeypa
     assert len(reports) == installation.TRIES
 
 
-def test_another_error_is_not_tried_again():
-    def broken():
+def test_other_errors_are_not_retried():
+    def fail():
         raise OperationalError from psycopg.errors.DiskFull()
 
     with pytest.raises(OperationalError):
-        installation.retry("do it", broken, print)
+        installation.retry("do it", fail, print)
 
 
-def test_migrate_mends_what_differs_and_drops_what_is_no_longer_declared(register):
+def test_migrate_repairs_what_differs_and_drops_what_is_no_longer_declared(register):
     register.execute(
         """CREATE FUNCTION agreements_party_old_rule() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
         CREATE TRIGGER old_rule BEFORE INSERT ON agreements_party FOR EACH ROW EXECUTE FUNCTION agreements_party_old_rule();
@@ -110,7 +110,7 @@ def test_migrate_mends_what_differs_and_drops_what_is_no_longer_declared(registe
     assert register.rows("SELECT tgname FROM pg_trigger WHERE tgname = 'old_rule'") == []
 
 
-def test_a_trigger_of_the_administrator_of_the_server_stays(register):
+def test_a_trigger_added_by_an_administrator_is_kept(register):
     register.execute(
         """CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
         CREATE TRIGGER audit AFTER INSERT ON agreements_party FOR EACH ROW EXECUTE FUNCTION audit()"""
@@ -125,7 +125,7 @@ def test_a_trigger_of_the_administrator_of_the_server_stays(register):
 
 @contextmanager
 def traffic(register):
-    """Readers and writers who hold the locks of several tables, in different orders. Gives the number of errors by kind."""
+    """Readers and writers that lock several tables in different orders. Yields the number of errors by type."""
     over, errors = threading.Event(), Counter()
 
     def work(number: int) -> None:
@@ -155,12 +155,12 @@ def traffic(register):
 
 
 @pytest.mark.parametrize("dropped", [False, True], ids=["with nothing to do", "with triggers missing"])
-def test_migrate_beside_readers_and_writers(dropped, register):
+def test_migrate_during_reads_and_writes(dropped, register):
     with traffic(register) as errors:
         for _ in range(ROUNDS):
             if dropped:
                 for table in sorted(TABLES):
-                    register.execute(f"DROP TRIGGER IF EXISTS record_birth_and_death ON {table}")
+                    register.execute(f"DROP TRIGGER IF EXISTS record_insert_delete ON {table}")
 
             migrated = register.manage("migrate")
 
