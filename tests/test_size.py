@@ -143,7 +143,7 @@ def test_its_statuses_follow_from_its_updates(big):
 
 
 def test_it_is_remembered(big):
-    born = Change.objects.filter(tbl="recommendations_recommendation", op="insert", actor__door="benchmark")
+    born = Change.objects.filter(tbl="recommendations_recommendation", op="insert", actor__channel="benchmark")
 
     assert born.count() == SIZE
 
@@ -151,7 +151,7 @@ def test_it_is_remembered(big):
 def test_the_same_size_makes_the_same_register():
     def rows():
         make = build.Maker(date(2026, 1, 15), seed=1)
-        return list(build.asked(range(1, 200), make, range(1, 9), range(1, 9), range(1, 9), [1, 2]))
+        return list(build.recommendation_rows(range(1, 200), make, range(1, 9), range(1, 9), range(1, 9), [1, 2]))
 
     assert rows() == rows()
 
@@ -159,7 +159,7 @@ def test_the_same_size_makes_the_same_register():
 def test_it_is_built_once_and_into_no_register_of_others_unasked(big, monkeypatch):
     monkeypatch.setattr("sys.argv", ["benchmarks.build"])
 
-    with pytest.raises(SystemExit, match="has agreements"):
+    with pytest.raises(SystemExit, match="contains agreements"):
         build.main()
     with pytest.raises(build.BuildError, match="already"):
         build.build(SIZE)
