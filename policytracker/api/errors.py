@@ -131,7 +131,7 @@ def _answer(error: Exception, outside) -> Response | None:
             return Response({"code": rule.code, "detail": rule.message, field: [rule.message]}, status.HTTP_400_BAD_REQUEST)
         if rule.code:
             return Response({"code": rule.code, "detail": rule.message}, status.HTTP_409_CONFLICT)
-        body = validation_body({field: [exceptions.ErrorDetail(rule.message, rule.rule)]})
+        body = validation_body({field: [exceptions.ErrorDetail(str(rule.message), rule.rule)]})
         return Response(body, status.HTTP_400_BAD_REQUEST)
     if isinstance(error, DatabaseError | InterfaceError) and (trouble := trouble_of(error)):
         response = Response({"code": trouble.code, "detail": trouble.detail}, trouble.status)

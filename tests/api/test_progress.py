@@ -186,7 +186,7 @@ def test_why_is_kept_in_history(world, as_analyst, as_reviewer):
 
     line = [entry["reason"] for entry in as_reviewer.get(f"{at(told)}history/").json()["results"]]
     assert line == ["Of another.", "Read the news."]
-    assert set(Change.objects.filter(tbl="recommendations_progressupdate").values_list("actor__door", flat=True)) == {"api"}
+    assert set(Change.objects.filter(tbl="recommendations_progressupdate").values_list("actor__channel", flat=True)) == {"api"}
 
 
 # ---- evidence
