@@ -68,10 +68,10 @@ def test_a_user_cannot_revoke_the_token_of_another(ann):
 def test_lockout_after_ten_failed_logins_is_limited_to_the_user_name(ann):
     User.objects.create_user("bob", password="another pass phrase")
 
-    answers = [sign_in(password="wrong").status_code for _ in range(11)]
+    statuses = [sign_in(password="wrong").status_code for _ in range(11)]
 
     locked = sign_in()
-    assert answers == [401] * 10 + [429]
+    assert statuses == [401] * 10 + [429]
     assert (locked.status_code, locked["Retry-After"], locked.json()["code"]) == (429, "900", "throttled")
     assert sign_in(username="bob", password="another pass phrase").status_code == 201
 
@@ -79,9 +79,9 @@ def test_lockout_after_ten_failed_logins_is_limited_to_the_user_name(ann):
 def test_failed_logins_of_the_login_form_count_too(ann, client):
     form = {"username": "ann", "password": "wrong"}
 
-    answers = [client.post("/admin/login/", form).status_code for _ in range(11)]
+    statuses = [client.post("/admin/login/", form).status_code for _ in range(11)]
 
-    assert answers == [200] * 10 + [429]
+    assert statuses == [200] * 10 + [429]
     assert sign_in().status_code == 429
 
 

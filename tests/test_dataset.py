@@ -328,15 +328,15 @@ def test_known_users_are_set_in_new_records(way, folder, analyst):
 
 @pytest.mark.parametrize("way", [load, loaddata])
 @pytest.mark.parametrize(
-    "people", [{"lead": None, "team": []}, {"lead": ["reviewer"], "team": [["reviewer"]]}, {"lead": ["ghost"], "team": [["ghost"]]}]
+    "users", [{"lead": None, "team": []}, {"lead": ["reviewer"], "team": [["reviewer"]]}, {"lead": ["ghost"], "team": [["ghost"]]}]
 )
-def test_users_of_existing_records_are_never_changed(way, people, folder, analyst, reviewer):
+def test_users_of_existing_records_are_never_changed(way, users, folder, analyst, reviewer):
     load(folder)
     aukus = Agreement.objects.get(slug="aukus")
     Agreement.objects.filter(slug="aukus").update(lead=analyst)
     aukus.team.set([analyst])
     before = versions()
-    edit(folder, "agreements.json", aukus=people)
+    edit(folder, "agreements.json", aukus=users)
 
     way(folder)
 
@@ -663,9 +663,9 @@ def test_loaddata_reports_an_invalid_data_set_and_writes_nothing(way, folder):
 
 
 def test_loaddata_loads_other_fixtures_too(tmp_path):
-    people = [{"model": "policytracker.user", "fields": {"username": "ann", "password": "!"}}]
+    users = [{"model": "policytracker.user", "fields": {"username": "ann", "password": "!"}}]
     office = [{"model": "agreements.partyofficer", "fields": {"user": ["ann"], "party": ["AUS"]}}]
-    (tmp_path / "people.json").write_text(json.dumps(office + people))
+    (tmp_path / "people.json").write_text(json.dumps(office + users))
 
     call_command("loaddata", FIXTURES / "parties.json", tmp_path / "people.json", verbosity=0)
 

@@ -102,10 +102,10 @@ def test_order_and_ranges_use_the_first_possible_day(db, dates, low, high):
         )
         transaction.set_rollback(True)
 
-    whole = [(f"a{n:02}", text) for n, text in enumerate(dates)]
-    assert [(slug, text) for slug, text, *_ in ordered] == sorted(whole, key=lambda row: (first(row[1]) or date.max, row[0]))
+    rows = [(f"a{n:02}", text) for n, text in enumerate(dates)]
+    assert [(slug, text) for slug, text, *_ in ordered] == sorted(rows, key=lambda row: (first(row[1]) or date.max, row[0]))
     assert all(days == [first(text), last(text)] for _, text, *days in ordered)
-    assert inside == {slug for slug, text in whole if text and first(low) <= first(text) <= last(high)}
+    assert inside == {slug for slug, text in rows if text and first(low) <= first(text) <= last(high)}
 
 
 @settings(quietly, max_examples=25)
@@ -120,9 +120,9 @@ def test_the_filters_from_and_to_agree_with_python(db, dates, low, high):
         falling = client.keys("agreements/", ordering="-expires_on,slug")
         transaction.set_rollback(True)
 
-    whole = [(f"a{n:02}", text) for n, text in enumerate(dates)]
-    assert inside == [slug for slug, text in whole if text and first(low) <= first(text) <= last(high)]
-    assert falling == [slug for slug, text in sorted(whole, key=lambda row: (not row[1], -(first(row[1]) or date.min).toordinal(), row[0]))]
+    rows = [(f"a{n:02}", text) for n, text in enumerate(dates)]
+    assert inside == [slug for slug, text in rows if text and first(low) <= first(text) <= last(high)]
+    assert falling == [slug for slug, text in sorted(rows, key=lambda row: (not row[1], -(first(row[1]) or date.min).toordinal(), row[0]))]
 
 
 def test_a_date_is_stored_as_entered(db):

@@ -32,10 +32,10 @@ def test_idempotency_keys_are_deleted_after_a_day(reader):
         made = IdempotencyKey.objects.create(user=reader, address="/", key=key, body_hash="x")
         IdempotencyKey.objects.filter(pk=made.pk).update(created_at=age)
 
-    told, _ = housekeeping()
+    output, _ = housekeeping()
 
     assert list(IdempotencyKey.objects.values_list("key", flat=True)) == ["new"]
-    assert "Deleted idempotency keys: 1\n" in told
+    assert "Deleted idempotency keys: 1\n" in output
 
 
 def test_expired_tokens_and_sessions_are_deleted(reader):
@@ -113,10 +113,10 @@ def test_an_unused_upload_is_deleted_after_a_day(db, files):
         (files / name).touch()
         age(files / name, hours=hours)
 
-    told, _ = housekeeping()
+    output, _ = housekeeping()
 
     assert sorted(path.name for path in files.iterdir()) == ["kept.txt", "today.txt"]
-    assert "Deleted replaced files of sources: 1\n" in told
+    assert "Deleted replaced files of sources: 1\n" in output
 
 
 def test_the_files_of_another_site_are_not_deleted(db, files):
@@ -124,17 +124,17 @@ def test_the_files_of_another_site_are_not_deleted(db, files):
     (files / "theirs.txt").touch()
     age(files / "theirs.txt", days=400)
 
-    _, complaint = housekeeping()
+    _, errors = housekeeping()
 
     assert (files / "theirs.txt").exists()
-    assert "1 files are stored: none was deleted" in complaint
+    assert "1 files are stored: none was deleted" in errors
 
 
 def test_an_empty_database_is_no_error(db, files):
-    told, complaint = housekeeping()
+    output, errors = housekeeping()
 
-    assert not complaint
-    assert all(line.endswith(": 0") for line in told.splitlines())
+    assert not errors
+    assert all(line.endswith(": 0") for line in output.splitlines())
 
 
 def test_a_missing_file_is_logged_with_its_name(reader, files, caplog):

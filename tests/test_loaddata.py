@@ -34,7 +34,7 @@ def test_records_in_one_file_may_refer_to_each_other_in_any_order(tmp_path):
     path = fixture(
         tmp_path / "some.json",
         ("agreements.component", {"slug": "c", "agreement": ["a"], "title": "C", "lead_parties": [["GBR"]]}),
-        ("agreements.agreement", {"slug": "a", "title": "A", "lead": ["nobody"]}),
+        ("agreements.agreement", {"slug": "a", "title": "A", "lead": ["unknown"]}),
         ("agreements.party", {"code": "GBR", "name": "United Kingdom", "kind": "state"}),
     )
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(scope="module")
 def dumped(upgraded, tmp_path_factory):
     """A file written by `pg dump` from a database with history."""
-    file = tmp_path_factory.mktemp("dump") / "register.dump"
+    file = tmp_path_factory.mktemp("dump") / "database.dump"
     done = upgraded.manage("pg", "dump", str(file))
     assert done.returncode == 0, done.stderr
     return file

@@ -238,7 +238,7 @@ def test_missing_programs_are_reported_with_the_searched_folder(server):
     assert not server.folder.exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start it as somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start it as another user")
 def test_root_without_namespaces_hands_the_server_to_an_unprivileged_user(server):
     tools = server.folder.parent / "tools"
     tools.mkdir()
