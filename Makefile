@@ -1,9 +1,9 @@
-# The few commands that people and CI share. They need python3 (3.11 or newer) and make; they are safe to repeat.
+# Commands for developers and CI. They require make and python3 (3.11 or newer), and can be repeated safely.
 
 PYTHON ?= python3
 PORT ?= 8000
 export PORT
-# How many processes run the tests. 0 is one process without workers, as a debugger needs it.
+# Number of test processes. 0 runs the tests without worker processes, which a debugger requires.
 WORKERS ?= 2
 
 PY := .venv/bin/python
@@ -17,19 +17,19 @@ PYTEST := $(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile
 .NOTPARALLEL:
 
 help:
-	@echo "make run         serve the site at 127.0.0.1:$(PORT) (PORT=8001 chooses another port)"
-	@echo "make demo-reset  throw the database away and start over with fixtures and demo users"
-	@echo "make test        run the tests on a real PostgreSQL (ARGS='-k word' chooses some)"
-	@echo "make check       everything that CI checks"
-	@echo "make audit       look for known vulnerabilities in the pinned packages"
+	@echo "make run         serve the site at 127.0.0.1:$(PORT) (PORT=8001 uses another port)"
+	@echo "make demo-reset  drop the database and start again with fixtures and demo users"
+	@echo "make test        run the tests on a real PostgreSQL (ARGS='-k word' selects tests)"
+	@echo "make check       run all checks of CI"
+	@echo "make audit       check the pinned packages for known vulnerabilities"
 	@echo "make format      format the code"
-	@echo "make openapi     write docs/openapi.yaml anew"
-	@echo "make pins        write the hashed pins anew after a change in pyproject.toml (ARGS=--upgrade takes newer versions)"
-	@echo "make bench       measure how fast lists and details are (SIZE=250000 for another number of recommendations)"
+	@echo "make openapi     update docs/openapi.yaml"
+	@echo "make pins        update the pinned requirements after a change in pyproject.toml (ARGS=--upgrade upgrades packages)"
+	@echo "make bench       measure lists and details (SIZE=250000 sets the number of recommendations)"
 
 run demo-reset: export DEBUG = 1
 test check openapi bench: export DEBUG = 0
-test check openapi bench: export SECRET_KEY = of the tests, and of nothing else
+test check openapi bench: export SECRET_KEY = only for tests
 
 run: python free-port requirements-local.txt.installed database
 	@GREETING="$$($(MANAGE) make_demo)" && export GREETING && exec $(PY) -m gunicorn
@@ -47,8 +47,8 @@ check: requirements-dev.txt.installed database
 	$(MANAGE) makemigrations --check --dry-run
 	@echo "Comparing docs/openapi.yaml with the code"
 	@$(MANAGE) spectacular --validate | diff -u docs/openapi.yaml - \
-		|| { echo "docs/openapi.yaml is not what the code says. Write it anew: make openapi" >&2; exit 1; }
-	@echo "Checking the settings of a server"
+		|| { echo "docs/openapi.yaml does not match the code. Update it: make openapi" >&2; exit 1; }
+	@echo "Checking the production settings"
 	@SECRET_KEY="$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(50))')" ALLOWED_HOSTS=tracker.example \
 		$(MANAGE) check --deploy --fail-level WARNING
 	$(PYTEST) $(ARGS)
@@ -63,7 +63,7 @@ format: requirements-dev.txt.installed
 openapi: requirements-dev.txt.installed database
 	$(MANAGE) spectacular --validate --file docs/openapi.yaml
 
-# Production installs requirements.txt alone; each of the other two has all of it, so that one install suffices.
+# Production installs requirements.txt. Each of the other two files includes it.
 pins: requirements-dev.txt.installed
 	$(COMPILE) -o requirements.txt
 	$(COMPILE) --extra local -o requirements-local.txt
@@ -77,20 +77,20 @@ database:
 
 python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || { \
-		echo "$(PYTHON) is not Python 3.11 or newer. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+		echo "$(PYTHON) is not Python 3.11 or newer. Install it, or set its path: make PYTHON=/path/to/python3" >&2; exit 1; }
 
 free-port:
 	@$(PYTHON) -c 'import socket, sys; socket.create_server(("127.0.0.1", int(sys.argv[1])))' '$(PORT)' 2> /dev/null || { \
-		echo "Port $(PORT) is in use, or none that you may use. Choose another: make run PORT=8001" >&2; exit 1; }
+		echo "Port $(PORT) is in use or not permitted. Use another: make run PORT=8001" >&2; exit 1; }
 
-# A copy of the file in .venv says that it is installed. An interrupted install leaves none, and whoever comes second
-# waits for the first: the lock on descriptor 9 ends with this shell.
+# A copy of the file in .venv means that its packages are installed. The lock on descriptor 9 makes a second make wait; it ends with
+# this shell.
 requirements-local.txt.installed requirements-dev.txt.installed: %.installed: python
 	@if $(PY) -c '' 2> /dev/null && cmp -s $* .venv/$*; then exit; fi; \
 	exec 9> .venv.lock && $(PYTHON) -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)' || exit; \
 	if $(PY) -c '' 2> /dev/null && cmp -s $* .venv/$*; then exit; fi; \
 	if ! $(PY) -m pip --version > /dev/null 2>&1; then \
-		echo "Making .venv"; \
+		echo "Creating .venv"; \
 		$(PYTHON) -m venv --clear .venv > /dev/null 2>&1 || $(PYTHON) -m venv --clear --without-pip .venv || exit; \
 	fi; \
 	if $(PY) -m pip --version > /dev/null 2>&1; then pip="$(PY) -m pip"; \

@@ -1,4 +1,4 @@
-"""How the site is served: `gunicorn` in this folder reads this file by itself."""
+"""Configuration of the web server. `gunicorn` reads this file when it is started in this folder."""
 
 import ctypes
 import os
@@ -16,60 +16,60 @@ from policytracker.web import logs
 bind = os.environ.get("BIND") or f"127.0.0.1:{os.environ.get('PORT') or 8000}"
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
-threads = int(os.environ.get("WEB_THREADS") or 16)  # more than wait for one locked row at a time, so that others are served meanwhile
+threads = int(os.environ.get("WEB_THREADS") or 16)  # more than can wait for one locked row, so that other requests are served
 wsgi_app = "policytracker.wsgi:application"
-graceful_timeout = 30  # how long requests in hand may take to end
-limit_request_line = 8190  # the longest that gunicorn allows
+graceful_timeout = 30  # seconds for running requests to finish
+limit_request_line = 8190  # the maximum of gunicorn
 control_socket_disable = True
-forwarded_allow_ips = ""  # Django alone decides what to believe of a proxy (BEHIND_PROXY)
+forwarded_allow_ips = ""  # only Django reads proxy headers (BEHIND_PROXY)
 logconfig_dict = logs.configuration(terminal="GREETING" in os.environ)
-os.environ.setdefault("DB_POOL", str(threads))  # connections of each worker, opened as they are needed; a command opens its own
+os.environ.setdefault("DB_POOL", str(threads))  # maximum number of connections per worker
 
 
 def on_starting(server):
-    """End with `make run`, even where that was killed."""
+    """Stop when `make run` ends, even if it was killed."""
     if os.environ.get("GREETING") and sys.platform == "linux":
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
 def when_ready(server):
-    """Say what is served, and let the first Ctrl-C wait for the requests in hand; the second does not."""
+    """Log the address, and let the first Ctrl-C wait for running requests; the second stops at once."""
     server.log.info("Policy Tracker %s started on %s", version(), bind)
-    at_once = signal.getsignal(signal.SIGINT)
+    stop_at_once = signal.getsignal(signal.SIGINT)
 
-    def gracefully(number, frame):
-        signal.signal(signal.SIGINT, at_once)
+    def stop_gracefully(number, frame):
+        signal.signal(signal.SIGINT, stop_at_once)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    signal.signal(signal.SIGINT, gracefully)
+    signal.signal(signal.SIGINT, stop_gracefully)
     if greeting := os.environ.get("GREETING"):
         print(f"{greeting}\n\nCtrl-C stops the site.", flush=True)
 
 
 def version():
-    """The version of the product, as its pyproject.toml has it."""
+    """The version in pyproject.toml."""
     with (Path(__file__).parent / "pyproject.toml").open("rb") as file:
         return tomllib.load(file)["project"]["version"]
 
 
 def post_fork(server, worker):
-    """Stop with a sentence, not a traceback, where a setting is missing or wrong."""
-    from django.core.exceptions import ImproperlyConfigured  # here, so that a reload gets the workers an upgraded Django
+    """Stop with a message, not a traceback, if a setting is missing or invalid."""
+    from django.core.exceptions import ImproperlyConfigured  # here, so that reloaded workers import an upgraded Django
 
     try:
         import policytracker.wsgi  # noqa: F401
     except ImproperlyConfigured as error:
-        raise AppImportError(f"Trouble with the configuration: {error}") from error
+        raise AppImportError(f"Configuration error: {error}") from error
 
 
 def post_worker_init(worker):
-    """Leave Ctrl-C, which reaches the whole process group, to the master."""
+    """Ignore Ctrl-C, which reaches all processes of the group; the main process handles it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def on_exit(server):
-    """Say what goes on."""
+    """Log the stop, and say that PostgreSQL still runs."""
     server.log.info("Policy Tracker stopped")
     if os.environ.get("GREETING"):
-        print("Stopped. The private PostgreSQL stays up; .venv/bin/python manage.py pg stop ends it.", flush=True)
+        print("Stopped. The private PostgreSQL is still running. Stop it with: .venv/bin/python manage.py pg stop", flush=True)

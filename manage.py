@@ -9,22 +9,22 @@ try:
     from django.core.management import execute_from_command_line
     from django.db import OperationalError
 except ImportError:
-    sys.exit("Django is not installed here. Run .venv/bin/python manage.py instead; `make run` makes .venv.")
+    sys.exit("Django is not installed for this Python. Run .venv/bin/python manage.py instead; `make run` creates .venv.")
 
 
 def main():
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "policytracker.settings")
     if sys.argv[1:2] == ["pg"]:
-        # It handles the database server and signs nothing, so it needs no secret.
+        # This command only manages the database server and needs no secret.
         os.environ.setdefault("SECRET_KEY", "not used by pg")
     try:
         execute_from_command_line(sys.argv)
     except (ImproperlyConfigured, OperationalError) as error:
         if "--traceback" in sys.argv:
             raise
-        # What a person can mend by setting or starting something is told in a sentence.
-        culprit = "database" if isinstance(error, OperationalError) else "configuration"
-        sys.exit(f"Trouble with the {culprit}: {' '.join(str(error).split())}")
+        # The user can fix these errors, so print a message without a traceback.
+        subject = "Database" if isinstance(error, OperationalError) else "Configuration"
+        sys.exit(f"{subject} error: {' '.join(str(error).split())}")
     except KeyboardInterrupt:
         sys.exit("Interrupted.")
 

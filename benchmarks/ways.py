@@ -1,4 +1,4 @@
-"""The ways of reading recommendations that are compared: ours, a plain ModelSerializer, and SQL by hand."""
+"""The compared implementations: our API, a plain ModelSerializer, and hand-written SQL."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from recommendations.serializers import RecommendationSerializer
 # ---- a plain ModelSerializer, with its references joined or prefetched
 
 
-class Unknown(serializers.CharField):
-    """Null where nothing is known."""
+class NullIfEmpty(serializers.CharField):
+    """Null for an empty text."""
 
     def to_representation(self, value):
         return value or None
@@ -43,7 +43,7 @@ class PlainSerializer(serializers.ModelSerializer):
     source = serializers.SlugRelatedField("slug", read_only=True)
     owner = serializers.SlugRelatedField("username", read_only=True)
     superseded_by = serializers.SlugRelatedField("slug", read_only=True)
-    made_on, due_on, original_due_on, claimed_status = Unknown(), Unknown(), Unknown(), Unknown()
+    made_on, due_on, original_due_on, claimed_status = NullIfEmpty(), NullIfEmpty(), NullIfEmpty(), NullIfEmpty()
     deadline_state = serializers.CharField()
     freshness = serializers.CharField()
     claims = serializers.SerializerMethodField()
@@ -59,10 +59,10 @@ class PlainSerializer(serializers.ModelSerializer):
         return list(newest.values())
 
     def to_representation(self, recommendation):
-        told = super().to_representation(recommendation)
-        if recommendation.source_id and not told["source"]:
-            told["locator"] = told["quote"] = ""
-        return told
+        data = super().to_representation(recommendation)
+        if recommendation.source_id and not data["source"]:
+            data["locator"] = data["quote"] = ""
+        return data
 
 
 class CappedPaginator(Paginator):
@@ -92,36 +92,36 @@ class PlainViewSet(ModelViewSet):
         return serializer
 
     def get_queryset(self):
-        user, near = self.request.user, ["focus_area", "made_by", "owner"]
-        may_be_hidden = {"source": Source, "parent": Recommendation, "superseded_by": Recommendation}
-        seen = {name: model.objects.visible_to(user) for name, model in may_be_hidden.items()}
-        far = {"agreements": Agreement.objects.visible_to(user), "components": Component.objects.visible_to(user)}
+        user, joined = self.request.user, ["focus_area", "made_by", "owner"]
+        restricted = {"source": Source, "parent": Recommendation, "superseded_by": Recommendation}
+        visible = {name: model.objects.visible_to(user) for name, model in restricted.items()}
+        many = {"agreements": Agreement.objects.visible_to(user), "components": Component.objects.visible_to(user)}
         if "administrator" in user.roles:
-            near += seen
+            joined += visible
         else:
-            far |= seen
+            many |= visible
         claims = ProgressUpdate.objects.in_effect("claim").newest_first().select_related("party")
-        prefetched = [Prefetch(name, queryset.only("slug")) for name, queryset in far.items()]
+        prefetched = [Prefetch(name, queryset.only("slug")) for name, queryset in many.items()]
         if "claims" not in self.omit:
             prefetched.append(Prefetch("updates", claims, to_attr="standing_claims"))
-        rows = Recommendation.objects.visible_to(user).select_related(*near).prefetch_related(*prefetched, "sectors")
+        rows = Recommendation.objects.visible_to(user).select_related(*joined).prefetch_related(*prefetched, "sectors")
         return rows.annotate(deadline_state=deadline(today()), freshness=freshness(today()))
 
     def filter_queryset(self, rows):
-        asked = self.request.query_params
-        if "agreement" in asked:
-            agreement = Agreement.objects.visible_to(self.request.user).get(slug=asked["agreement"])
+        parameters = self.request.query_params
+        if "agreement" in parameters:
+            agreement = Agreement.objects.visible_to(self.request.user).get(slug=parameters["agreement"])
             rows = rows.filter(pk__in=Recommendation.agreements.through.objects.filter(agreement=agreement).values("recommendation"))
-        if "party" in asked:
-            rows = rows.addressed_to([Party.objects.get(code=asked["party"]).pk])
-        if "overdue" in asked:
+        if "party" in parameters:
+            rows = rows.addressed_to([Party.objects.get(code=parameters["party"]).pk])
+        if "overdue" in parameters:
             rows = rows.overdue(on=today())
-        if "ordering" in asked:
+        if "ordering" in parameters:
             return rows.order_by(F("due_on_first").desc(nulls_last=True), "id")
         return rows.order_by("slug")
 
 
-# ---- SQL by hand, for whoever reads all
+# ---- hand-written SQL, for administrators
 
 ONE = """
 json_build_object(
@@ -163,16 +163,16 @@ counted AS (SELECT count(*) FROM (SELECT FROM recommendations_recommendation r W
 SELECT json_build_object('count', (SELECT count FROM counted), 'results', ARRAY(SELECT {ONE} ORDER BY {{order}}))"""
 
 
-# ---- one request, asked in each way
+# ---- one request in each implementation
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A list with its parameters and the SQL of them, or a detail of each of the slugs in turn."""
+class Request:
+    """A list with its parameters and their SQL, or the details of the slugs in turn."""
 
     parameters: dict[str, str] = field(default_factory=dict)
     where: str = "true"
-    first: str = "true"  # of which rows alone the first page is
+    first: str = "true"  # an SQL condition for the rows of the first page
     order: str = "r.slug"
     slugs: tuple[str, ...] = ()
 
@@ -181,57 +181,62 @@ class Asked:
         return not self.slugs
 
 
-class By:
-    """The ways in which one person asks."""
+class Client:
+    """Sends requests as one user."""
 
     def __init__(self, username: str, omit: str = ""):
         self.user = User.objects.get(username=username)
         self.omit = frozenset(omit.split(",") if omit else [])
         self.factory = APIRequestFactory(SERVER_NAME="localhost")
 
-    def ways(self, asked: Asked) -> dict[str, Callable[[int], bytes | str]]:
-        mine = {"omit": ",".join(self.omit)} if self.omit else {}
-        listed, told = ({"get": "list"}, {"get": "retrieve"})
-        actions = listed if asked.is_list else told
+    def functions(self, request: Request) -> dict[str, Callable[[int], bytes | str]]:
+        parameters = {"omit": ",".join(self.omit)} if self.omit else {}
+        actions = {"get": "list" if request.is_list else "retrieve"}
         plain = {"omit": self.omit}
-        ways = {
-            "ours": self.through(RESOURCES["recommendations"].as_view(actions, basename="recommendations"), asked, "key", mine),
-            "plain": self.through(PlainViewSet.as_view(actions, **plain), asked, "slug", {}),
+        functions = {
+            "ours": self.through_view(
+                RESOURCES["recommendations"].as_view(actions, basename="recommendations"), request, "key", parameters
+            ),
+            "plain": self.through_view(PlainViewSet.as_view(actions, **plain), request, "slug", {}),
         }
-        if asked.is_list:
-            ways["capped"] = self.through(PlainViewSet.as_view(actions, pagination_class=CappedPages, **plain), asked, "slug", {})
+        if request.is_list:
+            functions["capped"] = self.through_view(
+                PlainViewSet.as_view(actions, pagination_class=CappedPages, **plain), request, "slug", {}
+            )
         if "administrator" in self.user.roles:
-            ways["hand"] = self.by_hand(asked)
-        return ways
+            functions["hand"] = self.by_hand(request)
+        return functions
 
-    def through(self, view, asked: Asked, key: str, more: dict[str, str]) -> Callable[[int], bytes]:
-        """Through a view and its renderer. A request serves once, so that it is made anew; that costs all views the same."""
+    def through_view(self, view, request: Request, key: str, extra: dict[str, str]) -> Callable[[int], bytes]:
+        """A call of the view and its renderer. Each call creates its own request, which costs the same for all views."""
 
-        def ask(number: int) -> bytes:
-            at = {key: asked.slugs[number % len(asked.slugs)]} if asked.slugs else {}
-            request = self.factory.get(f"/api/v1/recommendations/{''.join(f'{slug}/' for slug in at.values())}", asked.parameters | more)
-            force_authenticate(request, self.user)
-            response = view(request, **at)
+        def call(number: int) -> bytes:
+            arguments = {key: request.slugs[number % len(request.slugs)]} if request.slugs else {}
+            http_request = self.factory.get(
+                f"/api/v1/recommendations/{''.join(f'{slug}/' for slug in arguments.values())}", request.parameters | extra
+            )
+            force_authenticate(http_request, self.user)
+            response = view(http_request, **arguments)
             if hasattr(response, "render"):
                 response.render()
             if response.status_code != 200:
                 raise AssertionError(response.content)
             return response.content
 
-        return ask
+        return call
 
-    def by_hand(self, asked: Asked) -> Callable[[int], str]:
-        sql = LIST if asked.is_list else DETAIL
-        sql = sql.replace("{where}", asked.where).replace("{first}", asked.first).replace("{order}", asked.order)
+    def by_hand(self, request: Request) -> Callable[[int], str]:
+        sql = LIST if request.is_list else DETAIL
+        sql = sql.replace("{where}", request.where).replace("{first}", request.first).replace("{order}", request.order)
         sql = sql.replace("/*claims*/", "" if "claims" in self.omit else CLAIMS)
 
-        def ask(number: int) -> str:
-            values = asked.parameters | {"on": today(), "slug": asked.slugs[number % len(asked.slugs)] if asked.slugs else ""}
+        def call(number: int) -> str:
+            values = request.parameters | {"on": today(), "slug": request.slugs[number % len(request.slugs)] if request.slugs else ""}
             with connection.cursor() as cursor:
                 cursor.execute(f"SELECT ({sql})::text", values)
                 return cursor.fetchone()[0]
 
-        return ask
+        return call
 
 
 OF_AGREEMENT = """EXISTS (SELECT FROM recommendations_recommendation_agreements l WHERE l.recommendation_id = r.id
@@ -240,14 +245,14 @@ OF_PARTY = """EXISTS (SELECT FROM recommendations_addressee d WHERE d.recommenda
 AND d.party_id = (SELECT id FROM agreements_party WHERE code = %(party)s))"""
 
 
-def requests(by: By) -> Iterator[tuple[str, Asked]]:
-    """What is asked: lists of 50, and details. The agreement and the party are in the middle of the crowd."""
-    rows = Recommendation.objects.visible_to(by.user)
-    agreements = Agreement.objects.visible_to(by.user).order_by("slug")
+def requests(client: Client) -> Iterator[tuple[str, Request]]:
+    """The measured requests: lists of 50 and details. The agreement and the party have an average number of recommendations."""
+    rows = Recommendation.objects.visible_to(client.user)
+    agreements = Agreement.objects.visible_to(client.user).order_by("slug")
     slugs = agreements.values_list("slug", flat=True)
-    yield "list", Asked()
-    yield "list, agreement=", Asked({"agreement": slugs[len(slugs) // 20]}, OF_AGREEMENT)
-    yield "list, party=", Asked({"party": "p-040"}, OF_PARTY)
-    yield "list, overdue=true", Asked({"overdue": "true"}, "r.closed_on IS NULL AND r.due_on_last < %(on)s")
-    yield "list, ordering=-due_on", Asked({"ordering": "-due_on"}, first="r.due_on_first IS NOT NULL", order="r.due_on_first DESC, r.id")
-    yield "detail", Asked(slugs=tuple(rows.order_by("slug").values_list("slug", flat=True)[1000:1100]))
+    yield "list", Request()
+    yield "list, agreement=", Request({"agreement": slugs[len(slugs) // 20]}, OF_AGREEMENT)
+    yield "list, party=", Request({"party": "p-040"}, OF_PARTY)
+    yield "list, overdue=true", Request({"overdue": "true"}, "r.closed_on IS NULL AND r.due_on_last < %(on)s")
+    yield "list, ordering=-due_on", Request({"ordering": "-due_on"}, first="r.due_on_first IS NOT NULL", order="r.due_on_first DESC, r.id")
+    yield "detail", Request(slugs=tuple(rows.order_by("slug").values_list("slug", flat=True)[1000:1100]))

@@ -1,10 +1,11 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class PolicyTrackerConfig(AppConfig):
     name = "policytracker"
-    verbose_name = "People and access"
+    verbose_name = _("People and access")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self):
-        from policytracker.records import installation  # noqa: F401 - it registers a check
+        from policytracker.records import installation  # noqa: F401 - registers a system check

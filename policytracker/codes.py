@@ -1,13 +1,14 @@
-"""Code lists: each code with its label and, where the field has one, its definition (DOMAIN C5)."""
+"""Code lists, and the fields that hold a code."""
 
 from collections.abc import Iterable
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext as _
 
 
 class Codes(models.TextChoices):
-    """Members are written `CODE = "code", "definition", "Label"`, or `CODE = "code", "Label"`."""
+    """A code list. Members have the form `CODE = "code", "definition", "Label"` or `CODE = "code", "Label"`."""
 
     definition: str
 
@@ -19,12 +20,12 @@ class Codes(models.TextChoices):
 
 
 def invalid_choice(value: object, codes: Iterable[str]) -> str:
-    """The message for a value that is not in its code list."""
-    return f"“{str(value)[:100]}” is not one of: {', '.join(codes)}."
+    """The message for a value that is not in the code list."""
+    return _("“%(value)s” is not one of: %(codes)s.") % {"value": str(value)[:100], "codes": ", ".join(codes)}
 
 
 class CodeField(models.CharField):
-    """One code of a list; the database refuses any other."""
+    """A field for one code of a list, with a check constraint in the database."""
 
     def validate(self, value, model_instance):
         codes = [code for code, _ in self.choices or ()]
@@ -44,4 +45,4 @@ class CodeField(models.CharField):
 
 
 class ForeignCode(models.CharField):
-    """A code of a list that others keep (ISO, BCP 47): null outside where it is unknown."""
+    """A code of an external list (ISO, BCP 47). The API shows null if it is empty."""

@@ -1,6 +1,6 @@
-"""Dates as sources give them: to the day, the month or the year, exact or about (EDTF level 0 and `~`).
+"""Partial dates in EDTF notation: of day, month or year precision, exact or approximate (`~`).
 
-The text is the fact. PostgreSQL derives its first and last possible day, for order, filters and deadlines.
+The text is stored as entered. PostgreSQL derives its first and last possible day for sorting, filters and deadlines.
 """
 
 import re
@@ -10,23 +10,24 @@ from datetime import date, timedelta
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 SHAPE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?~?", re.ASCII)
-EXAMPLES = "Write a date as 2025-10-20, 2019-01 or 2023, with ~ behind it for “about”, or leave it empty."
+EXAMPLES = _("Enter a date such as 2025-10-20, 2019-01 or 2023. Add ~ for an approximate date. Leave empty if unknown.")
 
 
 def first_day(text: str) -> date | None:
-    """The earliest day that the date can mean; None where it is unknown. Raises ValueError for what is no date."""
+    """The first possible day; None for an empty text. Raises ValueError for an invalid date."""
     if not text:
         return None
     if not (match := SHAPE.fullmatch(text)):
-        raise ValueError(EXAMPLES)
+        raise ValueError(str(EXAMPLES))
     year, month, day = match.groups()
     return date(int(year), int(month or 1), int(day or 1))
 
 
 def last_day(text: str) -> date | None:
-    """The latest day that the date can mean: `2030` ends on 2030-12-31."""
+    """The last possible day: 2030-12-31 for `2030`. None for an empty text. Raises ValueError for an invalid date."""
     if (first := first_day(text)) is None:
         return None
     precision = text.rstrip("~").count("-")
@@ -35,7 +36,7 @@ def last_day(text: str) -> date | None:
 
 
 def is_before(one: str, other: str) -> bool:
-    """Whether both are known and the first begins before the other does. What is no date is before nothing."""
+    """Whether both dates are valid and the first possible day of `one` is before that of `other`."""
     try:
         first, second = first_day(one), first_day(other)
     except ValueError:
@@ -43,34 +44,34 @@ def is_before(one: str, other: str) -> bool:
     return first is not None and second is not None and first < second
 
 
-# Python and PostgreSQL read it alike.
+# The pattern has the same meaning in Python and PostgreSQL.
 SPAN = r"^P(?=[0-9])([0-9]{1,4}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,4}D)?\Z"
-NO_SPAN = "Write a duration as P6M, P180D or P1Y6M (ISO 8601)."
+NO_SPAN = _("Enter a duration such as P6M, P180D or P1Y6M (ISO 8601).")
 DURATION = RegexValidator(SPAN, NO_SPAN)
 
 
 def after(day: date, duration: str) -> date:
-    """So long after the day (ISO 8601: years, months, weeks, days); months end on their last day.
+    """The date that is `duration` (ISO 8601: years, months, weeks, days) after `day`; 31 January plus P1M is the last of February.
 
-    Raises ValueError for what is no duration, or ends past the year 9999.
+    Raises ValueError for an invalid duration, or for a result after the year 9999.
     """
     if not (match := re.match(SPAN, duration)):
-        raise ValueError(NO_SPAN)
+        raise ValueError(str(NO_SPAN))
     years, months, weeks, days = (int(part[:-1]) if part else 0 for part in match.groups())
     year, month = divmod(day.year * 12 + day.month - 1 + years * 12 + months, 12)
     try:
         return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1])) + timedelta(weeks=weeks, days=days)
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"{duration} after {day} is past the calendar.") from error
+        raise ValueError(f"{duration} after {day} is later than the year 9999.") from error
 
 
 def is_exact(text: str) -> bool:
-    """Whether the date is known to the day."""
+    """Whether the date has day precision and is not approximate."""
     return len(text) == 10
 
 
 def validate(text: str) -> None:
-    """Raises ValidationError, with examples, for what is not a date of the calendar in one of the forms."""
+    """Raises ValidationError (invalid_date) for an invalid date."""
     try:
         first_day(text)
     except ValueError as error:
@@ -78,7 +79,7 @@ def validate(text: str) -> None:
 
 
 class EdtfField(models.CharField):
-    """A date of mixed precision, kept as its source gives it; "" where it is unknown."""
+    """A field for a partial date; "" if unknown."""
 
     default_validators = [validate]
 
@@ -101,18 +102,18 @@ def _day(name: str, function: str) -> models.GeneratedField:
     )
 
 
-def FirstDay(name: str) -> models.GeneratedField:  # noqa: N802 - reads as a field where it is used
-    """The first possible day of the EDTF field `name`, kept by the database."""
+def FirstDay(name: str) -> models.GeneratedField:  # noqa: N802 - used like a field class
+    """A generated column with the first possible day of the EDTF field `name`."""
     return _day(name, "edtf_first")
 
 
 def LastDay(name: str) -> models.GeneratedField:  # noqa: N802
-    """The last possible day of the EDTF field `name`, kept by the database."""
+    """A generated column with the last possible day of the EDTF field `name`."""
     return _day(name, "edtf_last")
 
 
-# The first migration makes them, since columns are calculated by them. Migration 0002 redefines them so that dumps restore; keep this
-# text as it is. Different results would not change the days already stored.
+# The first migration creates them for the generated columns, and migration 0002 redefines them so that dumps can be restored. Do not
+# edit: a change would not recalculate stored columns.
 FUNCTIONS = """
 CREATE FUNCTION edtf_first(edtf text) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT make_date(nullif(substr(edtf, 1, 4), '')::int,

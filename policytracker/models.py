@@ -1,4 +1,4 @@
-"""People, their tokens, the history of every record, and what a repeated POST is answered with."""
+"""Users, API tokens, the change history and idempotency keys."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ from policytracker.records.models import Record
 
 
 class User(AbstractUser):
-    """A person, or another system, that signs in."""
+    """A person or another system that signs in."""
 
     @cached_property
     def roles(self) -> frozenset[str]:
         """The names of the user's groups; a superuser is an administrator."""
         groups = frozenset(self.groups.values_list("name", flat=True))
-        return groups | {"administrator"} if self.is_superuser else groups
+        return groups | {Role.ADMINISTRATOR.value} if self.is_superuser else groups
 
     def check_password(self, raw_password: str | None) -> bool:
-        """Whether this is the user's password. Django may store a stronger hash of it then, which ends no token."""
+        """Whether this is the user's password. If Django upgrades its hash, the user's tokens and sessions stay valid."""
 
         def store(password: str) -> None:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute("SET LOCAL policytracker.same_password = 'on'")
                 self.set_password(password)
-                self._password = None  # no change of the password for Django's validators either
+                self._password = None  # otherwise Django reports a changed password to its validators
                 self.save(update_fields=["password"])
                 cursor.execute("SET LOCAL policytracker.same_password = ''")
 
         return check_password(raw_password, self.password, store)
 
     @classmethod
-    def visible_to(cls, who: Any) -> models.QuerySet[User]:
-        """The people whose user names this reader may know: all for those who write; else oneself, and who is named where one reads."""
-        reader, people = Reader.of(who), cls._default_manager.all()
+    def visible_to(cls, user: Any) -> models.QuerySet[User]:
+        """The users whose names this user may see: all for analysts and above, else itself and those that readable records name."""
+        reader, users = Reader.of(user), cls._default_manager.all()
         if reader.roles & {Role.ANALYST, Role.REVIEWER, Role.ADMINISTRATOR}:
-            return people
+            return users
         if not reader.roles or not reader.sees_people:
-            return people.none()
+            return users.none()
         named = Q(pk=reader.id)
         for model in apps.get_models():
             if not issubclass(model, Record):
@@ -58,29 +58,29 @@ class User(AbstractUser):
             for field in (*model._meta.fields, *model._meta.many_to_many):
                 if field.related_model is cls:
                     named |= Q(Exists(rows.filter(**{field.name: OuterRef("pk")})))
-        return people.filter(named)
+        return users.filter(named)
 
 
 class Token(AbstractAuthToken):
-    """A credential for the API, hashed at rest, with a name by which its owner knows it."""
+    """An API token, stored as a hash, with a name that its owner chooses."""
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=100, blank=True, default="")
 
 
 class TransactionIdField(models.TextField):
-    """The number of a transaction, which never wraps around; it orders what a clock cannot."""
+    """A 64-bit transaction ID of PostgreSQL, which does not wrap around."""
 
     def db_type(self, connection):
         return "xid8"
 
 
 class Change(models.Model):
-    """One write to one row of any table, kept by triggers (see triggers.py) and written by nothing else.
+    """One change of one row of any table. Only triggers write it (records/triggers.py).
 
-    `before` is the whole row as it was; for a link, the link, and `row_id` is that of its owner. `changed` has what an update
-    changed, by column. `since` is when the row had become what `before` says. The actor is {"id", "user", "reason", "channel"},
-    null for a bare SQL session.
+    `before` is the complete old row; for a many-to-many link it is the link, and `row_id` is the record that holds it. `changed` has
+    the new values of an update, by column. `since` is the time of the previous change of the row. `actor` is {"id", "user", "reason",
+    "channel"}, or null for a change by plain SQL.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -106,13 +106,13 @@ class Change(models.Model):
 
 class IdempotencyKeyQuerySet(models.QuerySet):
     def delete_expired(self, at_most: int = 1000) -> None:
-        """Delete keys that are older than a day, except those that another transaction holds."""
+        """Delete at most so many keys that are older than a day, except those that another transaction has locked."""
         expired = self.filter(created_at__lt=timezone.now() - timedelta(hours=24)).select_for_update(skip_locked=True)
         self.filter(pk__in=list(expired.values_list("pk", flat=True)[:at_most])).delete()
 
 
 class IdempotencyKey(models.Model):
-    """The first answer to a POST, given again to the same request for 24 hours."""
+    """The response to a POST, which is returned again for the same request within 24 hours."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE)
     address = models.TextField()

@@ -1,4 +1,4 @@
-"""One settings file. What differs per machine comes from the environment, and is safe where nothing is said."""
+"""Settings for all machines. Environment variables set what differs; the defaults are safe for production."""
 
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
 DEBUG = env.bool("DEBUG", False)
-SECRET_KEY = env.str("SECRET_KEY", "for development only, and nowhere else, since everyone can read it" if DEBUG else "")
+SECRET_KEY = env.str("SECRET_KEY", "only for development: this key is public" if DEBUG else "")
 if not SECRET_KEY:
-    raise ImproperlyConfigured("Set SECRET_KEY, or DEBUG=1 on a machine of your own.")
+    raise ImproperlyConfigured("Set SECRET_KEY, or set DEBUG=1 on a development machine.")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 BEHIND_PROXY = env.bool("BEHIND_PROXY", False)
@@ -68,7 +68,7 @@ WSGI_APPLICATION = "policytracker.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        # Only the folders of the apps: policytracker is the first app, so its templates come before the theme's.
+        # policytracker is the first app, so its templates override those of the theme.
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -80,25 +80,25 @@ TEMPLATES = [
     }
 ]
 
-# Each request is one transaction; what must outlive a refusal (failed logins) says so for itself.
+# Each request is one transaction. Code whose writes must survive an error response, such as failed logins, opts out.
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db_url("DATABASE_URL") if "DATABASE_URL" in env else {"ENGINE": "django.db.backends.postgresql", **postgres.connection()}
 }
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
-    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL server: history and constraints live in its triggers.")
-# A folder with a socket is written percent-encoded in an address, as libpq has it.
+    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database. History and constraints require its triggers.")
+# In a URL, the path of a socket folder is percent-encoded, as in libpq.
 DATABASES["default"]["HOST"] = unquote(DATABASES["default"]["HOST"])
 DATABASES["default"] |= {"ENGINE": "policytracker.db", "ATOMIC_REQUESTS": True, "CONN_HEALTH_CHECKS": True}
 OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
 OPTIONS.setdefault("application_name", "policytracker")
-if pool := env.int("DB_POOL", 0):  # only the web server sets it: a command has one connection
-    # Short waits: who cannot get a connection is answered with 503, and an outage is over for us soon after it is over.
+if pool := env.int("DB_POOL", 0):  # only the web server sets it; a command needs one connection
+    # Short timeouts (seconds): a request without a connection gets 503 soon, and the pool recovers soon after an outage.
     OPTIONS["pool"] = {"min_size": 1, "max_size": pool, "timeout": 3, "reconnect_timeout": 3}
-# The web server sets limits (wsgi.py); a migration or a load may take its time. What DATABASE_URL sets (`?options=`) has precedence.
+# The web server sets timeouts (wsgi.py); commands have none. Options in DATABASE_URL (`?options=`) take precedence.
 LIMITS = {name: env.str(name.upper(), "0") for name in ("statement_timeout", "lock_timeout") if name not in OPTIONS.get("options", "")}
 LIMITS = {name: value for name, value in LIMITS.items() if value != "0"}
-# 0 where a pooler such as PgBouncer shares connections between transactions: then nothing may outlive one. What is prepared for a
-# connection would meet another client's statements, and its settings would be lost, or be another client's.
+# Set 0 for a pooler such as PgBouncer that shares connections between transactions: prepared statements and session settings
+# would be lost, or would reach other clients.
 DB_PREPARE = env.bool("DB_PREPARE", True)
 DATABASES["default"] |= {
     "SESSION_LIMITS" if DB_PREPARE else "TRANSACTION_LIMITS": LIMITS,
@@ -108,7 +108,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "policytracker.User"
 KNOX_TOKEN_MODEL = "policytracker.Token"  # noqa: S105 - the name of a model
-MIGRATION_MODULES = {"knox": None}  # its own table would stay empty, and in the way
+MIGRATION_MODULES = {"knox": None}  # do not create its table: Token replaces it
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
@@ -122,25 +122,25 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 
-# The eleventh failure of one name from one address within 15 minutes is told to wait.
+# Lockout after ten failed logins for one user name from one address within 15 minutes.
 AXES_FAILURE_LIMIT = 11
 AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_ENABLE_ADMIN = False  # its pages are not on our base
+AXES_ENABLE_ADMIN = False  # its admin pages do not use our theme
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_LOCKOUT_CALLABLE = "policytracker.api.tokens.locked_out"
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
-USE_I18N = False
+USE_I18N = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", str(BASE_DIR / ".data" / "static")))
 WHITENOISE_USE_FINDERS = DEBUG
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", str(BASE_DIR / ".data" / "files")))
-# Uploads are for this process alone; another system user may serve the static files.
+# Only this system user may read uploads; another one may serve the static files.
 STORAGES = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
@@ -151,13 +151,13 @@ STORAGES = {
         "OPTIONS": {"directory_permissions_mode": 0o755, "file_permissions_mode": 0o644},
     },
 }
-# The largest bodies, judged by their Content-Length: at these paths, which take a file, and elsewhere.
+# Maximum Content-Length in bytes: MAX_UPLOAD_SIZE for these paths, which accept files, and DATA_UPLOAD_MAX_MEMORY_SIZE elsewhere.
 UPLOAD_PATHS = ["/api/v1/sources/", "/admin/agreements/source/"]
 MAX_UPLOAD_SIZE = 30 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 
 REST_FRAMEWORK = {
-    "URL_FORMAT_OVERRIDE": None,  # `format` is a parameter like any other
+    "URL_FORMAT_OVERRIDE": None,  # no special meaning for the query parameter `format`
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "policytracker.api.authentication.TokenAuthentication",
         "policytracker.api.authentication.SessionAuthentication",
@@ -189,10 +189,10 @@ SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", not DEBUG)
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 0 if DEBUG else 31_536_000)
-# One server does not decide for all others of its domain, unless the operator says so.
+# Off by default, because they apply to all servers of the domain.
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", False)
 SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", False)
-SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # which ask for these two
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # they warn about the two settings above
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

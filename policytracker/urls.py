@@ -1,4 +1,4 @@
-"""Addresses."""
+"""The URLs of the site."""
 
 from django.contrib import admin
 from django.urls import include, path, reverse_lazy
@@ -9,7 +9,7 @@ from policytracker.admin import search
 
 handler500 = "policytracker.web.requests.server_error"
 
-# The probes `/healthz` and `/readyz` are answered ahead of all this, in policytracker/web/requests.py.
+# Middleware in policytracker/web/requests.py serves the probes `/healthz` and `/readyz`.
 urlpatterns = [
     path("", RedirectView.as_view(url=reverse_lazy("admin:index"))),
     path("admin/checks/", admin.site.admin_view(checks.page), name="data_checks"),

@@ -1,4 +1,4 @@
-"""Users of every role, on a real PostgreSQL, and records that are made once for all tests of a module."""
+"""Users of each role, and records that are created once per module."""
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -22,7 +22,7 @@ SHARES_RECORDS = pytest.StashKey[bool]()
 
 @pytest.fixture(scope="module")
 def once_per_module(request, django_db_setup, django_db_blocker) -> Iterator[Callable[[Callable[[], Any]], Any]]:
-    """Calls a function that makes records; they stay for all tests of the module and are rolled back after the last one.
+    """Calls a function that creates records for all tests of the module; they are rolled back after the last test.
 
     The records are made in a transaction that stays open until the module ends. pytest-django runs each test in a savepoint
     of it and rolls back to that, so no test sees what another one wrote. For PostgreSQL a test and its records are one
@@ -54,7 +54,7 @@ def once_per_module(request, django_db_setup, django_db_blocker) -> Iterator[Cal
 
 @pytest.fixture(scope="module")
 def loaded_fixtures(once_per_module):
-    """The fixtures of the product, loaded once for all tests of a module."""
+    """The fixtures of the product, loaded once per module."""
     once_per_module(lambda: call_command("load_dataset", "fixtures", verbosity=0))
 
 
@@ -65,12 +65,12 @@ def shared_world(once_per_module):
 
 @pytest.fixture
 def world(shared_world, db):
-    """One small world of related records."""
+    """A small set of related records."""
     return deepcopy(shared_world)
 
 
 def ensure_groups() -> None:
-    """Make the groups of the roles again: a transactional test leaves every table empty, also of what migrations made."""
+    """Create the groups of the roles again: a transactional test empties all tables, including rows from migrations."""
     if not Group.objects.exists():
         import_module("recommendations.migrations.0002_groups").make_groups(apps, None)
 

@@ -1,4 +1,4 @@
-"""Records for tests: complete, published, and as small as they can be."""
+"""Factories of records for tests: complete, published and minimal."""
 
 from collections.abc import Iterable
 from itertools import count
@@ -25,13 +25,13 @@ number = count(1)
 
 
 def settled() -> None:
-    """Have asked what is asked when an act ends, as if all that was made until now had been one: a test is one transaction."""
+    """Check deferred constraints now, because a test runs in one transaction."""
     with change_context():
         pass
 
 
 def change_with_reason(rows: models.QuerySet, **values) -> None:
-    """Make a change that needs a change reason, such as hiding what is published."""
+    """Change rows with a change reason, for changes that require one, such as restricting the visibility."""
     with change_context(reason="The test needs it so."):
         rows.update(**values)
 
@@ -92,7 +92,7 @@ def make_recommendation(*agreements: Agreement, **fields) -> Recommendation:
 
 
 def agreeing_percent(status: str, percent: int | None) -> int | None:
-    """The percentage, or the only one that the status allows."""
+    """The percentage, or the only percentage that the status permits."""
     if percent is None or status == "not_assessed":
         return None
     return 100 if status == "implemented" else percent

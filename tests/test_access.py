@@ -1,4 +1,4 @@
-"""Tokens, and what happens to whoever guesses."""
+"""API tokens and the lockout after failed logins."""
 
 import pytest
 from django.db import connection
@@ -26,7 +26,7 @@ def with_token(token: str) -> APIClient:
     return client
 
 
-def test_a_token_is_shown_once_and_opens_the_door(ann):
+def test_a_token_is_shown_once_and_authenticates_requests(ann):
     made = sign_in(name="laptop", expires_in_days=2)
 
     client = with_token(made.json()["token"])
@@ -37,7 +37,7 @@ def test_a_token_is_shown_once_and_opens_the_door(ann):
     assert client.get("/api/v1/me/").json()["username"] == "ann"
 
 
-def test_a_token_is_hashed_at_rest(ann):
+def test_a_token_is_stored_as_a_hash(ann):
     secret = sign_in().json()["token"]
 
     with connection.cursor() as cursor:
@@ -45,7 +45,7 @@ def test_a_token_is_hashed_at_rest(ann):
         assert cursor.fetchone() == (0,)
 
 
-def test_a_revoked_or_expired_token_opens_nothing(ann):
+def test_a_revoked_or_expired_token_is_refused(ann):
     made, other = sign_in().json(), sign_in().json()
     client = with_token(made["token"])
     Token.objects.filter(uid=other["id"]).update(expiry=timezone.now())
@@ -55,7 +55,7 @@ def test_a_revoked_or_expired_token_opens_nothing(ann):
     assert with_token(other["token"]).get("/api/v1/me/").status_code == 401
 
 
-def test_nobody_revokes_the_token_of_another(ann):
+def test_a_user_cannot_revoke_the_token_of_another(ann):
     User.objects.create_user("bob", password="another pass phrase")
     theirs = sign_in(username="bob", password="another pass phrase").json()
 
@@ -65,23 +65,23 @@ def test_nobody_revokes_the_token_of_another(ann):
     assert Token.objects.filter(uid=theirs["id"]).exists()
 
 
-def test_the_eleventh_failure_waits_and_other_names_do_not(ann):
+def test_lockout_after_ten_failed_logins_is_limited_to_the_user_name(ann):
     User.objects.create_user("bob", password="another pass phrase")
 
-    answers = [sign_in(password="wrong").status_code for _ in range(11)]
+    statuses = [sign_in(password="wrong").status_code for _ in range(11)]
 
     locked = sign_in()
-    assert answers == [401] * 10 + [429]
+    assert statuses == [401] * 10 + [429]
     assert (locked.status_code, locked["Retry-After"], locked.json()["code"]) == (429, "900", "throttled")
     assert sign_in(username="bob", password="another pass phrase").status_code == 201
 
 
-def test_the_login_form_counts_too(ann, client):
+def test_failed_logins_of_the_login_form_count_too(ann, client):
     form = {"username": "ann", "password": "wrong"}
 
-    answers = [client.post("/admin/login/", form).status_code for _ in range(11)]
+    statuses = [client.post("/admin/login/", form).status_code for _ in range(11)]
 
-    assert answers == [200] * 10 + [429]
+    assert statuses == [200] * 10 + [429]
     assert sign_in().status_code == 429
 
 
@@ -99,7 +99,7 @@ def test_the_login_form_counts_too(ann, client):
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_a_wrong_request_for_a_token_names_the_field(ann, changes, field):
+def test_an_invalid_token_request_reports_the_field(ann, changes, field):
     response = sign_in(**changes)
 
     assert response.status_code == 400
@@ -114,7 +114,7 @@ def test_wrong_credentials_are_unauthorized(ann, header):
     assert set(response.json()) == {"code", "detail"}
 
 
-def test_without_credentials_only_health_schema_docs_and_sign_in_answer(transactional_db):
+def test_without_credentials_only_health_schema_docs_and_sign_in_are_available(transactional_db):
     open_to_all = {"healthz", "readyz", "api/v1/schema/", "api/v1/docs/"}
 
     for path in [*open_to_all, "api/v1/agreements/", "api/v1/me/", "api/v1/choices/", TOKENS.strip("/") + "/"]:
@@ -126,7 +126,7 @@ def test_health_needs_no_database(client):
 
 
 @pytest.mark.parametrize("address", ["", "agreement/", "agreements/a/b/c/", "nothing"])
-def test_an_unknown_address_is_told_in_json(ann, address):
+def test_an_unknown_api_address_gives_json(ann, address):
     client = with_token(sign_in().json()["token"])
 
     response = client.get(f"/api/v1/{address}")

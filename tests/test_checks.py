@@ -248,7 +248,7 @@ def test_the_command_fails_on_what_is_as_bad_or_worse(db, fail_on, fails):
 def test_the_command_sees_nothing_in_an_empty_register(db, capsys):
     call_command("data_checks", "--fail-on=info")
 
-    assert capsys.readouterr().out == "Nothing found.\n"
+    assert capsys.readouterr().out == "No findings.\n"
 
 
 # ---- the fixtures

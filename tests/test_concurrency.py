@@ -1,4 +1,4 @@
-"""Many people at one moment: real requests to a real gunicorn. One wins, the others are told why, and nothing is lost."""
+"""Concurrent requests to a real gunicorn: one of several conflicting writes succeeds, and no write is lost."""
 
 import json
 import os
@@ -39,20 +39,20 @@ def address_of_the_test_database() -> str:
 
 @pytest.fixture(scope="module")
 def site(django_db_setup, tmp_path_factory):
-    """The site as it is served, on the test database: (host, port)."""
+    """The site, served by gunicorn on the test database: (host, port)."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=128)
-    told = (tmp_path_factory.mktemp("gunicorn") / "log").open("w+")
+    log = (tmp_path_factory.mktemp("gunicorn") / "log").open("w+")
     server = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listening.fileno()}", "--threads", str(THREADS)],
         cwd=settings.BASE_DIR,
         env={k: v for k, v in os.environ.items() if k != "GREETING"}
         | {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": address_of_the_test_database(), "DB_POOL": str(THREADS)},
         pass_fds=[listening.fileno()],
-        stdout=told,
-        stderr=told,
+        stdout=log,
+        stderr=log,
     )
     try:
-        assert ask(listening.getsockname(), "GET", "/readyz") == (200, {"status": "ok"})
+        assert request(listening.getsockname(), "GET", "/readyz") == (200, {"status": "ok"})
         yield listening.getsockname()
     finally:
         listening.close()
@@ -62,48 +62,48 @@ def site(django_db_setup, tmp_path_factory):
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
-        told.seek(0)
-        assert "Traceback" not in told.read()
+        log.seek(0)
+        assert "Traceback" not in log.read()
 
 
-def ask(site, method: str, path: str, body: dict | None = None, **headers: str) -> tuple[int, dict]:
-    """One request on a connection of its own. Returns the status and the answer."""
+def request(site, method: str, path: str, body: dict | None = None, **headers: str) -> tuple[int, dict]:
+    """Send one request on its own connection. Returns the status and the body."""
     http = HTTPConnection(*site, timeout=60)
     try:
         sent = {name.replace("_", "-"): value for name, value in headers.items()} | {"Content-Type": "application/json"}
         http.request(method, path if path.startswith("/") else f"/api/v1/{path}", json.dumps(body or {}), sent)
-        answer = http.getresponse()
-        return answer.status, json.loads(answer.read())
+        response = http.getresponse()
+        return response.status, json.loads(response.read())
     finally:
         http.close()
 
 
 @pytest.fixture
-def everybody(site, groups):
-    """Two analysts and four reviewers, each with what they send along."""
+def users(site, groups):
+    """Two analysts and four reviewers, each with request headers."""
     credentials = {}
     for name in ("anna", "adam", "vera", "vito", "vala", "vuk"):
         make_user(name, "analyst" if name.startswith("a") else "reviewer")
-        status, told = ask(site, "POST", "auth/tokens/", {"username": name, "password": "a long pass phrase"})
+        status, token = request(site, "POST", "auth/tokens/", {"username": name, "password": "a long pass phrase"})
         assert status == 201
-        credentials[name] = {"Authorization": f"Bearer {told['token']}"}
+        credentials[name] = {"Authorization": f"Bearer {token['token']}"}
     return credentials
 
 
 def at_once(site, requests: list[tuple[str, dict, dict]]) -> list[tuple[int, dict]]:
-    """Send all of them, (path, body, headers), at one moment. Returns what each was answered."""
+    """Send all requests (path, body, headers) at the same time. Returns the status and body of each."""
     start = Barrier(len(requests))
 
     def send(path: str, body: dict, headers: dict) -> tuple[int, dict]:
         start.wait(timeout=60)
-        return ask(site, "POST", path, body, **headers)
+        return request(site, "POST", path, body, **headers)
 
     with ThreadPoolExecutor(len(requests)) as threads:
         return [waiting.result(timeout=120) for waiting in [threads.submit(send, *request) for request in requests]]
 
 
 def submitted(recommendation: Recommendation, status: str, author, source) -> ProgressUpdate:
-    """An ending that waits for a second person."""
+    """A submitted update with a terminal status, which a second person must approve."""
     update = ProgressUpdate.objects.create(
         recommendation=recommendation, status=status, reported_on=TODAY, narrative="So it ended.", author=author, review="draft"
     )
@@ -112,98 +112,98 @@ def submitted(recommendation: Recommendation, status: str, author, source) -> Pr
     return update
 
 
-def test_of_contradictory_decisions_exactly_one_wins_and_the_others_are_told_why(site, everybody):
+def test_one_of_several_contradictory_decisions_succeeds_and_the_others_get_the_reason(site, users):
     author, source, replacing = ProgressUpdate.author.field.related_model.objects.get(username="anna"), make_source(), make_recommendation()
-    reviewers, told = ["vera", "vito", "vala", "vuk"], Counter()
+    reviewers, outcomes = ["vera", "vito", "vala", "vuk"], Counter()
     for number in range(ROUNDS):
         recommendation = make_recommendation(superseded_by=replacing)
         updates = [submitted(recommendation, status, author, source) for status in ENDINGS]
-        # Six endings, two of which are approved by two people each.
+        # Six updates with terminal statuses, two of which are approved by two people each.
         wanted = [*updates, updates[number % 6], updates[(number + 1) % 6]]
 
-        answers = at_once(site, [(f"progress-updates/{u.uid}/approve/", {}, everybody[reviewers[n % 4]]) for n, u in enumerate(wanted)])
+        responses = at_once(site, [(f"progress-updates/{u.uid}/approve/", {}, users[reviewers[n % 4]]) for n, u in enumerate(wanted)])
 
-        won = [update for update, (status, _) in zip(wanted, answers, strict=True) if status == 200]
-        assert len(won) == 1, answers
-        for update, (status, answer) in zip(wanted, answers, strict=True):
+        won = [update for update, (status, _) in zip(wanted, responses, strict=True) if status == 200]
+        assert len(won) == 1, responses
+        for update, (status, response) in zip(wanted, responses, strict=True):
             if status != 200:
                 expected = "already_reviewed" if update == won[0] else "reason_required"
-                assert (status, [unmet["code"] for unmet in answer["unmet"]]) == (409, [expected]), answer
-                told[answer["code"]] += 1
+                assert (status, [unmet["code"] for unmet in response["unmet"]]) == (409, [expected]), response
+                outcomes[response["code"]] += 1
         recommendation.refresh_from_db()
         assert recommendation.status == won[0].status
         assert list(recommendation.updates.filter(review="approved")) == won
         assert recommendation.version == 2
-    print(f"\n{ROUNDS} rounds of {THREADS} decisions: {ROUNDS} won, refused: {dict(told)}", file=sys.stderr)
-    assert told.total() == (THREADS - 1) * ROUNDS
+    print(f"\n{ROUNDS} rounds of {THREADS} decisions: {ROUNDS} won, refused: {dict(outcomes)}", file=sys.stderr)
+    assert outcomes.total() == (THREADS - 1) * ROUNDS
 
 
-def test_of_those_who_have_read_the_same_version_exactly_one_files(site, everybody):
-    told = Counter()
+def test_one_of_several_writes_of_the_same_version_succeeds(site, users):
+    outcomes = Counter()
     for number in range(ROUNDS):
         recommendation = make_recommendation()
         statuses = [*OPEN, OPEN[number % 7]]
 
-        answers = at_once(
+        responses = at_once(
             site,
             [
                 (
                     f"recommendations/{recommendation.slug}/progress/",
                     {"status": status, "narrative": "Found.", "progress_percent": agreeing_percent(status, n)},
-                    everybody[["anna", "adam"][n % 2]] | {"If_Match": '"1"'},
+                    users[["anna", "adam"][n % 2]] | {"If_Match": '"1"'},
                 )
                 for n, status in enumerate(statuses)
             ],
         )
 
-        won = [answer for status, answer in answers if status == 201]
-        lost = [(status, answer["code"], answer["current_version"]) for status, answer in answers if status != 201]
-        assert len(won) == 1, answers
+        won = [response for status, response in responses if status == 201]
+        lost = [(status, response["code"], response["current_version"]) for status, response in responses if status != 201]
+        assert len(won) == 1, responses
         assert lost == [(412, "stale", 2)] * (THREADS - 1)
         recommendation.refresh_from_db()
         assert (recommendation.status, recommendation.version) == (won[0]["update"]["status"], 2)
         assert str(recommendation.updates.get().uid) == won[0]["update"]["uid"]
-        told[won[0]["update"]["status"]] += 1
-    print(f"\n{ROUNDS} rounds of {THREADS} reports on one version: {ROUNDS} filed, by status {dict(told)}", file=sys.stderr)
+        outcomes[won[0]["update"]["status"]] += 1
+    print(f"\n{ROUNDS} rounds of {THREADS} reports on one version: {ROUNDS} filed, by status {dict(outcomes)}", file=sys.stderr)
 
 
-def test_two_approvals_at_once_approve_once(site, everybody):
+def test_two_concurrent_approvals_approve_once(site, users):
     author, source = ProgressUpdate.author.field.related_model.objects.get(username="anna"), make_source()
     for _ in range(ROUNDS // 4):
         update = submitted(make_recommendation(), "withdrawn", author, source)
         path = f"progress-updates/{update.uid}/approve/"
 
-        answers = at_once(site, [(path, {}, everybody["vera"]), (path, {}, everybody["vito"])])
+        responses = at_once(site, [(path, {}, users["vera"]), (path, {}, users["vito"])])
 
-        (_, one), (_, other) = sorted(answers, key=lambda answer: answer[0])
-        assert sorted(status for status, _ in answers) == [200, 409]
+        (_, one), (_, other) = sorted(responses, key=lambda response: response[0])
+        assert sorted(status for status, _ in responses) == [200, 409]
         assert one["update"]["review"] == "approved"
         assert other["code"] == "already_reviewed"
         assert [unmet["code"] for unmet in other["unmet"]] == ["already_reviewed"]
 
 
-def test_thirty_writers_at_once_lose_nothing(site, everybody):
+def test_thirty_concurrent_writes_are_all_stored(site, users):
     recommendation = make_recommendation()
-    page = {"url": "https://news.example/the-same-page", "title": "A page that nobody has cited before"}
+    page = {"url": "https://news.example/the-same-page", "title": "A page without citations"}
     path = f"recommendations/{recommendation.slug}/progress/"
 
-    answers = at_once(
+    responses = at_once(
         site,
         [
             (
                 path,
                 {"status": "in_progress", "narrative": f"Number {n}.", "progress_percent": n, "evidence": [page | {"quote": f"{n}"}]},
-                everybody[["anna", "adam", "vera"][n % 3]],
+                users[["anna", "adam", "vera"][n % 3]],
             )
             for n in range(30)
         ],
     )
 
-    assert [status for status, _ in answers] == [201] * 30, answers
+    assert [status for status, _ in responses] == [201] * 30, responses
     recommendation.refresh_from_db()
     assert sorted(recommendation.updates.values_list("narrative", flat=True)) == sorted(f"Number {n}." for n in range(30))
-    assert recommendation.version == 1 + 30  # each has moved the percentage
-    assert sorted(answer["recommendation"]["version"] for _, answer in answers) == list(range(2, 32))
+    assert recommendation.version == 1 + 30  # each write changes the percentage
+    assert sorted(response["recommendation"]["version"] for _, response in responses) == list(range(2, 32))
     assert recommendation.progress_percent == recommendation.updates.latest("reviewed_at").progress_percent
     assert Source.objects.count() == 1
     assert Evidence.objects.count() == 30

@@ -1,4 +1,4 @@
-"""Dates as sources give them: the text is the fact, PostgreSQL keeps the days, and Python agrees with it."""
+"""Partial dates: Python and PostgreSQL derive the same days from the text."""
 
 import re
 from calendar import monthrange
@@ -31,7 +31,7 @@ near = st.builds(
 
 
 def first(text):
-    """The earliest day, said once more and otherwise than in the code."""
+    """The first possible day, computed independently of the code."""
     bare = text.rstrip("~")
     return date.fromisoformat(bare + "-01-01"[len(bare) - 4 :]) if bare else None
 
@@ -59,7 +59,7 @@ def test_python_and_postgresql_derive_the_same_days(db, dates):
 
 @quietly
 @given(st.text(st.sampled_from("0123456789-~ T٣\n"), max_size=12) | st.text(max_size=6) | texts.map(lambda t: t.replace("0", "9")))
-def test_what_is_no_date_is_refused_by_python_and_by_the_database_alike(db, text):
+def test_python_and_the_database_refuse_an_invalid_date(db, text):
     if "\0" in text:
         return
     shaped = re.fullmatch(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?~?", text)
@@ -89,7 +89,7 @@ def test_what_is_no_date_is_refused_by_python_and_by_the_database_alike(db, text
 
 @quietly
 @given(st.lists(near | st.just(""), max_size=12), near, near)
-def test_order_and_ranges_are_those_of_the_earliest_day(db, dates, low, high):
+def test_order_and_ranges_use_the_first_possible_day(db, dates, low, high):
     with transaction.atomic():
         Agreement.objects.bulk_create(Agreement(slug=f"a{n:02}", title="x", expires_on=text) for n, text in enumerate(dates))
         ordered = list(
@@ -102,15 +102,15 @@ def test_order_and_ranges_are_those_of_the_earliest_day(db, dates, low, high):
         )
         transaction.set_rollback(True)
 
-    whole = [(f"a{n:02}", text) for n, text in enumerate(dates)]
-    assert [(slug, text) for slug, text, *_ in ordered] == sorted(whole, key=lambda row: (first(row[1]) or date.max, row[0]))
+    rows = [(f"a{n:02}", text) for n, text in enumerate(dates)]
+    assert [(slug, text) for slug, text, *_ in ordered] == sorted(rows, key=lambda row: (first(row[1]) or date.max, row[0]))
     assert all(days == [first(text), last(text)] for _, text, *days in ordered)
-    assert inside == {slug for slug, text in whole if text and first(low) <= first(text) <= last(high)}
+    assert inside == {slug for slug, text in rows if text and first(low) <= first(text) <= last(high)}
 
 
 @settings(quietly, max_examples=25)
 @given(st.lists(near | st.just(""), max_size=8), near, near)
-def test_the_api_answers_from_and_to_as_python_would(db, dates, low, high):
+def test_the_filters_from_and_to_agree_with_python(db, dates, low, high):
     with transaction.atomic():
         Agreement.objects.bulk_create(
             Agreement(slug=f"a{n:02}", title="x", expires_on=text, publication="published") for n, text in enumerate(dates)
@@ -120,12 +120,12 @@ def test_the_api_answers_from_and_to_as_python_would(db, dates, low, high):
         falling = client.keys("agreements/", ordering="-expires_on,slug")
         transaction.set_rollback(True)
 
-    whole = [(f"a{n:02}", text) for n, text in enumerate(dates)]
-    assert inside == [slug for slug, text in whole if text and first(low) <= first(text) <= last(high)]
-    assert falling == [slug for slug, text in sorted(whole, key=lambda row: (not row[1], -(first(row[1]) or date.min).toordinal(), row[0]))]
+    rows = [(f"a{n:02}", text) for n, text in enumerate(dates)]
+    assert inside == [slug for slug, text in rows if text and first(low) <= first(text) <= last(high)]
+    assert falling == [slug for slug, text in sorted(rows, key=lambda row: (not row[1], -(first(row[1]) or date.min).toordinal(), row[0]))]
 
 
-def test_a_date_is_kept_as_it_is_given(db):
+def test_a_date_is_stored_as_entered(db):
     for text in ("2025-10-20", "2019-01", "2023", "2023-04-04~", "2023~", ""):
         agreement = make_agreement(expires_on=text)
         agreement.full_clean()
@@ -144,7 +144,7 @@ def test_an_unknown_date_has_no_days(db):
     ("text", "last_day"),
     [("2030", date(2030, 12, 31)), ("2028-02", date(2028, 2, 29)), ("2030-02~", date(2030, 2, 28)), ("2030-06-15~", date(2030, 6, 15))],
 )
-def test_a_deadline_is_in_time_until_its_last_day(db, text, last_day):
+def test_a_deadline_is_not_overdue_before_its_last_possible_day(db, text, last_day):
     agreement = make_agreement(expires_on=text)
     agreement.refresh_from_db()
 

@@ -1,4 +1,4 @@
-"""The fixtures in the database: every record is valid, quotes are word for word, and a dump gives the same files."""
+"""The fixtures in the database: every record is valid, quotes are exact, and a dump gives the same files."""
 
 import hashlib
 from io import StringIO
@@ -16,7 +16,7 @@ from policytracker.records.triggers import records
 from recommendations.models import Addressee, Recommendation
 
 FIXTURES = settings.BASE_DIR / "fixtures"
-# Of the article as it was given to us, without white space at its end.
+# The hash of the original article without trailing white space.
 ARTICLE = "02a74d022d837eaff2963c593e68a877e5ad32fdc7c68b0215b99610b1b17be3"
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loaded_fixtures")]
@@ -33,14 +33,14 @@ def test_every_record_of_the_fixtures_is_valid():
             record.full_clean()
 
 
-def test_the_source_article_is_kept_word_for_word():
+def test_the_source_article_is_stored_unchanged():
     article = Source.objects.get(slug="source-article")
 
     assert hashlib.sha256(article.notes.encode()).hexdigest() == ARTICLE
 
 
 @pytest.mark.parametrize("model", [AgreementRelation, Citation, FactCheck, Recommendation, Addressee])
-def test_every_quote_of_the_source_article_is_found_in_it(model):
+def test_every_quote_of_the_source_article_occurs_in_it(model):
     article = Source.objects.get(slug="source-article")
 
     quotes = list(model.objects.filter(source=article).exclude(quote="").values_list("quote", flat=True))
@@ -54,21 +54,21 @@ def test_the_fixtures_are_public_and_published():
         assert set(model.objects.values_list("visibility", "publication")) == {("public", "published")}
 
 
-def test_a_dump_counts_no_query_per_record(tmp_path):
+def test_the_number_of_queries_of_a_dump_is_constant(tmp_path):
     with CaptureQueriesContext(connection) as queries:
         dumped(tmp_path / "dump")
 
     assert len(queries) <= len(records()) + 2
 
 
-def test_a_dump_gives_the_files_that_were_loaded(tmp_path):
+def test_a_dump_equals_the_loaded_files(tmp_path):
     assert dumped(tmp_path) == {name: (FIXTURES / name).read_bytes() for name in dataset.FILES}
 
 
 def test_loading_the_fixtures_again_changes_no_version_and_writes_no_history():
     versions = {model: dict(model.objects.values_list(model.key, "version")) for model in records()}
     changes = Change.objects.count()
-    assert {version for found in versions.values() for version in found.values()} == {1}
+    assert {version for by_key in versions.values() for version in by_key.values()} == {1}
     assert set(Change.objects.values_list("op", flat=True)) == {"insert"}
 
     call_command("load_dataset", FIXTURES, verbosity=0, stdout=StringIO())

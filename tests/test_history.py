@@ -1,4 +1,4 @@
-"""What PostgreSQL counts and remembers, against a small model of it: any sequence of changes, in any transactions."""
+"""Versions and history for random sequences of changes and transactions, compared with a simple model."""
 
 import threading
 
@@ -14,7 +14,7 @@ from recommendations.models import Recommendation
 from tests.api.client import Api
 from tests.conftest import make_user
 
-# What one act does, in order: set a text, link or unlink a sector, or clear all links.
+# The steps of one transaction: set a field, or add, remove or replace links to sectors.
 steps = st.one_of(
     st.tuples(st.just("details"), st.sampled_from(["", "a", "b"])),
     st.tuples(st.just("update_every"), st.sampled_from([None, 1, 2])),
@@ -22,26 +22,26 @@ steps = st.one_of(
     st.tuples(st.just("remove"), st.integers(0, 2)),
     st.tuples(st.just("set"), st.sets(st.integers(0, 2))),
 )
-acts = st.lists(st.lists(steps, min_size=1, max_size=4), min_size=1, max_size=6)
+transactions = st.lists(st.lists(steps, min_size=1, max_size=4), min_size=1, max_size=6)
 
 
 class Model:
-    """Counts as the contract says: each change of fields counts, links count once in a transaction that has not counted."""
+    """The expected versions and changes: each changed field increments the version; links do so once, unless a field did before."""
 
     def __init__(self):
         self.fields = {"details": "", "update_every": None}
         self.links = set()
         self.version = 1
-        self.told = [{}]
+        self.entries = [{}]
 
-    def act(self, steps):
+    def apply(self, steps):
         counted = False
         for what, value in steps:
             if what in self.fields:
                 if self.fields[what] == value:
                     continue
                 self.version, counted = self.version + 1, True
-                self.told.append({what: (self.fields[what], value)})
+                self.entries.append({what: (self.fields[what], value)})
                 self.fields[what] = value
                 continue
             after = {"add": self.links | {value}, "remove": self.links - {value}, "set": value}[what] if what != "set" else set(value)
@@ -49,11 +49,11 @@ class Model:
                 continue
             if not counted:
                 self.version, counted = self.version + 1, True
-                self.told.append({})
-            before = self.told[-1].get("sectors", (frozenset(self.links), None))[0]
-            self.told[-1]["sectors"] = (before, frozenset(after))
+                self.entries.append({})
+            before = self.entries[-1].get("sectors", (frozenset(self.links), None))[0]
+            self.entries[-1]["sectors"] = (before, frozenset(after))
             self.links = after
-        for entry in self.told:
+        for entry in self.entries:
             if "sectors" in entry and entry["sectors"][0] == entry["sectors"][1]:
                 del entry["sectors"]
 
@@ -73,46 +73,46 @@ def perform(recommendation, sectors, steps):
 
 @pytest.mark.django_db(transaction=True)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(acts)
-def test_versions_and_entries_follow_every_change_of_fields_and_links(transactional_db, told_acts):
+@given(transactions)
+def test_versions_and_entries_follow_every_change_of_fields_and_links(transactional_db, transaction_steps):
     sectors = [Sector.objects.get_or_create(code=f"s{number}", defaults={"name": "S"})[0] for number in range(3)]
     recommendation = Recommendation.objects.create(slug=f"r{Recommendation.objects.count()}", key_action="x", publication="published")
     model = Model()
 
-    for number, steps in enumerate(told_acts):
-        with change_context(reason=f"act {number}"):
+    for number, steps in enumerate(transaction_steps):
+        with change_context(reason=f"transaction {number}"):
             perform(recommendation, sectors, steps)
-        model.act(steps)
+        model.apply(steps)
         recommendation.refresh_from_db()
         assert recommendation.version == model.version
         assert {sector.code for sector in recommendation.sectors.all()} == {f"s{n}" for n in model.links}
 
-    client = Api(someone())
+    client = Api(reader())
     entries = client.get(f"recommendations/{recommendation.slug}/history/?page_size=500").json()["results"][::-1]
-    # A reader is not shown a version in which nothing changed.
-    shown = [number for number, changes in enumerate(model.told, 1) if changes or number == 1]
+    # The history omits versions without a visible change.
+    shown = [number for number, changes in enumerate(model.entries, 1) if changes or number == 1]
     assert [entry["version"] for entry in entries] == shown
 
     def keys(links):
         return sorted(f"s{number}" for number in links)
 
     assert [entry["changes"] for entry in entries] == [
-        {n: {"before": keys(b) if n == "sectors" else b, "after": keys(a) if n == "sectors" else a} for n, (b, a) in told.items()}
-        for told in (model.told[number - 1] for number in shown)
+        {n: {"before": keys(b) if n == "sectors" else b, "after": keys(a) if n == "sectors" else a} for n, (b, a) in changes.items()}
+        for changes in (model.entries[number - 1] for number in shown)
     ]
 
 
-def someone():
+def reader():
     return User.objects.filter(username="reader").first() or make_user("reader", "reader")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_link_counts_after_another_transaction_has_counted():
-    """The guard is the transaction, never a clock: ours began first, theirs counts, and then our link must count too."""
+def test_a_link_is_counted_after_a_concurrent_change():
+    """Transactions are told apart by id, not by time: ours begins first, theirs increments the version, and our link must too."""
     sector = Sector.objects.create(code="s", name="S")
     recommendation = Recommendation.objects.create(slug="r", key_action="x")
 
-    def theirs():
+    def change_concurrently():
         try:
             Recommendation.objects.filter(pk=recommendation.pk).update(details="theirs")
         finally:
@@ -120,7 +120,7 @@ def test_a_link_counts_after_another_transaction_has_counted():
 
     with transaction.atomic():
         Sector.objects.count()
-        thread = threading.Thread(target=theirs)
+        thread = threading.Thread(target=change_concurrently)
         thread.start()
         thread.join(10)
         recommendation.sectors.add(sector)
@@ -132,7 +132,7 @@ def test_a_link_counts_after_another_transaction_has_counted():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_was_rolled_back_never_was():
+def test_a_rolled_back_change_is_not_recorded():
     recommendation = Recommendation.objects.create(slug="r", key_action="x")
     with transaction.atomic():
         Recommendation.objects.filter(pk=recommendation.pk).update(details="never")
@@ -142,7 +142,7 @@ def test_what_was_rolled_back_never_was():
 
 
 @pytest.mark.django_db
-def test_bulk_and_raw_writes_are_remembered_too():
+def test_bulk_and_raw_writes_are_recorded():
     Sector.objects.bulk_create(Sector(code=f"s{number}", name="S") for number in range(3))
     Sector.objects.update(name="T")
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""What `manage.py housekeeping` deletes, and what it keeps."""
+"""`manage.py housekeeping`: what it deletes and what it keeps."""
 
 import os
 from datetime import timedelta
@@ -27,18 +27,18 @@ def housekeeping():
     return out.getvalue(), err.getvalue()
 
 
-def test_idempotency_keys_go_after_a_day(reader):
+def test_idempotency_keys_are_deleted_after_a_day(reader):
     for key, age in {"old": ago(hours=25), "new": ago(hours=23)}.items():
         made = IdempotencyKey.objects.create(user=reader, address="/", key=key, body_hash="x")
         IdempotencyKey.objects.filter(pk=made.pk).update(created_at=age)
 
-    told, _ = housekeeping()
+    output, _ = housekeeping()
 
     assert list(IdempotencyKey.objects.values_list("key", flat=True)) == ["new"]
-    assert "Deleted idempotency keys: 1\n" in told
+    assert "Deleted idempotency keys: 1\n" in output
 
 
-def test_expired_tokens_and_sessions_go(reader):
+def test_expired_tokens_and_sessions_are_deleted(reader):
     Token.objects.create(reader, name="valid")
     Token.objects.create(reader, name="expired")
     Token.objects.filter(name="expired").update(expiry=ago(seconds=1))
@@ -52,7 +52,7 @@ def test_expired_tokens_and_sessions_go(reader):
 
 
 @pytest.mark.parametrize("model", [AccessAttempt, AccessFailureLog, AccessLog])
-def test_records_of_logins_go_after_ninety_days(db, model):
+def test_login_records_are_deleted_after_ninety_days(db, model):
     for name, age in {"old": ago(days=91), "new": ago(days=89)}.items():
         counted = {"failures_since_start": 1} if model is AccessAttempt else {}
         row = model.objects.create(username=name, ip_address="127.0.0.1", **counted)
@@ -89,12 +89,12 @@ def age(path, **time):
 
 
 def replaced_days_ago(days):
-    """Lets all changes of sources be of an earlier day."""
+    """Set the time of all changes of sources to an earlier day."""
     Change.objects.filter(tbl="agreements_source").update(at=ago(days=days))
 
 
 @pytest.mark.parametrize(("days", "stored"), [(29, ["kept.txt", "new.txt", "old.txt"]), (31, ["kept.txt", "new.txt"])])
-def test_a_replaced_file_goes_after_thirty_days(db, files, days, stored):
+def test_a_replaced_file_is_deleted_after_thirty_days(db, files, days, stored):
     make_source("kept")
     source = make_source("old")
     source.file.save("new.txt", ContentFile(b"other text"))
@@ -107,37 +107,37 @@ def test_a_replaced_file_goes_after_thirty_days(db, files, days, stored):
     assert sorted(path.name for path in files.iterdir()) == stored
 
 
-def test_a_file_of_a_save_that_failed_goes_after_a_day(db, files):
+def test_an_unused_upload_is_deleted_after_a_day(db, files):
     make_source("kept")
     for name, hours in {"yesterday.txt": 25, "today.txt": 1}.items():
         (files / name).touch()
         age(files / name, hours=hours)
 
-    told, _ = housekeeping()
+    output, _ = housekeeping()
 
     assert sorted(path.name for path in files.iterdir()) == ["kept.txt", "today.txt"]
-    assert "Deleted replaced files of sources: 1\n" in told
+    assert "Deleted replaced files of sources: 1\n" in output
 
 
-def test_the_files_of_another_site_are_left_alone(db, files):
+def test_the_files_of_another_site_are_not_deleted(db, files):
     files.mkdir()
     (files / "theirs.txt").touch()
     age(files / "theirs.txt", days=400)
 
-    _, complaint = housekeeping()
+    _, errors = housekeeping()
 
     assert (files / "theirs.txt").exists()
-    assert "1 files are stored: none was deleted" in complaint
+    assert "1 files are stored: none was deleted" in errors
 
 
-def test_nothing_to_do_is_no_error(db, files):
-    told, complaint = housekeeping()
+def test_an_empty_database_is_no_error(db, files):
+    output, errors = housekeeping()
 
-    assert not complaint
-    assert all(line.endswith(": 0") for line in told.splitlines())
+    assert not errors
+    assert all(line.endswith(": 0") for line in output.splitlines())
 
 
-def test_a_missing_file_is_logged_and_named(reader, files, caplog):
+def test_a_missing_file_is_logged_with_its_name(reader, files, caplog):
     source = make_source("gone")
     Source.objects.filter(pk=source.pk).update(publication="published")
     Path(source.file.path).unlink()

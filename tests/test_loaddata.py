@@ -1,4 +1,4 @@
-"""`loaddata` with fixtures that are not the five files: what Django's own dump writes, and what its options leave out."""
+"""`loaddata` with other fixtures than the five files: the output of `dumpdata`, and the options of `loaddata`."""
 
 import json
 
@@ -19,7 +19,7 @@ def fixture(path, *rows: tuple[str, dict]):
     return path
 
 
-def test_a_dump_by_natural_keys_changes_nothing_where_it_comes_from(tmp_path):
+def test_loading_a_dump_by_natural_keys_changes_nothing(tmp_path):
     make_recommendation(make_agreement(), due_on="2030")
     records = [f"{model._meta.app_label}.{model.__name__}" for model in (Party, Agreement, Recommendation)]
     call_command("dumpdata", *records, output=tmp_path / "all.json", **NATURAL)
@@ -34,7 +34,7 @@ def test_records_in_one_file_may_refer_to_each_other_in_any_order(tmp_path):
     path = fixture(
         tmp_path / "some.json",
         ("agreements.component", {"slug": "c", "agreement": ["a"], "title": "C", "lead_parties": [["GBR"]]}),
-        ("agreements.agreement", {"slug": "a", "title": "A", "lead": ["nobody"]}),
+        ("agreements.agreement", {"slug": "a", "title": "A", "lead": ["unknown"]}),
         ("agreements.party", {"code": "GBR", "name": "United Kingdom", "kind": "state"}),
     )
 
@@ -45,7 +45,7 @@ def test_records_in_one_file_may_refer_to_each_other_in_any_order(tmp_path):
     assert [party.code for party in agreement.components.get().lead_parties.all()] == ["GBR"]
 
 
-def test_excluded_models_are_left_out(tmp_path):
+def test_excluded_models_are_not_loaded(tmp_path):
     path = fixture(tmp_path / "vocabulary.json", ("agreements.sector", {"code": "s", "name": "S"}))
 
     call_command("loaddata", path, exclude=["agreements.sector"], verbosity=0)
@@ -54,7 +54,7 @@ def test_excluded_models_are_left_out(tmp_path):
     assert Sector.objects.get().code == "s"
 
 
-def test_unknown_fields_are_passed_over_only_where_that_is_asked_for(tmp_path):
+def test_unknown_fields_are_ignored_only_with_ignorenonexistent(tmp_path):
     path = fixture(tmp_path / "vocabulary.json", ("agreements.sector", {"code": "s", "name": "S", "colour": "red"}))
 
     with pytest.raises(CommandError, match="colour"):

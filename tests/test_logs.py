@@ -1,4 +1,4 @@
-"""Log lines: one JSON object per event, with its request, and nothing that is secret."""
+"""Log lines: one JSON object per event, with its request and without confidential data."""
 
 import json
 import logging
@@ -38,7 +38,7 @@ handler500 = "policytracker.web.requests.server_error"
 
 @pytest.fixture
 def lines():
-    """The lines that were logged since."""
+    """The log lines of the test."""
     written = []
 
     class Keep(logging.Handler):
@@ -60,7 +60,7 @@ def broken_site():
         yield Client(raise_request_exception=False)
 
 
-def test_a_failure_leaves_its_traceback_and_its_request_in_the_log(db, broken_site, lines):
+def test_an_exception_is_logged_with_traceback_and_request(db, broken_site, lines):
     broken_site.get(f"/api/v1/fail/?password={SECRET}", headers={"X-Request-ID": "abc-1"})
 
     (line,) = [line for line in lines if "traceback" in line]
@@ -71,7 +71,7 @@ def test_a_failure_leaves_its_traceback_and_its_request_in_the_log(db, broken_si
     assert SECRET not in json.dumps(line)
 
 
-def test_a_failure_is_json_under_the_api_and_a_page_elsewhere(db, broken_site):
+def test_an_exception_gives_json_under_the_api_and_a_page_elsewhere(db, broken_site):
     api, page = broken_site.get("/api/v1/fail/"), broken_site.get("/fail/")
 
     assert (api.status_code, api.json()["code"], set(api.json())) == (500, "server_error", {"code", "detail"})
@@ -79,7 +79,7 @@ def test_a_failure_is_json_under_the_api_and_a_page_elsewhere(db, broken_site):
     assert api["X-Request-ID"] and page["X-Request-ID"]
 
 
-def test_a_failure_in_a_view_of_the_api_is_json_and_logged_with_its_user(analyst, lines, monkeypatch):
+def test_an_exception_in_an_api_view_gives_json_and_is_logged_with_the_user(analyst, lines, monkeypatch):
     monkeypatch.setattr("policytracker.api.urls.overview.queue", fail)
     api = Api(analyst)
     api.raise_request_exception = False
@@ -91,7 +91,7 @@ def test_a_failure_in_a_view_of_the_api_is_json_and_logged_with_its_user(analyst
 
 
 @pytest.mark.parametrize("sent", ["abc", "3f2a:7/1+b=@_.-", "x" * 128])
-def test_a_sane_request_id_is_kept(client, sent):
+def test_a_valid_request_id_is_kept(client, sent):
     assert client.get("/healthz", headers={"X-Request-ID": sent})["X-Request-ID"] == sent
 
 
@@ -103,7 +103,7 @@ def test_any_other_request_id_is_replaced(client, sent):
     assert first != second
 
 
-def test_each_request_is_logged_where_the_setting_says_so(client, lines):
+def test_each_request_is_logged_if_log_requests_is_set(client, lines):
     with override_settings(LOG_REQUESTS=True):
         client.get(f"/healthz?token={SECRET}")
     client.get("/healthz")
@@ -115,7 +115,7 @@ def test_each_request_is_logged_where_the_setting_says_so(client, lines):
 
 
 def test_a_slow_request_and_a_slow_statement_are_logged_without_values(db, broken_site, lines, monkeypatch):
-    monkeypatch.setattr(requests, "perf_counter", count().__next__)  # a second between any two looks at the clock
+    monkeypatch.setattr(requests, "perf_counter", count().__next__)  # each call returns one second more
 
     broken_site.get("/api/v1/query/")
 
@@ -124,8 +124,8 @@ def test_a_slow_request_and_a_slow_statement_are_logged_without_values(db, broke
     assert SECRET not in json.dumps(lines)
 
 
-def test_nothing_slow_is_logged_where_the_limit_is_zero(db, broken_site, lines, monkeypatch):
-    monkeypatch.setattr(requests, "perf_counter", count().__next__)  # a second between any two looks at the clock
+def test_slow_requests_are_not_logged_if_the_limit_is_zero(db, broken_site, lines, monkeypatch):
+    monkeypatch.setattr(requests, "perf_counter", count().__next__)  # each call returns one second more
 
     with override_settings(LOG_SLOW_MS=0):
         broken_site.get("/api/v1/query/")
@@ -141,7 +141,7 @@ def test_nothing_slow_is_logged_where_the_limit_is_zero(db, broken_site, lines, 
         f"CONTEXT:  COPY party, line 1: {SECRET}",
     ],
 )
-def test_what_postgresql_quotes_of_rows_is_left_out_of_a_traceback(quoted):
+def test_rows_quoted_by_postgresql_are_removed_from_a_traceback(quoted):
     try:
         try:
             raise RuntimeError(f"null value violates a constraint\n{quoted}")
@@ -157,7 +157,7 @@ def test_what_postgresql_quotes_of_rows_is_left_out_of_a_traceback(quoted):
     assert "ValueError: It cannot be saved." in line["traceback"]
 
 
-def test_a_log_line_asks_the_database_nothing(rf: RequestFactory, django_assert_num_queries, db):
+def test_a_log_line_needs_no_query(rf: RequestFactory, django_assert_num_queries, db):
     request = rf.get("/")
     request.id, request.user = "abc", AnonymousUser()
 

@@ -1,4 +1,4 @@
-"""A change reason has at most 2,000 characters, wherever it is given."""
+"""A change reason has at most 2,000 characters everywhere."""
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -49,7 +49,7 @@ def test_the_admin_refuses_a_long_reason(analyst, client):
     assert Agreement.objects.get().title == agreement.title
 
 
-def test_a_reason_of_blanks_is_none(reviewer):
+def test_a_blank_reason_counts_as_missing(reviewer):
     agreement = make_agreement()
 
     answer = Api(reviewer).patch(f"agreements/{agreement.slug}/", {"publication": "archived", "change_reason": "  "})
@@ -59,7 +59,7 @@ def test_a_reason_of_blanks_is_none(reviewer):
         Agreement.objects.update(publication="archived")
 
 
-def test_the_history_keeps_the_beginning_of_a_longer_reason_of_an_update(analyst):
+def test_the_history_shortens_a_long_reason_of_an_update(analyst):
     report = Report(kind="note", narrative="n", reason=LONG)
 
     update = progress.report_progress(make_recommendation(), report, by=analyst, today=today())

@@ -1,4 +1,4 @@
-"""What every record keeps at every entry point: its count, its key, its constraints and guards. Each rule by its name."""
+"""Database rules of all records: version, key, constraints and constraint triggers, each by its name."""
 
 from datetime import date, datetime, timedelta
 
@@ -17,56 +17,56 @@ from recommendations.models import Addressee, Dependency, Evidence, Milestone, P
 from tests.make import make_agreement, make_component, make_party, make_recommendation
 
 pytestmark = pytest.mark.usefixtures("world")
-quietly = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+without_deadline = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def breaks(rule, act):
-    """The act is refused by the database, under the name of the rule, and what follows still works."""
+def breaks(constraint, write):
+    """Assert that the write violates the constraint. The transaction can be used afterwards."""
     with pytest.raises(IntegrityError) as caught, change_context(reason=""):
-        act()
-    assert caught.value.__cause__.diag.constraint_name == rule, caught.value
+        write()
+    assert caught.value.__cause__.diag.constraint_name == constraint, caught.value
 
 
 def change(record, **fields):
     return lambda: type(record).objects.filter(pk=record.pk).update(**fields)
 
 
-# ---- the count
+# ---- version
 
 
-def test_nobody_else_writes_version_and_times(world):
+def test_only_triggers_write_version_and_times(world):
     before = Agreement.objects.get(pk=world.aukus.pk)
-    moment = datetime.fromisoformat("1999-01-01T00:00:00Z")
+    long_ago = datetime.fromisoformat("1999-01-01T00:00:00Z")
 
-    Agreement.objects.filter(pk=before.pk).update(version=77, created_at=moment, updated_at=moment)
+    Agreement.objects.filter(pk=before.pk).update(version=77, created_at=long_ago, updated_at=long_ago)
     same = Agreement.objects.get(pk=before.pk)
-    Agreement.objects.filter(pk=before.pk).update(version=77, created_at=moment, title="New")
+    Agreement.objects.filter(pk=before.pk).update(version=77, created_at=long_ago, title="New")
     changed = Agreement.objects.get(pk=before.pk)
-    made = Sector.objects.create(code="new", name="New", version=9, created_at=moment, updated_at=moment)
+    made = Sector.objects.create(code="new", name="New", version=9, created_at=long_ago, updated_at=long_ago)
     made.refresh_from_db()
 
     assert (same.version, same.created_at, same.updated_at) == (before.version, before.created_at, before.updated_at)
     assert (changed.version, changed.created_at) == (before.version + 1, before.created_at)
     assert changed.updated_at > before.updated_at
-    assert (made.version, made.created_at == made.updated_at > moment) == (1, True)
+    assert (made.version, made.created_at == made.updated_at > long_ago) == (1, True)
 
 
-def test_saving_what_has_not_changed_counts_nothing(world):
+def test_saving_unchanged_values_does_not_increment_the_version(world):
     Agreement.objects.get(pk=world.aukus.pk).save()
     Agreement.objects.filter(pk=world.aukus.pk).update(title="AUKUS")
 
     assert Agreement.objects.get(pk=world.aukus.pk).version == 1
 
 
-def test_a_save_over_another_counts_and_is_remembered(world):
-    mine, theirs = (Agreement.objects.get(pk=world.aukus.pk) for _ in range(2))
-    mine.title, theirs.title = "Mine", "Theirs"
-    mine.save(), theirs.save()
+def test_every_save_increments_the_version(world):
+    first, second = (Agreement.objects.get(pk=world.aukus.pk) for _ in range(2))
+    first.title, second.title = "First", "Second"
+    first.save(), second.save()
 
     assert Agreement.objects.get(pk=world.aukus.pk).version == 3
 
 
-def test_every_record_has_its_triggers_and_says_so_where_they_lack(db):
+def test_the_system_check_reports_a_missing_trigger(db):
     assert database_is_complete(databases=["default"]) == []
     with connection.cursor() as cursor:
         cursor.execute("DROP TRIGGER a_3_count_change ON agreements_party")
@@ -76,21 +76,21 @@ def test_every_record_has_its_triggers_and_says_so_where_they_lack(db):
     assert "agreements_party" in error.msg and error.id == "policytracker.E002"
 
 
-def test_the_names_of_triggers_are_not_cut_short(db):
+def test_trigger_names_fit_into_postgresql_identifiers(db):
     for model in records():
         for trigger in triggers(model):
             assert len(trigger.name) <= 63
 
 
-def test_every_rule_has_a_sentence(db):
+def test_every_constraint_has_a_message(db):
     for model in records():
-        for rule in [*model._meta.constraints]:
-            assert str(rule.violation_error_message).endswith("."), rule.name
-        for guard in trigger_constraints(model):
-            assert guard.sentence.endswith("."), guard.name
+        for constraint in model._meta.constraints:
+            assert str(constraint.violation_error_message).endswith("."), constraint.name
+        for trigger in trigger_constraints(model):
+            assert str(trigger.message).endswith("."), trigger.name
 
 
-def test_the_actor_of_an_act_is_gone_when_it_ends(world, analyst):
+def test_the_change_context_ends_with_its_block(world, analyst):
     with change_context(analyst, "outer", "admin"), change_context(None, "inner", "api"):
         Sector.objects.create(code="a", name="A")
     Sector.objects.create(code="b", name="B")
@@ -126,7 +126,7 @@ def test_the_actor_of_an_act_is_gone_when_it_ends(world, analyst):
         "addressee",
     ],
 )
-def test_a_key_is_fixed(world, name):
+def test_a_key_cannot_be_changed(world, name):
     record = getattr(world, name)
     other = "99999999-9999-4999-8999-999999999999" if record.key == "uid" else "other"
 
@@ -136,7 +136,7 @@ def test_a_key_is_fixed(world, name):
 # ---- constraints
 
 
-def test_only_a_binding_text_is_in_force(world):
+def test_only_a_binding_agreement_can_be_in_force(world):
     for force in ("non_binding", "undetermined"):
         for status in ("in_force", "provisionally_applied"):
             breaks("agreement_in_force_is_binding", change(world.aukus, status=status, legal_force=force))
@@ -151,9 +151,9 @@ def test_only_a_binding_text_is_in_force(world):
         assert change(world.aukus, status=status, legal_force=force)() == 1
 
 
-def test_a_superseded_agreement_has_what_supersedes_it(world):
+def test_a_superseded_agreement_requires_a_successor(world):
     breaks("agreement_superseded_by_another", change(world.aukus, status="superseded"))
-    with change_context():  # in one act, in any order
+    with change_context():  # in one transaction, in any order
         change(world.aukus, status="superseded")()
         relation = AgreementRelation.objects.create(from_agreement=world.quad, kind="supersedes", to_agreement=world.aukus)
     breaks("superseded_agreement_keeps_its_relation", AgreementRelation.objects.get(pk=relation.pk).delete)
@@ -165,7 +165,7 @@ def test_a_superseded_agreement_has_what_supersedes_it(world):
         AgreementRelation.objects.get(pk=relation.pk).delete()
 
 
-def test_an_agreement_has_no_relation_to_itself_nor_the_same_twice(world):
+def test_an_agreement_cannot_relate_to_itself_or_twice_in_the_same_way(world):
     breaks(
         "agreement_relation_needs_two",
         lambda: AgreementRelation.objects.create(from_agreement=world.aukus, kind="amends", to_agreement=world.aukus),
@@ -176,7 +176,7 @@ def test_an_agreement_has_no_relation_to_itself_nor_the_same_twice(world):
     )
 
 
-def test_nothing_supersedes_in_a_circle(world):
+def test_supersession_cannot_be_circular(world):
     a, b, c = (make_agreement() for _ in range(3))
     relations = [
         AgreementRelation.objects.create(from_agreement=one, kind="supersedes", to_agreement=other) for one, other in ((a, b), (b, c))
@@ -200,18 +200,18 @@ def test_nothing_supersedes_in_a_circle(world):
         ("recommendation_does_not_supersede_itself", make_recommendation, "superseded_by"),
     ],
 )
-def test_nobody_stands_above_itself(world, rule, make, field):
+def test_a_record_cannot_be_its_own_ancestor(world, rule, make, field):
     one, two, three = make(), make(), make()
     change(two, **{field: one})(), change(three, **{field: two})()
 
     breaks(rule, change(one, **{field: one}))
     breaks(rule, change(one, **{field: three}))
-    with change_context():  # what is mended before the act ends was never broken
+    with change_context():  # a violation that ends within the transaction is no error
         change(one, **{field: three})()
         change(three, **{field: None})()
 
 
-def test_a_part_stays_within_its_agreement(world):
+def test_a_component_and_its_parent_belong_to_the_same_agreement(world):
     elsewhere = make_component(world.quad)
 
     breaks("component_parent_in_the_same_agreement", change(world.part, parent=elsewhere))
@@ -221,7 +221,7 @@ def test_a_part_stays_within_its_agreement(world):
     breaks("outcome_component_in_the_same_agreement", change(world.outcome, component=elsewhere))
 
 
-def test_a_relative_deadline_has_both_parts_and_no_day_of_its_own(world):
+def test_a_relative_deadline_has_anchor_and_offset_and_no_entered_due_date(world):
     breaks("component_offset_has_an_anchor", change(world.part, due_anchor="signature"))
     breaks("component_offset_has_an_anchor", change(world.part, due_offset="P6M"))
     breaks("component_relative_due_day_is_derived", change(world.part, due_anchor="signature", due_offset="P6M", due_on="2030"))
@@ -233,7 +233,7 @@ def test_a_citation_has_exactly_one_target(world):
     breaks("citation_has_exactly_one_target", change(world.citation, outcome=world.outcome))
 
 
-def test_parties_differ_in_their_iso_codes_and_end_after_they_begin(world):
+def test_iso_codes_are_unique_and_a_party_ends_after_it_begins(world):
     change(world.aus, iso_alpha2="AU", iso_numeric="036")()
 
     breaks("party_iso_alpha2_is_unique", change(world.gbr, iso_alpha2="AU"))
@@ -241,11 +241,11 @@ def test_parties_differ_in_their_iso_codes_and_end_after_they_begin(world):
     breaks("party_ends_after_it_begins", change(world.gbr, since="2000-02", until="2000-01"))
 
 
-def test_a_party_is_addressed_once(world):
+def test_a_party_is_an_addressee_only_once(world):
     breaks("addressee_is_named_once", lambda: Addressee.objects.create(recommendation=world.act, party=world.aus))
 
 
-def test_the_due_day_of_a_milestone_moves_with_a_reason(world):
+def test_changing_the_due_date_of_a_milestone_requires_a_reason(world):
     step = Milestone.objects.create(recommendation=world.act, title="The keel is laid")
     change(step, due_on="2027")()
 
@@ -255,14 +255,14 @@ def test_the_due_day_of_a_milestone_moves_with_a_reason(world):
     breaks("moved_deadline_has_a_reason", change(step, due_on=""))
 
 
-def test_a_recommendation_needs_another_once_and_never_itself(world):
+def test_a_dependency_is_unique_and_not_on_itself(world):
     need = Dependency.objects.create(recommendation=world.later, depends_on=world.act)
 
     breaks("dependency_is_stated_once", lambda: Dependency.objects.create(recommendation=world.later, depends_on=world.act))
     breaks("dependency_needs_two", change(need, depends_on=world.later))
 
 
-def test_no_recommendation_needs_itself_by_however_many_steps(world):
+def test_dependencies_cannot_be_circular(world):
     first, second, third = world.act, world.later, make_recommendation()
     Dependency.objects.create(recommendation=second, depends_on=first)
     last = Dependency.objects.create(recommendation=third, depends_on=second)
@@ -272,7 +272,7 @@ def test_no_recommendation_needs_itself_by_however_many_steps(world):
     change(last, depends_on=first)()
 
 
-def test_the_first_due_day_stays(world):
+def test_the_original_due_date_never_changes(world):
     for record in (world.part, world.act):
         change(record, due_on="2030")()
         with change_context(reason="moved"):
@@ -284,7 +284,7 @@ def test_the_first_due_day_stays(world):
 
 
 @pytest.mark.parametrize("name", ["aukus", "part", "act", "communique"])
-def test_into_the_archive_and_back_goes_a_register_with_a_reason(world, name):
+def test_archiving_and_restoring_require_a_reason(world, name):
     record = getattr(world, name)
     breaks("archiving_has_a_reason", change(record, publication="archived"))
     with change_context(reason="over"):
@@ -308,7 +308,7 @@ def test_an_unknown_code_is_refused_by_the_database(world):
             change(record, **{name: "nonsense"})()
 
 
-# ---- spells
+# ---- periods
 
 
 spells = st.tuples(
@@ -322,15 +322,15 @@ def span(spell):
     return since or date.min, until or date.max
 
 
-@quietly
+@without_deadline
 @given(st.lists(spells, min_size=1, max_size=5))
-def test_spells_of_one_role_never_overlap_and_never_run_backwards(db, wanted):
+def test_periods_of_one_role_cannot_overlap_or_end_before_they_begin(db, wanted):
     with transaction.atomic():
         agreement, party, kept = make_agreement(), make_party("AUS"), []
         for spell in wanted:
             start, end = span(spell)
             reversed_ = start > end
-            # A spell that ends on its first day holds on no day, and can only be recorded twice.
+            # A period that ends on its first day includes no day, so only an equal one conflicts with it.
             overlaps = any(
                 start < there_end and there_start < end and start < end and there_start < there_end
                 for there_start, there_end in map(span, kept)
@@ -365,7 +365,7 @@ def approved(world, analyst):
     return update
 
 
-def test_an_approved_update_is_only_voided_once_and_with_a_reason(approved, analyst):
+def test_an_approved_update_can_be_voided_once_with_a_reason(approved, analyst):
     now = {"voided_at": "2025-02-01T00:00:00Z", "voided_by": analyst}
 
     breaks("update_is_append_only", lambda: ProgressUpdate.objects.filter(pk=approved.pk)._raw_delete("default"))
@@ -381,14 +381,14 @@ def test_an_approved_update_is_only_voided_once_and_with_a_reason(approved, anal
     breaks("update_changes_only_by_voiding", change(approved, void_reason="other"))
 
 
-def test_the_evidence_of_an_approved_update_stays(approved, world):
+def test_the_evidence_of_an_approved_update_cannot_change(approved, world):
     evidence = approved.evidence.get()
 
     breaks("evidence_of_an_approved_update_stays", change(evidence, quote="y"))
     breaks("evidence_of_an_approved_update_stays", evidence.delete)
 
 
-def test_an_update_says_what_its_kind_says(world):
+def test_an_update_has_only_the_fields_of_its_kind(world):
     fields = {"recommendation": world.act, "reported_on": "2025-01-01", "narrative": "x"}
     breaks("update_status_unless_a_note", lambda: ProgressUpdate.objects.create(**fields, kind="note", status="planned"))
     breaks("update_status_unless_a_note", lambda: ProgressUpdate.objects.create(**fields))
@@ -401,10 +401,10 @@ def test_an_update_says_what_its_kind_says(world):
     breaks("update_is_not_of_the_future", lambda: ProgressUpdate.objects.create(**fields | {"reported_on": tomorrow}, status="planned"))
 
 
-# ---- what hangs on the archived
+# ---- archived records
 
 
-def test_what_hangs_on_the_archived_is_closed_at_every_door(world):
+def test_records_below_an_archived_one_cannot_be_written(world):
     with change_context(reason="over"):
         change(world.aukus, publication="archived")()
 
@@ -415,7 +415,7 @@ def test_what_hangs_on_the_archived_is_closed_at_every_door(world):
         (world.figure, {"description": "x"}), (world.measurement, {"note": "x"}),
     ):  # fmt: skip
         breaks("closed_record", change(record, **fields))
-        if record not in (world.part, world.outcome):  # which others refer to
+        if record not in (world.part, world.outcome):  # other records refer to these
             breaks("closed_record", type(record).objects.get(pk=record.pk).delete)
     for make in (
         lambda: make_component(world.aukus),
@@ -427,11 +427,11 @@ def test_what_hangs_on_the_archived_is_closed_at_every_door(world):
         lambda: AgreementRelation.objects.create(from_agreement=world.aukus, kind="amends", to_agreement=world.quad),
     ):
         breaks("closed_record", make)
-    with change_context(channel="data set"):  # a data set may bring what was archived elsewhere
+    with change_context(channel="data set"):  # a data set may contain archived records
         Participation.objects.create(agreement=world.aukus, party=world.gbr, role="host")
 
 
-def test_a_link_goes_with_its_owner_and_not_with_what_it_leads_to(world):
+def test_a_linked_record_cannot_be_deleted_but_the_linking_one_can(world):
     world.aukus.sectors.set([world.water])
 
     breaks("linked_record_stays", world.water.delete)

@@ -1,4 +1,4 @@
-"""What happens to requests before and after their views: limits, client address, probes, caching, sessions."""
+"""Middleware: limits, client address, probes, caching; sessions and passwords."""
 
 import pytest
 from axes.models import AccessAttempt
@@ -45,7 +45,7 @@ def send(client, path, length, **headers):
         ("/nothing", 10),
     ],
 )
-def test_a_body_above_the_limit_is_refused_unread(client, path, limit):
+def test_a_body_above_the_limit_is_refused_without_reading_it(client, path, limit):
     refused = send(client, path, {"CONTENT_LENGTH": str(limit * MIB + 1)})
 
     assert refused.status_code == 413
@@ -58,12 +58,12 @@ def test_a_body_at_the_limit_is_accepted(db, client):
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "x", "9" * 5000])
-def test_a_length_that_is_no_number_is_refused(client, length):
+def test_an_invalid_content_length_is_refused(client, length):
     assert send(client, "/api/v1/agreements/", {"CONTENT_LENGTH": length}).status_code == 413
 
 
 @pytest.mark.parametrize("path", ["/api/v1/agreements/", "/admin/login/"])
-def test_a_body_without_a_length_is_refused_unread(client, path):
+def test_a_body_without_content_length_is_refused_without_reading_it(client, path):
     refused = send(client, path, {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"})
 
     assert refused.status_code == 411
@@ -91,7 +91,7 @@ def test_too_many_parameters_of_a_page_are_a_bad_request(administrator, client, 
 
 
 @pytest.mark.parametrize("page", ["x", "0", "-1", "99", "1.5", "9" * 5000])
-def test_a_page_of_the_menu_search_that_does_not_exist_is_not_found(administrator, client, page):
+def test_a_missing_page_of_the_menu_search_is_not_found(administrator, client, page):
     client.force_login(administrator)
 
     assert client.get(f"/admin/search/?s=a&page={page}").status_code == 404
@@ -115,7 +115,7 @@ def sign_in(forwarded_for, password="a long pass phrase"):
 
 
 @override_settings(BEHIND_PROXY=True)
-def test_behind_a_proxy_a_lockout_holds_for_one_address_only(ann):
+def test_behind_a_proxy_a_lockout_is_limited_to_one_address(ann):
     failures = [sign_in("203.0.113.5", "wrong").status_code for _ in range(11)]
 
     assert failures == [401] * 10 + [429]
@@ -134,14 +134,14 @@ def test_behind_a_proxy_a_forged_entry_changes_nothing(ann):
 
 @override_settings(BEHIND_PROXY=True)
 @pytest.mark.parametrize("header", ["", "unknown", "203.0.113.5,", "<script>"])
-def test_a_header_without_an_address_leaves_the_proxys(ann, header):
+def test_a_header_without_an_address_keeps_the_address_of_the_proxy(ann, header):
     sign_in(header, "wrong")
 
     assert AccessAttempt.objects.get().ip_address == "127.0.0.1"
 
 
 @override_settings(BEHIND_PROXY=True)
-def test_an_address_of_version_six_is_one_too(ann):
+def test_an_ipv6_address_is_accepted(ann):
     sign_in("2001:db8::1", "wrong")
 
     assert AccessAttempt.objects.get().ip_address == "2001:db8::1"
@@ -162,18 +162,18 @@ def test_without_a_proxy_forwarded_headers_are_ignored(ann, settings):
 @override_settings(ALLOWED_HOSTS=["tracker.example"], SECURE_SSL_REDIRECT=True)
 @pytest.mark.parametrize("probe", ["/healthz", "/readyz"])
 @pytest.mark.parametrize("host", ["tracker.example", "10.1.2.3:8000", "anything_at.all"])
-def test_a_probe_answers_under_any_name_and_without_tls(db, client, probe, host):
+def test_probes_accept_any_host_name_and_plain_http(db, client, probe, host):
     response = client.get(probe, headers={"Host": host})
 
     assert (response.status_code, response.json()["status"]) == (200, "ok")
 
 
 @override_settings(ALLOWED_HOSTS=["tracker.example"])
-def test_everything_else_asks_for_an_allowed_name(db, client):
+def test_other_paths_require_an_allowed_host_name(db, client):
     assert client.get("/admin/login/", headers={"Host": "10.1.2.3"}).status_code == 400
 
 
-def test_the_root_leads_to_the_admin(db, client):
+def test_the_root_redirects_to_the_admin(db, client):
     response = client.get("/")
 
     assert (response.status_code, response["Location"]) == (302, "/admin/")
@@ -182,7 +182,7 @@ def test_the_root_leads_to_the_admin(db, client):
 # ---- caches, sessions, passwords, HTTPS
 
 
-def test_answers_to_authenticated_requests_are_kept_out_of_caches(ann, client):
+def test_responses_to_authenticated_requests_are_not_cached(ann, client):
     _token, secret = Token.objects.create(ann)
     made = sign_in("")
     client.force_login(ann)
@@ -205,7 +205,7 @@ def test_a_password_has_at_least_twelve_characters():
     assert refused.value.error_list[0].code == "password_too_short"
 
 
-def test_hsts_speaks_for_this_name_only(db, client):
+def test_hsts_does_not_include_subdomains(db, client):
     with override_settings(SECURE_HSTS_SECONDS=31_536_000):
         response = client.get("/", secure=True)
 

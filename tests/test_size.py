@@ -152,7 +152,7 @@ def test_generated_rows_are_in_the_history(big):
 def test_the_same_size_generates_the_same_register():
     def rows():
         make = build.Maker(date(2026, 1, 15), seed=1)
-        return list(build.asked(range(1, 200), make, range(1, 9), range(1, 9), range(1, 9), [1, 2]))
+        return list(build.recommendation_rows(range(1, 200), make, range(1, 9), range(1, 9), range(1, 9), [1, 2]))
 
     assert rows() == rows()
 
@@ -160,7 +160,7 @@ def test_the_same_size_generates_the_same_register():
 def test_the_generator_refuses_a_register_that_has_agreements(big, monkeypatch):
     monkeypatch.setattr("sys.argv", ["benchmarks.build"])
 
-    with pytest.raises(SystemExit, match="has agreements"):
+    with pytest.raises(SystemExit, match="contains agreements"):
         build.main()
     with pytest.raises(build.BuildError, match="already"):
         build.build(SIZE)

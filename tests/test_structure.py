@@ -1,4 +1,4 @@
-"""The rules of the code that a test can enforce: imports point one way, and no record is forgotten anywhere."""
+"""Rules for the code: the direction of imports, and the places in which every record type must occur."""
 
 import ast
 import json
@@ -17,10 +17,10 @@ from policytracker.records.access import Reader, Role
 
 ROOT = Path(settings.BASE_DIR)
 RECORDS = triggers.records()
-# The project's own modules, which know all apps.
+# Modules of the project that import all apps.
 OUTERMOST = {f"policytracker.{name}" for name in ("api.urls", "urls", "wsgi", "settings", "management.commands.make_demo")}
-# The layers of each app, the lowest first. A module may import those of its own layer and of lower ones. A name stands for the
-# module and everything in it, unless a longer name says otherwise.
+# The layers of each app, from the lowest. A module may import from its own and lower layers. A name stands for the module and its
+# submodules, except those with a layer of their own.
 LAYERS = {
     "policytracker": [
         {"codes", "edtf", "db", "devserver", "web.logs"},
@@ -66,7 +66,7 @@ def modules() -> dict[str, Path]:
 
 
 def imports(path: Path) -> list[tuple[str, bool]]:
-    """The modules that a file imports, and whether at its top."""
+    """The modules that a file imports, and whether each import is at the top level."""
     tree = ast.parse(path.read_text())
     typing_only = {
         id(node)
@@ -106,7 +106,7 @@ def test_imports_point_one_way():
 
 
 def layer_of(module: str, layers: list[set[str]]) -> int | None:
-    """The number of a module's layer; None for the package of the app itself, which holds nothing."""
+    """The number of the layer of a module; None for the package of the app, which is empty."""
     parts = module.split(".")[1:]
     for length in range(len(parts), 0, -1):
         name = ".".join(parts[:length])
@@ -142,50 +142,50 @@ def test_every_module_has_exactly_one_layer(app):
 @pytest.mark.parametrize("app", LAYERS)
 def test_a_module_imports_only_its_own_layer_and_lower_ones(app):
     assert imports_of_higher_layers(app, LAYERS[app]) == []
-    assert imports_of_higher_layers(app, LAYERS[app][::-1])  # the test finds what is wrong
+    assert imports_of_higher_layers(app, LAYERS[app][::-1])  # reversed layers must be reported
 
 
-def test_no_import_hides_inside_a_function():
+def test_no_import_is_inside_a_function():
     hidden = [f"{module} imports {target}" for module, path in modules().items() for target, top in imports(path) if not top]
 
-    # Django calls ready() when models can be imported, and not before.
+    # Django calls ready() when models can be imported.
     assert [line for line in hidden if ".apps imports" not in line] == []
 
 
-def test_no_module_has_a_name_that_says_nothing():
+def test_no_module_has_a_vague_name():
     names = {path.stem for path in modules().values()}
 
     assert not names & {"utils", "helpers", "services", "signals", "common", "misc"}
 
 
-def test_no_module_is_too_long_to_read():
+def test_no_module_exceeds_600_lines():
     long = {module: lines for module, path in modules().items() if (lines := len(path.read_text().splitlines())) > 600}
 
     assert long == {}
 
 
 @pytest.mark.parametrize("model", RECORDS, ids=lambda model: model.__name__)
-def test_every_record_is_served_and_administered(model):
+def test_every_record_type_is_in_the_api_and_the_admin(model):
     served = {view.serializer_class.Meta.model for view in RESOURCES.values()}
 
-    assert model in served or model.__name__ == "Evidence"  # which is read inside its update
+    assert model in served or model.__name__ == "Evidence"  # evidence is part of its update
     assert admin.site.is_registered(model)
 
 
 @pytest.mark.parametrize("model", RECORDS, ids=lambda model: model.__name__)
-def test_every_record_limits_who_may_read_it(model, db):
+def test_every_record_type_restricts_read_access(model, db):
     stranger, reader = Reader(frozenset()), Reader(frozenset({Role.READER}), 0)
 
     assert not model.objects.visible_to(stranger).exists()
     assert model.objects.visible_to(reader).query.where or model.access_parents == ()
 
 
-def test_every_record_is_in_the_fixtures():
+def test_every_record_type_is_in_the_fixtures():
     in_files = {row["model"] for path in (ROOT / "fixtures").glob("*.json") for row in json.loads(path.read_text())}
 
     missing = {model._meta.label_lower for model in RECORDS} - in_files
 
-    # The article says nothing of how far anything has come, by which steps, or what must come first.
+    # The source article contains no progress updates, milestones or dependencies.
     assert missing == {f"recommendations.{name}" for name in ("progressupdate", "evidence", "milestone", "dependency")}
 
 
@@ -201,16 +201,16 @@ def test_a_missing_trigger_is_reported(db):
     assert [(message.id, "record_update of agreements_party" in message.msg) for message in found] == [("policytracker.E002", True)]
 
 
-def test_every_model_is_a_record_or_a_known_exception():
+def test_every_model_is_a_record_type_or_a_known_exception():
     ours = {m for m in apps.get_models() if m._meta.app_label in ("policytracker", "agreements", "recommendations")}
 
     assert {m.__name__ for m in ours - set(RECORDS)} == {"User", "Token", "Change", "IdempotencyKey", "PartyOfficer", "StatusPeriod"}
 
 
 def test_every_module_is_on_the_map():
-    told = (ROOT / "docs" / "code.md").read_text()
+    documented = (ROOT / "docs" / "code.md").read_text()
 
     names = {path.stem for path in modules().values() if path.stem != "__init__"}
     inside = {path.stem for path in modules().values() if path.parent.name in ("admin", "models")}
 
-    assert {name for name in names - inside if f"{name}.py" not in told and f"`{name}`" not in told} == set()
+    assert {name for name in names - inside if f"{name}.py" not in documented and f"`{name}`" not in documented} == set()

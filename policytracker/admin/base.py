@@ -189,7 +189,7 @@ class BaseAdmin(Page, ModelAdmin):
             with change_context(request.user, shortened(request.POST.get("change_reason", "")), "admin"):
                 return super().changeform_view(request, object_id, form_url, extra_context)
         except DatabaseError as error:
-            if (rule := violations.broken(error)) is None:
+            if (rule := violations.violated_constraint(error)) is None:
                 raise
             request.broken = rule
         # Once more, for the form to say at which field it was refused, with all that was typed.
@@ -223,9 +223,9 @@ class BaseAdmin(Page, ModelAdmin):
             except ProtectedError:
                 sentence = violations.IN_USE
             except DatabaseError as error:
-                if (rule := violations.broken(error)) is None:
+                if (rule := violations.violated_constraint(error)) is None:
                     raise
-                sentence = rule.sentence
+                sentence = rule.message
         self.message_user(request, sentence, messages.ERROR)
         return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id]))
 

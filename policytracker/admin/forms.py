@@ -205,7 +205,7 @@ class RecordForm(VersionedForm):
         return not rule.code and rule.model not in (None, self._meta.model)
 
     def sentence_of(self, rule: violations.ConstraintViolation) -> str:
-        return f"{capfirst(rule.model._meta.verbose_name)}: {rule.sentence}" if rule.model and self.elsewhere(rule) else rule.sentence
+        return f"{capfirst(rule.model._meta.verbose_name)}: {rule.message}" if rule.model and self.elsewhere(rule) else rule.message
 
     def place_of(self, rule: violations.ConstraintViolation) -> str | None:
         """Where the person mends what the database refused."""
@@ -223,4 +223,4 @@ class VersionedFormSet(forms.BaseInlineFormSet):
         rule = getattr(self.request, "broken", None)
         changed = [form for form in self.forms if form.has_changed()]
         if rule and rule.model is self.model and not rule.code and len(changed) == 1:
-            changed[0].add_error(rule.field if rule.field in changed[0].fields else None, rule.sentence)
+            changed[0].add_error(rule.field if rule.field in changed[0].fields else None, rule.message)

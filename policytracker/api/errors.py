@@ -20,7 +20,7 @@ from rest_framework.views import exception_handler, set_rollback
 
 from policytracker.db.errors import RETRY_AFTER, trouble_of
 from policytracker.records.exceptions import EntriesRefused, NotPermitted, Refused, Rejected, Stale
-from policytracker.records.violations import IN_USE, broken
+from policytracker.records.violations import IN_USE, violated_constraint
 
 
 class APIError(exceptions.APIException):
@@ -125,13 +125,13 @@ def _answer(error: Exception, outside) -> Response | None:
         return Response(validation_body(fields), status.HTTP_400_BAD_REQUEST)
     if isinstance(error, ProtectedError):
         return Response({"code": "in_use", "detail": IN_USE}, status.HTTP_409_CONFLICT)
-    if isinstance(error, DatabaseError) and (rule := broken(error)):
+    if isinstance(error, DatabaseError) and (rule := violated_constraint(error)):
         field = outside(rule.field)
         if rule.code == "reason_required":
-            return Response({"code": rule.code, "detail": rule.sentence, field: [rule.sentence]}, status.HTTP_400_BAD_REQUEST)
+            return Response({"code": rule.code, "detail": rule.message, field: [rule.message]}, status.HTTP_400_BAD_REQUEST)
         if rule.code:
-            return Response({"code": rule.code, "detail": rule.sentence}, status.HTTP_409_CONFLICT)
-        body = validation_body({field: [exceptions.ErrorDetail(rule.sentence, rule.rule)]})
+            return Response({"code": rule.code, "detail": rule.message}, status.HTTP_409_CONFLICT)
+        body = validation_body({field: [exceptions.ErrorDetail(str(rule.message), rule.rule)]})
         return Response(body, status.HTTP_400_BAD_REQUEST)
     if isinstance(error, DatabaseError | InterfaceError) and (trouble := trouble_of(error)):
         response = Response({"code": trouble.code, "detail": trouble.detail}, trouble.status)

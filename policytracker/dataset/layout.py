@@ -1,7 +1,6 @@
-"""The data set: five files that hold every record by its natural key. What a row of them says, and how it comes out of the database.
+"""The data set: five files in the format of Django fixtures, which refer to records by natural key. Their fields, and dumping them.
 
-The layout is that of Django's fixtures. Drafts of updates, users, tokens and history are in no file, and neither are the files that
-people uploaded, only their names.
+Draft updates, users, tokens and history are not included. Of uploaded files only the names are.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from django.db import connection, transaction
 from django.db.models import F, Field, Model, OuterRef, Q, TextField
 from django.db.models.functions import Cast, Collate
 
-# The files and what is in them, each after what it refers to.
+# The files and their models, in loading order: a model comes after those that it refers to.
 FILES = {
     "parties.json": ["agreements.party"],
     "vocabulary.json": ["agreements.sector", "agreements.focusarea"],
@@ -49,13 +48,13 @@ FILES = {
         "recommendations.dependency",
     ],
 }
-# What somebody has only begun to write is nobody else's yet. What was submitted or returned has been seen, and stays.
-LEFT_OUT = {
+# Rows that are not dumped: draft updates, which only their author sees.
+EXCLUDED_ROWS = {
     "recommendations.progressupdate": Q(review="draft"),
     "recommendations.evidence": Q(update__review="draft"),
 }
-COUNTED = {"id", "version", "created_at", "updated_at"}
-# Follows from the updates: whoever loads them has it worked out anew.
+WRITTEN_BY_TRIGGERS = {"id", "version", "created_at", "updated_at"}
+# Calculated from the progress updates after each load.
 DERIVED = {
     "recommendations.recommendation": {
         "status", "claimed_status", "status_since", "progress_percent", "last_update_on", "closed_on",
@@ -63,71 +62,72 @@ DERIVED = {
 }  # fmt: skip
 NEVER_CHANGED = {"original_due_on"}
 
-# What to do once rows of a file were loaded, by the name of the file; the apps above fill it.
+# Functions to call after rows of a file were loaded, by file name. The apps register them.
 after_load: dict[str, Callable[[], Any]] = {}
 
 
 def file_of(model: type[Model]) -> str:
+    """The name of the file that holds the rows of the model."""
     return next(file for file, labels in FILES.items() if model._meta.label_lower in labels)
 
 
 def models_of(file: str) -> list[type[Model]]:
-    """The models whose rows are in the file, in order."""
+    """The models of a file, in loading order."""
     return [apps.get_model(label) for label in FILES[file]]
 
 
 def place(path: str) -> int:
-    """Where a file stands in the order of loading; others come first, since they may hold people that ours name."""
+    """The position of a file in the loading order; -1 for other fixtures, which may contain users that the data set refers to."""
     name = Path(path).name.split(".")[0] + ".json"
     return list(FILES).index(name) if name in FILES else -1
 
 
 def key_of(model: Any) -> str:
-    """The field by which the files refer to a row of the model."""
+    """The name of the natural key field of a model."""
     return getattr(model, "key", None) or model.USERNAME_FIELD
 
 
-def is_person(field: Field) -> bool:
+def is_user_reference(field: Field) -> bool:
     return field.is_relation and field.related_model is get_user_model()
 
 
 def is_kept(field: Field) -> bool:
-    """Whether a load leaves the field of an existing row alone, whatever the file says."""
-    return is_person(field) or field.name in NEVER_CHANGED
+    """Whether a load keeps the stored value of the field in an existing row."""
+    return is_user_reference(field) or field.name in NEVER_CHANGED
 
 
 def not_in_files(model: type[Model]) -> set[str]:
-    """The names of the fields that the database, or a function of the domain, works out."""
+    """The names of the calculated fields, which the files do not contain."""
     generated = {f.name for f in model._meta.local_concrete_fields if f.generated}
-    return COUNTED | DERIVED.get(model._meta.label_lower, set()) | set(getattr(model, "derived_fields", ())) | generated
+    return WRITTEN_BY_TRIGGERS | DERIVED.get(model._meta.label_lower, set()) | set(getattr(model, "derived_fields", ())) | generated
 
 
 def fields(model: type[Model]) -> list[Field]:
-    """What the files say of a row of the model, in order."""
+    """The fields of a model that the files contain, in order."""
     stored = [f for f in model._meta.local_concrete_fields if f.name not in not_in_files(model)]
     return stored + list(model._meta.local_many_to_many)
 
 
-# ---- out of the database
+# ---- dump
 
 
 def rows(model: type[Model], public: bool = False) -> Iterator[dict]:
-    """The rows of a model as the files say them, in the order of their keys."""
-    columns = {f.name: column(f) for f in fields(model) if not (public and is_person(f))}
-    found = model._base_manager.filter(~LEFT_OUT.get(model._meta.label_lower, Q(pk__in=[])))
+    """The rows of a model in the format of the files, ordered by key. `public` leaves out the references to users."""
+    columns = {f.name: column(f) for f in fields(model) if not (public and is_user_reference(f))}
+    queryset = model._base_manager.filter(~EXCLUDED_ROWS.get(model._meta.label_lower, Q(pk__in=[])))
     many = {f.name for f in model._meta.local_many_to_many}
-    one = {f.name for f in fields(model) if f.is_relation} - many
-    for values in found.order_by(in_code_points(key_of(model))).values_list(*columns.values()).iterator():
-        said = dict(zip(columns, values, strict=True))
-        for name in one & said.keys():
-            said[name] = said[name] and [said[name]]
-        for name in many & said.keys():
-            said[name] = [[key] for key in said[name]]
-        yield {"model": model._meta.label_lower, "fields": said}
+    single = {f.name for f in fields(model) if f.is_relation} - many
+    for values in queryset.order_by(by_code_point(key_of(model))).values_list(*columns.values()).iterator():
+        row = dict(zip(columns, values, strict=True))
+        for name in single & row.keys():
+            row[name] = row[name] and [row[name]]
+        for name in many & row.keys():
+            row[name] = [[key] for key in row[name]]
+        yield {"model": model._meta.label_lower, "fields": row}
 
 
 def column(field: Any) -> Any:
-    """The value, or the keys of what it refers to."""
+    """An expression for the value of the field; for a relation, the natural key or keys."""
     if not field.is_relation:
         return F(field.name)
     key = key_of(field.related_model)
@@ -135,16 +135,16 @@ def column(field: Any) -> Any:
         return F(f"{field.name}__{key}")
     far = f"{field.m2m_reverse_field_name()}__{key}"
     through = field.remote_field.through._base_manager.filter(**{field.m2m_field_name(): OuterRef("pk")})
-    return ArraySubquery(through.order_by(in_code_points(far)).values_list(far, flat=True))
+    return ArraySubquery(through.order_by(by_code_point(far)).values_list(far, flat=True))
 
 
-def in_code_points(key: str) -> Any:
-    """The order of keys that is the same on every server."""
+def by_code_point(key: str) -> Any:
+    """An ordering that does not depend on the collation of the database."""
     return Collate(Cast(F(key), TextField()), "C")
 
 
 def dump(folder: Path, public: bool = False) -> dict[str, int]:
-    """Write the five files, all as of one moment, and say how many rows each has. `public` leaves people out."""
+    """Write the five files from one database snapshot. Returns the number of rows of each. `public` leaves out references to users."""
     folder.mkdir(parents=True, exist_ok=True)
     counts = {}
     with snapshot():
@@ -152,7 +152,7 @@ def dump(folder: Path, public: bool = False) -> dict[str, int]:
             with (folder / f"{name}.part").open("w", encoding="utf-8", newline="\n") as file:
                 counts[name] = 0
                 for row in chain.from_iterable(rows(model, public) for model in models_of(name)):
-                    # Not textwrap.indent: it would break lines within a text, at what Unicode calls a line separator.
+                    # Not textwrap.indent(), which also breaks lines at Unicode line separators within a text.
                     text = json.dumps(row, indent=2, ensure_ascii=False, default=plain).replace("\n", "\n  ")
                     file.write(f"{',' if counts[name] else '['}\n  {text}")
                     counts[name] += 1
@@ -163,13 +163,13 @@ def dump(folder: Path, public: bool = False) -> dict[str, int]:
 
 
 def plain(value: Any) -> str:
-    """A day or moment to its last digit; whatever else JSON has no word for, as text."""
+    """Dates and times in ISO format with full precision; other types that JSON lacks as text."""
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """Everything read within is of one moment."""
+    """A read-only transaction in which all queries see the same data."""
     outermost = not connection.in_atomic_block
     with transaction.atomic(), connection.cursor() as cursor:
         if outermost:
@@ -177,11 +177,11 @@ def snapshot() -> Iterator[None]:
         yield
 
 
-# ---- into the database
+# ---- load
 
 
 def finish(loaded: Iterable[type[Model]]) -> None:
-    """Work out what follows from the rows that were loaded."""
-    for file, follow in after_load.items():
+    """Recalculate the derived values of the loaded models."""
+    for file, recalculate in after_load.items():
         if not set(loaded).isdisjoint(models_of(file)):
-            follow()
+            recalculate()

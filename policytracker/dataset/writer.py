@@ -1,6 +1,6 @@
-"""Many records of one model at once: compared with what is stored, validated, written in few statements, refused row by row.
+"""Bulk writes: compares records of one model with the stored ones, validates them and writes them in few statements.
 
-The caller finds out what its rows refer to. Everything else is the same for a data set, a list of the API and an import.
+Data sets and lists of the API use it. The caller resolves references; each invalid row is reported separately.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Outcome(StrEnum):
 class Row:
     """One record to write.
 
-    `record` is new, or as it is stored. `values` are set on it. `links` are the ids that a many-to-many field shall lead to, by its
-    name. Writing fills in the rest: `changes` are the names of the fields that differ, `error` is why the row is refused.
+    `record` is a new or a stored instance, `values` are the attributes to set on it, and `links` are the ids that each many-to-many
+    field must link to, by field name. `write()` sets `changes`, the names of the fields that differ, and `error` if the row is refused.
     """
 
     record: Model
@@ -54,23 +54,23 @@ class Row:
         return Outcome.CHANGED if self.changes else Outcome.UNCHANGED
 
 
-def write(rows: Sequence[Row], *, judge: Judge, ask_guards: bool = True) -> None:
-    """Write the rows of one model that can be written, in their order. The others keep their error.
+def write(rows: Sequence[Row], *, judge: Judge, check_deferred: bool = True) -> None:
+    """Write the valid rows of one model in their order, and set `error` on the others.
 
-    A row is refused by its model or by the database. `judge(record)` then gives the error that the record would get alone; None
-    leaves the error that was found. With `ask_guards` the rules over several rows are asked of each statement, and otherwise when
-    the transaction asks for them. The caller decides whether the refusal of one row is the refusal of all.
+    If validation or the database refuses a row, `judge(record)` returns the error that the record would get if it were written alone,
+    or None to keep the original error. `check_deferred` checks deferred constraints after each write, not at the end of the
+    transaction. The caller decides whether one refused row refuses all.
     """
     if rows:
         prepare(rows)
-        write_or_split([row for row in rows if row.is_new or row.changes or row.invalid], judge, ask_guards)
+        write_or_split([row for row in rows if row.is_new or row.changes or row.invalid], judge, check_deferred)
 
 
 # ---- compare and validate
 
 
 def prepare(rows: Sequence[Row]) -> None:
-    """Set the values on the records, and find out what differs and which record is not valid by itself."""
+    """Set the values on the records, and find the changed fields and the invalid records."""
     read_links(rows)
     columns = [f for f in rows[0].record._meta.concrete_fields if not f.generated and not f.primary_key]
     for row in rows:
@@ -85,7 +85,7 @@ def prepare(rows: Sequence[Row]) -> None:
             clean(row.record)
         except ValidationError as error:
             row.invalid = error
-        if not row.is_new:  # clean() may have changed others
+        if not row.is_new:  # clean() may have changed more fields
             row.changes = differing(row, columns, before)
 
 
@@ -96,17 +96,17 @@ def stored_values(record: Model, columns: Iterable[Field]) -> dict[str, Any]:
 def differing(row: Row, columns: Iterable[Field], before: dict[str, Any]) -> set[str]:
     """The names of the fields of a stored record that differ from what was stored."""
     now = stored_values(row.record, columns)
-    links = {name for name, wanted in row.links.items() if wanted != row.stored_links[name].keys()}
+    links = {name for name, targets in row.links.items() if targets != row.stored_links[name].keys()}
     return links | {name for name in now if now[name] != before[name]}
 
 
 def clean(record: Model) -> None:
-    """What the model asks of a record by itself, without a query. References were found, and constraints are the database's."""
+    """Validate the record without queries. References are already resolved, and the database checks the constraints."""
     relations = [f.name for f in record._meta.concrete_fields if f.is_relation]
     problems: dict[str, Any] = {}
-    for ask in (lambda: record.clean_fields(exclude=relations), record.clean):
+    for validate in (lambda: record.clean_fields(exclude=relations), record.clean):
         try:
-            ask()
+            validate()
         except ValidationError as error:
             problems = error.update_error_dict(problems)
     if problems:
@@ -114,26 +114,26 @@ def clean(record: Model) -> None:
 
 
 def read_links(rows: Sequence[Row]) -> None:
-    """Read where the links of the stored records lead to, in one query for each field."""
-    for m2m, having in linked(rows):
-        stored: dict[int, dict[int, int]] = {row.record.pk: {} for row in having if not row.is_new}
+    """Read the links of the stored records, in one query for each field."""
+    for m2m, linking_rows in linked(rows):
+        stored: dict[int, dict[int, int]] = {row.record.pk: {} for row in linking_rows if not row.is_new}
         through, near, far = ends(m2m)
         if stored:
-            for pk, owner, target in through.filter(**{f"{near}__in": stored}).values_list("pk", near, far):
-                stored[owner][target] = pk
-        for row in having:
+            for pk, record_id, target in through.filter(**{f"{near}__in": stored}).values_list("pk", near, far):
+                stored[record_id][target] = pk
+        for row in linking_rows:
             row.stored_links[m2m.name] = {} if row.is_new else stored[row.record.pk]
 
 
 def linked(rows: Sequence[Row]) -> Iterator[tuple[Any, list[Row]]]:
-    """Each many-to-many field that the rows write, with those rows."""
+    """The many-to-many fields that any row sets, each with those rows."""
     for m2m in rows[0].record._meta.local_many_to_many:
-        if having := [row for row in rows if m2m.name in row.links]:
-            yield m2m, having
+        if linking_rows := [row for row in rows if m2m.name in row.links]:
+            yield m2m, linking_rows
 
 
 def ends(m2m: Any) -> tuple[Any, str, str]:
-    """The rows of a link table, and its two columns."""
+    """The manager of the link table, and the names of its two foreign key columns."""
     through = m2m.remote_field.through
     near, far = (through._meta.get_field(name).attname for name in (m2m.m2m_field_name(), m2m.m2m_reverse_field_name()))
     return through._base_manager, near, far
@@ -142,15 +142,15 @@ def ends(m2m: Any) -> tuple[Any, str, str]:
 # ---- write
 
 
-def write_or_split(rows: Sequence[Row], judge: Judge, ask_guards: bool) -> None:
-    """Write the rows together. Where that is refused, each half by itself, until it is known which rows are refused."""
+def write_or_split(rows: Sequence[Row], judge: Judge, check_deferred: bool) -> None:
+    """Write the rows together. If that fails, split them in halves until the refused rows are found."""
     if not rows:
         return
     refused: Exception | None = next((row.invalid for row in rows if row.invalid), None)
     if not refused:
         try:
             with transaction.atomic():
-                write_together(rows, ask_guards)
+                write_together(rows, check_deferred)
             return
         except (DataError, IntegrityError) as error:
             refused = error
@@ -158,12 +158,12 @@ def write_or_split(rows: Sequence[Row], judge: Judge, ask_guards: bool) -> None:
         rows[0].error = judge(rows[0].record) or refused
         return
     half = len(rows) // 2
-    # The first half is there when the second is judged, as if one row were written after the other.
-    write_or_split(rows[:half], judge, ask_guards)
-    write_or_split(rows[half:], judge, ask_guards)
+    # The first half is written before the second is checked, as if the rows were written one after the other.
+    write_or_split(rows[:half], judge, check_deferred)
+    write_or_split(rows[half:], judge, check_deferred)
 
 
-def write_together(rows: Sequence[Row], ask_guards: bool) -> None:
+def write_together(rows: Sequence[Row], check_deferred: bool) -> None:
     model = type(rows[0].record)
     columns = {f.name for f in model._meta.concrete_fields}
     model._base_manager.bulk_create(row.record for row in rows if row.is_new)
@@ -171,19 +171,19 @@ def write_together(rows: Sequence[Row], ask_guards: bool) -> None:
     if changed:
         names = sorted(set().union(*(row.changes & columns for row in changed)))
         model._base_manager.bulk_update([row.record for row in changed], names, batch_size=BATCH)
-    for m2m, having in linked(rows):
-        link(m2m, having)
-    if ask_guards:
+    for m2m, linking_rows in linked(rows):
+        write_links(m2m, linking_rows)
+    if check_deferred:
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
 
 
-def link(m2m: Any, rows: Sequence[Row]) -> None:
-    """Give the records the links that are wanted, and no others."""
+def write_links(m2m: Any, rows: Sequence[Row]) -> None:
+    """Create and delete links so that each record has exactly those of its row."""
     through, near, far = ends(m2m)
-    gone = [pk for row in rows for target, pk in row.stored_links[m2m.name].items() if target not in row.links[m2m.name]]
-    if gone:
-        through.filter(pk__in=gone).delete()
+    removed = [pk for row in rows for target, pk in row.stored_links[m2m.name].items() if target not in row.links[m2m.name]]
+    if removed:
+        through.filter(pk__in=removed).delete()
     through.bulk_create(
         through.model(**{near: row.record.pk, far: target})
         for row in rows

@@ -1,5 +1,5 @@
-"""Dump a register into a file, and restore it into an empty database, by PostgreSQL's own programs."""
-# ruff: noqa: S603 (what is run here is PostgreSQL's own programs)
+"""Dumps the database into a file and restores it into an empty database, with pg_dump and pg_restore."""
+# ruff: noqa: S603 (the commands are PostgreSQL's programs)
 
 import contextlib
 import os
@@ -16,21 +16,21 @@ from psycopg.sql import SQL, Identifier
 
 from policytracker.devserver import postgres
 
-# A dump empties the search path while it is restored. The date functions of version 0.1 do not find each other then.
+# A dump sets an empty search path. The date functions of version 0.1 call each other without a schema and need the path.
 EMPTY_PATH = b"SELECT pg_catalog.set_config('search_path', '', false);"
 PUBLIC_PATH = b"SELECT pg_catalog.set_config('search_path', 'public', false);"
 UNKNOWN_BEFORE_17 = b"SET transaction_timeout = 0;"
-HEAD = 8192  # bytes within which a dump sets its parameters
+HEAD = 8192  # bytes; a dump sets its parameters within them
 
 
 class BackupError(Exception):
-    """Why a register was not dumped or not restored, as a sentence. Nothing was changed then."""
+    """The dump or restore failed. Nothing was changed. The message is for people."""
 
 
 def dump(file: Path) -> int:
     """Write the database into a new file that only its owner can read. Returns its size in bytes. Raises BackupError."""
     if file.exists():
-        raise BackupError(f"{file} exists already. Choose another name.")
+        raise BackupError(f"{file} already exists. Choose another name.")
     with connect() as server:
         program = find("pg_dump", server.info.server_version // 10_000)
     partial = file.with_name(f"{file.name}.partial")
@@ -48,40 +48,40 @@ def dump(file: Path) -> int:
 
 
 def restore(file: Path, database: str = "") -> str:
-    """Restore the file into an empty database of the server: the configured one, or another, which is made if it does not exist.
+    """Restore the file, in one transaction, into an empty database: the configured one, or `database`, which is created if missing.
 
-    All or nothing. Returns the database's name. Raises BackupError.
+    Returns the name of the database. Raises BackupError.
     """
     try:
         with file.open("rb") as dumped:
             if dumped.read(5) != b"PGDMP":
-                raise BackupError(f"{file} is not a file of pg dump or pg_dump --format=custom. A file of SQL is restored by psql.")
+                raise BackupError(f"{file} was not written by pg dump or pg_dump --format=custom. Use psql to restore an SQL file.")
     except OSError as error:
         raise BackupError(f"{file} cannot be read: {error.strerror}.") from error
     name = database or connection.settings_dict["NAME"]
-    with connect(name) if exists(name) else made(name) as server:
-        if found := contents(server):
+    with connect(name) if exists(name) else create_database(name) as server:
+        if count := count_objects(server):
             raise BackupError(
-                f"The database {name} is not empty: it has {found} tables, functions or other objects. Nothing was changed. "
-                "Restore into an empty one; --database names another, which is made if it does not exist."
+                f"The database {name} is not empty: it contains {count} tables, functions or other objects. Nothing was changed. "
+                "Restore into an empty database. The option --database names another one and creates it if it does not exist."
             )
         version = server.info.server_version // 10_000
     program, psql = find("pg_restore", version), find("psql", version)
     listed = run([program, "--list", str(file)]).decode()
-    with NamedTemporaryFile("w", suffix=".list") as chosen:
-        # The comment of an extension belongs to the administrator of the server where the extension was there before.
-        chosen.writelines(line for line in listed.splitlines(keepends=True) if " COMMENT - EXTENSION " not in line)
-        chosen.flush()
-        pipe([program, "--no-owner", "--no-privileges", f"--use-list={chosen.name}", "--file=-", str(file)], psql, name)
+    with NamedTemporaryFile("w", suffix=".list") as contents:
+        # Only the owner of an extension may comment on it, and that may be the administrator of the server.
+        contents.writelines(line for line in listed.splitlines(keepends=True) if " COMMENT - EXTENSION " not in line)
+        contents.flush()
+        pipe([program, "--no-owner", "--no-privileges", f"--use-list={contents.name}", "--file=-", str(file)], psql, name)
     return name
 
 
-def pipe(reading: list[str], psql: str, name: str) -> None:
-    """Run the SQL that a command writes, in one transaction that is only committed when the command has succeeded."""
+def pipe(command: list[str], psql: str, name: str) -> None:
+    """Run the SQL that `command` writes, in one transaction that is committed only if the command succeeds."""
     options = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null"]
     with (
-        NamedTemporaryFile() as complaints,
-        subprocess.Popen(reading, stdout=subprocess.PIPE, stderr=complaints, env=environment()) as source,
+        NamedTemporaryFile() as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment()) as source,
         subprocess.Popen(
             [psql, *options, *arguments(name)], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
         ) as target,
@@ -97,18 +97,18 @@ def pipe(reading: list[str], psql: str, name: str) -> None:
                 if source.wait() == 0:
                     target.stdin.write(b"COMMIT;\nANALYZE;\n")
         except BrokenPipeError:
-            ended_early = True  # psql says why, below
+            ended_early = True  # psql reports why, below
         source.stdout.close()
-        refused = target.stderr.read().decode(errors="replace")
+        psql_errors = target.stderr.read().decode(errors="replace")
         if source.wait() and not ended_early:
-            complaints.seek(0)
-            raise BackupError(sentence(complaints.read().decode(errors="replace")))
+            errors.seek(0)
+            raise BackupError(first_line(errors.read().decode(errors="replace")))
         if target.wait():
-            raise BackupError(sentence(refused))
+            raise BackupError(first_line(psql_errors))
 
 
-def contents(server: psycopg.Connection) -> int:
-    """How many tables, functions and types the database has that neither PostgreSQL nor an extension has made."""
+def count_objects(server: psycopg.Connection) -> int:
+    """The number of tables, functions and types that do not belong to PostgreSQL or an extension."""
     (number,) = server.execute(
         """SELECT count(*) FROM (
              SELECT oid, 'pg_class'::regclass AS of, relnamespace AS place FROM pg_class
@@ -121,11 +121,11 @@ def contents(server: psycopg.Connection) -> int:
     return number
 
 
-# ---- the server and its programs
+# ---- server and programs
 
 
 def connect(name: str = "") -> psycopg.Connection:
-    """A connection of its own to a database of the configured server. Raises BackupError."""
+    """A new connection to a database of the configured server. Raises BackupError."""
     parameters = connection.copy().get_connection_params()
     try:
         return psycopg.connect(**parameters | ({"dbname": name} if name else {}), autocommit=True)
@@ -135,23 +135,25 @@ def connect(name: str = "") -> psycopg.Connection:
 
 def exists(name: str) -> bool:
     if name == connection.settings_dict["NAME"]:
-        return True  # or else connecting says so
+        return True  # otherwise connect() reports it
     with connect() as server:
         return server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
 
 
-def made(name: str) -> psycopg.Connection:
-    """A connection to a new database, owned by the role that we connect as."""
+def create_database(name: str) -> psycopg.Connection:
+    """Create the database. Returns a connection to it. Raises BackupError."""
     try:
         with connect() as server:
             server.execute(SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'").format(Identifier(name)))
     except psycopg.errors.InsufficientPrivilege as error:
-        raise BackupError(f"There is no database {name}, and this role may not make one. The administrator of the server may.") from error
+        raise BackupError(
+            f"The database {name} does not exist, and this role may not create it. Ask the administrator of the server."
+        ) from error
     return connect(name)
 
 
 def arguments(name: str = "") -> list[str]:
-    """How PostgreSQL's programs connect."""
+    """The command line options that connect PostgreSQL's programs to the database."""
     database = connection.settings_dict | ({"NAME": name} if name else {})
     return DatabaseClient.settings_to_cmd_args_env(database, ["--no-password"])[0][1:]
 
@@ -161,35 +163,35 @@ def environment() -> dict[str, str]:
 
 
 def find(program: str, server: int) -> str:
-    """The program for a server of this major version: of the same version if there is one, else of a newer. Raises BackupError."""
-    places = [folder / program for folder in postgres.folders()]
+    """The path of a program for a server of this major version: the same version, else a newer one. Raises BackupError."""
+    candidates = [folder / program for folder in postgres.folders()]
     if not os.environ.get("PG_BIN") and (on_path := shutil.which(program)):
-        places.append(Path(on_path))
+        candidates.append(Path(on_path))
     versions: dict[Path, int] = {}
-    for place in places:
+    for path in candidates:
         with contextlib.suppress(OSError):
-            answer = subprocess.run([place, "--version"], capture_output=True, text=True)
-            if version := re.search(r"\(PostgreSQL\) (\d+)", answer.stdout):
-                versions[place] = int(version[1])
-    fitting = [place for place, version in versions.items() if version == server]
-    fitting += [place for place, version in versions.items() if version > server]
-    if not fitting:
-        there = ", ".join(f"{place} of version {version}" for place, version in versions.items()) or "none"
+            result = subprocess.run([path, "--version"], capture_output=True, text=True)
+            if version := re.search(r"\(PostgreSQL\) (\d+)", result.stdout):
+                versions[path] = int(version[1])
+    suitable = [path for path, version in versions.items() if version == server]
+    suitable += [path for path, version in versions.items() if version > server]
+    if not suitable:
+        installed = ", ".join(f"{path} (version {version})" for path, version in versions.items()) or "none"
         raise BackupError(
-            f"{program} of version {server} or newer is needed, as the server is of version {server}; found: {there}. "
-            "Install your distribution's PostgreSQL client of that version, or set PG_BIN to the folder of its programs."
+            f"{program} {server} or newer is required, because the server has version {server}. Found: {installed}. "
+            "Install your distribution's PostgreSQL client of that version, or set PG_BIN to the folder with its programs."
         )
-    return str(fitting[0])
+    return str(suitable[0])
 
 
 def run(command: list[str]) -> bytes:
-    """What the program writes. Raises BackupError with what it complains of."""
+    """The output of the program. Raises BackupError with its first error message."""
     done = subprocess.run(command, capture_output=True, env=environment())
     if done.returncode:
-        raise BackupError(sentence(done.stderr.decode(errors="replace")))
+        raise BackupError(first_line(done.stderr.decode(errors="replace")))
     return done.stdout
 
 
-def sentence(complaint: str) -> str:
-    """The first line of what a program of PostgreSQL complains of."""
-    return complaint.strip().split("\n")[0] or "The program ended without a message."
+def first_line(output: str) -> str:
+    """The first line of the error output of a program."""
+    return output.strip().split("\n")[0] or "The program ended without a message."

@@ -1,6 +1,6 @@
-"""Django's database backend for PostgreSQL, with limits of time for a connection or for each transaction.
+"""Django's PostgreSQL backend, with timeouts for each connection or each transaction.
 
-They are set by statements: PgBouncer refuses the parameter `options` with which a connection could begin.
+SQL statements set them, because PgBouncer refuses the connection parameter `options`.
 """
 
 from django.db.backends.postgresql import base
@@ -9,8 +9,8 @@ from django.db.backends.postgresql import base
 class DatabaseWrapper(base.DatabaseWrapper):
     """`SESSION_LIMITS` and `TRANSACTION_LIMITS` in the settings of a database are parameters of PostgreSQL, such as `lock_timeout`.
 
-    The first are set once for a connection. Where a pooler shares connections between transactions, those would be lost or passed
-    on to others; the second are set whenever a transaction begins, and end with it.
+    SESSION_LIMITS are set once per connection. TRANSACTION_LIMITS are set at the start of each transaction and end with it; they are
+    for poolers that share connections between transactions.
     """
 
     def __init__(self, *args, **kwargs):
@@ -20,7 +20,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _configure_connection(self, connection):
         super()._configure_connection(connection)
         set_limits(connection, self.settings_dict.get("SESSION_LIMITS", {}), local=False)
-        return True  # to be committed
+        return True  # Django commits
 
     def _set_autocommit(self, autocommit):
         super()._set_autocommit(autocommit)

@@ -1,4 +1,4 @@
-"""Changes of records, prepared so that a person sees which words were removed and which were added."""
+"""Word-by-word differences between the old and new values of a record."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -7,19 +7,19 @@ from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
-# How much one page may spend on comparing words, in pairs of equal words times the words to place; 10 million take 0.2 s.
+# The limit for one page, in the units of effort(); 10 million take about 0.2 s.
 EFFORT = 10_000_000
-NOTHING = "nothing"
+EMPTY = "(empty)"
 
 
 class Budget:
-    """What a page may still spend. Comparing words costs up to the cube of their number, however short each text is."""
+    """The effort that is left for a page. Comparing two texts can take time cubic in their number of words."""
 
     def __init__(self, effort: int = EFFORT):
         self.left = effort
 
     def spend(self, effort: int) -> bool:
-        """Whether there is enough left for this, which is then spent."""
+        """Whether enough effort is left; if so, it is subtracted."""
         if effort > self.left:
             return False
         self.left -= effort
@@ -27,13 +27,13 @@ class Budget:
 
 
 def shown(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The entries of a page of the history, each with its time and its changes field by field as (" ", "-" or "+", text)."""
+    """The history entries of a page, each with `when` (a datetime) and `diffs`: for each field, pairs (" ", "-" or "+", text)."""
     budget = Budget()
     return [
         entry
         | {
             "when": parse_datetime(entry["at"]),
-            "told": [
+            "diffs": [
                 {"field": name.replace("_", " "), "diff": list(diff(**change, budget=budget))} for name, change in entry["changes"].items()
             ],
         }
@@ -42,8 +42,8 @@ def shown(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def diff(before: Any, after: Any, budget: Budget | None = None) -> Iterator[tuple[str, str]]:
-    """What was removed and what was added: the words, or the whole texts where these are short or comparing costs too much."""
-    old, new = text(before), text(after)
+    """The removed ("-"), added ("+") and equal (" ") parts; the complete texts if they are short or too expensive to compare."""
+    old, new = display_text(before), display_text(after)
     a, b = old.split(" "), new.split(" ")
     if min(len(a), len(b)) < 4:
         yield from (("-", old), ("+", new))
@@ -68,7 +68,7 @@ def diff(before: Any, after: Any, budget: Budget | None = None) -> Iterator[tupl
 
 
 def common(a: list[str], b: list[str]) -> tuple[int, int]:
-    """How many words both texts begin with, and how many of the rest both end with."""
+    """The lengths of the common prefix and, in the rest, of the common suffix, in words."""
     shorter = min(len(a), len(b))
     start = next((i for i in range(shorter) if a[i] != b[i]), shorter)
     end = next((i for i in range(shorter - start) if a[-1 - i] != b[-1 - i]), shorter - start)
@@ -76,13 +76,13 @@ def common(a: list[str], b: list[str]) -> tuple[int, int]:
 
 
 def effort(a: list[str], b: list[str]) -> int:
-    """The most that SequenceMatcher does: in each of its rounds it looks at the words, and at each pair of equal ones."""
+    """An upper bound for the work of SequenceMatcher: each round reads all words and all pairs of equal words."""
     in_b = Counter(b)
-    pairs = sum(times * in_b[word] for word, times in Counter(a).items())
+    pairs = sum(count * in_b[word] for word, count in Counter(a).items())
     return (len(a) + len(b) + pairs) * min(len(a), len(b))
 
 
-def text(value: Any) -> str:
+def display_text(value: Any) -> str:
     if value is None or value == "" or value == []:
-        return NOTHING
+        return EMPTY
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

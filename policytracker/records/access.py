@@ -1,4 +1,4 @@
-"""Who may read what: roles, visibility and publication, and the rule from which every `visible_to()` is made (docs/records.md)."""
+"""Access rules: roles, visibility and publication. Every `visible_to()` uses them (docs/records.md)."""
 
 from __future__ import annotations
 
@@ -8,44 +8,46 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db.models import Q, TextChoices
+from django.utils.translation import gettext_lazy as _
+
+from policytracker.records.parameters import Parameter
 
 if TYPE_CHECKING:
     from policytracker.models import User
-from policytracker.records.parameters import Parameter
 
 
 class Visibility(TextChoices):
-    """For whose eyes a record is."""
+    """The access level of a registry record."""
 
-    PUBLIC = "public", "Public"
-    INTERNAL = "internal", "Internal"
-    RESTRICTED = "restricted", "Restricted"
+    PUBLIC = "public", _("Public")
+    INTERNAL = "internal", _("Internal")
+    RESTRICTED = "restricted", _("Restricted")
 
 
 class Publication(TextChoices):
-    """Where a record stands on its way to the public."""
+    """The editorial stage of a registry record."""
 
-    DRAFT = "draft", "Draft"
-    PUBLISHED = "published", "Published"
-    ARCHIVED = "archived", "Archived"
+    DRAFT = "draft", _("Draft")
+    PUBLISHED = "published", _("Published")
+    ARCHIVED = "archived", _("Archived")
 
 
 class Role(TextChoices):
-    """The five groups, by the names that a migration gives them."""
+    """The five roles. The values are the names of the groups, which a migration creates."""
 
-    READER = "reader", "Reader"
-    OFFICER = "party officer", "Party officer"
-    ANALYST = "analyst", "Analyst"
-    REVIEWER = "reviewer", "Reviewer"
-    ADMINISTRATOR = "administrator", "Administrator"
+    READER = "reader", _("Reader")
+    OFFICER = "party officer", _("Party officer")
+    ANALYST = "analyst", _("Analyst")
+    REVIEWER = "reviewer", _("Reviewer")
+    ADMINISTRATOR = "administrator", _("Administrator")
 
 
-PUBLIC = "public"  # what the anonymous are, where the site lets them read
+PUBLIC = "public"  # the role of anonymous users if PUBLIC_READ is set
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Who is reading: the roles decide the shape of a query, the id is a value in it."""
+    """The user for whom records are read. The roles determine the SQL of a query; `id` is a parameter of it."""
 
     roles: frozenset[str]
     id: int | Parameter | None = None
@@ -56,57 +58,57 @@ class Reader:
 
     @property
     def sees_unapproved(self) -> bool:
-        """Whether every draft and returned update is read, not only one's own."""
+        """Whether this reader sees the draft and returned updates of other authors."""
         return bool(self.roles & {Role.REVIEWER, Role.ADMINISTRATOR})
 
     @property
     def sees_people(self) -> bool:
-        """Whether people are named to this reader."""
+        """Whether user names are shown to this reader."""
         return PUBLIC not in self.roles
 
     @classmethod
-    def of(cls, who: User | Reader | Any) -> Reader:
-        """The reader that a user is; users without a group read nothing, nor do the anonymous unless the site is open to them."""
-        if isinstance(who, Reader):
-            return who
-        if not who.is_authenticated:
+    def of(cls, user: User | Reader | Any) -> Reader:
+        """The reader for a user. Inactive users and users without a role read nothing; anonymous users only with PUBLIC_READ."""
+        if isinstance(user, Reader):
+            return user
+        if not user.is_authenticated:
             return cls(frozenset({PUBLIC} if settings.PUBLIC_READ else ()))
-        return cls(who.roles, who.pk) if who.is_active else cls(frozenset())
+        return cls(user.roles, user.pk) if user.is_active else cls(frozenset())
 
 
 ANY, OWN, TEAM = "any", "own", "team"
 
 
 def grants(reader: Reader) -> Iterator[tuple[list[Visibility], bool, str]]:
-    """The table of who reads what: which visibilities, whether drafts too, and of which rows."""
-    open_to_staff = [Visibility.PUBLIC, Visibility.INTERNAL]
+    """What the reader may read, as (visibilities, whether drafts are included, which rows: ANY, OWN or TEAM)."""
+    not_restricted = [Visibility.PUBLIC, Visibility.INTERNAL]
     yield [Visibility.PUBLIC], False, ANY
     if Role.READER in reader.roles:
-        yield open_to_staff, False, ANY
+        yield not_restricted, False, ANY
     if Role.OFFICER in reader.roles:
-        yield open_to_staff, True, OWN
+        yield not_restricted, True, OWN
     if reader.roles & {Role.ANALYST, Role.REVIEWER}:
-        yield open_to_staff, True, ANY
+        yield not_restricted, True, ANY
         yield [Visibility.RESTRICTED], True, TEAM
 
 
 def readable(reader: Reader, own: Q, team: Q) -> Q:
-    """The rows of a register that this reader may read.
+    """The registry records that this reader may read.
 
-    `own` picks what belongs to the party for which an officer acts, `team` what is open to this person although restricted.
+    `own` selects the records of the party that an officer acts for, `team` the restricted records whose team the user belongs to.
     """
-    own_and_team = {ANY: Q(), OWN: own, TEAM: team}
+    conditions = {ANY: Q(), OWN: own, TEAM: team}
     rule = Q()
-    for visibilities, drafts, whose in grants(reader):
-        granted = Q(visibility__in=visibilities) & own_and_team[whose]
+    for visibilities, drafts, scope in grants(reader):
+        granted = Q(visibility__in=visibilities) & conditions[scope]
         rule |= granted if drafts else granted & ~Q(publication=Publication.DRAFT)
     return rule
 
 
 def can_read_snapshot(reader: Reader, row: dict[str, Any], own: bool, team: bool) -> bool:
-    """The same table, asked of one row as it was."""
-    own_and_team = {ANY: True, OWN: own, TEAM: team}
+    """Whether the reader could have read this stored earlier version of a row."""
+    conditions = {ANY: True, OWN: own, TEAM: team}
     return any(
-        row["visibility"] in visibilities and own_and_team[whose] and (drafts or row["publication"] != Publication.DRAFT)
-        for visibilities, drafts, whose in grants(reader)
+        row["visibility"] in visibilities and conditions[scope] and (drafts or row["publication"] != Publication.DRAFT)
+        for visibilities, drafts, scope in grants(reader)
     )

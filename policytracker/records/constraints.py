@@ -1,4 +1,4 @@
-"""Rules that PostgreSQL enforces by triggers, and what it writes because a row was written."""
+"""Declarations of constraint triggers and derived writes, which records/triggers.py turns into SQL."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ class ExclusionConstraint(_ReportedOnField, DjangoExclusionConstraint):
 
 @dataclass(frozen=True)
 class TriggerConstraint:
-    """A rule over more than one row or moment, kept by a trigger.
+    """A constraint that compares several rows, or the old and the new row; a trigger enforces it.
 
-    `broken` is an SQL condition on NEW (and OLD) that is true where the rule is broken. A guard that looks at other rows is
-    `deferred`: it is asked when the act ends, of the row as it then is, so that rows may come in any order; of two acts that
-    ask at once, the second waits for the first. `when` says on which rows it need not be asked at all. `field` is where a
-    person mends it, `code` how the API names the refusal.
+    `violated_when` is an SQL condition on NEW (and OLD) that is true if the row violates the constraint. A constraint that reads
+    other rows is `deferred`: it is checked at the end of the transaction on the final row, so rows can be written in any order;
+    concurrent transactions are checked one after the other. `when` is an SQL condition for the rows to check; empty: all.
+    `field` is the field that the error is reported on, `code` the API's error code.
     """
 
     name: str
-    sentence: StrOrPromise
-    broken: str
+    message: StrOrPromise
+    violated_when: str
     field: str = ""
     code: str = ""
     events: str = "INSERT OR UPDATE"
@@ -69,27 +69,27 @@ class TriggerConstraint:
     deferred: bool = False
 
     @classmethod
-    def no_circle(cls, name: str, sentence: StrOrPromise, table: str, field: str) -> TriggerConstraint:
-        """Nobody stands above itself, by however many steps along the column of `field`."""
+    def no_circle(cls, name: str, message: StrOrPromise, table: str, field: str) -> TriggerConstraint:
+        """A record cannot be its own ancestor through the foreign key `field`."""
         column = f"{field}_id"
-        broken = f"""EXISTS (WITH RECURSIVE above AS (SELECT NEW.{column} AS id UNION
+        violated_when = f"""EXISTS (WITH RECURSIVE above AS (SELECT NEW.{column} AS id UNION
             SELECT t.{column} FROM {table} t JOIN above ON t.id = above.id) SELECT FROM above WHERE id = NEW.id)"""
-        return cls(name, sentence, broken, field=field, when=f"NEW.{column} IS NOT NULL", deferred=True)
+        return cls(name, message, violated_when, field=field, when=f"NEW.{column} IS NOT NULL", deferred=True)
 
 
 @dataclass(frozen=True)
 class DerivedWrite:
-    """What PostgreSQL writes because a row was written: statements of PL/pgSQL, run after the write, or before it on NEW."""
+    """PL/pgSQL statements that run after each write of a row, or before it to set columns of NEW."""
 
     name: str
-    does: str
+    sql: str
     before: bool = False
 
 
-# A condition on a row of the history: it was written in the present transaction. Its number alone does not prove that, since a register
-# that was restored into another server meets numbers that its history holds already; but those rows are older than the transaction.
+# An SQL condition on a history row: the current transaction wrote it. The transaction ID is not enough: on a server that a dump was
+# restored to, IDs can repeat those stored in the history, but those rows are older than the transaction.
 IN_THIS_TRANSACTION = "txid = pg_current_xact_id() AND at >= now()"
-# The message for every write to an archived record, or to a record below one. Here, so that guards and functions share it.
+# Shared by the constraint triggers and the rules of progress updates.
 ARCHIVED_IS_CLOSED = _("This record (or its parent) is archived. Restore it before editing.")
 WITHOUT_REASON = "coalesce(actor() ->> 'reason', '') = ''"
 
@@ -98,60 +98,60 @@ WITHOUT_REASON = "coalesce(actor() ->> 'reason', '') = ''"
 class ReservedChange:
     """A change of a code field that only reviewers and administrators may make, and only with a change reason.
 
-    `changes` are the pairs (code before, code after). With `of_published`, drafts are free. Python checks who makes the change
-    (publishing.py), and the database that there is a reason (`guard`).
+    `changes` are the pairs (old code, new code). With `of_published`, draft records are exempt. `publishing.py` checks the user's
+    role, and the database checks the reason (`constraint`). `denied` and `reason_missing` are the two messages.
     """
 
     name: str
     field: str
     changes: frozenset[tuple[str, str]]
-    denied: str
-    reason_missing: str
+    denied: StrOrPromise
+    reason_missing: StrOrPromise
     of_published: bool = False
 
     def applies(self, record: Record, value: str) -> bool:
-        """Whether the stored record would be changed in this way by the new value of the field."""
-        free = self.of_published and getattr(record, "publication", None) == Publication.DRAFT
-        return not free and (getattr(record, self.field), value) in self.changes
+        """Whether changing the stored record's field to `value` is such a change."""
+        exempt = self.of_published and getattr(record, "publication", None) == Publication.DRAFT
+        return not exempt and (getattr(record, self.field), value) in self.changes
 
     @property
-    def guard(self) -> TriggerConstraint:
-        pairs = ", ".join(f"('{before}', '{after}')" for before, after in sorted(self.changes))
+    def constraint(self) -> TriggerConstraint:
+        pairs = ", ".join(f"('{old}', '{new}')" for old, new in sorted(self.changes))
         published = " AND OLD.publication <> 'draft'" if self.of_published else ""
         violated = f"(OLD.{self.field}, NEW.{self.field}) IN ({pairs}){published} AND {WITHOUT_REASON}"
         return TriggerConstraint(self.name, self.reason_missing, violated, field=self.field, code="reason_required", events="UPDATE")
 
 
 def steps_down(codes: list[str], *from_codes: str) -> frozenset[tuple[str, str]]:
-    """The pairs of one of `from_codes` and each code that stands below it; `codes` begins with the highest."""
-    return frozenset((before, after) for before in from_codes for after in codes[codes.index(before) + 1 :])
+    """The pairs (old, new) from each of `from_codes` to a lower code; `codes` is ordered from highest to lowest."""
+    return frozenset((old, new) for old in from_codes for new in codes[codes.index(old) + 1 :])
 
 
 ARCHIVING = ReservedChange(
     "archiving_has_a_reason",
     "publication",
     frozenset((a, b) for a in Publication.values for b in Publication.values if a != b and Publication.ARCHIVED in (a, b)),
-    denied="Only reviewers and administrators archive and restore records.",
-    reason_missing="Enter a change reason: the record is archived or restored.",
+    denied=_("Only reviewers and administrators can archive or restore records."),
+    reason_missing=_("Enter a change reason. It is required to archive or restore a record."),
 )
 UNPUBLISHING = ReservedChange(
     "unpublishing_has_a_reason",
     "publication",
     frozenset({(Publication.PUBLISHED.value, Publication.DRAFT.value)}),
-    denied="Only reviewers and administrators take a published record back to draft.",
-    reason_missing="Enter a change reason: a published record goes back to draft.",
+    denied=_("Only reviewers and administrators can change a published record back to draft."),
+    reason_missing=_("Enter a change reason. It is required to change a published record back to draft."),
 )
 NARROWING = ReservedChange(
     "narrowing_has_a_reason",
     "visibility",
     steps_down(Visibility.values, Visibility.PUBLIC, Visibility.INTERNAL),
-    denied="Only reviewers and administrators narrow the visibility of a published record.",
-    reason_missing="Enter a change reason: fewer people will see a published record.",
+    denied=_("Only reviewers and administrators can restrict the visibility of a published record."),
+    reason_missing=_("Enter a change reason. It is required to restrict the visibility of a published record."),
     of_published=True,
 )
 PUBLISHED_RECORD_STAYS = TriggerConstraint(
     "published_record_stays",
-    "A record that is or was published cannot be deleted. Archive it instead.",
+    _("A record that is or was published cannot be deleted. Archive it instead."),
     """OLD.publication <> 'draft' OR EXISTS (SELECT FROM policytracker_change c
         WHERE c.tbl = tg_table_name AND c.row_id = OLD.id AND c.op = 'update' AND c.changed ? 'publication')""",
     code="archive_instead",
@@ -159,7 +159,7 @@ PUBLISHED_RECORD_STAYS = TriggerConstraint(
 )
 MOVED_DEADLINE_HAS_A_REASON = TriggerConstraint(
     "moved_deadline_has_a_reason",
-    "Say why the due day changes.",
+    _("Enter a change reason. It is required to change a due date."),
     f"OLD.due_on NOT IN ('', NEW.due_on) AND {WITHOUT_REASON}",
     field="due_on",
     code="reason_required",

@@ -5,29 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
-if TYPE_CHECKING:
-    pass
-
-
 MAX_REASON = 2000  # characters
-REASON_TOO_LONG = f"A change reason has at most {MAX_REASON} characters."
+REASON_TOO_LONG = f"Enter a change reason of at most {MAX_REASON} characters."
 
 
 def shortened(reason: str) -> str:
-    """The text as a change reason; the rest is cut where it is longer than one may be."""
+    """The text, cut to the maximum length of a change reason."""
     return reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 1]}…"
 
 
 @contextmanager
 def change_context(user: Any = None, reason: str = "", channel: str = "") -> Iterator[None]:
-    """One act in one transaction: history keeps who did it, why and through which channel. An act within an act adds to it.
+    """Run the block in one transaction, and record user, reason and channel with each change. A nested context adds to the outer one.
 
-    What several rows must keep together is checked before it ends, so a broken rule is raised here, as IntegrityError.
+    Deferred constraints are checked at the end of the block, so a violation raises IntegrityError here.
     Raises ValidationError for a reason of more than 2,000 characters.
     """
     reason = reason.strip()

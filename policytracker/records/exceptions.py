@@ -1,4 +1,4 @@
-"""Why a request to change records is rejected. These exceptions know no HTTP; the API gives each its status."""
+"""Why a change of records is rejected. The API maps each exception to an HTTP status."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Stale(Exception):
 
 
 class Rejected(Exception):
-    """The request is not carried out. `code` is stable, `detail` is for people."""
+    """The change is rejected. `code` is stable; `detail` is a message for people."""
 
     def __init__(self, code: str, detail: str):
         super().__init__(detail)
@@ -29,19 +29,19 @@ class NotPermitted(Rejected):
 
 
 class Conflict(Rejected):
-    """The state of the record does not permit this, whoever asks."""
+    """The state of the record does not permit this change for any user."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """One condition that is not met."""
+    """One unmet condition."""
 
     code: str
     detail: str
 
 
 class Refused(Exception):
-    """A progress update is refused, with every condition that is not met. Nothing was written."""
+    """A progress update is refused, with all unmet conditions. Nothing was written."""
 
     def __init__(self, refusals: list[Refusal]):
         super().__init__(" ".join(refusal.detail for refusal in refusals))

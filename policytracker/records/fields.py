@@ -1,25 +1,20 @@
-"""Fields and indexes that every app uses."""
+"""Model fields and indexes for all apps."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.db.models.functions import Upper
 
-if TYPE_CHECKING:
-    pass
-
 
 def contains_index(field: str, name: str) -> GinIndex:
-    """The index by which `field__icontains` finds words at register size."""
+    """A trigram index that makes `field__icontains` fast on large tables."""
     return GinIndex(OpClass(Upper(field), name="gin_trgm_ops"), name=name)
 
 
 class Text(models.TextField):
-    """Prose, of at most 100,000 characters, "" where there is none."""
+    """Text of at most 100,000 characters; "" if empty."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **{"max_length": 100_000, "blank": True, "default": ""} | kwargs)

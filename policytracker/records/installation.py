@@ -1,6 +1,6 @@
-"""Whether the database is what this version needs: tables, migrations, functions and triggers. And how it becomes so.
+"""Installs functions and triggers, and checks that tables, migrations, functions and triggers are those of this version.
 
-Each function and trigger carries a comment with the hash of the SQL that made it, so that `migrate` touches only what differs.
+Each function and trigger has a comment with the hash of its SQL, so that `migrate` replaces only what differs.
 """
 
 import hashlib
@@ -16,23 +16,24 @@ from django.db import OperationalError, connections, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from django.utils import translation
 
 from policytracker.records.triggers import Trigger, functions, records, triggers
 
 MARK = "policytracker "
-INSTALLING = 7_062_025  # the advisory lock of those who change functions and triggers
-# `migrate` waits this long for a table that is in use. Everybody who comes after it waits too, so it gives way and tries again.
-LOCK_TIMEOUT, TRIES, PAUSE = "2s", 20, 1.0
-RETIRED = ["count_change"]  # shared functions of version 0.1, which carry no comment
-REPAIR = "Run migrate. If that has been done, the database was restored in part: restore the backup again."
-IN_USE = {"55P03": "another transaction uses it", "40P01": "two transactions wait for each other"}
+INSTALLATION_LOCK = 7_062_025  # an advisory lock: one process at a time installs functions and triggers
+# `migrate` waits this long for the lock of a table. Later queries wait behind it, so it gives up and tries again.
+LOCK_TIMEOUT, TRIES, PAUSE = "2s", 20, 1.0  # PAUSE in seconds
+RETIRED = ["count_change", "keep_count", "keep_what_is_linked", "touch_owner"]  # shared functions of version 0.1, without comments
+REPAIR = "Run migrate. If that does not help, the backup was only partly restored: restore it again."
+IN_USE = {"55P03": "another transaction holds a lock", "40P01": "deadlock"}
 
 
 @dataclass(frozen=True)
 class Installed:
-    """A trigger as it is in the database."""
+    """A trigger in the database. `function` is the name of its function."""
 
-    call: str
+    function: str
     comment: str
     constraint: bool
     enabled: bool
@@ -40,44 +41,46 @@ class Installed:
 
 @cache
 def wanted_functions() -> dict[str, str]:
-    return functions()
+    with translation.override(None):  # the SQL contains messages; its hash must not depend on the language of a request
+        return functions()
 
 
 @cache
 def wanted_triggers() -> dict[tuple[str, str], Trigger]:
-    return {(trigger.table, trigger.name): trigger for model in records() for trigger in triggers(model)}
+    with translation.override(None):
+        return {(trigger.table, trigger.name): trigger for model in records() for trigger in triggers(model)}
 
 
 @cache
 def mark(sql: str) -> str:
-    """The comment of what this SQL has made."""
+    """The comment for the function or trigger that this SQL creates."""
     return MARK + hashlib.sha256(sql.encode()).hexdigest()[:32]
 
 
 def installed_functions(cursor: CursorWrapper) -> dict[str, str]:
-    """The comment of every function of ours, by name. Before 0.2 they had none; then the name tells, and that they are for triggers."""
+    """The comment of each of our functions, by name. Functions of version 0.1 have no comment and are recognized by name and type."""
     cursor.execute(
         """SELECT proname, coalesce(obj_description(oid, 'pg_proc'), '') FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
            AND (proname = ANY(%s) OR obj_description(oid, 'pg_proc') LIKE %s OR prorettype = 'trigger'::regtype AND proname ~ %s)""",
-        [[*wanted_functions(), *RETIRED], f"{MARK}%", our_names()],
+        [[*wanted_functions(), *RETIRED], f"{MARK}%", function_pattern()],
     )
     return dict(cursor.fetchall())
 
 
 def installed_triggers(cursor: CursorWrapper) -> dict[tuple[str, str], Installed]:
-    """The triggers of ours, by table and name. Those that an administrator of the server has added are not ours."""
+    """Our triggers, by table and name. Triggers that an administrator added to the database are left out."""
     cursor.execute(
         """SELECT relname, tgname, proname, coalesce(obj_description(t.oid, 'pg_trigger'), ''), tgconstraint <> 0, tgenabled = 'O'
            FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid JOIN pg_proc p ON p.oid = tgfoid
            WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace
            AND (proname = ANY(%s) OR proname ~ %s OR obj_description(t.oid, 'pg_trigger') LIKE %s)""",
-        [[*wanted_functions(), *RETIRED], our_names(), f"{MARK}%"],
+        [[*wanted_functions(), *RETIRED], function_pattern(), f"{MARK}%"],
     )
     return {(table, name): Installed(*rest) for table, name, *rest in cursor.fetchall()}
 
 
-def our_names() -> str:
-    """A pattern of the names of functions that belong to one table."""
+def function_pattern() -> str:
+    """A regular expression for the names of functions that belong to one table."""
     return f"^({'|'.join(sorted({model._meta.app_label for model in records()}))})_"
 
 
@@ -86,84 +89,84 @@ def is_current(trigger: Trigger, installed: Installed | None) -> bool:
 
 
 def outdated_functions(cursor: CursorWrapper) -> list[str]:
-    """The functions that are missing, or were made by other SQL than this version's."""
-    there = installed_functions(cursor)
-    return [name for name, sql in wanted_functions().items() if there.get(name) != mark(sql)]
+    """The functions that are missing or differ from this version."""
+    installed = installed_functions(cursor)
+    return [name for name, sql in wanted_functions().items() if installed.get(name) != mark(sql)]
 
 
 def outdated_triggers(cursor: CursorWrapper) -> list[tuple[str, str]]:
-    """(table, trigger) of those that are missing, disabled, or were made by other SQL than this version's."""
-    there = installed_triggers(cursor)
-    return sorted(key for key, trigger in wanted_triggers().items() if not is_current(trigger, there.get(key)))
+    """(table, name) of the triggers that are missing, disabled or differ from this version."""
+    installed = installed_triggers(cursor)
+    return sorted(key for key, trigger in wanted_triggers().items() if not is_current(trigger, installed.get(key)))
 
 
 def missing_tables(cursor: CursorWrapper, using: str) -> list[str]:
-    there = set(connections[using].introspection.table_names(cursor))
+    existing = set(connections[using].introspection.table_names(cursor))
     return sorted(
         model._meta.db_table
         for model in apps.get_models(include_auto_created=True)
-        if model._meta.managed and not model._meta.proxy and model._meta.db_table not in there
+        if model._meta.managed and not model._meta.proxy and model._meta.db_table not in existing
     )
 
 
 @cache
 def last_migrations() -> frozenset[tuple[str, str]]:
-    """The last migration of each app, read from the files once for a process."""
+    """The last migration of each app, read from the files once per process."""
     return frozenset(MigrationLoader(None).graph.leaf_nodes())
 
 
 def pending_migrations(using: str) -> list[str]:
-    """The apps whose last migration the database does not have, each with that migration."""
+    """`app.name` of the last migration of each app, where it is not applied."""
     applied = MigrationRecorder(connections[using]).applied_migrations()
     return sorted(f"{app}.{name}" for app, name in last_migrations() if (app, name) not in applied)
 
 
-# ---- making them
+# ---- installing
 
 
 def install(using: str, report: Callable[[str], object]) -> None:
-    """Make what is missing or differs, and drop what is no longer declared.
+    """Create or replace the functions and triggers that are missing or differ, and drop those that are no longer declared.
 
-    Functions first, then one table after the other in transactions of their own: whoever holds one lock waits for no second one,
-    so nobody waits in a circle. Raises CommandError where a table stays in use.
+    Each table is changed in its own transaction, so that no transaction locks two tables and deadlocks cannot occur.
+    Raises CommandError if a table stays locked.
     """
     with connections[using].cursor() as cursor:
         if missing_tables(cursor, using) or pending_migrations(using):
-            return  # migrated back, or some of the way: the last migration is followed by this
+            return  # migrated backwards or only in part; the triggers fit the last migration only
         if outdated_functions(cursor):
-            attempt("the functions", using, make_functions, report)
-        there = installed_triggers(cursor)
-    unwanted = there.keys() - wanted_triggers().keys()
-    outdated = {key for key, trigger in wanted_triggers().items() if not is_current(trigger, there.get(key))}
+            attempt("the functions", using, create_functions, report)
+        installed = installed_triggers(cursor)
+    unwanted = installed.keys() - wanted_triggers().keys()
+    outdated = {key for key, trigger in wanted_triggers().items() if not is_current(trigger, installed.get(key))}
     for table in sorted({table for table, _ in outdated | unwanted}):
-        attempt(table, using, partial(make_triggers, table=table), report)
+        attempt(table, using, partial(create_triggers, table=table), report)
     with connections[using].cursor() as cursor:
         if installed_functions(cursor).keys() - wanted_functions().keys():
             attempt("the functions", using, drop_functions, report)
 
 
-def make_functions(cursor: CursorWrapper) -> None:
+def create_functions(cursor: CursorWrapper) -> None:
     for name in outdated_functions(cursor):
         sql = wanted_functions()[name]
         cursor.execute(sql)
         cursor.execute(f"COMMENT ON FUNCTION {name} IS '{mark(sql)}'")
 
 
-def make_triggers(cursor: CursorWrapper, table: str) -> None:
-    there = {name: installed for (place, name), installed in installed_triggers(cursor).items() if place == table}
-    for (place, name), trigger in wanted_triggers().items():
-        if place != table or is_current(trigger, there.get(name)):
+def create_triggers(cursor: CursorWrapper, table: str) -> None:
+    installed = {name: trigger for (its_table, name), trigger in installed_triggers(cursor).items() if its_table == table}
+    for (its_table, name), trigger in wanted_triggers().items():
+        if its_table != table or is_current(trigger, installed.get(name)):
             continue
         sql = trigger.sql
-        if name in there and (trigger.deferred or there[name].constraint):
+        if name in installed and (trigger.deferred or installed[name].constraint):
             cursor.execute(f"DROP TRIGGER {name} ON {table}")
-        else:  # readers go on meanwhile, as they do not where one is dropped
+        else:  # this lock does not block readers; the lock of DROP TRIGGER does
             sql = sql.replace("CREATE TRIGGER", "CREATE OR REPLACE TRIGGER", 1)
         cursor.execute(sql)
-        if name in there and not there[name].enabled:
+        if name in installed and not installed[name].enabled:
             cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER {name}")
         cursor.execute(f"COMMENT ON TRIGGER {name} ON {table} IS '{mark(trigger.sql)}'")
-    for name in there:
+    for name in installed:
         if (table, name) not in wanted_triggers():
             cursor.execute(f"DROP TRIGGER {name} ON {table}")
 
@@ -174,7 +177,7 @@ def drop_functions(cursor: CursorWrapper) -> None:
 
 
 def free_columns(using: str) -> None:
-    """Drop the triggers of version 0.1 that name every column of their table: no column that they name could change its type."""
+    """Drop the triggers of version 0.1 that name every column of their table, which prevents migrations from changing column types."""
     with connections[using].cursor() as cursor:
         cursor.execute("SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'a_3_count_change' AND tgqual IS NOT NULL ORDER BY 1")
         for (table,) in cursor.fetchall():
@@ -182,19 +185,19 @@ def free_columns(using: str) -> None:
 
 
 def attempt(subject: str, using: str, change: Callable[[CursorWrapper], object], report: Callable[[str], object]) -> None:
-    """Run the change in a transaction of its own, again while others hold its locks. Raises CommandError when they keep them."""
+    """Run the change in its own transaction, and retry while tables are locked. Raises CommandError after the last try."""
 
     def once() -> None:
         with transaction.atomic(using), connections[using].cursor() as cursor:
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [INSTALLING])
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [INSTALLATION_LOCK])
             change(cursor)
 
-    again(f"change {subject}", once, report)
+    retry(f"change {subject}", once, report)
 
 
-def again(purpose: str, once: Callable[[], object], report: Callable[[str], object]) -> None:
-    """Call it until no lock is in the way. Raises CommandError, with what to do, after the last try."""
+def retry(purpose: str, once: Callable[[], object], report: Callable[[str], object]) -> None:
+    """Call `once`, and retry while a lock prevents it. Raises CommandError after the last try."""
     for number in range(1, TRIES + 1):
         try:
             once()
@@ -203,32 +206,32 @@ def again(purpose: str, once: Callable[[], object], report: Callable[[str], obje
             reason = IN_USE.get(getattr(error.__cause__, "sqlstate", None) or "")
             if reason is None:
                 raise
-            report(f"  Cannot {purpose} now ({reason}): try {number} of {TRIES}.")
+            report(f"  Could not {purpose} ({reason}): try {number} of {TRIES}.")
             time.sleep(PAUSE)
     raise CommandError(
-        f"Could not {purpose}: the database was in use all the time. The migration is not complete. "
-        "End the long transactions, or stop the site, and run migrate again."
+        f"Could not {purpose}: the database stayed locked. The migration is not complete. "
+        "End long transactions or stop the site, and run migrate again."
     )
 
 
-# ---- asking for them
+# ---- system check
 
 
 @register(Tags.database)
 def database_is_complete(databases=None, **kwargs) -> list[CheckMessage]:
-    """Without its triggers a write would be neither counted nor recorded; without a table nothing works."""
-    found: list[CheckMessage] = []
+    """Django system check: all tables, functions and triggers exist and are of this version."""
+    errors: list[CheckMessage] = []
     for using in databases or ():
         with connections[using].cursor() as cursor:
             if tables := missing_tables(cursor, using):
-                found += [Error(f"The table {table} is missing.", hint=REPAIR, id="policytracker.E001") for table in tables]
+                errors += [Error(f"The table {table} is missing.", hint=REPAIR, id="policytracker.E001") for table in tables]
                 continue
-            found += [
-                Error(f"The function {name} is missing or not of this version.", hint="Run migrate.", id="policytracker.E002")
+            errors += [
+                Error(f"The function {name} is missing or outdated.", hint="Run migrate.", id="policytracker.E002")
                 for name in outdated_functions(cursor)
             ]
-            found += [
-                Error(f"The trigger {name} of {table} is missing or not of this version.", hint="Run migrate.", id="policytracker.E002")
+            errors += [
+                Error(f"The trigger {name} of {table} is missing or outdated.", hint="Run migrate.", id="policytracker.E002")
                 for table, name in outdated_triggers(cursor)
             ]
-    return found
+    return errors

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from policytracker.edtf import EdtfField, FirstDay, LastDay
 from policytracker.records.access import Publication, Reader, Visibility, can_read_snapshot, readable
-
-if TYPE_CHECKING:
-    pass
 from policytracker.records.constraints import (
     ARCHIVING,
     NARROWING,
@@ -26,13 +24,13 @@ from policytracker.records.constraints import (
 
 
 class RecordQuerySet(models.QuerySet):
-    """Rows of one model; what a person may read of them is asked here and nowhere else."""
+    """The base queryset of records. `visible_to` is the only implementation of read access."""
 
     def get_by_natural_key(self, key: str) -> Any:
         return self.get(**{self.model.key: key})
 
     def readable_by(self, reader: Reader) -> Q:
-        """As readable as every record that this one hangs on."""
+        """The rows whose access parents the reader may read."""
         rule = Q()
         for name in self.model.access_parents:
             field = self.model._meta.get_field(name)
@@ -41,11 +39,11 @@ class RecordQuerySet(models.QuerySet):
         return rule
 
     def on_day(self, day: Any) -> Self:
-        """The rows as they were on a past day, according to today's data. Most records do not depend on the day."""
+        """The rows with the values that were true on `day`. Most records do not depend on the date."""
         return self.all()
 
     def visible_to(self, user: Any) -> Self:
-        """The rows that exist for this user (DESIGN 10)."""
+        """The rows that the user may read (docs/records.md)."""
         reader = Reader.of(user)
         if reader.sees_all:
             return self.all()
@@ -53,10 +51,10 @@ class RecordQuerySet(models.QuerySet):
 
 
 class RegistryQuerySet(RecordQuerySet):
-    """Rows of a register."""
+    """The base queryset of registry records."""
 
     def own_and_team(self, reader: Reader) -> tuple[Q, Q]:
-        """What is an officer's own, and what is open to a member of the team although restricted."""
+        """The records of the officer's party, and the restricted records whose team the user belongs to."""
         return Q(pk__in=[]), Q(pk__in=[])
 
     def readable_by(self, reader):
@@ -64,16 +62,16 @@ class RegistryQuerySet(RecordQuerySet):
 
 
 class Record(models.Model):
-    """What every record has. `version`, `created_at` and `updated_at` are written by PostgreSQL alone."""
+    """The base class of all records. Only database triggers write `version`, `created_at` and `updated_at`."""
 
-    key: ClassVar[str]
-    access_parents: ClassVar[tuple[str, ...]] = ()
+    key: ClassVar[str]  # the field that holds the natural key
+    access_parents: ClassVar[tuple[str, ...]] = ()  # foreign keys to records that the reader must be able to read too
     trigger_constraints: ClassVar[tuple[TriggerConstraint, ...]] = ()
     reserved: ClassVar[tuple[ReservedChange, ...]] = ()
     derived_writes: ClassVar[tuple[DerivedWrite, ...]] = ()
-    derived_fields: ClassVar[tuple[str, ...]] = ()  # columns that only a consequence of other records writes, and counts
-    label_relations: ClassVar[tuple[str, ...]] = ()  # references whose names are part of its own name, and readable by all who may read
-    version_parent: ClassVar[str] = ""  # the record inside which it is shown, whose version moves with it
+    derived_fields: ClassVar[tuple[str, ...]] = ()  # fields that only derived writes set
+    label_relations: ClassVar[tuple[str, ...]] = ()  # foreign keys whose names are part of the label
+    version_parent: ClassVar[str] = ""  # the foreign key to the record whose version counts changes of this one
 
     version = models.PositiveIntegerField(db_default=1, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -86,7 +84,7 @@ class Record(models.Model):
 
     @classmethod
     def snapshot_readable(cls, row: dict[str, Any], reader: Reader, own: bool, team: bool) -> bool:
-        """Whether the reader could have read the row when it was like this, as far as the row itself decides."""
+        """Whether the reader could have read this stored earlier version, without regard to its parents."""
         return True
 
     def natural_key(self) -> tuple[str]:
@@ -94,7 +92,7 @@ class Record(models.Model):
 
 
 class CodedRecord(Record):
-    """A record that the field knows by a short code."""
+    """A record whose natural key is a short code."""
 
     key = "code"
     code = models.SlugField(max_length=60, unique=True)
@@ -104,7 +102,7 @@ class CodedRecord(Record):
 
 
 class SluggedRecord(Record):
-    """A record known by a readable name of its own."""
+    """A record whose natural key is a slug."""
 
     key = "slug"
     slug = models.SlugField(max_length=120, unique=True)
@@ -114,7 +112,7 @@ class SluggedRecord(Record):
 
 
 class UidRecord(Record):
-    """A record without a name of its own; its uid is key, reference and address, `line_parts` what tells it apart."""
+    """A record whose natural key is a UUID. Its label is made of `label_parts`."""
 
     label_parts: ClassVar[tuple[str, ...]] = ("uid",)
 
@@ -126,7 +124,7 @@ class UidRecord(Record):
 
 
 class RegistryRecord(SluggedRecord):
-    """A register: its rows are drafted, published, archived, and may be kept from some readers."""
+    """A record with visibility and publication."""
 
     visibility = models.CharField(max_length=10, choices=Visibility, default=Visibility.PUBLIC)
     publication = models.CharField(max_length=10, choices=Publication, default=Publication.DRAFT)
@@ -145,12 +143,12 @@ class RegistryRecord(SluggedRecord):
 
 
 class DeadlineFields(models.Model):
-    """A record that is to be done by a day. The first due day that was ever set stays beside the present one."""
+    """The due date of a record, and the first due date that was set for it."""
 
-    due_on = EdtfField(verbose_name="due on", help_text="The day by which it is to be done.")
+    due_on = EdtfField(verbose_name=_("due on"), help_text=_("The date by which this must be completed."))
     due_on_first = FirstDay("due_on")
     due_on_last = LastDay("due_on")
-    original_due_on = EdtfField(editable=False, help_text="The first due day that was set; never changed.")
+    original_due_on = EdtfField(editable=False, help_text=_("The first due date that was set. It never changes."))
     original_due_on_first = FirstDay("original_due_on")
 
     class Meta:

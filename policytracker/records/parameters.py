@@ -1,18 +1,15 @@
-"""Parameters of SQL statements that are compiled once and run with new values."""
+"""Parameters for SQL statements that are compiled once and executed with different values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db.models import Expression, IntegerField
 
-if TYPE_CHECKING:
-    pass
-
 
 class Parameter(Expression):
-    """A value that a compiled statement gets at each run: the user, the day, the address of this server."""
+    """A placeholder for a value that each execution provides: the user, the date, the base URL."""
 
     def __init__(self, name: str, output_field=None, cast: str = ""):
         super().__init__(output_field=output_field or IntegerField())
@@ -22,6 +19,6 @@ class Parameter(Expression):
         return f"%s{self.cast}", [self]
 
 
-def bind_parameters(values: Iterable[Any], **slots: Any) -> list[Any]:
-    """The values of a statement that is kept, with those that it gets at this run in their places."""
-    return [slots[value.name] if isinstance(value, Parameter) else value for value in values]
+def bind_parameters(values: Iterable[Any], **bound: Any) -> list[Any]:
+    """The values of a compiled statement, with each Parameter replaced by the value bound to its name."""
+    return [bound[value.name] if isinstance(value, Parameter) else value for value in values]

@@ -1,6 +1,6 @@
-"""What PostgreSQL does at every write: count the version, keep the history, hold the guards.
+"""The SQL of the triggers: they count versions, record the history, write derived columns and enforce constraints.
 
-This module declares the functions and triggers; `installation.py` makes them at the end of each `migrate`.
+`installation.py` installs them at the end of each `migrate`.
 """
 
 import re
@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from django.apps import apps
 from django.db.models import ManyToManyField, Model
+from django.utils.translation import gettext_lazy as _
 
 from policytracker.records.constraints import ARCHIVED_IS_CLOSED, IN_THIS_TRANSACTION, DerivedWrite, TriggerConstraint
 from policytracker.records.models import DeadlineFields, Record, RegistryRecord
 
 CHANGES = "policytracker_change"
 LINKED_STAYS = "linked_record_stays"
-# For what looks at other rows: a plan that was made while a table was small would read all of it for each row of a load.
+# For functions that read other rows: a plan cached while a table is small would scan the table for each row of a large load.
 BY_INDEX = " SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off"
 
 FUNCTIONS = f"""
@@ -25,8 +26,8 @@ BEGIN RAISE check_violation USING CONSTRAINT = rule, MESSAGE = sentence; END $$;
 CREATE OR REPLACE FUNCTION actor() RETURNS jsonb LANGUAGE sql STABLE AS $$
 SELECT nullif(current_setting('policytracker.actor', true), '')::jsonb $$;
 
--- Nobody else writes the three columns. touch_owner() asks to be counted by a version of NULL.
-CREATE OR REPLACE FUNCTION keep_count() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Only triggers write these three columns. touch_parent() sets the version to NULL to have it counted.
+CREATE OR REPLACE FUNCTION protect_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF tg_op = 'INSERT' THEN
     new.version := 1; new.created_at := now(); new.updated_at := now();
@@ -38,7 +39,7 @@ BEGIN
   RETURN new;
 END $$;
 
--- The live row is the newest version, so a birth keeps no copy; an update and a death keep the row that was.
+-- The current row is the newest version, so an insert stores no copy; an update and a deletion store the old row.
 CREATE OR REPLACE FUNCTION record_change() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE o jsonb; n jsonb;
 BEGIN
@@ -57,7 +58,7 @@ BEGIN
   RETURN NULL;
 END $$;
 
--- A link has no life of its own: it is kept as a change of its owner, with its columns.
+-- A many-to-many link is recorded as a change of the record that holds it, with the columns of the link.
 CREATE OR REPLACE FUNCTION record_link() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE link jsonb := to_jsonb(coalesce(new, old));
 BEGIN
@@ -73,23 +74,23 @@ BEGIN
   RETURN new;
 END $$;
 
--- Links count once in a transaction, and not where it has counted, or made, their owner already. A clock could not tell.
-CREATE OR REPLACE FUNCTION touch_owner() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE owner bigint := (to_jsonb(coalesce(new, old)) ->> tg_argv[1])::bigint;
+-- Count the parent at most once in a transaction, and not if the transaction created it. Times could not tell transactions apart.
+CREATE OR REPLACE FUNCTION touch_parent() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE parent_id bigint := (to_jsonb(coalesce(new, old)) ->> tg_argv[1])::bigint;
 BEGIN
-  IF (SELECT {IN_THIS_TRANSACTION} FROM {CHANGES} WHERE tbl = tg_argv[0] AND row_id = owner ORDER BY id DESC LIMIT 1) IS NOT TRUE THEN
-    EXECUTE format('UPDATE %I SET version = NULL WHERE id = $1', tg_argv[0]) USING owner;
+  IF (SELECT {IN_THIS_TRANSACTION} FROM {CHANGES} WHERE tbl = tg_argv[0] AND row_id = parent_id ORDER BY id DESC LIMIT 1) IS NOT TRUE THEN
+    EXECUTE format('UPDATE %I SET version = NULL WHERE id = $1', tg_argv[0]) USING parent_id;
   END IF;
   RETURN NULL;
 END $$;
 
--- Django takes the links along when it deletes what they lead to; but then their owner would change and nobody had said so.
-CREATE OR REPLACE FUNCTION keep_what_is_linked() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE link jsonb := to_jsonb(old); torn boolean;
+-- Django deletes the links to a record together with it. That would change the linking record without a change of its own.
+CREATE OR REPLACE FUNCTION refuse_linked_delete() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE link jsonb := to_jsonb(old); linked boolean;
 BEGIN
   EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE id = $1) AND NOT EXISTS (SELECT FROM %I WHERE id = $2)', tg_argv[0], tg_argv[2])
-    INTO torn USING (link ->> tg_argv[1])::bigint, (link ->> tg_argv[3])::bigint;
-  IF torn THEN PERFORM refuse('{LINKED_STAYS}', 'Other records refer to it.'); END IF;
+    INTO linked USING (link ->> tg_argv[1])::bigint, (link ->> tg_argv[3])::bigint;
+  IF linked THEN PERFORM refuse('{LINKED_STAYS}', 'Other records refer to this one.'); END IF;
   RETURN NULL;
 END $$;
 """
@@ -97,7 +98,7 @@ END $$;
 
 @dataclass(frozen=True)
 class Trigger:
-    """A trigger, and the SQL of the function that belongs to it alone, if it has one."""
+    """A trigger, with the SQL of its function if no other trigger uses that function."""
 
     table: str
     name: str
@@ -107,139 +108,146 @@ class Trigger:
 
 
 def records() -> list[type[Record]]:
-    """Every model that is a record."""
+    """Every concrete model that is a record."""
     return [model for model in apps.get_models() if issubclass(model, Record)]
 
 
 def links(model: type[Model]) -> Iterator[ManyToManyField]:
-    """The many-to-many fields of a model whose table Django keeps."""
+    """The many-to-many fields of a model that use an automatic link table."""
     return (f for f in model._meta.local_many_to_many if f.remote_field.through._meta.auto_created)
 
 
 def archived(model: type[Record], row: str) -> list[str]:
-    """SQL conditions: the row, or a register on which it hangs, is archived. `row` is NEW, OLD or the alias of a subquery."""
+    """SQL conditions that are true if the row or one of its parents is archived. `row` is NEW, OLD or the alias of a subquery."""
     conditions = [f"{row}.publication = 'archived'"] if issubclass(model, RegistryRecord) else []
     for name in model.access_parents:
         parent = model._meta.get_field(name)
         alias = f"{row}_{parent.name}".replace(".", "_").lower()
-        above = archived(parent.related_model, alias)
-        if above:
+        if parent_conditions := archived(parent.related_model, alias):
             table = parent.related_model._meta.db_table
-            conditions.append(f"EXISTS (SELECT 1 FROM {table} {alias} WHERE {alias}.id = {row}.{parent.column} AND ({' OR '.join(above)}))")
+            conditions.append(
+                f"EXISTS (SELECT 1 FROM {table} {alias} WHERE {alias}.id = {row}.{parent.column} AND ({' OR '.join(parent_conditions)}))"
+            )
     return conditions
 
 
 def trigger_constraints(model: type[Record]) -> Iterator[TriggerConstraint]:
-    """The guards declared beside the model, and the two that every record has."""
+    """The constraint triggers of a model: those it declares, and those that every record has."""
     table = model._meta.db_table
     yield TriggerConstraint(
-        f"{table}_key_is_fixed", "A key never changes.", f"NEW.{model.key} <> OLD.{model.key}", field=model.key, events="UPDATE"
+        f"{table}_key_is_fixed", _("A key cannot be changed."), f"NEW.{model.key} <> OLD.{model.key}", field=model.key, events="UPDATE"
     )
     new, old = archived(model, "NEW"), archived(model, "OLD")
     if new:
-        loading = "coalesce(actor() ->> 'channel', '') <> 'data set'"
-        moving = "NEW.publication = OLD.publication AND " if issubclass(model, RegistryRecord) else ""
-        own = [c for c in new if not c.startswith("NEW.publication")]
-        if own:
-            yield TriggerConstraint("closed_record", ARCHIVED_IS_CLOSED, f"{loading} AND ({' OR '.join(own)})", events="INSERT")
-        yield TriggerConstraint("closed_record", ARCHIVED_IS_CLOSED, f"{loading} AND {moving}({' OR '.join(new + old)})", events="UPDATE")
-        yield TriggerConstraint("closed_record", ARCHIVED_IS_CLOSED, f"{loading} AND ({' OR '.join(old)})", events="DELETE")
-    yield from (change.guard for change in model.reserved)
+        not_loading = "coalesce(actor() ->> 'channel', '') <> 'data set'"
+        same_publication = "NEW.publication = OLD.publication AND " if issubclass(model, RegistryRecord) else ""
+        if by_parent := [condition for condition in new if not condition.startswith("NEW.publication")]:
+            yield TriggerConstraint("closed_record", ARCHIVED_IS_CLOSED, f"{not_loading} AND ({' OR '.join(by_parent)})", events="INSERT")
+        yield TriggerConstraint(
+            "closed_record", ARCHIVED_IS_CLOSED, f"{not_loading} AND {same_publication}({' OR '.join(new + old)})", events="UPDATE"
+        )
+        yield TriggerConstraint("closed_record", ARCHIVED_IS_CLOSED, f"{not_loading} AND ({' OR '.join(old)})", events="DELETE")
+    yield from (change.constraint for change in model.reserved)
     yield from model.trigger_constraints
 
 
 def create(
     name: str, when: str, table: str, call: str, *args: str, condition: str = "", deferred: bool = False, function: str = ""
 ) -> Trigger:
-    kind, each = ("CONSTRAINT TRIGGER", "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW") if deferred else ("TRIGGER", "FOR EACH ROW")
+    kind, timing = ("CONSTRAINT TRIGGER", "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW") if deferred else ("TRIGGER", "FOR EACH ROW")
     arguments = ", ".join(f"'{arg}'" for arg in args)
-    asked = f" WHEN ({condition})" if condition else ""
+    restriction = f" WHEN ({condition})" if condition else ""
     return Trigger(
-        table, name, f"CREATE {kind} {name} {when} ON {table} {each}{asked} EXECUTE FUNCTION {call}({arguments})", deferred, function
+        table,
+        name,
+        f"CREATE {kind} {name} {when} ON {table} {timing}{restriction} EXECUTE FUNCTION {call}({arguments})",
+        deferred,
+        function,
     )
 
 
-def of_guard(guard: TriggerConstraint, table: str) -> Trigger:
-    event = guard.events.split(" ")[0].lower()
-    name = guard.name if guard.name != "closed_record" else f"closed_record_{event}"
+def constraint_trigger(constraint: TriggerConstraint, table: str) -> Trigger:
+    event = constraint.events.split(" ")[0].lower()
+    name = constraint.name if constraint.name != "closed_record" else f"closed_record_{event}"
     call = f"{table}_{name}"[:63]
-    sentence = str(guard.sentence).replace("'", "''")
-    asked = f"IF {guard.broken} THEN PERFORM refuse('{guard.name}', '{sentence}'); END IF;"
-    if guard.deferred:
-        # One lock for all: two guards may watch the same rule from its two ends.
-        asked = f"""PERFORM pg_advisory_xact_lock(hashtext('guards'));
-  IF tg_op <> 'DELETE' THEN SELECT * INTO new FROM {table} WHERE id = new.id; IF NOT FOUND THEN RETURN NULL; END IF; END IF; {asked}"""
-    made = f"""CREATE OR REPLACE FUNCTION {call}() RETURNS trigger LANGUAGE plpgsql{BY_INDEX if guard.deferred else ""} AS $$
+    message = str(constraint.message).replace("'", "''")
+    check = f"IF {constraint.violated_when} THEN PERFORM refuse('{constraint.name}', '{message}'); END IF;"
+    if constraint.deferred:
+        # One lock for all constraints, because two of them may check the same rule from both sides of a relation.
+        check = f"""PERFORM pg_advisory_xact_lock(hashtext('deferred constraints'));
+  IF tg_op <> 'DELETE' THEN SELECT * INTO new FROM {table} WHERE id = new.id; IF NOT FOUND THEN RETURN NULL; END IF; END IF; {check}"""
+    function = f"""CREATE OR REPLACE FUNCTION {call}() RETURNS trigger LANGUAGE plpgsql{BY_INDEX if constraint.deferred else ""} AS $$
 BEGIN
   IF tg_op = 'UPDATE' AND old.version = new.version THEN RETURN new; END IF;
-  {asked}
+  {check}
   IF tg_op = 'DELETE' THEN RETURN old; END IF;
   RETURN new;
 END $$"""
-    when = f"{'AFTER' if guard.deferred else 'BEFORE'} {guard.events}"
-    return create(name, when, table, call, condition=guard.when, deferred=guard.deferred, function=made)
+    when = f"{'AFTER' if constraint.deferred else 'BEFORE'} {constraint.events}"
+    return create(name, when, table, call, condition=constraint.when, deferred=constraint.deferred, function=function)
 
 
-def of_consequence(followed: DerivedWrite, table: str) -> Trigger:
-    call = f"{table}_{followed.name}"[:63]
-    events = "INSERT OR UPDATE" if followed.before else "INSERT OR UPDATE OR DELETE"
-    # Before the count, so that what it writes is counted.
-    name, when = (f"a_0_{followed.name}", "BEFORE") if followed.before else (followed.name, "AFTER")
-    made = f"""CREATE OR REPLACE FUNCTION {call}() RETURNS trigger LANGUAGE plpgsql{BY_INDEX} AS $$
+def derived_write_trigger(write: DerivedWrite, table: str) -> Trigger:
+    call = f"{table}_{write.name}"[:63]
+    events = "INSERT OR UPDATE" if write.before else "INSERT OR UPDATE OR DELETE"
+    # a_0 runs before the version is counted, so that the derived columns are counted too.
+    name, when = (f"a_0_{write.name}", "BEFORE") if write.before else (write.name, "AFTER")
+    function = f"""CREATE OR REPLACE FUNCTION {call}() RETURNS trigger LANGUAGE plpgsql{BY_INDEX} AS $$
 BEGIN
-  {followed.does}
+  {write.sql}
   RETURN new;
 END $$"""
-    return create(name, f"{when} {events}", table, call, function=made)
+    return create(name, f"{when} {events}", table, call, function=function)
 
 
-def counting(model: type[Record]) -> Trigger:
-    """Count a change of any column that is neither calculated nor counted itself."""
+def count_change_trigger(model: type[Record]) -> Trigger:
+    """The trigger that counts a change of any column except those that are derived, or written by triggers."""
     table = model._meta.db_table
-    # Generated columns are not yet computed before the write; they follow the others.
+    # Generated columns are computed after BEFORE triggers; they change only if another column does.
     not_counted = {"version", "created_at", "updated_at", *model.derived_fields}
-    kept = [f.column for f in model._meta.concrete_fields if not f.generated and f.name not in not_counted]
-    # The condition is in the function, not in the trigger: PostgreSQL changes no type of a column that a trigger names.
-    made = f"""CREATE OR REPLACE FUNCTION {table}_count_change() RETURNS trigger LANGUAGE plpgsql AS $$
+    counted = [f.column for f in model._meta.concrete_fields if not f.generated and f.name not in not_counted]
+    # The condition is in the function: PostgreSQL cannot change the type of a column that a trigger definition names.
+    function = f"""CREATE OR REPLACE FUNCTION {table}_count_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF ({", ".join(f"old.{c}" for c in kept)}) IS DISTINCT FROM ({", ".join(f"new.{c}" for c in kept)}) THEN
+  IF ({", ".join(f"old.{c}" for c in counted)}) IS DISTINCT FROM ({", ".join(f"new.{c}" for c in counted)}) THEN
     new.version := old.version + 1;
     new.updated_at := greatest(now(), old.updated_at + interval '1 microsecond');
   END IF;
   RETURN new;
 END $$"""
-    return create("a_3_count_change", "BEFORE UPDATE", table, f"{table}_count_change", function=made)
+    return create("a_3_count_change", "BEFORE UPDATE", table, f"{table}_count_change", function=function)
 
 
 def triggers(model: type[Record]) -> Iterator[Trigger]:
     """Every trigger on the model's tables.
 
-    PostgreSQL runs them in the order of their names: first the count and what is derived, then the guards, which check the new row.
+    PostgreSQL runs them in the order of their names: first derived writes and the version, then the constraints, which check the
+    final row.
     """
     table = model._meta.db_table
-    yield create("a_1_keep_count", "BEFORE INSERT OR UPDATE", table, "keep_count")
-    yield counting(model)
-    yield create("record_birth_and_death", "AFTER INSERT OR DELETE", table, "record_change")
+    yield create("a_1_protect_version", "BEFORE INSERT OR UPDATE", table, "protect_version")
+    yield count_change_trigger(model)
+    yield create("record_insert_delete", "AFTER INSERT OR DELETE", table, "record_change")
     yield create("record_update", "AFTER UPDATE", table, "record_change", condition="OLD.version <> NEW.version")
     if issubclass(model, DeadlineFields):
         yield create("a_2_keep_original_due_on", "BEFORE INSERT OR UPDATE", table, "keep_original_due_on")
-    yield from (of_consequence(followed, table) for followed in model.derived_writes)
-    yield from (of_guard(guard, table) for guard in trigger_constraints(model))
+    yield from (derived_write_trigger(write, table) for write in model.derived_writes)
+    yield from (constraint_trigger(constraint, table) for constraint in trigger_constraints(model))
     if model.version_parent:
-        owner = model._meta.get_field(model.version_parent)
-        arguments = (owner.related_model._meta.db_table, owner.column)
-        yield create("touch_owner", "AFTER INSERT OR UPDATE OR DELETE", table, "touch_owner", *arguments)
+        parent = model._meta.get_field(model.version_parent)
+        arguments = (parent.related_model._meta.db_table, parent.column)
+        yield create("touch_parent", "AFTER INSERT OR UPDATE OR DELETE", table, "touch_parent", *arguments)
     for field in links(model):
         link = field.remote_field.through._meta.db_table
         yield create("record_link", "AFTER INSERT OR DELETE", link, "record_link", field.m2m_column_name())
-        yield create("touch_owner", "AFTER INSERT OR DELETE", link, "touch_owner", table, field.m2m_column_name())
+        yield create("touch_parent", "AFTER INSERT OR DELETE", link, "touch_parent", table, field.m2m_column_name())
         if issubclass(field.related_model, Record):
             ends = (table, field.m2m_column_name(), field.related_model._meta.db_table, field.m2m_reverse_name())
-            yield create(LINKED_STAYS, "AFTER DELETE", link, "keep_what_is_linked", *ends, deferred=True)
+            yield create(LINKED_STAYS, "AFTER DELETE", link, "refuse_linked_delete", *ends, deferred=True)
 
 
 def functions() -> dict[str, str]:
-    """The SQL of every function by its name, those that several tables share first."""
-    own = [trigger.function for model in records() for trigger in triggers(model) if trigger.function]
+    """The SQL of every function by its name; shared functions come first, because others call them."""
+    of_tables = [trigger.function for model in records() for trigger in triggers(model) if trigger.function]
     shared = re.split(r"\n(?=CREATE OR REPLACE FUNCTION)", FUNCTIONS)[1:]
-    return {re.match(r"CREATE OR REPLACE FUNCTION (\w+)", sql)[1]: sql for sql in [*shared, *own]}
+    return {re.match(r"CREATE OR REPLACE FUNCTION (\w+)", sql)[1]: sql for sql in [*shared, *of_tables]}

@@ -1,4 +1,4 @@
-"""The two probes of an orchestrator or load balancer: whether the process answers, and whether it can serve."""
+"""The liveness and readiness probes for an orchestrator or load balancer."""
 
 from django.db import DatabaseError, InterfaceError, connection
 from django.http import JsonResponse
@@ -8,21 +8,21 @@ from policytracker.records.installation import outdated_functions, outdated_trig
 
 
 def alive(request) -> JsonResponse:
-    """Whether this process answers. It asks nothing of the database: an outage there is no reason to end the process."""
+    """Liveness. Does not query the database: a database outage is no reason to restart the process."""
     return JsonResponse({"status": "ok"})
 
 
 def ready(request) -> JsonResponse:
-    """Whether it can serve: the database is reached, has all migrations, and its triggers record every write.
+    """Readiness: the database can be reached and has all migrations, functions and triggers of this version.
 
-    Costs three short queries of PostgreSQL's own tables; what they are compared with is read once for a process.
+    Costs three short queries. The expected state is computed once per process.
     """
     try:
         if pending_migrations("default"):
             return unavailable("Migrations are pending. Run migrate.")
         with connection.cursor() as cursor:
             if outdated_functions(cursor) or outdated_triggers(cursor):
-                return unavailable("Triggers are missing or not of this version. Run migrate.")
+                return unavailable("Triggers are missing or outdated. Run migrate.")
     except (DatabaseError, InterfaceError):
         return unavailable("The database cannot be reached.")
     return JsonResponse({"status": "ok"})

@@ -1,6 +1,6 @@
 """Logging: one JSON line per event on stderr, with the request in which it happened.
 
-The web server's own process logs in the same way, and must not import Django: this module does not.
+The main process of the web server uses it too and must not import Django, so this module does not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 current_request: ContextVar[Any] = ContextVar("current_request", default=None)
 
-# PostgreSQL quotes rows and statements below its message, and these hold texts of records.
+# PostgreSQL appends rows and statements to its message, which contain texts of records.
 QUOTED_BY_POSTGRESQL = re.compile(r"\n(?:DETAIL|LINE \d+|CONTEXT|QUERY):.*?(?=\n\nThe above exception |\n\nDuring handling |\Z)", re.S)
 
 
@@ -29,7 +29,7 @@ def describe(request: Any) -> dict[str, Any]:
     if not hasattr(request, "id"):
         return {}
     user = vars(request).get("user")
-    user = vars(user).get("_wrapped", user) if user is not None else None  # a lazy user that nobody needed costs a query
+    user = vars(user).get("_wrapped", user) if user is not None else None  # evaluating a lazy user would cost a query
     return {
         "request_id": request.id,
         "method": request.method,
@@ -40,7 +40,7 @@ def describe(request: Any) -> dict[str, Any]:
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes one line of JSON. A call adds fields of its own with `extra={"fields": {…}}`."""
+    """Formats a log record as one line of JSON. A call can add fields with `extra={"fields": {…}}`."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -57,7 +57,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configuration(*, terminal: bool) -> dict[str, Any]:
-    """The configuration for `logging.config.dictConfig`: JSON lines for a server; plain text, and only warnings, for a terminal."""
+    """The configuration for `logging.config.dictConfig`: JSON lines for a server; plain text and only warnings for a terminal."""
     level = (os.environ.get("LOG_LEVEL") or ("WARNING" if terminal else "INFO")).upper()
     through_root = {"handlers": [], "propagate": True}
     return {
@@ -68,11 +68,11 @@ def configuration(*, terminal: bool) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": through_root,
-            # Only 5xx: a 404 or 403 is no event for an operator, and LOG_REQUESTS shows it.
+            # Only 5xx. LOG_REQUESTS logs 403 and 404 too.
             "django.request": {"level": "ERROR"},
             "axes": {"level": "WARNING"},
             "gunicorn.error": through_root,
-            # It would log query strings; log_requests() writes the access log.
+            # It logs query strings; log_requests() writes the access log instead.
             "gunicorn.access": {"handlers": [], "propagate": False},
         },
     }

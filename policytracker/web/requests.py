@@ -1,4 +1,4 @@
-"""What happens to every request before and after its view: log, limits, client address, probes, caching."""
+"""Middleware for every request: logging, limits, client address, probes and caching."""
 
 from __future__ import annotations
 
@@ -22,39 +22,41 @@ log = logging.getLogger(__name__)
 
 API = "/api/"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
-MAX_QUERY_LENGTH = 16 * 1024  # characters; a list of 100 keys has less
+MAX_QUERY_LENGTH = 16 * 1024  # characters; enough for a list of 100 keys
 MAX_SQL_LENGTH = 2_000  # characters of a slow statement in the log
 PROBES = {"/healthz": health.alive, "/readyz": health.ready}
 
 
 def refuse(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:
-    """An error response: `{"code", "detail"}` under `/api/`, elsewhere a sentence."""
+    """An error response: `{"code", "detail"}` under `/api/`, plain text elsewhere."""
     if request.path.startswith(API):
         return JsonResponse({"code": code, "detail": detail}, status=status)
     return HttpResponse(detail, content_type="text/plain; charset=utf-8", status=status)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's `handler500`: the traceback is in the log, under the request's id."""
+    """Django's `handler500`. The log has the traceback with the id of the request."""
     if not request.path.startswith(API):
         return defaults.server_error(request)
-    return refuse(request, 500, "server_error", "The server failed to answer. The log has the details under this request's X-Request-ID.")
+    return refuse(
+        request, 500, "server_error", "Internal server error. The server log has the details under the X-Request-ID of this response."
+    )
 
 
 # ---- middleware
 
 
 def log_requests(get_response):
-    """Gives the request an id, which its response and all of its log lines carry, and logs what is slow."""
+    """Sets the request id, which the response and all log lines contain, and logs slow requests and statements."""
 
     def middleware(request):
-        sent = request.headers.get("X-Request-ID", "")
-        request.id = sent if REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
-        token, begun = current_request.set(request), perf_counter()
+        client_id = request.headers.get("X-Request-ID", "")
+        request.id = client_id if REQUEST_ID.fullmatch(client_id) else uuid.uuid4().hex
+        token, start = current_request.set(request), perf_counter()
         try:
             with connection.execute_wrapper(log_slow_statement) if settings.LOG_SLOW_MS else nullcontext():
                 response = get_response(request)
-            milliseconds = round((perf_counter() - begun) * 1000)
+            milliseconds = round((perf_counter() - start) * 1000)
             fields = {"status": response.status_code, "milliseconds": milliseconds}
             if settings.LOG_SLOW_MS and milliseconds >= settings.LOG_SLOW_MS:
                 log.warning("Slow request", extra={"fields": fields})
@@ -70,22 +72,22 @@ def log_requests(get_response):
 
 def log_slow_statement(execute, sql, params, many, context):
     """Logs a slow SQL statement without its values. (Django's `execute_wrapper`.)"""
-    begun = perf_counter()
+    start = perf_counter()
     try:
         return execute(sql, params, many, context)
     finally:
-        milliseconds = round((perf_counter() - begun) * 1000)
+        milliseconds = round((perf_counter() - start) * 1000)
         if milliseconds >= settings.LOG_SLOW_MS:
             log.warning("Slow statement", extra={"fields": {"milliseconds": milliseconds, "sql": str(sql)[:MAX_SQL_LENGTH]}})
 
 
 def client_address(get_response):
-    """Behind a proxy, the client's address is the last entry of `X-Forwarded-For`: the proxy wrote it, the client the others."""
+    """Behind a proxy, sets the client address to the last entry of `X-Forwarded-For`, the only one that the proxy itself wrote."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if settings.BEHIND_PROXY:
             last = request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
-            with suppress(ValueError):  # no address there, so the nearest that is known is the proxy's
+            with suppress(ValueError):  # not an IP address: keep the address of the proxy
                 request.META["REMOTE_ADDR"] = str(ip_address(last))
         return get_response(request)
 
@@ -93,7 +95,7 @@ def client_address(get_response):
 
 
 def probes(get_response):
-    """Answers the probes ahead of the checks of host name and TLS: an orchestrator calls by IP address and plain HTTP."""
+    """Serves the probes before the checks of host name and TLS, because an orchestrator calls them by IP address and plain HTTP."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         probe = PROBES.get(request.path_info) if request.method in ("GET", "HEAD") else None
@@ -103,7 +105,7 @@ def probes(get_response):
 
 
 def limits(get_response):
-    """Refuses bodies and query strings that are too large before anything is read or stored."""
+    """Refuses large bodies and query strings before they are read."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         return over_limit(request) or get_response(request)
@@ -112,7 +114,7 @@ def limits(get_response):
 
 
 def over_limit(request: HttpRequest) -> HttpResponse | None:
-    """The refusal of a request that exceeds a limit."""
+    """The error response if the request exceeds a limit."""
     if "HTTP_TRANSFER_ENCODING" in request.META:
         return refuse(request, 411, "length_required", "Send the body with a Content-Length.")
     length = request.META.get("CONTENT_LENGTH") or "0"
@@ -121,19 +123,19 @@ def over_limit(request: HttpRequest) -> HttpResponse | None:
     if not (length.isascii() and length.isdigit()) or len(length) > 15 or int(length) > limit:
         return refuse(request, 413, "too_large", f"The body is too large. At most {limit // 1024 // 1024} MiB are accepted here.")
     query = request.META.get("QUERY_STRING", "")
-    most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+    max_parameters = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
     problem = ""
-    if query.count("&") >= most:
-        problem = f"Send at most {most} query parameters."
+    if query.count("&") >= max_parameters:
+        problem = f"Send at most {max_parameters} query parameters."
     elif len(query) > MAX_QUERY_LENGTH:
-        problem = f"The query string has at most {MAX_QUERY_LENGTH} characters."
+        problem = f"Send a query string of at most {MAX_QUERY_LENGTH} characters."
     if problem and request.path.startswith(API):
         return JsonResponse({"non_field_errors": [problem]}, status=400)
     return refuse(request, 400, "invalid", problem) if problem else None
 
 
 def no_store(get_response):
-    """Keeps answers that needed credentials, or that made some, out of every cache."""
+    """Forbids caches to store responses to authenticated requests, and to POST requests, which may contain a token."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

@@ -141,9 +141,9 @@ class ReportForm(forms.Form):
             for name, sentences in (error.message_dict if hasattr(error, "error_dict") else {"": error.messages}).items():
                 self.add_error(name if name in self.fields else None, sentences)
         except DatabaseError as error:
-            if (rule := violations.broken(error)) is None:
+            if (rule := violations.violated_constraint(error)) is None:
                 raise
-            self.add_error(rule.field if rule.field in self.fields else None, rule.sentence)
+            self.add_error(rule.field if rule.field in self.fields else None, rule.message)
         return None
 
     def refuse_stale(self, version: int) -> None:
@@ -240,7 +240,7 @@ class BulkEditForm(forms.Form):
         except exceptions.Refused as refused:
             return [refusal.detail for refusal in refused.refusals]
         except DatabaseError as error:
-            if (rule := violations.broken(error)) is None:
+            if (rule := violations.violated_constraint(error)) is None:
                 raise
-            return [rule.sentence]
+            return [rule.message]
         return []

@@ -93,7 +93,7 @@ def test_a_moved_due_day_needs_a_reason(analyst, signed_in):
     again = typed(refused) | {"change_reason": "the minister postponed it"}
     accepted = client.post(change(recommendation), again)
 
-    assert errors_of(refused) == {"change_reason": ["Say why the due day changes."]}
+    assert errors_of(refused) == {"change_reason": ["Enter a change reason. It is required to change a due date."]}
     assert b"typed with care" in refused.content
     assert accepted.status_code == 302
     recommendation.refresh_from_db()
@@ -230,7 +230,7 @@ def test_a_draft_is_deleted_unless_others_refer_to_it(analyst, signed_in):
 
     assert page.status_code == 200
     assert set(Agreement.objects.all()) == {referred}
-    assert "Other records refer to it" in told(refused)
+    assert "Other records refer to this record" in told(refused)
 
 
 def test_a_relation_on_which_a_status_rests_stays(analyst, signed_in):

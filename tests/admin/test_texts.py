@@ -321,7 +321,7 @@ def test_a_moved_offset_needs_a_reason_and_moves_the_day(client, treaty):
     accepted = client.post(change(component), form | {"change_reason": "the annex says nine"})
 
     component.refresh_from_db()
-    assert errors_of(refused) == {"change_reason": ["Say why the due day changes."]}
+    assert errors_of(refused) == {"change_reason": ["Enter a change reason. It is required to change a due date."]}
     assert accepted.status_code == 302
     assert component.due_on == "2025-10-01"
 
@@ -405,7 +405,7 @@ BAD: list[tuple[str, type, Callable, str, str]] = [
     ("number", EntryIntoForceCondition, lambda t, n: {"agreement": t, "kind": "number_of_consents"}, "number", "how many consents"),
     ("parties", EntryIntoForceCondition, lambda t, n: {"agreement": t, "kind": "named_parties"}, "parties", "Name the parties"),
     ("day", EntryIntoForceCondition, lambda t, n: {"agreement": t, "kind": "on_date"}, "fixed_on", "Say on which day."),
-    ("delay", EntryIntoForceCondition, lambda t, n: {"agreement": t, "kind": "on_signature", "delay": "soon"}, "delay", "Write a duration"),
+    ("delay", EntryIntoForceCondition, lambda t, n: {"agreement": t, "kind": "on_signature", "delay": "soon"}, "delay", "Enter a duration"),
     ("currency", Commitment, lambda t, n: {"agreement": t, "stage": "announced", "amount": 1, "currency": "XYZ"}, "currency", "ISO 4217"),
     ("no currency", Commitment, lambda t, n: {"agreement": t, "stage": "announced", "amount": 1}, "currency", "This field is required."),
     ("below 0", Commitment, lambda t, n: {"agreement": t, "stage": "announced", "amount": -1, "currency": "USD"}, "amount", "not below 0"),
@@ -435,7 +435,7 @@ BAD: list[tuple[str, type, Callable, str, str]] = [
         Component,
         lambda t, n: {"slug": "c", "title": "C", "agreement": t, "due_anchor": "signature", "due_offset": "six months"},
         "due_offset",
-        "Write a duration",
+        "Enter a duration",
     ),
     (
         "offset alone",

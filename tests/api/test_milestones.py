@@ -5,7 +5,7 @@ import pytest
 from recommendations.models import Dependency
 from tests.make import make_recommendation
 
-REASON = "Say why the due day changes."
+REASON = "Enter a change reason. It is required to change a due date."
 
 
 def test_the_due_day_of_a_milestone_moves_with_a_reason(world, as_analyst):

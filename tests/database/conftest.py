@@ -1,4 +1,4 @@
-"""Databases beside that of the other tests, on the same server, made and restored by a role without superuser rights."""
+"""More databases on the test server, created and restored by a role without superuser rights."""
 
 import gzip
 import os
@@ -20,7 +20,7 @@ BASELINE = Path(__file__).parent / "fixtures" / "baseline-0.1.0.sql.gz"
 
 
 class Database:
-    """A database of the server that the tests use."""
+    """A database of the test server."""
 
     def __init__(self, name: str):
         self.name = name
@@ -60,9 +60,9 @@ class Database:
         return os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": self.url} | changes
 
     def program(self, name: str, *arguments: str, **options) -> subprocess.CompletedProcess:
-        """One of PostgreSQL's own programs, on this database."""
-        found = backup.find(name, self.version)
-        return subprocess.run([found, *arguments], **self.where | {"text": "input" not in options} | options, timeout=120)
+        """Run a program of PostgreSQL on this database."""
+        path = backup.find(name, self.version)
+        return subprocess.run([path, *arguments], **self.where | {"text": "input" not in options} | options, timeout=120)
 
     @property
     def version(self) -> int:
@@ -72,7 +72,7 @@ class Database:
 
 @contextmanager
 def database(server: Database, purpose: str, template: str = "template0"):
-    """An empty database, or a copy of the template, dropped in the end."""
+    """An empty database, or a copy of the template. It is dropped after the block."""
     made = Database(f"{server.name}_{purpose}")
     server.execute(f"DROP DATABASE IF EXISTS {made.name} WITH (FORCE)")
     locale = "ENCODING 'UTF8' LOCALE 'C.UTF-8'" if template == "template0" else ""
@@ -85,13 +85,13 @@ def database(server: Database, purpose: str, template: str = "template0"):
 
 @pytest.fixture(scope="session")
 def fresh(django_db_setup) -> Database:
-    """The database of the other tests: a fresh installation of this version."""
+    """The test database: a fresh installation of this version."""
     return Database(connection.settings_dict["NAME"])
 
 
 @pytest.fixture(scope="session")
 def baseline(fresh):
-    """A register of version 0.1.0, restored from its dump as docs/operator.md says for dumps of that version."""
+    """A database of version 0.1.0, restored from its dump as docs/operator.md describes."""
     sql = gzip.decompress(BASELINE.read_bytes()).replace(
         b"set_config('search_path', '', false)", b"set_config('search_path', 'public', false)"
     )
@@ -103,14 +103,14 @@ def baseline(fresh):
 
 @pytest.fixture(scope="session")
 def upgraded(fresh, baseline):
-    """The same register after `migrate`."""
+    """The same database after `migrate`."""
     with database(fresh, "upgraded", template=baseline.name) as made:
         migrated = made.manage("migrate")
         assert migrated.returncode == 0, migrated.stderr
         yield made
 
 
-# ---- what is compared
+# ---- comparison
 
 SCHEMA = {
     "columns": """SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated, a.attidentity,
@@ -140,7 +140,7 @@ def schema_of(compared: Database) -> dict[str, list]:
 
 
 def normalized(definition: str) -> str:
-    """Without casts between text types and parentheses, which PostgreSQL arranges in another way each time a list is restored."""
+    """The definition without casts between text types and parentheses, which PostgreSQL changes each time it restores a list."""
     return re.sub(r"::(character varying|text)(\[\])?|[()\[\]]", "", definition)
 
 
@@ -149,7 +149,7 @@ def tables_of(compared: Database) -> list[str]:
 
 
 def data_of(compared: Database) -> dict[str, tuple]:
-    """The number and a hash of the rows of every table, and where every sequence goes on."""
+    """The number and a hash of the rows of each table, and the state of each sequence."""
     digest = """SELECT count(*), md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text COLLATE "C"), '')) FROM "{}" t"""
     sequences = compared.rows("SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public'")
     return {table: compared.rows(digest.format(table))[0] for table in tables_of(compared)} | {name: (last,) for name, last in sequences}

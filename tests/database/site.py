@@ -1,4 +1,4 @@
-"""The site as it is served, by gunicorn, on one of the databases."""
+"""The site, served by gunicorn on one of the databases."""
 
 import json
 import socket
@@ -13,7 +13,7 @@ from knox.crypto import create_token_string, hash_token
 from knox.settings import CONSTANTS
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     status: int
     body: dict
     headers: dict
@@ -23,7 +23,7 @@ class Site:
     def __init__(self, address: tuple[str, int], token: str):
         self.address, self.token = address, token
 
-    def ask(self, method: str, path: str, body: dict | None = None) -> Answer:
+    def request(self, method: str, path: str, body: dict | None = None) -> Response:
         http = HTTPConnection(*self.address, timeout=60)
         try:
             headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
@@ -32,13 +32,13 @@ class Site:
             )
             answer = http.getresponse()
             content = answer.read()
-            return Answer(answer.status, json.loads(content) if content else {}, dict(answer.headers))
+            return Response(answer.status, json.loads(content) if content else {}, dict(answer.headers))
         finally:
             http.close()
 
 
 def token_of(database, username: str) -> str:
-    """A new token of the user."""
+    """Create a token for the user."""
     token = create_token_string()
     database.execute(
         f"""INSERT INTO policytracker_token (digest, token_key, created, expiry, uid, name, user_id)
@@ -50,7 +50,7 @@ def token_of(database, username: str) -> str:
 
 @contextmanager
 def served(database, log, username: str = "ada", **environment: str):
-    """The site on the database, with requests by the user, until the end of the block."""
+    """Serve the site on the database during the block, with requests authenticated as the user."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=128)
     site = Site(listening.getsockname(), token_of(database, username))
     with log.open("w") as written:

@@ -1,4 +1,4 @@
-"""A dump restores everything, by a role without superuser rights, by our commands and by PostgreSQL's own."""
+"""Dump and restore by a role without superuser rights, with our commands and with PostgreSQL's programs."""
 
 import stat
 
@@ -12,8 +12,8 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(scope="module")
 def dumped(upgraded, tmp_path_factory):
-    """The file that `pg dump` makes of a register with history."""
-    file = tmp_path_factory.mktemp("dump") / "register.dump"
+    """A file written by `pg dump` from a database with history."""
+    file = tmp_path_factory.mktemp("dump") / "database.dump"
     done = upgraded.manage("pg", "dump", str(file))
     assert done.returncode == 0, done.stderr
     return file
@@ -27,22 +27,22 @@ def restored_into(fresh):
 
 @pytest.fixture
 def empty(restored_into):
-    """An empty database. It is emptied and not made anew, since PostgreSQL takes seconds to drop one."""
+    """An empty database. It is emptied between tests, because PostgreSQL takes seconds to drop one."""
     restored_into.execute("DROP OWNED BY CURRENT_USER")
     return restored_into
 
 
-def refused(answer, part: str) -> bool:
-    """Whether a command ended in one sentence that has this part."""
-    told = answer.stderr.strip()
-    return answer.returncode == 1 and part in told and "Traceback" not in told and "\n" not in told
+def is_refused(result, message: str) -> bool:
+    """Whether the command failed with one line that contains the message, and without a traceback."""
+    output = result.stderr.strip()
+    return result.returncode == 1 and message in output and "Traceback" not in output and "\n" not in output
 
 
-def test_the_role_of_these_tests_is_no_superuser(fresh):
+def test_the_role_of_these_tests_is_not_a_superuser(fresh):
     assert fresh.rows("SELECT rolsuper FROM pg_roles WHERE rolname = current_user") == [(False,)]
 
 
-def test_our_two_commands_restore_everything(upgraded, dumped, empty):
+def test_pg_dump_and_pg_restore_commands_restore_everything(upgraded, dumped, empty):
     restored = empty.manage("pg", "restore", str(dumped))
 
     assert restored.returncode == 0, restored.stderr
@@ -50,7 +50,7 @@ def test_our_two_commands_restore_everything(upgraded, dumped, empty):
     assert data_of(empty) == data_of(upgraded)
 
 
-def test_plain_pg_dump_and_pg_restore_restore_everything(upgraded, empty, tmp_path):
+def test_the_programs_of_postgresql_restore_everything(upgraded, empty, tmp_path):
     file = tmp_path / "plain.dump"
     done = upgraded.program("pg_dump", "--format=custom", f"--file={file}", upgraded.url)
     assert done.returncode == 0, done.stderr
@@ -62,7 +62,7 @@ def test_plain_pg_dump_and_pg_restore_restore_everything(upgraded, empty, tmp_pa
     assert data_of(empty) == data_of(upgraded)
 
 
-def test_a_restored_register_goes_on_counting_and_recording(dumped, empty):
+def test_a_restored_database_counts_versions_and_records_history(dumped, empty):
     assert empty.manage("pg", "restore", str(dumped)).returncode == 0
     code, version = empty.rows("SELECT code, version FROM agreements_party ORDER BY code LIMIT 1")[0]
 
@@ -73,7 +73,7 @@ def test_a_restored_register_goes_on_counting_and_recording(dumped, empty):
     assert empty.manage("check", "--database", "default").returncode == 0
 
 
-def test_a_restore_makes_a_database_that_does_not_exist(fresh, upgraded, dumped):
+def test_a_restore_creates_a_missing_database(fresh, upgraded, dumped):
     with database(fresh, "made") as made:
         fresh.execute(f"DROP DATABASE {made.name}")
 
@@ -83,17 +83,17 @@ def test_a_restore_makes_a_database_that_does_not_exist(fresh, upgraded, dumped)
         assert data_of(made) == data_of(upgraded)
 
 
-def test_a_restore_overwrites_no_register(upgraded, dumped):
+def test_a_restore_does_not_overwrite_a_database(upgraded, dumped):
     before = data_of(upgraded)
 
-    assert refused(upgraded.manage("pg", "restore", str(dumped)), "is not empty")
+    assert is_refused(upgraded.manage("pg", "restore", str(dumped)), "is not empty")
     assert data_of(upgraded) == before
 
 
-def test_a_database_with_one_table_of_somebody_is_not_empty(dumped, empty):
+def test_a_database_with_an_unknown_table_is_not_empty(dumped, empty):
     empty.execute("CREATE TABLE note (text text)")
 
-    assert refused(empty.manage("pg", "restore", str(dumped)), "is not empty")
+    assert is_refused(empty.manage("pg", "restore", str(dumped)), "is not empty")
     assert empty.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == [("note",)]
 
 
@@ -101,13 +101,13 @@ def test_a_damaged_dump_restores_nothing(dumped, empty, tmp_path):
     damaged = tmp_path / "damaged.dump"
     damaged.write_bytes(dumped.read_bytes()[: dumped.stat().st_size * 2 // 3])
 
-    answer = empty.manage("pg", "restore", str(damaged))
+    result = empty.manage("pg", "restore", str(damaged))
 
-    assert refused(answer, "pg_restore")
+    assert is_refused(result, "pg_restore")
     assert empty.rows("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
 
 
-def test_a_dump_of_version_0_1_restores_too(baseline, empty, tmp_path):
+def test_a_dump_of_version_0_1_can_be_restored(baseline, empty, tmp_path):
     file = tmp_path / "old.dump"
     assert baseline.manage("pg", "dump", str(file)).returncode == 0
 
@@ -118,37 +118,37 @@ def test_a_dump_of_version_0_1_restores_too(baseline, empty, tmp_path):
 
 
 @pytest.mark.parametrize(("content", "part"), [(None, "cannot be read"), (b"SELECT 1;", "is not a file of pg dump")])
-def test_what_is_no_dump_is_refused(content, part, empty, tmp_path):
+def test_a_file_that_is_not_a_dump_is_refused(content, part, empty, tmp_path):
     file = tmp_path / "file"
     if content:
         file.write_bytes(content)
 
-    assert refused(empty.manage("pg", "restore", str(file)), part)
+    assert is_refused(empty.manage("pg", "restore", str(file)), part)
 
 
 def test_a_dump_is_private_and_overwrites_no_file(upgraded, dumped):
     before = dumped.stat()
 
-    assert refused(upgraded.manage("pg", "dump", str(dumped)), "exists already")
+    assert is_refused(upgraded.manage("pg", "dump", str(dumped)), "already exists")
     assert stat.S_IMODE(before.st_mode) == 0o600
     assert dumped.stat().st_mtime_ns == before.st_mtime_ns
 
 
 def test_a_failed_dump_leaves_no_file(upgraded, tmp_path):
-    assert refused(upgraded.manage("pg", "dump", str(tmp_path / "missing" / "file")), "cannot be written")
+    assert is_refused(upgraded.manage("pg", "dump", str(tmp_path / "missing" / "file")), "cannot be written")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_programs_older_than_the_server_are_refused_with_what_to_do(monkeypatch):
+def test_programs_older_than_the_server_are_refused(monkeypatch):
     with pytest.raises(backup.BackupError, match="PG_BIN"):
         backup.find("pg_dump", 99)
 
     monkeypatch.setenv("PG_BIN", "/nowhere")
-    with pytest.raises(backup.BackupError, match="found: none"):
+    with pytest.raises(backup.BackupError, match="Found: none"):
         backup.find("pg_dump", 15)
 
 
-def test_a_database_that_lacks_a_table_does_not_pass_the_check(dumped, empty):
+def test_the_system_check_reports_a_missing_table(dumped, empty):
     assert empty.manage("pg", "restore", str(dumped)).returncode == 0
     empty.execute("DROP TABLE recommendations_milestone")
 

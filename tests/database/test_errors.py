@@ -1,4 +1,4 @@
-"""What hinders the database for a while is answered with a code, a sentence and when to come again, at the API and in the admin."""
+"""Temporary database errors: status, code and Retry-After in the API and the admin."""
 
 import pytest
 from django.contrib.admin import site
@@ -10,7 +10,7 @@ from tests.api.client import Api
 
 pytestmark = pytest.mark.django_db
 
-ANSWERS = {
+RESPONSES = {
     "08006": (503, "unavailable"),
     "25006": (503, "unavailable"),
     "40P01": (409, "conflict"),
@@ -26,7 +26,7 @@ ANSWERS = {
 
 
 def failing(state: str):
-    """A method that asks PostgreSQL something that ends with this SQLSTATE."""
+    """A function whose query fails with this SQLSTATE."""
 
     def fail(*args, **kwargs):
         with connection.cursor() as cursor:
@@ -35,26 +35,26 @@ def failing(state: str):
     return fail
 
 
-@pytest.mark.parametrize(("state", "answer"), ANSWERS.items())
-def test_the_api_answers_with_a_code_and_when_to_come_again(state, answer, reader, monkeypatch):
+@pytest.mark.parametrize(("state", "expected"), RESPONSES.items())
+def test_the_api_responds_with_a_code_and_retry_after(state, expected, reader, monkeypatch):
     monkeypatch.setattr(RecordViewSet, "filtered", failing(state))
 
     response = Api(reader).get("parties/")
 
-    assert (response.status_code, response.json()["code"]) == answer
+    assert (response.status_code, response.json()["code"]) == expected
     assert ("Retry-After" in response) == (response.status_code == 503)
     assert response.json().keys() == {"code", "detail"}
     assert "a message of the server" not in response.json()["detail"]
 
 
-@pytest.mark.parametrize(("state", "answer"), ANSWERS.items())
-def test_the_admin_answers_with_the_same_status(state, answer, administrator, client, monkeypatch):
+@pytest.mark.parametrize(("state", "expected"), RESPONSES.items())
+def test_the_admin_responds_with_the_same_status(state, expected, administrator, client, monkeypatch):
     client.force_login(administrator)
     monkeypatch.setattr(type(site.get_model_admin(Party)), "get_queryset", failing(state))
 
     response = client.get("/admin/agreements/party/", secure=True)
 
-    assert response.status_code == answer[0]
+    assert response.status_code == expected[0]
     assert ("Retry-After" in response) == (response.status_code == 503)
 
 
@@ -72,7 +72,7 @@ def test_no_connection_is_unavailable(error, reader, monkeypatch):
     assert (response.status_code, response.json()["code"], "Retry-After" in response) == (503, "unavailable", True)
 
 
-def test_an_error_of_our_own_is_not_called_trouble_of_the_database(reader, monkeypatch):
+def test_an_sql_error_of_the_application_is_a_server_error(reader, monkeypatch):
     monkeypatch.setattr(RecordViewSet, "filtered", failing("42P01"))
     api = Api(reader)
     api.raise_request_exception = False

@@ -1,4 +1,4 @@
-"""The two probes: one asks whether the process answers, the other whether the site can serve."""
+"""The liveness and readiness probes."""
 
 import pytest
 from django.db import OperationalError, connection
@@ -13,7 +13,7 @@ def probed(client, path: str = "/readyz"):
     return response.status_code, response.json()["status"], "Retry-After" in response
 
 
-def test_a_complete_database_is_ready_at_a_bounded_cost(client, django_assert_max_num_queries):
+def test_a_complete_database_is_ready_with_few_queries(client, django_assert_max_num_queries):
     client.get("/readyz")
 
     with django_assert_max_num_queries(4):
@@ -27,7 +27,7 @@ def test_a_missing_trigger_is_not_ready(client):
     assert probed(client) == (503, "unavailable", True)
 
 
-def test_a_trigger_that_was_switched_off_is_not_ready(client):
+def test_a_disabled_trigger_is_not_ready(client):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE agreements_party DISABLE TRIGGER record_update")
 
@@ -42,7 +42,7 @@ def test_a_pending_migration_is_not_ready(app, client):
     assert probed(client) == (503, "unavailable", True)
 
 
-def test_an_unreachable_database_is_not_ready_and_the_process_still_answers(client, monkeypatch):
+def test_an_unreachable_database_is_not_ready_but_alive(client, monkeypatch):
     def unreachable(using):
         raise OperationalError
 
@@ -52,6 +52,6 @@ def test_an_unreachable_database_is_not_ready_and_the_process_still_answers(clie
     assert probed(client, "/healthz") == (200, "ok", False)
 
 
-def test_the_probe_of_the_process_asks_nothing_of_the_database(client, django_assert_num_queries):
+def test_the_liveness_probe_needs_no_query(client, django_assert_num_queries):
     with django_assert_num_queries(0):
         assert probed(client, "/healthz") == (200, "ok", False)

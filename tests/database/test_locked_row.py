@@ -1,4 +1,4 @@
-"""One locked row does not stop the site: those who wait for it are answered soon, and everybody else meanwhile."""
+"""A locked row does not block the site: requests that wait for it get 503 soon, and other requests are served."""
 
 import os
 import subprocess
@@ -16,35 +16,35 @@ pytestmark = pytest.mark.django_db
 WRITERS, LIMIT = 12, 2  # seconds; a site has 5
 
 
-def test_twelve_writers_of_one_locked_row_leave_the_site_answering(upgraded, tmp_path):
+def test_other_requests_are_served_while_twelve_wait_for_a_locked_row(upgraded, tmp_path):
     ((slug,),) = upgraded.rows("SELECT slug FROM recommendations_recommendation ORDER BY slug LIMIT 1")
 
     with served(upgraded, tmp_path / "log", LOCK_TIMEOUT=f"{LIMIT}s") as site, ThreadPoolExecutor(WRITERS) as threads:
-        for _ in range(8):  # both workers have their code and connections
-            site.apply("GET", "parties/?page_size=1")
+        for _ in range(8):  # so that both workers have loaded the code and opened connections
+            site.request("GET", "parties/?page_size=1")
         with upgraded.connect() as other, other.transaction():
             other.execute("SELECT FROM recommendations_recommendation WHERE slug = %s FOR UPDATE", [slug])
-            waiting = [threads.submit(site.ask, "PATCH", f"recommendations/{slug}/", {"details": f"{n}"}) for n in range(WRITERS)]
+            waiting = [threads.submit(site.request, "PATCH", f"recommendations/{slug}/", {"details": f"{n}"}) for n in range(WRITERS)]
             while upgraded.rows("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")[0][0] < WRITERS // 2:
                 time.sleep(0.01)
             meanwhile = [
                 took(site, path) for path in ("/healthz", "parties/?page_size=1", "agreements/?page_size=1", "/readyz", "/healthz")
             ]
             refused = [write.result(timeout=60) for write in waiting]
-        again = site.apply("PATCH", f"recommendations/{slug}/", {"details": "after"})
+        again = site.request("PATCH", f"recommendations/{slug}/", {"details": "after"})
 
     assert [status for status, _ in meanwhile] == [200] * 5
     assert max(seconds for _, seconds in meanwhile) < 1
-    assert {(answer.status, answer.body["code"], "Retry-After" in answer.headers) for answer in refused} == {(503, "busy", True)}
+    assert {(response.status, response.body["code"], "Retry-After" in response.headers) for response in refused} == {(503, "busy", True)}
     assert again.status == 200
 
 
 def took(site, path: str) -> tuple[int, float]:
     start = time.monotonic()
-    return site.apply("GET", path).status, time.monotonic() - start
+    return site.request("GET", path).status, time.monotonic() - start
 
 
-def test_the_web_server_waits_five_seconds_for_a_lock_and_commands_wait_for_ever():
+def test_only_the_web_server_has_timeouts():
     shown = "from django.conf import settings; print(settings.DATABASES['default']['SESSION_LIMITS'])"
     environment = {k: v for k, v in os.environ.items() if k not in ("LOCK_TIMEOUT", "STATEMENT_TIMEOUT")}
 
@@ -56,4 +56,4 @@ def test_the_web_server_waits_five_seconds_for_a_lock_and_commands_wait_for_ever
     assert limits("import policytracker.wsgi") == {"statement_timeout": "30s", "lock_timeout": "5s"}
     assert limits("pass") == {}
     own = limits("import policytracker.wsgi", "postgres://localhost/x?options=-c%20lock_timeout%3D9s")
-    assert own == {"statement_timeout": "30s"}, "what DATABASE_URL says counts"
+    assert own == {"statement_timeout": "30s"}, "DATABASE_URL takes precedence"

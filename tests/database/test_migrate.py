@@ -1,4 +1,4 @@
-"""`migrate` makes what is missing or differs, beside people who read and write, and leaves the rest alone."""
+"""`migrate` installs what is missing or differs while others read and write, and changes nothing else."""
 
 import os
 import threading
@@ -19,60 +19,60 @@ TABLES = ["agreements_agreement", "agreements_party", "agreements_source", "reco
 
 
 @pytest.fixture
-def register(upgraded):
-    """A register whose triggers are complete again in the end."""
+def database(upgraded):
+    """A database whose triggers are restored after the test."""
     yield upgraded
     if not complete(upgraded):
         assert upgraded.manage("migrate").returncode == 0
 
 
-def complete(register) -> bool:
-    """Whether every function and trigger is there, of this version and enabled."""
-    with register.connect() as server, server.cursor() as cursor:
+def complete(database) -> bool:
+    """Whether all functions and triggers are installed, current and enabled."""
+    with database.connect() as server, server.cursor() as cursor:
         return not installation.outdated_functions(cursor) and not installation.outdated_triggers(cursor)
 
 
-def test_migrate_with_nothing_to_do_waits_for_nobody(register):
-    with register.connect() as other, other.transaction():
+def test_migrate_with_nothing_to_do_needs_no_locks(database):
+    with database.connect() as other, other.transaction():
         for table in TABLES:
             other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
 
-        migrated = register.manage("migrate")
+        migrated = database.manage("migrate")
 
     assert migrated.returncode == 0, migrated.stdout
     assert "try" not in migrated.stdout
 
 
-def test_a_missing_trigger_is_made_beside_a_reader_without_a_warning_and_nothing_else_is_touched(register):
-    there = "SELECT oid, xmin::text FROM pg_trigger WHERE NOT tgisinternal UNION ALL SELECT oid, xmin::text FROM pg_proc ORDER BY 1"
-    before = register.rows(there)
-    register.execute("DROP TRIGGER a_3_count_change ON agreements_party")
-    with register.connect() as reader, reader.transaction():
+def test_only_a_missing_trigger_is_created_while_another_transaction_reads(database):
+    objects = "SELECT oid, xmin::text FROM pg_trigger WHERE NOT tgisinternal UNION ALL SELECT oid, xmin::text FROM pg_proc ORDER BY 1"
+    before = database.rows(objects)
+    database.execute("DROP TRIGGER a_3_count_change ON agreements_party")
+    with database.connect() as reader, reader.transaction():
         reader.execute("SELECT count(*) FROM agreements_party")
 
-        migrated = register.manage("migrate")
+        migrated = database.manage("migrate")
 
     assert (migrated.returncode, migrated.stderr) == (0, "")
     assert "try" not in migrated.stdout
     assert "trigger" not in migrated.stdout
-    assert complete(register)
-    assert len(set(before) ^ set(register.rows(there))) == 2, "the dropped trigger and the new one"
+    assert complete(database)
+    assert len(set(before) ^ set(database.rows(objects))) == 2, "the dropped trigger and the new one"
 
 
-def test_migrate_tries_again_while_a_writer_is_at_work(register):
-    register.execute("DROP TRIGGER a_3_count_change ON agreements_party")
-    with register.connect() as writer, writer.transaction():
+def test_migrate_retries_while_a_table_is_locked(database):
+    database.execute("DROP TRIGGER a_3_count_change ON agreements_party")
+    with database.connect() as writer, writer.transaction():
         writer.execute("UPDATE agreements_party SET name = name WHERE id = (SELECT min(id) FROM agreements_party)")
-        migrating = register.start("migrate", PYTHONUNBUFFERED="1")
+        migrating = database.start("migrate", PYTHONUNBUFFERED="1")
         seen = next((line for line in migrating.stdout if "try 1" in line), None)
 
     migrating.communicate(timeout=60)
-    assert seen, "it did not wait"
+    assert seen, "migrate did not wait for the lock"
     assert migrating.returncode == 0
-    assert complete(register)
+    assert complete(database)
 
 
-def test_a_database_that_stays_in_use_is_a_failure_that_says_what_to_do(monkeypatch):
+def test_a_database_that_stays_locked_is_an_error(monkeypatch):
     def in_use():
         raise OperationalError from psycopg.errors.LockNotAvailable()
 
@@ -80,21 +80,21 @@ def test_a_database_that_stays_in_use_is_a_failure_that_says_what_to_do(monkeypa
     reports: list[str] = []
 
     with pytest.raises(CommandError, match="run migrate again"):
-        installation.again("do it", in_use, reports.append)
+        installation.retry("do it", in_use, reports.append)
 
     assert len(reports) == installation.TRIES
 
 
-def test_another_error_is_not_tried_again():
-    def broken():
+def test_other_errors_are_not_retried():
+    def fail():
         raise OperationalError from psycopg.errors.DiskFull()
 
     with pytest.raises(OperationalError):
-        installation.again("do it", broken, print)
+        installation.retry("do it", fail, print)
 
 
-def test_migrate_mends_what_differs_and_drops_what_is_no_longer_declared(register):
-    register.execute(
+def test_migrate_repairs_what_differs_and_drops_what_is_no_longer_declared(database):
+    database.execute(
         """CREATE FUNCTION agreements_party_old_rule() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
         CREATE TRIGGER old_rule BEFORE INSERT ON agreements_party FOR EACH ROW EXECUTE FUNCTION agreements_party_old_rule();
         COMMENT ON FUNCTION agreements_party_old_rule() IS 'policytracker of an old version';
@@ -102,35 +102,35 @@ def test_migrate_mends_what_differs_and_drops_what_is_no_longer_declared(registe
         ALTER TABLE agreements_party DISABLE TRIGGER record_update"""
     )
 
-    assert not complete(register)
-    assert register.manage("migrate").returncode == 0
+    assert not complete(database)
+    assert database.manage("migrate").returncode == 0
 
-    assert complete(register)
-    assert register.rows("SELECT proname FROM pg_proc WHERE proname = 'agreements_party_old_rule'") == []
-    assert register.rows("SELECT tgname FROM pg_trigger WHERE tgname = 'old_rule'") == []
+    assert complete(database)
+    assert database.rows("SELECT proname FROM pg_proc WHERE proname = 'agreements_party_old_rule'") == []
+    assert database.rows("SELECT tgname FROM pg_trigger WHERE tgname = 'old_rule'") == []
 
 
-def test_a_trigger_of_the_administrator_of_the_server_stays(register):
-    register.execute(
+def test_a_trigger_added_by_an_administrator_is_kept(database):
+    database.execute(
         """CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
         CREATE TRIGGER audit AFTER INSERT ON agreements_party FOR EACH ROW EXECUTE FUNCTION audit()"""
     )
     try:
-        assert register.manage("migrate").returncode == 0
+        assert database.manage("migrate").returncode == 0
 
-        assert register.rows("SELECT tgname FROM pg_trigger WHERE tgname = 'audit'") == [("audit",)]
+        assert database.rows("SELECT tgname FROM pg_trigger WHERE tgname = 'audit'") == [("audit",)]
     finally:
-        register.execute("DROP FUNCTION audit CASCADE")
+        database.execute("DROP FUNCTION audit CASCADE")
 
 
 @contextmanager
-def traffic(register):
-    """Readers and writers who hold the locks of several tables, in different orders. Gives the number of errors by kind."""
+def traffic(database):
+    """Readers and writers that lock several tables in different orders. Yields the number of errors by type."""
     over, errors = threading.Event(), Counter()
 
     def work(number: int) -> None:
         tables = TABLES[number % 4 :] + TABLES[: number % 4]
-        with register.connect() as server:
+        with database.connect() as server:
             while not over.is_set():
                 try:
                     with server.transaction():
@@ -155,16 +155,16 @@ def traffic(register):
 
 
 @pytest.mark.parametrize("dropped", [False, True], ids=["with nothing to do", "with triggers missing"])
-def test_migrate_beside_readers_and_writers(dropped, register):
-    with traffic(register) as errors:
+def test_migrate_during_reads_and_writes(dropped, database):
+    with traffic(database) as errors:
         for _ in range(ROUNDS):
             if dropped:
                 for table in sorted(TABLES):
-                    register.execute(f"DROP TRIGGER IF EXISTS record_birth_and_death ON {table}")
+                    database.execute(f"DROP TRIGGER IF EXISTS record_insert_delete ON {table}")
 
-            migrated = register.manage("migrate")
+            migrated = database.manage("migrate")
 
             assert migrated.returncode == 0, migrated.stderr
-    assert complete(register)
+    assert complete(database)
     assert errors.pop("none") > ROUNDS
     assert not errors

@@ -1,4 +1,4 @@
-"""Behind PgBouncer each answer is of the kind that was asked for, and none fails: in session mode, and in transaction mode."""
+"""Behind PgBouncer, in session and in transaction mode, every request gets the right response."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ LISTS = ["parties", "agreements", "sources", "components", "recommendations", "p
 
 
 class Pooled(Database):
-    """The database as it is reached through a pooler."""
+    """The database, reached through a pooler."""
 
     port: int
 
@@ -41,7 +41,7 @@ class Pooled(Database):
 
 @contextmanager
 def pooler(database: Database, mode: str, folder):
-    """PgBouncer before the database, with fewer connections than the site asks for."""
+    """PgBouncer with fewer server connections than the site opens."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     at = connection.settings_dict
@@ -84,8 +84,8 @@ def site(request, upgraded, tmp_path):
         yield made
 
 
-def test_mixed_requests_are_all_answered_with_what_they_asked_for(site, upgraded):
-    keys = {address: site.apply("GET", f"{address}/?page_size=3").body["results"] for address in LISTS}
+def test_every_concurrent_request_gets_its_own_response(site, upgraded):
+    keys = {address: site.request("GET", f"{address}/?page_size=3").body["results"] for address in LISTS}
     batch = uuid4().hex[:12]
     slugs = [row["slug"] for row in keys["recommendations"]]
 
@@ -93,31 +93,31 @@ def test_mixed_requests_are_all_answered_with_what_they_asked_for(site, upgraded
         kind = number % 4
         if kind == 0:  # a write
             code = f"{batch}-{number}"
-            answer = site.apply("POST", "sectors/", {"code": code, "name": f"Sector {number}"})
-            right = answer.status == 201 and answer.body["code"] == code
+            response = site.request("POST", "sectors/", {"code": code, "name": f"Sector {number}"})
+            ok = response.status == 201 and response.body["code"] == code
         elif kind == 1:
             row = keys[address][number % len(keys[address])]
             key = row.get("slug") or row.get("code") or row["uid"]
-            answer = site.apply("GET", f"{address}/{key}/")
-            right = answer.status == 200 and answer.body["url"] == row["url"]
+            response = site.request("GET", f"{address}/{key}/")
+            ok = response.status == 200 and response.body["url"] == row["url"]
         elif kind == 2:
-            answer = site.apply("PATCH", f"recommendations/{slugs[number % len(slugs)]}/", {"details": f"Number {number}"})
-            right = answer.status == 200 and answer.body["details"] == f"Number {number}"
+            response = site.request("PATCH", f"recommendations/{slugs[number % len(slugs)]}/", {"details": f"Number {number}"})
+            ok = response.status == 200 and response.body["details"] == f"Number {number}"
         else:
-            answer = site.apply("GET", f"{address}/?page_size={5 + number % 7}&ordering=")
-            right = answer.status == 200 and all(row["url"].split("/")[-3] == address for row in answer.body["results"])
-        return "right" if right else f"{kind} {address} {answer.status} {str(answer.body)[:300]}"
+            response = site.request("GET", f"{address}/?page_size={5 + number % 7}&ordering=")
+            ok = response.status == 200 and all(row["url"].split("/")[-3] == address for row in response.body["results"])
+        return "ok" if ok else f"{kind} {address} {response.status} {str(response.body)[:300]}"
 
     with ThreadPoolExecutor(CLIENTS) as threads:
-        told = Counter(threads.map(send, range(REQUESTS), islice(cycle(LISTS * 2 + LISTS[:1]), REQUESTS)))
+        results = Counter(threads.map(send, range(REQUESTS), islice(cycle(LISTS * 2 + LISTS[:1]), REQUESTS)))
 
-    assert told == {"right": REQUESTS}
+    assert results == {"ok": REQUESTS}
     written = upgraded.rows("SELECT count(*) FROM agreements_sector WHERE code LIKE %s", f"{batch}-%")
     assert written == [(REQUESTS // 4,)]
 
 
 @pytest.mark.parametrize(("mode", "prepare"), MODES.items())
-def test_limits_of_time_hold_and_are_not_passed_on_to_others(mode, prepare, upgraded, tmp_path):
+def test_timeouts_apply_and_do_not_reach_other_clients(mode, prepare, upgraded, tmp_path):
     ((slug,),) = upgraded.rows("SELECT slug FROM recommendations_recommendation ORDER BY slug LIMIT 1")
 
     with (
@@ -128,7 +128,7 @@ def test_limits_of_time_hold_and_are_not_passed_on_to_others(mode, prepare, upgr
     ):
         other.execute("SELECT FROM recommendations_recommendation WHERE slug = %s FOR UPDATE", [slug])
 
-        refused = site.apply("PATCH", f"recommendations/{slug}/", {"details": "x"})
+        refused = site.request("PATCH", f"recommendations/{slug}/", {"details": "x"})
 
         assert (refused.status, refused.body["code"]) == (503, "busy")
         assert pooled.rows("SHOW lock_timeout") == [("0",)]

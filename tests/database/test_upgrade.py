@@ -1,4 +1,4 @@
-"""A register of version 0.1.0 becomes the same database as a fresh installation, and loses nothing."""
+"""Upgrading a database of version 0.1.0: the schema equals a fresh installation, and no data is lost."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_every_record_of_the_baseline_survives_with_its_version(baseline, upgrad
 
 
 @pytest.mark.parametrize("table", ["policytracker_user", "policytracker_token", "policytracker_user_groups", "agreements_partyofficer"])
-def test_people_their_roles_and_tokens_survive(table, baseline, upgraded):
+def test_users_roles_and_tokens_survive(table, baseline, upgraded):
     columns = ", ".join(
         name for (name,) in baseline.rows("SELECT column_name FROM information_schema.columns WHERE table_name = %s ORDER BY 1", table)
     )
@@ -45,7 +45,7 @@ def test_no_table_of_the_baseline_is_lost(baseline, upgraded):
     assert set(tables_of(baseline)) <= set(tables_of(upgraded))
 
 
-def test_versions_and_history_go_on_after_the_upgrade(upgraded):
+def test_versions_and_history_continue_after_the_upgrade(upgraded):
     slug, version = upgraded.rows("SELECT slug, version FROM agreements_source ORDER BY slug LIMIT 1")[0]
     (last,) = upgraded.rows("SELECT max(id) FROM policytracker_change")[0]
 

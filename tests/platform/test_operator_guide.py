@@ -33,16 +33,16 @@ PROXY = {"Host": "tracker.example", "X-Forwarded-Proto": "https", "X-Forwarded-F
 
 
 def blocks(*kinds: str) -> list[tuple[str, str]]:
-    """The fenced blocks of the guide, in its order: kind and text."""
+    """The fenced blocks of the guide in order, as (kind, text)."""
     return re.findall(rf"^```({'|'.join(kinds)})\n(.*?)^```$", GUIDE, re.M | re.S)
 
 
 class Machine:
-    """Stands for the server of the guide: a folder, a database server, two ports."""
+    """A stand-in for the server of the guide: a folder, a database server and two ports."""
 
     def __init__(self, folder: Path):
         self.folder, self.port, self.database_port = folder, free_port(), free_port()
-        # Of the surroundings only where packages come from.
+        # Only the environment variables that say where packages come from.
         kept = {name: value for name, value in os.environ.items() if re.match(r"(UV|PIP|SSL)_|\w+_proxy$|HOME$", name, re.I)}
         self.environment = kept | {
             "PATH": f"{folder}/usr/local/bin:{POSTGRESQL}:/usr/local/bin:/usr/bin:/bin:/usr/sbin",
@@ -50,7 +50,7 @@ class Machine:
         }
 
     def here(self, text: str) -> str:
-        """The text of a block, for this machine."""
+        """The text of a block with the paths and ports of this machine."""
         for path in ("/opt/policytracker", "/etc/policytracker.env", "/usr/local/bin/policytracker", "/var/lib/policytracker"):
             text = text.replace(path, f"{self.folder}{path}")
         text = text.replace("127.0.0.1:5432", f"127.0.0.1:{self.database_port}").replace("127.0.0.1:8000", f"127.0.0.1:{self.port}")
@@ -70,7 +70,7 @@ class Machine:
         return ran.stdout
 
     def install_program(self):
-        """What `git clone` gives: the files of the project that are not ignored, which the site's user can read and not write."""
+        """Copy the files that `git clone` would create. The site's user can read them but not write."""
         program = self.folder / "opt/policytracker"
         ignored = shutil.ignore_patterns(".venv*", ".data*", ".git", "*_cache", "__pycache__", ".hypothesis")
         shutil.copytree(PROJECT, program, ignore=ignored, symlinks=True)
@@ -80,7 +80,7 @@ class Machine:
 
     @contextlib.contextmanager
     def database_server(self):
-        """A new cluster, with passwords over the network; only its administrator comes in by the socket."""
+        """A new cluster with password authentication over the network; only its administrator can use the socket."""
         sockets, cluster = self.folder / "socket", self.folder / "cluster"
         sockets.mkdir()
         if ROOT:
@@ -115,7 +115,7 @@ class Machine:
 
     @contextlib.contextmanager
     def service(self):
-        """The command of the service unit, under its user and with its settings."""
+        """Run the command of the service unit as its user and with its settings."""
         command = re.search(r"^ExecStart=(.*)$", blocks("ini")[0][1], re.M)[1]
         as_user = "setpriv --reuid=nobody --clear-groups --" if ROOT else ""
         script = self.here(f"set -e -a\n. /etc/policytracker.env\nBIND=127.0.0.1:8000\nexec {as_user} {command}")
@@ -127,7 +127,7 @@ class Machine:
         try:
             for _ in range(600):
                 with contextlib.suppress(OSError):
-                    self.apply("GET", "/healthz")
+                    self.request("GET", "/healthz")
                     break
                 assert process.poll() is None, log.read_text()
                 time.sleep(0.1)
@@ -136,8 +136,8 @@ class Machine:
             process.terminate()
             process.wait(40)
 
-    def ask(self, method, path, body=None, **headers):
-        """A request as it comes through the web server in front."""
+    def request(self, method, path, body=None, **headers):
+        """Send a request as the reverse proxy would."""
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
@@ -148,12 +148,12 @@ class Machine:
 def machine():
     if POSTGRESQL is None:
         pytest.skip("The guide needs the distribution's PostgreSQL in /usr/lib/postgresql. On Debian: apt-get install postgresql")
-    with tempfile.TemporaryDirectory(prefix="guide") as folder:  # not tmp_path, which is closed to other users
+    with tempfile.TemporaryDirectory(prefix="guide") as folder:  # not tmp_path, which other users cannot enter
         Path(folder).chmod(0o755)
         yield Machine(Path(folder))
 
 
-def test_the_guide_makes_a_site_that_serves(machine):
+def test_the_guide_leads_to_a_running_site(machine):
     machine.install_program()
     before, after = GUIDE.split("### Service")
     with machine.database_server():
@@ -173,21 +173,21 @@ def test_the_guide_makes_a_site_that_serves(machine):
 
 
 def check_that_it_serves(machine):
-    """The pages have their style, people log in at both entrances, and a probe needs no name."""
-    status, headers, form = machine.apply("GET", "/admin/login/", **PROXY)
+    """Style sheets are served, login and token requests succeed, and the probe accepts any host name."""
+    status, headers, form = machine.request("GET", "/admin/login/", **PROXY)
     style = re.search(r'href="(/static/[^"]+\.css)"', form)[1]
     cookie = SimpleCookie(headers["Set-Cookie"])["csrftoken"].value
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)[1]
     credentials = {"username": "admin", "password": PASSWORD}
     form = {"Content-Type": "application/x-www-form-urlencoded", "Referer": "https://tracker.example/", "Cookie": f"csrftoken={cookie}"}
 
-    logged_in = machine.apply("POST", "/admin/login/", urlencode(credentials | {"csrfmiddlewaretoken": token}), **PROXY, **form)
-    made = machine.apply("POST", "/api/v1/auth/tokens/", json.dumps(credentials), **PROXY, **{"Content-Type": "application/json"})
+    logged_in = machine.request("POST", "/admin/login/", urlencode(credentials | {"csrfmiddlewaretoken": token}), **PROXY, **form)
+    made = machine.request("POST", "/api/v1/auth/tokens/", json.dumps(credentials), **PROXY, **{"Content-Type": "application/json"})
     bearer = {"Authorization": f"Bearer {json.loads(made[2])['token']}"}
-    listed = machine.apply("GET", "/api/v1/agreements/", **PROXY, **bearer)
+    listed = machine.request("GET", "/api/v1/agreements/", **PROXY, **bearer)
 
-    assert (status, machine.apply("GET", style, **PROXY)[0]) == (200, 200)
+    assert (status, machine.request("GET", style, **PROXY)[0]) == (200, 200)
     assert (logged_in[0], logged_in[1]["Location"], made[0]) == (302, "/admin/", 201)
     assert json.loads(listed[2])["count"] > 0
-    assert machine.apply("GET", "/readyz", Host="10.0.0.1")[0] == 200
-    assert machine.apply("GET", "/api/v1/agreements/", **PROXY | {"X-Forwarded-Proto": "http"})[0] == 301
+    assert machine.request("GET", "/readyz", Host="10.0.0.1")[0] == 200
+    assert machine.request("GET", "/api/v1/agreements/", **PROXY | {"X-Forwarded-Proto": "http"})[0] == 301

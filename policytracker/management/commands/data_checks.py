@@ -1,4 +1,4 @@
-"""`manage.py data_checks`: what may be wrong with the whole register, by rule; for people and for CI."""
+"""`manage.py data_checks`: prints the findings of the data checks by rule, for people and CI."""
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -7,33 +7,36 @@ from policytracker.quality import engine
 from policytracker.quality.engine import Severity
 from policytracker.records.access import Reader, Role
 
-EVERYTHING = Reader(frozenset({Role.ADMINISTRATOR}))
+ADMINISTRATOR = Reader(frozenset({Role.ADMINISTRATOR}))
 
 
 class Command(BaseCommand):
-    help = "Prints what the data checks find in the whole register, rule by rule. Writes nothing."
+    help = "Prints the findings of the data checks by rule. Does not change the database."
 
     def add_arguments(self, parser):
         parser.add_argument(
-            "--fail-on", choices=Severity.values, metavar="SEVERITY", help="exit 1 where something as bad or worse is found: %(choices)s"
+            "--fail-on",
+            choices=Severity.values,
+            metavar="SEVERITY",
+            help="exit with 1 if there is a finding of this or a higher severity: %(choices)s",
         )
 
     def handle(self, *args, fail_on, **options):
-        context, bad, total = engine.CheckContext(EVERYTHING, today()), 0, 0
+        context, failing, total = engine.CheckContext(ADMINISTRATOR, today()), 0, 0
         for rule in engine.RULES.values():
-            found = list(engine.every(rule.checks, context))
-            if not found:
+            findings = list(engine.every(rule.checks, context))
+            if not findings:
                 continue
-            total += len(found)
-            bad += len(found) if fail_on and rule.severity in Severity(fail_on).or_worse() else 0
-            self.stdout.write(f"{rule.severity} {rule.id}: {len(found)}. {rule.means}")
-            for finding in found:
-                self.stdout.write(f"  {named(finding.record)}: {finding.sentence}")
-        self.stdout.write(f"{total} findings." if total else "Nothing found.")
-        if bad:
-            raise CommandError(f"{bad} findings are as bad as {fail_on}, or worse.")
+            total += len(findings)
+            failing += len(findings) if fail_on and rule.severity in Severity(fail_on).or_worse() else 0
+            self.stdout.write(f"{rule.severity} {rule.id}: {len(findings)}. {rule.means}")
+            for finding in findings:
+                self.stdout.write(f"  {name_of(finding.record)}: {finding.sentence}")
+        self.stdout.write(f"{total} findings." if total else "No findings.")
+        if failing:
+            raise CommandError(f"{failing} findings have the severity {fail_on} or higher.")
 
 
-def named(record) -> str:
-    """By which a person finds the record: its key, or what tells it apart where that is a uid."""
+def name_of(record) -> str:
+    """The record's type with its key, or with its label if the key is a uid."""
     return f"{record._meta.verbose_name} {record.titled if record.key == 'uid' else record.natural_key()[0]}"

@@ -1,4 +1,4 @@
-"""`manage.py dump_dataset`: the register as five files, which `load_dataset` and `loaddata` read."""
+"""`manage.py dump_dataset`: writes all records into five files, which `load_dataset` and `loaddata` read."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from policytracker.dataset import layout
 class Command(BaseCommand):
     help = (
         "Writes every record, restricted ones included, into parties.json, vocabulary.json, sources.json, agreements.json and "
-        "recommendations.json. Drafts of updates, users, tokens and history are left out, and so are uploaded files; their names stay."
+        "recommendations.json. Draft updates, users, tokens, history and uploaded files are not included; the names of the files are."
     )
 
     def add_arguments(self, parser):
-        parser.add_argument("folder", type=Path, metavar="DIR", help="where to write the files; made if it is missing")
-        parser.add_argument("--public", action="store_true", help="leave out the fields that name users, such as lead and author")
+        parser.add_argument("folder", type=Path, metavar="DIR", help="the folder for the files; created if missing")
+        parser.add_argument("--public", action="store_true", help="leave out fields that refer to users, such as lead and author")
 
     def handle(self, *args, folder, public, **options):
         try:

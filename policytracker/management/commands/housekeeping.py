@@ -1,4 +1,4 @@
-"""`manage.py housekeeping`: deletes what is no longer needed. Meant for a nightly job."""
+"""`manage.py housekeeping`: deletes expired data and unused files. Run it every night."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,14 +13,14 @@ from django.utils import timezone
 
 from policytracker.models import Change, IdempotencyKey, Token
 
-KEYS_KEPT = timedelta(days=1)  # for so long a POST can be repeated
+KEYS_KEPT = timedelta(days=1)  # a POST can be repeated for a day
 LOGINS_KEPT = timedelta(days=90)
-FILES_KEPT = timedelta(days=30)  # after they were replaced: a backup of so long ago still finds its files
-NEW = timedelta(days=1)  # an upload whose record is not saved yet
+FILES_KEPT = timedelta(days=30)  # after they were replaced, so that a backup of that age still has its files
+NEW = timedelta(days=1)  # age of an upload whose record may not be saved yet
 
 
 class Command(BaseCommand):
-    help = "Deletes old idempotency keys, expired tokens and sessions, old records of logins, and files that were replaced."
+    help = "Deletes old idempotency keys, expired tokens and sessions, old login records, and files that were replaced."
 
     def handle(self, *args, **options):
         for name, rows in outdated().items():
@@ -30,7 +30,7 @@ class Command(BaseCommand):
             self.delete_replaced_files(field)
 
     def delete_replaced_files(self, field: FileField) -> None:
-        """Deletes the files of a field that no record names, and that no record has named for 30 days."""
+        """Deletes the files that no record has referred to for 30 days."""
         storage, now, model = field.storage, timezone.now(), field.model
         current = set(model._base_manager.exclude(**{field.name: ""}).values_list(field.name, flat=True))
         recent = Change.objects.filter(tbl=model._meta.db_table, at__gt=now - FILES_KEPT)
@@ -39,8 +39,11 @@ class Command(BaseCommand):
             name for name in files_below(storage, field.upload_to) if name not in kept and storage.get_modified_time(name) < now - NEW
         ]
         if unused and not current:
-            # So it looks where the settings name the database of one site and the files of another.
-            self.stderr.write(f"No {model._meta.verbose_name} has a file, but {len(unused)} files are stored: none was deleted.")
+            # Probably the settings combine the database of one site with the files of another.
+            self.stderr.write(
+                f"No {model._meta.verbose_name} has a file, but {len(unused)} files are stored. "
+                "Nothing was deleted. Check MEDIA_ROOT and DATABASE_URL."
+            )
             return
         for name in unused:
             storage.delete(name)
@@ -48,15 +51,15 @@ class Command(BaseCommand):
 
 
 def outdated() -> dict[str, QuerySet]:
-    """The rows that are no longer needed, by what they are."""
+    """The rows to delete, by a name for people."""
     now = timezone.now()
     return {
         "idempotency keys": IdempotencyKey.objects.filter(created_at__lt=now - KEYS_KEPT),
         "expired tokens": Token.objects.filter(expiry__lt=now),
         "expired sessions": Session.objects.filter(expire_date__lt=now),
         "failed logins": AccessAttempt.objects.filter(attempt_time__lt=now - LOGINS_KEPT),
-        "entries of the log of failed logins": AccessFailureLog.objects.filter(attempt_time__lt=now - LOGINS_KEPT),
-        "entries of the log of logins": AccessLog.objects.filter(attempt_time__lt=now - LOGINS_KEPT),
+        "failed login log entries": AccessFailureLog.objects.filter(attempt_time__lt=now - LOGINS_KEPT),
+        "login log entries": AccessLog.objects.filter(attempt_time__lt=now - LOGINS_KEPT),
     }
 
 
@@ -66,5 +69,5 @@ def file_fields() -> Iterator[FileField]:
 
 
 def files_below(storage, folder: str) -> list[str]:
-    """The names of the files in a folder of the storage; none where nothing was ever uploaded."""
+    """The names of the files in a folder of the storage; none if the folder does not exist."""
     return [f"{folder}{name}" for name in storage.listdir(folder)[1]] if storage.exists(folder) else []

@@ -1,4 +1,4 @@
-"""`manage.py load_dataset`: the five files of a data set into the database, all or nothing, and only what differs."""
+"""`manage.py load_dataset`: loads the five files of a data set in one transaction and writes only what differs."""
 
 from pathlib import Path
 
@@ -9,19 +9,19 @@ from django.db import DatabaseError
 from policytracker.dataset import layout
 from policytracker.dataset.loading import DatasetError, Loader, read
 from policytracker.records.context import change_context
-from policytracker.records.violations import broken
+from policytracker.records.violations import violated_constraint
 
 
 class Command(BaseCommand):
-    help = "Loads the five files that dump_dataset writes: all of them or, where anything is wrong, nothing. Writes only what differs."
+    help = "Loads the five files that dump_dataset writes, and writes only what differs. If there is any error, nothing is loaded."
 
     def add_arguments(self, parser):
-        parser.add_argument("folder", type=Path, metavar="DIR", help="where parties.json and the other four files are")
-        parser.add_argument("--if-empty", action="store_true", help="do nothing where the register has agreements")
+        parser.add_argument("folder", type=Path, metavar="DIR", help="the folder with parties.json and the other four files")
+        parser.add_argument("--if-empty", action="store_true", help="do nothing if the database contains agreements")
 
     def handle(self, *args, folder, if_empty, **options):
         if if_empty and apps.get_model("agreements.agreement")._base_manager.exists():
-            self.stdout.write("The register has agreements: nothing was loaded.")
+            self.stdout.write("The database already contains agreements. Nothing was loaded.")
             return
         try:
             with change_context(None, "data set", "data set"):
@@ -29,8 +29,10 @@ class Command(BaseCommand):
         except DatasetError as error:
             raise CommandError(f"Nothing was loaded. {error}") from error
         except DatabaseError as error:
-            if not (rule := broken(error)):
+            if not (rule := violated_constraint(error)):
                 raise
-            raise CommandError(f"Nothing was loaded. {rule.sentence}") from error
+            raise CommandError(f"Nothing was loaded. {rule.message}") from error
         for file in layout.FILES:
-            self.stdout.write(f"{file}: " + ", ".join(f"{counts[file][how]:,} {how}" for how in ("created", "changed", "unchanged")))
+            self.stdout.write(
+                f"{file}: " + ", ".join(f"{counts[file][outcome]:,} {outcome}" for outcome in ("created", "changed", "unchanged"))
+            )

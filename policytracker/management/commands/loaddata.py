@@ -1,4 +1,4 @@
-"""`manage.py loaddata`: Django's, that also takes the files of a data set in any order, and counts each record once."""
+"""`manage.py loaddata`: Django's command, which also loads the files of a data set, in any order."""
 
 import json
 from pathlib import Path
@@ -13,15 +13,15 @@ from django.db.models import Model
 from policytracker.dataset import layout
 from policytracker.dataset.loading import DatasetError, Entry, Loader, entries, parse
 from policytracker.records.context import change_context
-from policytracker.records.violations import broken
+from policytracker.records.violations import violated_constraint
 
 
 class Command(loaddata.Command):
-    help = f"{loaddata.Command.help} Files of a data set may be named in any order, and people in them may be unknown here."
+    help = f"{loaddata.Command.help} Files of a data set can be given in any order and may refer to unknown users."
     objs_with_deferred_fields: list[Any]
 
     def handle(self, *labels, **options):
-        # Other fixtures come first, since they may hold people that the files of a data set name.
+        # Other fixtures come first, because they may contain users that the data set refers to.
         ordered = sorted(labels, key=layout.place)
         self.last, self.models = ordered[-1], set()
         self.entries: list[Entry] = []
@@ -36,37 +36,39 @@ class Command(loaddata.Command):
         except UnicodeDecodeError as error:
             raise CommandError(str(error.args[0])) from error
         except DatabaseError as error:
-            if not (rule := broken(error)):
+            if not (rule := violated_constraint(error)):
                 raise
-            raise CommandError(rule.sentence) from error
+            raise CommandError(rule.message) from error
 
     def load_label(self, label):
-        """Keep the files of a data set until all are there; Django loads the others."""
+        """Collect the entries of a data set until the last label; Django loads other fixtures."""
         paths = [Path(path) for path, _, _ in self.find_fixtures(label)]
         if paths and self.using == DEFAULT_DB_ALIAS and all(is_dataset(path) for path in paths):
             for path in paths:
-                self.keep(path)
+                self.collect(path)
         else:
             super().load_label(label)
         if label == self.last and self.entries:
             Loader(self.entries).load()
 
-    def keep(self, path: Path) -> None:
+    def collect(self, path: Path) -> None:
         excluded = {app.label for app in self.excluded_apps}
         models = [model for file in layout.FILES for model in layout.models_of(file)]
-        found = list(entries(path.name, parse(path), models, self.passes_over))
-        kept = [entry for entry in found if entry.model not in self.excluded_models and entry.model._meta.app_label not in excluded]
-        self.entries += kept
+        all_entries = list(entries(path.name, parse(path), models, self.ignores))
+        included = [
+            entry for entry in all_entries if entry.model not in self.excluded_models and entry.model._meta.app_label not in excluded
+        ]
+        self.entries += included
         self.fixture_count += 1
-        self.fixture_object_count += len(found)
-        self.loaded_object_count += len(kept)
+        self.fixture_object_count += len(all_entries)
+        self.loaded_object_count += len(included)
 
-    def passes_over(self, model: type[Model], name: str) -> bool:
-        """Django's own fixtures also have what is worked out here."""
+    def ignores(self, model: type[Model], name: str) -> bool:
+        """Whether to skip a field: fixtures of Django's dumpdata contain calculated fields."""
         return name in layout.not_in_files(model) or (self.ignore and name not in {field.name for field in layout.fields(model)})
 
     def save_obj(self, obj):
-        """A record that cannot be without what comes further down is saved when that is there."""
+        """Defer a record with a required reference to a record that comes later."""
         if any(field.many_to_one and not field.null for field in obj.deferred_fields or ()):
             self.objs_with_deferred_fields.append(obj)
             return True
@@ -74,18 +76,18 @@ class Command(loaddata.Command):
 
 
 def is_dataset(path: Path) -> bool:
-    """Whether a file has the name of one of a data set, or else nothing in it but records by their natural keys."""
+    """Whether the file has a name of the data set, or contains only records of it with natural keys."""
     if path.name in layout.FILES:
         return True
     if path.suffix != ".json":
         return False
     try:
-        found = json.loads(path.read_bytes())
+        rows = json.loads(path.read_bytes())
     except ValueError:
-        return False  # Django tells what is wrong
+        return False  # Django reports the error
     labels = {label for labels in layout.FILES.values() for label in labels}
     return (
-        bool(found)
-        and isinstance(found, list)
-        and all(isinstance(row, dict) and "pk" not in row and str(row.get("model")).lower() in labels for row in found)
+        bool(rows)
+        and isinstance(rows, list)
+        and all(isinstance(row, dict) and "pk" not in row and str(row.get("model")).lower() in labels for row in rows)
     )

@@ -1,4 +1,4 @@
-"""`manage.py make_demo`: what `make run` serves, an up-to-date database with the fixtures and a user for each role."""
+"""`manage.py make_demo`: prepares the database for `make run`: migrations, fixtures and a demo user for each role."""
 
 import os
 import secrets
@@ -21,42 +21,42 @@ ROLES = {
     "admin": "administrator",
 }
 OFFICERS_PARTY = "AUS"
-# Tells a demo user from somebody who happens to be called admin. Nobody can own an address that ends so.
+# Distinguishes demo users from real users with the same name. The top-level domain `invalid` is reserved.
 ADDRESS = "@demo.invalid"
-ONE_AT_A_TIME = 7_081_203  # an advisory lock: two `make run` may start together
+DEMO_LOCK = 7_081_203  # an advisory lock, because two `make run` may start at the same time
 
 
 class Command(BaseCommand):
     help = (
-        "Migrates, loads the fixtures into an empty register, and makes one demo user for each role. "
-        "Tells its steps on stderr, and on stdout what to tell people once it is served."
+        "Migrates, loads the fixtures into an empty database, and creates one demo user for each role. "
+        "Writes its steps to stderr, and to stdout the text to show when the site is running."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser):
-        parser.add_argument("--reset", action="store_true", help="throw the private database away first")
+        parser.add_argument("--reset", action="store_true", help="drop the private database first")
 
     def handle(self, *args, reset, **options):
         if not settings.DEBUG:
-            raise CommandError("Demo users have no place on a server for others. Set DEBUG=1 on a machine of your own.")
+            raise CommandError("Demo users are not created on a production server. Set DEBUG=1 on a development machine.")
         if reset:
             self.reset()
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [ONE_AT_A_TIME])
-        self.say("Migrating")
+            cursor.execute("SELECT pg_advisory_lock(%s)", [DEMO_LOCK])
+        self.report("Migrating")
         call_command("migrate", verbosity=0)
         self.load_fixtures()
-        self.say("Making demo users")
-        self.greet(self.make_users())
+        self.report("Creating demo users")
+        self.print_summary(self.create_users())
 
-    def say(self, step):
+    def report(self, step):
         self.stderr.write(step, style_func=str)
 
     def reset(self):
-        """Start over, but only with what is ours to throw away."""
+        """Drop and create the private database; never another one."""
         if os.environ.get("DATABASE_URL"):
-            raise CommandError("Only the private database is reset, and DATABASE_URL names another.")
-        self.say("Throwing the database away")
+            raise CommandError("DATABASE_URL is set. Only the private database can be reset. Unset DATABASE_URL.")
+        self.report("Dropping the database")
         try:
             postgres.recreate_database()
         except postgres.PostgresError as error:
@@ -64,43 +64,43 @@ class Command(BaseCommand):
 
     def load_fixtures(self):
         if Agreement.objects.exists() or Party.objects.exists():
-            self.say("The register has rows: fixtures are left alone")
+            self.report("The database contains records: fixtures are not loaded")
             return
-        self.say("Loading fixtures")
+        self.report("Loading fixtures")
         call_command("load_dataset", settings.BASE_DIR / "fixtures", stdout=self.stderr)
 
     @transaction.atomic
-    def make_users(self):
-        """The demo users and their passwords; None for a password that we do not know."""
+    def create_users(self):
+        """The passwords of the demo users by name; None for an unknown password."""
         chosen = os.environ.get("DEMO_PASSWORD")
-        drawn = chosen or secrets.token_urlsafe(9)
+        password = chosen or secrets.token_urlsafe(9)
         passwords: dict[str, str | None] = {}
         for name, role in ROLES.items():
-            user, made = get_user_model().objects.get_or_create(
+            user, created = get_user_model().objects.get_or_create(
                 username=name,
                 defaults={"email": name + ADDRESS, "is_staff": True, "is_superuser": name == "admin"},
             )
-            if made:
+            if created:
                 user.groups.add(Group.objects.get(name=role))
-            if made or (chosen and user.email == name + ADDRESS):
-                if not user.check_password(drawn):  # setting the same again would end the user's sessions
-                    user.set_password(drawn)
+            if created or (chosen and user.email == name + ADDRESS):
+                if not user.check_password(password):  # setting the same password again would end the user's sessions
+                    user.set_password(password)
                     user.save()
-                passwords[name] = drawn
+                passwords[name] = password
             else:
                 passwords[name] = None
-            if made and name == "officer":
-                self.give_office(user)
+            if created and name == "officer":
+                self.assign_party(user)
         return passwords
 
-    def give_office(self, user):
+    def assign_party(self, user):
         party = Party.objects.filter(code=OFFICERS_PARTY).first()
         if party is None:
-            self.say(f"There is no party {OFFICERS_PARTY}: the officer acts for nobody")
+            self.report(f"The party {OFFICERS_PARTY} does not exist: the officer has no party")
             return
         PartyOfficer.objects.create(user=user, party=party)
 
-    def greet(self, passwords):
+    def print_summary(self, passwords):
         address = f"http://127.0.0.1:{os.environ.get('PORT') or 8000}"
         lines = [
             "",
@@ -112,5 +112,5 @@ class Command(BaseCommand):
             names = ", ".join(name for name in passwords if passwords[name] == password)
             lines += [f"Users     {names}", f"Password  {password}"]
         if unknown := [name for name in passwords if not passwords[name]]:
-            lines += [f"Users     {', '.join(unknown)}", "Password  as it was; DEMO_PASSWORD sets that of demo users"]
+            lines += [f"Users     {', '.join(unknown)}", "Password  unchanged; set DEMO_PASSWORD to change it for demo users"]
         self.stdout.write("\n".join(lines))

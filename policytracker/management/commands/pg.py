@@ -1,4 +1,4 @@
-"""`manage.py pg`: the private PostgreSQL of the project; a prompt, dumps and restores of whichever database is used."""
+"""`manage.py pg`: starts and stops the private PostgreSQL; opens psql, dumps and restores the configured database."""
 
 import contextlib
 import os
@@ -14,21 +14,21 @@ from policytracker.devserver import postgres
 
 
 class Command(BaseCommand):
-    help = "Starts and stops the private PostgreSQL, and reports whether it runs. Opens psql on the database, dumps it, restores it."
+    help = "Starts and stops the private PostgreSQL and shows its status. Opens psql, dumps and restores the configured database."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser):
         actions = parser.add_subparsers(dest="action", required=True)
-        actions.add_parser("start", help="make the database if need be, and start the server")
+        actions.add_parser("start", help="start the server, and create the database if it is missing")
         actions.add_parser("stop", help="stop the server")
-        actions.add_parser("status", help="say whether the server runs; exit with 3 if not")
-        dump = actions.add_parser("dump", help="write the database into a new file, as pg_dump --format=custom does")
+        actions.add_parser("status", help="show whether the server is running; exit with 3 if not")
+        dump = actions.add_parser("dump", help="dump the database into a new file (pg_dump --format=custom)")
         dump.add_argument("file", type=Path)
         restore = actions.add_parser("restore", help="restore a dump into an empty database")
         restore.add_argument("file", type=Path)
-        restore.add_argument("--database", default="", help="another database of the same server; made if it does not exist")
-        # No prefix of options: every argument is psql's.
-        psql = actions.add_parser("psql", help="open a prompt on the database; arguments go to psql", prefix_chars="\0", add_help=False)
+        restore.add_argument("--database", default="", help="another database of the same server; created if missing")
+        # No option prefix, so that all arguments go to psql.
+        psql = actions.add_parser("psql", help="open psql on the database; arguments go to psql", prefix_chars="\0", add_help=False)
         psql.add_argument("arguments", nargs="*")
 
     def handle(self, *args, action, **options):
@@ -41,7 +41,7 @@ class Command(BaseCommand):
 
     def start(self, **options):
         if os.environ.get("DATABASE_URL"):
-            self.stdout.write("DATABASE_URL is set: the private PostgreSQL is not needed.")
+            self.stdout.write("DATABASE_URL is set: the private PostgreSQL is not used.")
             return
         started = postgres.start()
         self.stdout.write(f"{'Started' if started else 'Already running'}: {postgres.status()}")
@@ -58,12 +58,12 @@ class Command(BaseCommand):
     def dump(self, file, **options):
         self.check_running()
         size = backup.dump(file)
-        self.stdout.write(f"Wrote {file}, {size / 1_000_000:.1f} MB. Copy the folder of files (MEDIA_ROOT) after it.")
+        self.stdout.write(f"Wrote {file}, {size / 1_000_000:.1f} MB. Copy the uploaded files (MEDIA_ROOT) next.")
 
     def restore(self, file, database, **options):
         self.check_running()
         name = backup.restore(file, database)
-        self.stdout.write(f"Restored {file} into the database {name}. Next, with DATABASE_URL on it: manage.py migrate")
+        self.stdout.write(f"Restored {file} into the database {name}. Next, set DATABASE_URL to it and run: manage.py migrate")
 
     def psql(self, arguments, **options):
         self.check_running()
@@ -75,10 +75,10 @@ class Command(BaseCommand):
             raise CommandError("PostgreSQL is not running. Start it with: manage.py pg start")
 
     def find_psql(self):
-        found = shutil.which("psql")
-        # With DATABASE_URL there need be no server here; where there is one, its own psql knows its version.
+        path = shutil.which("psql")
+        # Prefer the psql of the installed server, because it has the same version. With DATABASE_URL there may be no server here.
         with contextlib.suppress(postgres.PostgresError):
-            found = shutil.which("psql", path=postgres.programs()[0]) or found
-        if not found:
+            path = shutil.which("psql", path=postgres.programs()[0]) or path
+        if not path:
             raise CommandError("psql was not found. Install your distribution's PostgreSQL client.")
-        return found
+        return path

@@ -14,7 +14,7 @@ from policytracker.models import User
 from policytracker.records.access import Reader, Role
 from policytracker.records.context import change_context
 from policytracker.records.exceptions import Refused
-from policytracker.records.violations import broken
+from policytracker.records.violations import violated_constraint
 from recommendations import progress
 from recommendations.models import ProgressUpdate, Recommendation
 from recommendations.progress import REPORT_FIELDS
@@ -67,9 +67,9 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError("\n".join(error.messages)) from error
         except DatabaseError as error:
-            if (rule := broken(error)) is None:
+            if (rule := violated_constraint(error)) is None:
                 raise
-            raise CommandError(rule.sentence) from error
+            raise CommandError(rule.message) from error
         self.stdout.write(f"Dry run: the update would be {update.get_review_display().lower()}." if dry_run else str(update.uid))
 
     def get_user(self, name: str | None) -> User | None:
