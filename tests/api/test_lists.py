@@ -184,7 +184,7 @@ def test_computed_fields_do_not_order(world, as_reader):
 def test_a_count_may_be_capped_and_says_so(world, as_reader, monkeypatch):
     for number in range(12):
         make_agreement(slug=f"a{number}")
-    monkeypatch.setattr(viewsets, "COUNTED", 10)
+    monkeypatch.setattr(viewsets, "MAX_COUNT", 10)
 
     capped = as_reader.list("agreements/", page_size=3)
     exact = as_reader.list("agreements/", page_size=3, slug__contains="a1")

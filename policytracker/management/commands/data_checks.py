@@ -21,7 +21,7 @@ class Command(BaseCommand):
     def handle(self, *args, fail_on, **options):
         context, bad, total = engine.CheckContext(EVERYTHING, today()), 0, 0
         for rule in engine.RULES.values():
-            found = list(engine.every(rule.checks, context))
+            found = list(engine.all_findings(rule.checks, context))
             if not found:
                 continue
             total += len(found)
@@ -36,4 +36,4 @@ class Command(BaseCommand):
 
 def named(record) -> str:
     """By which a person finds the record: its key, or what tells it apart where that is a uid."""
-    return f"{record._meta.verbose_name} {record.titled if record.key == 'uid' else record.natural_key()[0]}"
+    return f"{record._meta.verbose_name} {record.display_title if record.key == 'uid' else record.natural_key()[0]}"
