@@ -429,7 +429,7 @@ class RecordViewSet(GenericViewSet):
             stored.save()
             return response
         if stored.body_hash != digest:
-            raise errors.APIError("idempotency_key_reused", "This Idempotency-Key was used with a different body. Use a new key.", 422)
+            raise errors.APIError("idempotency_key_reused", "This key was used for a different body.", 422)
         self.check_replay(json.loads(stored.body), stored.headers.get("Location", ""))
         response = HttpResponse(stored.body, status=stored.status, headers=stored.headers)
         response["Idempotent-Replayed"] = "true"
