@@ -13,7 +13,7 @@ from agreements.models.agreements import RelationKind
 from agreements.standing import BINDING, PartyStanding, TextStanding, party_standing
 from agreements.standing.data import load_records
 from agreements.standing.queries import text_standing_on
-from policytracker.api.filters import Filter, FilterContext, Parse, code, day, matching, on, reference, text
+from policytracker.api.filters import Filter, FilterContext, Parse, code, iso_date, matching, on, reference, text
 
 TARGETS = ["agreement", "component__agreement", "participation__agreement", "outcome__agreement"]
 
@@ -99,7 +99,7 @@ AGREEMENTS = {
         "The text has any of these standings on the day `on`.",
     ),
     "in_force_on": Filter(
-        day,
+        iso_date,
         in_force_on,
         {"type": "string", "format": "date"},
         "The text is in force on any of these days. Filter the field itself with __from and __to.",

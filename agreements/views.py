@@ -14,7 +14,7 @@ from agreements.standing import PartyStanding, TextStanding
 from agreements.standing.data import load_record, standing_document
 from policytracker.api.errors import APIError
 from policytracker.api.filters import Filter, FilterContext, any_of, reference
-from policytracker.api.parameters import InvalidParameter, only
+from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters
 from policytracker.api.parsers import Json
 from policytracker.api.schema import ON, shape
 from policytracker.api.viewsets import RecordViewSet
@@ -67,7 +67,7 @@ PARTIES = OpenApiParameter("party", {"type": "array", "items": TEXT}, descriptio
 
 class PartyViewSet(RecordViewSet):
     serializer_class = serializers.PartySerializer
-    questions = filters.PARTIES
+    extra_filters = filters.PARTIES
 
 
 class SectorViewSet(RecordViewSet):
@@ -85,7 +85,7 @@ class SourceViewSet(RecordViewSet):
     @action(detail=True, methods=["get"])
     def file(self, request, *args, **kwargs):
         """The document itself, as an attachment: it is never shown inside this site."""
-        only(request, set())
+        reject_unknown_parameters(request, set())
         source = self.find()
         if not source.file:
             raise Http404
@@ -98,20 +98,20 @@ class SourceViewSet(RecordViewSet):
 
 class AgreementViewSet(RecordViewSet):
     serializer_class = serializers.AgreementSerializer
-    questions = filters.AGREEMENTS
-    answers = {"standing": {"200": STANDING}}
+    extra_filters = filters.AGREEMENTS
+    response_schemas = {"standing": {"200": STANDING}}
 
-    def filtered(self):
+    def filtered_queryset(self):
         asked = self.request.query_params.keys()
         if "on" in asked and not asked & filters.OF_A_DAY:
             raise InvalidParameter("on", f"Give the day together with one of: {', '.join(sorted(filters.OF_A_DAY))}.")
-        return super().filtered()
+        return super().filtered_queryset()
 
     @extend_schema(parameters=[ON, PARTIES])
     @action(detail=True, methods=["get"])
     def standing(self, request, *args, **kwargs):
         """The standing of the text and its parties on a day, with its actions and missing conditions of entry into force."""
-        only(request, {"on", "party"})
+        reject_unknown_parameters(request, {"on", "party"})
         agreement = self.find(rows=self.get_queryset().only("pk"))
         record = load_record(agreement, request.user)
         return JsonResponse(standing_document(record, self.day, self.parties()))
@@ -130,7 +130,7 @@ class AgreementViewSet(RecordViewSet):
 
 class AgreementRelationViewSet(RecordViewSet):
     serializer_class = serializers.AgreementRelationSerializer
-    questions = filters.RELATIONS
+    extra_filters = filters.RELATIONS
 
 
 class ParticipationViewSet(RecordViewSet):
@@ -147,7 +147,7 @@ class EntryIntoForceConditionViewSet(RecordViewSet):
 
 class ComponentViewSet(RecordViewSet):
     serializer_class = serializers.ComponentSerializer
-    questions = filters.COMPONENTS
+    extra_filters = filters.COMPONENTS
 
 
 class OutcomeViewSet(RecordViewSet):
@@ -160,12 +160,12 @@ class CommitmentViewSet(RecordViewSet):
 
 class IndicatorViewSet(RecordViewSet):
     serializer_class = serializers.IndicatorSerializer
-    questions = filters.INDICATORS
+    extra_filters = filters.INDICATORS
 
 
 class MeasurementViewSet(RecordViewSet):
     serializer_class = serializers.MeasurementSerializer
-    questions = filters.MEASUREMENTS
+    extra_filters = filters.MEASUREMENTS
 
 
 class FactCheckViewSet(RecordViewSet):
@@ -174,4 +174,4 @@ class FactCheckViewSet(RecordViewSet):
 
 class CitationViewSet(RecordViewSet):
     serializer_class = serializers.CitationSerializer
-    questions = filters.CITATIONS
+    extra_filters = filters.CITATIONS

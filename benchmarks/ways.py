@@ -15,7 +15,7 @@ from rest_framework.test import APIRequestFactory, force_authenticate
 from rest_framework.viewsets import ModelViewSet
 
 from agreements.models import Agreement, Component, Party, Source
-from policytracker.api.parameters import COUNTED, today
+from policytracker.api.parameters import MAX_COUNT, today
 from policytracker.api.urls import RESOURCES
 from policytracker.models import User
 from recommendations.deadlines import deadline, freshness
@@ -68,7 +68,7 @@ class PlainSerializer(serializers.ModelSerializer):
 class CappedPaginator(Paginator):
     @cached_property
     def count(self):
-        return self.object_list.order_by()[: COUNTED + 1].count()
+        return self.object_list.order_by()[: MAX_COUNT + 1].count()
 
 
 class Pages(PageNumberPagination):
@@ -159,7 +159,7 @@ CLAIMS = """, 'claims', ARRAY(SELECT json_build_object('party', code, 'status', 
 DETAIL = f"WITH page AS (SELECT * FROM recommendations_recommendation WHERE slug = %(slug)s) SELECT {ONE}"
 LIST = f"""
 WITH page AS (SELECT * FROM recommendations_recommendation r WHERE {{where}} AND {{first}} ORDER BY {{order}} LIMIT 50),
-counted AS (SELECT count(*) FROM (SELECT FROM recommendations_recommendation r WHERE {{where}} LIMIT {COUNTED + 1}) c)
+counted AS (SELECT count(*) FROM (SELECT FROM recommendations_recommendation r WHERE {{where}} LIMIT {MAX_COUNT + 1}) c)
 SELECT json_build_object('count', (SELECT count FROM counted), 'results', ARRAY(SELECT {ONE} ORDER BY {{order}}))"""
 
 

@@ -166,7 +166,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["policytracker.api.parsers.Json"],
     "DEFAULT_SCHEMA_CLASS": "policytracker.api.schema.RecordSchema",
-    "EXCEPTION_HANDLER": "policytracker.api.errors.answer",
+    "EXCEPTION_HANDLER": "policytracker.api.errors.handle_exception",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_MODEL": KNOX_TOKEN_MODEL}

@@ -6,7 +6,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from agreements.deadlines import DeadlineState, later
 from agreements.models import Agreement, Party, Source
-from policytracker.api.filters import Filter, FilterContext, code, linked, on, reference, truth, whole
+from policytracker.api.filters import Filter, FilterContext, boolean, code, integer_between, linked, on, reference
 from policytracker.models import User
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Response, Review, in_effect
@@ -30,7 +30,7 @@ def yes_or_no(narrow, help: str) -> Filter:
         true = narrow(rows, context)
         return true if values[0] else rows.exclude(pk__in=true.order_by().values("pk"))
 
-    return Filter(truth, apply, {"type": "boolean"}, help, many=False)
+    return Filter(boolean, apply, {"type": "boolean"}, help, many=False)
 
 
 def owner(value: str, context: FilterContext) -> int | None:
@@ -73,7 +73,7 @@ RECOMMENDATIONS = {
     "party": Filter(reference(Party), lambda rows, parties, context: rows.addressed_to(parties), help="Addressed to any of these parties."),
     "owner": Filter(owner, of_owners, help="A user name, `me` or `none`.", of_people=True),
     "open": Filter(
-        truth,
+        boolean,
         lambda rows, values, context: rows.open() if values[0] else rows.closed(),
         {"type": "boolean"},
         "Whether more is expected.",
@@ -87,7 +87,7 @@ RECOMMENDATIONS = {
     "awaiting_approval": yes_or_no(awaiting, "An update waits to be approved or returned."),
     "overdue": yes_or_no(lambda rows, context: rows.overdue(on=context.on), "Open and past its due day."),
     "due_within": Filter(
-        whole(0, 3650),
+        integer_between(0, 3650),
         lambda rows, days, context: rows.due_between(context.on, later(context.on, days[0])),
         {"type": "integer", "minimum": 0, "maximum": 3650},
         "Open, and due within so many days from today, or from the day of `on`.",

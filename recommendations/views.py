@@ -12,7 +12,7 @@ from rest_framework.exceptions import ValidationError
 
 from agreements.deadlines import DeadlineState
 from policytracker.api import bulk, json_sql
-from policytracker.api.parameters import InvalidParameter, only, page_size, single, today
+from policytracker.api.parameters import InvalidParameter, page_size, reject_unknown_parameters, single, today
 from policytracker.api.schema import ON, PAGE, envelope, shape
 from policytracker.api.serializers import ADDRESSES
 from policytracker.api.viewsets import INVALID_CURSOR, RecordViewSet, list_response
@@ -87,9 +87,9 @@ class ProgressActions(RecordViewSet):
         """Do it for each entry of a list; `do(entry)` is judged by itself. Raises EntriesRefused where any is refused."""
         refusals, done = bulk.Refusals(len(entries)), []
         for index, entry in enumerate(entries):
-            with refusals.of(index), self.change_context(entry if isinstance(entry, dict) else None):
+            with refusals.collect(index), self.change_context(entry if isinstance(entry, dict) else None):
                 done.append(do(entry))
-        refusals.stop()
+        refusals.raise_if_any()
         return done
 
     def check_replay(self, answer, location) -> None:
@@ -103,22 +103,22 @@ class ProgressActions(RecordViewSet):
 
 class RecommendationViewSet(ProgressActions):
     serializer_class = serializers.RecommendationSerializer
-    questions = filters.RECOMMENDATIONS
-    asks = {"report": serializers.FilingSerializer, "report_list": serializers.FilingEntrySerializer(many=True)}
-    answers = {
+    extra_filters = filters.RECOMMENDATIONS
+    request_serializers = {"report": serializers.FilingSerializer, "report_list": serializers.FilingEntrySerializer(many=True)}
+    response_schemas = {
         "report": {"200": BOTH, "201": BOTH},
         "report_list": {"200": EACH, "201": EACH},
         "transitions": {"200": {"type": "array", "items": MOVE}},
     }
 
-    @action(detail=True, methods=["post"], url_path="progress", judged_by_function=True)
+    @action(detail=True, methods=["post"], url_path="progress", function_checks_permission=True)
     def report(self, request, *args, **kwargs):
         """File how far it has come. Refused with all that is unmet, and then nothing is written."""
-        only(request, set())
-        return self.once(self.file_once)
+        reject_unknown_parameters(request, set())
+        return self.run_once(self.file_once)
 
     def file_once(self) -> HttpResponse:
-        asked = self.body(serializers.FilingSerializer)
+        asked = self.validated_body(serializers.FilingSerializer)
         dry_run = asked.validated_data["dry_run"]
         with transaction.atomic():
             with self.change_context():
@@ -127,21 +127,21 @@ class RecommendationViewSet(ProgressActions):
         return response
 
     def file(self, recommendation, asked):
-        seen = self.still_current(recommendation, asked.initial_data)
+        seen = self.check_version(recommendation, asked.initial_data)
         submit = asked.validated_data["submit"]
         return progress.report_progress(recommendation, asked.report(), by=self.request.user, today=today(), version=seen, submit=submit)
 
-    @action(detail=False, methods=["post"], url_path="progress", judged_by_function=True)
+    @action(detail=False, methods=["post"], url_path="progress", function_checks_permission=True)
     def report_list(self, request, *args, **kwargs):
         """File how far several recommendations have come: all of it, or nothing."""
-        only(request, set())
-        return self.once(self.file_list)
+        reject_unknown_parameters(request, set())
+        return self.run_once(self.file_list)
 
     def file_list(self) -> HttpResponse:
         named, dry_runs = set(), set()
 
         def file(entry):
-            asked = self.body(serializers.FilingEntrySerializer, entry)
+            asked = self.validated_body(serializers.FilingEntrySerializer, entry)
             dry_runs.add(asked.validated_data["dry_run"])
             if len(dry_runs) > 1:
                 raise ValidationError({"dry_run": ["Ask it of all entries or of none."]})
@@ -152,7 +152,7 @@ class RecommendationViewSet(ProgressActions):
             return self.file(self.find(key=key), asked)
 
         with transaction.atomic():
-            updates, dry_run = self.each(bulk.checked(self.request.data), file), True in dry_runs
+            updates, dry_run = self.each(bulk.validated_entries(self.request.data), file), True in dry_runs
             response = self.filed_list(updates, 200 if dry_run else 201, dry_run)
             transaction.set_rollback(dry_run)
         return response
@@ -160,7 +160,7 @@ class RecommendationViewSet(ProgressActions):
     @action(detail=True, methods=["get"])
     def transitions(self, request, *args, **kwargs):
         """Each status in turn: whether it may come next, and what its report must bring and who must agree, or why not."""
-        only(request, set())
+        reject_unknown_parameters(request, set())
         moves = progress.transitions(self.find(), by=request.user, today=today())
         told = [
             {
@@ -176,41 +176,41 @@ class RecommendationViewSet(ProgressActions):
 
 class AddresseeViewSet(RecordViewSet):
     serializer_class = serializers.AddresseeSerializer
-    questions = filters.ADDRESSEES
-    asks = {"respond": serializers.ResponseSerializer}
+    extra_filters = filters.ADDRESSEES
+    request_serializers = {"respond": serializers.ResponseSerializer}
 
-    @action(detail=True, methods=["post"], judged_by_function=True)
+    @action(detail=True, methods=["post"], function_checks_permission=True)
     def respond(self, request, *args, **kwargs):
         """Record the response of the addressed party; what the body leaves out stays as it is."""
-        only(request, set())
-        return self.once(self.respond_once)
+        reject_unknown_parameters(request, set())
+        return self.run_once(self.respond_once)
 
     def respond_once(self) -> HttpResponse:
         with self.change_context():
             addressee = self.find(lock=True)
-            self.still_current(addressee, self.request.data)
+            self.check_version(addressee, self.request.data)
             answer = serializers.ResponseSerializer(addressee, data=self.request.data, partial=True, context=self.get_serializer_context())
             answer.is_valid(raise_exception=True)
             values = answer.keep_hidden(addressee, answer.validated_data)
             responses.respond(addressee, values, by=self.request.user, today=today())
-        return self.one(addressee)
+        return self.record_response(addressee)
 
 
 class MilestoneViewSet(RecordViewSet):
     serializer_class = serializers.MilestoneSerializer
-    questions = filters.MILESTONES
+    extra_filters = filters.MILESTONES
 
 
 class DependencyViewSet(RecordViewSet):
     serializer_class = serializers.DependencySerializer
-    questions = filters.DEPENDENCIES
+    extra_filters = filters.DEPENDENCIES
 
 
 class ProgressUpdateViewSet(ProgressActions):
     serializer_class = serializers.ProgressUpdateSerializer
-    questions = filters.UPDATES
-    judged_by_function = True
-    asks = {
+    extra_filters = filters.UPDATES
+    function_checks_permission = True
+    request_serializers = {
         "update": serializers.RevisionSerializer,
         "partial_update": serializers.RevisionSerializer,
         "submit": serializers.ActSerializer,
@@ -219,82 +219,82 @@ class ProgressUpdateViewSet(ProgressActions):
         "send_back": serializers.NoteSerializer,
         "void": serializers.ReasonSerializer,
     }
-    answers = {act: {"200": BOTH} for act in ("submit", "approve", "send_back", "void")} | {"approve_list": {"200": EACH}}
+    response_schemas = {act: {"200": BOTH} for act in ("submit", "approve", "send_back", "void")} | {"approve_list": {"200": EACH}}
     create = None  # an update is made by progress/ of its recommendation
     update_list = None
 
     def act(self, do) -> HttpResponse:
         """Do it to the update at this address; `do(update, seen)` is judged once its recommendation is locked."""
-        only(self.request, set())
+        reject_unknown_parameters(self.request, set())
         with self.change_context():
             update = self.find()
-            return self.filed(do(update, self.still_current(update, self.request.data)))
+            return self.filed(do(update, self.check_version(update, self.request.data)))
 
     def write(self, *, partial: bool) -> HttpResponse:
         """Its author says it otherwise, while it is a draft or after it was returned."""
-        only(self.request, set())
-        asked = self.body(serializers.RevisionSerializer)
+        reject_unknown_parameters(self.request, set())
+        asked = self.validated_body(serializers.RevisionSerializer)
         with self.change_context():
             update = self.find()
-            seen = self.still_current(update, self.request.data)
+            seen = self.check_version(update, self.request.data)
             report = asked.report(progress.Report.of(update) if partial else None)
             update = progress.revise(update, report, by=self.request.user, today=today(), version=seen)
-        return self.one(update)
+        return self.record_response(update)
 
     def destroy(self, request, *args, **kwargs) -> HttpResponse:
-        only(request, set())
+        reject_unknown_parameters(request, set())
         with self.change_context():
             update = self.find()
-            progress.discard(update, by=request.user, version=self.still_current(update))
+            progress.discard(update, by=request.user, version=self.check_version(update))
         return HttpResponse(status=204)
 
     @action(detail=True, methods=["post"])
     def submit(self, request, *args, **kwargs):
         """Hand in a draft, or a returned update once more."""
-        self.body(serializers.ActSerializer)
-        return self.once(lambda: self.act(lambda update, seen: progress.submit(update, by=request.user, today=today(), version=seen)))
+        self.validated_body(serializers.ActSerializer)
+        return self.run_once(lambda: self.act(lambda update, seen: progress.submit(update, by=request.user, today=today(), version=seen)))
 
     @action(detail=True, methods=["post"])
     def approve(self, request, *args, **kwargs):
         """Let it count."""
-        note = self.body(serializers.NoteSerializer).validated_data["note"]
-        return self.once(
+        note = self.validated_body(serializers.NoteSerializer).validated_data["note"]
+        return self.run_once(
             lambda: self.act(lambda update, seen: progress.approve(update, by=request.user, today=today(), note=note, version=seen))
         )
 
     @action(detail=False, methods=["post"], url_path="approve")
     def approve_list(self, request, *args, **kwargs):
         """Let several updates count: all of them, or none."""
-        only(request, set())
-        asked = self.body(serializers.ApprovalsSerializer).validated_data
+        reject_unknown_parameters(request, set())
+        asked = self.validated_body(serializers.ApprovalsSerializer).validated_data
 
         def approve(uid):
             update = self.find(key=uid)
-            return progress.approve(update, by=request.user, today=today(), note=asked["note"], version=self.still_current(update))
+            return progress.approve(update, by=request.user, today=today(), note=asked["note"], version=self.check_version(update))
 
         def approve_all():
             with transaction.atomic():
                 return self.filed_list(self.each(asked["updates"], approve))
 
-        return self.once(approve_all)
+        return self.run_once(approve_all)
 
     @action(detail=True, methods=["post"], url_path="return")
     def send_back(self, request, *args, **kwargs):
         """Return it to its author, with a note."""
-        note = self.body(serializers.NoteSerializer).validated_data["note"]
-        return self.once(lambda: self.act(lambda update, seen: progress.send_back(update, by=request.user, note=note, version=seen)))
+        note = self.validated_body(serializers.NoteSerializer).validated_data["note"]
+        return self.run_once(lambda: self.act(lambda update, seen: progress.send_back(update, by=request.user, note=note, version=seen)))
 
     @action(detail=True, methods=["post"])
     def void(self, request, *args, **kwargs):
         """Let an approved update count no more; it stays readable."""
-        reason = self.body(serializers.ReasonSerializer).validated_data["reason"]
-        return self.once(lambda: self.act(lambda update, seen: progress.void(update, by=request.user, reason=reason, version=seen)))
+        reason = self.validated_body(serializers.ReasonSerializer).validated_data["reason"]
+        return self.run_once(lambda: self.act(lambda update, seen: progress.void(update, by=request.user, reason=reason, version=seen)))
 
 
 class SummaryViewSet(RecommendationViewSet):
     """How far recommendations have come, in groups."""
 
-    answers = {"summary": {"200": envelope(GROUP)}}
+    response_schemas = {"summary": {"200": envelope(GROUP)}}
 
     @extend_schema(
         parameters=[
@@ -305,7 +305,7 @@ class SummaryViewSet(RecommendationViewSet):
     )
     def summary(self, request, *args, **kwargs):
         """Each group with its numbers, on any day; one that has several things in common with others counts with each of them."""
-        only(request, {"group_by", "on", "page_size", "cursor"})
+        reject_unknown_parameters(request, {"group_by", "on", "page_size", "cursor"})
         by, size = single(request, "group_by"), page_size(request)
         if by not in GROUPINGS:
             raise InvalidParameter("group_by", f"Group by one of: {', '.join(GROUPINGS)}.")

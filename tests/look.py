@@ -15,7 +15,7 @@ def look(user=EVERYTHING, on=TODAY, whole=None):
 
 def findings(rule, user=EVERYTHING, on=TODAY, whole=None):
     """The findings of one rule, in order."""
-    return list(engine.every(engine.RULES[rule].checks, look(user, on, whole)))
+    return list(engine.all_findings(engine.RULES[rule].checks, look(user, on, whole)))
 
 
 def found(rule, user=EVERYTHING, on=TODAY, whole=None):

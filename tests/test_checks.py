@@ -121,7 +121,7 @@ def test_one_agreement_is_looked_at_with_what_hangs_on_it_and_is_about_it(db):
 def test_what_one_may_not_read_is_neither_found_nor_counted(db, reader, analyst, officer):
     secret, internal, public = make_agreement(visibility="restricted"), make_agreement(visibility="internal"), make_agreement()
     actions = {agreement: make_action(agreement, "ratification", make_party("JPN")) for agreement in (secret, internal, public)}
-    checks_ = engine.chosen(["undated_consent"])
+    checks_ = engine.select_checks(["undated_consent"])
 
     assert found("undated_consent", reader) == {actions[internal], actions[public]}
     assert engine.findings(checks_, look(reader)).count == 2
@@ -170,11 +170,11 @@ def many(db, monkeypatch):
         agreement = make_agreement(legal_force="binding", status="in_force" if number % 2 else "signed")
         make_action(agreement, "signature", make_party(f"P{number}", name="Twin"), "2020")
         make_action(agreement, "ratification", make_party("JPN"))
-    return engine.chosen(["status_differs_from_standing", "undated_consent", "near_duplicate_parties"])
+    return engine.select_checks(["status_differs_from_standing", "undated_consent", "near_duplicate_parties"])
 
 
 def test_paging_through_all_findings_gives_each_once_in_order(many):
-    every = [(finding.rule.id, finding.record) for finding in engine.every(many, look())]
+    every = [(finding.rule.id, finding.record) for finding in engine.all_findings(many, look())]
     assert len(every) == len(set(every)) == 2 + 5 + 4
 
     for size in (1, 2, 3, 4, 50):
@@ -195,7 +195,7 @@ def test_paging_through_all_findings_gives_each_once_in_order(many):
 
 
 def test_order_is_that_of_the_rules_and_then_of_the_records(many):
-    every = [(list(RULES).index(finding.rule.id), finding.record.pk) for finding in engine.every(engine.chosen(), look())]
+    every = [(list(RULES).index(finding.rule.id), finding.record.pk) for finding in engine.all_findings(engine.select_checks(), look())]
 
     by_rule = [rule for rule, _ in every]
     assert by_rule == sorted(by_rule)
@@ -208,11 +208,11 @@ def test_a_cursor_of_another_make_is_refused(many):
         with pytest.raises(InvalidCursor):
             engine.findings(many, look(), bad)
     with pytest.raises(InvalidCursor):
-        engine.findings(engine.chosen(["no_source"]), look(), cursor)
+        engine.findings(engine.select_checks(["no_source"]), look(), cursor)
 
 
 def test_findings_are_counted_no_further_than_a_person_would_turn_pages(many, monkeypatch):
-    monkeypatch.setattr(engine, "COUNTED", 3)
+    monkeypatch.setattr(engine, "MAX_COUNT", 3)
 
     assert engine.count(many, look()) == 4
     assert engine.findings(many, look(), size=1).count == 4
@@ -293,7 +293,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(db, reader)
 
     def asked(rule):
         with CaptureQueriesContext(connection) as captured:
-            engine.findings(engine.chosen([rule]), look(reader), size=2)
+            engine.findings(engine.select_checks([rule]), look(reader), size=2)
         return len(captured)
 
     fill(3)

@@ -109,7 +109,7 @@ class AgreementForm(RecordForm):
 class AgreementAdmin(RegistryColumns, Panel, RecordAdmin):
     form = AgreementForm
     serializer = serializers.AgreementSerializer
-    questions = filters.AGREEMENTS
+    extra_filters = filters.AGREEMENTS
     icon, place = "handshake", 1
     list_display = ["named", "status_shown", "legal_force_shown", "kind", "next_review_on", "lead", "visibility_shown", "publication_shown"]
     list_filter = [
@@ -177,7 +177,7 @@ class AgreementAdmin(RegistryColumns, Panel, RecordAdmin):
 @admin.register(models.AgreementRelation)
 class AgreementRelationAdmin(RecordAdmin):
     serializer = serializers.AgreementRelationSerializer
-    questions = filters.RELATIONS
+    extra_filters = filters.RELATIONS
     icon, place = "share", 11
     list_display = ["from_agreement", "kind", "to_agreement"]
     list_filter = [choice_filter("kind"), AGREEMENT]

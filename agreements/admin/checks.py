@@ -112,7 +112,7 @@ def page(request: HttpRequest) -> HttpResponse:
         whole = form.cleaned_data["agreement"]
         asked = {"rule": form.cleaned_data["rule"], "severity": form.cleaned_data["severity"], "agreement": str(whole.pk) if whole else ""}
         look = engine.CheckContext(request.user, today(), whole)
-        chosen = engine.chosen(*([[value] if value else [] for value in (asked["rule"], asked["severity"])]))
+        chosen = engine.select_checks(*([[value] if value else [] for value in (asked["rule"], asked["severity"])]))
         rules = None if asked["rule"] else counted(asked, look)
         total = None if rules is None else sum(one.count for one in rules["broken"])
         try:
@@ -125,8 +125,8 @@ def page(request: HttpRequest) -> HttpResponse:
             "counted": rules,
             "rule": engine.RULES.get(asked["rule"]),
             "found": [told(finding) for finding in found.results],
-            "count": min(found.count, engine.COUNTED),
-            "more": found.count > engine.COUNTED or bool(rules and any(one.more for one in rules["broken"])),
+            "count": min(found.count, engine.MAX_COUNT),
+            "more": found.count > engine.MAX_COUNT or bool(rules and any(one.more for one in rules["broken"])),
             "asked": rest,
             **{way: f"?{rest}&{urlencode({'cursor': cursor})}" for way in ("next", "previous") if (cursor := getattr(found, way))},
         }

@@ -35,7 +35,7 @@ class ComponentForm(Relative, RecordForm):
 class ComponentAdmin(RegistryColumns, RecordAdmin):
     form = ComponentForm
     serializer = serializers.ComponentSerializer
-    questions = filters.COMPONENTS
+    extra_filters = filters.COMPONENTS
     icon, place = "account_tree", 2
     list_display = ["named", "agreement", "status_shown", "due", "deadline_state_shown", "visibility_shown", "publication_shown"]
     list_filter = [

@@ -38,7 +38,7 @@ class OutcomeAdmin(RecordAdmin):
 @admin.register(models.Indicator)
 class IndicatorAdmin(RecordAdmin):
     serializer = serializers.IndicatorSerializer
-    questions = filters.INDICATORS
+    extra_filters = filters.INDICATORS
     icon, place = "speed", 16
     list_display = ["named", "outcome", "direction_shown", "baseline_value", "target_value", "target"]
     list_filter = [
@@ -70,7 +70,7 @@ class IndicatorAdmin(RecordAdmin):
 @admin.register(models.Measurement)
 class MeasurementAdmin(RecordAdmin):
     serializer = serializers.MeasurementSerializer
-    questions = filters.MEASUREMENTS
+    extra_filters = filters.MEASUREMENTS
     icon, place = "straighten", 17
     list_display = ["__str__", "indicator", "value", "measured", "source"]
     list_filter = [

@@ -64,7 +64,7 @@ class FactCheckAdmin(RecordAdmin):
 @admin.register(models.Citation)
 class CitationAdmin(RecordAdmin):
     serializer = serializers.CitationSerializer
-    questions = filters.CITATIONS
+    extra_filters = filters.CITATIONS
     icon, place = "format_quote", 41
     list_display = ["source", "field", "agreement", "component", "outcome", "confidence_shown", "stance"]
     list_filter = [choice_filter("confidence"), choice_filter("stance"), AGREEMENT, SOURCE]

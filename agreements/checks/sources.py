@@ -26,7 +26,7 @@ from agreements.models import (
 )
 from agreements.models.parties import comparable
 from agreements.models.sources import Verdict
-from policytracker.quality.engine import CheckContext, Rule, Severity, each, outside
+from policytracker.quality.engine import CheckContext, Rule, Severity, each, not_in_publication
 from policytracker.records.access import Publication
 
 # Notes are remarks, or the whole text. A remark is short; the text of a document is not.
@@ -83,7 +83,7 @@ DRAFT_PARTS.check(Agreement, with_draft_components, draft_components)
 
 
 def on_a_draft(rows: Any, context: CheckContext) -> Any:
-    published = outside(Publication.DRAFT, rows.model, passing="source")
+    published = not_in_publication(Publication.DRAFT, rows.model, passing="source")
     return rows.filter(published, ~context.lacks(rows.model, "source"), source__publication=Publication.DRAFT)
 
 

@@ -285,12 +285,12 @@ class RecordAdmin(BaseAdmin):
 
     form = RecordForm
     serializer: type
-    questions: dict[str, filters.Filter] = {}
+    extra_filters: dict[str, filters.Filter] = {}
 
     @cached_property
     def filter_set(self) -> dict[str, filters.Filter]:
         """What the list may be asked, by the names that the API knows."""
-        return filters.filter_set(self.serializer) | self.questions
+        return filters.filter_set(self.serializer) | self.extra_filters
 
     def get_readonly_fields(self, request, obj=None):
         return [*super().get_readonly_fields(request, obj), *([self.model.key] if obj or self.model.key == "uid" else [])]

@@ -78,14 +78,14 @@ class RelatedFilter(ChoiceFilter):
         value, rows = self.value(), visible(self.field.related_model, self.request.user)
         if value and value.isascii() and value.isdigit() and len(value) < 19 and rows.filter(pk=value).exists():
             return int(value)
-        return self.question.read(value, filters.FilterContext(self.request.user, today())) if value else None
+        return self.question.parse(value, filters.FilterContext(self.request.user, today())) if value else None
 
     def queryset(self, request, rows):
         try:
             found = self.chosen()
         except ValueError as error:
             raise IncorrectLookupParameters(str(error)) from error
-        return self.question.narrow(rows, [found], filters.FilterContext(request.user, today())) if found else rows
+        return self.question.filter_rows(rows, [found], filters.FilterContext(request.user, today())) if found else rows
 
 
 def choice_filter(name: str, title: str = "", answers: Any = None) -> type[ChoiceFilter]:

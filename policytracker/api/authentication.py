@@ -1,4 +1,4 @@
-"""Credentials of API requests: bearer token or session."""
+"""API authentication: bearer token or session."""
 
 from django.utils import timezone
 from knox.auth import TokenAuthentication as KnoxAuthentication
@@ -15,12 +15,12 @@ class TokenAuthentication(KnoxAuthentication):
         return super().authenticate_credentials(token)
 
     def _cleanup_token(self, auth_token) -> bool:
-        # Reading deletes nothing: an expired token is refused, and goes when its owner makes or revokes one.
+        # Unlike knox, do not delete an expired token here: a GET writes nothing. It is deleted when its owner creates a new one.
         return auth_token.expiry is not None and auth_token.expiry < timezone.now()
 
 
 class SessionAuthentication(DjangoSessionAuthentication):
-    """The session of the admin; a stranger is asked for credentials (401), not forbidden (403)."""
+    """The session of the admin. Without credentials the response is 401, not DRF's 403."""
 
     def authenticate_header(self, request):
         return "Bearer"

@@ -1,4 +1,4 @@
-"""Lists of records as the API takes them: each entry judged as if it came alone, all of them written together."""
+"""Bulk writes of the API: each entry of a list is validated as if sent alone, and all are written together or none."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from django.db.models import QuerySet
 from django.http import Http404
 from rest_framework import serializers
 
-from policytracker.api.errors import OF_ONE_ENTRY
-from policytracker.api.serializers import NOT_AN_OBJECT, KeyField, KeyListField, RecordSerializer
+from policytracker.api.errors import ENTRY_ERRORS
+from policytracker.api.serializers import HEAD, NOT_AN_OBJECT, KeyField, KeyListField, RecordSerializer
 from policytracker.dataset import writer
 from policytracker.records.context import change_context
 from policytracker.records.exceptions import EntriesRefused
@@ -26,95 +26,98 @@ MAX_ENTRIES = 500
 
 
 class References:
-    """What the entries of a list refer to, as far as the caller may read it; read once for each kind of record."""
+    """The records that the entries of a list refer to and the user may read, with one query per model."""
 
     def __init__(self) -> None:
-        self.rows: dict[type[models.Model], dict[Any, models.Model | None]] = defaultdict(dict)
-        self.may_read: dict[type[models.Model], dict[int, bool]] = defaultdict(dict)
-        self.stored: dict[str, dict[int, set[int]]] = defaultdict(dict)
+        self.by_key: dict[type[models.Model], dict[Any, models.Model | None]] = defaultdict(dict)
+        self.readable: dict[type[models.Model], dict[int, bool]] = defaultdict(dict)
+        self.linked_ids: dict[str, dict[int, set[int]]] = defaultdict(dict)
 
     def find(self, reference: KeyField, keys: Iterable[Any]) -> list[models.Model]:
-        known = self.rows[reference.model]
+        """The records with these keys. Keys without a readable record are left out."""
+        known = self.by_key[reference.model]
         if missing := [key for key in keys if key not in known]:
             known |= dict.fromkeys(missing)
             known |= {getattr(row, reference.key): row for row in reference.rows().filter(**{f"{reference.key}__in": missing})}
         return [known[key] for key in dict.fromkeys(keys) if known[key] is not None]
 
     def readable_ids(self, reference: KeyField, ids: set[int]) -> set[int]:
-        known = self.may_read[reference.model]
+        """The ids of those records that the user may read."""
+        known = self.readable[reference.model]
         if missing := ids - known.keys():
             known |= dict.fromkeys(missing, False)
             known |= dict.fromkeys(reference.rows().filter(pk__in=missing).values_list("pk", flat=True), True)
         return {pk for pk in ids if known[pk]}
 
     def links(self, record: Record, name: str) -> set[int]:
-        return self.stored[name][record.pk]
+        """The stored ids of a many-to-many field, after `read_links`."""
+        return self.linked_ids[name][record.pk]
 
     def read_links(self, records: Sequence[Record], name: str) -> None:
-        through, near, far = writer.ends(records[0]._meta.get_field(name))
-        self.stored[name] = {record.pk: set() for record in records}
-        for owner, target in through.filter(**{f"{near}__in": self.stored[name]}).values_list(near, far):
-            self.stored[name][owner].add(target)
+        through, owner_field, target_field = writer.ends(records[0]._meta.get_field(name))
+        self.linked_ids[name] = {record.pk: set() for record in records}
+        for owner, target in through.filter(**{f"{owner_field}__in": self.linked_ids[name]}).values_list(owner_field, target_field):
+            self.linked_ids[name][owner].add(target)
 
     def forget(self, model: type[models.Model]) -> None:
-        """Records of this model were written."""
-        self.rows.pop(model, None)
+        """Discard cached records of this model, after it was written."""
+        self.by_key.pop(model, None)
 
 
 @dataclass
 class Refusals:
-    """Why entries of a list are refused, by their index."""
+    """The errors of the entries of a list, by index. `total` is the number of entries."""
 
     total: int
     reasons: dict[int, Exception] = field(default_factory=dict)
 
     @contextmanager
-    def of(self, index: int) -> Iterator[None]:
-        """One entry: what refuses it is kept, and the others go on."""
+    def collect(self, index: int) -> Iterator[None]:
+        """Store the error of an entry instead of raising it."""
         try:
             yield
-        except OF_ONE_ENTRY as error:
+        except ENTRY_ERRORS as error:
             self.reasons[index] = error
 
-    def stop(self) -> None:
-        """Raises EntriesRefused where any entry is refused."""
+    def raise_if_any(self) -> None:
+        """Raises EntriesRefused if any entry has an error."""
         if self.reasons:
             raise EntriesRefused(self.reasons, self.total)
 
 
 @dataclass
 class Preview:
-    """What would become of an entry: each field that changes, before and after, as the caller reads it; or why it is refused."""
+    """The expected result of an entry: (old, new) of each changed field, as the user reads them, or the error."""
 
     outcome: writer.Outcome
     changes: dict[str, tuple[Any, Any]]
     error: Exception | None = None
 
 
-def checked(entries: Any) -> list[Any]:
-    """The entries of a list. Raises ValidationError for what is none, or is too long."""
+def validated_entries(entries: Any) -> list[Any]:
+    """The entries, if they are a list of at most `MAX_ENTRIES`. Raises ValidationError otherwise."""
     if not isinstance(entries, list):
-        raise serializers.ValidationError({"non_field_errors": ["Send a list."]})
+        raise serializers.ValidationError({"non_field_errors": ["Send a JSON list."]})
     if len(entries) > MAX_ENTRIES:
-        raise serializers.ValidationError({"non_field_errors": [f"Send at most {MAX_ENTRIES} records at once."]})
+        raise serializers.ValidationError({"non_field_errors": [f"Send at most {MAX_ENTRIES} records per request."]})
     return entries
 
 
 @dataclass
 class Entries:
-    """A list of bodies for one kind of record.
+    """A list of request bodies for one type of record.
 
-    `readable` are the records that exist for the caller, `read(ids)` gives their JSON texts. `permit(record, values)` raises where the
-    caller may not write these values, `still_current(record, body)` where the caller has read another version. `reason(body)` is
-    the reason for the change of an entry.
+    `readable` are the records that the user may read, `read(ids)` returns their JSON texts. `check_permission(record, values)` raises
+    if the user may not write these values, `check_version(record, body)` if the record has changed since the user read it.
+    `reason(body)` is the change reason of an entry.
     """
 
     bodies: Sequence[Any]
     serializer: RecordSerializer
     readable: QuerySet
     read: Callable[[list[int]], list[str]]
-    permit: Callable[[Record | None, dict[str, Any]], None]
-    still_current: Callable[[Record | None, Any], Any]
+    check_permission: Callable[[Record | None, dict[str, Any]], None]
+    check_version: Callable[[Record | None, Any], Any]
     reason: Callable[[Any], str]
 
     def __post_init__(self):
@@ -122,49 +125,47 @@ class Entries:
         self.refusals = Refusals(len(self.bodies))
         self.references = self.serializer.context["references"] = References()
         self.rows: dict[int, writer.Row] = {}
-        # The texts of the stored records, before.
-        self.before: dict[int, str] = {}
-        self.taken: set[str] = set()
+        self.old_texts: dict[int, str] = {}  # the JSON texts of the stored records, by index of the entry
+        self.used_keys: set[str] = set()
 
-    # ---- what is done with them
+    # ---- operations
 
     def create(self) -> list[int]:
-        """Make a record of each entry. Returns their ids in order. Raises EntriesRefused, and the caller rolls back."""
+        """Create a record from each entry. Returns their ids in order. Raises EntriesRefused; the caller must roll back."""
         self.write(self.new_rows)
-        self.refusals.stop()
+        self.refusals.raise_if_any()
         return [self.rows[index].record.pk for index in range(len(self.bodies))]
 
     def change(self) -> list[int]:
-        """Change the record that each entry names by its key. Returns their ids in order. Raises EntriesRefused, likewise."""
-        stored = self.stored()
+        """Update the record with the key of each entry. Returns their ids in order. Raises EntriesRefused; the caller must roll back."""
+        stored = self.locked_records()
         self.write(lambda segment: self.changed_rows(segment, stored))
-        self.refusals.stop()
+        self.refusals.raise_if_any()
         return [self.rows[index].record.pk for index in range(len(self.bodies))]
 
-    def preview(self, do: Callable[[], Any]) -> list[Preview]:
-        """What `create` or `change` would do with each entry. Nothing is written."""
+    def preview(self, operation: Callable[[], Any]) -> list[Preview]:
+        """The result of `create` or `change` (the `operation`) for each entry. Everything is rolled back."""
         with transaction.atomic():
             with suppress(EntriesRefused):
-                do()
-            after = dict(zip(self.ids, self.read(self.ids), strict=True)) if self.ids else {}
+                operation()
+            new_texts = dict(zip(self.ids, self.read(self.ids), strict=True)) if self.ids else {}
             transaction.set_rollback(True)
-        return [self.foreseen(index, after) for index in range(len(self.bodies))]
+        return [self.entry_preview(index, new_texts) for index in range(len(self.bodies))]
 
     @property
     def ids(self) -> list[int]:
         return [row.record.pk for row in self.rows.values() if not row.error]
 
-    def foreseen(self, index: int, after: dict[int, str]) -> Preview:
+    def entry_preview(self, index: int, new_texts: dict[int, str]) -> Preview:
         if index in self.refusals.reasons:
             return Preview(writer.Outcome.REFUSED, {}, self.refusals.reasons[index])
         row = self.rows[index]
-        now = json.loads(after[row.record.pk])
-        before = json.loads(self.before[index]) if index in self.before else dict.fromkeys(now)
-        counted = {"url", "version", "created_at", "updated_at"}
-        changes = {name: (before[name], now[name]) for name in now if name not in counted and before[name] != now[name]}
+        new = json.loads(new_texts[row.record.pk])
+        old = json.loads(self.old_texts[index]) if index in self.old_texts else dict.fromkeys(new)
+        changes = {name: (old[name], new[name]) for name in new if name not in HEAD and old[name] != new[name]}
         return Preview(row.outcome, changes)
 
-    # ---- how
+    # ---- steps
 
     def write(self, rows_of: Callable[[list[tuple[int, Any]]], dict[int, writer.Row]]) -> None:
         for reason, segment in self.segments():
@@ -177,45 +178,47 @@ class Entries:
             self.references.forget(self.model)
 
     def segments(self) -> Iterator[tuple[str, list[tuple[int, Any]]]]:
-        """Entries that can be written together: they have one reason, and none refers to another of them."""
+        """Groups of entries to write together: consecutive, with the same reason, and without references to each other."""
         segment: list[tuple[int, Any]] = []
         keys: set[str] = set()
-        common = ""
+        segment_reason = ""
         for index, body in enumerate(self.bodies):
             reason = None
-            with self.refusals.of(index):
+            with self.refusals.collect(index):
                 reason = self.reason(body)
             if reason is None:
                 continue
-            if segment and (reason != common or keys & self.own_kind(body)):
-                yield common, segment
+            if segment and (reason != segment_reason or keys & self.same_model_keys(body)):
+                yield segment_reason, segment
                 segment, keys = [], set()
-            common = reason
+            segment_reason = reason
             segment.append((index, body))
             keys.add(self.key_of(body))
         if segment:
-            yield common, segment
+            yield segment_reason, segment
 
     def key_of(self, body: Any) -> str:
-        """The key that an entry gives its record, as a record has it; "" for none."""
-        return self.plain(body.get(self.model.key)) if isinstance(body, dict) else ""
+        """The key of an entry in normalized form; "" if it has none."""
+        return self.normalized_key(body.get(self.model.key)) if isinstance(body, dict) else ""
 
-    def plain(self, key: Any) -> str:
+    def normalized_key(self, key: Any) -> str:
         try:
             return str(self.model._meta.get_field(self.model.key).clean(key, None)) if isinstance(key, str) else ""
         except ValidationError:
             return ""
 
-    def own_kind(self, body: Any) -> set[str]:
-        """The keys of records of the same kind to which an entry refers."""
-        return {self.plain(key) for reference, keys in self.named(body) if reference.model is self.model for key in keys} - {""}
+    def same_model_keys(self, body: Any) -> set[str]:
+        """The keys of records of the same model that an entry refers to."""
+        return {
+            self.normalized_key(key) for reference, keys in self.reference_keys(body) if reference.model is self.model for key in keys
+        } - {""}
 
-    def named(self, body: Any) -> Iterator[tuple[KeyField, list[str]]]:
-        """The references of an entry, with the keys that it gives."""
+    def reference_keys(self, body: Any) -> Iterator[tuple[KeyField, list[str]]]:
+        """The reference fields of an entry with their keys."""
         if isinstance(body, dict):
             for name, reference in self.references_by_name.items():
-                given = body.get(name)
-                keys = [key for key in (given if isinstance(given, list) else [given]) if isinstance(key, str) and key]
+                value = body.get(name)
+                keys = [key for key in (value if isinstance(value, list) else [value]) if isinstance(key, str) and key]
                 if keys:
                     yield reference, keys
 
@@ -227,12 +230,12 @@ class Entries:
         return {name: reference for name, reference in fields.items() if isinstance(reference, KeyField)}
 
     def find_references(self, bodies: Iterable[Any]) -> None:
-        """Read all that the entries name, in one query for each kind of record."""
+        """Look up all references of the entries, with one query per model."""
         keys: dict[type[models.Model], list[str]] = defaultdict(list)
         fields: dict[type[models.Model], KeyField] = {}
         for body in bodies:
-            for reference, given in self.named(body):
-                keys[reference.model] += given
+            for reference, entry_keys in self.reference_keys(body):
+                keys[reference.model] += entry_keys
                 fields[reference.model] = reference
         for model, reference in fields.items():
             reference.find(list(dict.fromkeys(keys[model])))
@@ -240,36 +243,36 @@ class Entries:
     def new_rows(self, segment: list[tuple[int, Any]]) -> dict[int, writer.Row]:
         rows = {}
         for index, body in segment:
-            with self.refusals.of(index):
+            with self.refusals.collect(index):
                 values = self.serializer.run_validation(body)
-                self.still_current(None, body)
-                self.permit(None, values)
+                self.check_version(None, body)
+                self.check_permission(None, values)
                 rows[index] = self.row(self.model(), values)
         return rows
 
-    def stored(self) -> dict[str, Record]:
-        """The records that the entries name, locked, by the text of their keys."""
+    def locked_records(self) -> dict[str, Record]:
+        """The existing records of the entries, locked, by key."""
         keys = {self.key_of(body) for body in self.bodies} - {""}
         ids = list(self.readable.filter(**{f"{self.model.key}__in": keys}).values_list("pk", flat=True))
-        # In one order, so that two lists do not wait for each other; and so that others may refer to the records meanwhile.
+        # A fixed order prevents deadlocks between two lists; NO KEY lets others insert references to the records meanwhile.
         rows = self.model._base_manager.select_for_update(of=("self",), no_key=True).filter(pk__in=ids).order_by("pk")
         return {str(getattr(record, self.model.key)): record for record in rows}
 
     def changed_rows(self, segment: list[tuple[int, Any]], stored: dict[str, Record]) -> dict[int, writer.Row]:
         records: dict[int, Record] = {}
         for index, body in segment:
-            with self.refusals.of(index):
+            with self.refusals.collect(index):
                 records[index] = self.record_of(body, stored)
         self.read_stored(records)
         rows = {}
         for index, body in segment:
             if index in records:
-                with self.refusals.of(index):
-                    rows[index] = self.changed_row(records[index], body, self.before[index])
+                with self.refusals.collect(index):
+                    rows[index] = self.changed_row(records[index], body, self.old_texts[index])
         return rows
 
     def record_of(self, body: Any, stored: dict[str, Record]) -> Record:
-        """The record that an entry names. Raises for a key that is unknown, or that an entry before it has named."""
+        """The record with the key of an entry. Raises for a missing, unknown or repeated key."""
         name = self.model.key
         if not isinstance(body, dict):
             raise serializers.ValidationError({"non_field_errors": [NOT_AN_OBJECT]})
@@ -278,17 +281,17 @@ class Entries:
         key = self.key_of(body)
         if key not in stored:
             raise Http404
-        if key in self.taken:
-            raise serializers.ValidationError({name: ["This key occurs twice in the list."]}, "duplicate")
-        self.taken.add(key)
+        if key in self.used_keys:
+            raise serializers.ValidationError({name: ["Another entry of the list has the same key. Send each record once."]}, "duplicate")
+        self.used_keys.add(key)
         return stored[key]
 
     def read_stored(self, records: dict[int, Record]) -> None:
-        """Read what is needed of the stored records to judge their entries: as the caller reads them, and what they refer to."""
+        """Read what validation needs: the JSON texts of the stored records, and which of their references the user may read."""
         if not records:
             return
         rows = list(records.values())
-        self.before |= dict(zip(records, self.read([record.pk for record in rows]), strict=True))
+        self.old_texts |= dict(zip(records, self.read([record.pk for record in rows]), strict=True))
         for reference_field in self.serializer._writable_fields:
             reference = reference_field.child_relation if isinstance(reference_field, KeyListField) else reference_field
             if not isinstance(reference, KeyField) or not reference.hides:
@@ -301,11 +304,11 @@ class Entries:
             reference.readable_ids(ids)
 
     def changed_row(self, record: Record, body: Any, text: str) -> writer.Row:
-        self.still_current(record, body)
+        self.check_version(record, body)
         self.serializer.instance = record
         self.serializer.context["current"] = json.loads(text)
         values = self.serializer.run_validation(body)
-        self.permit(record, values)
+        self.check_permission(record, values)
         return self.row(record, self.serializer.keep_hidden(record, values))
 
     def row(self, record: Record, values: dict[str, Any]) -> writer.Row:

@@ -1,7 +1,8 @@
-"""The response to each rejected request, in the shapes that the API promises."""
+"""API errors: the response to each rejected request (docs/api.md)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
@@ -31,23 +32,23 @@ class APIError(exceptions.APIException):
         self.status_code = status_code
 
 
-# What refuses one entry of a list, and is answered as if the entry had been sent alone.
-OF_ONE_ENTRY = (
+# Errors of one entry in a list. They are reported per entry, as if the entry had been sent alone.
+ENTRY_ERRORS = (
     exceptions.APIException, Rejected, Stale, Refused, Http404, ObjectDoesNotExist, ValidationError, ProtectedError,
     IntegrityError, DataError,
 )  # fmt: skip
 
 
 def error_details(errors: list[ValidationError]) -> list[exceptions.ErrorDetail]:
-    """Django's errors as DRF's: message and code."""
+    """Django's validation errors as DRF error details, with message and code."""
     return [exceptions.ErrorDetail(message, error.code or "invalid") for error in errors for message in error.messages]
 
 
-def answer(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's exception handler: the answer of API.md 4 to each refusal; None, and so a 500, only for our own mistakes."""
-    response = _entries_refused(error, context) if isinstance(error, EntriesRefused) else _alone(error, context)
+def handle_exception(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler: the response to an error. None, and so a 500, only for a defect of this software."""
+    response = _entries_response(error, context) if isinstance(error, EntriesRefused) else _single_response(error, context)
     if response is not None:
-        response.data = writable(response.data)
+        response.data = replace_unencodable(response.data)
     set_rollback()
     return response
 
@@ -59,16 +60,16 @@ def validation_body(detail: dict[str, Any]) -> dict[str, Any]:
     return {**detail, "_codes": codes}
 
 
-def _alone(error: Exception, context: dict[str, Any]) -> Response | None:
-    outside = getattr(context.get("view"), "outside", lambda field: field)
-    return _answer(error, outside) or _drfs_answer(error, context)
+def _single_response(error: Exception, context: dict[str, Any]) -> Response | None:
+    api_name = getattr(context.get("view"), "api_name", lambda field: field)
+    return _domain_response(error, api_name) or _drf_response(error, context)
 
 
-def _entries_refused(error: EntriesRefused, context: dict[str, Any]) -> Response | None:
-    """By its index, the body that each refused entry would get alone; forbidden where the caller may do it for no entry."""
+def _entries_response(error: EntriesRefused, context: dict[str, Any]) -> Response | None:
+    """400 with the error body of each refused entry by index; 403 if the user has no permission for any entry."""
     responses: dict[str, Response] = {}
     for index, reason in sorted(error.reasons.items()):
-        response = _alone(reason, context)
+        response = _single_response(reason, context)
         if response is None:
             return None
         responses[str(index)] = response
@@ -77,8 +78,8 @@ def _entries_refused(error: EntriesRefused, context: dict[str, Any]) -> Response
     return Response({"errors": {index: response.data for index, response in responses.items()}}, status.HTTP_400_BAD_REQUEST)
 
 
-def _drfs_answer(error: Exception, context: dict[str, Any]) -> Response | None:
-    """What DRF says by itself, in our shapes."""
+def _drf_response(error: Exception, context: dict[str, Any]) -> Response | None:
+    """The response to DRF's own exceptions, in the shapes of this API."""
     response = exception_handler(error, context)
     if response is None:
         return None
@@ -94,20 +95,24 @@ def _drfs_answer(error: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
-def writable(told: Any) -> Any:
-    """The same, where what was sent in broken characters comes back with question marks: UTF-8 has no word for them."""
-    if isinstance(told, dict):
-        return {writable(name): writable(value) for name, value in told.items()}
-    if isinstance(told, list):
-        return [writable(value) for value in told]
-    return told.encode(errors="replace").decode() if isinstance(told, str) else told
+def replace_unencodable(data: Any) -> Any:
+    """The data with characters that UTF-8 cannot encode (lone surrogates from the request) replaced by question marks."""
+    if isinstance(data, dict):
+        return {replace_unencodable(name): replace_unencodable(value) for name, value in data.items()}
+    if isinstance(data, list):
+        return [replace_unencodable(value) for value in data]
+    return data.encode(errors="replace").decode() if isinstance(data, str) else data
 
 
-def _answer(error: Exception, outside) -> Response | None:
+def _domain_response(error: Exception, api_name: Callable[[str], str]) -> Response | None:
+    """The response to errors of Django, the domain and the database; `api_name` maps field names of the model to the API's."""
     if isinstance(error, Http404 | ObjectDoesNotExist):
         return Response({"code": "not_found", "detail": "There is no such record."}, status.HTTP_404_NOT_FOUND)
     if isinstance(error, RequestDataTooBig):
-        return Response({"code": "too_large", "detail": "The body is too large."}, status.HTTP_413_REQUEST_ENTITY_TOO_LARGE)
+        return Response(
+            {"code": "too_large", "detail": "The request body is too large. Send less data per request."},
+            status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
+        )
     if isinstance(error, Stale):
         body = {"code": "stale", "detail": str(error), "current_version": error.current_version}
         return Response(body, status.HTTP_412_PRECONDITION_FAILED)
@@ -119,14 +124,14 @@ def _answer(error: Exception, outside) -> Response | None:
         forbidden = unmet[0]["code"] == "not_permitted"
         code = status.HTTP_403_FORBIDDEN if forbidden else status.HTTP_409_CONFLICT
         return Response({**unmet[0], "unmet": unmet}, code)
-    if isinstance(error, ValidationError):  # of a function of the domain; a serializer raises its own
+    if isinstance(error, ValidationError):  # from domain functions; serializers raise DRF's ValidationError
         errors = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
-        fields = {outside(name): error_details(found) for name, found in errors.items()}
+        fields = {api_name(name): error_details(reasons) for name, reasons in errors.items()}
         return Response(validation_body(fields), status.HTTP_400_BAD_REQUEST)
     if isinstance(error, ProtectedError):
         return Response({"code": "in_use", "detail": IN_USE}, status.HTTP_409_CONFLICT)
     if isinstance(error, DatabaseError) and (rule := violated_constraint(error)):
-        field = outside(rule.field)
+        field = api_name(rule.field)
         if rule.code == "reason_required":
             return Response({"code": rule.code, "detail": rule.message, field: [rule.message]}, status.HTTP_400_BAD_REQUEST)
         if rule.code:
@@ -142,7 +147,7 @@ def _answer(error: Exception, outside) -> Response | None:
 
 
 class DatabaseErrors:
-    """Middleware for what the database refuses outside a view: as it begins the request's transaction, or ends it."""
+    """Middleware for database errors outside a view: at the start or the end of the request's transaction."""
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -151,11 +156,11 @@ class DatabaseErrors:
         return self.get_response(request)
 
     def process_exception(self, request, error):
-        response = _answer(error, lambda field: field) if isinstance(error, DatabaseError | InterfaceError) else None
+        response = _domain_response(error, lambda field: field) if isinstance(error, DatabaseError | InterfaceError) else None
         if response is None:
             return None
         headers = {"Retry-After": response["Retry-After"]} if "Retry-After" in response else {}
         if request.path.startswith("/api/"):
             return JsonResponse(response.data, status=response.status_code, headers=headers)
-        sentence = response.data.get("detail") or " ".join(chain.from_iterable(response.data.values()))
-        return HttpResponse(sentence, content_type="text/plain; charset=utf-8", status=response.status_code, headers=headers)
+        message = response.data.get("detail") or " ".join(chain.from_iterable(response.data.values()))
+        return HttpResponse(message, content_type="text/plain; charset=utf-8", status=response.status_code, headers=headers)

@@ -1,10 +1,14 @@
-"""One grammar of questions for every list: each stored field can be asked for, by what kind of field it is."""
+"""Filters and ordering of lists: every stored field gets filters according to its type.
+
+A filter parameter is `field` (any of the values), or `field__lookup` with the lookup `not`, `empty`, `from`, `to` or `contains`.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -17,13 +21,13 @@ from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
 
 from policytracker import edtf
-from policytracker.api.json_sql import said, source_text_fields
+from policytracker.api.json_sql import source_text, source_text_fields
 from policytracker.api.pagination import Column
 from policytracker.api.serializers import KeyField, KeyListField
 from policytracker.codes import invalid_choice
 from policytracker.records.access import Reader
 
-TEXTS = (models.CharField, models.TextField, models.FileField)  # where "" is unknown
+TEXT_FIELDS = (models.CharField, models.TextField, models.FileField)  # "" means unknown
 INDEXED_TEXTS = {"title", "name", "short_title", "key_action", "slug", "code"}
 MAX_VALUES = 100
 MAX_LENGTH = 500
@@ -31,7 +35,7 @@ MAX_LENGTH = 500
 
 @dataclass(frozen=True)
 class FilterContext:
-    """Who asks, and of which day; `by` is that day too where it is gone by, and so only what was reported by then counts."""
+    """The user and the date of a request. `by` is the same date if it is past: then only updates reported by that date count."""
 
     user: Any
     on: date
@@ -39,340 +43,350 @@ class FilterContext:
 
 
 Parse = Callable[[str, FilterContext], Any]
-Narrow = Callable[[QuerySet, list[Any], FilterContext], QuerySet]
+FilterRows = Callable[[QuerySet, list[Any], FilterContext], QuerySet]
 
 
 @dataclass(frozen=True)
 class Filter:
-    """One query parameter: how its values are read, and how they narrow the rows. `read` raises ValueError with a sentence."""
+    """One query parameter of a list.
 
-    read: Parse
-    narrow: Narrow
-    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
+    `parse` reads one value and raises ValueError with a message for the user. `filter_rows` filters the queryset by the values.
+    Only users who may see people can use a filter with `of_people`.
+    """
+
+    parse: Parse
+    filter_rows: FilterRows
+    schema: dict[str, Any] = dataclasses.field(default_factory=lambda: {"type": "string"})
     help: str = ""
     many: bool = True
     of_people: bool = False
 
     def apply(self, rows: QuerySet, texts: list[str], context: FilterContext) -> QuerySet:
+        """Filter the rows by the values of the query parameter. Raises ValueError with a message for the user."""
         if self.of_people and not Reader.of(context.user).sees_people:
-            raise ValueError("Sign in to ask about people.")
+            raise ValueError("Sign in to filter by people.")
         if len(texts) > (MAX_VALUES if self.many else 1):
-            raise ValueError("Give one value." if not self.many else f"Give at most {MAX_VALUES} values.")
+            raise ValueError(f"Enter at most {MAX_VALUES} values." if self.many else "May be given only once.")
         for text in texts:
             if len(text) > MAX_LENGTH or "\0" in text:
-                raise ValueError(f"A value has at most {MAX_LENGTH} characters, and no NUL.")
-        return self.narrow(rows, [self.read(text, context) for text in texts], context)
+                raise ValueError(f"Enter at most {MAX_LENGTH} characters, without NUL characters.")
+        return self.filter_rows(rows, [self.parse(text, context) for text in texts], context)
 
 
-# ---- how values are read
+# ---- parsing values
 
 
 def text(value: str, context: FilterContext) -> str:
     return value
 
 
-def truth(value: str, context: FilterContext) -> bool:
+def boolean(value: str, context: FilterContext) -> bool:
     if value not in ("true", "false"):
-        raise ValueError("Say true or false.")
+        raise ValueError("Enter true or false.")
     return value == "true"
 
 
 def code(codes: Iterable[str]) -> Parse:
     known = list(codes)
 
-    def read(value: str, context: FilterContext) -> str:
+    def parse(value: str, context: FilterContext) -> str:
         if value not in known:
             raise ValueError(invalid_choice(value, known))
         return value
 
-    return read
+    return parse
 
 
-def day(value: str, context: FilterContext) -> date:
+def iso_date(value: str, context: FilterContext) -> date:
     if not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
-        raise ValueError("Write a day as 2025-10-20.")
+        raise ValueError("Enter a date as YYYY-MM-DD, such as 2025-10-20.")
     try:
         return date.fromisoformat(value)
     except ValueError as error:
-        raise ValueError("There is no such day.") from error
+        raise ValueError("This date does not exist.") from error
 
 
-def moment(value: str, context: FilterContext) -> datetime:
-    sentence = "Write a time with its zone, as 2026-11-24T10:35:00Z, or a day, as 2026-11-24."
+def timestamp(value: str, context: FilterContext) -> datetime:
+    message = "Enter a time with a time zone, such as 2026-11-24T10:35:00Z, or a date, such as 2026-11-24."
     try:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
             return datetime.fromisoformat(value).replace(tzinfo=UTC)
-        found = parse_datetime(value.replace(" ", "+"))  # a + that was not escaped arrives as a blank
-        if found is not None and found.tzinfo is not None:
-            return found.astimezone(UTC)
-    except (ValueError, OverflowError) as error:  # the first and the last day of the calendar are days of another year elsewhere
-        raise ValueError(sentence) from error
-    raise ValueError(sentence)
+        parsed = parse_datetime(value.replace(" ", "+"))  # an unescaped + in a URL is decoded as a space
+        if parsed is not None and parsed.tzinfo is not None:
+            return parsed.astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # the first and last days of the calendar cannot be converted to UTC
+        raise ValueError(message) from error
+    raise ValueError(message)
 
 
-def end_of(value: str, context: FilterContext) -> datetime:
-    found = moment(value, context)
-    return found.replace(hour=23, minute=59, second=59, microsecond=999999) if len(value) == 10 else found
+def end_timestamp(value: str, context: FilterContext) -> datetime:
+    """The timestamp; for a date the end of that day."""
+    parsed = timestamp(value, context)
+    return parsed.replace(hour=23, minute=59, second=59, microsecond=999999) if len(value) == 10 else parsed
 
 
-def whole(low: int, high: int) -> Parse:
-    def read(value: str, context: FilterContext) -> int:
+def integer_between(low: int, high: int) -> Parse:
+    def parse(value: str, context: FilterContext) -> int:
         if not re.fullmatch(r"-?\d{1,18}", value, re.ASCII) or not low <= int(value) <= high:
-            raise ValueError(f"Give a whole number from {low} to {high}.")
+            raise ValueError(f"Enter a whole number from {low} to {high}.")
         return int(value)
 
-    return read
+    return parse
 
 
 def number(value: str, context: FilterContext) -> Decimal:
     try:
-        found = Decimal(value)
+        parsed = Decimal(value)
     except InvalidOperation as error:
-        raise ValueError("Give a number.") from error
-    # The place of its first digit is read off; a comparison would compute, and overflow.
-    if not found.is_finite() or not -100 <= found.adjusted() < 20:
-        raise ValueError("Give a number.")
-    return found
+        raise ValueError("Enter a number.") from error
+    # Check the exponent instead of comparing, because arithmetic with a huge exponent overflows.
+    if not parsed.is_finite() or not -100 <= parsed.adjusted() < 20:
+        raise ValueError("Enter a number.")
+    return parsed
 
 
 def uid(value: str, context: FilterContext) -> UUID:
     try:
         return UUID(value)
     except ValueError as error:
-        raise ValueError("Give a UUID.") from error
+        raise ValueError("Enter a UUID.") from error
 
 
-def mixed_day(value: str, context: FilterContext) -> str:
+def partial_date(value: str, context: FilterContext) -> str:
     edtf.first_day(value)
     return value
 
 
-def first_of(value: str, context: FilterContext) -> date | None:
+def first_day(value: str, context: FilterContext) -> date | None:
     if not value:
         raise ValueError(edtf.EXAMPLES)
     return edtf.first_day(value)
 
 
-def last_of(value: str, context: FilterContext) -> date | None:
+def last_day(value: str, context: FilterContext) -> date | None:
     if not value:
         raise ValueError(edtf.EXAMPLES)
     return edtf.last_day(value)
 
 
-def on(narrow: Narrow) -> Filter:
-    """The question of another day, which the view hands to all others; `narrow` says what it does to the rows themselves."""
-    help = "What was true on that day, by what is known today; only states of deadlines, and what follows, move with a day to come."
-    return Filter(day, narrow, {"type": "string", "format": "date"}, help, many=False)
+def on(filter_rows: FilterRows) -> Filter:
+    """The parameter `on`: the view passes its date to all filters; `filter_rows` restores the rows themselves to that date."""
+    help = "Show the values of this date, based on current knowledge. With a future date only deadline states and the like change."
+    return Filter(iso_date, filter_rows, {"type": "string", "format": "date"}, help, many=False)
 
 
-def key(model: type[models.Model], context: FilterContext) -> KeyField:
-    """By which the asker refers to the records of a model."""
-    found = KeyField(model)
-    found._context = {"request": context}
-    return found
+def key_field(model: type[models.Model], context: FilterContext) -> KeyField:
+    """A field that finds records of the model by key, among those that the user may read."""
+    field = KeyField(model)
+    field._context = {"request": context}  # a KeyField uses only the user of its request
+    return field
 
 
 def reference(model: type[models.Model]) -> Parse:
-    """A record by its key, or a person by user name: what the asker may not read is unknown."""
+    """Parse the key of a record, or the user name of a person, to its id. Records that the user may not read do not exist."""
 
-    def read(value: str, context: FilterContext) -> Any:
-        by = key(model, context)
-        if not (found := by.find([value])):
-            raise ValueError(by.missing(value))
-        return next(iter(found.values())).pk
+    def parse(value: str, context: FilterContext) -> Any:
+        field = key_field(model, context)
+        if not (records := field.find([value])):
+            raise ValueError(field.missing(value))
+        return next(iter(records.values())).pk
 
-    return read
-
-
-# ---- what is asked of rows
+    return parse
 
 
-def any_of(path: str) -> Narrow:
+# ---- filtering rows
+
+
+def any_of(path: str) -> FilterRows:
     return lambda rows, values, context: rows.filter(**{f"{path}__in": values})
 
 
-def none_of(path: str) -> Narrow:
-    # Without the second condition, rows without a value would be left out where the path is an annotation.
+def none_of(path: str) -> FilterRows:
+    # The second condition keeps rows with null if the path is an annotation.
     return lambda rows, values, context: rows.exclude(**{f"{path}__in": values, f"{path}__isnull": False})
 
 
-def matching(condition: Callable[[Any], Q]) -> Narrow:
-    """Rows for which the condition of any of the values holds."""
+def matching(condition: Callable[[Any], Q]) -> FilterRows:
+    """Rows that match the condition of any of the values."""
 
-    def narrow(rows: QuerySet, values: list[Any], context: FilterContext) -> QuerySet:
-        either = Q()
+    def filter_rows(rows: QuerySet, values: list[Any], context: FilterContext) -> QuerySet:
+        any_value = Q()
         for value in values:
-            either |= condition(value)
-        return rows.filter(either)
+            any_value |= condition(value)
+        return rows.filter(any_value)
 
-    return narrow
+    return filter_rows
 
 
 def is_empty(unknown: Callable[[FilterContext], Q]) -> Filter:
-    """Whether the condition holds, which says of which rows the asker sees nothing there."""
+    """A true/false filter; `unknown` is the condition of rows in which the user sees no value."""
 
-    def narrow(rows: QuerySet, values: list[bool], context: FilterContext) -> QuerySet:
+    def filter_rows(rows: QuerySet, values: list[bool], context: FilterContext) -> QuerySet:
         return rows.filter(unknown(context) if values[0] else ~unknown(context))
 
-    return Filter(truth, narrow, {"type": "boolean"}, many=False)
+    return Filter(boolean, filter_rows, {"type": "boolean"}, many=False)
 
 
 def linked(name: str, model: type[models.Model]) -> Callable[[list[int]], Exists]:
-    """Whether a row has a link of the many-to-many field to any of the ids; as a semi-join, so that no row comes twice."""
+    """Whether the many-to-many field of a row contains any of the ids. A semi-join returns each row once."""
     m2m = model._meta.get_field(name)
     through = m2m.remote_field.through._default_manager
     return lambda ids: Exists(through.filter(**{m2m.m2m_field_name(): OuterRef("pk"), f"{m2m.m2m_reverse_field_name()}__in": ids}))
 
 
 @dataclass(frozen=True)
-class Kind:
-    """How one kind of field is read, and whether it has an order, a form without value, and words within."""
+class FieldKind:
+    """How a type of field is filtered. `path` is compared with the values of `parse_from` and `parse_to`; `empty` matches no value."""
 
-    read: Parse
+    parse: Parse
     schema: dict[str, Any]
-    low: Parse | None = None
-    high: Parse | None = None
+    parse_from: Parse | None = None
+    parse_to: Parse | None = None
     path: str = ""
     empty: Q | None = None
 
 
-def kind(model_field: models.Field, path: str) -> Kind:
+def field_kind(model_field: models.Field, path: str) -> FieldKind:
     null = Q(**{f"{path}__isnull": True}) if model_field.null else None
-    blank = Q(**{path: ""}) if model_field.blank and isinstance(model_field, TEXTS) else None
+    blank = Q(**{path: ""}) if model_field.blank and isinstance(model_field, TEXT_FIELDS) else None
     match model_field:
         case edtf.EdtfField():
-            return Kind(mixed_day, {"type": "string"}, first_of, last_of, f"{path}_first", blank)
+            return FieldKind(partial_date, {"type": "string"}, first_day, last_day, f"{path}_first", blank)
         case models.BooleanField():
-            return Kind(truth, {"type": "boolean"})
+            return FieldKind(boolean, {"type": "boolean"})
         case models.DateTimeField():
-            return Kind(moment, {"type": "string"}, moment, end_of, path, null)
+            return FieldKind(timestamp, {"type": "string"}, timestamp, end_timestamp, path, null)
         case models.DateField():
-            return Kind(day, {"type": "string", "format": "date"}, day, day, path, null)
+            return FieldKind(iso_date, {"type": "string", "format": "date"}, iso_date, iso_date, path, null)
         case models.DecimalField():
-            return Kind(number, {"type": "number"}, number, number, path, null)
+            return FieldKind(number, {"type": "number"}, number, number, path, null)
         case models.IntegerField():
-            read = whole(-(2**31), 2**31 - 1)
-            return Kind(read, {"type": "integer"}, read, read, path, null)
+            parse = integer_between(-(2**31), 2**31 - 1)
+            return FieldKind(parse, {"type": "integer"}, parse, parse, path, null)
         case models.UUIDField():
-            return Kind(uid, {"type": "string", "format": "uuid"})
+            return FieldKind(uid, {"type": "string", "format": "uuid"})
     if model_field.choices:
         codes = [code for code, _ in model_field.choices]
-        return Kind(code(codes), {"type": "string", "enum": codes}, empty=blank)
-    return Kind(text, {"type": "string"}, empty=blank)
+        return FieldKind(code(codes), {"type": "string", "enum": codes}, empty=blank)
+    return FieldKind(text, {"type": "string"}, empty=blank)
 
 
 def filter_set(serializer_class: type[serializers.ModelSerializer]) -> dict[str, Filter]:
-    """The questions that can be asked of every stored field of the resource."""
-    serializer, asked = serializer_class(), {}
+    """The filters of every stored field of the resource, by parameter name."""
+    serializer = serializer_class()
     model = serializer.Meta.model
-    for name, shown in serializer.fields.items():
-        if isinstance(shown, KeyListField):
-            far = shown.child_relation.model
-            has = linked(shown.source, model)
-            asked[name] = Filter(reference(far), lambda rows, values, context, has=has: rows.filter(has(values)))
-            asked[f"{name}__not"] = Filter(reference(far), lambda rows, values, context, has=has: rows.exclude(has(values)))
-            asked[f"{name}__empty"] = is_empty(lambda context, has=has, far=far: ~Q(has(key(far, context).rows().values("pk"))))
-        elif isinstance(shown, KeyField):
-            read = reference(shown.model)
-            asked[name], asked[f"{name}__not"] = Filter(read, any_of(shown.source)), Filter(read, none_of(shown.source))
-            if model._meta.get_field(shown.source).null:
-                asked[f"{name}__empty"] = is_empty(lambda context, shown=shown: shown.unknown(Reader.of(context.user)))
-        elif isinstance(shown, serializers.ListField):
-            asked[name] = Filter(text, lambda rows, values, context, path=shown.source: rows.filter(**{f"{path}__overlap": values}))
-            asked[f"{name}__not"] = Filter(
-                text, lambda rows, values, context, path=shown.source: rows.exclude(**{f"{path}__overlap": values})
+    result: dict[str, Filter] = {}
+    for name, field in serializer.fields.items():
+        if isinstance(field, KeyListField):
+            target = field.child_relation.model
+            has = linked(field.source, model)
+            result[name] = Filter(reference(target), lambda rows, values, context, has=has: rows.filter(has(values)))
+            result[f"{name}__not"] = Filter(reference(target), lambda rows, values, context, has=has: rows.exclude(has(values)))
+            result[f"{name}__empty"] = is_empty(
+                lambda context, has=has, target=target: ~Q(has(key_field(target, context).rows().values("pk")))
             )
-            asked[f"{name}__empty"] = is_empty(lambda context, path=shown.source: Q(**{path: []}))
+        elif isinstance(field, KeyField):
+            parse = reference(field.model)
+            result[name], result[f"{name}__not"] = Filter(parse, any_of(field.source)), Filter(parse, none_of(field.source))
+            if model._meta.get_field(field.source).null:
+                result[f"{name}__empty"] = is_empty(lambda context, field=field: field.unknown(Reader.of(context.user)))
+        elif isinstance(field, serializers.ListField):
+            path = field.source
+            result[name] = Filter(text, lambda rows, values, context, path=path: rows.filter(**{f"{path}__overlap": values}))
+            result[f"{name}__not"] = Filter(text, lambda rows, values, context, path=path: rows.exclude(**{f"{path}__overlap": values}))
+            result[f"{name}__empty"] = is_empty(lambda context, path=path: Q(**{path: []}))
         elif name in source_text_fields(model, serializer.fields):
-            path = f"said_{name}"
-            questions = _of_a_value(name, path, kind(model._meta.get_field(name), path))
-            asked |= {form: _of_what_is_said(question, path, name, serializer) for form, question in questions.items()}
-        elif shown.source in {f.name for f in model._meta.concrete_fields}:
-            asked |= _of_a_value(name, shown.source, kind(model._meta.get_field(shown.source), shown.source))
-    people = {name for name, shown in serializer.fields.items() if names_people(shown)}
+            path = f"readable_{name}"
+            filters = _value_filters(name, path, field_kind(model._meta.get_field(name), path))
+            result |= {parameter: _source_text_filter(filter, path, name, serializer) for parameter, filter in filters.items()}
+        elif field.source in {f.name for f in model._meta.concrete_fields}:
+            result |= _value_filters(name, field.source, field_kind(model._meta.get_field(field.source), field.source))
+    people = {name for name, field in serializer.fields.items() if names_people(field)}
     return {
-        name: replace(question, help=question.help or _help(name), of_people=name.partition("__")[0] in people)
-        for name, question in asked.items()
+        parameter: replace(filter, help=filter.help or _help(parameter), of_people=parameter.partition("__")[0] in people)
+        for parameter, filter in result.items()
     }
 
 
-def names_people(shown: serializers.Field) -> bool:
-    """Whether the field of a record is one person or several."""
-    reference = shown.child_relation if isinstance(shown, KeyListField) else shown
+def names_people(field: serializers.Field) -> bool:
+    """Whether the field refers to users."""
+    reference = field.child_relation if isinstance(field, KeyListField) else field
     return isinstance(reference, KeyField) and reference.of_people
 
 
-def _of_what_is_said(question: Filter, path: str, name: str, serializer: serializers.ModelSerializer) -> Filter:
-    """The question, of the words as the asker sees them."""
+def _source_text_filter(filter: Filter, path: str, name: str, serializer: serializers.ModelSerializer) -> Filter:
+    """The filter, applied to the text that the user may read; `path` is the annotation that the filter uses."""
 
-    def narrow(rows: QuerySet, values: list[Any], context: FilterContext) -> QuerySet:
-        return question.narrow(rows.alias(**{path: said(name, serializer, Reader.of(context.user))}), values, context)
+    def filter_rows(rows: QuerySet, values: list[Any], context: FilterContext) -> QuerySet:
+        readable = source_text(name, serializer, Reader.of(context.user))
+        return filter.filter_rows(rows.alias(**{path: readable}), values, context)
 
-    return replace(question, narrow=narrow)
+    return replace(filter, filter_rows=filter_rows)
 
 
-def _of_a_value(name: str, path: str, kind: Kind) -> dict[str, Filter]:
-    asked = {name: Filter(kind.read, any_of(path), kind.schema), f"{name}__not": Filter(kind.read, none_of(path), kind.schema)}
-    if kind.low and kind.high:
-        text_day = {"type": "string"}
-        plain = kind.schema if kind.schema["type"] != "string" else text_day
-        asked[f"{name}__from"] = Filter(
-            kind.low, lambda rows, values, context: rows.filter(**{f"{kind.path}__gte": values[0]}), plain, many=False
+def _value_filters(name: str, path: str, kind: FieldKind) -> dict[str, Filter]:
+    result = {name: Filter(kind.parse, any_of(path), kind.schema), f"{name}__not": Filter(kind.parse, none_of(path), kind.schema)}
+    if kind.parse_from and kind.parse_to:
+        # A timestamp may be given as a date and a date as a year or month, so their schema has no format.
+        schema = {"type": "string"} if kind.schema["type"] == "string" else kind.schema
+        result[f"{name}__from"] = Filter(
+            kind.parse_from, lambda rows, values, context: rows.filter(**{f"{kind.path}__gte": values[0]}), schema, many=False
         )
-        asked[f"{name}__to"] = Filter(
-            kind.high, lambda rows, values, context: rows.filter(**{f"{kind.path}__lte": values[0]}), plain, many=False
+        result[f"{name}__to"] = Filter(
+            kind.parse_to, lambda rows, values, context: rows.filter(**{f"{kind.path}__lte": values[0]}), schema, many=False
         )
     if kind.empty is not None:
-        asked[f"{name}__empty"] = is_empty(lambda context: kind.empty)
+        result[f"{name}__empty"] = is_empty(lambda context: kind.empty)
     if name in INDEXED_TEXTS:
-        asked[f"{name}__contains"] = Filter(text, matching(lambda value: Q(**{f"{path}__icontains": value})))
-    return asked
+        result[f"{name}__contains"] = Filter(text, matching(lambda value: Q(**{f"{path}__icontains": value})))
+    return result
 
 
-def _help(name: str) -> str:
-    field, _, form = name.partition("__")
+def _help(parameter: str) -> str:
+    field, _, lookup = parameter.partition("__")
     return {
-        "": f"{field} is any of the values.",
-        "not": f"{field} is none of the values.",
-        "empty": f"Whether {field} is unknown.",
-        "from": f"{field} is this or later, or more.",
-        "to": f"{field} is this or earlier, or less.",
-        "contains": f"{field} has the value within, in capitals or not.",
-    }[form]
+        "": f"{field} is any of these values.",
+        "not": f"{field} is none of these values.",
+        "empty": f"true: {field} has no value. false: {field} has a value.",
+        "from": f"{field} is this value or later, or greater.",
+        "to": f"{field} is this value or earlier, or less.",
+        "contains": f"{field} contains this text, ignoring case.",
+    }[lookup]
 
 
-# ---- order
+# ---- ordering
 
 
 def orders(serializer_class: type[serializers.ModelSerializer]) -> dict[str, tuple[Column, Callable[[Reader], Any] | None]]:
-    """By which fields the list can be ordered: the column, and the expression behind it where it is no plain column."""
-    serializer, found = serializer_class(), {}
+    """The fields by which the list can be ordered: the column, and the expression to annotate it with if it is not stored."""
+    serializer = serializer_class()
     model = serializer.Meta.model
-    for name, shown in serializer.fields.items():
+    result: dict[str, tuple[Column, Callable[[Reader], Any] | None]] = {}
+    for name, field in serializer.fields.items():
         alias = f"order_{name}"
-        if isinstance(shown, KeyField):
-            found[name] = (Column(alias, nullable=True), lambda reader, shown=shown: _key_of(shown, reader))
+        if isinstance(field, KeyField):
+            result[name] = (Column(alias, nullable=True), lambda reader, field=field: _key_expression(field, reader))
             continue
-        stored = next((f for f in model._meta.concrete_fields if f.name == shown.source), None)
-        if stored is None or isinstance(shown, serializers.ListField):
+        stored = next((f for f in model._meta.concrete_fields if f.name == field.source), None)
+        if stored is None or isinstance(field, serializers.ListField):
             continue
         if name in source_text_fields(model, serializer.fields):
-            found[name] = (
+            result[name] = (
                 Column(alias, nullable=True),
-                lambda reader, name=name: NullIf(said(name, serializer, reader), Value(""), output_field=models.TextField()),
+                lambda reader, name=name: NullIf(source_text(name, serializer, reader), Value(""), output_field=models.TextField()),
             )
         elif isinstance(stored, edtf.EdtfField):
-            found[name] = (Column(f"{shown.source}_first", nullable=True), None)
-        elif stored.blank and isinstance(stored, TEXTS):
-            found[name] = (
+            result[name] = (Column(f"{field.source}_first", nullable=True), None)
+        elif stored.blank and isinstance(stored, TEXT_FIELDS):
+            result[name] = (
                 Column(alias, nullable=True),
-                lambda reader, path=shown.source: NullIf(F(path), Value(""), output_field=models.TextField()),
+                lambda reader, path=field.source: NullIf(F(path), Value(""), output_field=models.TextField()),
             )
         else:
-            found[name] = (Column(shown.source, nullable=stored.null), None)
-    return found
+            result[name] = (Column(field.source, nullable=stored.null), None)
+    return result
 
 
-def _key_of(shown: KeyField, reader: Reader) -> Any:
-    expression = shown.column(reader)
+def _key_expression(field: KeyField, reader: Reader) -> Any:
+    expression = field.column(reader)
     return expression if isinstance(expression, Subquery) else F(expression.name)

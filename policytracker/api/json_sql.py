@@ -1,7 +1,7 @@
-"""The read side: a serializer's declaration, turned into SQL once, writes the JSON of many records in one statement.
+"""Reading records: PostgreSQL renders their JSON in one statement, which is built once from the serializer.
 
-Filters, visibility and order go through the ordinary queryset and give ids; the statement is kept by what changes its text
-(serializer, fields, expansions, roles of the reader), and gets ids, user, day and address as values.
+The queryset applies visibility, filters and order, and returns ids. The statement is cached by everything that changes its
+text (serializer, fields, expansions, roles of the reader); ids, user, date and base URL are parameters.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ON = Parameter("on", DateField(), "::date")
 
 
 class JsonObject(Func):
-    """`json_build_object` of named expressions; unlike jsonb it keeps their order."""
+    """`json_build_object` of named expressions. Unlike jsonb it keeps their order."""
 
     output_field = JSONField()
 
@@ -52,7 +52,7 @@ class JsonObject(Func):
 
 
 class UtcTimestamp(Func):
-    """A time as the API writes it: UTC, with microseconds and Z."""
+    """A timestamp in the format of the API: UTC, with microseconds and Z."""
 
     template = """to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
     output_field = TextField()
@@ -60,9 +60,9 @@ class UtcTimestamp(Func):
 
 @dataclass(frozen=True)
 class Representation:
-    """What makes one statement differ from another: the fields (all, where none are named), those expanded, and the reader's roles.
+    """What determines the text of a statement: serializer, fields (None for all), expanded references, roles of the reader.
 
-    `past` asks for the records as they were on a past day (`on_day()` of the queryset).
+    With `past` the records are shown as they were on a past day (`on_day()` of the queryset).
     """
 
     serializer: type[serializers.Serializer]
@@ -73,37 +73,39 @@ class Representation:
 
 
 def link(address: str, key: Any) -> Concat:
+    """The URL of the record with this key."""
     return Concat(BASE, Value(f"{API}{address}/"), Cast(key, TextField()), Value("/"), output_field=TextField())
 
 
 def columns(serializer: serializers.ModelSerializer, reader: Reader, expand: Iterable[str] = ()) -> dict[str, Any]:
-    """The SQL of each field of the serializer, by its name."""
-    found = {}
+    """The SQL expression of each serializer field, by name."""
+    expressions = {}
     for name, field in serializer.fields.items():
         if hasattr(field, "column"):
-            found[name] = field.column(reader, name in expand)
+            expressions[name] = field.column(reader, name in expand)
         elif name in source_text_fields(serializer.Meta.model, serializer.fields):
-            found[name] = said(name, serializer, reader)
+            expressions[name] = source_text(name, serializer, reader)
         else:
-            found[name] = plain(serializer.Meta.model._meta.get_field(field.source), field.source)
-    return found
+            expressions[name] = stored_value(serializer.Meta.model._meta.get_field(field.source), field.source)
+    return expressions
 
 
 def source_text_fields(model: type[models.Model], fields: Mapping[str, Any]) -> set[str]:
-    """The fields that tell what the source of a record says, where a reader of the record may not read the source."""
+    """The fields with content of the record's source. They are hidden from readers of the record who may not read the source."""
     may_be_hidden = "source" in fields and "source" not in model.access_parents
     return {"locator", "quote"} & fields.keys() if may_be_hidden else set()
 
 
-def said(name: str, serializer: serializers.ModelSerializer, reader: Reader) -> Any:
-    """Such words, as empty where their source is hidden."""
+def source_text(name: str, serializer: serializers.ModelSerializer, reader: Reader) -> Any:
+    """The expression of such a field: empty if the reader may not read the source."""
     if reader.sees_all:
         return F(name)
     readable = Q(source__isnull=True) | Q(serializer.fields["source"].visible(reader))
     return Case(When(readable, then=F(name)), default=Value(""), output_field=TextField())
 
 
-def plain(field, path: str) -> Any:
+def stored_value(field, path: str) -> Any:
+    """The expression of a stored field in the format of the API."""
     if isinstance(field, DateTimeField):
         return UtcTimestamp(F(path))
     if unknown_when_blank(field):
@@ -114,60 +116,62 @@ def plain(field, path: str) -> Any:
 
 
 def unknown_when_blank(field) -> bool:
-    """Whether "" in the database is null outside: for dates and codes it is, an absent text stays ""."""
+    """Whether the API shows "" of the database as null. Dates and codes: yes; texts: no."""
     return isinstance(field, EdtfField | ForeignCode) or (isinstance(field, CodeField) and field.blank)
 
 
 @lru_cache(1024)
-def statement(shape: Representation, one: bool) -> tuple[str, tuple[str, ...]]:
-    """The SQL that writes one JSON text for each of the ids, in their order, and the names of what its $1, $2 and so on stand for.
+def statement(shape: Representation, single: bool) -> tuple[str, tuple[str, ...]]:
+    """The SQL that returns one JSON text per id, in the order of the ids, and the names of its parameters $1, $2 and so on.
 
-    For `one` id it is another, since PostgreSQL keeps no plan for many that is much dearer than what one costs.
+    A `single` id has its own statement: with an array PostgreSQL would plan it each time, because the generic plan for an
+    array is estimated to cost more than the plan for one id.
     """
     serializer = shape.serializer()
     reader = Reader(shape.roles, Parameter("user"))
-    written = columns(serializer, reader, shape.expand)
-    chosen = {name: written[name] for name in (written if shape.fields is None else shape.fields)}
+    expressions = columns(serializer, reader, shape.expand)
+    selected = {name: expressions[name] for name in (expressions if shape.fields is None else shape.fields)}
     model = serializer.Meta.model
     source = (model.objects.on_day(ON) if shape.past else model._base_manager).order_by()
-    rows = source.values_list(Cast(JsonObject(chosen), TextField()), flat=True)
+    rows = source.values_list(Cast(JsonObject(selected), TextField()), flat=True)
     sql, params = rows.query.sql_with_params()
     names = ("ids", *dict.fromkeys(p.name for p in params if isinstance(p, Parameter)))
-    places = {name: f"${number}" for number, name in enumerate(names, 1)}
-    told = sql % tuple(places[p.name] if isinstance(p, Parameter) else Literal(p).as_string(connection.connection) for p in params)
+    placeholders = {name: f"${number}" for number, name in enumerate(names, 1)}
+    select = sql % tuple(placeholders[p.name] if isinstance(p, Parameter) else Literal(p).as_string(connection.connection) for p in params)
     key = f'"{model._meta.db_table}"."id"'
-    return f"{told} WHERE {key} = {'$1::bigint' if one else f'ANY($1::bigint[]) ORDER BY array_position($1::bigint[], {key})'}", names
+    where = f"{key} = $1::bigint" if single else f"{key} = ANY($1::bigint[]) ORDER BY array_position($1::bigint[], {key})"
+    return f"{select} WHERE {where}", names
 
 
 def texts(shape: Representation, ids: Sequence[int], *, user: int | None, on: date, base: str) -> list[str]:
-    """The JSON text of each record, in the order of the ids; an id that is gone is left out."""
+    """The JSON text of each record, in the order of the ids. Ids that no longer exist are left out."""
     if not ids:
         return []
-    one = len(ids) == 1
+    single = len(ids) == 1
     connection.ensure_connection()
-    sql, names = statement(shape, one)
-    # All go as texts, so that PostgreSQL sees one statement, of whatever size the numbers are.
-    values = {"ids": str(ids[0]) if one else f"{{{','.join(map(str, ids))}}}", "user": user and str(user), "on": str(on), "base": base}
+    sql, names = statement(shape, single)
+    # Send all values as texts: psycopg would choose the type of a number by its size, and each type needs its own statement.
+    values = {"ids": str(ids[0]) if single else f"{{{','.join(map(str, ids))}}}", "user": user and str(user), "on": str(on), "base": base}
     return list(execute_prepared(sql, [values[name] for name in names]))
 
 
 def execute_prepared(sql: str, values: list[str | None]) -> Iterator[str]:
-    """The texts that a statement gives, which PostgreSQL plans once for a connection, since planning takes longer than a page does.
+    """Run a prepared statement and return its texts. It is planned once per connection, because planning takes longer than a page.
 
-    With `DB_PREPARE=0` it is planned each time, since the connection may be another one each time.
+    With `DB_PREPARE=0` (behind a transaction pooler) nothing is prepared.
     """
-    # The cursors that Django makes write the values into the statement, and so it is planned each time.
+    # Django's own cursors put the values into the SQL text, so that PostgreSQL would plan it each time.
     if settings.DB_PREPARE:
         connection.connection.prepare_threshold = 0
-    cursor = RawCursor(connection.connection)
-    told = connection.make_debug_cursor(cursor).debug_sql(sql, values) if connection.queries_logged else nullcontext()
-    with connection.make_cursor(cursor) as asked, told:
-        asked.execute(sql, values)
-        yield from (text for (text,) in asked)
+    raw = RawCursor(connection.connection)
+    log = connection.make_debug_cursor(raw).debug_sql(sql, values) if connection.queries_logged else nullcontext()
+    with connection.make_cursor(raw) as cursor, log:
+        cursor.execute(sql, values)
+        yield from (text for (text,) in cursor)
 
 
 class ComputedField(serializers.ReadOnlyField):
-    """A field that PostgreSQL computes: `expression(reader)` is shown, filtered and exported from here."""
+    """A read-only field computed by PostgreSQL: `expression(reader)` gives its SQL, `schema` its OpenAPI schema."""
 
     def __init__(self, expression, schema: dict[str, Any] | None = None, **kwargs):
         self.expression, self.schema = expression, schema or {"type": "string"}
@@ -177,15 +181,15 @@ class ComputedField(serializers.ReadOnlyField):
         return self.expression(reader)
 
 
-class Address(ComputedField):
-    """Where the record itself is read."""
+class UrlField(ComputedField):
+    """The URL of the record."""
 
     def __init__(self, address: str, key: str, **kwargs):
         super().__init__(lambda reader: link(address, F(key)), {"type": "string", "format": "uri"}, **kwargs)
 
 
 class NestedRecords(serializers.ListSerializer):
-    """Records that are shown inside the one they belong to."""
+    """Child records, shown inside their parent record."""
 
     def column(self, reader: Reader, expand: bool = False):
         model = self.child.Meta.model

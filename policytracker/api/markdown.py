@@ -1,4 +1,4 @@
-"""Texts of people inside a text of ours: whatever they contain, in Markdown it is words and no markup, and nowhere HTML."""
+"""Markdown output: user-entered text is escaped, so that it contains neither Markdown markup nor HTML."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from urllib.parse import quote
 
 MEDIA_TYPE = "text/markdown; charset=utf-8"
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-# What makes markup anywhere, what makes a block at the beginning of a line, and what makes a link of an address.
+# Inline markup; block markup at the start of a line; characters that make a URL an automatic link.
 MARKUP = re.compile(r"[\\`*_\[\]{}|~#^$!]")
 BLOCK = re.compile(r"^([-+=:]|\d+(?=[.)]))")
-ADDRESS = re.compile(r"(?<=[A-Za-z]):(?=//)|(?<=www)\.", re.IGNORECASE)
-LINKED = re.compile(r"(https?|ftps?)://", re.IGNORECASE)
+AUTOLINK = re.compile(r"(?<=[A-Za-z]):(?=//)|(?<=www)\.", re.IGNORECASE)
+WEB_URL = re.compile(r"(https?|ftps?)://", re.IGNORECASE)
 
 
 def escaped(text: str) -> str:
-    """The text on one line, to be read as it was written."""
-    told = MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
-    told = ADDRESS.sub(r"\\\g<0>", "".join(ENTITIES.get(character, character) for character in told))
-    if begins := BLOCK.match(told):
-        mark = begins.group()
-        told = f"{mark}\\{told[len(mark) :]}" if mark.isdigit() else f"\\{told}"
-    return told
+    """The text on one line, with all markup escaped."""
+    line = MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+    line = AUTOLINK.sub(r"\\\g<0>", "".join(ENTITIES.get(character, character) for character in line))
+    if match := BLOCK.match(line):
+        mark = match.group()
+        line = f"{mark}\\{line[len(mark) :]}" if mark.isdigit() else f"\\{line}"
+    return line
 
 
 def paragraphs(text: str) -> list[str]:
-    """The text with its empty lines, and nothing else, as they were."""
+    """The escaped paragraphs of the text, which are separated by empty lines."""
     return [escaped(part) for part in re.split(r"\n\s*\n", text.strip()) if part.strip()]
 
 
-def link(address: str) -> str:
-    """An address that can be followed, and is seen; what is none is told as a text."""
-    if not LINKED.match(address):
-        return escaped(address)
-    return f"<{quote(address, safe=':/?#@!$&*+,;=%~-._')}>"
+def link(url: str) -> str:
+    """A visible link. Anything but an http, https or ftp URL becomes escaped text."""
+    if not WEB_URL.match(url):
+        return escaped(url)
+    return f"<{quote(url, safe=':/?#@!$&*+,;=%~-._')}>"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A table of cells that are Markdown already, as one block."""
-    lines = [head, ["---"] * len(head), *rows]
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A table as one block. The cells must be Markdown already."""
+    lines = [header, ["---"] * len(header), *rows]
     return ["\n".join(f"| {' | '.join(cell or ' ' for cell in line)} |" for line in lines)]
 
 

@@ -1,7 +1,8 @@
-"""Pages of a list at a cost that does not grow with depth: a cursor names the row after which the page begins.
+"""Keyset pagination: a cursor holds the ordering values of the row before the page, so the cost does not grow with depth.
 
-After a row come those that are equal in the first columns and later in the next, then those beyond it, then the unknown.
-The ranges are read in turn until the page is full, so that one index on (column, id) serves each of them.
+The rows after a given row are split into ranges: first the rows equal in all columns but the last, then rows greater in an
+earlier column, then rows where that column is null. The ranges are read one after the other until the page is full; each
+can use an index on (column, id).
 """
 
 from __future__ import annotations
@@ -18,40 +19,40 @@ from django.db.models import F, OrderBy, Q, QuerySet
 
 
 class InvalidCursor(Exception):
-    """A cursor that we did not make, or made for another list or order."""
+    """The cursor was not issued by this site, or belongs to another list or order."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of an order: a path or annotation of the queryset."""
+    """One column of the ordering: a field path or annotation of the queryset. Nulls come last."""
 
     path: str
     descending: bool = False
     nullable: bool = False
 
-    def term(self, forward: bool) -> OrderBy:
+    def order_by(self, forward: bool) -> OrderBy:
         descending = self.descending == forward
         if not self.nullable:
             return OrderBy(F(self.path), descending=descending)
         return OrderBy(F(self.path), descending=descending, nulls_last=forward or None, nulls_first=not forward or None)
 
-    def known(self) -> Column:
-        """The same column where no value is unknown: a plain order by it can follow the index."""
+    def not_null(self) -> Column:
+        """The same column, for rows where it is not null: ordering by it can then use the index."""
         return Column(self.path, self.descending)
 
     def equal(self, value: Any) -> Q:
         return Q(**{f"{self.path}__isnull": True}) if value is None else Q(**{self.path: value})
 
-    def beyond(self, value: Any, forward: bool) -> Q:
+    def after(self, value: Any, forward: bool) -> Q:
         return Q(**{f"{self.path}__{'lt' if self.descending == forward else 'gt'}": value})
 
-    def unknown(self, is_unknown: bool) -> Q:
-        return Q(**{f"{self.path}__isnull": is_unknown})
+    def is_null(self, value: bool) -> Q:
+        return Q(**{f"{self.path}__isnull": value})
 
 
 @dataclass(frozen=True)
 class Page:
-    """The ids of a page, in order, with the cursors that lead on and back."""
+    """The ids of a page, in order, and the cursors of the next and previous page."""
 
     ids: list[int]
     next: str | None
@@ -59,12 +60,12 @@ class Page:
 
 
 def ranges(rows: QuerySet, columns: Sequence[Column], after: Sequence[Any] | None, forward: bool) -> Iterator[QuerySet]:
-    """What comes after the row with these values (or before it), as ordered querysets to be read one after the other."""
+    """The rows after (or before) the row with the values `after`, as ordered querysets to read one after the other."""
     if after is None:
         first, rest = columns[0], columns[1:]
         if first.nullable:
-            yield _ordered(rows.filter(first.unknown(False)), [first.known(), *rest], forward)
-            yield _ordered(rows.filter(first.unknown(True)), rest, forward)
+            yield _ordered(rows.filter(first.is_null(False)), [first.not_null(), *rest], forward)
+            yield _ordered(rows.filter(first.is_null(True)), rest, forward)
         else:
             yield _ordered(rows, columns, forward)
         return
@@ -72,57 +73,58 @@ def ranges(rows: QuerySet, columns: Sequence[Column], after: Sequence[Any] | Non
         column, value, rest = columns[depth], after[depth], columns[depth + 1 :]
         same = rows.filter(*(c.equal(v) for c, v in zip(columns[:depth], after[:depth], strict=True)))
         if value is not None:
-            yield _ordered(same.filter(column.beyond(value, forward)), [column.known(), *rest], forward)
+            yield _ordered(same.filter(column.after(value, forward)), [column.not_null(), *rest], forward)
         if column.nullable and (value is None) != forward:
-            yield _ordered(same.filter(column.unknown(forward)), rest if forward else [column.known(), *rest], forward)
+            yield _ordered(same.filter(column.is_null(forward)), rest if forward else [column.not_null(), *rest], forward)
 
 
 def _ordered(rows: QuerySet, columns: Sequence[Column], forward: bool) -> QuerySet:
-    return rows.order_by(*(c.term(forward) for c in columns))
+    return rows.order_by(*(c.order_by(forward) for c in columns))
 
 
 def page(rows: QuerySet, columns: Sequence[Column], cursor: str | None, size: int, salt: str) -> Page:
-    """The page of `size` ids that the cursor leads to. `columns` must end in a unique one. Raises BadCursor."""
-    forward, after = read(cursor, columns, salt) if cursor else (True, None)
-    found: list[tuple] = []
+    """The page at the cursor, or the first one. The last of `columns` must be unique. Raises InvalidCursor."""
+    forward, after = decode_cursor(cursor, columns, salt) if cursor else (True, None)
+    page_rows: list[tuple] = []
     paths = ["pk", *(c.path for c in columns)]
     for part in ranges(rows, columns, after, forward):
-        found += part.values_list(*paths)[: size + 1 - len(found)]
-        if len(found) > size:
+        page_rows += part.values_list(*paths)[: size + 1 - len(page_rows)]
+        if len(page_rows) > size:
             break
-    found, has_next, has_previous = cut(found, size, forward, cursor is not None)
+    page_rows, has_next, has_previous = trim_page(page_rows, size, forward, cursor is not None)
     return Page(
-        [row[0] for row in found],
-        write(True, found[-1][1:], columns, salt) if has_next else None,
-        write(False, found[0][1:], columns, salt) if has_previous else None,
+        [row[0] for row in page_rows],
+        encode_cursor(True, page_rows[-1][1:], columns, salt) if has_next else None,
+        encode_cursor(False, page_rows[0][1:], columns, salt) if has_previous else None,
     )
 
 
-def cut(found: list[Any], size: int, forward: bool, begun: bool) -> tuple[list[Any], bool, bool]:
-    """Of up to one row more than a page: the page in order, and whether there is a next and a previous one.
+def trim_page(rows: list[Any], size: int, forward: bool, has_cursor: bool) -> tuple[list[Any], bool, bool]:
+    """The page in list order, and whether there is a next and a previous page.
 
-    `begun` says that a cursor led here, so that there are rows on the side it came from.
+    `rows` are up to `size` + 1 rows in the direction of reading. With a cursor there are also rows on the side it came from.
     """
-    more = len(found) > size
-    page = found[:size] if forward else found[:size][::-1]
-    has_next, has_previous = (more, begun) if forward else (True, more)
+    more = len(rows) > size
+    page = rows[:size] if forward else rows[:size][::-1]
+    has_next, has_previous = (more, has_cursor) if forward else (True, more)
     return page, bool(page) and has_next, bool(page) and has_previous
 
 
-def _name(columns: Sequence[Column]) -> str:
+def _signature(columns: Sequence[Column]) -> str:
     return ",".join(f"{'-' * c.descending}{c.path}" for c in columns)
 
 
-def write(forward: bool, values: Sequence[Any], columns: Sequence[Column], salt: str) -> str:
-    plain = [str(v) if isinstance(v, (date, datetime, Decimal, UUID)) else v for v in values]
-    return signing.dumps([forward, _name(columns), plain], salt=salt)
+def encode_cursor(forward: bool, values: Sequence[Any], columns: Sequence[Column], salt: str) -> str:
+    encoded = [str(v) if isinstance(v, (date, datetime, Decimal, UUID)) else v for v in values]
+    return signing.dumps([forward, _signature(columns), encoded], salt=salt)
 
 
-def read(cursor: str, columns: Sequence[Column], salt: str) -> tuple[bool, list[Any]]:
+def decode_cursor(cursor: str, columns: Sequence[Column], salt: str) -> tuple[bool, list[Any]]:
+    """The direction of the cursor and the ordering values of its row. Raises InvalidCursor."""
     try:
-        forward, name, values = signing.loads(cursor, salt=salt)
+        forward, signature, values = signing.loads(cursor, salt=salt)
     except signing.BadSignature as error:
         raise InvalidCursor from error
-    if name != _name(columns):
+    if signature != _signature(columns):
         raise InvalidCursor
     return forward, values

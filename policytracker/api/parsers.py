@@ -1,4 +1,4 @@
-"""How the body of a request is read."""
+"""The parser of request bodies."""
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
@@ -7,7 +7,7 @@ from rest_framework.parsers import JSONParser
 
 
 class Json(JSONParser):
-    """JSON that is neither larger nor deeper than a server can bear."""
+    """JSON with a limit on size (`DATA_UPLOAD_MAX_MEMORY_SIZE`) and on nesting."""
 
     def parse(self, stream, media_type=None, parser_context=None):
         if int(parser_context["request"].META["CONTENT_LENGTH"]) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
@@ -15,4 +15,4 @@ class Json(JSONParser):
         try:
             return super().parse(stream, media_type, parser_context)
         except RecursionError as error:
-            raise ParseError("It is nested too deeply.") from error
+            raise ParseError("The JSON is nested too deeply.") from error

@@ -1,4 +1,4 @@
-"""The one declaration of each resource: what it shows, what may be written, and by which names it refers to others."""
+"""Base serializers: the fields of a resource, how they are read, written and validated, and references by natural key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rest_framework import serializers
 from rest_framework.validators import UniqueValidator
 
 from policytracker.api import errors
-from policytracker.api.json_sql import Address, JsonObject, link, source_text_fields
+from policytracker.api.json_sql import JsonObject, UrlField, link, source_text_fields
 from policytracker.codes import invalid_choice
 from policytracker.edtf import EdtfField
 from policytracker.records import violations
@@ -26,21 +26,21 @@ NOT_AN_OBJECT = serializers.ErrorDetail("Send a JSON object.", "invalid")
 UNKNOWN_FIELD = serializers.ErrorDetail("Unknown field.", "unknown_field")
 READ_ONLY = serializers.ErrorDetail("Read-only: calculated from other records.", "read_only")
 HEAD = ["url", "version", "created_at", "updated_at"]
-PASSED_OVER = {"url", "created_at", "updated_at"}
+IGNORED_ON_WRITE = {"url", "created_at", "updated_at"}
 
 
 class KeyListField(serializers.ManyRelatedField):
-    """References to several records, by key; read in one query, however many they are."""
+    """References to several records by key, looked up in one query."""
 
     def to_internal_value(self, data: Any) -> list[models.Model]:
         if not isinstance(data, list) or not all(isinstance(key, str) for key in data):
             raise serializers.ValidationError("Send a list of keys.", "not_a_list")
         if len(data) > 1000:
             raise serializers.ValidationError("Send at most 1,000 keys.", "max_length")
-        found = self.child_relation.find(data)
-        if missing := [key for key in data if key not in found]:
+        records = self.child_relation.find(data)
+        if missing := [key for key in data if key not in records]:
             raise serializers.ValidationError([self.child_relation.missing(key) for key in missing])
-        return list(found.values())
+        return list(records.values())
 
     def to_representation(self, value: Any) -> list[str]:
         return sorted(super().to_representation(value))
@@ -54,7 +54,7 @@ class KeyListField(serializers.ManyRelatedField):
 
 
 class KeyField(serializers.RelatedField):
-    """A reference to a record by its natural key, both ways; people are user names."""
+    """A reference to a record by its natural key, or to a user by user name."""
 
     def __init__(self, model: type[models.Model], **kwargs):
         self.model = model
@@ -65,57 +65,58 @@ class KeyField(serializers.RelatedField):
 
     @classmethod
     def many_init(cls, *args, **kwargs):
-        outer = {
+        list_kwargs = {
             name: kwargs.pop(name) for name in ("required", "allow_empty", "help_text", "label", "source", "read_only") if name in kwargs
         }
-        return KeyListField(child_relation=cls(*args, **kwargs), **outer)
+        return KeyListField(child_relation=cls(*args, **kwargs), **list_kwargs)
 
     @property
     def hides(self) -> bool:
-        """Whether some readers may not read what it refers to."""
+        """Whether some users may not read the referenced records."""
         return issubclass(self.model, Record) and (issubclass(self.model, RegistryRecord) or bool(self.model.access_parents))
 
     @property
     def of_people(self) -> bool:
+        """Whether the field refers to users."""
         return not issubclass(self.model, Record)
 
     def rows(self) -> models.QuerySet:
-        """What the caller may refer to: the records that they may read, the people whose names they may know."""
+        """The records or users that the current user may read, and so may refer to."""
         rows = self.model.visible_to if self.of_people else self.model.objects.visible_to
         return rows(self.context["request"].user)
 
     def find(self, keys: list[str]) -> dict[str, models.Model]:
-        """The records with these keys that the caller may refer to."""
+        """The records with these keys that the current user may read, by key."""
         field = self.model._meta.get_field(self.key)
-        plausible = []
+        valid_keys = []
         for key in keys:
             try:
-                plausible.append(field.clean(key, None))
+                valid_keys.append(field.clean(key, None))
             except ModelError:
                 continue
-        if "references" in self.context:  # of a list: read for all of its entries at once
-            found = self.context["references"].find(self, plausible)
+        if "references" in self.context:  # in a list: looked up for all entries at once
+            records = self.context["references"].find(self, valid_keys)
         else:
-            found = self.rows().filter(**{f"{self.key}__in": plausible}) if plausible else []
-        return {str(getattr(row, self.key)): row for row in found}
+            records = self.rows().filter(**{f"{self.key}__in": valid_keys}) if valid_keys else []
+        return {str(getattr(record, self.key)): record for record in records}
 
     def readable_ids(self, ids: set[int]) -> set[int]:
-        """Those of the ids whose records the caller may read."""
+        """The ids of those records that the current user may read."""
         if "references" in self.context:
             return self.context["references"].readable_ids(self, ids)
         return set(self.rows().filter(pk__in=ids).values_list("pk", flat=True)) if ids else set()
 
     def missing(self, key: str) -> serializers.ErrorDetail:
-        """What is said of a key for which the caller can read no record."""
+        """The error for a key without a record, or with a record that the current user may not read."""
         return serializers.ErrorDetail(f"There is no {self.model._meta.verbose_name} “{key[:100]}”.", "does_not_exist")
 
     def to_internal_value(self, data: Any) -> models.Model:
         if not isinstance(data, str):
             raise serializers.ValidationError(f"Send the {self.key} as a string.", "incorrect_type")
-        found = self.find([data])
-        if not found:
+        records = self.find([data])
+        if not records:
             raise serializers.ValidationError([self.missing(data)])
-        return next(iter(found.values()))
+        return next(iter(records.values()))
 
     def use_pk_only_optimization(self) -> bool:
         return False
@@ -127,49 +128,50 @@ class KeyField(serializers.RelatedField):
         return {}
 
     def visible(self, reader: Reader) -> Exists:
+        """The condition that the reader may read the referenced record."""
         return Exists(self.model.objects.visible_to(reader).filter(pk=OuterRef(f"{self.source}_id")))
 
     def unknown(self, reader: Reader) -> models.Q:
-        """Where it refers to nothing, or to what the reader may not read."""
+        """The condition that the reference is empty, or its record is hidden from the reader."""
         return ~models.Q(self.visible(reader)) if self.hides and not reader.sees_all else models.Q(**{f"{self.source}__isnull": True})
 
-    def shown(self, path: str, expand: bool):
-        """The key; where expanded an object of key, title (or name, or a line made of its parts) and address."""
+    def _representation(self, path: str, expand: bool):
+        """The key; if expanded, an object with key, title (or name) and URL."""
         key = F(f"{path}{self.key}")
         if not expand or not issubclass(self.model, Record):
             return key
-        name, told = title(self.model, path)
-        return JsonObject({self.key: key, name: told, "url": link(ADDRESSES[self.model], key)})
+        name, value = title(self.model, path)
+        return JsonObject({self.key: key, name: value, "url": link(ADDRESSES[self.model], key)})
 
     def column(self, reader: Reader, expand: bool = False):
         if self.of_people and not reader.sees_people:
             return Cast(models.Value(None), TextField())
         if self.hides and not reader.sees_all:
             rows = self.model.objects.visible_to(reader).filter(pk=OuterRef(f"{self.source}_id")).order_by()
-            return Subquery(rows.values_list(self.shown("", expand), flat=True))
-        shown = self.shown(f"{self.source}__", expand)
+            return Subquery(rows.values_list(self._representation("", expand), flat=True))
+        representation = self._representation(f"{self.source}__", expand)
         if not expand or not issubclass(self.model, Record):
-            return shown
-        return models.Case(models.When(**{f"{self.source}__isnull": False}, then=shown), output_field=models.JSONField())
+            return representation
+        return models.Case(models.When(**{f"{self.source}__isnull": False}, then=representation), output_field=models.JSONField())
 
     def columns(self, reader: Reader, expand: bool, source: str):
-        # One link table away, and in the order of the keys.
+        """The references of the many-to-many field `source`, ordered by key."""
         if self.of_people and not reader.sees_people:
             return Cast(models.Value("[]"), models.JSONField())
-        owner = self.parent.parent.Meta.model._meta.get_field(source)
-        through = owner.remote_field.through._default_manager.filter(**{owner.m2m_field_name(): OuterRef("pk")})
-        far = owner.m2m_reverse_field_name()
+        field = self.parent.parent.Meta.model._meta.get_field(source)
+        through = field.remote_field.through._default_manager.filter(**{field.m2m_field_name(): OuterRef("pk")})
+        target = field.m2m_reverse_field_name()
         if self.hides and not reader.sees_all:
-            through = through.filter(**{f"{far}__in": self.model.objects.visible_to(reader).values("pk")})
-        return ArraySubquery(through.order_by(f"{far}__{self.key}").values_list(self.shown(f"{far}__", expand), flat=True))
+            through = through.filter(**{f"{target}__in": self.model.objects.visible_to(reader).values("pk")})
+        return ArraySubquery(through.order_by(f"{target}__{self.key}").values_list(self._representation(f"{target}__", expand), flat=True))
 
 
-# The address of each resource, by its model; `policytracker.api.urls` fills it, as the one list of addresses.
+# The URL path of each resource by model, filled by `policytracker.api.urls`.
 ADDRESSES: dict[type[models.Model], str] = {}
 
 
 def title(model: type[models.Model], path: str = "") -> tuple[str, Any]:
-    """Under which name, and by which expression, a record is told apart when it is referred to."""
+    """The name (`name` or `title`) and the expression of the text that identifies a record to people."""
     names = {field.name for field in model._meta.get_fields()}
     if "name" in names:
         return "name", F(f"{path}name")
@@ -177,19 +179,19 @@ def title(model: type[models.Model], path: str = "") -> tuple[str, Any]:
         if name in names:
             return "title", F(f"{path}{name}")
     parts = [F(f"{path}{part}") for part in model.label_parts]
-    joined = models.functions.Concat(*_between(parts), output_field=TextField()) if len(parts) > 1 else parts[0]
+    joined = models.functions.Concat(*_separated(parts), output_field=TextField()) if len(parts) > 1 else parts[0]
     return "title", joined
 
 
-def _between(parts: list[Any]) -> list[Any]:
-    spaced: list[Any] = []
+def _separated(parts: list[Any]) -> list[Any]:
+    result: list[Any] = []
     for part in parts:
-        spaced += [models.Value(" · "), Coalesce(Cast(part, TextField()), models.Value(""), output_field=TextField())]
-    return spaced[1:]
+        result += [models.Value(" · "), Coalesce(Cast(part, TextField()), models.Value(""), output_field=TextField())]
+    return result[1:]
 
 
 class Code(serializers.ChoiceField):
-    """One code of a list; the error lists the codes."""
+    """A code of a code list. The error message lists the codes."""
 
     def fail(self, key, **values):
         if key != "invalid_choice":
@@ -198,7 +200,7 @@ class Code(serializers.ChoiceField):
 
 
 class Number(serializers.DecimalField):
-    """A decimal as JSON writes one; Python would also read underscores, and the digits of other scripts."""
+    """A decimal. Rejects what only Python accepts: underscores and non-ASCII digits."""
 
     def to_internal_value(self, data: Any):
         if isinstance(data, str) and ("_" in data or not data.isascii()):
@@ -207,17 +209,17 @@ class Number(serializers.DecimalField):
 
 
 class Uid(serializers.UUIDField):
-    """The key of a record without a name; a number is none, although Python could make one of it."""
+    """A UUID as a string. Rejects numbers, which DRF would convert."""
 
     def to_internal_value(self, data: Any):
         return super().to_internal_value(data) if isinstance(data, str) else self.fail("invalid", value=data)
 
 
 class RecordSerializer(serializers.ModelSerializer):
-    """Reads and writes one kind of record.
+    """Reads and writes one type of record.
 
-    `Meta.fields` names what the record has beside its key, address, version and times, which are always shown.
-    `Meta.names` gives the model's name of a field that is called otherwise outside. `example` is a body that makes one.
+    `Meta.fields` lists the fields besides key, URL, version and timestamps, which every record has. `Meta.names` maps a field name
+    of the API to a different name in the model. `example` is a request body that creates a record.
     """
 
     example: dict[str, Any] | None = None
@@ -239,7 +241,7 @@ class RecordSerializer(serializers.ModelSerializer):
 
     def build_field(self, field_name, info, model_class, nested_depth):
         if field_name == "url":
-            return Address, {"address": ADDRESSES.get(model_class, ""), "key": model_class.key}
+            return UrlField, {"address": ADDRESSES.get(model_class, ""), "key": model_class.key}
         name = getattr(self.Meta, "names", {}).get(field_name, field_name)
         field_class, kwargs = super().build_field(name, info, model_class, nested_depth)
         field = model_class._meta.get_field(name)
@@ -247,10 +249,10 @@ class RecordSerializer(serializers.ModelSerializer):
             kwargs["source"] = name
         if name == "uid":
             return Uid, {"required": False}
-        if "validators" in kwargs:  # the model judges uniqueness, in full_clean(), and says it in its own words
+        if "validators" in kwargs:  # full_clean() of the model checks uniqueness
             kwargs["validators"] = [v for v in kwargs["validators"] if not isinstance(v, UniqueValidator)]
         if isinstance(field, Text) and not kwargs.get("read_only"):
-            kwargs |= {"trim_whitespace": False} if field.blank else {"required": True}  # a quote is verbatim
+            kwargs |= {"trim_whitespace": False} if field.blank else {"required": True}  # quotes are stored verbatim
         if isinstance(field, EdtfField) and not field.blank:
             kwargs["required"] = True
         return field_class, kwargs
@@ -269,7 +271,7 @@ class RecordSerializer(serializers.ModelSerializer):
         return KeyField, kwargs
 
     def get_uniqueness_extra_kwargs(self, field_names, declared_fields, extra_kwargs):
-        return extra_kwargs, {}  # what is required does not hang on what must differ
+        return extra_kwargs, {}  # a unique constraint does not make its fields required
 
     def get_unique_together_validators(self):
         return []
@@ -280,45 +282,45 @@ class RecordSerializer(serializers.ModelSerializer):
         if not isinstance(data, Mapping):
             raise serializers.ValidationError({"non_field_errors": [NOT_AN_OBJECT]})
         fields = self.fields
-        wrong = {name: [UNKNOWN_FIELD] for name in data if name not in fields and name not in ("version", "change_reason")}
-        wrong |= self._system_written(data)
+        rejected = {name: [UNKNOWN_FIELD] for name in data if name not in fields and name not in ("version", "change_reason")}
+        rejected |= self._read_only_changes(data)
         clean = {}
         for name, value in data.items():
-            nothing = value is None or value == ""
-            if name in fields and not fields[name].read_only and not (nothing and name == "uid"):
-                clean[name] = empty(fields[name]) if nothing else value
+            is_empty = value is None or value == ""
+            if name in fields and not fields[name].read_only and not (is_empty and name == "uid"):
+                clean[name] = empty_value(fields[name]) if is_empty else value
         try:
             values = super().to_internal_value(clean)
         except serializers.ValidationError as error:
-            raise serializers.ValidationError({**flat_fields(error.detail), **wrong}) from error
-        if wrong:
-            raise serializers.ValidationError(wrong)
+            raise serializers.ValidationError({**flat_fields(error.detail), **rejected}) from error
+        if rejected:
+            raise serializers.ValidationError(rejected)
         return values
 
-    def _system_written(self, data: Mapping[str, Any]) -> dict[str, list[str]]:
-        """What only progress functions or the database write may be sent back as it was read, and not otherwise."""
+    def _read_only_changes(self, data: Mapping[str, Any]) -> dict[str, list[str]]:
+        """Errors for stored read-only fields whose value differs from the current one. Sending back the current value is allowed."""
         stored = {f.name for f in self.Meta.model._meta.concrete_fields}
-        given = [
+        sent = [
             n
             for n, f in self.fields.items()
-            if n in data and f.read_only and f.source in stored and n not in PASSED_OVER and n != "version"
+            if n in data and f.read_only and f.source in stored and n not in IGNORED_ON_WRITE and n != "version"
         ]
-        if not given:
+        if not sent:
             return {}
-        now = self.context["current"] if self.instance else self._newborn(data)
+        current = self.context["current"] if self.instance else self._initial_values(data)
         same = lambda a, b: (a if a != "" else None) == (b if b != "" else None)  # noqa: E731
-        return {n: [READ_ONLY] for n in given if not same(data[n], now.get(n))}
+        return {n: [READ_ONLY] for n in sent if not same(data[n], current.get(n))}
 
-    def _newborn(self, data: Mapping[str, Any]) -> dict[str, Any]:
+    def _initial_values(self, data: Mapping[str, Any]) -> dict[str, Any]:
         model = self.Meta.model
-        fresh = {f.name: f.get_default() for f in model._meta.concrete_fields if f.has_default()}
-        return fresh | ({"original_due_on": data.get("due_on")} if "original_due_on" in self.fields else {})
+        initial = {f.name: f.get_default() for f in model._meta.concrete_fields if f.has_default()}
+        return initial | ({"original_due_on": data.get("due_on")} if "original_due_on" in self.fields else {})
 
-    def whole(self, values: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-        """What a PUT means: what it leaves out goes back to its default, except who may see it and what the caller cannot see."""
+    def reset_omitted(self, values: dict[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+        """Complete the values of a PUT: omitted fields are reset to their default, except key, visibility, publication and files."""
         model = self.Meta.model
         for name, field in self.fields.items():
-            if field.read_only or name in given or name in (model.key, "visibility", "publication"):
+            if field.read_only or name in body or name in (model.key, "visibility", "publication"):
                 continue
             if isinstance(field, KeyListField):
                 values.setdefault(field.source, [])
@@ -345,13 +347,13 @@ class RecordSerializer(serializers.ModelSerializer):
         return instance
 
     def links(self, values: dict[str, Any]) -> dict[str, list[Any]]:
-        """Take the values of many-to-many fields out of the values."""
+        """Remove the values of many-to-many fields from `values` and return them."""
         return {
             name: values.pop(name) for name in [f.source for f in self._writable_fields if isinstance(f, KeyListField)] if name in values
         }
 
     def refusal(self, instance: Record) -> serializers.ValidationError | None:
-        """What the model finds wrong with a record before it is written."""
+        """The validation errors of the model for an unsaved record, if any."""
         try:
             instance.full_clean()
         except ModelError as error:
@@ -359,22 +361,22 @@ class RecordSerializer(serializers.ModelSerializer):
         return None
 
     def model_refusal(self, instance: Record, error: ModelError) -> serializers.ValidationError:
-        """The model's errors by the field names of the API, with the readable record that has a value already, if any."""
-        user, found, taken = self.context["request"].user, violations.by_field(error, self.Meta.model), {}
-        for field, reasons in found.items():
-            if holder := next(filter(None, (violations.existing(instance, reason, field, user) for reason in reasons)), None):
-                taken[self.outside(field)] = holder.natural_key()[0]
-        detail = {self.outside(field): errors.error_details(reasons) for field, reasons in found.items()}
-        return serializers.ValidationError(detail | ({"_existing": taken} if taken else {}))
+        """The model's errors by API field name; `_existing` has the keys of readable records that already use a unique value."""
+        user, by_field, existing = self.context["request"].user, violations.by_field(error, self.Meta.model), {}
+        for field, reasons in by_field.items():
+            if record := next(filter(None, (violations.existing(instance, reason, field, user) for reason in reasons)), None):
+                existing[self.api_name(field)] = record.natural_key()[0]
+        detail = {self.api_name(field): errors.error_details(reasons) for field, reasons in by_field.items()}
+        return serializers.ValidationError(detail | ({"_existing": existing} if existing else {}))
 
     def keep_hidden(self, instance: Record, values: dict[str, Any]) -> dict[str, Any]:
-        """A write keeps the references that its caller may not read, and the words of a source that is one of them."""
+        """Keep references to records that the user may not read, with the locator and quote of a hidden source."""
         user = self.context["request"].user
         for field in self._writable_fields:
             reference = field.child_relation if isinstance(field, KeyListField) else field
-            words = source_text_fields(self.Meta.model, self.fields) if field.source == "source" else set()
+            text_fields = source_text_fields(self.Meta.model, self.fields) if field.source == "source" else set()
             if (
-                not values.keys() & {field.source, *words}
+                not values.keys() & {field.source, *text_fields}
                 or not isinstance(reference, KeyField)
                 or not reference.hides
                 or Reader.of(user).sees_all
@@ -383,18 +385,18 @@ class RecordSerializer(serializers.ModelSerializer):
             if isinstance(field, KeyListField):
                 values[field.source] = [*values[field.source], *self.hidden_links(instance, field)]
                 continue
-            there = getattr(instance, f"{field.source}_id")
-            if not there or reference.readable_ids({there}):
+            stored_id = getattr(instance, f"{field.source}_id")
+            if not stored_id or reference.readable_ids({stored_id}):
                 continue
             if values.get(field.source) is None:
-                for name in (field.source, *words):
+                for name in (field.source, *text_fields):
                     values.pop(name, None)
-            else:  # another source says something else
-                values |= dict.fromkeys(words - values.keys(), "")
+            else:  # locator and quote belong to the replaced source
+                values |= dict.fromkeys(text_fields - values.keys(), "")
         return values
 
     def hidden_links(self, instance: Record, field: KeyListField) -> set[int]:
-        """The ids to which a many-to-many field of a stored record leads, and that the caller may not read."""
+        """The ids in a many-to-many field of a stored record that the user may not read."""
         reference = field.child_relation
         if "references" in self.context:
             stored = self.context["references"].links(instance, field.source)
@@ -403,33 +405,33 @@ class RecordSerializer(serializers.ModelSerializer):
         return set(hidden.values_list("pk", flat=True))
 
     @classmethod
-    def outside(cls, name: str) -> str:
-        """The name by which the API knows a field of the model."""
+    def api_name(cls, name: str) -> str:
+        """The API's name of a model field."""
         if name == "__all__":
             return "non_field_errors"
-        return next((out for out, inner in getattr(cls.Meta, "names", {}).items() if inner == name), name)
+        return next((api_name for api_name, model_name in getattr(cls.Meta, "names", {}).items() if model_name == name), name)
 
 
 def flat_fields(detail: Mapping[str, Any]) -> dict[str, list[serializers.ErrorDetail]]:
-    """Errors by field; errors inside a field's rows or items become errors of the field, which say where they are."""
-    return {name: list(flat(errors)) for name, errors in detail.items()}
+    """Errors by field. Nested errors become errors of the field, with their position in the message."""
+    return {name: list(flat_errors(errors)) for name, errors in detail.items()}
 
 
-def flat(errors: Any, place: str = "") -> Iterator[serializers.ErrorDetail]:
+def flat_errors(errors: Any, place: str = "") -> Iterator[serializers.ErrorDetail]:
     if isinstance(errors, Mapping):
         for name, inner in errors.items():
             step = f"item {int(name) + 1}: " if str(name).isdigit() else "" if name == "non_field_errors" else f"{name}: "
-            yield from flat(inner, place + step)
+            yield from flat_errors(inner, place + step)
         return
     for number, error in enumerate(errors):
         if isinstance(error, Mapping):
-            yield from flat(error, f"{place}item {number + 1}: ")
+            yield from flat_errors(error, f"{place}item {number + 1}: ")
         else:
             yield serializers.ErrorDetail(f"{place}{error}", error.code)
 
 
-def empty(field: serializers.Field) -> Any:
-    """What null and "" both mean for a field."""
+def empty_value(field: serializers.Field) -> Any:
+    """The value that a field stores for null and ""."""
     if isinstance(field, KeyListField | serializers.ListField):
         return []
     if isinstance(field, serializers.CharField | serializers.ChoiceField) and not field.allow_null:
@@ -438,16 +440,16 @@ def empty(field: serializers.Field) -> Any:
 
 
 class StrictSerializer(serializers.Serializer):
-    """What is sent to an act: an unknown field is refused, and null and "" mean that nothing is said."""
+    """The body of an action. Unknown fields are rejected; null and "" mean the same as an omitted field."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):
             raise serializers.ValidationError({"non_field_errors": [NOT_AN_OBJECT]})
-        wrong = {str(name)[:100]: [UNKNOWN_FIELD] for name in data if name not in self.fields}
+        rejected = {str(name)[:100]: [UNKNOWN_FIELD] for name in data if name not in self.fields}
         try:
             values = super().to_internal_value({name: value for name, value in data.items() if value is not None and value != ""})
         except serializers.ValidationError as error:
-            raise serializers.ValidationError({**flat_fields(error.detail), **wrong}) from error
-        if wrong:
-            raise serializers.ValidationError(wrong)
+            raise serializers.ValidationError({**flat_fields(error.detail), **rejected}) from error
+        if rejected:
+            raise serializers.ValidationError(rejected)
         return values

@@ -1,4 +1,4 @@
-"""Signing in to the API: tokens, and what happens to whoever guesses."""
+"""API tokens: create, list and revoke; lockout after failed logins."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.views import APIView
 
 from policytracker.api.errors import APIError
-from policytracker.api.parameters import only
+from policytracker.api.parameters import reject_unknown_parameters
 from policytracker.api.serializers import StrictSerializer
 from policytracker.models import Token
 
-WAIT = int(settings.AXES_COOLOFF_TIME * 3600)
-TOO_MANY = "Too many failed attempts under this name from this address. Wait a quarter of an hour."
+LOCKOUT_SECONDS = int(settings.AXES_COOLOFF_TIME * 3600)
+TOO_MANY_ATTEMPTS = "Too many failed login attempts. Try again in 15 minutes."
 
 
 class SignIn(StrictSerializer):
-    """Name and password, and what the token is to be called and how long it holds."""
+    """User name and password, with a name and a lifetime for the token."""
 
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=1000, trim_whitespace=False)
@@ -35,7 +35,7 @@ class SignIn(StrictSerializer):
 
 class NewToken(serializers.Serializer):
     id = serializers.UUIDField()
-    token = serializers.CharField(help_text="Shown this once.")
+    token = serializers.CharField(help_text="Shown only once.")
     expires_at = serializers.DateTimeField()
 
 
@@ -49,8 +49,8 @@ class OwnToken(serializers.ModelSerializer):
         fields = ["id", "name", "created_at", "expires_at"]
 
 
-class Tokens(APIView):
-    """One's own tokens. Making one needs no credentials but name and password."""
+class TokenList(APIView):
+    """The tokens of the current user. Creating one requires user name and password only."""
 
     def get_authenticators(self):
         return [] if self.request and self.request.method == "POST" else super().get_authenticators()
@@ -60,10 +60,11 @@ class Tokens(APIView):
 
     @extend_schema(request=SignIn, responses={201: NewToken}, auth=[], operation_id="auth_tokens_create")
     def post(self, request):
-        only(request, set())
-        asked = SignIn(data=request.data)
-        asked.is_valid(raise_exception=True)
-        credentials = {name: asked.validated_data[name] for name in ("username", "password")}
+        reject_unknown_parameters(request, set())
+        serializer = SignIn(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        values = serializer.validated_data
+        credentials = {name: values[name] for name in ("username", "password")}
         if not AxesProxyHandler.is_allowed(request._request, credentials):
             return locked_out(request._request)
         user = authenticate(request._request, **credentials)
@@ -72,34 +73,32 @@ class Tokens(APIView):
                 return locked_out(request._request)
             raise APIError("authentication_failed", "Wrong username or password.", 401)
         Token.objects.filter(user=user, expiry__lt=timezone.now()).delete()
-        days = timedelta(asked.validated_data["expires_in_days"])
-        token, secret = Token.objects.create(user, expiry=days, name=asked.validated_data["name"])
-        made = NewToken({"id": token.uid, "token": secret, "expires_at": token.expiry})
-        return JsonResponse(made.data, status=201)
+        token, secret = Token.objects.create(user, expiry=timedelta(values["expires_in_days"]), name=values["name"])
+        return JsonResponse(NewToken({"id": token.uid, "token": secret, "expires_at": token.expiry}).data, status=201)
 
     @extend_schema(responses=OwnToken(many=True), operation_id="auth_tokens_list")
     def get(self, request):
-        only(request, set())
-        mine = Token.objects.filter(user=request.user, expiry__gt=timezone.now()).order_by("created")
-        return JsonResponse(OwnToken(mine, many=True).data, safe=False)
+        reject_unknown_parameters(request, set())
+        tokens = Token.objects.filter(user=request.user, expiry__gt=timezone.now()).order_by("created")
+        return JsonResponse(OwnToken(tokens, many=True).data, safe=False)
 
 
-class OneToken(APIView):
-    """Revoking a token of one's own."""
+class TokenDetail(APIView):
+    """Revoke a token of the current user."""
 
     permission_classes = [IsAuthenticated]
 
     @extend_schema(responses={204: None}, operation_id="auth_tokens_destroy")
     def delete(self, request, key):
-        only(request, set())
+        reject_unknown_parameters(request, set())
         if not Token.objects.filter(user=request.user, uid=key).delete()[0]:
             raise Http404
         return HttpResponse(status=204)
 
 
 def locked_out(request, response=None, credentials=None) -> HttpResponse:
-    """What whoever guesses is told, at the API and at the login form."""
-    wait = {"Retry-After": str(WAIT)}
+    """The 429 response after too many failed logins, for the API and the login form (`AXES_LOCKOUT_CALLABLE`)."""
+    headers = {"Retry-After": str(LOCKOUT_SECONDS)}
     if request.path.startswith("/api/"):
-        return HttpResponse(json.dumps({"code": "throttled", "detail": TOO_MANY}), "application/json", 429, headers=wait)
-    return HttpResponse(TOO_MANY, "text/plain; charset=utf-8", 429, headers=wait)
+        return HttpResponse(json.dumps({"code": "throttled", "detail": TOO_MANY_ATTEMPTS}), "application/json", 429, headers=headers)
+    return HttpResponse(TOO_MANY_ATTEMPTS, "text/plain; charset=utf-8", 429, headers=headers)

@@ -1,4 +1,4 @@
-"""Every address of the API, in one list."""
+"""URLs of the API."""
 
 from functools import wraps
 
@@ -22,9 +22,9 @@ from agreements.models.parties import PartyKind
 from agreements.models.sources import Confidence, SourceKind, Stance, Verdict
 from agreements.models.treaty_actions import ActionKind, ConditionKind
 from agreements.standing import PartyStanding, TextStanding
-from policytracker.api.parameters import only, today
+from policytracker.api.parameters import reject_unknown_parameters, today
 from policytracker.api.serializers import ADDRESSES
-from policytracker.api.tokens import OneToken, Tokens
+from policytracker.api.tokens import TokenDetail, TokenList
 from policytracker.api.viewsets import RecordViewSet
 from policytracker.quality.views import Findings
 from policytracker.records.access import Publication, Visibility
@@ -65,27 +65,27 @@ for address, view in RESOURCES.items():
     ADDRESSES[view.serializer_class.Meta.model] = address
 
 
-def addresses(address: str, view: type[RecordViewSet]):
-    """List, detail, and every action of one resource."""
-    listing = {method: name for method, name in LIST.items() if getattr(view, name)}
-    yield path(f"{address}/", view.as_view(listing, basename=address), name=f"{address}-list")
-    one = view.as_view(DETAIL, basename=address)
+def resource_urls(address: str, view: type[RecordViewSet]):
+    """The URLs of one resource: list, detail and actions."""
+    list_actions = {method: name for method, name in LIST.items() if getattr(view, name)}
+    yield path(f"{address}/", view.as_view(list_actions, basename=address), name=f"{address}-list")
+    detail = view.as_view(DETAIL, basename=address)
     for extra in view.get_extra_actions():
         handler = view.as_view(dict(extra.mapping), basename=address, detail=extra.detail, **extra.kwargs)
         if extra.detail:
             yield path(f"{address}/<str:key>/{extra.url_path}/", handler, name=f"{address}-{extra.url_name}")
         else:
-            named_alike = {"key": extra.url_path}
-            yield path(f"{address}/{extra.url_path}/", post_or(handler, one, named_alike), name=f"{address}-{extra.url_name}")
-    yield path(f"{address}/<str:key>/", one, name=f"{address}-detail")
+            path_as_key = {"key": extra.url_path}
+            yield path(f"{address}/{extra.url_path}/", post_or_detail(handler, detail, path_as_key), name=f"{address}-{extra.url_name}")
+    yield path(f"{address}/<str:key>/", detail, name=f"{address}-detail")
 
 
-def post_or(posted, other, arguments: dict[str, str]):
-    """Where a record may have the name of an act upon many: POST is the act, and everything else is about the record."""
+def post_or_detail(list_action, detail, arguments: dict[str, str]):
+    """A list action whose name can also be the key of a record: POST is the action, other methods are about the record."""
 
-    @wraps(posted)  # OpenAPI sees the act
+    @wraps(list_action)  # the OpenAPI schema describes the action
     def view(request):
-        return posted(request) if request.method == "POST" else other(request, **arguments)
+        return list_action(request) if request.method == "POST" else detail(request, **arguments)
 
     return view
 
@@ -123,10 +123,10 @@ CHOICES = {
 }
 
 
-@csrf_exempt  # whatever the method, the answer is the same
-def nothing_here(request, address: str = "") -> JsonResponse:
-    """An address of the API that is none, in the API's own words."""
-    return JsonResponse({"code": "not_found", "detail": "There is nothing at this address."}, status=404)
+@csrf_exempt  # respond with 404 to every method
+def not_found(request, address: str = "") -> JsonResponse:
+    """The 404 response for unknown URLs below the API."""
+    return JsonResponse({"code": "not_found", "detail": "Unknown URL. See /api/v1/docs/ for the URLs of the API."}, status=404)
 
 
 CODE = {"type": "object", "properties": {name: {"type": "string"} for name in ("code", "label", "definition", "group")}}
@@ -145,12 +145,12 @@ ME = {
 
 
 class Choices(APIView):
-    """Every code list, in its order: the code, its label and its definition."""
+    """All code lists, in order: code, label and definition."""
 
     @extend_schema(responses={200: {"type": "object", "additionalProperties": {"type": "array", "items": CODE}}})
     def get(self, request) -> JsonResponse:
-        only(request, set())
-        told = {
+        reject_unknown_parameters(request, set())
+        code_lists = {
             name: [
                 {"code": c.value, "label": str(c.label), "definition": getattr(c, "definition", "")}
                 | ({"group": c.group} if hasattr(c, "group") else {})
@@ -158,17 +158,17 @@ class Choices(APIView):
             ]
             for name, codes in CHOICES.items()
         }
-        return JsonResponse(told)
+        return JsonResponse(code_lists)
 
 
 class Me(APIView):
-    """Who one is, what one may do, and what waits for one."""
+    """The current user: roles, permissions and queue."""
 
     permission_classes = [IsAuthenticated]
 
     @extend_schema(responses={200: ME})
     def get(self, request) -> JsonResponse:
-        only(request, set())
+        reject_unknown_parameters(request, set())
         user = request.user
         office = getattr(user, "office", None)
         return JsonResponse({
@@ -188,14 +188,14 @@ urlpatterns = [
         SpectacularSwaggerSplitView.as_view(url_name="schema", authentication_classes=[], permission_classes=[AllowAny]),
         name="docs",
     ),
-    # A failed attempt is counted although the request is refused.
-    path("auth/tokens/", transaction.non_atomic_requests(Tokens.as_view()), name="tokens"),
-    path("auth/tokens/<uuid:key>/", OneToken.as_view(), name="token"),
+    # Not atomic: a failed login is recorded although the request fails.
+    path("auth/tokens/", transaction.non_atomic_requests(TokenList.as_view()), name="tokens"),
+    path("auth/tokens/<uuid:key>/", TokenDetail.as_view(), name="token"),
     path("checks/", Findings.as_view(model=Agreement), name="checks"),
     path("choices/", Choices.as_view(), name="choices"),
     path("me/", Me.as_view(), name="me"),
     path("summary/", recommendations.SummaryViewSet.as_view({"get": "summary"}, basename="summary"), name="summary"),
-    # Of both apps, and so not with the actions of agreements.
+    # These reports need both apps, so they are not actions of the agreement viewset.
     *(
         path(
             f"agreements/<str:key>/{name}/",
@@ -209,7 +209,7 @@ urlpatterns = [
         views.AgreementReportViewSet.as_view({"post": "publish"}, basename="agreements", detail=True),
         name="agreements-publish",
     ),
-    *(pattern for address, view in RESOURCES.items() for pattern in addresses(address, view)),
-    path("", nothing_here),
-    path("<path:address>", nothing_here),
+    *(pattern for address, view in RESOURCES.items() for pattern in resource_urls(address, view)),
+    path("", not_found),
+    path("<path:address>", not_found),
 ]

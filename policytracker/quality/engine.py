@@ -1,7 +1,7 @@
-"""What may be wrong with a register: rules that nobody is held to, since a source may be right against any of them.
+"""Data checks: rules that find possible errors and gaps in the register.
 
-A rule stands beside its domain and is declared once; it looks at one kind of record, or at several. What is found is found
-for one reader: what this person may not read does not exist, and what lies in the archive is left alone.
+Findings are hints, because a source may justify an exception. Each app declares its rules; a rule checks one model or several.
+Findings are computed for one user: hidden and archived records are ignored.
 """
 
 from __future__ import annotations
@@ -16,71 +16,74 @@ from typing import Any
 from django.core import signing
 from django.db.models import DateField, Exists, F, Func, Model, OuterRef, Q, QuerySet
 
-from policytracker.api.pagination import InvalidCursor, cut
+from policytracker.api.pagination import InvalidCursor, trim_page
 from policytracker.api.serializers import title
 from policytracker.codes import Codes
 from policytracker.records.access import Publication, Reader
 from policytracker.records.models import Record, RegistryRecord
 
-COUNTED = 10_000  # findings are counted no further
-BATCH = 1_000  # suspects that are looked at together
+MAX_COUNT = 10_000  # more findings than this are not counted
+BATCH = 1_000  # rows per query while findings are confirmed in Python
 SALT = "checks"
 
 
 class Severity(Codes):
-    """How much a finding matters, the worst first."""
+    """Severity of a finding, highest first."""
 
     ERROR = "error", "the register contradicts itself", "Error"
-    WARNING = "warning", "look at it: one of two facts may be wrong", "Warning"
+    WARNING = "warning", "one of two facts may be wrong", "Warning"
     INFO = "info", "something is missing", "Info"
 
     def or_worse(self) -> list[Severity]:
+        """This severity and the higher ones."""
         ranks = list(Severity)
         return ranks[: ranks.index(self) + 1]
 
 
 @dataclass(frozen=True)
 class CheckContext:
-    """Who looks at the register, and on which day; and, where it is narrowed, at which record with what hangs on it."""
+    """The user and the date of a check; with `scope`, only this record and the records that belong to it are checked."""
 
     user: Any
     on: date
-    whole: Record | None = None
-    begun: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    scope: Record | None = None
+    cached_rows: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def reader(self) -> Reader:
         return Reader.of(self.user)
 
     def rows(self, model: Any) -> Any:
-        """The rows that exist for whoever looks, but those in the archive and those that hang on what is there."""
-        # Many checks begin with the rows of one model, and to say which these are takes longer than to ask for them.
-        if model not in self.begun:
-            self.begun[model] = model.objects.visible_to(self.reader).filter(outside(Publication.ARCHIVED, model)).order_by()
-        return self.begun[model].all()
+        """The rows that the user may read, except archived ones and those that belong to an archived record."""
+        # Cached, because building this queryset takes longer than running it, and many checks start from the same model.
+        if model not in self.cached_rows:
+            self.cached_rows[model] = (
+                model.objects.visible_to(self.reader).filter(not_in_publication(Publication.ARCHIVED, model)).order_by()
+            )
+        return self.cached_rows[model].all()
 
     def lacks(self, model: type[Record], name: str) -> Q:
-        """Where a reference of the model leads to nothing, or to what whoever looks may not read."""
+        """The condition that a reference is empty, or its record is hidden from the user."""
         if self.reader.sees_all:
             return Q(**{f"{name}__isnull": True})
-        far: Any = model._meta.get_field(name).related_model
-        return ~Q(Exists(far.objects.visible_to(self.reader).filter(pk=OuterRef(f"{name}_id"))))
+        target: Any = model._meta.get_field(name).related_model
+        return ~Q(Exists(target.objects.visible_to(self.reader).filter(pk=OuterRef(f"{name}_id"))))
 
 
-# Of the rows of a model, those that break a rule. Where only a computation can tell, those that may break it.
+# Filters the rows of a model to those that violate a rule, or may violate it if only Python can decide.
 Candidates = Callable[[Any, CheckContext], QuerySet]
-# Of the rows of a page, each that breaks the rule, with the sentence that says how.
-Sentences = Callable[[Any, CheckContext], Iterable[tuple[Model, str]]]
+# Yields each row that violates the rule, with the message of the finding.
+Messages = Callable[[Any, CheckContext], Iterable[tuple[Model, str]]]
 
 
 @dataclass(frozen=True)
 class Check:
-    """How records of one kind break a rule. `sifted` says that only those break it for which there is a sentence."""
+    """How one model is checked by a rule. With `confirmed_in_python`, only candidates that get a message violate the rule."""
 
     rule: Rule
     model: type[Record]
     candidates: Candidates
-    sentences: Sentences
+    messages: Messages
     confirmed_in_python: bool = False
 
     @property
@@ -88,30 +91,31 @@ class Check:
         return f"{self.rule.id} {self.model._meta.label_lower}"
 
     def rows(self, context: CheckContext) -> QuerySet:
+        """The candidates within the scope of the context."""
         rows = self.candidates(context.rows(self.model), context)
-        return rows if context.whole is None else rows.filter(within(self.model, context.whole))
+        return rows if context.scope is None else rows.filter(in_scope(self.model, context.scope))
 
-    def told(self, ids: Sequence[int], context: CheckContext) -> dict[int, tuple[Any, str]]:
-        """By id each record that breaks the rule, with its sentence; a record knows its title as `titled`."""
-        rows = self.model.objects.filter(pk__in=ids).annotate(titled=title(self.model)[1])
-        return {record.pk: (record, sentence) for record, sentence in self.sentences(rows, context)}
+    def describe(self, ids: Sequence[int], context: CheckContext) -> dict[int, tuple[Any, str]]:
+        """Each record that violates the rule, with its message, by id. Records are annotated with `display_title`."""
+        rows = self.model.objects.filter(pk__in=ids).annotate(display_title=title(self.model)[1])
+        return {record.pk: (record, message) for record, message in self.messages(rows, context)}
 
-    def violations(self, context: CheckContext, forward: bool = True, beyond: int | None = None, size: int = BATCH) -> Iterator[int]:
-        """The ids of the records that break it, in order or backwards, from beyond an id on; read so many at a time."""
+    def violations(self, context: CheckContext, forward: bool = True, after: int | None = None, size: int = BATCH) -> Iterator[int]:
+        """The ids of the violating records, ascending or descending, after the id `after`; `size` rows are read at a time."""
         rows = self.rows(context).order_by("pk" if forward else "-pk")
         while True:
-            part = rows if beyond is None else rows.filter(**{"pk__gt" if forward else "pk__lt": beyond})
+            part = rows if after is None else rows.filter(**{"pk__gt" if forward else "pk__lt": after})
             ids = list(part.values_list("pk", flat=True)[:size])
-            breaking = set(self.told(ids, context)) if self.confirmed_in_python else set(ids)
-            yield from (pk for pk in ids if pk in breaking)
+            violating = set(self.describe(ids, context)) if self.confirmed_in_python else set(ids)
+            yield from (pk for pk in ids if pk in violating)
             if len(ids) < size:
                 return
-            beyond = ids[-1]
+            after = ids[-1]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What should be so: `means` says what a finding tells, `remedy` what to do about it."""
+    """A rule of the data checks: `means` explains a finding, `remedy` says how to fix it."""
 
     id: str
     severity: Severity
@@ -122,64 +126,65 @@ class Rule:
     def __post_init__(self):
         RULES[self.id] = self
 
-    def check(self, model: type[Record], candidates: Candidates, sentences: Sentences, confirmed_in_python: bool = False) -> None:
-        """Say how records of a kind break the rule."""
-        self.checks.append(Check(self, model, candidates, sentences, confirmed_in_python))
+    def check(self, model: type[Record], candidates: Candidates, messages: Messages, confirmed_in_python: bool = False) -> None:
+        """Add a check of one model to the rule."""
+        self.checks.append(Check(self, model, candidates, messages, confirmed_in_python))
 
 
-# Every rule by its id, in the order in which findings are told; the apps above fill it.
+# All rules by id, in the order of the findings; filled by the apps.
 RULES: dict[str, Rule] = {}
-# What a record is about besides what it hangs on: many-to-many fields, by model; the apps above fill it.
-ABOUT: dict[type[Record], tuple[str, ...]] = {}
+# Many-to-many fields by model that, besides `access_parents`, make a record belong to a scope; filled by the apps.
+SCOPE_RELATIONS: dict[type[Record], tuple[str, ...]] = {}
 
 
-def each(sentence: Callable[[Any], str], *joined: str) -> Sentences:
-    """Every record by itself, with what it refers to read along with it."""
+def each(message: Callable[[Any], str], *select_related: str) -> Messages:
+    """Messages that depend only on the record and the given related records."""
 
-    def sentences(rows: Any, context: CheckContext) -> Iterator[tuple[Model, str]]:
-        for record in rows.select_related(*joined) if joined else rows:
-            yield record, sentence(record)
+    def messages(rows: Any, context: CheckContext) -> Iterator[tuple[Model, str]]:
+        for record in rows.select_related(*select_related) if select_related else rows:
+            yield record, message(record)
 
-    return sentences
-
-
-# ---- which rows are looked at
+    return messages
 
 
-def outside(publication: Publication, model: type[Record], path: str = "", passing: str = "") -> Q:
-    """Neither archived (or a draft), nor hanging on what is; what hangs on the reference `passing` does not matter."""
-    rule = ~Q(**{f"{path}publication": publication}) if issubclass(model, RegistryRecord) else Q()
+# ---- selecting rows
+
+
+def not_in_publication(publication: Publication, model: type[Record], path: str = "", passing: str = "") -> Q:
+    """The condition that neither the record nor a parent has this publication. The parent `passing` is not checked."""
+    condition = ~Q(**{f"{path}publication": publication}) if issubclass(model, RegistryRecord) else Q()
     for name in model.access_parents:
         if name != passing:
-            far: Any = model._meta.get_field(name).related_model
-            rule &= outside(publication, far, f"{path}{name}__")
-    return rule
+            parent: Any = model._meta.get_field(name).related_model
+            condition &= not_in_publication(publication, parent, f"{path}{name}__")
+    return condition
 
 
 def latest(name: str) -> Func:
-    """The last day that a date may mean, where no column keeps it."""
+    """The last day of a partial date that has no `_last` column."""
     return Func(F(name), function="edtf_last", output_field=DateField())
 
 
-def within(model: type[Record], whole: Record) -> Q:
-    """The record itself, what hangs on it, by however many steps, and what is about it."""
-    if isinstance(whole, model):
-        return Q(pk=whole.pk)
-    rule = Q(pk__in=[])
-    for name in (*model.access_parents, *ABOUT.get(model, ())):
-        far: Any = model._meta.get_field(name).related_model
-        rule |= (
-            Q(**{name: whole.pk}) if isinstance(whole, far) else Q(**{f"{name}__in": far.objects.filter(within(far, whole)).values("pk")})
-        )
-    return rule
+def in_scope(model: type[Record], scope: Record) -> Q:
+    """The condition that a record is `scope` itself, a direct or indirect child of it, or related to it (`SCOPE_RELATIONS`)."""
+    if isinstance(scope, model):
+        return Q(pk=scope.pk)
+    condition = Q(pk__in=[])
+    for name in (*model.access_parents, *SCOPE_RELATIONS.get(model, ())):
+        parent: Any = model._meta.get_field(name).related_model
+        if isinstance(scope, parent):
+            condition |= Q(**{name: scope.pk})
+        else:
+            condition |= Q(**{f"{name}__in": parent.objects.filter(in_scope(parent, scope)).values("pk")})
+    return condition
 
 
-# ---- what is found
+# ---- findings
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One record that breaks one rule."""
+    """One record that violates one rule. `sentence` is the message; the API has the same name."""
 
     rule: Rule
     record: Any
@@ -188,7 +193,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Page:
-    """Some findings, the cursors that lead on and back, and how many there are in all, as far as they are counted."""
+    """A page of findings with its cursors. `count` is the total, at most `MAX_COUNT` + 1."""
 
     results: list[Finding]
     next: str | None
@@ -196,8 +201,8 @@ class Page:
     count: int
 
 
-def chosen(rules: Iterable[str] = (), severities: Iterable[str] = ()) -> list[Check]:
-    """The checks of these rules and severities, or of all, in order."""
+def select_checks(rules: Iterable[str] = (), severities: Iterable[str] = ()) -> list[Check]:
+    """The checks of these rules and severities, in order; all of them by default."""
     rules, severities = set(rules), set(severities)
     return [
         check
@@ -208,71 +213,71 @@ def chosen(rules: Iterable[str] = (), severities: Iterable[str] = ()) -> list[Ch
 
 
 def findings(checks: Sequence[Check], context: CheckContext, cursor: str | None = None, size: int = 50, total: int | None = None) -> Page:
-    """A page of what the checks find, by rule and then by record; `total` is how many there are, where that is known. Raises BadCursor."""
-    forward, place = read(cursor, checks) if cursor else (True, None)
-    found: list[tuple[Check, int]] = []
-    for one in walk(checks, context, size + 1, forward, place):
-        found.append(one)
-        if len(found) > size:
-            break
-    found, has_next, has_previous = cut(found, size, forward, cursor is not None)
+    """A page of findings, ordered by rule and record. Pass `total` if it is known. Raises InvalidCursor."""
+    forward, place = decode_cursor(cursor, checks) if cursor else (True, None)
+    pairs = list(islice(iterate(checks, context, size + 1, forward, place), size + 1))
+    pairs, has_next, has_previous = trim_page(pairs, size, forward, cursor is not None)
     if cursor is None and not has_next:
-        total = len(found)
+        total = len(pairs)
     return Page(
-        tell(found, context),
-        write(True, found[-1]) if has_next else None,
-        write(False, found[0]) if has_previous else None,
+        describe(pairs, context),
+        encode_cursor(True, pairs[-1]) if has_next else None,
+        encode_cursor(False, pairs[0]) if has_previous else None,
         count(checks, context) if total is None else total,
     )
 
 
-def walk(
+def iterate(
     checks: Sequence[Check], context: CheckContext, size: int = BATCH, forward: bool = True, place: tuple[int, int] | None = None
 ) -> Iterator[tuple[Check, int]]:
-    """Each finding after a place, or each before it backwards; of what needs no computation so many are read at a time."""
-    start, beyond = place or (0 if forward else len(checks) - 1, None)
+    """The (check, record id) pairs after `place`, or before it in reverse order.
+
+    `place` is the index of a check and a record id. Rows are read `size` at a time, or `BATCH` if they are confirmed in Python.
+    """
+    start, start_after = place or (0 if forward else len(checks) - 1, None)
     for number in range(start, len(checks)) if forward else range(start, -1, -1):
         check = checks[number]
-        ids = check.violations(context, forward, beyond if number == start else None, BATCH if check.confirmed_in_python else size)
+        ids = check.violations(context, forward, start_after if number == start else None, BATCH if check.confirmed_in_python else size)
         yield from ((check, pk) for pk in ids)
 
 
-def every(checks: Sequence[Check], context: CheckContext) -> Iterator[Finding]:
-    """All that the checks find, in order."""
-    found = walk(checks, context)
-    while part := list(islice(found, BATCH)):
-        yield from tell(part, context)
+def all_findings(checks: Sequence[Check], context: CheckContext) -> Iterator[Finding]:
+    """All findings of the checks, in order."""
+    pairs = iterate(checks, context)
+    while part := list(islice(pairs, BATCH)):
+        yield from describe(part, context)
 
 
-def tell(found: Sequence[tuple[Check, int]], context: CheckContext) -> list[Finding]:
-    """The findings with their sentences, read for each check at once."""
+def describe(pairs: Sequence[tuple[Check, int]], context: CheckContext) -> list[Finding]:
+    """The findings of (check, record id) pairs, read with one call per check."""
     ids: dict[str, list[int]] = defaultdict(list)
-    checks = {check.name: check for check, _ in found}
-    for check, pk in found:
+    checks = {check.name: check for check, _ in pairs}
+    for check, pk in pairs:
         ids[check.name].append(pk)
-    told = {name: check.told(ids[name], context) for name, check in checks.items()}
-    return [Finding(check.rule, *told[check.name][pk]) for check, pk in found if pk in told[check.name]]
+    described = {name: check.describe(ids[name], context) for name, check in checks.items()}
+    return [Finding(check.rule, *described[check.name][pk]) for check, pk in pairs if pk in described[check.name]]
 
 
-def count(checks: Sequence[Check], context: CheckContext, most: int | None = None) -> int:
-    """How many findings there are; one more than `most`, or than is counted at all, stands for all the rest."""
-    most = COUNTED if most is None else most
-    plain = [check.rows(context).values_list("pk") for check in checks if not check.confirmed_in_python]
+def count(checks: Sequence[Check], context: CheckContext, limit: int | None = None) -> int:
+    """The number of findings, at most `limit` + 1 (`MAX_COUNT` by default)."""
+    limit = MAX_COUNT if limit is None else limit
+    in_sql = [check.rows(context).values_list("pk") for check in checks if not check.confirmed_in_python]
     total = 0
-    if plain:
-        together = plain[0].union(*plain[1:], all=True) if plain[1:] else plain[0]
-        total = together[: most + 1].count()
-    # What takes a computation is counted last, and only as far as it still matters.
+    if in_sql:
+        union = in_sql[0].union(*in_sql[1:], all=True) if in_sql[1:] else in_sql[0]
+        total = union[: limit + 1].count()
+    # Checks in Python are slow, so they are counted last and only up to the limit.
     confirmed_in_python = (pk for check in checks if check.confirmed_in_python for pk in check.violations(context))
-    return total + sum(1 for _ in islice(confirmed_in_python, max(most + 1 - total, 0)))
+    return total + sum(1 for _ in islice(confirmed_in_python, max(limit + 1 - total, 0)))
 
 
-def write(forward: bool, place: tuple[Check, int]) -> str:
+def encode_cursor(forward: bool, place: tuple[Check, int]) -> str:
     check, pk = place
     return signing.dumps([forward, check.name, pk], salt=SALT)
 
 
-def read(cursor: str, checks: Sequence[Check]) -> tuple[bool, tuple[int, int]]:
+def decode_cursor(cursor: str, checks: Sequence[Check]) -> tuple[bool, tuple[int, int]]:
+    """The direction and the place of a cursor. Raises InvalidCursor."""
     try:
         forward, name, pk = signing.loads(cursor, salt=SALT)
     except signing.BadSignature as error:

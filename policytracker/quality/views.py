@@ -1,4 +1,4 @@
-"""The findings of the data checks, as the API tells them (API.md 6)."""
+"""The API of the data checks."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 
 from policytracker.api import filters, json_sql
 from policytracker.api.pagination import InvalidCursor
-from policytracker.api.parameters import InvalidParameter, only, page_size, single, today
+from policytracker.api.parameters import InvalidParameter, page_size, reject_unknown_parameters, single, today
 from policytracker.api.schema import PAGE, envelope, shape
 from policytracker.api.serializers import ADDRESSES
 from policytracker.api.viewsets import INVALID_CURSOR, list_response
@@ -30,49 +30,52 @@ def any_of(codes: list[str]) -> dict[str, Any]:
 
 
 class Findings(APIView):
-    """What may be wrong with the register, as far as one may read it."""
+    """Data checks: possible errors and gaps in the records that the user may read."""
 
-    # The kind of record to which findings can be narrowed, and the parameter that names it.
-    model: Any = None
-    narrowed_by = "agreement"
-    judged_by_function = True
+    model: Any = None  # findings can be filtered by a record of this model, with the parameter `scope_parameter`
+    scope_parameter = "agreement"
+    function_checks_permission = True
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("rule", any_of(list(engine.RULES)), description="Of any of these rules."),
-            OpenApiParameter("severity", any_of(engine.Severity.values), description="Of any of these severities."),
-            OpenApiParameter("agreement", {"type": "string"}, description="On this agreement, what hangs on it, or what is about it."),
+            OpenApiParameter("rule", any_of(list(engine.RULES)), description="Findings of any of these rules."),
+            OpenApiParameter("severity", any_of(engine.Severity.values), description="Findings of any of these severities."),
+            OpenApiParameter(
+                "agreement", {"type": "string"}, description="Findings on this agreement, its parts, and recommendations about it."
+            ),
             *PAGE,
         ],
         responses={200: envelope(FINDING)},
     )
     def get(self, request):
-        """Each record that breaks a rule, with a sentence that says how: by rule, then by record."""
-        only(request, {"rule", "severity", self.narrowed_by, "page_size", "cursor"})
-        chosen = engine.chosen(self.asked("rule", filters.code(engine.RULES)), self.asked("severity", filters.code(engine.Severity.values)))
-        context = engine.CheckContext(request.user, today(), self.whole())
+        """List the findings: each record that violates a rule, with a message, ordered by rule and record."""
+        reject_unknown_parameters(request, {"rule", "severity", self.scope_parameter, "page_size", "cursor"})
+        rules = self.parameter_values("rule", filters.code(engine.RULES))
+        severities = self.parameter_values("severity", filters.code(engine.Severity.values))
+        checks = engine.select_checks(rules, severities)
+        context = engine.CheckContext(request.user, today(), self.scope())
         try:
-            page = engine.findings(chosen, context, single(request, "cursor") or None, page_size(request))
+            page = engine.findings(checks, context, single(request, "cursor") or None, page_size(request))
         except InvalidCursor as error:
             raise InvalidParameter("cursor", INVALID_CURSOR) from error
-        results = ", ".join(json.dumps(self.told(finding), ensure_ascii=False) for finding in page.results)
+        results = ", ".join(json.dumps(self.representation(finding), ensure_ascii=False) for finding in page.results)
         return list_response(request, results, count=page.count, next=page.next, previous=page.previous)
 
-    def asked(self, name: str, read: filters.Parse) -> list[Any]:
-        """The values of a parameter, as they are read."""
+    def parameter_values(self, name: str, parse: filters.Parse) -> list[Any]:
+        """The parsed values of a query parameter. Raises InvalidParameter."""
         context = filters.FilterContext(self.request.user, today())
         try:
-            return [read(text, context) for text in self.request.query_params.getlist(name)]
+            return [parse(text, context) for text in self.request.query_params.getlist(name)]
         except ValueError as error:
             raise InvalidParameter(name, str(error)) from error
 
-    def whole(self) -> Any:
-        """The record to which the findings are narrowed, if any."""
-        single(self.request, self.narrowed_by)
-        found = self.asked(self.narrowed_by, filters.reference(self.model))
-        return self.model.objects.get(pk=found[0]) if found else None
+    def scope(self) -> Any:
+        """The record by which findings are filtered, if any. Raises InvalidParameter."""
+        single(self.request, self.scope_parameter)
+        ids = self.parameter_values(self.scope_parameter, filters.reference(self.model))
+        return self.model.objects.get(pk=ids[0]) if ids else None
 
-    def told(self, finding: engine.Finding) -> dict[str, Any]:
+    def representation(self, finding: engine.Finding) -> dict[str, Any]:
         record, model = finding.record, type(finding.record)
         address, key = ADDRESSES[model], record.natural_key()[0]
         page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[record.pk])
@@ -82,7 +85,7 @@ class Findings(APIView):
             "record": {
                 "type": address,
                 "key": key,
-                "title": record.titled,
+                "title": record.display_title,
                 "url": self.request.build_absolute_uri(f"{json_sql.API}{address}/{key}/"),
             },
             "sentence": finding.sentence,

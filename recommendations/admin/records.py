@@ -73,7 +73,7 @@ class DependencyInline(BaseInline):
 @admin.register(Recommendation)
 class RecommendationAdmin(RegistryColumns, RecordAdmin):
     serializer = serializers.RecommendationSerializer
-    questions = filters.RECOMMENDATIONS
+    extra_filters = filters.RECOMMENDATIONS
     icon, place = "checklist", 0
     list_display = ["named", "status_shown", "deadline_state_shown", "due", "freshness_shown", "priority", "owner", "publication_shown"]
     list_filter = [
@@ -284,7 +284,7 @@ class Shown:
 @admin.register(Addressee)
 class AddresseeAdmin(RecordAdmin):
     serializer = serializers.AddresseeSerializer
-    questions = filters.ADDRESSEES
+    extra_filters = filters.ADDRESSEES
     icon, place = "outgoing_mail", 3
     list_display = ["party", "recommendation", "role", "response_shown", "responded_on"]
     list_filter = [choice_filter("response"), choice_filter("role"), AGREEMENT, related_filter("party", Addressee._meta.get_field("party"))]
@@ -303,7 +303,7 @@ class AddresseeAdmin(RecordAdmin):
 @admin.register(Milestone)
 class MilestoneAdmin(RecordAdmin):
     serializer = serializers.MilestoneSerializer
-    questions = filters.MILESTONES
+    extra_filters = filters.MILESTONES
     icon, place = "flag_circle", 5
     list_display = ["title", "recommendation", "position", "due_on", "completed_on"]
     list_filter = [AGREEMENT, related_filter("recommendation", Milestone._meta.get_field("recommendation"))]
@@ -314,7 +314,7 @@ class MilestoneAdmin(RecordAdmin):
 @admin.register(Dependency)
 class DependencyAdmin(RecordAdmin):
     serializer = serializers.DependencySerializer
-    questions = filters.DEPENDENCIES
+    extra_filters = filters.DEPENDENCIES
     icon, place = "low_priority", 6
     list_display = ["recommendation", "depends_on"]
     list_filter = [AGREEMENT, related_filter("recommendation", Dependency._meta.get_field("recommendation"))]
@@ -338,7 +338,7 @@ class ReadOnly:
 @admin.register(ProgressUpdate)
 class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
     serializer = serializers.ProgressUpdateSerializer
-    questions = filters.UPDATES
+    extra_filters = filters.UPDATES
     icon, place = "timeline", 2
     list_display = ["__str__", "where", "kind", "review_shown", "reported_on", "author", "voided"]
     list_filter = [

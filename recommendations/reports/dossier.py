@@ -108,7 +108,7 @@ class Dossier:
     def rest(self, section: Section, last: Any) -> str:
         """The address of what comes after the last record that is told: the list of the resource, from there on."""
         address = ADDRESSES[section.model]
-        cursor = pagination.write(True, [last], [pagination.Column(section.order)], address)
+        cursor = pagination.encode_cursor(True, [last], [pagination.Column(section.order)], address)
         asked = {"agreement": self.agreement.slug, "page_size": MOST} | ({"on": self.on.isoformat()} if section.of_a_day else {})
         return f"{self.base}{json_sql.API}{address}/?{urlencode(asked | {'cursor': cursor})}"
 

@@ -219,7 +219,7 @@ class Timeline:
 
     def page(self, cursor: str | None, size: int) -> Page:
         """The page that the cursor leads to. Raises BadCursor."""
-        forward, after = pagination.read(cursor, COLUMNS, self.salt) if cursor else (True, None)
+        forward, after = pagination.decode_cursor(cursor, COLUMNS, self.salt) if cursor else (True, None)
         beyond = f"WHERE ({ORDER}) {'>' if forward else '<'} (%s::date, %s, %s, %s)" if after else ""
         order = ORDER if forward else ", ".join(f"{column.path} DESC" for column in COLUMNS)
         with connection.cursor() as asked:
@@ -231,10 +231,10 @@ class Timeline:
             )
             told = asked.fetchall()
         found = [Entry(*entry) for _, *entry in told if entry[0] is not None]
-        found, has_next, has_previous = pagination.cut(found, size, forward, cursor is not None)
+        found, has_next, has_previous = pagination.trim_page(found, size, forward, cursor is not None)
         return Page(
             told[0][0],
             found,
-            pagination.write(True, found[-1].at, COLUMNS, self.salt) if has_next else None,
-            pagination.write(False, found[0].at, COLUMNS, self.salt) if has_previous else None,
+            pagination.encode_cursor(True, found[-1].at, COLUMNS, self.salt) if has_next else None,
+            pagination.encode_cursor(False, found[0].at, COLUMNS, self.salt) if has_previous else None,
         )

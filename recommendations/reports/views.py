@@ -13,8 +13,8 @@ from agreements.models.components import ComponentStatus
 from agreements.views import STANDING, AgreementViewSet
 from policytracker.api import json_sql, pagination
 from policytracker.api.markdown import MEDIA_TYPE
-from policytracker.api.parameters import InvalidParameter, only, page_size, single, today
-from policytracker.api.schema import ON, PAGE, envelope, in_forms, shape
+from policytracker.api.parameters import InvalidParameter, page_size, reject_unknown_parameters, single, today
+from policytracker.api.schema import ON, PAGE, envelope, responses_by_media_type, shape
 from policytracker.api.serializers import ADDRESSES
 from policytracker.api.viewsets import INVALID_CURSOR, list_response
 from recommendations.publication import publish
@@ -100,22 +100,22 @@ FORMAT = OpenApiParameter("format", {"type": "string", "enum": ["md"]}, descript
 class AgreementReportViewSet(AgreementViewSet):
     """What only this app can tell of an agreement."""
 
-    asks = {"publish": PublishSerializer}
-    answers = {
+    request_serializers = {"publish": PublishSerializer}
+    response_schemas = {
         "publish": {"200": shape(published=several(type=WORDS, key=WORDS))},
         "scorecard": {"200": SCORECARD},
         "coverage": {"200": COVERAGE},
         "timeline": {"200": envelope(ENTRY)},
-        "dossier": {"200": in_forms({"application/json": DOSSIER, "text/markdown": WORDS})},
+        "dossier": {"200": responses_by_media_type({"application/json": DOSSIER, "text/markdown": WORDS})},
     }
 
     def publish(self, request, *args, **kwargs):
         """Publish it with its drafts: components, recommendations of this agreement alone, and sources."""
-        only(request, set())
-        return self.once(self.publish_once)
+        reject_unknown_parameters(request, set())
+        return self.run_once(self.publish_once)
 
     def publish_once(self) -> HttpResponse:
-        chosen = dict(self.body(PublishSerializer).validated_data)
+        chosen = dict(self.validated_body(PublishSerializer).validated_data)
         dry_run, _ = chosen.pop("dry_run"), chosen.pop("change_reason", None)
         with transaction.atomic():
             with self.change_context():
@@ -128,18 +128,18 @@ class AgreementReportViewSet(AgreementViewSet):
     @extend_schema(parameters=[ON])
     def scorecard(self, request, *args, **kwargs):
         """Its parts and the recommendations about it, counted by status, deadline and freshness, on any day; its money and indicators."""
-        only(request, {"on"})
+        reject_unknown_parameters(request, {"on"})
         return JsonResponse(scorecard.scorecard(self.find(), request.user, self.day, today()))
 
     def coverage(self, request, *args, **kwargs):
         """Which participant leads which component, and which recommendation reaches which sector: 1 where it does."""
-        only(request, set())
+        reject_unknown_parameters(request, set())
         return JsonResponse(coverage(self.find(), request.user))
 
     @extend_schema(parameters=PAGE)
     def timeline(self, request, *args, **kwargs):
         """Everything dated that belongs to it, oldest first by the first possible day; what has no date is left out."""
-        only(request, {"page_size", "cursor"})
+        reject_unknown_parameters(request, {"page_size", "cursor"})
         size, cursor = page_size(request), single(request, "cursor") or None
         line = Timeline(self.find(), request.user)
         try:
@@ -152,7 +152,7 @@ class AgreementReportViewSet(AgreementViewSet):
     @extend_schema(parameters=[ON, FORMAT])
     def dossier(self, request, *args, **kwargs):
         """All that is known of it, in one document: at most 500 records of each kind, and where the others are read."""
-        only(request, {"on", "format"})
+        reject_unknown_parameters(request, {"on", "format"})
         form = single(request, "format", "json")
         if form not in ("json", "md"):
             raise InvalidParameter("format", "Ask for md, or leave it out for JSON.")

@@ -1,10 +1,10 @@
-"""The API as one person meets it."""
+"""An API client for tests."""
 
 from rest_framework.test import APIClient
 
 
 class Api(APIClient):
-    """Addresses are written as they follow `/api/v1/`, bodies as Python values; both may be given whole, too."""
+    """A client that sends JSON. Paths are relative to `/api/v1/` unless they start with `/` or `http`."""
 
     default_format = "json"
 
@@ -19,12 +19,12 @@ class Api(APIClient):
         return super().generic(method, path, *args, **kwargs | {"secure": True})
 
     def list(self, path, **parameters):
-        """What a list answers, as a value."""
+        """The parsed response of a list."""
         response = self.get(path, parameters)
         assert response.status_code == 200, response.content
         return response.json()
 
     def keys(self, path, **parameters):
-        """The keys of the rows that a list answers, in its order."""
+        """The keys of the rows of a list, in order."""
         rows = self.list(path, page_size=500, **parameters)["results"]
         return [row.get("slug") or row.get("code") or row.get("uid") for row in rows]

@@ -1,4 +1,4 @@
-"""The API as each role meets it."""
+"""API clients, one per role."""
 
 import pytest
 

@@ -1,8 +1,8 @@
-"""What a test asks of a refused request."""
+"""Assertions about error responses."""
 
 
 def field_errors(response, *fields):
-    """The messages of a 400 by field; exactly these fields. Every message has a code beside it."""
+    """The messages of a 400 by field, for exactly these fields. Every message must have a code."""
     assert response.status_code == 400, (response.status_code, response.content[:500])
     return messages(response.json(), *fields)
 

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is a sentence on the right field, nothing is written, and the server does not fail."""
+"""Invalid input gets an error on the right field, writes nothing and causes no server error."""
 
 import json
 
@@ -16,12 +16,12 @@ each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESO
 
 @pytest.fixture(autouse=True)
 def people(analyst, reviewer):
-    """Those whom the bodies name."""
+    """The users that the bodies refer to."""
 
 
 @pytest.fixture
 def refused(world, as_analyst):
-    """Sends a body by POST, or by PATCH to an address of one record; it is refused on these fields, and nothing is written."""
+    """Returns a function that sends a body by POST, or by PATCH to one record, and checks that exactly these fields have errors."""
 
     def refuse(address, body, *fields, method=None):
         before = Change.objects.count()
@@ -44,7 +44,7 @@ TEXTS = {
 
 
 @each_resource
-def test_a_value_of_the_wrong_type_is_refused_on_its_field(refused, as_analyst, resource):
+def test_a_value_of_the_wrong_type_is_rejected_on_its_field(refused, as_analyst, resource):
     made = as_analyst.post(f"{resource.address}/", resource.full).json()
     names = sorted(resource.full.keys() - {resource.key})
     for value in ({}, {"a": 1}, True, [[]], [{}], [None], ["x"], "x", 5, {"slug": "aukus"}):
@@ -56,7 +56,7 @@ def test_a_value_of_the_wrong_type_is_refused_on_its_field(refused, as_analyst, 
 
 
 def fits_somewhere(name, value):
-    """What DRF takes kindly: numbers where texts are, and texts where texts are."""
+    """Values that DRF converts: numbers and texts for text fields."""
     if name in LISTS:
         return name == "aliases" and value == ["x"]
     if name in NUMBERS:
@@ -65,7 +65,7 @@ def fits_somewhere(name, value):
 
 
 @each_resource
-def test_no_field_takes_a_nul_a_broken_character_or_two_million_letters(refused, as_analyst, resource):
+def test_nul_surrogates_and_very_long_texts_are_rejected(refused, as_analyst, resource):
     made = as_analyst.post(f"{resource.address}/", resource.full).json()
     for name in resource.full:
         for value in ("a\0b", "\0", "x" * 2_000_000):
@@ -111,7 +111,7 @@ def test_no_field_takes_a_nul_a_broken_character_or_two_million_letters(refused,
         ("citations", "participation", ["1", "aukus", "11111111-1111-4111-8111-111111111112"]),
     ],
 )  # fmt: skip
-def test_a_value_that_cannot_be_is_refused_on_its_field(refused, as_analyst, address, name, values):
+def test_an_impossible_value_is_rejected_on_its_field(refused, as_analyst, address, name, values):
     resource = RESOURCES[address]
     made = as_analyst.post(f"{address}/", resource.required).json()
     for value in values:
@@ -119,12 +119,12 @@ def test_a_value_that_cannot_be_is_refused_on_its_field(refused, as_analyst, add
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "é", "a/b", "a.b", "x" * 121, "a\nb", "a;b", None, "-" * 121])
-def test_a_key_is_of_letters_digits_hyphens_and_underscores(refused, key):
+def test_a_key_consists_of_letters_digits_hyphens_and_underscores(refused, key):
     refused("agreements/", {"slug": key, "title": "x"}, "slug")
     refused("parties/", {"code": key, "name": "x", "kind": "state"}, "code")
 
 
-def test_rules_over_several_fields_speak_on_the_field_where_they_are_mended(refused, world, as_analyst):
+def test_rules_over_several_fields_are_reported_on_the_field_to_fix(refused, world, as_analyst):
     elsewhere = make_component(world.quad, slug="elsewhere")
     child = make_component(world.aukus, slug="child", parent=world.part)
     other = make_recommendation(slug="other", parent=world.act, superseded_by=world.act)
@@ -167,11 +167,11 @@ def test_rules_over_several_fields_speak_on_the_field_where_they_are_mended(refu
     assert as_analyst.post("participations/", {"agreement": "quad", "party": "AUS", "role": "party", "since": "2010"}).status_code == 201
 
 
-def test_a_spell_cannot_end_before_it_begins(refused):
+def test_a_period_cannot_end_before_it_begins(refused):
     refused("participations/", {"agreement": "quad", "party": "GBR", "role": "party", "since": "2000", "until": "1999"}, "since")
 
 
-def test_everything_that_is_wrong_is_told_at_once(refused):
+def test_all_errors_are_reported_at_once(refused):
     refused(
         "agreements/",
         {"slug": "a b", "title": "", "kind": "x", "expires_on": "soon", "sectors": ["no"], "colour": 1, "lead": 5},
@@ -196,10 +196,10 @@ def test_everything_that_is_wrong_is_told_at_once(refused):
     ],
     ids=lambda raw: repr(raw[:12]),
 )  # fmt: skip
-def test_a_body_that_is_no_object_is_400(world, as_analyst, method, raw):
+def test_a_body_that_is_not_an_object_is_400(world, as_analyst, method, raw):
     address = "agreements/" if method == "post" else "agreements/aukus/"
     if method == "patch" and raw == b"":
-        return  # nothing said, nothing changed
+        return  # an empty body changes nothing
 
     for key in ({}, {"HTTP_IDEMPOTENCY_KEY": "k"} if method == "post" else {}):
         response = as_analyst.generic(method.upper(), address, raw, content_type="application/json", **key)
@@ -209,7 +209,7 @@ def test_a_body_that_is_no_object_is_400(world, as_analyst, method, raw):
     assert Agreement.objects.count() == 2 and Agreement.objects.get(slug="aukus").version == 1
 
 
-def test_a_list_of_what_is_no_object_is_told_by_index(world, as_analyst):
+def test_list_entries_that_are_not_objects_are_reported_by_index(world, as_analyst):
     response = as_analyst.post("sectors/", [1, None, [], "x", [[]], {}])
 
     assert response.status_code == 400
@@ -229,7 +229,7 @@ def test_a_list_of_what_is_no_object_is_told_by_index(world, as_analyst):
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
-def test_a_body_of_another_type_is_415(world, as_analyst, method, kind):
+def test_a_body_of_another_media_type_is_415(world, as_analyst, method, kind):
     response = as_analyst.generic(
         method, "agreements/" if method == "POST" else "agreements/aukus/", b'{"slug": "n", "title": "x"}', content_type=kind
     )
@@ -238,7 +238,7 @@ def test_a_body_of_another_type_is_415(world, as_analyst, method, kind):
     assert set(response.json()) == {"code", "detail"}
 
 
-def test_a_broken_multipart_body_is_400(world, as_analyst):
+def test_an_invalid_multipart_body_is_400(world, as_analyst):
     for kind, raw in (
         ("multipart/form-data", b"x"),
         ("multipart/form-data; boundary=x", b"--x\r\nnonsense"),
@@ -249,7 +249,7 @@ def test_a_broken_multipart_body_is_400(world, as_analyst):
         assert isinstance(response.json(), dict)
 
 
-def test_a_body_of_many_megabytes_is_refused(world, as_analyst):
+def test_a_body_that_is_too_large_is_rejected(world, as_analyst):
     raw = b'{"slug": "n", "title": "' + b"x" * 11_000_000 + b'"}'
 
     for headers in ({}, {"HTTP_IDEMPOTENCY_KEY": "k"}):
@@ -258,7 +258,7 @@ def test_a_body_of_many_megabytes_is_refused(world, as_analyst):
         assert set(response.json())
 
 
-def test_headers_may_be_nonsense(world, as_analyst, as_reader):
+def test_invalid_headers_cause_no_server_error(world, as_analyst, as_reader):
     for headers in (
         {"HTTP_IF_MATCH": "\xff\0"}, {"HTTP_ACCEPT": "nonsense"}, {"HTTP_ACCEPT": "text/html"}, {"HTTP_ACCEPT": "*/*;q=x"},
         {"HTTP_X_CHANGE_REASON": "%"},
@@ -268,7 +268,7 @@ def test_headers_may_be_nonsense(world, as_analyst, as_reader):
         assert as_analyst.patch("agreements/aukus/", {}, **headers).status_code in (200, 412), headers
 
 
-def test_a_credential_that_is_none_is_401(db):
+def test_invalid_credentials_are_401(db):
     from tests.api.client import Api
 
     for value in ("Bearer", "Bearer x", "Bearer a b", "Basic eA==", "Bearer \xff", "Bearer " + "x" * 10_000, "x", "Bearer \0"):
@@ -276,7 +276,7 @@ def test_a_credential_that_is_none_is_401(db):
         assert response.status_code == 401 and set(response.json()) == {"code", "detail"}, value
 
 
-def test_a_hostile_name_of_a_field_is_only_a_name(world, as_analyst):
+def test_an_unusual_field_name_is_an_unknown_field(world, as_analyst):
     for name in ("__class__", "_state", "pk", "id", "objects", "slug__in", "agreements", "\0", "x" * 10_000, "'; DROP TABLE", "save"):
         response = as_analyst.patch("agreements/aukus/", {name: 1})
         assert response.status_code == 400 and list(response.json()["_codes"]) == [name]

@@ -1,4 +1,4 @@
-"""Lists of records, made and changed together: all of them or none, each refused as if it had come alone."""
+"""Bulk create and update: all entries or none, with the same errors as if each entry were sent alone."""
 
 import pytest
 from django.db import connection
@@ -31,11 +31,11 @@ def without_times(record: dict) -> dict:
     return {name: value for name, value in record.items() if name not in ("uid", "url", "created_at", "updated_at")}
 
 
-# ---- made together
+# ---- create
 
 
 @pytest.mark.parametrize("address", [address for address, resource in RESOURCES.items() if address != "progress-updates"])
-def test_a_record_of_a_list_is_like_one_that_was_made_alone(world, as_analyst, reviewer, address):
+def test_a_record_created_in_a_list_equals_one_created_alone(world, as_analyst, reviewer, address):
     body = RESOURCES[address].full
     together = as_analyst.post(f"{address}/", [body])
     [record] = together.json()
@@ -49,7 +49,7 @@ def test_a_record_of_a_list_is_like_one_that_was_made_alone(world, as_analyst, r
     assert record["version"] == 1
 
 
-def test_entries_may_refer_to_entries_before_them(world, as_analyst):
+def test_entries_may_refer_to_earlier_entries(world, as_analyst):
     bodies = [
         {"slug": "one", "agreement": "aukus", "title": "1"},
         {"slug": "two", "agreement": "aukus", "title": "2", "parent": "one"},
@@ -62,7 +62,7 @@ def test_entries_may_refer_to_entries_before_them(world, as_analyst):
     assert set(Component.objects.filter(slug__in=["one", "two", "three"]).values_list("version", flat=True)) == {1}
 
 
-def test_a_refused_entry_gets_the_body_that_it_would_get_alone(world, as_analyst, as_reviewer):
+def test_a_refused_entry_has_the_same_error_as_if_sent_alone(world, as_analyst, as_reviewer):
     as_reviewer.patch("agreements/quad/", {"publication": "archived", "change_reason": "done"})
     bodies = [
         {"slug": "fine", "agreement": "aukus", "title": "Fine"},
@@ -81,7 +81,7 @@ def test_a_refused_entry_gets_the_body_that_it_would_get_alone(world, as_analyst
     assert not Component.objects.filter(slug="fine").exists()
 
 
-def test_what_is_forbidden_for_every_entry_is_forbidden(world, as_analyst, as_reader):
+def test_a_list_without_a_permitted_entry_is_403(world, as_analyst, as_reader):
     archived = [{"slug": f"s{n}", "kind": "news", "publication": "archived"} for n in range(2)]
 
     assert as_reader.post("sources/", archived).status_code == 403
@@ -91,7 +91,7 @@ def test_what_is_forbidden_for_every_entry_is_forbidden(world, as_analyst, as_re
     assert set(errors(as_analyst.post("sources/", [*archived, {"slug": "s3", "kind": "news"}]))) == {"0", "1"}
 
 
-def test_an_entry_may_give_its_own_reason(world, as_analyst):
+def test_an_entry_may_have_its_own_reason(world, as_analyst):
     bodies = [{"code": "a", "name": "A", "change_reason": "first"}, {"code": "b", "name": "B"}, {"code": "c", "name": "C"}]
 
     assert as_analyst.post("sectors/", bodies).status_code == 201
@@ -104,7 +104,7 @@ def test_an_entry_may_give_its_own_reason(world, as_analyst):
     }
 
 
-def test_entries_refer_only_to_what_their_sender_may_read(world, as_analyst):
+def test_entries_may_refer_only_to_readable_records(world, as_analyst):
     make_source(slug="secret", visibility="restricted")
     body = {"source": "secret", "agreement": "aukus"}
 
@@ -113,24 +113,24 @@ def test_entries_refer_only_to_what_their_sender_may_read(world, as_analyst):
     assert found == {"0": as_analyst.post("citations/", body).json()}
 
 
-def test_a_list_that_was_sent_twice_is_made_once(world, as_analyst):
+def test_a_repeated_list_is_created_once(world, as_analyst):
     sent = [as_analyst.post("sectors/", [{"code": "a", "name": "A"}], HTTP_IDEMPOTENCY_KEY="k") for _ in range(2)]
 
     assert sent[0].json() == sent[1].json()
     assert sent[1]["Idempotent-Replayed"] == "true"
 
 
-# ---- changed together
+# ---- update
 
 
 @pytest.fixture
 def three(world):
     made = [make_component(Agreement.objects.get(slug="aukus"), slug=slug, due_on="2030") for slug in ("a", "b", "c")]
-    Change.objects.all().delete()  # as if an earlier transaction had made them: links count once in each
+    Change.objects.all().delete()  # as if created in an earlier transaction, because links count once per transaction
     return made
 
 
-def test_several_records_are_changed_by_one_list(three, as_analyst):
+def test_a_list_updates_several_records(three, as_analyst):
     answer = as_analyst.patch(
         "components/?fields=slug,title,version,lead_parties",
         [{"slug": "c", "title": "C", "version": 1, "lead_parties": ["AUS"]}, {"slug": "a", "lead_parties": ["GBR"]}, {"slug": "b"}],
@@ -144,7 +144,7 @@ def test_several_records_are_changed_by_one_list(three, as_analyst):
     ]
 
 
-def test_a_refused_change_gets_the_body_that_it_would_get_alone(three, as_analyst):
+def test_a_refused_update_has_the_same_error_as_if_sent_alone(three, as_analyst):
     bodies = {
         "a": {"title": "", "version": 1},
         "b": {"title": "B", "version": 7},
@@ -165,11 +165,11 @@ def test_a_refused_change_gets_the_body_that_it_would_get_alone(three, as_analys
 
 
 @pytest.mark.parametrize("entry", [[], "a", 5, None, {}, {"title": "T"}, {"slug": None}, {"slug": 5}, {"slug": ["a"]}, {"slug": "\0"}])
-def test_an_entry_without_a_key_that_exists_is_refused(three, as_analyst, entry):
+def test_an_entry_without_an_existing_key_is_rejected(three, as_analyst, entry):
     assert set(errors(as_analyst.patch("components/", [{"slug": "a", "title": "A"}, entry]))) == {"1"}
 
 
-def test_a_list_of_changes_is_a_list_of_at_most_500(three, as_analyst):
+def test_a_list_of_updates_has_at_most_500_entries(three, as_analyst):
     for body in ({"slug": "a", "title": "A"}, [{"slug": "a", "title": "A"}] * 501):
         answer = as_analyst.patch("components/", body)
         assert answer.status_code == 400 and fields(answer.json()) == {"non_field_errors"}
@@ -178,12 +178,12 @@ def test_a_list_of_changes_is_a_list_of_at_most_500(three, as_analyst):
     assert as_analyst.put("components/", []).status_code == 405
 
 
-def test_a_list_of_changes_is_for_those_who_may_change(three, as_reader, as_officer):
+def test_a_list_of_updates_requires_the_permission_to_change(three, as_reader, as_officer):
     for client in (as_reader, as_officer, Api()):
         assert client.patch("components/", [{"slug": "a", "title": "A"}]).status_code in (401, 403)
 
 
-def test_a_record_that_is_hidden_is_an_unknown_key(three, as_analyst):
+def test_the_key_of_a_hidden_record_is_unknown(three, as_analyst):
     change_with_reason(Component.objects.filter(slug="a"), visibility="restricted")
 
     found = errors(as_analyst.patch("components/", [{"slug": "a", "title": "A"}, {"slug": "b", "title": "B"}]))
@@ -191,7 +191,7 @@ def test_a_record_that_is_hidden_is_an_unknown_key(three, as_analyst):
     assert found["0"]["code"] == "not_found"
 
 
-def test_a_change_keeps_references_that_its_sender_may_not_read(world, as_analyst, as_administrator):
+def test_an_update_keeps_hidden_references(world, as_analyst, as_administrator):
     secret, shown = make_source(visibility="restricted"), make_source()
     hidden = make_agreement(visibility="restricted")
     actions = [make_action(world.aukus, "announcement", acted_on=f"202{n}", source=secret, quote="q") for n in range(2)]
@@ -207,7 +207,7 @@ def test_a_change_keeps_references_that_its_sender_may_not_read(world, as_analys
     assert list(recommendation.agreements.all()) == [hidden]
 
 
-def test_entries_name_their_versions_where_if_match_is_required(three, as_analyst, settings):
+def test_entries_need_a_version_if_if_match_is_required(three, as_analyst, settings):
     settings.REQUIRE_IF_MATCH = True
 
     assert as_analyst.patch("components/", [{"slug": "a", "title": "A", "version": 1}]).status_code == 200
@@ -217,7 +217,7 @@ def test_entries_name_their_versions_where_if_match_is_required(three, as_analys
     assert as_analyst.patch("components/", [{"slug": "b", "title": "B"}], HTTP_IF_MATCH="*").status_code == 200
 
 
-def test_values_may_be_exchanged_within_a_list(world, as_analyst):
+def test_entries_of_a_list_may_swap_unique_values(world, as_analyst):
     make_party("ONE", iso_alpha2="XA"), make_party("TWO", iso_alpha2="XB")
 
     freed = as_analyst.patch("parties/", [{"code": "ONE", "iso_alpha2": "XC"}, {"code": "TWO", "iso_alpha2": "XA"}])
@@ -226,7 +226,7 @@ def test_values_may_be_exchanged_within_a_list(world, as_analyst):
     assert list(Party.objects.filter(code__in=["ONE", "TWO"]).values_list("iso_alpha2", flat=True)) == ["XC", "XA"]
 
 
-def test_each_change_is_in_the_history_with_its_own_reason(three, as_analyst):
+def test_the_history_has_the_reason_of_each_entry(three, as_analyst):
     bodies = [{"slug": "a", "due_on": "2031", "change_reason": "moved"}, {"slug": "b", "due_on": "2032", "change_reason": "too"}]
 
     assert as_analyst.patch("components/", bodies).status_code == 200
@@ -235,10 +235,10 @@ def test_each_change_is_in_the_history_with_its_own_reason(three, as_analyst):
     assert [(entry["reason"], list(entry["changes"])) for entry in entries] == [("moved", ["due_on"]), ("too", ["due_on"])]
 
 
-# ---- what it costs
+# ---- cost
 
 
-def test_a_list_costs_few_statements_however_long_it_is(world, as_analyst):
+def test_the_number_of_statements_does_not_depend_on_the_length_of_the_list(world, as_analyst):
     Party.objects.bulk_create(Party(code=f"P{n}", name="P", kind="state") for n in range(80))
     binding = make_agreement(legal_force="binding")
 
@@ -252,17 +252,17 @@ def test_a_list_costs_few_statements_however_long_it_is(world, as_analyst):
         assert changed.status_code == 200, changed.content
         return len(post), len(patch)
 
-    statements(0, 1)  # what is asked once
+    statements(0, 1)  # queries that are cached
     few = statements(1, 11)
 
     assert statements(11, 71) == few
     assert Agreement.objects.get(pk=binding.pk).version == 1
 
 
-def test_an_agreement_follows_a_list_of_its_actions_once(world, as_analyst):
+def test_a_list_of_actions_updates_the_agreement_once(world, as_analyst):
     agreement = make_agreement(legal_force="binding")
     Party.objects.bulk_create(Party(code=f"P{n}", name="P", kind="state") for n in range(9))
-    Change.objects.all().delete()  # as if an earlier transaction had made it
+    Change.objects.all().delete()  # as if created in an earlier transaction
     actions = {"agreement": agreement.slug, "kind": "signature"}
 
     made = as_analyst.post("treaty-actions/", [actions | {"party": f"P{n}", "acted_on": f"2020-01-0{n + 1}"} for n in range(9)])
@@ -272,18 +272,18 @@ def test_an_agreement_follows_a_list_of_its_actions_once(world, as_analyst):
     assert (agreement.signed_on, agreement.version) == ("2020-01-09", 2)
 
 
-# ---- foreseen
+# ---- preview
 
 
 def entries_of(client, address, bodies, **serializer) -> bulk.Entries:
-    """The entries of a list as the viewset of the address has them."""
+    """The `Entries` that the viewset of this resource would create."""
     view = VIEWS[address]()
     view.request, view.args, view.kwargs, view.format_kwarg = Request(RequestFactory().get("/")), (), {}, None
     view.request.user = client.user
     return view.entries(bodies, view.get_serializer(**serializer))
 
 
-def test_a_preview_tells_what_is_then_written(three, as_analyst):
+def test_a_preview_equals_what_is_written(three, as_analyst):
     bodies = [
         {"slug": "a", "title": "Other", "lead_parties": ["AUS"], "due_on": "2031", "change_reason": "moved"},
         {"slug": "b", "title": "b"},
@@ -306,7 +306,7 @@ def test_a_preview_tells_what_is_then_written(three, as_analyst):
     ]
 
 
-def test_a_preview_of_new_records_names_the_refused_ones(world, as_analyst):
+def test_a_preview_of_new_records_includes_refused_entries(world, as_analyst):
     bodies = [{"code": "new", "name": "New"}, {"code": "new", "name": "Again"}, {"code": "x"}]
 
     entries = entries_of(as_analyst, "sectors", bodies)

@@ -1,4 +1,4 @@
-"""Progress of several recommendations in one request, and approval of several updates: all of it or nothing."""
+"""Bulk progress reports and approvals: all entries or none."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def waiting(client, *slugs) -> list[str]:
     return [row["update"]["uid"] for row in answer.json()]
 
 
-# ---- reported together
+# ---- report
 
 
 def test_progress_of_several_recommendations_is_reported_in_one_list(three, as_analyst):
@@ -50,7 +50,7 @@ def test_progress_of_several_recommendations_is_reported_in_one_list(three, as_a
     assert history[-1]["reason"] == "seen"
 
 
-def test_a_refused_report_gets_the_body_that_it_would_get_alone(three, as_analyst):
+def test_a_refused_report_has_the_same_error_as_if_sent_alone(three, as_analyst):
     bodies = {
         "one": {"status": "implemented", "reported_on": "2025-03-01"},
         "two": {**BEGUN, "version": 7},
@@ -92,7 +92,7 @@ def test_a_dry_run_of_a_list_writes_nothing(three, as_analyst):
     assert set(errors(as_analyst.post("recommendations/progress/", [*entries, {"recommendation": "three", **BEGUN}]))) == {"2"}
 
 
-def test_reporting_is_forbidden_where_every_entry_is(three, as_reader, as_officer):
+def test_reports_without_a_permitted_entry_are_403(three, as_reader, as_officer):
     ours = {"kind": "claim", "party": "AUS", **BEGUN}
 
     for client in (as_reader, as_officer):
@@ -104,13 +104,13 @@ def test_reporting_is_forbidden_where_every_entry_is(three, as_reader, as_office
 
 
 @pytest.mark.parametrize("body", [{}, {"recommendation": "one", **BEGUN}, [{"recommendation": "one", **BEGUN}] * 501, "text"])
-def test_reports_come_as_a_list_of_at_most_500(three, as_analyst, body):
+def test_a_list_of_reports_has_at_most_500_entries(three, as_analyst, body):
     answer = as_analyst.post("recommendations/progress/", body)
 
     assert answer.status_code == 400 and "non_field_errors" in answer.json()
 
 
-def test_a_list_of_reports_sent_twice_is_filed_once(three, as_analyst):
+def test_a_repeated_list_of_reports_is_filed_once(three, as_analyst):
     body = [{"recommendation": "one", **BEGUN}]
 
     sent = [as_analyst.post("recommendations/progress/", body, HTTP_IDEMPOTENCY_KEY="k") for _ in range(2)]
@@ -119,7 +119,7 @@ def test_a_list_of_reports_sent_twice_is_filed_once(three, as_analyst):
     assert ProgressUpdate.objects.count() == 1
 
 
-def test_a_recommendation_may_be_named_progress(world, as_analyst):
+def test_a_recommendation_may_have_the_slug_progress(world, as_analyst):
     make_recommendation(slug="progress")
 
     assert as_analyst.get("recommendations/progress/").json()["slug"] == "progress"
@@ -127,7 +127,7 @@ def test_a_recommendation_may_be_named_progress(world, as_analyst):
     assert as_analyst.get("progress-updates/approve/").status_code == 404
 
 
-# ---- approved together
+# ---- approve
 
 
 def test_several_updates_are_approved_with_one_note(three, as_analyst, as_reviewer):
@@ -140,7 +140,7 @@ def test_several_updates_are_approved_with_one_note(three, as_analyst, as_review
     assert set(Recommendation.objects.filter(slug__in=["one", "two"]).values_list("status", flat=True)) == {"implemented"}
 
 
-def test_a_refused_approval_gets_the_body_that_it_would_get_alone(three, as_analyst, as_reviewer):
+def test_a_refused_approval_has_the_same_error_as_if_sent_alone(three, as_analyst, as_reviewer):
     uids = waiting(as_analyst, "one", "two")
     [own] = waiting(as_reviewer, "three")
     alone = [as_reviewer.post(f"progress-updates/{uid}/approve/") for uid in (own, NOWHERE)]
@@ -154,7 +154,7 @@ def test_a_refused_approval_gets_the_body_that_it_would_get_alone(three, as_anal
     assert set(ProgressUpdate.objects.values_list("review", flat=True)) == {"submitted"}
 
 
-def test_approval_is_forbidden_where_every_entry_is(three, as_analyst, as_reviewer, as_officer):
+def test_approvals_without_a_permitted_entry_are_403(three, as_analyst, as_reviewer, as_officer):
     of_reviewer, of_analyst = waiting(as_reviewer, "one"), waiting(as_analyst, "two")
 
     refused = as_analyst.post("progress-updates/approve/", {"updates": of_reviewer})
@@ -169,11 +169,11 @@ def test_approval_is_forbidden_where_every_entry_is(three, as_analyst, as_review
 @pytest.mark.parametrize(
     "body", [[], {}, {"updates": "x"}, {"updates": [NOWHERE] * 501}, {"updates": [5.5, []]}, {"updates": [], "colour": 1}]
 )
-def test_approvals_are_a_list_of_at_most_500(world, as_reviewer, body):
+def test_a_list_of_approvals_has_at_most_500_entries(world, as_reviewer, body):
     assert as_reviewer.post("progress-updates/approve/", body).status_code == 400
 
 
-def test_a_list_of_approvals_sent_twice_is_done_once(three, as_analyst, as_reviewer):
+def test_a_repeated_list_of_approvals_is_done_once(three, as_analyst, as_reviewer):
     body = {"updates": waiting(as_analyst, "one")}
 
     sent = [as_reviewer.post("progress-updates/approve/", body, HTTP_IDEMPOTENCY_KEY="k") for _ in range(2)]

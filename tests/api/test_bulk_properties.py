@@ -1,4 +1,4 @@
-"""A list of records means the same as its entries sent one after the other: the same records, versions and errors."""
+"""Property: a list gives the same records, versions and errors as its entries sent one after the other."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def one_of(*values):
 
 
 def body(**fields):
-    """Some of the fields, each with one of its values."""
+    """Bodies with some of the fields, each with one of its values."""
     return st.fixed_dictionaries({}, optional=fields)
 
 
@@ -80,8 +80,8 @@ PARTICIPATIONS = body(
 )
 
 
-def bind_parameters(required):
-    """Mostly bodies that have what is required, so that they reach the database."""
+def mostly_with(required):
+    """Mostly bodies with the required fields, so that they reach the database."""
     return lambda bodies: [required(n) | body if n % 4 else body for n, body in enumerate(bodies, 1)]
 
 
@@ -98,11 +98,9 @@ def participation(n):
 
 
 MADE = st.one_of(
-    st.tuples(st.just(("treaty-actions", TreatyAction)), st.lists(ACTIONS, min_size=1, max_size=5).map(bind_parameters(action))),
-    st.tuples(st.just(("components", Component)), st.lists(COMPONENTS, min_size=1, max_size=5).map(bind_parameters(component))),
-    st.tuples(
-        st.just(("participations", Participation)), st.lists(PARTICIPATIONS, min_size=1, max_size=5).map(bind_parameters(participation))
-    ),
+    st.tuples(st.just(("treaty-actions", TreatyAction)), st.lists(ACTIONS, min_size=1, max_size=5).map(mostly_with(action))),
+    st.tuples(st.just(("components", Component)), st.lists(COMPONENTS, min_size=1, max_size=5).map(mostly_with(component))),
+    st.tuples(st.just(("participations", Participation)), st.lists(PARTICIPATIONS, min_size=1, max_size=5).map(mostly_with(participation))),
 )
 CHANGED = st.one_of(
     st.tuples(st.just(("treaty-actions", TreatyAction)), st.dictionaries(one_of(*UIDS), ACTIONS, min_size=1, max_size=4)),
@@ -111,13 +109,13 @@ CHANGED = st.one_of(
 
 
 def stored(client, address) -> list[dict]:
-    """All records of the kind, as they are read, without what differs from one run to the next."""
+    """All records of the resource, without values that differ between runs."""
     rows = client.list(f"{address}/", page_size=500)["results"]
     return [{name: value for name, value in row.items() if name not in ("url", "created_at", "updated_at")} for row in rows]
 
 
 def undone(do):
-    """What it gives, with nothing left of it."""
+    """The result of the function; its writes are rolled back."""
     with transaction.atomic():
         result = do()
         transaction.set_rollback(True)
@@ -125,7 +123,7 @@ def undone(do):
 
 
 def sequentially(client, address, send) -> tuple[dict, list]:
-    """The refusals of entries that are sent one after the other, by index, and what is stored then."""
+    """The errors of entries sent one after the other, by index, and the stored records afterwards."""
     answers = list(send)
     refused = {str(n): response.json() for n, response in enumerate(answers) if response.status_code >= 400}
     return refused, stored(client, address)
@@ -151,7 +149,7 @@ def agree(alone, as_list, before, count):
 
 @few
 @given(made=MADE)
-def test_records_are_made_alike(made, register, as_analyst):
+def test_creating_a_list_equals_creating_each_record(made, register, as_analyst):
     (address, _), bodies = made
     at = f"{address}/"
     before = stored(as_analyst, address)
@@ -164,7 +162,7 @@ def test_records_are_made_alike(made, register, as_analyst):
 
 @few
 @given(changed=CHANGED)
-def test_records_are_changed_alike(changed, register, as_analyst):
+def test_updating_a_list_equals_updating_each_record(changed, register, as_analyst):
     (address, model), by_key = changed
     entries = [body | {model.key: key} for key, body in by_key.items()]
     before = stored(as_analyst, address)

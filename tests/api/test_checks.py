@@ -1,4 +1,4 @@
-"""`GET checks/`, as API.md 6 promises it."""
+"""`GET checks/` (docs/api.md)."""
 
 import pytest
 from django.db import connection
@@ -17,7 +17,7 @@ def undated():
     return make_action(agreement, "ratification", make_party("JPN", name="Japan"))
 
 
-def test_a_finding_names_its_record_and_the_page_where_it_is_mended(as_reader, undated):
+def test_a_finding_has_its_record_and_its_admin_page(as_reader, undated):
     answer = as_reader.list("checks/", rule="undated_consent")
 
     assert answer == {
@@ -42,7 +42,7 @@ def test_a_finding_names_its_record_and_the_page_where_it_is_mended(as_reader, u
     assert as_reader.get(answer["results"][0]["record"]["url"]).status_code == 200
 
 
-def test_findings_are_narrowed_by_rule_severity_and_agreement(as_reader, undated):
+def test_findings_are_filtered_by_rule_severity_and_agreement(as_reader, undated):
     other = make_agreement(slug="other")
     make_action(other, "ratification", make_party("JPN"))
     make_recommendation(other)
@@ -74,7 +74,7 @@ def test_findings_are_narrowed_by_rule_severity_and_agreement(as_reader, undated
         ("on", "2020-01-01"),
     ],
 )
-def test_what_cannot_be_answered_is_refused_under_its_name(as_reader, undated, parameter, value):
+def test_an_invalid_parameter_is_rejected_by_name(as_reader, undated, parameter, value):
     make_agreement(slug="secret", visibility="restricted")
 
     response = as_reader.get("checks/", {parameter: value})
@@ -83,7 +83,7 @@ def test_what_cannot_be_answered_is_refused_under_its_name(as_reader, undated, p
     assert list(response.json()) == [parameter]
 
 
-def test_pages_lead_on_and_back_and_give_each_finding_once(as_reader):
+def test_pages_forward_and_back_contain_each_finding_once(as_reader):
     for _ in range(7):
         make_action(make_agreement(), "ratification", make_party("JPN"))
     every = as_reader.list("checks/", page_size=500, rule=["undated_consent", "no_source"])
@@ -100,14 +100,14 @@ def test_pages_lead_on_and_back_and_give_each_finding_once(as_reader):
     assert as_reader.list(back)["results"] == pages[-2]
 
 
-def test_what_one_may_not_read_is_in_no_finding(as_reader, as_administrator):
+def test_hidden_records_have_no_findings(as_reader, as_administrator):
     make_action(make_agreement(slug="secret", visibility="restricted"), "ratification", make_party("JPN"))
 
     assert as_reader.list("checks/")["count"] == 0
     assert "secret" in str(as_administrator.list("checks/"))
 
 
-def test_whoever_has_no_role_is_sent_away_and_the_anonymous_read_where_the_site_is_open(undated, django_user_model):
+def test_findings_need_a_role_and_anonymous_users_need_public_read(undated, django_user_model):
     assert Api().get("checks/").status_code == 401
     assert Api(django_user_model.objects.create_user("nobody")).get("checks/").status_code == 403
     with override_settings(PUBLIC_READ=True):
@@ -118,7 +118,7 @@ def test_findings_are_read_only(as_administrator):
     assert as_administrator.post("checks/", {}).status_code == 405
 
 
-def test_the_number_of_queries_is_the_same_for_few_and_many(reader):
+def test_the_number_of_queries_does_not_depend_on_the_number_of_findings(reader):
     def asked():
         client = Api(type(reader).objects.get(pk=reader.pk))
         with CaptureQueriesContext(connection) as captured:
@@ -135,11 +135,11 @@ def test_the_number_of_queries_is_the_same_for_few_and_many(reader):
     few = asked()
     fill(40)
 
-    # Roles; the suspects, their acts and sentences; the count.
+    # Roles; candidates, their actions and messages; the count.
     assert asked() == few <= 25
 
 
-def test_another_form_than_json_is_a_parameter_that_it_does_not_know(as_administrator):
+def test_format_is_an_unknown_parameter(as_administrator):
     refused = as_administrator.get("checks/?format=csv")
 
     assert (refused.status_code, list(refused.json())) == (400, ["format"])

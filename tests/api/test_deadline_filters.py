@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def register(as_reader, analyst):
-    """Recommendations with every kind of deadline. Returns a function that gives the slugs that match filters."""
+    """Recommendations with every kind of deadline. Returns a function from filters to matching slugs."""
     day = today()
     for slug, fields in {
         "past": {"due_on": str(day - timedelta(1))},
@@ -64,7 +64,7 @@ def test_due_within_counts_days_from_today(register):
     assert register(due_within=3650) == {"today", "in-30", "in-31", "this-year"}
 
 
-def test_the_deadline_state_is_shown_as_it_is_filtered(register, as_reader):
+def test_the_deadline_state_is_shown_and_filtered_alike(register, as_reader):
     near = (today().replace(month=12, day=31) - today()).days <= 30
     expected = {
         "none": {"never", "fresh", "stale", "weekly"},

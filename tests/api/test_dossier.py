@@ -1,4 +1,4 @@
-"""The dossier: all that is known of an agreement in one document, the same records as the lists show, for any day (API.md 6)."""
+"""The dossier: all records about an agreement in one document, on any date."""
 
 import re
 from datetime import timedelta
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("world")
 AT = "agreements/aukus/dossier/"
 NOW = today()
 DAY = timedelta(1)
-# By section, the resource of which it is made.
+# The resource of each section.
 SECTIONS = {
     "participations": "participations",
     "treaty_actions": "treaty-actions",
@@ -61,7 +61,7 @@ def report(recommendation, status, day, by, **said):
 
 @pytest.fixture
 def full(world, analyst, reviewer):
-    """AUKUS, with two of some things, and a recommendation of which three things were said."""
+    """AUKUS with two records of some types, and a recommendation with three updates."""
     w = world
     with change_context(analyst):
         Agreement.objects.filter(pk=w.aukus.pk).update(lead=analyst, legal_force="binding")
@@ -85,7 +85,7 @@ def dossier(client, at=AT, **asked):
     return response.json()
 
 
-def test_it_has_the_agreement_its_standing_and_a_section_for_each_kind(full, as_reader):
+def test_it_has_the_agreement_its_standing_and_a_section_per_record_type(full, as_reader):
     told = dossier(as_reader)
 
     assert list(told) == ["agreement", "on", "standing", *SECTIONS]
@@ -96,7 +96,7 @@ def test_it_has_the_agreement_its_standing_and_a_section_for_each_kind(full, as_
 
 
 @pytest.mark.parametrize("role", ["reader", "party officer", "analyst", "administrator"])
-def test_each_section_is_what_the_list_shows(full, role):
+def test_each_section_equals_the_filtered_list(full, role):
     make_component(full.aukus, publication="draft")
     make_component(full.aukus, visibility="restricted")
     make_recommendation(full.aukus, visibility="internal")
@@ -112,7 +112,7 @@ def test_each_section_is_what_the_list_shows(full, role):
         assert shown
 
 
-def test_a_recommendation_comes_with_its_addressees_and_the_newest_update_that_counts(full, as_reader):
+def test_a_recommendation_includes_addressees_and_the_newest_update_in_effect(full, as_reader):
     act, also = dossier(as_reader)["recommendations"]["results"]
 
     assert act["addressees"] == as_reader.list("addressees/", recommendation="act")["results"]
@@ -123,7 +123,7 @@ def test_a_recommendation_comes_with_its_addressees_and_the_newest_update_that_c
     assert (also["addressees"], also["newest_update"]) == ([], None)
 
 
-def test_a_day_gone_by_shows_what_was_reported_by_then(full, as_reader):
+def test_a_past_day_shows_what_was_reported_by_then(full, as_reader):
     on = (NOW - 25 * DAY).isoformat()
 
     told = dossier(as_reader, on=on)
@@ -143,11 +143,11 @@ def test_a_day_gone_by_shows_what_was_reported_by_then(full, as_reader):
 
 @pytest.mark.parametrize("on", ["0001-01-01", "9999-12-31"])
 @pytest.mark.parametrize("form", [{}, {"format": "md"}])
-def test_the_first_and_the_last_day_of_the_calendar_are_days(full, as_reader, on, form):
+def test_the_first_and_last_day_of_the_calendar_are_accepted(full, as_reader, on, form):
     assert as_reader.get(AT, {"on": on, **form}).status_code == 200
 
 
-def test_an_agreement_of_which_nothing_is_known_has_empty_sections(db, as_reader):
+def test_an_agreement_without_records_has_empty_sections(db, as_reader):
     make_agreement(slug="bare")
 
     told = dossier(as_reader, "agreements/bare/dossier/")
@@ -157,7 +157,7 @@ def test_an_agreement_of_which_nothing_is_known_has_empty_sections(db, as_reader
     assert text.count("None recorded.") == len(SECTIONS) + 1
 
 
-def test_what_one_may_not_read_is_not_told(full, as_reader, as_officer, as_administrator):
+def test_hidden_records_are_left_out(full, as_reader, as_officer, as_administrator):
     w = full
     shut = make_component(w.aukus, slug="shut", visibility="restricted")
     make_commitment(w.aukus, component=shut)
@@ -174,7 +174,7 @@ def test_what_one_may_not_read_is_not_told(full, as_reader, as_officer, as_admin
 
     hidden = {"components": 1, "commitments": 1, "recommendations": 2, "citations": 1, "fact_checks": 1, "relations": 1}
     assert {name: whole[name]["count"] - told[name]["count"] for name in SECTIONS} == dict.fromkeys(SECTIONS, 0) | hidden
-    # Australia takes part, so that its officer reads the drafts about it.
+    # Australia is a participant, so its officer can read drafts about the agreement.
     assert [one["slug"] for one in of_officer["recommendations"]["results"]] == ["act", "also", "sketch"]
     text = as_reader.get(AT, {"format": "md"}).text
     for words in ("hidden words", "p. 77", "paper", "Hidden paper", "shut", "secret", "sketch"):
@@ -191,7 +191,7 @@ def test_a_hidden_agreement_has_no_dossier(full, as_reader, as_administrator):
 
 
 @pytest.mark.parametrize("form", [{}, {"format": "md"}])
-def test_strangers_read_it_without_the_names_of_people_where_the_site_is_open(full, settings, as_reader, form):
+def test_anonymous_users_read_it_without_names_of_people_with_public_read(full, settings, as_reader, form):
     assert Api().get(AT, form).status_code == 401
     assert "analyst" in as_reader.get(AT, form).text
     settings.PUBLIC_READ = True
@@ -215,7 +215,7 @@ def test_strangers_read_it_without_the_names_of_people_where_the_site_is_open(fu
         ("colour=red", "colour"),
     ],
 )
-def test_what_cannot_be_answered_is_refused_by_its_name(full, as_reader, asked, name):
+def test_an_invalid_parameter_is_rejected_by_name(full, as_reader, asked, name):
     response = as_reader.get(f"{AT}?{asked}")
 
     assert response.status_code == 400 and list(response.json()) == [name], response.content
@@ -226,7 +226,7 @@ def test_writes_are_refused(world, as_administrator):
         assert getattr(as_administrator, method)(AT, {}).status_code == 405
 
 
-# ---- as a text to read
+# ---- Markdown
 
 
 def read(client, **asked):
@@ -235,7 +235,7 @@ def read(client, **asked):
     return response.text
 
 
-def test_a_text_to_read_tells_the_same_in_words(full, as_reader):
+def test_the_markdown_has_the_same_content(full, as_reader):
     w = full
     Agreement.objects.filter(pk=w.aukus.pk).update(summary="First.\n\nSecond.", expires_on="2050~")
     type(w.communique).objects.filter(pk=w.communique.pk).update(
@@ -266,7 +266,7 @@ def test_a_text_to_read_tells_the_same_in_words(full, as_reader):
         assert line in text, line
 
 
-def test_acts_are_read_in_the_order_of_their_days(full, as_reader):
+def test_actions_are_listed_in_order_of_date(full, as_reader):
     make_action(full.aukus, "reaffirmation", acted_on="2020"), make_action(full.aukus, "amendment")
 
     text = read(as_reader)
@@ -276,7 +276,7 @@ def test_acts_are_read_in_the_order_of_their_days(full, as_reader):
     )
 
 
-def test_in_every_section_a_reader_of_markdown_sees_a_table(full, as_reader):
+def test_every_section_of_the_markdown_has_a_table(full, as_reader):
     told = MarkdownIt("commonmark", {"html": True}).enable("table").render(read(as_reader))
 
     assert told.count("<h2>") == 2 + len(SECTIONS)
@@ -287,7 +287,7 @@ def test_in_every_section_a_reader_of_markdown_sees_a_table(full, as_reader):
 HOSTILE = "# <script>alert(1)</script>\n\n- *a* | _b_ `c` [x](javascript:y) ![z](http://z/z.png) <img src=x> &lt; https://evil.example"
 
 
-def test_whatever_people_wrote_it_is_read_as_they_wrote_it(full, as_reader, analyst):
+def test_user_text_is_shown_verbatim_in_markdown(full, as_reader, analyst):
     w, words = full, HOSTILE
     Agreement.objects.filter(pk=w.aukus.pk).update(title=words, short_title=words[:200], summary=words, purpose=words, depositary=words)
     type(w.part).objects.filter(pk=w.part.pk).update(title=words, description=words)
@@ -320,7 +320,7 @@ def test_whatever_people_wrote_it_is_read_as_they_wrote_it(full, as_reader, anal
 
 
 def grow(world, number, start=0):
-    """So many more parties that take part, components with money, and recommendations that are addressed and assessed."""
+    """Add this many participants, components with commitments, and recommendations with addressee and assessment."""
     parties = Party.objects.bulk_create(Party(code=f"P{n:03}", name="P", kind="state") for n in range(start, start + number))
     Participation.objects.bulk_create(Participation(agreement=world.aukus, party=party, role="party") for party in parties)
     parts = Component.objects.bulk_create(
@@ -338,7 +338,7 @@ def grow(world, number, start=0):
     return acts
 
 
-def test_what_is_more_than_five_hundred_is_read_on_in_the_list(full, as_reader):
+def test_records_beyond_500_are_linked_to_the_list(full, as_reader):
     grow(full, 600)
     told = dossier(as_reader)
 
@@ -360,7 +360,7 @@ def test_what_is_more_than_five_hundred_is_read_on_in_the_list(full, as_reader):
     assert len(as_reader.get(more[1]).json()["results"]) == 102
 
 
-def test_the_rest_of_a_day_gone_by_is_of_that_day(full, as_reader, analyst):
+def test_the_linked_list_of_a_past_day_is_of_that_day(full, as_reader, analyst):
     acts = grow(full, 600)
     report(acts[-1], "planned", NOW - DAY, analyst)
 
@@ -371,15 +371,14 @@ def test_the_rest_of_a_day_gone_by_is_of_that_day(full, as_reader, analyst):
     assert as_reader.get(told["components"]["next"]).status_code == 200
 
 
-# Roles, the agreement and its JSON; seven for its standing; for each section which records and their JSON; as much for
-# addressees and updates.
+# Roles, the agreement and its JSON; seven for its standing; ids and JSON for each section, addressees and updates.
 QUERIES = 3 + 7 + 2 * 12 + 2 * 2
-# And the names of parties and the sources.
+# Also the names of parties and sources.
 TO_READ = 2
 
 
 @pytest.mark.parametrize(("form", "queries"), [({}, QUERIES), ({"format": "md"}, QUERIES + TO_READ)])
-def test_the_number_of_queries_depends_on_nothing(full, as_reader, analyst, form, queries):
+def test_the_number_of_queries_is_constant(full, as_reader, analyst, form, queries):
     def asked():
         client = Api(type(as_reader.user).objects.get(pk=as_reader.user.pk))
         with CaptureQueriesContext(connection) as captured:

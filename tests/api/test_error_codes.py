@@ -1,4 +1,4 @@
-"""Every message of a 400 has a stable code beside it, and a value that is taken names the record that has it."""
+"""Every message of a 400 has a stable code, and a duplicate value names the existing record."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def test_every_message_has_a_code(world, as_analyst, address, body, expected):
         assert response.json() == []
 
 
-def test_a_value_that_is_taken_names_the_record_that_has_it(world, as_analyst):
+def test_a_duplicate_value_names_the_existing_record(world, as_analyst):
     taken = as_analyst.post("agreements/", {"slug": "aukus", "title": "New"}).json()
     repeated = as_analyst.post("addressees/", {"recommendation": "act", "party": "AUS"}).json()
     overlapping = as_analyst.post("participations/", {"agreement": "aukus", "party": "AUS", "role": "party", "since": "2022"}).json()
@@ -49,7 +49,7 @@ def test_a_value_that_is_taken_names_the_record_that_has_it(world, as_analyst):
     assert iso.status_code == 200 and second["_existing"] == {"iso_alpha2": "AUS"}
 
 
-def test_a_record_that_the_caller_may_not_read_is_not_named(world, as_analyst):
+def test_a_hidden_existing_record_is_not_named(world, as_analyst):
     make_agreement(slug="hidden", visibility="restricted")
 
     refused = as_analyst.post("agreements/", {"slug": "hidden", "title": "New"})
@@ -58,7 +58,7 @@ def test_a_record_that_the_caller_may_not_read_is_not_named(world, as_analyst):
     assert "_existing" not in refused.json()
 
 
-def test_an_entry_of_a_list_has_the_body_that_it_would_get_alone(world, as_analyst):
+def test_a_list_entry_has_the_same_error_as_if_sent_alone(world, as_analyst):
     bodies = [SPACE, {"code": "energy", "name": "Energy"}, {"code": "y"}]
 
     response = as_analyst.post("sectors/", bodies)
@@ -68,7 +68,7 @@ def test_an_entry_of_a_list_has_the_body_that_it_would_get_alone(world, as_analy
         assert response.json()["errors"][index] == as_analyst.post("sectors/", bodies[int(index)]).json()
 
 
-def test_errors_inside_rows_are_errors_of_the_field(world, as_analyst):
+def test_nested_errors_are_errors_of_the_field(world, as_analyst):
     body = {"status": "in_progress", "narrative": "n", "evidence": [{"source": "communique"}, {"source": "x", "colour": "blue"}]}
 
     response = as_analyst.post("recommendations/act/progress/", body)
@@ -76,7 +76,7 @@ def test_errors_inside_rows_are_errors_of_the_field(world, as_analyst):
     assert codes(response) == {"evidence": ["does_not_exist", "unknown_field"]}
 
 
-def test_a_code_that_is_not_in_the_list_gets_the_list_wherever_it_comes_from(world, as_analyst):
+def test_an_invalid_code_is_answered_with_the_code_list(world, as_analyst):
     in_body = field_errors(as_analyst.post("agreements/", {"slug": "new", "title": "New", "legal_force": "x"}), "legal_force")
     in_filter = as_analyst.get("agreements/", {"legal_force": "x"}).json()
 
@@ -85,5 +85,5 @@ def test_a_code_that_is_not_in_the_list_gets_the_list_wherever_it_comes_from(wor
         assert code in in_filter["legal_force"][0]
 
 
-def test_a_wrong_parameter_is_no_field_and_has_no_codes(world, as_analyst):
+def test_an_invalid_parameter_has_no_codes(world, as_analyst):
     assert set(as_analyst.get("agreements/", {"colour": "blue"}).json()) == {"colour"}

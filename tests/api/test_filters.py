@@ -1,4 +1,4 @@
-"""The questions that every list answers, in one grammar (API.md 3)."""
+"""The filters of lists (docs/api.md)."""
 
 from datetime import date, timedelta
 
@@ -25,8 +25,8 @@ def refused(client, address, parameter, value="x"):
 
 
 @each_resource
-def test_every_stored_field_can_be_asked_for_and_empty_and_not(world, as_analyst, reviewer, resource):
-    """A row is found by what it holds, and left out by `__not`; `__empty` tells the filled from the unknown."""
+def test_every_stored_field_has_filters(world, as_analyst, reviewer, resource):
+    """A row is found by its value and excluded by `__not`; `__empty` separates rows with and without a value."""
     made = as_analyst.post(f"{resource.address}/", resource.full).json()
     other = as_analyst.post(f"{resource.address}/", other_than_full(resource.address)).json()
     mine, others = made[resource.key], other[resource.key]
@@ -49,7 +49,7 @@ def test_every_stored_field_can_be_asked_for_and_empty_and_not(world, as_analyst
 
 
 @pytest.mark.parametrize("address", [*RESOURCES, "progress-updates"])
-def test_times_and_version_can_be_asked_for(world, as_reader, address):
+def test_timestamps_and_version_have_filters(world, as_reader, address):
     day = today().isoformat()
     whole = as_reader.keys(f"{address}/")
 
@@ -58,7 +58,7 @@ def test_times_and_version_can_be_asked_for(world, as_reader, address):
     assert as_reader.keys(f"{address}/", created_at__to="2020-01-01") == as_reader.keys(f"{address}/", version__from=2) == []
 
 
-def test_the_days_of_an_update_can_be_asked_for(world, as_reader, analyst):
+def test_the_dates_of_an_update_have_filters(world, as_reader, analyst):
     made = report_progress(
         world.act, Report(status="in_progress", narrative="Begun.", progress_percent=40), by=analyst, today=date(2025, 3, 1)
     )
@@ -85,7 +85,7 @@ def test_the_days_of_an_update_can_be_asked_for(world, as_reader, analyst):
         refused(as_reader, "progress-updates", name, value)
 
 
-def test_several_values_are_any_of_them_and_several_parameters_all(world, as_reader):
+def test_repeated_values_match_any_and_parameters_match_all(world, as_reader):
     for number, kind in enumerate(["treaty", "charter", "framework"]):
         make_agreement(slug=f"a{number}", title="Pact", kind=kind, legal_force="binding")
 
@@ -109,7 +109,7 @@ def test_several_values_are_any_of_them_and_several_parameters_all(world, as_rea
         ("recommendations", "slug"),
     ],
 )
-def test_words_within_the_indexed_texts_are_found_in_capitals_or_not(world, as_analyst, address, name):
+def test_contains_ignores_case_in_indexed_texts(world, as_analyst, address, name):
     resource = RESOURCES[address]
     body = resource.required | {name: "Xt-says_50" if name in ("slug", "code") else "Xt says 50% \\ more_or less"}
     made = as_analyst.post(f"{address}/", body).json()[resource.key]
@@ -120,7 +120,7 @@ def test_words_within_the_indexed_texts_are_found_in_capitals_or_not(world, as_a
         assert as_analyst.keys(f"{address}/", **{f"{name}__contains": part}) == [], part
 
 
-def test_sources_are_asked_whether_they_have_a_file(world, as_reader):
+def test_sources_are_filtered_by_having_a_file(world, as_reader):
     world.gazette.file.name, world.gazette.sha256 = "sources/gazette.pdf", "ab"
     world.gazette.save()
 
@@ -131,11 +131,11 @@ def test_sources_are_asked_whether_they_have_a_file(world, as_reader):
 @pytest.mark.parametrize(
     ("address", "name"), [("agreements", "summary"), ("recommendations", "details"), ("agreements", "kind"), ("sources", "publisher")]
 )
-def test_words_within_other_texts_are_not_asked_for(world, as_reader, address, name):
+def test_other_texts_have_no_contains_filter(world, as_reader, address, name):
     refused(as_reader, address, f"{name}__contains")
 
 
-def test_partial_dates_are_within_what_they_can_mean(world, as_reader):
+def test_partial_dates_match_by_their_possible_days(world, as_reader):
     for due in ("2029", "2030", "2030-06", "2030-06-15~", "2031", ""):
         make_recommendation(slug=f"due-{due.strip('~') or 'never'}", due_on=due)
 
@@ -153,7 +153,7 @@ def test_partial_dates_are_within_what_they_can_mean(world, as_reader):
     assert asked(due_on__empty="true") == ["never"]
 
 
-def test_numbers_are_asked_for_by_value_and_by_range(world, as_reader):
+def test_numbers_are_filtered_by_value_and_range(world, as_reader):
     for position in (1, 2, 3, None):
         make_component(world.quad, slug=f"c{position}", position=position)
 
@@ -163,7 +163,7 @@ def test_numbers_are_asked_for_by_value_and_by_range(world, as_reader):
     assert as_reader.keys("components/", position__empty="true", agreement="quad") == ["cNone"]
 
 
-def test_references_are_asked_for_by_key(world, as_reader):
+def test_references_are_filtered_by_key(world, as_reader):
     world.act.sectors.set([world.water, world.energy])
 
     assert as_reader.keys("recommendations/", sectors=["water", "energy"]) == ["act"]
@@ -177,7 +177,7 @@ def test_references_are_asked_for_by_key(world, as_reader):
     assert as_reader.list("recommendations/", sectors=["water", "energy"])["count"] == 1
 
 
-def test_a_party_takes_part_unless_it_is_only_named(world, as_reader):
+def test_a_mentioned_party_is_not_a_participant(world, as_reader):
     Participation.objects.create(agreement=world.quad, party=world.gbr, role="subject_of_concern")
     Participation.objects.create(agreement=world.quad, party=world.gbr, role="listed_in_source")
     Participation.objects.create(agreement=world.aukus, party=world.aus, role="host")
@@ -220,7 +220,7 @@ def test_agreement_means_the_nearest_agreement_of_each_record(world, as_reader):
         refused(as_reader, address, "agreement", "aukus")
 
 
-def test_an_owner_is_a_user_name_oneself_or_nobody(world, as_reader, reader, analyst):
+def test_owner_is_a_user_name_me_or_none(world, as_reader, reader, analyst):
     make_recommendation(slug="mine", owner=reader)
     make_recommendation(slug="theirs", owner=analyst)
 
@@ -232,7 +232,7 @@ def test_an_owner_is_a_user_name_oneself_or_nobody(world, as_reader, reader, ana
     refused(as_reader, "recommendations", "owner", "stranger")
 
 
-def test_what_somebody_left_behind_is_still_found_by_their_name(world, as_reader):
+def test_records_of_an_inactive_user_are_found_by_user_name(world, as_reader):
     make_recommendation(slug="left", owner=make_user("gone", is_active=False))
 
     assert as_reader.keys("recommendations/", owner="gone") == ["left"]
@@ -258,7 +258,7 @@ def test_what_somebody_left_behind_is_still_found_by_their_name(world, as_reader
         ("recommendations", "update_every__to", "9" * 18), ("citations", "participation", "aukus"), ("sources", "published_on", "0000"),
     ],
 )  # fmt: skip
-def test_a_value_that_means_nothing_is_refused_with_a_sentence(world, as_reader, address, parameter, value):
+def test_an_invalid_value_is_rejected_with_a_message(world, as_reader, address, parameter, value):
     assert refused(as_reader, address, parameter, value)
 
 
@@ -287,7 +287,7 @@ def test_a_value_that_means_nothing_is_refused_with_a_sentence(world, as_reader,
         "",
     ],
 )
-def test_an_unknown_parameter_is_refused_by_its_name(world, as_reader, parameter):
+def test_an_unknown_parameter_is_rejected_by_name(world, as_reader, parameter):
     for address in ("agreements/", "agreements/aukus/", "agreements/aukus/history/", "recommendations/"):
         response = as_reader.get(address, {parameter: "csv"})
         assert response.status_code == 400, address
@@ -295,7 +295,7 @@ def test_an_unknown_parameter_is_refused_by_its_name(world, as_reader, parameter
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-def test_a_write_knows_no_parameter_but_what_it_is_to_show(world, as_analyst, method):
+def test_a_write_accepts_only_representation_parameters(world, as_analyst, method):
     address = "sectors/" if method == "post" else "sectors/water/"
 
     response = getattr(as_analyst, method)(f"{address}?colour=red", {"code": "new", "name": "New"})
@@ -304,7 +304,7 @@ def test_a_write_knows_no_parameter_but_what_it_is_to_show(world, as_analyst, me
     assert as_analyst.keys("sectors/") == ["energy", "water"]
 
 
-def test_a_key_that_one_may_not_read_is_unknown_in_the_same_words(world, as_reader, as_analyst):
+def test_a_hidden_key_gets_the_same_error_as_an_unknown_one(world, as_reader, as_analyst):
     make_agreement(slug="secret", visibility="restricted")
     make_source(slug="paper", visibility="restricted")
     make_component(world.aukus, slug="part", publication="draft")
@@ -321,10 +321,10 @@ def test_a_key_that_one_may_not_read_is_unknown_in_the_same_words(world, as_read
         assert hidden.replace(key, "x" * len(key)) == missing
 
 
-# ---- the named questions about recommendations
+# ---- extra filters of recommendations
 
 
-def test_the_deadline_of_a_component_knows_its_anchor(world, as_reader):
+def test_the_deadline_of_a_component_uses_its_anchor(world, as_reader):
     day = today()
     for slug, fields in {
         "anchored": {"due_anchor": "entry_into_force", "due_offset": "P6M"},
@@ -349,7 +349,7 @@ def test_the_deadline_of_a_component_knows_its_anchor(world, as_reader):
     assert as_reader.keys("components/", deadline_state="none") == ["pillar-one"]
 
 
-def test_without_finds_what_is_lacking(world, as_reader, analyst):
+def test_without_finds_missing_values(world, as_reader, analyst):
     whole = make_recommendation(slug="whole", owner=analyst, due_on="2030")
     make_recommendation(slug="draft-update")
     Addressee.objects.create(recommendation=whole, party=world.gbr, response="noted")

@@ -1,4 +1,4 @@
-"""No input gives a 5xx: whatever is asked of a list or sent as a body (API.md 4)."""
+"""Property: no query, body, URL or header causes a 5xx."""
 
 import json
 import string
@@ -49,7 +49,7 @@ def everybody(db):
 
 
 def tell(response):
-    """Every answer is either done or a refusal in the promised shape."""
+    """Every response is a success or an error in the documented shape."""
     assert response.status_code < 500, response.content[:500]
     if response.status_code == 400:
         assert isinstance(response.json(), dict) and response.json()
@@ -64,7 +64,7 @@ def undone(act):
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_no_question_breaks_a_list(everybody, address):
+def test_no_query_causes_a_server_error(everybody, address):
     names = list(VIEWS[address].serializer_class().fields)
     known = sorted(VIEWS[address].filter_set())
     parameters = (
@@ -92,7 +92,7 @@ def test_no_question_breaks_a_list(everybody, address):
 
 
 @pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
-def test_no_body_breaks_a_write(everybody, resource):
+def test_no_body_causes_a_server_error(everybody, resource):
     analyst = everybody[1]
     make_user("reviewer", "reviewer")
     made = analyst.post(f"{resource.address}/", resource.full).json()
@@ -122,14 +122,14 @@ def has_nan(value):
 
 @quietly
 @given(st.sampled_from(ADDRESSES), values, st.sampled_from(["", "history/", "file/"]), st.sampled_from(["get", "patch", "delete"]))
-def test_no_address_breaks_a_record(everybody, address, key, part, method):
+def test_no_url_causes_a_server_error(everybody, address, key, part, method):
     path = f"{address}/{quote(key.encode(errors='replace'), safe='')}/{part}"
 
     undone(lambda: quiet_html(getattr(everybody[1], method)(path)))
 
 
 def quiet_html(response):
-    """An address that no resource has is answered by Django itself."""
+    """Whether Django answers the URL itself, because no resource has it."""
     assert response.status_code < 500
     if response["Content-Type"].startswith("application/json"):
         tell(response)
@@ -146,7 +146,7 @@ def quiet_html(response):
         max_size=3,
     ),
 )
-def test_no_header_breaks_a_write(everybody, method, headers):
+def test_no_header_causes_a_server_error(everybody, method, headers):
     address = "sectors/" if method == "post" else "sectors/water/"
 
     undone(

@@ -1,4 +1,4 @@
-"""What somebody may not read is left out, keeps its place, and tells nothing (API.md 2, DESIGN 10)."""
+"""References to hidden records: they are left out, are kept by writes, and reveal nothing."""
 
 import pytest
 
@@ -25,7 +25,7 @@ SECRET = {"visibility": "restricted"}
 
 @pytest.fixture
 def secrets(world, analyst):
-    """A recommendation that refers to what an analyst may not read, in every way it can."""
+    """A recommendation with every kind of reference to records that an analyst may not read."""
     world.secret = make_agreement(slug="secret", title="Secret", **SECRET)
     world.secret_part = make_component(world.secret, slug="secret-part", **SECRET)
     make_indicator(make_outcome(world.secret, slug="secret-outcome"), slug="secret-indicator")
@@ -39,7 +39,7 @@ def secrets(world, analyst):
     return world
 
 
-def test_a_hidden_reference_is_left_out_of_a_list_and_null_where_single(secrets, as_analyst, as_administrator):
+def test_a_hidden_reference_is_omitted_from_lists_and_null_in_single_fields(secrets, as_analyst, as_administrator):
     seen, whole = (client.get("recommendations/act/").json() for client in (as_analyst, as_administrator))
 
     assert (seen["agreements"], seen["components"]) == (["aukus"], ["pillar-one"])
@@ -50,14 +50,14 @@ def test_a_hidden_reference_is_left_out_of_a_list_and_null_where_single(secrets,
     assert (whole["locator"], whole["quote"]) == ("p. 9", "the secret words")
 
 
-def test_nothing_hidden_is_expanded(secrets, as_analyst):
+def test_hidden_references_are_not_expanded(secrets, as_analyst):
     for address in ("recommendations/act/", "recommendations/"):
         answer = as_analyst.get(f"{address}?expand=agreements,components,parent,superseded_by,source")
         assert answer.status_code == 200 and b"ecret" not in answer.content
 
 
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_a_write_keeps_what_its_writer_may_not_read(secrets, as_analyst, as_administrator, method):
+def test_a_write_keeps_hidden_references(secrets, as_analyst, as_administrator, method):
     whole, seen = (client.get("recommendations/act/").json() for client in (as_administrator, as_analyst))
 
     written = getattr(as_analyst, method)("recommendations/act/", seen | {"details": "New."})
@@ -70,7 +70,7 @@ def test_a_write_keeps_what_its_writer_may_not_read(secrets, as_analyst, as_admi
     }
 
 
-def test_a_put_that_leaves_them_out_keeps_them_too(secrets, as_analyst, as_administrator):
+def test_a_put_without_them_keeps_hidden_references(secrets, as_analyst, as_administrator):
     assert as_analyst.put("recommendations/act/", {"key_action": "Act"}).status_code == 200
 
     after = as_administrator.get("recommendations/act/").json()
@@ -84,7 +84,7 @@ def test_a_put_that_leaves_them_out_keeps_them_too(secrets, as_analyst, as_admin
     )
 
 
-def test_links_that_one_sees_change_among_those_that_one_does_not(secrets, as_analyst, as_administrator):
+def test_visible_links_change_and_hidden_links_stay(secrets, as_analyst, as_administrator):
     assert as_analyst.patch("recommendations/act/", {"agreements": ["quad"]}).json()["agreements"] == ["quad"]
     assert as_administrator.get("recommendations/act/").json()["agreements"] == ["quad", "secret"]
     assert as_analyst.patch("recommendations/act/", {"agreements": []}).json()["agreements"] == []
@@ -92,8 +92,8 @@ def test_links_that_one_sees_change_among_those_that_one_does_not(secrets, as_an
     assert as_administrator.patch("recommendations/act/", {"agreements": []}).json()["agreements"] == []
 
 
-def test_naming_another_source_brings_its_own_words(secrets, as_analyst, as_administrator):
-    """Whoever names a source says what it says; nothing of the hidden one is mixed with it."""
+def test_replacing_a_hidden_source_clears_its_locator_and_quote(secrets, as_analyst, as_administrator):
+    """A new source replaces the locator and quote of the hidden one."""
     written = as_analyst.patch("recommendations/act/", {"source": "gazette", "locator": "p. 1"}).json()
 
     assert (written["source"], written["locator"]) == ("gazette", "p. 1")
@@ -107,7 +107,7 @@ def test_naming_another_source_brings_its_own_words(secrets, as_analyst, as_admi
         *("treaty-actions", "entry-into-force-conditions", "commitments", "measurements"),
     ],
 )
-def test_a_hidden_source_blanks_its_words_wherever_it_is_cited(secrets, as_analyst, as_administrator, address):
+def test_locator_and_quote_of_a_hidden_source_are_empty(secrets, as_analyst, as_administrator, address):
     words = {"source": secrets.secret_source, "locator": "p. 9", "quote": "the secret words"}
     match address:
         case "agreement-relations":
@@ -139,7 +139,7 @@ def test_a_hidden_source_blanks_its_words_wherever_it_is_cited(secrets, as_analy
     assert (whole["source"], whole["locator"], whole["quote"]) == ("secret-source", "p. 9", "the secret words")
 
 
-def test_the_words_of_a_hidden_source_are_not_found_by_asking(secrets, as_analyst, as_administrator):
+def test_filters_do_not_find_the_text_of_a_hidden_source(secrets, as_analyst, as_administrator):
     for question in (
         {"locator": "p. 9"},
         {"quote": "the secret words"},
@@ -153,7 +153,7 @@ def test_the_words_of_a_hidden_source_are_not_found_by_asking(secrets, as_analys
         assert as_analyst.keys("recommendations/", **question) == [], question
 
 
-def test_the_order_by_the_words_of_a_hidden_source_tells_nothing(secrets, as_analyst, as_administrator):
+def test_ordering_does_not_reveal_the_text_of_a_hidden_source(secrets, as_analyst, as_administrator):
     as_administrator.patch("recommendations/later/", {"source": "gazette", "quote": "their words", "locator": "p. 8"})
 
     assert (
@@ -167,7 +167,7 @@ def test_the_order_by_the_words_of_a_hidden_source_tells_nothing(secrets, as_ana
         assert as_analyst.keys("recommendations/", ordering=by) == ["act", "later"], by
 
 
-def test_links_to_what_is_hidden_do_not_count_as_links(secrets, as_analyst, as_administrator):
+def test_links_to_hidden_records_count_as_empty(secrets, as_analyst, as_administrator):
     secrets.later.agreements.set([secrets.secret])
 
     assert as_administrator.keys("recommendations/", agreements__empty="true") == []
@@ -175,14 +175,14 @@ def test_links_to_what_is_hidden_do_not_count_as_links(secrets, as_analyst, as_a
     assert as_analyst.keys("recommendations/", agreements__empty="false") == ["act"]
 
 
-def test_relations_to_what_is_hidden_are_not_shown(secrets, as_analyst, as_administrator):
+def test_relations_to_hidden_records_are_not_shown(secrets, as_analyst, as_administrator):
     AgreementRelation.objects.create(from_agreement=secrets.secret, kind="amends", to_agreement=secrets.aukus)
 
     assert [row["agreement"] for row in as_analyst.get("agreements/aukus/").json()["relations"]] == ["quad"]
     assert len(as_administrator.get("agreements/aukus/").json()["relations"]) == 2
 
 
-def test_what_is_hidden_cannot_be_referred_to_and_is_unknown_in_the_same_words(secrets, as_analyst):
+def test_a_hidden_record_cannot_be_referenced_and_is_unknown(secrets, as_analyst):
     bodies = {
         "recommendations": {
             "slug": "n",
@@ -217,7 +217,7 @@ def test_what_is_hidden_cannot_be_referred_to_and_is_unknown_in_the_same_words(s
         assert set(hidden.json()) - {"_codes"} == {n for n, v in body.items() if "secret" in str(v)}
 
 
-def test_records_of_what_is_hidden_refuse_to_be_written_as_if_they_were_not_there(secrets, as_analyst, as_reader):
+def test_writing_a_child_of_a_hidden_record_is_404(secrets, as_analyst, as_reader):
     citation = Citation.objects.create(source=secrets.secret_source, agreement=secrets.aukus)
 
     for at in (f"citations/{citation.uid}/", "agreements/secret/", "components/secret-part/", "sources/secret-source/"):
@@ -225,7 +225,7 @@ def test_records_of_what_is_hidden_refuse_to_be_written_as_if_they_were_not_ther
             assert response.status_code == 404 and response.json() == {"code": "not_found", "detail": "There is no such record."}
 
 
-def test_the_owner_keeps_reading_what_only_the_team_may(secrets, as_administrator):
+def test_the_owner_can_read_a_restricted_record(secrets, as_administrator):
     member = make_user("member", "analyst")
     as_administrator.patch("agreements/secret/", {"team": ["member"]})
 

@@ -1,4 +1,4 @@
-"""What was changed, by whom, why and through which channel, for whoever may read it (API.md 6)."""
+"""The history of records: what changed, by whom, why and through which channel."""
 
 import re
 from datetime import date
@@ -16,7 +16,7 @@ from tests.api.world import make_world
 from tests.conftest import make_user
 from tests.make import make_agreement, make_party, make_recommendation, make_source
 
-# Each request is a transaction of its own, as in life: links count once in a transaction.
+# Each request has its own transaction, as in production, because links count once per transaction.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -27,7 +27,7 @@ def people(transactional_db):
 
 @pytest.fixture
 def api(people):
-    """The API as each role meets it."""
+    """API clients, one per role."""
     return {name: Api(user) for name, user in people.items()}
 
 
@@ -44,7 +44,7 @@ def told(client, address):
     return [(entry["version"], entry["operation"], entry["changes"]) for entry in reversed(entries(client, address))]
 
 
-def test_every_version_is_one_entry_that_names_exactly_what_changed(api):
+def test_every_version_is_one_entry_with_exactly_the_changed_fields(api):
     analyst = api["analyst"]
     make_world()
     analyst.post("agreements/", {"slug": "pact", "title": "Pact", "sectors": ["water"], "expires_on": "2030"}, HTTP_X_CHANGE_REASON="new")
@@ -90,7 +90,7 @@ def test_every_version_is_one_entry_that_names_exactly_what_changed(api):
     assert "as agreed" in entries(analyst, "agreements/pact/")[1]["line"]
 
 
-def test_every_kind_of_field_is_told_as_it_is_shown(api):
+def test_every_type_of_field_is_shown_as_in_the_record(api):
     analyst = api["analyst"]
     w = make_world()
     for at, body in (
@@ -115,7 +115,7 @@ def test_every_kind_of_field_is_told_as_it_is_shown(api):
         assert newest["version"] == after["version"]
 
 
-def test_links_written_elsewhere_than_in_the_api_are_told_too(api):
+def test_links_written_outside_the_api_are_entries_too(api):
     w = make_world()
     with change_context(reason="by hand"):
         w.act.sectors.set([w.water])
@@ -131,7 +131,7 @@ def test_links_written_elsewhere_than_in_the_api_are_told_too(api):
         Recommendation.objects.filter(pk=made.pk).update(details="x")
         made.sectors.set([w.water])
 
-    # make_recommendation() links in a transaction of its own
+    # make_recommendation() adds links in a separate transaction
     assert [changes for _, _, changes in told(api["reader"], "recommendations/act/")] == [
         {},
         {"agreements": {"before": [], "after": ["aukus"]}},
@@ -150,7 +150,7 @@ def test_links_written_elsewhere_than_in_the_api_are_told_too(api):
     ]
 
 
-def test_what_was_written_while_hidden_stays_hidden(api):
+def test_changes_made_while_hidden_stay_hidden(api):
     analyst, reader = api["analyst"], api["reader"]
     make_world()
     analyst.post("agreements/", {"slug": "pact", "title": "Draft title", "summary": "secret words", "sectors": ["water"]})
@@ -172,7 +172,7 @@ def test_what_was_written_while_hidden_stays_hidden(api):
     assert seen[-1]["changes"]["publication"] == {"before": "draft", "after": "published"}
 
 
-def test_the_history_of_what_hangs_on_a_register_is_hidden_with_it(api):
+def test_the_history_of_a_child_is_hidden_with_its_parent(api):
     analyst, reader = api["analyst"], api["reader"]
     w = make_world()
     children = [
@@ -198,7 +198,7 @@ def test_the_history_of_what_hangs_on_a_register_is_hidden_with_it(api):
     assert len(entries(reader, f"addressees/{w.addressee.uid}/")) == 1
 
 
-def test_a_child_that_moved_here_from_a_hidden_register_tells_nothing_of_there(api):
+def test_a_child_moved_from_a_hidden_record_does_not_reveal_it(api):
     analyst, reader = api["analyst"], api["reader"]
     w = make_world()
     hidden = make_agreement(slug="hidden", publication="draft")
@@ -214,7 +214,7 @@ def test_a_child_that_moved_here_from_a_hidden_register_tells_nothing_of_there(a
     assert [entry["version"] for entry in reversed(entries(reader, at))] == [3, 4]
 
 
-def test_hidden_references_are_not_told(api):
+def test_hidden_references_are_not_in_the_history(api):
     analyst, administrator = api["analyst"], api["administrator"]
     make_world()
     make_agreement(slug="secret", visibility="restricted")
@@ -241,7 +241,7 @@ def test_hidden_references_are_not_told(api):
     assert whole["agreements"] == {"before": ["aukus", "secret"], "after": ["quad", "secret"]}
 
 
-def test_an_officers_history_is_that_of_its_party(api):
+def test_an_officer_sees_the_history_of_the_own_party(api):
     officer = make_user("officer", "party officer")
     PartyOfficer.objects.create(user=officer, party=make_party("AUS"))
     api["analyst"].post("agreements/", {"slug": "pact", "title": "Draft"})
@@ -251,7 +251,7 @@ def test_an_officers_history_is_that_of_its_party(api):
     assert len(entries(Api(officer), "agreements/pact/")) == 2
 
 
-def test_an_update_tells_of_its_review(api, people):
+def test_the_history_of_an_update_includes_its_review(api, people):
     recommendation = make_recommendation(slug="act", priority="high")
     update = report_progress(
         recommendation, Report(status="in_progress", narrative="Begun."), by=people["analyst"], today=date(2025, 3, 1), submit=False
@@ -270,7 +270,7 @@ def test_an_update_tells_of_its_review(api, people):
     assert [entry["operation"] for entry in entries(api["reader"], "recommendations/act/")] == ["update", "update", "create"]
 
 
-def test_a_long_history_comes_in_pages_at_a_constant_cost(api, people):
+def test_a_long_history_is_paginated_at_constant_cost(api, people):
     w = make_world()
     for number in range(6):
         with change_context(people["analyst"]):
@@ -304,7 +304,7 @@ def test_a_long_history_comes_in_pages_at_a_constant_cost(api, people):
     ]
 
 
-def test_links_of_what_is_archived_stay(api):
+def test_links_of_archived_records_stay(api):
     make_world()
     api["reviewer"].patch("agreements/aukus/", {"publication": "archived", "change_reason": "over"})
     api["reviewer"].patch("components/pillar-one/", {"lead_parties": ["AUS"]})
@@ -319,7 +319,7 @@ def test_links_of_what_is_archived_stay(api):
     assert back.status_code == 200 and back.json()["sectors"] == ["water"]
 
 
-def test_a_link_makes_an_old_tag_stale(api):
+def test_a_new_link_makes_the_previous_etag_stale(api):
     make_world()
     tag = api["analyst"].get("recommendations/act/")["ETag"]
 

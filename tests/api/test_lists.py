@@ -1,4 +1,4 @@
-"""Envelopes, order, pages and counts of every list (API.md 3)."""
+"""Paging, ordering and counts of lists (docs/api.md)."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -22,7 +22,7 @@ def test_an_envelope_has_count_next_previous_and_results(world, as_reader):
     assert [row["slug"] for row in answer["results"]] == ["aukus", "quad"]
 
 
-def test_links_lead_through_a_list_and_back_with_everything_that_was_asked(world, as_reader):
+def test_next_and_previous_keep_all_parameters(world, as_reader):
     for number in range(5):
         make_agreement(slug=f"a{number}", title="Pact")
 
@@ -39,7 +39,7 @@ def test_links_lead_through_a_list_and_back_with_everything_that_was_asked(world
     assert first["next"].startswith("https://testserver/api/v1/agreements/?")
 
 
-def test_a_page_that_was_emptied_meanwhile_still_tells_how_many_there_are(world, as_reader):
+def test_an_emptied_page_still_has_the_count(world, as_reader):
     for number in range(4):
         make_recommendation(slug=f"r{number}")
     first = as_reader.list("recommendations/", page_size=3, slug__contains="r", ordering="-slug")
@@ -62,7 +62,7 @@ def test_a_page_has_from_1_to_500_rows(world, as_reader, address, size):
 
 @pytest.mark.parametrize("cursor", ["x", "\0", "W10=", "é" * 300, "eyJhIjoxfQ:1tq:abc", "1", "null"])
 @pytest.mark.parametrize("address", ["agreements/", "agreements/aukus/history/"])
-def test_a_cursor_of_somebody_else_is_refused(world, as_reader, address, cursor):
+def test_a_forged_cursor_is_rejected(world, as_reader, address, cursor):
     response = as_reader.get(address, {"cursor": cursor})
 
     assert response.status_code == 400 and list(response.json()) == ["cursor"]
@@ -78,7 +78,7 @@ def test_a_cursor_belongs_to_its_list_and_order(world, as_reader):
 
 
 @pytest.mark.parametrize("parameter", ["page_size", "ordering", "cursor", "fields", "overdue", "due_within", "due_on__from"])
-def test_what_has_one_value_is_given_once(world, as_reader, parameter):
+def test_a_single_value_parameter_may_not_be_repeated(world, as_reader, parameter):
     value = {
         "page_size": "5",
         "ordering": "slug",
@@ -95,8 +95,8 @@ def test_what_has_one_value_is_given_once(world, as_reader, parameter):
 
 
 @each_resource
-def test_every_stored_single_field_orders_with_the_unknown_last_both_ways(world, as_analyst, reviewer, resource):
-    """Against Python's own order, on the answers' own words."""
+def test_every_stored_single_field_orders_with_empty_values_last(world, as_analyst, reviewer, resource):
+    """Compare with the order of Python, on the values of the response."""
     as_analyst.post(f"{resource.address}/", resource.full)
     as_analyst.post(f"{resource.address}/", other_than_full(resource.address))
     whole = as_analyst.list(f"{resource.address}/")["results"]
@@ -119,11 +119,11 @@ def test_every_stored_single_field_orders_with_the_unknown_last_both_ways(world,
 
 
 def day_or_word(values):
-    """Dates of mixed precision by their earliest day, all else as it is."""
+    """The sort key: partial dates by their first possible day, other values unchanged."""
     return lambda value: value.rstrip("~") if isinstance(value, str) and value[:2] in ("19", "20", "21") else value
 
 
-def test_dates_of_mixed_precision_are_in_the_order_of_their_earliest_day(world, as_reader):
+def test_partial_dates_are_ordered_by_their_first_possible_day(world, as_reader):
     for number, due in enumerate(["2030-02", "2030", "2030-01-15~", "", "2029-12-31", "2030~"]):
         make_component(world.quad, slug=f"c{number}", due_on=due)
 
@@ -134,7 +134,7 @@ def test_dates_of_mixed_precision_are_in_the_order_of_their_earliest_day(world, 
     assert ordered("-due_on,-slug") == ["c0", "c2", "c5", "c1", "c4", "c3"]
 
 
-def test_several_fields_order_one_within_the_other(world, as_reader):
+def test_a_list_can_be_ordered_by_several_fields(world, as_reader):
     for number, (priority, every) in enumerate([("low", 2), ("high", None), ("low", None), ("high", 1), ("high", 2)]):
         make_recommendation(slug=f"r{number}", priority=priority, update_every=every)
 
@@ -170,21 +170,21 @@ def test_several_fields_order_one_within_the_other(world, as_reader):
         "slug,title,kind,status,lead,summary",
     ],
 )
-def test_an_order_by_what_cannot_be_ordered_is_refused(world, as_reader, by):
+def test_an_invalid_ordering_is_rejected(world, as_reader, by):
     response = as_reader.get("agreements/", {"ordering": by})
 
     assert response.status_code == 400 and list(response.json()) == ["ordering"]
 
 
-def test_computed_fields_do_not_order(world, as_reader):
+def test_computed_fields_have_no_ordering(world, as_reader):
     for by in ("deadline_state", "freshness", "claims", "agreements", "components"):
         assert as_reader.get("recommendations/", {"ordering": by}).status_code == 400
 
 
-def test_a_count_may_be_capped_and_says_so(world, as_reader, monkeypatch):
+def test_a_capped_count_is_marked_as_inexact(world, as_reader, monkeypatch):
     for number in range(12):
         make_agreement(slug=f"a{number}")
-    monkeypatch.setattr(viewsets, "COUNTED", 10)
+    monkeypatch.setattr(viewsets, "MAX_COUNT", 10)
 
     capped = as_reader.list("agreements/", page_size=3)
     exact = as_reader.list("agreements/", page_size=3, slug__contains="a1")
@@ -194,7 +194,7 @@ def test_a_count_may_be_capped_and_says_so(world, as_reader, monkeypatch):
     assert len(as_reader.keys("agreements/")) == 14
 
 
-def test_nobody_counts_or_orders_by_what_they_may_not_read(world, as_reader, as_administrator):
+def test_hidden_records_affect_neither_count_nor_order(world, as_reader, as_administrator):
     secret = make_recommendation(slug="secret-parent", visibility="restricted")
     make_recommendation(slug="child", parent=secret)
     make_recommendation(slug="draft", publication="draft")
@@ -209,7 +209,7 @@ def test_nobody_counts_or_orders_by_what_they_may_not_read(world, as_reader, as_
     )
 
 
-def test_moving_rows_are_met_once(world, as_reader):
+def test_rows_that_change_while_paging_appear_once(world, as_reader):
     day = today()
     for number in range(9):
         make_recommendation(slug=f"r{number}", due_on=str(day + timedelta(number)))

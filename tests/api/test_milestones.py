@@ -1,4 +1,4 @@
-"""Steps on the way, and what must come first: the sentences by which they are refused."""
+"""Milestones and dependencies: validation errors."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.make import make_recommendation
 REASON = "Enter a change reason. It is required to change a due date."
 
 
-def test_the_due_day_of_a_milestone_moves_with_a_reason(world, as_analyst):
+def test_changing_the_due_date_of_a_milestone_requires_a_reason(world, as_analyst):
     made = as_analyst.post("milestones/", {"recommendation": "act", "title": "The keel is laid"}).json()
     at = f"milestones/{made['uid']}/"
 
@@ -31,7 +31,7 @@ def test_the_due_day_of_a_milestone_moves_with_a_reason(world, as_analyst):
         ("act", "last", "A recommendation cannot depend on itself, directly or through others."),
     ],
 )
-def test_a_dependency_is_refused_at_what_is_needed(world, as_analyst, recommendation, depends_on, sentence):
+def test_an_invalid_dependency_is_reported_on_depends_on(world, as_analyst, recommendation, depends_on, sentence):
     last = make_recommendation(slug="last")
     Dependency.objects.create(recommendation=world.later, depends_on=world.act)
     Dependency.objects.create(recommendation=last, depends_on=world.later)
@@ -41,7 +41,7 @@ def test_a_dependency_is_refused_at_what_is_needed(world, as_analyst, recommenda
     assert refused.status_code == 400 and refused.json()["depends_on"] == [sentence]
 
 
-def test_a_circle_is_refused_where_it_is_closed_by_a_list_too(world, as_analyst):
+def test_a_circular_dependency_within_a_list_is_rejected(world, as_analyst):
     bodies = [{"recommendation": "act", "depends_on": "later"}, {"recommendation": "later", "depends_on": "act"}]
 
     refused = as_analyst.post("dependencies/", bodies)

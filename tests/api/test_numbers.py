@@ -1,4 +1,4 @@
-"""A number of any size in a filter is an answer or a 400."""
+"""A number of any size in a filter gets a result or a 400."""
 
 import pytest
 from django.db import models
@@ -16,7 +16,7 @@ FILTERS = [
 ]
 
 
-def test_every_decimal_of_a_model_can_be_asked_for():
+def test_every_decimal_field_accepts_all_its_values_as_filters():
     decimals = [
         (address, field.name)
         for address, view in RESOURCES.items()
@@ -28,7 +28,7 @@ def test_every_decimal_of_a_model_can_be_asked_for():
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_a_number_that_is_too_large_or_small_is_refused(number, as_reader):
+def test_a_number_out_of_range_is_rejected(number, as_reader):
     for address, name in FILTERS:
         answer = as_reader.get(f"{address}/", {name: number})
 

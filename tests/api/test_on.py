@@ -1,4 +1,4 @@
-"""What was true on another day, by what is known today (DESIGN 5): shown, filtered and ordered."""
+"""The parameter `on`: values of another date, shown, filtered and ordered."""
 
 from datetime import date, timedelta
 
@@ -25,7 +25,7 @@ def days(number: int) -> date:
 
 @pytest.fixture
 def told(analyst, reviewer):
-    """A recommendation that was begun, half done, done, and of which a party spoke twice; one of the findings was wrong."""
+    """A recommendation with three assessments, two claims of a party and a voided update."""
     row = make_recommendation(slug="told", due_on="2025-01-15", priority="low")
     make_recommendation(slug="untold", due_on="2025-01-15")
     by = {"by": analyst, "today": today()}
@@ -51,7 +51,7 @@ def shown(api: Api, on: date | None = None, key: str = "told") -> dict:
     return response.json()
 
 
-def test_a_day_gone_by_is_told_by_what_was_reported_by_then(told, as_reader):
+def test_a_past_day_uses_only_updates_reported_by_then(told, as_reader):
     of = lambda row: {name: row[name] for name in [*OF_THE_DAY, "deadline_state"]}  # noqa: E731
     usa = [{"party": "USA", "status": "in_progress", "reported_on": "2025-01-08"}]
 
@@ -71,14 +71,14 @@ def test_a_day_gone_by_is_told_by_what_was_reported_by_then(told, as_reader):
     }  # fmt: skip
 
 
-def test_what_does_not_follow_from_updates_is_todays(told, as_reader):
+def test_fields_not_derived_from_updates_are_current(told, as_reader):
     now, then = shown(as_reader), shown(as_reader, days(8))
 
     assert {name for name in now if now[name] != then[name]} <= {*OF_THE_DAY, "deadline_state"}
     assert as_reader.get("recommendations/told/", {"on": "2025-01-02"})["ETag"] == as_reader.get("recommendations/told/")["ETag"]
 
 
-def test_a_list_shows_narrows_and_orders_by_what_was_true_then(told, as_reader):
+def test_a_list_shows_filters_and_orders_by_the_values_of_that_day(told, as_reader):
     def asked(on: int, **question) -> list[str]:
         return as_reader.keys("recommendations/", on=str(days(on)), **question)
 
@@ -108,7 +108,7 @@ def test_the_order_of_the_parameters_does_not_matter(told, as_reader):
         assert as_reader.keys("recommendations/", **question) == ["untold"]
 
 
-def test_pages_go_on_in_the_order_of_that_day(told, as_reader):
+def test_pages_keep_the_order_of_that_day(told, as_reader):
     first = as_reader.list("recommendations/", on=str(days(8)), ordering="-status", page_size=1)
 
     second = as_reader.get(first["next"]).json()
@@ -117,7 +117,7 @@ def test_pages_go_on_in_the_order_of_that_day(told, as_reader):
     assert second["results"][0]["status"] == "in_progress"
 
 
-def test_a_day_to_come_moves_deadline_and_freshness_only(as_reader, analyst):
+def test_a_future_day_changes_only_deadline_and_freshness(as_reader, analyst):
     row = make_recommendation(slug="row", due_on=str(today() + timedelta(40)))
     report_progress(row, Report(status="in_progress", narrative="Begun."), by=analyst, today=today())
     moving = {"deadline_state", "freshness"}
@@ -131,7 +131,7 @@ def test_a_day_to_come_moves_deadline_and_freshness_only(as_reader, analyst):
     assert as_reader.keys("recommendations/", on=str(today() + timedelta(200)), freshness="stale", overdue="true") == ["row"]
 
 
-def test_a_component_moves_with_its_deadline_alone(as_reader):
+def test_a_component_changes_only_its_deadline_state(as_reader):
     make_component(make_agreement(), slug="part", due_on="2025-06-30", status="active")
 
     def state(on: str) -> str:
@@ -145,25 +145,25 @@ def test_a_component_moves_with_its_deadline_alone(as_reader):
 
 @pytest.mark.parametrize("address", ["recommendations/", "recommendations/told/", "components/"])
 @pytest.mark.parametrize("wrong", ["", "2025", "2025-02-30", "today", "2025-01-01T00:00:00Z", "10000-01-01", "0000-01-01"])
-def test_a_wrong_day_is_told(told, as_reader, address, wrong):
+def test_an_invalid_date_is_rejected(told, as_reader, address, wrong):
     response = as_reader.get(address, {"on": wrong})
 
     assert (response.status_code, list(response.json())) == (400, ["on"])
     assert as_reader.get(f"{address}?on=2025-01-01&on=2025-01-02").status_code == 400
 
 
-def test_the_first_and_the_last_day_are_days(told, as_reader):
+def test_the_first_and_last_day_of_the_calendar_are_accepted(told, as_reader):
     for on in ("0001-01-01", "9999-12-31"):
         for question in ({}, {"due_within": 3650}, {"deadline_state": "due_soon"}, {"freshness": "stale"}, {"overdue": "true"}):
             assert as_reader.get("recommendations/", {"on": on, **question}).status_code == 200
 
 
-def test_other_records_and_writes_take_no_day(told, as_reader, as_analyst):
+def test_other_records_and_writes_reject_on(told, as_reader, as_analyst):
     assert as_reader.get("participations/", {"on": "2025-01-01"}).status_code == 400
     assert as_analyst.patch("recommendations/told/?on=2025-01-01", {"details": "x"}).status_code == 400
 
 
-def test_another_day_asks_as_many_queries_as_today(told, as_reader):
+def test_another_day_needs_the_same_number_of_queries(told, as_reader):
     for address in ("recommendations/", "recommendations/told/"):
         asked = []
         for question in ({}, {}, {"on": "2025-01-08"}):
@@ -173,7 +173,7 @@ def test_another_day_asks_as_many_queries_as_today(told, as_reader):
         assert asked[1] == asked[2]
 
 
-# ---- whatever the history
+# ---- random histories
 
 statuses = st.sampled_from(["in_progress", "partly_implemented", "implemented", "stalled", "not_assessed"])
 updates = st.fixed_dictionaries({
@@ -201,7 +201,7 @@ ORDERS = ["status", "-claimed_status", "status_since", "-progress_percent", "las
 
 
 def answers(api: Api, **day: str) -> dict[str, list]:
-    """What the register answers to every question, in every order, and shows."""
+    """The results of every filter and ordering, and the records."""
     found: dict[str, list] = {"shown": api.list("recommendations/", omit="version,created_at,updated_at", **day)["results"]}
     for question in QUESTIONS:
         found[str(question)] = api.keys("recommendations/", **day, **question)
@@ -211,7 +211,7 @@ def answers(api: Api, **day: str) -> dict[str, list]:
 
 
 def make(register: list, by: date | None = None) -> None:
-    """A register of these histories, or of what had been reported of them by a day."""
+    """A register with these histories, or with the part of them reported by a date."""
     source = make_source(slug="a-source")
     for number, (history, due) in enumerate(register):
         row = make_recommendation(slug=f"r{number}", due_on=str(due or ""), update_every=4)
@@ -231,7 +231,7 @@ def make(register: list, by: date | None = None) -> None:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(register=histories, on=st.integers(-1, 10).map(days))
-def test_a_day_is_told_as_if_only_what_was_reported_by_then_had_been(register, on, as_reader, monkeypatch):
+def test_a_past_day_equals_a_register_with_only_earlier_reports(register, on, as_reader, monkeypatch):
     with transaction.atomic():
         make(register)
         found = answers(as_reader, on=str(on))

@@ -1,4 +1,4 @@
-"""Scorecards and summaries: the same numbers as the lists give, for any day, and of nothing that one may not read (API.md 6)."""
+"""Scorecards and summaries: the numbers agree with the lists, on any date, without hidden records."""
 
 from datetime import timedelta
 
@@ -47,8 +47,8 @@ def assess(recommendation, status, on=NOW, by=None, **said):
 
 
 @pytest.fixture
-def come_some_way(world, analyst, reviewer):
-    """Of AUKUS: one in progress and overdue since, one never assessed; of the Quad the first as well; and one of nothing."""
+def assessed(world, analyst, reviewer):
+    """AUKUS: one in progress and overdue, one never assessed; the Quad: the first one too; and one without an agreement."""
     world.act.agreements.set([world.aukus, world.quad])
     with change_context(reason="test"):
         type(world.act).objects.filter(pk=world.act.pk).update(due_on=(NOW - 5 * DAY).isoformat())
@@ -61,7 +61,7 @@ def come_some_way(world, analyst, reviewer):
     return world
 
 
-def test_a_scorecard_counts_every_code_in_its_order_and_says_how_much_is_unknown(come_some_way, as_reader):
+def test_a_scorecard_counts_every_code_and_the_unknown(assessed, as_reader):
     card = as_reader.get("agreements/aukus/scorecard/").json()
 
     assert list(card) == ["agreement", "on", "components", "recommendations", "money", "indicators"]
@@ -84,14 +84,14 @@ def test_a_scorecard_counts_every_code_in_its_order_and_says_how_much_is_unknown
     assert list(card["components"]["by_status"]) == PARTS
 
 
-def test_a_scorecard_of_nothing_has_no_share(world, as_reader):
+def test_an_empty_scorecard_has_no_share(world, as_reader):
     told = as_reader.get("agreements/quad/scorecard/").json()["recommendations"]
 
     assert (told["total"], told["unknown"]) == (0, {"count": 0, "share": None})
     assert told["by_status"] == counts(STATUSES)
 
 
-def test_a_scorecard_of_another_day(come_some_way, as_reader):
+def test_a_scorecard_of_another_day(assessed, as_reader):
     def on(day):
         return as_reader.get("agreements/aukus/scorecard/", {"on": day.isoformat()}).json()["recommendations"]
 
@@ -110,7 +110,7 @@ def figures(client, agreement="quad"):
     return client.get(f"agreements/{agreement}/scorecard/").json()["money"]
 
 
-def test_money_is_added_for_each_stage_and_currency_in_their_order(world, as_reader):
+def test_money_is_summed_by_stage_and_currency(world, as_reader):
     w = world
     for stage, currency, amount in [
         ("disbursed", "AUD", "1.10"),
@@ -132,7 +132,7 @@ def test_money_is_added_for_each_stage_and_currency_in_their_order(world, as_rea
     assert list(found[0]) == ["stage", "currency", "figures", "total", "disputed"]
 
 
-def test_a_figure_that_disputes_another_is_told_and_not_added(world, as_reader):
+def test_a_disputing_figure_is_shown_and_not_added(world, as_reader):
     first = make_commitment(world.quad, amount=100)
     second = make_commitment(world.quad, amount=80, disputes=first)
     make_commitment(world.quad, amount=70, disputes=second)
@@ -144,7 +144,7 @@ def test_a_figure_that_disputes_another_is_told_and_not_added(world, as_reader):
     ]
 
 
-def test_money_for_a_hidden_component_is_hidden_and_disputed_by_nothing(world, as_reader, as_administrator):
+def test_commitments_of_a_hidden_component_are_hidden(world, as_reader, as_administrator):
     part = make_component(world.quad, visibility="restricted")
     hidden = make_commitment(world.quad, amount=100, component=part)
     make_commitment(world.quad, amount=80, disputes=hidden)
@@ -198,7 +198,7 @@ def groups(client, by, **asked):
     return {row["key"]: row for row in client.list("summary/", group_by=by, page_size=500, **asked)["results"]}
 
 
-def test_a_recommendation_of_two_agreements_counts_in_both_and_without_one_under_none(come_some_way, as_reader):
+def test_a_recommendation_counts_in_each_agreement_or_under_none(assessed, as_reader):
     found = groups(as_reader, "agreement")
 
     assert list(found) == ["aukus", "quad", None]
@@ -214,7 +214,7 @@ def test_a_recommendation_of_two_agreements_counts_in_both_and_without_one_under
     assert found[None]["unknown"] == {"count": 1, "share": 1}
 
 
-def test_the_numbers_of_an_agreement_are_those_of_its_scorecard(come_some_way, as_reader):
+def test_the_summary_of_an_agreement_equals_its_scorecard(assessed, as_reader):
     for on in ({}, {"on": (NOW - 100 * DAY).isoformat()}, {"on": (NOW + 900 * DAY).isoformat()}):
         card = as_reader.get("agreements/aukus/scorecard/", on).json()["recommendations"]
         told = groups(as_reader, "agreement", **on)["aukus"]
@@ -223,8 +223,8 @@ def test_the_numbers_of_an_agreement_are_those_of_its_scorecard(come_some_way, a
 
 @pytest.mark.parametrize("by", GROUPS)
 @pytest.mark.parametrize("role", ["reader", "analyst", "administrator"])
-def test_each_group_has_as_many_as_the_list_finds(come_some_way, by, role):
-    w = come_some_way
+def test_each_group_equals_the_filtered_list(assessed, by, role):
+    w = assessed
     w.act.sectors.set([w.energy, w.water])
     type(w.act).objects.filter(pk=w.never.pk).update(focus_area=w.capital, source=w.communique)
     for _ in range(3):
@@ -246,8 +246,8 @@ def test_each_group_has_as_many_as_the_list_finds(come_some_way, by, role):
                 assert row[f"by_{name}"] == told, (key, name)
 
 
-def test_what_one_may_not_read_is_no_group_and_counts_nowhere(come_some_way, as_reader, as_administrator):
-    w = come_some_way
+def test_hidden_records_form_no_group_and_are_not_counted(assessed, as_reader, as_administrator):
+    w = assessed
     secret = make_agreement(slug="secret", visibility="restricted")
     make_recommendation(secret, slug="open")
     make_recommendation(w.quad, slug="shut", visibility="restricted")
@@ -255,7 +255,7 @@ def test_what_one_may_not_read_is_no_group_and_counts_nowhere(come_some_way, as_
     seen, whole = groups(as_reader, "agreement"), groups(as_administrator, "agreement")
 
     assert list(seen) == ["aukus", "quad", None] and list(whole) == ["aukus", "quad", "secret", None]
-    # With a hidden agreement it is of none, as far as this reader knows.
+    # If its agreement is hidden, the reader sees it without an agreement.
     assert [seen[key]["total"] for key in seen] == [2, 1, 2]
     assert [whole[key]["total"] for key in whole] == [2, 2, 1, 1]
     assert as_reader.get("agreements/secret/scorecard/").status_code == 404
@@ -265,21 +265,21 @@ def test_what_one_may_not_read_is_no_group_and_counts_nowhere(come_some_way, as_
     assert part.pk
 
 
-def test_a_source_counts_once_what_it_makes_and_bears_out(come_some_way, as_reader):
-    w = come_some_way
+def test_a_source_counts_a_recommendation_once(assessed, as_reader):
+    w = assessed
     type(w.act).objects.filter(pk=w.act.pk).update(source=w.communique)
 
     assert groups(as_reader, "source")["communique"]["total"] == 1
 
 
-def test_owners_are_grouped_by_user_name(come_some_way, as_reader):
+def test_owners_are_grouped_by_user_name(assessed, as_reader):
     found = groups(as_reader, "owner")
 
     assert list(found) == ["analyst", None]
     assert (found["analyst"]["total"], found["analyst"]["url"]) == (1, None)
 
 
-def test_pages_of_a_summary(come_some_way, as_reader):
+def test_pages_of_a_summary(assessed, as_reader):
     for number in range(5):
         make_recommendation(make_agreement(slug=f"a{number}"))
     whole = as_reader.list("summary/", group_by="agreement")
@@ -313,25 +313,25 @@ def test_pages_of_a_summary(come_some_way, as_reader):
         ("agreements/aukus/scorecard/?group_by=party", "group_by"),
     ],
 )
-def test_what_cannot_be_answered_is_refused_by_its_name(world, as_reader, address, name):
+def test_an_invalid_parameter_is_rejected_by_name(world, as_reader, address, name):
     response = as_reader.get(address)
 
     assert response.status_code == 400 and list(response.json()) == [name], response.content
 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
-def test_the_first_and_the_last_day_of_the_calendar_are_days(come_some_way, as_reader, day):
+def test_the_first_and_last_day_of_the_calendar_are_accepted(assessed, as_reader, day):
     assert as_reader.get("agreements/aukus/scorecard/", {"on": day}).status_code == 200
     assert all(as_reader.get("summary/", {"group_by": by, "on": day}).status_code == 200 for by in GROUPS)
 
 
-def test_a_cursor_of_another_grouping_is_refused(come_some_way, as_reader):
+def test_a_cursor_of_another_grouping_is_rejected(assessed, as_reader):
     link = as_reader.get("summary/?group_by=agreement&page_size=1").json()["next"]
 
     assert as_reader.get(link.replace("group_by=agreement", "group_by=party")).status_code == 400
 
 
-def test_strangers_and_writes_are_refused(world, as_administrator):
+def test_anonymous_users_and_writes_are_refused(world, as_administrator):
     for address in ("summary/?group_by=agreement", "agreements/aukus/scorecard/"):
         assert Api().get(address).status_code == 401
         for method in ("post", "put", "patch", "delete"):
@@ -339,7 +339,7 @@ def test_strangers_and_writes_are_refused(world, as_administrator):
     assert as_administrator.get("agreements/none/scorecard/").status_code == 404
 
 
-def test_the_number_of_queries_depends_on_nothing(world, analyst, as_reader):
+def test_the_number_of_queries_is_constant(world, analyst, as_reader):
     def asked():
         found = []
         for address in ["agreements/aukus/scorecard/", *(f"summary/?group_by={by}&page_size=500" for by in GROUPS)]:
@@ -360,7 +360,7 @@ def test_the_number_of_queries_depends_on_nothing(world, analyst, as_reader):
             assess(made, "planned", NOW - 40 * DAY, analyst)
 
     more(0, 2)
-    as_reader.get("agreements/")  # whose roles are asked for once
+    as_reader.get("agreements/")  # caches the roles of the user
     few = asked()
     more(2, 30)
 
@@ -369,7 +369,7 @@ def test_the_number_of_queries_depends_on_nothing(world, analyst, as_reader):
     assert Source.objects.count() > 30
 
 
-def test_a_day_gone_by_knows_no_money_and_no_measurement_of_later(world, as_reader):
+def test_a_past_day_has_no_later_commitments_or_measurements(world, as_reader):
     make_commitment(world.quad, amount=5, stated_on="2025-10-21")
     make_commitment(world.quad, amount=2)
     boats = make_indicator(make_outcome(world.quad), slug="ships")

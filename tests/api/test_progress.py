@@ -1,4 +1,4 @@
-"""Filing and reviewing over the API: every line of API.md 5, and each refusal with its code and status."""
+"""Progress reports and reviews through the API, and every refusal with code and status (docs/api.md)."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -41,14 +41,14 @@ def act(api, told, verb, body=None, status=200, **headers):
 
 
 def codes(answer) -> list[str]:
-    """The codes of a refusal, of which the first is its own."""
+    """The codes of all unmet conditions; the first is the code of the response."""
     assert (answer["code"], answer["detail"]) == tuple(answer["unmet"][0].values())
     assert all(set(unmet) == {"code", "detail"} and unmet["detail"].endswith(".") for unmet in answer["unmet"])
     return [unmet["code"] for unmet in answer["unmet"]]
 
 
 def everything():
-    """All that filing could have written."""
+    """All rows that a report could write."""
     updates = ProgressUpdate.objects.order_by("pk").values()
     return [list(rows) for rows in (updates, Recommendation.objects.order_by("pk").values(), Source.objects.values_list("slug"))]
 
@@ -58,10 +58,10 @@ def as_colleague(db):
     return Api(make_user("colleague", Role.REVIEWER))
 
 
-# ---- what is filed
+# ---- reports
 
 
-def test_an_assessment_of_today_without_more(world, as_analyst):
+def test_a_minimal_assessment_is_accepted(world, as_analyst):
     told = file(as_analyst, {"status": "in_progress", "narrative": "Begun."})
 
     update, recommendation = told["update"], told["recommendation"]
@@ -75,7 +75,7 @@ def test_an_assessment_of_today_without_more(world, as_analyst):
     assert (recommendation["status"], recommendation["status_since"]) == ("in_progress", str(today()))
 
 
-def test_everything_that_can_be_said_is_kept(world, as_analyst, as_reviewer):
+def test_all_fields_of_a_report_are_stored(world, as_analyst, as_reviewer):
     wrong = file(as_analyst, ORDINARY)
     act(as_reviewer, wrong, "void", {"reason": "Of another."})
     row = {"source": "gazette", "locator": "p. 3", "quote": " “as is” ", "stance": "contradicts", "confidence": "confirmed"}
@@ -92,7 +92,7 @@ def test_everything_that_can_be_said_is_kept(world, as_analyst, as_reviewer):
     assert told["recommendation"]["closed_on"] == DAY and told["recommendation"]["progress_percent"] == 60
 
 
-def test_a_claim_stands_beside_the_assessment(world, as_analyst, as_reader):
+def test_a_claim_does_not_change_the_assessed_status(world, as_analyst, as_reader):
     file(as_analyst, ORDINARY)
 
     told = file(as_analyst, {**CLAIM, "evidence": EVIDENCE})["recommendation"]
@@ -102,7 +102,7 @@ def test_a_claim_stands_beside_the_assessment(world, as_analyst, as_reader):
     assert as_reader.keys("recommendations/", claim_differs="true") == ["act"]
 
 
-def test_a_note_moves_nothing(world, as_analyst):
+def test_a_note_does_not_change_the_status(world, as_analyst):
     told = file(as_analyst, {"kind": "note", "narrative": "They met."})
 
     assert (told["update"]["kind"], told["update"]["status"], told["update"]["review"]) == ("note", None, "approved")
@@ -117,7 +117,7 @@ def test_an_officer_claims_for_the_own_party_and_a_reviewer_approves(world, as_o
     assert act(as_reviewer, told, "approve", {"note": "Seen."})["recommendation"]["claimed_status"] == "implemented"
 
 
-def test_a_draft_is_kept_mended_handed_in_returned_and_approved(world, as_analyst, as_reviewer, as_reader):
+def test_a_draft_is_saved_edited_submitted_returned_and_approved(world, as_analyst, as_reviewer, as_reader):
     draft = file(as_analyst, {"status": "implemented", "submit": False})
     assert draft["update"]["review"] == "draft" and draft["recommendation"]["status"] == "not_assessed"
     assert as_reader.get(at(draft)).status_code == 404
@@ -138,7 +138,7 @@ def test_a_draft_is_kept_mended_handed_in_returned_and_approved(world, as_analys
     assert as_reader.get(at(draft)).status_code == 200
 
 
-def test_a_put_says_the_whole_again_and_a_patch_a_part(world, as_analyst):
+def test_put_replaces_a_draft_and_patch_updates_it(world, as_analyst):
     draft = file(as_analyst, {**ORDINARY, "progress_percent": 5, "reason": "So.", "evidence": EVIDENCE, "submit": False})
 
     patched = as_analyst.patch(at(draft), {"progress_percent": None}).json()
@@ -148,7 +148,7 @@ def test_a_put_says_the_whole_again_and_a_patch_a_part(world, as_analyst):
     assert (put["status"], put["reason"], put["narrative"], put["evidence"], put["reported_on"]) == ("planned", "", "", [], str(today()))
 
 
-def test_its_author_throws_a_draft_or_a_returned_one_away(world, as_analyst, as_reviewer):
+def test_the_author_discards_a_draft_or_a_returned_update(world, as_analyst, as_reviewer):
     draft = file(as_analyst, {"status": "planned", "submit": False})
     returned = file(as_analyst, DONE)
     act(as_reviewer, returned, "return", {"note": "No."})
@@ -157,7 +157,7 @@ def test_its_author_throws_a_draft_or_a_returned_one_away(world, as_analyst, as_
     assert [as_analyst.get(at(one)).status_code for one in (draft, returned)] == [404, 404]
 
 
-def test_a_void_update_stays_readable_and_counts_no_more(world, as_analyst, as_reviewer, as_reader):
+def test_a_void_update_stays_readable_and_has_no_effect(world, as_analyst, as_reviewer, as_reader):
     told = file(as_analyst, ORDINARY)
 
     voided = act(as_reviewer, told, "void", {"reason": "Of another."})
@@ -167,7 +167,7 @@ def test_a_void_update_stays_readable_and_counts_no_more(world, as_analyst, as_r
     assert (shown["void_reason"], shown["voided_by"], shown["review"]) == ("Of another.", "reviewer", "approved")
 
 
-def test_a_dry_run_answers_and_writes_nothing(world, as_analyst):
+def test_a_dry_run_returns_the_result_and_writes_nothing(world, as_analyst):
     before = everything()
 
     told = file(as_analyst, {**ORDINARY, "evidence": [{"url": "https://a.example/b", "title": "B"}], "dry_run": True}, status=200)
@@ -180,7 +180,7 @@ def test_a_dry_run_answers_and_writes_nothing(world, as_analyst):
     assert everything() == before
 
 
-def test_why_is_kept_in_history(world, as_analyst, as_reviewer):
+def test_the_reason_is_kept_in_the_history(world, as_analyst, as_reviewer):
     told = file(as_analyst, {**ORDINARY, "change_reason": "Read the news."})
     act(as_reviewer, told, "void", {"reason": "Of another."})
 
@@ -192,7 +192,7 @@ def test_why_is_kept_in_history(world, as_analyst, as_reviewer):
 # ---- evidence
 
 
-def test_an_address_makes_a_draft_source_that_the_updates_readers_read(world, as_analyst, as_reviewer, as_reader, as_officer):
+def test_a_url_creates_a_draft_source_for_readers_of_the_update(world, as_analyst, as_reviewer, as_reader, as_officer):
     url = {"url": "https://a.example/reports/1", "title": "Report 1", "locator": "p. 1", "quote": "“q”"}
     told = file(as_analyst, {**DONE, "evidence": [url]})
 
@@ -207,13 +207,13 @@ def test_an_address_makes_a_draft_source_that_the_updates_readers_read(world, as
     assert file(as_analyst, {**CLAIM, "evidence": [url]})["update"]["evidence"][0]["source"] == slug
 
 
-def test_an_officer_may_make_a_source_too(world, as_officer):
+def test_an_officer_may_create_a_source(world, as_officer):
     told = file(as_officer, {**CLAIM, "evidence": [{"url": "https://b.example/", "title": "B"}]})
 
     assert as_officer.get(f"sources/{told['update']['evidence'][0]['source']}/").json()["title"] == "B"
 
 
-def test_evidence_whose_source_is_hidden_says_nothing_of_it(world, as_administrator, as_reader):
+def test_evidence_does_not_reveal_a_hidden_source(world, as_administrator, as_reader):
     make_source(slug="secret", visibility="restricted")
     told = file(as_administrator, {**ORDINARY, "evidence": [{"source": "secret", "locator": "p. 1", "quote": "x"}]})
 
@@ -231,7 +231,7 @@ def test_evidence_whose_source_is_hidden_says_nothing_of_it(world, as_administra
         "communique", 5, None, [], {"source": "communique", "quote": {}},
     ],
 )  # fmt: skip
-def test_evidence_of_the_wrong_shape_is_400(world, as_analyst, row):
+def test_malformed_evidence_is_400(world, as_analyst, row):
     before = everything()
 
     answer = file(as_analyst, {**ORDINARY, "evidence": [row]}, status=400)
@@ -241,7 +241,7 @@ def test_evidence_of_the_wrong_shape_is_400(world, as_analyst, row):
     assert everything() == before
 
 
-# ---- the refusals
+# ---- refusals
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_evidence_of_the_wrong_shape_is_400(world, as_analyst, row):
         ({"kind": "claim", "submit": False}, "status_required party_required"),
     ],
 )
-def test_all_that_is_unmet_is_told_in_the_order_of_the_contract(world, as_analyst, body, expected):
+def test_all_unmet_conditions_are_listed_in_the_documented_order(world, as_analyst, body, expected):
     before = everything()
     body = {name: str(today() + timedelta(1)) if value == "tomorrow" else value for name, value in body.items()}
 
@@ -282,7 +282,7 @@ def test_all_that_is_unmet_is_told_in_the_order_of_the_contract(world, as_analys
         ("planned", "proposed", ["reason_required"]),
     ],
 )
-def test_a_move_is_judged_by_the_table(world, as_analyst, first, then, expected):
+def test_only_allowed_status_changes_are_accepted(world, as_analyst, first, then, expected):
     file(as_analyst, {**ORDINARY, "status": first})
 
     response = as_analyst.post("recommendations/act/progress/", {**ORDINARY, "status": then})
@@ -292,7 +292,7 @@ def test_a_move_is_judged_by_the_table(world, as_analyst, first, then, expected)
         file(as_analyst, {**ORDINARY, "status": then, "reason": "It was undone."})
 
 
-def test_a_late_finding_is_judged_on_its_own_day(world, as_analyst):
+def test_a_late_report_is_validated_on_its_report_date(world, as_analyst):
     file(as_analyst, {**ORDINARY, "status": "stalled"})
 
     told = file(as_analyst, {**ORDINARY, "status": "planned", "reported_on": "2025-02-01"})
@@ -301,14 +301,14 @@ def test_a_late_finding_is_judged_on_its_own_day(world, as_analyst):
 
 
 @pytest.mark.parametrize("kind", ["assessment", "note", "claim"])
-def test_a_reader_files_nothing(world, as_reader, kind):
+def test_a_reader_cannot_report(world, as_reader, kind):
     body = {"kind": kind, "party": "AUS", "narrative": "x", "evidence": EVIDENCE} | ({} if kind == "note" else {"status": "planned"})
 
     assert codes(file(as_reader, body, status=403)) == ["not_permitted"]
     assert codes(file(as_reader, {"kind": kind}, status=403))[0] == "not_permitted"
 
 
-def test_an_officer_files_nothing_but_the_own_claim(world, as_officer):
+def test_an_officer_can_only_claim_for_the_own_party(world, as_officer):
     assert codes(file(as_officer, ORDINARY, status=403)) == ["not_permitted"]
     assert codes(file(as_officer, {"kind": "note", "narrative": "x"}, status=403)) == ["not_permitted"]
     assert codes(file(as_officer, {**CLAIM, "party": "GBR"}, status=403)) == ["not_permitted", "evidence_required"]
@@ -316,11 +316,11 @@ def test_an_officer_files_nothing_but_the_own_claim(world, as_officer):
     assert ProgressUpdate.objects.count() == 0
 
 
-def test_who_has_no_credentials_files_nothing(world):
+def test_anonymous_users_cannot_report(world):
     assert Api().post("recommendations/act/progress/", ORDINARY).status_code == 401
 
 
-def test_nothing_is_filed_in_the_archive(world, as_analyst, as_reviewer):
+def test_archived_recommendations_accept_no_report(world, as_analyst, as_reviewer):
     waiting, draft = file(as_analyst, DONE), file(as_analyst, {**ORDINARY, "submit": False})
     approved = file(as_analyst, ORDINARY)
     with change_context(reason="Over."):
@@ -335,7 +335,7 @@ def test_nothing_is_filed_in_the_archive(world, as_analyst, as_reviewer):
         assert (response.status_code, codes(response.json())) == (409, ["closed_record"])
 
 
-def test_what_one_may_not_read_is_404(world, as_analyst, as_officer, as_reader):
+def test_a_hidden_record_is_404(world, as_analyst, as_officer, as_reader):
     make_recommendation(slug="draft", publication="draft")
     make_recommendation(slug="secret", visibility="restricted")
     waiting = file(as_analyst, DONE)
@@ -369,7 +369,7 @@ def test_what_one_may_not_read_is_404(world, as_analyst, as_officer, as_reader):
         ({"progress_percent": 101, "status": "finished", "mood": "good"}, "progress_percent status mood"),
     ],
 )  # fmt: skip
-def test_a_value_that_can_never_be_right_is_400_at_its_field(world, as_analyst, body, fields):
+def test_an_invalid_value_is_400_on_its_field(world, as_analyst, body, fields):
     before = everything()
 
     answer = file(as_analyst, {**ORDINARY, **body}, status=400)
@@ -380,7 +380,7 @@ def test_a_value_that_can_never_be_right_is_400_at_its_field(world, as_analyst, 
 
 
 @pytest.mark.parametrize("body", [[], [ORDINARY], "planned", 5, None, True])
-def test_a_body_of_the_wrong_shape_is_400(world, as_analyst, body):
+def test_a_malformed_body_is_400(world, as_analyst, body):
     draft = file(as_analyst, {**ORDINARY, "submit": False})
     addresses = ["recommendations/act/progress/", *(f"{at(draft)}{verb}/" for verb in ("submit", "approve", "return", "void"))]
 
@@ -391,7 +391,7 @@ def test_a_body_of_the_wrong_shape_is_400(world, as_analyst, body):
     assert as_analyst.patch(at(draft), body if body is not None else [None]).status_code == 400
 
 
-def test_an_act_takes_its_own_words_only(world, as_analyst, as_reviewer):
+def test_an_action_rejects_unknown_fields(world, as_analyst, as_reviewer):
     waiting = file(as_analyst, DONE)
 
     assert act(as_reviewer, waiting, "approve", {"reason": "x"}, status=400)["_codes"].keys() == {"reason"}
@@ -406,7 +406,7 @@ def test_an_act_takes_its_own_words_only(world, as_analyst, as_reviewer):
 # ---- reviewing
 
 
-def test_a_second_person_is_asked_where_one_is_required(world, as_reviewer, as_colleague, as_analyst):
+def test_approval_by_a_second_person_is_enforced(world, as_reviewer, as_colleague, as_analyst):
     Recommendation.objects.filter(slug="later").update(priority="high")
     for told in (file(as_reviewer, DONE), file(as_reviewer, ORDINARY, to="later")):
         assert told["update"]["review"] == "submitted"
@@ -415,7 +415,7 @@ def test_a_second_person_is_asked_where_one_is_required(world, as_reviewer, as_c
         assert act(as_colleague, told, "approve")["update"]["reviewed_by"] == "colleague"
 
 
-def test_what_was_reviewed_is_not_reviewed_again(world, as_analyst, as_reviewer, as_colleague):
+def test_a_reviewed_update_cannot_be_reviewed_again(world, as_analyst, as_reviewer, as_colleague):
     approved = file(as_analyst, DONE)
     act(as_reviewer, approved, "approve")
     returned = file(as_analyst, {**DONE, "reported_on": "2025-03-03"})
@@ -429,7 +429,7 @@ def test_what_was_reviewed_is_not_reviewed_again(world, as_analyst, as_reviewer,
     assert everything() == before
 
 
-def test_a_draft_is_not_reviewed(world, as_analyst, as_reviewer):
+def test_a_draft_cannot_be_reviewed(world, as_analyst, as_reviewer):
     draft = file(as_analyst, {**ORDINARY, "submit": False})
 
     assert codes(act(as_reviewer, draft, "approve", status=409)) == ["append_only"]
@@ -437,14 +437,14 @@ def test_a_draft_is_not_reviewed(world, as_analyst, as_reviewer):
 
 
 @pytest.mark.parametrize("note", [None, "", "  "])
-def test_returning_needs_a_note_and_voiding_a_reason(world, as_analyst, as_reviewer, note):
+def test_return_requires_a_note_and_void_a_reason(world, as_analyst, as_reviewer, note):
     waiting, approved = file(as_analyst, DONE), file(as_analyst, ORDINARY)
 
     assert codes(act(as_reviewer, waiting, "return", {"note": note}, status=409)) == ["reason_required"]
     assert codes(act(as_reviewer, approved, "void", {"reason": note}, status=409)) == ["reason_required"]
 
 
-def test_only_an_approved_update_is_voided_once_by_a_reviewer(world, as_analyst, as_reviewer):
+def test_a_reviewer_can_void_an_approved_update_once(world, as_analyst, as_reviewer):
     waiting, draft, approved = file(as_analyst, DONE), file(as_reviewer, {**ORDINARY, "submit": False}), file(as_analyst, ORDINARY)
 
     assert codes(act(as_analyst, approved, "void", {"reason": "x"}, status=403)) == ["not_permitted"]
@@ -454,7 +454,7 @@ def test_only_an_approved_update_is_voided_once_by_a_reviewer(world, as_analyst,
     assert codes(act(as_reviewer, approved, "void", {"reason": "x"}, status=409)) == ["already_voided"]
 
 
-def test_what_was_handed_in_is_changed_by_nobody_and_a_draft_by_its_author(world, as_analyst, as_reviewer, as_administrator, as_reader):
+def test_only_the_author_can_edit_and_only_drafts(world, as_analyst, as_reviewer, as_administrator, as_reader):
     waiting, draft, approved = file(as_analyst, DONE), file(as_analyst, {**ORDINARY, "submit": False}), file(as_analyst, ORDINARY)
     before = everything()
 
@@ -468,7 +468,7 @@ def test_what_was_handed_in_is_changed_by_nobody_and_a_draft_by_its_author(world
     assert everything() == before
 
 
-def test_an_update_whose_ground_moved_is_not_approved(world, as_analyst, as_reviewer, as_colleague):
+def test_an_update_is_revalidated_on_approval(world, as_analyst, as_reviewer, as_colleague):
     waiting = file(as_analyst, {"status": "withdrawn", "narrative": "Taken back.", "reported_on": "2025-03-05"})
     file(as_analyst, {**ORDINARY, "status": "largely_implemented", "reported_on": "2025-03-04"})
     before = everything()
@@ -481,7 +481,7 @@ def test_an_update_whose_ground_moved_is_not_approved(world, as_analyst, as_revi
     assert codes(act(as_reviewer, waiting, "approve", status=409)) == ["transition_not_allowed"]
 
 
-def test_what_became_a_reopening_needs_a_reason_when_it_is_approved(world, as_analyst, as_reviewer):
+def test_an_update_that_became_a_reopening_needs_a_reason_on_approval(world, as_analyst, as_reviewer):
     Recommendation.objects.filter(slug="act").update(priority="critical")
     waiting = file(as_analyst, {**ORDINARY, "reported_on": "2025-03-05"})
     act(as_reviewer, file(as_analyst, DONE), "approve")
@@ -493,7 +493,7 @@ def test_what_became_a_reopening_needs_a_reason_when_it_is_approved(world, as_an
     assert act(as_reviewer, waiting, "approve")["recommendation"]["status"] == "in_progress"
 
 
-def test_only_a_voided_update_of_the_same_recommendation_is_corrected(world, as_analyst, as_reviewer):
+def test_only_a_voided_update_of_the_same_recommendation_can_be_corrected(world, as_analyst, as_reviewer):
     standing, elsewhere = file(as_analyst, ORDINARY), file(as_analyst, ORDINARY, to="later")
     act(as_reviewer, elsewhere, "void", {"reason": "x"})
 
@@ -505,10 +505,10 @@ def test_only_a_voided_update_of_the_same_recommendation_is_corrected(world, as_
     assert as_analyst.patch(at(draft), {"corrects": standing["update"]["uid"]}).json()["_codes"].keys() == {"corrects"}
 
 
-# ---- stale, and once
+# ---- versions and idempotency
 
 
-def test_a_stale_filing_is_412_and_writes_nothing(world, as_analyst):
+def test_a_stale_report_is_412_and_writes_nothing(world, as_analyst):
     version = as_analyst.get("recommendations/act/").json()["version"]
     told = file(as_analyst, ORDINARY, **{"If-Match": f'"{version}"'})
     before = everything()
@@ -524,7 +524,7 @@ def test_a_stale_filing_is_412_and_writes_nothing(world, as_analyst):
     file(as_analyst, ORDINARY, **{"If-Match": "*"})
 
 
-def test_a_stale_act_is_412_by_the_version_of_the_update(world, as_analyst, as_reviewer):
+def test_a_stale_review_action_is_412(world, as_analyst, as_reviewer):
     waiting, approved = file(as_analyst, DONE), file(as_analyst, ORDINARY)
     draft = file(as_analyst, {**ORDINARY, "submit": False})
     as_analyst.patch(at(draft), {"narrative": "Otherwise."})
@@ -548,14 +548,14 @@ def test_a_stale_act_is_412_by_the_version_of_the_update(world, as_analyst, as_r
     assert act(as_analyst, draft, "submit", **{"If-Match": f'"{current}"'})["update"]["review"] == "approved"
 
 
-def test_a_version_must_be_named_where_the_site_asks_for_it(world, as_analyst, settings):
+def test_if_match_is_required_if_the_site_requires_it(world, as_analyst, settings):
     settings.REQUIRE_IF_MATCH = True
 
     assert file(as_analyst, ORDINARY, status=428)["code"] == "if_match_required"
     assert file(as_analyst, ORDINARY, **{"If-Match": "*"})["update"]["status"] == "in_progress"
 
 
-def test_a_repeated_filing_is_answered_as_the_first_time(world, as_analyst, as_reviewer):
+def test_a_repeated_report_gets_the_first_response(world, as_analyst, as_reviewer):
     key = {"Idempotency-Key": "mine-1"}
     first = file(as_analyst, ORDINARY, **key)
 
@@ -571,7 +571,7 @@ def test_a_repeated_filing_is_answered_as_the_first_time(world, as_analyst, as_r
     assert act(as_reviewer, waiting, "approve", **key) == act(as_reviewer, waiting, "approve", **key)
 
 
-def test_a_refused_filing_may_be_sent_again_with_its_key(world, as_analyst):
+def test_a_refused_report_may_be_repeated_with_its_key(world, as_analyst):
     key = {"Idempotency-Key": "mine-2"}
 
     assert codes(file(as_analyst, {"status": "planned"}, status=409, **key)) == ["narrative_required"]
@@ -579,10 +579,10 @@ def test_a_refused_filing_may_be_sent_again_with_its_key(world, as_analyst):
     file(as_analyst, ORDINARY, **key)
 
 
-# ---- before acting
+# ---- transitions
 
 
-def test_the_moves_can_be_asked_for(world, as_analyst, as_reader):
+def test_transitions_lists_allowed_status_changes(world, as_analyst, as_reader):
     file(as_analyst, {**ORDINARY, "status": "partly_implemented"})
 
     moves = as_analyst.get("recommendations/act/transitions/").json()
@@ -598,10 +598,10 @@ def test_the_moves_can_be_asked_for(world, as_analyst, as_reader):
     assert {move["allowed"] for move in refused} == {False} and {move["unmet"][0]["code"] for move in refused} == {"not_permitted"}
 
 
-# ---- the questions that follow
+# ---- filters
 
 
-def test_what_awaits_approval_is_told_to_who_may_read_it(world, as_analyst, as_reviewer, as_reader, as_officer):
+def test_awaiting_approval_finds_only_visible_updates(world, as_analyst, as_reviewer, as_reader, as_officer):
     waiting = file(as_analyst, DONE)
     file(as_analyst, {**ORDINARY, "submit": False}, to="later")
 
@@ -614,7 +614,7 @@ def test_what_awaits_approval_is_told_to_who_may_read_it(world, as_analyst, as_r
     assert as_reviewer.keys("recommendations/", awaiting_approval="true") == []
 
 
-def test_a_claim_differs_where_any_partys_newest_one_does(world, as_analyst, as_reader):
+def test_claim_differs_compares_the_newest_claim_of_each_party(world, as_analyst, as_reader):
     make_party("USA")
     file(as_analyst, ORDINARY)
     claims = [("AUS", "implemented", "2025-02-01"), ("GBR", "in_progress", "2025-03-01"), ("AUS", "in_progress", "2025-02-02")]
@@ -629,7 +629,7 @@ def test_a_claim_differs_where_any_partys_newest_one_does(world, as_analyst, as_
     assert as_reader.keys("recommendations/", claim_differs="true") == ["later"]
 
 
-def test_a_source_finds_what_it_makes_and_what_it_bears_out(world, as_analyst, as_reviewer, as_reader):
+def test_source_finds_its_recommendations_and_those_with_it_as_evidence(world, as_analyst, as_reviewer, as_reader):
     Recommendation.objects.filter(slug="later").update(source=world.gazette)
     waiting = file(as_analyst, {**DONE, "evidence": [{"source": "gazette"}]})
 
@@ -643,5 +643,7 @@ def test_a_source_finds_what_it_makes_and_what_it_bears_out(world, as_analyst, a
 
 
 @pytest.mark.parametrize("name", ["claim_differs", "awaiting_approval"])
-def test_a_question_of_yes_or_no_takes_nothing_else(world, as_reader, name):
-    assert as_reader.get("recommendations/", {name: "maybe"}).json() == {name: ["Say true or false."]}
+def test_boolean_filters_accept_only_true_and_false(world, as_reader, name):
+    response = as_reader.get("recommendations/", {name: "maybe"})
+
+    assert response.status_code == 400 and list(response.json()) == [name]

@@ -1,4 +1,4 @@
-"""With PUBLIC_READ=1 the anonymous read what is public and published, and nobody's name (DESIGN 10)."""
+"""With PUBLIC_READ=1 anonymous users read public, published records, without names of people."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def anonymous():
 
 @pytest.fixture
 def full(world, analyst, reviewer):
-    """The world with somebody's name in every place, and an update at every stage."""
+    """The world with a user in every reference to people, and an update in every review state."""
     with change_context(analyst, "test", "api"):
         world.aukus.lead = analyst
         world.aukus.save()
@@ -65,7 +65,7 @@ def key_of(address):
 
 
 @pytest.mark.parametrize("address", VIEWS)
-def test_the_anonymous_read_every_list_record_and_history(open_to_all, full, anonymous, address):
+def test_anonymous_users_read_every_list_record_and_history(open_to_all, full, anonymous, address):
     rows = rows_of(anonymous, address)
 
     assert rows
@@ -88,7 +88,7 @@ def test_no_person_is_named(open_to_all, full, anonymous, as_reader, address):
             assert entry["user"] is None and not entry["changes"].keys() & set(PEOPLE[address])
 
 
-def test_there_are_people_to_be_left_out(full, as_reader):
+def test_the_test_data_contains_people(full, as_reader):
     assert {name for names in PEOPLE.values() for name in names} == {"lead", "team", "owner", "author", "reviewed_by", "voided_by"}
     assert as_reader.get("agreements/aukus/").json()["team"] == ["analyst", "reviewer"]
     lines = [entry["line"] for entry in as_reader.list("agreements/aukus/history/")["results"]]
@@ -96,7 +96,7 @@ def test_there_are_people_to_be_left_out(full, as_reader):
 
 
 @pytest.mark.parametrize(("address", "name"), [(address, name) for address, names in PEOPLE.items() for name in names])
-def test_nobody_asks_for_people_or_orders_by_them(open_to_all, full, anonymous, as_reader, address, name):
+def test_anonymous_users_cannot_filter_or_order_by_people(open_to_all, full, anonymous, as_reader, address, name):
     questions = [asked for asked in VIEWS[address].filter_set() if asked.partition("__")[0] == name]
     assert questions
     for asked in questions:
@@ -110,7 +110,7 @@ def test_nobody_asks_for_people_or_orders_by_them(open_to_all, full, anonymous, 
         assert as_reader.get(f"{address}/", {"ordering": order}).status_code == 200
 
 
-def test_nobody_groups_by_owners(open_to_all, full, anonymous, as_reader):
+def test_anonymous_users_cannot_group_by_owner(open_to_all, full, anonymous, as_reader):
     response = anonymous.get("summary/?group_by=owner")
 
     assert response.status_code == 400 and list(response.json()) == ["group_by"]
@@ -132,7 +132,7 @@ MAKE = {
 @pytest.mark.parametrize("register", REGISTERS)
 @pytest.mark.parametrize("visibility", ["public", "internal", "restricted"])
 @pytest.mark.parametrize("publication", ["draft", "published", "archived"])
-def test_only_what_is_public_and_published_exists(open_to_all, world, anonymous, register, visibility, publication):
+def test_only_public_and_published_records_exist(open_to_all, world, anonymous, register, visibility, publication):
     with change_context(channel="data set"):
         record = MAKE[register](world, visibility=visibility, publication=publication)
     exists = visibility == "public" and publication != "draft"
@@ -145,7 +145,7 @@ def test_only_what_is_public_and_published_exists(open_to_all, world, anonymous,
     assert (record.slug in anonymous.keys(f"{register}/")) == exists
 
 
-def test_what_hangs_on_what_is_hidden_is_hidden(open_to_all, world, anonymous):
+def test_children_of_hidden_records_are_hidden(open_to_all, world, anonymous):
     before = {address: anonymous.list(f"{address}/")["count"] for address in VIEWS}
     shut, act = make_agreement(visibility="internal"), make_recommendation(visibility="internal")
     paper = make_source(visibility="internal")
@@ -167,7 +167,7 @@ def test_what_hangs_on_what_is_hidden_is_hidden(open_to_all, world, anonymous):
     assert (seen["source"], seen["locator"], seen["quote"], seen["parent"], seen["agreements"]) == (None, "", "", None, ["aukus"])
 
 
-def test_only_approved_updates_exist_those_without_an_author_too(open_to_all, full, anonymous):
+def test_only_approved_updates_exist_with_or_without_an_author(open_to_all, full, anonymous):
     seen = set(anonymous.keys("progress-updates/"))
 
     assert seen == {str(uid) for uid in ProgressUpdate.objects.filter(review="approved").values_list("uid", flat=True)}
@@ -175,7 +175,7 @@ def test_only_approved_updates_exist_those_without_an_author_too(open_to_all, fu
         assert anonymous.get(f"progress-updates/{update.uid}/").status_code == 404
 
 
-def test_me_tokens_and_every_write_ask_for_credentials(open_to_all, full, anonymous):
+def test_me_tokens_and_writes_require_credentials(open_to_all, full, anonymous):
     assert anonymous.get("me/").status_code == 401
     for address in VIEWS:
         at = f"{address}/{rows_of(anonymous, address)[0][key_of(address)]}/"
@@ -188,11 +188,11 @@ def test_me_tokens_and_every_write_ask_for_credentials(open_to_all, full, anonym
     assert anonymous.get("auth/tokens/").status_code == 401
 
 
-def test_a_wrong_token_is_still_wrong(open_to_all, world):
+def test_an_invalid_token_is_still_rejected(open_to_all, world):
     assert Api(authorization="Bearer nonsense").get("agreements/").status_code == 401
 
 
-def test_the_file_of_a_public_source_is_read_by_everybody(open_to_all, world, anonymous, as_analyst, tmp_path, settings):
+def test_the_file_of_a_public_source_is_public(open_to_all, world, anonymous, as_analyst, tmp_path, settings):
     settings.MEDIA_ROOT = tmp_path
     assert anonymous.get("sources/communique/file/").status_code == 404
     change_with_reason(Source.objects.filter(slug="gazette"), visibility="internal")
@@ -200,5 +200,5 @@ def test_the_file_of_a_public_source_is_read_by_everybody(open_to_all, world, an
 
 
 @pytest.mark.parametrize("address", [*(f"{address}/" for address in VIEWS), "choices/", "summary/?group_by=agreement"])
-def test_without_it_everything_is_closed(world, anonymous, address):
+def test_without_public_read_everything_requires_credentials(world, anonymous, address):
     assert anonymous.get(address).status_code == 401

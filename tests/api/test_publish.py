@@ -40,12 +40,12 @@ def test_an_agreement_is_published_with_its_drafts(pact, as_analyst, as_reader):
     assert keys(as_analyst.post("agreements/pact/publish/", {})) == set()
 
 
-def test_parts_are_chosen(pact, as_analyst):
+def test_the_parts_to_publish_can_be_selected(pact, as_analyst):
     assert keys(as_analyst.post("agreements/pact/publish/", {"recommendations": False, "sources": False})) == {AGREEMENT} | COMPONENTS
     assert keys(as_analyst.post("agreements/pact/publish/", {"recommendations": False, "components": False})) == SOURCES
 
 
-def test_a_dry_run_gives_the_list_and_writes_nothing(pact, as_analyst):
+def test_a_dry_run_returns_the_list_and_writes_nothing(pact, as_analyst):
     settled()
     before = Change.objects.count()
 
@@ -55,7 +55,7 @@ def test_a_dry_run_gives_the_list_and_writes_nothing(pact, as_analyst):
     assert found == keys(as_analyst.post("agreements/pact/publish/", {}))
 
 
-def test_an_archived_agreement_is_not_published(pact, as_analyst, as_reviewer):
+def test_an_archived_agreement_cannot_be_published(pact, as_analyst, as_reviewer):
     as_reviewer.patch("agreements/pact/", {"publication": "archived", "change_reason": "done"})
 
     refused = as_analyst.post("agreements/pact/publish/", {})
@@ -63,6 +63,6 @@ def test_an_archived_agreement_is_not_published(pact, as_analyst, as_reviewer):
     assert (refused.status_code, refused.json()["code"]) == (409, "closed_record")
 
 
-def test_only_those_who_write_registry_records_publish(pact, as_officer, as_reader):
+def test_publishing_requires_the_permission_to_change_agreements(pact, as_officer, as_reader):
     for client in (as_officer, as_reader):
         assert client.post("agreements/pact/publish/", {}).status_code == 403

@@ -1,4 +1,4 @@
-"""The number of queries of each read: pinned, and the same for few rows as for many."""
+"""The number of queries of each read is fixed and does not depend on the number of rows."""
 
 import pytest
 from django.db import connection
@@ -12,14 +12,14 @@ from tests.conftest import make_user
 from tests.make import make_agreement
 
 ROLES = ["administrator", "analyst", "party officer", "reader"]
-# The page that has a next one: roles, ids of the page, count, JSON.
+# A page with a next page: roles, ids of the page, count, JSON.
 LIST = 4
 # Roles, the record, its JSON.
 DETAIL = 3
 
 
 def variation(resource, number):
-    """The full body, once more, as another record that may stand beside the first."""
+    """The full body, changed so that a second record can exist beside the first."""
     body = dict(resource.full)
     if resource.key != "uid":
         body[resource.key] = f"n{number}"
@@ -49,12 +49,12 @@ def readers(world, analyst, reviewer):
 
 
 def queries(captured):
-    """How many were asked; a savepoint stands for the transaction that a request is outside of tests."""
+    """The number of queries, without the savepoint that replaces the request's transaction in tests."""
     return sum("SAVEPOINT" not in query["sql"] for query in captured)
 
 
 def asked(user, address):
-    """How many queries a request of this user asks, as whoever has just signed in."""
+    """The number of queries of a request by this user, without cached roles."""
     client = Api(type(user).objects.get(pk=user.pk))
     with CaptureQueriesContext(connection) as captured:
         response = client.get(address)
@@ -63,7 +63,7 @@ def asked(user, address):
 
 
 @pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
-def test_a_page_and_a_record_ask_as_much_of_three_rows_as_of_sixty(readers, as_analyst, resource):
+def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(readers, as_analyst, resource):
     Agreement.objects.bulk_create(Agreement(slug=f"a{number}", title="A", publication="published") for number in range(60))
     Party.objects.bulk_create(Party(code=f"P{number}", name="P", kind="state") for number in range(60))
     Recommendation.objects.bulk_create(Recommendation(slug=f"r{number}", key_action="R", publication="published") for number in range(60))
@@ -105,7 +105,7 @@ REFERENCES = {
 }
 
 
-def test_updates_and_their_evidence_ask_no_more(readers, world):
+def test_evidence_of_updates_needs_no_extra_queries(readers, world):
     def add(count):
         ProgressUpdate.objects.bulk_create(
             ProgressUpdate(
@@ -124,7 +124,7 @@ def test_updates_and_their_evidence_ask_no_more(readers, world):
     assert few == many == dict.fromkeys(ROLES, LIST)
 
 
-def test_an_order_by_several_unknown_columns_asks_once_for_each_range(readers, world):
+def test_ordering_by_nullable_columns_needs_one_query_per_range(readers, world):
     for number in range(12):
         make_agreement(slug=f"a{number}")
     client = Api(readers["reader"])

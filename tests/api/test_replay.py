@@ -1,4 +1,4 @@
-"""A repeated POST is answered only to those who still have the right, and old answers are not kept."""
+"""A replay requires the current permissions, and expired keys are deleted."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ NOTE = {"kind": "note", "narrative": "Nothing new."}
 KEY = {"Idempotency-Key": "k1"}
 
 
-def test_an_update_is_not_shown_again_to_who_may_no_longer_read_its_recommendation(analyst):
+def test_a_replay_is_404_if_the_recommendation_became_hidden(analyst):
     agreement = make_agreement()
     agreement.team.add(analyst)
     where = f"recommendations/{make_recommendation(agreement, visibility='restricted').slug}/progress/"
@@ -25,7 +25,7 @@ def test_an_update_is_not_shown_again_to_who_may_no_longer_read_its_recommendati
     assert (first.status_code, again.status_code) == (201, 404)
 
 
-def test_an_update_is_not_shown_again_to_who_may_no_longer_report(analyst):
+def test_a_replay_is_403_if_the_user_may_no_longer_report(analyst):
     where = f"recommendations/{make_recommendation().slug}/progress/"
 
     first = Api(analyst).post(where, NOTE, headers=KEY)
@@ -36,7 +36,7 @@ def test_an_update_is_not_shown_again_to_who_may_no_longer_report(analyst):
     assert (first.status_code, again.status_code) == (201, 403)
 
 
-def test_a_new_record_is_not_shown_again_to_who_may_no_longer_read_it(analyst, administrator):
+def test_a_replay_is_404_if_the_new_record_became_hidden(analyst, administrator):
     body = {"slug": "secret", "title": "Secret"}
 
     for address in ("agreements/", "agreements/?fields=title"):
@@ -48,7 +48,7 @@ def test_a_new_record_is_not_shown_again_to_who_may_no_longer_read_it(analyst, a
         assert (first.status_code, again.status_code) == (201, 404)
 
 
-def test_records_of_a_list_are_not_shown_again_to_who_may_no_longer_read_one_of_them(analyst, administrator):
+def test_a_replay_of_a_list_is_404_if_one_record_became_hidden(analyst, administrator):
     bodies = [{"slug": "open", "title": "Open"}, {"slug": "secret", "title": "Secret"}]
 
     Api(analyst).post("agreements/", bodies, headers=KEY)
@@ -58,7 +58,7 @@ def test_records_of_a_list_are_not_shown_again_to_who_may_no_longer_read_one_of_
     assert again.status_code == 404
 
 
-def test_a_deleted_record_is_shown_again_to_who_made_it(analyst):
+def test_a_replay_shows_a_deleted_record_to_its_creator(analyst):
     body = {"slug": "gone", "title": "Gone"}
 
     first = Api(analyst).post("agreements/", body, headers=KEY)
@@ -68,7 +68,7 @@ def test_a_deleted_record_is_shown_again_to_who_made_it(analyst):
     assert (again.status_code, again.json()) == (201, first.json())
 
 
-def test_each_new_key_deletes_those_that_are_older_than_a_day(analyst, reviewer):
+def test_each_new_key_deletes_expired_keys(analyst, reviewer):
     Api(reviewer).post("agreements/", {"slug": "one", "title": "One"}, headers=KEY)
     IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=24, seconds=1))
 

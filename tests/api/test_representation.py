@@ -1,4 +1,4 @@
-"""What a record looks like outside (API.md 2)."""
+"""The representation of records (docs/api.md)."""
 
 import json
 import re
@@ -24,11 +24,11 @@ each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESO
 
 @pytest.fixture
 def people(analyst, reviewer):
-    """Those whom the bodies name."""
+    """The users that the bodies refer to."""
 
 
 @each_resource
-def test_a_record_made_of_what_is_required_has_the_promised_defaults_for_the_rest(world, as_analyst, resource):
+def test_a_record_with_only_required_fields_has_the_documented_defaults(world, as_analyst, resource):
     response = as_analyst.post(f"{resource.address}/", resource.required)
 
     assert response.status_code == 201, response.content
@@ -44,7 +44,7 @@ def test_a_record_made_of_what_is_required_has_the_promised_defaults_for_the_res
 
 
 @each_resource
-def test_what_is_written_is_what_is_read(world, people, as_analyst, resource):
+def test_a_record_is_read_as_it_was_written(world, people, as_analyst, resource):
     response = as_analyst.post(f"{resource.address}/", resource.full)
 
     assert response.status_code == 201, response.content
@@ -59,8 +59,8 @@ def test_what_is_written_is_what_is_read(world, people, as_analyst, resource):
 
 @each_resource
 @pytest.mark.parametrize("role", Role.values)
-def test_the_statement_writes_what_the_serializer_would(world, people, as_administrator, resource, role):
-    """The JSON of PostgreSQL against Django REST framework's own, field by field and in the same order."""
+def test_the_sql_json_equals_the_serializer_output(world, people, as_administrator, resource, role):
+    """Compare the JSON of PostgreSQL with that of Django REST framework: the same fields in the same order."""
     made = as_administrator.post(
         f"{resource.address}/", resource.full | ({"publication": "published"} if resource.published else {})
     ).json()
@@ -76,11 +76,11 @@ def test_the_statement_writes_what_the_serializer_would(world, people, as_admini
     computed = {"url", *resource.computed}
     assert [name for name in shown if name not in computed] == [name for name in plain if name not in computed]
     for name in set(shown) - {"created_at", "updated_at", *computed}:
-        value = sorted(plain[name]) if name == "team" else plain[name]  # Django gives people in no order
+        value = sorted(plain[name]) if name == "team" else plain[name]  # Django returns people in any order
         assert shown[name] == (value if value != "" or name in TEXTS else None), name
 
 
-def test_an_update_shows_its_evidence_and_who_has_read_it(world, as_reader, analyst):
+def test_an_update_shows_its_evidence_and_reviewer(world, as_reader, analyst):
     rows = (EvidenceRow(source=world.communique, locator="p. 1", quote="so"), EvidenceRow(source=world.gazette, stance="contradicts"))
     made = report_progress(world.act, Report(status="in_progress", narrative="Begun.", evidence=rows), by=analyst, today=date(2025, 3, 1))
 
@@ -109,7 +109,7 @@ announced_alongside/announced alongside, successor_of/succeeded by, same_as/same
 
 
 @pytest.mark.parametrize("pair", [pair.strip() for pair in INVERSE_LABELS.split(",")])
-def test_a_relation_is_read_from_both_ends_in_the_word_of_each(world, as_analyst, pair):
+def test_a_relation_is_shown_from_both_agreements(world, as_analyst, pair):
     kind, inverse = pair.split("/")
     world.relation.delete()
 
@@ -123,7 +123,7 @@ def test_a_relation_is_read_from_both_ends_in_the_word_of_each(world, as_analyst
 # ---- fields, omit, expand
 
 
-def test_fields_gives_exactly_these_in_this_order(world, as_reader):
+def test_fields_returns_exactly_these_in_order(world, as_reader):
     assert list(as_reader.get("agreements/aukus/?fields=title,slug,sectors").json().items()) == [
         ("title", "AUKUS"),
         ("slug", "aukus"),
@@ -132,7 +132,7 @@ def test_fields_gives_exactly_these_in_this_order(world, as_reader):
     assert [list(row) for row in as_reader.list("agreements/", fields="status,slug")["results"]] == [["status", "slug"]] * 2
 
 
-def test_omit_leaves_out(world, as_reader):
+def test_omit_excludes_fields(world, as_reader):
     whole = as_reader.get("recommendations/act/").json()
 
     without = as_reader.get("recommendations/act/?omit=details,claims").json()
@@ -144,14 +144,14 @@ def test_omit_leaves_out(world, as_reader):
 
 @pytest.mark.parametrize("parameter", ["fields", "omit", "expand"])
 @pytest.mark.parametrize("address", ["agreements/", "agreements/aukus/"])
-def test_an_unknown_name_in_what_is_to_be_shown_is_refused(world, as_reader, address, parameter):
+def test_an_unknown_field_name_in_fields_omit_or_expand_is_rejected(world, as_reader, address, parameter):
     response = as_reader.get(f"{address}?{parameter}=slug,colour")
 
     assert response.status_code == 400
     assert list(response.json()) == [parameter]
 
 
-def test_expand_tells_a_reference_in_full_where_it_stands(world, as_analyst, people):
+def test_expand_replaces_a_key_by_an_object(world, as_analyst, people):
     for address in ("parties", "components", "recommendations", "participations", "citations"):
         assert as_analyst.post(f"{address}/", RESOURCES[address].full).status_code == 201
     base = "https://testserver/api/v1"
@@ -182,14 +182,14 @@ def test_expand_tells_a_reference_in_full_where_it_stands(world, as_analyst, peo
 
 
 @pytest.mark.parametrize("name", ["lead", "team", "title", "relations", "slug"])
-def test_people_and_what_is_no_reference_cannot_be_expanded(world, as_reader, name):
+def test_people_and_other_fields_cannot_be_expanded(world, as_reader, name):
     response = as_reader.get(f"agreements/?expand={name}")
 
     assert response.status_code == 400 and list(response.json()) == ["expand"]
 
 
 @each_resource
-def test_every_reference_can_be_expanded_and_is_otherwise_the_same(world, people, as_analyst, resource):
+def test_every_reference_can_be_expanded(world, people, as_analyst, resource):
     made = as_analyst.post(f"{resource.address}/", resource.full).json()
     view = VIEWS[resource.address]
     fields = view.serializer_class().fields
@@ -210,10 +210,10 @@ def test_every_reference_can_be_expanded_and_is_otherwise_the_same(world, people
                 assert client.get(item["url"]).status_code == 200
 
 
-# ---- addresses
+# ---- URLs
 
 
-def test_what_is_not_there_is_404_with_a_code(world, as_reader):
+def test_a_missing_record_is_404_with_a_code(world, as_reader):
     for address in (
         "agreements/nothing/",
         "agreements/not a slug/",
@@ -228,7 +228,7 @@ def test_what_is_not_there_is_404_with_a_code(world, as_reader):
 
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
-def test_an_address_that_is_none_is_404_whatever_is_done_there(db, method):
+def test_an_unknown_url_is_404_for_every_method(db, method):
     client = Api()
     client.handler.enforce_csrf_checks = True
 
@@ -245,14 +245,14 @@ def test_without_credentials_everything_is_401(db, method):
             assert set(response.json()) == {"code", "detail"}
 
 
-def test_somebody_without_a_group_reads_nothing(world):
+def test_a_user_without_a_role_reads_nothing(world):
     response = Api(make_user("nobody")).get("agreements/")
 
     assert response.status_code == 403
     assert set(response.json()) == {"code", "detail"}
 
 
-def test_a_method_that_is_not_there_is_405(world, as_analyst):
+def test_an_unsupported_method_is_405(world, as_analyst):
     for response in (
         as_analyst.post("agreements/aukus/", {}),
         as_analyst.put("agreements/", {}),
@@ -267,14 +267,14 @@ def test_a_method_that_is_not_there_is_405(world, as_analyst):
 
 
 @each_resource
-def test_options_tells_of_every_address_without_failing(world, as_administrator, as_reader, resource):
+def test_options_works_on_every_url(world, as_administrator, as_reader, resource):
     made = as_administrator.post(f"{resource.address}/", resource.required).json()
     for client in (as_administrator, as_reader):
         for address in (f"{resource.address}/", resource.at(made), f"{resource.at(made)}history/"):
             assert client.options(address).status_code in (200, 403, 404, 405)
 
 
-def test_head_answers_as_get_without_a_body(world, as_reader):
+def test_head_equals_get_without_a_body(world, as_reader):
     response = as_reader.head("agreements/aukus/")
 
     assert response.status_code == 200 and response["ETag"] == '"1"' and not response.content

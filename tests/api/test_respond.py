@@ -1,4 +1,4 @@
-"""An addressee's response: recorded by analysts and reviewers, and by an officer for the own party."""
+"""Responses of addressees, recorded by analysts and reviewers, or by an officer for the own party."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_officers_analysts_and_reviewers_record_a_response(respond, as_officer, 
         assert {name: answered.json()[name] for name in ANSWER} == ANSWER
 
 
-def test_a_response_keeps_what_its_body_leaves_out_and_moves_the_version(respond, as_officer):
+def test_omitted_fields_stay_and_the_version_increases(respond, as_officer):
     first = respond(as_officer)
     second = respond(as_officer, {"response_text": "By 2027."})
 
@@ -48,11 +48,11 @@ def test_nobody_else_records_a_response(world, respond, as_officer, as_reader):
     assert theirs.response == "none_recorded"
 
 
-def test_an_officer_changes_no_response_by_patch(world, as_officer):
+def test_an_officer_cannot_patch_a_response(world, as_officer):
     assert as_officer.patch(f"addressees/{world.addressee.uid}/", {"response": "accepted"}).status_code == 403
 
 
-def test_the_response_to_a_recommendation_that_one_may_not_read_is_not_found(respond, as_officer):
+def test_a_response_to_a_hidden_recommendation_is_404(respond, as_officer):
     hidden = make_recommendation(make_agreement(), visibility="restricted")
     asked = Addressee.objects.create(recommendation=hidden, party=make_party("AUS"))
 
@@ -68,7 +68,7 @@ def test_the_response_to_a_recommendation_that_one_may_not_read_is_not_found(res
         ({"source": "nowhere"}, {"source": ["does_not_exist"]}),
     ],
 )
-def test_a_wrong_response_is_refused_on_its_field(world, respond, as_officer, body, expected):
+def test_an_invalid_response_is_rejected_on_its_field(world, respond, as_officer, body, expected):
     assert codes(respond(as_officer, body)) == expected
     world.addressee.refresh_from_db()
     assert world.addressee.version == 1

@@ -21,7 +21,7 @@ STANDING = "agreements/cptpp/standing/"
 
 @pytest.fixture
 def text(db):
-    """A binding text of four, in force between three of them by whole and by pairs."""
+    """A binding text of four parties, in force between three of them."""
     text = make_agreement(slug="cptpp", legal_force="binding")
     aus, gbr, jpn, usa = (make_party(code) for code in ("AUS", "GBR", "JPN", "USA"))
     for party in (aus, jpn):
@@ -44,7 +44,7 @@ def codes(answer):
     return {row["party"]: row["standing"] for row in answer["parties"]}
 
 
-def test_the_answer_has_the_promised_shape(text, as_reader):
+def test_the_response_has_the_documented_shape(text, as_reader):
     ratification, force = (
         TreatyAction.objects.get(kind="ratification", party__code="AUS"),
         TreatyAction.objects.get(kind="entry_into_force"),
@@ -75,38 +75,38 @@ def test_the_answer_has_the_promised_shape(text, as_reader):
     ]  # fmt: skip
 
 
-def test_without_a_day_it_is_of_today(text, as_reader):
+def test_the_default_date_is_today(text, as_reader):
     answer = as_reader.get(STANDING).json()
 
     assert answer["on"] == today().isoformat()
     assert [pair["parties"] for pair in answer["pairs"]] == [["AUS", "GBR"], ["GBR", "JPN"]]
 
 
-def test_before_anything_happened_nothing_stands(text, as_reader):
+def test_before_the_first_action_there_is_no_standing(text, as_reader):
     answer = as_reader.get(STANDING, {"on": "2000-01-01"}).json()
 
     assert (answer["text"]["standing"], set(codes(answer).values())) == ("unknown", {"none"})
 
 
-def test_the_editors_status_is_not_overwritten(text, as_reader):
+def test_the_editorial_status_is_not_overwritten(text, as_reader):
     assert as_reader.get("agreements/cptpp/").json()["status"] == "unknown"
 
 
 @pytest.mark.parametrize(
     "query", ["on=2024-02-30", "on=2024", "on=", "on=2024-01-01&on=2024-01-02", "day=2024-01-01", "on=today", "on=%00"]
 )
-def test_a_day_that_is_none_gets_a_sentence(text, as_reader, query):
+def test_an_invalid_date_is_rejected_with_a_message(text, as_reader, query):
     response = as_reader.get(f"{STANDING}?{query}")
 
     assert (response.status_code, list(response.json())) == (400, [query.partition("=")[0]])
 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
-def test_the_ends_of_the_calendar_are_asked_for_like_others(text, as_reader, day):
+def test_the_ends_of_the_calendar_are_accepted(text, as_reader, day):
     assert as_reader.get(STANDING, {"on": day}).status_code == 200
 
 
-def test_what_one_may_not_read_has_no_standing(text, as_reader, as_administrator):
+def test_a_hidden_agreement_has_no_standing(text, as_reader, as_administrator):
     change_with_reason(Agreement.objects.filter(pk=text.pk), visibility="restricted")
 
     assert as_reader.get(STANDING).status_code == 404
@@ -114,20 +114,20 @@ def test_what_one_may_not_read_has_no_standing(text, as_reader, as_administrator
     assert as_administrator.get("agreements/nowhere/standing/").status_code == 404
 
 
-def test_the_anonymous_read_it_where_the_site_is_open(text, settings):
+def test_anonymous_users_read_it_with_public_read(text, settings):
     assert Api().get(STANDING).status_code == 401
     settings.PUBLIC_READ = True
 
     assert Api().get(STANDING).status_code == 200
 
 
-def test_it_costs_the_same_for_few_parties_and_for_many(text, as_administrator):
+def test_the_number_of_queries_does_not_depend_on_the_number_of_parties(text, as_administrator):
     def asked():
         with CaptureQueriesContext(connection) as queries:
             assert as_administrator.get(STANDING).status_code == 200
         return len([q for q in queries if "SAVEPOINT" not in q["sql"]])
 
-    asked()  # whose roles are then known
+    asked()  # caches the roles of the user
     few = asked()
     for number in range(60):
         party = make_party(f"P{number}")
@@ -137,7 +137,7 @@ def test_it_costs_the_same_for_few_parties_and_for_many(text, as_administrator):
     assert asked() == few <= 9
 
 
-# ---- questions
+# ---- filters
 
 
 @pytest.fixture
@@ -191,14 +191,14 @@ def test_agreements_are_found_by_their_standing(others, as_reader, asked, found)
         "standing=in_force",
     ],
 )
-def test_a_question_that_is_none_gets_a_sentence(others, as_reader, query):
+def test_an_invalid_filter_value_is_rejected_with_a_message(others, as_reader, query):
     response = as_reader.get(f"agreements/?{query}")
 
     assert (response.status_code, list(response.json())) == (400, [query.partition("=")[0]])
 
 
 @pytest.mark.parametrize("query", ["party_standing=AUS:bound", "in_force_on=2020-01-01"])
-def test_a_hidden_agreement_is_found_by_no_question(others, as_reader, query):
+def test_a_hidden_agreement_is_found_by_no_filter(others, as_reader, query):
     change_with_reason(Agreement.objects.filter(slug="cptpp"), visibility="restricted")
 
     assert found_by(as_reader, query) == []
@@ -211,7 +211,7 @@ def test_a_text_that_has_ended_is_in_force_until_the_day_before(text, as_reader)
     assert found_by(as_reader, "in_force_on=2031-01-01") == []
 
 
-def test_the_standing_of_today_moves_with_an_act_of_today(text, as_analyst):
+def test_an_action_of_today_changes_the_standing_of_today(text, as_analyst):
     yesterday = (today() - timedelta(1)).isoformat()
     notice = {"agreement": "cptpp", "kind": "withdrawal_notice", "party": "AUS", "acted_on": today().isoformat()}
 
@@ -229,7 +229,7 @@ OF_A_PARTY = {"ratification", "accession", "entry_into_force_for_party", "withdr
 
 
 def make_random_register(random: Random) -> None:
-    """Agreements with random actions, some of them accession protocols to others, by parties of which one no longer exists."""
+    """Agreements with random actions, some with accession protocols; one of the parties no longer exists."""
     parties = [make_party("AUS"), make_party("GBR"), make_party("YUG", until="2002-03")]
     dates = ["", "2000", "2000-06", "2001-02-03", "2002-05-06~", "2003"]
     made = []
@@ -251,7 +251,7 @@ DAYS = ("2000-01-01", "2001-12-31", "2002-01-01", "2002-03-01", "2003-01-01")
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_the_filters_find_what_the_functions_say(db, as_administrator, administrator, seed):
+def test_the_filters_agree_with_the_functions(db, as_administrator, administrator, seed):
     make_random_register(Random(seed))
     records = load_records(Agreement.objects.values_list("pk", flat=True), administrator).values()
 
@@ -270,7 +270,7 @@ def test_the_filters_find_what_the_functions_say(db, as_administrator, administr
 
 
 @pytest.mark.parametrize("seed", range(2, 5))
-def test_the_days_of_signature_and_of_force_agree_with_the_functions(db, administrator, seed):
+def test_the_dates_of_signature_and_force_agree_with_the_functions(db, administrator, seed):
     make_random_register(Random(seed))
     records = {record.slug: record for record in load_records(Agreement.objects.values_list("pk", flat=True), administrator).values()}
 
@@ -288,12 +288,12 @@ def test_the_days_of_signature_and_of_force_agree_with_the_functions(db, adminis
         assert agreement.signed_on == expected, agreement.slug
 
 
-# ---- accession protocols, the record, and parties that are asked for
+# ---- accession protocols, complete records and the parameter `party`
 
 
 @pytest.fixture
 def acceded(text):
-    """The accession of a party to the text by a protocol of its own."""
+    """The accession of a party to the text by a separate protocol."""
     protocol = make_agreement(slug="accession", title="Accession of New Zealand", legal_force="binding")
     AgreementRelation.objects.create(from_agreement=protocol, kind="accession_to", to_agreement=text)
     make_action(protocol, "entry_into_force_for_party", make_party("NZL"), "2022-05-01")
@@ -310,14 +310,14 @@ def test_an_accession_protocol_gives_its_party_a_standing_on_the_agreement(acced
     assert found_by(as_reader, "party_standing=NZL:bound&on=2022-04-30") == []
 
 
-def test_a_protocol_that_the_caller_may_not_read_gives_no_standing(acceded, as_reader):
+def test_a_hidden_protocol_gives_no_standing(acceded, as_reader):
     change_with_reason(Agreement.objects.filter(pk=acceded.pk), visibility="restricted")
 
     assert "NZL" not in codes(as_reader.get(STANDING).json())
     assert found_by(as_reader, "binds=NZL") == []
 
 
-def test_only_the_parties_that_are_asked_for_are_shown_whether_they_acted_or_not(text, as_reader):
+def test_the_party_parameter_limits_the_parties_shown(text, as_reader):
     make_party("CHN")
 
     answer = as_reader.get(f"{STANDING}?party=CHN&party=AUS&on=2024-12-30").json()
@@ -327,13 +327,13 @@ def test_only_the_parties_that_are_asked_for_are_shown_whether_they_acted_or_not
     assert [pair["parties"] for pair in answer["pairs"]] == [["AUS", "GBR"]]
 
 
-def test_an_unknown_party_is_refused(text, as_reader):
+def test_an_unknown_party_is_rejected(text, as_reader):
     response = as_reader.get(f"{STANDING}?party=XXX")
 
     assert (response.status_code, list(response.json())) == (400, ["party"])
 
 
-def test_a_complete_record_makes_none_certain(text, as_analyst):
+def test_a_complete_record_makes_absence_certain(text, as_analyst):
     assert as_analyst.patch("agreements/cptpp/", {"actions_complete_as_of": "2024-06-30"}).status_code == 200
 
     found = [as_analyst.get(f"{STANDING}?party=USA&on={day}").json() for day in ("2024-06-30", "2024-07-01")]
@@ -342,15 +342,15 @@ def test_a_complete_record_makes_none_certain(text, as_analyst):
     assert found[0]["actions_complete_as_of"] == "2024-06-30"
 
 
-def test_a_day_needs_a_filter_that_is_about_a_day(text, as_reader):
+def test_on_requires_a_filter_that_depends_on_the_date(text, as_reader):
     response = as_reader.get("agreements/?on=2024-01-01&in_force_on=2024-01-01")
 
     assert (response.status_code, list(response.json())) == (400, ["on"])
     assert found_by(as_reader, "text_standing=in_force&on=2024-01-01") == ["cptpp"]
 
 
-def test_a_large_text_is_answered_in_a_bounded_time(text, administrator):
-    """180 parties with four actions each: the bound is generous, as the machine may be busy."""
+def test_the_standing_of_a_large_text_is_computed_in_bounded_time(text, administrator):
+    """180 parties with four actions each. The time limit is generous, because the machine may be busy."""
     for number in range(180):
         party = make_party(f"P{number:03}")
         for kind in ("signature", "ratification", "deposit", "entry_into_force_for_party"):

@@ -1,4 +1,4 @@
-"""The timeline: everything dated about an agreement, in one order, whatever it is, in pages (API.md 6)."""
+"""The timeline: all dated records about an agreement in one order, in pages."""
 
 from datetime import timedelta
 
@@ -29,14 +29,14 @@ from tests.make import (
 )
 
 AT = "agreements/pact/timeline/"
-# The agreement, and a page of its line with how long that is; the roles of who asks are known.
+# The agreement, a page of the timeline and its count; the roles of the user are cached.
 QUERIES = 2
 NOW = today()
 
 
 @pytest.fixture
 def pact(world):
-    """An agreement with something of every kind that has a date, each on a day of its own."""
+    """An agreement with a dated record of every type, each on a different day."""
     w = world
     w.pact = make_agreement(slug="pact", title="The Pact", expires_on="2099", next_review_on="2050-01")
     w.usa = make_party("USA", name="United States")
@@ -97,7 +97,7 @@ def titles(client, at=AT):
     return [entry["title"] for entry in line(client, at)]
 
 
-def test_everything_dated_is_told_once_oldest_first(pact, as_reader):
+def test_every_dated_record_appears_once_oldest_first(pact, as_reader):
     told = as_reader.list(AT)
 
     expected = [(on, kind, getattr(pact, name).natural_key()[0], title) for on, kind, name, title in EXPECTED]
@@ -106,14 +106,14 @@ def test_everything_dated_is_told_once_oldest_first(pact, as_reader):
     assert list(told["results"][0]) == ["on", "type", "key", "title", "url"]
 
 
-def test_each_address_leads_to_its_record(pact, as_reader):
+def test_each_url_leads_to_its_record(pact, as_reader):
     for entry in line(as_reader):
         record = as_reader.get(entry["url"]).json()
         assert record["url"] == entry["url"]
         assert str(record[RESOURCES[entry["type"]].key]) == entry["key"]
 
 
-def test_dates_of_mixed_precision_stand_at_their_first_possible_day(pact, as_reader):
+def test_partial_dates_are_placed_on_their_first_possible_day(pact, as_reader):
     for number, due_on in enumerate(["2010~", "2009-12-31", "2010-01", "2010-01-02", "2010", "2010-01-01", "2010-02~"]):
         make_component(pact.pact, slug=f"part-{number}", due_on=due_on)
 
@@ -122,7 +122,7 @@ def test_dates_of_mixed_precision_stand_at_their_first_possible_day(pact, as_rea
     assert found == ["2009-12-31", "2010~", "2010-01", "2010", "2010-01-01", "2010-01-02", "2010-02~"]
 
 
-def test_entries_of_one_day_are_in_the_order_of_their_kinds_and_keys(world, as_reader):
+def test_entries_of_one_day_are_ordered_by_type_and_key(world, as_reader):
     day = make_agreement(slug="day", expires_on="2030-01-01")
     for slug in ("b", "a"):
         make_component(day, slug=slug, starts_on="2030", due_on="2030-01", completed_on="2030-01-01")
@@ -138,7 +138,7 @@ def test_entries_of_one_day_are_in_the_order_of_their_kinds_and_keys(world, as_r
     ]
 
 
-def test_what_has_no_date_is_left_out(world, as_reader):
+def test_records_without_a_date_are_left_out(world, as_reader):
     bare = make_agreement(slug="bare")
     make_component(bare), make_commitment(bare), make_action(bare)
     Participation.objects.create(agreement=bare, party=world.aus, role="party")
@@ -152,7 +152,7 @@ def report(recommendation, status, day, by=None, **said):
     return progress.report_progress(recommendation, Report(status=status, reported_on=day, **narrative | said), by=by, today=NOW)
 
 
-def test_approved_updates_are_told_and_voided_ones_say_so(pact, as_administrator, analyst, reviewer):
+def test_approved_updates_are_shown_and_voided_ones_marked(pact, as_administrator, analyst, reviewer):
     report(pact.hubs, "in_progress", NOW - timedelta(9), analyst)
     borne_out = {"kind": "claim", "party": pact.usa, "evidence": (EvidenceRow(source=pact.communique),)}
     report(pact.hubs, "implemented", NOW - timedelta(8), analyst, **borne_out)
@@ -172,7 +172,7 @@ def test_approved_updates_are_told_and_voided_ones_say_so(pact, as_administrator
     ]
 
 
-def test_what_one_may_not_read_is_not_told(pact, as_reader, as_officer, as_analyst, as_administrator):
+def test_hidden_records_are_left_out(pact, as_reader, as_officer, as_analyst, as_administrator):
     w = pact
     shut = make_component(w.pact, slug="shut", title="Shut", due_on="2010", visibility="restricted")
     make_commitment(w.pact, component=shut, amount=7, stated_on="2010-01-01")
@@ -187,12 +187,12 @@ def test_what_one_may_not_read_is_not_told(pact, as_reader, as_officer, as_analy
     team_queue = [title for *_, title in EXPECTED]
     assert sorted(titles(as_reader)) == sorted(team_queue)
     assert as_reader.list(AT)["count"] == len(team_queue)
-    # Australia takes part, so that its officer reads the drafts about it.
+    # Australia is a participant, so its officer can read drafts about the agreement.
     assert sorted(titles(as_officer)) == sorted([*team_queue, "Due: Sketch"]) == sorted(titles(as_analyst))
     assert len(titles(as_administrator)) == len(team_queue) + 8
 
 
-def test_a_recommendation_of_two_agreements_is_told_in_both_and_others_in_neither(pact, as_reader):
+def test_a_recommendation_appears_in_each_of_its_agreements(pact, as_reader):
     pact.hubs.agreements.add(pact.quad)
     make_recommendation(pact.aukus, slug="other", due_on="2008")
 
@@ -208,7 +208,7 @@ def test_a_hidden_agreement_has_no_timeline(pact, as_reader, as_administrator):
     assert len(line(as_administrator)) == len(EXPECTED)
 
 
-def test_strangers_read_what_is_public_where_the_site_is_open(pact, settings, analyst):
+def test_anonymous_users_read_public_records_with_public_read(pact, settings, analyst):
     report(pact.hubs, "in_progress", NOW, analyst)
     assert Api().get(AT).status_code == 401
     settings.PUBLIC_READ = True
@@ -218,7 +218,7 @@ def test_strangers_read_what_is_public_where_the_site_is_open(pact, settings, an
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 20, 21])
-def test_pages_lead_on_and_back_and_tell_each_entry_once(pact, as_reader, size):
+def test_pages_forward_and_back_contain_each_entry_once(pact, as_reader, size):
     whole = line(as_reader)
 
     at, pages = f"{AT}?page_size={size}", []
@@ -236,7 +236,7 @@ def test_pages_lead_on_and_back_and_tell_each_entry_once(pact, as_reader, size):
     assert [page["results"] for page in back] == [page["results"] for page in pages[-2::-1]]
 
 
-def test_a_cursor_holds_its_place_when_earlier_entries_come_and_go(pact, as_reader):
+def test_a_cursor_keeps_its_place_when_earlier_entries_change(pact, as_reader):
     first = as_reader.get(f"{AT}?page_size=8").json()
     make_component(pact.pact, due_on="1999")
     with change_context(reason="test"):
@@ -258,13 +258,13 @@ def test_a_cursor_holds_its_place_when_earlier_entries_come_and_go(pact, as_read
         ("type=components", "type"),
     ],
 )
-def test_what_cannot_be_answered_is_refused_by_its_name(pact, as_reader, asked, name):
+def test_an_invalid_parameter_is_rejected_by_name(pact, as_reader, asked, name):
     response = as_reader.get(f"{AT}?{asked}")
 
     assert response.status_code == 400 and list(response.json()) == [name], response.content
 
 
-def test_past_the_end_there_is_an_empty_page(pact, as_reader):
+def test_after_the_last_entry_the_page_is_empty(pact, as_reader):
     last = as_reader.get(f"{AT}?page_size={len(EXPECTED) - 1}").json()["next"]
     Agreement.objects.filter(slug="pact").update(expires_on="")
 
@@ -273,7 +273,7 @@ def test_past_the_end_there_is_an_empty_page(pact, as_reader):
     assert (told["count"], told["results"], told["next"]) == (len(EXPECTED) - 1, [], None)
 
 
-def test_a_cursor_of_another_agreement_or_list_is_refused(pact, as_reader):
+def test_a_cursor_of_another_agreement_or_list_is_rejected(pact, as_reader):
     make_component(pact.quad, due_on="2020", starts_on="2019")
     mine = as_reader.get(f"{AT}?page_size=1").json()["next"]
     lists = as_reader.get("agreements/?page_size=1").json()["next"]
@@ -282,7 +282,7 @@ def test_a_cursor_of_another_agreement_or_list_is_refused(pact, as_reader):
     assert as_reader.get(lists.replace("/agreements/", "/agreements/pact/timeline/")).status_code == 400
 
 
-def test_titles_are_bounded_and_say_what_they_are_given(pact, as_reader):
+def test_titles_are_limited_in_length(pact, as_reader):
     long = "x" * 5_000
     FactCheck.objects.create(slug="long", agreement=pact.pact, source=pact.communique, statement=long, checked_on="2040-01-01")
     make_component(pact.pact, slug="odd", title="{0} {} %s <b>|*bold*", due_on="2040-02")
@@ -298,8 +298,8 @@ def test_writes_are_refused(pact, as_administrator):
         assert getattr(as_administrator, method)(AT, {}).status_code == 405
 
 
-def test_the_number_of_queries_depends_on_nothing(pact, as_reader, analyst):
-    as_reader.get("agreements/")  # whose roles are asked for once
+def test_the_number_of_queries_is_constant(pact, as_reader, analyst):
+    as_reader.get("agreements/")  # caches the roles of the user
 
     def asked(at):
         with CaptureQueriesContext(connection) as captured:

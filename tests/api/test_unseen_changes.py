@@ -1,4 +1,4 @@
-"""An update of which the caller may see nothing is not in the history, nor its reason, in the API and in the admin."""
+"""A change of which the user may see nothing is not in the history, neither in the API nor in the admin."""
 
 import pytest
 from django.db import connection
@@ -12,7 +12,7 @@ from tests.api.client import Api
 from tests.conftest import make_user
 from tests.make import make_agreement, make_recommendation, make_source, settled
 
-# Each change is a transaction of its own, as in life: links count once in a transaction.
+# Each change has its own transaction, as in production, because links count once per transaction.
 pytestmark = pytest.mark.django_db(transaction=True)
 SECRET = "a secret reason"
 
@@ -62,7 +62,7 @@ def pages(client, address, size):
 
 
 @pytest.mark.parametrize("hide", HIDDEN)
-def test_a_change_of_which_all_is_hidden_is_no_entry_and_tells_no_reason(hide, people):
+def test_a_completely_hidden_change_is_no_entry(hide, people):
     recommendation = make_recommendation(slug="act")
     hide(people)
     change(people, "a plain reason", details="More of it.")
@@ -80,7 +80,7 @@ def test_a_change_of_which_all_is_hidden_is_no_entry_and_tells_no_reason(hide, p
     assert SECRET in Api(people["administrator"]).get("recommendations/act/history/").content.decode()
 
 
-def test_the_anonymous_are_not_told_why_people_were_changed(people, settings):
+def test_anonymous_users_do_not_see_the_reason_for_changing_people(people, settings):
     settings.PUBLIC_READ = True
     agreement = make_agreement(slug="pact")
     with change_context(people["administrator"], SECRET):
@@ -92,7 +92,7 @@ def test_the_anonymous_are_not_told_why_people_were_changed(people, settings):
     assert len(pages(Api(people["reader"]), "agreements/pact/history/", 50)) == 3
 
 
-def test_a_change_of_which_a_part_is_visible_is_an_entry_with_its_reason(people):
+def test_a_partly_visible_change_is_an_entry_with_its_reason(people):
     make_recommendation(slug="act")
     change(people, "both", source=make_source(visibility="restricted"), priority="high")
     change(people, "one of two", agreements=[make_agreement(visibility="restricted"), make_agreement(slug="open")])
@@ -103,17 +103,17 @@ def test_a_change_of_which_a_part_is_visible_is_an_entry_with_its_reason(people)
     assert entries[0]["changes"] == {"agreements": {"before": [], "after": ["open"]}}
 
 
-def test_a_value_that_was_set_while_hidden_and_is_cleared_tells_nothing(people):
+def test_a_value_set_while_hidden_is_not_revealed_when_cleared(people):
     make_recommendation(slug="act", visibility="restricted", details="secret")
     change(people, "ready", visibility="public")
     with change_context(people["administrator"], SECRET):
         Recommendation.objects.update(details="")
 
-    assert SECRET in str(pages(Api(people["reader"]), "recommendations/act/history/", 50))  # its text was readable meanwhile
+    assert SECRET in str(pages(Api(people["reader"]), "recommendations/act/history/", 50))  # its text was readable in between
 
 
 @pytest.mark.parametrize("size", [1, 3, 50])
-def test_pages_and_counts_leave_out_what_is_not_seen(size, people):
+def test_pages_and_counts_leave_out_hidden_changes(size, people):
     make_recommendation(slug="act")
     hidden, seen = make_agreement(visibility="restricted"), make_agreement(slug="open")
     for number in range(6):
@@ -128,7 +128,7 @@ def test_pages_and_counts_leave_out_what_is_not_seen(size, people):
     assert len(entries) == 8
 
 
-def test_a_long_history_of_hidden_changes_costs_no_more_queries(people):
+def test_hidden_changes_need_no_extra_queries(people):
     make_recommendation(slug="act")
     two = [make_source(visibility="restricted"), make_source(visibility="restricted")]
 
@@ -148,7 +148,7 @@ def test_a_long_history_of_hidden_changes_costs_no_more_queries(people):
     assert len(pages(Api(people["reader"]), "recommendations/act/history/", 50)) == 1
 
 
-def test_a_version_that_counts_evidence_stays_an_entry(people):
+def test_a_version_caused_by_evidence_is_an_entry(people):
     update = ProgressUpdate.objects.create(
         recommendation=make_recommendation(), kind="note", narrative="n", reported_on="2025-01-01", author=people["analyst"]
     )

@@ -1,4 +1,4 @@
-"""Whoever has not seen the present version is told so, and the same POST is done once (API.md 4)."""
+"""Versions (If-Match) and idempotency keys (docs/api.md)."""
 
 from datetime import timedelta
 
@@ -17,11 +17,11 @@ each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESO
 
 @pytest.fixture(autouse=True)
 def people(analyst, reviewer):
-    """The users whom the bodies name."""
+    """The users that the bodies refer to."""
 
 
 @each_resource
-def test_every_answer_of_one_record_has_its_version_as_the_tag(world, as_analyst, resource):
+def test_every_response_with_one_record_has_its_version_as_etag(world, as_analyst, resource):
     made = as_analyst.post(f"{resource.address}/", resource.full)
     at = resource.at(made.json())
     name = {"parties": "name", "outcomes": "statement", "milestones": "title", "dependencies": "depends_on"}.get(resource.address) or next(
@@ -40,7 +40,7 @@ def test_every_answer_of_one_record_has_its_version_as_the_tag(world, as_analyst
 
 @pytest.fixture
 def third(db):
-    """An agreement in its third version."""
+    """An agreement at version 3."""
     agreement = make_agreement(slug="third", publication="draft")
     for title in ("B", "C"):
         Agreement.objects.filter(pk=agreement.pk).update(title=title)
@@ -55,7 +55,7 @@ def stale(response):
 
 @pytest.mark.parametrize("tag", ['"2"', '"4"', "2", 'W/"2"', '"1", "2"', '"03"', "nonsense", '""', "", '"*"'])
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
-def test_a_write_over_another_version_is_stale(third, as_analyst, method, tag):
+def test_a_write_with_another_version_in_if_match_is_stale(third, as_analyst, method, tag):
     stale(getattr(as_analyst, method)(third, {"title": "D"}, HTTP_IF_MATCH=tag))
 
     assert Agreement.objects.get(slug="third").title == "C"
@@ -63,33 +63,33 @@ def test_a_write_over_another_version_is_stale(third, as_analyst, method, tag):
 
 @pytest.mark.parametrize("tag", ['"3"', 'W/"3"', "*", '"1", "3"', '"1",W/"3" , "x"', " * "])
 @pytest.mark.parametrize(("method", "code"), [("put", 200), ("patch", 200), ("delete", 204)])
-def test_a_write_over_the_present_version_is_done(third, as_analyst, method, code, tag):
+def test_a_write_with_the_current_version_in_if_match_succeeds(third, as_analyst, method, code, tag):
     assert getattr(as_analyst, method)(third, {"title": "D"}, HTTP_IF_MATCH=tag).status_code == code
 
 
 @pytest.mark.parametrize("version", [2, 4, "2", 0, -1, 3.5, "x", [3], {"a": 3}, True, 10**30])
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_a_body_of_another_version_is_stale(third, as_analyst, method, version):
+def test_a_body_with_another_version_is_stale(third, as_analyst, method, version):
     stale(getattr(as_analyst, method)(third, {"title": "D", "version": version}))
 
 
 @pytest.mark.parametrize("version", [3, "3", None, ""])
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_a_body_of_the_present_version_or_of_none_is_written(third, as_analyst, method, version):
+def test_a_body_with_the_current_or_no_version_is_written(third, as_analyst, method, version):
     assert getattr(as_analyst, method)(third, {"title": "D", "version": version}).status_code == 200
 
 
-def test_stale_comes_before_what_else_is_wrong_and_nothing_is_written(third, as_analyst):
+def test_stale_is_reported_before_other_errors(third, as_analyst):
     stale(as_analyst.patch(third, {"title": "", "colour": 1}, HTTP_IF_MATCH='"2"'))
     stale(as_analyst.patch(third, {"title": "D", "version": 3}, HTTP_IF_MATCH='"2"'))
     assert as_analyst.patch(third, {"colour": 1}, HTTP_IF_MATCH='"3"').status_code == 400
 
 
-def test_a_tag_of_what_is_not_there_is_still_404(third, as_reader, as_analyst):
+def test_if_match_on_a_missing_record_is_404(third, as_reader, as_analyst):
     assert as_analyst.patch("agreements/nothing/", {}, HTTP_IF_MATCH='"1"').status_code == 404
 
 
-def test_where_it_is_required_a_write_without_a_tag_is_428(third, as_analyst, settings):
+def test_a_write_without_if_match_is_428_if_required(third, as_analyst, settings):
     settings.REQUIRE_IF_MATCH = True
 
     for method in ("put", "patch", "delete"):
@@ -100,19 +100,19 @@ def test_where_it_is_required_a_write_without_a_tag_is_428(third, as_analyst, se
     assert as_analyst.post("sectors/", {"code": "new", "name": "New"}).status_code == 201
 
 
-def test_a_version_of_a_new_record_is_the_first(as_analyst, db):
+def test_a_new_record_has_version_1(as_analyst, db):
     assert as_analyst.post("sectors/", {"code": "a", "name": "A", "version": 1}).status_code == 201
     response = as_analyst.post("sectors/", {"code": "b", "name": "B", "version": 7})
     assert response.status_code == 400 and list(response.json()["_codes"]) == ["version"]
 
 
-# ---- once
+# ---- idempotency
 
 
 SECTOR = {"code": "space", "name": "Space"}
 
 
-def test_the_same_post_is_answered_as_the_first_time(as_analyst, db):
+def test_a_repeated_post_gets_the_first_response(as_analyst, db):
     first = as_analyst.post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY="k1")
     again = as_analyst.post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY="k1")
 
@@ -123,7 +123,7 @@ def test_the_same_post_is_answered_as_the_first_time(as_analyst, db):
     assert Sector.objects.filter(code="space").count() == 1
 
 
-def test_a_list_is_posted_once_too(as_analyst, db):
+def test_a_repeated_list_gets_the_first_response(as_analyst, db):
     bodies = [SECTOR, {"code": "sea", "name": "Sea"}]
 
     first, again = (as_analyst.post("sectors/", bodies, HTTP_IDEMPOTENCY_KEY="k1") for _ in range(2))
@@ -131,7 +131,7 @@ def test_a_list_is_posted_once_too(as_analyst, db):
     assert first.json() == again.json() and again["Idempotent-Replayed"] == "true"
 
 
-def test_a_key_names_one_body_of_one_user_at_one_address(as_analyst, as_reviewer, db):
+def test_an_idempotency_key_belongs_to_one_body_user_and_url(as_analyst, as_reviewer, db):
     as_analyst.post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY="k1")
 
     other = as_analyst.post("sectors/", SECTOR | {"name": "Other"}, HTTP_IDEMPOTENCY_KEY="k1")
@@ -141,7 +141,7 @@ def test_a_key_names_one_body_of_one_user_at_one_address(as_analyst, as_reviewer
     assert as_analyst.post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY="k2").status_code == 400
 
 
-def test_only_what_was_done_is_remembered(as_analyst, db):
+def test_failed_requests_are_not_stored(as_analyst, db):
     refused = as_analyst.post("sectors/", {"code": "space"}, HTTP_IDEMPOTENCY_KEY="k1")
     done = as_analyst.post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY="k1")
 
@@ -149,7 +149,7 @@ def test_only_what_was_done_is_remembered(as_analyst, db):
     assert "Idempotent-Replayed" not in done
 
 
-def test_after_a_day_a_key_is_new_again(as_analyst, db):
+def test_an_idempotency_key_expires_after_a_day(as_analyst, db):
     as_analyst.post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY="k1")
     IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=24, seconds=1))
 
@@ -159,7 +159,7 @@ def test_after_a_day_a_key_is_new_again(as_analyst, db):
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "x" * 256, "é", "a\tb", "\0", "a\x7f"])
-def test_a_key_has_1_to_255_visible_characters(as_analyst, db, key):
+def test_an_idempotency_key_has_1_to_255_visible_characters(as_analyst, db, key):
     response = as_analyst.post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY=key)
 
     assert response.status_code == 400 and not Sector.objects.filter(code="space").exists()
@@ -167,17 +167,17 @@ def test_a_key_has_1_to_255_visible_characters(as_analyst, db, key):
 
 
 @pytest.mark.parametrize("key", ["x", "x" * 255, "!#$%&'()*+,-./:;<=>?@[]^_`{|}~\"\\"])
-def test_any_visible_characters_will_do(as_analyst, db, key):
+def test_all_visible_ascii_characters_are_allowed_in_a_key(as_analyst, db, key):
     assert as_analyst.post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY=key).status_code == 201
 
 
-def test_a_key_means_nothing_on_other_writes(third, as_analyst):
+def test_an_idempotency_key_has_no_effect_on_other_methods(third, as_analyst):
     for _ in range(2):
         response = as_analyst.patch(third, {"title": "D"}, HTTP_IDEMPOTENCY_KEY="k1")
         assert response.status_code == 200 and "Idempotent-Replayed" not in response
 
 
-def test_a_role_that_was_lost_does_not_replay(as_analyst, analyst, db):
+def test_a_user_without_a_role_gets_no_replay(as_analyst, analyst, db):
     as_analyst.post("sectors/", SECTOR, HTTP_IDEMPOTENCY_KEY="k1")
     analyst.groups.clear()
 

@@ -1,4 +1,4 @@
-"""What a body may say, and what becomes of it (API.md 4)."""
+"""Writing records: create, update, archive and delete (docs/api.md)."""
 
 import json
 from datetime import date
@@ -30,11 +30,11 @@ REASON = {"HTTP_X_CHANGE_REASON": "the source says so"}
 
 @pytest.fixture(autouse=True)
 def people(analyst, reviewer):
-    """Those whom the bodies name."""
+    """The users that the bodies refer to."""
 
 
 @each_resource
-def test_what_was_read_may_be_put_back_and_changes_nothing(world, as_analyst, resource):
+def test_putting_back_a_record_changes_nothing(world, as_analyst, resource):
     for body in (resource.full, other_than_full(resource.address)):
         made = as_analyst.post(f"{resource.address}/", body).json()
         written = Change.objects.count()
@@ -46,7 +46,7 @@ def test_what_was_read_may_be_put_back_and_changes_nothing(world, as_analyst, re
 
 
 @each_resource
-def test_put_resets_what_it_leaves_out_and_patch_keeps_it(world, as_analyst, resource):
+def test_put_resets_omitted_fields_and_patch_keeps_them(world, as_analyst, resource):
     made = as_analyst.post(
         f"{resource.address}/", resource.full | ({"visibility": "internal", "publication": "published"} if resource.published else {})
     ).json()
@@ -64,7 +64,7 @@ def test_put_resets_what_it_leaves_out_and_patch_keeps_it(world, as_analyst, res
 
 
 @each_resource
-def test_put_asks_for_what_is_required(world, as_analyst, resource):
+def test_put_requires_the_required_fields(world, as_analyst, resource):
     made = as_analyst.post(f"{resource.address}/", resource.full).json()
     missing = set(resource.required) - {resource.key}
     if resource.address == "citations":
@@ -74,7 +74,7 @@ def test_put_asks_for_what_is_required(world, as_analyst, resource):
 
 
 @each_resource
-def test_post_asks_for_what_is_required(world, as_analyst, resource):
+def test_post_requires_the_required_fields(world, as_analyst, resource):
     if resource.address == "citations":
         field_errors(as_analyst.post("citations/", {}), "source")
         field_errors(as_analyst.post("citations/", {"source": "communique"}), "non_field_errors")
@@ -113,7 +113,7 @@ def test_null_and_the_empty_text_mean_the_same(world, as_analyst, resource):
         ("participations", "role"),
     ],
 )
-def test_a_code_that_is_never_unknown_cannot_be_emptied(world, as_analyst, address, name):
+def test_a_required_code_cannot_be_emptied(world, as_analyst, address, name):
     resource = RESOURCES[address]
     made = as_analyst.post(f"{address}/", resource.required).json()
 
@@ -122,7 +122,7 @@ def test_a_code_that_is_never_unknown_cannot_be_emptied(world, as_analyst, addre
 
 
 @each_resource
-def test_an_unknown_field_is_refused_by_its_name_with_all_else_that_is_wrong(world, as_analyst, resource):
+def test_an_unknown_field_is_reported_with_all_other_errors(world, as_analyst, resource):
     body = resource.required | {"colour": "red", "id": 3}
 
     field_errors(as_analyst.post(f"{resource.address}/", body), "colour", "id")
@@ -138,7 +138,7 @@ def test_an_unknown_field_is_refused_by_its_name_with_all_else_that_is_wrong(wor
 
 
 @each_resource
-def test_addresses_times_and_what_is_computed_are_passed_over(world, as_analyst, resource):
+def test_urls_timestamps_and_computed_fields_are_ignored(world, as_analyst, resource):
     passed = {"url": "https://elsewhere/", "created_at": "1999-01-01", "updated_at": None, **dict.fromkeys(resource.computed, "nonsense")}
 
     made = as_analyst.post(f"{resource.address}/", resource.required | passed)
@@ -160,7 +160,7 @@ SYSTEM = {
 
 
 @pytest.mark.parametrize("name", SYSTEM)
-def test_what_only_progress_writes_is_refused_where_it_differs(world, as_analyst, name):
+def test_a_changed_read_only_field_is_rejected(world, as_analyst, name):
     field_errors(as_analyst.post("recommendations/", {"slug": "new", "key_action": "x", name: SYSTEM[name]}), name)
     field_errors(as_analyst.patch("recommendations/act/", {name: SYSTEM[name]}), name)
     field_errors(as_analyst.put("recommendations/act/", {"key_action": "x", name: SYSTEM[name]}), name)
@@ -169,7 +169,7 @@ def test_what_only_progress_writes_is_refused_where_it_differs(world, as_analyst
     assert not Recommendation.objects.filter(slug="new").exists()
 
 
-def test_what_a_new_record_would_get_may_be_said(as_analyst, db):
+def test_default_values_of_read_only_fields_are_accepted(as_analyst, db):
     birth = {"status": "not_assessed", "claimed_status": None, "status_since": "", "progress_percent": None, "original_due_on": "2030-06"}
 
     made = as_analyst.post("recommendations/", {"slug": "new", "key_action": "x", "due_on": "2030-06", "version": 1, **birth})
@@ -178,12 +178,12 @@ def test_what_a_new_record_would_get_may_be_said(as_analyst, db):
     assert made.json()["original_due_on"] == "2030-06"
 
 
-def test_the_hash_of_a_file_is_not_written_by_hand(world, as_analyst):
+def test_the_hash_of_a_file_is_read_only(world, as_analyst):
     field_errors(as_analyst.patch("sources/gazette/", {"sha256": "ab" * 32}), "sha256")
     assert as_analyst.patch("sources/gazette/", {"sha256": ""}).status_code == 200
 
 
-def test_an_update_is_not_made_among_the_updates(world, as_analyst):
+def test_updates_cannot_be_created_in_their_list(world, as_analyst):
     assert as_analyst.post("progress-updates/", {"recommendation": "act"}).status_code == 405
 
 
@@ -198,7 +198,7 @@ def test_a_key_never_changes(world, as_analyst, resource):
 
 
 @pytest.mark.parametrize("address", [a for a, r in RESOURCES.items() if r.key == "uid"])
-def test_a_uid_may_be_given_and_is_otherwise_made(world, as_analyst, address):
+def test_a_uid_may_be_given_or_is_generated(world, as_analyst, address):
     resource, uid = RESOURCES[address], "abcdefab-cdef-4bcd-8fab-cdefabcdefab"
 
     made = as_analyst.post(f"{address}/", resource.required | {"uid": uid.upper()})
@@ -213,7 +213,7 @@ def test_a_uid_may_be_given_and_is_otherwise_made(world, as_analyst, address):
 
 
 @each_resource
-def test_a_taken_key_says_that_it_is_taken_even_by_what_is_hidden(world, as_analyst, as_administrator, resource):
+def test_a_duplicate_key_is_rejected_even_if_the_other_record_is_hidden(world, as_analyst, as_administrator, resource):
     if resource.key == "uid":
         return
     hidden = {"visibility": "restricted"} if resource.published else {}
@@ -225,7 +225,7 @@ def test_a_taken_key_says_that_it_is_taken_even_by_what_is_hidden(world, as_anal
 
 
 @pytest.mark.parametrize("address", PUBLISHED)
-def test_drafting_and_publishing_is_ordinary_writing(world, as_analyst, address):
+def test_publication_is_an_ordinary_field(world, as_analyst, address):
     resource = RESOURCES[address]
     made = as_analyst.post(f"{address}/", resource.required).json()
 
@@ -234,7 +234,7 @@ def test_drafting_and_publishing_is_ordinary_writing(world, as_analyst, address)
     assert published.json()["publication"] == "published"
 
 
-def test_the_answer_of_a_write_shows_what_was_asked_for(world, as_analyst):
+def test_the_response_to_a_write_obeys_fields_and_expand(world, as_analyst):
     made = as_analyst.post("agreements/?fields=slug,sectors&expand=sectors", {"slug": "a", "title": "A", "sectors": ["water"]})
     patched = as_analyst.patch("agreements/a/?omit=slug&fields=slug,version", {"title": "B"})
 
@@ -246,7 +246,7 @@ def test_the_answer_of_a_write_shows_what_was_asked_for(world, as_analyst):
     assert not Agreement.objects.filter(slug="b").exists() and Agreement.objects.get(slug="a").title == "B"
 
 
-def test_a_text_is_kept_verbatim(world, as_analyst):
+def test_a_text_is_stored_verbatim(world, as_analyst):
     quote = "  “As they said”,\n\ttwice \r\n "
 
     made = as_analyst.post("citations/", {"source": "communique", "agreement": "aukus", "quote": quote})
@@ -254,13 +254,13 @@ def test_a_text_is_kept_verbatim(world, as_analyst):
     assert made.json()["quote"] == quote
 
 
-def test_links_are_named_once_and_shown_in_the_order_of_their_keys(world, as_analyst):
+def test_links_are_unique_and_ordered_by_key(world, as_analyst):
     made = as_analyst.patch("agreements/aukus/", {"sectors": ["water", "energy", "water"], "team": ["reviewer", "analyst"]}).json()
 
     assert (made["sectors"], made["team"]) == (["energy", "water"], ["analyst", "reviewer"])
 
 
-def test_someone_who_has_left_keeps_what_they_own(world, as_analyst, reviewer):
+def test_an_inactive_user_stays_the_owner(world, as_analyst, reviewer):
     Recommendation.objects.filter(slug="act").update(owner=reviewer)
     reviewer.is_active = False
     reviewer.save()
@@ -283,7 +283,7 @@ def files_elsewhere(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
 
 
-def test_a_file_is_put_by_multipart_and_read_as_an_attachment(world, as_analyst, as_reader, file):
+def test_a_file_is_uploaded_by_multipart_and_downloaded_as_attachment(world, as_analyst, as_reader, file):
     written = as_analyst.patch("sources/gazette/", {"file": file, "version": "1"}, format="multipart")
 
     assert written.status_code == 200, written.content
@@ -295,7 +295,7 @@ def test_a_file_is_put_by_multipart_and_read_as_an_attachment(world, as_analyst,
     assert as_reader.get("sources/communique/file/").status_code == 404
 
 
-def test_a_source_with_a_file_may_be_put_back_and_loses_it_only_by_saying_so(world, as_analyst, file):
+def test_put_keeps_a_file_unless_it_is_null(world, as_analyst, file):
     with_file = as_analyst.patch("sources/gazette/", {"file": file}, format="multipart").json()
 
     assert as_analyst.put("sources/gazette/", with_file).json() == with_file
@@ -306,7 +306,7 @@ def test_a_source_with_a_file_may_be_put_back_and_loses_it_only_by_saying_so(wor
     assert (without["file"], without["sha256"]) == (None, "")
 
 
-def test_a_file_of_another_kind_or_size_is_refused(world, as_analyst, monkeypatch):
+def test_a_file_of_another_type_or_size_is_rejected(world, as_analyst, monkeypatch):
     monkeypatch.setattr(sources, "MAX_FILE_SIZE", 1024 * 1024)
     for name, content in (("run.exe", b"MZ"), ("noname", b"x"), ("empty.pdf", b""), ("big.pdf", b"x" * (1024 * 1024 + 1))):
         response = as_analyst.patch("sources/gazette/", {"file": SimpleUploadedFile(name, content)}, format="multipart")
@@ -314,7 +314,7 @@ def test_a_file_of_another_kind_or_size_is_refused(world, as_analyst, monkeypatc
     assert Source.objects.get(slug="gazette").version == 1
 
 
-def test_the_file_of_a_hidden_source_is_not_there(world, as_analyst, as_reader, file):
+def test_the_file_of_a_hidden_source_is_404(world, as_analyst, as_reader, file):
     as_analyst.patch("sources/gazette/", {"file": file}, format="multipart")
     change_with_reason(Source.objects.filter(slug="gazette"), publication="draft")
 
@@ -324,7 +324,7 @@ def test_the_file_of_a_hidden_source_is_not_there(world, as_analyst, as_reader, 
 # ---- lists
 
 
-def test_a_list_is_written_whole_or_not_at_all(world, as_analyst):
+def test_a_list_is_written_completely_or_not_at_all(world, as_analyst):
     bodies = [{"code": f"s{number}", "name": "S"} for number in range(3)]
 
     made = as_analyst.post("sectors/", bodies)
@@ -349,7 +349,7 @@ def test_a_list_is_written_whole_or_not_at_all(world, as_analyst):
     assert as_analyst.keys("sectors/", code__contains="t") == ["water"]
 
 
-def test_what_rows_of_a_list_break_together_is_told_by_index(world, as_analyst):
+def test_conflicts_between_entries_are_reported_by_index(world, as_analyst):
     bodies = [
         {"slug": "c1", "agreement": "aukus", "title": "C1"},
         {"slug": "c2", "agreement": "quad", "title": "C2", "parent": "c1"},
@@ -371,12 +371,12 @@ def test_a_list_has_at_most_500_records(world, as_analyst):
     assert as_analyst.post("sectors/", []).json() == []
 
 
-def test_a_list_is_made_only(world, as_analyst):
+def test_lists_are_accepted_only_by_post_and_patch_of_the_list(world, as_analyst):
     for write in (as_analyst.put, as_analyst.patch):
         field_errors(write("sectors/water/", [{"name": "x"}]), "non_field_errors")
 
 
-def test_one_row_that_is_closed_closes_the_list(world, as_analyst, as_reviewer):
+def test_one_archived_entry_refuses_the_list(world, as_analyst, as_reviewer):
     as_reviewer.patch("agreements/quad/", {"publication": "archived", "change_reason": "done"})
 
     response = as_analyst.post(
@@ -394,7 +394,7 @@ def entry(client, address):
     return client.get(f"{address}history/").json()["results"][0]
 
 
-def test_a_reason_is_kept_from_the_header_or_the_body(world, as_analyst):
+def test_a_reason_is_taken_from_the_header_or_the_body(world, as_analyst):
     for headers, body, reason in (
         ({"HTTP_X_CHANGE_REASON": "plain words"}, {}, "plain words"),
         ({"HTTP_X_CHANGE_REASON": "%E2%80%9Cgr%C3%BCn%E2%80%9D 100%25"}, {}, "“grün” 100%"),
@@ -409,7 +409,7 @@ def test_a_reason_is_kept_from_the_header_or_the_body(world, as_analyst):
 
 
 @pytest.mark.parametrize("reason", ["x" * 2001, "a\0b", ["x"], [], {}, {"a": 1}, True, "\ud800"])
-def test_a_reason_is_a_text_of_a_bearable_length(world, as_analyst, reason):
+def test_a_reason_is_a_text_of_limited_length(world, as_analyst, reason):
     body = json.dumps({"title": "New", "change_reason": reason})
 
     field_errors(as_analyst.generic("PATCH", "agreements/aukus/", body, content_type="application/json"), "change_reason")
@@ -417,7 +417,7 @@ def test_a_reason_is_a_text_of_a_bearable_length(world, as_analyst, reason):
     assert Agreement.objects.get(slug="aukus").title == "AUKUS"
 
 
-def test_a_reason_in_the_header_may_be_broken_only_so_far(world, as_analyst):
+def test_an_invalid_reason_in_the_header_is_handled(world, as_analyst):
     field_errors(as_analyst.patch("agreements/aukus/", {"title": "New"}, HTTP_X_CHANGE_REASON="a%00b"), "change_reason")
     for odd in ("%ff%fe", "100% of it", "%", "%zz", "\xe9"):
         assert as_analyst.patch("agreements/aukus/", {"title": f"New {odd}"}, HTTP_X_CHANGE_REASON=odd).status_code == 200
@@ -427,7 +427,7 @@ def test_a_reason_in_the_header_may_be_broken_only_so_far(world, as_analyst):
     ("address", "make"), [("recommendations", make_recommendation), ("components", lambda **f: make_component(make_agreement(), **f))]
 )
 @pytest.mark.parametrize("after", ["2031", "2030~", None, ""])
-def test_a_due_day_that_was_set_is_moved_or_emptied_with_a_reason_only(db, as_analyst, address, make, after):
+def test_changing_or_clearing_a_due_date_requires_a_reason(db, as_analyst, address, make, after):
     record = make(due_on="2030")
     at = f"{address}/{record.slug}/"
 
@@ -442,7 +442,7 @@ def test_a_due_day_that_was_set_is_moved_or_emptied_with_a_reason_only(db, as_an
     assert moved.json()["due_on"] == (after or None) and moved.json()["original_due_on"] == "2030"
 
 
-def test_a_first_due_day_needs_no_reason_and_stays_as_the_original(db, as_analyst):
+def test_the_first_due_date_needs_no_reason_and_is_the_original(db, as_analyst):
     at = f"recommendations/{make_recommendation().slug}/"
 
     first = as_analyst.patch(at, {"due_on": "2030"}).json()
@@ -457,7 +457,7 @@ def test_a_first_due_day_needs_no_reason_and_stays_as_the_original(db, as_analys
 
 
 @pytest.mark.parametrize("address", PUBLISHED)
-def test_reviewers_and_administrators_archive_and_take_back_with_a_reason(world, as_analyst, as_reviewer, as_administrator, address):
+def test_reviewers_and_administrators_archive_and_restore_with_a_reason(world, as_analyst, as_reviewer, as_administrator, address):
     resource = RESOURCES[address]
     made = as_analyst.post(f"{address}/", resource.required | {"publication": "published"}).json()
     at = resource.at(made)
@@ -476,7 +476,7 @@ def test_reviewers_and_administrators_archive_and_take_back_with_a_reason(world,
 
 
 @pytest.mark.parametrize("address", PUBLISHED)
-def test_what_is_archived_stays_readable_and_refuses_every_other_write(world, as_analyst, as_administrator, as_reader, address):
+def test_an_archived_record_is_readable_and_cannot_be_edited(world, as_analyst, as_administrator, as_reader, address):
     resource = RESOURCES[address]
     made = as_administrator.post(f"{address}/", resource.full | {"publication": "published"}).json()
     at = resource.at(made)
@@ -495,7 +495,7 @@ def test_what_is_archived_stays_readable_and_refuses_every_other_write(world, as
     assert as_administrator.patch(at, {"publication": "published"}, **REASON).status_code == 200
 
 
-def test_what_hangs_on_the_archived_is_closed_too(world, as_analyst, as_administrator):
+def test_children_of_an_archived_record_cannot_be_edited(world, as_analyst, as_administrator):
     world.step = Milestone.objects.create(recommendation=world.act, title="The keel is laid")
     make_outcome(world.aukus, slug="calmer")
     hanging = {
@@ -548,9 +548,7 @@ def test_what_hangs_on_the_archived_is_closed_too(world, as_analyst, as_administ
         assert as_administrator.patch(f"{address}/{slug}/", {"publication": "published"}, **REASON).status_code == 200
 
 
-def test_a_recommendation_of_an_archived_agreement_is_not_closed_nor_what_cites_an_archived_source_in_passing(
-    world, as_analyst, as_administrator
-):
+def test_records_that_only_refer_to_an_archived_record_can_be_edited(world, as_analyst, as_administrator):
     as_analyst.patch("recommendations/act/", {"source": "communique"})
     for at in ("agreements/aukus/", "sources/communique/"):
         as_administrator.patch(at, {"publication": "archived"}, **REASON)
@@ -558,7 +556,7 @@ def test_a_recommendation_of_an_archived_agreement_is_not_closed_nor_what_cites_
     assert as_analyst.patch("recommendations/act/", {"key_action": "Act now"}).status_code == 200
 
 
-def test_nothing_moves_into_what_is_archived(world, as_analyst, as_administrator):
+def test_a_record_cannot_be_moved_to_an_archived_parent(world, as_analyst, as_administrator):
     as_administrator.patch("agreements/quad/", {"publication": "archived"}, **REASON)
 
     for at in (f"participations/{world.participation.uid}/", "outcomes/safer/", "fact-checks/when/"):
@@ -569,7 +567,7 @@ def test_nothing_moves_into_what_is_archived(world, as_analyst, as_administrator
 
 
 @each_resource
-def test_what_nobody_refers_to_is_deleted(world, as_analyst, resource):
+def test_an_unreferenced_record_can_be_deleted(world, as_analyst, resource):
     made = as_analyst.post(f"{resource.address}/", resource.full).json()
 
     gone = as_analyst.delete(resource.at(made))
@@ -580,7 +578,7 @@ def test_what_nobody_refers_to_is_deleted(world, as_analyst, resource):
 
 
 @pytest.mark.parametrize("address", PUBLISHED)
-def test_what_was_published_is_archived_instead(world, as_analyst, as_administrator, address):
+def test_a_published_record_cannot_be_deleted(world, as_analyst, as_administrator, address):
     made = as_analyst.post(f"{address}/", RESOURCES[address].required | {"publication": "published"}).json()
 
     for who in (as_analyst, as_administrator):
@@ -593,7 +591,7 @@ def in_use(response):
     assert response.json()["code"] == "in_use" and response.json()["detail"]
 
 
-def test_what_others_refer_to_is_not_deleted(world, as_administrator):
+def test_a_referenced_record_cannot_be_deleted(world, as_administrator):
     whole, part = make_agreement(slug="whole", publication="draft"), make_agreement(slug="part", publication="draft")
     make_action(whole, source=make_source(slug="paper", publication="draft"))
     AgreementRelation.objects.create(from_agreement=part, kind="part_of", to_agreement=world.aukus)
@@ -621,7 +619,7 @@ def test_what_others_refer_to_is_not_deleted(world, as_administrator):
         ("recommendations/later/", "components", "components/draft-part/", {}),
     ],
 )
-def test_what_others_link_to_is_not_deleted_either(world, as_administrator, owner, name, target, fields):
+def test_a_linked_record_cannot_be_deleted(world, as_administrator, owner, name, target, fields):
     make_party("NZL")
     make_agreement(slug="draft-one", publication="draft")
     make_component(world.quad, slug="draft-part", publication="draft")
@@ -634,21 +632,21 @@ def test_what_others_link_to_is_not_deleted_either(world, as_administrator, owne
     assert as_administrator.delete(target).status_code == 204
 
 
-def test_its_own_links_go_along(world, as_analyst):
+def test_deleting_a_record_deletes_its_own_links(world, as_analyst):
     made = as_analyst.post("agreements/", RESOURCES["agreements"].full).json()
 
     assert as_analyst.delete(RESOURCES["agreements"].at(made)).status_code == 204
     assert as_analyst.get("sectors/water/").status_code == 200
 
 
-def test_a_recommendation_with_updates_is_not_deleted(world, as_administrator, analyst):
+def test_a_recommendation_with_updates_cannot_be_deleted(world, as_administrator, analyst):
     draft = make_recommendation(slug="drafted", publication="draft")
     report_progress(draft, Report(status="in_progress", narrative="Begun."), by=analyst, today=date(2025, 3, 1))
 
     in_use(as_administrator.delete("recommendations/drafted/"))
 
 
-def test_the_relation_that_supersedes_stays_while_the_status_says_so(world, as_analyst):
+def test_a_supersedes_relation_is_required_by_the_status(world, as_analyst):
     made = as_analyst.post("agreement-relations/", {"from": "quad", "kind": "supersedes", "to": "aukus"}).json()
     assert as_analyst.patch("agreements/aukus/", {"status": "superseded"}).status_code == 200
 
@@ -659,7 +657,7 @@ def test_the_relation_that_supersedes_stays_while_the_status_says_so(world, as_a
     assert as_analyst.delete(f"agreement-relations/{made['uid']}/").status_code == 204
 
 
-def test_readers_and_officers_write_no_register(world, as_reader, as_officer):
+def test_readers_and_officers_cannot_write_registry_records(world, as_reader, as_officer):
     for client in (as_reader, as_officer):
         for resource in RESOURCES.values():
             assert client.post(f"{resource.address}/", resource.full).status_code == 403

@@ -1,4 +1,4 @@
-"""The resources as API.md promises them, and a small world in which each of them can be made."""
+"""The resources of the API (docs/api.md), and a small world in which each of them can be created."""
 
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -27,7 +27,7 @@ CITED = ["source", "locator", "quote"]
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource of API.md 1: what POST requires, what a body may say at most, and what is shown."""
+    """One resource: the fields that POST requires, the full body, and the fields of a response."""
 
     address: str
     key: str
@@ -44,12 +44,12 @@ class Resource:
 
     @property
     def shown(self):
-        """The names of all that is shown."""
+        """The names of all fields in a response."""
         shelves = SHELVES if self.published else []
         return {self.key, *HEAD, *shelves, *self.required, *self.rest, *self.defaults, *self.system, *self.computed}
 
     def at(self, record):
-        """The address of a record."""
+        """The URL path of a record."""
         return f"{self.address}/{record if isinstance(record, str) else record[self.key]}/"
 
 
@@ -263,7 +263,7 @@ RESOURCES = {
         Resource("dependencies", "uid", {"recommendation": "later", "depends_on": "act"}, {}, {}),
     ]
 }  # fmt: skip
-# Fields that are lists, and those that are numbers: whole, or decimals, which are told as texts.
+# Fields with lists; fields with integers; fields with decimals, which are strings in JSON.
 LISTS = {"aliases", "sectors", "team", "lead_parties", "agreements", "components", "targets", "parties"}
 DECIMALS = {"amount", "value", "baseline_value", "target_value"}
 NUMBERS = {"position", "update_every", "number", *DECIMALS}
@@ -286,7 +286,7 @@ UPDATE = [
 ]
 
 
-# The least that a second record of each resource needs beside the full one.
+# The smallest changes that make a second record of each resource possible.
 OTHER = {
     "parties": {"code": "ZZZ", "name": "Other", "kind": "territory"},
     "sectors": {"code": "other", "name": "Other"},
@@ -312,14 +312,14 @@ OTHER = {
 
 
 def other_than_full(address):
-    """A body that makes another record beside the full one."""
+    """A body that creates a second record beside the full one."""
     if address == "dependencies" and not Recommendation.objects.filter(slug="other").exists():
         make_recommendation(slug="other")
     return OTHER[address]
 
 
 def make_world(**fields) -> SimpleNamespace:
-    """Two agreements with what hangs on them, all public and published; `fields` go to the registers."""
+    """Two agreements with child records, all public and published; `fields` are set on the registry records."""
     w = SimpleNamespace()
     w.aus, w.gbr = make_party("AUS", name="Australia"), make_party("GBR", name="United Kingdom")
     w.energy, w.water = (Sector.objects.create(code=code, name=code.title()) for code in ("energy", "water"))

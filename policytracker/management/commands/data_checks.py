@@ -24,7 +24,7 @@ class Command(BaseCommand):
     def handle(self, *args, fail_on, **options):
         context, failing, total = engine.CheckContext(ADMINISTRATOR, today()), 0, 0
         for rule in engine.RULES.values():
-            findings = list(engine.every(rule.checks, context))
+            findings = list(engine.all_findings(rule.checks, context))
             if not findings:
                 continue
             total += len(findings)
@@ -39,4 +39,4 @@ class Command(BaseCommand):
 
 def name_of(record) -> str:
     """The record's type with its key, or with its label if the key is a uid."""
-    return f"{record._meta.verbose_name} {record.titled if record.key == 'uid' else record.natural_key()[0]}"
+    return f"{record._meta.verbose_name} {record.display_title if record.key == 'uid' else record.natural_key()[0]}"
