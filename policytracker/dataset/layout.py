@@ -1,7 +1,7 @@
-"""The data set: five files that hold every record by its natural key. What a row of them says, and how it comes out of the database.
+"""The data set: which records and fields the five files contain, and how they are written.
 
-The layout is that of Django's fixtures. Drafts of updates, users, tokens and history are in no file, and neither are the files that
-people uploaded, only their names.
+The format is that of Django fixtures with natural keys. Draft updates, users, tokens and history are not included. Of uploaded files
+only the names are included.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from django.db import connection, transaction
 from django.db.models import F, Field, Model, OuterRef, Q, TextField
 from django.db.models.functions import Cast, Collate
 
-# The files and what is in them, each after what it refers to.
+# The files and their models. Every model comes after the models that it refers to.
 FILES = {
     "parties.json": ["agreements.party"],
     "vocabulary.json": ["agreements.sector", "agreements.focusarea"],
@@ -49,21 +49,21 @@ FILES = {
         "recommendations.dependency",
     ],
 }
-# What somebody has only begun to write is nobody else's yet. What was submitted or returned has been seen, and stays.
-LEFT_OUT = {
+# Draft updates are private to their author. Submitted and returned updates are included.
+EXCLUDED_ROWS = {
     "recommendations.progressupdate": Q(review="draft"),
     "recommendations.evidence": Q(update__review="draft"),
 }
-COUNTED = {"id", "version", "created_at", "updated_at"}
-# Follows from the updates: whoever loads them has it worked out anew.
-DERIVED = {
+MAINTAINED_BY_DATABASE = {"id", "version", "created_at", "updated_at"}
+# Calculated from the updates: recalculated after every load.
+CALCULATED = {
     "recommendations.recommendation": {
         "status", "claimed_status", "status_since", "progress_percent", "last_update_on", "closed_on",
     },
 }  # fmt: skip
-NEVER_CHANGED = {"original_due_on"}
+IMMUTABLE = {"original_due_on"}
 
-# What to do once rows of a file were loaded, by the name of the file; the apps above fill it.
+# Functions to call after rows of a file were loaded, by file name. Apps register them in `ready()`.
 after_load: dict[str, Callable[[], Any]] = {}
 
 
@@ -72,18 +72,18 @@ def file_of(model: type[Model]) -> str:
 
 
 def models_of(file: str) -> list[type[Model]]:
-    """The models whose rows are in the file, in order."""
+    """The models of a file, in loading order."""
     return [apps.get_model(label) for label in FILES[file]]
 
 
 def place(path: str) -> int:
-    """Where a file stands in the order of loading; others come first, since they may hold people that ours name."""
+    """The position of a file in the loading order. Other files come first, because they may contain users that the data set refers to."""
     name = Path(path).name.split(".")[0] + ".json"
     return list(FILES).index(name) if name in FILES else -1
 
 
 def key_of(model: Any) -> str:
-    """The field by which the files refer to a row of the model."""
+    """The name of the natural key field of a model."""
     return getattr(model, "key", None) or model.USERNAME_FIELD
 
 
@@ -92,59 +92,59 @@ def is_person(field: Field) -> bool:
 
 
 def is_kept(field: Field) -> bool:
-    """Whether a load leaves the field of an existing row alone, whatever the file says."""
-    return is_person(field) or field.name in NEVER_CHANGED
+    """Whether a load keeps the value of an existing row."""
+    return is_person(field) or field.name in IMMUTABLE
 
 
 def not_in_files(model: type[Model]) -> set[str]:
-    """The names of the fields that the database, or a function of the domain, works out."""
+    """The names of the fields that are calculated by the database or by the application."""
     generated = {f.name for f in model._meta.local_concrete_fields if f.generated}
-    return COUNTED | DERIVED.get(model._meta.label_lower, set()) | set(getattr(model, "derived_fields", ())) | generated
+    return MAINTAINED_BY_DATABASE | CALCULATED.get(model._meta.label_lower, set()) | set(getattr(model, "derived_fields", ())) | generated
 
 
 def fields(model: type[Model]) -> list[Field]:
-    """What the files say of a row of the model, in order."""
+    """The fields of a model that the files contain, in order."""
     stored = [f for f in model._meta.local_concrete_fields if f.name not in not_in_files(model)]
     return stored + list(model._meta.local_many_to_many)
 
 
-# ---- out of the database
+# ---- Writing the files
 
 
 def rows(model: type[Model], public: bool = False) -> Iterator[dict]:
-    """The rows of a model as the files say them, in the order of their keys."""
+    """The rows of a model in fixture format, ordered by natural key. With `public`, fields that refer to users are omitted."""
     columns = {f.name: column(f) for f in fields(model) if not (public and is_person(f))}
-    found = model._base_manager.filter(~LEFT_OUT.get(model._meta.label_lower, Q(pk__in=[])))
-    many = {f.name for f in model._meta.local_many_to_many}
-    one = {f.name for f in fields(model) if f.is_relation} - many
-    for values in found.order_by(in_code_points(key_of(model))).values_list(*columns.values()).iterator():
-        said = dict(zip(columns, values, strict=True))
-        for name in one & said.keys():
-            said[name] = said[name] and [said[name]]
-        for name in many & said.keys():
-            said[name] = [[key] for key in said[name]]
-        yield {"model": model._meta.label_lower, "fields": said}
+    included = model._base_manager.filter(~EXCLUDED_ROWS.get(model._meta.label_lower, Q(pk__in=[])))
+    to_many = {f.name for f in model._meta.local_many_to_many}
+    to_one = {f.name for f in fields(model) if f.is_relation} - to_many
+    for values in included.order_by(by_code_point(key_of(model))).values_list(*columns.values()).iterator():
+        row = dict(zip(columns, values, strict=True))
+        for name in to_one & row.keys():
+            row[name] = row[name] and [row[name]]
+        for name in to_many & row.keys():
+            row[name] = [[key] for key in row[name]]
+        yield {"model": model._meta.label_lower, "fields": row}
 
 
 def column(field: Any) -> Any:
-    """The value, or the keys of what it refers to."""
+    """An expression for the value of a field; for a relation, the natural key or keys of the related rows."""
     if not field.is_relation:
         return F(field.name)
     key = key_of(field.related_model)
     if not field.many_to_many:
         return F(f"{field.name}__{key}")
-    far = f"{field.m2m_reverse_field_name()}__{key}"
+    related_key = f"{field.m2m_reverse_field_name()}__{key}"
     through = field.remote_field.through._base_manager.filter(**{field.m2m_field_name(): OuterRef("pk")})
-    return ArraySubquery(through.order_by(in_code_points(far)).values_list(far, flat=True))
+    return ArraySubquery(through.order_by(by_code_point(related_key)).values_list(related_key, flat=True))
 
 
-def in_code_points(key: str) -> Any:
-    """The order of keys that is the same on every server."""
+def by_code_point(key: str) -> Any:
+    """An ordering that does not depend on the locale of the server."""
     return Collate(Cast(F(key), TextField()), "C")
 
 
 def dump(folder: Path, public: bool = False) -> dict[str, int]:
-    """Write the five files, all as of one moment, and say how many rows each has. `public` leaves people out."""
+    """Write the five files from one snapshot of the database. Returns the number of rows by file name. `public` omits users."""
     folder.mkdir(parents=True, exist_ok=True)
     counts = {}
     with snapshot():
@@ -152,8 +152,8 @@ def dump(folder: Path, public: bool = False) -> dict[str, int]:
             with (folder / f"{name}.part").open("w", encoding="utf-8", newline="\n") as file:
                 counts[name] = 0
                 for row in chain.from_iterable(rows(model, public) for model in models_of(name)):
-                    # Not textwrap.indent: it would break lines within a text, at what Unicode calls a line separator.
-                    text = json.dumps(row, indent=2, ensure_ascii=False, default=plain).replace("\n", "\n  ")
+                    # textwrap.indent would also break lines inside a text, at Unicode line separators.
+                    text = json.dumps(row, indent=2, ensure_ascii=False, default=json_text).replace("\n", "\n  ")
                     file.write(f"{',' if counts[name] else '['}\n  {text}")
                     counts[name] += 1
                 file.write("\n]\n" if counts[name] else "[]\n")
@@ -162,14 +162,14 @@ def dump(folder: Path, public: bool = False) -> dict[str, int]:
     return counts
 
 
-def plain(value: Any) -> str:
-    """A day or moment to its last digit; whatever else JSON has no word for, as text."""
+def json_text(value: Any) -> str:
+    """The text of a value that JSON has no type for. Times keep their microseconds."""
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """Everything read within is of one moment."""
+    """All reads in this block see the same snapshot of the database."""
     outermost = not connection.in_atomic_block
     with transaction.atomic(), connection.cursor() as cursor:
         if outermost:
@@ -177,11 +177,11 @@ def snapshot() -> Iterator[None]:
         yield
 
 
-# ---- into the database
+# ---- Loading
 
 
 def finish(loaded: Iterable[type[Model]]) -> None:
-    """Work out what follows from the rows that were loaded."""
-    for file, follow in after_load.items():
+    """Recalculate derived values after rows of these models were loaded."""
+    for file, recalculate in after_load.items():
         if not set(loaded).isdisjoint(models_of(file)):
-            follow()
+            recalculate()
