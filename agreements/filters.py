@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from agreements.deadlines import DeadlineState, of_component
 from agreements.models import Agreement, AgreementRelation, Citation, Indicator, Measurement, Party, TreatyAction
@@ -37,7 +38,7 @@ def party_and_standing(value: str, context: FilterContext) -> tuple[int, str, st
     """Parse `AUS:bound` into the primary key of the party, its code and the standing. Raises ValueError."""
     party, colon, standing = value.partition(":")
     if not colon:
-        raise ValueError("Enter a party and a standing, such as AUS:bound.")
+        raise ValueError(_("Enter a party and a standing, such as AUS:bound."))
     return reference(Party)(party, context), party, code(PartyStanding.values)(standing, context)
 
 

@@ -3,6 +3,7 @@
 import logging
 
 from django.http import FileResponse, Http404, JsonResponse
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
@@ -92,7 +93,7 @@ class SourceViewSet(RecordViewSet):
             raise Http404
         if not source.file.storage.exists(source.file.name):
             log.error("The file of a source is missing in MEDIA_ROOT: %s", source.file.name)
-            raise APIError("file_missing", "The file of this source is missing on the server. Tell the operator.", 404)
+            raise APIError("file_missing", _("The file of this source is missing on the server. Contact the operator."), 404)
         name = f"{source.slug}.{source.file.name.rpartition('.')[2]}"
         return FileResponse(source.file.open(), as_attachment=True, filename=name, content_type="application/octet-stream")
 
@@ -105,7 +106,8 @@ class AgreementViewSet(RecordViewSet):
     def filtered(self):
         parameters = self.request.query_params.keys()
         if "on" in parameters and not parameters & filters.DATE_DEPENDENT:
-            raise InvalidParameter("on", f"Use this parameter together with one of: {', '.join(sorted(filters.DATE_DEPENDENT))}.")
+            names = ", ".join(sorted(filters.DATE_DEPENDENT))
+            raise InvalidParameter("on", _("Use this parameter together with one of: {names}.").format(names=names))
         return super().filtered()
 
     @extend_schema(parameters=[ON, PARTIES])

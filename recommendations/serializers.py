@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import F, OuterRef
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from agreements.serializers import CITED, STATE
@@ -122,7 +123,7 @@ class EvidenceRowSerializer(StrictSerializer, OptionalFieldsSerializer):
 
     def validate(self, values):
         if ("source" in values) == ("url" in values):
-            raise serializers.ValidationError({"source": ["Enter either the source, or its url and title."]})
+            raise serializers.ValidationError({"source": [_("Enter either the source, or its url and title.")]})
         return values
 
 

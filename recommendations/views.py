@@ -6,6 +6,7 @@ from bisect import bisect_left
 from django.core import signing
 from django.db import transaction
 from django.http import Http404, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
@@ -94,7 +95,7 @@ class ProgressActions(RecordViewSet):
         if Recommendation.objects.visible_to(self.request.user).filter(slug__in=slugs).count() < len(slugs):
             raise Http404
         if not progress.roles(self.request.user) & {*progress.EDITORS, Role.OFFICER}:
-            raise exceptions.Refused([exceptions.Refusal("not_permitted", "Your role may not report or review.")])
+            raise exceptions.Refused([exceptions.Refusal("not_permitted", _("Your role may not report or review."))])
 
 
 class RecommendationViewSet(ProgressActions):
@@ -142,10 +143,10 @@ class RecommendationViewSet(ProgressActions):
             serializer = self.body(serializers.FilingEntrySerializer, entry)
             dry_runs.add(serializer.validated_data["dry_run"])
             if len(dry_runs) > 1:
-                raise ValidationError({"dry_run": ["Use the same value in all entries."]})
+                raise ValidationError({"dry_run": [_("Use the same value in all entries.")]})
             key = serializer.validated_data["recommendation"]
             if key in keys:
-                raise ValidationError({"recommendation": ["This recommendation occurs more than once in the list."]}, "duplicate")
+                raise ValidationError({"recommendation": [_("This recommendation occurs more than once in the list.")]}, "duplicate")
             keys.add(key)
             return self.submit_report(self.find(key=key), serializer)
 
@@ -314,9 +315,9 @@ class SummaryViewSet(RecommendationViewSet):
         only(request, {"group_by", "on", "page_size", "cursor"})
         by, size = single(request, "group_by"), page_size(request)
         if by not in GROUPINGS:
-            raise InvalidParameter("group_by", f"Use one of: {', '.join(GROUPINGS)}.")
+            raise InvalidParameter("group_by", _("Use one of: {names}.").format(names=", ".join(GROUPINGS)))
         if by == "owner" and not self.reader.sees_people:
-            raise InvalidParameter("group_by", "Sign in to group by owner.")
+            raise InvalidParameter("group_by", _("Sign in to group by owner."))
         summary = Summary(by, request.user, self.day, today())
         groups = summary.groups()
         salt = f"summary by {by}"

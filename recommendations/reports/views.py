@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 from django.http import HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 
 from agreements.deadlines import DeadlineState
@@ -118,7 +119,8 @@ class AgreementReportViewSet(AgreementViewSet):
 
     def publish_once(self) -> HttpResponse:
         options = dict(self.body(PublishSerializer).validated_data)
-        dry_run, _ = options.pop("dry_run"), options.pop("change_reason", None)
+        dry_run = options.pop("dry_run")
+        options.pop("change_reason", None)  # is read by change_context()
         with transaction.atomic():
             with self.change_context():
                 agreement: Any = self.find(lock=True)
@@ -157,7 +159,7 @@ class AgreementReportViewSet(AgreementViewSet):
         only(request, {"on", "format"})
         format = single(request, "format", "json")
         if format not in ("json", "md"):
-            raise InvalidParameter("format", "Use md, or omit this parameter for JSON.")
+            raise InvalidParameter("format", _("Use md, or omit this parameter for JSON."))
         by = self.day if self.day < today() else None
         base = request.build_absolute_uri("/")[:-1]
         document = Dossier(self.find(), request.user, on=self.day, by=by, base=base).as_dict()
