@@ -1,4 +1,4 @@
-"""Questions that agreements and what hangs on them answer beside those of their fields."""
+"""Filters of agreements and related records, in addition to the filters of their fields."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from agreements.deadlines import DeadlineState, of_component
 from agreements.models import Agreement, AgreementRelation, Citation, Indicator, Measurement, Party, TreatyAction
@@ -19,47 +20,49 @@ TARGETS = ["agreement", "component__agreement", "participation__agreement", "out
 
 
 def by_any(model: Any, paths: Sequence[str], agreement: Any) -> Q:
-    """What has to do with the agreement by any of the paths: each by its own index, as PostgreSQL would not see in one condition of all."""
+    """The rows of the model that refer to the agreement along any of the paths.
+
+    A union of one query per path: PostgreSQL does not use the indexes for a single condition with OR across tables.
+    """
     if len(paths) == 1:
         return Q(**{paths[0]: agreement})
-    found = [model.objects.filter(**{path: agreement}).order_by().values("pk") for path in paths]
-    return Q(pk__in=found[0].union(*found[1:]))
+    queries = [model.objects.filter(**{path: agreement}).order_by().values("pk") for path in paths]
+    return Q(pk__in=queries[0].union(*queries[1:]))
 
 
 def of_agreement(model: Any, *paths: str) -> Filter:
-    return Filter(reference(Agreement), matching(lambda pk: by_any(model, paths, pk)), help="Of any of these agreements.")
+    return Filter(reference(Agreement), matching(lambda pk: by_any(model, paths, pk)), help="Records of any of these agreements.")
 
 
 def party_and_standing(value: str, context: FilterContext) -> tuple[int, str, str]:
-    """Reads `AUS:bound`. Raises ValueError."""
+    """Parse `AUS:bound` into the primary key of the party, its code and the standing. Raises ValueError."""
     party, colon, standing = value.partition(":")
     if not colon:
-        raise ValueError("Write a party and a standing as AUS:bound.")
+        raise ValueError(_("Enter a party and a standing, such as AUS:bound."))
     return reference(Party)(party, context), party, code(PartyStanding.values)(standing, context)
 
 
-def with_party_standing(rows: QuerySet, asked: list[tuple[int, str, str]], context: FilterContext) -> QuerySet:
-    """The agreements on which any of the parties has one of these standings on the day.
+def with_party_standing(rows: QuerySet, pairs: list[tuple[int, str, str]], context: FilterContext) -> QuerySet:
+    """Agreements in which any of the parties has one of its requested standings on the day.
 
-    Only agreements that name the party are looked at, or that have an accession protocol with an action of it.
+    Standing is computed only for candidates: agreements with a treaty action or participation of the party, and agreements that the
+    party can have joined by an accession protocol.
     """
-    wanted: dict[tuple[int, str], set[str]] = defaultdict(set)
-    for pk, party, standing in asked:
-        wanted[pk, party].add(standing)
-    fitting: set[int] = set()
-    for (pk, party), standings in wanted.items():
-        change_context = TreatyAction.objects.filter(party=pk).order_by()
-        joined = AgreementRelation.objects.filter(
-            kind=RelationKind.ACCESSION_TO, from_agreement__in=change_context.values("agreement")
-        ).order_by()
-        named = Q(actions__party=pk) | Q(participations__party=pk) | Q(pk__in=joined.values("to_agreement"))
-        records = load_records(rows.filter(named).order_by().values_list("pk", flat=True).distinct(), context.user, party=pk)
-        fitting |= {agreement for agreement, record in records.items() if party_standing(record, party, context.on).code in standings}
-    return rows.filter(pk__in=fitting)
+    requested: dict[tuple[int, str], set[str]] = defaultdict(set)
+    for pk, party, standing in pairs:
+        requested[pk, party].add(standing)
+    matches: set[int] = set()
+    for (pk, party), standings in requested.items():
+        actions = TreatyAction.objects.filter(party=pk).order_by()
+        joined = AgreementRelation.objects.filter(kind=RelationKind.ACCESSION_TO, from_agreement__in=actions.values("agreement")).order_by()
+        candidates = Q(actions__party=pk) | Q(participations__party=pk) | Q(pk__in=joined.values("to_agreement"))
+        records = load_records(rows.filter(candidates).order_by().values_list("pk", flat=True).distinct(), context.user, party=pk)
+        matches |= {agreement for agreement, record in records.items() if party_standing(record, party, context.on).code in standings}
+    return rows.filter(pk__in=matches)
 
 
 def party_with(standings: Iterable[PartyStanding]) -> Parse:
-    """Reads a party as the question whether it has one of the standings."""
+    """A parser that combines a party with each of the standings, in the format of `with_party_standing`."""
 
     def read(value: str, context: FilterContext) -> list[tuple[int, str, str]]:
         return [(reference(Party)(value, context), value, standing) for standing in sorted(standings)]
@@ -67,8 +70,8 @@ def party_with(standings: Iterable[PartyStanding]) -> Parse:
     return read
 
 
-def bound(rows: QuerySet, asked: list[list[tuple[int, str, str]]], context: FilterContext) -> QuerySet:
-    return with_party_standing(rows, [one for standings in asked for one in standings], context)
+def bound(rows: QuerySet, parties: list[list[tuple[int, str, str]]], context: FilterContext) -> QuerySet:
+    return with_party_standing(rows, [pair for pairs in parties for pair in pairs], context)
 
 
 def with_text_standing(rows: QuerySet, standings: list[str], context: FilterContext) -> QuerySet:
@@ -76,45 +79,47 @@ def with_text_standing(rows: QuerySet, standings: list[str], context: FilterCont
 
 
 def in_force_on(rows: QuerySet, days: list[date], context: FilterContext) -> QuerySet:
-    """The agreements that are in force on any of the days. The column excludes most of them before anything is computed."""
-    found = Q()
+    """Agreements in force on any of the days. The indexed column excludes most of them before a standing is computed."""
+    condition = Q()
     for number, chosen in enumerate(set(days)):
         rows = rows.alias(**{f"standing_{number}": text_standing_on(chosen)})
-        found |= Q(**{"in_force_on_first__lte": chosen, f"standing_{number}": TextStanding.IN_FORCE})
-    return rows.filter(found)
+        condition |= Q(**{"in_force_on_first__lte": chosen, f"standing_{number}": TextStanding.IN_FORCE})
+    return rows.filter(condition)
 
 
-# The questions that are about a day, which `on` names.
-OF_A_DAY = {"party_standing", "binds", "text_standing"}
+# The filters that use the date in `on`.
+DATE_DEPENDENT = {"party_standing", "binds", "text_standing"}
 AGREEMENTS = {
     "on": on(lambda rows, days, context: rows),
     "party_standing": Filter(
-        party_and_standing, with_party_standing, help="A party has exactly this standing, such as AUS:bound, on the day `on`."
+        party_and_standing, with_party_standing, help="The party has exactly this standing on the date `on`, such as AUS:bound."
     ),
-    "binds": Filter(party_with(BINDING), bound, help="Any of these parties is bound (bound, withdrawing or suspended) on the day `on`."),
+    "binds": Filter(
+        party_with(BINDING), bound, help="Any of these parties is bound on the date `on`: standing bound, withdrawing or suspended."
+    ),
     "text_standing": Filter(
         code(TextStanding.values),
         with_text_standing,
         {"type": "string", "enum": TextStanding.values},
-        "The text has any of these standings on the day `on`.",
+        "The text has any of these standings on the date `on`.",
     ),
     "in_force_on": Filter(
         iso_date,
         in_force_on,
         {"type": "string", "format": "date"},
-        "The text is in force on any of these days. Filter the field itself with __from and __to.",
+        "The text is in force on any of these dates. To filter the field, use `in_force_on__from` and `in_force_on__to`.",
     ),
     "party": Filter(
         reference(Party),
         lambda rows, parties, context: rows.with_party(parties),
-        help="Any of these parties takes part; one that is only named in it does not.",
+        help="Any of these parties takes part. Parties that are only mentioned do not count.",
     ),
 }
 PARTIES = {
     "named": Filter(
         text,
         lambda rows, names, context: rows.named(*names),
-        help="With this code, name or alias; case and diacritics are ignored.",
+        help="The code, name or an alias of the party. Case and diacritics are ignored.",
     )
 }
 RELATIONS = {"agreement": of_agreement(AgreementRelation, "from_agreement", "to_agreement")}
@@ -127,6 +132,6 @@ COMPONENTS = {
         code(DeadlineState.values),
         lambda rows, states, context: rows.alias(state=of_component(context.on)).filter(state__in=states),
         {"type": "string", "enum": DeadlineState.values},
-        "Where the deadline stands.",
+        "The deadline state on the date `on`.",
     ),
 }

@@ -1,4 +1,4 @@
-"""What the records of this app look like outside. Export, filters and OpenAPI follow these declarations."""
+"""Serializers of agreements and related records. Export, filters and OpenAPI derive from them."""
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Case, F, OuterRef, Q, TextField, Value, When
@@ -58,7 +58,7 @@ class FocusAreaSerializer(RecordSerializer):
 
 
 class Attachment(serializers.FileField):
-    """A file, shown as the address where it is read. It is put by multipart; its own address, sent back, leaves it there."""
+    """An uploaded file. Reads return its download URL. Write it as multipart/form-data; sending the current URL keeps the file."""
 
     def to_internal_value(self, data):
         source = self.parent.instance
@@ -84,18 +84,18 @@ class SourceSerializer(RecordSerializer):
 
 
 def relations(reader):
-    """The relations of an agreement, from both ends: `label` is the word as read from here, `agreement` the other end."""
+    """The relations of an agreement in both directions. `label` is the kind of relation as read from this agreement."""
     outward = Q(from_agreement=OuterRef("pk"))
     rows = AgreementRelation.objects.visible_to(reader).filter(outward | Q(to_agreement=OuterRef("pk")))
-    words = [When(outward & Q(kind=kind), then=Value(kind.replace("_", " "))) for kind in INVERSE_LABELS]
-    words += [When(kind=kind, then=Value(inverse)) for kind, inverse in INVERSE_LABELS.items()]
-    told = {
+    labels = [When(outward & Q(kind=kind), then=Value(kind.replace("_", " "))) for kind in INVERSE_LABELS]
+    labels += [When(kind=kind, then=Value(inverse)) for kind, inverse in INVERSE_LABELS.items()]
+    columns = {
         "uid": F("uid"),
         "kind": F("kind"),
-        "label": Case(*words, output_field=TextField()),
+        "label": Case(*labels, output_field=TextField()),
         "agreement": Case(When(outward, then=F("to_agreement__slug")), default=F("from_agreement__slug")),
     }
-    return ArraySubquery(rows.order_by("id").values_list(JsonObject(told), flat=True))
+    return ArraySubquery(rows.order_by("id").values_list(JsonObject(columns), flat=True))
 
 
 RELATION = {
@@ -182,7 +182,7 @@ class ComponentSerializer(RecordSerializer):
         ]  # fmt: skip
 
     def whole(self, values, given):
-        # The due day of a relative deadline is not the caller's to leave out.
+        # The due date of a relative deadline is calculated, so a PUT without it must not clear it.
         if values.get("due_anchor", DueAnchor.NONE) != DueAnchor.NONE:
             values.setdefault("due_on", self.instance.due_on)
         return super().whole(values, {**given, "due_on": values["due_on"]} if "due_on" in values else given)

@@ -1,8 +1,9 @@
-"""The resources of this app."""
+"""API views of agreements and related records."""
 
 import logging
 
 from django.http import FileResponse, Http404, JsonResponse
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
@@ -22,19 +23,20 @@ from policytracker.api.viewsets import RecordViewSet
 log = logging.getLogger(__name__)
 
 
-def listed(items: dict) -> dict:
+def array_of(items: dict) -> dict:
+    """The OpenAPI schema of an array."""
     return {"type": "array", "items": items}
 
 
-TEXT, DATE, UIDS = {"type": "string"}, {"type": ["string", "null"]}, listed({"type": "string", "format": "uuid"})
+TEXT, DATE, UIDS = {"type": "string"}, {"type": ["string", "null"]}, array_of({"type": "string", "format": "uuid"})
 SINCE = {"since": DATE, "actions": UIDS, "approximate": {"type": "boolean"}, "sentence": TEXT}
-MISSING = shape(number={"type": ["integer", "null"]}, parties=listed(TEXT), on=DATE)
+MISSING = shape(number={"type": ["integer", "null"]}, parties=array_of(TEXT), on=DATE)
 STANDING = shape(
     agreement=TEXT,
     on={"type": "string", "format": "date"},
     text=shape(standing={"type": "string", "enum": TextStanding.values}, **SINCE),
     actions_complete_as_of={"type": ["string", "null"], "format": "date"},
-    parties=listed(
+    parties=array_of(
         shape(
             party=TEXT,
             standing={"type": "string", "enum": PartyStanding.values},
@@ -47,8 +49,8 @@ STANDING = shape(
             sentence=TEXT,
         ),
     ),
-    pairs=listed(shape(parties=listed(TEXT), since=DATE, actions=UIDS, via=DATE)),
-    conditions=listed(
+    pairs=array_of(shape(parties=array_of(TEXT), since=DATE, actions=UIDS, via=DATE)),
+    conditions=array_of(
         shape(
             uid=TEXT,
             kind={"type": "string", "enum": ConditionKind.values},
@@ -61,8 +63,8 @@ STANDING = shape(
 )
 
 
-NAMED_PARTIES = Filter(reference(Party), any_of("pk"))
-PARTIES = OpenApiParameter("party", {"type": "array", "items": TEXT}, description="These parties only.")
+PARTIES_BY_CODE = Filter(reference(Party), any_of("pk"))
+PARTIES = OpenApiParameter("party", {"type": "array", "items": TEXT}, description="Only these parties.")
 
 
 class PartyViewSet(RecordViewSet):
@@ -84,14 +86,14 @@ class SourceViewSet(RecordViewSet):
 
     @action(detail=True, methods=["get"])
     def file(self, request, *args, **kwargs):
-        """The document itself, as an attachment: it is never shown inside this site."""
+        """Download the file of this source. It is always sent as an attachment."""
         reject_unknown_parameters(request, set())
         source = self.find()
         if not source.file:
             raise Http404
         if not source.file.storage.exists(source.file.name):
             log.error("The file of a source is missing in MEDIA_ROOT: %s", source.file.name)
-            raise APIError("file_missing", "The file of this source is missing on the server. Tell the operator.", 404)
+            raise APIError("file_missing", _("The file of this source is missing on the server. Contact the operator."), 404)
         name = f"{source.slug}.{source.file.name.rpartition('.')[2]}"
         return FileResponse(source.file.open(), as_attachment=True, filename=name, content_type="application/octet-stream")
 
@@ -102,30 +104,31 @@ class AgreementViewSet(RecordViewSet):
     response_schemas = {"standing": {"200": STANDING}}
 
     def filtered_queryset(self):
-        asked = self.request.query_params.keys()
-        if "on" in asked and not asked & filters.OF_A_DAY:
-            raise InvalidParameter("on", f"Give the day together with one of: {', '.join(sorted(filters.OF_A_DAY))}.")
+        parameters = self.request.query_params.keys()
+        if "on" in parameters and not parameters & filters.DATE_DEPENDENT:
+            names = ", ".join(sorted(filters.DATE_DEPENDENT))
+            raise InvalidParameter("on", _("Use this parameter together with one of: {names}.").format(names=names))
         return super().filtered_queryset()
 
     @extend_schema(parameters=[ON, PARTIES])
     @action(detail=True, methods=["get"])
     def standing(self, request, *args, **kwargs):
-        """The standing of the text and its parties on a day, with its actions and missing conditions of entry into force."""
+        """The standing of the text and its parties on a date, with the treaty actions behind it and the conditions of entry into force."""
         reject_unknown_parameters(request, {"on", "party"})
         agreement = self.find(rows=self.get_queryset().only("pk"))
         record = load_record(agreement, request.user)
         return JsonResponse(standing_document(record, self.day, self.parties()))
 
     def parties(self) -> dict[str, str] | None:
-        """The names of the parties that are asked for, by code; None if the question is about all of them."""
+        """The names of the parties in the `party` parameter, by code. None without the parameter."""
         codes = self.request.query_params.getlist("party")
         if not codes:
             return None
         try:
-            found = NAMED_PARTIES.apply(Party.objects.all(), codes, FilterContext(self.request.user, self.day))
+            parties = PARTIES_BY_CODE.apply(Party.objects.all(), codes, FilterContext(self.request.user, self.day))
         except ValueError as error:
             raise InvalidParameter("party", str(error)) from error
-        return dict(found.values_list("code", "name"))
+        return dict(parties.values_list("code", "name"))
 
 
 class AgreementRelationViewSet(RecordViewSet):

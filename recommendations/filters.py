@@ -1,6 +1,7 @@
-"""The named questions about recommendations (API.md 3)."""
+"""Filters of recommendations and related records, in addition to the filters of their fields."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -23,98 +24,102 @@ LACKS: dict[str, Callable[[FilterContext], Q | Exists]] = {
 }
 
 
-def yes_or_no(narrow, help: str) -> Filter:
-    """A question that is answered by true or false: `narrow(rows, asker)` are the rows for which it is true."""
+def boolean_filter(select: Callable[[Any, FilterContext], QuerySet], help: str) -> Filter:
+    """A filter with the values true and false: `select(rows, context)` returns the rows for which it is true."""
 
     def apply(rows: QuerySet, values: list[bool], context: FilterContext) -> QuerySet:
-        true = narrow(rows, context)
-        return true if values[0] else rows.exclude(pk__in=true.order_by().values("pk"))
+        selected = select(rows, context)
+        return selected if values[0] else rows.exclude(pk__in=selected.order_by().values("pk"))
 
     return Filter(boolean, apply, {"type": "boolean"}, help, many=False)
 
 
 def owner(value: str, context: FilterContext) -> int | None:
-    """A user name, `me`, or `none`."""
+    """Parse a username, `me` or `none` into the primary key of a user, or None."""
     if value == "none":
         return None
     return context.user.pk if value == "me" else reference(User)(value, context)
 
 
 def of_owners(rows: QuerySet, owners: list[int | None], context: FilterContext) -> QuerySet:
-    nobody = Q(owner__isnull=True) if None in owners else Q()
-    return rows.filter(Q(owner__in=[pk for pk in owners if pk is not None]) | nobody) if nobody else rows.filter(owner__in=owners)
+    condition = Q(owner__in=[pk for pk in owners if pk is not None])
+    if None in owners:
+        condition |= Q(owner__isnull=True)
+    return rows.filter(condition)
 
 
-def lacking(rows: QuerySet, names: list[str], context: FilterContext) -> QuerySet:
-    either = Q()
+def without(rows: QuerySet, names: list[str], context: FilterContext) -> QuerySet:
+    condition = Q()
     for name in names:
-        either |= Q(LACKS[name](context))
-    return rows.filter(either)
+        condition |= Q(LACKS[name](context))
+    return rows.filter(condition)
 
 
-def awaiting(rows: QuerySet, context: FilterContext) -> QuerySet:
-    """Those of which the asker knows that somebody should review an update."""
+def awaiting_approval(rows: QuerySet, context: FilterContext) -> QuerySet:
+    """Recommendations with a submitted update that the user may read."""
     updates = ProgressUpdate.objects.visible_to(context.user).filter(review=Review.SUBMITTED)
     return rows.filter(pk__in=updates.values("recommendation"))
 
 
-def by_source(rows: QuerySet, sources: list[int], context: FilterContext) -> QuerySet:
-    """Those that a source makes, or says something of in an update that the asker may read."""
+def cites(rows: QuerySet, sources: list[int], context: FilterContext) -> QuerySet:
+    """Recommendations that cite any of the sources themselves, or in the evidence of an update that the user may read."""
     evidence = Evidence.objects.visible_to(context.user).filter(source__in=sources)
     own = Recommendation.objects.filter(source__in=sources)
     return rows.filter(pk__in=own.values_list("pk").union(evidence.values_list("update__recommendation")))
 
 
-of_agreements = linked("agreements", Recommendation)
+follow_from = linked("agreements", Recommendation)
 RECOMMENDATIONS = {
     "agreement": Filter(
-        reference(Agreement), lambda rows, pks, context: rows.filter(of_agreements(pks)), help="Of any of these agreements."
+        reference(Agreement),
+        lambda rows, pks, context: rows.filter(follow_from(pks)),
+        help="Recommendations that follow from any of these agreements.",
     ),
     "party": Filter(reference(Party), lambda rows, parties, context: rows.addressed_to(parties), help="Addressed to any of these parties."),
-    "owner": Filter(owner, of_owners, help="A user name, `me` or `none`.", of_people=True),
+    "owner": Filter(owner, of_owners, help="A username, `me` or `none`.", of_people=True),
     "open": Filter(
         boolean,
         lambda rows, values, context: rows.open() if values[0] else rows.closed(),
         {"type": "boolean"},
-        "Whether more is expected.",
+        "Whether the recommendation is open: `closed_on` is empty.",
         many=False,
     ),
     "on": on(lambda rows, days, context: rows.on_day(context.by) if context.by else rows),
-    "source": Filter(reference(Source), by_source, help="Made by any of these sources, or reported with one of them as evidence."),
-    "claim_differs": yes_or_no(
-        lambda rows, context: rows.claim_differs(on=context.on), "The newest claim of some party is another status than ours."
+    "source": Filter(reference(Source), cites, help="The recommendation, or the evidence of an update, cites any of these sources."),
+    "claim_differs": boolean_filter(
+        lambda rows, context: rows.claim_differs(on=context.on), "The newest claim of a party differs from our assessment."
     ),
-    "awaiting_approval": yes_or_no(awaiting, "An update waits to be approved or returned."),
-    "overdue": yes_or_no(lambda rows, context: rows.overdue(on=context.on), "Open and past its due day."),
+    "awaiting_approval": boolean_filter(awaiting_approval, "An update is waiting for review."),
+    "overdue": boolean_filter(lambda rows, context: rows.overdue(on=context.on), "Open and past the due date."),
     "due_within": Filter(
         integer_between(0, 3650),
         lambda rows, days, context: rows.due_between(context.on, later(context.on, days[0])),
         {"type": "integer", "minimum": 0, "maximum": 3650},
-        "Open, and due within so many days from today, or from the day of `on`.",
+        "Open, and due within this number of days from today, or from the date `on`.",
         many=False,
     ),
     "deadline_state": Filter(
         code(DeadlineState.values),
         lambda rows, states, context: rows.alias(state=deadline(context.on)).filter(state__in=states),
         {"type": "string", "enum": DeadlineState.values},
-        "Where the deadline stands.",
+        "The deadline state on the date `on`.",
     ),
     "freshness": Filter(
         code(Freshness.values),
         lambda rows, states, context: rows.alias(fresh=freshness(context.on)).filter(fresh__in=states),
         {"type": "string", "enum": Freshness.values},
-        "How old the newest approved assessment is.",
+        "The freshness on the date `on`: whether the newest approved assessment is recent enough.",
     ),
-    "without": Filter(code(LACKS), lacking, {"type": "string", "enum": list(LACKS)}, "Lacks any of these."),
+    "without": Filter(code(LACKS), without, {"type": "string", "enum": list(LACKS)}, "Any of these is missing."),
 }
 
 
-def _through(path: str) -> Filter:
-    def narrow(rows: QuerySet, pks: list[int], context: FilterContext) -> QuerySet:
+def _recommendations_of(path: str) -> Filter:
+    def select(rows: QuerySet, pks: list[int], context: FilterContext) -> QuerySet:
         links = Recommendation.agreements.through.objects.filter(agreement__in=pks)
         return rows.filter(**{f"{path}__in": links.values("recommendation")})
 
-    return Filter(reference(Agreement), narrow, help="Of recommendations of any of these agreements.")
+    return Filter(reference(Agreement), select, help="Records of recommendations that follow from any of these agreements.")
 
 
-ADDRESSEES = MILESTONES = DEPENDENCIES = UPDATES = {"agreement": _through("recommendation")}
+ADDRESSEES = MILESTONES = DEPENDENCIES = UPDATES = {"agreement": _recommendations_of("recommendation")}

@@ -1,9 +1,10 @@
-"""What the records of this app look like outside, and what is sent to file an update."""
+"""Serializers of recommendations and related records, and of the requests that report and review progress."""
 
 from dataclasses import replace
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import F, OuterRef
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from agreements.serializers import CITED, STATE
@@ -22,10 +23,10 @@ CLAIM = {
 
 
 def claims():
-    """The newest claim of each party on the day, by code. No update is reported for a future day, so today needs no other query."""
+    """The newest claim of each party on the date `on`, by party code. No update has a future date, so the same query serves today."""
     newest = ProgressUpdate.objects.in_effect(UpdateKind.CLAIM, on=ON).filter(recommendation=OuterRef("pk")).newest_for("party__code")
-    told = {"party": F("party__code"), "status": F("status"), "reported_on": F("reported_on")}
-    return ArraySubquery(newest.values_list(JsonObject(told), flat=True))
+    columns = {"party": F("party__code"), "status": F("status"), "reported_on": F("reported_on")}
+    return ArraySubquery(newest.values_list(JsonObject(columns), flat=True))
 
 
 class RecommendationSerializer(RecordSerializer):
@@ -92,8 +93,8 @@ class ProgressUpdateSerializer(RecordSerializer):
         ]  # fmt: skip
 
 
-class Reported(serializers.ModelSerializer):
-    """Takes the fields of `Meta.fields`, with their limits, from the model; all are optional."""
+class OptionalFieldsSerializer(serializers.ModelSerializer):
+    """The fields of `Meta.fields`, with their limits from the model. All are optional."""
 
     class Meta:
         fields: list[str]
@@ -109,7 +110,7 @@ class Reported(serializers.ModelSerializer):
         return KeyField, {"model": relation_info.related_model}
 
 
-class EvidenceRowSerializer(StrictSerializer, Reported):
+class EvidenceRowSerializer(StrictSerializer, OptionalFieldsSerializer):
     """One piece of evidence. The source is identified by its slug, or by address and title."""
 
     url = serializers.URLField(max_length=2000, required=False)
@@ -122,18 +123,18 @@ class EvidenceRowSerializer(StrictSerializer, Reported):
 
     def validate(self, values):
         if ("source" in values) == ("url" in values):
-            raise serializers.ValidationError({"source": ["Enter either the source, or its url and title."]})
+            raise serializers.ValidationError({"source": [_("Enter either the source, or its url and title.")]})
         return values
 
 
-class Act(StrictSerializer):
-    """What any act may be told for the history."""
+class ChangeReasonSerializer(StrictSerializer):
+    """Base class of requests: every one accepts a change reason for the history."""
 
     change_reason = serializers.CharField(max_length=2000, required=False)
 
 
-class ReportSerializer(Act, Reported):
-    """A progress update to submit. Without any field, an assessment of today."""
+class ReportSerializer(ChangeReasonSerializer, OptionalFieldsSerializer):
+    """A progress update to submit. The defaults make an assessment of today."""
 
     evidence = EvidenceRowSerializer(many=True, required=False, max_length=100)  # type: ignore[call-arg]
 
@@ -142,17 +143,17 @@ class ReportSerializer(Act, Reported):
         fields = REPORT_FIELDS
         extra_kwargs = {"reported_on": {"input_formats": ["%Y-%m-%d"]}}
 
-    def report(self, otherwise: Report | None = None) -> Report:
-        """The report that was sent; fields that were not sent are as in `otherwise`."""
+    def report(self, previous: Report | None = None) -> Report:
+        """The report in the request. Fields that were not sent keep the values of `previous`, or the defaults."""
         names = [*REPORT_FIELDS, "evidence"]
         values = {name: getattr(Report(), name) for name in self.initial_data if name in names} | self.validated_data
         if "evidence" in values:
             values["evidence"] = tuple(EvidenceRow(**row) for row in values["evidence"])
-        return replace(otherwise or Report(), **{name: values[name] for name in values if name in names})
+        return replace(previous or Report(), **{name: values[name] for name in values if name in names})
 
 
 class FilingSerializer(ReportSerializer):
-    """A report, and how it is to be filed."""
+    """A report of progress, with options."""
 
     example = {
         "status": "in_progress",
@@ -161,52 +162,54 @@ class FilingSerializer(ReportSerializer):
         "evidence": [{"source": "source-article"}],
     }
 
-    submit = serializers.BooleanField(required=False, default=True, help_text="False keeps a draft.")
-    dry_run = serializers.BooleanField(required=False, default=False, help_text="True answers as if, and writes nothing.")
-    version = serializers.IntegerField(required=False, help_text="The version of the recommendation that you have read.")
+    submit = serializers.BooleanField(required=False, default=True, help_text="Use false to save a draft.")
+    dry_run = serializers.BooleanField(required=False, default=False, help_text="Use true to get the response without saving anything.")
+    version = serializers.IntegerField(required=False, help_text="The version of the recommendation that this change is based on.")
 
 
 class FilingEntrySerializer(FilingSerializer):
-    """A report, and the recommendation of which it tells."""
+    """A report of progress in a list, with its recommendation."""
 
     example = {"recommendation": "rec-processing-hubs"} | FilingSerializer.example
 
-    recommendation = serializers.CharField(max_length=120, help_text="A recommendation, by slug.")
+    recommendation = serializers.CharField(max_length=120, help_text="The slug of the recommendation.")
 
 
 class RevisionSerializer(ReportSerializer):
-    """A report, said otherwise."""
+    """New content of an update that is a draft or was returned."""
 
-    version = serializers.IntegerField(required=False, help_text="The version of the update that you have read.")
+    version = serializers.IntegerField(required=False, help_text="The version of the update that this change is based on.")
 
 
-class ActSerializer(Act):
-    """Nothing more need be said."""
+class ActSerializer(ChangeReasonSerializer):
+    """A transition of an update without further input."""
 
-    version = serializers.IntegerField(required=False, help_text="The version of the update that you have read.")
+    version = serializers.IntegerField(required=False, help_text="The version of the update that this change is based on.")
 
 
 class NoteSerializer(ActSerializer):
-    """What the reviewer says to it."""
+    """A transition of an update with a note of the reviewer."""
 
     note = serializers.CharField(max_length=100_000, required=False, allow_blank=True, default="")
 
 
-class ApprovalsSerializer(Act):
-    """The updates that are to count."""
+class ApprovalsSerializer(ChangeReasonSerializer):
+    """The updates to approve."""
 
-    updates = serializers.ListField(child=serializers.CharField(max_length=36), max_length=MAX_ENTRIES, help_text="Updates, by uid.")
+    updates = serializers.ListField(
+        child=serializers.CharField(max_length=36), max_length=MAX_ENTRIES, help_text="The uids of the updates."
+    )
     note = serializers.CharField(max_length=100_000, required=False, allow_blank=True, default="")
 
 
 class ReasonSerializer(ActSerializer):
-    """Why."""
+    """A transition of an update with a reason."""
 
     reason = serializers.CharField(max_length=100_000, required=False, allow_blank=True, default="")
 
 
 class ResponseSerializer(AddresseeSerializer):
-    """The response of an addressed party."""
+    """The response of an addressee."""
 
     example = {"response": "accepted", "responded_on": "2026-11-01", "response_text": "We will do it by 2027."}
 
@@ -217,10 +220,12 @@ class ResponseSerializer(AddresseeSerializer):
         return self.Meta.fields
 
 
-class PublishSerializer(Act):
-    """Which parts are published with an agreement."""
+class PublishSerializer(ChangeReasonSerializer):
+    """Which related drafts to publish with an agreement."""
 
     components = serializers.BooleanField(required=False, default=True)
     recommendations = serializers.BooleanField(required=False, default=True)
     sources = serializers.BooleanField(required=False, default=True)
-    dry_run = serializers.BooleanField(required=False, default=False, help_text="True lists what would be published, and writes nothing.")
+    dry_run = serializers.BooleanField(
+        required=False, default=False, help_text="Use true to list what would be published without saving anything."
+    )

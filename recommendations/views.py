@@ -1,4 +1,4 @@
-"""The resources of this app, and the entry points by which progress is filed and reviewed."""
+"""API views of recommendations and related records, and the transitions of progress updates."""
 
 import json
 from bisect import bisect_left
@@ -6,11 +6,13 @@ from bisect import bisect_left
 from django.core import signing
 from django.db import transaction
 from django.http import Http404, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 
 from agreements.deadlines import DeadlineState
+from agreements.views import array_of
 from policytracker.api import bulk, json_sql
 from policytracker.api.parameters import InvalidParameter, page_size, reject_unknown_parameters, single, today
 from policytracker.api.schema import ON, PAGE, envelope, shape
@@ -23,39 +25,28 @@ from recommendations.deadlines import Freshness
 from recommendations.models import Recommendation, Status
 from recommendations.reports.summary import GROUPINGS, Summary
 
-BOTH = {
-    "type": "object",
-    "required": ["update", "recommendation"],
-    "properties": {
-        "update": {"$ref": "#/components/schemas/ProgressUpdate"},
-        "recommendation": {"$ref": "#/components/schemas/Recommendation"},
-    },
-}
-EACH = {"type": "array", "items": BOTH}
-MOVE = {
-    "type": "object",
-    "required": ["status", "label", "allowed", "unmet"],
-    "properties": {
-        "status": {"type": "string"},
-        "label": {"type": "string"},
-        "allowed": {"type": "boolean"},
-        "unmet": {"type": "array", "items": {"$ref": "#/components/schemas/Error"}},
-    },
-}
+
+def ref(name: str) -> dict:
+    """The OpenAPI schema of a record."""
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
-def numbers(codes) -> dict:
-    """The shape of how many there are of each code."""
-    return {"type": "object", "required": codes.values, "properties": {code: {"type": "integer"} for code in codes.values}}
+RESULT = shape(update=ref("ProgressUpdate"), recommendation=ref("Recommendation"))
+TRANSITION = shape(status={"type": "string"}, label={"type": "string"}, allowed={"type": "boolean"}, unmet=array_of(ref("Error")))
+
+
+def count_per_code(codes) -> dict:
+    """The OpenAPI schema of an object with a count for each code of a list."""
+    return shape(**{code: {"type": "integer"} for code in codes.values})
 
 
 COUNT, TEXT = {"type": "integer"}, {"type": ["string", "null"]}
-SHARE = {"type": ["number", "null"], "minimum": 0, "maximum": 1, "description": "Null where there is nothing to share."}
+SHARE = {"type": ["number", "null"], "minimum": 0, "maximum": 1, "description": "Null if `total` is 0."}
 TALLY = {
     "total": COUNT,
-    "by_status": numbers(Status),
-    "by_deadline_state": numbers(DeadlineState),
-    "by_freshness": numbers(Freshness),
+    "by_status": count_per_code(Status),
+    "by_deadline_state": count_per_code(DeadlineState),
+    "by_freshness": count_per_code(Freshness),
     "claim_differs": COUNT,
     "unknown": shape(count=COUNT, share=SHARE),
 }
@@ -63,42 +54,48 @@ GROUP = shape(key=TEXT, title=TEXT, url=TEXT, **TALLY)
 
 
 class ProgressActions(RecordViewSet):
-    """Answers an act upon a recommendation with both records as they then are."""
+    """Transitions of progress updates. The response contains the update and its recommendation after the change."""
 
-    def filed(self, update, status=200, dry_run=False) -> HttpResponse:
-        return HttpResponse(self.both([update], dry_run)[0], status=status, content_type="application/json")
+    def update_response(self, update, status=200, dry_run=False) -> HttpResponse:
+        return HttpResponse(self.result_texts([update], dry_run)[0], status=status, content_type="application/json")
 
-    def filed_list(self, updates, status=200, dry_run=False) -> HttpResponse:
-        return HttpResponse(f"[{', '.join(self.both(updates, dry_run))}]", status=status, content_type="application/json")
+    def update_list_response(self, updates, status=200, dry_run=False) -> HttpResponse:
+        return HttpResponse(f"[{', '.join(self.result_texts(updates, dry_run))}]", status=status, content_type="application/json")
 
-    def both(self, updates, dry_run=False) -> list[str]:
-        """The text of each update, together with that of its recommendation."""
+    def result_texts(self, updates, dry_run=False) -> list[str]:
+        """The JSON text of each update with its recommendation. In a dry run the update has no uid and URL."""
 
         def texts(serializer, ids):
             return dict(zip(ids, self.texts(ids, json_sql.Representation(serializer, self.reader.roles)), strict=True))
 
-        reported = texts(serializers.ProgressUpdateSerializer, [update.pk for update in updates])
+        update_texts = texts(serializers.ProgressUpdateSerializer, [update.pk for update in updates])
         if dry_run:
-            reported = {pk: json.dumps(json.loads(text) | {"uid": None, "url": None}) for pk, text in reported.items()}
-        now = texts(serializers.RecommendationSerializer, list({update.recommendation_id for update in updates}))
-        return [f'{{"update": {reported[update.pk]}, "recommendation": {now[update.recommendation_id]}}}' for update in updates]
+            update_texts = {pk: json.dumps(json.loads(text) | {"uid": None, "url": None}) for pk, text in update_texts.items()}
+        recommendation_texts = texts(serializers.RecommendationSerializer, list({update.recommendation_id for update in updates}))
+        return [
+            f'{{"update": {update_texts[update.pk]}, "recommendation": {recommendation_texts[update.recommendation_id]}}}'
+            for update in updates
+        ]
 
-    def each(self, entries, do) -> list:
-        """Do it for each entry of a list; `do(entry)` is judged by itself. Raises EntriesRefused where any is refused."""
-        refusals, done = bulk.Refusals(len(entries)), []
+    def for_each(self, entries, apply) -> list:
+        """Call `apply(entry)` for each entry and collect the refusals. Raises EntriesRefused if any entry was refused."""
+        refusals, results = bulk.Refusals(len(entries)), []
         for index, entry in enumerate(entries):
             with refusals.collect(index), self.change_context(entry if isinstance(entry, dict) else None):
-                done.append(do(entry))
+                results.append(apply(entry))
         refusals.raise_if_any()
-        return done
+        return results
 
     def check_replay(self, answer, location) -> None:
-        """Raises Http404 if the caller may no longer read a record of the answer, and Refused if they may no longer report or review."""
-        slugs = {one["recommendation"]["slug"] for one in (answer if isinstance(answer, list) else [answer])}
+        """Check permissions again before a stored response is repeated.
+
+        Raises Http404 if the user may no longer read a recommendation in it, Refused if the user may no longer report or review.
+        """
+        slugs = {result["recommendation"]["slug"] for result in (answer if isinstance(answer, list) else [answer])}
         if Recommendation.objects.visible_to(self.request.user).filter(slug__in=slugs).count() < len(slugs):
             raise Http404
         if not progress.roles(self.request.user) & {*progress.EDITORS, Role.OFFICER}:
-            raise exceptions.Refused([exceptions.Refusal("not_permitted", "Your role may not report or review.")])
+            raise exceptions.Refused([exceptions.Refusal("not_permitted", _("Your role may not report or review."))])
 
 
 class RecommendationViewSet(ProgressActions):
@@ -106,72 +103,74 @@ class RecommendationViewSet(ProgressActions):
     extra_filters = filters.RECOMMENDATIONS
     request_serializers = {"report": serializers.FilingSerializer, "report_list": serializers.FilingEntrySerializer(many=True)}
     response_schemas = {
-        "report": {"200": BOTH, "201": BOTH},
-        "report_list": {"200": EACH, "201": EACH},
-        "transitions": {"200": {"type": "array", "items": MOVE}},
+        "report": {"200": RESULT, "201": RESULT},
+        "report_list": {"200": array_of(RESULT), "201": array_of(RESULT)},
+        "transitions": {"200": array_of(TRANSITION)},
     }
 
     @action(detail=True, methods=["post"], url_path="progress", function_checks_permission=True)
     def report(self, request, *args, **kwargs):
-        """File how far it has come. Refused with all that is unmet, and then nothing is written."""
+        """Submit a progress update. If it is refused, the response lists every unmet condition and nothing is saved."""
         reject_unknown_parameters(request, set())
-        return self.run_once(self.file_once)
+        return self.run_once(self.report_once)
 
-    def file_once(self) -> HttpResponse:
-        asked = self.validated_body(serializers.FilingSerializer)
-        dry_run = asked.validated_data["dry_run"]
+    def report_once(self) -> HttpResponse:
+        serializer = self.validated_body(serializers.FilingSerializer)
+        dry_run = serializer.validated_data["dry_run"]
         with transaction.atomic():
             with self.change_context():
-                response = self.filed(self.file(self.find(), asked), 200 if dry_run else 201, dry_run)
+                response = self.update_response(self.submit_report(self.find(), serializer), 200 if dry_run else 201, dry_run)
             transaction.set_rollback(dry_run)
         return response
 
-    def file(self, recommendation, asked):
-        seen = self.check_version(recommendation, asked.initial_data)
-        submit = asked.validated_data["submit"]
-        return progress.report_progress(recommendation, asked.report(), by=self.request.user, today=today(), version=seen, submit=submit)
+    def submit_report(self, recommendation, serializer):
+        version = self.check_version(recommendation, serializer.initial_data)
+        submit = serializer.validated_data["submit"]
+        return progress.report_progress(
+            recommendation, serializer.report(), by=self.request.user, today=today(), version=version, submit=submit
+        )
 
     @action(detail=False, methods=["post"], url_path="progress", function_checks_permission=True)
     def report_list(self, request, *args, **kwargs):
-        """File how far several recommendations have come: all of it, or nothing."""
+        """Submit progress updates of several recommendations. If any is refused, nothing is saved."""
         reject_unknown_parameters(request, set())
-        return self.run_once(self.file_list)
+        return self.run_once(self.report_list_once)
 
-    def file_list(self) -> HttpResponse:
-        named, dry_runs = set(), set()
+    def report_list_once(self) -> HttpResponse:
+        keys, dry_runs = set(), set()
 
-        def file(entry):
-            asked = self.validated_body(serializers.FilingEntrySerializer, entry)
-            dry_runs.add(asked.validated_data["dry_run"])
+        def report(entry):
+            serializer = self.validated_body(serializers.FilingEntrySerializer, entry)
+            dry_runs.add(serializer.validated_data["dry_run"])
             if len(dry_runs) > 1:
-                raise ValidationError({"dry_run": ["Ask it of all entries or of none."]})
-            key = asked.validated_data["recommendation"]
-            if key in named:
-                raise ValidationError({"recommendation": ["This recommendation occurs twice in the list."]}, "duplicate")
-            named.add(key)
-            return self.file(self.find(key=key), asked)
+                raise ValidationError({"dry_run": [_("Use the same value in all entries.")]})
+            key = serializer.validated_data["recommendation"]
+            if key in keys:
+                raise ValidationError({"recommendation": [_("This recommendation occurs more than once in the list.")]}, "duplicate")
+            keys.add(key)
+            return self.submit_report(self.find(key=key), serializer)
 
         with transaction.atomic():
-            updates, dry_run = self.each(bulk.validated_entries(self.request.data), file), True in dry_runs
-            response = self.filed_list(updates, 200 if dry_run else 201, dry_run)
+            updates, dry_run = self.for_each(bulk.validated_entries(self.request.data), report), True in dry_runs
+            response = self.update_list_response(updates, 200 if dry_run else 201, dry_run)
             transaction.set_rollback(dry_run)
         return response
 
     @action(detail=True, methods=["get"])
     def transitions(self, request, *args, **kwargs):
-        """Each status in turn: whether it may come next, and what its report must bring and who must agree, or why not."""
+        """Each status, with whether a report may set it next and the conditions that are unmet."""
         reject_unknown_parameters(request, set())
-        moves = progress.transitions(self.find(), by=request.user, today=today())
-        told = [
+        transitions = progress.transitions(self.find(), by=request.user, today=today())
+        results = [
             {
-                "status": move.status,
-                "label": move.label,
-                "allowed": move.allowed,
-                "unmet": [{"code": unmet.code, "detail": unmet.detail} for unmet in move.unmet],
+                "status": transition.status,
+                "label": transition.label,
+                "allowed": transition.allowed,
+                "unmet": [{"code": unmet.code, "detail": unmet.detail} for unmet in transition.unmet],
             }
-            for move in moves
+            for transition in transitions
         ]
-        return JsonResponse(told, safe=False)
+        return JsonResponse(results, safe=False)
 
 
 class AddresseeViewSet(RecordViewSet):
@@ -181,7 +180,7 @@ class AddresseeViewSet(RecordViewSet):
 
     @action(detail=True, methods=["post"], function_checks_permission=True)
     def respond(self, request, *args, **kwargs):
-        """Record the response of the addressed party; what the body leaves out stays as it is."""
+        """Record the response of an addressee. Omitted fields keep their values."""
         reject_unknown_parameters(request, set())
         return self.run_once(self.respond_once)
 
@@ -189,9 +188,11 @@ class AddresseeViewSet(RecordViewSet):
         with self.change_context():
             addressee = self.find(lock=True)
             self.check_version(addressee, self.request.data)
-            answer = serializers.ResponseSerializer(addressee, data=self.request.data, partial=True, context=self.get_serializer_context())
-            answer.is_valid(raise_exception=True)
-            values = answer.keep_hidden(addressee, answer.validated_data)
+            serializer = serializers.ResponseSerializer(
+                addressee, data=self.request.data, partial=True, context=self.get_serializer_context()
+            )
+            serializer.is_valid(raise_exception=True)
+            values = serializer.keep_hidden(addressee, serializer.validated_data)
             responses.respond(addressee, values, by=self.request.user, today=today())
         return self.record_response(addressee)
 
@@ -219,26 +220,28 @@ class ProgressUpdateViewSet(ProgressActions):
         "send_back": serializers.NoteSerializer,
         "void": serializers.ReasonSerializer,
     }
-    response_schemas = {act: {"200": BOTH} for act in ("submit", "approve", "send_back", "void")} | {"approve_list": {"200": EACH}}
-    create = None  # an update is made by progress/ of its recommendation
+    response_schemas = {name: {"200": RESULT} for name in ("submit", "approve", "send_back", "void")} | {
+        "approve_list": {"200": array_of(RESULT)}
+    }
+    create = None  # updates are created by progress/ of a recommendation
     update_list = None
 
-    def act(self, do) -> HttpResponse:
-        """Do it to the update at this address; `do(update, seen)` is judged once its recommendation is locked."""
+    def apply(self, transition) -> HttpResponse:
+        """Call `transition(update, version)` for the update at this URL. `version` is what the request is based on, or None."""
         reject_unknown_parameters(self.request, set())
         with self.change_context():
             update = self.find()
-            return self.filed(do(update, self.check_version(update, self.request.data)))
+            return self.update_response(transition(update, self.check_version(update, self.request.data)))
 
     def write(self, *, partial: bool) -> HttpResponse:
-        """Its author says it otherwise, while it is a draft or after it was returned."""
+        """Change the content of an own update that is a draft or was returned."""
         reject_unknown_parameters(self.request, set())
-        asked = self.validated_body(serializers.RevisionSerializer)
+        serializer = self.validated_body(serializers.RevisionSerializer)
         with self.change_context():
             update = self.find()
-            seen = self.check_version(update, self.request.data)
-            report = asked.report(progress.Report.of(update) if partial else None)
-            update = progress.revise(update, report, by=self.request.user, today=today(), version=seen)
+            version = self.check_version(update, self.request.data)
+            report = serializer.report(progress.Report.of(update) if partial else None)
+            update = progress.revise(update, report, by=self.request.user, today=today(), version=version)
         return self.record_response(update)
 
     def destroy(self, request, *args, **kwargs) -> HttpResponse:
@@ -250,86 +253,93 @@ class ProgressUpdateViewSet(ProgressActions):
 
     @action(detail=True, methods=["post"])
     def submit(self, request, *args, **kwargs):
-        """Hand in a draft, or a returned update once more."""
+        """Submit a draft or a returned update for review."""
         self.validated_body(serializers.ActSerializer)
-        return self.run_once(lambda: self.act(lambda update, seen: progress.submit(update, by=request.user, today=today(), version=seen)))
+        return self.run_once(
+            lambda: self.apply(lambda update, version: progress.submit(update, by=request.user, today=today(), version=version))
+        )
 
     @action(detail=True, methods=["post"])
     def approve(self, request, *args, **kwargs):
-        """Let it count."""
+        """Approve a submitted update. It takes effect."""
         note = self.validated_body(serializers.NoteSerializer).validated_data["note"]
         return self.run_once(
-            lambda: self.act(lambda update, seen: progress.approve(update, by=request.user, today=today(), note=note, version=seen))
+            lambda: self.apply(lambda update, version: progress.approve(update, by=request.user, today=today(), note=note, version=version))
         )
 
     @action(detail=False, methods=["post"], url_path="approve")
     def approve_list(self, request, *args, **kwargs):
-        """Let several updates count: all of them, or none."""
+        """Approve several updates. If any is refused, none is approved."""
         reject_unknown_parameters(request, set())
-        asked = self.validated_body(serializers.ApprovalsSerializer).validated_data
+        values = self.validated_body(serializers.ApprovalsSerializer).validated_data
 
         def approve(uid):
             update = self.find(key=uid)
-            return progress.approve(update, by=request.user, today=today(), note=asked["note"], version=self.check_version(update))
+            return progress.approve(update, by=request.user, today=today(), note=values["note"], version=self.check_version(update))
 
         def approve_all():
             with transaction.atomic():
-                return self.filed_list(self.each(asked["updates"], approve))
+                return self.update_list_response(self.for_each(values["updates"], approve))
 
         return self.run_once(approve_all)
 
     @action(detail=True, methods=["post"], url_path="return")
     def send_back(self, request, *args, **kwargs):
-        """Return it to its author, with a note."""
+        """Return a submitted update to its author with a note."""
         note = self.validated_body(serializers.NoteSerializer).validated_data["note"]
-        return self.run_once(lambda: self.act(lambda update, seen: progress.send_back(update, by=request.user, note=note, version=seen)))
+        return self.run_once(
+            lambda: self.apply(lambda update, version: progress.send_back(update, by=request.user, note=note, version=version))
+        )
 
     @action(detail=True, methods=["post"])
     def void(self, request, *args, **kwargs):
-        """Let an approved update count no more; it stays readable."""
+        """Void an approved update with a reason. It stays readable and has no further effect."""
         reason = self.validated_body(serializers.ReasonSerializer).validated_data["reason"]
-        return self.run_once(lambda: self.act(lambda update, seen: progress.void(update, by=request.user, reason=reason, version=seen)))
+        by = request.user
+        return self.run_once(lambda: self.apply(lambda update, version: progress.void(update, by=by, reason=reason, version=version)))
 
 
 class SummaryViewSet(RecommendationViewSet):
-    """How far recommendations have come, in groups."""
+    """Counts of recommendations by group."""
 
     response_schemas = {"summary": {"200": envelope(GROUP)}}
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("group_by", {"type": "string", "enum": list(GROUPINGS)}, required=True, description="By what."),
+            OpenApiParameter(
+                "group_by", {"type": "string", "enum": list(GROUPINGS)}, required=True, description="The property that forms the groups."
+            ),
             ON,
             *PAGE,
         ]
     )
     def summary(self, request, *args, **kwargs):
-        """Each group with its numbers, on any day; one that has several things in common with others counts with each of them."""
+        """Counts by status, deadline state and freshness for each group, on a date. A recommendation can be in several groups."""
         reject_unknown_parameters(request, {"group_by", "on", "page_size", "cursor"})
         by, size = single(request, "group_by"), page_size(request)
         if by not in GROUPINGS:
-            raise InvalidParameter("group_by", f"Group by one of: {', '.join(GROUPINGS)}.")
+            raise InvalidParameter("group_by", _("Use one of: {names}.").format(names=", ".join(GROUPINGS)))
         if by == "owner" and not self.reader.sees_people:
-            raise InvalidParameter("group_by", "Sign in to ask about people.")
+            raise InvalidParameter("group_by", _("Sign in to group by owner."))
         summary = Summary(by, request.user, self.day, today())
         groups = summary.groups()
         salt = f"summary by {by}"
         start = self.start([group.key for group in groups], salt)
         page = groups[start : start + size]
-        cursor = lambda at: signing.dumps(groups[at].key, salt=salt)  # noqa: E731
-        told = [self.told(group, summary.model) | numbers for group, numbers in zip(page, summary.tallies(page), strict=True)]
-        results = ", ".join(json.dumps(one, ensure_ascii=False) for one in told)
-        next_at, previous_at = start + size, max(start - size, 0)
+        cursor = lambda index: signing.dumps(groups[index].key, salt=salt)  # noqa: E731
+        rows = [self.represent(group, summary.model) | counts for group, counts in zip(page, summary.tallies(page), strict=True)]
+        results = ", ".join(json.dumps(row, ensure_ascii=False) for row in rows)
+        next_start, previous_start = start + size, max(start - size, 0)
         return list_response(
             request,
             results,
             count=len(groups),
-            next=cursor(next_at) if next_at < len(groups) else None,
-            previous=cursor(previous_at) if start else None,
+            next=cursor(next_start) if next_start < len(groups) else None,
+            previous=cursor(previous_start) if start else None,
         )
 
     def start(self, keys, salt) -> int:
-        """Where the page begins: at the key that the cursor names, or where it would stand. No key comes last."""
+        """The index of the first group of the page: the key in the cursor, or its place if that group is gone. Sorts None last."""
         cursor = single(self.request, "cursor")
         if not cursor:
             return 0
@@ -340,8 +350,9 @@ class SummaryViewSet(RecommendationViewSet):
         order = [(key is None, key or "") for key in keys]
         return bisect_left(order, (key is None, key or ""))
 
-    def told(self, group, model) -> dict:
+    def represent(self, group, model) -> dict:
+        """Key, title and URL of a group. Without a key, or for groups without an API resource (users), the URL is None."""
         address = ADDRESSES.get(model)
-        known = address and group.key is not None
-        url = self.request.build_absolute_uri(f"{json_sql.API}{address}/{group.key}/") if known else None
+        has_url = address and group.key is not None
+        url = self.request.build_absolute_uri(f"{json_sql.API}{address}/{group.key}/") if has_url else None
         return {"key": group.key, "title": group.title, "url": url}

@@ -1,4 +1,4 @@
-"""All that is known of one agreement, in one document, for a day (API.md 6)."""
+"""The dossier of an agreement: its records, standing and recommendations on a date, in one document."""
 
 from __future__ import annotations
 
@@ -24,17 +24,20 @@ from policytracker.records.parameters import Parameter, bind_parameters
 from recommendations import serializers
 from recommendations.models import Addressee, ProgressUpdate
 
-MOST = 500  # of each kind
+MAX_RECORDS = 500  # per section
 AGREEMENT = Parameter("agreement")
 
 
 @dataclass(frozen=True)
 class Section:
-    """The records of one kind that belong to an agreement, by any of the paths that lead to it; `of_a_day` where `on` tells them apart."""
+    """The records of one kind that belong to an agreement.
+
+    `paths` are the field paths from a record to the agreement. `date_dependent` means that the list accepts `on`.
+    """
 
     serializer: type[RecordSerializer]
     paths: tuple[str, ...] = ("agreement",)
-    of_a_day: bool = False
+    date_dependent: bool = False
 
     @property
     def model(self) -> Any:
@@ -42,7 +45,7 @@ class Section:
 
     @property
     def order(self) -> str:
-        """The order of the list, so that its cursor goes on from here."""
+        """The default order of the list, so that a cursor can continue after the last record of the section."""
         return "id" if self.model.key == "uid" else self.model.key
 
     def rows(self, reader: Reader) -> QuerySet:
@@ -51,36 +54,39 @@ class Section:
 
 @lru_cache(1000)
 def statement(section: Section, roles: frozenset[str]) -> tuple[str, tuple]:
-    """The first records of a section for readers of these roles: id, key and how many there are, as SQL with its values."""
+    """SQL and values that select the first records of a section for these roles: id, sort key and total count."""
     rows = section.rows(Reader(roles, Parameter("user"))).order_by(section.order)
-    return rows.values_list("pk", section.order, Window(Count("pk")))[:MOST].query.sql_with_params()
+    return rows.values_list("pk", section.order, Window(Count("pk")))[:MAX_RECORDS].query.sql_with_params()
 
 
 SECTIONS = {
     "participations": Section(agreed.ParticipationSerializer),
     "treaty_actions": Section(agreed.TreatyActionSerializer),
     "conditions": Section(agreed.EntryIntoForceConditionSerializer),
-    "components": Section(agreed.ComponentSerializer, of_a_day=True),
+    "components": Section(agreed.ComponentSerializer, date_dependent=True),
     "commitments": Section(agreed.CommitmentSerializer),
     "outcomes": Section(agreed.OutcomeSerializer),
     "indicators": Section(agreed.IndicatorSerializer, ("outcome__agreement",)),
     "measurements": Section(agreed.MeasurementSerializer, ("indicator__outcome__agreement",)),
     "citations": Section(agreed.CitationSerializer, tuple(TARGETS)),
     "fact_checks": Section(agreed.FactCheckSerializer),
-    "recommendations": Section(serializers.RecommendationSerializer, ("agreements",), of_a_day=True),
+    "recommendations": Section(serializers.RecommendationSerializer, ("agreements",), date_dependent=True),
     "relations": Section(agreed.AgreementRelationSerializer, ("from_agreement", "to_agreement")),
 }
 
 
 class Dossier:
-    """What one reader may read of an agreement. `by` is the day where it is gone by: then only what was reported by then counts."""
+    """The dossier of an agreement on a date, as one user may read it.
+
+    `by` is a date in the past, or None: with it, only updates reported until then count.
+    """
 
     def __init__(self, agreement: Agreement, user: Any, *, on: date, by: date | None, base: str):
         self.agreement, self.user, self.on, self.by, self.base = agreement, user, on, by, base
         self.reader = Reader.of(user)
 
-    def told(self) -> dict[str, Any]:
-        """The agreement, its standing, and each section with at most 500 records, how many there are, and where the rest is read."""
+    def as_dict(self) -> dict[str, Any]:
+        """The agreement, its standing, and each section: at most 500 records, the total count, and the URL of the remaining records."""
         return {
             "agreement": self.records(agreed.AgreementSerializer, [self.agreement.pk])[0],
             "on": self.on.isoformat(),
@@ -97,31 +103,34 @@ class Dossier:
         sql, values = statement(section, self.reader.roles)
         with connection.cursor() as cursor:
             cursor.execute(sql, bind_parameters(values, user=self.reader.id, agreement=self.agreement.pk))
-            found = cursor.fetchall()
-        count = found[0][2] if found else 0
-        ids = [pk for pk, *_ in found]
+            first = cursor.fetchall()
+        count = first[0][2] if first else 0
+        ids = [pk for pk, *_ in first]
         results = self.records(section.serializer, ids)
         if section.serializer is serializers.RecommendationSerializer:
-            self.complete(results, ids)
-        return {"count": count, "next": self.rest(section, found[-1][1]) if count > MOST else None, "results": results}
+            self.add_details(results, ids)
+        return {"count": count, "next": self.next_url(section, first[-1][1]) if count > MAX_RECORDS else None, "results": results}
 
-    def rest(self, section: Section, last: Any) -> str:
-        """The address of what comes after the last record that is told: the list of the resource, from there on."""
+    def next_url(self, section: Section, last: Any) -> str:
+        """The URL of the remaining records: the list of the resource, after the record with the sort key `last`."""
         address = ADDRESSES[section.model]
         cursor = pagination.encode_cursor(True, [last], [pagination.Column(section.order)], address)
-        asked = {"agreement": self.agreement.slug, "page_size": MOST} | ({"on": self.on.isoformat()} if section.of_a_day else {})
-        return f"{self.base}{json_sql.API}{address}/?{urlencode(asked | {'cursor': cursor})}"
+        parameters = {"agreement": self.agreement.slug, "page_size": MAX_RECORDS} | (
+            {"on": self.on.isoformat()} if section.date_dependent else {}
+        )
+        return f"{self.base}{json_sql.API}{address}/?{urlencode(parameters | {'cursor': cursor})}"
 
-    def complete(self, recommendations: list[dict[str, Any]], ids: list[int]) -> None:
-        """Give each its addressees, and the newest update that counts on the day."""
-        addressed = Addressee.objects.visible_to(self.user).filter(recommendation__in=ids)
+    def add_details(self, recommendations: list[dict[str, Any]], ids: list[int]) -> None:
+        """Add to each recommendation its addressees and the newest update in effect on the date."""
+        readable = Addressee.objects.visible_to(self.user).filter(recommendation__in=ids)
         in_effect = ProgressUpdate.objects.visible_to(self.user).in_effect(on=self.on).filter(recommendation__in=ids)
         newest = in_effect.newest_for("recommendation_id")
         addressees, updates = defaultdict(list), {}
-        parties = list(addressed.order_by("party__code", "pk").values_list("pk", flat=True))
-        for addressee in self.records(serializers.AddresseeSerializer, parties):
+        addressee_ids = list(readable.order_by("party__code", "pk").values_list("pk", flat=True))
+        for addressee in self.records(serializers.AddresseeSerializer, addressee_ids):
             addressees[addressee["recommendation"]].append(addressee)
         for update in self.records(serializers.ProgressUpdateSerializer, list(newest.values_list("pk", flat=True))):
             updates[update["recommendation"]] = update
-        for one in recommendations:
-            one |= {"addressees": addressees[one["slug"]], "newest_update": updates.get(one["slug"])}
+        for recommendation in recommendations:
+            slug = recommendation["slug"]
+            recommendation |= {"addressees": addressees[slug], "newest_update": updates.get(slug)}

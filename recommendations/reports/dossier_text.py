@@ -1,4 +1,4 @@
-"""The dossier as a text to read (Markdown): the same records, with names for codes, dates as given, and sources with their addresses."""
+"""The dossier in Markdown: the same records with labels instead of codes, and a list of the sources with their URLs."""
 
 from __future__ import annotations
 
@@ -46,78 +46,78 @@ COLUMNS = {
 }
 ADDRESSEES = ["party", "role", "response", "responded_on", "response_text", "source"]
 COMPUTED: dict[str, type[Codes]] = {"deadline_state": DeadlineState, "freshness": Freshness}
-DATED = {"treaty_actions": "acted_on", "measurements": "measured_on"}
+DATE_FIELDS = {"treaty_actions": "acted_on", "measurements": "measured_on"}
 PARTIES = {"party", "counterparty", "payer", "parties", "lead_parties", "made_by"}
 SOURCES = {"source", "correcting_source"}
-PASSED_OVER = {"url", "version", "created_at", "updated_at", "locator", "quote", "relations", "claims", "addressees", "newest_update"}
+OMITTED = {"url", "version", "created_at", "updated_at", "locator", "quote", "relations", "claims", "addressees", "newest_update"}
 NONE = "None recorded."
 
 
-def mentioned(told: Any, names: Collection[str]) -> set[str]:
-    """Every key under one of the names, however deep."""
-    if isinstance(told, list):
-        return set().union(*(mentioned(one, names) for one in told))
-    found: set[str] = set()
-    for name, value in told.items() if isinstance(told, dict) else ():
+def collect_keys(data: Any, names: Collection[str]) -> set[str]:
+    """The natural keys in fields with these names, at any depth of the data."""
+    if isinstance(data, list):
+        return set().union(*(collect_keys(item, names) for item in data))
+    keys: set[str] = set()
+    for name, value in data.items() if isinstance(data, dict) else ():
         if name in names:
             values = value if isinstance(value, list) else [value]
-            found |= {one for one in values if isinstance(one, str)}
+            keys |= {key for key in values if isinstance(key, str)}
         if isinstance(value, list | dict):
-            found |= mentioned(value, names)
-    return found
+            keys |= collect_keys(value, names)
+    return keys
 
 
-def worded(name: str) -> str:
+def label(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
 class DossierText:
-    """Writes what a dossier tells. Every text of a person goes through `escaped`; the rest are codes, keys, dates and numbers."""
+    """A dossier in Markdown. Text that people entered is escaped; everything else is a code, key, date or number."""
 
-    def __init__(self, told: dict[str, Any], user: Any):
-        self.told = told
-        parties = Party.objects.visible_to(user).filter(code__in=mentioned(told, PARTIES))
+    def __init__(self, dossier: dict[str, Any], user: Any):
+        self.dossier = dossier
+        parties = Party.objects.visible_to(user).filter(code__in=collect_keys(dossier, PARTIES))
         self.names = dict(parties.values_list("code", "name"))
-        self.sources = Source.objects.visible_to(user).filter(slug__in=mentioned(told, SOURCES)).order_by("slug")
-        self.lines = {row["uid"]: self.line(row) for row in told["treaty_actions"]["results"] + told["commitments"]["results"]}
+        self.sources = Source.objects.visible_to(user).filter(slug__in=collect_keys(dossier, SOURCES)).order_by("slug")
+        self.lines = {row["uid"]: self.line(row) for row in dossier["treaty_actions"]["results"] + dossier["commitments"]["results"]}
 
     def __str__(self) -> str:
         return document(self.blocks())
 
     def blocks(self) -> Iterator[str]:
-        agreement = self.told["agreement"]
+        agreement = self.dossier["agreement"]
         yield f"# {escaped(agreement['title'])}"
-        yield f"As of {self.told['on']}. {link(agreement['url'])}"
-        yield from self.facts(agreed.AgreementSerializer, agreement, leave_out={"title"})
+        yield f"As of {self.dossier['on']}. {link(agreement['url'])}"
+        yield from self.facts(agreed.AgreementSerializer, agreement, exclude={"title"})
         yield "## Standing"
         yield from self.standing()
         for name in SECTIONS:
-            section = self.told[name]
-            yield f"## {worded(name)} ({section['count']})"
+            section = self.dossier[name]
+            yield f"## {label(name)} ({section['count']})"
             if not section["results"]:
                 yield NONE
             elif name == "recommendations":
-                for one in section["results"]:
-                    yield from self.recommendation(one)
+                for recommendation in section["results"]:
+                    yield from self.recommendation(recommendation)
             else:
-                yield from self.rows(SECTIONS[name].serializer, self.by_day(name, section["results"]), COLUMNS[name])
+                yield from self.rows(SECTIONS[name].serializer, self.sort_by_date(name, section["results"]), COLUMNS[name])
             if section["next"]:
                 yield f"{section['count'] - len(section['results'])} more: {link(section['next'])}"
         yield "## Sources"
         yield "\n".join(map(self.source, self.sources)) or NONE
 
-    # ---- parts
+    # ---- Sections
 
     def standing(self) -> Iterator[str]:
-        standing = self.told["standing"]
+        standing = self.dossier["standing"]
         text = standing["text"]
         yield f"**{TextStanding(text['standing']).label}**{since(text)}. {escaped(text['sentence'])}"
         if standing["parties"]:
             yield from table(
-                ["Party", "Standing", "Since", "Why"],
+                ["Party", "Standing", "Since", "Reason"],
                 [
-                    [self.party(one["party"]), PartyStanding(one["standing"]).label, one["since"] or "", escaped(one["sentence"])]
-                    for one in standing["parties"]
+                    [self.party(row["party"]), PartyStanding(row["standing"]).label, row["since"] or "", escaped(row["sentence"])]
+                    for row in standing["parties"]
                 ],
             )
         if standing["pairs"]:
@@ -125,76 +125,75 @@ class DossierText:
             yield from table(["In force between", "Since"], pairs)
         if standing["conditions"]:
             yield from table(
-                ["Condition of entry into force", "Met", "Missing", "Words"],
+                ["Condition of entry into force", "Met", "Missing", "Text"],
                 [
                     [
-                        ConditionKind(one["kind"]).label,
-                        f"Yes, {one['met_on']}" if one["met"] and one["met_on"] else "Yes" if one["met"] else "No",
-                        self.missing(one["missing"]),
-                        escaped(one["text"]),
+                        ConditionKind(condition["kind"]).label,
+                        f"Yes, {condition['met_on']}" if condition["met"] and condition["met_on"] else "Yes" if condition["met"] else "No",
+                        self.missing(condition["missing"]),
+                        escaped(condition["text"]),
                     ]
-                    for one in standing["conditions"]
+                    for condition in standing["conditions"]
                 ],
             )
 
     def missing(self, missing: dict[str, Any]) -> str:
         number, parties, on = missing["number"], missing["parties"], missing["on"]
-        told = [f"{number} consents"] if number else []
-        return "; ".join([*told, *([", ".join(map(self.party, parties))] if parties else []), *([on] if on else [])])
+        parts = [f"{number} consents" if number else "", ", ".join(map(self.party, parties)), on or ""]
+        return "; ".join(filter(None, parts))
 
-    def recommendation(self, one: dict[str, Any]) -> Iterator[str]:
-        yield f"### {escaped(one['key_action'])}"
-        yield from self.facts(serializers.RecommendationSerializer, one, leave_out={"key_action"})
-        if one["claims"]:
-            status = Status
-            claims = [[self.party(claim["party"]), status(claim["status"]).label, claim["reported_on"]] for claim in one["claims"]]
+    def recommendation(self, record: dict[str, Any]) -> Iterator[str]:
+        yield f"### {escaped(record['key_action'])}"
+        yield from self.facts(serializers.RecommendationSerializer, record, exclude={"key_action"})
+        if record["claims"]:
+            claims = [[self.party(claim["party"]), Status(claim["status"]).label, claim["reported_on"]] for claim in record["claims"]]
             yield from table(["Claimed by", "Status", "Reported on"], claims)
-        if one["addressees"]:
+        if record["addressees"]:
             yield "Addressees:"
-            yield from self.rows(serializers.AddresseeSerializer, one["addressees"], ADDRESSEES)
-        if update := one["newest_update"]:
+            yield from self.rows(serializers.AddresseeSerializer, record["addressees"], ADDRESSEES)
+        if update := record["newest_update"]:
             yield "Newest update:"
-            yield from self.facts(serializers.ProgressUpdateSerializer, update, leave_out={"recommendation", "narrative", "evidence"})
+            yield from self.facts(serializers.ProgressUpdateSerializer, update, exclude={"recommendation", "narrative", "evidence"})
             yield from paragraphs(update["narrative"])
             if update["evidence"]:
                 yield from self.rows(serializers.EvidenceSerializer, update["evidence"], ["source", "stance", "confidence"])
 
     def source(self, source: Source) -> str:
         about = [source.get_kind_display(), source.title, source.author, source.publisher]
-        told = ", ".join([*(escaped(text) for text in about if text), *([source.published_on] if source.published_on else [])])
-        addresses = [link(address) for address in (source.original_url, source.archived_url) if address]
-        return f"- `{source.slug}`: {' '.join([f'{told}.', *addresses])}"
+        description = ", ".join([*(escaped(text) for text in about if text), *([source.published_on] if source.published_on else [])])
+        links = [link(url) for url in (source.original_url, source.archived_url) if url]
+        return f"- `{source.slug}`: {' '.join([f'{description}.', *links])}"
 
-    # ---- records
+    # ---- Records and values
 
-    def by_day(self, name: str, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Those that tell what happened in the order of their days; what has none comes last."""
-        if name not in DATED:
+    def sort_by_date(self, name: str, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Sort events by their first possible day, those without a date last. Other records keep their order."""
+        if name not in DATE_FIELDS:
             return records
-        return sorted(records, key=lambda record: first_day(record[DATED[name]] or "") or date.max)
+        return sorted(records, key=lambda record: first_day(record[DATE_FIELDS[name]] or "") or date.max)
 
-    def facts(self, serializer: Any, record: dict[str, Any], leave_out: Collection[str]) -> Iterator[str]:
-        """All that is known of one record, field by field."""
-        known = [(name, self.cell(serializer, record, name)) for name in record if name not in PASSED_OVER and name not in leave_out]
-        yield from table(["Field", "Value"], [[worded(name), cell] for name, cell in known if cell])
+    def facts(self, serializer: Any, record: dict[str, Any], exclude: Collection[str]) -> Iterator[str]:
+        """A table of the fields of a record that have a value."""
+        cells = [(name, self.cell(serializer, record, name)) for name in record if name not in OMITTED and name not in exclude]
+        yield from table(["Field", "Value"], [[label(name), cell] for name, cell in cells if cell])
 
     def rows(self, serializer: Any, records: list[dict[str, Any]], names: list[str]) -> Iterator[str]:
-        """Records as a table, of those columns in which any of them has something."""
+        """A table of records. Columns that are empty in all of them are omitted."""
         cells = [{name: self.cell(serializer, record, name) for name in names} for record in records]
         used = [name for name in names if any(row[name] for row in cells)]
-        yield from table([worded(name) for name in used], [[row[name] for name in used] for row in cells])
+        yield from table([label(name) for name in used], [[row[name] for name in used] for row in cells])
 
     def cell(self, serializer: Any, record: dict[str, Any], name: str) -> str:
         value = record[name]
         if name == "source":
-            return self.words(record)
+            return self.reference_to_source(record)
         if value is None or value == "" or value == []:
             return ""
         if name in COMPUTED:
             return str(COMPUTED[name](value).label)
         model = serializer.Meta.model
         field = model._meta.get_field(getattr(serializer.Meta, "names", {}).get(name, name))
-        return ", ".join(self.value(field, one) for one in (value if isinstance(value, list) else [value]))
+        return ", ".join(self.value(field, item) for item in (value if isinstance(value, list) else [value]))
 
     def value(self, field: models.Field, value: Any) -> str:
         if field.is_relation:
@@ -218,14 +217,14 @@ class DossierText:
         return f"{escaped(self.names.get(code, ''))} ({escaped(code)})".strip()
 
     def line(self, record: dict[str, Any]) -> str:
-        """A record without a name, told apart in a few words."""
+        """A short description of a record that has no name."""
         if "amount" in record:
             return f"{record['currency']} {record['amount']}"
         serializer = agreed.TreatyActionSerializer
         return ", ".join(filter(None, (self.cell(serializer, record, name) for name in ("kind", "party", "acted_on"))))
 
-    def words(self, record: dict[str, Any]) -> str:
-        """The source of a fact, the place in it, and what it says there."""
+    def reference_to_source(self, record: dict[str, Any]) -> str:
+        """Source, locator and quote of a record."""
         place = ", ".join([f"`{record['source']}`"] * bool(record["source"]) + [escaped(record["locator"])] * bool(record["locator"]))
         return ": ".join(filter(None, [place, f"“{escaped(record['quote'])}”" if record["quote"] else ""]))
 

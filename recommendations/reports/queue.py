@@ -1,4 +1,4 @@
-"""How much work waits for a user."""
+"""The work queue of a user in numbers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ DUE_WITHIN = 30  # days
 
 
 def queue(user: User, on: date) -> dict[str, int]:
-    """How much waits for this user: own open recommendations that are due or stale, updates returned, and updates to review."""
-    mine = Recommendation.objects.visible_to(user).open().filter(owner=user)
+    """Counts of the user's open work on the date `on`.
+
+    `due`: own recommendations due within 30 days or overdue. `stale`: own recommendations without a recent assessment.
+    `returned`: own updates to revise. `waiting_for_review`: submitted updates, if the user may review.
+    """
+    own = Recommendation.objects.visible_to(user).open().filter(owner=user)
     updates = ProgressUpdate.objects.visible_to(user)
-    waiting = updates.filter(review=Review.SUBMITTED)
+    submitted = updates.filter(review=Review.SUBMITTED)
     return {
-        "due": mine.filter(due_on_last__lte=on + timedelta(DUE_WITHIN)).count(),
-        "stale": mine.alias(fresh=freshness(on)).filter(fresh__in=[Freshness.STALE, Freshness.NEVER]).count(),
+        "due": own.filter(due_on_last__lte=on + timedelta(DUE_WITHIN)).count(),
+        "stale": own.alias(fresh=freshness(on)).filter(fresh__in=[Freshness.STALE, Freshness.NEVER]).count(),
         "returned": updates.filter(review=Review.RETURNED, author=user).count(),
-        "waiting_for_review": waiting.count() if user.roles & REVIEWERS else 0,
+        "waiting_for_review": submitted.count() if user.roles & REVIEWERS else 0,
     }

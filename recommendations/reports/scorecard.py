@@ -1,4 +1,4 @@
-"""The state of one agreement in numbers: components, recommendations, money and indicators."""
+"""The scorecard of an agreement: its components, recommendations, commitments and indicators in numbers."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from recommendations.reports.tally import by_code, counted, standing, tally
 
 
 def scorecard(agreement: Agreement, user: Any, on: date, today: date) -> dict[str, Any]:
-    """How far the parts of an agreement, and the recommendations about it, had come on a day.
+    """The numbers of an agreement on a date, from the records that the user may read.
 
-    Status of parts, money and indicators are as they are today.
+    On a past date, recommendations are counted with their status of that date, and only the commitments stated and the indicators
+    measured until then count. The status of components is always the current one.
     """
     rows, by = standing(user, on, today).filter(agreements=agreement), on if on < today else None
-    parts = Component.objects.visible_to(user).filter(agreement=agreement).order_by()
-    found = list(parts.annotate(state=of_component(on)).values_list("status", "state").annotate(Count("pk")))
+    components = Component.objects.visible_to(user).filter(agreement=agreement).order_by()
+    counts = list(components.annotate(state=of_component(on)).values_list("status", "state").annotate(Count("pk")))
     return {
         "agreement": agreement.slug,
         "on": on.isoformat(),
         "components": {
-            "total": sum(n for *_, n in found),
-            "by_status": by_code(ComponentStatus, ((status, n) for status, _, n in found)),
-            "by_deadline_state": by_code(DeadlineState, ((state, n) for _, state, n in found)),
+            "total": sum(n for *_, n in counts),
+            "by_status": by_code(ComponentStatus, ((status, n) for status, _, n in counts)),
+            "by_deadline_state": by_code(DeadlineState, ((state, n) for _, state, n in counts)),
         },
         "recommendations": tally(counted(rows, on), rows.claim_differs(on=on).count()),
         "money": money(agreement, user, by),
@@ -39,11 +40,10 @@ def scorecard(agreement: Agreement, user: Any, on: date, today: date) -> dict[st
 
 
 def money(agreement: Agreement, user: Any, by: date | None) -> list[dict[str, Any]]:
-    """What is to be paid, for each stage and currency. A figure that disputes another one, or is part of it, is not added.
+    """Total of the commitments for each stage and currency.
 
-    What the user may not read makes no difference to the sum.
-
-    `by` is a day gone by: then only what was stated by it counts, and what has no day.
+    Commitments that dispute another one, or are part of another one, are not added. This considers only commitments that the user may
+    read. With a past date `by`, commitments stated later are excluded; those without a date count.
     """
     rows = Commitment.objects.visible_to(user).filter(agreement=agreement).order_by()
     if by is not None:
@@ -55,22 +55,22 @@ def money(agreement: Agreement, user: Any, by: date | None) -> list[dict[str, An
         total=Coalesce(Sum("amount", filter=Q(disputing=False, included=False)), Decimal(0)),
         disputed=Count("pk", filter=Q(disputing=True)),
     )  # fmt: skip
-    in_order = sorted(sums, key=lambda row: (Stage.values.index(row["stage"]), row["currency"]))
-    return [row | {"total": f"{row['total']:.2f}"} for row in in_order]
+    ordered = sorted(sums, key=lambda row: (Stage.values.index(row["stage"]), row["currency"]))
+    return [row | {"total": f"{row['total']:.2f}"} for row in ordered]
 
 
 def indicators(agreement: Agreement, user: Any, by: date | None) -> list[dict[str, Any]]:
-    """Where each indicator started, where it is by its newest measurement (of those by a day gone by), and where it should go."""
+    """Baseline, newest measurement and target of each indicator. With a past date `by`, later measurements are excluded."""
     newest = Measurement.objects.visible_to(user).filter(indicator=OuterRef("pk")).order_by("-measured_on_first", "-measured_on")
     if by is not None:
         newest = newest.filter(measured_on_first__lte=by)
-    told: dict[str, Any] = {
+    values: dict[str, Any] = {
         "latest_value": Subquery(newest.values_list(Cast("value", TextField()), flat=True)[:1]),
         "latest_on": Subquery(newest.values("measured_on")[:1]),
         "baseline_value": Cast("baseline_value", TextField()),
         "target_value": Cast("target_value", TextField()),
         "target_on": NullIf("target_on", Value("")),
     }
-    found = Indicator.objects.visible_to(user).filter(outcome__agreement=agreement).order_by("slug")
-    names = ["slug", "name", "unit", *told]
-    return [dict(zip(names, row, strict=True)) for row in found.values_list("slug", "name", "unit", *told.values())]
+    rows = Indicator.objects.visible_to(user).filter(outcome__agreement=agreement).order_by("slug")
+    names = ["slug", "name", "unit", *values]
+    return [dict(zip(names, row, strict=True)) for row in rows.values_list("slug", "name", "unit", *values.values())]

@@ -1,4 +1,4 @@
-"""Recommendations in groups, with the numbers of each group."""
+"""The summary of recommendations: counts by group, such as agreement, party or sector."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from recommendations.reports.tally import counted, standing, states, tally
 
 @dataclass(frozen=True)
 class Link:
-    """Rows that each join a recommendation to a group, by the names of the two columns."""
+    """Rows that link recommendations to groups, with the names of the two columns."""
 
     rows: QuerySet
     recommendation: str
@@ -30,7 +30,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Grouping:
-    """By what recommendations are told apart: the model of the groups, and what joins the two, as the user may know of it."""
+    """A way to group recommendations: the model of the groups, and a function that returns the links that a user may read."""
 
     model: Any
     links: Callable[[Any], list[Link]]
@@ -46,7 +46,7 @@ def linked(name: str) -> Callable[[Any], list[Link]]:
 
 
 def cited(user: Any) -> list[Link]:
-    """As `source=` finds them: by their own source, or by the evidence of an update that the user may read."""
+    """As in the filter `source`: the source of the recommendation, and sources of evidence that the user may read."""
     return [*own("source")(user), Link(Evidence.objects.visible_to(user), "update__recommendation", "source")]
 
 
@@ -62,7 +62,7 @@ GROUPINGS = {
 
 @dataclass(frozen=True)
 class Group:
-    """Some recommendations that have something in common; without a key, those that have nothing of the kind."""
+    """A group of recommendations. The group without a key contains the recommendations that are in no other group."""
 
     pk: int | None
     key: str | None
@@ -70,7 +70,7 @@ class Group:
 
 
 class Summary:
-    """Recommendations in groups, on one day, as one user may read of both."""
+    """Groups and counts on a date, of the recommendations and group records that the user may read."""
 
     def __init__(self, by: str, user: Any, on: date, today: date):
         self.on = on
@@ -78,51 +78,51 @@ class Summary:
         self.links = GROUPINGS[by].links(user)
         self.rows = standing(user, on, today)
         self.readable = Recommendation.objects.visible_to(user).order_by()
-        self.known = self.model.objects.visible_to(user) if issubclass(self.model, Record) else self.model._default_manager.all()
+        self.visible = self.model.objects.visible_to(user) if issubclass(self.model, Record) else self.model._default_manager.all()
 
     def groups(self) -> list[Group]:
-        """Every group that has a recommendation, by key; last the one without a key."""
-        key, told = ("username", F("username")) if self.model is User else (self.model.key, title(self.model)[1])
+        """The groups that contain a recommendation, by key. The group without a key comes last."""
+        key, name = ("username", F("username")) if self.model is User else (self.model.key, title(self.model)[1])
         used = Q(pk__in=[])
         for link in self.links:
             used |= Q(pk__in=link.rows.filter(**{f"{link.recommendation}__in": self.readable.values("pk")}).order_by().values(link.group))
-        found = [Group(*row) for row in self.known.filter(used).order_by().values_list("pk", key, told)]
+        groups = [Group(*row) for row in self.visible.filter(used).order_by().values_list("pk", key, name)]
         without = [Group(None, None, None)] if self.without(self.readable).exists() else []
-        return sorted(found, key=lambda group: group.key or "") + without
+        return sorted(groups, key=lambda group: group.key or "") + without
 
     def without(self, rows: RecommendationQuerySet) -> RecommendationQuerySet:
-        """Those that are in no group that this user knows of."""
+        """Recommendations that are in no group that the user may read."""
         for link in self.links:
-            theirs = link.rows.filter(**{link.recommendation: OuterRef("pk"), f"{link.group}__in": self.known.order_by().values("pk")})
-            rows = rows.filter(~Exists(theirs))
+            links = link.rows.filter(**{link.recommendation: OuterRef("pk"), f"{link.group}__in": self.visible.order_by().values("pk")})
+            rows = rows.filter(~Exists(links))
         return rows
 
     def tallies(self, groups: list[Group]) -> list[dict[str, Any]]:
-        """The numbers of these groups, in their order."""
+        """The counts of these groups, in the same order."""
         ids = [group.pk for group in groups if group.pk is not None]
         counts: dict[int | None, list[tuple[str, str, str, int]]] = defaultdict(list)
         differ: dict[int | None, int] = defaultdict(int)
         if ids:
-            for pk, *told in self.together(self.rows.annotate(**states(self.on)), ids, ["status", *states(self.on)]):
-                counts[pk].append(tuple(told))
-            differ |= dict(self.together(self.rows.claim_differs(on=self.on), ids, []))
+            for pk, *row in self.counts_per_group(self.rows.annotate(**states(self.on)), ids, ["status", *states(self.on)]):
+                counts[pk].append(tuple(row))
+            differ |= dict(self.counts_per_group(self.rows.claim_differs(on=self.on), ids, []))
         if len(ids) < len(groups):
             rest = self.without(self.rows)
             counts[None], differ[None] = counted(rest, self.on), rest.claim_differs(on=self.on).count()
         return [tally(counts[group.pk], differ[group.pk]) for group in groups]
 
-    def together(self, rows: RecommendationQuerySet, ids: list[int], names: list[str]) -> list[tuple]:
-        """How many of the rows there are in each group and of each combination of the named columns."""
+    def counts_per_group(self, rows: RecommendationQuerySet, ids: list[int], names: list[str]) -> list[tuple]:
+        """The number of rows for each group and combination of values of the columns `names`."""
         pairs = [
             link.rows.filter(**{f"{link.group}__in": ids}).order_by().values_list(link.recommendation, link.group) for link in self.links
         ]
-        joined, joined_with = pairs[0].union(*pairs[1:]).query.sql_with_params()
-        told, told_with = rows.order_by().values_list("pk", *names).query.sql_with_params()
+        links_sql, links_values = pairs[0].union(*pairs[1:]).query.sql_with_params()
+        rows_sql, rows_values = rows.order_by().values_list("pk", *names).query.sql_with_params()
         columns = ", ".join(["l.grouped", *(f"r.{name}" for name in names)])
         with connection.cursor() as cursor:
             cursor.execute(
-                f"""SELECT {columns}, count(*) FROM ({joined}) AS l (recommendation, grouped)
-                JOIN ({told}) AS r ({", ".join(["id", *names])}) ON r.id = l.recommendation GROUP BY {columns}""",
-                (*joined_with, *told_with),
+                f"""SELECT {columns}, count(*) FROM ({links_sql}) AS l (recommendation, grouped)
+                JOIN ({rows_sql}) AS r ({", ".join(["id", *names])}) ON r.id = l.recommendation GROUP BY {columns}""",
+                (*links_values, *rows_values),
             )
             return cursor.fetchall()

@@ -15,7 +15,7 @@ from recommendations.models import Recommendation, RecommendationQuerySet, Statu
 
 
 def standing(user: Any, on: date, today: date) -> RecommendationQuerySet:
-    """The recommendations that this user may read, as they stood on a day gone by, or as they stand."""
+    """The recommendations that the user may read, with their status on the date `on` if it is in the past."""
     rows: Any = Recommendation.objects.all()
     return (rows.on_day(on) if on < today else rows).visible_to(user)
 
@@ -25,15 +25,18 @@ def states(on: date) -> dict[str, Any]:
 
 
 def by_code(codes: type[Codes], counts: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """How many there are of each code, in the order of the list, and 0 where there is none."""
-    found = dict.fromkeys(codes.values, 0)
+    """The count for each code, in the order of the code list. Codes without a count get 0."""
+    totals = dict.fromkeys(codes.values, 0)
     for code, count in counts:
-        found[code] += count
-    return found
+        totals[code] += count
+    return totals
 
 
 def tally(counts: list[tuple[str, str, str, int]], differ: int) -> dict[str, Any]:
-    """The numbers of one group, from how many there are of each status, deadline state and freshness together."""
+    """The counts of one group of recommendations.
+
+    `counts` has a row for each combination of status, deadline state and freshness; `differ` is the number of contradicted assessments.
+    """
     total = sum(count for *_, count in counts)
     by_status = by_code(Status, ((status, n) for status, _, _, n in counts))
     unknown = by_status[Status.NOT_ASSESSED]
@@ -48,6 +51,6 @@ def tally(counts: list[tuple[str, str, str, int]], differ: int) -> dict[str, Any
 
 
 def counted(rows: RecommendationQuerySet, on: date) -> list[tuple[str, str, str, int]]:
-    """How many of the rows there are of each status, deadline state and freshness together."""
-    told: Any = rows.order_by().annotate(**states(on))
-    return list(told.values_list("status", "deadline_state", "freshness").annotate(Count("pk")))
+    """The number of rows for each combination of status, deadline state and freshness."""
+    annotated: Any = rows.order_by().annotate(**states(on))
+    return list(annotated.values_list("status", "deadline_state", "freshness").annotate(Count("pk")))

@@ -1,7 +1,7 @@
-"""What has happened to an agreement, and what is to come, in one line of days (API.md 6).
+"""The timeline of an agreement: all dated events of its records and recommendations, in order.
 
-What follows from other entries is not told twice: the days of signature and entry into force are those of treaty actions, and the
-day on which a recommendation was closed is that of an update.
+Dates that are calculated from other entries are not repeated: signature and entry into force of the agreement appear as treaty
+actions, the closing of a recommendation as a progress update.
 """
 
 from __future__ import annotations
@@ -31,168 +31,164 @@ from policytracker.records.models import Record
 from policytracker.records.parameters import Parameter, bind_parameters
 from recommendations.models import Addressee, Milestone, ProgressUpdate, Recommendation, Response, Review, Status, UpdateKind
 
-LONGEST = 300  # characters of a title
-COLUMNS = [pagination.Column(name) for name in ("day", "type", "key", "place")]
+MAX_TITLE = 300  # characters
+COLUMNS = [pagination.Column(name) for name in ("day", "type", "key", "position")]
 ORDER = ", ".join(column.path for column in COLUMNS)
 
 
-# ---- what an entry says
-
-
-def said(words: str) -> Callable[..., str]:
-    """The words, with what the record says in the place of each `{}`."""
-    return words.format
+# ---- Titles of entries
 
 
 def number(text: str, unit: str = "") -> str:
-    """A number as people write it: `13,000,000,000`, `0.5 t/y`."""
+    """A number with thousands separators and its unit: `13,000,000,000`, `0.5 t/y`."""
     return f"{Decimal(text).normalize():,f} {unit}".rstrip()
 
 
-def act(kind: str, party: str, counterparty: str) -> str:
+def action_title(kind: str, party: str, counterparty: str) -> str:
     return ActionKind(kind).label + (f", {party}" if party else "") + (f" with {counterparty}" if counterparty else "")
 
 
-def takes_effect(*parts: str) -> str:
-    return f"Takes effect: {act(*parts)}"
+def effect_title(*parts: str) -> str:
+    return f"Takes effect: {action_title(*parts)}"
 
 
-def spell(word: str) -> Callable[..., str]:
-    return lambda party, role: f"{word}: {party} as {ParticipationRole(role).label.lower()}"
+def period_title(label: str) -> Callable[..., str]:
+    return lambda party, role: f"{label}: {party} as {ParticipationRole(role).label.lower()}"
 
 
-def sum_of_money(stage: str, bound: str, currency: str, amount: str, payer: str, *about: str) -> str:
+def commitment_title(stage: str, bound: str, currency: str, amount: str, payer: str, *subjects: str) -> str:
     limit = "" if bound == Bound.EXACTLY else f"{Bound(bound).label.lower()} "
-    what = next(filter(None, about), "")
-    return f"{Stage(stage).label}: {limit}{currency} {number(amount)}" + (f", by {payer}" if payer else "") + (f": {what}" if what else "")
+    subject = next(filter(None, subjects), "")
+    title = f"{Stage(stage).label}: {limit}{currency} {number(amount)}"
+    return title + (f", by {payer}" if payer else "") + (f": {subject}" if subject else "")
 
 
-def value(word: str) -> Callable[..., str]:
-    return lambda name, value, unit: f"{word}: {name}" + (f": {number(value, unit)}" if value else "")
+def value_title(label: str) -> Callable[..., str]:
+    return lambda name, value, unit: f"{label}: {name}" + (f": {number(value, unit)}" if value else "")
 
 
-def checked(verdict: str, statement: str) -> str:
+def fact_check_title(verdict: str, statement: str) -> str:
     return f"Checked, {Verdict(verdict).label.lower()}: {statement}"
 
 
-def response(code: str, party: str, action: str) -> str:
+def response_title(code: str, party: str, action: str) -> str:
     return f"Response of {party}, {Response(code).label.lower()}: {action}"
 
 
-def update(kind: str, status: str, party: str, voided: str, action: str) -> str:
-    found = f" as {Status(status).label.lower()}" if status else ""
-    words = {UpdateKind.ASSESSMENT: "Assessed", UpdateKind.CLAIM: f"Claimed by {party}", UpdateKind.NOTE: "Noted"}
-    return f"{'Voided: ' if voided else ''}{words[UpdateKind(kind)]}{found}: {action}"
+def update_title(kind: str, status: str, party: str, voided: str, action: str) -> str:
+    as_status = f" as {Status(status).label.lower()}" if status else ""
+    labels = {UpdateKind.ASSESSMENT: "Assessed", UpdateKind.CLAIM: f"Claimed by {party}", UpdateKind.NOTE: "Noted"}
+    return f"{'Voided: ' if voided else ''}{labels[UpdateKind(kind)]}{as_status}: {action}"
 
 
-# ---- where entries come from
+# ---- Queries of entries
 
 
 AGREEMENT = Parameter("agreement")
 
 
-def of(path: str) -> Q:
-    """What leads along the path to the agreement."""
+def of_agreement(path: str) -> Q:
+    """Rows that refer to the agreement along the path."""
     return Q(**{path: AGREEMENT})
 
 
-def about(path: str) -> Q:
-    """What leads along the path to a recommendation about the agreement."""
+def of_recommendations(path: str) -> Q:
+    """Rows that refer along the path to a recommendation that follows from the agreement."""
     links = Recommendation.agreements.through.objects.filter(agreement=AGREEMENT)
     return Q(**{f"{path}__in": links.values("recommendation")})
 
 
-ITS_OWN, ALL = of("agreement"), Q()
+OF_AGREEMENT, ALL = of_agreement("agreement"), Q()
 
 
 @dataclass(frozen=True)
-class Entries:
-    """The records of one kind that one of their days puts into the line: `says` makes the title of the `parts` of a record."""
+class EntryKind:
+    """The entries that one date field of a model adds to the timeline. `format_title` makes a title from the values of `parts`."""
 
     model: type[Record]
     day: str
     parts: Sequence[Any]
-    says: Callable[..., str]
-    belongs: Q = ITS_OWN
-    which: Q = ALL
+    format_title: Callable[..., str]
+    scope: Q = OF_AGREEMENT
+    condition: Q = ALL
 
-    def select(self, reader: Reader, place: int) -> tuple[str, tuple]:
-        """Day, type, key, place among the kinds, the date as it is given, and the parts, as SQL with its values."""
-        mixed = isinstance(self.model._meta.get_field(self.day), EdtfField)
-        first = f"{self.day}_first" if mixed else self.day
-        given = F(self.day) if mixed else Func(F(self.day), Value("YYYY-MM-DD"), function="to_char", output_field=TextField())
+    def select(self, reader: Reader, position: int) -> tuple[str, tuple]:
+        """SQL and values that select first day, type, key, position of the kind, original date and title parts."""
+        partial = isinstance(self.model._meta.get_field(self.day), EdtfField)
+        first = f"{self.day}_first" if partial else self.day
+        original = F(self.day) if partial else Func(F(self.day), Value("YYYY-MM-DD"), function="to_char", output_field=TextField())
         parts = [Coalesce(Cast(part, TextField()), Value(""), output_field=TextField()) for part in self.parts]
-        rows = self.model.objects.visible_to(reader).filter(self.belongs, self.which, **{f"{first}__isnull": False}).order_by()
+        rows = self.model.objects.visible_to(reader).filter(self.scope, self.condition, **{f"{first}__isnull": False}).order_by()
         columns: list[Any] = [
             F(first),
             Value(ADDRESSES[self.model], TextField()),
             Cast(self.model.key, TextField()),
-            Value(place),
-            given,
+            Value(position),
+            original,
             Func(*parts, template="ARRAY[%(expressions)s]", output_field=ArrayField(TextField())),
         ]
         return rows.values_list(*columns).query.sql_with_params()
 
 
-ACT = ("kind", "party__name", "counterparty__name")
-LATER = ~Q(effective_on=F("acted_on"))
-SPELL = ("party__name", "role")
-MONEY = ("stage", "bound", "currency", "amount", "payer__name", Left("description", LONGEST), "component__title")
-ACTION = "recommendation__key_action"
+ACTION_PARTS = ("kind", "party__name", "counterparty__name")
+EFFECTIVE_ON_OTHER_DATE = ~Q(effective_on=F("acted_on"))
+PERIOD_PARTS = ("party__name", "role")
+COMMITMENT_PARTS = ("stage", "bound", "currency", "amount", "payer__name", Left("description", MAX_TITLE), "component__title")
+KEY_ACTION = "recommendation__key_action"
 VOIDED = Case(When(voided_at__isnull=False, then=Value("voided")), default=Value(""), output_field=TextField())
-UPDATE = ("kind", "status", "party__name", VOIDED, ACTION)
+UPDATE_PARTS = ("kind", "status", "party__name", VOIDED, KEY_ACTION)
 APPROVED = Q(review=Review.APPROVED)
-MEASURED = ("indicator__name", "value", "indicator__unit")
+MEASUREMENT_PARTS = ("indicator__name", "value", "indicator__unit")
 
-# In the order in which a record's own entries of one day follow one another.
+# The order determines the order of the entries of one record on one day.
 KINDS = (
-    Entries(Agreement, "next_review_on", ("title",), said("Next review: {}"), of("pk")),
-    Entries(Agreement, "expires_on", ("title",), said("Expires: {}"), of("pk")),
-    Entries(TreatyAction, "acted_on", ACT, act),
-    Entries(TreatyAction, "effective_on", ACT, takes_effect, which=LATER),
-    Entries(Component, "starts_on", ("title",), said("Starts: {}")),
-    Entries(Component, "due_on", ("title",), said("Due: {}")),
-    Entries(Component, "completed_on", ("title",), said("Completed: {}")),
-    Entries(Participation, "since", SPELL, spell("Begins")),
-    Entries(Participation, "until", SPELL, spell("Ends")),
-    Entries(Commitment, "stated_on", MONEY, sum_of_money),
-    Entries(Indicator, "baseline_on", ("name", "baseline_value", "unit"), value("Baseline"), of("outcome__agreement")),
-    Entries(Indicator, "target_on", ("name", "target_value", "unit"), value("Target"), of("outcome__agreement")),
-    Entries(Measurement, "measured_on", MEASURED, value("Measured"), of("indicator__outcome__agreement")),
-    Entries(FactCheck, "checked_on", ("verdict", Left("statement", LONGEST)), checked),
-    Entries(Recommendation, "made_on", ("key_action",), said("Recommended: {}"), about("pk")),
-    Entries(Recommendation, "due_on", ("key_action",), said("Due: {}"), about("pk")),
-    Entries(Addressee, "responded_on", ("response", "party__name", ACTION), response, about("recommendation")),
-    Entries(Milestone, "due_on", ("title",), said("Milestone due: {}"), about("recommendation")),
-    Entries(Milestone, "completed_on", ("title",), said("Milestone reached: {}"), about("recommendation")),
-    Entries(ProgressUpdate, "reported_on", UPDATE, update, about("recommendation"), which=APPROVED),
+    EntryKind(Agreement, "next_review_on", ("title",), "Next review: {}".format, of_agreement("pk")),
+    EntryKind(Agreement, "expires_on", ("title",), "Expires: {}".format, of_agreement("pk")),
+    EntryKind(TreatyAction, "acted_on", ACTION_PARTS, action_title),
+    EntryKind(TreatyAction, "effective_on", ACTION_PARTS, effect_title, condition=EFFECTIVE_ON_OTHER_DATE),
+    EntryKind(Component, "starts_on", ("title",), "Starts: {}".format),
+    EntryKind(Component, "due_on", ("title",), "Due: {}".format),
+    EntryKind(Component, "completed_on", ("title",), "Completed: {}".format),
+    EntryKind(Participation, "since", PERIOD_PARTS, period_title("Begins")),
+    EntryKind(Participation, "until", PERIOD_PARTS, period_title("Ends")),
+    EntryKind(Commitment, "stated_on", COMMITMENT_PARTS, commitment_title),
+    EntryKind(Indicator, "baseline_on", ("name", "baseline_value", "unit"), value_title("Baseline"), of_agreement("outcome__agreement")),
+    EntryKind(Indicator, "target_on", ("name", "target_value", "unit"), value_title("Target"), of_agreement("outcome__agreement")),
+    EntryKind(Measurement, "measured_on", MEASUREMENT_PARTS, value_title("Measured"), of_agreement("indicator__outcome__agreement")),
+    EntryKind(FactCheck, "checked_on", ("verdict", Left("statement", MAX_TITLE)), fact_check_title),
+    EntryKind(Recommendation, "made_on", ("key_action",), "Recommended: {}".format, of_recommendations("pk")),
+    EntryKind(Recommendation, "due_on", ("key_action",), "Due: {}".format, of_recommendations("pk")),
+    EntryKind(Addressee, "responded_on", ("response", "party__name", KEY_ACTION), response_title, of_recommendations("recommendation")),
+    EntryKind(Milestone, "due_on", ("title",), "Milestone due: {}".format, of_recommendations("recommendation")),
+    EntryKind(Milestone, "completed_on", ("title",), "Milestone reached: {}".format, of_recommendations("recommendation")),
+    EntryKind(ProgressUpdate, "reported_on", UPDATE_PARTS, update_title, of_recommendations("recommendation"), condition=APPROVED),
 )
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One dated event of the line."""
+    """One dated event. `on` is the date as recorded, `day` its first possible day."""
 
     day: date
     type: str
     key: str
-    place: int
+    position: int
     on: str
     parts: list[str]
 
     @property
     def title(self) -> str:
-        line = KINDS[self.place].says(*self.parts)
-        return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+        title = KINDS[self.position].format_title(*self.parts)
+        return title if len(title) <= MAX_TITLE else f"{title[: MAX_TITLE - 1]}…"
 
     @property
-    def at(self) -> tuple:
-        return self.day, self.type, self.key, self.place
+    def sort_key(self) -> tuple:
+        return self.day, self.type, self.key, self.position
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some entries, of how many, and the cursors that lead on and back."""
+    """A page of entries, the total count, and the cursors of the next and previous page."""
 
     count: int
     entries: list[Entry]
@@ -202,14 +198,14 @@ class Page:
 
 @lru_cache(100)
 def union(roles: frozenset[str]) -> tuple[str, tuple]:
-    """All entries of one agreement, for readers of these roles, as SQL with its values."""
+    """SQL and values that select all entries of an agreement for these roles."""
     reader = Reader(roles, Parameter("user"))
-    selects = [kind.select(reader, place) for place, kind in enumerate(KINDS)]
+    selects = [kind.select(reader, position) for position, kind in enumerate(KINDS)]
     return " UNION ALL ".join(sql for sql, _ in selects), tuple(value for _, values in selects for value in values)
 
 
 class Timeline:
-    """The line of one agreement, as one reader may read it. What it costs depends on the agreement's own records alone."""
+    """The timeline of an agreement with the records that the user may read. The cost depends only on the records of this agreement."""
 
     def __init__(self, agreement: Agreement, user: Any):
         reader = Reader.of(user)
@@ -218,23 +214,24 @@ class Timeline:
         self.salt = f"timeline of {agreement.pk}"
 
     def page(self, cursor: str | None, size: int) -> Page:
-        """The page that the cursor leads to. Raises BadCursor."""
+        """The page at the cursor, or the first page. Raises pagination.InvalidCursor."""
         forward, after = pagination.decode_cursor(cursor, COLUMNS, self.salt) if cursor else (True, None)
         beyond = f"WHERE ({ORDER}) {'>' if forward else '<'} (%s::date, %s, %s, %s)" if after else ""
         order = ORDER if forward else ", ".join(f"{column.path} DESC" for column in COLUMNS)
-        with connection.cursor() as asked:
-            asked.execute(
-                f"""WITH line ({ORDER}, given, parts) AS MATERIALIZED ({self.rows})
+        with connection.cursor() as db:
+            db.execute(
+                f"""WITH line ({ORDER}, original, parts) AS MATERIALIZED ({self.rows})
                 SELECT counted.number, page.* FROM (SELECT count(*) AS number FROM line) AS counted
                 LEFT JOIN (SELECT * FROM line {beyond} ORDER BY {order} LIMIT {size + 1}) AS page ON true ORDER BY {order}""",
                 [*self.values, *(after or [])],
             )
-            told = asked.fetchall()
-        found = [Entry(*entry) for _, *entry in told if entry[0] is not None]
-        found, has_next, has_previous = pagination.trim_page(found, size, forward, cursor is not None)
+            rows = db.fetchall()
+        # The join with the count returns one row without an entry if the page is empty.
+        entries = [Entry(*entry) for _, *entry in rows if entry[0] is not None]
+        entries, has_next, has_previous = pagination.trim_page(entries, size, forward, cursor is not None)
         return Page(
-            told[0][0],
-            found,
-            pagination.encode_cursor(True, found[-1].at, COLUMNS, self.salt) if has_next else None,
-            pagination.encode_cursor(False, found[0].at, COLUMNS, self.salt) if has_previous else None,
+            rows[0][0],
+            entries,
+            pagination.encode_cursor(True, entries[-1].sort_key, COLUMNS, self.salt) if has_next else None,
+            pagination.encode_cursor(False, entries[0].sort_key, COLUMNS, self.salt) if has_previous else None,
         )

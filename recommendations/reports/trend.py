@@ -1,4 +1,4 @@
-"""How many recommendations had each status, month by month."""
+"""The trend: how many recommendations had each status at the end of each month."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TrendPoint:
 
 
 def month_ends(months: int, today: date) -> list[date]:
-    """Today, and before it the last day of each of the preceding months: as many days as `months`, oldest first."""
+    """The last days of the preceding months and today, oldest first; `months` dates in total."""
     days = [today]
     while len(days) < months:
         days.append(days[-1].replace(day=1) - timedelta(1))
@@ -29,9 +29,9 @@ def month_ends(months: int, today: date) -> list[date]:
 
 
 def status_trend(user: Any, months: int, today: date) -> list[TrendPoint]:
-    """The statuses of all recommendations that the user may read, on the last day of each month and today, in one query.
+    """Counts by status of the recommendations that the user may read, at each month end and today, in one query.
 
-    As with `on=`: a recommendation counts as not assessed on the days before its first assessment.
+    As in lists with `on`, a recommendation counts as not assessed before its first assessment.
     """
     days = month_ends(months, today)
     periods: Any = Recommendation.objects.visible_to(user).order_by().values("status_periods__status")
@@ -52,6 +52,6 @@ def status_trend(user: Any, months: int, today: date) -> list[TrendPoint]:
 
 
 def position(path: str, days: list[date]) -> Func:
-    """How many of the days are earlier than the value at the path: the index of the first day that is not."""
+    """The index of the first of the days that is not earlier than the date at the path."""
     thresholds = Value([day + timedelta(1) for day in days], output_field=ArrayField(DateField()))
     return Func(F(path), thresholds, function="width_bucket", output_field=IntegerField())
