@@ -14,7 +14,8 @@ from agreements.models.agreements import RelationKind
 from agreements.standing import BINDING, PartyStanding, TextStanding, party_standing
 from agreements.standing.data import load_records
 from agreements.standing.queries import text_standing_on
-from policytracker.api.filters import Filter, FilterContext, Parse, code, iso_date, matching, on, reference, text
+from policytracker.api.filters import Filter, Parse, code, iso_date, matching, on, reference, text
+from policytracker.resources import ReadContext
 
 TARGETS = ["agreement", "component__agreement", "participation__agreement", "outcome__agreement"]
 
@@ -34,7 +35,7 @@ def of_agreement(model: Any, *paths: str) -> Filter:
     return Filter(reference(Agreement), matching(lambda pk: by_any(model, paths, pk)), help="Records of any of these agreements.")
 
 
-def party_and_standing(value: str, context: FilterContext) -> tuple[int, str, str]:
+def party_and_standing(value: str, context: ReadContext) -> tuple[int, str, str]:
     """Parse `AUS:bound` into the primary key of the party, its code and the standing. Raises ValueError."""
     party, colon, standing = value.partition(":")
     if not colon:
@@ -42,7 +43,7 @@ def party_and_standing(value: str, context: FilterContext) -> tuple[int, str, st
     return reference(Party)(party, context), party, code(PartyStanding.values)(standing, context)
 
 
-def with_party_standing(rows: QuerySet, pairs: list[tuple[int, str, str]], context: FilterContext) -> QuerySet:
+def with_party_standing(rows: QuerySet, pairs: list[tuple[int, str, str]], context: ReadContext) -> QuerySet:
     """Agreements in which any of the parties has one of its requested standings on the day.
 
     Standing is computed only for candidates: agreements with a treaty action or participation of the party, and agreements that the
@@ -56,7 +57,7 @@ def with_party_standing(rows: QuerySet, pairs: list[tuple[int, str, str]], conte
         actions = TreatyAction.objects.filter(party=pk).order_by()
         joined = AgreementRelation.objects.filter(kind=RelationKind.ACCESSION_TO, from_agreement__in=actions.values("agreement")).order_by()
         candidates = Q(actions__party=pk) | Q(participations__party=pk) | Q(pk__in=joined.values("to_agreement"))
-        records = load_records(rows.filter(candidates).order_by().values_list("pk", flat=True).distinct(), context.user, party=pk)
+        records = load_records(rows.filter(candidates).order_by().values_list("pk", flat=True).distinct(), context.reader, party=pk)
         matches |= {agreement for agreement, record in records.items() if party_standing(record, party, context.on).code in standings}
     return rows.filter(pk__in=matches)
 
@@ -64,21 +65,21 @@ def with_party_standing(rows: QuerySet, pairs: list[tuple[int, str, str]], conte
 def party_with(standings: Iterable[PartyStanding]) -> Parse:
     """A parser that combines a party with each of the standings, in the format of `with_party_standing`."""
 
-    def read(value: str, context: FilterContext) -> list[tuple[int, str, str]]:
+    def read(value: str, context: ReadContext) -> list[tuple[int, str, str]]:
         return [(reference(Party)(value, context), value, standing) for standing in sorted(standings)]
 
     return read
 
 
-def bound(rows: QuerySet, parties: list[list[tuple[int, str, str]]], context: FilterContext) -> QuerySet:
+def bound(rows: QuerySet, parties: list[list[tuple[int, str, str]]], context: ReadContext) -> QuerySet:
     return with_party_standing(rows, [pair for pairs in parties for pair in pairs], context)
 
 
-def with_text_standing(rows: QuerySet, standings: list[str], context: FilterContext) -> QuerySet:
+def with_text_standing(rows: QuerySet, standings: list[str], context: ReadContext) -> QuerySet:
     return rows.alias(text_standing=text_standing_on(context.on)).filter(text_standing__in=standings)
 
 
-def in_force_on(rows: QuerySet, days: list[date], context: FilterContext) -> QuerySet:
+def in_force_on(rows: QuerySet, days: list[date], context: ReadContext) -> QuerySet:
     """Agreements in force on any of the days. The indexed column excludes most of them before a standing is computed."""
     condition = Q()
     for number, chosen in enumerate(set(days)):

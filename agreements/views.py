@@ -14,7 +14,7 @@ from agreements.models.treaty_actions import ConditionKind
 from agreements.standing import PartyStanding, TextStanding
 from agreements.standing.data import load_record, standing_document
 from policytracker.api.errors import APIError
-from policytracker.api.filters import Filter, FilterContext, any_of, reference
+from policytracker.api.filters import Filter, any_of, reference
 from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters
 from policytracker.api.parsers import Json
 from policytracker.api.schema import ON, shape
@@ -117,7 +117,7 @@ class AgreementViewSet(RecordViewSet):
         reject_unknown_parameters(request, {"on", "party"})
         agreement = self.find(rows=self.get_queryset().only("pk"))
         record = load_record(agreement, request.user)
-        return JsonResponse(standing_document(record, self.day, self.parties()))
+        return JsonResponse(standing_document(record, self.read_context.on, self.parties()))
 
     def parties(self) -> dict[str, str] | None:
         """The names of the parties in the `party` parameter, by code. None without the parameter."""
@@ -125,7 +125,7 @@ class AgreementViewSet(RecordViewSet):
         if not codes:
             return None
         try:
-            parties = PARTIES_BY_CODE.apply(Party.objects.all(), codes, FilterContext(self.request.user, self.day))
+            parties = PARTIES_BY_CODE.apply(Party.objects.all(), codes, self.read_context)
         except ValueError as error:
             raise InvalidParameter("party", str(error)) from error
         return dict(parties.values_list("code", "name"))

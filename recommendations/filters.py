@@ -7,12 +7,13 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from agreements.deadlines import DeadlineState, later
 from agreements.models import Agreement, Party, Source
-from policytracker.api.filters import Filter, FilterContext, boolean, code, integer_between, linked, on, reference
+from policytracker.api.filters import Filter, boolean, code, integer_between, linked, on, reference
 from policytracker.models import User
+from policytracker.resources import ReadContext
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Response, Review, in_effect
 
-LACKS: dict[str, Callable[[FilterContext], Q | Exists]] = {
+LACKS: dict[str, Callable[[ReadContext], Q | Exists]] = {
     "owner": lambda context: Q(owner__isnull=True),
     "due_on": lambda context: Q(due_on=""),
     "evidence": lambda context: (
@@ -24,46 +25,46 @@ LACKS: dict[str, Callable[[FilterContext], Q | Exists]] = {
 }
 
 
-def boolean_filter(select: Callable[[Any, FilterContext], QuerySet], help: str) -> Filter:
+def boolean_filter(select: Callable[[Any, ReadContext], QuerySet], help: str) -> Filter:
     """A filter with the values true and false: `select(rows, context)` returns the rows for which it is true."""
 
-    def apply(rows: QuerySet, values: list[bool], context: FilterContext) -> QuerySet:
+    def apply(rows: QuerySet, values: list[bool], context: ReadContext) -> QuerySet:
         selected = select(rows, context)
         return selected if values[0] else rows.exclude(pk__in=selected.order_by().values("pk"))
 
     return Filter(boolean, apply, {"type": "boolean"}, help, many=False)
 
 
-def owner(value: str, context: FilterContext) -> int | None:
+def owner(value: str, context: ReadContext) -> int | None:
     """Parse a username, `me` or `none` into the primary key of a user, or None."""
     if value == "none":
         return None
-    return context.user.pk if value == "me" else reference(User)(value, context)
+    return context.reader.id if value == "me" else reference(User)(value, context)
 
 
-def of_owners(rows: QuerySet, owners: list[int | None], context: FilterContext) -> QuerySet:
+def of_owners(rows: QuerySet, owners: list[int | None], context: ReadContext) -> QuerySet:
     condition = Q(owner__in=[pk for pk in owners if pk is not None])
     if None in owners:
         condition |= Q(owner__isnull=True)
     return rows.filter(condition)
 
 
-def without(rows: QuerySet, names: list[str], context: FilterContext) -> QuerySet:
+def without(rows: QuerySet, names: list[str], context: ReadContext) -> QuerySet:
     condition = Q()
     for name in names:
         condition |= Q(LACKS[name](context))
     return rows.filter(condition)
 
 
-def awaiting_approval(rows: QuerySet, context: FilterContext) -> QuerySet:
+def awaiting_approval(rows: QuerySet, context: ReadContext) -> QuerySet:
     """Recommendations with a submitted update that the user may read."""
-    updates = ProgressUpdate.objects.visible_to(context.user).filter(review=Review.SUBMITTED)
+    updates = ProgressUpdate.objects.visible_to(context.reader).filter(review=Review.SUBMITTED)
     return rows.filter(pk__in=updates.values("recommendation"))
 
 
-def cites(rows: QuerySet, sources: list[int], context: FilterContext) -> QuerySet:
+def cites(rows: QuerySet, sources: list[int], context: ReadContext) -> QuerySet:
     """Recommendations that cite any of the sources themselves, or in the evidence of an update that the user may read."""
-    evidence = Evidence.objects.visible_to(context.user).filter(source__in=sources)
+    evidence = Evidence.objects.visible_to(context.reader).filter(source__in=sources)
     own = Recommendation.objects.filter(source__in=sources)
     return rows.filter(pk__in=own.values_list("pk").union(evidence.values_list("update__recommendation")))
 
@@ -84,7 +85,7 @@ RECOMMENDATIONS = {
         "Whether the recommendation is open: `closed_on` is empty.",
         many=False,
     ),
-    "on": on(lambda rows, days, context: rows.on_day(context.by) if context.by else rows),
+    "on": on(lambda rows, days, context: rows.on_day(context.on) if context.past else rows),
     "source": Filter(reference(Source), cites, help="The recommendation, or the evidence of an update, cites any of these sources."),
     "claim_differs": boolean_filter(
         lambda rows, context: rows.claim_differs(on=context.on), "The newest claim of a party differs from our assessment."
@@ -115,7 +116,7 @@ RECOMMENDATIONS = {
 
 
 def _recommendations_of(path: str) -> Filter:
-    def select(rows: QuerySet, pks: list[int], context: FilterContext) -> QuerySet:
+    def select(rows: QuerySet, pks: list[int], context: ReadContext) -> QuerySet:
         links = Recommendation.agreements.through.objects.filter(agreement__in=pks)
         return rows.filter(**{f"{path}__in": links.values("recommendation")})
 

@@ -14,12 +14,13 @@ from rest_framework.exceptions import ValidationError
 from agreements.deadlines import DeadlineState
 from agreements.views import array_of
 from policytracker.api import bulk, json_sql
-from policytracker.api.parameters import InvalidParameter, page_size, reject_unknown_parameters, single, today
+from policytracker.api.parameters import InvalidParameter, page_size, reject_unknown_parameters, single
 from policytracker.api.schema import ON, PAGE, envelope, shape
 from policytracker.api.serializers import ADDRESSES
 from policytracker.api.viewsets import INVALID_CURSOR, RecordViewSet, list_response
 from policytracker.records import exceptions
 from policytracker.records.access import Role
+from policytracker.resources import today
 from recommendations import filters, progress, responses, serializers
 from recommendations.deadlines import Freshness
 from recommendations.models import Recommendation, Status
@@ -321,7 +322,7 @@ class SummaryViewSet(RecommendationViewSet):
             raise InvalidParameter("group_by", _("Use one of: {names}.").format(names=", ".join(GROUPINGS)))
         if by == "owner" and not self.reader.sees_people:
             raise InvalidParameter("group_by", _("Sign in to group by owner."))
-        summary = Summary(by, request.user, self.day, today())
+        summary = Summary(by, self.read_context)
         groups = summary.groups()
         salt = f"summary by {by}"
         start = self.start([group.key for group in groups], salt)

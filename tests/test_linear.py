@@ -10,10 +10,10 @@ from agreements.models.parties import comparable
 from policytracker import edtf
 from policytracker.admin.querysets import words
 from policytracker.api import markdown
-from policytracker.api.parameters import today
 from policytracker.dataset.loading import UNSTORABLE
 from policytracker.history.diffs import diff, shown
 from policytracker.quality.engine import CheckContext
+from policytracker.resources import today
 from recommendations.checks import QUOTE_NOT_IN_SOURCE
 from recommendations.models import Evidence, ProgressUpdate
 from tests.make import make_agreement, make_commitment, make_recommendation, make_source

@@ -4,9 +4,9 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from agreements.models import Agreement
-from policytracker.api.parameters import today
 from policytracker.models import Change
 from policytracker.records.context import change_context
+from policytracker.resources import today
 from recommendations import progress
 from recommendations.models import ProgressUpdate
 from recommendations.progress import Report

@@ -14,10 +14,10 @@ from django.urls import reverse
 from agreements import models
 from policytracker.admin import apply_theme
 from policytracker.admin.querysets import visible
-from policytracker.api.filters import FilterContext, reference
+from policytracker.api.filters import reference
 from policytracker.api.pagination import InvalidCursor
-from policytracker.api.parameters import today
 from policytracker.quality import engine
+from policytracker.resources import ReadContext, today
 
 OF_ONE_RULE = 500  # findings are counted no further, so that the page costs no more than a page
 ON_PAGE = 50
@@ -48,7 +48,7 @@ def by_id(text: str, user) -> str:
     if not text or (text.isascii() and text.isdigit() and len(text) < 19):
         return text
     try:
-        return str(reference(models.Agreement)(text, FilterContext(user, today())))
+        return str(reference(models.Agreement)(text, ReadContext.of(user)))
     except ValueError:
         return "0"
 

@@ -9,7 +9,7 @@ from agreements.models.commitments import CURRENCIES, Stage
 from agreements.models.components import ComponentStatus, DueAnchor
 from policytracker.admin import RecordAdmin, choice_filter, code_column, date_range_filters, display, related_filter
 from policytracker.admin.forms import RecordForm
-from policytracker.api.parameters import today
+from policytracker.resources import today
 
 FOLLOWS = "It follows the day of {anchor}, {offset} after it, and is empty while that is not known to the day."
 

@@ -17,8 +17,8 @@ from agreements.models.treaty_actions import ActionKind, ConditionKind
 from agreements.standing import PartyStanding, TextStanding
 from agreements.standing.data import load_record, standing_document
 from policytracker.admin.querysets import visible
-from policytracker.api.filters import FilterContext, iso_date
-from policytracker.api.parameters import today
+from policytracker.api.filters import iso_date
+from policytracker.resources import ReadContext, today
 
 COLOURS = {
     "success": [TextStanding.IN_FORCE, TextStanding.OPERATIVE, PartyStanding.BOUND, PartyStanding.PARTICIPANT],
@@ -219,7 +219,7 @@ class Panel:
         asked = request.GET.get("on", "").strip()
         if asked:
             try:
-                on = iso_date(asked, FilterContext(request.user, on))
+                on = iso_date(asked, ReadContext.of(request.user))
             except ValueError as error:
                 refused = f"{error} This is the standing today."
         shown = standing(agreement, request.user, on)

@@ -10,8 +10,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.contrib.filters.forms import AutocompleteDropdownForm, SearchForm
 
 from policytracker.admin.querysets import visible
-from policytracker.api import filters
-from policytracker.api.parameters import today
+from policytracker.resources import ReadContext
 
 
 class ChoiceFilter(DropdownFilter):
@@ -36,7 +35,7 @@ class ChoiceFilter(DropdownFilter):
         if not self.given:
             return rows
         try:
-            return self.question.apply(rows, self.given, filters.FilterContext(request.user, today()))
+            return self.question.apply(rows, self.given, ReadContext.of(request.user))
         except ValueError as error:
             raise IncorrectLookupParameters(str(error)) from error
 
@@ -78,14 +77,14 @@ class RelatedFilter(ChoiceFilter):
         value, rows = self.value(), visible(self.field.related_model, self.request.user)
         if value and value.isascii() and value.isdigit() and len(value) < 19 and rows.filter(pk=value).exists():
             return int(value)
-        return self.question.parse(value, filters.FilterContext(self.request.user, today())) if value else None
+        return self.question.parse(value, ReadContext.of(self.request.user)) if value else None
 
     def queryset(self, request, rows):
         try:
             found = self.chosen()
         except ValueError as error:
             raise IncorrectLookupParameters(str(error)) from error
-        return self.question.filter_rows(rows, [found], filters.FilterContext(request.user, today())) if found else rows
+        return self.question.filter_rows(rows, [found], ReadContext.of(request.user)) if found else rows
 
 
 def choice_filter(name: str, title: str = "", answers: Any = None) -> type[ChoiceFilter]:

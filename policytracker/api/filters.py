@@ -23,9 +23,10 @@ from rest_framework import serializers
 from policytracker import edtf
 from policytracker.api.json_sql import source_text, source_text_fields
 from policytracker.api.pagination import Column
-from policytracker.api.serializers import KeyField, KeyListField
+from policytracker.api.serializers import KeyField, KeyListField, does_not_exist, find_by_key, referable
 from policytracker.codes import invalid_choice
 from policytracker.records.access import Reader
+from policytracker.resources import ReadContext
 
 TEXT_FIELDS = (models.CharField, models.TextField, models.FileField)  # "" means unknown
 INDEXED_TEXTS = {"title", "name", "short_title", "key_action", "slug", "code"}
@@ -33,17 +34,8 @@ MAX_VALUES = 100
 MAX_LENGTH = 500
 
 
-@dataclass(frozen=True)
-class FilterContext:
-    """The user and the date of a request. `by` is the same date if it is past: then only updates reported by that date count."""
-
-    user: Any
-    on: date
-    by: date | None = None
-
-
-Parse = Callable[[str, FilterContext], Any]
-FilterRows = Callable[[QuerySet, list[Any], FilterContext], QuerySet]
+Parse = Callable[[str, ReadContext], Any]
+FilterRows = Callable[[QuerySet, list[Any], ReadContext], QuerySet]
 
 
 @dataclass(frozen=True)
@@ -61,9 +53,9 @@ class Filter:
     many: bool = True
     of_people: bool = False
 
-    def apply(self, rows: QuerySet, texts: list[str], context: FilterContext) -> QuerySet:
+    def apply(self, rows: QuerySet, texts: list[str], context: ReadContext) -> QuerySet:
         """Filter the rows by the values of the query parameter. Raises ValueError with a message for the user."""
-        if self.of_people and not Reader.of(context.user).sees_people:
+        if self.of_people and not context.reader.sees_people:
             raise ValueError("Sign in to filter by people.")
         if len(texts) > (MAX_VALUES if self.many else 1):
             raise ValueError(f"Enter at most {MAX_VALUES} values." if self.many else "May be given only once.")
@@ -76,11 +68,11 @@ class Filter:
 # ---- parsing values
 
 
-def text(value: str, context: FilterContext) -> str:
+def text(value: str, context: ReadContext) -> str:
     return value
 
 
-def boolean(value: str, context: FilterContext) -> bool:
+def boolean(value: str, context: ReadContext) -> bool:
     if value not in ("true", "false"):
         raise ValueError("Enter true or false.")
     return value == "true"
@@ -89,7 +81,7 @@ def boolean(value: str, context: FilterContext) -> bool:
 def code(codes: Iterable[str]) -> Parse:
     known = list(codes)
 
-    def parse(value: str, context: FilterContext) -> str:
+    def parse(value: str, context: ReadContext) -> str:
         if value not in known:
             raise ValueError(invalid_choice(value, known))
         return value
@@ -97,7 +89,7 @@ def code(codes: Iterable[str]) -> Parse:
     return parse
 
 
-def iso_date(value: str, context: FilterContext) -> date:
+def iso_date(value: str, context: ReadContext) -> date:
     if not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
         raise ValueError("Enter a date as YYYY-MM-DD, such as 2025-10-20.")
     try:
@@ -106,7 +98,7 @@ def iso_date(value: str, context: FilterContext) -> date:
         raise ValueError("This date does not exist.") from error
 
 
-def timestamp(value: str, context: FilterContext) -> datetime:
+def timestamp(value: str, context: ReadContext) -> datetime:
     message = "Enter a time with a time zone, such as 2026-11-24T10:35:00Z, or a date, such as 2026-11-24."
     try:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
@@ -119,14 +111,14 @@ def timestamp(value: str, context: FilterContext) -> datetime:
     raise ValueError(message)
 
 
-def end_timestamp(value: str, context: FilterContext) -> datetime:
+def end_timestamp(value: str, context: ReadContext) -> datetime:
     """The timestamp; for a date the end of that day."""
     parsed = timestamp(value, context)
     return parsed.replace(hour=23, minute=59, second=59, microsecond=999999) if len(value) == 10 else parsed
 
 
 def integer_between(low: int, high: int) -> Parse:
-    def parse(value: str, context: FilterContext) -> int:
+    def parse(value: str, context: ReadContext) -> int:
         if not re.fullmatch(r"-?\d{1,18}", value, re.ASCII) or not low <= int(value) <= high:
             raise ValueError(f"Enter a whole number from {low} to {high}.")
         return int(value)
@@ -134,7 +126,7 @@ def integer_between(low: int, high: int) -> Parse:
     return parse
 
 
-def number(value: str, context: FilterContext) -> Decimal:
+def number(value: str, context: ReadContext) -> Decimal:
     try:
         parsed = Decimal(value)
     except InvalidOperation as error:
@@ -145,25 +137,25 @@ def number(value: str, context: FilterContext) -> Decimal:
     return parsed
 
 
-def uid(value: str, context: FilterContext) -> UUID:
+def uid(value: str, context: ReadContext) -> UUID:
     try:
         return UUID(value)
     except ValueError as error:
         raise ValueError("Enter a UUID.") from error
 
 
-def partial_date(value: str, context: FilterContext) -> str:
+def partial_date(value: str, context: ReadContext) -> str:
     edtf.first_day(value)
     return value
 
 
-def first_day(value: str, context: FilterContext) -> date | None:
+def first_day(value: str, context: ReadContext) -> date | None:
     if not value:
         raise ValueError(edtf.EXAMPLES)
     return edtf.first_day(value)
 
 
-def last_day(value: str, context: FilterContext) -> date | None:
+def last_day(value: str, context: ReadContext) -> date | None:
     if not value:
         raise ValueError(edtf.EXAMPLES)
     return edtf.last_day(value)
@@ -175,20 +167,13 @@ def on(filter_rows: FilterRows) -> Filter:
     return Filter(iso_date, filter_rows, {"type": "string", "format": "date"}, help, many=False)
 
 
-def key_field(model: type[models.Model], context: FilterContext) -> KeyField:
-    """A field that finds records of the model by key, among those that the user may read."""
-    field = KeyField(model)
-    field._context = {"request": context}  # a KeyField uses only the user of its request
-    return field
-
-
 def reference(model: type[models.Model]) -> Parse:
-    """Parse the key of a record, or the user name of a person, to its id. Records that the user may not read do not exist."""
+    """Parse the key of a record, or the user name of a person, to its id. Records that the reader may not read do not exist."""
 
-    def parse(value: str, context: FilterContext) -> Any:
-        field = key_field(model, context)
-        if not (records := field.find([value])):
-            raise ValueError(field.missing(value))
+    def parse(value: str, context: ReadContext) -> Any:
+        records = find_by_key(model, [value], context.reader)
+        if not records:
+            raise ValueError(does_not_exist(model, value))
         return next(iter(records.values())).pk
 
     return parse
@@ -209,7 +194,7 @@ def none_of(path: str) -> FilterRows:
 def matching(condition: Callable[[Any], Q]) -> FilterRows:
     """Rows that match the condition of any of the values."""
 
-    def filter_rows(rows: QuerySet, values: list[Any], context: FilterContext) -> QuerySet:
+    def filter_rows(rows: QuerySet, values: list[Any], context: ReadContext) -> QuerySet:
         any_value = Q()
         for value in values:
             any_value |= condition(value)
@@ -218,10 +203,10 @@ def matching(condition: Callable[[Any], Q]) -> FilterRows:
     return filter_rows
 
 
-def is_empty(unknown: Callable[[FilterContext], Q]) -> Filter:
+def is_empty(unknown: Callable[[ReadContext], Q]) -> Filter:
     """A true/false filter; `unknown` is the condition of rows in which the user sees no value."""
 
-    def filter_rows(rows: QuerySet, values: list[bool], context: FilterContext) -> QuerySet:
+    def filter_rows(rows: QuerySet, values: list[bool], context: ReadContext) -> QuerySet:
         return rows.filter(unknown(context) if values[0] else ~unknown(context))
 
     return Filter(boolean, filter_rows, {"type": "boolean"}, many=False)
@@ -283,13 +268,13 @@ def filter_set(serializer_class: type[serializers.ModelSerializer]) -> dict[str,
             result[name] = Filter(reference(target), lambda rows, values, context, has=has: rows.filter(has(values)))
             result[f"{name}__not"] = Filter(reference(target), lambda rows, values, context, has=has: rows.exclude(has(values)))
             result[f"{name}__empty"] = is_empty(
-                lambda context, has=has, target=target: ~Q(has(key_field(target, context).rows().values("pk")))
+                lambda context, has=has, target=target: ~Q(has(referable(target, context.reader).values("pk")))
             )
         elif isinstance(field, KeyField):
             parse = reference(field.model)
             result[name], result[f"{name}__not"] = Filter(parse, any_of(field.source)), Filter(parse, none_of(field.source))
             if model._meta.get_field(field.source).null:
-                result[f"{name}__empty"] = is_empty(lambda context, field=field: field.unknown(Reader.of(context.user)))
+                result[f"{name}__empty"] = is_empty(lambda context, field=field: field.unknown(context.reader))
         elif isinstance(field, serializers.ListField):
             path = field.source
             result[name] = Filter(text, lambda rows, values, context, path=path: rows.filter(**{f"{path}__overlap": values}))
@@ -317,8 +302,8 @@ def names_people(field: serializers.Field) -> bool:
 def _source_text_filter(filter: Filter, path: str, name: str, serializer: serializers.ModelSerializer) -> Filter:
     """The filter, applied to the text that the user may read; `path` is the annotation that the filter uses."""
 
-    def filter_rows(rows: QuerySet, values: list[Any], context: FilterContext) -> QuerySet:
-        readable = source_text(name, serializer, Reader.of(context.user))
+    def filter_rows(rows: QuerySet, values: list[Any], context: ReadContext) -> QuerySet:
+        readable = source_text(name, serializer, context.reader)
         return filter.filter_rows(rows.alias(**{path: readable}), values, context)
 
     return replace(filter, filter_rows=filter_rows)

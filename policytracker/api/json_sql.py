@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +26,7 @@ from policytracker.codes import CodeField, ForeignCode
 from policytracker.edtf import EdtfField
 from policytracker.records.access import Reader
 from policytracker.records.parameters import Parameter
+from policytracker.resources import ReadContext
 
 API = "/api/v1/"
 BASE = Parameter("base", TextField(), "::text")
@@ -143,7 +143,7 @@ def statement(shape: Representation, single: bool) -> tuple[str, tuple[str, ...]
     return f"{select} WHERE {where}", names
 
 
-def texts(shape: Representation, ids: Sequence[int], *, user: int | None, on: date, base: str) -> list[str]:
+def texts(shape: Representation, ids: Sequence[int], context: ReadContext) -> list[str]:
     """The JSON text of each record, in the order of the ids. Ids that no longer exist are left out."""
     if not ids:
         return []
@@ -151,7 +151,12 @@ def texts(shape: Representation, ids: Sequence[int], *, user: int | None, on: da
     connection.ensure_connection()
     sql, names = statement(shape, single)
     # Send all values as texts: psycopg would choose the type of a number by its size, and each type needs its own statement.
-    values = {"ids": str(ids[0]) if single else f"{{{','.join(map(str, ids))}}}", "user": user and str(user), "on": str(on), "base": base}
+    values = {
+        "ids": str(ids[0]) if single else f"{{{','.join(map(str, ids))}}}",
+        "user": None if context.reader.id is None else str(context.reader.id),
+        "on": str(context.on),
+        "base": context.base_url,
+    }
     return list(execute_prepared(sql, [values[name] for name in names]))
 
 

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-
 from rest_framework import serializers
 from rest_framework.request import Request
 
 MAX_PAGE, MAX_COUNT = 500, 10_000
-
-
-def today() -> date:
-    """The current date in UTC."""
-    return datetime.now(UTC).date()
 
 
 class InvalidParameter(serializers.ValidationError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -27,6 +28,37 @@ UNKNOWN_FIELD = serializers.ErrorDetail("Unknown field.", "unknown_field")
 READ_ONLY = serializers.ErrorDetail("Read-only: calculated from other records.", "read_only")
 HEAD = ["url", "version", "created_at", "updated_at"]
 IGNORED_ON_WRITE = {"url", "created_at", "updated_at"}
+
+
+def key_name(model: type[models.Model]) -> str:
+    """The field by which the API refers to a record: its natural key, or the user name of a person."""
+    return getattr(model, "key", "username")
+
+
+def referable(model: Any, reader: Any) -> models.QuerySet:
+    """The records or people that the reader may read, and so may refer to."""
+    return model.objects.visible_to(reader) if issubclass(model, Record) else model.visible_to(reader)
+
+
+def valid_keys(model: type[models.Model], keys: Iterable[str]) -> list[Any]:
+    """Those keys that are valid values of the key field."""
+    field, values = model._meta.get_field(key_name(model)), []
+    for key in keys:
+        with suppress(ModelError):
+            values.append(field.clean(key, None))
+    return values
+
+
+def find_by_key(model: type[models.Model], keys: Iterable[str], reader: Any) -> dict[str, models.Model]:
+    """The records with these keys that the reader may refer to, by key; at most one query."""
+    name, values = key_name(model), valid_keys(model, keys)
+    records = referable(model, reader).filter(**{f"{name}__in": values}) if values else []
+    return {str(getattr(record, name)): record for record in records}
+
+
+def does_not_exist(model: type[models.Model], key: str) -> serializers.ErrorDetail:
+    """The error for a key without a record, or with a record that the reader may not read."""
+    return serializers.ErrorDetail(f"There is no {model._meta.verbose_name} “{key[:100]}”.", "does_not_exist")
 
 
 class KeyListField(serializers.ManyRelatedField):
@@ -58,7 +90,7 @@ class KeyField(serializers.RelatedField):
 
     def __init__(self, model: type[models.Model], **kwargs):
         self.model = model
-        self.key = getattr(model, "key", "username")
+        self.key = key_name(model)
         if not kwargs.get("read_only"):
             kwargs["queryset"] = model._default_manager.none()
         super().__init__(**kwargs)
@@ -82,23 +114,14 @@ class KeyField(serializers.RelatedField):
 
     def rows(self) -> models.QuerySet:
         """The records or users that the current user may read, and so may refer to."""
-        rows = self.model.visible_to if self.of_people else self.model.objects.visible_to
-        return rows(self.context["request"].user)
+        return referable(self.model, self.context["request"].user)
 
     def find(self, keys: list[str]) -> dict[str, models.Model]:
         """The records with these keys that the current user may read, by key."""
-        field = self.model._meta.get_field(self.key)
-        valid_keys = []
-        for key in keys:
-            try:
-                valid_keys.append(field.clean(key, None))
-            except ModelError:
-                continue
         if "references" in self.context:  # in a list: looked up for all entries at once
-            records = self.context["references"].find(self, valid_keys)
-        else:
-            records = self.rows().filter(**{f"{self.key}__in": valid_keys}) if valid_keys else []
-        return {str(getattr(record, self.key)): record for record in records}
+            records = self.context["references"].find(self, valid_keys(self.model, keys))
+            return {str(getattr(record, self.key)): record for record in records}
+        return find_by_key(self.model, keys, self.context["request"].user)
 
     def readable_ids(self, ids: set[int]) -> set[int]:
         """The ids of those records that the current user may read."""
@@ -108,7 +131,7 @@ class KeyField(serializers.RelatedField):
 
     def missing(self, key: str) -> serializers.ErrorDetail:
         """The error for a key without a record, or with a record that the current user may not read."""
-        return serializers.ErrorDetail(f"There is no {self.model._meta.verbose_name} “{key[:100]}”.", "does_not_exist")
+        return does_not_exist(self.model, key)
 
     def to_internal_value(self, data: Any) -> models.Model:
         if not isinstance(data, str):

@@ -22,12 +22,13 @@ from agreements.models.parties import PartyKind
 from agreements.models.sources import Confidence, SourceKind, Stance, Verdict
 from agreements.models.treaty_actions import ActionKind, ConditionKind
 from agreements.standing import PartyStanding, TextStanding
-from policytracker.api.parameters import reject_unknown_parameters, today
+from policytracker.api.parameters import reject_unknown_parameters
 from policytracker.api.serializers import ADDRESSES
 from policytracker.api.tokens import TokenDetail, TokenList
 from policytracker.api.viewsets import RecordViewSet
 from policytracker.quality.views import Findings
 from policytracker.records.access import Publication, Visibility
+from policytracker.resources import today
 from recommendations import views as recommendations
 from recommendations.deadlines import Freshness
 from recommendations.models import AddresseeRole, Priority, Response, Review, Status, UpdateKind

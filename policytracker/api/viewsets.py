@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import date
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
@@ -22,7 +22,7 @@ from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
 from policytracker.api import bulk, errors, filters, json_sql, pagination
-from policytracker.api.parameters import MAX_COUNT, InvalidParameter, page_size, reject_unknown_parameters, single, today
+from policytracker.api.parameters import MAX_COUNT, InvalidParameter, page_size, reject_unknown_parameters, single
 from policytracker.api.serializers import KeyField, KeyListField, RecordSerializer
 from policytracker.history.record import History
 from policytracker.models import IdempotencyKey
@@ -30,6 +30,7 @@ from policytracker.records import exceptions, publishing
 from policytracker.records.access import Reader
 from policytracker.records.context import MAX_REASON, change_context
 from policytracker.records.models import Record
+from policytracker.resources import ReadContext
 
 MAX_ORDERING = 5
 IDEMPOTENCY_WAIT = "10s"  # how long a repeated request waits for the first one
@@ -97,23 +98,19 @@ class RecordViewSet(GenericViewSet):
         return self.model.objects.visible_to(self.request.user)
 
     @cached_property
-    def reader(self) -> Reader:
-        return Reader.of(self.request.user)
-
-    @cached_property
-    def day(self) -> date:
-        """The date of the values: `on`, or today. Raises InvalidParameter."""
+    def read_context(self) -> ReadContext:
+        """Who reads, and for which date: today, or the parameter `on`. Raises InvalidParameter."""
+        context = ReadContext.of(self.request.user, base_url=self.request.build_absolute_uri("/")[:-1])
         if "on" not in self.request.query_params:
-            return today()
+            return context
         try:
-            return filters.iso_date(single(self.request, "on"), filters.FilterContext(self.request.user, today()))
+            return replace(context, on=filters.iso_date(single(self.request, "on"), context))
         except ValueError as error:
             raise InvalidParameter("on", str(error)) from error
 
     @property
-    def by(self) -> date | None:
-        """The date of the values if it is past: only updates reported by then count."""
-        return self.day if self.day < today() else None
+    def reader(self) -> Reader:
+        return self.read_context.reader
 
     def find(self, lock: bool = False, rows: QuerySet | None = None, key: str | None = None) -> Record:
         """The record of this URL, or with this key. Raises Http404 if it does not exist or the user may not read it."""
@@ -150,13 +147,12 @@ class RecordViewSet(GenericViewSet):
         included = requested["fields"] or known
         names = tuple(dict.fromkeys(part for part in included if part not in requested["omit"]))
         expand = frozenset(requested["expand"])
-        return json_sql.Representation(self.serializer_class, self.reader.roles, names, expand, self.by is not None)
+        return json_sql.Representation(self.serializer_class, self.reader.roles, names, expand, self.read_context.past)
 
     def texts(self, ids: list[int], representation: json_sql.Representation | None = None) -> list[str]:
         """The JSON texts of the records, as the user reads them."""
         representation = representation or json_sql.Representation(self.serializer_class, self.reader.roles)
-        base = self.request.build_absolute_uri("/")[:-1]
-        return json_sql.texts(representation, ids, user=self.reader.id, on=self.day, base=base)
+        return json_sql.texts(representation, ids, self.read_context)
 
     def record_response(
         self,
@@ -177,7 +173,7 @@ class RecordViewSet(GenericViewSet):
 
     def filtered_queryset(self) -> QuerySet:
         """The records of the list, filtered by the query parameters. Raises InvalidParameter."""
-        context = filters.FilterContext(self.request.user, self.day, self.by)
+        context = self.read_context
         rows, filter_set = self.get_queryset(), self.filter_set()
         # `on` first: it restores the rows to that date, and the other filters apply to the result.
         for name, values in sorted(self.request.query_params.lists(), key=lambda parameter: parameter[0] != "on"):

@@ -9,11 +9,12 @@ from rest_framework.views import APIView
 
 from policytracker.api import filters, json_sql
 from policytracker.api.pagination import InvalidCursor
-from policytracker.api.parameters import InvalidParameter, page_size, reject_unknown_parameters, single, today
+from policytracker.api.parameters import InvalidParameter, page_size, reject_unknown_parameters, single
 from policytracker.api.schema import PAGE, envelope, shape
 from policytracker.api.serializers import ADDRESSES
 from policytracker.api.viewsets import INVALID_CURSOR, list_response
 from policytracker.quality import engine
+from policytracker.resources import ReadContext, today
 
 TEXT = {"type": "string"}
 FINDING = shape(
@@ -63,7 +64,7 @@ class Findings(APIView):
 
     def parameter_values(self, name: str, parse: filters.Parse) -> list[Any]:
         """The parsed values of a query parameter. Raises InvalidParameter."""
-        context = filters.FilterContext(self.request.user, today())
+        context = ReadContext.of(self.request.user)
         try:
             return [parse(text, context) for text in self.request.query_params.getlist(name)]
         except ValueError as error:

@@ -13,9 +13,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from policytracker.admin.querysets import CappedPaginator
-from policytracker.api.filters import FilterContext
-from policytracker.api.parameters import today
 from policytracker.records.access import Role
+from policytracker.resources import ReadContext, today
 from recommendations import progress
 from recommendations.models import ProgressUpdate, Recommendation, Status
 
@@ -52,7 +51,7 @@ def tile(request: HttpRequest, title: str, model: type, **asked: Any) -> Tile:
     rows = page.get_queryset(request)
     for name, answer in asked.items():
         answers = answer if isinstance(answer, list) else [answer]
-        rows = page.filter_set[name].apply(rows, answers, FilterContext(request.user, today()))
+        rows = page.filter_set[name].apply(rows, answers, ReadContext.of(request.user))
     counted = CappedPaginator(rows, 1)
     return Tile(title, counted.count, counted.found > counted.count, listed(model, asked))
 

@@ -15,10 +15,10 @@ from agreements.deadlines import DeadlineState
 from policytracker.admin import BaseInline, RecordAdmin, apply_theme, choice_filter, code_column, display, related_filter
 from policytracker.admin.error_summary import errors_of_form
 from policytracker.admin.querysets import references, visible
-from policytracker.api.parameters import today
 from policytracker.models import User
 from policytracker.records import exceptions
 from policytracker.records.context import change_context
+from policytracker.resources import today
 from recommendations import filters, progress, reviews, serializers
 from recommendations.admin import forms
 from recommendations.deadlines import Freshness, deadline, freshness

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
@@ -21,6 +20,7 @@ from policytracker.api import json_sql, pagination
 from policytracker.api.serializers import ADDRESSES, RecordSerializer
 from policytracker.records.access import Reader
 from policytracker.records.parameters import Parameter, bind_parameters
+from policytracker.resources import ReadContext
 from recommendations import serializers
 from recommendations.models import Addressee, ProgressUpdate
 
@@ -76,28 +76,23 @@ SECTIONS = {
 
 
 class Dossier:
-    """The dossier of an agreement on a date, as one user may read it.
+    """The dossier of an agreement for the reader and the date of the context."""
 
-    `by` is a date in the past, or None: with it, only updates reported until then count.
-    """
-
-    def __init__(self, agreement: Agreement, user: Any, *, on: date, by: date | None, base: str):
-        self.agreement, self.user, self.on, self.by, self.base = agreement, user, on, by, base
-        self.reader = Reader.of(user)
+    def __init__(self, agreement: Agreement, context: ReadContext):
+        self.agreement, self.context, self.reader = agreement, context, context.reader
 
     def as_dict(self) -> dict[str, Any]:
         """The agreement, its standing, and each section: at most 500 records, the total count, and the URL of the remaining records."""
         return {
             "agreement": self.records(agreed.AgreementSerializer, [self.agreement.pk])[0],
-            "on": self.on.isoformat(),
-            "standing": standing_document(load_record(self.agreement, self.user), self.on),
+            "on": self.context.on.isoformat(),
+            "standing": standing_document(load_record(self.agreement, self.reader), self.context.on),
             **{name: self.section(section) for name, section in SECTIONS.items()},
         }
 
     def records(self, serializer: type[RecordSerializer], ids: list[int]) -> list[dict[str, Any]]:
-        shape = json_sql.Representation(serializer, self.reader.roles, past=self.by is not None)
-        assert self.reader.id is None or isinstance(self.reader.id, int)
-        return [json.loads(text) for text in json_sql.texts(shape, ids, user=self.reader.id, on=self.on, base=self.base)]
+        shape = json_sql.Representation(serializer, self.reader.roles, past=self.context.past)
+        return [json.loads(text) for text in json_sql.texts(shape, ids, self.context)]
 
     def section(self, section: Section) -> dict[str, Any]:
         sql, values = statement(section, self.reader.roles)
@@ -116,14 +111,14 @@ class Dossier:
         address = ADDRESSES[section.model]
         cursor = pagination.encode_cursor(True, [last], [pagination.Column(section.order)], address)
         parameters = {"agreement": self.agreement.slug, "page_size": MAX_RECORDS} | (
-            {"on": self.on.isoformat()} if section.date_dependent else {}
+            {"on": self.context.on.isoformat()} if section.date_dependent else {}
         )
-        return f"{self.base}{json_sql.API}{address}/?{urlencode(parameters | {'cursor': cursor})}"
+        return f"{self.context.base_url}{json_sql.API}{address}/?{urlencode(parameters | {'cursor': cursor})}"
 
     def add_details(self, recommendations: list[dict[str, Any]], ids: list[int]) -> None:
         """Add to each recommendation its addressees and the newest update in effect on the date."""
-        readable = Addressee.objects.visible_to(self.user).filter(recommendation__in=ids)
-        in_effect = ProgressUpdate.objects.visible_to(self.user).in_effect(on=self.on).filter(recommendation__in=ids)
+        readable = Addressee.objects.visible_to(self.reader).filter(recommendation__in=ids)
+        in_effect = ProgressUpdate.objects.visible_to(self.reader).in_effect(on=self.context.on).filter(recommendation__in=ids)
         newest = in_effect.newest_for("recommendation_id")
         addressees, updates = defaultdict(list), {}
         addressee_ids = list(readable.order_by("party__code", "pk").values_list("pk", flat=True))

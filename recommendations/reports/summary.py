@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from django.db import connection
@@ -15,8 +14,9 @@ from agreements.models import Agreement, FocusArea, Party, Sector, Source
 from policytracker.api.serializers import title
 from policytracker.models import User
 from policytracker.records.models import Record
+from policytracker.resources import ReadContext
 from recommendations.models import Addressee, Evidence, Recommendation, RecommendationQuerySet
-from recommendations.reports.tally import counted, standing, states, tally
+from recommendations.reports.tally import counted, recommendations_on, states, tally
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ class Group:
 class Summary:
     """Groups and counts on a date, of the recommendations and group records that the user may read."""
 
-    def __init__(self, by: str, user: Any, on: date, today: date):
-        self.on = on
+    def __init__(self, by: str, context: ReadContext):
+        user, self.on = context.reader, context.on
         self.model = GROUPINGS[by].model
         self.links = GROUPINGS[by].links(user)
-        self.rows = standing(user, on, today)
+        self.rows = recommendations_on(context)
         self.readable = Recommendation.objects.visible_to(user).order_by()
         self.visible = self.model.objects.visible_to(user) if issubclass(self.model, Record) else self.model._default_manager.all()
 

@@ -10,14 +10,15 @@ from django.db.models import Count
 
 from agreements.deadlines import DeadlineState
 from policytracker.codes import Codes
+from policytracker.resources import ReadContext
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import Recommendation, RecommendationQuerySet, Status
 
 
-def standing(user: Any, on: date, today: date) -> RecommendationQuerySet:
-    """The recommendations that the user may read, with their status on the date `on` if it is in the past."""
+def recommendations_on(context: ReadContext) -> RecommendationQuerySet:
+    """The recommendations that the reader may read; on a past date, with their status of that date."""
     rows: Any = Recommendation.objects.all()
-    return (rows.on_day(on) if on < today else rows).visible_to(user)
+    return (rows.on_day(context.on) if context.past else rows).visible_to(context.reader)
 
 
 def states(on: date) -> dict[str, Any]:

@@ -14,15 +14,15 @@ from agreements.models.components import ComponentStatus
 from agreements.views import STANDING, AgreementViewSet, array_of
 from policytracker.api import json_sql, pagination
 from policytracker.api.markdown import MEDIA_TYPE
-from policytracker.api.parameters import InvalidParameter, page_size, reject_unknown_parameters, single, today
+from policytracker.api.parameters import InvalidParameter, page_size, reject_unknown_parameters, single
 from policytracker.api.schema import ON, PAGE, envelope, responses_by_media_type, shape
 from policytracker.api.serializers import ADDRESSES
 from policytracker.api.viewsets import INVALID_CURSOR, list_response
 from recommendations.publication import publish
-from recommendations.reports import scorecard
 from recommendations.reports.coverage import MAX_COLUMNS, MAX_ROWS, coverage
 from recommendations.reports.dossier import SECTIONS, Dossier
 from recommendations.reports.dossier_text import DossierText
+from recommendations.reports.scorecard import scorecard
 from recommendations.reports.timeline import Timeline
 from recommendations.serializers import PublishSerializer, RecommendationSerializer
 from recommendations.views import COUNT, TALLY, TEXT, count_per_code, ref
@@ -133,7 +133,7 @@ class AgreementReportViewSet(AgreementViewSet):
     def scorecard(self, request, *args, **kwargs):
         """Counts of components and recommendations on a date, with totals of commitments and the values of indicators."""
         reject_unknown_parameters(request, {"on"})
-        return JsonResponse(scorecard.scorecard(self.find(), request.user, self.day, today()))
+        return JsonResponse(scorecard(self.find(), self.read_context))
 
     def coverage(self, request, *args, **kwargs):
         """Two matrices of 0 and 1: which party leads which component, and which recommendation covers which sector."""
@@ -160,9 +160,7 @@ class AgreementReportViewSet(AgreementViewSet):
         format = single(request, "format", "json")
         if format not in ("json", "md"):
             raise InvalidParameter("format", _("Use md, or omit this parameter for JSON."))
-        by = self.day if self.day < today() else None
-        base = request.build_absolute_uri("/")[:-1]
-        document = Dossier(self.find(), request.user, on=self.day, by=by, base=base).as_dict()
+        document = Dossier(self.find(), self.read_context).as_dict()
         if format == "md":
             return HttpResponse(str(DossierText(document, request.user)), content_type=MEDIA_TYPE)
         return HttpResponse(json.dumps(document, ensure_ascii=False), content_type="application/json")

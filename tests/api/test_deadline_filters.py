@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from policytracker.api.parameters import today
+from policytracker.resources import today
 from recommendations.derived_status import recompute_status
 from tests.make import make_recommendation
 

@@ -10,8 +10,8 @@ from markdown_it import MarkdownIt
 
 from agreements.models import Agreement, Citation, Commitment, Component, FactCheck, Participation, Party
 from agreements.models.agreements import AgreementRelation
-from policytracker.api.parameters import today
 from policytracker.records.context import change_context
+from policytracker.resources import today
 from recommendations import progress
 from recommendations.models import Addressee, Recommendation
 from recommendations.progress import EvidenceRow, Report

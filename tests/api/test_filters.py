@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from agreements.models import Citation, Participation
-from policytracker.api.parameters import today
+from policytracker.resources import today
 from recommendations.models import Addressee, Dependency, Milestone, ProgressUpdate
 from recommendations.progress import EvidenceRow, Report, report_progress
 from tests.api.world import RESOURCES, other_than_full

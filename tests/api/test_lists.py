@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from policytracker.api import viewsets
-from policytracker.api.parameters import today
+from policytracker.resources import today
 from recommendations.models import Recommendation
 from tests.api.world import DECIMALS, LISTS, RESOURCES, other_than_full
 from tests.make import change_with_reason, make_agreement, make_component, make_recommendation

@@ -8,8 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from policytracker.api.parameters import today
 from policytracker.records.context import change_context
+from policytracker.resources import today
 from recommendations.derived_status import recompute_status
 from recommendations.progress import EvidenceRow, Report, approve, report_progress, void
 from tests.api.client import Api
@@ -238,7 +238,7 @@ def test_a_past_day_equals_a_register_with_only_earlier_reports(register, on, as
         transaction.set_rollback(True)
     with transaction.atomic(), monkeypatch.context() as then:
         make(register, by=on)
-        then.setattr("policytracker.api.parameters.today", lambda: on)
+        then.setattr("policytracker.resources.today", lambda: on)
         expected = answers(as_reader)
         transaction.set_rollback(True)
 

@@ -6,10 +6,10 @@ from uuid import UUID
 import pytest
 
 from agreements.models import Source
-from policytracker.api.parameters import today
 from policytracker.models import Change
 from policytracker.records.access import Role
 from policytracker.records.context import change_context
+from policytracker.resources import today
 from recommendations.models import ProgressUpdate, Recommendation
 from tests.api.client import Api
 from tests.api.world import UPDATE

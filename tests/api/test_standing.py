@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from agreements.models import Agreement, AgreementRelation, Participation, TreatyAction
 from agreements.standing import PartyStanding, TextStanding, party_standing, text_standing
 from agreements.standing.data import load_records, standing_document
-from policytracker.api.parameters import today
 from policytracker.edtf import first_day
+from policytracker.resources import today
 from tests.api.client import Api
 from tests.make import change_with_reason, make_action, make_agreement, make_condition, make_party
 

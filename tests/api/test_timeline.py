@@ -7,8 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Agreement, FactCheck, Participation
-from policytracker.api.parameters import today
 from policytracker.records.context import change_context
+from policytracker.resources import today
 from recommendations import progress
 from recommendations.models import Addressee, Milestone
 from recommendations.progress import EvidenceRow, Report

@@ -7,9 +7,9 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from policytracker.api.parameters import today
 from policytracker.models import Change
 from policytracker.records.context import change_context
+from policytracker.resources import today
 from recommendations.models import ProgressUpdate, Recommendation, RefusalCode
 from tests.make import make_party, make_recommendation, make_source
 

@@ -2,10 +2,10 @@
 
 from django.core.management.base import BaseCommand, CommandError
 
-from policytracker.api.parameters import today
 from policytracker.quality import engine
 from policytracker.quality.engine import Severity
 from policytracker.records.access import Reader, Role
+from policytracker.resources import today
 
 ADMINISTRATOR = Reader(frozenset({Role.ADMINISTRATOR}))
 

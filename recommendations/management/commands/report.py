@@ -9,12 +9,12 @@ from django.db import DatabaseError, transaction
 from django.db.models import BooleanField
 from rest_framework import serializers
 
-from policytracker.api.parameters import today
 from policytracker.models import User
 from policytracker.records.access import Reader, Role
 from policytracker.records.context import change_context
 from policytracker.records.exceptions import Refused
 from policytracker.records.violations import violated_constraint
+from policytracker.resources import today
 from recommendations import progress
 from recommendations.models import ProgressUpdate, Recommendation
 from recommendations.progress import REPORT_FIELDS
