@@ -78,8 +78,8 @@ class StandingCalculator(DateReader):
     @cached_property
     def parties(self) -> list[str]:
         """Every party with an action or a participation, here or in an accession protocol."""
-        change_context = {action.party for calculator in (self, *self.protocols) for action in calculator.actions if action.party}
-        return sorted(self.record.participants | change_context)
+        acting = {action.party for calculator in (self, *self.protocols) for action in calculator.actions if action.party}
+        return sorted(self.record.participants | acting)
 
     # ---- the text
 
