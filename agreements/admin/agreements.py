@@ -37,7 +37,7 @@ class ComponentInline(BaseInline):
     form = ComponentRow
     fields = ["slug", "title", "status", "due_on"]
     readonly_fields = ["slug"]
-    template_after = "admin/add_elsewhere.html"
+    template_after = "admin/inline_links.html"
 
     def has_add_permission(self, request, obj=None):
         return False  # a new one is named on a page of its own
@@ -109,8 +109,8 @@ class AgreementForm(RecordForm):
 class AgreementAdmin(RegistryColumns, Panel, RecordAdmin):
     form = AgreementForm
     serializer = serializers.AgreementSerializer
-    questions = filters.AGREEMENTS
-    icon, place = "handshake", 1
+    named_filters = filters.AGREEMENTS
+    icon, menu_position = "handshake", 1
     list_display = ["named", "status_shown", "legal_force_shown", "kind", "next_review_on", "lead", "visibility_shown", "publication_shown"]
     list_filter = [
         choice_filter("status"),
@@ -177,8 +177,8 @@ class AgreementAdmin(RegistryColumns, Panel, RecordAdmin):
 @admin.register(models.AgreementRelation)
 class AgreementRelationAdmin(RecordAdmin):
     serializer = serializers.AgreementRelationSerializer
-    questions = filters.RELATIONS
-    icon, place = "share", 11
+    named_filters = filters.RELATIONS
+    icon, menu_position = "share", 11
     list_display = ["from_agreement", "kind", "to_agreement"]
     list_filter = [choice_filter("kind"), AGREEMENT]
     fieldsets = [(None, {"fields": ["from_agreement", "kind", "to_agreement", "note"]}), CITED]
@@ -187,7 +187,7 @@ class AgreementRelationAdmin(RecordAdmin):
 @admin.register(models.Participation)
 class ParticipationAdmin(RecordAdmin):
     serializer = serializers.ParticipationSerializer
-    icon, place = "group", 10
+    icon, menu_position = "group", 10
     list_display = ["party", "agreement", "role_shown", "since", "until"]
     list_filter = [
         choice_filter("role"),

@@ -35,8 +35,8 @@ class ComponentForm(Relative, RecordForm):
 class ComponentAdmin(RegistryColumns, RecordAdmin):
     form = ComponentForm
     serializer = serializers.ComponentSerializer
-    questions = filters.COMPONENTS
-    icon, place = "account_tree", 2
+    named_filters = filters.COMPONENTS
+    icon, menu_position = "account_tree", 2
     list_display = ["named", "agreement", "status_shown", "due", "deadline_state_shown", "visibility_shown", "publication_shown"]
     list_filter = [
         choice_filter("status"),
@@ -72,7 +72,7 @@ class ComponentAdmin(RegistryColumns, RecordAdmin):
 @admin.register(models.Commitment)
 class CommitmentAdmin(RecordAdmin):
     serializer = serializers.CommitmentSerializer
-    icon, place = "payments", 14
+    icon, menu_position = "payments", 14
     list_display = ["__str__", "stage_shown", "agreement", "component", "payer", "stated", "disputes", "part_of"]
     list_filter = [
         AGREEMENT,

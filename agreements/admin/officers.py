@@ -72,7 +72,7 @@ class PersonAdmin(UserAdmin):
 
 @admin.register(PartyOfficer)
 class PartyOfficerAdmin(PeopleAdmin):
-    icon, place = "badge", 90
+    icon, menu_position = "badge", 90
     list_display = ["user", "party"]
     list_references = ["user", "party"]
     search_fields = ["user", "party"]

@@ -12,7 +12,7 @@ class IndicatorInline(BaseInline):
     model = models.Indicator
     fields = ["slug", "name", "unit", "direction", "baseline_value", "target_value", "target_on"]
     readonly_fields = ["slug"]
-    template_after = "admin/add_elsewhere.html"
+    template_after = "admin/inline_links.html"
 
     def has_add_permission(self, request, obj=None):
         return False  # a new one is named on a page of its own
@@ -27,7 +27,7 @@ class MeasurementInline(BaseInline):
 @admin.register(models.Outcome)
 class OutcomeAdmin(RecordAdmin):
     serializer = serializers.OutcomeSerializer
-    icon, place = "target", 15
+    icon, menu_position = "target", 15
     list_display = ["__str__", "agreement", "component", "sector"]
     list_filter = [AGREEMENT, related_filter("sector", models.Outcome._meta.get_field("sector"))]
     search_fields = ["slug", "agreement"]
@@ -38,8 +38,8 @@ class OutcomeAdmin(RecordAdmin):
 @admin.register(models.Indicator)
 class IndicatorAdmin(RecordAdmin):
     serializer = serializers.IndicatorSerializer
-    questions = filters.INDICATORS
-    icon, place = "speed", 16
+    named_filters = filters.INDICATORS
+    icon, menu_position = "speed", 16
     list_display = ["named", "outcome", "direction_shown", "baseline_value", "target_value", "target"]
     list_filter = [
         AGREEMENT,
@@ -70,8 +70,8 @@ class IndicatorAdmin(RecordAdmin):
 @admin.register(models.Measurement)
 class MeasurementAdmin(RecordAdmin):
     serializer = serializers.MeasurementSerializer
-    questions = filters.MEASUREMENTS
-    icon, place = "straighten", 17
+    named_filters = filters.MEASUREMENTS
+    icon, menu_position = "straighten", 17
     list_display = ["__str__", "indicator", "value", "measured", "source"]
     list_filter = [
         AGREEMENT,

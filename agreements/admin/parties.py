@@ -9,7 +9,7 @@ from policytracker.admin import RecordAdmin, choice_filter, related_filter
 @admin.register(models.Party)
 class PartyAdmin(RecordAdmin):
     serializer = serializers.PartySerializer
-    icon, place = "flag", 50
+    icon, menu_position = "flag", 50
     list_display = ["name", "code", "kind", "parent", "since", "until"]
     list_filter = [choice_filter("kind"), related_filter("parent", models.Party._meta.get_field("parent"))]
     search_fields = ["code", "name", "iso_alpha2"]
@@ -27,10 +27,10 @@ class SubjectAdmin(RecordAdmin):
 @admin.register(models.Sector)
 class SectorAdmin(SubjectAdmin):
     serializer = serializers.SectorSerializer
-    icon, place = "category", 60
+    icon, menu_position = "category", 60
 
 
 @admin.register(models.FocusArea)
 class FocusAreaAdmin(SubjectAdmin):
     serializer = serializers.FocusAreaSerializer
-    icon, place = "center_focus_strong", 61
+    icon, menu_position = "center_focus_strong", 61

@@ -13,7 +13,7 @@ from policytracker.admin import RecordAdmin, choice_filter, code_column, display
 @admin.register(models.Source)
 class SourceAdmin(RegistryColumns, RecordAdmin):
     serializer = serializers.SourceSerializer
-    icon, place = "description", 40
+    icon, menu_position = "description", 40
     list_display = ["named", "kind", "publisher", "published_on", "visibility_shown", "publication_shown"]
     list_filter = [choice_filter("kind"), *PUBLISHED]
     fieldsets = [
@@ -47,7 +47,7 @@ class SourceAdmin(RegistryColumns, RecordAdmin):
 @admin.register(models.FactCheck)
 class FactCheckAdmin(RecordAdmin):
     serializer = serializers.FactCheckSerializer
-    icon, place = "rule", 42
+    icon, menu_position = "rule", 42
     list_display = ["__str__", "verdict_shown", "source", "agreement", "checked_on"]
     list_filter = [choice_filter("verdict"), AGREEMENT, SOURCE]
     search_fields = ["slug", "source", "agreement"]
@@ -64,8 +64,8 @@ class FactCheckAdmin(RecordAdmin):
 @admin.register(models.Citation)
 class CitationAdmin(RecordAdmin):
     serializer = serializers.CitationSerializer
-    questions = filters.CITATIONS
-    icon, place = "format_quote", 41
+    named_filters = filters.CITATIONS
+    icon, menu_position = "format_quote", 41
     list_display = ["source", "field", "agreement", "component", "outcome", "confidence_shown", "stance"]
     list_filter = [choice_filter("confidence"), choice_filter("stance"), AGREEMENT, SOURCE]
     search_fields = ["uid", "source", "agreement"]

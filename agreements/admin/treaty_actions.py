@@ -14,7 +14,7 @@ GROUP_COLOURS = CodeColours({"consent": "primary", "force": "success", "exit": "
 @admin.register(models.TreatyAction)
 class TreatyActionAdmin(RecordAdmin):
     serializer = serializers.TreatyActionSerializer
-    icon, place = "history_edu", 12
+    icon, menu_position = "history_edu", 12
     list_display = ["__str__", "agreement", "about", "acted", "effective", "counterparty"]
     list_references = ["party"]
     list_filter = [
@@ -63,7 +63,7 @@ def warn(request, page, action: models.TreatyAction) -> None:
 @admin.register(models.EntryIntoForceCondition)
 class EntryIntoForceConditionAdmin(RecordAdmin):
     serializer = serializers.EntryIntoForceConditionSerializer
-    icon, place = "rule_settings", 13
+    icon, menu_position = "rule_settings", 13
     list_display = ["kind_shown", "agreement", "number", "fixed_on", "delay"]
     list_filter = [
         AGREEMENT,

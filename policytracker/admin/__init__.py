@@ -1,4 +1,4 @@
-"""The base of every page of the admin, and the only folder that knows the theme."""
+"""Base classes of the admin. The only package that imports the theme (unfold)."""
 
 from policytracker.admin.base import (
     BaseAdmin,

@@ -73,8 +73,8 @@ class DependencyInline(BaseInline):
 @admin.register(Recommendation)
 class RecommendationAdmin(RegistryColumns, RecordAdmin):
     serializer = serializers.RecommendationSerializer
-    questions = filters.RECOMMENDATIONS
-    icon, place = "checklist", 0
+    named_filters = filters.RECOMMENDATIONS
+    icon, menu_position = "checklist", 0
     list_display = ["named", "status_shown", "deadline_state_shown", "due", "freshness_shown", "priority", "owner", "publication_shown"]
     list_filter = [
         choice_filter("owner", answers=owners),
@@ -284,8 +284,8 @@ class Shown:
 @admin.register(Addressee)
 class AddresseeAdmin(RecordAdmin):
     serializer = serializers.AddresseeSerializer
-    questions = filters.ADDRESSEES
-    icon, place = "outgoing_mail", 3
+    named_filters = filters.ADDRESSEES
+    icon, menu_position = "outgoing_mail", 3
     list_display = ["party", "recommendation", "role", "response_shown", "responded_on"]
     list_filter = [choice_filter("response"), choice_filter("role"), AGREEMENT, related_filter("party", Addressee._meta.get_field("party"))]
     search_fields = ["uid", "recommendation", "party"]
@@ -303,8 +303,8 @@ class AddresseeAdmin(RecordAdmin):
 @admin.register(Milestone)
 class MilestoneAdmin(RecordAdmin):
     serializer = serializers.MilestoneSerializer
-    questions = filters.MILESTONES
-    icon, place = "flag_circle", 5
+    named_filters = filters.MILESTONES
+    icon, menu_position = "flag_circle", 5
     list_display = ["title", "recommendation", "position", "due_on", "completed_on"]
     list_filter = [AGREEMENT, related_filter("recommendation", Milestone._meta.get_field("recommendation"))]
     search_fields = ["uid", "title", "recommendation"]
@@ -314,8 +314,8 @@ class MilestoneAdmin(RecordAdmin):
 @admin.register(Dependency)
 class DependencyAdmin(RecordAdmin):
     serializer = serializers.DependencySerializer
-    questions = filters.DEPENDENCIES
-    icon, place = "low_priority", 6
+    named_filters = filters.DEPENDENCIES
+    icon, menu_position = "low_priority", 6
     list_display = ["recommendation", "depends_on"]
     list_filter = [AGREEMENT, related_filter("recommendation", Dependency._meta.get_field("recommendation"))]
     search_fields = ["uid", "recommendation", "depends_on"]
@@ -338,8 +338,8 @@ class ReadOnly:
 @admin.register(ProgressUpdate)
 class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
     serializer = serializers.ProgressUpdateSerializer
-    questions = filters.UPDATES
-    icon, place = "timeline", 2
+    named_filters = filters.UPDATES
+    icon, menu_position = "timeline", 2
     list_display = ["__str__", "where", "kind", "review_shown", "reported_on", "author", "voided"]
     list_filter = [
         choice_filter("review"),
@@ -388,7 +388,7 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
 @admin.register(Evidence)
 class EvidenceAdmin(ReadOnly, RecordAdmin):
     serializer = serializers.EvidenceSerializer
-    icon, place = "verified", 4
+    icon, menu_position = "verified", 4
     list_display = ["uid", "source", "update", "stance", "confidence"]
     list_filter = [choice_filter("stance"), choice_filter("confidence"), related_filter("source", Evidence._meta.get_field("source"))]
     search_fields = ["uid", "source"]
