@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateRangeField, RangeOperators
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -15,7 +14,7 @@ from agreements.models.sourced import SourceFields
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay, is_before
 from policytracker.records.access import Reader, Visibility
-from policytracker.records.constraints import DerivedWrite, TriggerConstraint
+from policytracker.records.constraints import CheckConstraint, DerivedWrite, ExclusionConstraint, TriggerConstraint, UniqueConstraint
 from policytracker.records.fields import Text, contains_index
 from policytracker.records.models import RegistryQuerySet, RegistryRecord, UidRecord
 
@@ -297,30 +296,30 @@ class Agreement(RegistryRecord):
             models.Index(fields=["status", "id"], name="agreement_by_status"),
         ]
         constraints = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="agreement_in_force_is_binding",
                 condition=~Q(status__in=[AgreementStatus.IN_FORCE, AgreementStatus.PROVISIONALLY_APPLIED])
                 | Q(legal_force__in=[LegalForce.BINDING, LegalForce.MIXED]),
                 violation_error_message="Only a binding or mixed text can be in force or provisionally applied.",
-                violation_error_code="status",
+                field="status",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="agreement_operative_is_non_binding",
                 condition=~Q(status=AgreementStatus.OPERATIVE) | Q(legal_force__in=[LegalForce.NON_BINDING, LegalForce.MIXED]),
                 violation_error_message="Only a non-binding or mixed text can be operative.",
-                violation_error_code="status",
+                field="status",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="agreement_later_joiner_delay_is_a_duration",
                 condition=Q(later_joiner_delay="") | Q(later_joiner_delay__regex=SPAN),
                 violation_error_message=NO_SPAN,
-                violation_error_code="later_joiner_delay",
+                field="later_joiner_delay",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="agreement_later_joiner_delay_binds",
                 condition=Q(later_joiner_delay="") | ~Q(legal_force=LegalForce.NON_BINDING),
                 violation_error_message="A non-binding text binds no party, and has no delay after a consent.",
-                violation_error_code="later_joiner_delay",
+                field="later_joiner_delay",
             ),
         ]
 
@@ -369,17 +368,17 @@ class AgreementRelation(UidRecord, SourceFields):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(
+            UniqueConstraint(
                 fields=["from_agreement", "kind", "to_agreement"],
                 name="agreement_relation_is_stated_once",
                 violation_error_message="This relation is already recorded.",
-                violation_error_code="to_agreement",
+                field="to_agreement",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="agreement_relation_needs_two",
                 condition=~Q(from_agreement=F("to_agreement")),
                 violation_error_message="An agreement has no relation to itself.",
-                violation_error_code="to_agreement",
+                field="to_agreement",
             ),
         ]
 
@@ -407,17 +406,17 @@ class Participation(UidRecord):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="participation_ends_after_it_begins",
                 condition=Q(until_first__isnull=True) | Q(since_first__isnull=True) | Q(until_first__gte=F("since_first")),
                 violation_error_message=ENDS_BEFORE_IT_BEGINS,
-                violation_error_code="since",
+                field="since",
             ),
-            models.UniqueConstraint(
+            UniqueConstraint(
                 fields=["agreement", "party", "role", "since"],
                 name="participation_is_recorded_once",
                 violation_error_message="This spell is already recorded.",
-                violation_error_code="since",
+                field="since",
             ),
             ExclusionConstraint(
                 name="participation_spells_do_not_overlap",
@@ -428,7 +427,7 @@ class Participation(UidRecord):
                     (Func("since_first", "until_first", function="daterange", output_field=DateRangeField()), RangeOperators.OVERLAPS),
                 ],
                 violation_error_message="This party already has this role in an overlapping spell.",
-                violation_error_code="since",
+                field="since",
             ),
         ]
 

@@ -12,7 +12,7 @@ from agreements.models.parties import Party
 from agreements.models.sourced import SourceFields
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records.constraints import TriggerConstraint
+from policytracker.records.constraints import CheckConstraint, TriggerConstraint
 from policytracker.records.fields import Text
 from policytracker.records.models import UidRecord
 
@@ -114,17 +114,17 @@ class Commitment(UidRecord, SourceFields):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="commitment_is_not_below_zero",
                 condition=Q(amount__gte=0, amount__lt=10**18),  # PostgreSQL's NaN is more than any number
                 violation_error_message="A sum of money is not below 0.",
-                violation_error_code="amount",
+                field="amount",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="commitment_currency_is_in_use",
                 condition=Q(currency__in=CURRENCIES),
                 violation_error_message="This is no currency code of ISO 4217; write USD, AUD, EUR.",
-                violation_error_code="currency",
+                field="currency",
             ),
         ]
 

@@ -9,7 +9,7 @@ from agreements.models.agreements import Agreement, officers_agreements, team_ag
 from agreements.models.parties import Party
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay
-from policytracker.records.constraints import MOVED_DEADLINE_HAS_A_REASON, DerivedWrite, TriggerConstraint
+from policytracker.records.constraints import MOVED_DEADLINE_HAS_A_REASON, CheckConstraint, DerivedWrite, TriggerConstraint
 from policytracker.records.fields import Text, contains_index
 from policytracker.records.models import DeadlineFields, RegistryQuerySet, RegistryRecord
 
@@ -145,17 +145,17 @@ class Component(RegistryRecord, DeadlineFields):
             models.Index(fields=["due_on_first", "id"], name="component_by_due_day"),
         ]
         constraints = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="component_offset_has_an_anchor",
                 condition=Q(due_anchor=DueAnchor.NONE, due_offset="") | (~Q(due_anchor=DueAnchor.NONE) & ~Q(due_offset="")),
                 violation_error_message="A relative deadline needs both an anchor and an offset.",
-                violation_error_code="due_offset",
+                field="due_offset",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="component_offset_is_a_duration",
                 condition=Q(due_offset="") | Q(due_offset__regex=SPAN),
                 violation_error_message=NO_SPAN,
-                violation_error_code="due_offset",
+                field="due_offset",
             ),
         ]
 

@@ -11,7 +11,7 @@ from agreements.models.parties import Sector
 from agreements.models.sourced import SourceFields
 from policytracker.codes import CodeField, Codes
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records.constraints import TriggerConstraint
+from policytracker.records.constraints import CheckConstraint, TriggerConstraint, UniqueConstraint
 from policytracker.records.fields import Text
 from policytracker.records.models import SluggedRecord, UidRecord
 
@@ -89,17 +89,17 @@ class Measurement(UidRecord, SourceFields):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(
+            UniqueConstraint(
                 fields=["indicator", "measured_on"],
                 name="measurement_is_recorded_once",
                 violation_error_message="There is a measurement of this day already.",
-                violation_error_code="measured_on",
+                field="measured_on",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="measurement_has_a_day",
                 condition=~Q(measured_on=""),
                 violation_error_message="Say when it was measured.",
-                violation_error_code="measured_on",
+                field="measured_on",
             ),
         ]
 

@@ -12,7 +12,7 @@ from django.db.models import F, Q
 
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records.constraints import TriggerConstraint
+from policytracker.records.constraints import CheckConstraint, TriggerConstraint, UniqueConstraint
 from policytracker.records.fields import Text, contains_index
 from policytracker.records.models import CodedRecord, RecordQuerySet
 
@@ -86,25 +86,25 @@ class Party(CodedRecord):
         verbose_name_plural = "parties"
         indexes = [contains_index("name", "party_name_contains")]
         constraints = [
-            models.UniqueConstraint(
+            UniqueConstraint(
                 fields=["iso_alpha2"],
                 condition=~Q(iso_alpha2=""),
                 name="party_iso_alpha2_is_unique",
                 violation_error_message="Another party has this ISO code.",
-                violation_error_code="iso_alpha2",
+                field="iso_alpha2",
             ),
-            models.UniqueConstraint(
+            UniqueConstraint(
                 fields=["iso_numeric"],
                 condition=~Q(iso_numeric=""),
                 name="party_iso_numeric_is_unique",
                 violation_error_message="Another party has this ISO number.",
-                violation_error_code="iso_numeric",
+                field="iso_numeric",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="party_ends_after_it_begins",
                 condition=Q(until_first__isnull=True) | Q(since_first__isnull=True) | Q(until_first__gte=F("since_first")),
                 violation_error_message="It cannot end before it begins.",
-                violation_error_code="since",
+                field="since",
             ),
         ]
 

@@ -15,6 +15,7 @@ from agreements.models.outcomes import Outcome
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
 from policytracker.records.access import Reader, Role
+from policytracker.records.constraints import CheckConstraint
 from policytracker.records.fields import Text, contains_index
 from policytracker.records.models import RegistryQuerySet, RegistryRecord, SluggedRecord, UidRecord
 
@@ -169,7 +170,7 @@ class Citation(UidRecord):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="citation_has_exactly_one_target",
                 condition=Q(
                     *[Q(**{f"{target}__isnull": target != chosen for target in CITABLE}) for chosen in CITABLE],

@@ -11,7 +11,7 @@ from agreements.models.parties import Party
 from agreements.models.sourced import SourceFields
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay
-from policytracker.records.constraints import IN_THIS_TRANSACTION, DerivedWrite, TriggerConstraint
+from policytracker.records.constraints import IN_THIS_TRANSACTION, CheckConstraint, DerivedWrite, TriggerConstraint, UniqueConstraint
 from policytracker.records.fields import Text
 from policytracker.records.models import UidRecord
 
@@ -177,37 +177,37 @@ class TreatyAction(UidRecord, SourceFields):
             models.Index(fields=["acted_on_first", "id"], name="treaty_action_by_day"),
         ]
         constraints = [
-            models.UniqueConstraint(
+            UniqueConstraint(
                 fields=["agreement", "kind", "party", "acted_on", "counterparty"],
                 condition=~Q(kind__in=[kind.value for kind in STATEMENTS]),
                 nulls_distinct=False,
                 name="treaty_action_is_recorded_once",
                 violation_error_message="This act is already recorded.",
-                violation_error_code="kind",
+                field="kind",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="treaty_action_pair_has_two",
                 condition=Q(counterparty__isnull=True) | Q(party__isnull=True) | ~Q(party=F("counterparty")),
                 violation_error_message="A party makes no pair with itself.",
-                violation_error_code="counterparty",
+                field="counterparty",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="treaty_action_pair_has_a_party",
                 condition=Q(counterparty__isnull=True) | Q(party__isnull=False),
                 violation_error_message="Say which party acts towards the counterparty.",
-                violation_error_code="party",
+                field="party",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="treaty_action_of_a_party_names_it",
                 condition=Q(party__isnull=False) | ~Q(kind__in=[kind.value for kind in OF_A_PARTY]),
                 violation_error_message="Select the party. This kind of action is always by one party.",
-                violation_error_code="party",
+                field="party",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="treaty_action_termination_has_no_party",
                 condition=Q(party__isnull=True) | ~Q(kind=ActionKind.TERMINATION),
                 violation_error_message="A termination ends the text for all. Record the withdrawal of one party as a withdrawal.",
-                violation_error_code="party",
+                field="party",
             ),
         ]
 
@@ -260,23 +260,23 @@ class EntryIntoForceCondition(UidRecord, SourceFields):
         verbose_name = "condition of entry into force"
         verbose_name_plural = "conditions of entry into force"
         constraints = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="condition_says_its_number",
                 condition=~Q(kind=ConditionKind.NUMBER_OF_CONSENTS) | Q(number__isnull=False, number__gte=1),
                 violation_error_message="Say how many consents it takes.",
-                violation_error_code="number",
+                field="number",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="condition_says_its_day",
                 condition=~Q(kind=ConditionKind.ON_DATE) | ~Q(fixed_on=""),
                 violation_error_message="Say on which day.",
-                violation_error_code="fixed_on",
+                field="fixed_on",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="condition_delay_is_a_duration",
                 condition=Q(delay="") | Q(delay__regex=SPAN),
                 violation_error_message=NO_SPAN,
-                violation_error_code="delay",
+                field="delay",
             ),
         ]
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.contrib.postgres.constraints import ExclusionConstraint as DjangoExclusionConstraint
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.records.access import Publication, Visibility
@@ -13,6 +16,37 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
     from policytracker.records.models import Record
+
+
+class _ReportedOnField:
+    """A constraint whose violation is reported on `field`. The error code is the name of the constraint."""
+
+    django_path: ClassVar[str]
+
+    def __init__(self, *args: Any, name: str, field: str = NON_FIELD_ERRORS, **kwargs: Any):
+        super().__init__(*args, **kwargs | {"name": name, "violation_error_code": name})
+        self.field = field
+
+    def deconstruct(self) -> tuple[str, Any, dict[str, Any]]:
+        """As Django's own class and without `field`, so that migrations do not depend on these classes."""
+        _, args, kwargs = super().deconstruct()  # type: ignore[misc]
+        return self.django_path, args, kwargs
+
+    def clone(self) -> Any:
+        _, args, kwargs = self.deconstruct()
+        return self.__class__(*args, field=self.field, **kwargs)
+
+
+class CheckConstraint(_ReportedOnField, models.CheckConstraint):
+    django_path = "django.db.models.CheckConstraint"
+
+
+class UniqueConstraint(_ReportedOnField, models.UniqueConstraint):
+    django_path = "django.db.models.UniqueConstraint"
+
+
+class ExclusionConstraint(_ReportedOnField, DjangoExclusionConstraint):
+    django_path = "django.contrib.postgres.constraints.ExclusionConstraint"
 
 
 @dataclass(frozen=True)
@@ -35,7 +69,7 @@ class TriggerConstraint:
     deferred: bool = False
 
     @classmethod
-    def no_circle(cls, name: str, sentence: str, table: str, field: str) -> TriggerConstraint:
+    def no_circle(cls, name: str, sentence: StrOrPromise, table: str, field: str) -> TriggerConstraint:
         """Nobody stands above itself, by however many steps along the column of `field`."""
         column = f"{field}_id"
         broken = f"""EXISTS (WITH RECURSIVE above AS (SELECT NEW.{column} AS id UNION

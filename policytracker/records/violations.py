@@ -15,7 +15,7 @@ from django.core.exceptions import (
     ValidationError,
 )
 from django.db import DatabaseError
-from django.db.models import BaseConstraint, F, Model, Q, UniqueConstraint
+from django.db.models import F, Model, Q, UniqueConstraint
 from django.db.models.lookups import PostgresOperatorLookup
 
 from policytracker.records.models import Record
@@ -45,7 +45,7 @@ def rules() -> dict[str, ConstraintViolation]:
     found = {LINKED_STAYS: ConstraintViolation(NON_FIELD_ERRORS, IN_USE, "in_use")}
     for model in records():
         for constraint in model._meta.constraints:
-            field = constraint.violation_error_code or NON_FIELD_ERRORS
+            field = getattr(constraint, "field", NON_FIELD_ERRORS)
             found[constraint.name] = ConstraintViolation(field, str(constraint.violation_error_message), model=model, rule=constraint.name)
         for guard in trigger_constraints(model):
             code = guard.code or ("closed_record" if guard.name == "closed_record" else "")
@@ -92,21 +92,14 @@ def by_field(error: ValidationError, model: type[Model]) -> dict[str, list[Valid
     The code of an error is Django's, such as `blank` or `unique`, or the name of the constraint that is violated.
     """
     found: dict[str, list[ValidationError]] = {}
+    constraints = {constraint.name: constraint for constraint in model._meta.constraints}
     declared_fields = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
     for name, errors in declared_fields.items():
         for one in errors:
-            message, constraint = one.messages[0], _constraint(model, one)
-            field = constraint.violation_error_code or NON_FIELD_ERRORS if constraint else name
-            code = constraint.name if constraint else one.code or "invalid"
-            found.setdefault(field, []).append(ValidationError(message, code))
+            # Django reports a violated constraint on no field. Its code is the name of the constraint.
+            field = getattr(constraints.get(one.code or ""), "field", name)
+            found.setdefault(field, []).append(ValidationError(one.messages[0], one.code or "invalid"))
     return found
-
-
-def _constraint(model: type[Model], error: ValidationError) -> BaseConstraint | None:
-    """The constraint that raised an error of a model's validation: Django names it by message and code only."""
-    raised = (error.code, error.messages[0])
-    declared_fields = model._meta.constraints
-    return next((c for c in declared_fields if (c.violation_error_code, str(c.violation_error_message)) == raised), None)
 
 
 def existing(instance: Any, error: ValidationError, field: str, user: Any) -> Record | None:

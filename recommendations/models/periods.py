@@ -3,6 +3,7 @@
 from django.db import models
 
 from policytracker.codes import CodeField
+from policytracker.records.constraints import CheckConstraint
 from recommendations.models.updates import Status
 
 
@@ -46,11 +47,11 @@ class StatusPeriod(DerivedStatus):
     class Meta:
         default_permissions = ()
         constraints = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="status_period_ends_after_it_begins",
                 condition=models.Q(until__isnull=True) | models.Q(until__gt=models.F("since")),
                 violation_error_message="The end must be later than the start.",
-                violation_error_code="until",
+                field="until",
             ),
         ]
 

@@ -11,7 +11,14 @@ from agreements.models.agreements import officers_agreements, team_agreements
 from agreements.models.sourced import SourceFields
 from policytracker.codes import CodeField, Codes
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records.constraints import MOVED_DEADLINE_HAS_A_REASON, ReservedChange, TriggerConstraint, steps_down
+from policytracker.records.constraints import (
+    MOVED_DEADLINE_HAS_A_REASON,
+    CheckConstraint,
+    ReservedChange,
+    TriggerConstraint,
+    UniqueConstraint,
+    steps_down,
+)
 from policytracker.records.fields import Text, contains_index
 from policytracker.records.models import DeadlineFields, RegistryQuerySet, RegistryRecord, UidRecord
 from recommendations.models.periods import DERIVED_FIELDS, RECOMPUTING, DerivedStatus
@@ -188,11 +195,11 @@ class Recommendation(RegistryRecord, DeadlineFields, DerivedStatus):
             models.Index(fields=["last_update_on", "id"], name="recommendation_by_last_update"),
         ]
         constraints = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="recommendation_percent_is_a_share",
                 condition=Q(progress_percent__isnull=True) | Q(progress_percent__lte=100),
                 violation_error_message="Progress is a share of 100.",
-                violation_error_code="progress_percent",
+                field="progress_percent",
             ),
         ]
 
@@ -231,11 +238,11 @@ class Addressee(UidRecord, SourceFields):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(
+            UniqueConstraint(
                 fields=["recommendation", "party"],
                 name="addressee_is_named_once",
                 violation_error_message="This party is already addressed.",
-                violation_error_code="party",
+                field="party",
             ),
         ]
 
@@ -293,17 +300,17 @@ class Dependency(UidRecord):
         ordering = ["id"]
         verbose_name_plural = "dependencies"
         constraints = [
-            models.UniqueConstraint(
+            UniqueConstraint(
                 fields=["recommendation", "depends_on"],
                 name="dependency_is_stated_once",
                 violation_error_message="This dependency is already recorded.",
-                violation_error_code="depends_on",
+                field="depends_on",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="dependency_needs_two",
                 condition=~Q(recommendation=F("depends_on")),
                 violation_error_message="A recommendation cannot depend on itself.",
-                violation_error_code="depends_on",
+                field="depends_on",
             ),
         ]
 

@@ -11,7 +11,7 @@ from agreements.models import Party, Source
 from agreements.models.sources import Confidence, SourceKind, SourceQuerySet, Stance
 from policytracker.codes import CodeField, Codes
 from policytracker.records.access import Publication, Reader, Role, Visibility
-from policytracker.records.constraints import IN_THIS_TRANSACTION, TriggerConstraint
+from policytracker.records.constraints import IN_THIS_TRANSACTION, CheckConstraint, TriggerConstraint
 from policytracker.records.fields import Text
 from policytracker.records.models import RecordQuerySet, UidRecord
 from recommendations.models.refusals import CORRECTS_ONLY_VOIDED, RefusalCode
@@ -54,14 +54,14 @@ class Review(Codes):
 
 
 # A voided update does not count. It is exempt, so that an older update that contradicts itself can be voided.
-PERCENT_AGREES_WITH_STATUS = models.CheckConstraint(
+PERCENT_AGREES_WITH_STATUS = CheckConstraint(
     name="update_percent_agrees_with_status",
     condition=Q(voided_at__isnull=False)
     | Q(progress_percent__isnull=True)
     | Q(status=Status.IMPLEMENTED, progress_percent=100)
     | ~Q(status__in=[Status.IMPLEMENTED, Status.NOT_ASSESSED]),
     violation_error_message="The percentage must be 100 or empty for Implemented, and empty for Not assessed.",
-    violation_error_code="progress_percent",
+    field="progress_percent",
 )
 NEWEST_FIRST = ["-reported_on", "-reviewed_at", "-uid"]
 
@@ -191,36 +191,36 @@ class ProgressUpdate(UidRecord):
             models.Index(fields=["review", "id"], condition=~Q(review=Review.APPROVED), name="update_in_review"),
         ]
         constraints = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="update_percent_is_a_share",
                 condition=Q(progress_percent__isnull=True) | Q(progress_percent__lte=100),
                 violation_error_message="Progress is a share of 100.",
-                violation_error_code="progress_percent",
+                field="progress_percent",
             ),
             PERCENT_AGREES_WITH_STATUS,
-            models.CheckConstraint(
+            CheckConstraint(
                 name="update_status_unless_a_note",
                 condition=Q(kind=UpdateKind.NOTE, status="") | (~Q(kind=UpdateKind.NOTE) & ~Q(status="")),
                 violation_error_message="An assessment or claim has a status, a note has none.",
-                violation_error_code="status",
+                field="status",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="update_claim_has_a_party",
                 condition=~Q(kind=UpdateKind.CLAIM) | Q(party__isnull=False),
                 violation_error_message=RefusalCode.PARTY_REQUIRED.message,
-                violation_error_code=RefusalCode.PARTY_REQUIRED.field,
+                field=RefusalCode.PARTY_REQUIRED.field,
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="update_approval_has_a_moment",
                 condition=~Q(review=Review.APPROVED) | Q(reviewed_at__isnull=False),
                 violation_error_message="An approved update was approved at some time.",
-                violation_error_code="reviewed_at",
+                field="reviewed_at",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="update_void_has_a_reason",
                 condition=Q(voided_at__isnull=True, void_reason="") | (Q(voided_at__isnull=False) & ~Q(void_reason="")),
                 violation_error_message=RefusalCode.REASON_REQUIRED_TO_VOID.message,
-                violation_error_code=RefusalCode.REASON_REQUIRED_TO_VOID.field,
+                field=RefusalCode.REASON_REQUIRED_TO_VOID.field,
             ),
         ]
 
