@@ -1,11 +1,21 @@
-"""The pages of what an agreement is meant to bring about, and of how that is measured."""
+"""Pages of outcomes, indicators and measurements."""
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from agreements import filters, models, serializers
 from agreements.admin.shared import AGREEMENT, CITED
 from agreements.models.outcomes import Direction
-from policytracker.admin import BaseInline, RecordAdmin, choice_filter, code_column, date_range_filters, display, related_filter
+from policytracker.admin import (
+    BaseInline,
+    RecordAdmin,
+    choice_filter,
+    code_column,
+    date_range_filters,
+    display,
+    missing_filter,
+    related_filter,
+)
 
 
 class IndicatorInline(BaseInline):
@@ -15,7 +25,7 @@ class IndicatorInline(BaseInline):
     template_after = "admin/inline_links.html"
 
     def has_add_permission(self, request, obj=None):
-        return False  # a new one is named on a page of its own
+        return False  # a new indicator requires a slug, which its own page suggests
 
 
 class MeasurementInline(BaseInline):
@@ -45,24 +55,24 @@ class IndicatorAdmin(RecordAdmin):
         AGREEMENT,
         related_filter("outcome", models.Indicator._meta.get_field("outcome")),
         choice_filter("direction"),
-        *date_range_filters("baseline_on"),
-        *date_range_filters("target_on"),
+        *date_range_filters("baseline_on", _("Baseline")),
+        *date_range_filters("target_on", _("Target")),
     ]
     search_fields = ["slug", "name", "outcome"]
     fieldsets = [
         (None, {"fields": ["slug", "name", "outcome", ("unit", "direction")]}),
-        ("From where to where", {"fields": [("baseline_value", "baseline_on"), ("target_value", "target_on")]}),
+        (_("Baseline and target"), {"fields": [("baseline_value", "baseline_on"), ("target_value", "target_on")]}),
     ]
     prepopulated_fields = {"slug": ["name"]}
     inlines = [MeasurementInline]
 
     direction_shown = code_column("direction", Direction)
 
-    @display(description="name", ordering="slug", header=True)
+    @display(description=_("name"), ordering="slug", header=True)
     def named(self, indicator):
         return [str(indicator), indicator.slug]
 
-    @display(description="target on", ordering="target_on_first")
+    @display(description=_("target date"), ordering="target_on_first")
     def target(self, indicator):
         return indicator.target_on
 
@@ -76,13 +86,13 @@ class MeasurementAdmin(RecordAdmin):
     list_filter = [
         AGREEMENT,
         related_filter("indicator", models.Measurement._meta.get_field("indicator")),
-        *date_range_filters("measured_on"),
+        *date_range_filters("measured_on", _("Measured")),
         related_filter("source", models.Measurement._meta.get_field("source")),
-        choice_filter("source__empty", title="without a source"),
+        missing_filter("source", _("Source missing")),
     ]
     search_fields = ["uid", "indicator", "note"]
     fieldsets = [(None, {"fields": ["indicator", ("measured_on", "value"), "note"]}), CITED]
 
-    @display(description="measured on", ordering="measured_on_first")
+    @display(description=_("date measured"), ordering="measured_on_first")
     def measured(self, measurement):
         return measurement.measured_on

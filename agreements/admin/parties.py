@@ -1,6 +1,7 @@
-"""The pages of those who take part, and of what agreements are about."""
+"""Pages of parties, sectors and focus areas."""
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from agreements import models, serializers
 from policytracker.admin import RecordAdmin, choice_filter, related_filter
@@ -15,11 +16,13 @@ class PartyAdmin(RecordAdmin):
     search_fields = ["code", "name", "iso_alpha2"]
     fieldsets = [
         (None, {"fields": ["code", "name", "kind", "parent", "aliases"]}),
-        ("Codes and time", {"fields": [("iso_alpha2", "iso_numeric"), ("since", "until")]}),
+        (_("Codes and dates"), {"fields": [("iso_alpha2", "iso_numeric"), ("since", "until")]}),
     ]
 
 
 class SubjectAdmin(RecordAdmin):
+    """Base class of the pages of sectors and focus areas."""
+
     list_display = ["name", "code"]
     fieldsets = [(None, {"fields": ["code", "name", "description"]})]
 
