@@ -29,12 +29,8 @@ class OfficerForm(forms.ModelForm):
             if is_officer and not values["party"]:
                 self.add_error("party", forms.ValidationError(_("Select the party that this officer represents."), code="required"))
             elif values["party"] and not is_officer:
-                self.add_error(
-                    "party",
-                    forms.ValidationError(
-                        _("Only a party officer represents a party. Clear the party or add the role."), code="not_an_officer"
-                    ),
-                )
+                message = _("Only a party officer represents a party. Clear the party or add the role.")
+                self.add_error("party", forms.ValidationError(message, code="not_an_officer"))
         return values
 
 

@@ -141,10 +141,7 @@ def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
     }
     # For each action two links: without the party, for the line of that party, and with it.
     links = {
-        str(uid): (
-            Link(action_label(kind, "", counterparty, acted_on), page),
-            Link(action_label(kind, party, counterparty, acted_on), page),
-        )
+        str(uid): tuple(Link(action_label(kind, name, counterparty, acted_on), page) for name in ("", party))
         for pk, uid, kind, party, counterparty, acted_on in visible(models.TreatyAction, user)
         .filter(Q(agreement=agreement) | Q(agreement__slug__in=protocols))
         .order_by()
