@@ -126,7 +126,7 @@ def unmatched_quotes(user):
     """The ids of the records whose quote does not occur in its source."""
     look = CheckContext(user, today())
     return {
-        record.pk for check in QUOTE_NOT_IN_SOURCE.checks for pk in check.violations(look) for record, _ in check.told([pk], look).values()
+        record.pk for check in QUOTE_NOT_IN_SOURCE.checks for pk in check.violations(look) for record, _ in check.describe([pk], look).values()
     }
 
 

@@ -1,12 +1,13 @@
-"""The pages of agreements, of how they hang together, and of who takes part."""
+"""Pages of agreements, their relations and participations."""
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from agreements import filters, models, serializers
-from agreements.admin.components import Relative
+from agreements.admin.components import RelativeDeadlineForm
 from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, RegistryColumns
-from agreements.admin.standing import Panel
-from agreements.admin.treaty_actions import warn
+from agreements.admin.standing import StandingPanel
+from agreements.admin.treaty_actions import warn_effective_before_action
 from agreements.models.agreements import INVERSE_LABELS, AgreementStatus, LegalForce, ParticipationRole, team_with_caller
 from agreements.standing import TextStanding
 from policytracker.admin import (
@@ -28,8 +29,8 @@ class ParticipationInline(BaseInline):
     fields = ["party", "role", "since", "until", "focus_area"]
 
 
-class ComponentRow(Relative, VersionedForm):
-    """A component among the others of its agreement."""
+class ComponentRow(RelativeDeadlineForm, VersionedForm):
+    """A component in the inline of its agreement."""
 
 
 class ComponentInline(BaseInline):
@@ -37,10 +38,10 @@ class ComponentInline(BaseInline):
     form = ComponentRow
     fields = ["slug", "title", "status", "due_on"]
     readonly_fields = ["slug"]
-    template_after = "admin/add_elsewhere.html"
+    template_after = "admin/inline_links.html"
 
     def has_add_permission(self, request, obj=None):
-        return False  # a new one is named on a page of its own
+        return False  # a new component requires a slug, which its own page suggests
 
 
 class TreatyActionInline(BaseInline):
@@ -64,19 +65,19 @@ class RelationInline(BaseInline):
     model = models.AgreementRelation
     fk_name = "from_agreement"
     fields = ["kind", "to_agreement", "note"]
-    verbose_name_plural = "relations"
+    verbose_name_plural = _("relations")
 
 
 class IncomingRelationInline(ListInline):
     model = models.AgreementRelation
     fk_name = "to_agreement"
-    fields = ["from_agreement", "word", "note"]
-    readonly_fields = ["word"]
-    verbose_name_plural = "related from"
+    fields = ["from_agreement", "relation", "note"]
+    readonly_fields = ["relation"]
+    verbose_name_plural = _("incoming relations")
     template_after = None
 
-    @display(description="read from here")
-    def word(self, relation):
+    @display(description=_("relation"))
+    def relation(self, relation):
         return INVERSE_LABELS[relation.kind]
 
 
@@ -96,7 +97,7 @@ class OutcomeInline(ListInline):
 
 
 class AgreementForm(RecordForm):
-    """An agreement on its own page."""
+    """The form of an agreement. Keeps a user who makes it restricted on its team."""
 
     def clean(self):
         values = super().clean()
@@ -106,31 +107,31 @@ class AgreementForm(RecordForm):
 
 
 @admin.register(models.Agreement)
-class AgreementAdmin(RegistryColumns, Panel, RecordAdmin):
+class AgreementAdmin(RegistryColumns, StandingPanel, RecordAdmin):
     form = AgreementForm
     serializer = serializers.AgreementSerializer
     extra_filters = filters.AGREEMENTS
-    icon, place = "handshake", 1
+    icon, menu_position = "handshake", 1
     list_display = ["named", "status_shown", "legal_force_shown", "kind", "next_review_on", "lead", "visibility_shown", "publication_shown"]
     list_filter = [
         choice_filter("status"),
         choice_filter("legal_force"),
         choice_filter("kind"),
         PARTY,
-        related_filter("sectors", models.Agreement._meta.get_field("sectors")),
-        *date_range_filters("signed_on"),
-        *date_range_filters("in_force_on"),
-        text_filter("in_force_on", "in force on the day"),
-        choice_filter("text_standing", title="standing of the text", answers=TextStanding.choices),
-        text_filter("party_standing", "standing of a party, as AUS:bound"),
-        text_filter("binds", "binds the party, as AUS"),
+        related_filter("sectors", models.Agreement._meta.get_field("sectors"), _("Sector")),
+        *date_range_filters("signed_on", _("Signed")),
+        *date_range_filters("in_force_on", _("In force")),
+        text_filter("in_force_on", _("In force on date")),
+        choice_filter("text_standing", _("Legal status"), TextStanding.choices),
+        text_filter("party_standing", _("Party's legal status, such as AUS:bound")),
+        text_filter("binds", _("Bound party, such as AUS")),
         *PUBLISHED,
     ]
     fieldsets = [
         (None, {"fields": ["slug", "title", "short_title", ("kind", "legal_force", "status")]}),
-        ("What it says", {"fields": ["summary", "purpose", "sectors"]}),
+        (_("Content"), {"fields": ["summary", "purpose", "sectors"]}),
         (
-            "Signature and term",
+            _("Signature and term"),
             {
                 "fields": [
                     ("signed_on", "in_force_on"),
@@ -140,11 +141,11 @@ class AgreementAdmin(RegistryColumns, Panel, RecordAdmin):
                 ]
             },
         ),
-        ("Who works on it and who reads it", {"fields": ["lead", "team", ("visibility", "publication")]}),
+        (_("Access"), {"fields": ["lead", "team", ("visibility", "publication")]}),
     ]
-    readonly_fields = ["signed_on", "in_force_on"]  # they follow the treaty actions
+    readonly_fields = ["signed_on", "in_force_on"]  # calculated from treaty actions
     prepopulated_fields = {"slug": ["title"]}
-    # Components before actions: an action moves the due days of components, which their rows have not seen.
+    # Components are saved before actions, because saving an action changes due dates and versions of components.
     inlines = [
         ParticipationInline,
         ComponentInline,
@@ -165,11 +166,11 @@ class AgreementAdmin(RegistryColumns, Panel, RecordAdmin):
 
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)
-        for rows in (rows for rows in formsets if rows.model is models.TreatyAction):
-            for action in [*rows.new_objects, *(changed for changed, _ in rows.changed_objects)]:
-                warn(request, self, action)
+        for formset in (formset for formset in formsets if formset.model is models.TreatyAction):
+            for action in [*formset.new_objects, *(changed for changed, _fields in formset.changed_objects)]:
+                warn_effective_before_action(request, self, action)
 
-    @display(description="title", ordering="slug", header=True)
+    @display(description=_("title"), ordering="slug", header=True)
     def named(self, agreement):
         return [str(agreement), agreement.slug]
 
@@ -178,7 +179,7 @@ class AgreementAdmin(RegistryColumns, Panel, RecordAdmin):
 class AgreementRelationAdmin(RecordAdmin):
     serializer = serializers.AgreementRelationSerializer
     extra_filters = filters.RELATIONS
-    icon, place = "share", 11
+    icon, menu_position = "share", 11
     list_display = ["from_agreement", "kind", "to_agreement"]
     list_filter = [choice_filter("kind"), AGREEMENT]
     fieldsets = [(None, {"fields": ["from_agreement", "kind", "to_agreement", "note"]}), CITED]
@@ -187,13 +188,13 @@ class AgreementRelationAdmin(RecordAdmin):
 @admin.register(models.Participation)
 class ParticipationAdmin(RecordAdmin):
     serializer = serializers.ParticipationSerializer
-    icon, place = "group", 10
+    icon, menu_position = "group", 10
     list_display = ["party", "agreement", "role_shown", "since", "until"]
     list_filter = [
         choice_filter("role"),
         AGREEMENT,
         PARTY,
-        related_filter("focus_area", models.Participation._meta.get_field("focus_area")),
+        related_filter("focus_area", models.Participation._meta.get_field("focus_area"), _("Focus area")),
     ]
     search_fields = ["uid", "agreement", "party"]
     fieldsets = [(None, {"fields": ["agreement", "party", "role", ("since", "until"), "focus_area", "contribution", "note"]})]

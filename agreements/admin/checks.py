@@ -1,8 +1,9 @@
-"""The page of data checks: what may be wrong with the register, by rule, with the way to the record that a person would mend."""
+"""The page of data checks: possible errors and gaps, by rule, with a link to each record."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
@@ -10,6 +11,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from agreements import models
 from policytracker.admin import apply_theme
@@ -19,32 +21,51 @@ from policytracker.api.pagination import InvalidCursor
 from policytracker.quality import engine
 from policytracker.resources import ReadContext, today
 
-OF_ONE_RULE = 500  # findings are counted no further, so that the page costs no more than a page
-ON_PAGE = 50
+COUNTED_PER_RULE = 500  # findings of a rule are counted no further, which limits the cost of the page
+PAGE_SIZE = 50
 COLOURS = {engine.Severity.ERROR: "danger", engine.Severity.WARNING: "warning", engine.Severity.INFO: "info"}
+# Titles that differ from the id of the rule, which is a code of the API and does not change.
+TITLES = {
+    "action_in_the_future": _("Action in the future"),
+    "action_outside_party_existence": _("Action outside the party's existence"),
+    "anchor_not_to_the_day": _("Approximate start of a relative deadline"),
+    "begins_after_it_is_due": _("Start after due date"),
+    "broken_relative_deadline": _("Wrong relative deadline"),
+    "completed_day_without_status": _("Completion date without status Completed"),
+    "completed_without_date": _("Completed without date"),
+    "effect_before_act": _("Effective before action date"),
+    "in_force_conditions_not_met": _("In force, conditions not met"),
+    "conditions_met_not_in_force": _("Conditions met, not in force"),
+    "no_source": _("Fact without a source"),
+    "own_force_before_consent": _("In force for a party before its consent"),
+    "quote_not_in_source": _("Quote not found in the source text"),
+    "role_against_standing": _("Role differs from standing"),
+    "source_address_is_home_page": _("Source URL is a home page"),
+    "superseded_and_alive": _("Superseded but still in force"),
+    "undated_action": _("Action without date"),
+    "undated_consent": _("Consent without date"),
+}
 
 
-class AskForm(forms.Form):
-    """Which findings are asked for; by itself, all of them."""
+class FindingFilterForm(forms.Form):
+    """The filters of the page: rule, severity and agreement. Empty fields do not filter."""
 
-    found_by = {"agreement": models.Participation._meta.get_field("agreement")}
+    autocomplete = {"agreement": models.Participation._meta.get_field("agreement")}
 
     rule = forms.ChoiceField(required=False)
-    severity = forms.ChoiceField(required=False, choices=[("", "All"), *engine.Severity.choices])
+    severity = forms.ChoiceField(required=False, choices=[("", _("All")), *engine.Severity.choices])
     agreement = forms.ModelChoiceField(models.Agreement.objects.none(), required=False)
 
-    def __init__(self, asked, user):
-        asked = {name: asked.get(name, "") for name in ("rule", "severity", "agreement")}
-        asked["agreement"] = by_id(asked["agreement"], user)
-        super().__init__(asked)
-        self.fields["rule"].choices = [("", "All"), *((rule.id, said(rule.id)) for rule in engine.RULES.values())]
+    def __init__(self, query, user):
+        data = {name: query.get(name, "") for name in ("rule", "severity", "agreement")}
+        data["agreement"] = agreement_id(data["agreement"], user)
+        super().__init__(data)
+        self.fields["rule"].choices = [("", _("All")), *((rule.id, rule_title(rule.id)) for rule in engine.RULES.values())]
         self.fields["agreement"].queryset = visible(models.Agreement, user)
-        for field in self.fields.values():
-            field.error_messages |= {"invalid_choice": "There is no such answer.", "invalid": "There is no such answer."}
 
 
-def by_id(text: str, user) -> str:
-    """The id of an agreement, which an address may give by its key too; what is neither is left for the form to refuse."""
+def agreement_id(text: str, user: Any) -> str:
+    """The id of an agreement, which the URL names by id or slug; "0", which no record has, for an unknown slug."""
     if not text or (text.isascii() and text.isdigit() and len(text) < 19):
         return text
     try:
@@ -54,11 +75,11 @@ def by_id(text: str, user) -> str:
 
 
 @dataclass(frozen=True)
-class Counted:
-    """A rule, how many findings it has, and the address that shows them."""
+class RuleLine:
+    """A rule, the number of its findings, and the URL that lists them. `more` is true if there are more than `count`."""
 
     rule: engine.Rule
-    name: str
+    title: Any
     colour: str
     count: int
     more: bool
@@ -66,38 +87,39 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class Told:
+class FindingLine:
     """A finding as the page shows it."""
 
     finding: engine.Finding
-    name: str
+    rule_title: Any
     colour: str
-    kind: str
+    record_type: str
     url: str
 
 
-def said(rule: str) -> str:
-    return rule.replace("_", " ").capitalize()
+def rule_title(rule_id: str) -> Any:
+    return TITLES.get(rule_id) or rule_id.replace("_", " ").capitalize()
 
 
-def counted(asked: dict[str, str], look: engine.CheckContext) -> dict[str, list[Counted]]:
-    """The rules that are broken, and those that are kept."""
-    found: dict[str, list[Counted]] = {"broken": [], "kept": []}
+def rule_lines(selected: dict[str, str], context: engine.CheckContext) -> dict[str, list[RuleLine]]:
+    """The rules of the selected severity: those with findings and those without."""
+    lines: dict[str, list[RuleLine]] = {"with_findings": [], "without_findings": []}
     for rule in engine.RULES.values():
-        if asked["severity"] and rule.severity != asked["severity"]:
+        if selected["severity"] and rule.severity != selected["severity"]:
             continue
-        number = engine.count(rule.checks, look, OF_ONE_RULE)
-        url = "?" + urlencode({**{name: value for name, value in asked.items() if value}, "rule": rule.id})
-        one = Counted(rule, said(rule.id), COLOURS[rule.severity], min(number, OF_ONE_RULE), number > OF_ONE_RULE, url)
-        found["broken" if one.count else "kept"].append(one)
-    return found
+        count = engine.count(rule.checks, context, COUNTED_PER_RULE)
+        url = "?" + urlencode({**{name: value for name, value in selected.items() if value}, "rule": rule.id})
+        more = count > COUNTED_PER_RULE
+        line = RuleLine(rule, rule_title(rule.id), COLOURS[rule.severity], min(count, COUNTED_PER_RULE), more, url)
+        lines["with_findings" if line.count else "without_findings"].append(line)
+    return lines
 
 
-def told(finding: engine.Finding) -> Told:
+def finding_line(finding: engine.Finding) -> FindingLine:
     opts = finding.record._meta
-    return Told(
+    return FindingLine(
         finding,
-        said(finding.rule.id),
+        rule_title(finding.rule.id),
         COLOURS[finding.rule.severity],
         str(opts.verbose_name),
         reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[finding.record.pk]),
@@ -105,30 +127,31 @@ def told(finding: engine.Finding) -> Told:
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """Everything that the rules find among what this person may read."""
-    form = AskForm(request.GET, request.user)
-    context = admin.site.each_context(request) | {"title": "Data checks", "form": apply_theme(form), "is_nav_sidebar_enabled": True}
+    """All findings on records that the user may read."""
+    form = FindingFilterForm(request.GET, request.user)
+    context = admin.site.each_context(request) | {"title": _("Data checks"), "form": apply_theme(form), "is_nav_sidebar_enabled": True}
     if form.is_valid():
-        whole = form.cleaned_data["agreement"]
-        asked = {"rule": form.cleaned_data["rule"], "severity": form.cleaned_data["severity"], "agreement": str(whole.pk) if whole else ""}
-        look = engine.CheckContext(request.user, today(), whole)
-        chosen = engine.select_checks(*([[value] if value else [] for value in (asked["rule"], asked["severity"])]))
-        rules = None if asked["rule"] else counted(asked, look)
-        total = None if rules is None else sum(one.count for one in rules["broken"])
+        agreement = form.cleaned_data["agreement"]
+        rule, severity = form.cleaned_data["rule"], form.cleaned_data["severity"]
+        selected = {"rule": rule, "severity": severity, "agreement": str(agreement.pk) if agreement else ""}
+        check_context = engine.CheckContext(request.user, today(), agreement)
+        checks = engine.select_checks([rule] if rule else [], [severity] if severity else [])
+        rules = None if rule else rule_lines(selected, check_context)
+        total = None if rules is None else sum(line.count for line in rules["with_findings"])
         try:
-            found = engine.findings(chosen, look, request.GET.get("cursor"), ON_PAGE, total)
+            findings = engine.findings(checks, check_context, request.GET.get("cursor"), PAGE_SIZE, total)
         except InvalidCursor:
-            context["refused"] = "This page is none of ours; here is the first."
-            found = engine.findings(chosen, look, None, ON_PAGE, total)
-        rest = urlencode({name: value for name, value in asked.items() if value})
+            context["cursor_error"] = _("Invalid page link. Showing the first page.")
+            findings = engine.findings(checks, check_context, None, PAGE_SIZE, total)
+        query = urlencode({name: value for name, value in selected.items() if value})
         context |= {
-            "counted": rules,
-            "rule": engine.RULES.get(asked["rule"]),
-            "found": [told(finding) for finding in found.results],
-            "count": min(found.count, engine.MAX_COUNT),
-            "more": found.count > engine.MAX_COUNT or bool(rules and any(one.more for one in rules["broken"])),
-            "asked": rest,
-            **{way: f"?{rest}&{urlencode({'cursor': cursor})}" for way in ("next", "previous") if (cursor := getattr(found, way))},
+            "rules": rules,
+            "rule": engine.RULES.get(rule),
+            "findings": [finding_line(finding) for finding in findings.results],
+            "count": min(findings.count, engine.MAX_COUNT),
+            "more": findings.count > engine.MAX_COUNT or bool(rules and any(line.more for line in rules["with_findings"])),
+            "filtered": bool(query),
+            **{way: f"?{query}&{urlencode({'cursor': cursor})}" for way in ("next", "previous") if (cursor := getattr(findings, way))},
         }
     request.current_app = admin.site.name
-    return TemplateResponse(request, "admin/engine.html", context)
+    return TemplateResponse(request, "admin/checks.html", context)

@@ -1,21 +1,23 @@
-"""The pages of the parts of an agreement, and of the money that is to pay for them."""
+"""Pages of components and commitments."""
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from agreements import filters, models, serializers
-from agreements.admin.shared import AGREEMENT, CITED, DEADLINE_COLOURS, PUBLISHED, WHO_READS_IT, RegistryColumns
+from agreements.admin.shared import ACCESS, AGREEMENT, CITED, DEADLINE_COLOURS, PUBLISHED, RegistryColumns
 from agreements.deadlines import DeadlineState, of_component
 from agreements.models.commitments import CURRENCIES, Stage
 from agreements.models.components import ComponentStatus, DueAnchor
-from policytracker.admin import RecordAdmin, choice_filter, code_column, date_range_filters, display, related_filter
+from policytracker.admin import RecordAdmin, choice_filter, code_column, date_range_filters, display, missing_filter, related_filter
 from policytracker.admin.forms import RecordForm
 from policytracker.resources import today
 
-FOLLOWS = "It follows the day of {anchor}, {offset} after it, and is empty while that is not known to the day."
+CALCULATED = _("Calculated: %(offset)s after %(anchor)s. Empty until the exact date is known.")
+NOT_EMPTY = [("false", _("Yes")), ("true", _("No"))]  # for a filter by empty fields with the opposite title
 
 
-class Relative:
-    """A form of a component, in which nobody writes the due day of a relative deadline."""
+class RelativeDeadlineForm:
+    """Part of a component form. Disables the due date of a relative deadline, which is calculated."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -23,11 +25,11 @@ class Relative:
         if "due_on" in self.fields and component.pk and component.due_anchor != DueAnchor.NONE:
             field = self.fields["due_on"]
             field.disabled = True
-            field.help_text = FOLLOWS.format(anchor=component.get_due_anchor_display().lower(), offset=component.due_offset)
-            field.widget.attrs |= {"placeholder": "not known yet", "title": field.help_text}
+            field.help_text = CALCULATED % {"anchor": component.get_due_anchor_display().lower(), "offset": component.due_offset}
+            field.widget.attrs |= {"placeholder": _("not known yet"), "title": field.help_text}
 
 
-class ComponentForm(Relative, RecordForm):
+class ComponentForm(RelativeDeadlineForm, RecordForm):
     """The form of a component's own page."""
 
 
@@ -36,20 +38,20 @@ class ComponentAdmin(RegistryColumns, RecordAdmin):
     form = ComponentForm
     serializer = serializers.ComponentSerializer
     extra_filters = filters.COMPONENTS
-    icon, place = "account_tree", 2
+    icon, menu_position = "account_tree", 2
     list_display = ["named", "agreement", "status_shown", "due", "deadline_state_shown", "visibility_shown", "publication_shown"]
     list_filter = [
         choice_filter("status"),
-        choice_filter("deadline_state", answers=DeadlineState.choices),
+        choice_filter("deadline_state", choices=DeadlineState.choices),
         AGREEMENT,
-        *date_range_filters("due_on"),
-        choice_filter("due_anchor"),
+        *date_range_filters("due_on", _("Due")),
+        choice_filter("due_anchor", _("Counted from")),
         *PUBLISHED,
     ]
     fieldsets = [
         (None, {"fields": ["slug", "title", "agreement", ("parent", "position"), "status", "description", "lead_parties"]}),
-        ("By when", {"fields": [("due_on", "original_due_on"), ("due_anchor", "due_offset"), ("starts_on", "completed_on")]}),
-        WHO_READS_IT,
+        (_("Dates"), {"fields": [("due_on", "original_due_on"), ("due_anchor", "due_offset"), ("starts_on", "completed_on")]}),
+        ACCESS,
     ]
     readonly_fields = ["original_due_on"]
     prepopulated_fields = {"slug": ["title"]}
@@ -60,11 +62,11 @@ class ComponentAdmin(RegistryColumns, RecordAdmin):
     def get_queryset(self, request):
         return super().get_queryset(request).annotate(deadline_state=of_component(today()))
 
-    @display(description="title", ordering="slug", header=True)
+    @display(description=_("title"), ordering="slug", header=True)
     def named(self, component):
         return [component.title, component.slug]
 
-    @display(description="due on", ordering="due_on_first")
+    @display(description=_("due date"), ordering="due_on_first")
     def due(self, component):
         return component.due_on
 
@@ -72,29 +74,29 @@ class ComponentAdmin(RegistryColumns, RecordAdmin):
 @admin.register(models.Commitment)
 class CommitmentAdmin(RecordAdmin):
     serializer = serializers.CommitmentSerializer
-    icon, place = "payments", 14
+    icon, menu_position = "payments", 14
     list_display = ["__str__", "stage_shown", "agreement", "component", "payer", "stated", "disputes", "part_of"]
     list_filter = [
         AGREEMENT,
         choice_filter("stage"),
-        choice_filter("currency", answers=[(code, code) for code in sorted(CURRENCIES)]),
+        choice_filter("currency", choices=[(code, code) for code in sorted(CURRENCIES)]),
         related_filter("payer", models.Commitment._meta.get_field("payer")),
         related_filter("component", models.Commitment._meta.get_field("component")),
-        *date_range_filters("stated_on"),
-        choice_filter("disputes__empty", title="disputing another figure", answers=[("false", "Yes"), ("true", "No")]),
-        choice_filter("part_of__empty", title="part of another figure", answers=[("false", "Yes"), ("true", "No")]),
+        *date_range_filters("stated_on", _("Stated")),
+        choice_filter("disputes__empty", _("Disputes another figure"), NOT_EMPTY),
+        choice_filter("part_of__empty", _("Part of another figure"), NOT_EMPTY),
         related_filter("source", models.Commitment._meta.get_field("source")),
-        choice_filter("source__empty", title="without a source"),
+        missing_filter("source", _("Source missing")),
     ]
     search_fields = ["uid", "agreement", "payer", "description"]
     fieldsets = [
         (None, {"fields": ["agreement", "component", "payer", "stage", ("bound", "amount", "currency"), "stated_on", "description"]}),
-        ("Related figures", {"fields": ["disputes", "part_of"]}),
+        (_("Related figures"), {"fields": ["disputes", "part_of"]}),
         CITED,
     ]
 
     stage_shown = code_column("stage", Stage, info=[Stage.AUTHORISED, Stage.COMMITTED], success=[Stage.DISBURSED])
 
-    @display(description="stated on", ordering="stated_on_first")
+    @display(description=_("date stated"), ordering="stated_on_first")
     def stated(self, commitment):
         return commitment.stated_on

@@ -1,7 +1,8 @@
-"""For which party a user acts: a page of its own, and a field on the page of the user."""
+"""The party of a party officer: a field on the page of the user, and a page of its own."""
 
 from django import forms
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Party, PartyOfficer
 from policytracker.admin import PeopleAdmin, Reference, UserAdmin, display
@@ -9,10 +10,10 @@ from policytracker.models import User
 from policytracker.records.access import Role
 
 
-class ActsForParty(forms.ModelForm):
-    """The part of a user's form that names the party for which a party officer acts."""
+class OfficerForm(forms.ModelForm):
+    """Part of the form of a user: the party of a party officer."""
 
-    party = forms.ModelChoiceField(Party.objects.all(), required=False, help_text="For a party officer: the party for which the user acts.")
+    party = forms.ModelChoiceField(Party.objects.all(), required=False, help_text=_("The party that a party officer represents."))
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -26,17 +27,18 @@ class ActsForParty(forms.ModelForm):
         if "party" in values and "groups" in values:
             is_officer = any(group.name == Role.OFFICER for group in values["groups"])
             if is_officer and not values["party"]:
-                self.add_error("party", forms.ValidationError("Select the party for which this officer acts.", code="required"))
+                self.add_error("party", forms.ValidationError(_("Select the party that this officer represents."), code="required"))
             elif values["party"] and not is_officer:
-                self.add_error("party", forms.ValidationError("Only a party officer acts for a party.", code="not_an_officer"))
+                message = _("Only a party officer represents a party. Clear the party or add the role.")
+                self.add_error("party", forms.ValidationError(message, code="not_an_officer"))
         return values
 
 
-class PersonForm(ActsForParty, UserAdmin.form):
+class UserForm(OfficerForm, UserAdmin.form):
     pass
 
 
-class NewPersonForm(ActsForParty, UserAdmin.add_form):
+class NewUserForm(OfficerForm, UserAdmin.add_form):
     pass
 
 
@@ -44,20 +46,20 @@ admin.site.unregister(User)
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):
-    form, add_form = PersonForm, NewPersonForm
+class UserWithPartyAdmin(UserAdmin):
+    form, add_form = UserForm, NewUserForm
     list_display = [*UserAdmin.list_display[:4], "party", *UserAdmin.list_display[4:]]
     fieldsets = [
         UserAdmin.fieldsets[0],
-        ("Access", {"fields": ["groups", "party", ("is_active", "is_superuser")]}),
+        (_("Access"), {"fields": ["groups", "party", ("is_active", "is_superuser")]}),
         *UserAdmin.fieldsets[2:],
     ]
-    add_fieldsets = [UserAdmin.add_fieldsets[0], ("Access", {"fields": ["groups", "party"]}), *UserAdmin.add_fieldsets[2:]]
+    add_fieldsets = [UserAdmin.add_fieldsets[0], (_("Access"), {"fields": ["groups", "party"]}), *UserAdmin.add_fieldsets[2:]]
 
     def get_queryset(self, request):
         return super().get_queryset(request).select_related("office__party")
 
-    @display(description="party")
+    @display(description=_("party"))
     def party(self, user):
         office = getattr(user, "office", None)
         return office.party if office else None
@@ -72,7 +74,7 @@ class PersonAdmin(UserAdmin):
 
 @admin.register(PartyOfficer)
 class PartyOfficerAdmin(PeopleAdmin):
-    icon, place = "badge", 90
+    icon, menu_position = "badge", 90
     list_display = ["user", "party"]
     list_references = ["user", "party"]
     search_fields = ["user", "party"]

@@ -1,21 +1,31 @@
-"""The pages of what an agreement is meant to bring about, and of how that is measured."""
+"""Pages of outcomes, indicators and measurements."""
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from agreements import filters, models, serializers
 from agreements.admin.shared import AGREEMENT, CITED
 from agreements.models.outcomes import Direction
-from policytracker.admin import BaseInline, RecordAdmin, choice_filter, code_column, date_range_filters, display, related_filter
+from policytracker.admin import (
+    BaseInline,
+    RecordAdmin,
+    choice_filter,
+    code_column,
+    date_range_filters,
+    display,
+    missing_filter,
+    related_filter,
+)
 
 
 class IndicatorInline(BaseInline):
     model = models.Indicator
     fields = ["slug", "name", "unit", "direction", "baseline_value", "target_value", "target_on"]
     readonly_fields = ["slug"]
-    template_after = "admin/add_elsewhere.html"
+    template_after = "admin/inline_links.html"
 
     def has_add_permission(self, request, obj=None):
-        return False  # a new one is named on a page of its own
+        return False  # a new indicator requires a slug, which its own page suggests
 
 
 class MeasurementInline(BaseInline):
@@ -27,7 +37,7 @@ class MeasurementInline(BaseInline):
 @admin.register(models.Outcome)
 class OutcomeAdmin(RecordAdmin):
     serializer = serializers.OutcomeSerializer
-    icon, place = "target", 15
+    icon, menu_position = "target", 15
     list_display = ["__str__", "agreement", "component", "sector"]
     list_filter = [AGREEMENT, related_filter("sector", models.Outcome._meta.get_field("sector"))]
     search_fields = ["slug", "agreement"]
@@ -39,30 +49,30 @@ class OutcomeAdmin(RecordAdmin):
 class IndicatorAdmin(RecordAdmin):
     serializer = serializers.IndicatorSerializer
     extra_filters = filters.INDICATORS
-    icon, place = "speed", 16
+    icon, menu_position = "speed", 16
     list_display = ["named", "outcome", "direction_shown", "baseline_value", "target_value", "target"]
     list_filter = [
         AGREEMENT,
         related_filter("outcome", models.Indicator._meta.get_field("outcome")),
         choice_filter("direction"),
-        *date_range_filters("baseline_on"),
-        *date_range_filters("target_on"),
+        *date_range_filters("baseline_on", _("Baseline")),
+        *date_range_filters("target_on", _("Target")),
     ]
     search_fields = ["slug", "name", "outcome"]
     fieldsets = [
         (None, {"fields": ["slug", "name", "outcome", ("unit", "direction")]}),
-        ("From where to where", {"fields": [("baseline_value", "baseline_on"), ("target_value", "target_on")]}),
+        (_("Baseline and target"), {"fields": [("baseline_value", "baseline_on"), ("target_value", "target_on")]}),
     ]
     prepopulated_fields = {"slug": ["name"]}
     inlines = [MeasurementInline]
 
     direction_shown = code_column("direction", Direction)
 
-    @display(description="name", ordering="slug", header=True)
+    @display(description=_("name"), ordering="slug", header=True)
     def named(self, indicator):
         return [str(indicator), indicator.slug]
 
-    @display(description="target on", ordering="target_on_first")
+    @display(description=_("target date"), ordering="target_on_first")
     def target(self, indicator):
         return indicator.target_on
 
@@ -71,18 +81,18 @@ class IndicatorAdmin(RecordAdmin):
 class MeasurementAdmin(RecordAdmin):
     serializer = serializers.MeasurementSerializer
     extra_filters = filters.MEASUREMENTS
-    icon, place = "straighten", 17
+    icon, menu_position = "straighten", 17
     list_display = ["__str__", "indicator", "value", "measured", "source"]
     list_filter = [
         AGREEMENT,
         related_filter("indicator", models.Measurement._meta.get_field("indicator")),
-        *date_range_filters("measured_on"),
+        *date_range_filters("measured_on", _("Measured")),
         related_filter("source", models.Measurement._meta.get_field("source")),
-        choice_filter("source__empty", title="without a source"),
+        missing_filter("source", _("Source missing")),
     ]
     search_fields = ["uid", "indicator", "note"]
     fieldsets = [(None, {"fields": ["indicator", ("measured_on", "value"), "note"]}), CITED]
 
-    @display(description="measured on", ordering="measured_on_first")
+    @display(description=_("date measured"), ordering="measured_on_first")
     def measured(self, measurement):
         return measurement.measured_on

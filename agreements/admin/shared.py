@@ -1,6 +1,8 @@
-"""What several pages of this app say in the same words: columns, filters and groups of fields."""
+"""Columns, filters and fieldsets that several pages use."""
 
 from typing import Any
+
+from django.utils.translation import gettext_lazy as _
 
 from agreements import models
 from agreements.deadlines import DeadlineState
@@ -11,8 +13,8 @@ AGREEMENT = related_filter("agreement", models.Participation._meta.get_field("ag
 PARTY = related_filter("party", models.Participation._meta.get_field("party"))
 SOURCE = related_filter("source", models.Citation._meta.get_field("source"))
 PUBLISHED = [choice_filter("publication"), choice_filter("visibility")]
-WHO_READS_IT = ("Access", {"fields": [("visibility", "publication")]})
-CITED = ("Source", {"fields": ["source", "locator", "quote"]})
+ACCESS = (_("Access"), {"fields": [("visibility", "publication")]})
+CITED = (_("Source"), {"fields": ["source", "locator", "quote"]})
 DEADLINE_COLOURS: dict[str, Any] = {
     "danger": [DeadlineState.OVERDUE],
     "warning": [DeadlineState.DUE_SOON, DeadlineState.MET_LATE],
@@ -21,7 +23,7 @@ DEADLINE_COLOURS: dict[str, Any] = {
 
 
 class RegistryColumns:
-    """The columns that every register has."""
+    """Columns of the lists of all registry records."""
 
     publication_shown = code_column("publication", Publication, warning=[Publication.DRAFT], info=[Publication.ARCHIVED])
     visibility_shown = code_column("visibility", Visibility, danger=[Visibility.RESTRICTED], warning=[Visibility.INTERNAL])

@@ -1,4 +1,4 @@
-"""The panel on the page of an agreement: the standing of the text and its parties on a day, with reasons and missing conditions."""
+"""The standing panel of an agreement: the legal status of the text and its parties on a date, with reasons and unmet conditions."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from agreements import models
 from agreements.models.treaty_actions import ActionKind, ConditionKind
@@ -27,26 +29,32 @@ COLOURS = {
     "warning": [TextStanding.SUSPENDED, PartyStanding.SUSPENDED, PartyStanding.WITHDRAWING],
     "danger": [TextStanding.TERMINATED, PartyStanding.FORMER_PARTY],
 }
-CONSENT = "the consent of"
-LACKS = {ConditionKind.ON_SIGNATURE: "the signature of", ConditionKind.EXCHANGE_OF_NOTES: "the notification of"}
+CONSENT = _("consent of")
+MISSING_FROM_PARTIES = {ConditionKind.ON_SIGNATURE: _("signature of"), ConditionKind.EXCHANGE_OF_NOTES: _("notification of")}
+ACTION = {  # by whether the label has a party and a counterparty
+    (False, False): _("%(kind)s, %(date)s"),
+    (True, False): _("%(kind)s by %(party)s, %(date)s"),
+    (False, True): _("%(kind)s with %(counterparty)s, %(date)s"),
+    (True, True): _("%(kind)s by %(party)s with %(counterparty)s, %(date)s"),
+}
 SHOWN = 8  # names or actions; the rest is collapsed or counted
 
 
 @dataclass(frozen=True)
-class Chip:
-    """A standing as a label."""
+class Badge:
+    """The label of a standing and its colour."""
 
     label: str
     colour: str
 
     @classmethod
-    def of(cls, code: TextStanding | PartyStanding) -> Chip:
+    def of(cls, code: TextStanding | PartyStanding) -> Badge:
         return cls(str(code.label), next((colour for colour, codes in COLOURS.items() if code in codes), ""))
 
 
 @dataclass(frozen=True)
 class Link:
-    """A record by its name, and its page."""
+    """The name of a record and the URL of its page."""
 
     name: str
     url: str
@@ -54,11 +62,11 @@ class Link:
 
 @dataclass(frozen=True)
 class Line:
-    """The standing of the text or of a party; `more` counts the actions that are not shown."""
+    """The standing of the text or of a party. `more` is the number of actions that are not shown."""
 
-    who: str
+    name: str
     code: str
-    code_column: Chip
+    badge: Badge
     since: str | None
     approximate: bool
     sentence: str
@@ -70,7 +78,7 @@ class Line:
 
 @dataclass(frozen=True)
 class PairLine:
-    """Two parties between which it is in force."""
+    """Two parties between which the text is in force."""
 
     parties: list[str]
     since: str
@@ -80,7 +88,7 @@ class PairLine:
 
 @dataclass(frozen=True)
 class ConditionLine:
-    """A condition of entry into force: since when it is met, or what is still missing."""
+    """A condition of entry into force: the date on which it was met, or what is missing."""
 
     page: Link
     text: str
@@ -91,49 +99,50 @@ class ConditionLine:
 
 @dataclass(frozen=True)
 class Missing:
-    """Something that a condition still waits for, and of whom."""
+    """Something that a condition requires, and the parties from which it is missing."""
 
     what: str
     names: list[str] = field(default_factory=list)
 
     @property
-    def folded(self) -> bool:
+    def collapsed(self) -> bool:
         return len(self.names) > SHOWN
 
 
 @dataclass
 class Standing:
-    """What the panel shows of a day."""
+    """The content of the panel."""
 
     on: date
     text: Line
     parties: list[Line]
     pairs: list[PairLine]
     conditions: list[ConditionLine]
-    kept: list[tuple[str, str]] = field(default_factory=list)  # what else the address of the page says
-    refused: str = ""
+    other_parameters: list[tuple[str, str]] = field(default_factory=list)  # of the URL, without `on`
+    date_error: str = ""
 
     @property
-    def counts(self) -> list[tuple[Chip, int]]:
+    def counts(self) -> list[tuple[Badge, int]]:
         """How many parties have each standing, in the order of the code list."""
-        found = Counter(line.code for line in self.parties)
-        return [(Chip.of(code), found[code]) for code in PartyStanding if found[code]]
+        numbers = Counter(line.code for line in self.parties)
+        return [(Badge.of(code), numbers[code]) for code in PartyStanding if numbers[code]]
 
 
 def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
-    """The standing of the agreement with names and links, in a number of queries that does not depend on its actions."""
-    told = standing_document(load_record(agreement, user), on)
-    of_parties = {row["party"] for row in told["parties"]} | {code for pair in told["pairs"] for code in pair["parties"]}
-    of_parties |= {code for condition in told["conditions"] for code in condition["missing"]["parties"]}
-    names = dict(visible(models.Party, user).filter(code__in=of_parties).order_by().values_list("code", "name"))
-    protocols = {row["via"] for row in (*told["parties"], *told["pairs"]) if row["via"]}
+    """The standing of the agreement on a date, with names and links. The number of queries is fixed."""
+    document = standing_document(load_record(agreement, user), on)
+    codes = {row["party"] for row in document["parties"]} | {code for pair in document["pairs"] for code in pair["parties"]}
+    codes |= {code for condition in document["conditions"] for code in condition["missing"]["parties"]}
+    names = dict(visible(models.Party, user).filter(code__in=codes).order_by().values_list("code", "name"))
+    protocols = {row["via"] for row in (*document["parties"], *document["pairs"]) if row["via"]}
     via = {
         record.slug: Link(str(record), reverse("admin:agreements_agreement_change", args=[record.pk]))
         for record in visible(models.Agreement, user).filter(slug__in=protocols).order_by().only("pk", "slug", "title", "short_title")
     }
+    # For each action two links: without the party, for the line of that party, and with it.
     links = {
-        str(uid): (Link(told_of(kind, None, other, acted_on), page), Link(told_of(kind, party, other, acted_on), page))
-        for pk, uid, kind, party, other, acted_on in visible(models.TreatyAction, user)
+        str(uid): tuple(Link(action_label(kind, name, counterparty, acted_on), page) for name in ("", party))
+        for pk, uid, kind, party, counterparty, acted_on in visible(models.TreatyAction, user)
         .filter(Q(agreement=agreement) | Q(agreement__slug__in=protocols))
         .order_by()
         .values_list("pk", "uid", "kind", "party__name", "counterparty__name", "acted_on")
@@ -144,26 +153,25 @@ def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
         for pk, uid in visible(models.EntryIntoForceCondition, user).filter(agreement=agreement).order_by().values_list("pk", "uid")
     }
 
-    def line(row: dict[str, Any], who: str, code: TextStanding | PartyStanding) -> Line:
-        acted = [links[uid][not row.get("party")] for uid in row["actions"] if uid in links]
-        rest = max(0, len(acted) - SHOWN)
+    def line(row: dict[str, Any], name: str, code: TextStanding | PartyStanding) -> Line:
+        actions = [links[uid][not row.get("party")] for uid in row["actions"] if uid in links]
         return Line(
-            who=who,
+            name=name,
             code=code,
-            code_column=Chip.of(code),
+            badge=Badge.of(code),
             since=row["since"],
             approximate=row["approximate"],
             sentence=row["sentence"],
-            actions=acted[:SHOWN],
-            more=rest,
+            actions=actions[:SHOWN],
+            more=max(0, len(actions) - SHOWN),
             incomplete=row.get("incomplete", False),
             via=via.get(row.get("via")),
         )
 
     return Standing(
         on=on,
-        text=line(told["text"], str(agreement), TextStanding(told["text"]["standing"])),
-        parties=[line(row, names.get(row["party"], row["party"]), PartyStanding(row["standing"])) for row in told["parties"]],
+        text=line(document["text"], str(agreement), TextStanding(document["text"]["standing"])),
+        parties=[line(row, names.get(row["party"], row["party"]), PartyStanding(row["standing"])) for row in document["parties"]],
         pairs=[
             PairLine(
                 [names.get(code, code) for code in pair["parties"]],
@@ -171,7 +179,7 @@ def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
                 [links[uid][1] for uid in pair["actions"] if uid in links],
                 via.get(pair["via"]),
             )
-            for pair in told["pairs"]
+            for pair in document["pairs"]
         ],
         conditions=[
             ConditionLine(
@@ -181,33 +189,35 @@ def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
                 met_on=row["met_on"],
                 missing=[] if row["met"] else list(missing(row, names)),
             )
-            for row in told["conditions"]
+            for row in document["conditions"]
             if row["uid"] in pages
         ],
     )
 
 
-def told_of(kind: str, party: str | None, other: str | None, acted_on: str) -> str:
-    """An action in words; without the party where the line is about it."""
-    by, beside = f" by {party}" if party else "", f" with {other}" if other else ""
-    return f"{ActionKind(kind).label}{by}{beside}, {acted_on or 'undated'}"
+def action_label(kind: str, party: str | None, counterparty: str | None, acted_on: str) -> str:
+    """The label of an action, such as "Signature by Australia, 2020-01-01"."""
+    parameters = {"kind": ActionKind(kind).label, "party": party, "counterparty": counterparty, "date": acted_on or _("no date")}
+    return str(ACTION[bool(party), bool(counterparty)]) % parameters
 
 
 def missing(condition: dict[str, Any], names: dict[str, str]) -> Iterable[Missing]:
-    """What a condition still waits for, in words."""
-    lacks = condition["missing"]
-    if lacks["number"] and condition["kind"] == ConditionKind.ON_SIGNATURE:
-        yield Missing("a signature")
-    elif lacks["number"]:
-        yield Missing(f"{lacks['number']} more consent{'' if lacks['number'] == 1 else 's'}")
-    if lacks["parties"]:
-        yield Missing(LACKS.get(ConditionKind(condition["kind"]), CONSENT), [names.get(code, code) for code in lacks["parties"]])
-    if lacks["on"]:
-        yield Missing(f"the day {lacks['on']}")
+    """What a condition still requires."""
+    requires = condition["missing"]
+    if requires["number"] and condition["kind"] == ConditionKind.ON_SIGNATURE:
+        yield Missing(str(_("a signature")))
+    elif requires["number"]:
+        text = ngettext("%(number)d more consent", "%(number)d more consents", requires["number"])
+        yield Missing(text % {"number": requires["number"]})
+    if requires["parties"]:
+        text = str(MISSING_FROM_PARTIES.get(ConditionKind(condition["kind"]), CONSENT))
+        yield Missing(text, [names.get(code, code) for code in requires["parties"]])
+    if requires["on"]:
+        yield Missing(str(_("date %(date)s")) % {"date": requires["on"]})
 
 
-class Panel:
-    """The page of an agreement, with its standing on the day `on` of the address, today by default."""
+class StandingPanel:
+    """Adds the standing on the date of the URL parameter `on` to the page of an agreement; the default is today."""
 
     def render_change_form(self, request: HttpRequest, context, add=False, change=False, form_url="", obj=None):
         if obj is not None and change:
@@ -215,14 +225,13 @@ class Panel:
         return super().render_change_form(request, context, add, change, form_url, obj)  # type: ignore[misc]
 
     def standing_of(self, request: HttpRequest, agreement: models.Agreement) -> Standing:
-        on, refused = today(), ""
-        asked = request.GET.get("on", "").strip()
-        if asked:
+        on, date_error = today(), ""
+        if text := request.GET.get("on", "").strip():
             try:
-                on = iso_date(asked, ReadContext.of(request.user))
+                on = iso_date(text, ReadContext.of(request.user))
             except ValueError as error:
-                refused = f"{error} This is the standing today."
-        shown = standing(agreement, request.user, on)
-        shown.kept = [(name, value) for name, values in request.GET.lists() if name != "on" for value in values]
-        shown.refused = refused
-        return shown
+                date_error = str(_("%(error)s Showing the standing today.")) % {"error": error}
+        panel = standing(agreement, request.user, on)
+        panel.other_parameters = [(name, value) for name, values in request.GET.lists() if name != "on" for value in values]
+        panel.date_error = date_error
+        return panel

@@ -1,4 +1,4 @@
-"""The base of every page of the admin, and the only folder that knows the theme."""
+"""Base classes of the admin. The only package that imports the theme (unfold)."""
 
 from policytracker.admin.base import (
     BaseAdmin,
@@ -13,7 +13,7 @@ from policytracker.admin.base import (
     navigation,
     relax_csp,
 )
-from policytracker.admin.filters import choice_filter, date_range_filters, related_filter, text_filter
+from policytracker.admin.filters import choice_filter, date_range_filters, missing_filter, related_filter, text_filter
 from policytracker.admin.people import PeopleAdmin, UserAdmin
 from policytracker.admin.search import search
 
@@ -31,6 +31,7 @@ __all__ = [
     "code_column",
     "date_range_filters",
     "display",
+    "missing_filter",
     "navigation",
     "related_filter",
     "relax_csp",

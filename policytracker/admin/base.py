@@ -1,4 +1,4 @@
-"""What every page and inline of the admin does. It carries rules to the page, and has none."""
+"""Base classes of admin pages and inlines: access, change context, constraint violations, theme. They contain no rule of a domain."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse, reverse_lazy
 from django.utils.html import format_html
 from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.views import ChangeList
@@ -34,10 +35,18 @@ from unfold.widgets import (
 
 from policytracker.admin.error_summary import errors_of_page
 from policytracker.admin.forms import Day, LinesField, PartialDate, RecordForm, VerbatimField, VersionedForm, VersionedFormSet
-from policytracker.admin.querysets import CappedPaginator, matching, redact_source, references, searched, visible, words
+from policytracker.admin.history import history_entries
+from policytracker.admin.querysets import (
+    CappedPaginator,
+    default_search_fields,
+    matching,
+    redact_source,
+    references,
+    search_terms,
+    visible,
+)
 from policytracker.api import filters
 from policytracker.edtf import EdtfField
-from policytracker.history.diffs import shown
 from policytracker.history.record import History
 from policytracker.records import publishing, violations
 from policytracker.records.access import Reader
@@ -47,12 +56,12 @@ from policytracker.records.fields import Text
 from policytracker.records.models import Record
 
 ADMIN = reverse_lazy("admin:index")
-# It would delete past the rules and without an author. What a list offers to do to several rows is named there, in `actions`.
+# It bypasses delete_view(), which checks the rules and sets the change context. The actions of a list are named in `actions`.
 admin.site.disable_action("delete_selected")
 
 
 def relax_csp(get_response):
-    """Middleware: on its own pages the theme reads expressions out of attributes, and sets styles; elsewhere nobody may."""
+    """Middleware: allow eval and inline styles on admin pages only, because the scripts of the theme need them."""
 
     def middleware(request: HttpRequest):
         response = get_response(request)
@@ -64,27 +73,27 @@ def relax_csp(get_response):
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """The menu: what this person may see, by app."""
+    """The menu of the admin: the pages that the user may view, by app."""
     groups: list[tuple[int, dict[str, Any]]] = []
     for app in admin.site.get_app_list(request):
         pages = [(admin.site.get_model_admin(entry["model"]), entry) for entry in app["models"] if entry["admin_url"]]
-        placed = sorted((getattr(page, "place", 99), number) for number, (page, _) in enumerate(pages))
+        positions = sorted((getattr(page, "menu_position", 99), number) for number, (page, _entry) in enumerate(pages))
         items = []
-        for _, number in placed:
+        for _position, number in positions:
             page, entry = pages[number]
             items.append({"title": capfirst(entry["name"]), "icon": getattr(page, "icon", "list"), "link": entry["admin_url"]})
-        groups.append((placed[0][0] if placed else 99, {"title": app["name"], "separator": True, "items": items}))
+        groups.append((positions[0][0] if positions else 99, {"title": app["name"], "separator": True, "items": items}))
     home = {
         "items": [
-            {"title": "Home", "icon": "home", "link": str(ADMIN)},
-            {"title": "Data checks", "icon": "troubleshoot", "link": reverse("data_checks")},
+            {"title": _("Home"), "icon": "home", "link": str(ADMIN)},
+            {"title": _("Data checks"), "icon": "troubleshoot", "link": reverse("data_checks")},
         ]
     }
-    return [home, *(group for _, group in sorted(groups, key=lambda pair: pair[0]))]
+    return [home, *(group for _position, group in sorted(groups, key=lambda pair: pair[0]))]
 
 
 class RecordChangeList(ChangeList):
-    """A list that costs its page: references in one query each, long texts left where they are."""
+    """Reads the references of a page of rows in one query per field, and no long texts."""
 
     def apply_select_related(self, rows):
         return rows
@@ -95,27 +104,27 @@ class RecordChangeList(ChangeList):
 
 
 class Reference(AutocompleteSelect):
-    """Finds a record as one types, and names the present one without asking for it once more."""
+    """A field that finds a record by typing. `labels` has the labels of records that are already loaded, which saves a query."""
 
-    known: dict[str, str] = {}
+    labels: dict[str, str] = {}
 
     def optgroups(self, name, value, attr=None):
         chosen = [str(key) for key in value if key]
-        if not all(key in self.known for key in chosen):
+        if not all(key in self.labels for key in chosen):
             return super().optgroups(name, value, attr)
         blank = [] if self.is_required else [self.create_option(name, "", "", False, 0)]
-        return [(None, [*blank, *(self.create_option(name, key, self.known[key], True, 1) for key in chosen)], 0)]
+        return [(None, [*blank, *(self.create_option(name, key, self.labels[key], True, 1) for key in chosen)], 0)]
 
 
 class NewFile(UnfoldAdminFileFieldWidget):
-    """Takes a file; the one that is there has no address of its own outside the API."""
+    """Uploads a file. It has no link to the stored file, which is served by the API only, with its permission check."""
 
     def is_initial(self, value):
         return False
 
 
 class Page:
-    """What pages and inlines share: whoever is asked for rows starts from those that the user may read."""
+    """Shared by pages and inlines: all querysets start from the rows that are visible to the user."""
 
     formfield_overrides = {
         models.URLField: {"assume_scheme": "https"},
@@ -147,7 +156,7 @@ class Page:
 
 
 class BaseAdmin(Page, ModelAdmin):
-    """Every list and page of the admin."""
+    """Base class of all pages of the admin."""
 
     paginator = CappedPaginator
     list_per_page = 50
@@ -164,19 +173,20 @@ class BaseAdmin(Page, ModelAdmin):
         return RecordChangeList
 
     def lookup_allowed(self, lookup, value, request):
-        # Only what is offered as a filter: a question, which asks what may be read, or the plain name of a field.
-        offered = self.get_list_filter(request)
-        plain = {f"{name}__{form}" for name in offered if isinstance(name, str) for form in ("exact", "id__exact", "isnull")}
-        return lookup in plain or lookup in {getattr(question, "parameter_name", None) for question in offered}
+        # Only the filters of the list. Other lookups could reveal values that the user may not read, such as password hashes.
+        list_filters = self.get_list_filter(request)
+        fields = [item[0] if isinstance(item, tuple) else item for item in list_filters if isinstance(item, str | tuple)]
+        plain = {f"{name}__{suffix}" for name in fields for suffix in ("exact", "id__exact", "isnull")}
+        return lookup in plain or lookup in {getattr(list_filter, "parameter_name", None) for list_filter in list_filters}
 
     def get_search_fields(self, request):
-        return self.search_fields or searched(self.model)
+        return self.search_fields or default_search_fields(self.model)
 
     def get_search_results(self, request, queryset, search_term):
-        for word in words(search_term):
-            queryset = queryset.filter(matching(self.model, request.user, word, self.get_search_fields(request)))
-        offered = request.resolver_match and request.resolver_match.url_name == "autocomplete"
-        label_relations = getattr(self.model, "label_relations", ()) if offered else ()
+        for term in search_terms(search_term):
+            queryset = queryset.filter(matching(self.model, request.user, term, self.get_search_fields(request)))
+        autocomplete = request.resolver_match and request.resolver_match.url_name == "autocomplete"
+        label_relations = getattr(self.model, "label_relations", ()) if autocomplete else ()
         return (queryset.select_related(*label_relations) if label_relations else queryset), False
 
     # ---- writing
@@ -185,25 +195,25 @@ class BaseAdmin(Page, ModelAdmin):
         if request.method != "POST":
             return super().changeform_view(request, object_id, form_url, extra_context)
         try:
-            # The form refuses a reason that is too long, and then nothing is written.
+            # Shortened because the form has not been validated yet. It rejects a longer reason, so that nothing is written.
             with change_context(request.user, shortened(request.POST.get("change_reason", "")), "admin"):
                 return super().changeform_view(request, object_id, form_url, extra_context)
         except DatabaseError as error:
             if (rule := violations.violated_constraint(error)) is None:
                 raise
-            request.broken = rule
-        # Once more, for the form to say at which field it was refused, with all that was typed.
+            request.constraint_violation = rule
+        # The second call renders the form with the violation as a field error. RecordForm.clean() adds it.
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def save_related(self, request, form, formsets, change):
-        with change_context():  # asks the deferred rules before anybody is told that it was saved
+        with change_context():  # checks deferred constraints here, before the success message
             super().save_related(request, form, formsets, change)
 
     def get_deleted_objects(self, objs, request):
-        return [str(record) for record in objs], {}, set(), []  # nothing goes along but its own links
+        return [str(record) for record in objs], {}, set(), []  # foreign keys are PROTECT: no other record is deleted
 
-    def refused_deletion(self, record) -> str:
-        """Why it must stay, as far as the record itself says; "" where it may go."""
+    def deletion_error(self, record) -> str:
+        """Why the record cannot be deleted, or "". The database checks references to it later."""
         try:
             publishing.check_deletion(record)
         except Conflict as rejection:
@@ -212,7 +222,7 @@ class BaseAdmin(Page, ModelAdmin):
 
     def delete_view(self, request, object_id, extra_context=None):
         record = self.get_object(request, unquote(object_id))
-        sentence = self.refused_deletion(record) if record and self.has_delete_permission(request, record) else ""
+        sentence = self.deletion_error(record) if record and self.has_delete_permission(request, record) else ""
         reason = request.POST.get("change_reason", "")
         if len(reason) > MAX_REASON:
             sentence = REASON_TOO_LONG
@@ -234,62 +244,62 @@ class BaseAdmin(Page, ModelAdmin):
             super().delete_model(request, obj)
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
-        if obj is not None and self.refused_deletion(obj):
+        if obj is not None and self.deletion_error(obj):
             context["show_delete"] = False
         context["input_classes"] = " ".join(BASE_INPUT_CLASSES)
-        # In place of the theme's note that there are errors somewhere below.
+        # Replaces the note of the theme, which does not name the errors.
         context |= {"errors": None, "error_summary": errors_of_page(context["adminform"].form, context["inline_admin_formsets"])}
         return super().render_change_form(request, context, add, change, form_url, obj)
 
 
 class CodeColours(dict):
-    """Which code stands out in a list, and how; most do not."""
+    """The label colour of each code; "" for a code without one."""
 
     def __missing__(self, code):
         return ""
 
 
 def code_column(name: str, codes: Any, *, ordering: str = "", **colours: Iterable[str]):
-    """A column that shows a code as a label. `colours` names the codes that stand out, as `danger=["overdue"]`."""
-    found = CodeColours({code: colour for colour, marked in colours.items() for code in marked})
+    """A column that shows the label of a code. `colours` maps label colours to codes, such as `danger=["overdue"]`."""
+    code_colours = CodeColours({code: colour for colour, coloured in colours.items() for code in coloured})
 
-    @display(description=name.replace("_", " "), ordering=ordering or None, label=found or None)
-    def shown(page, record):
+    @display(description=name.replace("_", " "), ordering=ordering or None, label=code_colours or None)
+    def column(page, record):
         if not (code := getattr(record, name)):
             return None
-        return (code, codes(code).label) if found else codes(code).label
+        return (code, codes(code).label) if code_colours else codes(code).label
 
-    return shown
+    return column
 
 
 def apply_theme(form: forms.Form) -> forms.Form:
-    """Give a plain form, and the forms of its `evidence`, the looks of the theme."""
-    looks: dict[type, list[str]] = {forms.Textarea: TEXTAREA_CLASSES, forms.Select: SELECT_CLASSES, forms.CheckboxInput: CHECKBOX_CLASSES}
+    """Add the CSS classes of the theme to a plain form and to the forms of its `evidence`. Returns the form."""
+    classes: dict[type, list[str]] = {forms.Textarea: TEXTAREA_CLASSES, forms.Select: SELECT_CLASSES, forms.CheckboxInput: CHECKBOX_CLASSES}
     for part in (form, *getattr(form, "evidence", ())):
         for name, field in part.fields.items():
-            if name in getattr(part, "found_by", {}):
-                field.widget = Reference(part.found_by[name], admin.site)
+            if name in getattr(part, "autocomplete", {}):
+                field.widget = Reference(part.autocomplete[name], admin.site)
                 field.widget.choices = field.choices
             else:
-                field.widget.attrs["class"] = " ".join(looks.get(type(field.widget), BASE_INPUT_CLASSES))
+                field.widget.attrs["class"] = " ".join(classes.get(type(field.widget), BASE_INPUT_CLASSES))
     return form
 
 
 def form_for_request(form: type, request: HttpRequest, serializer: type) -> type:
-    """The form class for one request: who types, and what the record looks like outside."""
+    """A subclass of the form with the request, and with the serializer that names the fields of the history."""
     return type(form.__name__, (form,), {"request": request, "serializer": serializer})
 
 
 class RecordAdmin(BaseAdmin):
-    """The pages of one kind of record."""
+    """Base class of the pages of a record type."""
 
     form = RecordForm
     serializer: type
-    extra_filters: dict[str, filters.Filter] = {}
+    extra_filters: dict[str, filters.Filter] = {}  # those of the API that are not made from a field
 
     @cached_property
     def filter_set(self) -> dict[str, filters.Filter]:
-        """What the list may be asked, by the names that the API knows."""
+        """The filters of the list, by their names in the API."""
         return filters.filter_set(self.serializer) | self.extra_filters
 
     def get_readonly_fields(self, request, obj=None):
@@ -311,25 +321,25 @@ class RecordAdmin(BaseAdmin):
         return form_for_request(form, request, self.serializer)
 
     def get_object(self, request, object_id, from_field=None):
-        """The record, if it exists for this person, as they may see it; while they write, nobody else does."""
+        """The record with hidden references removed, or None if the user may not read it. Locked for the rest of a POST."""
         record = super().get_object(request, object_id, from_field)
         if record is None:
             return None
         if request.method == "POST":
-            # Locked by id, since a row lock does not go with the joins of what may be seen.
+            # A query of its own: PostgreSQL cannot lock rows of the query behind visible_to(), which has outer joins.
             self.model._base_manager.select_for_update(of=("self",)).get(pk=record.pk)
-        shown = self.get_queryset(request).prefetch_related(*references(self.model, request.user)).get(pk=record.pk)
-        return redact_source(shown)
+        visible_record = self.get_queryset(request).prefetch_related(*references(self.model, request.user)).get(pk=record.pk)
+        return redact_source(visible_record)
 
     def history_view(self, request, object_id, extra_context=None):
         record = self.get_object(request, unquote(object_id))
         if record is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        told = History(record, self.serializer().fields, Reader.of(request.user))
-        page = CappedPaginator(told.shown().order_by("-id"), self.list_per_page).get_page(request.GET.get("p"))
+        history = History(record, self.serializer().fields, Reader.of(request.user))
+        page = CappedPaginator(history.shown().order_by("-id"), self.list_per_page).get_page(request.GET.get("p"))
         context = self.admin_site.each_context(request) | {
-            "title": f"History of {record}",
-            "entries": shown(told.entries(list(page))),
+            "title": _("History of %(record)s") % {"record": record},
+            "entries": history_entries(history, page),
             "page": page,
             "opts": self.opts,
             "original": record,
@@ -339,7 +349,7 @@ class RecordAdmin(BaseAdmin):
 
 
 class BaseInline(Page, TabularInline):
-    """Rows that are thought of together with the record on whose page they stand; a page of them at a time."""
+    """Rows that are edited on the page of their parent record, in pages of 20."""
 
     form = VersionedForm
     per_page = 20
@@ -352,31 +362,31 @@ class BaseInline(Page, TabularInline):
         return super().get_queryset(request).prefetch_related(*references(self.model, request.user))
 
     def get_fields(self, request, obj=None):
-        seen = ["seen_version"] if self.has_change_permission(request, obj) else []
-        return [*super().get_fields(request, obj), "open_link", *seen]
+        version = ["seen_version"] if self.has_change_permission(request, obj) else []
+        return [*super().get_fields(request, obj), "open_link", *version]
 
     def get_readonly_fields(self, request, obj=None):
         return [*super().get_readonly_fields(request, obj), "open_link"]
 
-    @display(description="page")
+    @display(description="link")
     def open_link(self, record):
         if record.pk is None:
             return ""
         address = reverse(f"admin:{record._meta.app_label}_{record._meta.model_name}_change", args=[record.pk])
-        return format_html('<a href="{}" class="text-link">open</a>', address)
+        return format_html('<a href="{}" class="text-link">{}</a>', address, _("Open"))
 
     def get_formset(self, request, obj=None, **kwargs):
         serializer = self.admin_site.get_model_admin(self.model).serializer
         self.form = form_for_request(type(self).form, request, serializer)
-        self.may_add_elsewhere = self.admin_site.get_model_admin(self.model).has_add_permission(request)
-        rows = super().get_formset(request, obj, **kwargs)
-        return type(rows.__name__, (VersionedFormSet, rows), {"request": request})
+        self.may_add = self.admin_site.get_model_admin(self.model).has_add_permission(request)
+        formset = super().get_formset(request, obj, **kwargs)
+        return type(formset.__name__, (VersionedFormSet, formset), {"request": request})
 
 
 class ListInline(BaseInline):
-    """Rows that are read here, and written on pages of their own."""
+    """Read-only rows, with links to their own pages."""
 
-    template_after: str | None = "admin/add_elsewhere.html"
+    template_after: str | None = "admin/inline_links.html"
 
     def has_add_permission(self, request, obj=None):
         return False

@@ -24,7 +24,7 @@ class FieldError:
 
 
 def errors_of_form(form: forms.BaseForm, *, tab: str = GENERAL, row: str = "") -> Iterator[FieldError]:
-    """The errors of one form. `row` names the row of a formset that the form stands for."""
+    """The errors of one form. `row` names the row, if the form is part of a formset."""
     for name, messages in form.errors.items():
         field, label = "", row
         if name != NON_FIELD_ERRORS and not (bound := form[name]).is_hidden:
@@ -34,7 +34,7 @@ def errors_of_form(form: forms.BaseForm, *, tab: str = GENERAL, row: str = "") -
 
 
 def errors_of_formset(formset: forms.BaseFormSet, row: str, *, tab: str = GENERAL) -> Iterator[FieldError]:
-    """The errors of a formset, whose rows are called `row` and a number."""
+    """The errors of a formset. Each row is named `row` and its number, such as "Evidence 2"."""
     yield from (FieldError("", row, message, tab) for message in formset.non_form_errors())
     for number, form in enumerate(formset.forms, 1):
         yield from errors_of_form(form, tab=tab, row=f"{row} {number}")
@@ -42,8 +42,8 @@ def errors_of_formset(formset: forms.BaseFormSet, row: str, *, tab: str = GENERA
 
 def errors_of_page(form: forms.BaseForm, inlines: Iterable[Any]) -> list[FieldError]:
     """The errors of a record's form and of its inlines."""
-    found = list(errors_of_form(form))
+    errors = list(errors_of_form(form))
     for inline in inlines:
         tab = slugify(inline.formset.prefix) if getattr(inline.opts, "tab", False) else GENERAL
-        found += errors_of_formset(inline.formset, str(inline.opts.verbose_name).capitalize(), tab=tab)
-    return found
+        errors += errors_of_formset(inline.formset, str(inline.opts.verbose_name).capitalize(), tab=tab)
+    return errors

@@ -1,4 +1,4 @@
-"""Filters of lists, made of the questions that the API's lists answer."""
+"""Filters of lists. They use the filters of the API, so that both give the same rows."""
 
 from __future__ import annotations
 
@@ -6,42 +6,55 @@ from typing import Any
 
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db import models
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.contrib.filters.forms import AutocompleteDropdownForm, SearchForm
 
 from policytracker.admin.querysets import visible
 from policytracker.resources import ReadContext
 
+YES_NO = [("true", _("Yes")), ("false", _("No"))]
+
 
 class ChoiceFilter(DropdownFilter):
-    """One question of the API's grammar, with the answers to choose from."""
+    """A filter of the API with a list of values to choose from.
 
-    answers: Any = None
+    `value_choices` is that list, or a function of the request that returns it. The default is the choices of the field.
+    """
+
+    value_choices: Any = None
 
     def __init__(self, request, params, model, model_admin):
-        self.question = model_admin.filter_set[self.parameter_name]
-        given = params.get(self.parameter_name, [])
-        self.given = [value for value in (given if isinstance(given, list) else [given]) if value]
+        self.filter = model_admin.filter_set[self.parameter_name]
+        values = params.get(self.parameter_name, [])
+        self.values = [value for value in (values if isinstance(values, list) else [values]) if value]
         super().__init__(request, params, model, model_admin)
 
     def lookups(self, request, model_admin):
-        if self.answers is not None:
-            return list(self.answers(request) if callable(self.answers) else self.answers)
-        if self.question.schema["type"] == "boolean":
-            return [("true", "Yes"), ("false", "No")]
+        if self.value_choices is not None:
+            return list(self.value_choices(request) if callable(self.value_choices) else self.value_choices)
+        if self.filter.schema["type"] == "boolean":
+            return YES_NO
         return list(model_admin.model._meta.get_field(self.parameter_name).choices)
 
+    def choices(self, changelist):
+        # The theme would label the field "By" and the title.
+        choices = [self.all_option, *self.lookup_choices]
+        name = self.parameter_name
+        yield {"form": self.form_class(label=self.title, name=name, choices=choices, data={name: self.value()}, multiple=False)}
+
     def queryset(self, request, rows):
-        if not self.given:
+        if not self.values:
             return rows
         try:
-            return self.question.apply(rows, self.given, ReadContext.of(request.user))
+            return self.filter.apply(rows, self.values, ReadContext.of(request.user))
         except ValueError as error:
             raise IncorrectLookupParameters(str(error)) from error
 
 
 class TextFilter(ChoiceFilter):
-    """A question whose answer is typed, such as a day."""
+    """A filter whose value is typed, such as a date."""
 
     form_class = SearchForm
 
@@ -50,11 +63,11 @@ class TextFilter(ChoiceFilter):
 
     def choices(self, changelist):
         name = self.parameter_name
-        yield {"form": self.form_class(name, f"By {self.title}", data={name: self.value()})}
+        yield {"form": self.form_class(name, self.title, data={name: self.value()})}
 
 
 class RelatedFilter(ChoiceFilter):
-    """A question about a record, which is found by typing part of its name."""
+    """A filter by another record, which the user finds by typing part of its name."""
 
     field: models.Field
     form_class = AutocompleteDropdownForm
@@ -68,44 +81,51 @@ class RelatedFilter(ChoiceFilter):
 
     def choices(self, changelist):
         name = self.parameter_name
-        form = self.form_class(self.request, name, f"By {self.title}", (), self.field, self.page, data={name: self.chosen()})
+        form = self.form_class(self.request, name, self.title, (), self.field, self.page, data={name: self.selected_id()})
         form.fields[name].queryset = visible(self.field.related_model, self.request.user)
         yield {"form": form}
 
-    def chosen(self) -> int | None:
-        """The id of the record, which the address gives by id, as the list of names does, or by key."""
+    def selected_id(self) -> int | None:
+        """The id of the selected record. The URL has its id or its natural key. Raises ValueError."""
         value, rows = self.value(), visible(self.field.related_model, self.request.user)
         if value and value.isascii() and value.isdigit() and len(value) < 19 and rows.filter(pk=value).exists():
             return int(value)
-        return self.question.parse(value, ReadContext.of(self.request.user)) if value else None
+        return self.filter.parse(value, ReadContext.of(self.request.user)) if value else None
 
     def queryset(self, request, rows):
         try:
-            found = self.chosen()
+            selected = self.selected_id()
         except ValueError as error:
             raise IncorrectLookupParameters(str(error)) from error
-        return self.question.filter_rows(rows, [found], ReadContext.of(request.user)) if found else rows
+        return self.filter.filter_rows(rows, [selected], ReadContext.of(request.user)) if selected else rows
 
 
-def choice_filter(name: str, title: str = "", answers: Any = None) -> type[ChoiceFilter]:
-    """A filter by the question of this name."""
-    kept = staticmethod(answers) if callable(answers) else answers
-    return type(ChoiceFilter.__name__, (ChoiceFilter,), {"parameter_name": name, "title": title or name.replace("_", " "), "answers": kept})
+def filter_title(name: str, title: Any) -> Any:
+    return title or capfirst(name.replace("_", " "))
 
 
-def related_filter(name: str, field: models.Field, title: str = "") -> type[RelatedFilter]:
-    """A filter by the question of this name, which is about the kind of record that `field` refers to."""
-    return type(
-        RelatedFilter.__name__, (RelatedFilter,), {"parameter_name": name, "title": title or name.replace("_", " "), "field": field}
-    )
+def choice_filter(name: str, title: Any = "", choices: Any = None) -> type[ChoiceFilter]:
+    """A filter with the API's filter `name` and these values, or those of the field."""
+    value_choices = staticmethod(choices) if callable(choices) else choices
+    attributes = {"parameter_name": name, "title": filter_title(name, title), "value_choices": value_choices}
+    return type(ChoiceFilter.__name__, (ChoiceFilter,), attributes)
 
 
-def text_filter(name: str, title: str) -> type[TextFilter]:
-    """A filter by the question of this name, the answer to which is typed."""
+def related_filter(name: str, field: models.Field, title: Any = "") -> type[RelatedFilter]:
+    """A filter with the API's filter `name`. `field` is a foreign key to the model of the records to choose from."""
+    return type(RelatedFilter.__name__, (RelatedFilter,), {"parameter_name": name, "title": filter_title(name, title), "field": field})
+
+
+def text_filter(name: str, title: Any) -> type[TextFilter]:
+    """A filter with the API's filter `name` and a typed value."""
     return type(TextFilter.__name__, (TextFilter,), {"parameter_name": name, "title": title})
 
 
-def date_range_filters(name: str) -> list[type[TextFilter]]:
-    """Two filters by a date: from when on, and until when; each may be a day, a month or a year."""
-    said = name.replace("_", " ")
-    return [text_filter(f"{name}__from", f"{said}, from"), text_filter(f"{name}__to", f"{said}, to")]
+def missing_filter(name: str, title: Any) -> type[ChoiceFilter]:
+    """A filter for records in which the field is empty (Yes) or filled (No)."""
+    return choice_filter(f"{name}__empty", title)
+
+
+def date_range_filters(name: str, label: Any) -> list[type[TextFilter]]:
+    """Two filters: first and last date, each a day, a month or a year. `label` names the date, such as "Due date"."""
+    return [text_filter(f"{name}__from", _("%s from") % label), text_filter(f"{name}__to", _("%s until") % label)]

@@ -1,4 +1,4 @@
-"""What a person types into a record: kept when it is refused, and never put in place of what they have not seen."""
+"""Forms of records: field types, errors of the database, protection of hidden references, detection of stale edits."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
 
 from policytracker.edtf import first_day, is_exact
 from policytracker.history.record import History
@@ -20,20 +21,21 @@ from policytracker.records.access import Reader
 from policytracker.records.context import MAX_REASON
 from policytracker.records.models import Record
 
-TOLD = 5  # changes
+SHOWN_CHANGES = 5
+STALE = _("This record has changed since you opened it. %(changes)s Your text is kept. Check it and save again.")
+STALE_HIDDEN = _("This record has changed since you opened it. Your text is kept. Check it and save again.")  # the changes are hidden
 
 
 def stale(record: Record, seen: int, serializer: type, user: Any) -> str:
-    """Why what was typed over version `seen` is refused: what has changed since, as far as the user may read."""
-    told = History(record, serializer().fields, Reader.of(user))
-    since = told.shown().filter(op="update", before__version__gte=seen).order_by("id")
-    lines = "; ".join(entry["line"] for entry in told.entries(list(since[:TOLD])))
-    came_between = f" {lines}." if lines else ""
-    return f"This record has changed since you opened it.{came_between} Your text is kept. Check it and save again."
+    """The error message for an edit of version `seen`, with the changes since then that the user may read."""
+    history = History(record, serializer().fields, Reader.of(user))
+    since = history.shown().filter(op="update", before__version__gte=seen).order_by("id")
+    lines = "; ".join(entry["line"] for entry in history.entries(list(since[:SHOWN_CHANGES])))
+    return str(STALE) % {"changes": f"{lines}."} if lines else str(STALE_HIDDEN)
 
 
 class VerbatimField(forms.CharField):
-    """A text that is kept to the letter, but for the line ends, which a browser writes in its own way."""
+    """A text that is stored unchanged, except for line ends: browsers send CRLF."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs | {"strip": False})
@@ -43,7 +45,7 @@ class VerbatimField(forms.CharField):
 
 
 class LinesField(SimpleArrayField):
-    """A list of words, one in a line, since names have commas."""
+    """A list of texts, one per line. Names may contain commas."""
 
     def __init__(self, base_field, **kwargs):
         super().__init__(base_field, **kwargs | {"delimiter": "\n"})
@@ -62,22 +64,22 @@ WITH_MONTH_NAME = [  # 22 October 2022 · October 22, 2022 · Oct 2022
     re.compile(r"(?P<month>[a-z]+) (?P<year>\d{4})"),
 ]
 WITH_DOTS = re.compile(r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})")  # 22.10.2022, always with the day first
-AMBIGUOUS = "Day and month are ambiguous in %(date)s. Enter the date as 2022-10-22 or 22 Oct 2022."
-NO_DATE = "Enter a date as 2022-10-22, 22 Oct 2022, October 2022 or 2022. Add ~ for an approximate date."
+AMBIGUOUS = _("Day and month are ambiguous in %(date)s. Enter the date as 2022-10-22 or 22 Oct 2022.")
+NO_DATE = _("Enter a date as 2022-10-22, 22 Oct 2022, October 2022 or 2022. Add ~ for an approximate date.")
 
 
 class PartialDate(forms.CharField):
     """A partial date (EDTF), which may also be typed in a common form such as `22 Oct 2022`, `October 2022` or `22.10.2022`."""
 
     def __init__(self, **kwargs):
-        super().__init__(**kwargs | {"max_length": None})  # a limit would let the browser cut a date off while it is typed
+        super().__init__(**kwargs | {"max_length": None})  # with a limit, browsers would silently cut off a longer form of the date
 
     def to_python(self, value):
         return self.edtf(super().to_python(value))
 
     def edtf(self, text: str) -> str:
         """The date in EDTF. Raises ValidationError."""
-        about = "~" if text.endswith("~") else ""
+        approximate = "~" if text.endswith("~") else ""
         date = " ".join(text.removesuffix("~").replace(",", " ").lower().split())
         if re.search(r"\d/\d", date):
             raise ValidationError(AMBIGUOUS, code="ambiguous_date", params={"date": text[:40]})
@@ -88,25 +90,25 @@ class PartialDate(forms.CharField):
             month = MONTHS.get(parts["month"])
             date = f"{parts['year']}-{month}" + (f"-{parts['day']:0>2}" if "day" in parts else "")
         try:
-            first_day(date + about)
+            first_day(date + approximate)
         except ValueError as error:
             raise ValidationError(NO_DATE, code="invalid_date") from error
-        return date + about
+        return date + approximate
 
 
 class Day(forms.DateField):
-    """A date that is known to the day, in the forms of a partial date."""
+    """An exact date. Accepts the same notations as PartialDate."""
 
     def to_python(self, value):
         if isinstance(value, str) and value:
             value = PartialDate().clean(value)
             if not is_exact(value):
-                raise ValidationError("Enter the full date, with its day.", code="invalid")
+                raise ValidationError(_("Enter the full date, including the day."), code="invalid")
         return super().to_python(value)
 
 
 class SeenVersion(forms.IntegerField):
-    """The version that the person has before their eyes; by itself it is no change."""
+    """The version of the record that the form was rendered with. It does not count as a change of the form."""
 
     def __init__(self):
         super().__init__(required=False, widget=forms.HiddenInput)
@@ -116,7 +118,7 @@ class SeenVersion(forms.IntegerField):
 
 
 class VersionedForm(forms.ModelForm):
-    """Edits one record for one person. The admin sets `request` and `serializer`."""
+    """The form of a record. `form_for_request` sets `request` and `serializer`."""
 
     request: HttpRequest
     serializer: type
@@ -128,99 +130,101 @@ class VersionedForm(forms.ModelForm):
         if self.instance.pk and "seen_version" in self.fields:
             self.initial["seen_version"] = self.instance.version
         for name, field in self.fields.items():
-            # What the record refers to was read with it: no widget need ask for its name again.
-            if (there := self.instance._state.fields_cache.get(name)) is not None:
+            # References were loaded with the record, so the widget does not need to query their labels.
+            if (reference := self.instance._state.fields_cache.get(name)) is not None:
                 widget = getattr(field.widget, "widget", field.widget)
-                widget.known = {str(there.pk): str(there)}
+                widget.labels = {str(reference.pk): str(reference)}
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
         if self.instance.pk:
             self.keep_hidden(values)
-            self.refuse_stale(values.get("seen_version"))
+            self.reject_stale(values.get("seen_version"))
         return values
 
     def keep_hidden(self, values: dict[str, Any]) -> None:
-        """A reference that the person may not read is not theirs to remove."""
+        """Keep references that the user may not read: the form shows them as empty, which must not clear them."""
         user, stored = self.request.user, None
         if Reader.of(user).sees_all:
             return
         for name in [n for n in self.fields if n in values]:
-            far = getattr(getattr(self.fields[name], "queryset", None), "model", None)
-            if far is None or not issubclass(far, Record):
+            related = getattr(getattr(self.fields[name], "queryset", None), "model", None)
+            if related is None or not issubclass(related, Record):
                 continue
             stored = stored or type(self.instance)._base_manager.get(pk=self.instance.pk)
-            visible = far.objects.visible_to(user)
+            visible = related.objects.visible_to(user)
             if isinstance(self.fields[name], forms.ModelMultipleChoiceField):
                 hidden = getattr(stored, name).exclude(pk__in=visible.values("pk"))
                 if hidden := list(hidden.values_list("pk", flat=True)):
-                    chosen = [row.pk for row in values[name]]
-                    values[name] = far._base_manager.filter(Q(pk__in=hidden) | Q(pk__in=chosen))
-            elif values[name] is None and (there := getattr(stored, f"{name}_id")) and not visible.filter(pk=there).exists():
+                    selected = [row.pk for row in values[name]]
+                    values[name] = related._base_manager.filter(Q(pk__in=hidden) | Q(pk__in=selected))
+            elif values[name] is None and (stored_id := getattr(stored, f"{name}_id")) and not visible.filter(pk=stored_id).exists():
                 values[name] = getattr(stored, name)
                 if name == "source":
-                    values |= {said: getattr(stored, said) for said in ("locator", "quote") if values.get(said) == ""}
+                    values |= {text: getattr(stored, text) for text in ("locator", "quote") if values.get(text) == ""}
 
-    def refuse_stale(self, seen: int | None) -> None:
-        """Refuses what was typed over another version, telling what came between; the next time it may pass."""
+    def reject_stale(self, seen: int | None) -> None:
+        """Reject an edit of an older version and show what has changed. Sending the form again saves it."""
         if seen in (None, self.instance.version):
             return
         self.add_error(None, stale(self.instance, seen, self.serializer, self.request.user))
         self.data = self.data.copy()
         self.data[self.add_prefix("seen_version")] = str(self.instance.version)
 
-    def _update_errors(self, found: ValidationError) -> None:
-        """What the model found, at the fields where a person mends it."""
-        at_fields: dict[str, list[ValidationError]] = {}
-        for name, reasons in violations.by_field(found, self._meta.model).items():
-            at_fields.setdefault(name if name in self.fields else NON_FIELD_ERRORS, []).extend(reasons)
-        super()._update_errors(ValidationError(at_fields))
+    def _update_errors(self, errors: ValidationError) -> None:
+        """Put the errors of the model on the fields of the form."""
+        by_field: dict[str, list[ValidationError]] = {}
+        for name, messages in violations.by_field(errors, self._meta.model).items():
+            by_field.setdefault(name if name in self.fields else NON_FIELD_ERRORS, []).extend(messages)
+        super()._update_errors(ValidationError(by_field))
 
 
 class RecordForm(VersionedForm):
-    """The form of a record's own page, where the person may say why."""
+    """The form of a record's own page, with a reason for the change."""
 
     change_reason = forms.CharField(
-        label="Reason for change",
+        label=_("Reason for change"),
         required=False,
         max_length=MAX_REASON,
-        help_text="Kept in the history. Required when a due date changes, when a record is archived or restored, when a published "
-        "record goes back to draft or is shown to fewer people, and when a high or critical priority is lowered.",
+        help_text=_(
+            "Shown in the history. Required for moving a due date, archiving, restoring, unpublishing, narrowing visibility, "
+            "and lowering a high or critical priority."
+        ),
     )
 
     def __init__(self, *args, instance: Record | None = None, **kwargs):
-        # A form writes what was typed into its instance before it is valid. The page keeps the stored record.
+        # Validation writes the input into the instance. The copy lets the page still show the stored record.
         super().__init__(*args, instance=copy(instance), **kwargs)
 
     def clean(self) -> dict[str, Any]:
         values = super().clean()
         for field, message in publishing.denied_changes(self.request.user, self.instance, values).items():
             self.add_error(field, message)
-        if rule := getattr(self.request, "broken", None):
-            self.add_error(self.place_of(rule), self.sentence_of(rule))
+        if rule := getattr(self.request, "constraint_violation", None):
+            self.add_error(self.field_of(rule), self.message_of(rule))
         return values
 
-    def elsewhere(self, rule: violations.ConstraintViolation) -> bool:
-        """Whether the rule is not about this record, but about one in a row below it."""
+    def in_inline(self, rule: violations.ConstraintViolation) -> bool:
+        """Whether an inline row violates the constraint, and not this record."""
         return not rule.code and rule.model not in (None, self._meta.model)
 
-    def sentence_of(self, rule: violations.ConstraintViolation) -> str:
-        return f"{capfirst(rule.model._meta.verbose_name)}: {rule.message}" if rule.model and self.elsewhere(rule) else rule.message
+    def message_of(self, rule: violations.ConstraintViolation) -> str:
+        return f"{capfirst(rule.model._meta.verbose_name)}: {rule.sentence}" if rule.model and self.in_inline(rule) else rule.sentence
 
-    def place_of(self, rule: violations.ConstraintViolation) -> str | None:
-        """Where the person mends what the database refused."""
+    def field_of(self, rule: violations.ConstraintViolation) -> str | None:
+        """The field of the form on which the violation is shown, or None."""
         field = "change_reason" if rule.code == "reason_required" else rule.field
-        return field if field in self.fields and not self.elsewhere(rule) else None
+        return field if field in self.fields and not self.in_inline(rule) else None
 
 
 class VersionedFormSet(forms.BaseInlineFormSet):
-    """Rows below a record, of which the database may have refused one; where only one was changed, it is known which."""
+    """Inline rows. A constraint violation is shown on its row if only one row was changed, otherwise on the record."""
 
     request: HttpRequest
 
     def clean(self) -> None:
         super().clean()
-        rule = getattr(self.request, "broken", None)
+        rule = getattr(self.request, "constraint_violation", None)
         changed = [form for form in self.forms if form.has_changed()]
         if rule and rule.model is self.model and not rule.code and len(changed) == 1:
             changed[0].add_error(rule.field if rule.field in changed[0].fields else None, rule.message)

@@ -1,4 +1,4 @@
-"""The pages of people, groups and tokens, which are administrators' business."""
+"""Pages of users, roles and API tokens, for administrators."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
 
@@ -16,11 +17,11 @@ from policytracker.records.access import Role
 
 
 class SignInForm(AuthenticationForm):
-    """Name and password, at the login page of the admin."""
+    """The login form. Explains why an account without a role cannot log in."""
 
     def confirm_login_allowed(self, user):
         if user.is_active and not user.roles:
-            raise ValidationError("This account has no role yet. Ask an administrator to assign one.", code="no_role")
+            raise ValidationError(_("This account has no role yet. Ask an administrator to assign one."), code="no_role")
         super().confirm_login_allowed(user)
 
 
@@ -30,8 +31,16 @@ admin.site.unregister(Group)
 
 
 class PeopleAdmin(BaseAdmin):
+    """Base class of the pages of users, groups and tokens. They use plain selects; autocomplete fields require a visible list."""
+
     def get_autocomplete_fields(self, request):
         return []
+
+
+class RoleFilter(admin.RelatedFieldListFilter):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.title = _("role")
 
 
 @admin.register(User)
@@ -42,26 +51,26 @@ class UserAdmin(DjangoUserAdmin, PeopleAdmin):  # type: ignore[misc]
     change_user_password_template = "admin/user_password.html"  # noqa: S105 - a path
     icon = "person"
     list_display = ["username", "first_name", "last_name", "role", "is_active", "last_login"]
-    list_filter = ["groups", "is_active"]
+    list_filter = [("groups", RoleFilter), "is_active"]
     search_fields = ["username", "first_name", "last_name"]
     filter_horizontal = ()
     list_filter_submit = False
     fieldsets = [
         (None, {"fields": ["username", "password", ("first_name", "last_name"), "email"]}),
-        ("Access", {"fields": ["groups", ("is_active", "is_superuser")]}),
-        ("Seen", {"fields": [("last_login", "date_joined")]}),
+        (_("Access"), {"fields": ["groups", ("is_active", "is_superuser")]}),
+        (_("Activity"), {"fields": [("last_login", "date_joined")]}),
     ]
     add_fieldsets = [
         (None, {"fields": ["username", ("first_name", "last_name"), "email"]}),
-        ("Access", {"fields": ["groups"]}),
-        ("Password", {"fields": ["usable_password", "password1", "password2"]}),
+        (_("Access"), {"fields": ["groups"]}),
+        (_("Password"), {"fields": ["usable_password", "password1", "password2"]}),
     ]
     readonly_fields = ["last_login", "date_joined"]
 
     def get_queryset(self, request):
         return super().get_queryset(request).prefetch_related("groups")
 
-    @display(description="role")
+    @display(description=_("role"))
     def role(self, user):
         names = {group.name for group in user.groups.all()} | ({Role.ADMINISTRATOR.value} if user.is_superuser else set())
         return ", ".join(sorted(names))
@@ -69,17 +78,17 @@ class UserAdmin(DjangoUserAdmin, PeopleAdmin):  # type: ignore[misc]
     def formfield_for_manytomany(self, db_field, request, **kwargs):
         field = super().formfield_for_manytomany(db_field, request, **kwargs)
         if field is not None and db_field.name == "groups":
-            field.label, field.help_text = "Roles", "A user with a role may log in here and read over the API."
+            field.label, field.help_text = _("Roles"), _("Users with a role can log in and use the API.")
         return field
 
     def has_view_permission(self, request, obj=None):
-        # Whoever names the owner of a record must be able to find people by name, and sees no more of them.
-        finding = request.resolver_match and request.resolver_match.url_name == "autocomplete"
-        return super().has_view_permission(request, obj) or bool(finding and request.user.roles & {Role.ANALYST, Role.REVIEWER})
+        # Analysts and reviewers choose owners by name, but may not open the pages of users.
+        autocomplete = request.resolver_match and request.resolver_match.url_name == "autocomplete"
+        return super().has_view_permission(request, obj) or bool(autocomplete and request.user.roles & {Role.ANALYST, Role.REVIEWER})
 
     def get_search_results(self, request, queryset, search_term):
-        rows, twice = super().get_search_results(request, queryset, search_term)
-        return (rows.filter(is_active=True) if request.resolver_match.url_name == "autocomplete" else rows), twice
+        rows, may_have_duplicates = super().get_search_results(request, queryset, search_term)
+        return (rows.filter(is_active=True) if request.resolver_match.url_name == "autocomplete" else rows), may_have_duplicates
 
 
 @admin.register(Group)
@@ -98,4 +107,4 @@ class TokenAdmin(PeopleAdmin):
     fields = readonly_fields = ["user", "name", "token_key", "created", "expiry"]
 
     def has_add_permission(self, request):
-        return False  # a secret is made where its owner sees it: over the API
+        return False  # the API creates tokens, because their secret is shown only once, to the owner

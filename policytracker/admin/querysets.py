@@ -1,4 +1,4 @@
-"""Rows as one person may see them, at the cost of a page: what the admin's lists and forms are made of."""
+"""Querysets of the lists and forms of the admin: only what the user may read, with a fixed number of queries."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from policytracker.models import User
 from policytracker.records.fields import Text
 from policytracker.records.models import Record
 
-COUNTED = 10_000
-WORDS = 10  # of a search
+COUNTED = 10_000  # the largest number of rows that a list counts
+MAX_TERMS = 10  # of a search
 
 
 class CappedPaginator(Paginator):
-    """Counts no further than a person would turn pages."""
+    """Counts at most COUNTED rows, because counting a large table takes longer than reading a page of it."""
 
     template_name = "admin/capped_pagination.html"
 
     @cached_property
-    def found(self) -> int:
-        """Their number; one more than is counted stands for all the rest."""
+    def counted(self) -> int:
+        """The number of rows; COUNTED + 1 if there are more than COUNTED."""
         rows = self.object_list
         return rows.order_by()[: COUNTED + 1].count() if isinstance(rows, QuerySet) else len(rows)
 
     @cached_property
     def count(self) -> int:
-        return min(self.found, COUNTED)
+        return min(self.counted, COUNTED)
 
 
 def visible(model: type[models.Model], user: Any) -> QuerySet:
-    """The rows that exist for this user, with what else they are named by, and without the long texts, by which nothing is named."""
+    """The rows that the user may read, with the relations that their labels need and without long texts."""
     if not issubclass(model, Record):
         return model.visible_to(user) if issubclass(model, User) else model._default_manager.all()
     rows = model.objects.visible_to(user).defer(*(f.name for f in model._meta.fields if isinstance(f, Text) and f.blank))
@@ -46,9 +46,9 @@ def visible(model: type[models.Model], user: Any) -> QuerySet:
 
 
 def references(model: type[models.Model], user: Any, names: Iterable[str] | None = None) -> list[Prefetch]:
-    """What rows refer to, in one query for each field; a reference that the user may not read is None, or missing from its list."""
+    """Prefetches of the references of rows, one query per field. A reference that the user may not read becomes None or is left out."""
     fields = [f for f in (*model._meta.fields, *model._meta.many_to_many) if f.is_relation and (names is None or f.name in names)]
-    # Who is named in a row that may be read may be known.
+    # A user named in a readable row may be shown.
     return [
         Prefetch(field.name, User._default_manager.all() if field.related_model is User else visible(field.related_model, user))
         for field in fields
@@ -56,7 +56,7 @@ def references(model: type[models.Model], user: Any, names: Iterable[str] | None
 
 
 def redact_source(record: Record) -> Record:
-    """Where its source is hidden from the reader, who reads its references through `references`, so are the source's words."""
+    """Clear locator and quote if the source is hidden from the user. The record was read with `references`."""
     if getattr(record, "source_id", None) and record._state.fields_cache.get("source") is None:
         record.locator = record.quote = ""
         field = record._meta.get_field("source")
@@ -65,32 +65,32 @@ def redact_source(record: Record) -> Record:
     return record
 
 
-def searched(model: type[models.Model]) -> list[str]:
-    """By which fields rows of a model are found: its key and name, or else what it hangs on."""
+def default_search_fields(model: type[models.Model]) -> list[str]:
+    """The fields by which rows are searched: key and name, or the parents of a model that has neither."""
     names = [f.name for f in model._meta.fields if f.name in INDEXED_TEXTS or f.name == "uid"]
     return [*names, *(getattr(model, "access_parents", ()) if names == ["uid"] else ())]
 
 
-def words(text: str) -> list[str]:
-    """What a person searches for: words, and phrases in quotation marks."""
-    parts = list(smart_split(text.replace("\0", "")))[:WORDS]
+def search_terms(text: str) -> list[str]:
+    """The words of a search, and its phrases in quotation marks."""
+    parts = list(smart_split(text.replace("\0", "")))[:MAX_TERMS]
     return [unescape_string_literal(part) if len(part) > 1 and part[0] in "\"'" and part[0] == part[-1] else part for part in parts]
 
 
-def matching(model: type[models.Model], user: Any, word: str, names: Iterable[str]) -> Q:
-    """Rows with this word in one of the fields, or in the name of what one of them refers to."""
-    either = Q(pk__in=[])
+def matching(model: type[models.Model], user: Any, term: str, names: Iterable[str]) -> Q:
+    """The condition for rows with this term in one of the fields, or in the label of a record to which one of them refers."""
+    condition = Q(pk__in=[])
     for name in names:
         field = model._meta.get_field(name)
         if field.is_relation:
-            far = field.related_model
-            found = visible(far, user).filter(matching(far, user, word, searched(far)))
-            either |= Q(**{f"{name}__in": found.order_by().values("pk")})
+            related = field.related_model
+            rows = visible(related, user).filter(matching(related, user, term, default_search_fields(related)))
+            condition |= Q(**{f"{name}__in": rows.order_by().values("pk")})
         elif isinstance(field, models.UUIDField):
             try:
-                either |= Q(**{name: UUID(word)})
+                condition |= Q(**{name: UUID(term)})
             except ValueError:
                 continue
         else:
-            either |= Q(**{f"{name}__icontains": word})
-    return either
+            condition |= Q(**{f"{name}__icontains": term})
+    return condition

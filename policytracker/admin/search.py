@@ -1,4 +1,4 @@
-"""The search of the menu, which is the theme's."""
+"""The search field of the menu."""
 
 from django.contrib import admin
 from django.core.paginator import InvalidPage
@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 
 
 def search(request: HttpRequest) -> HttpResponse:
-    """The theme's search. It fails for a page number that has no page; like Django's own lists, this raises Http404."""
+    """The search of the theme. Raises Http404 for a page that does not exist; the theme itself fails with a server error."""
     try:
         return admin.site.search(request)
     except InvalidPage as error:

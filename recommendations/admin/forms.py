@@ -1,4 +1,4 @@
-"""The forms of a recommendation's page: the new update, the review of an update, and the bulk edit."""
+"""Forms of recommendations: progress update, review of an update, bulk edit."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError
+from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, Stance
@@ -26,13 +27,13 @@ from recommendations.serializers import ProgressUpdateSerializer, Recommendation
 class EvidenceForm(forms.Form):
     """One source that supports or contradicts the update: an existing one, or a URL."""
 
-    found_by = {"source": Evidence._meta.get_field("source")}
+    autocomplete = {"source": Evidence._meta.get_field("source")}
 
-    source = forms.ModelChoiceField(Source.objects.none(), required=False, label="Existing source")
-    url = forms.URLField(required=False, max_length=2000, label="Or URL", assume_scheme="https")
-    title = forms.CharField(required=False, max_length=500, label="Page title")
-    locator = forms.CharField(required=False, max_length=300, label="Locator", help_text="Page, section or row.")
-    quote = forms.CharField(required=False, max_length=100_000, strip=False, label="Quote", widget=forms.Textarea(attrs={"rows": 2}))
+    source = forms.ModelChoiceField(Source.objects.none(), required=False, label=_("Existing source"))
+    url = forms.URLField(required=False, max_length=2000, label=_("Or URL"), assume_scheme="https")
+    title = forms.CharField(required=False, max_length=500, label=_("Page title"))
+    locator = forms.CharField(required=False, max_length=300, label=_("Locator"), help_text=_("Page, section or row."))
+    quote = forms.CharField(required=False, max_length=100_000, strip=False, label=_("Quote"), widget=forms.Textarea(attrs={"rows": 2}))
     stance = forms.ChoiceField(choices=Stance.choices, initial=Stance.SUPPORTS)
     confidence = forms.ChoiceField(choices=Confidence.choices, initial=Confidence.REPORTED)
 
@@ -47,50 +48,50 @@ EvidenceForms = forms.formset_factory(EvidenceForm, extra=3, max_num=23, absolut
 class ReportForm(forms.Form):
     """A progress update. progress.py decides whether it is accepted."""
 
-    found_by = {"party": ProgressUpdate._meta.get_field("party")}
+    autocomplete = {"party": ProgressUpdate._meta.get_field("party")}
 
     kind = forms.ChoiceField(choices=UpdateKind.choices, initial=UpdateKind.ASSESSMENT)
     status = forms.ChoiceField(choices=[("", "—"), *Status.choices], required=False)
-    progress_percent = forms.IntegerField(required=False, min_value=0, max_value=100, label="Progress (%)")
+    progress_percent = forms.IntegerField(required=False, min_value=0, max_value=100, label=_("Progress (%)"))
     reported_on = Day(
         required=False,
-        label="Report date",
-        help_text="The date for which the update is true.",
+        label=_("Report date"),
+        help_text=_("The date to which the update applies."),
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
     narrative = forms.CharField(
-        required=False, max_length=100_000, strip=False, label="Narrative", widget=forms.Textarea(attrs={"rows": 3})
+        required=False, max_length=100_000, strip=False, label=_("Narrative"), widget=forms.Textarea(attrs={"rows": 3})
     )
-    party = forms.ModelChoiceField(Party.objects.none(), required=False, label="Claimed by")
+    party = forms.ModelChoiceField(Party.objects.none(), required=False, label=_("Claimed by"))
     reason = forms.CharField(
         required=False,
         max_length=100_000,
-        label="Reason",
-        help_text="Required when the status goes back or a closed recommendation is reopened.",
+        label=_("Reason"),
+        help_text=_("Required for a step back or for reopening."),
     )
     assessed_by = forms.CharField(
-        required=False, max_length=300, label="Assessed by", help_text="The external organisation, if the assessment is not ours."
+        required=False, max_length=300, label=_("Assessed by"), help_text=_("The external organisation, if the assessment is not ours.")
     )
-    closes = forms.BooleanField(required=False, label="Close without full implementation")
+    closes = forms.BooleanField(required=False, label=_("Close without full implementation"))
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
     revises = forms.ModelChoiceField(
         ProgressUpdate.objects.none(),
         required=False,
         widget=forms.HiddenInput,
-        error_messages={"invalid_choice": "The update that you edit no longer exists."},
+        error_messages={"invalid_choice": _("This update no longer exists.")},
     )
 
     def __init__(self, data: Any, recommendation: Recommendation, user: User, today: date, revises: ProgressUpdate | None = None):
-        first = {"version": recommendation.version, "reported_on": today, "status": recommendation.status}
+        initial = {"version": recommendation.version, "reported_on": today, "status": recommendation.status}
         evidence: list[dict[str, Any]] = []
         if revises:
-            said = Report.of(revises)
-            first |= {name: getattr(said, name) for name in progress.REPORT_FIELDS if name != "corrects"}
-            first |= {"revises": revises.pk, "version": revises.version}
-            evidence = [{name: getattr(row, name) for name in progress.EVIDENCE_FIELDS} for row in said.evidence]
+            report = Report.of(revises)
+            initial |= {name: getattr(report, name) for name in progress.REPORT_FIELDS if name != "corrects"}
+            initial |= {"revises": revises.pk, "version": revises.version}
+            evidence = [{name: getattr(row, name) for name in progress.EVIDENCE_FIELDS} for row in report.evidence]
         if not recommendation.updates.in_effect(UpdateKind.ASSESSMENT).exists():
-            first["status"] = first["status"] if revises else ""
-        super().__init__(data, prefix="report", initial=first)
+            initial["status"] = initial["status"] if revises else ""
+        super().__init__(data, prefix="report", initial=initial)
         self.recommendation, self.user, self.today = recommendation, user, today
         self.evidence = EvidenceForms(data, prefix="evidence", initial=evidence, form_kwargs={"user": user})
         self.fields["party"].queryset = visible(Party, user)
@@ -105,29 +106,29 @@ class ReportForm(forms.Form):
         return super().is_valid() and self.evidence.is_valid()
 
     def report(self) -> Report:
-        said = {name: self.cleaned_data[name] for name in progress.REPORT_FIELDS if name != "corrects"}
+        values = {name: self.cleaned_data[name] for name in progress.REPORT_FIELDS if name != "corrects"}
         if revises := self.cleaned_data["revises"]:
-            said["corrects"] = revises.corrects  # set through the API; this form does not show it
-        if said["kind"] == UpdateKind.NOTE and said["status"] == self.initial["status"]:
-            said["status"] = ""  # the initial value of the form; a note has no status
+            values["corrects"] = revises.corrects  # set through the API; this form does not show it
+        if values["kind"] == UpdateKind.NOTE and values["status"] == self.initial["status"]:
+            values["status"] = ""  # the initial value of the form; a note has no status
         rows = [form.cleaned_data for form in self.evidence if form.cleaned_data and (form.has_changed() or form.initial)]
-        return Report(**said, evidence=tuple(EvidenceRow(**row) for row in rows))
+        return Report(**values, evidence=tuple(EvidenceRow(**row) for row in rows))
 
     def error_summary(self) -> list[FieldError]:
         """Every error of the update and its evidence."""
-        return [*errors_of_form(self), *errors_of_formset(self.evidence, "Evidence")] if self.is_bound else []
+        return [*errors_of_form(self), *errors_of_formset(self.evidence, str(_("Evidence")))] if self.is_bound else []
 
-    def file(self, *, submit: bool) -> ProgressUpdate | None:
-        """Submit the update or save it as a draft. If it is rejected, returns None and has the errors on its fields."""
+    def save(self, *, submit: bool) -> ProgressUpdate | None:
+        """Submit the update or save it as a draft. If it is rejected, returns None and adds the errors to the fields."""
         if not self.is_valid():
             return None
-        said, by = self.cleaned_data, {"by": self.user, "today": self.today}
+        values, context = self.cleaned_data, {"by": self.user, "today": self.today}
         try:
             with change_context(self.user, channel="admin"):
-                if update := said["revises"]:
-                    update = progress.revise(update, self.report(), **by, version=said["version"])
-                    return progress.submit(update, **by) if submit else update
-                return progress.report_progress(self.recommendation, self.report(), **by, version=said["version"], submit=submit)
+                if update := values["revises"]:
+                    update = progress.revise(update, self.report(), **context, version=values["version"])
+                    return progress.submit(update, **context) if submit else update
+                return progress.report_progress(self.recommendation, self.report(), **context, version=values["version"], submit=submit)
         except exceptions.Refused as refused:
             for refusal in refused.refusals:
                 field = refusal.reason.field
@@ -136,17 +137,17 @@ class ReportForm(forms.Form):
                 else:
                     self.add_error(field if field in self.fields else None, refusal.detail)
         except exceptions.Stale as error:
-            self.refuse_stale(error.current_version)
+            self.reject_stale(error.current_version)
         except ValidationError as error:
-            for name, sentences in (error.message_dict if hasattr(error, "error_dict") else {"": error.messages}).items():
-                self.add_error(name if name in self.fields else None, sentences)
+            for name, error_messages in (error.message_dict if hasattr(error, "error_dict") else {"": error.messages}).items():
+                self.add_error(name if name in self.fields else None, error_messages)
         except DatabaseError as error:
             if (rule := violations.violated_constraint(error)) is None:
                 raise
             self.add_error(rule.field if rule.field in self.fields else None, rule.message)
         return None
 
-    def refuse_stale(self, version: int) -> None:
+    def reject_stale(self, version: int) -> None:
         seen, update = self.cleaned_data["version"], self.cleaned_data["revises"]
         serializer = ProgressUpdateSerializer if update else RecommendationSerializer
         self.add_error(None, stale(update or self.recommendation, seen, serializer, self.user))
@@ -155,10 +156,10 @@ class ReportForm(forms.Form):
 
 
 class ReviewForm(forms.Form):
-    """An act of review on one update, with its note."""
+    """A review action on one update, with its note."""
 
     update = forms.ModelChoiceField(ProgressUpdate.objects.none())
-    _move = forms.ChoiceField(choices=[(name, name) for name in ("submit", "approve", "return", "void", "discard")])
+    _action = forms.ChoiceField(choices=[(name, name) for name in ("submit", "approve", "return", "void", "discard")])
     note = forms.CharField(required=False, max_length=100_000)
 
     def __init__(self, data: Any, recommendation: Recommendation, user: User):
@@ -166,51 +167,51 @@ class ReviewForm(forms.Form):
         self.user = user
         self.fields["update"].queryset = recommendation.updates.visible_to(user)
 
-    def act(self, today: date) -> str:
-        """Carry it out. Returns a confirmation; raises Refused."""
-        said = self.cleaned_data
-        return move(said["update"], said["_move"], said["note"], by=self.user, today=today)
+    def apply(self, today: date) -> str:
+        """Perform the action. Returns the success message. Raises Refused."""
+        values = self.cleaned_data
+        return perform(values["update"], values["_action"], values["note"], by=self.user, today=today)
 
 
-def move(update: ProgressUpdate, name: str, note: str, *, by: User, today: date) -> str:
-    """One act of review. Returns a confirmation; raises Refused."""
+def perform(update: ProgressUpdate, action: str, note: str, *, by: User, today: date) -> str:
+    """Perform a review action. Returns the success message. Raises Refused."""
     with change_context(by, channel="admin"):
-        match name:
+        match action:
             case "submit":
-                return submitted(progress.submit(update, by=by, today=today))
+                return saved_message(progress.submit(update, by=by, today=today))
             case "approve":
                 progress.approve(update, by=by, today=today, note=note)
-                return "Update approved."
+                return str(_("Update approved."))
             case "return":
                 progress.send_back(update, by=by, note=note)
-                return "Update returned to its author."
+                return str(_("Update returned to its author."))
             case "void":
                 progress.void(update, by=by, reason=note)
-                return "Update voided."
+                return str(_("Update voided."))
             case "discard":
                 progress.discard(update, by=by)
-                return "Draft discarded."
+                return str(_("Draft discarded."))
     return ""
 
 
-def submitted(update: ProgressUpdate) -> str:
-    """The confirmation of an update that was saved or submitted."""
+def saved_message(update: ProgressUpdate) -> str:
+    """The success message for an update that was saved or submitted."""
     match update.review:
         case Review.APPROVED:
-            return "Update submitted and approved."
+            return str(_("Update submitted and approved."))
         case Review.SUBMITTED:
-            return "Update submitted for review."
-    return "Draft saved."
+            return str(_("Update submitted for review."))
+    return str(_("Draft saved."))
 
 
 class BulkEditForm(forms.Form):
     """Changes for several recommendations at once. Empty fields change nothing."""
 
-    owner = forms.ModelChoiceField(User.objects.none(), required=False, label="Owner", empty_label="—")
-    due_on = PartialDate(required=False, label="Due date", help_text="2027-06-30, 30 June 2027, June 2027 or 2027.")
-    narrative = forms.CharField(required=False, max_length=100_000, strip=False, label="Note", widget=forms.Textarea(attrs={"rows": 3}))
+    owner = forms.ModelChoiceField(User.objects.none(), required=False, label=_("Owner"), empty_label="—")
+    due_on = PartialDate(required=False, label=_("Due date"), help_text=_("Such as 2027-06-30, 30 June 2027, June 2027 or 2027."))
+    narrative = forms.CharField(required=False, max_length=100_000, strip=False, label=_("Note"), widget=forms.Textarea(attrs={"rows": 3}))
     change_reason = forms.CharField(
-        required=False, max_length=MAX_REASON, label="Reason for change", help_text="Required for moving a due date."
+        required=False, max_length=MAX_REASON, label=_("Reason for change"), help_text=_("Required for moving a due date.")
     )
 
     def __init__(self, data: Any, user: User, today: date):
@@ -219,23 +220,23 @@ class BulkEditForm(forms.Form):
         self.fields["owner"].queryset = User.objects.filter(is_active=True).order_by("username")
 
     def clean(self) -> dict[str, Any]:
-        said = super().clean()
-        if not self.errors and not any(said[name] for name in ("owner", "due_on", "narrative")):
-            raise ValidationError("Change at least one field.")
-        return said
+        values = super().clean()
+        if not self.errors and not any(values[name] for name in ("owner", "due_on", "narrative")):
+            raise ValidationError(_("Change at least one field."), code="required")
+        return values
 
-    def act(self, recommendation: Recommendation) -> list[str]:
+    def apply(self, recommendation: Recommendation) -> list[str]:
         """Change one recommendation. Returns the error messages; if there are any, nothing was changed."""
-        said = self.cleaned_data
-        given = {name: said[name] for name in ("owner", "due_on") if said[name]}
+        values = self.cleaned_data
+        changes = {name: values[name] for name in ("owner", "due_on") if values[name]}
         try:
-            with change_context(self.user, said["change_reason"], "admin"):
-                for name, value in given.items():
+            with change_context(self.user, values["change_reason"], "admin"):
+                for name, value in changes.items():
                     setattr(recommendation, name, value)
-                if given:
-                    recommendation.save(update_fields=list(given))
-                if said["narrative"]:
-                    note = Report(kind=UpdateKind.NOTE, narrative=said["narrative"])
+                if changes:
+                    recommendation.save(update_fields=list(changes))
+                if values["narrative"]:
+                    note = Report(kind=UpdateKind.NOTE, narrative=values["narrative"])
                     progress.report_progress(recommendation, note, by=self.user, today=self.today)
         except exceptions.Refused as refused:
             return [refusal.detail for refusal in refused.refusals]

@@ -1,4 +1,4 @@
-"""The home page of the admin: the user's queue, the team's queue and the status overview. Each number links to the list that it counts."""
+"""The home page of the admin: own queue, team queue, status distribution and deadlines. Each number links to its list."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.contrib import admin
 from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from policytracker.admin.querysets import CappedPaginator
 from policytracker.records.access import Role
@@ -18,14 +19,14 @@ from policytracker.resources import ReadContext, today
 from recommendations import progress
 from recommendations.models import ProgressUpdate, Recommendation, Status
 
-SHOWN = 8  # deadlines
+SHOWN_DEADLINES = 8
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A number and the list that it counts."""
+    """The number of rows of a list, and the URL of the list. `more` is true if there are more than `count`."""
 
-    title: str
+    title: Any
     count: int
     more: bool
     url: str
@@ -33,7 +34,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Share:
-    """How many recommendations have a status."""
+    """The number of recommendations with a status."""
 
     status: Status
     count: int
@@ -41,77 +42,78 @@ class Share:
     url: str
 
 
-def listed(model: type, asked: dict[str, Any]) -> str:
-    return f"{reverse(f'admin:{model._meta.app_label}_{model._meta.model_name}_changelist')}?{urlencode(asked, doseq=True)}"
+def list_url(model: type, query: dict[str, Any]) -> str:
+    return f"{reverse(f'admin:{model._meta.app_label}_{model._meta.model_name}_changelist')}?{urlencode(query, doseq=True)}"
 
 
-def tile(request: HttpRequest, title: str, model: type, **asked: Any) -> Tile:
-    """Count the list with its own filters."""
+def tile(request: HttpRequest, title: Any, model: type, **query: Any) -> Tile:
+    """Count the rows of a list with the filters of the list itself, so that both show the same number."""
     page = admin.site.get_model_admin(model)
     rows = page.get_queryset(request)
-    for name, answer in asked.items():
-        answers = answer if isinstance(answer, list) else [answer]
-        rows = page.filter_set[name].apply(rows, answers, ReadContext.of(request.user))
-    counted = CappedPaginator(rows, 1)
-    return Tile(title, counted.count, counted.found > counted.count, listed(model, asked))
+    for name, value in query.items():
+        values = value if isinstance(value, list) else [value]
+        rows = page.filter_set[name].apply(rows, values, ReadContext.of(request.user))
+    paginator = CappedPaginator(rows, 1)
+    return Tile(title, paginator.count, paginator.counted > paginator.count, list_url(model, query))
 
 
-def mine(request: HttpRequest) -> list[Tile]:
+def my_queue(request: HttpRequest) -> list[Tile]:
     return [
-        tile(request, "Overdue", Recommendation, owner="me", overdue="true"),
-        tile(request, "Due within 30 days", Recommendation, owner="me", due_within="30"),
-        tile(request, "Needs assessment", Recommendation, owner="me", freshness=["stale", "never"]),
-        tile(request, "Returned to me", ProgressUpdate, review="returned", author=request.user.get_username()),
+        tile(request, _("Overdue"), Recommendation, owner="me", overdue="true"),
+        tile(request, _("Due within 30 days"), Recommendation, owner="me", due_within="30"),
+        tile(request, _("Needs assessment"), Recommendation, owner="me", freshness=["stale", "never"]),
+        tile(request, _("Returned to me"), ProgressUpdate, review="returned", author=request.user.get_username()),
     ]
 
 
-def claims(request: HttpRequest) -> list[Tile]:
-    """The queue of a party officer."""
+def officer_queue(request: HttpRequest) -> list[Tile]:
     return [
-        tile(request, "Claims in review", ProgressUpdate, review="submitted", author=request.user.get_username()),
-        tile(request, "Returned to me", ProgressUpdate, review="returned", author=request.user.get_username()),
+        tile(request, _("Claims in review"), ProgressUpdate, review="submitted", author=request.user.get_username()),
+        tile(request, _("Returned to me"), ProgressUpdate, review="returned", author=request.user.get_username()),
     ]
 
 
 def team_queue(request: HttpRequest) -> list[Tile]:
     return [
-        tile(request, "Waiting for review", ProgressUpdate, review="submitted"),
-        tile(request, "Overdue", Recommendation, overdue="true"),
-        tile(request, "Due within 30 days", Recommendation, due_within="30"),
-        tile(request, "Contradicted by claim", Recommendation, claim_differs="true"),
-        tile(request, "Unassigned", Recommendation, open="true", without="owner"),
+        tile(request, _("Waiting for review"), ProgressUpdate, review="submitted"),
+        tile(request, _("Overdue"), Recommendation, overdue="true"),
+        tile(request, _("Due within 30 days"), Recommendation, due_within="30"),
+        tile(request, _("Contradicted by a claim"), Recommendation, claim_differs="true"),
+        tile(request, _("Unassigned"), Recommendation, open="true", without="owner"),
     ]
 
 
 def distribution(request: HttpRequest) -> list[Share]:
-    """The statuses that occur, in the order of the code list."""
+    """The statuses that recommendations have, in the order of the code list."""
     rows = Recommendation.objects.visible_to(request.user).order_by()
     counts = dict(rows.values_list("status").annotate(Count("pk")))
     total = sum(counts.values())
-    found = [status for status in Status if status in counts]
     return [
-        Share(status, counts[status], 100 * counts[status] / total, listed(Recommendation, {"status": status.value})) for status in found
+        Share(status, counts[status], 100 * counts[status] / total, list_url(Recommendation, {"status": status.value}))
+        for status in Status
+        if status in counts
     ]
 
 
 def deadlines(request: HttpRequest, on: date) -> list[Recommendation]:
     """The open recommendations with the next due dates."""
     rows = Recommendation.objects.visible_to(request.user).open().filter(due_on_last__gte=on)
-    return list(rows.only("slug", "key_action", "due_on", "due_on_last", "status").order_by("due_on_last", "slug")[:SHOWN])
+    return list(rows.only("slug", "key_action", "due_on", "due_on_last", "status").order_by("due_on_last", "slug")[:SHOWN_DEADLINES])
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """The context of the home page. The theme calls this function by its name in the settings."""
+    """The context of the home page. The theme calls this function, which DASHBOARD_CALLBACK in the settings names."""
     if not request.user.has_perm("recommendations.view_recommendation"):
         return context
-    shares, works = distribution(request), bool(progress.roles(request.user) & progress.EDITORS)
+    shares, roles = distribution(request), progress.roles(request.user)
+    is_editor = bool(roles & progress.EDITORS)
     return context | {
-        "title": "Home",
+        "title": _("Home"),
         "has_role": True,
-        "mine": mine(request) if works else claims(request) if progress.roles(request.user) & {Role.OFFICER} else [],
-        "everybodys": team_queue(request) if works else [],
+        "my_queue": my_queue(request) if is_editor else officer_queue(request) if roles & {Role.OFFICER} else [],
+        "team_queue": team_queue(request) if is_editor else [],
         "distribution": shares,
         "total": sum(share.count for share in shares),
-        "unknown": next((share for share in shares if share.status == Status.NOT_ASSESSED), None),
+        "not_assessed": next((share for share in shares if share.status == Status.NOT_ASSESSED), None),
         "deadlines": deadlines(request, today()),
     }

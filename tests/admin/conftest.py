@@ -1,4 +1,4 @@
-"""A browser's session without the browser, for each role."""
+"""Clients that are logged in to the admin, for each role."""
 
 import pytest
 from django.test import Client
@@ -9,18 +9,18 @@ from tests.make import make_party
 
 @pytest.fixture
 def signed_in():
-    """The client of a user."""
+    """A function that returns a client logged in as a user."""
 
     def client(user: User) -> Client:
-        found = Client()
-        found.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-        return found
+        client_of_user = Client()
+        client_of_user.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return client_of_user
 
     return client
 
 
 @pytest.fixture
-def everybody(reader, officer, analyst, reviewer, administrator):
+def users(reader, officer, analyst, reviewer, administrator):
     return {"reader": reader, "party officer": officer, "analyst": analyst, "reviewer": reviewer, "administrator": administrator}
 
 

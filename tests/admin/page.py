@@ -1,4 +1,4 @@
-"""Pages of the admin, as a person uses them."""
+"""Addresses of admin pages, form data as a browser sends it, and what a response shows."""
 
 from collections.abc import Callable
 
@@ -38,7 +38,7 @@ def add(model: type[models.Model]) -> str:
 
 
 def typed(response: HttpResponse) -> dict[str, object]:
-    """What the browser would send if nothing on the page were touched."""
+    """The data of the forms on the page, unchanged, as a browser sends it."""
     sent: dict[str, object] = typed_in(response.context["adminform"].form)
     for inline in response.context["inline_admin_formsets"]:
         for form in (inline.formset.management_form, *inline.formset.forms):
@@ -47,35 +47,35 @@ def typed(response: HttpResponse) -> dict[str, object]:
 
 
 def typed_in(form: forms.Form) -> dict[str, object]:
-    """What the browser would send of one form."""
+    """The data of one form, unchanged, as a browser sends it."""
     sent: dict[str, object] = {}
     for field in form:
         value = field.value()
         if value is None or value is False:
             continue
         if isinstance(value, list | tuple | models.QuerySet):
-            sent[field.html_name] = [str(getattr(one, "pk", one)) for one in value]
+            sent[field.html_name] = [str(getattr(item, "pk", item)) for item in value]
         else:
             sent[field.html_name] = str(getattr(value, "pk", value))
     return sent
 
 
-def listed(response: HttpResponse) -> set:
+def rows_of(response: HttpResponse) -> set:
     return set(response.context["cl"].result_list)
 
 
-def told(response: HttpResponse) -> str:
-    """Every message on the page that came after a redirect."""
+def messages_of(response: HttpResponse) -> str:
+    """The text of all messages on the page."""
     return " ".join(str(message) for message in response.context["messages"])
 
 
 def errors_of(response: HttpResponse) -> dict[str, list[str]]:
     """The messages of the form, by field."""
-    return {name: list(sentences) for name, sentences in response.context["adminform"].form.errors.items()}
+    return {name: list(errors) for name, errors in response.context["adminform"].form.errors.items()}
 
 
 def admin_request(user, data: dict | None = None) -> HttpRequest:
-    """A request of this user to the admin: GET, or POST where there is data."""
+    """A request of a user to the admin: POST if there is data, otherwise GET."""
     request = RequestFactory().get("/admin/") if data is None else RequestFactory().post("/admin/", data)
     request.user, request.session = user, {}
     request._messages = default_storage(request)
@@ -84,7 +84,7 @@ def admin_request(user, data: dict | None = None) -> HttpRequest:
 
 
 def unrendered(view: Callable, user, *args: str, data: dict | None = None) -> HttpResponse | None:
-    """What a view of the admin answers, without rendering the template, which is what takes time. None: permission denied."""
+    """The response of an admin view without rendering the template, which is slow. None if permission is denied."""
     try:
         return admin.site.admin_view(view)(admin_request(user, data), *args)
     except PermissionDenied:

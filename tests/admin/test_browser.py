@@ -1,4 +1,4 @@
-"""The admin in a real browser: on a desk and on a phone, light and dark, by keyboard, and with nothing from elsewhere."""
+"""The admin in a browser: desktop and phone width, light and dark, by keyboard, without errors or external requests."""
 
 import os
 import shutil
@@ -25,14 +25,14 @@ QUIET = [
 ]
 TODAY = date.today()
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium"),
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
     pytest.mark.django_db(transaction=True),
 ]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def synchronous():
-    # Playwright keeps an event loop running in this thread, which Django would take for asynchronous code.
+    # Playwright runs an event loop in this thread, so Django would reject synchronous database access.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     yield
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
@@ -48,7 +48,7 @@ def chromium():
 
 @pytest.fixture
 def world(groups, settings):
-    """An agreement with a recommendation that somebody has begun."""
+    """An agreement with a recommendation in progress."""
     settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
     analyst = make_user("analyst", "analyst")
     agreement, source = make_agreement(title="A framework " + "with a long name " * 8), make_source(title="A paper")
@@ -64,18 +64,20 @@ def world(groups, settings):
 
 @pytest.fixture
 def visit(chromium, live_server, world):
-    """A signed-in page of this width and scheme, which tells what went wrong behind it."""
+    """A function that opens a page, logged in as analyst. `page.errors` lists console errors, external requests and error responses."""
     contexts = []
 
     def opened(width: int, scheme: str):
         context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
-        page.wrong = []
-        page.on("console", lambda message: page.wrong.append(message.text) if message.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: page.wrong.append(str(error)))
-        page.on("request", lambda sent: page.wrong.append(sent.url) if not sent.url.startswith((live_server.url, "data:")) else None)
-        page.on("response", lambda answer: page.wrong.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
+        page.errors = []
+        page.on("console", lambda message: page.errors.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.on(
+            "request", lambda request: page.errors.append(request.url) if not request.url.startswith((live_server.url, "data:")) else None
+        )
+        page.on("response", lambda response: page.errors.append(f"{response.status} {response.url}") if response.status >= 400 else None)
         page.goto(f"{live_server.url}/admin/")
         page.fill("[name=username]", "analyst")
         page.fill("[name=password]", "a long pass phrase")
@@ -89,7 +91,7 @@ def visit(chromium, live_server, world):
 
 
 def fits(page) -> bool:
-    """Whether nothing reaches beyond the width of the window, on a desk and on a phone."""
+    """Whether the page needs no horizontal scrolling, at desktop and phone width."""
     widths = []
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 900})
@@ -98,7 +100,7 @@ def fits(page) -> bool:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_pages_fit_and_nothing_goes_wrong_behind_them(scheme, visit, live_server, world):
+def test_pages_fit_the_window_and_log_no_errors(scheme, visit, live_server, world):
     agreement, recommendation = world
     page = visit(1280, scheme)
 
@@ -109,11 +111,11 @@ def test_the_pages_fit_and_nothing_goes_wrong_behind_them(scheme, visit, live_se
         assert fits(page), address
         assert page.locator("html.dark").count() == (scheme == "dark")
 
-    assert page.wrong == []
+    assert page.errors == []
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_an_update_is_filed_by_keyboard_alone(width, visit, live_server, world):
+def test_an_update_is_submitted_by_keyboard(width, visit, live_server, world):
     _, recommendation = world
     page = visit(width, "light")
     page.goto(live_server.url + change(recommendation))
@@ -131,10 +133,10 @@ def test_an_update_is_filed_by_keyboard_alone(width, visit, live_server, world):
     recommendation.refresh_from_db()
     assert (recommendation.status, recommendation.progress_percent) == ("largely_implemented", 80)
     assert page.locator("text=Both hubs operate.").is_visible()
-    assert page.wrong == []
+    assert page.errors == []
 
 
-def test_a_refused_update_keeps_the_typed_text_on_the_page(visit, live_server, world):
+def test_a_rejected_update_keeps_the_input(visit, live_server, world):
     _, recommendation = world
     page = visit(390, "dark")
     page.goto(live_server.url + change(recommendation))
@@ -158,10 +160,10 @@ def test_a_source_is_found_by_typing(visit, live_server, world):
     page.click(".select2-results__option >> text=A paper")
 
     assert "A paper" in page.inner_text("#select2-id_evidence-0-source-container")
-    assert page.wrong == []
+    assert page.errors == []
 
 
-def test_a_list_is_narrowed_by_a_filter(visit, live_server, world):
+def test_a_list_is_filtered(visit, live_server, world):
     page = visit(1280, "light")
     page.goto(live_server.url + changes(type(world[1])))
 
@@ -171,4 +173,4 @@ def test_a_list_is_narrowed_by_a_filter(visit, live_server, world):
     page.wait_for_url("**deadline_state=overdue**")
 
     page.locator("text=0 recommendations").first.wait_for()
-    assert page.wrong == []
+    assert page.errors == []

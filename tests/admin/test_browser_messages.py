@@ -1,15 +1,15 @@
-"""What a user sees after a save, in a real browser: the message is in the viewport and has the focus."""
+"""Messages after a save, in a browser: they are visible and have the focus."""
 
 import pytest
 
 from recommendations.models import Addressee
 from recommendations.progress import Report, report_progress
 from tests.admin.page import change, edit
-from tests.admin.test_browser import CHROMIUM, TODAY, chromium, synchronous, visit, world  # noqa: F401 - fixtures work by being here
+from tests.admin.test_browser import CHROMIUM, TODAY, chromium, synchronous, visit, world  # noqa: F401 - imported fixtures
 from tests.conftest import make_user
 
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium"),
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
     pytest.mark.django_db(transaction=True),
 ]
 IN_VIEW = """element => {
@@ -27,7 +27,7 @@ def focused(page, role: str):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_a_rejected_save_is_seen_and_its_links_lead_to_the_fields(width, scheme, visit, live_server, world):  # noqa: F811
+def test_a_rejected_save_is_visible_and_its_links_lead_to_the_fields(width, scheme, visit, live_server, world):  # noqa: F811
     _, recommendation = world
     page = visit(width, scheme)
     page.goto(live_server.url + edit(recommendation))
@@ -49,11 +49,11 @@ def test_a_rejected_save_is_seen_and_its_links_lead_to_the_fields(width, scheme,
     assert page.input_value("#id_details") == "typed with care"
     assert page.input_value("#id_due_on") == "22/10/2031"
     assert page.input_value("#id_addressees-0-responded_on") == "soon"
-    assert page.wrong == []
+    assert page.errors == []
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_message_of_an_update_has_the_focus_where_the_user_acted(width, visit, live_server, world):  # noqa: F811
+def test_the_message_of_an_update_appears_and_has_focus_at_the_form(width, visit, live_server, world):  # noqa: F811
     _, recommendation = world
     page = visit(width, "light")
     page.goto(live_server.url + change(recommendation))
@@ -68,10 +68,10 @@ def test_the_message_of_an_update_has_the_focus_where_the_user_acted(width, visi
     assert in_form
     assert accepted.evaluate("element => element.closest('section').getAttribute('aria-labelledby')") == "report"
     assert page.locator("[name=_save]").count() == 0
-    assert page.wrong == []
+    assert page.errors == []
 
 
-def test_an_empty_note_of_return_is_rejected_at_the_update(visit, live_server, world):  # noqa: F811
+def test_returning_without_a_note_is_rejected_at_the_update(visit, live_server, world):  # noqa: F811
     _, recommendation = world
     other = make_user("other", "analyst")
     update = report_progress(recommendation, Report(status="withdrawn", narrative="Withdrawn."), by=other, today=TODAY)

@@ -1,4 +1,4 @@
-"""An update from its filing to its approval, in a real browser, by keyboard alone."""
+"""Submitting, returning, editing and approving an update in a browser, by keyboard only."""
 
 from datetime import date
 
@@ -6,51 +6,51 @@ import pytest
 
 from recommendations.models import ProgressUpdate
 from tests.admin.page import change
-from tests.admin.test_browser import CHROMIUM, QUIET, synchronous  # noqa: F401 - the fixture works by being here
+from tests.admin.test_browser import CHROMIUM, QUIET, synchronous  # noqa: F401 - imported fixture
 from tests.conftest import make_user
 from tests.make import make_recommendation, make_source
 
 sync_playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").sync_playwright
 TODAY = date.today()
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium"),
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
     pytest.mark.django_db(transaction=True),
 ]
 
 
 class Keyboard:
-    """Somebody at the keyboard, who has no mouse: everything is reached by Tab and done by keys."""
+    """Operates a page by keyboard only."""
 
     def __init__(self, page):
         self.page = page
 
-    def tab_to(self, wanted: str) -> None:
-        """Tab on until the focus is on what fits the selector, and it can be seen there."""
+    def tab_to(self, selector: str) -> None:
+        """Press Tab until the focus is on a visible element that matches the selector."""
         for _ in range(400):
-            if self.page.evaluate("wanted => document.activeElement?.matches(wanted) ?? false", wanted):
-                assert self.page.locator(":focus").is_visible(), wanted
+            if self.page.evaluate("selector => document.activeElement?.matches(selector) ?? false", selector):
+                assert self.page.locator(":focus").is_visible(), selector
                 return
             self.page.keyboard.press("Tab")
-        raise AssertionError(f"no Tab leads to {wanted}")
+        raise AssertionError(f"Tab does not reach {selector}")
 
-    def type_into(self, wanted: str, text: str) -> None:
-        self.tab_to(wanted)
+    def type_into(self, selector: str, text: str) -> None:
+        self.tab_to(selector)
         self.page.keyboard.press("Control+A")
         self.page.keyboard.type(text)
 
-    def choose(self, wanted: str, label: str) -> None:
-        """Type the first letters of an answer, as one does in a closed list."""
-        self.tab_to(wanted)
+    def choose(self, selector: str, label: str) -> None:
+        """Type the first letters of an option, which selects it in a closed list."""
+        self.tab_to(selector)
         self.page.keyboard.type(label)
 
-    def press(self, wanted: str) -> None:
+    def press(self, selector: str) -> None:
         """Press the button, or follow the link, and wait for the page that comes."""
-        self.tab_to(wanted)
+        self.tab_to(selector)
         with self.page.expect_navigation():
             self.page.keyboard.press("Enter")
 
-    def sees(self, wanted: str) -> None:
-        self.page.locator(wanted).first.wait_for()
+    def sees(self, selector: str) -> None:
+        self.page.locator(selector).first.wait_for()
 
     def reads(self, text: str) -> None:
         self.page.locator(f"text={text}").first.wait_for()
@@ -58,7 +58,7 @@ class Keyboard:
 
 @pytest.fixture
 def sign_in(live_server, settings, groups):
-    """A keyboard for each person, in a browser of their own."""
+    """A function that logs in a user in a new browser context and returns the keyboard."""
     settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
@@ -78,13 +78,13 @@ def sign_in(live_server, settings, groups):
         browser.close()
 
 
-def test_an_update_is_filed_returned_mended_and_approved_by_keyboard_alone(sign_in, live_server):
+def test_an_update_is_submitted_returned_edited_and_approved_by_keyboard(sign_in, live_server):
     recommendation = make_recommendation(key_action="Build processing hubs")
     make_source(title="A paper")
     make_user("analyst", "analyst"), make_user("reviewer", "reviewer")
     analyst, reviewer = sign_in("analyst"), sign_in("reviewer")
 
-    # The analyst files an ending, with the page that bears it out.
+    # The analyst submits a terminal status with evidence.
     analyst.page.goto(live_server.url + change(recommendation))
     analyst.choose("#id_report-status", "Implemented")
     analyst.type_into("#id_report-narrative", "Both hubs operate.")
@@ -94,7 +94,7 @@ def test_an_update_is_filed_returned_mended_and_approved_by_keyboard_alone(sign_
     analyst.press("button[name=_report][value=submit]")
     analyst.sees("#report ~ [role=status]")
 
-    # The reviewer finds it in the queue, tries to return it without a word, and then says why.
+    # The reviewer opens it from the queue, returns it without a note, which is rejected, and then with a note.
     reviewer.page.goto(f"{live_server.url}/admin/")
     reviewer.press("a[href*='progressupdate/?review=submitted']")
     assert reviewer.page.locator("#result_list tbody tr").count() == 1
@@ -105,7 +105,7 @@ def test_an_update_is_filed_returned_mended_and_approved_by_keyboard_alone(sign_
     reviewer.press("button[value=return]")
     reviewer.sees("li [role=status]")
 
-    # The analyst finds it again under "Returned to me", mends it and hands it in.
+    # The analyst opens it from "Returned to me", edits it and submits it again.
     analyst.page.goto(f"{live_server.url}/admin/")
     analyst.press("a[href*='review=returned']")
     assert analyst.page.locator("#result_list tbody tr").count() == 1

@@ -1,4 +1,4 @@
-"""Forms: the same rules and sentences as everywhere, and nothing that was typed is lost."""
+"""Record forms: constraints, stale edits, hidden references, deletion, and keeping the input."""
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -7,17 +7,17 @@ from agreements.models import Agreement, AgreementRelation, Component, Participa
 from policytracker.models import Change
 from policytracker.records.context import change_context
 from recommendations.models import Recommendation
-from tests.admin.page import add, change, changes, delete, edit, errors_of, told, typed
+from tests.admin.page import add, change, changes, delete, edit, errors_of, messages_of, typed
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 
 
-def test_a_change_keeps_who_did_it_why_and_by_which_door(analyst, signed_in):
+def test_a_change_records_user_reason_and_channel(analyst, signed_in):
     client, agreement = signed_in(analyst), make_agreement(title="Before")
 
     form = typed(client.get(change(agreement))) | {"title": "After", "change_reason": "the text says so"}
-    answer = client.post(change(agreement), form)
+    response = client.post(change(agreement), form)
 
-    assert answer.status_code == 302
+    assert response.status_code == 302
     newest = Change.objects.filter(tbl="agreements_agreement", row_id=agreement.pk).latest("id")
     assert newest.changed == {"title": "After"}
     assert {key: newest.actor[key] for key in ("user", "reason", "channel")} == {
@@ -27,7 +27,7 @@ def test_a_change_keeps_who_did_it_why_and_by_which_door(analyst, signed_in):
     }
 
 
-def test_a_page_that_is_saved_untouched_changes_nothing(analyst, signed_in):
+def test_saving_an_unchanged_form_changes_nothing(analyst, signed_in):
     client = signed_in(analyst)
     agreement = make_agreement(summary="One line\nand another, with a space behind it ")
     party = make_party("KOR", name="Republic of Korea", aliases=["Korea, Republic of", "South Korea"])
@@ -43,7 +43,7 @@ def test_a_page_that_is_saved_untouched_changes_nothing(analyst, signed_in):
     assert Party.objects.get(code="KOR").aliases == ["Korea, Republic of", "South Korea"]
 
 
-def test_the_key_of_an_existing_record_is_only_read(analyst, signed_in):
+def test_the_key_of_an_existing_record_is_read_only(analyst, signed_in):
     client, agreement = signed_in(analyst), make_agreement(slug="aukus")
 
     form = typed(client.get(change(agreement)))
@@ -53,39 +53,39 @@ def test_the_key_of_an_existing_record_is_only_read(analyst, signed_in):
     assert Agreement.objects.get().slug == "aukus"
 
 
-def test_a_broken_rule_speaks_at_its_field_and_keeps_what_was_typed(analyst, signed_in):
+def test_a_violated_constraint_is_shown_on_its_field_and_keeps_the_input(analyst, signed_in):
     client, agreement = signed_in(analyst), make_agreement(legal_force="non_binding")
 
     form = typed(client.get(change(agreement))) | {"status": "in_force", "summary": "typed with care"}
-    answer = client.post(change(agreement), form)
+    response = client.post(change(agreement), form)
 
-    assert errors_of(answer) == {"status": ["Only a binding or mixed text can be in force or provisionally applied."]}
-    assert b"typed with care" in answer.content
+    assert list(errors_of(response)) == ["status"]
+    assert b"typed with care" in response.content
 
 
-def test_a_rule_that_only_the_database_sees_speaks_at_its_field_too(analyst, signed_in):
+def test_a_violated_trigger_constraint_is_shown_on_its_field(analyst, signed_in):
     client, agreement = signed_in(analyst), make_agreement(legal_force="binding")
 
     form = typed(client.get(change(agreement))) | {"status": "superseded", "summary": "typed with care"}
-    answer = client.post(change(agreement), form)
+    response = client.post(change(agreement), form)
 
-    assert errors_of(answer) == {"status": ["A superseded agreement needs a relation by which another supersedes it."]}
-    assert b"typed with care" in answer.content
+    assert list(errors_of(response)) == ["status"]
+    assert b"typed with care" in response.content
     assert Agreement.objects.get().status == "unknown"
-    assert not told(client.get("/admin/"))
+    assert not messages_of(client.get("/admin/"))
 
 
-def test_a_circle_is_refused_at_the_parent(analyst, signed_in):
+def test_a_circular_parent_is_rejected(analyst, signed_in):
     client, agreement = signed_in(analyst), make_agreement()
     upper = make_component(agreement)
     lower = make_component(agreement, parent=upper)
 
-    answer = client.post(change(upper), typed(client.get(change(upper))) | {"parent": lower.pk})
+    response = client.post(change(upper), typed(client.get(change(upper))) | {"parent": lower.pk})
 
-    assert errors_of(answer) == {"parent": ["A component cannot be part of itself."]}
+    assert list(errors_of(response)) == ["parent"]
 
 
-def test_a_moved_due_day_needs_a_reason(analyst, signed_in):
+def test_moving_a_due_date_requires_a_reason(analyst, signed_in):
     client, recommendation = signed_in(analyst), make_recommendation(due_on="2030-01-01")
 
     form = typed(client.get(edit(recommendation))) | {"due_on": "2031-01-01", "details": "typed with care"}
@@ -93,14 +93,14 @@ def test_a_moved_due_day_needs_a_reason(analyst, signed_in):
     again = typed(refused) | {"change_reason": "the minister postponed it"}
     accepted = client.post(change(recommendation), again)
 
-    assert errors_of(refused) == {"change_reason": ["Enter a change reason. It is required to change a due date."]}
+    assert list(errors_of(refused)) == ["change_reason"]
     assert b"typed with care" in refused.content
     assert accepted.status_code == 302
     recommendation.refresh_from_db()
     assert (recommendation.due_on, recommendation.original_due_on) == ("2031-01-01", "2030-01-01")
 
 
-def test_archiving_needs_a_reason_and_a_reviewer(analyst, reviewer, signed_in):
+def test_archiving_requires_a_reason_and_a_reviewer(analyst, reviewer, signed_in):
     agreement = make_agreement()
     as_analyst, as_reviewer = signed_in(analyst), signed_in(reviewer)
     form = typed(as_reviewer.get(change(agreement))) | {"publication": "archived"}
@@ -113,10 +113,10 @@ def test_archiving_needs_a_reason_and_a_reviewer(analyst, reviewer, signed_in):
     assert list(errors_of(refused)) == ["publication"]
     assert list(errors_of(unexplained)) == ["change_reason"]
     assert accepted.status_code == 302
-    assert "closed" in errors_of(closed)["__all__"][0]
+    assert list(errors_of(closed)) == ["__all__"]
 
 
-def test_a_stale_form_is_refused_with_what_changed_and_passes_the_next_time(analyst, reviewer, signed_in):
+def test_a_stale_form_is_rejected_with_the_changes_and_accepted_when_sent_again(analyst, reviewer, signed_in):
     client, agreement = signed_in(analyst), make_agreement(title="Before", summary="old")
     form = typed(client.get(change(agreement))) | {"summary": "typed with care"}
     other = signed_in(reviewer)
@@ -128,19 +128,19 @@ def test_a_stale_form_is_refused_with_what_changed_and_passes_the_next_time(anal
     accepted = client.post(change(agreement), typed(refused))
     agreement.refresh_from_db()
 
-    sentence = errors_of(refused)["__all__"][0]
-    assert "reviewer title: Before → Between (misprint)" in sentence
+    (error,) = errors_of(refused)["__all__"]
+    assert all(part in error for part in ("reviewer", "Before → Between", "misprint"))
     assert b"typed with care" in refused.content
     assert untouched == "old"
     assert accepted.status_code == 302
     assert agreement.summary == "typed with care"
 
 
-def test_a_stale_row_of_an_inline_is_refused_too(analyst, signed_in):
+def test_a_stale_inline_row_is_rejected(analyst, signed_in):
     client, agreement = signed_in(analyst), make_agreement()
-    spell = Participation.objects.create(agreement=agreement, party=make_party("AUS"), role="party")
+    participation = Participation.objects.create(agreement=agreement, party=make_party("AUS"), role="party")
     form = typed(client.get(change(agreement)))
-    Participation.objects.filter(pk=spell.pk).update(role="observer")
+    Participation.objects.filter(pk=participation.pk).update(role="observer")
 
     refused = client.post(change(agreement), form)
 
@@ -149,7 +149,7 @@ def test_a_stale_row_of_an_inline_is_refused_too(analyst, signed_in):
     assert Participation.objects.get().role == "observer"
 
 
-def test_rows_of_an_inline_are_added_and_changed_with_the_record(analyst, signed_in):
+def test_inline_rows_are_added_and_changed_with_the_record(analyst, signed_in):
     client, agreement = signed_in(analyst), make_agreement()
     for i in range(25):
         Participation.objects.create(agreement=agreement, party=make_party(f"X{i:02}"), role="party")
@@ -158,27 +158,27 @@ def test_rows_of_an_inline_are_added_and_changed_with_the_record(analyst, signed
     form = typed(client.get(second))
     last = "participations-4"
     new = {"participations-TOTAL_FORMS": "6", "participations-5-party": make_party("NZL").pk, "participations-5-role": "observer"}
-    answer = client.post(second, form | {f"{last}-role": "observer"} | new)
+    response = client.post(second, form | {f"{last}-role": "observer"} | new)
 
-    assert answer.status_code == 302, [f.errors for f in answer.context["inline_admin_formsets"][0].formset]
+    assert response.status_code == 302, [f.errors for f in response.context["inline_admin_formsets"][0].formset]
     assert Participation.objects.filter(role="observer").count() == 2
     assert Participation.objects.count() == 26
 
 
-def test_overlapping_spells_are_refused_with_their_sentence(analyst, signed_in):
+def test_overlapping_periods_are_rejected(analyst, signed_in):
     client, agreement, party = signed_in(analyst), make_agreement(), make_party("AUS")
     form = typed(client.get(change(agreement))) | {"participations-TOTAL_FORMS": "2"}
     for i, since in enumerate(("2020", "2021")):
         form |= {f"participations-{i}-party": party.pk, f"participations-{i}-role": "party", f"participations-{i}-since": since}
 
-    answer = client.post(change(agreement), form)
+    response = client.post(change(agreement), form)
 
-    assert answer.status_code == 200
-    assert b"This party already has this role in an overlapping spell." in answer.content
+    assert response.status_code == 200
+    assert response.context["error_summary"]
     assert not Participation.objects.exists()
 
 
-def test_a_reference_that_one_may_not_read_is_kept_and_not_shown(analyst, signed_in):
+def test_a_hidden_reference_is_kept_and_not_shown(analyst, signed_in):
     hidden, seen = make_agreement(title="Hidden text", visibility="restricted"), make_agreement(title="Seen text")
     paper = make_source(title="Hidden paper", visibility="restricted")
     recommendation = make_recommendation(hidden, seen, source=paper, locator="p. 9", quote="word for word")
@@ -187,39 +187,39 @@ def test_a_reference_that_one_may_not_read_is_kept_and_not_shown(analyst, signed
     page = client.get(edit(recommendation))
     form = typed(page)
     form.pop("source", None)
-    answer = client.post(change(recommendation), form | {"details": "more"})
+    response = client.post(change(recommendation), form | {"details": "more"})
 
     assert b"Hidden" not in page.content
     assert b"word for word" not in page.content
     assert form["agreements"] == [str(seen.pk)]
-    assert answer.status_code == 302
+    assert response.status_code == 302
     recommendation.refresh_from_db()
     assert set(recommendation.agreements.all()) == {hidden, seen}
     assert (recommendation.source, recommendation.locator, recommendation.quote) == (paper, "p. 9", "word for word")
     assert recommendation.details == "more"
 
 
-def test_nobody_chooses_what_they_may_not_read(analyst, signed_in):
+def test_a_hidden_record_cannot_be_selected(analyst, signed_in):
     hidden, recommendation = make_agreement(visibility="restricted"), make_recommendation()
     client = signed_in(analyst)
 
-    answer = client.post(change(recommendation), typed(client.get(edit(recommendation))) | {"agreements": [hidden.pk]})
+    response = client.post(change(recommendation), typed(client.get(edit(recommendation))) | {"agreements": [hidden.pk]})
 
-    assert "agreements" in errors_of(answer)
+    assert "agreements" in errors_of(response)
     assert not recommendation.agreements.exists()
 
 
 @pytest.mark.parametrize("publication", ["published", "archived"])
-def test_what_was_published_is_not_deleted(publication, reviewer, signed_in):
+def test_a_published_record_cannot_be_deleted(publication, reviewer, signed_in):
     client, agreement = signed_in(reviewer), make_agreement(publication=publication)
 
-    answer = client.post(delete(agreement), {"post": "yes"}, follow=True)
+    response = client.post(delete(agreement), {"post": "yes"}, follow=True)
 
-    assert "Archive it instead" in told(answer)
+    assert messages_of(response)
     assert Agreement.objects.exists()
 
 
-def test_a_draft_is_deleted_unless_others_refer_to_it(analyst, signed_in):
+def test_a_draft_can_be_deleted_unless_other_records_refer_to_it(analyst, signed_in):
     client = signed_in(analyst)
     alone, referred = make_agreement(publication="draft"), make_agreement(publication="draft")
     Participation.objects.create(agreement=referred, party=make_party("AUS"), role="party")
@@ -230,22 +230,22 @@ def test_a_draft_is_deleted_unless_others_refer_to_it(analyst, signed_in):
 
     assert page.status_code == 200
     assert set(Agreement.objects.all()) == {referred}
-    assert "Other records refer to this record" in told(refused)
+    assert messages_of(refused)
 
 
-def test_a_relation_on_which_a_status_rests_stays(analyst, signed_in):
+def test_a_relation_that_a_status_depends_on_cannot_be_deleted(analyst, signed_in):
     client, old, new = signed_in(analyst), make_agreement(), make_agreement()
     relation = AgreementRelation.objects.create(from_agreement=new, kind="supersedes", to_agreement=old)
     with change_context():
         Agreement.objects.filter(pk=old.pk).update(status="superseded")
 
-    answer = client.post(delete(relation), {"post": "yes"}, follow=True)
+    response = client.post(delete(relation), {"post": "yes"}, follow=True)
 
-    assert "superseded by this relation" in told(answer)
+    assert messages_of(response)
     assert AgreementRelation.objects.exists()
 
 
-def test_a_new_record_is_made_and_a_taken_key_is_told(analyst, signed_in):
+def test_a_new_record_is_created_and_a_duplicate_key_rejected(analyst, signed_in):
     client, agreement = signed_in(analyst), make_agreement(slug="taken")
     form = typed(client.get(add(Component))) | {"agreement": agreement.pk, "title": "A component"}
 
@@ -258,7 +258,7 @@ def test_a_new_record_is_made_and_a_taken_key_is_told(analyst, signed_in):
     assert "slug" in errors_of(refused)
 
 
-def test_status_and_its_companions_are_no_fields_of_the_form(analyst, signed_in):
+def test_the_status_fields_are_not_in_the_form(analyst, signed_in):
     client, recommendation = signed_in(analyst), make_recommendation()
 
     form = typed(client.get(edit(recommendation)))
@@ -268,7 +268,7 @@ def test_status_and_its_companions_are_no_fields_of_the_form(analyst, signed_in)
     assert not {"status", "claimed_status", "closed_on", "progress_percent"} & set(form)
 
 
-def test_a_file_is_taken_and_read_only_where_rights_are_asked_for(analyst, reader, signed_in, settings, tmp_path):
+def test_a_file_is_uploaded_and_linked_only_through_the_api(analyst, reader, signed_in, settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
     client, source = signed_in(analyst), make_source(slug="paper")
     paper = SimpleUploadedFile("paper.pdf", b"%PDF-1.4 as it was")
@@ -287,7 +287,7 @@ def test_a_file_is_taken_and_read_only_where_rights_are_asked_for(analyst, reade
         assert f'href="{source.file.url}"' not in page
 
 
-def test_no_list_counts_all_its_answers(analyst, signed_in):
+def test_lists_have_no_facet_counts(analyst, signed_in):
     page = signed_in(analyst).get(changes(Agreement, "?_facets=True"), follow=True)
 
     assert b"Show counts" not in page.content

@@ -1,4 +1,4 @@
-"""No page of the admin may be built beside the base, by which it shows what may be read."""
+"""All admin pages use our base classes, which restrict querysets to visible records."""
 
 import pytest
 from django.apps import apps
@@ -16,7 +16,7 @@ PAGES = [model for model in OURS if model not in (Change, IdempotencyKey, Status
 
 
 @pytest.mark.parametrize("model", PAGES, ids=lambda model: model.__name__)
-def test_every_model_has_its_pages_on_our_base(model):
+def test_the_pages_of_every_model_use_our_base_classes(model):
     page = admin.site._registry[model]
 
     assert isinstance(page, RecordAdmin if issubclass(model, Record) else BaseAdmin)
@@ -25,7 +25,7 @@ def test_every_model_has_its_pages_on_our_base(model):
 
 
 @pytest.mark.parametrize("model", [m for m in PAGES if issubclass(m, Record)], ids=lambda model: model.__name__)
-def test_every_list_form_and_inline_starts_from_what_may_be_read(model, monkeypatch, reader):
+def test_every_list_form_and_inline_starts_from_visible_records(model, monkeypatch, reader):
     request = RequestFactory().get("/")
     request.user = reader
     asked = []

@@ -1,11 +1,11 @@
-"""The History tab is what the database kept."""
+"""The history page of a record."""
 
 from policytracker.records.context import change_context
 from tests.admin.page import change, history, typed
 from tests.make import make_agreement, make_recommendation, make_source
 
 
-def test_the_history_tells_who_changed_what_and_why_with_the_words_that_went_and_came(analyst, signed_in):
+def test_the_history_shows_user_reason_and_changed_words(analyst, signed_in):
     client = signed_in(analyst)
     agreement = make_agreement(summary="A framework of two participants on mining.")
     form = typed(client.get(change(agreement))) | {
@@ -22,13 +22,30 @@ def test_the_history_tells_who_changed_what_and_why_with_the_words_that_went_and
     assert '<ins class="pt-ins">mining and processing.</ins>' in page
 
 
+def test_the_history_shows_labels_of_fields_and_codes(analyst, signed_in):
+    agreement = make_agreement(legal_force="binding")
+    with change_context(None, channel="import"):
+        agreement.legal_force, agreement.short_title = "non_binding", "AUKUS"
+        agreement.save()
+
+    page = signed_in(analyst).get(history(agreement))
+
+    newest = page.context["entries"][0]
+    assert (newest["user"], str(newest["channel_label"])) == (None, "Import")
+    assert {field["label"]: field["diff"] for field in newest["fields"]} == {
+        "legal force": [("-", "Binding"), ("+", "Non-binding")],
+        "short title": [("-", "(empty)"), ("+", "AUKUS")],
+    }
+    assert "non_binding" not in page.content.decode()
+
+
 def test_the_history_is_a_tab_of_the_page(analyst, signed_in):
     agreement = make_agreement()
 
     assert history(agreement).encode() in signed_in(analyst).get(change(agreement)).content
 
 
-def test_what_was_written_while_the_record_was_hidden_stays_hidden(reader, analyst, signed_in):
+def test_changes_made_while_the_record_was_hidden_stay_hidden(reader, analyst, signed_in):
     agreement = make_agreement(publication="draft", title="Working title")
     with change_context(analyst, "first words"):
         agreement.title = "Second title"
@@ -45,7 +62,7 @@ def test_what_was_written_while_the_record_was_hidden_stays_hidden(reader, analy
     assert "first words" not in shown
 
 
-def test_references_that_one_may_not_read_are_not_in_the_history(analyst, administrator, signed_in):
+def test_hidden_references_are_not_in_the_history(analyst, administrator, signed_in):
     recommendation = make_recommendation()
     with change_context(administrator, "found a paper"):
         recommendation.source = make_source(slug="secret-paper", visibility="restricted")

@@ -1,4 +1,4 @@
-"""Lists: what they show, what they hide, what they answer, and what they cost."""
+"""Lists: what they show, what they hide, what they response, and what they cost."""
 
 import uuid
 from datetime import date, timedelta
@@ -21,7 +21,7 @@ from agreements.models import (
     Source,
 )
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation
-from tests.admin.page import change, changes, listed
+from tests.admin.page import change, changes, rows_of
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 
 TODAY = date.today()
@@ -30,7 +30,7 @@ LISTS += [Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommenda
 
 
 def fill(start: int, stop: int, owner) -> None:
-    """So many rows of everything, each with its own references."""
+    """Create rows of every model, each with its own references."""
     for i in range(start, stop):
         party, source = make_party(f"P{i}", parent=make_party("AUS")), make_source(title=f"Source {i}")
         sector, area = Sector.objects.create(code=f"s{i}", name=f"S{i}"), FocusArea.objects.create(code=f"f{i}", name=f"F{i}")
@@ -59,12 +59,12 @@ def cost(client, address: str) -> int:
 
 
 @pytest.mark.parametrize("role", ["reader", "analyst"])
-def test_a_list_costs_the_same_number_of_queries_whatever_its_length(role, everybody, signed_in):
-    client = signed_in(everybody[role])
-    fill(0, 3, everybody["analyst"])
+def test_the_number_of_queries_of_a_list_does_not_depend_on_its_length(role, users, signed_in):
+    client = signed_in(users[role])
+    fill(0, 3, users["analyst"])
     few = {model.__name__: cost(client, changes(model)) for model in LISTS}
 
-    fill(3, 60, everybody["analyst"])
+    fill(3, 60, users["analyst"])
     many = {model.__name__: cost(client, changes(model)) for model in LISTS}
 
     print(role, many)
@@ -98,8 +98,8 @@ def full_recommendation(count: int, author):
 
 
 @pytest.mark.parametrize("role", ["reader", "analyst", "reviewer"])
-def test_the_page_of_an_agreement_or_a_recommendation_costs_the_same_however_much_hangs_on_it(role, everybody, signed_in):
-    client, analyst = signed_in(everybody[role]), everybody["analyst"]
+def test_the_number_of_queries_of_a_page_does_not_depend_on_related_records(role, users, signed_in):
+    client, analyst = signed_in(users[role]), users["analyst"]
     client.get(change(make_agreement())), client.get(change(make_recommendation()))
 
     agreements = [cost(client, change(full_agreement(count))) for count in (3, 60)]
@@ -110,15 +110,15 @@ def test_the_page_of_an_agreement_or_a_recommendation_costs_the_same_however_muc
     assert recommendations[0] == recommendations[1] <= 45
 
 
-def test_what_a_reader_may_not_read_is_in_no_list_search_or_page(reader, signed_in):
+def test_hidden_records_are_in_no_list_search_or_page(reader, signed_in):
     client, seen = signed_in(reader), make_agreement(title="Seen framework")
     draft = make_agreement(title="Draft framework", publication="draft")
     restricted = make_agreement(title="Restricted framework", visibility="restricted")
     Participation.objects.create(agreement=draft, party=make_party("NZL"), role="party")
 
-    assert listed(client.get(changes(Agreement))) == {seen}
-    assert listed(client.get(changes(Agreement, "?q=framework"))) == {seen}
-    assert not listed(client.get(changes(Participation)))
+    assert rows_of(client.get(changes(Agreement))) == {seen}
+    assert rows_of(client.get(changes(Agreement, "?q=framework"))) == {seen}
+    assert not rows_of(client.get(changes(Participation)))
     for hidden in (draft, restricted):
         assert client.get(change(hidden)).status_code == 302
     wanted = {"app_label": "recommendations", "model_name": "recommendation", "field_name": "agreements", "term": "framework"}
@@ -126,7 +126,7 @@ def test_what_a_reader_may_not_read_is_in_no_list_search_or_page(reader, signed_
     assert [row["text"] for row in found] == ["Seen framework"]
 
 
-def test_a_filter_by_a_hidden_record_tells_nothing(analyst, signed_in):
+def test_a_filter_by_a_hidden_record_reveals_nothing(analyst, signed_in):
     restricted = make_agreement(visibility="restricted")
     make_recommendation(restricted)
     client = signed_in(analyst)
@@ -136,7 +136,7 @@ def test_a_filter_by_a_hidden_record_tells_nothing(analyst, signed_in):
     assert client.get(changes(Recommendation, f"?agreements__id__exact={restricted.pk}")).status_code in (302, 400)
 
 
-def test_a_hidden_reference_is_shown_in_no_column(analyst, signed_in):
+def test_a_hidden_reference_is_not_shown_in_columns(analyst, signed_in):
     hidden = make_source(title="A secret paper", visibility="restricted")
     recommendation = make_recommendation()
     update = ProgressUpdate.objects.create(recommendation=recommendation, kind="note", reported_on=TODAY, review="submitted", narrative="x")
@@ -153,22 +153,22 @@ def test_a_hidden_reference_is_shown_in_no_column(analyst, signed_in):
 def test_a_list_is_searched_by_name_and_by_natural_key(analyst, signed_in):
     client, wanted = signed_in(analyst), make_agreement(slug="aukus", title="Enhanced trilateral security partnership")
     make_agreement()
-    spell = Participation.objects.create(agreement=wanted, party=make_party("GBR", name="United Kingdom"), role="party")
+    participation = Participation.objects.create(agreement=wanted, party=make_party("GBR", name="United Kingdom"), role="party")
 
     for words in ("aukus", "trilateral enhanced", '"security partnership"'):
-        assert listed(client.get(changes(Agreement, f"?q={words}"))) == {wanted}, words
-    for words in ("aukus", "kingdom", str(spell.uid)):
-        assert listed(client.get(changes(Participation, f"?q={words}"))) == {spell}, words
-    assert not listed(client.get(changes(Participation, f"?q={uuid.uuid4()}")))
+        assert rows_of(client.get(changes(Agreement, f"?q={words}"))) == {wanted}, words
+    for words in ("aukus", "kingdom", str(participation.uid)):
+        assert rows_of(client.get(changes(Participation, f"?q={words}"))) == {participation}, words
+    assert not rows_of(client.get(changes(Participation, f"?q={uuid.uuid4()}")))
 
 
-def test_the_named_questions_are_filters(analyst, signed_in):
+def test_lists_use_the_filters_of_the_api(analyst, signed_in):
     client = signed_in(analyst)
     late = make_recommendation(due_on=str(TODAY - timedelta(1)), owner=analyst)
     soon = make_recommendation(due_on=str(TODAY + timedelta(9)))
     some_day = make_recommendation()
 
-    answers = {
+    expected_rows = {
         "overdue=true": {late},
         "due_within=30": {soon},
         "deadline_state=due_soon": {soon},
@@ -180,18 +180,18 @@ def test_the_named_questions_are_filters(analyst, signed_in):
         "owner=none": {soon, some_day},
         "owner=analyst": {late},
     }
-    for query, expected in answers.items():
-        assert listed(client.get(changes(Recommendation, f"?{query}"))) == expected, query
+    for query, expected in expected_rows.items():
+        assert rows_of(client.get(changes(Recommendation, f"?{query}"))) == expected, query
 
 
-def test_nonsense_in_the_address_is_no_error_of_ours(analyst, signed_in):
+def test_invalid_parameters_cause_no_server_error(analyst, signed_in):
     client = signed_in(analyst)
 
     for query in ("due_within=x", "agreement=%00", "q=%00", "p=zzz", "owner=nobody-of-that-name", "status=very", "o=99", "e=1", "q='"):
         assert client.get(changes(Recommendation, f"?{query}"), follow=True).status_code in (200, 400), query
 
 
-def test_a_long_list_is_counted_no_further_than_anybody_would_turn_pages(analyst, signed_in, monkeypatch):
+def test_a_long_list_is_counted_up_to_a_limit(analyst, signed_in, monkeypatch):
     monkeypatch.setattr("policytracker.admin.querysets.COUNTED", 4)
     for _ in range(6):
         make_agreement()

@@ -1,4 +1,4 @@
-"""A rejected form is seen as rejected, and boxes show what is stored."""
+"""Messages of saved and rejected forms."""
 
 import pytest
 
@@ -13,37 +13,37 @@ def test_a_rejected_form_has_a_summary_with_a_link_to_each_field_and_its_tab(ana
     Addressee.objects.create(recommendation=recommendation, party=make_party("AUS"))
 
     form = typed(client.get(edit(recommendation))) | {"due_on": "22/10/2031", "addressees-0-responded_on": "soon", "details": "kept text"}
-    answer = client.post(edit(recommendation), form)
+    response = client.post(edit(recommendation), form)
 
-    summary = answer.context["error_summary"]
+    summary = response.context["error_summary"]
     assert [(error.field, error.tab) for error in summary] == [
         ("id_due_on", "general"),
         ("id_addressees-0-responded_on", "addressees"),
     ]
-    page = answer.content.decode()
+    page = response.content.decode()
     assert all(page.count(f'href="#{error.field}"') == 1 for error in summary)
     assert page.count("data-message") == 1
     assert all(typed_text in page for typed_text in ("22/10/2031", "soon", "kept text"))
 
 
-def test_a_rule_of_the_database_is_in_the_summary_too(analyst, signed_in):
+def test_a_constraint_violation_is_in_the_summary(analyst, signed_in):
     client, recommendation = signed_in(analyst), make_recommendation(due_on="2030")
 
-    answer = client.post(edit(recommendation), typed(client.get(edit(recommendation))) | {"due_on": "2031"})
+    response = client.post(edit(recommendation), typed(client.get(edit(recommendation))) | {"due_on": "2031"})
 
-    assert [error.field for error in answer.context["error_summary"]] == ["id_change_reason"]
+    assert [error.field for error in response.context["error_summary"]] == ["id_change_reason"]
 
 
 def test_every_record_form_has_the_summary(analyst, signed_in):
     client = signed_in(analyst)
 
     for record, field in ((make_source(), "kind"), (make_agreement(), "title"), (make_party("AUS"), "name")):
-        answer = client.post(change(record), typed(client.get(change(record))) | {field: ""})
-        assert [error.field for error in answer.context["error_summary"]] == [f"id_{field}"], record
+        response = client.post(change(record), typed(client.get(change(record))) | {field: ""})
+        assert [error.field for error in response.context["error_summary"]] == [f"id_{field}"], record
     assert client.post(add(Participation), {}).context["error_summary"]
 
 
-def test_boxes_show_stored_values_when_a_form_is_rejected(analyst, signed_in):
+def test_a_rejected_form_does_not_change_the_values_shown_beside_it(analyst, signed_in):
     client = signed_in(analyst)
     agreement = make_agreement(title="The stored title", legal_force="non_binding")
     recommendation = make_recommendation(key_action="The stored action", due_on="2030-01-01")
@@ -70,24 +70,24 @@ def test_the_tab_with_the_form_of_an_update_has_no_save_button(analyst, signed_i
 def test_saving_and_continuing_stays_on_the_tab_with_the_form(analyst, signed_in):
     client, recommendation = signed_in(analyst), make_recommendation()
 
-    answer = client.post(edit(recommendation), typed(client.get(edit(recommendation))) | {"details": "More.", "_continue": "1"})
+    response = client.post(edit(recommendation), typed(client.get(edit(recommendation))) | {"details": "More.", "_continue": "1"})
 
-    assert answer["Location"] == edit(recommendation)
+    assert response["Location"] == edit(recommendation)
 
 
 @pytest.mark.parametrize("role", ["reader", "party officer"])
-def test_who_may_not_edit_sees_the_details_without_a_save_button(role, everybody, signed_in):
+def test_users_who_may_not_edit_see_the_details_without_a_save_button(role, users, signed_in):
     recommendation = make_recommendation(details="What it says.")
 
-    page = signed_in(everybody[role]).get(edit(recommendation)).content.decode()
+    page = signed_in(users[role]).get(edit(recommendation)).content.decode()
 
     assert ("What it says." in page, 'name="_save"' in page) == (True, False)
 
 
 @pytest.mark.parametrize(("role", "offered"), [("reader", False), ("party officer", False), ("analyst", True)])
-def test_a_link_to_add_a_component_is_offered_to_those_who_may_add_one(role, offered, everybody, signed_in):
+def test_the_link_to_add_a_component_is_shown_to_users_who_may_add_one(role, offered, users, signed_in):
     agreement = make_agreement()
 
-    page = signed_in(everybody[role]).get(change(agreement)).content.decode()
+    page = signed_in(users[role]).get(change(agreement)).content.decode()
 
     assert ("/agreements/component/add/" in page) == offered

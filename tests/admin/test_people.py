@@ -1,4 +1,4 @@
-"""The pages of people: one step makes a user who can log in; tokens end with the password; nothing can be asked about hashes."""
+"""The pages of users: roles, logging in, deletion of tokens, and which users are visible."""
 
 import pytest
 from django.contrib.auth.models import Group
@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from agreements.models import PartyOfficer
 from policytracker.models import Token, User
 from policytracker.records.access import Role
-from tests.admin.page import add, change, changes, listed, typed
+from tests.admin.page import add, change, changes, rows_of, typed
 from tests.conftest import make_user
 from tests.make import make_agreement, make_party, make_recommendation
 
@@ -23,31 +23,31 @@ def new_user(client, *roles, **fields):
 
 def logs_in(username="maria", password=PASSWORD):
     client = Client()
-    answer = client.post("/admin/login/", {"username": username, "password": password})
-    return answer, client.get("/admin/").status_code == 200
+    response = client.post("/admin/login/", {"username": username, "password": password})
+    return response, client.get("/admin/").status_code == 200
 
 
 # ---- a user with a role can log in
 
 
 @pytest.mark.parametrize("role", [role.value for role in Role if role != Role.OFFICER])
-def test_one_step_makes_a_user_with_a_role_who_can_log_in(role, administrator, signed_in):
-    answer = new_user(signed_in(administrator), role)
+def test_a_user_created_with_a_role_can_log_in(role, administrator, signed_in):
+    response = new_user(signed_in(administrator), role)
 
-    assert answer.status_code == 302
+    assert response.status_code == 302
     assert set(User.objects.get(username="maria").groups.values_list("name", flat=True)) == {role}
     assert User.objects.get(username="maria").get_full_name() == "Maria"
     assert logs_in()[1]
 
 
-def test_one_step_makes_an_officer_of_a_party(administrator, signed_in, australia):
+def test_a_party_officer_is_created_in_one_step(administrator, signed_in, australia):
     new_user(signed_in(administrator), "party officer", party=australia.pk)
 
     assert User.objects.get(username="maria").office.party == australia
     assert logs_in()[1]
 
 
-def test_an_officer_needs_a_party_and_nobody_else_has_one(administrator, signed_in, australia):
+def test_a_party_is_required_for_officers_and_rejected_for_others(administrator, signed_in, australia):
     client = signed_in(administrator)
 
     without = new_user(client, "party officer")
@@ -58,7 +58,7 @@ def test_an_officer_needs_a_party_and_nobody_else_has_one(administrator, signed_
     assert not User.objects.filter(username="maria").exists()
 
 
-def test_the_role_and_party_of_a_user_change_on_their_page(administrator, officer, signed_in):
+def test_role_and_party_are_changed_on_the_page_of_the_user(administrator, officer, signed_in):
     client, france = signed_in(administrator), make_party("FRA")
     form = {name: value for name, value in typed(client.get(change(officer))).items() if name != "password"}
 
@@ -71,16 +71,16 @@ def test_the_role_and_party_of_a_user_change_on_their_page(administrator, office
     assert User.objects.get(pk=officer.pk).roles == {"analyst"}
 
 
-def test_a_user_without_a_role_is_told_so_at_login(administrator, signed_in):
+def test_a_user_without_a_role_gets_an_error_at_login(administrator, signed_in):
     new_user(signed_in(administrator))
 
-    answer, inside = logs_in()
+    response, inside = logs_in()
 
     assert not inside
-    assert [error.code for error in answer.context["form"].non_field_errors().as_data()] == ["no_role"]
+    assert [error.code for error in response.context["form"].non_field_errors().as_data()] == ["no_role"]
 
 
-def test_staff_status_follows_from_the_role_whoever_changes_it(db):
+def test_staff_status_is_derived_from_the_role(db):
     user = User.objects.create_user("maria", password=PASSWORD, is_staff=True)
     is_staff = lambda: User.objects.values_list("is_staff", flat=True).get(pk=user.pk)  # noqa: E731
 
@@ -113,7 +113,7 @@ def test_the_list_of_users_shows_role_and_party(administrator, officer, signed_i
     assert str(officer.office.party) in page
 
 
-# ---- tokens end with the password
+# ---- tokens are deleted with the password
 
 
 def token_of(user):
@@ -125,7 +125,7 @@ def has_token(user):
     return Token.objects.filter(user=user).exists()
 
 
-def test_tokens_end_when_the_owner_changes_the_password(analyst, reviewer, signed_in):
+def test_tokens_are_deleted_when_the_owner_changes_the_password(analyst, reviewer, signed_in):
     client = signed_in(token_of(analyst))
     token_of(reviewer)
     page = client.get("/admin/password_change/")
@@ -140,7 +140,7 @@ def test_tokens_end_when_the_owner_changes_the_password(analyst, reviewer, signe
     assert has_token(reviewer)
 
 
-def test_tokens_end_when_an_administrator_sets_the_password(administrator, analyst, signed_in):
+def test_tokens_are_deleted_when_an_administrator_sets_the_password(administrator, analyst, signed_in):
     client, where = signed_in(administrator), change(token_of(analyst)).replace("change/", "password/")
     page = client.get(where)
 
@@ -150,7 +150,7 @@ def test_tokens_end_when_an_administrator_sets_the_password(administrator, analy
     assert not has_token(analyst)
 
 
-def test_tokens_end_when_an_administrator_deactivates_the_user(administrator, analyst, signed_in):
+def test_tokens_are_deleted_when_an_administrator_deactivates_the_user(administrator, analyst, signed_in):
     client = signed_in(administrator)
     form = {name: value for name, value in typed(client.get(change(token_of(analyst)))).items() if name not in ("password", "is_active")}
 
@@ -169,13 +169,13 @@ def test_tokens_end_when_an_administrator_deactivates_the_user(administrator, an
         lambda user: User.objects.bulk_update([User(pk=user.pk, is_active=False)], ["is_active"]),
     ],
 )
-def test_tokens_end_with_the_password_and_the_account_by_whatever_means(act, analyst):
+def test_tokens_are_deleted_with_the_password_and_the_account(act, analyst):
     act(token_of(analyst))
 
     assert not has_token(analyst)
 
 
-def test_tokens_stay_when_anything_else_changes(analyst):
+def test_tokens_are_kept_when_other_fields_change(analyst):
     token_of(analyst)
 
     analyst.first_name = "Ann"
@@ -185,7 +185,7 @@ def test_tokens_stay_when_anything_else_changes(analyst):
     assert has_token(analyst)
 
 
-def test_a_stronger_hash_of_the_same_password_ends_no_token(analyst, settings):
+def test_rehashing_the_same_password_keeps_tokens(analyst, settings):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher", *settings.PASSWORD_HASHERS]
     before = token_of(analyst).password
 
@@ -198,7 +198,7 @@ def test_a_stronger_hash_of_the_same_password_ends_no_token(analyst, settings):
         assert cursor.fetchone() == ("",)
 
 
-# ---- what lists of people may be asked
+# ---- filters of lists of users
 
 
 @pytest.mark.parametrize(
@@ -214,23 +214,23 @@ def test_a_stronger_hash_of_the_same_password_ends_no_token(analyst, settings):
         "policytracker/user/?is_superuser__exact=1",
     ],
 )
-def test_lists_of_people_cannot_be_asked_about_hashes(address, administrator, signed_in):
+def test_lists_of_users_cannot_be_filtered_by_hashes(address, administrator, signed_in):
     assert signed_in(administrator).get(f"/admin/{address}").status_code == 400
 
 
-def test_lists_of_people_can_be_asked_what_they_offer(administrator, analyst, signed_in):
+def test_lists_of_users_can_be_filtered_by_role_and_activity(administrator, analyst, signed_in):
     client, group = signed_in(administrator), Group.objects.get(name="analyst")
 
-    assert listed(client.get(changes(User, f"?groups__id__exact={group.pk}"))) == {analyst}
-    assert listed(client.get(changes(User, "?is_active__exact=1"))) == {administrator, analyst}
+    assert rows_of(client.get(changes(User, f"?groups__id__exact={group.pk}"))) == {analyst}
+    assert rows_of(client.get(changes(User, "?is_active__exact=1"))) == {administrator, analyst}
 
 
-# ---- who is told of whom
+# ---- visible users
 
 
 @pytest.fixture
 def people(db):
-    """Four people: one owns a public recommendation, one leads a restricted agreement, one has left, and one is nowhere named."""
+    """Four users: owner of a public recommendation, lead of a restricted agreement, inactive, and named in no record."""
     named, hidden, left, nowhere = (make_user(name, "analyst") for name in ("named", "hidden", "left", "nowhere"))
     User.objects.filter(pk=left.pk).update(is_active=False)
     make_recommendation(owner=named)
@@ -239,8 +239,8 @@ def people(db):
 
 
 @pytest.mark.parametrize("role", ["reader", "party officer"])
-def test_readers_and_officers_are_offered_only_people_named_in_what_they_read(role, people, everybody, signed_in):
-    client = signed_in(everybody[role])
+def test_readers_and_officers_can_select_only_users_named_in_visible_records(role, people, users, signed_in):
+    client = signed_in(users[role])
     page = client.get("/admin/recommendations/recommendation/").content.decode()
 
     assert "named" in page
@@ -249,8 +249,8 @@ def test_readers_and_officers_are_offered_only_people_named_in_what_they_read(ro
 
 @pytest.mark.parametrize("role", ["reader", "party officer"])
 @pytest.mark.parametrize("name", ["hidden", "left", "nowhere", "no-such-user"])
-def test_a_person_that_one_may_not_know_is_like_one_that_is_not_there(name, role, people, everybody, signed_in):
-    client = signed_in(everybody[role])
+def test_a_hidden_user_is_treated_like_an_unknown_user(name, role, people, users, signed_in):
+    client = signed_in(users[role])
     number = people[name].pk if name in people else 999_999
 
     asked = [
@@ -263,25 +263,25 @@ def test_a_person_that_one_may_not_know_is_like_one_that_is_not_there(name, role
     ]
     by_number = client.get(f"/admin/recommendations/progressupdate/?author={number}")
 
-    assert {answer.status_code for answer in asked[:-1]} == {400}
-    assert {answer.status_code for answer in (asked[-1], by_number)} == {302}
+    assert {response.status_code for response in asked[:-1]} == {400}
+    assert {response.status_code for response in (asked[-1], by_number)} == {302}
     words = asked[0].content.decode().replace(name, "NAME")
     assert words == client.get("/api/v1/recommendations/?owner=not-there").content.decode().replace("not-there", "NAME")
 
 
 @pytest.mark.parametrize("role", ["reader", "party officer"])
-def test_a_person_named_in_what_one_reads_can_be_asked_for(role, people, everybody, signed_in):
-    client = signed_in(everybody[role])
+def test_a_user_named_in_a_visible_record_can_be_filtered_by(role, people, users, signed_in):
+    client = signed_in(users[role])
 
     assert client.get("/api/v1/recommendations/?owner=named").json()["count"] == 1
     assert client.get("/api/v1/progress-updates/?author=named").json()["count"] == 0
-    assert client.get(f"/api/v1/recommendations/?owner={everybody[role].username}").json()["count"] == 0
+    assert client.get(f"/api/v1/recommendations/?owner={users[role].username}").json()["count"] == 0
     assert client.get("/api/v1/recommendations/?owner=me").json()["count"] == 0
 
 
 @pytest.mark.parametrize("role", ["analyst", "reviewer", "administrator"])
-def test_who_writes_records_knows_everybody(role, people, everybody, signed_in):
-    client = signed_in(everybody[role])
+def test_editors_can_select_all_users(role, people, users, signed_in):
+    client = signed_in(users[role])
     page = client.get("/admin/recommendations/recommendation/").content.decode()
 
     assert client.get("/api/v1/recommendations/?owner=nowhere").json()["count"] == 0

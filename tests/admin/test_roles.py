@@ -1,4 +1,4 @@
-"""Who may open which page, and do what there (DESIGN 8 and 10)."""
+"""Permissions of each role on the pages of the admin."""
 
 import pytest
 from django.contrib import admin
@@ -19,8 +19,8 @@ WRITERS = ["analyst", "reviewer", "administrator"]
 
 
 @pytest.mark.parametrize("role", ["reader", "party officer", *WRITERS])
-def test_every_role_sees_every_list_and_writers_may_add(role, everybody, signed_in):
-    client = signed_in(everybody[role])
+def test_every_role_sees_every_list_and_writers_may_add(role, users, signed_in):
+    client = signed_in(users[role])
 
     for model in DOMAIN:
         assert client.get(changes(model)).status_code == 200, model
@@ -29,28 +29,28 @@ def test_every_role_sees_every_list_and_writers_may_add(role, everybody, signed_
 
 
 @pytest.mark.parametrize("role", ["reader", "party officer", "analyst", "reviewer", "administrator"])
-def test_people_are_the_business_of_administrators(role, everybody, signed_in):
-    client = signed_in(everybody[role])
+def test_only_administrators_see_the_lists_of_users(role, users, signed_in):
+    client = signed_in(users[role])
 
     for model in PEOPLE:
         assert client.get(changes(model)).status_code == (200 if role == "administrator" else 403), model
 
 
 @pytest.mark.parametrize("role", ["reader", "party officer"])
-def test_whoever_does_not_write_sees_the_same_page_and_changes_nothing(role, everybody, signed_in):
-    client, agreement = signed_in(everybody[role]), make_agreement(title="A framework")
+def test_users_who_may_not_edit_see_the_page_and_cannot_save_it(role, users, signed_in):
+    client, agreement = signed_in(users[role]), make_agreement(title="A framework")
 
     page = client.get(change(agreement))
-    answer = client.post(change(agreement), {"title": "Another"})
+    response = client.post(change(agreement), {"title": "Another"})
 
     assert page.status_code == 200
     assert b"A framework" in page.content
     assert b'name="_save"' not in page.content
-    assert answer.status_code == 403
+    assert response.status_code == 403
     assert Agreement.objects.get().title == "A framework"
 
 
-def test_an_analyst_finds_people_by_name_and_opens_no_page_of_theirs(analyst, reader, signed_in):
+def test_an_analyst_finds_users_by_name_but_cannot_open_their_pages(analyst, reader, signed_in):
     client = signed_in(analyst)
     wanted = {"app_label": "recommendations", "model_name": "recommendation", "field_name": "owner", "term": "read"}
 
@@ -61,17 +61,17 @@ def test_an_analyst_finds_people_by_name_and_opens_no_page_of_theirs(analyst, re
     assert refused.status_code == 403
 
 
-def test_a_reader_finds_no_people(reader, signed_in):
+def test_a_reader_cannot_search_users(reader, signed_in):
     wanted = {"app_label": "recommendations", "model_name": "recommendation", "field_name": "owner", "term": ""}
 
     assert signed_in(reader).get("/admin/autocomplete/", wanted).status_code == 403
 
 
-def test_a_stranger_is_asked_to_sign_in(client, db):
+def test_an_anonymous_user_is_redirected_to_the_login(client, db):
     assert client.get(changes(Recommendation)).status_code == 302
 
 
-def test_a_user_without_a_role_is_not_let_in(db, signed_in):
+def test_a_user_without_a_role_has_no_access(db, signed_in):
     client = signed_in(User.objects.create_user("nobody", is_staff=True))
     recommendation = make_recommendation()
 

@@ -1,5 +1,5 @@
-// Move the focus to the message of the page, or else to its error summary, so that it is read out and in view.
-// After everything else that scrolls or moves the focus while the page loads.
+// Move the focus to the first message or error summary, so that screen readers read it and it is visible.
+// Runs after load, when nothing else scrolls or moves the focus.
 window.addEventListener("load", () => requestAnimationFrame(() => {
     const message = document.querySelector("[data-message]");
     if (!message) return;
@@ -7,7 +7,7 @@ window.addEventListener("load", () => requestAnimationFrame(() => {
     message.scrollIntoView({ block: "center" });
 }));
 
-// A link of an error summary moves the focus to its field, once the tab of the field is open.
+// A link of an error summary moves the focus to its field, after the tab of the field has opened.
 document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-field]");
     if (!link) return;
@@ -22,31 +22,31 @@ document.addEventListener("click", (event) => {
     });
 });
 
-// Ask before a page is left on which an update was typed and not submitted.
+// Warn before leaving a page with an update that was not submitted.
 document.addEventListener("DOMContentLoaded", () => {
     for (const form of document.querySelectorAll("form[data-keep]")) {
-        let typed = false;
-        form.addEventListener("input", () => { typed = true; });
-        form.addEventListener("submit", () => { typed = false; });
-        window.addEventListener("beforeunload", (event) => { if (typed) event.preventDefault(); });
+        let changed = false;
+        form.addEventListener("input", () => { changed = true; });
+        form.addEventListener("submit", () => { changed = false; });
+        window.addEventListener("beforeunload", (event) => { if (changed) event.preventDefault(); });
     }
 });
 
-// Show another day, or another page, of one part of a page, and leave alone what was typed elsewhere on it.
+// Reload one part of the page, such as the standing on another date, and keep the input in the rest of it.
 document.addEventListener("submit", async (event) => {
     const form = event.target;
     if (!form.matches("form[data-part]")) return;
     event.preventDefault();
-    const address = new URL(form.action);
-    address.search = new URLSearchParams(new FormData(form));
+    const url = new URL(form.action);
+    url.search = new URLSearchParams(new FormData(form));
     try {
-        const answer = await fetch(address, { credentials: "same-origin" });
-        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-        const fresh = page.getElementById(form.dataset.part);
-        if (!answer.ok || !fresh) throw new Error(answer.status);
-        document.getElementById(form.dataset.part).replaceWith(fresh);
-        history.replaceState(null, "", address.search + location.hash);
-        fresh.focus();
+        const response = await fetch(url, { credentials: "same-origin" });
+        const page = new DOMParser().parseFromString(await response.text(), "text/html");
+        const part = page.getElementById(form.dataset.part);
+        if (!response.ok || !part) throw new Error(response.status);
+        document.getElementById(form.dataset.part).replaceWith(part);
+        history.replaceState(null, "", url.search + location.hash);
+        part.focus();
     } catch {
         form.submit();
     }

@@ -1,0 +1,51 @@
+"""The history page of a record: changes with labels instead of field names and codes, and with removed and added words marked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import models
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext_lazy as _
+
+from policytracker.history.diffs import Budget, diff
+from policytracker.history.record import History
+from policytracker.models import Change
+
+EMPTY = _("(empty)")
+CHANNELS = {"api": _("API"), "import": _("Import")}
+
+
+def history_entries(history: History, changes: Iterable[Change]) -> list[dict[str, Any]]:
+    """The entries of a page. Adds to each `when`, `channel_label` and `fields`: label and difference of each changed field.
+
+    A difference is a list of (" ", "-" or "+", text).
+    """
+    budget = Budget()
+    return [
+        entry
+        | {
+            "when": parse_datetime(entry["at"]),
+            "channel_label": CHANNELS.get(entry["channel"], entry["channel"]),
+            "fields": [_field_change(history, name, change, budget) for name, change in entry["changes"].items()],
+        }
+        for entry in history.entries(list(changes))
+    ]
+
+
+def _field_change(history: History, name: str, change: dict[str, Any], budget: Budget) -> dict[str, Any]:
+    field = history.model._meta.get_field(history.fields[name].source)
+    before, after = display_value(field, change["before"]), display_value(field, change["after"])
+    return {"label": field.verbose_name, "diff": list(diff(before, after, budget))}
+
+
+def display_value(field: models.Field, value: Any) -> Any:
+    """The value of a field as people read it: the label of a code, Yes or No, "(empty)"."""
+    if value is None or value == "" or value == []:
+        return str(EMPTY)
+    if isinstance(value, bool):
+        return str(_("Yes") if value else _("No"))
+    if field.flatchoices and not isinstance(value, list):
+        return str(dict(field.flatchoices).get(value, value))
+    return value
