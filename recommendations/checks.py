@@ -15,10 +15,10 @@ from agreements.checks.sources import (
     NO_SOURCE,
     QUOTE_NOT_IN_SOURCE,
     cites_a_draft,
+    misquotes,
     misquoting,
     on_a_draft,
     quoting,
-    unspoken,
     without_source,
 )
 from agreements.checks.standings import SUPERSEDED_WITHOUT_SUCCESSOR
@@ -57,7 +57,7 @@ def misquoted(rows: Any, context: CheckContext) -> Iterator[tuple[ProgressUpdate
     updates = {update.pk: update for update in rows}
     found: dict[int, str] = {}
     evidence = quoted_evidence(context).filter(update__in=updates).order_by("-pk")
-    for piece, sentence in unspoken((piece, piece.source_id, piece.quote) for piece in evidence):
+    for piece, sentence in misquotes((piece, piece.source_id, piece.quote) for piece in evidence):
         found[piece.update_id] = sentence
     return ((updates[pk], sentence) for pk, sentence in found.items())
 
