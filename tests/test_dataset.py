@@ -637,7 +637,7 @@ LOADDATA_REFUSES = {
     "a wrong encoding": ": This is not UTF-8.",
     "a NUL": "source-article, notes: PostgreSQL keeps no character U+0000.",
     "a broken constraint": "agreements.agreement aukus, status: Only a binding or mixed text",
-    "a broken guard": "A party cannot belong to itself.",
+    "a broken guard": "A party cannot be its own parent, directly or through others.",
     "a missing file": "No fixture named 'sources' found.",
 }
 

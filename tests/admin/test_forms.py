@@ -59,7 +59,7 @@ def test_a_broken_rule_speaks_at_its_field_and_keeps_what_was_typed(analyst, sig
     form = typed(client.get(change(agreement))) | {"status": "in_force", "summary": "typed with care"}
     answer = client.post(change(agreement), form)
 
-    assert errors_of(answer) == {"status": ["Only a binding or mixed text can be in force or provisionally applied."]}
+    assert errors_of(answer) == {"status": ["Only a binding or mixed agreement can be in force or provisionally applied."]}
     assert b"typed with care" in answer.content
 
 
@@ -69,7 +69,7 @@ def test_a_rule_that_only_the_database_sees_speaks_at_its_field_too(analyst, sig
     form = typed(client.get(change(agreement))) | {"status": "superseded", "summary": "typed with care"}
     answer = client.post(change(agreement), form)
 
-    assert errors_of(answer) == {"status": ["A superseded agreement needs a relation by which another supersedes it."]}
+    assert errors_of(answer) == {"status": ["Add a relation in which another agreement supersedes this one, or choose another status."]}
     assert b"typed with care" in answer.content
     assert Agreement.objects.get().status == "unknown"
     assert not told(client.get("/admin/"))
@@ -82,7 +82,7 @@ def test_a_circle_is_refused_at_the_parent(analyst, signed_in):
 
     answer = client.post(change(upper), typed(client.get(change(upper))) | {"parent": lower.pk})
 
-    assert errors_of(answer) == {"parent": ["A component cannot be part of itself."]}
+    assert errors_of(answer) == {"parent": ["A component cannot be its own parent, directly or through others."]}
 
 
 def test_a_moved_due_day_needs_a_reason(analyst, signed_in):
@@ -174,7 +174,7 @@ def test_overlapping_spells_are_refused_with_their_sentence(analyst, signed_in):
     answer = client.post(change(agreement), form)
 
     assert answer.status_code == 200
-    assert b"This party already has this role in an overlapping spell." in answer.content
+    assert b"This party already has this role in an overlapping period." in answer.content
     assert not Participation.objects.exists()
 
 

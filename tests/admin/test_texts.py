@@ -308,7 +308,7 @@ def test_a_deadline_that_becomes_relative_brings_no_day_of_its_own(client, treat
     refused = client.post(change(component), form)
     accepted = client.post(change(component), typed(refused) | {"due_on": ""})
 
-    assert errors_of(refused) == {"due_on": ["The due day of a relative deadline follows from its anchor."]}
+    assert errors_of(refused) == {"due_on": ["Leave the due date empty: a relative deadline is calculated from its anchor and offset."]}
     assert accepted.status_code == 302
 
 
@@ -380,7 +380,7 @@ BAD: list[tuple[str, type, Callable, str, str]] = [
         TreatyAction,
         lambda t, n: {"agreement": t, "kind": "entry_into_force_for_party", "party": make_party("AUS"), "counterparty": make_party("AUS")},
         "counterparty",
-        "A party makes no pair with itself.",
+        "Select another party. The counterparty cannot be the party itself.",
     ),
     (
         "pair of one",
@@ -399,12 +399,12 @@ BAD: list[tuple[str, type, Callable, str, str]] = [
             "targets": [make_action(n, "reservation", "NZL").pk],
         },
         "targets",
-        "An act targets other acts upon the same agreement.",
+        "Select other actions on the same agreement.",
     ),
     ("date", TreatyAction, lambda t, n: {"agreement": t, "kind": "signature", "acted_on": "2025-02-30"}, "acted_on", "Enter a date as"),
     ("number", EntryIntoForceCondition, lambda t, n: {"agreement": t, "kind": "number_of_consents"}, "number", "how many consents"),
     ("parties", EntryIntoForceCondition, lambda t, n: {"agreement": t, "kind": "named_parties"}, "parties", "Name the parties"),
-    ("day", EntryIntoForceCondition, lambda t, n: {"agreement": t, "kind": "on_date"}, "fixed_on", "Say on which day."),
+    ("day", EntryIntoForceCondition, lambda t, n: {"agreement": t, "kind": "on_date"}, "fixed_on", "Enter the date."),
     ("delay", EntryIntoForceCondition, lambda t, n: {"agreement": t, "kind": "on_signature", "delay": "soon"}, "delay", "Write a duration"),
     ("currency", Commitment, lambda t, n: {"agreement": t, "stage": "announced", "amount": 1, "currency": "XYZ"}, "currency", "ISO 4217"),
     ("no currency", Commitment, lambda t, n: {"agreement": t, "stage": "announced", "amount": 1}, "currency", "This field is required."),
@@ -421,7 +421,7 @@ BAD: list[tuple[str, type, Callable, str, str]] = [
         Commitment,
         lambda t, n: {"agreement": t, "stage": "announced", "amount": 1, "currency": "USD", "disputes": make_money(n)},
         "disputes",
-        "A figure disputes another of the same agreement.",
+        "The disputed figure must belong to the same agreement.",
     ),
     (
         "another's component",
@@ -467,7 +467,7 @@ def test_a_figure_does_not_dispute_one_that_disputes_it(client, treaty):
 
     answer = client.post(change(first), typed(client.get(change(first))) | {"disputes": second.pk})
 
-    assert errors_of(answer) == {"disputes": ["A figure cannot dispute, by however many steps, one that disputes it."]}
+    assert errors_of(answer) == {"disputes": ["Circular dispute: the other figure already disputes this one, directly or through others."]}
 
 
 def test_an_agreement_with_acts_of_consent_does_not_become_non_binding(client, treaty):
@@ -475,7 +475,7 @@ def test_an_agreement_with_acts_of_consent_does_not_become_non_binding(client, t
 
     answer = client.post(change(treaty), typed(client.get(change(treaty))) | {"legal_force": "non_binding"})
 
-    assert errors_of(answer) == {"legal_force": ["It has acts of consent, which a non-binding text has not."]}
+    assert errors_of(answer) == {"legal_force": ["This agreement has treaty actions of consent, so it cannot be non-binding."]}
 
 
 def test_a_row_that_the_database_refuses_is_told_at_its_own_field_and_not_at_the_agreements(client):
@@ -488,7 +488,7 @@ def test_a_row_that_the_database_refuses_is_told_at_its_own_field_and_not_at_the
 
     answer = client.post(change(agreement), form)
 
-    sentence = "A non-binding text can be signed, and has no other form of consent."
+    sentence = "A non-binding agreement can be signed, but cannot be ratified or consented to in any other form."
     rows = next(i.formset for i in answer.context["inline_admin_formsets"] if i.formset.prefix == "actions")
     assert rows.forms[0].errors == {"kind": [sentence]}
     assert errors_of(answer) == {"__all__": [f"Treaty action: {sentence}"]}

@@ -34,7 +34,7 @@ def test_a_finding_names_its_record_and_the_page_where_it_is_mended(as_reader, u
                     "title": "ratification · JPN ·  · pact",
                     "url": f"https://testserver/api/v1/treaty-actions/{undated.uid}/",
                 },
-                "sentence": "Ratification by Japan has no date, and therefore no effect.",
+                "sentence": "Ratification by Japan has no date, so it has no effect.",
                 "link": f"https://testserver/admin/agreements/treatyaction/{undated.pk}/change/",
             }
         ],
