@@ -6,4 +6,4 @@ class AgreementsConfig(AppConfig):
     verbose_name = "Agreements"
 
     def ready(self):
-        from agreements import checks  # noqa: F401 - its rules are known once it is imported
+        from agreements import checks  # noqa: F401 - importing it registers the rules

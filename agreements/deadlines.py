@@ -1,4 +1,4 @@
-"""Where a deadline stands on any day, as an SQL expression of the day (DESIGN 5)."""
+"""Deadline states as SQL expressions."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -24,17 +24,21 @@ class DeadlineState(Codes):
 
 
 def later(on: date | Parameter, days: int) -> Any:
-    """The day so many days after `on`, or the last day that there is."""
+    """The date `days` after `on`, but not after 9999-12-31."""
     if isinstance(on, date):
         return min(on, date.max - timedelta(days)) + timedelta(days)
     return Func(on, Value(days), arg_joiner=" + ", template="(%(expressions)s)", output_field=DateField())
 
 
 def state(on: date | Parameter, *, done: Q, finished: str, closed: Q, open_ended: Q | None = None) -> Case:
-    """The first state that fits. `done` and `closed` say how it may have ended, `finished` is the column of the day it was done."""
-    opened = [When(open_ended, then=Value(DeadlineState.OPEN_ENDED))] if open_ended is not None else []
+    """The deadline state on a date.
+
+    `done` and `closed` are the conditions that the work is completed or has ended without completion, `open_ended` that the due date
+    is not known yet. `finished` is the column of the completion date.
+    """
+    open_ended_case = [When(open_ended, then=Value(DeadlineState.OPEN_ENDED))] if open_ended is not None else []
     return Case(
-        *opened,
+        *open_ended_case,
         When(due_on_last__isnull=True, then=Value(DeadlineState.NONE)),
         When(done & Q(**{f"{finished}__gt": F("due_on_last")}), then=Value(DeadlineState.MET_LATE)),
         When(done, then=Value(DeadlineState.MET)),
@@ -47,7 +51,7 @@ def state(on: date | Parameter, *, done: Q, finished: str, closed: Q, open_ended
 
 
 def of_component(on: date | Parameter) -> Case:
-    """The deadline state of a component: its own status says whether it is done."""
+    """The deadline state of a component, according to its status."""
     return state(
         on,
         done=Q(status=ComponentStatus.COMPLETED),

@@ -15,10 +15,10 @@ from agreements.checks.sources import (
     NO_SOURCE,
     QUOTE_NOT_IN_SOURCE,
     cites_a_draft,
+    misquotes,
     misquoting,
     on_a_draft,
     quoting,
-    unspoken,
     without_source,
 )
 from agreements.checks.standings import SUPERSEDED_WITHOUT_SUCCESSOR
@@ -57,7 +57,7 @@ def updates_with_wrong_quotes(rows: Any, context: CheckContext) -> Iterator[tupl
     updates = {update.pk: update for update in rows}
     messages: dict[int, str] = {}
     rows_of_evidence = quoted_evidence(context).filter(update__in=updates).order_by("-pk")
-    for evidence, message in unspoken((evidence, evidence.source_id, evidence.quote) for evidence in rows_of_evidence):
+    for evidence, message in misquotes((evidence, evidence.source_id, evidence.quote) for evidence in rows_of_evidence):
         messages[evidence.update_id] = message  # the oldest evidence of an update is last
     return ((updates[pk], message) for pk, message in messages.items())
 

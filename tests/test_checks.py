@@ -1,4 +1,4 @@
-"""Data checks as a whole: for whom, of what, how much at once, and what is said of them elsewhere."""
+"""The engine of data checks: scope, access, pages, the command, and the findings in the fixtures."""
 
 import re
 from datetime import date
@@ -57,35 +57,35 @@ def archive(record):
         type(record).objects.filter(pk=record.pk).update(publication="archived")
 
 
-def told(page):
+def keys(page):
     return [(finding.rule.id, finding.record) for finding in page.results]
 
 
-# ---- what the rules are
+# ---- the rules
 
 
-def test_the_promised_rules_are_there_with_their_severities():
+def test_promised_rules_exist_with_their_severities():
     assert {name: RULES[name].severity for name in SEVERITIES} == SEVERITIES
     assert len(RULES) >= 22
 
 
-def test_every_rule_looks_at_something_and_is_tried_by_a_test():
+def test_every_rule_has_a_check_and_a_test():
     tests = "".join(path.read_text() for path in Path(__file__).parent.glob("*/test_checks*.py"))
 
     assert [rule.id for rule in RULES.values() if not rule.checks or f'"{rule.id}"' not in tests] == []
 
 
-def test_the_document_tells_every_rule():
+def test_document_lists_every_rule():
     document = (settings.BASE_DIR / "docs" / "checks.md").read_text()
 
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+) \| (.+) \|$", document, re.M)
     assert rows == [(rule.id, rule.severity, rule.means, rule.remedy) for rule in RULES.values()]
 
 
-# ---- of what
+# ---- scope
 
 
-def test_what_lies_in_the_archive_and_hangs_there_is_left_alone(db):
+def test_archived_records_and_their_parts_are_not_checked(db):
     archived, kept = make_agreement(), make_agreement()
     make_action(archived, "ratification", make_party())
     undated = make_action(kept, "ratification", make_party())
@@ -97,10 +97,10 @@ def test_what_lies_in_the_archive_and_hangs_there_is_left_alone(db):
     assert found("undated_consent") == {undated}
     assert measured not in found("no_source")
     assert found("overdue_not_assessed") == set()
-    assert recommendation in found("no_source")  # which has a life of its own
+    assert recommendation in found("no_source")  # recommendations are not parts of the agreement
 
 
-def test_one_agreement_is_looked_at_with_what_hangs_on_it_and_is_about_it(db):
+def test_checks_of_one_agreement_include_its_parts_and_recommendations(db):
     one, other = make_agreement(), make_agreement()
     indicators = [make_indicator(make_outcome(agreement)) for agreement in (one, other)]
     there = {one, make_action(one, acted_on="2020"), make_measurement(indicators[0]), make_recommendation(one, other)}
@@ -115,10 +115,10 @@ def test_one_agreement_is_looked_at_with_what_hangs_on_it_and_is_about_it(db):
     assert len(found("near_duplicate_parties")) == 1
 
 
-# ---- for whom
+# ---- access
 
 
-def test_what_one_may_not_read_is_neither_found_nor_counted(db, reader, analyst, officer):
+def test_unreadable_records_are_neither_found_nor_counted(db, reader, analyst, officer):
     secret, internal, public = make_agreement(visibility="restricted"), make_agreement(visibility="internal"), make_agreement()
     actions = {agreement: make_action(agreement, "ratification", make_party("JPN")) for agreement in (secret, internal, public)}
     checks_ = engine.select_checks(["undated_consent"])
@@ -132,7 +132,7 @@ def test_what_one_may_not_read_is_neither_found_nor_counted(db, reader, analyst,
     assert found("undated_consent", make_user("nobody")) == set()
 
 
-def test_a_source_that_one_may_not_read_is_none(db, reader):
+def test_unreadable_source_counts_as_no_source(db, reader):
     hidden, agreement = make_source(visibility="restricted", notes="The whole text. " * 30), make_agreement()
     citation = Citation.objects.create(source=hidden, agreement=agreement, quote="Not in there")
     action = make_action(agreement, acted_on="2020", source=hidden, quote="Nor here")
@@ -143,7 +143,7 @@ def test_a_source_that_one_may_not_read_is_none(db, reader):
     assert found("quote_not_in_source") == {citation, action}
 
 
-def test_nothing_hidden_is_named_in_a_sentence(db, reader):
+def test_sentences_name_no_hidden_records(db, reader):
     agreement = make_agreement()
     hidden = make_component(agreement, visibility="restricted")
     secret = make_commitment(agreement, component=hidden, amount=777)
@@ -159,12 +159,12 @@ def test_nothing_hidden_is_named_in_a_sentence(db, reader):
     assert findings("duplicate_sources", reader) == []
 
 
-# ---- how much at once
+# ---- pages
 
 
 @pytest.fixture
 def many(db, monkeypatch):
-    """Findings of three rules, of which two need a computation, read in the smallest batches."""
+    """Findings of three rules, two of which are confirmed in Python, read in small batches."""
     monkeypatch.setattr(engine, "BATCH", 2)
     for number in range(5):
         agreement = make_agreement(legal_force="binding", status="in_force" if number % 2 else "signed")
@@ -178,19 +178,19 @@ def test_paging_through_all_findings_gives_each_once_in_order(many):
     assert len(every) == len(set(every)) == 2 + 5 + 4
 
     for size in (1, 2, 3, 4, 50):
-        forth, cursors = [], []
+        forwards, cursors = [], []
         page = engine.findings(many, look(), size=size)
-        forth += told(page)
+        forwards += keys(page)
         while page.next:
             page = engine.findings(many, look(), page.next, size)
-            forth += told(page)
+            forwards += keys(page)
             cursors.append(page.previous)
-        back = told(page)
+        back = keys(page)
         while page.previous:
             page = engine.findings(many, look(), page.previous, size)
-            back = told(page) + back
+            back = keys(page) + back
 
-        assert forth == back == every
+        assert forwards == back == every
         assert page.count == len(every)
 
 
@@ -201,7 +201,7 @@ def test_order_is_that_of_the_rules_and_then_of_the_records(many):
     assert by_rule == sorted(by_rule)
 
 
-def test_a_cursor_of_another_make_is_refused(many):
+def test_foreign_cursor_is_rejected(many):
     cursor = engine.findings(many, look(), size=1).next
 
     for bad in ("x", cursor + "x", cursor[::-1]):
@@ -221,20 +221,20 @@ def test_findings_are_counted_no_further_than_a_person_would_turn_pages(many, mo
 # ---- the command
 
 
-def test_the_command_tells_findings_by_rule(db, capsys):
+def test_command_prints_findings_by_rule(db, capsys):
     agreement = make_agreement(slug="pact")
     make_action(agreement, "ratification", make_party("JPN", name="Japan"))
 
     call_command("data_checks")
 
-    said = capsys.readouterr().out
-    assert "warning undated_consent: 1." in said
-    assert "treaty action ratification · JPN ·  · pact: Ratification by Japan has no date" in said
-    assert "agreement pact: No source" in said
+    output = capsys.readouterr().out
+    assert "warning undated_consent: 1." in output
+    assert "treaty action ratification · JPN ·  · pact: Ratification by Japan has no date" in output
+    assert "agreement pact: The agreement has no citation." in output
 
 
 @pytest.mark.parametrize(("fail_on", "fails"), [("error", False), ("warning", True), ("info", True)])
-def test_the_command_fails_on_what_is_as_bad_or_worse(db, fail_on, fails):
+def test_command_fails_on_the_given_severity_or_worse(db, fail_on, fails):
     make_action(make_agreement(), "ratification", make_party("JPN"), source=make_source())
 
     if fails:
@@ -245,7 +245,7 @@ def test_the_command_fails_on_what_is_as_bad_or_worse(db, fail_on, fails):
         call_command("data_checks", f"--fail-on={fail_on}")
 
 
-def test_the_command_sees_nothing_in_an_empty_register(db, capsys):
+def test_command_finds_nothing_in_an_empty_database(db, capsys):
     call_command("data_checks", "--fail-on=info")
 
     assert capsys.readouterr().out == "No findings.\n"
@@ -254,7 +254,7 @@ def test_the_command_sees_nothing_in_an_empty_register(db, capsys):
 # ---- the fixtures
 
 
-def test_the_fixtures_have_what_is_open_and_no_contradiction(db):
+def test_fixtures_have_the_expected_findings(db):
     call_command("load_dataset", "fixtures", verbosity=0)
 
     day = date(2026, 11, 24)
@@ -265,7 +265,7 @@ def test_the_fixtures_have_what_is_open_and_no_contradiction(db):
         "component_without_parties",
         "disputed_figures",
         "recommendation_without_owner",
-        # What the sources of the fixtures lack. Of the parties of the Paris Agreement only one is recorded, and it has left.
+        # Gaps in the sources of the fixtures. Only one party to the Paris Agreement is recorded, and it has left.
         "source_without_title",
         "source_address_is_home_page",
         "citation_without_quote",
@@ -278,7 +278,7 @@ def test_the_fixtures_have_what_is_open_and_no_contradiction(db):
     assert by_rule["overdue_not_assessed"] >= {"fw-financing-1bn", "fw-investment-ministerial"}
 
 
-# ---- at what cost
+# ---- queries
 
 
 def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(db, reader):
@@ -297,7 +297,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(db, reader)
         return len(captured)
 
     fill(3)
-    assert reader.roles  # which a user knows once asked
+    assert reader.roles  # cached by the first access
     few = {rule: asked(rule) for rule in RULES}
     fill(30)
     many = {rule: asked(rule) for rule in RULES}

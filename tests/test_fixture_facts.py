@@ -1,4 +1,4 @@
-"""The facts of the fixtures, each typed here once more from the notes that they were taken from."""
+"""The facts of the fixtures, compared with independent notes from the same sources."""
 
 import json
 from typing import NamedTuple
@@ -14,7 +14,7 @@ FIXTURES = settings.BASE_DIR / "fixtures"
 
 
 def rows(model: str) -> list[dict]:
-    """The records of a kind as the files hold them, with the bare keys of what they refer to."""
+    """The records of a model in the fixture files, with plain keys as references."""
     found = [row for path in FIXTURES.glob("*.json") for row in json.loads(path.read_text())]
     return [{name: bare(value) for name, value in row["fields"].items()} for row in found if row["model"] == f"agreements.{model}"]
 
@@ -31,7 +31,7 @@ def of(agreement: str, model: str) -> list[dict]:
 
 
 def each(kind: str, parties: str, on: str, effective: str = "") -> list[tuple]:
-    """The same act by each of the parties; `-` is the text as a whole."""
+    """The same action for each of the parties; `-` is the text as a whole."""
     return [(kind, None if party == "-" else party, on, effective) for party in parties.split()]
 
 
@@ -39,7 +39,7 @@ class Expected(NamedTuple):
     kind: str
     legal_force: str
     status: str
-    participations: list[str]  # role, parties, and the first and last day where they are noted
+    participations: list[str]  # role, parties, and start and end dates if known
     actions: list[tuple]
     signed_on: str = ""
     in_force_on: str = ""
@@ -333,7 +333,7 @@ theyworkforyou.com traverssmith.com wam.ae
 
 
 def noted(line: str) -> tuple[str, list[tuple]]:
-    """The role, and the party with the first and last day of each spell: `party USA - 2020-11` has no first day."""
+    """The role, and the parties with start and end date of each period: `party USA - 2020-11` has no start date."""
     role, *rest = line.split()
     days = [word for word in rest if word == "-" or word[0].isdigit()]
     since, until = [*("" if day == "-" else day for day in days), "", ""][:2]
@@ -347,33 +347,33 @@ def by_text(action: tuple) -> tuple:
 # ---- the agreements
 
 
-def test_they_hold_the_agreements_of_the_notes_and_no_other():
+def test_fixtures_contain_exactly_the_expected_agreements():
     assert {row["slug"] for row in rows("agreement")} == set(AGREEMENTS)
 
 
 @pytest.mark.parametrize("slug", AGREEMENTS)
-def test_an_agreement_has_the_kind_force_and_status_of_the_notes(slug):
+def test_agreement_has_the_expected_kind_force_and_status(slug):
     [row] = [row for row in rows("agreement") if row["slug"] == slug]
 
     assert (row["kind"], row["legal_force"], row["status"]) == AGREEMENTS[slug][:3]
 
 
 @pytest.mark.parametrize("slug", AGREEMENTS)
-def test_everybody_takes_part_in_the_role_and_the_time_of_the_notes(slug):
+def test_participations_have_the_expected_roles_and_periods(slug):
     expected = [(role, spell) for line in AGREEMENTS[slug].participations for role, found in [noted(line)] for spell in found]
 
     assert sorted((row["role"], (row["party"], row["since"], row["until"])) for row in of(slug, "participation")) == sorted(expected)
 
 
 @pytest.mark.parametrize("slug", AGREEMENTS)
-def test_every_act_of_the_notes_is_there_and_no_other(slug):
+def test_agreement_has_exactly_the_expected_actions(slug):
     found = [(row["kind"], row["party"], row["acted_on"], row["effective_on"]) for row in of(slug, "treatyaction")]
 
     assert sorted(found, key=by_text) == sorted(AGREEMENTS[slug].actions, key=by_text)
 
 
 @pytest.mark.django_db
-def test_the_days_of_signature_and_entry_into_force_follow():
+def test_signature_and_force_dates_are_calculated():
     call_command("load_dataset", FIXTURES, verbosity=0)
 
     found = {slug: days for slug, *days in Agreement.objects.values_list("slug", "signed_on", "in_force_on")}
@@ -381,11 +381,11 @@ def test_the_days_of_signature_and_entry_into_force_follow():
     assert found == {slug: [expected.signed_on, expected.in_force_on] for slug, expected in AGREEMENTS.items()}
 
 
-def test_agreements_stand_to_one_another_as_in_the_notes():
+def test_agreements_have_the_expected_relations():
     assert {(row["from_agreement"], row["kind"], row["to_agreement"]) for row in rows("agreementrelation")} == RELATIONS
 
 
-def test_what_a_text_asks_for_its_entry_into_force_is_told():
+def test_conditions_of_entry_into_force_are_recorded():
     assert {(row["agreement"], row["kind"]) for row in rows("entryintoforcecondition")} == CONDITIONS
     assert all(row["text"] for row in rows("entryintoforcecondition"))
 
@@ -416,21 +416,21 @@ def test_the_signatures_of_the_framework_name_person_office_and_place():
         ("cptpp", "entry_into_force_for_party", "20 or 21 February 2023"),
     ],
 )
-def test_the_other_date_of_an_act_is_told_in_its_note(slug, kind, words):
+def test_note_of_an_action_has_the_other_date(slug, kind, words):
     assert any(words in row["note"] for row in of(slug, "treatyaction") if row["kind"] == kind)
 
 
-def test_annpa_has_its_term_and_its_number_in_a_series():
+def test_annpa_has_its_term_and_registration_number():
     [row] = [row for row in rows("agreement") if row["slug"] == "annpa"]
 
     assert (row["expires_on"], row["registration"]) == ("2075-12-31", "[2024] ATNIF 20")
 
 
-# ---- their parts, money and measures
+# ---- components, commitments and indicators
 
 
 @pytest.mark.parametrize("slug", AGREEMENTS)
-def test_an_agreement_has_the_components_of_the_notes(slug):
+def test_agreement_has_the_expected_components(slug):
     assert {row["slug"] for row in of(slug, "component")} == set(COMPONENTS.get(slug, "").split())
 
 
@@ -448,7 +448,7 @@ def test_relative_deadlines_are_counted_from_the_signature():
 
 
 @pytest.mark.django_db
-def test_nobody_knows_whether_the_deadlines_of_the_framework_were_kept():
+def test_deadlines_of_the_framework_have_unknown_status():
     call_command("load_dataset", FIXTURES, verbosity=0)
 
     found = Component.objects.filter(slug__in=["fw-financing-1bn", "fw-investment-ministerial"])
@@ -456,7 +456,7 @@ def test_nobody_knows_whether_the_deadlines_of_the_framework_were_kept():
     assert set(found.values_list("status", "completed_on")) == {("unknown", "")}
 
 
-def test_every_sum_of_the_notes_is_there_with_its_bound_and_currency():
+def test_commitments_have_the_expected_bound_and_currency():
     figures = {row["uid"]: row for row in rows("commitment")}
 
     def sum_of(row: dict | None) -> tuple | None:
@@ -468,7 +468,7 @@ def test_every_sum_of_the_notes_is_there_with_its_bound_and_currency():
     assert {(row["agreement"], row["stage"]) for row in figures.values()} == {(FRAMEWORK, "announced")}
 
 
-def test_a_disputing_figure_names_one_of_the_same_component_that_disputes_none():
+def test_disputing_figures_refer_to_undisputing_figures_of_the_same_component():
     figures = {row["uid"]: row for row in rows("commitment")}
 
     for row in filter(lambda row: row["disputes"], figures.values()):
@@ -477,15 +477,15 @@ def test_a_disputing_figure_names_one_of_the_same_component_that_disputes_none()
         assert disputed["disputes"] is None
 
 
-def test_indicators_have_the_targets_of_the_notes_and_measurements_what_was_measured():
+def test_indicators_and_measurements_have_the_expected_values():
     assert {row["slug"]: (row["unit"], row["direction"], row["target_value"]) for row in rows("indicator")} == INDICATORS
     assert {(row["indicator"], row["measured_on"], row["value"]) for row in rows("measurement")} == MEASUREMENTS
 
 
-# ---- how we know
+# ---- sources
 
 
-def test_every_address_of_the_notes_is_one_source():
+def test_each_expected_address_has_one_source():
     addresses = [row["original_url"] for row in rows("source") if row["slug"] != "source-article"]
 
     assert sorted(addresses) == sorted(f"https://{address}" for address in (GOVERNMENTS + ADDRESSES).split())
@@ -498,20 +498,20 @@ def test_every_fact_has_a_source(model):
 
 
 @pytest.mark.parametrize("model", ["agreement", "component", "participation", "outcome"])
-def test_everything_else_is_cited(model):
+def test_every_other_record_has_a_citation(model):
     cited = {row[model] for row in rows("citation")}
 
     assert [row for row in rows(model) if (row.get("slug") or row["uid"]) not in cited] == []
 
 
-def test_what_a_government_says_is_confirmed_and_nothing_else_is():
+def test_only_government_sources_are_confirmed():
     official = {row["slug"] for row in rows("source") if row["original_url"].removeprefix("https://") in GOVERNMENTS.split()}
 
     assert {row["source"] for row in rows("citation") if row["confidence"] == "confirmed"} == official
     assert {row["confidence"] for row in rows("citation") if row["source"] in official} == {"confirmed"}
 
 
-def test_what_was_worked_out_is_probable():
+def test_derived_facts_are_probable():
     probable = [row for row in rows("citation") if row["confidence"] == "probable"]
 
     assert {(row["component"] or row["agreement"], row["field"]) for row in probable} == {
@@ -521,27 +521,27 @@ def test_what_was_worked_out_is_probable():
     }
 
 
-def test_citations_of_agreements_name_a_field_or_a_kind_of_act():
+def test_citations_of_agreements_have_a_field_or_an_action_kind():
     fields = {field.name for field in Agreement._meta.get_fields()} | {row["kind"] for row in rows("treatyaction")} | {"signed_by"}
 
     assert {row["field"] for row in rows("citation") if row["agreement"]} <= fields
 
 
-def test_where_the_article_errs_it_contradicts():
+def test_errors_of_the_article_are_contradicting_citations():
     refuted = [row for row in rows("citation") if row["field"] == "signed_by" and row["confidence"] == "refuted"]
 
     assert len(refuted) == 4
     assert all(row["stance"] == "contradicts" and "former" in row["quote"] for row in refuted)
 
 
-def test_what_sources_got_wrong_is_checked():
+def test_errors_of_sources_have_fact_checks():
     assert {row["slug"]: row["verdict"] for row in rows("factcheck")} == FACT_CHECKS
 
 
-# ---- what is only remembered
+# ---- facts without a source
 
 
-def test_what_no_source_says_is_not_there():
+def test_fixtures_contain_no_unsourced_facts():
     days = {(row["agreement"], row["acted_on"]) for row in rows("treatyaction")}
 
     assert ("annpa", "2025-01-17") not in days

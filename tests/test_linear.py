@@ -5,7 +5,7 @@ from time import perf_counter
 
 import pytest
 
-from agreements.checks.sources import plain, says
+from agreements.checks.sources import contains_quote, normalised
 from agreements.models.parties import comparable
 from policytracker import edtf
 from policytracker.admin.querysets import words
@@ -43,9 +43,9 @@ HOSTILE = {
     "duration": "P" + "1" * (LENGTH - 1),
 }
 READERS = {
-    "plain": plain,
-    "says": lambda text: says("x y " * 25_000, text),
-    "says in it": lambda text: says(plain(text), "a" * 50_000 + "…b"),
+    "normalised": normalised,
+    "contains_quote": lambda text: contains_quote("x y " * 25_000, text),
+    "contains_quote in long text": lambda text: contains_quote(normalised(text), "a" * 50_000 + "…b"),
     "comparable": comparable,
     "markdown line": markdown.escaped,
     "markdown paragraphs": markdown.paragraphs,
@@ -126,7 +126,10 @@ def unmatched_quotes(user):
     """The ids of the records whose quote does not occur in its source."""
     look = CheckContext(user, today())
     return {
-        record.pk for check in QUOTE_NOT_IN_SOURCE.checks for pk in check.violations(look) for record, _ in check.describe([pk], look).values()
+        record.pk
+        for check in QUOTE_NOT_IN_SOURCE.checks
+        for pk in check.violations(look)
+        for record, _ in check.describe([pk], look).values()
     }
 
 

@@ -24,27 +24,6 @@ from policytracker.resources import ReadContext, today
 COUNTED_PER_RULE = 500  # findings of a rule are counted no further, which limits the cost of the page
 PAGE_SIZE = 50
 COLOURS = {engine.Severity.ERROR: "danger", engine.Severity.WARNING: "warning", engine.Severity.INFO: "info"}
-# Titles that differ from the id of the rule, which is a code of the API and does not change.
-TITLES = {
-    "action_in_the_future": _("Action in the future"),
-    "action_outside_party_existence": _("Action outside the party's existence"),
-    "anchor_not_to_the_day": _("Approximate start of a relative deadline"),
-    "begins_after_it_is_due": _("Start after due date"),
-    "broken_relative_deadline": _("Wrong relative deadline"),
-    "completed_day_without_status": _("Completion date without status Completed"),
-    "completed_without_date": _("Completed without date"),
-    "effect_before_act": _("Effective before action date"),
-    "in_force_conditions_not_met": _("In force, conditions not met"),
-    "conditions_met_not_in_force": _("Conditions met, not in force"),
-    "no_source": _("Fact without a source"),
-    "own_force_before_consent": _("In force for a party before its consent"),
-    "quote_not_in_source": _("Quote not found in the source text"),
-    "role_against_standing": _("Role differs from standing"),
-    "source_address_is_home_page": _("Source URL is a home page"),
-    "superseded_and_alive": _("Superseded but still in force"),
-    "undated_action": _("Action without date"),
-    "undated_consent": _("Consent without date"),
-}
 
 
 class FindingFilterForm(forms.Form):
@@ -60,7 +39,7 @@ class FindingFilterForm(forms.Form):
         data = {name: query.get(name, "") for name in ("rule", "severity", "agreement")}
         data["agreement"] = agreement_id(data["agreement"], user)
         super().__init__(data)
-        self.fields["rule"].choices = [("", _("All")), *((rule.id, rule_title(rule.id)) for rule in engine.RULES.values())]
+        self.fields["rule"].choices = [("", _("All")), *((rule.id, rule.title) for rule in engine.RULES.values())]
         self.fields["agreement"].queryset = visible(models.Agreement, user)
 
 
@@ -79,7 +58,6 @@ class RuleLine:
     """A rule, the number of its findings, and the URL that lists them. `more` is true if there are more than `count`."""
 
     rule: engine.Rule
-    title: Any
     colour: str
     count: int
     more: bool
@@ -91,14 +69,9 @@ class FindingLine:
     """A finding as the page shows it."""
 
     finding: engine.Finding
-    rule_title: Any
     colour: str
     record_type: str
     url: str
-
-
-def rule_title(rule_id: str) -> Any:
-    return TITLES.get(rule_id) or rule_id.replace("_", " ").capitalize()
 
 
 def rule_lines(selected: dict[str, str], context: engine.CheckContext) -> dict[str, list[RuleLine]]:
@@ -110,7 +83,7 @@ def rule_lines(selected: dict[str, str], context: engine.CheckContext) -> dict[s
         count = engine.count(rule.checks, context, COUNTED_PER_RULE)
         url = "?" + urlencode({**{name: value for name, value in selected.items() if value}, "rule": rule.id})
         more = count > COUNTED_PER_RULE
-        line = RuleLine(rule, rule_title(rule.id), COLOURS[rule.severity], min(count, COUNTED_PER_RULE), more, url)
+        line = RuleLine(rule, COLOURS[rule.severity], min(count, COUNTED_PER_RULE), more, url)
         lines["with_findings" if line.count else "without_findings"].append(line)
     return lines
 
@@ -119,7 +92,6 @@ def finding_line(finding: engine.Finding) -> FindingLine:
     opts = finding.record._meta
     return FindingLine(
         finding,
-        rule_title(finding.rule.id),
         COLOURS[finding.rule.severity],
         str(opts.verbose_name),
         reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[finding.record.pk]),

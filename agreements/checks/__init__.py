@@ -1,4 +1,4 @@
-"""Data checks of agreements. Findings are listed in the order in which the rules are imported here."""
+"""Data checks of agreements. Findings are listed in the order of these imports."""
 
 from agreements.checks import standings, actions, parts, sources  # isort: skip
 

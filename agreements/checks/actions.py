@@ -1,4 +1,4 @@
-"""Treaty actions by themselves, and compared with one another."""
+"""Data checks of treaty actions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Participation, Party, TreatyAction
 from agreements.models.agreements import NON_PARTICIPANT_ROLES
@@ -18,64 +19,68 @@ EFFECT_FIRST = Coalesce("effective_on_first", "acted_on_first")
 EFFECT_LAST = Coalesce(latest("effective_on"), F("acted_on_last"))
 SIGNATURES_AND_CONSENTS = [kind for kind in ActionKind if kind.group == "consent"]
 FORCE_AND_EXITS = [kind for kind in ActionKind if kind.group in ("force", "exit")]
-# A successor declares later that it was bound from an earlier day.
+# A successor state declares later that it was bound from an earlier date.
 SUCCESSIONS = [ActionKind.SUCCESSION, ActionKind.CONTINUED_APPLICATION]
-# The day of these is known in advance.
+# The dates of these are known in advance.
 ANNOUNCED_IN_ADVANCE = [ActionKind.ENTRY_INTO_FORCE, ActionKind.ENTRY_INTO_FORCE_FOR_PARTY, ActionKind.WITHDRAWAL_EFFECT]
 
 
-def of_the_same_party(**which: Any) -> Any:
+def of_the_same_party(**conditions: Any) -> Any:
     """Actions of the same party on the same agreement."""
-    return TreatyAction.objects.filter(agreement=OuterRef("agreement"), party=OuterRef("party"), **which)
+    return TreatyAction.objects.filter(agreement=OuterRef("agreement"), party=OuterRef("party"), **conditions)
 
 
 def named(action: TreatyAction) -> str:
-    """The action in words: “Signature by Japan”."""
+    """A label such as “Signature by Japan”."""
     return f"{action.get_kind_display()} by {action.party.name}" if action.party else action.get_kind_display()
 
 
 Rule(
     "effect_before_act",
     Severity.WARNING,
-    "An action takes effect before the day on which it was done.",
-    "Compare both days with the source. A succession or continued application may be right as it is.",
+    _("An action takes effect before the date of the action."),
+    _("Compare both dates with the source. For a succession or continued application this can be correct."),
+    title=_("Effective before action date"),
 ).check(
     TreatyAction,
     lambda rows, context: rows.alias(effect=latest("effective_on")).filter(effect__lt=F("acted_on_first")),
-    each(lambda action: f"{named(action)} takes effect on {action.effective_on}, before the action itself on {action.acted_on}.", "party"),
+    each(lambda action: f"{named(action)} takes effect on {action.effective_on}, before its date {action.acted_on}.", "party"),
 )
 
 Rule(
     "undated_consent",
     Severity.WARNING,
-    "A signature or consent has neither a date of its own nor an effective date, and therefore no effect.",
-    "Find its day, or at least its year.",
+    _("A signature or consent has neither an action date nor an effective date, so it has no effect."),
+    _("Enter the date, or at least the year."),
+    title=_("Signature or consent without date"),
 ).check(
     TreatyAction,
     lambda rows, context: rows.filter(kind__in=SIGNATURES_AND_CONSENTS, acted_on="", effective_on=""),
-    each(lambda action: f"{named(action)} has no date, and therefore no effect.", "party"),
+    each(lambda action: f"{named(action)} has no date, so it has no effect.", "party"),
 )
 
 Rule(
     "undated_action",
     Severity.WARNING,
-    "An action that brings into force, suspends or ends has no date, and therefore no effect.",
-    "Find its day, or at least its year.",
+    _("An action of entry into force, suspension or exit has no date, so it has no effect."),
+    _("Enter the date, or at least the year."),
+    title=_("Action without date"),
 ).check(
     TreatyAction,
     lambda rows, context: rows.filter(kind__in=FORCE_AND_EXITS, acted_on="", effective_on=""),
-    each(lambda action: f"{named(action)} has no date, and therefore no effect.", "party"),
+    each(lambda action: f"{named(action)} has no date, so it has no effect.", "party"),
 )
 
 Rule(
     "action_in_the_future",
     Severity.ERROR,
-    "An action is recorded with a day in the future.",
-    "Correct the day. What is only expected is not an action; an action may take effect later.",
+    _("The date of an action is in the future."),
+    _("Correct the date, or delete the action if it is only expected. The effective date can be in the future."),
+    title=_("Action in the future"),
 ).check(
     TreatyAction,
     lambda rows, context: rows.filter(acted_on_first__gt=context.on).exclude(kind__in=ANNOUNCED_IN_ADVANCE),
-    each(lambda action: f"{named(action)} is recorded for {action.acted_on}, which is in the future.", "party"),
+    each(lambda action: f"{named(action)} is dated {action.acted_on}, which is in the future.", "party"),
 )
 
 
@@ -87,8 +92,9 @@ def outside_existence(rows: Any, context: CheckContext) -> Any:
 Rule(
     "action_outside_party_existence",
     Severity.WARNING,
-    "A party acts before it existed, or after it ceased to exist.",
-    "Name the predecessor or successor that acted, or correct one of the days.",
+    _("An action is dated before its party existed or after it ceased to exist."),
+    _("Select the predecessor or successor that acted, or correct one of the dates."),
+    title=_("Action outside the party's existence"),
 ).check(
     TreatyAction,
     outside_existence,
@@ -108,15 +114,16 @@ def before_consent(rows: Any, context: CheckContext) -> Any:
     later = consents.exclude(kind__in=SUCCESSIONS).filter(
         Q(acted_on_first__gt=OuterRef("ends")) | Q(effective_on_first__gt=OuterRef("ends"))
     )
-    own = rows.filter(party__isnull=False, kind__in=OWN_FORCE).alias(ends=EFFECT_LAST)
-    return own.filter(~Exists(in_time), Exists(later), ends__isnull=False)
+    forces = rows.filter(party__isnull=False, kind__in=OWN_FORCE).alias(ends=EFFECT_LAST)
+    return forces.filter(~Exists(in_time), Exists(later), ends__isnull=False)
 
 
 Rule(
     "own_force_before_consent",
     Severity.WARNING,
-    "A text enters into force for a party before the party consents to be bound.",
-    "Compare both days with the source, or record the earlier consent. A succession may be right as it is.",
+    _("An agreement enters into force for a party before the party consents to be bound."),
+    _("Compare both dates with the source, or record the earlier consent. For a succession this can be correct."),
+    title=_("In force for a party before its consent"),
 ).check(
     TreatyAction,
     before_consent,
@@ -134,7 +141,7 @@ def without_effect(rows: Any, context: CheckContext) -> Any:
 
 
 def year_before(on: date) -> date:
-    """The day one year before, the last day of February for its 29th."""
+    """The same date in the year before; 28 February for 29 February."""
     try:
         return on.replace(year=max(1, on.year - 1))
     except ValueError:
@@ -144,46 +151,51 @@ def year_before(on: date) -> date:
 Rule(
     "notice_without_effect",
     Severity.WARNING,
-    "A notice of withdrawal was given more than 12 months ago, and neither its effect nor its revocation is recorded.",
-    "Record the day on which the withdrawal took effect, or the revocation of the notice.",
+    _("A notice of withdrawal is more than 12 months old, but neither its effect nor its revocation is recorded."),
+    _("Record the date on which the withdrawal took effect, or the revocation."),
+    title=_("Notice of withdrawal without effect"),
 ).check(
     TreatyAction,
     without_effect,
-    each(lambda action: f"{named(action)} was given on {action.acted_on}; no effect of it is recorded.", "party"),
+    each(lambda action: f"{named(action)} was given on {action.acted_on}, but no effect is recorded.", "party"),
 )
 
 
 def without_participation(rows: Any, context: CheckContext) -> Any:
-    """The first such action of each party."""
+    """The first signature, consent or similar action of each party that has no participation."""
     kinds = [*SIGNATURES_AND_CONSENTS, ActionKind.ENTRY_INTO_FORCE_FOR_PARTY, ActionKind.START_OF_OPERATION]
-    listed = Participation.objects.filter(agreement=OuterRef("agreement"), party=OuterRef("party")).exclude(role__in=NON_PARTICIPANT_ROLES)
+    participations = Participation.objects.filter(agreement=OuterRef("agreement"), party=OuterRef("party")).exclude(
+        role__in=NON_PARTICIPANT_ROLES
+    )
     earlier = of_the_same_party(kind__in=kinds, pk__lt=OuterRef("pk"))
-    return rows.filter(~Exists(listed), ~Exists(earlier), party__isnull=False, kind__in=kinds)
+    return rows.filter(~Exists(participations), ~Exists(earlier), party__isnull=False, kind__in=kinds)
 
 
 Rule(
     "consent_without_participation",
     Severity.INFO,
-    "A party has signed or consented, and has no participation in the agreement.",
-    "Add its participation; the filter by party uses it.",
+    _("A party has signed or consented but has no participation in the agreement."),
+    _("Add the participation, so that filters by party include the agreement."),
+    title=_("Consent without participation"),
 ).check(
-    TreatyAction, without_participation, each(lambda action: f"{named(action)} is recorded, but no participation of the party.", "party")
+    TreatyAction, without_participation, each(lambda action: f"{named(action)} is recorded, but the party has no participation.", "party")
 )
 
 Rule(
     "withdrawal_without_notice",
     Severity.INFO,
-    "A withdrawal takes effect, and no notice of it is recorded.",
-    "Record the notice with its day.",
+    _("A withdrawal takes effect, but no notice of it is recorded."),
+    _("Record the notice with its date."),
+    title=_("Withdrawal without notice"),
 ).check(
     TreatyAction,
     lambda rows, context: rows.filter(~Exists(of_the_same_party(kind__in=NOTICES)), kind=ActionKind.WITHDRAWAL_EFFECT, party__isnull=False),
-    each(lambda action: f"{named(action)}: no notice of it is recorded.", "party"),
+    each(lambda action: f"{named(action)}: no notice is recorded.", "party"),
 )
 
 
 def before_any_signature(rows: Any, context: CheckContext) -> Any:
-    """Entries into force of texts of which signatures are recorded, and not only consents of later parties."""
+    """Entries into force before every recorded signature and consent, of agreements with at least one dated signature."""
     consents = TreatyAction.objects.filter(agreement=OuterRef("agreement"), kind__in=SIGNATURES_AND_CONSENTS)
     signed = consents.filter(kind__in=SIGNATURES, acted_on_first__isnull=False)
     in_time = consents.filter(Q(acted_on_first__lte=OuterRef("begins")) | Q(effective_on_first__lte=OuterRef("begins")))
@@ -194,10 +206,11 @@ def before_any_signature(rows: Any, context: CheckContext) -> Any:
 Rule(
     "in_force_before_signature",
     Severity.WARNING,
-    "A text enters into force before any party has signed it or consented to it.",
-    "Compare the days with the source. A text may apply to days before it was made.",
+    _("An agreement enters into force before any party signs or consents."),
+    _("Compare the dates with the source. For an agreement that applies retroactively this can be correct."),
+    title=_("In force before signature"),
 ).check(
     TreatyAction,
     before_any_signature,
-    each(lambda action: f"It is in force from {action.effective_on or action.acted_on}, before any party signed or consented."),
+    each(lambda action: f"In force from {action.effective_on or action.acted_on}, before any party signed or consented."),
 )

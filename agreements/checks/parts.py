@@ -1,4 +1,4 @@
-"""Components, money and indicators."""
+"""Data checks of components, commitments and indicators."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 from django.db.models import BooleanField, Exists, F, OuterRef, Q
 from django.db.models.expressions import RawSQL
+from django.utils.translation import gettext_lazy as _
 
+from agreements.checks.sources import first_three
 from agreements.models import Agreement, Commitment, Component, Indicator, Measurement, TreatyAction
 from agreements.models.components import RESOLVED, ComponentStatus, DueAnchor
 from agreements.models.treaty_actions import SIGNATURES
@@ -17,62 +19,66 @@ from policytracker.quality.engine import CheckContext, Rule, Severity, each, lat
 OVERDUE_NOT_ASSESSED = Rule(
     "overdue_not_assessed",
     Severity.WARNING,
-    "A due day has passed, and nobody has said whether it was met.",
-    "Find out, and set the status of the component or file an assessment of the recommendation.",
+    _("A due date has passed, but it is unknown whether it was met."),
+    _("Update the status of the component, or submit an assessment of the recommendation."),
+    title=_("Overdue and not assessed"),
 )
 OVERDUE_NOT_ASSESSED.check(
     Component,
     lambda rows, context: rows.filter(due_on_last__lt=context.on, status__in=[ComponentStatus.UNKNOWN, ComponentStatus.PLANNED]),
-    each(lambda component: f"It was due {component.due_on}, and its status is “{component.get_status_display()}”."),
+    each(lambda component: f"Due {component.due_on}, status “{component.get_status_display()}”."),
 )
 
 Rule(
     "component_without_parties",
     Severity.INFO,
-    "No party leads a component, and none pays for it.",
-    "Name the lead parties, or record what a party contributes.",
+    _("A component has no lead party and no party that pays for it."),
+    _("Select the lead parties, or record a commitment with its payer."),
+    title=_("Component without parties"),
 ).check(
     Component,
     lambda rows, context: rows.exclude(status=ComponentStatus.CANCELLED).filter(
         ~Exists(Component.lead_parties.through.objects.filter(component=OuterRef("pk"))),
         ~Exists(context.rows(Commitment).filter(component=OuterRef("pk"), payer__isnull=False)),
     ),
-    each(lambda component: "No party leads it or pays for it."),
+    each(lambda component: "No lead party and no payer."),
 )
 
-# ---- days
+# ---- dates
 
 Rule(
     "broken_relative_deadline",
     Severity.ERROR,
-    "The due day of a component is another than its anchor and offset give.",
-    "Save the component again; if that does not mend it, run migrate and save it once more.",
+    _("The due date of a component differs from the date that its anchor and offset give."),
+    _("Save the component again. If the finding remains, ask your administrator to run migrate, then save it once more."),
+    title=_("Wrong relative deadline"),
 ).check(
     Component,
     lambda rows, context: rows.exclude(due_anchor=DueAnchor.NONE).filter(
         RawSQL(f"agreements_component.due_on <> {RESOLVED.replace('NEW.', 'agreements_component.')}", [], BooleanField())  # noqa: S611
     ),
-    each(lambda component: f"Its due day is {component.due_on or 'unknown'}, and {component.due_offset} from its anchor is another."),
+    each(lambda component: f"The due date is {component.due_on or 'empty'}, which is not {component.due_offset} after the anchor."),
 )
 
 
-def half_known(anchor: str) -> Q:
-    """An anchor that is known, and not to the day."""
+def inexact(anchor: str) -> Q:
+    """The condition that an anchor date is known, but not exact."""
     return ~Q(**{f"agreement__{anchor}": ""}) & ~Q(**{f"agreement__{anchor}__regex": r"^\d{4}-\d\d-\d\d$"})
 
 
 Rule(
     "anchor_not_to_the_day",
     Severity.INFO,
-    "A relative deadline stays open-ended, because the day it is counted from is known only to the month or year.",
-    "Find the day of the treaty action.",
+    _("A relative deadline has no due date yet, because its anchor date is known only to the month or year."),
+    _("Enter the exact date of the treaty action."),
+    title=_("Anchor date not exact"),
 ).check(
     Component,
     lambda rows, context: rows.filter(
-        Q(due_anchor=DueAnchor.SIGNATURE) & half_known("signed_on") | Q(due_anchor=DueAnchor.ENTRY_INTO_FORCE) & half_known("in_force_on")
+        Q(due_anchor=DueAnchor.SIGNATURE) & inexact("signed_on") | Q(due_anchor=DueAnchor.ENTRY_INTO_FORCE) & inexact("in_force_on")
     ),
     each(
-        lambda component: f"It is due {component.due_offset} after a day that is known as {anchor_of(component)}.",
+        lambda component: f"Due {component.due_offset} after {anchor_of(component)}, which is not an exact date.",
         "agreement",
     ),
 )
@@ -92,52 +98,56 @@ def due_before_signature(rows: Any, context: CheckContext) -> Any:
 Rule(
     "deadline_before_signature",
     Severity.WARNING,
-    "A component is due before anybody signed the agreement.",
-    "Compare both days with the source.",
+    _("A component is due before the first signature of the agreement."),
+    _("Compare both dates with the source."),
+    title=_("Due before signature"),
 ).check(
     Component,
     due_before_signature,
-    each(lambda component: f"It is due {component.due_on}; the agreement was signed {component.agreement.signed_on}.", "agreement"),
+    each(lambda component: f"Due {component.due_on}, but the agreement was signed {component.agreement.signed_on}.", "agreement"),
 )
 
 Rule(
     "begins_after_it_is_due",
     Severity.ERROR,
-    "A component begins after the day by which it is to be done.",
-    "Correct one of the two days.",
+    _("A component starts after its due date."),
+    _("Correct one of the two dates."),
+    title=_("Start after due date"),
 ).check(
     Component,
     lambda rows, context: rows.filter(starts_on_first__gt=F("due_on_last")),
-    each(lambda component: f"It begins {component.starts_on}, and is due {component.due_on}."),
+    each(lambda component: f"Starts {component.starts_on}, but is due {component.due_on}."),
 )
 
 Rule(
     "completed_day_without_status",
     Severity.ERROR,
-    "A component has a day of completion that has passed, and its status is not completed.",
-    "Set the status, or take the day away.",
+    _("A component has a completion date in the past, but its status is not completed."),
+    _("Set the status to completed, or remove the date."),
+    title=_("Completion date without status"),
 ).check(
     Component,
     lambda rows, context: rows.filter(completed_on_last__lte=context.on).exclude(status=ComponentStatus.COMPLETED),
-    each(lambda component: f"It was completed {component.completed_on}, and its status is “{component.get_status_display()}”."),
+    each(lambda component: f"Completed {component.completed_on}, but the status is “{component.get_status_display()}”."),
 )
 
 Rule(
     "completed_without_date",
     Severity.INFO,
-    "A component is completed, and nobody knows when; whether it was in time cannot be said.",
-    "Find the day, or at least the year.",
+    _("A component is completed without a completion date, so it is unknown whether it was on time."),
+    _("Enter the date, or at least the year."),
+    title=_("Completed without date"),
 ).check(
     Component,
     lambda rows, context: rows.filter(status=ComponentStatus.COMPLETED, completed_on=""),
-    each(lambda component: "It is completed, on a day that is not recorded."),
+    each(lambda component: "Completed, but the completion date is not recorded."),
 )
 
 # ---- figures
 
 
 def disputes(context: CheckContext) -> Any:
-    """The figures that dispute another; of either end one must know."""
+    """The commitments that dispute another one, if the user can read both."""
     return context.rows(Commitment).filter(disputes__in=context.rows(Commitment).values("pk"))
 
 
@@ -147,31 +157,35 @@ def figure(commitment: Commitment) -> str:
 
 
 def disputed(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
-    found: dict[int, list[str]] = defaultdict(list)
+    figures: dict[int, list[str]] = defaultdict(list)
     for other in disputes(context).filter(agreement__in=rows).select_related("payer", "disputes__payer").order_by("pk"):
-        found[other.agreement_id].append(f"{figure(other)} instead of {figure(other.disputes)}")
+        figures[other.agreement_id].append(f"{figure(other)} instead of {figure(other.disputes)}")
     for agreement in rows:
-        told = found[agreement.pk]
-        more = f"; and {len(told) - 3} more" if len(told) > 3 else ""
-        yield agreement, f"Sources give other figures: {'; '.join(told[:3])}{more}."
+        yield agreement, f"Sources give different figures: {first_three(figures[agreement.pk])}."
 
 
 Rule(
     "disputed_figures",
     Severity.INFO,
-    "Sources of an agreement give figures that disagree.",
-    "Leave them side by side; a better source may settle which one is right.",
+    _("Sources give different figures for a commitment of an agreement."),
+    _("Keep the figures side by side, unless a better source decides between them."),
+    title=_("Disputed figures"),
 ).check(Agreement, lambda rows, context: rows.filter(Exists(disputes(context).filter(agreement=OuterRef("pk")))), disputed)
 
 
 def unmeasured(rows: Any, context: CheckContext) -> Any:
-    then = Measurement.objects.filter(indicator=OuterRef("pk"), measured_on_first__gte=OuterRef("target_on_first"))
-    return rows.alias(until=latest("target_on")).filter(~Exists(then), until__lt=context.on)
+    later = Measurement.objects.filter(indicator=OuterRef("pk"), measured_on_first__gte=OuterRef("target_on_first"))
+    return rows.alias(until=latest("target_on")).filter(~Exists(later), until__lt=context.on)
 
 
 Rule(
     "target_without_measurement",
     Severity.INFO,
-    "The day of a target has passed, and nothing measured since is recorded.",
-    "Record a measurement of that day or later.",
-).check(Indicator, unmeasured, each(lambda indicator: f"Its target was for {indicator.target_on}; nothing measured since is recorded."))
+    _("The target date of an indicator has passed, but no measurement on or after that date is recorded."),
+    _("Record a measurement on or after the target date."),
+    title=_("Target without measurement"),
+).check(
+    Indicator,
+    unmeasured,
+    each(lambda indicator: f"The target date was {indicator.target_on}, but no later measurement is recorded."),
+)

@@ -1,4 +1,4 @@
-"""Whether facts carry their sources, whether sources say what is quoted, and whether anything stands here twice."""
+"""Data checks of sources, citations and quotes, and of duplicate sources and parties."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.models import Exists, F, Func, OuterRef, Q, TextField, Value
 from django.db.models.functions import Length
+from django.utils.translation import gettext_lazy as _
 
 from agreements.models import (
     Agreement,
@@ -29,8 +30,8 @@ from agreements.models.sources import Verdict
 from policytracker.quality.engine import CheckContext, Rule, Severity, each, not_in_publication
 from policytracker.records.access import Publication
 
-# Notes are remarks, or the whole text. A remark is short; the text of a document is not.
-WHOLE_TEXT = 300
+# The notes of a source are remarks or its full text. Notes of this length are taken for the full text.
+FULL_TEXT_LENGTH = 300
 HOME_PAGE = r"^https?://[^/?#]+/?$"
 
 # ---- facts and their sources
@@ -38,13 +39,14 @@ HOME_PAGE = r"^https?://[^/?#]+/?$"
 NO_SOURCE = Rule(
     "no_source",
     Severity.INFO,
-    "A fact is recorded, and no source that says it.",
-    "Cite the source, with the place in it.",
+    _("A fact is recorded without a source."),
+    _("Add the source, with a locator."),
+    title=_("Fact without a source"),
 )
 NO_SOURCE.check(
     Agreement,
     lambda rows, context: rows.filter(~Exists(context.rows(Citation).filter(agreement=OuterRef("pk")))),
-    each(lambda agreement: "No source is cited for the agreement itself."),
+    each(lambda agreement: "The agreement has no citation."),
 )
 
 
@@ -53,13 +55,14 @@ def without_source(rows: Any, context: CheckContext) -> Any:
 
 
 for sourced in (TreatyAction, EntryIntoForceCondition, Commitment, Measurement):
-    NO_SOURCE.check(sourced, without_source, each(lambda record: "No source is named for it."))
+    NO_SOURCE.check(sourced, without_source, each(lambda record: "No source is recorded."))
 
 DRAFT_PARTS = Rule(
     "draft_parts_of_published",
     Severity.WARNING,
-    "A published agreement has draft components, or a published record cites a draft source; readers do not see them.",
-    "Complete the components and sources, and publish them.",
+    _("A published agreement has draft components, or a published record cites a draft source. Readers cannot see them."),
+    _("Complete and publish the components and sources."),
+    title=_("Published record with draft parts"),
 )
 
 
@@ -69,17 +72,21 @@ def with_draft_components(rows: Any, context: CheckContext) -> Any:
 
 
 def draft_components(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
-    found: dict[int, list[str]] = defaultdict(list)
+    titles: dict[int, list[str]] = defaultdict(list)
     drafts = context.rows(Component).filter(publication=Publication.DRAFT, agreement__in=rows)
     for agreement, title in drafts.order_by("slug").values_list("agreement", "title"):
-        found[agreement].append(title)
+        titles[agreement].append(title)
     for agreement in rows:
-        titles = found[agreement.pk]
-        more = f"; and {len(titles) - 3} more" if len(titles) > 3 else ""
-        yield agreement, f"Draft components: {'; '.join(titles[:3])}{more}."
+        yield agreement, f"Draft components: {first_three(titles[agreement.pk])}."
 
 
 DRAFT_PARTS.check(Agreement, with_draft_components, draft_components)
+
+
+def first_three(names: list[str]) -> str:
+    """At most three names, and the number of the others."""
+    more = f"; and {len(names) - 3} more" if len(names) > 3 else ""
+    return "; ".join(names[:3]) + more
 
 
 def on_a_draft(rows: Any, context: CheckContext) -> Any:
@@ -87,22 +94,24 @@ def on_a_draft(rows: Any, context: CheckContext) -> Any:
     return rows.filter(published, ~context.lacks(rows.model, "source"), source__publication=Publication.DRAFT)
 
 
-cites_a_draft = each(lambda record: f"Its source {record.source.slug} is a draft.", "source")
+cites_a_draft = each(lambda record: f"The source {record.source.slug} is a draft.", "source")
 
-# ---- what a source says about itself
+# ---- sources and citations
 
 Rule(
     "source_without_title",
     Severity.WARNING,
-    "A source has no title.",
-    "Enter the title that the document gives itself.",
-).check(Source, lambda rows, context: rows.filter(title=""), each(lambda source: "It has no title."))
+    _("A source has no title."),
+    _("Enter the title of the document."),
+    title=_("Source without title"),
+).check(Source, lambda rows, context: rows.filter(title=""), each(lambda source: "The source has no title."))
 
 Rule(
     "source_address_is_home_page",
     Severity.INFO,
-    "The address of a source is the home page of a site, and not the page that says it.",
-    "Enter the address of the page itself.",
+    _("The address of a source is the home page of a site, not the page of the document."),
+    _("Enter the address of the page."),
+    title=_("Source links to a home page"),
 ).check(
     Source,
     lambda rows, context: rows.filter(original_url__iregex=HOME_PAGE),
@@ -112,37 +121,38 @@ Rule(
 Rule(
     "citation_without_quote",
     Severity.INFO,
-    "A citation does not quote the words of its source.",
-    "Add the words of the source, so that the fact can be checked without it.",
-).check(Citation, lambda rows, context: rows.filter(quote=""), each(lambda citation: "It has no quote."))
+    _("A citation does not quote its source."),
+    _("Add the quote, so that the fact can be checked without opening the source."),
+    title=_("Citation without quote"),
+).check(Citation, lambda rows, context: rows.filter(quote=""), each(lambda citation: "The citation has no quote."))
 
 # ---- quotes
 
 MARKS = dict.fromkeys(map(ord, "\"'“”„‟«»‹›‘’‚‛`´[]*_"), None)
 DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−"), "-")
-# No blanks around it: a pattern that begins with any number of them takes the square of their number. plain() removes them.
+# Without the spaces around it, which normalised() removes: a pattern that begins with them takes quadratic time.
 GAP = re.compile(r"…|\.\.\.|\[…\]|\[\.\.\.\]|\(…\)|\(\.\.\.\)")
-SHORT_QUOTE = 300  # characters that PostgreSQL looks up; its time grows with quote times text, Python's with their sum
+SHORT_QUOTE = 300  # characters. PostgreSQL searches only shorter quotes: its time grows with quote × text, Python's with their sum
 
 
 def decomposed(text: str) -> str:
     """The text with each character in its compatibility decomposition (NFKD).
 
-    Character by character, since Unicode would sort the marks on one letter, in the square of their number.
+    Character by character, since normalisation sorts the marks on one letter in quadratic time.
     """
     return text if text.isascii() else "".join(unicodedata.normalize("NFKD", character) for character in text)
 
 
-def plain(text: str) -> str:
-    """The words of a text without what typesetters add: marks of quotation, kinds of dashes and blanks, capitals."""
+def normalised(text: str) -> str:
+    """The words of a text without quotation marks, and with uniform dashes, spaces and case."""
     words = decomposed(text.translate(DASHES)).replace("\u00ad", "").translate(MARKS).casefold()
     return " ".join(words.split())
 
 
-def says(text: str, quote: str) -> bool:
-    """Whether a text, plain already, says what is quoted. An ellipsis stands for words that were left out."""
+def contains_quote(text: str, quote: str) -> bool:
+    """Whether a normalised text contains the quote. An ellipsis stands for omitted words."""
     at = 0
-    for part in map(plain, GAP.split(quote)):
+    for part in map(normalised, GAP.split(quote)):
         words = part.strip(".,;: ")
         at = text.find(words, at)
         if at < 0:
@@ -151,67 +161,70 @@ def says(text: str, quote: str) -> bool:
     return True
 
 
-def unspoken(quotes: Iterable[tuple[Any, int, str]]) -> Iterator[tuple[Any, str]]:
-    """Of records with the source and the words that they quote, those whose source does not say so."""
+def misquotes(quotes: Iterable[tuple[Any, int, str]]) -> Iterator[tuple[Any, str]]:
+    """The records whose quote is not in the text of the source. `quotes` are records with the id of the source and the quote."""
     quotes = list(quotes)
     notes = Source.objects.filter(pk__in={source for _, source, _ in quotes}).values_list("pk", "slug", "notes")
-    known = {pk: (slug, text, plain(text)) for pk, slug, text in notes}
+    texts = {pk: (slug, text, normalised(text)) for pk, slug, text in notes}
     for record, source, quote in quotes:
-        slug, verbatim, text = known[source]
-        if quote not in verbatim and not says(text, quote):
-            yield record, f"The text of {slug} does not say “{quote if len(quote) <= 120 else quote[:119] + '…'}”."
+        slug, verbatim, text = texts[source]
+        if quote not in verbatim and not contains_quote(text, quote):
+            yield record, f"Not found in the text of {slug}: “{quote if len(quote) <= 120 else quote[:119] + '…'}”."
 
 
 def quoting(rows: Any, context: CheckContext) -> Any:
-    """Those whose source has its whole text here, without short quotes that stand in it to the letter."""
-    whole = rows.alias(size=Length("source__notes"), quoted=Length("quote")).exclude(quote="")
-    return whole.filter(
-        ~context.lacks(rows.model, "source"), Q(quoted__gt=SHORT_QUOTE) | ~Q(source__notes__contains=F("quote")), size__gte=WHOLE_TEXT
+    """Records with a quote from a source with full text, except short quotes that PostgreSQL finds in it verbatim."""
+    with_sizes = rows.alias(size=Length("source__notes"), quoted=Length("quote")).exclude(quote="")
+    return with_sizes.filter(
+        ~context.lacks(rows.model, "source"), Q(quoted__gt=SHORT_QUOTE) | ~Q(source__notes__contains=F("quote")), size__gte=FULL_TEXT_LENGTH
     )
 
 
 def misquoting(rows: Any, context: CheckContext) -> Iterator[tuple[Any, str]]:
-    return unspoken((record, record.source_id, record.quote) for record in rows)
+    return misquotes((record, record.source_id, record.quote) for record in rows)
 
 
 QUOTE_NOT_IN_SOURCE = Rule(
     "quote_not_in_source",
     Severity.WARNING,
-    "The whole text of a source is here, and the quote does not stand in it.",
-    "Put the quote in the source's own words, with … where some are left out.",
+    _("The stored full text of a source does not contain the quote."),
+    _("Copy the exact words of the source, with … for omissions."),
+    title=_("Quote not found in the source text"),
 )
 
 for quoted in (Citation, FactCheck, AgreementRelation, TreatyAction, EntryIntoForceCondition, Commitment, Measurement):
     QUOTE_NOT_IN_SOURCE.check(quoted, quoting, misquoting, confirmed_in_python=True)
     DRAFT_PARTS.check(quoted, on_a_draft, cites_a_draft)
 
-# ---- what sources got wrong
+# ---- fact checks
 
 Rule(
     "statement_unchecked",
     Severity.INFO,
-    "A statement of a source is to be checked, and has no verdict yet.",
-    "Find out what is right, and give the verdict with its source.",
+    _("A fact check has no verdict yet."),
+    _("Check the statement, and enter the verdict with its source."),
+    title=_("Statement not checked"),
 ).check(
     FactCheck,
     lambda rows, context: rows.filter(verdict=Verdict.UNCHECKED),
-    each(lambda check: f"Nobody has checked yet: {check.statement[:200]}"),
+    each(lambda check: f"Not checked yet: {check.statement[:200]}"),
 )
 Rule(
     "verdict_without_correction",
     Severity.INFO,
-    "A statement is found wrong or incomplete, and what is right is not said.",
-    "Write the correction, and name the source that says it.",
+    _("A statement is incorrect, imprecise or incomplete, but no correction is recorded."),
+    _("Enter the correction and its source."),
+    title=_("Verdict without correction"),
 ).check(
     FactCheck,
     lambda rows, context: rows.filter(correction="", verdict__in=[Verdict.INCORRECT, Verdict.IMPRECISE, Verdict.INCOMPLETE]),
-    each(lambda check: f"The verdict is “{check.get_verdict_display()}”, and what is right is not said."),
+    each(lambda check: f"The verdict is “{check.get_verdict_display()}”, but no correction is recorded."),
 )
 
-# ---- twice
+# ---- duplicates
 
-# An address without what does not lead elsewhere: the protocol, `www.`, a last slash.
-PLACE = Func(
+# The address without protocol, `www.` and trailing slash, which do not change its meaning.
+COMPARABLE_ADDRESS = Func(
     Func(F("original_url"), Value("/"), function="rtrim"),
     Value(r"^https?://(www\.)?"),
     Value(""),
@@ -222,47 +235,53 @@ PLACE = Func(
 
 
 def recorded_before(rows: Any, context: CheckContext) -> Any:
-    others = context.rows(Source).exclude(original_url="").alias(place=PLACE)
-    return rows.exclude(original_url="").alias(place=PLACE).filter(Exists(others.filter(place=OuterRef("place"), pk__lt=OuterRef("pk"))))
+    others = context.rows(Source).exclude(original_url="").alias(address=COMPARABLE_ADDRESS)
+    return (
+        rows.exclude(original_url="")
+        .alias(address=COMPARABLE_ADDRESS)
+        .filter(Exists(others.filter(address=OuterRef("address"), pk__lt=OuterRef("pk"))))
+    )
 
 
-def twins(rows: Any, context: CheckContext) -> Iterator[tuple[Source, str]]:
-    rows = rows.annotate(place=PLACE)
-    others = context.rows(Source).annotate(place=PLACE).filter(place__in={source.place for source in rows})
+def with_same_address(rows: Any, context: CheckContext) -> Iterator[tuple[Source, str]]:
+    rows = rows.annotate(address=COMPARABLE_ADDRESS)
+    others = context.rows(Source).annotate(address=COMPARABLE_ADDRESS).filter(address__in={source.address for source in rows})
     first: dict[str, str] = {}
-    for place, slug in others.order_by("pk").values_list("place", "slug"):
-        first.setdefault(place, slug)
+    for address, slug in others.order_by("pk").values_list("address", "slug"):
+        first.setdefault(address, slug)
     for source in rows:
-        yield source, f"{first[source.place]} has the same address."
+        yield source, f"{first[source.address]} has the same address."
 
 
 Rule(
     "duplicate_sources",
     Severity.WARNING,
-    "Two sources have the same original address.",
-    "Keep the better one, let everything cite it, and put the other into the archive.",
-).check(Source, recorded_before, twins)
+    _("Two sources have the same original address."),
+    _("Keep the better one, change all references to it, and archive the other."),
+    title=_("Duplicate sources"),
+).check(Source, recorded_before, with_same_address)
 
 
 def names_of(party: Party) -> set[str]:
     return {comparable(name) for name in [party.name, *party.aliases]} - {""}
 
 
-def alike(rows: Any, context: CheckContext) -> Iterator[tuple[Party, str]]:
-    """Each party that shares a name with one recorded before it."""
+def sharing_a_name(rows: Any, context: CheckContext) -> Iterator[tuple[Party, str]]:
+    """Each party that shares a name with an earlier one."""
     named: dict[str, list[Party]] = defaultdict(list)
     for party in context.rows(Party).only("code", "name", "aliases").order_by("pk"):
         for name in names_of(party):
             named[name].append(party)
     for party in rows:
-        twins = {twin.code: twin for name in names_of(party) for twin in named[name] if twin.pk < party.pk}
-        if twins:
-            yield party, f"{', '.join(f'{twin.name} ({code})' for code, twin in sorted(twins.items()))} has the same name or alias."
+        others = {other.code: other for name in names_of(party) for other in named[name] if other.pk < party.pk}
+        if others:
+            yield party, f"Same name or alias: {', '.join(f'{other.name} ({code})' for code, other in sorted(others.items()))}."
 
 
 Rule(
     "near_duplicate_parties",
     Severity.WARNING,
-    "Two parties have the same name or alias, but for capitals, accents and signs.",
-    "Keep one of them, or take the alias from one: imports match parties by these names.",
-).check(Party, lambda rows, context: rows, alike, confirmed_in_python=True)
+    _("Two parties have the same name or alias, ignoring case, accents and punctuation."),
+    _("Keep only one of them, or remove the alias from one. Imports match parties by these names."),
+    title=_("Similar party names"),
+).check(Party, lambda rows, context: rows, sharing_a_name, confirmed_in_python=True)

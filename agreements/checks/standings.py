@@ -1,4 +1,4 @@
-"""Agreements and their parties compared with what follows from the treaty actions."""
+"""Data checks that compare agreements and participations with the standing computed from treaty actions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Agreement, AgreementRelation, LegalForce, Participation, TreatyAction
 from agreements.models.agreements import AgreementStatus, ParticipationRole, RelationKind
@@ -21,8 +22,8 @@ from policytracker.edtf import first_day
 from policytracker.quality.engine import CheckContext, Rule, Severity, each
 from policytracker.records.access import Publication
 
-# Which status of an agreement agrees with which standing of its text.
-AGREES: dict[AgreementStatus, set[TextStanding]] = {
+# The standings of the text that match each status of an agreement.
+MATCHING_STANDINGS: dict[AgreementStatus, set[TextStanding]] = {
     AgreementStatus.PROPOSED: {TextStanding.ANNOUNCED},
     AgreementStatus.UNDER_NEGOTIATION: {TextStanding.ANNOUNCED},
     AgreementStatus.ANNOUNCED: {TextStanding.ANNOUNCED},
@@ -44,13 +45,13 @@ EXITS = [kind for kind in ActionKind if kind.group == "exit"]
 TO_BE_CONFIRMED = [kind for kind in SIGNATURES if kind not in CONSENTS]
 
 
-def has_action(*kinds: str, **which: Any) -> Exists:
+def has_action(*kinds: str, **conditions: Any) -> Exists:
     """Whether an agreement has an action of these kinds."""
-    return Exists(TreatyAction.objects.filter(agreement=OuterRef("pk"), kind__in=kinds, **which))
+    return Exists(TreatyAction.objects.filter(agreement=OuterRef("pk"), kind__in=kinds, **conditions))
 
 
 def records(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, AgreementRecord]]:
-    """Each agreement with what its standing depends on."""
+    """Each agreement with the record that its standing is computed from."""
     loaded = load_records([agreement.pk for agreement in rows], context.user)
     for agreement in rows:
         if agreement.pk in loaded:
@@ -58,9 +59,9 @@ def records(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, Agree
 
 
 def differing(rows: Any, context: CheckContext) -> Any:
-    """Agreements whose status does not match their standing. Where nothing is known, nothing differs."""
+    """Agreements whose status does not match their standing. An unknown standing matches every status."""
     matching = Q(status=AgreementStatus.SUPERSEDED) | Q(standing=TextStanding.UNKNOWN)
-    for status, standings in AGREES.items():
+    for status, standings in MATCHING_STANDINGS.items():
         matching |= Q(status=status, standing__in=standings)
     return rows.alias(standing=text_standing_on(context.on)).filter(~matching)
 
@@ -73,17 +74,18 @@ def difference(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, st
 Rule(
     "status_differs_from_standing",
     Severity.WARNING,
-    "The status of an agreement does not match its treaty actions.",
-    "Record the action that is missing, or correct the status.",
+    _("The status of an agreement does not match its treaty actions."),
+    _("Record the missing action, or correct the status."),
+    title=_("Status contradicts treaty actions"),
 ).check(Agreement, differing, difference)
 
 
 def all_met(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
     for agreement, record in records(rows, context):
-        found = conditions(record, context.on)
-        if found and all(condition.met for condition in found):
-            since = max(condition.met_on for condition in found)
-            yield agreement, f"Every condition of entry into force has been met since {since}, and no entry into force is recorded."
+        results = conditions(record, context.on)
+        if results and all(result.met for result in results):
+            since = max(result.met_on for result in results)
+            yield agreement, f"All conditions of entry into force have been met since {since}, but no entry into force is recorded."
 
 
 HAS_CONDITIONS = Exists(Agreement.objects.filter(pk=OuterRef("pk"), conditions__isnull=False))
@@ -91,8 +93,9 @@ HAS_CONDITIONS = Exists(Agreement.objects.filter(pk=OuterRef("pk"), conditions__
 Rule(
     "conditions_met_not_in_force",
     Severity.WARNING,
-    "Every condition of entry into force is met, and no entry into force is recorded.",
-    "Record the entry into force, or correct the conditions.",
+    _("All conditions of entry into force are met, but no entry into force is recorded."),
+    _("Record the entry into force, or correct the conditions."),
+    title=_("Conditions met but not in force"),
 ).check(
     Agreement,
     lambda rows, context: rows.exclude(legal_force=LegalForce.NON_BINDING).filter(HAS_CONDITIONS, ~has_action(*OWN_FORCE)),
@@ -109,44 +112,50 @@ def not_all_met(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, s
     for agreement, record in records(rows, context):
         unmet = [str(ConditionKind(c.condition.kind).label).lower() for c in conditions(record, context.on) if not c.met]
         if unmet:
-            yield agreement, f"It is in force since {agreement.in_force_on}. By the actions recorded, not met: {', '.join(unmet)}."
+            yield (
+                agreement,
+                f"In force since {agreement.in_force_on}. Not met according to the recorded actions: {', '.join(unmet)}.",
+            )
 
 
 Rule(
     "in_force_conditions_not_met",
     Severity.WARNING,
-    "An agreement is in force, and by the actions recorded a condition of its entry into force is not met.",
-    "Record the actions that are missing, or correct the condition or the entry into force.",
+    _("An agreement is in force, but according to the recorded actions a condition of entry into force is not met."),
+    _("Record the missing actions, or correct the condition or the entry into force."),
+    title=_("In force with unmet conditions"),
 ).check(Agreement, lambda rows, context: in_force(rows, context).filter(HAS_CONDITIONS), not_all_met, confirmed_in_python=True)
 
 
-def without_plainly_bound_party(rows: Any, context: CheckContext) -> Any:
-    """Those in force without a consent of which no computation is needed to see that it binds."""
+def without_obviously_bound_party(rows: Any, context: CheckContext) -> Any:
+    """Agreements in force, except those with a consent that obviously binds, so that fewer standings are computed."""
     own = TreatyAction.objects.filter(agreement=OuterRef("agreement"), party=OuterRef("party"))
     moved = own.filter(kind__in=[*EXITS, *OWN_FORCE, ActionKind.DEPOSIT])
     consents = TreatyAction.objects.filter(agreement=OuterRef("pk"), kind__in=CONSENTS, acted_on_last__lte=context.on, effective_on="")
-    plain = consents.filter(~Exists(moved), party__until="")
-    return in_force(rows, context).filter(~Exists(plain.filter(agreement__later_joiner_delay="")))
+    obvious = consents.filter(~Exists(moved), party__until="")
+    return in_force(rows, context).filter(~Exists(obvious.filter(agreement__later_joiner_delay="")))
 
 
 def no_party_bound(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
     for agreement, record in records(rows, context):
         if not any(party_standing(record, party, context.on).bound for party in earliest(record).parties):
-            yield agreement, f"It is in force since {agreement.in_force_on}, and by the actions recorded no party is bound by it."
+            yield agreement, f"In force since {agreement.in_force_on}, but according to the recorded actions no party is bound."
 
 
 Rule(
     "in_force_without_parties",
     Severity.WARNING,
-    "An agreement is in force, and by the actions recorded no party is bound by it.",
-    "Record the consents of its parties, or their withdrawals and the end of the text.",
-).check(Agreement, without_plainly_bound_party, no_party_bound, confirmed_in_python=True)
+    _("An agreement is in force, but according to the recorded actions no party is bound."),
+    _("Record the missing consents, or the withdrawals and the termination."),
+    title=_("In force without parties"),
+).check(Agreement, without_obviously_bound_party, no_party_bound, confirmed_in_python=True)
 
 Rule(
     "in_force_without_date",
     Severity.INFO,
-    "The status of an agreement is in force, and no dated action says since when.",
-    "Record the entry into force with its day.",
+    _("The status of an agreement is in force, but no dated action records its entry into force."),
+    _("Record the entry into force with its date."),
+    title=_("In force without date"),
 ).check(
     Agreement,
     lambda rows, context: rows.filter(
@@ -154,7 +163,7 @@ Rule(
         ~has_action(*OWN_FORCE, acted_on_first__isnull=False),
         ~has_action(*OWN_FORCE, effective_on_first__isnull=False),
     ),
-    each(lambda agreement: "Its status is in force; no dated action says since when."),
+    each(lambda agreement: "The status is in force, but no dated action records the entry into force."),
 )
 
 
@@ -164,13 +173,13 @@ def with_dissolved_party(rows: Any, context: CheckContext) -> Any:
 
 
 def bound_when_dissolved(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
-    """Parties that only their end has released: their recorded actions alone would still bind them."""
+    """Agreements with parties that their recorded actions would still bind if they had not ceased to exist."""
     for agreement, record in records(rows, context):
-        still = replace(record, dissolved={})
+        undissolved = replace(record, dissolved={})
         gone = [party for party in earliest(record).parties if was_dissolved(record, party, context.on)]
-        found = [record.name(party) for party in gone if party_standing(still, party, context.on).bound]
-        if found:
-            yield agreement, f"Bound when they ceased to exist, with no withdrawal recorded: {some(found)}."
+        names = [record.name(party) for party in gone if party_standing(undissolved, party, context.on).bound]
+        if names:
+            yield agreement, f"Bound when they ceased to exist, without a recorded withdrawal: {first_names(names)}."
 
 
 def was_dissolved(record: AgreementRecord, party: str, on: date) -> bool:
@@ -178,8 +187,8 @@ def was_dissolved(record: AgreementRecord, party: str, on: date) -> bool:
     return day is not None and day <= on
 
 
-def some(names: list[str]) -> str:
-    """At most five of the names, and how many more there are."""
+def first_names(names: list[str]) -> str:
+    """At most five names, and the number of the others."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
@@ -187,23 +196,24 @@ def some(names: list[str]) -> str:
 Rule(
     "bound_after_dissolution",
     Severity.WARNING,
-    "A party that no longer exists was bound to the end, and no withdrawal is recorded. It counts as a former party since then.",
-    "Record the withdrawal, or the succession of the states that took its place.",
+    _("A party was bound when it ceased to exist, and no withdrawal is recorded. It counts as a former party from then on."),
+    _("Record the withdrawal, or the succession of its successor states."),
+    title=_("Bound when it ceased to exist"),
 ).check(Agreement, with_dissolved_party, bound_when_dissolved, confirmed_in_python=True)
 
-# ---- one text in place of another
+# ---- superseded agreements
 
-ALIVE = [AgreementStatus.IN_FORCE, AgreementStatus.OPERATIVE]
+IN_EFFECT = [AgreementStatus.IN_FORCE, AgreementStatus.OPERATIVE]
 NO_SUCCESSOR = [AgreementStatus.LAPSED, AgreementStatus.TERMINATED]
 
 
 def successors(context: CheckContext) -> Any:
-    """The relations by which another text supersedes this one."""
+    """The relations in which another agreement supersedes this one."""
     return context.rows(AgreementRelation).filter(kind=RelationKind.SUPERSEDES, to_agreement=OuterRef("pk"))
 
 
 def without_successor(rows: Any, context: CheckContext) -> Any:
-    # What is published may not rest on a draft.
+    # A draft is no valid successor of a published agreement.
     shown = Q(from_agreement__publication=Publication.PUBLISHED) | Q(to_agreement__publication=Publication.DRAFT)
     valid = successors(context).filter(shown).exclude(from_agreement__status__in=NO_SUCCESSOR)
     return rows.filter(~Exists(valid), status=AgreementStatus.SUPERSEDED)
@@ -212,36 +222,38 @@ def without_successor(rows: Any, context: CheckContext) -> Any:
 SUPERSEDED_WITHOUT_SUCCESSOR = Rule(
     "superseded_without_successor",
     Severity.ERROR,
-    "A record is superseded, but no valid successor is recorded: it is missing, a draft, archived, lapsed or terminated.",
-    "Name the record that took its place, or correct the status.",
+    _("A record is superseded, but no valid successor is recorded: it is missing, a draft, archived, lapsed or terminated."),
+    _("Add the successor, or correct the status."),
+    title=_("Superseded without successor"),
 )
-SUPERSEDED_WITHOUT_SUCCESSOR.check(
-    Agreement, without_successor, each(lambda agreement: "It is superseded, but no valid successor is recorded.")
-)
+SUPERSEDED_WITHOUT_SUCCESSOR.check(Agreement, without_successor, each(lambda agreement: "Superseded, but no valid successor is recorded."))
 
 
-def successors_alive(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
-    found = context.rows(AgreementRelation).filter(kind=RelationKind.SUPERSEDES, to_agreement__in=rows, from_agreement__status__in=ALIVE)
-    names = {relation.to_agreement_id: relation.from_agreement.slug for relation in found.select_related("from_agreement")}
+def successors_in_effect(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
+    relations = context.rows(AgreementRelation).filter(
+        kind=RelationKind.SUPERSEDES, to_agreement__in=rows, from_agreement__status__in=IN_EFFECT
+    )
+    names = {relation.to_agreement_id: relation.from_agreement.slug for relation in relations.select_related("from_agreement")}
     for agreement in rows:
-        yield agreement, f"It is “{agreement.get_status_display()}”, and so is {names[agreement.pk]}, which supersedes it."
+        yield agreement, f"In force or operative, although it is superseded by {names[agreement.pk]}, which is too."
 
 
 Rule(
     "superseded_and_alive",
     Severity.WARNING,
-    "A text is in force or operative, and so is another that supersedes it.",
-    "Set its status to superseded, or make the relation another, such as amends.",
+    _("An agreement and another one that supersedes it are both in force or operative."),
+    _("Set the status to superseded, or change the kind of relation, for example to amends."),
+    title=_("Superseded but still in force"),
 ).check(
     Agreement,
-    lambda rows, context: rows.filter(Exists(successors(context).filter(from_agreement__status__in=ALIVE)), status__in=ALIVE),
-    successors_alive,
+    lambda rows, context: rows.filter(Exists(successors(context).filter(from_agreement__status__in=IN_EFFECT)), status__in=IN_EFFECT),
+    successors_in_effect,
 )
 
 # ---- roles
 
-# Which standing of a party a role claims.
-CLAIMS: dict[str, set[PartyStanding]] = {
+# The standings of a party that match each role.
+MATCHING_ROLES: dict[str, set[PartyStanding]] = {
     ParticipationRole.PARTY: {PartyStanding.BOUND, PartyStanding.WITHDRAWING, PartyStanding.SUSPENDED},
     ParticipationRole.SIGNATORY: {PartyStanding.SIGNATORY, PartyStanding.CONTRACTING, PartyStanding.PROVISIONALLY_APPLYING},
     ParticipationRole.PROVISIONAL_APPLIER: {PartyStanding.PROVISIONALLY_APPLYING},
@@ -249,57 +261,59 @@ CLAIMS: dict[str, set[PartyStanding]] = {
     ParticipationRole.ACCEDING: {PartyStanding.NONE, PartyStanding.ANNOUNCED, PartyStanding.SIGNATORY, PartyStanding.CONTRACTING},
     ParticipationRole.APPLICANT: {PartyStanding.NONE, PartyStanding.ANNOUNCED, PartyStanding.SIGNATORY, PartyStanding.FORMER_PARTY},
 }
-# Of a non-binding text these are sources' own words for whoever takes part.
-TOLERATED = {ParticipationRole.PARTY, ParticipationRole.SIGNATORY}
+# Sources also use these roles for participants in a non-binding text.
+PARTICIPANT_ROLES = {ParticipationRole.PARTY, ParticipationRole.SIGNATORY}
 
 
-def own_acts(*conditions: Q, **which: Any) -> Exists:
-    """Whether the party of a participation has such an action on its agreement."""
-    return Exists(TreatyAction.objects.filter(*conditions, agreement=OuterRef("agreement"), party=OuterRef("party"), **which))
+def own_actions(*conditions: Q, **lookups: Any) -> Exists:
+    """Whether the party of a participation has an action with these properties on the agreement."""
+    return Exists(TreatyAction.objects.filter(*conditions, agreement=OuterRef("agreement"), party=OuterRef("party"), **lookups))
 
 
-def acts_on_a_protocol(context: CheckContext) -> Exists:
-    """Whether the party of a participation has an action on an accession protocol to its agreement."""
+def actions_on_protocols(context: CheckContext) -> Exists:
+    """Whether the party of a participation has an action on an accession protocol to the agreement."""
     joined = context.rows(AgreementRelation).filter(kind=RelationKind.ACCESSION_TO, to_agreement=OuterRef("agreement"))
     return Exists(joined.filter(from_agreement__actions__party=OuterRef("party")))
 
 
-def of_today(context: CheckContext) -> Q:
-    """The participations that include the day, as far as their dates are known."""
+def current(context: CheckContext) -> Q:
+    """The condition that a participation covers the day. An unknown date excludes nothing."""
     return (Q(since_first__isnull=True) | Q(since_first__lte=context.on)) & (Q(until_first__isnull=True) | Q(until_first__gt=context.on))
 
 
-def plainly_filled(on: date) -> Q:
-    """The most common participations of which no computation is needed to see that the role is right."""
+def obviously_matching(on: date) -> Q:
+    """The condition that a role obviously matches the actions, in the most common cases, so that fewer standings are computed."""
     ended = TreatyAction.objects.filter(agreement=OuterRef("agreement"), kind__in=ENDS)
     lasts = Q(agreement__expires_on_last__isnull=True) | Q(agreement__expires_on_last__gte=on)
     lasts &= ~Q(Exists(ended))
-    alive = lasts & ~own_acts(kind__in=EXITS)
-    by_then = {"acted_on_first__lte": on, "effective_on": ""}
+    staying = lasts & ~own_actions(kind__in=EXITS)
+    by_day = {"acted_on_first__lte": on, "effective_on": ""}
     binding = ~Q(agreement__legal_force=LegalForce.NON_BINDING)
     in_force = binding & Q(agreement__in_force_on_first__isnull=False, agreement__in_force_on_first__lte=on)
     later = Q(acted_on_first__gt=on) | Q(effective_on_first__gt=on)
     undated = Q(acted_on="", effective_on="")
-    put_off = own_acts(later | undated, kind__in=[ActionKind.DEPOSIT, *OWN_FORCE])
+    put_off = own_actions(later | undated, kind__in=[ActionKind.DEPOSIT, *OWN_FORCE])
     at_once = Q(agreement__later_joiner_delay="")
-    bound = Q(role=ParticipationRole.PARTY) & in_force & alive & at_once & own_acts(kind__in=CONSENTS, **by_then) & ~put_off
-    moved = own_acts(kind__in=[kind for kind in ActionKind if kind.group in ("consent", "force", "exit") and kind not in TO_BE_CONFIRMED])
-    signed = Q(role=ParticipationRole.SIGNATORY) & binding & lasts & own_acts(kind__in=TO_BE_CONFIRMED, **by_then) & ~moved
-    begun = own_acts(kind__in=[*SIGNATURES, ActionKind.START_OF_OPERATION], **by_then)
-    takes_part = Q(agreement__legal_force=LegalForce.NON_BINDING, role__in=TOLERATED) & alive & begun
+    bound = Q(role=ParticipationRole.PARTY) & in_force & staying & at_once & own_actions(kind__in=CONSENTS, **by_day) & ~put_off
+    moved = own_actions(
+        kind__in=[kind for kind in ActionKind if kind.group in ("consent", "force", "exit") and kind not in TO_BE_CONFIRMED]
+    )
+    signed = Q(role=ParticipationRole.SIGNATORY) & binding & lasts & own_actions(kind__in=TO_BE_CONFIRMED, **by_day) & ~moved
+    begun = own_actions(kind__in=[*SIGNATURES, ActionKind.START_OF_OPERATION], **by_day)
+    takes_part = Q(agreement__legal_force=LegalForce.NON_BINDING, role__in=PARTICIPANT_ROLES) & staying & begun
     return Q(party__until="") & (bound | signed | takes_part)
 
 
 def against_standing(rows: Any, context: CheckContext) -> Iterator[tuple[Participation, str]]:
     rows = rows.select_related("party", "agreement")
-    found = load_records({participation.agreement_id for participation in rows}, context.user)
-    # The text is in force between both parties of a pair, although only one of them has an action.
-    paired = {pk: {party for pair in pairs(record, context.on) for party in pair.parties} for pk, record in found.items()}
+    loaded = load_records({participation.agreement_id for participation in rows}, context.user)
+    # Both parties of a pair count as parties, although only one of them has an action.
+    paired = {pk: {party for pair in pairs(record, context.on) for party in pair.parties} for pk, record in loaded.items()}
     for participation in rows:
         role, agreement = participation.role, participation.agreement_id
-        standing = party_standing(found[agreement], participation.party.code, context.on)
+        standing = party_standing(loaded[agreement], participation.party.code, context.on)
         takes_part = participation.agreement.legal_force == LegalForce.NON_BINDING and standing.code == PartyStanding.PARTICIPANT
-        fits = standing.code in CLAIMS[role] or (takes_part and role in TOLERATED)
+        fits = standing.code in MATCHING_ROLES[role] or (takes_part and role in PARTICIPANT_ROLES)
         if not fits and not (role == ParticipationRole.PARTY and participation.party.code in paired[agreement]):
             yield participation, f"The role is “{participation.get_role_display()}”. {standing.sentence}"
 
@@ -307,12 +321,13 @@ def against_standing(rows: Any, context: CheckContext) -> Iterator[tuple[Partici
 Rule(
     "role_against_standing",
     Severity.WARNING,
-    "The present role of a party does not match its treaty actions.",
-    "End the participation, record the action that is missing, or correct the role.",
+    _("The current role of a party does not match its treaty actions."),
+    _("End the participation, record the missing action, or correct the role."),
+    title=_("Role contradicts treaty actions"),
 ).check(
     Participation,
     lambda rows, context: rows.filter(
-        of_today(context), own_acts() | acts_on_a_protocol(context), ~plainly_filled(context.on), role__in=CLAIMS
+        current(context), own_actions() | actions_on_protocols(context), ~obviously_matching(context.on), role__in=MATCHING_ROLES
     ),
     against_standing,
     confirmed_in_python=True,
@@ -322,16 +337,17 @@ Rule(
 def without_action(rows: Any, context: CheckContext) -> Any:
     """Participations of a party without an action on the agreement or on an accession protocol to it."""
     roles = [ParticipationRole.PARTY, ParticipationRole.SIGNATORY, ParticipationRole.FORMER_PARTY]
-    return rows.filter(~own_acts(), ~acts_on_a_protocol(context), role__in=roles)
+    return rows.filter(~own_actions(), ~actions_on_protocols(context), role__in=roles)
 
 
 Rule(
     "party_without_action",
     Severity.INFO,
-    "A party, former party or signatory has no treaty action recorded.",
-    "Record the signature or consent, with its source.",
+    _("A party, former party or signatory has no recorded treaty action."),
+    _("Record the signature or consent, with its source."),
+    title=_("Party without treaty action"),
 ).check(
     Participation,
     without_action,
-    each(lambda row: f"{row.party.name} is named as {row.get_role_display().lower()}, and has no action recorded.", "party"),
+    each(lambda row: f"{row.party.name} is recorded as {row.get_role_display().lower()}, but has no treaty action.", "party"),
 )

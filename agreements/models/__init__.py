@@ -1,4 +1,4 @@
-"""What was agreed, by whom, and where it is written: a file per subject."""
+"""Agreements with their parties, parts, money and sources. One file for each subject."""
 
 from agreements.models.agreements import Agreement, AgreementRelation, LegalForce, Participation
 from agreements.models.commitments import Commitment

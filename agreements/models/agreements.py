@@ -1,4 +1,4 @@
-"""What was agreed, how texts hang together, and who takes part."""
+"""Agreements, the relations between them, and the parties that take part."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import DateRangeField, RangeOperators
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Exists, F, Func, OuterRef, Q
+from django.utils.translation import gettext_lazy as _
 
 from agreements.models.parties import FocusArea, Party, Sector
 from agreements.models.sourced import SourceFields
@@ -61,7 +62,7 @@ class AgreementStatus(Codes):
 
 
 class RelationKind(Codes):
-    """How one text stands to another, read from the first."""
+    """The relation of one agreement to another, read from the first one."""
 
     SAME_AS = "same_as", "Same as"
     COMPLEMENTS = "complements", "Complements"
@@ -76,7 +77,7 @@ class RelationKind(Codes):
     SUCCESSOR_OF = "successor_of", "Successor of"
 
 
-# The same relation, read from the other end.
+# Labels of the same relations, read from the second agreement.
 INVERSE_LABELS = {
     RelationKind.SAME_AS: "same as",
     RelationKind.COMPLEMENTS: "complemented by",
@@ -112,12 +113,12 @@ class ParticipationRole(Codes):
     SUBJECT_OF_CONCERN = "subject_of_concern", "named in the purpose and not a participant", "Subject of concern"
 
 
-# The two days of a text that deadlines are counted from, in SQL, "" where its treaty actions do not say. docs/standing.md has the rules.
+# The dates that relative deadlines are counted from. "" if no treaty action gives the date. The rules: docs/standing.md.
 ACTIONS = "agreements_treatyaction"
 
 
 def signature_day_sql(agreement: str) -> str:
-    """SQL for the signature of the text as a whole, otherwise the first signature of an adopted text and the last one of others."""
+    """SQL for the date of signature: of the text, otherwise the first signature of an adopted text, otherwise the last signature."""
     return f"""coalesce((SELECT acted_on
     FROM {ACTIONS}, (SELECT EXISTS (SELECT FROM {ACTIONS} WHERE agreement_id = {agreement} AND kind = 'adoption') AS adopted) text
     WHERE agreement_id = {agreement} AND acted_on <> '' AND kind IN ('signature', 'signature_ad_referendum', 'definitive_signature')
@@ -128,7 +129,7 @@ def signature_day_sql(agreement: str) -> str:
 
 
 def force_day_sql(agreement: str, legal_force: str, expires_on: str) -> str:
-    """SQL for the first day on which the standing of the text is `in_force`."""
+    """SQL for the first date on which the standing of the text is `in_force`."""
     return f"""coalesce((WITH effects AS (
       SELECT kind, party_id, coalesce(effective_on_first, acted_on_first) AS day, coalesce(nullif(effective_on, ''), acted_on) AS stated
       FROM {ACTIONS} WHERE agreement_id = {agreement}
@@ -147,25 +148,25 @@ def force_day_sql(agreement: str, legal_force: str, expires_on: str) -> str:
       AND NOT EXISTS (SELECT FROM effects e WHERE e.kind = 'termination' AND e.party_id IS NULL AND e.day <= begin.day)), '')"""
 
 
-ENDS_BEFORE_IT_BEGINS = "A spell cannot end before it begins."
+ENDS_BEFORE_START = _("The end date cannot be before the start date.")
 
-# Named in connection with a text, without taking part in it.
+# Roles of parties that are named in connection with an agreement but do not take part in it.
 NON_PARTICIPANT_ROLES = [ParticipationRole.SUBJECT_OF_CONCERN, ParticipationRole.LISTED_IN_SOURCE]
 
 
 def officers_agreements(reader: Reader, agreement: str = "pk") -> Q:
-    """Where the column `agreement` names an agreement in which the party takes part for which this officer acts."""
+    """The condition that the party of this officer takes part in the agreement. `agreement` is the column that refers to it."""
     own = Participation.objects.filter(agreement=OuterRef(agreement), party__officers__user=reader.id)
     return Q(Exists(own.exclude(role__in=NON_PARTICIPANT_ROLES)))
 
 
 def team_agreements(reader: Reader, agreement: str = "pk") -> Q:
-    """Where the column `agreement` names an agreement on whose team this reader is."""
+    """The condition that this reader is on the team of the agreement. `agreement` is the column that refers to it."""
     return Q(Exists(Agreement.team.through.objects.filter(agreement=OuterRef(agreement), user=reader.id)))
 
 
 def team_with_caller(user: Any, visibility: str, team: Iterable[Any]) -> list[Any]:
-    """The team to store: who restricts an agreement, or edits a restricted one, stays on its team and so keeps access to it.
+    """The team to store. A user who restricts an agreement, or edits a restricted one, is added, so as to keep access to it.
 
     Administrators read every agreement without being on a team.
     """
@@ -180,52 +181,59 @@ class AgreementQuerySet(RegistryQuerySet):
         return officers_agreements(reader), team_agreements(reader)
 
     def binding(self):
-        """The agreements that bind their parties in law, wholly or in part."""
+        """Agreements that are legally binding, wholly or in part."""
         return self.filter(legal_force__in=[LegalForce.BINDING, LegalForce.MIXED])
 
     def with_party(self, parties):
-        """The agreements in which any of the parties takes part."""
+        """Agreements in which at least one of these parties takes part."""
         rows = Participation.objects.filter(agreement=OuterRef("pk"), party__in=parties).exclude(role__in=NON_PARTICIPANT_ROLES)
         return self.filter(Exists(rows))
 
 
 class Agreement(RegistryRecord):
-    """A text, or an understanding without one, in which two or more parties say what they will do together."""
+    """An instrument or arrangement between two or more parties: binding, non-binding or mixed."""
 
     title = models.CharField(max_length=500)
     short_title = models.CharField(max_length=200, blank=True, default="")
     kind = CodeField(
-        AgreementKind, default=AgreementKind.AGREEMENT, help_text="The name of the instrument; it does not decide its legal force."
+        AgreementKind, default=AgreementKind.AGREEMENT, help_text=_("The type of instrument. It does not determine the legal force.")
     )
     legal_force = CodeField(LegalForce, default=LegalForce.UNDETERMINED)
     status = CodeField(
-        AgreementStatus, default=AgreementStatus.UNKNOWN, help_text="Only a binding text can be in force; a non-binding one is operative."
+        AgreementStatus,
+        default=AgreementStatus.UNKNOWN,
+        help_text=_("Only a binding agreement can be in force. A non-binding one is operative."),
     )
     summary = Text()
     purpose = Text()
-    signed_at_place = models.CharField("place of signature", max_length=200, blank=True, default="")
-    registration = models.CharField(max_length=200, blank=True, default="", help_text="Number in the UN or a national treaty series.")
-    depositary = models.CharField(max_length=200, blank=True, default="", help_text="Who keeps the instruments and records acts.")
-    expires_on = EdtfField(help_text="The last day of its term.")
+    signed_at_place = models.CharField(_("place of signature"), max_length=200, blank=True, default="")
+    registration = models.CharField(
+        max_length=200, blank=True, default="", help_text=_("Number in the UN treaty series or a national one.")
+    )
+    depositary = models.CharField(
+        max_length=200, blank=True, default="", help_text=_("The body that keeps the instruments and records treaty actions.")
+    )
+    expires_on = EdtfField(help_text=_("The last day of the term."))
     expires_on_first = FirstDay("expires_on")
     expires_on_last = LastDay("expires_on")
     next_review_on = EdtfField()
     next_review_on_first = FirstDay("next_review_on")
     actions_complete_as_of = models.DateField(
-        null=True, blank=True, help_text="The actions of all parties are recorded up to this day. Leave it empty if that is not known."
+        null=True, blank=True, help_text=_("The treaty actions of all parties are recorded up to this date. Leave empty if unknown.")
     )
     later_joiner_delay = ForeignCode(
         max_length=20,
         blank=True,
         default="",
         validators=[DURATION],
-        help_text="How long after its consent a party is bound that consents when the text is in force already, such as P30D.",
+        help_text=_("Time between consent and being bound, for a party that consents after entry into force. Example: P30D."),
     )
     signed_on = EdtfField(
-        editable=False, help_text="The day of the signature of the text, else the first of an adopted text, else the last."
+        editable=False,
+        help_text=_("Calculated: the signature of the text, otherwise the first one of an adopted text, otherwise the last one."),
     )
     signed_on_first = FirstDay("signed_on")
-    in_force_on = EdtfField(editable=False, help_text="The first day on which the text is in force.")
+    in_force_on = EdtfField(editable=False, help_text=_("Calculated: the first date on which the text is in force."))
     in_force_on_first = FirstDay("in_force_on")
     sectors = models.ManyToManyField(Sector, blank=True, related_name="agreements")
     lead = models.ForeignKey(
@@ -234,13 +242,13 @@ class Agreement(RegistryRecord):
         null=True,
         blank=True,
         related_name="led_agreements",
-        help_text="Who answers for this record.",
+        help_text=_("The person responsible for this record."),
     )
     team = models.ManyToManyField(
         settings.AUTH_USER_MODEL,
         blank=True,
         related_name="team_agreements",
-        help_text="Analysts and reviewers who read it when it is restricted.",
+        help_text=_("Analysts and reviewers with access if the agreement is restricted."),
     )
 
     objects = AgreementQuerySet.as_manager()
@@ -249,7 +257,7 @@ class Agreement(RegistryRecord):
         *RegistryRecord.trigger_constraints,
         TriggerConstraint(
             "agreement_superseded_by_another",
-            "A superseded agreement needs a relation by which another supersedes it.",
+            _("Add a relation in which another agreement supersedes this one, or choose another status."),
             """NEW.status = 'superseded' AND NOT EXISTS (SELECT FROM agreements_agreementrelation r
                 WHERE r.to_agreement_id = NEW.id AND r.kind = 'supersedes')""",
             field="status",
@@ -258,7 +266,7 @@ class Agreement(RegistryRecord):
         ),
         TriggerConstraint(
             "agreement_with_consents_is_binding",
-            "It has acts of consent, which a non-binding text has not.",
+            _("This agreement has treaty actions of consent, so it cannot be non-binding."),
             f"""NEW.legal_force = 'non_binding' AND EXISTS (SELECT FROM {ACTIONS} t WHERE t.agreement_id = NEW.id
                 AND t.kind IN ('signature_ad_referendum', 'definitive_signature', 'ratification', 'acceptance', 'approval', 'accession',
                     'formal_confirmation', 'succession', 'continued_application', 'consent_to_be_bound'))""",
@@ -278,10 +286,10 @@ class Agreement(RegistryRecord):
         DerivedWrite(
             "anchor_moved",
             """IF tg_op = 'UPDATE' AND (new.signed_on, new.in_force_on) IS DISTINCT FROM (old.signed_on, old.in_force_on) THEN
-    DECLARE who text := current_setting('policytracker.actor', true); BEGIN
+    DECLARE outer_actor text := current_setting('policytracker.actor', true); BEGIN
       PERFORM set_config('policytracker.actor', (coalesce(actor(), '{}') || '{"reason": "anchor moved"}')::text, true);
       UPDATE agreements_component SET due_on = due_on WHERE agreement_id = new.id AND due_anchor <> 'none' AND publication <> 'archived';
-      PERFORM set_config('policytracker.actor', coalesce(who, ''), true);
+      PERFORM set_config('policytracker.actor', coalesce(outer_actor, ''), true);
     END;
   END IF;""",
         ),
@@ -300,13 +308,13 @@ class Agreement(RegistryRecord):
                 name="agreement_in_force_is_binding",
                 condition=~Q(status__in=[AgreementStatus.IN_FORCE, AgreementStatus.PROVISIONALLY_APPLIED])
                 | Q(legal_force__in=[LegalForce.BINDING, LegalForce.MIXED]),
-                violation_error_message="Only a binding or mixed text can be in force or provisionally applied.",
+                violation_error_message=_("Only a binding or mixed agreement can be in force or provisionally applied."),
                 field="status",
             ),
             CheckConstraint(
                 name="agreement_operative_is_non_binding",
                 condition=~Q(status=AgreementStatus.OPERATIVE) | Q(legal_force__in=[LegalForce.NON_BINDING, LegalForce.MIXED]),
-                violation_error_message="Only a non-binding or mixed text can be operative.",
+                violation_error_message=_("Only a non-binding or mixed agreement can be operative."),
                 field="status",
             ),
             CheckConstraint(
@@ -318,7 +326,7 @@ class Agreement(RegistryRecord):
             CheckConstraint(
                 name="agreement_later_joiner_delay_binds",
                 condition=Q(later_joiner_delay="") | ~Q(legal_force=LegalForce.NON_BINDING),
-                violation_error_message="A non-binding text binds no party, and has no delay after a consent.",
+                violation_error_message=_("Leave the delay empty: a non-binding agreement binds no party."),
                 field="later_joiner_delay",
             ),
         ]
@@ -328,20 +336,20 @@ class Agreement(RegistryRecord):
 
 
 class AgreementRelation(UidRecord, SourceFields):
-    """How one agreement stands to another, read from both ends."""
+    """A relation between two agreements, shown on both."""
 
     access_parents = ("from_agreement", "to_agreement")
     label_parts = ("from_agreement__slug", "kind", "to_agreement__slug")
 
-    from_agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="relations_from", verbose_name="from")
+    from_agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="relations_from", verbose_name=_("from"))
     kind = CodeField(RelationKind)
-    to_agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="relations_to", verbose_name="to")
+    to_agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="relations_to", verbose_name=_("to"))
     note = Text()
 
     trigger_constraints = (
         TriggerConstraint(
             "agreement_supersession_has_no_circle",
-            "An agreement cannot supersede, by however many steps, one that supersedes it.",
+            _("Circular relation: the other agreement already supersedes this one, directly or through others."),
             """NEW.kind = 'supersedes' AND EXISTS (WITH RECURSIVE after AS (SELECT NEW.to_agreement_id AS id UNION
                 SELECT r.to_agreement_id FROM agreements_agreementrelation r JOIN after ON r.from_agreement_id = after.id
                 WHERE r.kind = 'supersedes')
@@ -352,7 +360,7 @@ class AgreementRelation(UidRecord, SourceFields):
         ),
         TriggerConstraint(
             "superseded_agreement_keeps_its_relation",
-            "The agreement at the other end is superseded by this relation; change its status first.",
+            _("The other agreement has the status “Superseded” because of this relation. Change that status first."),
             """OLD.kind = 'supersedes'
                 AND EXISTS (SELECT FROM agreements_agreement a WHERE a.id = OLD.to_agreement_id AND a.status = 'superseded')
                 AND NOT EXISTS (SELECT FROM agreements_agreementrelation r
@@ -371,13 +379,13 @@ class AgreementRelation(UidRecord, SourceFields):
             UniqueConstraint(
                 fields=["from_agreement", "kind", "to_agreement"],
                 name="agreement_relation_is_stated_once",
-                violation_error_message="This relation is already recorded.",
+                violation_error_message=_("This relation is already recorded."),
                 field="to_agreement",
             ),
             CheckConstraint(
                 name="agreement_relation_needs_two",
                 condition=~Q(from_agreement=F("to_agreement")),
-                violation_error_message="An agreement has no relation to itself.",
+                violation_error_message=_("Select another agreement. An agreement cannot have a relation to itself."),
                 field="to_agreement",
             ),
         ]
@@ -387,7 +395,7 @@ class AgreementRelation(UidRecord, SourceFields):
 
 
 class Participation(UidRecord):
-    """One spell of one party in one role: a party may leave and return."""
+    """A party's role in an agreement over a period. A party that leaves and returns has several."""
 
     access_parents = ("agreement",)
     label_parts = ("party__code", "role", "agreement__slug")
@@ -395,12 +403,12 @@ class Participation(UidRecord):
     agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="participations")
     party = models.ForeignKey(Party, models.PROTECT, related_name="participations")
     role = CodeField(ParticipationRole)
-    since = EdtfField(help_text="The first day of the spell.")
+    since = EdtfField(help_text=_("The first day of the period."))
     since_first = FirstDay("since")
-    until = EdtfField(help_text="The first day on which it no longer holds.")
+    until = EdtfField(help_text=_("The first day after the period."))
     until_first = FirstDay("until")
     focus_area = models.ForeignKey(FocusArea, models.PROTECT, null=True, blank=True, related_name="participations")
-    contribution = Text(help_text="What the party brings in.")
+    contribution = Text(help_text=_("What the party contributes."))
     note = Text()
 
     class Meta:
@@ -409,13 +417,13 @@ class Participation(UidRecord):
             CheckConstraint(
                 name="participation_ends_after_it_begins",
                 condition=Q(until_first__isnull=True) | Q(since_first__isnull=True) | Q(until_first__gte=F("since_first")),
-                violation_error_message=ENDS_BEFORE_IT_BEGINS,
+                violation_error_message=ENDS_BEFORE_START,
                 field="since",
             ),
             UniqueConstraint(
                 fields=["agreement", "party", "role", "since"],
                 name="participation_is_recorded_once",
-                violation_error_message="This spell is already recorded.",
+                violation_error_message=_("This participation is already recorded."),
                 field="since",
             ),
             ExclusionConstraint(
@@ -426,16 +434,16 @@ class Participation(UidRecord):
                     ("role", RangeOperators.EQUAL),
                     (Func("since_first", "until_first", function="daterange", output_field=DateRangeField()), RangeOperators.OVERLAPS),
                 ],
-                violation_error_message="This party already has this role in an overlapping spell.",
+                violation_error_message=_("This party already has this role in an overlapping period."),
                 field="since",
             ),
         ]
 
     def clean(self):
         super().clean()
-        # PostgreSQL makes no range of a reversed spell, and so could not be asked whether it overlaps another.
+        # PostgreSQL raises an error for a range that ends before it starts, so this is checked before the exclusion constraint.
         if is_before(self.until, self.since):
-            raise ValidationError({"since": ENDS_BEFORE_IT_BEGINS})
+            raise ValidationError({"since": ENDS_BEFORE_START})
 
     def __str__(self):
         return f"{self.party} in {self.agreement} as {self.get_role_display().lower()}"

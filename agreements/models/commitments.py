@@ -1,10 +1,11 @@
-"""Money: who is to pay, how much, how firmly, and who says so."""
+"""Commitments: sums of money announced, authorised, committed or disbursed under an agreement."""
 
 from typing import ClassVar
 
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from agreements.models.agreements import Agreement
 from agreements.models.components import Component
@@ -16,7 +17,7 @@ from policytracker.records.constraints import CheckConstraint, TriggerConstraint
 from policytracker.records.fields import Text
 from policytracker.records.models import UidRecord
 
-# ISO 4217, the codes in use. Whoever keeps older sums states them in the money of today and says so.
+# The ISO 4217 codes in use. Convert sums in older currencies, and say so in the description.
 ISO_4217 = """
 AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF
 CHW CLF CLP CNY COP COU CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF
@@ -26,6 +27,7 @@ SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX 
 XAF XAG XAU XBA XBB XBC XBD XCD XCG XDR XOF XPD XPF XPT XSU XUA YER ZAR ZMW ZWG
 """
 CURRENCIES = ISO_4217.split()
+NEGATIVE_AMOUNT = _("The amount cannot be negative.")
 
 
 class Stage(Codes):
@@ -43,25 +45,28 @@ class Bound(Codes):
 
 
 class Commitment(UidRecord, SourceFields):
-    """One figure as one source gives it. Figures that disagree stand side by side: the later one names the one that it disputes."""
+    """A sum of money as one source gives it. A figure that contradicts another one is recorded beside it and disputes it."""
 
     access_parents = ("agreement", "component")
     label_parts = ("stage", "amount", "currency", "agreement__slug")
 
     agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="commitments")
     component = models.ForeignKey(Component, models.PROTECT, null=True, blank=True, related_name="commitments")
-    payer = models.ForeignKey(Party, models.PROTECT, null=True, blank=True, related_name="commitments", help_text="Who is to pay.")
+    payer = models.ForeignKey(Party, models.PROTECT, null=True, blank=True, related_name="commitments", help_text=_("The party that pays."))
     stage = CodeField(Stage)
     amount = models.DecimalField(
-        max_digits=20, decimal_places=2, validators=[MinValueValidator(0, "A sum of money is not below 0.")], help_text="In whole units."
+        max_digits=20,
+        decimal_places=2,
+        validators=[MinValueValidator(0, NEGATIVE_AMOUNT)],
+        help_text=_("In whole currency units, not in thousands or millions."),
     )
-    bound = CodeField(Bound, default=Bound.EXACTLY, help_text="How the source limits it.")
-    currency = ForeignCode(max_length=3, help_text="ISO 4217, such as USD.")
-    stated_on = EdtfField(help_text="The day on which the source says it.")
+    bound = CodeField(Bound, default=Bound.EXACTLY, help_text=_("The precision that the source gives."))
+    currency = ForeignCode(max_length=3, help_text=_("ISO 4217 code, such as USD."))
+    stated_on = EdtfField(help_text=_("The date on which the source gives this figure."))
     stated_on_first = FirstDay("stated_on")
     description = Text()
     disputes = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="disputed_by", help_text="The figure that this one disputes."
+        "self", models.PROTECT, null=True, blank=True, related_name="disputed_by", help_text=_("The figure that this one disputes.")
     )
     part_of = models.ForeignKey(
         "self",
@@ -69,13 +74,13 @@ class Commitment(UidRecord, SourceFields):
         null=True,
         blank=True,
         related_name="parts",
-        help_text="The figure that includes this one. It has the same agreement, currency and stage; totals leave this one out.",
+        help_text=_("The figure that includes this one. It has the same agreement, currency and stage. Totals leave out this one."),
     )
 
     trigger_constraints: ClassVar = (
         TriggerConstraint(
             "commitment_component_in_the_same_agreement",
-            "The component must belong to the same agreement.",
+            _("The component must belong to the same agreement."),
             "EXISTS (SELECT FROM agreements_component c WHERE c.id = NEW.component_id AND c.agreement_id <> NEW.agreement_id)",
             field="component",
             when="NEW.component_id IS NOT NULL",
@@ -83,7 +88,7 @@ class Commitment(UidRecord, SourceFields):
         ),
         TriggerConstraint(
             "commitment_disputes_one_of_the_same_agreement",
-            "A figure disputes another of the same agreement.",
+            _("The disputed figure must belong to the same agreement."),
             """EXISTS (SELECT FROM agreements_commitment c WHERE c.agreement_id <> NEW.agreement_id
                 AND (c.id = NEW.disputes_id OR c.disputes_id = NEW.id))""",
             field="disputes",
@@ -91,13 +96,13 @@ class Commitment(UidRecord, SourceFields):
         ),
         TriggerConstraint.no_circle(
             "commitment_does_not_dispute_itself",
-            "A figure cannot dispute, by however many steps, one that disputes it.",
+            _("Circular dispute: the other figure already disputes this one, directly or through others."),
             "agreements_commitment",
             "disputes",
         ),
         TriggerConstraint(
             "commitment_part_is_alike",
-            "A part has the same agreement, currency and stage as the figure that includes it.",
+            _("A part must have the same agreement, currency and stage as the figure that includes it."),
             """EXISTS (SELECT FROM agreements_commitment c WHERE (c.id = NEW.part_of_id OR c.part_of_id = NEW.id)
                 AND (c.agreement_id, c.currency, c.stage) <> (NEW.agreement_id, NEW.currency, NEW.stage))""",
             field="part_of",
@@ -105,7 +110,7 @@ class Commitment(UidRecord, SourceFields):
         ),
         TriggerConstraint.no_circle(
             "commitment_is_not_its_own_part",
-            "A figure cannot be part of one that is part of it, in however many steps.",
+            _("A figure cannot be part of itself, directly or through others."),
             "agreements_commitment",
             "part_of",
         ),
@@ -116,14 +121,14 @@ class Commitment(UidRecord, SourceFields):
         constraints = [
             CheckConstraint(
                 name="commitment_is_not_below_zero",
-                condition=Q(amount__gte=0, amount__lt=10**18),  # PostgreSQL's NaN is more than any number
-                violation_error_message="A sum of money is not below 0.",
+                condition=Q(amount__gte=0, amount__lt=10**18),  # PostgreSQL sorts NaN above every number
+                violation_error_message=NEGATIVE_AMOUNT,
                 field="amount",
             ),
             CheckConstraint(
                 name="commitment_currency_is_in_use",
                 condition=Q(currency__in=CURRENCIES),
-                violation_error_message="This is no currency code of ISO 4217; write USD, AUD, EUR.",
+                violation_error_message=_("Enter a currency code of ISO 4217, such as USD, AUD or EUR."),
                 field="currency",
             ),
         ]

@@ -1,9 +1,10 @@
-"""The parts of an agreement: what is to be done, by whom, and by when."""
+"""Components: the parts of an agreement that can be tracked, with status and due date."""
 
 from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from agreements.models.agreements import Agreement, officers_agreements, team_agreements
 from agreements.models.parties import Party
@@ -29,26 +30,26 @@ class DueAnchor(Codes):
     ENTRY_INTO_FORCE = "entry_into_force", "counted from the day of entry into force", "Entry into force"
 
 
-FOLLOWS_ITS_ANCHOR = "The due day of a relative deadline follows from its anchor."
-# The day that a relative deadline comes to: none while its anchor is not known to the day. A month ends on its last day.
+DUE_DATE_IS_CALCULATED = _("Leave the due date empty: a relative deadline is calculated from its anchor and offset.")
+# SQL for the due date of a relative deadline: "" while the anchor is not an exact date. Adding months never leaves the target month.
 RESOLVED = f"""(SELECT CASE WHEN day !~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$' OR NEW.due_offset !~ '{SPAN}' THEN ''
         WHEN extract(year FROM day::date + NEW.due_offset::interval) > 9999 THEN ''
         ELSE to_char(day::date + NEW.due_offset::interval, 'YYYY-MM-DD') END
     FROM (SELECT CASE NEW.due_anchor WHEN 'signature' THEN a.signed_on ELSE a.in_force_on END AS day
         FROM agreements_agreement a WHERE a.id = NEW.agreement_id) anchor)"""
-# A data set brings what is archived as it was closed, whatever has moved since.
-AS_IT_WAS_CLOSED = "NEW.publication = 'archived' AND coalesce(actor() ->> 'channel', '') = 'data set'"
+# Archived components are loaded from a data set unchanged, even if the anchor has moved since they were archived.
+LOADED_AS_ARCHIVED = "NEW.publication = 'archived' AND coalesce(actor() ->> 'channel', '') = 'data set'"
 
 
 class ComponentQuerySet(RegistryQuerySet):
-    """By its own fields, and never more readable than its agreement."""
+    """A component is readable according to its own fields, and never without its agreement."""
 
     def own_and_team(self, reader):
         return officers_agreements(reader, "agreement"), team_agreements(reader, "agreement")
 
 
 class Component(RegistryRecord, DeadlineFields):
-    """Something that an agreement says will be done."""
+    """A part of an agreement that can be tracked by itself: a programme, project or obligation."""
 
     access_parents = ("agreement",)
 
@@ -59,18 +60,18 @@ class Component(RegistryRecord, DeadlineFields):
         null=True,
         blank=True,
         related_name="children",
-        help_text="The component of the same agreement of which it is a part.",
+        help_text=_("The component that this one is part of, in the same agreement."),
     )
-    position = models.PositiveIntegerField(null=True, blank=True, help_text="Its place in the text.")
+    position = models.PositiveIntegerField(null=True, blank=True, help_text=_("Position within the agreement."))
     title = models.CharField(max_length=500)
     description = Text()
     status = CodeField(ComponentStatus, default=ComponentStatus.UNKNOWN)
     lead_parties = models.ManyToManyField(Party, blank=True, related_name="led_components")
     starts_on = EdtfField()
     starts_on_first = FirstDay("starts_on")
-    due_anchor = CodeField(DueAnchor, default=DueAnchor.NONE, help_text="What a relative deadline is counted from.")
+    due_anchor = CodeField(DueAnchor, default=DueAnchor.NONE, help_text=_("The date that a relative deadline is counted from."))
     due_offset = ForeignCode(
-        max_length=20, blank=True, default="", validators=[DURATION], help_text="How long after the anchor, such as P6M or P180D."
+        max_length=20, blank=True, default="", validators=[DURATION], help_text=_("Time after the anchor, such as P6M or P180D.")
     )
     completed_on = EdtfField()
     completed_on_first = FirstDay("completed_on")
@@ -83,7 +84,7 @@ class Component(RegistryRecord, DeadlineFields):
         MOVED_DEADLINE_HAS_A_REASON,
         TriggerConstraint(
             "component_parent_in_the_same_agreement",
-            "The parent must be a component of the same agreement.",
+            _("The parent must be a component of the same agreement."),
             """EXISTS (SELECT FROM agreements_component c WHERE c.id = NEW.parent_id AND c.agreement_id <> NEW.agreement_id)
                 OR EXISTS (SELECT FROM agreements_component c WHERE c.parent_id = NEW.id AND c.agreement_id <> NEW.agreement_id)""",
             field="parent",
@@ -91,7 +92,7 @@ class Component(RegistryRecord, DeadlineFields):
         ),
         TriggerConstraint(
             "component_stays_with_what_hangs_on_it",
-            "Outcomes or sums of its present agreement refer to it; change those first.",
+            _("Outcomes or commitments of the current agreement refer to this component. Change them first."),
             """EXISTS (SELECT FROM agreements_outcome o WHERE o.component_id = NEW.id AND o.agreement_id <> NEW.agreement_id)
                 OR EXISTS (SELECT FROM agreements_commitment c WHERE c.component_id = NEW.id AND c.agreement_id <> NEW.agreement_id)""",
             field="agreement",
@@ -101,33 +102,36 @@ class Component(RegistryRecord, DeadlineFields):
         ),
         TriggerConstraint(
             "component_relative_due_day_is_derived",
-            FOLLOWS_ITS_ANCHOR,
-            f"NEW.due_on <> {RESOLVED} AND NOT ({AS_IT_WAS_CLOSED})",
+            DUE_DATE_IS_CALCULATED,
+            f"NEW.due_on <> {RESOLVED} AND NOT ({LOADED_AS_ARCHIVED})",
             field="due_on",
             events="UPDATE",
             when="NEW.due_anchor <> 'none' AND NEW.due_offset <> ''",
         ),
         TriggerConstraint(
             "component_relative_due_day_begins_derived",
-            FOLLOWS_ITS_ANCHOR,
-            # Asked when the act ends, by when it may be counted from nothing.
-            f"NEW.due_anchor <> 'none' AND NEW.due_on <> {RESOLVED} AND NOT ({AS_IT_WAS_CLOSED})",
+            DUE_DATE_IS_CALCULATED,
+            # Checked at the end of the transaction, when the anchor may have been removed again.
+            f"NEW.due_anchor <> 'none' AND NEW.due_on <> {RESOLVED} AND NOT ({LOADED_AS_ARCHIVED})",
             field="due_on",
             events="INSERT",
             when="NEW.due_anchor <> 'none' AND NEW.due_offset <> ''",
-            deferred=True,  # a file may bring the treaty actions after it
+            deferred=True,  # a data set may contain the treaty actions after the component
         ),
         TriggerConstraint.no_circle(
-            "component_is_not_its_own_parent", "A component cannot be part of itself.", "agreements_component", "parent"
+            "component_is_not_its_own_parent",
+            _("A component cannot be its own parent, directly or through others."),
+            "agreements_component",
+            "parent",
         ),
     )
 
     derived_writes: ClassVar = (
         DerivedWrite(
             "component_due_day_follows_its_anchor",
-            # What somebody has written is left for the guard to refuse. An act that moves the anchor finds every component that is
-            # there; for one that is not there yet, or not counted from it, the lock makes that act wait.
-            f"""IF new.due_anchor <> 'none' AND new.due_offset <> '' AND NOT ({AS_IT_WAS_CLOSED}) THEN
+            # A due date that was entered by hand is kept here, and the trigger constraints reject it. A concurrent change of the anchor
+            # updates all stored components; the lock makes it wait for one that is being added or given another anchor.
+            f"""IF new.due_anchor <> 'none' AND new.due_offset <> '' AND NOT ({LOADED_AS_ARCHIVED}) THEN
     IF tg_op = 'INSERT' OR (old.agreement_id, old.due_anchor) IS DISTINCT FROM (new.agreement_id, new.due_anchor) THEN
       PERFORM FROM agreements_agreement WHERE id = new.agreement_id FOR NO KEY UPDATE;
     END IF;
@@ -148,7 +152,7 @@ class Component(RegistryRecord, DeadlineFields):
             CheckConstraint(
                 name="component_offset_has_an_anchor",
                 condition=Q(due_anchor=DueAnchor.NONE, due_offset="") | (~Q(due_anchor=DueAnchor.NONE) & ~Q(due_offset="")),
-                violation_error_message="A relative deadline needs both an anchor and an offset.",
+                violation_error_message=_("Enter both an anchor and an offset, or neither."),
                 field="due_offset",
             ),
             CheckConstraint(

@@ -1,9 +1,10 @@
-"""What an agreement is meant to bring about, and how that is measured."""
+"""Outcomes of agreements, with indicators and measurements."""
 
 from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from agreements.models.agreements import Agreement
 from agreements.models.components import Component
@@ -17,7 +18,7 @@ from policytracker.records.models import SluggedRecord, UidRecord
 
 
 class Outcome(SluggedRecord):
-    """What an agreement, or one of its components, is meant to bring about."""
+    """A result that an agreement or component aims at."""
 
     access_parents = ("agreement",)
 
@@ -29,7 +30,7 @@ class Outcome(SluggedRecord):
     trigger_constraints: ClassVar = (
         TriggerConstraint(
             "outcome_component_in_the_same_agreement",
-            "The component must belong to the same agreement.",
+            _("The component must belong to the same agreement."),
             "EXISTS (SELECT FROM agreements_component c WHERE c.id = NEW.component_id AND c.agreement_id <> NEW.agreement_id)",
             field="component",
             when="NEW.component_id IS NOT NULL",
@@ -51,19 +52,19 @@ class Direction(Codes):
 
 
 class Indicator(SluggedRecord):
-    """By what one sees whether an outcome comes about, from where it starts and to where it should go."""
+    """A quantity that shows progress towards an outcome, with baseline and target."""
 
     access_parents = ("outcome",)
 
     outcome = models.ForeignKey(Outcome, models.PROTECT, related_name="indicators")
     name = models.CharField(max_length=300)
-    unit = models.CharField(max_length=100, blank=True, default="", help_text="Such as t/y, %, USD.")
-    direction = CodeField(Direction, blank=True, default="", help_text="Which way is better.")
+    unit = models.CharField(max_length=100, blank=True, default="", help_text=_("Examples: t/y, %, USD."))
+    direction = CodeField(Direction, blank=True, default="", help_text=_("The direction of improvement."))
     baseline_value = models.DecimalField(max_digits=20, decimal_places=4, null=True, blank=True)
-    baseline_on = EdtfField(help_text="When it had this value.")
+    baseline_on = EdtfField(help_text=_("The date of the baseline value."))
     baseline_on_first = FirstDay("baseline_on")
     target_value = models.DecimalField(max_digits=20, decimal_places=4, null=True, blank=True)
-    target_on = EdtfField(help_text="By when it should have this value.")
+    target_on = EdtfField(help_text=_("The date for reaching the target value."))
     target_on_first = FirstDay("target_on")
 
     class Meta:
@@ -75,7 +76,7 @@ class Indicator(SluggedRecord):
 
 
 class Measurement(UidRecord, SourceFields):
-    """The value of an indicator on a day."""
+    """The value of an indicator on a date."""
 
     access_parents = ("indicator",)
     label_parts = ("indicator__slug", "measured_on")
@@ -92,13 +93,13 @@ class Measurement(UidRecord, SourceFields):
             UniqueConstraint(
                 fields=["indicator", "measured_on"],
                 name="measurement_is_recorded_once",
-                violation_error_message="There is a measurement of this day already.",
+                violation_error_message=_("A measurement of this date is already recorded."),
                 field="measured_on",
             ),
             CheckConstraint(
                 name="measurement_has_a_day",
                 condition=~Q(measured_on=""),
-                violation_error_message="Say when it was measured.",
+                violation_error_message=_("Enter the date of the measurement."),
                 field="measured_on",
             ),
         ]

@@ -1,4 +1,4 @@
-"""Who can agree to something or be asked to do it, and by what words subjects are sorted."""
+"""Parties, and the code lists of sectors and focus areas."""
 
 import re
 import unicodedata
@@ -9,6 +9,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
@@ -31,8 +32,8 @@ class PartyKind(Codes):
 
 
 def comparable(name: str) -> str:
-    """A name without accents, capitals, punctuation, blanks and its article, so that spellings of one name are equal."""
-    # Character by character: Unicode sorts the marks on one letter in quadratic time.
+    """A name without accents, case, punctuation, spaces and leading article, so that variants of a name are equal."""
+    # Character by character, since normalisation sorts the marks on one letter in quadratic time.
     letters = "".join(unicodedata.normalize("NFKD", character) for character in name.casefold().replace("&", " and "))
     words = re.findall(r"\w+", "".join(c for c in letters if not unicodedata.combining(c)))
     return "".join(words[1:] if words[:1] == ["the"] and len(words) > 1 else words)
@@ -40,70 +41,76 @@ def comparable(name: str) -> str:
 
 class PartyQuerySet(RecordQuerySet):
     def named(self, *names: str) -> Self:
-        """The parties with one of these codes, names or aliases, whatever the case and the diacritics."""
+        """Parties with one of these codes, names or aliases, ignoring case and diacritics."""
         wanted = {comparable(name) for name in names} - {""}
         stored = self.order_by().values_list("pk", "code", "name", "aliases")
-        found = [pk for pk, code, name, aliases in stored if wanted & {comparable(known) for known in (code, name, *aliases)}]
-        return self.filter(pk__in=found)
+        matching = [
+            pk for pk, code, name, aliases in stored if wanted & {comparable(stored_name) for stored_name in (code, name, *aliases)}
+        ]
+        return self.filter(pk__in=matching)
 
 
 class Party(CodedRecord):
-    """A state, organisation or body that takes part in agreements or is addressed by recommendations. People are none."""
+    """A state, territory, organisation or other body, but not a person, that can take part in an agreement or be addressed."""
 
     name = models.CharField(max_length=200)
     kind = CodeField(PartyKind)
     iso_alpha2 = ForeignCode(
-        "ISO 3166-1 alpha-2",
+        _("ISO 3166-1 alpha-2"),
         max_length=2,
         blank=True,
         default="",
-        validators=[RegexValidator(r"^[A-Z]{2}\Z", "Two capital letters, as in ISO 3166-1.")],
+        validators=[RegexValidator(r"^[A-Z]{2}\Z", _("Enter two capital letters, as in ISO 3166-1."))],
     )
     iso_numeric = ForeignCode(
-        "ISO 3166-1 numeric",
+        _("ISO 3166-1 numeric"),
         max_length=3,
         blank=True,
         default="",
-        validators=[RegexValidator(r"^[0-9]{3}\Z", "Three digits, as in ISO 3166-1.")],
+        validators=[RegexValidator(r"^[0-9]{3}\Z", _("Enter three digits, as in ISO 3166-1."))],
     )
     parent = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="children", help_text="The party to which it belongs."
+        "self", models.PROTECT, null=True, blank=True, related_name="children", help_text=_("The party that this one is part of.")
     )
-    since = EdtfField(help_text="When it came into being, where that matters.")
+    since = EdtfField(help_text=_("The date on which it came into existence, if relevant."))
     since_first = FirstDay("since")
-    until = EdtfField(help_text="The first day on which it is no more.")
+    until = EdtfField(help_text=_("The first day on which it no longer exists."))
     until_first = FirstDay("until")
-    aliases = ArrayField(models.CharField(max_length=200), default=list, blank=True, help_text="Other names, matched on import and search.")
+    aliases = ArrayField(
+        models.CharField(max_length=200), default=list, blank=True, help_text=_("Other names. Import and search match them.")
+    )
 
     objects = PartyQuerySet.as_manager()
 
     trigger_constraints = (
-        TriggerConstraint.no_circle("party_is_not_its_own_parent", "A party cannot belong to itself.", "agreements_party", "parent"),
+        TriggerConstraint.no_circle(
+            "party_is_not_its_own_parent", _("A party cannot be its own parent, directly or through others."), "agreements_party", "parent"
+        ),
     )
 
     class Meta:
         ordering = ["code"]
-        verbose_name_plural = "parties"
+        verbose_name_plural = _("parties")
         indexes = [contains_index("name", "party_name_contains")]
         constraints = [
             UniqueConstraint(
                 fields=["iso_alpha2"],
                 condition=~Q(iso_alpha2=""),
                 name="party_iso_alpha2_is_unique",
-                violation_error_message="Another party has this ISO code.",
+                violation_error_message=_("Another party already has this ISO code."),
                 field="iso_alpha2",
             ),
             UniqueConstraint(
                 fields=["iso_numeric"],
                 condition=~Q(iso_numeric=""),
                 name="party_iso_numeric_is_unique",
-                violation_error_message="Another party has this ISO number.",
+                violation_error_message=_("Another party already has this ISO number."),
                 field="iso_numeric",
             ),
             CheckConstraint(
                 name="party_ends_after_it_begins",
                 condition=Q(until_first__isnull=True) | Q(since_first__isnull=True) | Q(until_first__gte=F("since_first")),
-                violation_error_message="It cannot end before it begins.",
+                violation_error_message=_("The end date cannot be before the start date."),
                 field="since",
             ),
         ]
@@ -113,7 +120,7 @@ class Party(CodedRecord):
 
 
 class Subject(CodedRecord):
-    """A word by which records are sorted."""
+    """A keyword for classifying records."""
 
     name = models.CharField(max_length=200)
     description = Text()
@@ -127,21 +134,21 @@ class Subject(CodedRecord):
 
 
 class Sector(Subject):
-    """A part of the economy or of public policy that an agreement touches."""
+    """A sector of the economy or of public policy."""
 
     class Meta(Subject.Meta):
         pass
 
 
 class FocusArea(Subject):
-    """What a party brings in, or what a recommendation is about, in a source's own division."""
+    """The subject of a participation or recommendation, in the classification of its source."""
 
     class Meta(Subject.Meta):
         pass
 
 
 class PartyOfficer(models.Model):
-    """The party for which a user files its own account. Who may act for whom is access, not data: it is in no dump."""
+    """The party that a user acts for. Data sets do not contain it, since it grants access."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="office")
     party = models.ForeignKey(Party, models.PROTECT, related_name="officers")

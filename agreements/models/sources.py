@@ -1,4 +1,4 @@
-"""Where a fact is written, and how far to believe it."""
+"""Sources, citations and fact checks."""
 
 import hashlib
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import FileExtensionValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from agreements.models.agreements import Agreement, Participation
 from agreements.models.components import Component
@@ -20,7 +21,8 @@ from policytracker.records.fields import Text, contains_index
 from policytracker.records.models import RegistryQuerySet, RegistryRecord, SluggedRecord, UidRecord
 
 FILE_TYPES = ["pdf", "txt", "md", "html", "docx", "odt", "xlsx", "ods", "csv", "json", "xml", "png", "jpg", "jpeg"]
-MAX_FILE_SIZE = 25 * 1024 * 1024
+MAX_FILE_SIZE = 25 * 1024 * 1024  # bytes
+FILE_TOO_LARGE = _("The file is too large. The limit is %(limit)s MiB.")
 
 
 class SourceKind(Codes):
@@ -69,34 +71,34 @@ class Verdict(Codes):
 
 
 class SourceQuerySet(RegistryQuerySet):
-    """A source belongs to nobody, so that a restricted one is left to administrators; others may grant more."""
+    """A source has no team, so only administrators read a restricted one. Other apps may add conditions to `granted`."""
 
     granted: ClassVar[list[Callable[[Reader], Q]]] = []
 
     def readable_by(self, reader):
         rule = super().readable_by(reader)
-        if not reader.roles & {Role.ANALYST, Role.REVIEWER}:  # who read every draft as it is
+        if not reader.roles & {Role.ANALYST, Role.REVIEWER}:  # these roles read all drafts
             for grant in self.granted:
                 rule |= grant(reader)
         return rule
 
 
 class Source(RegistryRecord):
-    """A document that says something; only its slug and kind must be known."""
+    """A document or other reference from which facts are taken. Only slug and kind are required."""
 
     kind = CodeField(SourceKind)
     title = models.CharField(max_length=500, blank=True, default="")
     publisher = models.CharField(max_length=300, blank=True, default="")
     author = models.CharField(max_length=300, blank=True, default="")
-    original_url = models.URLField("original address", max_length=2000, blank=True, default="")
-    archived_url = models.URLField("archived address", max_length=2000, blank=True, default="")
+    original_url = models.URLField(_("original address"), max_length=2000, blank=True, default="")
+    archived_url = models.URLField(_("archived address"), max_length=2000, blank=True, default="")
     published_on = EdtfField()
     published_on_first = FirstDay("published_on")
     retrieved_on = models.DateField(null=True, blank=True)
-    language = ForeignCode(max_length=35, blank=True, default="", help_text="A language tag, such as en or fr-CA.")
+    language = ForeignCode(max_length=35, blank=True, default="", help_text=_("Language tag (BCP 47), such as en or fr-CA."))
     file = models.FileField(upload_to="sources/", blank=True, default="", max_length=300, validators=[FileExtensionValidator(FILE_TYPES)])
-    sha256 = models.CharField("SHA-256 of the file", max_length=64, blank=True, default="", editable=False)
-    notes = Text(help_text="Also the whole text, where quotes are to be checked against it.")
+    sha256 = models.CharField(_("SHA-256 of the file"), max_length=64, blank=True, default="", editable=False)
+    notes = Text(help_text=_("Remarks, or the full text. Quotes are checked against the full text."))
 
     objects = SourceQuerySet.as_manager()
 
@@ -112,11 +114,11 @@ class Source(RegistryRecord):
         return self.title or self.slug
 
     def clean(self):
-        """A file that is new is measured and hashed. Raises ValidationError for one that is too large."""
+        """Hashes a new file. Raises ValidationError if it is larger than 25 MiB."""
         super().clean()
         if self.file and not self.file._committed:
             if self.file.size > MAX_FILE_SIZE:
-                raise ValidationError({"file": f"A file may have {MAX_FILE_SIZE // 1024 // 1024} MiB at most."})
+                raise ValidationError({"file": ValidationError(FILE_TOO_LARGE, params={"limit": MAX_FILE_SIZE // 1024 // 1024})})
             self.sha256 = hashlib.sha256(b"".join(self.file.chunks())).hexdigest()
             self.file.seek(0)
         elif not self.file:
@@ -124,19 +126,24 @@ class Source(RegistryRecord):
 
 
 class FactCheck(SluggedRecord):
-    """What a source says, set beside what is right. The mistake stays visible."""
+    """The verdict on a statement made by a source, with the correction."""
 
     access_parents = ("source", "agreement")
 
     agreement = models.ForeignKey(
-        Agreement, models.PROTECT, null=True, blank=True, related_name="fact_checks", help_text="The agreement that the statement is about."
+        Agreement,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="fact_checks",
+        help_text=_("The agreement that the statement is about."),
     )
-    source = models.ForeignKey(Source, models.PROTECT, related_name="fact_checks", help_text="The source that says it.")
-    locator = models.CharField(max_length=300, blank=True, default="", help_text="Where in the source: page, section, row.")
-    quote = Text(help_text="The source's own words.")
+    source = models.ForeignKey(Source, models.PROTECT, related_name="fact_checks", help_text=_("The source that makes the statement."))
+    locator = models.CharField(max_length=300, blank=True, default="", help_text=_("The place within the source: page, section, row."))
+    quote = Text(help_text=_("The source's exact words."))
     statement = Text(blank=False)
     verdict = CodeField(Verdict, default=Verdict.UNCHECKED)
-    correction = Text(help_text="What is right.")
+    correction = Text(help_text=_("The correct statement."))
     correcting_source = models.ForeignKey(Source, models.PROTECT, null=True, blank=True, related_name="corrections")
     checked_on = models.DateField(null=True, blank=True)
 
@@ -151,7 +158,7 @@ CITABLE = ["agreement", "component", "participation", "outcome"]
 
 
 class Citation(UidRecord):
-    """The words by which a source bears out, or contradicts, one fact of a record."""
+    """A source that supports or contradicts a fact of an agreement, component, participation or outcome."""
 
     access_parents = ("source", *CITABLE)
     label_parts = ("source__slug", "field")
@@ -161,9 +168,11 @@ class Citation(UidRecord):
     component = models.ForeignKey(Component, models.PROTECT, null=True, blank=True, related_name="citations")
     participation = models.ForeignKey(Participation, models.PROTECT, null=True, blank=True, related_name="citations")
     outcome = models.ForeignKey(Outcome, models.PROTECT, null=True, blank=True, related_name="citations")
-    field = models.CharField(max_length=60, blank=True, default="", help_text="Which fact of the record; empty for the record as a whole.")
-    locator = models.CharField(max_length=300, blank=True, default="", help_text="Where in the source: page, section, row.")
-    quote = Text(help_text="The source's own words.")
+    field = models.CharField(
+        max_length=60, blank=True, default="", help_text=_("The field that the source states. Leave empty for the record as a whole.")
+    )
+    locator = models.CharField(max_length=300, blank=True, default="", help_text=_("The place within the source: page, section, row."))
+    quote = Text(help_text=_("The source's exact words."))
     confidence = CodeField(Confidence, default=Confidence.REPORTED)
     stance = CodeField(Stance, default=Stance.SUPPORTS)
 
@@ -176,13 +185,13 @@ class Citation(UidRecord):
                     *[Q(**{f"{target}__isnull": target != chosen for target in CITABLE}) for chosen in CITABLE],
                     _connector=Q.OR,
                 ),
-                violation_error_message="A citation names exactly one agreement, component, participation or outcome.",
+                violation_error_message=_("Select exactly one agreement, component, participation or outcome."),
             )
         ]
 
     @property
     def target(self):
-        """The record that the source speaks of."""
+        """The cited record; None if no record is selected yet."""
         return next((getattr(self, name) for name in CITABLE if getattr(self, f"{name}_id")), None)
 
     def __str__(self):

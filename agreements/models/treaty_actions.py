@@ -1,10 +1,11 @@
-"""What governments did about a text, and what it takes for it to enter into force."""
+"""Treaty actions, and the conditions of entry into force."""
 
 from collections.abc import Iterable
 from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from agreements.models.agreements import ACTIONS, Agreement, force_day_sql, signature_day_sql
 from agreements.models.parties import Party
@@ -17,7 +18,7 @@ from policytracker.records.models import UidRecord
 
 
 class ActionKind(Codes):
-    """Each with its `group`: what acts of the kind are about."""
+    """The kinds of treaty action, each in a `group` such as consent, force or exit."""
 
     group: str
 
@@ -88,16 +89,16 @@ class ActionKind(Codes):
 
 SIGNATURES = [ActionKind.SIGNATURE, ActionKind.SIGNATURE_AD_REFERENDUM, ActionKind.DEFINITIVE_SIGNATURE]
 STATEMENTS = [kind for kind in ActionKind if kind.group == "statement"]
-# By which a party binds itself: every consent but a signature that is still to be confirmed.
+# Consents to be bound: the group without signatures that must still be confirmed.
 CONSENTS = [kind for kind in ActionKind if kind.group == "consent" and kind not in SIGNATURES[:2]]
 ONLY_BINDING = [kind for kind in ActionKind if kind.group == "consent" and kind != ActionKind.SIGNATURE]
-# These concern one party, and cannot be recorded of the text as a whole.
+# These require a party: they cannot be recorded for the text as a whole.
 OF_A_PARTY = [
     *ONLY_BINDING,
     ActionKind.ENTRY_INTO_FORCE_FOR_PARTY,
     *(k for k in ActionKind if k.group == "exit" and k not in (ActionKind.SUSPENSION, ActionKind.TERMINATION)),
 ]
-NOT_BINDING = "A non-binding text can be signed, and has no other form of consent."
+NO_CONSENT_TO_NON_BINDING = _("A non-binding agreement can be signed, but cannot be ratified or consented to in any other form.")
 
 
 def listed(kinds: Iterable[str]) -> str:
@@ -105,7 +106,7 @@ def listed(kinds: Iterable[str]) -> str:
 
 
 class TreatyAction(UidRecord, SourceFields):
-    """One act upon a text, by one party or of the text as a whole. What follows from it is computed (`standing.py`)."""
+    """A dated event in the life of an agreement, of one party or of the text as a whole. `agreements.standing` computes its effects."""
 
     access_parents = ("agreement",)
     label_parts = ("kind", "party__code", "acted_on", "agreement__slug")
@@ -114,28 +115,44 @@ class TreatyAction(UidRecord, SourceFields):
     agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="actions")
     kind = CodeField(ActionKind)
     party = models.ForeignKey(
-        Party, models.PROTECT, null=True, blank=True, related_name="actions", help_text="Who acts; empty for the text as a whole."
+        Party,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="actions",
+        help_text=_("The party that acts. Leave empty for an action on the text as a whole."),
     )
-    acted_on = EdtfField(help_text="The day of the act.")
+    acted_on = EdtfField(help_text=_("The date of the action."))
     acted_on_first = FirstDay("acted_on")
     acted_on_last = LastDay("acted_on")
     counterparty = models.ForeignKey(
-        Party, models.PROTECT, null=True, blank=True, related_name="+", help_text="The other party, where it concerns these two only."
+        Party,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text=_("The other party, if the action concerns only these two."),
     )
-    effective_on = EdtfField(help_text="The day from which it has effect, where that is another day.")
+    effective_on = EdtfField(help_text=_("The date on which it takes effect, if that is another date."))
     effective_on_first = FirstDay("effective_on")
     place = models.CharField(max_length=200, blank=True, default="")
-    signed_by = models.CharField(max_length=300, blank=True, default="", help_text="Person and office: “Anthony Albanese, Prime Minister”.")
-    targets = models.ManyToManyField(
-        "self", symmetrical=False, blank=True, related_name="targeted_by", help_text="The acts that it objects to, withdraws or revokes."
+    signed_by = models.CharField(
+        max_length=300, blank=True, default="", help_text=_("Name and office, such as “Anthony Albanese, Prime Minister”.")
     )
-    text = Text(help_text="What was said, such as the words of a reservation.")
+    targets = models.ManyToManyField(
+        "self",
+        symmetrical=False,
+        blank=True,
+        related_name="targeted_by",
+        help_text=_("The actions that this one objects to, withdraws or revokes."),
+    )
+    text = Text(help_text=_("The wording of the action, such as that of a reservation."))
     note = Text()
 
     trigger_constraints: ClassVar = (
         TriggerConstraint(
             "treaty_action_consent_needs_a_binding_text",
-            NOT_BINDING,
+            NO_CONSENT_TO_NON_BINDING,
             f"""NEW.kind IN ({listed(ONLY_BINDING)})
                 AND EXISTS (SELECT FROM agreements_agreement a WHERE a.id = NEW.agreement_id AND a.legal_force = 'non_binding')""",
             field="kind",
@@ -144,7 +161,7 @@ class TreatyAction(UidRecord, SourceFields):
         ),
         TriggerConstraint(
             "treaty_action_targets_the_same_agreement",
-            "An act targets other acts upon the same agreement.",
+            _("Select other actions on the same agreement."),
             f"""EXISTS (SELECT FROM {ACTIONS}_targets l JOIN {ACTIONS} t ON t.id = l.to_treatyaction_id
                 WHERE l.from_treatyaction_id = NEW.id AND (t.agreement_id <> NEW.agreement_id OR t.id = NEW.id))
                 OR EXISTS (SELECT FROM {ACTIONS}_targets l JOIN {ACTIONS} t ON t.id = l.from_treatyaction_id
@@ -156,7 +173,7 @@ class TreatyAction(UidRecord, SourceFields):
     derived_writes: ClassVar = (
         DerivedWrite(
             "agreement_follows_its_actions",
-            # The lock makes two acts at once wait for each other: the second sees what the first has done.
+            # With the lock, the second of two concurrent transactions waits and then sees the actions of the first.
             f"""DECLARE of_agreement bigint; legal text; term text; signed text; force text; BEGIN
   FOR of_agreement IN SELECT DISTINCT id FROM unnest(ARRAY[old.agreement_id, new.agreement_id]) AS id WHERE id IS NOT NULL ORDER BY id LOOP
     SELECT legal_force, expires_on INTO legal, term FROM agreements_agreement WHERE id = of_agreement FOR NO KEY UPDATE;
@@ -182,39 +199,41 @@ class TreatyAction(UidRecord, SourceFields):
                 condition=~Q(kind__in=[kind.value for kind in STATEMENTS]),
                 nulls_distinct=False,
                 name="treaty_action_is_recorded_once",
-                violation_error_message="This act is already recorded.",
+                violation_error_message=_("This action is already recorded."),
                 field="kind",
             ),
             CheckConstraint(
                 name="treaty_action_pair_has_two",
                 condition=Q(counterparty__isnull=True) | Q(party__isnull=True) | ~Q(party=F("counterparty")),
-                violation_error_message="A party makes no pair with itself.",
+                violation_error_message=_("Select another party. The counterparty cannot be the party itself."),
                 field="counterparty",
             ),
             CheckConstraint(
                 name="treaty_action_pair_has_a_party",
                 condition=Q(counterparty__isnull=True) | Q(party__isnull=False),
-                violation_error_message="Say which party acts towards the counterparty.",
+                violation_error_message=_("Select the party that acts towards the counterparty."),
                 field="party",
             ),
             CheckConstraint(
                 name="treaty_action_of_a_party_names_it",
                 condition=Q(party__isnull=False) | ~Q(kind__in=[kind.value for kind in OF_A_PARTY]),
-                violation_error_message="Select the party. This kind of action is always by one party.",
+                violation_error_message=_("Select the party. This kind of action always has one."),
                 field="party",
             ),
             CheckConstraint(
                 name="treaty_action_termination_has_no_party",
                 condition=Q(party__isnull=True) | ~Q(kind=ActionKind.TERMINATION),
-                violation_error_message="A termination ends the text for all. Record the withdrawal of one party as a withdrawal.",
+                violation_error_message=_(
+                    "Leave the party empty: a termination ends the agreement for all parties. Record one party's exit as a withdrawal."
+                ),
                 field="party",
             ),
         ]
 
     def __str__(self):
-        who = f" by {self.party}" if self.party_id else ""
-        who += f" with {self.counterparty}" if self.counterparty_id else ""
-        return f"{self.get_kind_display()}{who}, {self.acted_on or 'undated'}"
+        parties = f" by {self.party}" if self.party_id else ""
+        parties += f" with {self.counterparty}" if self.counterparty_id else ""
+        return f"{self.get_kind_display()}{parties}, {self.acted_on or 'undated'}"
 
 
 class ConditionKind(Codes):
@@ -227,26 +246,30 @@ class ConditionKind(Codes):
 
 
 class EntryIntoForceCondition(UidRecord, SourceFields):
-    """What the text itself asks before it enters into force. A met condition is reported, and puts nothing in force."""
+    """A condition of the text for its entry into force. A met condition is reported; it does not put the text in force."""
 
     access_parents = ("agreement",)
     label_parts = ("kind", "agreement__slug")
 
     agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="conditions")
     kind = CodeField(ConditionKind)
-    number = models.PositiveIntegerField(null=True, blank=True, help_text="How many consents it takes.")
-    parties = models.ManyToManyField(Party, blank=True, related_name="+", help_text="Whose consent it takes.")
-    fixed_on = EdtfField(help_text="The day that the text names.")
+    number = models.PositiveIntegerField(null=True, blank=True, help_text=_("The number of consents required."))
+    parties = models.ManyToManyField(Party, blank=True, related_name="+", help_text=_("The parties whose consent is required."))
+    fixed_on = EdtfField(help_text=_("The date in the text."))
     fixed_on_first = FirstDay("fixed_on")
     delay = ForeignCode(
-        max_length=20, blank=True, default="", validators=[DURATION], help_text="How long after that it takes effect, such as P30D."
+        max_length=20,
+        blank=True,
+        default="",
+        validators=[DURATION],
+        help_text=_("Time between meeting the condition and entry into force, such as P30D."),
     )
-    text = Text(help_text="The words of the article.")
+    text = Text(help_text=_("The wording of the article."))
 
     trigger_constraints: ClassVar = (
         TriggerConstraint(
             "condition_names_its_parties",
-            "Name the parties whose consent it takes.",
+            _("Select the parties whose consent is required."),
             """NEW.kind = 'named_parties' AND NOT EXISTS (SELECT FROM agreements_entryintoforcecondition_parties l
                 WHERE l.entryintoforcecondition_id = NEW.id)""",
             field="parties",
@@ -257,19 +280,19 @@ class EntryIntoForceCondition(UidRecord, SourceFields):
 
     class Meta:
         ordering = ["id"]
-        verbose_name = "condition of entry into force"
-        verbose_name_plural = "conditions of entry into force"
+        verbose_name = _("condition of entry into force")
+        verbose_name_plural = _("conditions of entry into force")
         constraints = [
             CheckConstraint(
                 name="condition_says_its_number",
                 condition=~Q(kind=ConditionKind.NUMBER_OF_CONSENTS) | Q(number__isnull=False, number__gte=1),
-                violation_error_message="Say how many consents it takes.",
+                violation_error_message=_("Enter the number of consents required."),
                 field="number",
             ),
             CheckConstraint(
                 name="condition_says_its_day",
                 condition=~Q(kind=ConditionKind.ON_DATE) | ~Q(fixed_on=""),
-                violation_error_message="Say on which day.",
+                violation_error_message=_("Enter the date."),
                 field="fixed_on",
             ),
             CheckConstraint(

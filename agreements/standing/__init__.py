@@ -1,6 +1,6 @@
-"""The legal position of a text and its parties on a day, computed from treaty actions. The rules: docs/standing.md.
+"""The standing (legal position) of a text and its parties on a day, computed from treaty actions. The rules: docs/standing.md.
 
-Everything here is a pure function of an `AgreementRecord`; `data` reads records from the database, `queries` asks it directly.
+Pure functions of an `AgreementRecord`. The exceptions are `data`, which loads records, and `queries`, which is SQL.
 """
 
 from agreements.standing.answers import Pair, Standing, pairs, party_standing, text_standing

@@ -1,7 +1,7 @@
 """The standing of a text and its parties on a day, with the reasons in a sentence (docs/standing.md). Pure functions.
 
-A date that is not known to the day is read by its earliest possible day. The answer is approximate where the latest possible
-days give another one, or where it is based on such a date.
+A partial date counts as its earliest possible day. The standing is approximate if it is based on a partial date, or if the latest
+possible days give another standing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from agreements.standing.history import DISSOLUTION, NO_DELAY_KNOWN, Effect
 from agreements.standing.records import Action, AgreementRecord
 from policytracker.edtf import first_day, is_exact, last_day
 
-NAMED = 5  # parties in one sentence; the rest are counted
+NAMED = 5  # parties named in a sentence; the others are counted
 
 TEXT_SENTENCES = {
     TextStanding.ANNOUNCED: "The text has been announced since {since}: {reasons}.",
@@ -54,9 +54,9 @@ UNDATED_CONSENT = "The {kind} without a date has no effect."
 
 @dataclass(frozen=True)
 class Standing:
-    """An answer: the code, since when, the actions it is based on, and a sentence.
+    """The standing of a text or party: the code, since when, the actions that it is based on, and a sentence.
 
-    `approximate`: the answer depends on a date that is not known to the day. `incomplete`: `none` without a complete record.
+    `approximate`: it depends on a partial date. `incomplete`: the code is `none`, but the record of actions is not complete.
     `via`: the slug of the accession protocol that the standing comes from, "" if it comes from the agreement itself.
     """
 
@@ -84,7 +84,7 @@ class Pair:
 
 
 def earliest(record: AgreementRecord) -> StandingCalculator:
-    """The calculator that reads each date as its earliest possible day."""
+    """The calculator that reads each partial date as its earliest possible day."""
     return calculator(record, first_day)
 
 
@@ -93,11 +93,11 @@ def latest(record: AgreementRecord) -> StandingCalculator:
 
 
 def calculator(record: AgreementRecord, day: Callable[[str], date | None]) -> StandingCalculator:
-    """The calculator of a record, made once."""
-    made = record.__dict__.setdefault("_calculators", {})
-    if day not in made:
-        made[day] = StandingCalculator(record, day, record.protocols)
-    return made[day]
+    """The calculator of a record, cached on the record."""
+    calculators = record.__dict__.setdefault("_calculators", {})
+    if day not in calculators:
+        calculators[day] = StandingCalculator(record, day, record.protocols)
+    return calculators[day]
 
 
 def text_standing(record: AgreementRecord, on: date) -> Standing:
@@ -112,7 +112,7 @@ def text_standing(record: AgreementRecord, on: date) -> Standing:
 
 
 def party_standing(record: AgreementRecord, party: str, on: date) -> Standing:
-    """The standing of a party on a day, by its code."""
+    """The standing of a party on a day. `party` is the code of the party."""
     result, other = earliest(record).party_on(party, on), latest(record).party_on(party, on)
     since, actions, approximate = basis(result, other)
     at_once = any(effect.cause == NO_DELAY_KNOWN for effect in result.because)
@@ -157,27 +157,27 @@ def pair_of(result: PairResult) -> Pair:
 
 
 def basis(result: Result, other: Result) -> tuple[str, tuple[Action, ...], bool]:
-    """Since when, by which actions, and whether that depends on a date that is not known to the day."""
+    """Since when, based on which actions, and whether that depends on a partial date."""
     since = result.because[-1].stated if result.because else ""
     actions = tuple(dict.fromkeys(effect.action for effect in result.because if effect.action))
     approximate = result.code != other.code or not all(is_exact(effect.stated) for effect in result.because)
     return since, actions, approximate
 
 
-# ---- words
+# ---- sentences
 
 
-def in_words(because: Iterable[Effect], name: Callable[[str], str], most: int, party: str = "") -> str:
-    """The actions with their dates and parties: actions of the same kind and day together, the party itself left out."""
+def in_words(because: Iterable[Effect], name: Callable[[str], str], limit: int, party: str = "") -> str:
+    """The actions with their dates and at limit `limit` parties. Actions of one kind and day are grouped; `party` is left out."""
     groups: dict[str, list[str]] = {}
     for effect in because:
-        who = groups.setdefault(action_and_day(effect), [])
+        others = groups.setdefault(action_and_day(effect), [])
         if effect.action and (other := effect.action.counterparty or effect.action.party) and other != party:
-            who.append(name(other))
+            others.append(name(other))
     parts = []
-    for words, who in groups.items():
-        names = sorted(set(who))
-        shown, most = names[:most], most - len(names[:most])
+    for words, others in groups.items():
+        names = sorted(set(others))
+        shown, limit = names[:limit], limit - len(names[:limit])
         rest = len(names) - len(shown)
         listed = ", ".join([*shown, *([f"{rest} more"] if rest and shown else [f"{rest} parties"] if rest else [])])
         parts.append(f"{words} ({listed})" if listed else words)

@@ -35,7 +35,7 @@ BEFORE_FORCE = {*SIGNATURES, *CONSENTS, ActionKind.ADOPTION, ActionKind.ANNOUNCE
 
 
 class Result(NamedTuple):
-    """A standing with the effects that it is based on, the last of which began it.
+    """A standing with the effects that it is based on. The last effect began it.
 
     `waits` is true for a party whose own entry into force has no date, `via` is the accession protocol that the standing comes from.
     """
@@ -47,7 +47,7 @@ class Result(NamedTuple):
 
 
 class PairResult(NamedTuple):
-    """Two parties between which the text is in force, with the entries into force that say so."""
+    """Two parties between which the text is in force, with the entries into force that this is based on."""
 
     parties: tuple[str, ...]
     because: tuple[Effect, ...]
@@ -65,8 +65,8 @@ class StandingCalculator(DateReader):
         for action in self.actions:
             self.of_party[action.party].append(action)
         self.histories: dict[str, PartyHistory] = {}
-        # One step only: an accession to an accession protocol is no accession to the agreement.
-        # A binding protocol to a text that binds no party says nothing about it.
+        # Only direct protocols: an accession to an accession protocol is no accession to the agreement.
+        # A binding protocol to a non-binding text has no effect on it.
         protocols = [protocol for protocol in protocols if protocol.non_binding or not record.non_binding]
         self.protocols = [StandingCalculator(protocol, day) for protocol in protocols]
 
@@ -85,13 +85,13 @@ class StandingCalculator(DateReader):
 
     @cached_property
     def force(self) -> tuple[Effect, ...]:
-        """What brought the text into force: its entry into force as a whole, otherwise the first for a party."""
-        whole = self.effects(self.of_party.get("", []), ActionKind.ENTRY_INTO_FORCE)
-        return first(whole) or first(self.effects(self.actions, *OWN_FORCE))
+        """The effects that brought the text into force: its entry into force as a as_a_whole, otherwise the first one for a party."""
+        as_a_whole = self.effects(self.of_party.get("", []), ActionKind.ENTRY_INTO_FORCE)
+        return first(as_a_whole) or first(self.effects(self.actions, *OWN_FORCE))
 
     @cached_property
     def end(self) -> tuple[Effect, ...]:
-        """What ended the text: a termination, or the day after the last possible day of its term."""
+        """The effects that ended the text: a termination, or the day after the last possible day of its term."""
         ends = self.effects(self.of_party.get("", []), ActionKind.TERMINATION)
         term = last_day(self.record.expires_on)
         if term is not None and term < date.max:
@@ -101,11 +101,11 @@ class StandingCalculator(DateReader):
 
     @cached_property
     def first_day_before_force(self) -> date | None:
-        """The first day of which an action shows that the text was still on its way to entry into force."""
+        """The first day on which an action shows that the text was not yet in force."""
         return min((e.day for a in self.actions if a.kind in BEFORE_FORCE for e in (self.acted(a), self.effect(a)) if e), default=None)
 
     def is_known_not_in_force(self, on: date) -> bool:
-        """Whether the recorded actions say that the text was not yet in force. A record without any of them says nothing."""
+        """Whether the recorded actions show that the text was not yet in force. A record without such actions shows nothing."""
         if self.force:
             return self.force[0].day > on
         return self.first_day_before_force is not None and self.first_day_before_force <= on
@@ -125,7 +125,7 @@ class StandingCalculator(DateReader):
 
     @cached_property
     def stages(self) -> list[tuple[TextStanding, tuple[Effect, ...]]]:
-        """What a text reaches on its way, the furthest first."""
+        """The stages of the text with the effects that they require, the most advanced first."""
         signed, actions = self.signatures_of(self.actions), self.actions
         if self.record.non_binding:
             begun = in_order([*signed, *self.effects(actions, ActionKind.START_OF_OPERATION)])
@@ -145,7 +145,7 @@ class StandingCalculator(DateReader):
     # ---- a party
 
     def party_on(self, party: str, on: date) -> Result:
-        """The standing of a party: as its actions give it until the text or the party itself ends."""
+        """The standing of a party by its actions. It is frozen when the text or the party ends."""
         ends = [(self.end[0].day, self.end[0].day, self.end)] if has_come(self.end, on) else []
         dissolved = self.at(self.record.dissolved.get(party, ""))
         if dissolved and dissolved.day <= on:
@@ -154,18 +154,18 @@ class StandingCalculator(DateReader):
         if not ends:
             return self.while_it_lasts(party, on)
         _, last, because = min(ends, key=lambda end: end[0])
-        then = self.while_it_lasts(party, last, applied=False)
-        if then.code in BINDING or then.code == PartyStanding.PARTICIPANT:
-            return then._replace(code=PartyStanding.FORMER_PARTY, because=(*then.because, *because))
-        return then
+        last_result = self.while_it_lasts(party, last, applied=False)
+        if last_result.code in BINDING or last_result.code == PartyStanding.PARTICIPANT:
+            return last_result._replace(code=PartyStanding.FORMER_PARTY, because=(*last_result.because, *because))
+        return last_result
 
     def while_it_lasts(self, party: str, on: date, applied: bool = True) -> Result:
-        """The standing by the party's own actions; without any by that day, the one that it has by an accession protocol."""
+        """The standing by the party's own actions; if there are none by that day, the standing by an accession protocol."""
         if not self.protocols or self.has_acted(party, on):
             return self.by_own_actions(party, on, applied)
-        found = [protocol.party_on(party, on)._replace(via=protocol.record) for protocol in self.protocols]
-        found = [result for result in found if result.code != PartyStanding.NONE]
-        return next((result for result in found if result.code in BINDING), found[0] if found else Result(PartyStanding.NONE))
+        results = [protocol.party_on(party, on)._replace(via=protocol.record) for protocol in self.protocols]
+        results = [result for result in results if result.code != PartyStanding.NONE]
+        return next((result for result in results if result.code in BINDING), results[0] if results else Result(PartyStanding.NONE))
 
     def has_acted(self, party: str, on: date) -> bool:
         days = self.history(party).days
@@ -175,7 +175,7 @@ class StandingCalculator(DateReader):
         """`applied` says whether the party may still apply the text provisionally."""
         history = self.history(party)
         left, _ = history.period(on)
-        # Who leaves before the text is in force was never a party, and keeps its signature.
+        # A party that leaves before the text is in force was never a party. Its signature remains.
         was_party = left is not None and (self.record.non_binding or not self.is_known_not_in_force(left.day))
         after = left.day if left and was_party else None
         gone = history.withdrawn_consents(on)
@@ -214,7 +214,7 @@ class StandingCalculator(DateReader):
         history = self.history(party)
         left, leaves = history.period(on)
 
-        def is_within(effect: Effect) -> bool:  # who joins on the day of leaving begins the next period with it
+        def is_within(effect: Effect) -> bool:  # a party that joins on the day of leaving starts a new period
             return (left is None or effect.day >= left.day) and (leaves is None or effect.day < leaves.day)
 
         def is_during(effect: Effect) -> bool:
@@ -223,12 +223,12 @@ class StandingCalculator(DateReader):
         forces = [e for e in history.own_forces if is_within(e)]
         forces = [e for e in forces if e.action and not e.action.counterparty] or forces
         consents = [c for c in history.consents if is_within(c.takes_effect)]
-        own, implied = own_and_team(forces, consents)
-        found: list[tuple[Effect, ...]] = []
-        held = False
+        own, implied = assign_forces(forces, consents)
+        candidates: list[tuple[Effect, ...]] = []
+        waits = False
         for consent in consents if self.force else []:
             if consent not in own and history.has_undated_force and not forces:
-                held = True
+                waits = True
                 continue
             takes_effect = consent.takes_effect if consent in own else self.joins(consent)
             if takes_effect is None:
@@ -236,20 +236,20 @@ class StandingCalculator(DateReader):
             effects = self.with_force([takes_effect, consent.deposit, *own.get(consent, ())])
             uid = takes_effect.action.uid if takes_effect.action else ""
             if uid not in history.withdrawn_consents(on, effects[-1].day):
-                found.append(effects)
+                candidates.append(effects)
         if implied:
-            found.append(self.with_force(implied))
-        if not found and (held or not consents):
-            found += self.implied_by_notice(history, leaves, is_during)
-        if not found and not consents and self.force:
+            candidates.append(self.with_force(implied))
+        if not candidates and (waits or not consents):
+            candidates += self.implied_by_notice(history, leaves, is_during)
+        if not candidates and not consents and self.force:
             suspensions = [e for e in history.effects(history.general, ActionKind.SUSPENSION) if is_during(e)]
-            found += [self.with_force([e]) for e in suspensions[:1]]
-        return min(found, key=lambda effects: effects[-1].day, default=())
+            candidates += [self.with_force([e]) for e in suspensions[:1]]
+        return min(candidates, key=lambda effects: effects[-1].day, default=())
 
     def joins(self, consent: Consent) -> Effect | None:
-        """When a consent without an own entry into force binds: one after the text's entry into force binds after the delay of the text.
+        """When a consent without an own entry into force binds: after the delay of the text, if the text is already in force.
 
-        None where that is past the calendar.
+        None if the date is after the year 9999.
         """
         effect = consent.takes_effect
         if effect.day <= self.force[0].day or (effect.action and effect.action.effective_on):
@@ -263,24 +263,24 @@ class StandingCalculator(DateReader):
         return Effect(day, day.isoformat() if is_exact(effect.stated) else f"{day.isoformat()}~", effect.action, DELAY)
 
     def with_force(self, own: Iterable[Effect | None]) -> tuple[Effect, ...]:
-        """The party's own effects, and the text's entry into force where that came later."""
+        """The party's own effects, and the text's entry into force if it came later."""
         effects = in_sequence(own)
         return effects + self.force if self.force and self.force[0].day > effects[-1].day else effects
 
     def implied_by_notice(self, history: PartyHistory, leaves: Effect | None, is_during: Callable) -> list[tuple[Effect, ...]]:
         """A notice of withdrawal implies that the party was bound, unless its recorded actions say otherwise."""
-        found: list[tuple[Effect, ...]] = []
+        implied: list[tuple[Effect, ...]] = []
         for notice in history.notices:
             given, ends = notice.given, notice.takes_effect
             if given is None or not is_during(given) or (ends and ends.day <= given.day) or self.is_known_not_in_force(given.day):
                 continue
             until = leaves.day if leaves else date.max
             if not any(given.day < consent.instrument.day < until for consent in history.consents):
-                found.append((given,))
-        return sorted(found, key=lambda effects: by_day(effects[0]))[:1]
+                implied.append((given,))
+        return sorted(implied, key=lambda effects: by_day(effects[0]))[:1]
 
     def bound_on(self, history: PartyHistory, on: date, bound: tuple[Effect, ...], left: Effect | None) -> Result:
-        """In which way a bound party is bound."""
+        """The standing of a bound party: bound, suspended or withdrawing."""
         after = left.day if left else None
         leaving = [
             notice.given
@@ -299,22 +299,22 @@ class StandingCalculator(DateReader):
     def pairs_on(self, on: date) -> list[PairResult]:
         """The pairs between which the text is in force on a day, by actions that name both.
 
-        They limit the joining party only: the others are bound among themselves without them.
+        Pairs limit only the joining party: the other parties are bound among themselves without them.
         """
         if has_come(self.end, on) or self.suspension_on(self.of_party.get("", []), on):
             return []
-        found: dict[tuple[str, ...], PairResult] = {}
+        results: dict[tuple[str, ...], PairResult] = {}
         for protocol in self.protocols:
             for pair in protocol.pairs_on(on):
                 if not any(self.has_acted(effect.action.party, on) for effect in pair.because if effect.action):
-                    found[pair.parties] = pair._replace(via=protocol.record)
+                    results[pair.parties] = pair._replace(via=protocol.record)
         if self.text_on(on).code == TextStanding.IN_FORCE:
-            found |= {pair.parties: pair for pair in self.own_pairs(on)}
-        return [found[parties] for parties in sorted(found)]
+            results |= {pair.parties: pair for pair in self.own_pairs(on)}
+        return [results[parties] for parties in sorted(results)]
 
     def own_pairs(self, on: date) -> list[PairResult]:
         joining: dict[str, Result] = {}
-        found: dict[tuple[str, ...], list[Effect]] = defaultdict(list)
+        effects_of_pair: dict[tuple[str, ...], list[Effect]] = defaultdict(list)
         for effect in self.effects((a for a in self.actions if a.counterparty), *OWN_FORCE):
             if (action := effect.action) is None or effect.day > on:
                 continue
@@ -325,8 +325,8 @@ class StandingCalculator(DateReader):
                 continue
             bound = self.binding(party, on)
             since = max(effect, bound[-1]._replace(action=action), key=by_day)
-            found[tuple(sorted([party, other]))].append(since)
-        return [PairResult(parties, tuple(in_order(effects))) for parties, effects in found.items()]
+            effects_of_pair[tuple(sorted([party, other]))].append(since)
+        return [PairResult(parties, tuple(in_order(effects))) for parties, effects in effects_of_pair.items()]
 
     def pair_has_ended(self, party: str, other: str, since: date, on: date) -> bool:
         """Whether one of the two has left or no longer exists, or an action between them has ended or suspended the pair."""
@@ -343,19 +343,19 @@ class StandingCalculator(DateReader):
     @cached_property
     def between(self) -> dict[frozenset[str], list[Action]]:
         """The suspensions, notices and revocations that concern one pair."""
-        found: dict[frozenset[str], list[Action]] = defaultdict(list)
+        actions: dict[frozenset[str], list[Action]] = defaultdict(list)
         for action in self.actions:
             if action.counterparty and action.kind in PAIR_EXITS:
-                found[frozenset([action.party, action.counterparty])].append(action)
-        return found
+                actions[frozenset([action.party, action.counterparty])].append(action)
+        return actions
 
 
 def since(effects: list[Effect], after: date | None, on: date) -> list[Effect]:
-    """The effects by a day, since the party left."""
+    """The effects up to the day `on`, from the day `after` on which the party left."""
     return [e for e in effects if e.day <= on and (after is None or e.day >= after)]
 
 
-def own_and_team(forces: list[Effect], consents: list[Consent]) -> tuple[dict[Consent, tuple[Effect, ...]], tuple[Effect, ...]]:
+def assign_forces(forces: list[Effect], consents: list[Consent]) -> tuple[dict[Consent, tuple[Effect, ...]], tuple[Effect, ...]]:
     """The first own entry into force of each consent, and the first of those that imply a consent.
 
     An own entry into force belongs to the newest consent on or before it: an earlier consent is not delayed by it.

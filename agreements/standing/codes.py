@@ -1,4 +1,4 @@
-"""The legal positions that a text or a party can have."""
+"""The standings of a text and of a party."""
 
 from policytracker.codes import Codes
 

@@ -1,6 +1,6 @@
-"""Conditions of entry into force: what is met on a day, and what is still missing (docs/standing.md). Pure functions.
+"""Conditions of entry into force: which are met on a day, and what is missing (docs/standing.md). Pure functions.
 
-Each party is looked at once for each day on which something about it changes; the conditions then count along those days.
+Each party gives one step for each day on which its state changes. The conditions are evaluated along these steps.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from policytracker.edtf import after, first_day, is_exact
 
 @dataclass(frozen=True)
 class Missing:
-    """What is still missing: a number of consents, these parties, this day."""
+    """What is missing for a condition: a number of consents, parties, or a date."""
 
     number: int | None = None
     parties: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class ConditionResult:
-    """A condition on a day: met since a day, or what is missing."""
+    """The state of a condition on a day: since when it is met, or what is missing."""
 
     condition: Condition
     met_on: str
@@ -45,7 +45,7 @@ class ConditionResult:
 
 
 class Step(NamedTuple):
-    """What holds of a party from a day on; `stated` is that day as a source gives it."""
+    """The state of a party from a day on; `stated` is that day as the source gives it."""
 
     day: date
     stated: str
@@ -57,7 +57,7 @@ class Step(NamedTuple):
 
 
 def conditions(record: AgreementRecord, on: date) -> list[ConditionResult]:
-    """Each condition of the text on a day. Parties that sign after the text is in force do not count."""
+    """The state of each condition on a day. Parties that sign after the entry into force do not count."""
     if not record.conditions:
         return []
     calculator = earliest(record)
@@ -67,7 +67,7 @@ def conditions(record: AgreementRecord, on: date) -> list[ConditionResult]:
 
 def result(calculator: StandingCalculator, condition: Condition, steps: list[Step], on: date) -> ConditionResult:
     force = calculator.force[0].day if calculator.force else date.max
-    # What was met on the day of force stays met; what was not may be met later, by actions that are recorded with another day.
+    # A condition that was met at entry into force stays met. Otherwise it may be met later, since recorded dates may differ.
     for until in (min(on, force), on):
         met, missing = progress(calculator, condition, steps, until)
         if missing.nothing:
@@ -82,7 +82,7 @@ def result(calculator: StandingCalculator, condition: Condition, steps: list[Ste
 
 
 def delayed(met: Effect, delay: str) -> tuple[date | None, str]:
-    """The day after the delay, approximate if the day before it is; None past the calendar."""
+    """The day after the delay, as a day and as stated. The day is None if it is after the year 9999."""
     if not delay:
         return met.day, met.stated
     try:
@@ -96,7 +96,7 @@ def delayed(met: Effect, delay: str) -> tuple[date | None, str]:
 
 
 def steps_of(calculator: StandingCalculator, party: str) -> Iterator[Step]:
-    """What holds of a party from each day on which something about it changes."""
+    """The state of a party from each day on which it changes."""
     history = calculator.history(party)
     force = calculator.force[0].day if calculator.force else date.max
     stated = {effect.day: effect.stated for effect in reversed(in_order(effects_of(history)))}
@@ -132,7 +132,7 @@ def has_signed(history: PartyHistory, by: date) -> bool:
 
 
 def has_consented(history: PartyHistory, by: date) -> bool:
-    """Whether a consent counts by the day, by its instrument, or an own entry into force implies one."""
+    """Whether the party has consented by the day: by an instrument, or implied by its own entry into force."""
     gone, (left, _) = history.withdrawn_consents(by), history.period(by)
     consents = [c for c in history.consents if left is None or c.takes_effect.day >= left.day]
     if any(c.counts.day <= by and c.counts.action and c.counts.action.uid not in gone for c in consents):
@@ -141,87 +141,87 @@ def has_consented(history: PartyHistory, by: date) -> bool:
     return any(not any(c.takes_effect.day <= e.day for c in consents) for e in implied)
 
 
-# ---- along the days
+# ---- the conditions
 
 
 class Tally:
-    """Who has signed, and who has done what a condition asks for, kept up to date from step to step."""
+    """The parties that have signed and that have fulfilled a condition, updated with each step."""
 
-    def __init__(self, condition: Condition, whole_text_signed: date | None):
-        self.condition, self.whole_text_signed = condition, whole_text_signed
+    def __init__(self, condition: Condition, text_signed_on: date | None):
+        self.condition, self.text_signed_on = condition, text_signed_on
         self.named = condition.parties
         self.known: set[str] = set()
         self.signed: set[str] = set()
-        self.passed: set[str] = set()
-        self.signed_not_passed: set[str] = set()
-        self.known_not_passed: set[str] = set()
+        self.fulfilled: set[str] = set()
+        self.signed_not_fulfilled: set[str] = set()
+        self.known_not_fulfilled: set[str] = set()
 
-    def take(self, step: Step) -> None:
+    def update(self, step: Step) -> None:
         if self.named and step.party not in self.named:
             return
-        passed = step.notified if self.condition.kind == ConditionKind.EXCHANGE_OF_NOTES else step.consented
-        for members, belongs in (
+        fulfilled = step.notified if self.condition.kind == ConditionKind.EXCHANGE_OF_NOTES else step.consented
+        for members, is_member in (
             (self.known, step.known),
             (self.signed, step.signed),
-            (self.passed, passed),
-            (self.signed_not_passed, step.signed and not passed),
-            (self.known_not_passed, step.known and not passed),
+            (self.fulfilled, fulfilled),
+            (self.signed_not_fulfilled, step.signed and not fulfilled),
+            (self.known_not_fulfilled, step.known and not fulfilled),
         ):
-            (members.add if belongs else members.discard)(step.party)
+            (members.add if is_member else members.discard)(step.party)
 
     def is_met(self, day: date) -> bool:
-        whole = self.whole_text_signed is not None and self.whole_text_signed <= day
+        text_signed = self.text_signed_on is not None and self.text_signed_on <= day
         match self.condition.kind:
             case ConditionKind.ON_SIGNATURE:
-                return whole or (self.named <= self.signed if self.named else bool(self.signed))
+                return text_signed or (self.named <= self.signed if self.named else bool(self.signed))
             case ConditionKind.ON_DATE:
                 fixed = first_day(self.condition.fixed_on)
                 return fixed is not None and fixed <= day
             case ConditionKind.NUMBER_OF_CONSENTS:
-                return len(self.passed) >= (self.condition.number or 0)
+                return len(self.fulfilled) >= (self.condition.number or 0)
             case ConditionKind.NAMED_PARTIES:
-                return self.named <= self.passed
+                return self.named <= self.fulfilled
         if self.named:
-            return self.named <= self.passed
+            return self.named <= self.fulfilled
         if self.signed:
-            return not self.signed_not_passed
-        return whole and bool(self.known) and not self.known_not_passed
+            return not self.signed_not_fulfilled
+        return text_signed and bool(self.known) and not self.known_not_fulfilled
 
     def missing(self, day: date) -> Missing:
         if self.is_met(day):
             return Missing(number=0 if self.condition.kind == ConditionKind.NUMBER_OF_CONSENTS else None)
-        whole = self.whole_text_signed is not None and self.whole_text_signed <= day
+        text_signed = self.text_signed_on is not None and self.text_signed_on <= day
         match self.condition.kind:
             case ConditionKind.ON_SIGNATURE:
                 return Missing(parties=tuple(sorted(self.named - self.signed))) if self.named else Missing(number=1)
             case ConditionKind.ON_DATE:
                 return Missing(on=self.condition.fixed_on)
             case ConditionKind.NUMBER_OF_CONSENTS:
-                return Missing(number=(self.condition.number or 0) - len(self.passed))
+                return Missing(number=(self.condition.number or 0) - len(self.fulfilled))
         if self.named:
-            return Missing(parties=tuple(sorted(self.named - self.passed)))
+            return Missing(parties=tuple(sorted(self.named - self.fulfilled)))
         if self.signed:
-            return Missing(parties=tuple(sorted(self.signed_not_passed)))
-        # Nobody has signed yet: the condition waits for everybody who is known, or for somebody.
-        waiting = self.known_not_passed if whole else self.known
+            return Missing(parties=tuple(sorted(self.signed_not_fulfilled)))
+        # No party has signed yet: all known parties are missing, or one unknown party.
+        waiting = self.known_not_fulfilled if text_signed else self.known
         return Missing(number=None if self.known else 1, parties=tuple(sorted(waiting)))
 
 
 def progress(calculator: StandingCalculator, condition: Condition, steps: list[Step], until: date) -> tuple[Effect | None, Missing]:
-    """Since when the condition has been met without a break until the day, and what is missing on it."""
-    whole = signature_of_the_text(calculator)
-    tally = Tally(condition, whole.day if whole else None)
-    # Days that belong to no party.
-    extra = [effect for effect in (whole, calculator.at(condition.fixed_on)) if effect]
-    moments = sorted([*((s.day, s.stated, s) for s in steps), *((e.day, e.stated, None) for e in extra)], key=lambda moment: moment[0])
+    """Since when the condition has been met without interruption, and what is missing on the day `until`."""
+    text_signature = signature_of_the_text(calculator)
+    tally = Tally(condition, text_signature.day if text_signature else None)
+    # Effects that belong to no party.
+    partyless = [effect for effect in (text_signature, calculator.at(condition.fixed_on)) if effect]
+    moments = sorted([*((s.day, s.stated, s) for s in steps), *((e.day, e.stated, None) for e in partyless)], key=lambda moment: moment[0])
     since: Effect | None = None
     for index, (day, stated, step) in enumerate(moments):
         if day > until:
             break
         if step:
-            tally.take(step)
+            tally.update(step)
         if index + 1 < len(moments) and moments[index + 1][0] == day:
-            continue  # the day is not over
+            continue  # further steps on the same day follow
         if not tally.is_met(day):
             since = None
         elif since is None:

@@ -1,4 +1,4 @@
-"""Reads agreement records from the database, and writes the answer of `standing/`."""
+"""Loads agreement records from the database, and makes the response of `standing/`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from agreements.standing.conditions import conditions
 from agreements.standing.history import OWN_FORCE
 from agreements.standing.records import Action, AgreementRecord, Condition
 
-AT_ONCE = 5_000
+FETCH_SIZE = 5_000  # rows
 
 
 def load_records(pks: Iterable[int], user: Any, party: int | None = None) -> dict[int, AgreementRecord]:
@@ -29,11 +29,12 @@ def load_records(pks: Iterable[int], user: Any, party: int | None = None) -> dic
     """
     ids = list(pks)
     protocols = protocols_of(ids, user)
-    every = list({*ids, *(protocol for found in protocols.values() for protocol in found)})
+    with_protocols = list({*ids, *(protocol for slugs in protocols.values() for protocol in slugs)})
     names: dict[str, str] = {}
     dissolved: dict[str, str] = {}
-    actions = actions_of(every, party, names, dissolved)
-    participants, asked = participants_of(every, party, names, dissolved), conditions_of(every, names)
+    actions = actions_of(with_protocols, party, names, dissolved)
+    participants = participants_of(with_protocols, party, names, dissolved)
+    entry_conditions = conditions_of(with_protocols, names)
     fields = ("pk", "slug", "title", "short_title", "legal_force", "expires_on", "later_joiner_delay", "actions_complete_as_of")
     records = {
         pk: AgreementRecord(
@@ -42,14 +43,14 @@ def load_records(pks: Iterable[int], user: Any, party: int | None = None) -> dic
             non_binding=force == LegalForce.NON_BINDING,
             expires_on=expires_on,
             participants=frozenset(participants[pk]),
-            conditions=tuple(asked[pk]),
+            conditions=tuple(entry_conditions[pk]),
             later_joiner_delay=delay,
             actions_complete_as_of=complete,
             dissolved=dissolved,
             title=short_title or title,
             names=names,
         )
-        for pk, slug, title, short_title, force, expires_on, delay, complete in Agreement.objects.filter(pk__in=every)
+        for pk, slug, title, short_title, force, expires_on, delay, complete in Agreement.objects.filter(pk__in=with_protocols)
         .order_by()
         .values_list(*fields)
     }
@@ -61,44 +62,44 @@ def load_records(pks: Iterable[int], user: Any, party: int | None = None) -> dic
 
 
 def load_record(agreement: Agreement, user: Any) -> AgreementRecord:
-    """One agreement. Raises Agreement.DoesNotExist if it was deleted meanwhile."""
-    if (found := load_records([agreement.pk], user).get(agreement.pk)) is None:
+    """Like load_records(), for one agreement. Raises Agreement.DoesNotExist if it has been deleted."""
+    if (record := load_records([agreement.pk], user).get(agreement.pk)) is None:
         raise Agreement.DoesNotExist
-    return found
+    return record
 
 
 def protocols_of(ids: list[int], user: Any) -> dict[int, list[int]]:
     """The accession protocols of each agreement, in the order of their slugs."""
-    found: dict[int, list[int]] = defaultdict(list)
+    protocols: dict[int, list[int]] = defaultdict(list)
     rows = Agreement.objects.visible_to(user).filter(relations_from__kind=RelationKind.ACCESSION_TO, relations_from__to_agreement__in=ids)
     for agreement, protocol in rows.order_by("slug").values_list("relations_from__to_agreement", "pk"):
-        found[agreement].append(protocol)
-    return found
+        protocols[agreement].append(protocol)
+    return protocols
 
 
 def actions_of(ids: list[int], party: int | None, names: dict[str, str], dissolved: dict[str, str]) -> dict[int, list[Action]]:
     rows = TreatyAction.objects.filter(agreement__in=ids).order_by()
     if party is not None:
-        # What brings the text into force or ends it matters to every party; without a day of force, all that shows its stage.
+        # Actions that bring the text into force or end it affect every party. Without a date of entry into force, so do earlier actions.
         stage = Q(agreement__in_force_on="", kind__in=BEFORE_FORCE)
         rows = rows.filter(Q(party=party) | Q(party__isnull=True) | Q(kind__in=[*OWN_FORCE, ActionKind.TERMINATION]) | stage)
     targets: dict[int, set[str]] = defaultdict(set)
     links = TreatyAction.targets.through.objects.filter(from_treatyaction__agreement__in=ids)
     for pk, uid in links.values_list("from_treatyaction", "to_treatyaction__uid"):
         targets[pk].add(str(uid))
-    found: dict[int, list[Action]] = defaultdict(list)
+    actions: dict[int, list[Action]] = defaultdict(list)
     columns = (
         *("pk", "agreement", "uid", "kind", "acted_on", "effective_on"),
         *("party__code", "party__name", "party__until", "counterparty__code", "counterparty__name", "counterparty__until"),
     )
-    for pk, agreement, uid, kind, acted_on, effective_on, *parties in rows.values_list(*columns).iterator(AT_ONCE):
-        who, other = note_party(parties[:3], names, dissolved), note_party(parties[3:], names, dissolved)
-        found[agreement].append(Action(str(uid), kind, who, acted_on, effective_on, other, frozenset(targets.get(pk, ()))))
-    return found
+    for pk, agreement, uid, kind, acted_on, effective_on, *parties in rows.values_list(*columns).iterator(FETCH_SIZE):
+        actor, counterparty = note_party(parties[:3], names, dissolved), note_party(parties[3:], names, dissolved)
+        actions[agreement].append(Action(str(uid), kind, actor, acted_on, effective_on, counterparty, frozenset(targets.get(pk, ()))))
+    return actions
 
 
 def note_party(columns: Sequence[Any], names: dict[str, str], dissolved: dict[str, str]) -> str:
-    """Remembers the name of a party and the day from which it no longer exists. Returns its code, or ""."""
+    """Adds a party to `names` and, if it no longer exists, to `dissolved`. Returns its code, or "" if there is no party."""
     code, name, until = columns
     if code is None:
         return ""
@@ -112,10 +113,10 @@ def participants_of(ids: list[int], party: int | None, names: dict[str, str], di
     rows = Participation.objects.filter(agreement__in=ids).order_by()
     if party is not None:
         rows = rows.filter(party=party)
-    found: dict[int, set[str]] = defaultdict(set)
-    for agreement, *who in rows.values_list("agreement", "party__code", "party__name", "party__until"):
-        found[agreement].add(note_party(who, names, dissolved))
-    return found
+    participants: dict[int, set[str]] = defaultdict(set)
+    for agreement, *columns in rows.values_list("agreement", "party__code", "party__name", "party__until"):
+        participants[agreement].add(note_party(columns, names, dissolved))
+    return participants
 
 
 def conditions_of(ids: list[int], names: dict[str, str]) -> dict[int, list[Condition]]:
@@ -125,16 +126,16 @@ def conditions_of(ids: list[int], names: dict[str, str]) -> dict[int, list[Condi
     for pk, code, name in through.values_list("entryintoforcecondition", "party__code", "party__name"):
         named[pk].add(code)
         names[code] = name
-    found: dict[int, list[Condition]] = defaultdict(list)
+    by_agreement: dict[int, list[Condition]] = defaultdict(list)
     for pk, agreement, uid, kind, number, fixed_on, delay, text in rows.order_by("pk").values_list(
         "pk", "agreement", "uid", "kind", "number", "fixed_on", "delay", "text"
     ):
-        found[agreement].append(Condition(str(uid), kind, number, frozenset(named[pk]), fixed_on, delay, text))
-    return found
+        by_agreement[agreement].append(Condition(str(uid), kind, number, frozenset(named[pk]), fixed_on, delay, text))
+    return by_agreement
 
 
 def standing_document(record: AgreementRecord, on: date, parties: dict[str, str] | None = None) -> dict[str, Any]:
-    """The answer of `standing/` for a day (docs/api.md). `parties`, names by code, limits it to these, whether they acted or not."""
+    """The response of `standing/` for a date (docs/api.md). `parties`, names by code, limits it to these parties."""
     if parties is not None:
         record = replace(record, names={**record.names, **parties})
     text = text_standing(record, on)
@@ -143,17 +144,17 @@ def standing_document(record: AgreementRecord, on: date, parties: dict[str, str]
     return {
         "agreement": record.slug,
         "on": on.isoformat(),
-        "text": {"standing": text.code, **why(text)},
+        "text": {"standing": text.code, **reasons(text)},
         "actions_complete_as_of": complete.isoformat() if complete else None,
         "parties": [
             {
                 "party": party,
-                "standing": found.code,
-                "bound": found.bound,
-                **why(found, incomplete=found.incomplete, via=found.via or None),
+                "standing": standing.code,
+                "bound": standing.bound,
+                **reasons(standing, incomplete=standing.incomplete, via=standing.via or None),
             }
             for party in shown
-            for found in [party_standing(record, party, on)]
+            for standing in [party_standing(record, party, on)]
         ],
         "pairs": [
             {
@@ -167,28 +168,28 @@ def standing_document(record: AgreementRecord, on: date, parties: dict[str, str]
         ],
         "conditions": [
             {
-                "uid": found.condition.uid,
-                "kind": found.condition.kind,
-                "met": found.met,
-                "met_on": found.met_on or None,
+                "uid": result.condition.uid,
+                "kind": result.condition.kind,
+                "met": result.met,
+                "met_on": result.met_on or None,
                 "missing": {
-                    "number": found.missing.number,
-                    "parties": list(found.missing.parties),
-                    "on": found.missing.on or None,
+                    "number": result.missing.number,
+                    "parties": list(result.missing.parties),
+                    "on": result.missing.on or None,
                 },
-                "text": found.condition.text,
+                "text": result.condition.text,
             }
-            for found in conditions(record, on)
+            for result in conditions(record, on)
         ],
     }
 
 
-def why(found: Standing, **more: Any) -> dict[str, Any]:
-    """Since when it has the standing, and why."""
+def reasons(standing: Standing, **more: Any) -> dict[str, Any]:
+    """Since when a text or party has its standing, and why."""
     return {
-        "since": found.since or None,
-        "actions": [action.uid for action in found.actions],
-        "approximate": found.approximate,
+        "since": standing.since or None,
+        "actions": [action.uid for action in standing.actions],
+        "approximate": standing.approximate,
         **more,
-        "sentence": found.sentence,
+        "sentence": standing.sentence,
     }

@@ -11,13 +11,13 @@ from agreements.models.treaty_actions import CONSENTS, SIGNATURES, ActionKind
 from agreements.standing.records import Action
 from policytracker.edtf import last_day
 
-# An entry into force of which a party is recorded is that of the party, never of the text as a whole.
+# An entry into force with a party is that of the party, never of the text as a whole.
 OWN_FORCE = [ActionKind.ENTRY_INTO_FORCE_FOR_PARTY, ActionKind.ENTRY_INTO_FORCE]
 NOTICES = [ActionKind.WITHDRAWAL_NOTICE, ActionKind.DENUNCIATION_NOTICE]
-# With a counterparty these concern the pair only, and leave the party as it is.
+# With a counterparty, these concern only the pair and do not change the standing of the party.
 PAIR_EXITS = {*NOTICES, ActionKind.NOTICE_REVOCATION, ActionKind.WITHDRAWAL_EFFECT, ActionKind.SUSPENSION, ActionKind.RESUMPTION}
 
-# Why an effect has its day, where that is not the day of its action.
+# Why the date of an effect differs from the date of its action.
 TERM = "term"
 DISSOLUTION = "dissolution"
 DELAY = "delay"
@@ -52,7 +52,7 @@ class Notice(NamedTuple):
 
 
 class DateReader:
-    """Reads the dates of actions by one of their possible days: the earliest, or the latest."""
+    """Reads partial dates of actions as one of their possible days. `day` returns that day: the earliest or the latest."""
 
     def __init__(self, day: Callable[[str], date | None]):
         self.day = day
@@ -88,7 +88,7 @@ class DateReader:
         actions = list(actions)
         given_notices = [action for action in actions if action.kind in NOTICES]
         revocations = self.effects(actions, ActionKind.NOTICE_REVOCATION) if given_notices else []
-        found = []
+        notices = []
         for action in given_notices:
             given, takes_effect = self.acted(action), self.at(action.effective_on, action)
             since = given or takes_effect
@@ -101,8 +101,8 @@ class DateReader:
                 ),
                 None,
             )
-            found.append(Notice(given, takes_effect, revoked))
-        return found
+            notices.append(Notice(given, takes_effect, revoked))
+        return notices
 
     def withdrawals_of(self, actions: list[Action], notices: list[Notice]) -> list[Effect]:
         """Every day on which a withdrawal takes effect, in order."""
@@ -111,7 +111,7 @@ class DateReader:
 
 
 class PartyHistory(DateReader):
-    """What one party did about one text. Each list is computed once, so that an answer costs no more than the actions there are."""
+    """The actions of one party on one text. Each list is computed once, so that the cost is linear in the number of actions."""
 
     def __init__(self, actions: list[Action], day: Callable[[str], date | None]):
         super().__init__(day)
@@ -119,7 +119,7 @@ class PartyHistory(DateReader):
 
     @cached_property
     def general(self) -> list[Action]:
-        """The actions that concern the party as a whole, and not only one counterparty."""
+        """The actions that do not concern only one counterparty."""
         return [action for action in self.actions if not (action.counterparty and action.kind in PAIR_EXITS)]
 
     @cached_property
@@ -148,10 +148,10 @@ class PartyHistory(DateReader):
         """The dated consents, in the order in which they take effect.
 
         A consent takes effect on its effective day if given, otherwise with the next deposit, otherwise on the day of the action.
-        What a party on its way out consents to takes effect when it has left.
+        A consent given during a notice of withdrawal takes effect when the party has left.
         """
         deposits = self.effects(self.actions, ActionKind.DEPOSIT)
-        found = []
+        consents = []
         for action in self.actions:
             effect = self.effect(action) if action.kind in CONSENTS else None
             if effect is None:
@@ -170,11 +170,11 @@ class PartyHistory(DateReader):
             leaves = self.next_withdrawal(instrument.day)
             if leaves and takes_effect.day < leaves.day:
                 takes_effect = leaves._replace(action=action)
-            found.append(Consent(takes_effect, instrument, deposit, counts))
-        return sorted(found, key=lambda consent: by_day(consent.takes_effect))
+            consents.append(Consent(takes_effect, instrument, deposit, counts))
+        return sorted(consents, key=lambda consent: by_day(consent.takes_effect))
 
     def next_withdrawal(self, day: date) -> Effect | None:
-        """When a party that had given notice before the day, and had not left by then, leaves."""
+        """The withdrawal of a party that gave notice before the day and has not left by that day."""
         given = [n.given for n in self.notices if n.given and n.given.day < day and not n.revoked]
         pending = [next((e for e in self.withdrawals if e.day > notice.day), None) for notice in given]
         return next((e for e in pending if e and e.day > day), None)
@@ -182,7 +182,7 @@ class PartyHistory(DateReader):
     def withdrawn_consents(self, on: date, before: date = date.max) -> set[str]:
         """The uids of signatures and consents withdrawn by a day: the targets, otherwise the newest consent, otherwise the signature.
 
-        `before` is the day from which the party would be bound: from then on it is too late.
+        `before` is the day from which the party would be bound. From that day on a consent cannot be withdrawn.
         """
         gone: set[str] = set()
         for effect in self.consent_withdrawals:
@@ -203,7 +203,7 @@ class PartyHistory(DateReader):
         return left, next((e for e in self.withdrawals if e.day > on), None)
 
     def first_withdrawal_of(self, left: Effect) -> Effect:
-        """The first of the withdrawals that record the same departure: the party has not joined again between them."""
+        """The first of several withdrawals between which the party has not joined again."""
         joins = [consent.takes_effect for consent in self.consents] + self.signatures + self.own_forces
         joins += self.effects(self.actions, ActionKind.START_OF_OPERATION)
         for before in reversed([e for e in self.withdrawals if e.day < left.day]):
@@ -225,20 +225,20 @@ def by_day(effect: Effect) -> tuple[date, str]:
 
 
 def in_order(effects: Iterable[Effect | None]) -> list[Effect]:
-    """The effects that there are, in order."""
+    """The effects in order, without None."""
     return sorted((effect for effect in effects if effect), key=by_day)
 
 
 def in_sequence(effects: Iterable[Effect | None]) -> tuple[Effect, ...]:
-    """The effects that there are, in order, each once."""
+    """The effects in order, without None and duplicates."""
     return tuple(in_order(set(effects)))
 
 
 def first(effects: list[Effect]) -> tuple[Effect, ...]:
-    """The earliest of effects in order, and those of the same day."""
+    """The effects on the day of the first one. `effects` must be in order."""
     return tuple(e for e in effects if e.day == effects[0].day)
 
 
 def has_come(effects: tuple[Effect, ...], on: date) -> bool:
-    """Whether all of the effects, of which there is at least one, have come by the day."""
+    """Whether there are effects, and all of them have taken place by the day."""
     return bool(effects) and effects[-1].day <= on

@@ -1,6 +1,6 @@
-"""The standing of texts as an SQL expression, so that lists of any size can be filtered by it.
+"""The standing of texts as an SQL expression, for filtering lists of any size.
 
-A test compares it with the functions on random records.
+A property test compares it with the calculation in Python.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ EFFECT = Coalesce("effective_on_first", "acted_on_first")
 
 
 def text_standing_on(on: date) -> Case:
-    """The code of the standing of an agreement's text on a day."""
+    """The code of the standing of the text of an agreement on a day."""
     actions = TreatyAction.objects.filter(agreement=OuterRef("pk")).order_by()
-    whole = actions.filter(party__isnull=True)
-    by_then = Q(effective_on_first__lte=on) | Q(effective_on_first__isnull=True, acted_on_first__lte=on)
+    of_the_text = actions.filter(party__isnull=True)
+    by_day = Q(effective_on_first__lte=on) | Q(effective_on_first__isnull=True, acted_on_first__lte=on)
 
     def effective(kind: ActionKind) -> Exists:
-        return Exists(actions.filter(by_then, kind=kind))
+        return Exists(actions.filter(by_day, kind=kind))
 
     resumed = TreatyAction.objects.filter(agreement=OuterRef("agreement"), party__isnull=True, kind=ActionKind.RESUMPTION).order_by()
-    resumed = resumed.alias(effect=EFFECT).filter(by_then, effect__gte=OuterRef("effect"))
-    suspended = whole.alias(effect=EFFECT).filter(by_then, ~Exists(resumed), kind=ActionKind.SUSPENSION)
+    resumed = resumed.alias(effect=EFFECT).filter(by_day, effect__gte=OuterRef("effect"))
+    suspended = of_the_text.alias(effect=EFFECT).filter(by_day, ~Exists(resumed), kind=ActionKind.SUSPENSION)
     signed = Exists(actions.filter(kind__in=SIGNATURES, acted_on_first__lte=on))
     binding = ~Q(legal_force=LegalForce.NON_BINDING)
     stages = [
         (~Exists(actions.filter(Q(acted_on_first__lte=on) | Q(effective_on_first__lte=on))), TextStanding.UNKNOWN),
-        (Q(expires_on_last__lt=on) | Exists(whole.filter(by_then, kind=ActionKind.TERMINATION)), TextStanding.TERMINATED),
+        (Q(expires_on_last__lt=on) | Exists(of_the_text.filter(by_day, kind=ActionKind.TERMINATION)), TextStanding.TERMINATED),
         (Exists(suspended), TextStanding.SUSPENDED),
         (binding & Q(in_force_on_first__lte=on), TextStanding.IN_FORCE),
         (~binding & (signed | effective(ActionKind.START_OF_OPERATION)), TextStanding.OPERATIVE),

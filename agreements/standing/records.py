@@ -1,4 +1,4 @@
-"""What is recorded about an agreement, as the input of the calculation. Dates are partial dates, parties codes, "" is unknown."""
+"""The input of the calculation. Dates are partial dates in EDTF, parties are codes, and "" means unknown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import date
 
 @dataclass(frozen=True)
 class Action:
-    """A treaty action. Other actions are named by uid; the text as a whole acts where there is no party."""
+    """A treaty action. `targets` are uids. Without a party it is an action on the text as a whole."""
 
     uid: str
     kind: str
@@ -35,7 +35,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class AgreementRecord:
-    """One agreement with everything that its standing depends on.
+    """An agreement with everything that its standing depends on.
 
     `participants` are the parties with a participation, `dissolved` gives the `until` of parties that no longer exist,
     `protocols` are the agreements with the relation `accession_to` to this one, `names` gives the names of parties.

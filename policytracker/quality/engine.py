@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core import signing
 from django.db.models import DateField, Exists, F, Func, Model, OuterRef, Q, QuerySet
@@ -21,6 +21,9 @@ from policytracker.api.serializers import title
 from policytracker.codes import Codes
 from policytracker.records.access import Publication, Reader
 from policytracker.records.models import Record, RegistryRecord
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 MAX_COUNT = 10_000  # more findings than this are not counted
 BATCH = 1_000  # rows per query while findings are confirmed in Python
@@ -119,11 +122,14 @@ class Rule:
 
     id: str
     severity: Severity
-    means: str
-    remedy: str
+    means: StrOrPromise
+    remedy: StrOrPromise
+    title: StrOrPromise = ""  # a short label, by default made from the id
     checks: list[Check] = field(default_factory=list)
 
     def __post_init__(self):
+        if isinstance(self.title, str) and not self.title:  # a lazy title cannot be translated yet
+            object.__setattr__(self, "title", self.id.replace("_", " ").capitalize())
         RULES[self.id] = self
 
     def check(self, model: type[Record], candidates: Candidates, messages: Messages, confirmed_in_python: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The API as each role meets it, for rules that are tested in the database and through the API."""
+"""API clients of each role, for rules that are tested in the database and through the API."""
 
 from tests.api.conftest import as_administrator, as_analyst, as_officer, as_reader, as_reviewer
 

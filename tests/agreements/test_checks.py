@@ -1,4 +1,4 @@
-"""Each rule about what was agreed: what it finds, and what it leaves alone although it looks alike."""
+"""Each data check of agreements: what it finds, and similar records that it does not find."""
 
 from datetime import date
 from random import Random
@@ -6,8 +6,8 @@ from random import Random
 import pytest
 from django.db import connection
 
-from agreements.checks.sources import says
-from agreements.checks.standings import against_standing, own_acts
+from agreements.checks.sources import contains_quote
+from agreements.checks.standings import against_standing, own_actions
 from agreements.models import AgreementRelation, Citation, FactCheck, Participation
 from agreements.standing import text_standing
 from agreements.standing.data import load_records
@@ -28,8 +28,8 @@ from tests.make import (
 
 pytestmark = pytest.mark.django_db
 
-# Of which standings each status is right, as the issue has it.
-AGREES = {
+# The standings that match each status.
+MATCHING_STANDINGS = {
     "proposed": {"announced"},
     "under_negotiation": {"announced"},
     "announced": {"announced"},
@@ -54,7 +54,7 @@ def supersede(old, new):
     return AgreementRelation.objects.create(from_agreement=new, kind="supersedes", to_agreement=old)
 
 
-# ---- agreements against their acts
+# ---- agreements compared with their actions
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def supersede(old, new):
     [
         ("in_force", [("entry_into_force", "2020")], False),
         ("in_force", [("signature", "2020")], True),
-        ("in_force", [("entry_into_force", "2027")], False),  # no act by now, so nothing is known
+        ("in_force", [("entry_into_force", "2027")], False),  # no action yet, so the standing is unknown
         ("signed", [("signature", "2020")], False),
         ("signed", [("entry_into_force", "2020")], True),
         ("in_force", [("entry_into_force", "2020"), ("termination", "2022")], True),
@@ -79,7 +79,7 @@ def supersede(old, new):
         ("signed", [], False),
     ],
 )
-def test_a_status_that_differs_from_what_was_done_is_found(status, acts, finds):
+def test_status_that_contradicts_the_actions_is_found(status, acts, finds):
     agreement = treaty(status)
     for kind, day in acts:
         make_action(agreement, kind, acted_on=day)
@@ -87,7 +87,7 @@ def test_a_status_that_differs_from_what_was_done_is_found(status, acts, finds):
     assert found("status_differs_from_standing") == ({agreement} if finds else set())
 
 
-def test_a_mixed_text_in_force_may_be_called_operative():
+def test_mixed_agreement_in_force_may_have_the_status_operative():
     mixed = treaty("operative", legal_force="mixed")
     plain = treaty("operative", legal_force="non_binding")
     make_action(mixed, "entry_into_force", acted_on="2020")
@@ -96,7 +96,7 @@ def test_a_mixed_text_in_force_may_be_called_operative():
     assert found("status_differs_from_standing") == {plain}
 
 
-def test_a_text_past_its_term_is_in_force_no_longer():
+def test_agreement_after_its_term_is_not_in_force():
     treaty("expired", expires_on="2025")
     treaty("in_force", expires_on="2026")
     over = treaty("in_force", expires_on="2025")
@@ -106,7 +106,7 @@ def test_a_text_past_its_term_is_in_force_no_longer():
     assert found("status_differs_from_standing") == {over}
 
 
-def test_what_is_superseded_may_stand_anywhere():
+def test_superseded_agreement_may_have_any_standing():
     old, new = treaty("superseded"), treaty()
     supersede(old, new)
     make_action(old, "signature", acted_on="2020")
@@ -114,7 +114,7 @@ def test_what_is_superseded_may_stand_anywhere():
     assert found("status_differs_from_standing") == set()
 
 
-def test_no_difference_is_lost_to_the_shortcut_that_needs_no_computation():
+def test_sql_filter_finds_every_status_that_the_computation_finds():
     random = Random(4)
     parties = [make_party(code) for code in ("AUS", "JPN")]
     days = ["", "2019", "2020-06", "2024-05-05", "2026-01-15", "2026-01-16", "2026", "2027"]
@@ -126,7 +126,7 @@ def test_no_difference_is_lost_to_the_shortcut_that_needs_no_computation():
         force = random.choice(["binding", "non_binding", "mixed", "undetermined"])
         statuses = {"in_force": {"binding", "mixed"}, "provisionally_applied": {"binding", "mixed"}, "operative": {"non_binding", "mixed"}}
         common = ["in_force", "signed", "operative"] * 4
-        status = random.choice([s for s in [*AGREES, *common] if force in statuses.get(s, {force})])
+        status = random.choice([s for s in [*MATCHING_STANDINGS, *common] if force in statuses.get(s, {force})])
         term = random.choice(["", "", "", "2025", "2026", "2030"])
         agreement = make_agreement(slug=f"a{number}", status=status, legal_force=force, expires_on=term)
         for kind in set(random.choices(kinds, k=random.randrange(4))):
@@ -137,13 +137,13 @@ def test_no_difference_is_lost_to_the_shortcut_that_needs_no_computation():
     differing = {
         every[pk]
         for pk, text in load_records(every, EVERYTHING).items()
-        if (code := text_standing(text, TODAY).code) != "unknown" and code not in AGREES[every[pk].status]
+        if (code := text_standing(text, TODAY).code) != "unknown" and code not in MATCHING_STANDINGS[every[pk].status]
     }
     assert len(differing) > 50
     assert found("status_differs_from_standing") == differing
 
 
-def test_a_text_whose_conditions_are_met_should_be_in_force():
+def test_agreement_with_met_conditions_but_not_in_force_is_found():
     signed, waiting, done = (treaty("signed") for _ in range(3))
     for agreement in (signed, waiting, done):
         make_condition(agreement, "number_of_consents", number=2)
@@ -156,7 +156,7 @@ def test_a_text_whose_conditions_are_met_should_be_in_force():
     assert "2025-02-03" in sentence("conditions_met_not_in_force")
 
 
-def test_one_condition_that_is_not_met_keeps_a_text_waiting():
+def test_agreement_with_an_unmet_condition_is_not_found():
     agreement = treaty("signed")
     make_action(agreement, "ratification", make_party("AUS"), "2024-01-01")
     make_condition(agreement, "number_of_consents", number=1)
@@ -165,7 +165,7 @@ def test_one_condition_that_is_not_met_keeps_a_text_waiting():
     assert found("conditions_met_not_in_force") == set()
 
 
-def test_a_text_in_force_should_say_since_when():
+def test_agreement_in_force_without_a_date_is_found():
     undated, dated, by_party = treaty(), treaty(), treaty()
     treaty("signed")
     make_action(undated, "entry_into_force")
@@ -186,7 +186,7 @@ def test_a_text_in_force_should_say_since_when():
         ({"status": "terminated"}, True),
     ],
 )
-def test_a_superseded_text_has_a_successor_that_stands(successor, finds):
+def test_superseded_agreement_requires_a_valid_successor(successor, finds):
     old, new = treaty("superseded"), treaty(**{"publication": "published"} | successor)
     with change_context(channel="data set"):
         supersede(old, new)
@@ -194,7 +194,7 @@ def test_a_superseded_text_has_a_successor_that_stands(successor, finds):
     assert found("superseded_without_successor") == ({old} if finds else set())
 
 
-def test_one_successor_that_stands_is_enough_and_a_draft_may_rest_on_a_draft():
+def test_one_valid_successor_is_enough_and_a_draft_is_valid_for_a_draft():
     old, draft = treaty("superseded"), treaty("superseded", publication="draft")
     supersede(old, treaty("lapsed"))
     supersede(old, treaty())
@@ -203,13 +203,13 @@ def test_one_successor_that_stands_is_enough_and_a_draft_may_rest_on_a_draft():
     assert found("superseded_without_successor") == set()
 
 
-def test_two_texts_of_which_one_supersedes_the_other_are_not_both_alive():
+def test_superseded_agreement_that_is_still_in_force_is_found():
     old, other, new = treaty(), treaty("signed"), treaty(slug="new")
     supersede(old, new)
     supersede(other, new)
 
     assert found("superseded_and_alive") == {old}
-    assert "new, which supersedes it" in sentence("superseded_and_alive")
+    assert "superseded by new" in sentence("superseded_and_alive")
 
 
 # ---- roles
@@ -219,7 +219,7 @@ def role(agreement, code, role, **fields):
     return Participation.objects.create(agreement=agreement, party=make_party(code), role=role, **fields)
 
 
-def test_a_party_is_bound_and_a_signatory_is_not():
+def test_role_that_contradicts_the_standing_is_found():
     agreement = treaty()
     make_action(agreement, "entry_into_force", acted_on="2020")
     for code in ("AUS", "CAN"):
@@ -234,7 +234,7 @@ def test_a_party_is_bound_and_a_signatory_is_not():
     assert found("role_against_standing") == {bound, unbound}
 
 
-def test_a_spell_that_is_over_says_nothing_of_today():
+def test_past_participation_is_not_checked():
     agreement = treaty()
     make_action(agreement, "entry_into_force", acted_on="2020")
     make_action(agreement, "accession", make_party("USA"), "2019")
@@ -247,7 +247,7 @@ def test_a_spell_that_is_over_says_nothing_of_today():
     assert found("role_against_standing") == {still}
 
 
-def test_a_source_may_call_those_who_take_part_in_a_non_binding_text_its_parties():
+def test_participants_in_a_non_binding_agreement_may_have_the_role_party():
     agreement, binding = treaty("operative", legal_force="non_binding"), treaty()
     for text in (agreement, binding):
         make_action(text, "signature", make_party("AUS"), "2020")
@@ -258,7 +258,7 @@ def test_a_source_may_call_those_who_take_part_in_a_non_binding_text_its_parties
     assert found("role_against_standing") == {former, wrong}
 
 
-def test_the_other_side_of_a_pair_in_force_is_a_party():
+def test_counterparty_of_a_pair_in_force_is_a_party():
     agreement = treaty()
     make_action(agreement, "signature", make_party("JPN"), "2020")
     make_action(agreement, "signature", make_party("CAN"), "2020")
@@ -269,7 +269,7 @@ def test_the_other_side_of_a_pair_in_force_is_a_party():
     assert found("role_against_standing") == {outside}
 
 
-def test_a_party_has_done_something_to_be_one():
+def test_party_without_an_action_is_found():
     agreement, protocol = treaty(), treaty()
     AgreementRelation.objects.create(from_agreement=protocol, kind="accession_to", to_agreement=agreement)
     make_action(agreement, "signature", make_party("AUS"), "2020")
@@ -282,7 +282,7 @@ def test_a_party_has_done_something_to_be_one():
     assert found("party_without_action") == {idle}
 
 
-def test_no_role_is_lost_to_the_shortcut_that_needs_no_computation():
+def test_sql_filter_excludes_no_role_that_the_computation_finds():
     random = Random(5)
     days = ["", "2019", "2020-06", "2024-05-05", "2026-01-15", "2026-01-16", "2026", "2027"]
     kinds = [
@@ -302,12 +302,12 @@ def test_no_role_is_lost_to_the_shortcut_that_needs_no_computation():
         ):
             make_action(agreement, kind, None, random.choice(days))
 
-    judged = {spell for spell, _ in against_standing(Participation.objects.filter(own_acts()), look())}
+    judged = {spell for spell, _ in against_standing(Participation.objects.filter(own_actions()), look())}
     assert len(judged) > 50
     assert found("role_against_standing") == judged
 
 
-# ---- acts
+# ---- treaty actions
 
 
 @pytest.mark.parametrize(
@@ -322,13 +322,13 @@ def test_no_role_is_lost_to_the_shortcut_that_needs_no_computation():
         ("", "2025", False),
     ],
 )
-def test_an_effect_surely_before_its_act_is_found(acted, effective, finds):
+def test_effective_date_before_the_action_date_is_found(acted, effective, finds):
     action = make_action(treaty(), "succession", make_party(), acted, effective_on=effective)
 
     assert found("effect_before_act") == ({action} if finds else set())
 
 
-def test_a_consent_without_a_day_counts_for_nothing():
+def test_undated_consent_is_found():
     agreement = treaty()
     undated = make_action(agreement, "ratification", make_party("AUS"))
     make_action(agreement, "ratification", make_party("JPN"), effective_on="2020")
@@ -337,7 +337,7 @@ def test_a_consent_without_a_day_counts_for_nothing():
     assert found("undated_consent") == {undated}
 
 
-def test_an_act_that_moves_a_text_has_a_day():
+def test_undated_action_of_force_or_exit_is_found():
     agreement = treaty()
     undated = make_action(agreement, "entry_into_force")
     make_action(agreement, "termination", acted_on="2020")
@@ -346,7 +346,7 @@ def test_an_act_that_moves_a_text_has_a_day():
     assert found("undated_action") == {undated}
 
 
-def test_an_act_is_not_done_on_a_day_to_come_but_may_have_its_effect_then():
+def test_action_in_the_future_is_found_but_a_future_effective_date_is_not():
     agreement = treaty()
     make_action(agreement, "withdrawal_notice", make_party("AUS"), "2026-01-15", effective_on="2027-01-15")
     make_action(agreement, "withdrawal_notice", make_party("JPN"), "2026")
@@ -358,7 +358,7 @@ def test_an_act_is_not_done_on_a_day_to_come_but_may_have_its_effect_then():
     assert found("action_in_the_future") == {early}
 
 
-def test_a_party_acts_while_it_lives():
+def test_action_outside_the_existence_of_the_party_is_found():
     agreement, union = treaty(), make_party("SUN", name="Soviet Union", since="1922", until="1991-12-26")
     make_action(agreement, "signature", union, "1991")
     make_action(agreement, "ratification", union, "1922-12")
@@ -370,7 +370,7 @@ def test_a_party_acts_while_it_lives():
     assert found("action_outside_party_existence") == {late, early}
 
 
-def test_whoever_consents_is_a_participant():
+def test_consent_without_a_participation_is_found():
     agreement = treaty()
     role(agreement, "AUS", "signatory")
     role(agreement, "CHN", "subject_of_concern")
@@ -383,7 +383,7 @@ def test_whoever_consents_is_a_participant():
     assert found("consent_without_participation") == {listed, first}
 
 
-def test_a_withdrawal_is_noticed_before():
+def test_withdrawal_without_notice_is_found():
     agreement = treaty()
     make_action(agreement, "withdrawal_notice", make_party("AUS"), "2020")
     make_action(agreement, "withdrawal_effect", make_party("AUS"), "2021")
@@ -392,12 +392,12 @@ def test_a_withdrawal_is_noticed_before():
     assert found("withdrawal_without_notice") == {sudden}
 
 
-def test_a_text_is_signed_before_it_is_in_force():
+def test_entry_into_force_before_any_signature_is_found():
     early, right, joined = treaty(), treaty(), treaty()
     make_action(early, "signature", make_party("AUS"), "2021-02")
     make_action(right, "signature", make_party("AUS"), "2020")
     make_action(right, "signature", make_party("JPN"), "2024")
-    make_action(joined, "accession", make_party("AUS"), "2024")  # of its first parties nothing is recorded
+    make_action(joined, "accession", make_party("AUS"), "2024")  # no actions of the original parties are recorded
     forces = [make_action(agreement, "entry_into_force", acted_on="2021-01") for agreement in (early, right, joined)]
 
     assert found("in_force_before_signature") == {forces[0]}
@@ -406,7 +406,7 @@ def test_a_text_is_signed_before_it_is_in_force():
 # ---- components
 
 
-def test_a_component_past_its_due_day_of_which_nobody_says_how_it_stands():
+def test_overdue_component_with_unknown_status_is_found():
     agreement = treaty()
     late = [make_component(agreement, due_on="2025", status=status) for status in ("unknown", "planned")]
     make_component(agreement, due_on="2025", status="active")
@@ -417,7 +417,7 @@ def test_a_component_past_its_due_day_of_which_nobody_says_how_it_stands():
     assert found("overdue_not_assessed", on=date(2025, 12, 31)) == set()
 
 
-def test_somebody_leads_a_component_or_pays_for_it():
+def test_component_without_lead_party_and_payer_is_found():
     agreement = treaty()
     led, paid, nobodys, unpaid = (make_component(agreement) for _ in range(4))
     make_component(agreement, status="cancelled")
@@ -428,7 +428,7 @@ def test_somebody_leads_a_component_or_pays_for_it():
     assert found("component_without_parties") == {nobodys, unpaid}
 
 
-def test_a_relative_due_day_follows_its_anchor():
+def test_wrong_relative_deadline_is_found():
     agreement = treaty()
     make_action(agreement, "signature", acted_on="2025-10-20")
     right, wrong = (make_component(agreement, due_anchor="signature", due_offset="P6M") for _ in range(2))
@@ -443,7 +443,7 @@ def test_a_relative_due_day_follows_its_anchor():
     assert found("broken_relative_deadline") == {wrong}
 
 
-def test_a_deadline_that_stays_open_because_its_anchor_is_vague():
+def test_relative_deadline_with_a_partial_anchor_date_is_found():
     vague, exact, unsigned = treaty(), treaty(), treaty()
     make_action(vague, "signature", acted_on="2025-10")
     make_action(exact, "signature", acted_on="2025-10-20")
@@ -454,7 +454,7 @@ def test_a_deadline_that_stays_open_because_its_anchor_is_vague():
     assert "2025-10" in sentence("anchor_not_to_the_day")
 
 
-def test_nothing_is_due_before_anybody_signed():
+def test_deadline_before_signature_is_found():
     agreement = treaty()
     make_action(agreement, "signature", make_party("AUS"), "2025-10-20")
     make_action(agreement, "signature", make_party("JPN"), "2026-01-01")
@@ -466,7 +466,7 @@ def test_nothing_is_due_before_anybody_signed():
     assert found("deadline_before_signature") == {early}
 
 
-def test_a_component_begins_before_it_is_due():
+def test_start_after_the_due_date_is_found():
     agreement = treaty()
     make_component(agreement, starts_on="2025", due_on="2025")
     wrong = make_component(agreement, starts_on="2026-01", due_on="2025")
@@ -474,10 +474,10 @@ def test_a_component_begins_before_it_is_due():
     assert found("begins_after_it_is_due") == {wrong}
 
 
-def test_what_has_a_day_of_completion_is_completed():
+def test_completion_date_without_status_is_found():
     agreement = treaty()
     wrong = make_component(agreement, completed_on="2025", status="active")
-    make_component(agreement, completed_on="2026", status="active")  # the day may be yet to come
+    make_component(agreement, completed_on="2026", status="active")  # the date may be in the future
     make_component(agreement, completed_on="2025", status="completed")
     undated = make_component(agreement, status="completed")
 
@@ -488,7 +488,7 @@ def test_what_has_a_day_of_completion_is_completed():
 # ---- figures
 
 
-def test_figures_that_disagree_are_told_side_by_side():
+def test_disputed_figures_are_found():
     agreement, other = treaty(), treaty()
     first = make_commitment(agreement, amount=1_000_000, currency="USD", bound="at_least", payer=make_party(name="Australia"))
     make_commitment(agreement, amount="2500000.50", currency="AUD", disputes=first)
@@ -498,7 +498,7 @@ def test_figures_that_disagree_are_told_side_by_side():
     assert "exactly AUD 2,500,000.50 instead of at least USD 1,000,000 by Australia" in sentence("disputed_figures")
 
 
-def test_a_target_whose_day_has_passed_is_measured():
+def test_past_target_without_a_measurement_is_found():
     outcome = make_outcome(treaty())
     missed, measured = (make_indicator(outcome, target_on="2025") for _ in range(2))
     make_indicator(outcome, target_on="2026")
@@ -512,7 +512,7 @@ def test_a_target_whose_day_has_passed_is_measured():
 # ---- sources
 
 
-def test_facts_carry_their_source():
+def test_fact_without_a_source_is_found():
     source, agreement, cited = make_source(), treaty(), treaty()
     Citation.objects.create(source=source, agreement=cited)
     action = make_action(agreement, acted_on="2020")
@@ -523,7 +523,7 @@ def test_facts_carry_their_source():
     assert found("no_source") == {agreement, action, condition, commitment, measurement}
 
 
-def test_a_source_in_the_archive_still_says_what_it_says():
+def test_archived_source_counts_as_a_source():
     source, agreement = make_source(), treaty()
     action = make_action(agreement, acted_on="2020", source=source)
     with change_context(reason="test"):
@@ -532,7 +532,7 @@ def test_a_source_in_the_archive_still_says_what_it_says():
     assert action not in found("no_source")
 
 
-def test_what_is_published_rests_on_published_sources():
+def test_published_record_with_a_draft_source_is_found():
     draft = make_source(publication="draft")
     agreement, unpublished = treaty(), treaty(publication="draft")
     citation = Citation.objects.create(source=draft, agreement=agreement)
@@ -559,26 +559,26 @@ TEXT = "“The Participants intend to cooperate” — so the  statement says.\n
         ("critical minerals … of no such thing", False),
     ],
 )
-def test_a_quote_stands_in_its_source_whatever_its_marks(quote, true):
+def test_quotes_are_compared_ignoring_typography(quote, true):
     source, agreement = make_source(notes=TEXT), treaty()
     citation = Citation.objects.create(source=source, agreement=agreement, quote=quote)
 
     assert found("quote_not_in_source") == (set() if true else {citation})
 
 
-def test_what_is_left_out_of_a_quote_keeps_its_order():
-    assert says("one two three", "One … three")
-    assert not says("one two three", "Three … one")
+def test_parts_of_a_quote_with_an_omission_must_be_in_order():
+    assert contains_quote("one two three", "One … three")
+    assert not contains_quote("one two three", "Three … one")
 
 
-def test_remarks_on_a_source_are_not_its_text():
+def test_short_notes_are_not_the_full_text():
     source = make_source(notes="Copy of the statement on another site.")
     Citation.objects.create(source=source, agreement=treaty(), quote="The Participants intend")
 
     assert found("quote_not_in_source") == set()
 
 
-def test_quotes_are_looked_up_for_every_kind_of_fact():
+def test_quotes_of_every_record_type_are_checked():
     source, agreement = make_source(notes=TEXT), treaty()
     said = {"source": source, "quote": "Never said"}
     facts = {
@@ -594,7 +594,7 @@ def test_quotes_are_looked_up_for_every_kind_of_fact():
     assert found("quote_not_in_source") == facts
 
 
-def test_a_statement_to_be_checked_gets_a_verdict_and_a_wrong_one_its_correction():
+def test_unchecked_statement_and_verdict_without_correction_are_found():
     source = make_source()
     checks = {
         name: FactCheck.objects.create(slug=name, source=source, statement=name, verdict=verdict, correction=correction)
@@ -610,7 +610,7 @@ def test_a_statement_to_be_checked_gets_a_verdict_and_a_wrong_one_its_correction
     assert found("verdict_without_correction") == {checks["wrong"]}
 
 
-def test_one_address_is_one_source():
+def test_sources_with_the_same_address_are_found():
     make_source(slug="first", original_url="https://www.example.org/a/")
     again = make_source(original_url="http://example.org/a")
     make_source(original_url="https://example.org/b")
@@ -618,10 +618,10 @@ def test_one_address_is_one_source():
     make_source()
 
     assert found("duplicate_sources") == {again}
-    assert sentence("duplicate_sources") == "first has the same address."
+    assert sentence("duplicate_sources").startswith("first ")
 
 
-def test_one_name_is_one_party():
+def test_parties_with_similar_names_are_found():
     make_party("CIV", name="Côte d’Ivoire", aliases=["Ivory Coast"])
     again = make_party("IVC", name="The Ivory-Coast")
     accents = make_party("CDI", name="COTE D'IVOIRE")

@@ -1,4 +1,4 @@
-"""Data checks that compare the record of an agreement with what follows from it, and those of sources without details."""
+"""Data checks that compare agreements with their standing, and data checks of incomplete sources."""
 
 import pytest
 

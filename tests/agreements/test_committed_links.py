@@ -1,4 +1,4 @@
-"""Links that change in a transaction of their own: PostgreSQL counts them once per transaction, so these tests commit."""
+"""Many-to-many links that change in a separate transaction. Links are versioned once per transaction, so these tests commit."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a text asks before it enters into force: what is met on a day, and what is still missing (DESIGN 6)."""
+"""Conditions of entry into force: which are met on a day, and what is missing (docs/standing.md)."""
 
 from datetime import date
 
@@ -9,7 +9,7 @@ from tests.agreements.test_standing import act
 
 
 def asked(kind: str, *actions: Action, on: str, **fields):
-    """The condition as it stands on a day upon a text with these acts."""
+    """The state of the condition on a day, for a text with these actions."""
     text = AgreementRecord(actions=actions, conditions=(Condition("c", kind, **fields),))
     return conditions(text, date.fromisoformat(on))[0]
 
@@ -28,13 +28,13 @@ def test_an_exchange_of_notes_is_met_when_every_signatory_has_notified():
     assert (after.met, after.met_on, after.missing.parties) == (True, "2025-01-17", ())
 
 
-def test_a_condition_that_is_met_puts_nothing_in_force():
+def test_met_condition_does_not_put_the_text_in_force():
     text = AgreementRecord(actions=(*SIGNED, *(act("notification", p, "2025-01-17") for p in ("AUS", "GBR", "USA"))), conditions=())
 
     assert text_standing(text, date(2026, 1, 1)).code == "signed"
 
 
-def test_a_number_of_consents_says_how_many_are_missing():
+def test_number_of_consents_gives_the_missing_number():
     acts = [act("ratification", "AUS", "2016-01-01"), act("accession", "NZL", "2016-03-01"), act("ratification", "GBR", "2016-05-01")]
 
     assert [asked("number_of_consents", *acts, number=3, on=day).missing.number for day in ("2015-12-31", "2016-01-01", "2016-03-01")] == [
@@ -46,7 +46,7 @@ def test_a_number_of_consents_says_how_many_are_missing():
     assert met.missing.number == 0
 
 
-def test_signatures_are_no_consents():
+def test_signatures_do_not_count_as_consents():
     assert asked("number_of_consents", *SIGNED, number=3, on="2026-01-01").missing.number == 3
 
 
@@ -56,7 +56,7 @@ def test_a_consent_counts_from_its_deposit():
     assert [asked("number_of_consents", *acts, number=1, on=day).met for day in ("2016-05-31", "2016-06-01")] == [False, True]
 
 
-def test_a_consent_that_was_taken_back_counts_no_more():
+def test_withdrawn_consent_does_not_count():
     acts = [
         act("ratification", "AUS", "2016-01-01"),
         act("ratification", "GBR", "2016-03-01"),
@@ -66,7 +66,7 @@ def test_a_consent_that_was_taken_back_counts_no_more():
     assert asked("number_of_consents", *acts, number=2, on="2016-04-01").missing.number == 1
 
 
-def test_an_undated_consent_counts_for_nothing():
+def test_undated_consent_does_not_count():
     assert asked("number_of_consents", act("ratification", "AUS"), number=1, on="2026-01-01").missing.number == 1
 
 
@@ -81,15 +81,15 @@ def test_the_delay_begins_when_the_last_consent_counts():
 
 
 @pytest.mark.parametrize(("signed", "delay", "met_on"), [("2025-08-31", "P6M", "2026-02-28"), ("2025-08", "P1M", "2025-09-01~")])
-def test_a_delay_in_months_ends_on_the_last_day_and_is_about_where_the_day_is_not_known(signed, delay, met_on):
+def test_delay_in_months_ends_on_the_last_day_and_keeps_the_precision(signed, delay, met_on):
     assert asked("on_signature", act("signature", acted_on=signed), delay=delay, on="2030-01-01").met_on == met_on
 
 
-def test_a_delay_past_the_calendar_never_ends():
+def test_delay_after_the_year_9999_never_ends():
     assert not asked("on_signature", act("signature", acted_on="2025-01-01"), delay="P9999Y", on="9999-12-31").met
 
 
-def test_named_parties_are_missing_by_name():
+def test_missing_named_parties_are_listed():
     acts = [act("ratification", "AUS", "2016-01-01"), act("ratification", "NZL", "2016-01-01")]
 
     found = asked("named_parties", *acts, parties=frozenset(["AUS", "GBR", "USA"]), on="2020-01-01")
@@ -105,11 +105,11 @@ def test_all_signatories_must_have_consented():
 
 
 @pytest.mark.parametrize("kind", ["all_signatories", "exchange_of_notes", "on_signature"])
-def test_without_a_signature_nothing_is_met_by_signatories(kind):
+def test_conditions_on_signatories_are_not_met_without_a_signature(kind):
     assert not asked(kind, act("adoption", acted_on="2024-01-01"), on="2025-01-01").met
 
 
-def test_who_signs_later_is_missing_again_until_the_text_is_in_force():
+def test_later_signatory_is_missing_until_entry_into_force():
     first = [act("definitive_signature", "AUS", "2024-01-01")]
     second = act("signature", "USA", "2024-02-01")
     force = act("entry_into_force", acted_on="2024-01-15")
@@ -119,7 +119,7 @@ def test_who_signs_later_is_missing_again_until_the_text_is_in_force():
     assert asked("all_signatories", *first, second, force, on="2024-03-01").met_on == "2024-01-01"
 
 
-def test_on_signature_is_met_by_the_first_signature_or_by_all_who_are_named():
+def test_on_signature_requires_one_signature_or_all_named_parties():
     acts = [act("signature", "AUS", "2024-01-01"), act("signature", "USA", "2024-02-01")]
     both = frozenset(["AUS", "USA"])
 
@@ -134,7 +134,7 @@ def test_on_a_date_is_met_from_that_day():
     assert asked("on_date", fixed_on="2030", on="2031-01-01").met_on == "2030"
 
 
-def test_leaving_later_unmeets_nothing():
+def test_later_withdrawal_does_not_change_a_met_condition():
     acts = [
         act("ratification", "AUS", "2016-01-01"),
         act("entry_into_force", acted_on="2016-01-01"),
@@ -144,7 +144,7 @@ def test_leaving_later_unmeets_nothing():
     assert asked("number_of_consents", *acts, number=1, on="2021-01-01").met_on == "2016-01-01"
 
 
-def test_a_note_that_came_after_the_text_was_in_force_is_missing_no_more():
+def test_notification_after_entry_into_force_counts():
     acts = [act("signature", party, "2024-01-01") for party in ("AUS", "GBR")]
     acts += [
         act("notification", "AUS", "2024-02-01"),
@@ -156,18 +156,18 @@ def test_a_note_that_came_after_the_text_was_in_force_is_missing_no_more():
     assert asked("exchange_of_notes", *acts, on="2026-01-01").met_on == "2024-03-05"
 
 
-def test_who_has_left_before_the_text_was_in_force_has_not_consented():
+def test_consent_of_a_party_that_left_before_entry_into_force_does_not_count():
     acts = [act("ratification", "AUS", "2016-02-01"), act("withdrawal_notice", "AUS", "2017-01-01", "2017-06-01")]
 
     assert [asked("number_of_consents", *acts, number=1, on=day).met for day in ("2017-05-31", "2017-06-01")] == [True, False]
 
 
 @pytest.mark.parametrize("kind", ["all_signatories", "exchange_of_notes", "on_signature"])
-def test_what_nobody_has_signed_says_what_it_waits_for(kind):
+def test_unsigned_text_lists_the_missing_signatories(kind):
     assert not asked(kind, on="2026-01-01").missing.nothing
 
 
-def test_a_text_that_was_signed_by_nobody_knows_whom_waits_for_somebody():
+def test_unsigned_text_without_known_parties_misses_one_party():
     assert asked("all_signatories", act("signature", acted_on="2024-01-01"), on="2026-01-01").missing.number == 1
 
 

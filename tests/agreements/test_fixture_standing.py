@@ -1,4 +1,4 @@
-"""Where the agreements of the fixtures stand on the days that matter, as DOMAIN says it (B), and its hard cases (D)."""
+"""The standings of the fixture agreements on important dates, and the difficult cases among them."""
 
 import json
 import re
@@ -15,7 +15,7 @@ SIX = "AUS CAN JPN MEX NZL SGP"
 FIRST_OF_MSP = "AUS CAN DEU EU FIN FRA GBR ITA JPN KOR NOR SWE USA"
 TEN = "ARE ARG COK ECU GIN MAR PER PHL PRY UZB"
 
-# Agreement, day, the text's standing, and those of parties, as "PARTIES: standing".
+# Agreement, date, standing of the text, and standings of parties as "PARTIES: standing".
 TABLE = """
 us-au-critical-minerals-framework-2025 | 2025-10-19 | unknown       | AUS USA GBR CHN: none
 us-au-critical-minerals-framework-2025 | 2025-10-20 | operative     | AUS USA: participant; GBR CHN: none
@@ -103,7 +103,7 @@ ROWS = [tuple(cell.strip() for cell in line.split("|")) for line in TABLE.strip(
 
 
 def fixture_texts() -> dict[str, AgreementRecord]:
-    """The agreements of the files, each with everything that its standing depends on."""
+    """The agreements of the fixture files, each with everything that its standing depends on."""
     parties = json.loads((settings.BASE_DIR / "fixtures" / "parties.json").read_text())
     names = {row["fields"]["code"]: row["fields"]["name"] for row in parties}
     rows = [(row["model"], row["fields"]) for row in json.loads((settings.BASE_DIR / "fixtures" / "agreements.json").read_text())]
@@ -160,7 +160,7 @@ TEXTS = fixture_texts()
 
 
 @pytest.mark.parametrize(("slug", "day", "standing", "parties"), ROWS, ids=lambda cell: cell[:30])
-def test_an_agreement_of_the_fixtures_stands_as_its_sources_say(slug, day, standing, parties):
+def test_standings_of_the_fixtures_match_their_sources(slug, day, standing, parties):
     text, on = TEXTS[slug], date.fromisoformat(day)
     for group, codes in GROUPS.items():
         parties = re.sub(rf"\b{group}\b", codes, parties)
@@ -170,14 +170,14 @@ def test_an_agreement_of_the_fixtures_stands_as_its_sources_say(slug, day, stand
     assert {party: party_standing(text, party, on).code for party in expected} == expected
 
 
-def test_every_agreement_is_asked_about_on_three_days_or_more():
+def test_every_agreement_is_tested_on_at_least_three_days():
     days = {slug: {day for s, day, *_ in ROWS if s == slug} for slug in TEXTS}
 
     assert {slug: len(found) for slug, found in days.items() if len(found) < 3} == {}
     assert {slug for slug, *_ in ROWS} == set(TEXTS)
 
 
-# ---- the hard cases (DOMAIN D) that are about texts and parties
+# ---- difficult cases, numbered as in the domain notes
 
 
 def on(slug: str, day: str, party: str):
@@ -243,7 +243,7 @@ def test_d10_a_non_binding_text_needs_no_ratification():
     assert text_standing(TEXTS["quad-critical-minerals-initiative"], date(2026, 11, 24)).code == "operative"
 
 
-def test_what_is_missing_for_entry_into_force_is_said():
+def test_missing_conditions_of_entry_into_force_are_listed():
     asked = conditions(TEXTS["annpa"], date(2026, 11, 24))
     met = conditions(TEXTS["us-jp-critical-minerals-2023"], date(2023, 3, 28))
 

@@ -1,4 +1,4 @@
-"""Parties of treaty actions, the delay of later parties, the completeness of the record, and sums that are part of others."""
+"""Parties of treaty actions, the delay of later parties, the completeness of the record, and parts of figures."""
 
 import importlib
 
@@ -24,7 +24,7 @@ def treaty(**fields):
 
 
 @pytest.mark.parametrize("kind", REQUIRE_A_PARTY)
-def test_a_consent_an_exit_and_an_entry_into_force_for_a_party_require_the_party(as_analyst, kind):
+def test_consents_exits_and_entries_into_force_for_a_party_require_the_party(as_analyst, kind):
     treaty()
 
     response = as_analyst.post("treaty-actions/", {"agreement": "treaty", "kind": kind})
@@ -33,7 +33,7 @@ def test_a_consent_an_exit_and_an_entry_into_force_for_a_party_require_the_party
 
 
 @pytest.mark.parametrize("kind", ["signature", "suspension", "resumption", "termination", "entry_into_force", "adoption"])
-def test_other_actions_may_be_of_the_whole_text(as_analyst, kind):
+def test_other_actions_may_have_no_party(as_analyst, kind):
     treaty()
 
     assert as_analyst.post("treaty-actions/", {"agreement": "treaty", "kind": kind}).status_code == 201
@@ -47,7 +47,7 @@ def test_a_termination_has_no_party(as_analyst):
     assert (response.status_code, list(response.json()["_codes"])) == (400, ["party"])
 
 
-def test_the_database_keeps_the_rules_about_parties():
+def test_database_enforces_the_rules_about_parties():
     agreement, aus = treaty(), make_party("AUS")
 
     for kind, party in (("termination", aus), ("ratification", None)):
@@ -55,7 +55,7 @@ def test_the_database_keeps_the_rules_about_parties():
             TreatyAction.objects.bulk_create([TreatyAction(agreement=agreement, kind=kind, party=party)])
 
 
-def test_the_migration_lists_the_actions_that_a_person_must_correct_first():
+def test_migration_lists_the_actions_to_correct_first():
     agreement, aus = treaty(), make_party("AUS")
     migration = importlib.import_module("agreements.migrations.0004_actions_of_a_party_name_it")
     with connection.cursor() as cursor:
@@ -74,7 +74,7 @@ def test_the_migration_lists_the_actions_that_a_person_must_correct_first():
     ("legal_force", "delay"),
     [("binding", "30 days"), ("binding", "P"), ("binding", "-P1D"), ("non_binding", "P30D")],
 )
-def test_a_delay_is_a_duration_and_only_of_a_text_that_may_bind(as_analyst, legal_force, delay):
+def test_later_joiner_delay_requires_a_duration_and_legal_force(as_analyst, legal_force, delay):
     treaty(legal_force=legal_force)
 
     response = as_analyst.patch("agreements/treaty/", {"later_joiner_delay": delay})
@@ -82,7 +82,7 @@ def test_a_delay_is_a_duration_and_only_of_a_text_that_may_bind(as_analyst, lega
     assert (response.status_code, list(response.json()["_codes"])) == (400, ["later_joiner_delay"])
 
 
-def test_a_text_with_a_delay_does_not_become_non_binding(as_analyst):
+def test_agreement_with_a_delay_cannot_become_non_binding(as_analyst):
     treaty(later_joiner_delay="P30D")
 
     response = as_analyst.patch("agreements/treaty/", {"legal_force": "non_binding"})
@@ -100,11 +100,11 @@ def test_the_new_fields_of_an_agreement_are_written_and_read(as_analyst):
     assert as_analyst.get("agreements/?actions_complete_as_of__from=2025-05-13").json()["count"] == 1
 
 
-# ---- sums that are part of others
+# ---- parts of figures
 
 
 @pytest.mark.parametrize("other", [{"currency": "USD"}, {"stage": "disbursed"}, {"agreement": "elsewhere"}])
-def test_a_part_has_the_agreement_currency_and_stage_of_the_whole(as_analyst, other):
+def test_part_requires_the_agreement_currency_and_stage_of_the_including_figure(as_analyst, other):
     whole = make_commitment(treaty())
     make_agreement(slug="elsewhere")
     body = {"agreement": "treaty", "stage": "announced", "currency": "AUD", "amount": "1", "part_of": str(whole.uid)} | other
@@ -114,7 +114,7 @@ def test_a_part_has_the_agreement_currency_and_stage_of_the_whole(as_analyst, ot
     assert (response.status_code, list(response.json()["_codes"])) == (400, ["part_of"])
 
 
-def test_a_sum_is_not_part_of_itself(as_analyst):
+def test_figure_cannot_be_part_of_itself(as_analyst):
     first = make_commitment(treaty())
     second = make_commitment(first.agreement, part_of=first)
 
@@ -123,7 +123,7 @@ def test_a_sum_is_not_part_of_itself(as_analyst):
     assert (response.status_code, list(response.json()["_codes"])) == (400, ["part_of"])
 
 
-def test_totals_leave_parts_out(as_analyst):
+def test_totals_exclude_parts(as_analyst):
     whole = make_commitment(treaty(), amount=100)
     make_commitment(whole.agreement, amount=40, part_of=whole)
     make_commitment(whole.agreement, amount=90, disputes=whole)

@@ -1,4 +1,4 @@
-"""A deadline that is counted from signature or entry into force follows the treaty actions, at every entry point (DESIGN 4, 6)."""
+"""Relative deadlines follow the treaty actions in every channel (docs/standing.md)."""
 
 from datetime import date
 
@@ -48,7 +48,7 @@ def broken(error):
     return error.value.__cause__.diag.constraint_name
 
 
-# ---- every entry point
+# ---- every channel
 
 
 def by_the_api(pact, as_analyst):
@@ -103,7 +103,7 @@ def by_sql(pact, as_analyst):
 
 
 @pytest.mark.parametrize("channel", [by_the_api, by_a_list, by_objects, by_querysets, by_sql])
-def test_the_due_day_follows_the_signature_at_every_door(part, pact, as_analyst, channel):
+def test_due_date_follows_the_signature_in_every_channel(part, pact, as_analyst, channel):
     assert (days(pact), due(part)) == (("", ""), "")
     found = []
 
@@ -114,7 +114,7 @@ def test_the_due_day_follows_the_signature_at_every_door(part, pact, as_analyst,
     assert (days(pact), due(part)) == (("", ""), "")
 
 
-def test_the_due_day_follows_the_entry_into_force(pact):
+def test_due_date_follows_the_entry_into_force(pact):
     part = make_component(pact, due_anchor="entry_into_force", due_offset="P180D")
     make_action(pact, acted_on="2025-10-20")
 
@@ -125,20 +125,20 @@ def test_the_due_day_follows_the_entry_into_force(pact):
     assert (acted, due(part), days(pact)) == ("2026-04-18", "2026-06-30", ("2025-10-20", "2026-01-01"))
 
 
-def test_a_component_that_comes_after_the_signature_has_its_day_at_once(pact, as_analyst):
+def test_component_added_after_signature_gets_its_due_date(pact, as_analyst):
     make_action(pact, acted_on="2025-10-20")
 
     made = as_analyst.post("components/", {"slug": "late", "agreement": "pact", "title": "Late", **SIX_MONTHS})
-    told = as_analyst.post("components/", {"slug": "told", "agreement": "pact", "title": "Told", "due_on": "2026-04-20", **SIX_MONTHS})
+    given = as_analyst.post("components/", {"slug": "given", "agreement": "pact", "title": "Given", "due_on": "2026-04-20", **SIX_MONTHS})
     wrong = as_analyst.post("components/", {"slug": "wrong", "agreement": "pact", "title": "Wrong", "due_on": "2026-04-21", **SIX_MONTHS})
 
     assert made.json()["due_on"] == made.json()["original_due_on"] == "2026-04-20"
     assert (made.json()["version"], made.json()["deadline_state"] != "open_ended") == (1, True)
-    assert told.status_code == 201, told.content
+    assert given.status_code == 201, given.content
     assert (wrong.status_code, list(wrong.json()["_codes"])) == (400, ["due_on"])
 
 
-# ---- which day counts
+# ---- the anchor date
 
 
 @pytest.mark.parametrize(
@@ -157,14 +157,14 @@ def test_a_component_that_comes_after_the_signature_has_its_day_at_once(pact, as
         ([("signature", "AUS", "2025-10"), ("signature", "USA", "2025-10-20")], "2025-10-20"),
     ],
 )
-def test_the_signature_of_the_text_comes_before_those_of_its_parties_of_which_the_last_counts(pact, acts, signed_on):
+def test_signature_of_the_text_has_precedence_over_the_last_signature_of_a_party(pact, acts, signed_on):
     for kind, party, on in acts:
         make_action(pact, kind, make_party(party) if party else None, on)
 
     assert days(pact)[0] == signed_on
 
 
-def test_the_entry_into_force_of_the_text_as_a_whole_comes_before_that_of_a_party_as_an_anchor(pact):
+def test_entry_into_force_of_the_text_has_precedence_as_an_anchor(pact):
     aus, usa = make_party("AUS"), make_party("USA")
     make_action(pact, "entry_into_force_for_party", aus, "2025-01-01")
     make_action(pact, "entry_into_force_for_party", aus, "2025-01-02", counterparty=usa)
@@ -177,7 +177,7 @@ def test_the_entry_into_force_of_the_text_as_a_whole_comes_before_that_of_a_part
 
 
 @pytest.mark.parametrize("on", ["2025-10", "2025", "2025-10-20~", "2025-10~", ""])
-def test_an_anchor_that_is_not_known_to_the_day_leaves_the_deadline_open_ended(part, pact, as_analyst, on):
+def test_partial_anchor_date_leaves_the_deadline_open_ended(part, pact, as_analyst, on):
     make_action(pact, acted_on=on)
 
     shown = as_analyst.get("components/part/").json()
@@ -187,7 +187,7 @@ def test_an_anchor_that_is_not_known_to_the_day_leaves_the_deadline_open_ended(p
     assert as_analyst.keys("components/", deadline_state="open_ended") == ["part"]
 
 
-def test_an_anchor_that_is_less_known_than_before_opens_the_deadline_again(part, pact):
+def test_anchor_that_becomes_partial_removes_the_due_date(part, pact):
     action = make_action(pact, acted_on="2025-10-20")
 
     TreatyAction.objects.filter(pk=action.pk).update(acted_on="2025-10")
@@ -196,7 +196,7 @@ def test_an_anchor_that_is_less_known_than_before_opens_the_deadline_again(part,
     assert (now.due_on, now.original_due_on) == ("", "2026-04-20")
 
 
-def test_the_last_signature_that_goes_takes_the_days_along(part, pact):
+def test_deleting_the_last_signature_removes_the_dates(part, pact):
     actions = [make_action(pact, party=make_party(code), acted_on=on) for code, on in (("AUS", "2025-10-20"), ("USA", "2025-10-31"))]
 
     found = []
@@ -207,7 +207,7 @@ def test_the_last_signature_that_goes_takes_the_days_along(part, pact):
     assert found == [("2025-10-20", "2026-04-20"), ("", "")]
 
 
-def test_an_action_that_moves_to_another_agreement_settles_both(part, pact):
+def test_action_moved_to_another_agreement_updates_both(part, pact):
     other = make_agreement()
     there = make_component(other, **SIX_MONTHS)
     action = make_action(pact, acted_on="2025-10-20")
@@ -217,7 +217,7 @@ def test_an_action_that_moves_to_another_agreement_settles_both(part, pact):
     assert (days(pact)[0], due(part), days(other)[0], due(there)) == ("", "", "2025-10-20", "2026-04-20")
 
 
-def test_a_component_that_moves_to_another_agreement_counts_from_there(part, pact):
+def test_component_moved_to_another_agreement_uses_its_anchor(part, pact):
     other = make_agreement()
     make_action(pact, acted_on="2025-10-20"), make_action(other, acted_on="2020-02-29")
 
@@ -227,7 +227,7 @@ def test_a_component_that_moves_to_another_agreement_counts_from_there(part, pac
     assert due(part) == "2020-08-29"
 
 
-# ---- counting
+# ---- calculation
 
 
 @quietly
@@ -243,7 +243,7 @@ def test_a_component_that_moves_to_another_agreement_counts_from_there(part, pac
 @example(date(2025, 10, 20), (None, None, 26, None))
 @example(date(1900, 1, 31), (None, 1, 1, 1))
 @example(date(2025, 12, 31), (0, 0, 0, 0))
-def test_postgresql_counts_as_python_does(db, day, parts):
+def test_postgresql_and_python_add_durations_alike(db, day, parts):
     offset = "P" + "".join(f"{number}{unit}" for number, unit in zip(parts, "YMWD", strict=True) if number is not None)
     with transaction.atomic():
         pact = make_agreement()
@@ -268,14 +268,14 @@ def test_postgresql_counts_as_python_does(db, day, parts):
         ("2025-10-20", "P0D", "2025-10-20"),
     ],
 )
-def test_a_month_ends_on_its_last_day(pact, signed, offset, expected):
+def test_adding_months_stays_within_the_target_month(pact, signed, offset, expected):
     make_action(pact, acted_on=signed)
 
     assert due(make_component(pact, due_anchor="signature", due_offset=offset)) == expected
 
 
 @pytest.mark.parametrize("offset", ["P9999Y", "P8000Y", "P9999M9999W9999D", "P7974Y9999D"])
-def test_a_deadline_past_the_calendar_is_none(pact, offset):
+def test_deadline_after_the_year_9999_is_empty(pact, offset):
     make_action(pact, acted_on="2025-10-20")
 
     part = make_component(pact, due_anchor="signature", due_offset=offset)
@@ -286,10 +286,10 @@ def test_a_deadline_past_the_calendar_is_none(pact, offset):
     assert due(part) == (after or "")
 
 
-# ---- nobody else writes the day
+# ---- the due date is read-only
 
 
-def test_another_day_is_refused_at_each_door_and_the_same_passes(part, pact, as_analyst):
+def test_other_due_date_is_rejected_in_every_channel_and_the_same_accepted(part, pact, as_analyst):
     make_action(pact, acted_on="2025-10-20")
 
     for value in ("2026-04-21", "2026-04", "2026-04-20~", None, ""):
@@ -305,14 +305,14 @@ def test_another_day_is_refused_at_each_door_and_the_same_passes(part, pact, as_
     assert due(part) == "2026-04-20"
 
 
-def test_an_open_ended_deadline_takes_no_day_either(part, as_analyst):
+def test_open_ended_deadline_accepts_no_due_date(part, as_analyst):
     refused = as_analyst.patch("components/part/", {"due_on": "2030"})
 
     assert (refused.status_code, list(refused.json()["_codes"])) == (400, ["due_on"])
     assert as_analyst.patch("components/part/", {"due_on": None}).status_code == 200
 
 
-def test_a_put_that_leaves_the_day_out_keeps_it(part, pact, as_analyst):
+def test_put_without_the_due_date_keeps_it(part, pact, as_analyst):
     make_action(pact, acted_on="2025-10-20")
 
     put = as_analyst.put("components/part/", {"agreement": "pact", "title": "Part one", **SIX_MONTHS})
@@ -321,7 +321,7 @@ def test_a_put_that_leaves_the_day_out_keeps_it(part, pact, as_analyst):
     assert (put.json()["due_on"], put.json()["title"]) == ("2026-04-20", "Part one")
 
 
-def test_another_offset_moves_the_day_and_asks_why(part, pact, as_analyst):
+def test_other_offset_moves_the_due_date_and_requires_a_reason(part, pact, as_analyst):
     make_action(pact, acted_on="2025-10-20")
     whole = as_analyst.get("components/part/").json()
 
@@ -331,12 +331,12 @@ def test_another_offset_moves_the_day_and_asks_why(part, pact, as_analyst):
 
     assert (silent.status_code, silent.json()["code"]) == (400, "reason_required")
     assert (moved["due_on"], moved["original_due_on"]) == ("2026-10-20", "2026-04-20")
-    assert (put.status_code, list(put.json()["_codes"])) == (400, ["due_on"])  # what was read before the move
+    assert (put.status_code, list(put.json()["_codes"])) == (400, ["due_on"])  # the value that was read before the move
     assert as_analyst.patch("components/part/", {"due_offset": "P180D", "due_on": "2026-10-20"}, **REASON).json()["due_on"] == "2026-04-18"
     assert as_analyst.patch("components/part/", {"due_offset": "P1Y", "due_on": "2026-10-20"}, **REASON).json()["due_on"] == "2026-10-20"
 
 
-def test_the_other_anchor_opens_the_deadline_with_a_reason(part, pact, as_analyst):
+def test_other_anchor_removes_the_due_date_and_requires_a_reason(part, pact, as_analyst):
     make_action(pact, acted_on="2025-10-20")
 
     silent = as_analyst.patch("components/part/", {"due_anchor": "entry_into_force"})
@@ -346,7 +346,7 @@ def test_the_other_anchor_opens_the_deadline_with_a_reason(part, pact, as_analys
     assert (moved["due_on"], moved["deadline_state"]) == (None, "open_ended")
 
 
-def test_an_anchor_replaces_a_day_that_was_set_by_hand_with_a_reason(pact, as_analyst):
+def test_anchor_replaces_a_manual_due_date_and_requires_a_reason(pact, as_analyst):
     make_component(pact, slug="fixed", due_on="2026-12")
     make_action(pact, acted_on="2025-10-20")
 
@@ -357,7 +357,7 @@ def test_an_anchor_replaces_a_day_that_was_set_by_hand_with_a_reason(pact, as_an
     assert (moved["due_on"], moved["original_due_on"]) == ("2026-04-20", "2026-12")
 
 
-def test_without_its_anchor_the_day_stays_as_it_was(part, pact, as_analyst):
+def test_removing_the_anchor_keeps_the_due_date(part, pact, as_analyst):
     action = make_action(pact, acted_on="2025-10-20")
 
     kept = as_analyst.patch("components/part/", {"due_anchor": "none", "due_offset": None}).json()
@@ -367,7 +367,7 @@ def test_without_its_anchor_the_day_stays_as_it_was(part, pact, as_analyst):
     assert (kept["due_on"], moved["due_on"], moved["original_due_on"]) == ("2026-04-20", "2027", "2026-04-20")
 
 
-def test_an_anchor_may_be_taken_away_in_the_act_that_gave_it(pact):
+def test_anchor_may_be_removed_in_the_transaction_that_set_it(pact):
     make_action(pact, acted_on="2025-10-20")
 
     with change_context():
@@ -377,7 +377,7 @@ def test_an_anchor_may_be_taken_away_in_the_act_that_gave_it(pact):
     assert due(part) == "2026-04-20"
 
 
-def test_the_days_of_an_agreement_are_not_written_by_hand(pact, as_analyst):
+def test_calculated_dates_of_an_agreement_are_read_only(pact, as_analyst):
     make_action(pact, acted_on="2025-10-20")
 
     for name, right, wrong in (("signed_on", "2025-10-20", "2025-10-21"), ("in_force_on", None, "2025-10-20")):
@@ -388,7 +388,7 @@ def test_the_days_of_an_agreement_are_not_written_by_hand(pact, as_analyst):
         assert as_analyst.patch("agreements/pact/", {name: right}).status_code == 200
         made = as_analyst.post("agreements/", {"slug": f"new-{name}", "title": "New", name: wrong})
         assert (made.status_code, list(made.json()["_codes"])) == (400, [name])
-        # Whatever else writes them, they are what the acts say, as the version is what the database counts.
+        # A direct write has no effect: the database calculates these dates, as it does the version.
         Agreement.objects.filter(pk=pact.pk).update(**{name: wrong})
         assert as_analyst.get("agreements/pact/").json()[name] == right
         by_hand = make_agreement(**{name: wrong})

@@ -1,4 +1,4 @@
-"""What becomes of relative deadlines in history, in the archive, in data sets, and where two people act at once (DESIGN 4, 6)."""
+"""Relative deadlines in history, archived records, data sets and concurrent transactions."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -31,12 +31,12 @@ def part(pact):
     return make_component(pact, slug="part", **SIX_MONTHS)
 
 
-# ---- what history tells
+# ---- history
 
 
 @pytest.fixture
 def analyst_outside(transactional_db, groups):
-    """An analyst whose every request is a transaction of its own."""
+    """An API client of an analyst that commits each request."""
     return Api(make_user("analyst", "analyst"))
 
 
@@ -45,7 +45,7 @@ def versions(api, *addresses):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_agreement_and_its_deadlines_count_once_for_each_move_of_an_anchor(analyst_outside):
+def test_each_anchor_change_adds_one_version(analyst_outside):
     api, pact = analyst_outside, make_agreement(slug="pact")
     make_component(pact, slug="part", **SIX_MONTHS)
     make_component(pact, slug="other", due_anchor="entry_into_force", due_offset="P1D")
@@ -68,7 +68,7 @@ def test_an_agreement_and_its_deadlines_count_once_for_each_move_of_an_anchor(an
 
 
 @pytest.mark.django_db(transaction=True)
-def test_history_tells_why_a_deadline_has_moved(analyst_outside):
+def test_history_has_the_reason_of_a_moved_deadline(analyst_outside):
     api, pact = analyst_outside, make_agreement(slug="pact")
     make_component(pact, slug="part", **SIX_MONTHS)
     at = (
@@ -94,7 +94,7 @@ def test_history_tells_why_a_deadline_has_moved(analyst_outside):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_made_in_one_act_begins_at_version_one(analyst_outside):
+def test_records_made_in_one_transaction_have_version_one(analyst_outside):
     with change_context():
         pact = make_agreement(slug="pact")
         part = make_component(pact, slug="part", **SIX_MONTHS)
@@ -108,7 +108,7 @@ def test_what_is_made_in_one_act_begins_at_version_one(analyst_outside):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_act_that_is_undone_leaves_every_day_as_it_was(analyst_outside):
+def test_rolled_back_transaction_changes_no_date(analyst_outside):
     pact = make_agreement(slug="pact")
     part = make_component(pact, **SIX_MONTHS)
 
@@ -120,8 +120,8 @@ def test_an_act_that_is_undone_leaves_every_day_as_it_was(analyst_outside):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_acts_of_two_people_at_once_both_count(groups):
-    """The signature of one party waits for that of the other, and sees it."""
+def test_concurrent_actions_of_two_users_both_count(groups):
+    """The second signature waits for the first transaction, and then sees the first signature."""
     pact, aus, usa = make_agreement(), make_party("AUS"), make_party("USA")
     part = make_component(pact, **SIX_MONTHS)
 
@@ -152,7 +152,7 @@ def test_acts_of_two_people_at_once_both_count(groups):
         assert (days(pact)[0], due(part), due(late)) == ("2025-10-31", "2026-04-30", "2026-04-30")
 
 
-# ---- what is archived
+# ---- archived records
 
 
 def archive(record):
@@ -160,7 +160,7 @@ def archive(record):
         type(record).objects.filter(pk=record.pk).update(publication="archived")
 
 
-def test_an_archived_component_stays_as_it_is_and_follows_once_it_is_taken_back(part, pact):
+def test_archived_component_keeps_its_due_date_until_it_is_restored(part, pact):
     action = make_action(pact, acted_on="2025-10-20")
     archive(part)
 
@@ -172,7 +172,7 @@ def test_an_archived_component_stays_as_it_is_and_follows_once_it_is_taken_back(
     assert (closed, due(part)) == ("2026-04-20", "2026-04-30")
 
 
-def test_an_archived_agreement_takes_no_act(part, pact, as_analyst):
+def test_archived_agreement_accepts_no_action(part, pact, as_analyst):
     action = make_action(pact, acted_on="2025-10-20")
     archive(pact)
 
@@ -194,7 +194,7 @@ def dumped(folder):
 
 
 def edit(folder, slug, **fields):
-    """Say something else of a row of agreements.json."""
+    """Changes fields of a row in agreements.json."""
     path = folder / "agreements.json"
     entries = json.loads(path.read_text())
     for entry in entries:
@@ -219,13 +219,13 @@ def everything():
 
 def empty():
     settled()
-    with connection.cursor() as cursor:  # what was published cannot be deleted
+    with connection.cursor() as cursor:  # the ORM cannot delete published records
         cursor.execute("TRUNCATE agreements_treatyaction, agreements_component, agreements_agreement CASCADE")
 
 
 @pytest.mark.parametrize("way", ["load_dataset", "loaddata"])
-def test_a_data_set_brings_deadlines_with_their_anchors(part, pact, tmp_path, way):
-    """The files hold the due day and not the days of the agreement, which follow."""
+def test_data_set_loads_deadlines_with_their_anchors(part, pact, tmp_path, way):
+    """The files contain the due date, but not the calculated dates of the agreement."""
     open_ended = make_component(pact, slug="open", due_anchor="entry_into_force", due_offset="P1Y")
     make_action(pact, acted_on="2025-10-20")
     files = dumped(tmp_path)
@@ -245,7 +245,7 @@ def test_a_data_set_brings_deadlines_with_their_anchors(part, pact, tmp_path, wa
 
 
 @pytest.mark.parametrize("way", ["load_dataset", "loaddata"])
-def test_a_data_set_that_moves_an_anchor_moves_what_is_counted_from_it(part, pact, tmp_path, way):
+def test_data_set_that_moves_an_anchor_moves_its_deadlines(part, pact, tmp_path, way):
     make_action(pact, acted_on="2025-10-20")
     dumped(tmp_path)
     edit(tmp_path, "agreements.treatyaction", acted_on="2025-10-31")
@@ -258,19 +258,19 @@ def test_a_data_set_that_moves_an_anchor_moves_what_is_counted_from_it(part, pac
 
 
 @pytest.mark.parametrize("way", ["load_dataset", "loaddata"])
-def test_a_data_set_does_not_write_another_due_day(part, pact, tmp_path, way):
+def test_data_set_with_another_due_date_is_rejected(part, pact, tmp_path, way):
     make_action(pact, acted_on="2025-10-20")
     dumped(tmp_path)
     edit(tmp_path, "part", due_on="2027-01-01")
 
-    with pytest.raises(CommandError, match="The due day of a relative deadline follows from its anchor"):
+    with pytest.raises(CommandError, match="Leave the due date empty"):
         load(tmp_path, way)
 
     assert due(part) == "2026-04-20"
 
 
 @pytest.mark.parametrize("way", ["load_dataset", "loaddata"])
-def test_a_data_set_brings_what_is_archived_as_it_was_closed(part, pact, tmp_path, way):
+def test_data_set_loads_archived_components_unchanged(part, pact, tmp_path, way):
     action = make_action(pact, acted_on="2025-10-20")
     archive(part)
     TreatyAction.objects.filter(pk=action.pk).update(acted_on="2025-10-31")

@@ -1,4 +1,4 @@
-"""The standing of a text and its parties on a day: the rules of docs/standing.md, asked of the functions themselves."""
+"""The standing of a text and its parties on a day: unit tests of the rules in docs/standing.md."""
 
 from datetime import date, timedelta
 from itertools import count
@@ -32,7 +32,7 @@ FORCE = act("entry_into_force", acted_on="2016-11-04")
 # ---- the text
 
 
-def test_before_any_act_the_text_is_unknown_and_a_party_has_no_standing():
+def test_without_actions_the_text_is_unknown_and_a_party_has_no_standing():
     text = AgreementRecord(actions=(act("signature", "AUS", "2020-01-02"),))
 
     assert (text_on(text, "2020-01-01"), standing_of(text, "AUS", "2020-01-01")) == ("unknown", "none")
@@ -75,7 +75,7 @@ def test_an_entry_into_force_counts_from_its_effect():
     ("kind", "code"),
     [("announcement", "announced"), ("adoption", "adopted"), ("provisional_application", "provisionally_applied")],
 )
-def test_what_comes_before_force_gives_the_text_its_standing(kind, code):
+def test_actions_before_entry_into_force_give_the_text_its_standing(kind, code):
     assert text_on(AgreementRecord(actions=(act(kind, acted_on="2020-01-01"),)), "2020-01-01") == code
 
 
@@ -104,7 +104,7 @@ def test_political_domestic_text_delivery_and_statement_kinds_change_nothing(kin
     assert (text_on(text, "2021-01-01"), standing_of(text, "AUS", "2021-01-01")) == ("unknown", "none")
 
 
-def test_a_later_announcement_takes_no_signature_back():
+def test_later_announcement_does_not_replace_a_signature():
     text = AgreementRecord(actions=(act("signature", acted_on="2020-01-01"), act("announcement", acted_on="2021-01-01")))
 
     assert text_on(text, "2022-01-01") == "signed"
@@ -124,7 +124,7 @@ def test_a_suspension_without_a_party_suspends_the_text_until_a_resumption():
     assert [text_on(text, day) for day in days] == ["in_force", "suspended", "suspended", "in_force", "suspended"]
 
 
-def test_a_terminated_text_binds_nobody():
+def test_terminated_text_binds_no_party():
     text = AgreementRecord(
         actions=(
             FORCE,
@@ -159,15 +159,15 @@ def test_a_text_ends_the_day_after_the_last_possible_day_of_its_term(expires_on,
     assert standing_of(text, "AUS", over) == "former_party"
 
 
-def test_the_last_day_of_the_calendar_ends_nothing():
+def test_term_until_the_year_9999_never_ends():
     assert text_on(AgreementRecord(actions=(FORCE,), expires_on="9999-12-31"), "9999-12-31") == "in_force"
 
 
-# ---- texts that do not bind
+# ---- non-binding texts
 
 
 @pytest.mark.parametrize("kind", ["signature", "start_of_operation"])
-def test_a_non_binding_text_is_operative_and_its_signers_participants(kind):
+def test_signed_non_binding_text_is_operative_with_participants(kind):
     text = AgreementRecord(actions=(act(kind, "AUS", "2025-10-20"),), non_binding=True)
 
     assert (text_on(text, "2025-10-19"), text_on(text, "2025-10-20")) == ("unknown", "operative")
@@ -184,7 +184,7 @@ def test_a_non_binding_text_is_never_in_force():
     assert standing_of(text, "AUS", "2030-01-01") == "participant"
 
 
-def test_who_leaves_a_non_binding_text_takes_part_until_then():
+def test_participant_takes_part_until_it_leaves():
     text = AgreementRecord(
         actions=(act("signature", "AUS", "2020-01-01"), act("withdrawal_notice", "AUS", "2021-01-01", "2022-01-01")), non_binding=True
     )
@@ -202,7 +202,7 @@ def test_an_announcement_names_the_party():
 
 
 @pytest.mark.parametrize("kind", ["signature", "signature_ad_referendum"])
-def test_a_signature_that_is_to_be_confirmed_leaves_a_signatory_however_long(kind):
+def test_signature_to_be_confirmed_makes_a_signatory(kind):
     text = AgreementRecord(actions=(FORCE, act(kind, "AUS", "2016-04-22")))
 
     assert standing_of(text, "AUS", "2026-01-01") == "signatory"
@@ -222,7 +222,7 @@ def test_a_signature_that_is_to_be_confirmed_leaves_a_signatory_however_long(kin
         "consent_to_be_bound",
     ],
 )
-def test_a_consent_makes_contracting_until_the_text_is_in_force_and_bound_from_then(kind):
+def test_consent_makes_a_party_contracting_and_bound_from_entry_into_force(kind):
     consent = act(kind, "AUS", "2016-09-03")
     text = AgreementRecord(actions=(FORCE, consent))
 
@@ -232,7 +232,7 @@ def test_a_consent_makes_contracting_until_the_text_is_in_force_and_bound_from_t
     assert (found.since, uids(found), found.bound, found.approximate) == ("2016-11-04", [consent.uid, FORCE.uid], True, False)
 
 
-def test_a_text_is_signed_on_the_day_of_signing_although_the_signature_binds_later():
+def test_text_is_signed_on_the_action_date_of_the_signature():
     text = AgreementRecord(actions=(FORCE, act("definitive_signature", "AUS", "2016-01-01", "2017-01-01")))
 
     assert (text_on(text, "2016-01-01"), text_on(text, "2016-11-04")) == ("signed", "in_force")
@@ -267,7 +267,7 @@ def test_a_consent_without_an_effect_counts_from_the_next_deposit_of_that_party(
     assert {ratification.uid, deposit.uid} <= set(uids(party_standing(text, "AUS", date(2017, 2, 10))))
 
 
-def test_the_deposit_of_a_return_is_not_that_of_the_first_spell():
+def test_deposit_after_a_return_does_not_belong_to_the_first_period():
     text = AgreementRecord(
         actions=(
             FORCE,
@@ -307,7 +307,7 @@ def test_an_entry_into_force_for_a_party_implies_its_consent_where_none_is_recor
     assert (found.code, found.since, uids(found)) == ("bound", "2024-12-15", [own.uid])
 
 
-def test_a_consent_that_is_recorded_of_a_later_day_does_not_undo_what_the_entry_into_force_implied():
+def test_later_consent_does_not_replace_the_implied_consent():
     text = AgreementRecord(actions=(FORCE, act("entry_into_force_for_party", "HRV", "2017-01-01"), act("succession", "HRV", "2018-01-01")))
 
     assert [standing_of(text, "HRV", day) for day in ("2016-12-31", "2017-01-01", "2018-06-01")] == ["none", "bound", "bound"]
@@ -350,10 +350,10 @@ def test_a_party_may_apply_a_text_provisionally_until_it_is_bound():
     assert not party_standing(text, "AUS", date(2016, 3, 1)).bound
 
 
-# ---- taking back and leaving
+# ---- withdrawal
 
 
-def test_a_consent_taken_back_before_entry_into_force_leaves_a_signatory_or_nothing():
+def test_consent_withdrawn_before_entry_into_force_leaves_a_signatory_or_none():
     text = AgreementRecord(
         actions=(
             act("signature", "AUS", "2016-04-22"),
@@ -373,13 +373,13 @@ def test_a_consent_taken_back_before_entry_into_force_leaves_a_signatory_or_noth
     assert [standing_of(text, "NZL", day) for day in ("2016-05-31", "2016-06-01", "2017-01-01")] == ["contracting", "none", "none"]
 
 
-def test_a_signature_taken_back_leaves_nothing():
+def test_withdrawn_signature_leaves_none():
     text = AgreementRecord(actions=(act("signature", "USA", "2016-02-04"), act("consent_withdrawal", "USA", "2017-01-30")))
 
     assert [standing_of(text, "USA", day) for day in ("2017-01-29", "2017-01-30")] == ["signatory", "none"]
 
 
-def test_a_consent_given_again_after_it_was_taken_back_counts():
+def test_consent_after_a_withdrawn_consent_counts():
     text = AgreementRecord(
         actions=(
             FORCE,
@@ -392,14 +392,14 @@ def test_a_consent_given_again_after_it_was_taken_back_counts():
     assert [standing_of(text, "AUS", day) for day in ("2016-06-15", "2016-07-01", "2016-11-04")] == ["none", "contracting", "bound"]
 
 
-def test_taking_a_consent_back_once_bound_is_too_late():
+def test_bound_party_cannot_withdraw_its_consent():
     text = AgreementRecord(actions=(FORCE, act("ratification", "AUS", "2016-05-01"), act("consent_withdrawal", "AUS", "2018-01-01")))
 
     assert standing_of(text, "AUS", "2019-01-01") == "bound"
 
 
 @pytest.mark.parametrize("kind", ["withdrawal_notice", "denunciation_notice"])
-def test_a_notice_leaves_a_party_bound_and_withdrawing_until_its_effect(kind):
+def test_party_is_withdrawing_until_its_notice_takes_effect(kind):
     consent, notice = act("ratification", "USA", "2016-09-03"), act(kind, "USA", "2019-11-04", "2020-11-04")
     text = AgreementRecord(actions=(FORCE, consent, notice))
 
@@ -409,7 +409,7 @@ def test_a_notice_leaves_a_party_bound_and_withdrawing_until_its_effect(kind):
     assert (leaving.bound, leaving.since, uids(leaving)) == (True, "2019-11-04", [consent.uid, FORCE.uid, notice.uid])
 
 
-def test_a_notice_without_a_day_of_effect_lasts_until_the_withdrawal_takes_effect():
+def test_notice_without_effective_date_lasts_until_the_withdrawal_takes_effect():
     text = AgreementRecord(
         actions=(
             FORCE,
@@ -433,7 +433,7 @@ def test_a_notice_implies_that_the_party_was_bound():
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_a_revocation_undoes_the_notice(named):
+def test_revocation_cancels_the_notice(named):
     notice = act("withdrawal_notice", "ZAF", "2016-10-19", "2017-10-19")
     revocation = act("notice_revocation", "ZAF", "2017-03-07", targets=frozenset([notice.uid]) if named else frozenset())
     text = AgreementRecord(actions=(FORCE, act("ratification", "ZAF", "2016-01-01"), notice, revocation))
@@ -442,7 +442,7 @@ def test_a_revocation_undoes_the_notice(named):
     assert [standing_of(text, "ZAF", day) for day in days] == ["withdrawing", "bound", "bound"]
 
 
-def test_a_revocation_after_the_effect_is_too_late():
+def test_revocation_after_the_effect_has_no_effect():
     text = AgreementRecord(
         actions=(
             FORCE,
@@ -473,7 +473,7 @@ def test_a_party_may_leave_return_and_leave_again():
     assert party_standing(text, "USA", date(2023, 1, 1)).since == "2021-02-19"
 
 
-def test_the_own_entry_into_force_of_a_return_does_not_date_the_first_spell():
+def test_own_entry_into_force_after_a_return_does_not_date_the_first_period():
     text = AgreementRecord(
         actions=(
             FORCE,
@@ -504,7 +504,7 @@ def test_a_suspension_with_a_party_suspends_the_party_and_not_the_text():
 
 
 def test_a_party_may_return_on_the_day_on_which_it_leaves():
-    # Guyana and the Optional Protocol to the Covenant on Civil and Political Rights.
+    # Guyana and the Optional Protocol to the International Covenant on Civil and Political Rights.
     text = AgreementRecord(
         actions=(
             act("entry_into_force", acted_on="1976-03-23"),
@@ -519,7 +519,7 @@ def test_a_party_may_return_on_the_day_on_which_it_leaves():
     assert party_standing(text, "GUY", date(2005, 1, 1)).since == "1999-04-05"
 
 
-def test_the_force_of_a_return_on_the_day_of_leaving_is_not_that_of_the_first_spell():
+def test_entry_into_force_on_the_day_of_leaving_belongs_to_the_new_period():
     text = AgreementRecord(
         actions=(
             act("entry_into_force", acted_on="1976-03-23"),
@@ -533,7 +533,7 @@ def test_the_force_of_a_return_on_the_day_of_leaving_is_not_that_of_the_first_sp
     assert [standing_of(text, "GUY", day) for day in ("1995-01-01", "2005-01-01")] == ["bound", "bound"]
 
 
-def test_a_consent_of_a_party_on_its_way_out_counts_from_the_day_on_which_it_has_left():
+def test_consent_during_a_notice_takes_effect_after_leaving():
     text = AgreementRecord(
         actions=(
             FORCE,
@@ -548,13 +548,13 @@ def test_a_consent_of_a_party_on_its_way_out_counts_from_the_day_on_which_it_has
 
 
 @pytest.mark.parametrize(("given", "bites"), [("2020-03-01", "2020-02-01"), ("2020-03-15", "2020"), ("2017-03-15", "2017-03")])
-def test_a_notice_that_had_its_effect_before_it_was_given_binds_nobody_again(given, bites):
+def test_notice_effective_before_it_was_given_does_not_bind_the_party_again(given, bites):
     text = AgreementRecord(actions=(FORCE, act("ratification", "USA", "2016-12-01"), act("withdrawal_notice", "USA", given, bites)))
 
     assert standing_of(text, "USA", "2026-01-01") == "former_party"
 
 
-def test_a_suspension_binds_nobody_who_had_not_consented():
+def test_suspension_does_not_bind_a_party_without_consent():
     text = AgreementRecord(
         actions=(
             act("signature", "RUS", "2015-01-01"),
@@ -570,13 +570,13 @@ def test_a_suspension_binds_nobody_who_had_not_consented():
     assert party_standing(text, "RUS", date(2021, 1, 1)).since == "2020-01-01"
 
 
-def test_a_suspension_of_what_is_in_force_implies_a_consent_that_nobody_recorded():
+def test_suspension_while_in_force_implies_a_consent():
     text = AgreementRecord(actions=(FORCE, act("suspension", "RUS", "2023-02-28")))
 
     assert [standing_of(text, "RUS", day) for day in ("2023-02-27", "2023-02-28")] == ["none", "suspended"]
 
 
-def test_what_is_said_twice_of_one_suspension_or_one_leaving_does_not_move_its_day():
+def test_repeated_suspension_or_withdrawal_does_not_move_the_date():
     halted = AgreementRecord(actions=(FORCE, act("suspension", acted_on="2020-01-01"), act("suspension", acted_on="2021-01-01")))
     left = AgreementRecord(
         actions=(
@@ -591,7 +591,7 @@ def test_what_is_said_twice_of_one_suspension_or_one_leaving_does_not_move_its_d
     assert [party_standing(left, "USA", date(2026, month, 28)).since for month in (1, 6)] == ["2026-01-27", "2026-01-27"]
 
 
-def test_a_provisional_application_after_a_consent_was_taken_back_counts():
+def test_provisional_application_after_a_withdrawn_consent_counts():
     text = AgreementRecord(
         actions=(
             act("signature", "AUS", "2016-01-01"),
@@ -606,20 +606,20 @@ def test_a_provisional_application_after_a_consent_was_taken_back_counts():
     assert [standing_of(text, "AUS", day) for day in days] == ["provisionally_applying", "none", "signatory", "provisionally_applying"]
 
 
-def test_a_deposit_that_is_not_known_to_the_day_makes_the_answer_approximate():
+def test_standing_based_on_a_partial_deposit_date_is_approximate():
     text = AgreementRecord(actions=(FORCE, act("ratification", "AUS", "2018-05-10"), act("deposit", "AUS", "2018-05")))
 
     assert party_standing(text, "AUS", date(2020, 1, 1)).approximate
 
 
-def test_a_term_that_ended_before_anything_was_done_leaves_the_text_unknown():
+def test_text_without_actions_is_unknown_even_after_its_term():
     assert text_on(AgreementRecord(expires_on="2019"), "2026-01-01") == "unknown"
 
 
 # ---- pairs
 
 
-def test_a_pair_ends_with_the_leaving_of_either_and_does_not_come_back_with_it():
+def test_pair_ends_when_a_party_leaves_and_does_not_resume_on_return():
     text = AgreementRecord(
         actions=(
             act("entry_into_force", acted_on="2018-01-01"),
@@ -642,7 +642,7 @@ def test_a_pair_is_not_in_force_while_the_text_or_the_joining_party_is_suspended
     assert [len(pairs(text, date(2025, 1, 1) + timedelta(days))) for days in (-1, 0)] == [1, 0]
 
 
-def test_force_by_pairs_limits_the_joining_party_only():
+def test_pairs_limit_only_the_joining_party():
     whole = act("entry_into_force", acted_on="2018-12-30")
     members = [act("ratification", party, "2018-10-01") for party in ("JPN", "CAN")]
     joining = [
@@ -657,7 +657,7 @@ def test_force_by_pairs_limits_the_joining_party_only():
 
 
 @pytest.mark.parametrize("leaver", ["GBR", "JPN"])
-def test_a_pair_ends_when_one_of_it_leaves(leaver):
+def test_pair_ends_when_either_party_leaves(leaver):
     text = AgreementRecord(
         actions=(
             act("entry_into_force_for_party", "GBR", "2024-12-15", counterparty="JPN"),
@@ -668,10 +668,10 @@ def test_a_pair_ends_when_one_of_it_leaves(leaver):
     assert [len(pairs(text, date(2025, 12, day))) for day in (14, 15)] == [1, 0]
 
 
-# ---- dates that are not known to the day
+# ---- partial dates
 
 
-def test_partial_dates_are_compared_by_their_first_possible_day_and_the_answer_says_so():
+def test_partial_dates_count_from_their_first_day_and_make_the_standing_approximate():
     text = AgreementRecord(actions=(FORCE, act("ratification", "AUS", "2019")))
 
     found = party_standing(text, "AUS", date(2019, 1, 1))
@@ -680,11 +680,11 @@ def test_partial_dates_are_compared_by_their_first_possible_day_and_the_answer_s
     assert standing_of(text, "AUS", "2018-12-31") == "none"
 
 
-def test_a_date_that_is_about_a_day_is_approximate():
+def test_approximate_date_makes_the_standing_approximate():
     assert text_standing(AgreementRecord(actions=(act("signature", "AUS", "2023-04-04~"),)), date(2024, 1, 1)).approximate
 
 
-def test_an_answer_that_its_last_possible_day_would_change_is_approximate():
+def test_standing_that_differs_on_the_last_possible_day_is_approximate():
     text = AgreementRecord(actions=(FORCE, act("suspension", acted_on="2020"), act("resumption", acted_on="2020-03-01")))
 
     found = text_standing(text, date(2021, 6, 1))
@@ -692,7 +692,7 @@ def test_an_answer_that_its_last_possible_day_would_change_is_approximate():
     assert (found.code, found.approximate) == ("in_force", True)
 
 
-def test_an_answer_that_rests_on_known_days_only_is_exact_although_an_older_act_is_not():
+def test_standing_based_on_exact_dates_is_exact():
     text = AgreementRecord(actions=(FORCE, act("announcement", "AUS", "2015"), act("ratification", "AUS", "2016-05-01")))
 
     assert not party_standing(text, "AUS", date(2020, 1, 1)).approximate
@@ -701,7 +701,7 @@ def test_an_answer_that_rests_on_known_days_only_is_exact_although_an_older_act_
 # ---- sentences
 
 
-def test_an_answer_says_why():
+def test_standing_has_a_sentence_with_reasons():
     text = AgreementRecord(actions=(FORCE, act("ratification", "AUS", "2016-09-03")))
 
     found = party_standing(text, "AUS", date(2020, 1, 1))
@@ -710,7 +710,7 @@ def test_an_answer_says_why():
     assert text_standing(AgreementRecord(), date(2020, 1, 1)).sentence == "No action on the text is recorded by this day."
 
 
-def test_an_answer_names_who_did_the_same_and_when_it_had_its_effect():
+def test_sentence_names_parties_and_effective_dates():
     text = AgreementRecord(
         actions=(act("signature", "USA", "2020"), act("signature", "AUS", "2020"), act("withdrawal_notice", "USA", "2021-01-02", "2022"))
     )
@@ -725,7 +725,7 @@ def test_an_answer_names_who_did_the_same_and_when_it_had_its_effect():
 
 
 @pytest.mark.parametrize("year", ["0001", "0001-01-01", "9999", "9999-12-31"])
-def test_the_ends_of_the_calendar_are_days_like_others(year):
+def test_first_and_last_years_of_the_calendar_are_accepted(year):
     text = AgreementRecord(
         actions=(
             act("entry_into_force", acted_on=year),

@@ -1,4 +1,4 @@
-"""The cost of standing grows with the number of actions, and no faster (docs/standing.md)."""
+"""The cost of computing standings is linear in the number of actions (docs/standing.md)."""
 
 import sys
 from datetime import date
@@ -11,7 +11,7 @@ ON = date(2026, 1, 1)
 
 
 def large_record(parties: int) -> AgreementRecord:
-    """So many parties with four actions each, and every kind of condition."""
+    """An agreement with this number of parties, four actions each, and every kind of condition."""
     codes = [f"P{number:03}" for number in range(parties)]
     actions = [Action("force", "entry_into_force", acted_on="2019-01-01")]
     for number, code in enumerate(codes):
@@ -31,7 +31,7 @@ def answer(record: AgreementRecord) -> None:
 
 
 def calls(record: AgreementRecord) -> int:
-    """How many functions are called for the whole answer."""
+    """The number of function calls for one response."""
     count = 0
 
     def counted(frame, event, arg):
@@ -50,8 +50,8 @@ def test_twice_the_parties_cost_twice_as_much():
     assert calls(large_record(200)) < 2.3 * calls(large_record(100))
 
 
-def test_two_hundred_parties_are_answered_in_a_bounded_time():
-    """40 ms were measured; the bound leaves room for a slow machine."""
+def test_standing_of_two_hundred_parties_takes_bounded_time():
+    """Measured: 40 ms. The limit allows for a slow machine."""
     record = large_record(200)
 
     begun = process_time()

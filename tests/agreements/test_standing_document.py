@@ -1,4 +1,4 @@
-"""Every example of docs/standing.md is what the register answers."""
+"""Every example in docs/standing.md matches the calculation."""
 
 import json
 from datetime import date
@@ -14,7 +14,7 @@ DOCUMENT = (settings.BASE_DIR / "docs" / "standing.md").read_text()
 
 
 def rows(*head: str) -> list[list[str]]:
-    """The rows of every table with this head, without the marks of code."""
+    """The rows of all tables with this header, without backticks."""
     found, inside = [], False
     for line in DOCUMENT.splitlines():
         cells = [cell.strip().strip("`*") for cell in line.strip().strip("|").split("|")]
@@ -29,7 +29,7 @@ def rows(*head: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(("slug", "day", "who", "code", "sentence"), rows("agreement", "on", "who", "standing", "why"))
-def test_an_example_is_what_the_register_answers(slug, day, who, code, sentence):
+def test_standing_examples_match_the_calculation(slug, day, who, code, sentence):
     text, on = TEXTS[slug], date.fromisoformat(day)
 
     found = text_standing(text, on) if who == "text" else party_standing(text, who, on)
@@ -38,14 +38,14 @@ def test_an_example_is_what_the_register_answers(slug, day, who, code, sentence)
 
 
 @pytest.mark.parametrize(("slug", "day", "kind", "met", "missing"), rows("agreement", "on", "condition", "met", "missing"))
-def test_a_condition_is_met_or_misses_what_the_document_says(slug, day, kind, met, missing):
+def test_condition_examples_match_the_calculation(slug, day, kind, met, missing):
     [found] = [c for c in conditions(TEXTS[slug], date.fromisoformat(day)) if c.condition.kind == kind]
 
     assert (found.met_on or "no", ", ".join(found.missing.parties)) == (met, missing)
 
 
 @pytest.mark.parametrize(("slug", "anchor", "offset", "due_on"), rows("component", "counted from", "after", "due on"))
-def test_a_relative_deadline_comes_to_the_day_that_the_document_says(slug, anchor, offset, due_on):
+def test_relative_deadline_examples_match_the_calculation(slug, anchor, offset, due_on):
     files = json.loads((settings.BASE_DIR / "fixtures" / "agreements.json").read_text())
     [part] = [row["fields"] for row in files if row["model"] == "agreements.component" and row["fields"]["slug"] == slug]
 
@@ -53,7 +53,7 @@ def test_a_relative_deadline_comes_to_the_day_that_the_document_says(slug, ancho
     assert after(date.fromisoformat(anchor.split()[1]), offset).isoformat() == due_on
 
 
-def test_every_standing_is_told_in_the_document():
+def test_document_lists_every_standing():
     assert {code for code, _ in rows("standing", "since")} == set(TextStanding.values)
     assert {(code, bound == "yes") for code, bound, _ in rows("standing", "bound?", "since")} == {
         (code, code in ("bound", "withdrawing", "suspended")) for code in PartyStanding.values

@@ -1,4 +1,4 @@
-"""What holds of every record of an agreement (docs/standing.md)."""
+"""Properties that hold for random agreement records (docs/standing.md)."""
 
 import os
 from dataclasses import replace
@@ -31,7 +31,7 @@ MOVING = [
 ]
 MOVING += ["notice_revocation", "consent_withdrawal", "suspension", "resumption", "provisional_application", "accession"]
 KINDS = st.one_of(st.sampled_from(MOVING), st.sampled_from([kind.value for kind in ActionKind]))
-# Those that say from when an earlier consent counts are read with it, whenever they came; so does what put the text in force.
+# These kinds also change earlier days: they date an earlier consent, or bring the text into force.
 DATING = {"deposit", "entry_into_force", "entry_into_force_for_party"}
 
 
@@ -101,8 +101,8 @@ def test_the_future_does_not_change_the_past(text, more, on):
 
 @many
 @given(TEXTS, acts(parties=["GBR", "USA"]), DATES)
-def test_the_acts_of_others_do_not_change_ones_own_standing(text, more, on):
-    # Save that one which ends the text, or puts it in force where nothing says that it is as a whole.
+def test_actions_of_other_parties_do_not_change_a_standing(text, more, on):
+    # Except an action that ends the text, or brings it into force because no entry into force as a whole is recorded.
     whole = Action("whole", "entry_into_force", acted_on="2001-06-01")
     text = replace(text, actions=(*text.actions, whole))
     others = tuple(replace(a, uid=f"other {a.uid}") for a in more if a.party and a.kind not in ("termination", "entry_into_force"))
@@ -112,7 +112,7 @@ def test_the_acts_of_others_do_not_change_ones_own_standing(text, more, on):
 
 @many
 @given(TEXTS, DATES)
-def test_a_non_binding_text_is_never_in_force_and_binds_nobody(text, on):
+def test_non_binding_text_is_never_in_force_and_binds_no_party(text, on):
     text = replace(text, non_binding=True)
 
     assert text_standing(text, on).code not in ("in_force", "provisionally_applied", "signed")
@@ -121,7 +121,7 @@ def test_a_non_binding_text_is_never_in_force_and_binds_nobody(text, on):
 
 @many
 @given(TEXTS, DATES)
-def test_a_terminated_text_binds_nobody(text, on):
+def test_terminated_text_binds_no_party(text, on):
     assume(text_standing(text, on).code == "terminated")
 
     assert not any(party_standing(text, party, on).bound for party in PARTIES)
@@ -130,7 +130,7 @@ def test_a_terminated_text_binds_nobody(text, on):
 
 @many
 @given(TEXTS, DATES)
-def test_whoever_is_bound_has_acted(text, on):
+def test_bound_party_has_an_action(text, on):
     for party in PARTIES:
         found = party_standing(text, party, on)
         own = {a.kind for a in found.actions if a.party == party}
@@ -147,7 +147,7 @@ def test_whoever_is_bound_has_acted(text, on):
 
 @many
 @given(TEXTS, DATES)
-def test_nobody_is_bound_by_a_consent_to_a_text_that_is_not_in_force(text, on):
+def test_consent_binds_no_party_before_entry_into_force(text, on):
     actions = tuple(a for a in text.actions if a.kind not in ("withdrawal_notice", "denunciation_notice"))
     text = replace(text, actions=actions, expires_on="")
     assume(text_standing(text, on).code not in ("in_force", "suspended", "terminated"))
@@ -157,7 +157,7 @@ def test_nobody_is_bound_by_a_consent_to_a_text_that_is_not_in_force(text, on):
 
 @many
 @given(TEXTS, DATES)
-def test_an_answer_rests_on_acts_of_that_day_or_before(text, on):
+def test_standing_is_based_on_actions_up_to_that_day(text, on):
     for found in [text_standing(text, on), *(party_standing(text, party, on) for party in PARTIES)]:
         for action in found.actions:
             assert any(day and day <= on for day in [*map(first_day, (action.acted_on, action.effective_on)), *deposits(text, action)])
@@ -171,7 +171,7 @@ def deposits(text, action):
 
 
 def possible_days(said: str) -> list[str]:
-    """A first, a middle and a last possible day."""
+    """The first, a middle and the last possible day of a partial date."""
     if len(said.rstrip("~")) == 4:
         return [f"{said[:4]}-01-01", f"{said[:4]}-07-02", f"{said[:4]}-12-31"]
     if len(said.rstrip("~")) == 7:
@@ -187,8 +187,8 @@ def possible_days(said: str) -> list[str]:
     date(2000, 6, 1),
     None,
 )
-def test_a_partial_date_gives_no_certainty_that_its_source_did_not(actions, on, data):
-    """Where an answer that is not approximate says bound, it holds for the first and the last day that each date can mean."""
+def test_standing_based_on_a_partial_date_is_approximate(actions, on, data):
+    """A standing that is not approximate is the same for the first and the last possible day of each date."""
     text = AgreementRecord(actions=actions)
     exact = [
         AgreementRecord(actions=tuple(replace(a, acted_on=pick(a.acted_on, end), effective_on=pick(a.effective_on, end)) for a in actions))

@@ -61,7 +61,7 @@ def test_a_dated_own_entry_into_force_makes_one_without_a_date_harmless():
     assert not on(text, "AUS", "2018-01-01").approximate
 
 
-def test_a_notice_says_that_an_entry_into_force_without_a_date_has_come():
+def test_notice_implies_that_an_undated_entry_into_force_has_taken_place():
     text = record(FORCE, act("ratification", "AUS", "2016-01-01"), act(OWN, "AUS"), act("withdrawal_notice", "AUS", "2019-01-01"))
 
     assert standings(text, "AUS", "2018-12-31", "2019-01-01") == ["contracting", "withdrawing"]
@@ -120,7 +120,7 @@ def test_an_effective_date_or_an_own_entry_into_force_takes_the_place_of_the_del
         assert not on(text, "AUS", "2018-03-05").approximate
 
 
-def test_a_delay_past_the_calendar_never_ends():
+def test_delay_after_the_year_9999_never_ends():
     text = record(FORCE, act("accession", "AUS", "2018-03-01"), later_joiner_delay="P9999Y")
 
     assert standing_of(text, "AUS", "9999-12-31") == "contracting"
@@ -329,7 +329,7 @@ def test_the_protocol_that_binds_comes_before_one_that_does_not():
     assert on(record(FORCE, protocols=(first, second)), "GBR", "2025-01-01").via == "b"
 
 
-# ---- what is not recorded
+# ---- incomplete records
 
 
 @pytest.mark.parametrize(

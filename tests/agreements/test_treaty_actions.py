@@ -6,12 +6,12 @@ from django.db.models import ProtectedError
 
 from agreements.models import EntryIntoForceCondition, TreatyAction
 from policytracker.records.context import change_context
-from tests.api.refusals import field_errors, list_errors
+from tests.api.refusals import codes, field_errors, list_codes, list_errors
 from tests.make import make_action, make_agreement, make_component, make_condition, make_party, make_source, settled
 
 pytestmark = pytest.mark.usefixtures("world")
 
-# DOMAIN C5, in its order.
+# The promised code list, in order.
 KINDS = """
 announcement political, reaffirmation political, review_opened political, review_closed political, adoption text, authentication text,
 amendment text, correction text, signature consent, signature_ad_referendum consent, definitive_signature consent, ratification consent,
@@ -23,7 +23,7 @@ objection_withdrawal statement, consent_withdrawal exit, withdrawal_notice exit,
 notice_revocation exit, suspension exit, resumption force, termination exit
 """
 GROUP = dict(entry.split() for entry in KINDS.replace("\n", " ").split(", "))
-# These are always by one party.
+# These kinds require a party.
 OF_A_PARTY = {kind for kind, group in GROUP.items() if group in ("consent", "exit")} - {"signature", "suspension", "termination"}
 OF_A_PARTY |= {"entry_into_force_for_party"}
 REFUSED_IF_NOT_BINDING = [kind for kind, group in GROUP.items() if group == "consent" and kind != "signature"]
@@ -31,7 +31,7 @@ STATEMENTS = [kind for kind, group in GROUP.items() if group == "statement"]
 
 
 def breaks(rule, act):
-    """The act is refused by the database, under the name of the rule."""
+    """Asserts that the database rejects the change with the name of the rule."""
     with pytest.raises(IntegrityError) as caught, change_context():
         act()
     assert caught.value.__cause__.diag.constraint_name == rule, caught.value
@@ -52,17 +52,17 @@ def at(record):
 # ---- the code list
 
 
-def test_the_kinds_are_those_of_the_domain_in_its_order_with_their_groups(as_reader):
-    told = as_reader.get("choices/").json()
+def test_action_kinds_have_the_promised_order_and_groups(as_reader):
+    choices = as_reader.get("choices/").json()
 
-    assert [(code["code"], code["group"]) for code in told["treaty_action.kind"]] == list(GROUP.items())
+    assert [(code["code"], code["group"]) for code in choices["treaty_action.kind"]] == list(GROUP.items())
     assert len(GROUP) == 42 and len(STATEMENTS) == 5 and len(REFUSED_IF_NOT_BINDING) == 10
-    assert all(set(code) == {"code", "label", "definition", "group"} for code in told["treaty_action.kind"])
-    assert {code["code"] for code in told["treaty_action.kind"] if not code["definition"]} == {
+    assert all(set(code) == {"code", "label", "definition", "group"} for code in choices["treaty_action.kind"])
+    assert {code["code"] for code in choices["treaty_action.kind"] if not code["definition"]} == {
         "reservation_withdrawal",
         "objection_withdrawal",
     }
-    for name, codes in {
+    for name, expected in {
         "commitment.stage": "announced authorised committed disbursed",
         "commitment.bound": "exactly at_least up_to about",
         "entry_into_force_condition.kind": (
@@ -70,17 +70,17 @@ def test_the_kinds_are_those_of_the_domain_in_its_order_with_their_groups(as_rea
         ),
         "indicator.direction": "increase decrease reach",
     }.items():  # fmt: skip
-        assert [code["code"] for code in told[name]] == codes.split(), name
-        assert all(set(code) == {"code", "label", "definition"} for code in told[name])
+        assert [code["code"] for code in choices[name]] == expected.split(), name
+        assert all(set(code) == {"code", "label", "definition"} for code in choices[name])
 
 
-def test_the_standings_are_told_in_the_order_of_the_design(as_reader):
-    told = as_reader.get("choices/").json()
+def test_standings_have_the_promised_order(as_reader):
+    choices = as_reader.get("choices/").json()
 
-    assert [code["code"] for code in told["standing.text"]] == (
+    assert [code["code"] for code in choices["standing.text"]] == (
         ["announced", "adopted", "signed", "provisionally_applied", "in_force", "operative", "suspended", "terminated", "unknown"]
     )
-    assert [code["code"] for code in told["standing.party"]] == (
+    assert [code["code"] for code in choices["standing.party"]] == (
         [
             "none",
             "announced",
@@ -100,48 +100,48 @@ def test_the_standings_are_told_in_the_order_of_the_design(as_reader):
 
 
 @pytest.mark.parametrize("kind", GROUP)
-def test_a_text_that_does_not_bind_can_be_signed_and_has_no_other_consent(world, as_analyst, kind):
+def test_non_binding_agreement_can_be_signed_but_has_no_other_consent(world, as_analyst, kind):
     pact = make_agreement(slug="pact", legal_force="non_binding")
 
-    by = {"party": "AUS"} if kind in OF_A_PARTY else {}
+    party = {"party": "AUS"} if kind in OF_A_PARTY else {}
 
     if kind not in REFUSED_IF_NOT_BINDING:
-        assert as_analyst.post("treaty-actions/", {"agreement": "pact", "kind": kind} | by).status_code == 201
+        assert as_analyst.post("treaty-actions/", {"agreement": "pact", "kind": kind} | party).status_code == 201
         return
     breaks("treaty_action_consent_needs_a_binding_text", lambda: make_action(pact, kind))
-    told = field_errors(as_analyst.post("treaty-actions/", {"agreement": "pact", "kind": kind} | by), "kind")
-    assert told == {"kind": ["A non-binding text can be signed, and has no other form of consent."]}
-    listed = as_analyst.post("treaty-actions/", [{"agreement": "pact", "kind": "signature"}, {"agreement": "pact", "kind": kind} | by])
-    assert list_errors(listed) == {"1": told}
+    refused = as_analyst.post("treaty-actions/", {"agreement": "pact", "kind": kind} | party)
+    assert codes(refused) == {"kind": ["treaty_action_consent_needs_a_binding_text"]}
+    entries = [{"agreement": "pact", "kind": "signature"}, {"agreement": "pact", "kind": kind} | party]
+    assert list_codes(as_analyst.post("treaty-actions/", entries)) == {"1": codes(refused)}
     signature = make_action(pact, party=world.aus)
     breaks("treaty_action_consent_needs_a_binding_text", change(signature, kind=kind))
     field_errors(as_analyst.patch(at(signature), {"kind": kind}), "kind")
     for force in ("binding", "mixed", "undetermined"):
         other = make_agreement(legal_force=force)
-        assert as_analyst.post("treaty-actions/", {"agreement": other.slug, "kind": kind} | by).status_code == 201
+        assert as_analyst.post("treaty-actions/", {"agreement": other.slug, "kind": kind} | party).status_code == 201
 
 
-def test_a_text_with_consents_does_not_become_non_binding(world, as_analyst):
+def test_agreement_with_consents_cannot_become_non_binding(world, as_analyst):
     consented, signed = make_agreement(slug="consented"), make_agreement(slug="signed")
     make_action(consented, "ratification"), make_action(signed, "signature"), make_action(signed, "notification")
     settled()
 
     breaks("agreement_with_consents_is_binding", change(consented, legal_force="non_binding"))
-    told = field_errors(as_analyst.patch("agreements/consented/", {"legal_force": "non_binding"}), "legal_force")
+    refused = as_analyst.patch("agreements/consented/", {"legal_force": "non_binding"})
 
-    assert told == {"legal_force": ["It has acts of consent, which a non-binding text has not."]}
+    assert codes(refused) == {"legal_force": ["agreement_with_consents_is_binding"]}
     assert as_analyst.patch("agreements/signed/", {"legal_force": "non_binding"}).status_code == 200
     assert as_analyst.patch("agreements/consented/", {"legal_force": "mixed"}).status_code == 200
 
 
-def test_a_consent_does_not_move_to_a_text_that_does_not_bind(world, as_analyst):
+def test_consent_cannot_be_moved_to_a_non_binding_agreement(world, as_analyst):
     make_agreement(slug="pact", legal_force="non_binding")
     ratified = make_action(world.aukus, "ratification")
 
     field_errors(as_analyst.patch(at(ratified), {"agreement": "pact"}), "kind")
 
 
-def test_consent_and_force_may_change_together_in_one_act(world):
+def test_consent_and_legal_force_may_change_in_one_transaction(world):
     pact = make_agreement(legal_force="non_binding")
 
     with change_context():
@@ -152,7 +152,7 @@ def test_consent_and_force_may_change_together_in_one_act(world):
         TreatyAction.objects.get(pk=made.pk).delete()
 
 
-# ---- once
+# ---- duplicates
 
 
 @pytest.mark.parametrize(
@@ -166,38 +166,36 @@ def test_consent_and_force_may_change_together_in_one_act(world):
         {"party": "AUS", "acted_on": "2025~", "counterparty": "GBR"},
     ],
 )
-def test_an_act_is_recorded_once_unless_it_is_a_statement(world, as_analyst, same):
+def test_duplicate_action_is_rejected_unless_it_is_a_statement(world, as_analyst, same):
     body = {"agreement": "quad", "kind": "notification", **same}
     made = as_analyst.post("treaty-actions/", body)
     assert made.status_code == 201, made.content
 
     row = {name: make_party(value) if name in ("party", "counterparty") else value for name, value in same.items()}
     breaks("treaty_action_is_recorded_once", lambda: make_action(world.quad, "notification", **row))
-    assert field_errors(as_analyst.post("treaty-actions/", body | {"place": "Elsewhere"}), "kind") == {
-        "kind": ["This act is already recorded."]
-    }
+    assert codes(as_analyst.post("treaty-actions/", body | {"place": "Elsewhere"})) == {"kind": ["treaty_action_is_recorded_once"]}
     assert as_analyst.post("treaty-actions/", body | {"acted_on": "1999"}).status_code == 201
     assert as_analyst.post("treaty-actions/", body | {"agreement": "aukus"}).status_code == 201
     for kind in STATEMENTS:
         for _ in range(2):
             assert as_analyst.post("treaty-actions/", body | {"kind": kind}).status_code == 201
-        told = as_analyst.keys("treaty-actions/", kind=kind)
-        field_errors(as_analyst.patch(f"treaty-actions/{told[0]}/", {"kind": "notification"}), "kind")
+        uids = as_analyst.keys("treaty-actions/", kind=kind)
+        field_errors(as_analyst.patch(f"treaty-actions/{uids[0]}/", {"kind": "notification"}), "kind")
 
 
-def test_the_same_act_twice_in_one_list_is_refused_at_the_second(world, as_analyst):
+def test_duplicate_action_in_a_list_is_rejected(world, as_analyst):
     body = {"agreement": "quad", "kind": "signature", "party": "AUS"}
 
-    told = list_errors(as_analyst.post("treaty-actions/", [body, body]))
+    refused = as_analyst.post("treaty-actions/", [body, body])
 
-    assert told == {"1": {"kind": ["This act is already recorded."]}}
+    assert list_codes(refused) == {"1": {"kind": ["treaty_action_is_recorded_once"]}}
     assert not world.quad.actions.exists()
 
 
-# ---- parties, days
+# ---- parties and dates
 
 
-def test_a_pair_has_two(world, as_analyst):
+def test_pair_requires_two_different_parties(world, as_analyst):
     body = {"agreement": "aukus", "kind": "entry_into_force_for_party"}
     pair = make_action(world.aukus, "entry_into_force_for_party", world.aus, counterparty=world.gbr)
 
@@ -212,7 +210,7 @@ def test_a_pair_has_two(world, as_analyst):
     assert as_analyst.patch(at(pair), {"party": "GBR", "counterparty": "AUS"}).status_code == 200
 
 
-def test_an_effect_before_the_act_is_taken(world, as_analyst):
+def test_effective_date_before_the_action_date_is_accepted(world, as_analyst):
     made = as_analyst.post(
         "treaty-actions/",
         {"agreement": "aukus", "kind": "succession", "party": "AUS", "acted_on": "1995-03-01", "effective_on": "1991-06-25"},
@@ -224,21 +222,20 @@ def test_an_effect_before_the_act_is_taken(world, as_analyst):
 # ---- targets
 
 
-def test_an_act_targets_acts_upon_the_same_text(world, as_analyst):
+def test_targets_must_be_actions_on_the_same_agreement(world, as_analyst):
     reservation, elsewhere = make_action(world.aukus, "reservation", world.aus), make_action(world.quad, "reservation", world.aus)
     body = {"agreement": "aukus", "kind": "objection", "party": "GBR"}
-    sentence = {"targets": ["An act targets other acts upon the same agreement."]}
+    expected = {"targets": ["treaty_action_targets_the_same_agreement"]}
 
     made = as_analyst.post("treaty-actions/", body | {"targets": [str(reservation.uid)]})
     for targets in ([str(elsewhere.uid)], [str(reservation.uid), str(elsewhere.uid)]):
-        assert field_errors(as_analyst.post("treaty-actions/", body | {"targets": targets}), "targets") == sentence
-        listed = as_analyst.post("treaty-actions/", [body, body | {"targets": targets}])
-        assert list_errors(listed) == {"1": sentence}
+        assert codes(as_analyst.post("treaty-actions/", body | {"targets": targets})) == expected
+        assert list_codes(as_analyst.post("treaty-actions/", [body, body | {"targets": targets}])) == {"1": expected}
     objection = TreatyAction.objects.get(uid=made.json()["uid"])
 
     def target(action):
         objection.targets.add(action)
-        change(objection, note="x")()  # in a test, all is one transaction, in which a link counts its owner once
+        change(objection, note="x")()  # a test is one transaction, in which links increase the version only once
 
     breaks("treaty_action_targets_the_same_agreement", lambda: target(elsewhere))
     breaks("treaty_action_targets_the_same_agreement", lambda: target(objection))
@@ -251,7 +248,7 @@ def test_an_act_targets_acts_upon_the_same_text(world, as_analyst):
         change(reservation, agreement=world.quad)()
 
 
-def test_what_is_targeted_is_not_deleted(world, as_analyst):
+def test_targeted_action_cannot_be_deleted(world, as_analyst):
     reservation = make_action(world.aukus, "reservation", world.aus)
     objection = make_action(world.aukus, "objection", world.gbr)
     objection.targets.add(reservation)
@@ -263,7 +260,7 @@ def test_what_is_targeted_is_not_deleted(world, as_analyst):
     assert as_analyst.delete(at(reservation)).status_code == 204
 
 
-def test_a_party_or_source_of_an_act_is_not_deleted(world, as_administrator):
+def test_party_and_source_of_an_action_cannot_be_deleted(world, as_administrator):
     source = make_source(slug="draft-paper", publication="draft")
     new, far, named = make_party("NEW"), make_party("FAR"), make_party("NAM")
     make_action(world.aukus, "deposit", new, counterparty=far, source=source)
@@ -286,7 +283,7 @@ def test_a_party_or_source_of_an_act_is_not_deleted(world, as_administrator):
         ("on_date", "condition_says_its_day", "fixed_on", {"fixed_on": "2026"}),
     ],
 )
-def test_a_condition_says_what_it_takes(world, as_analyst, kind, rule, field, right):
+def test_condition_requires_the_field_of_its_kind(world, as_analyst, kind, rule, field, right):
     body = {"agreement": "aukus", "kind": kind}
 
     breaks(rule, lambda: make_condition(world.aukus, kind))
@@ -299,7 +296,7 @@ def test_a_condition_says_what_it_takes(world, as_analyst, kind, rule, field, ri
     assert as_analyst.post("entry-into-force-conditions/", body | right).status_code == 201
 
 
-def test_no_consent_is_no_condition(world, as_analyst):
+def test_number_of_consents_must_be_positive(world, as_analyst):
     breaks("condition_says_its_number", lambda: make_condition(world.aukus, "number_of_consents", number=0))
     for number in (0, -1, 2**31, 1.5, "many", True):
         field_errors(
@@ -315,11 +312,11 @@ NO_DURATIONS = [
 
 
 @pytest.mark.parametrize("nonsense", NO_DURATIONS, ids=lambda text: repr(text[:12]))
-def test_what_is_no_duration_is_refused(world, as_analyst, nonsense):
+def test_invalid_duration_is_rejected(world, as_analyst, nonsense):
     for address, field in ((at(world.condition), "delay"), ("components/pillar-one/", "due_offset")):
         for more in ({}, {"due_anchor": "signature"} if field == "due_offset" else {}):
             response = as_analyst.patch(address, {field: nonsense, **more})
-            # An ISO duration within white space is taken without it, as every line is.
+            # Surrounding white space is removed, as in every single-line text.
             if nonsense.strip() == "P6M":
                 assert response.status_code == 200 or list(response.json()["_codes"]) == [field]
             else:
@@ -331,10 +328,10 @@ def test_what_is_no_duration_is_refused(world, as_analyst, nonsense):
         breaks("component_offset_is_a_duration", change(part, due_offset=nonsense, due_anchor="signature"))
 
 
-# ---- who reads, and what is closed
+# ---- access and archived records
 
 
-def test_acts_and_conditions_of_what_is_archived_are_closed(world, as_analyst):
+def test_actions_and_conditions_of_an_archived_agreement_are_closed(world, as_analyst):
     condition, action = world.condition, world.action
     with change_context(reason="over"):
         change(world.aukus, publication="archived")()
@@ -354,7 +351,7 @@ def test_acts_and_conditions_of_what_is_archived_are_closed(world, as_analyst):
     closed(as_analyst.patch(at(other), {"agreement": "aukus"}), "closed_record")
 
 
-def test_a_hidden_source_leaves_the_act_without_its_words(world, as_analyst, as_reader):
+def test_hidden_source_hides_the_quote_of_an_action(world, as_analyst, as_reader):
     hidden = make_source(slug="hidden", publication="draft")
     action = make_action(world.aukus, "deposit", source=hidden, locator="p. 9", quote="“as said”")
 
@@ -365,10 +362,10 @@ def test_a_hidden_source_leaves_the_act_without_its_words(world, as_analyst, as_
     assert as_reader.keys("treaty-actions/", quote="“as said”") == []
 
 
-# ---- questions
+# ---- filters
 
 
-def test_acts_are_asked_for_by_what_they_say(world, as_reader):
+def test_actions_are_filtered_by_their_fields(world, as_reader):
     early = make_action(world.aukus, "signature", world.aus, "2025-10-20", place="Washington")
     pair = make_action(world.aukus, "entry_into_force_for_party", world.gbr, "2026-01", counterparty=world.aus, effective_on="2026-02-01")
     other = make_action(world.quad, "signature", world.gbr, "2024")
@@ -396,7 +393,7 @@ def test_acts_are_asked_for_by_what_they_say(world, as_reader):
         assert as_reader.get("treaty-actions/", question).status_code == 400, question
 
 
-def test_an_agreement_is_asked_for_by_the_days_that_follow_from_its_acts(world, as_reader):
+def test_agreements_are_filtered_by_signature_and_force_dates(world, as_reader):
     make_action(world.aukus, acted_on="2025-10"), make_action(world.quad, "entry_into_force", acted_on="2024-01-01")
 
     assert as_reader.keys("agreements/", signed_on__from="2025-10", signed_on__to="2025-12") == ["aukus"]

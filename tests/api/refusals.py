@@ -24,6 +24,12 @@ def list_errors(response):
     return {i: body if "detail" in body else messages(body, *(set(body) - {"_codes", "_existing"})) for i, body in bodies.items()}
 
 
+def list_codes(response):
+    """The codes of the failing entries of a list, by index and field."""
+    assert response.status_code == 400, (response.status_code, response.content[:500])
+    return {index: body["_codes"] for index, body in response.json()["errors"].items()}
+
+
 def codes(response):
     """The codes of a 400, by field."""
     assert response.status_code == 400, (response.status_code, response.content[:500])

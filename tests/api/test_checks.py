@@ -34,7 +34,7 @@ def test_a_finding_has_its_record_and_its_admin_page(as_reader, undated):
                     "title": "ratification · JPN ·  · pact",
                     "url": f"https://testserver/api/v1/treaty-actions/{undated.uid}/",
                 },
-                "sentence": "Ratification by Japan has no date, and therefore no effect.",
+                "sentence": "Ratification by Japan has no date, so it has no effect.",
                 "link": f"https://testserver/admin/agreements/treatyaction/{undated.pk}/change/",
             }
         ],
