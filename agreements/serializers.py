@@ -181,11 +181,11 @@ class ComponentSerializer(RecordSerializer):
             "original_due_on", "due_anchor", "due_offset", "completed_on", "deadline_state",
         ]  # fmt: skip
 
-    def whole(self, values, given):
+    def reset_omitted(self, values, given):
         # The due date of a relative deadline is calculated, so a PUT without it must not clear it.
         if values.get("due_anchor", DueAnchor.NONE) != DueAnchor.NONE:
             values.setdefault("due_on", self.instance.due_on)
-        return super().whole(values, {**given, "due_on": values["due_on"]} if "due_on" in values else given)
+        return super().reset_omitted(values, {**given, "due_on": values["due_on"]} if "due_on" in values else given)
 
 
 class CommitmentSerializer(RecordSerializer):
