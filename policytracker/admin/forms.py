@@ -209,7 +209,7 @@ class RecordForm(VersionedForm):
         return not rule.code and rule.model not in (None, self._meta.model)
 
     def message_of(self, rule: violations.ConstraintViolation) -> str:
-        return f"{capfirst(rule.model._meta.verbose_name)}: {rule.sentence}" if rule.model and self.in_inline(rule) else rule.sentence
+        return f"{capfirst(rule.model._meta.verbose_name)}: {rule.message}" if rule.model and self.in_inline(rule) else rule.message
 
     def field_of(self, rule: violations.ConstraintViolation) -> str | None:
         """The field of the form on which the violation is shown, or None."""
