@@ -4,13 +4,14 @@ from datetime import date
 
 from policytracker.quality import engine
 from policytracker.records.access import Reader, Role
+from policytracker.resources import ReadContext
 
 TODAY = date(2026, 1, 15)
 EVERYTHING = Reader(frozenset({Role.ADMINISTRATOR}))
 
 
 def look(user=EVERYTHING, on=TODAY, whole=None):
-    return engine.CheckContext(user, on, whole)
+    return engine.CheckContext(ReadContext.of(user, on), whole)
 
 
 def findings(rule, user=EVERYTHING, on=TODAY, whole=None):

@@ -13,7 +13,7 @@ from policytracker.api import markdown
 from policytracker.dataset.loading import UNSTORABLE
 from policytracker.history.diffs import diff, shown
 from policytracker.quality.engine import CheckContext
-from policytracker.resources import today
+from policytracker.resources import ReadContext, today
 from recommendations.checks import QUOTE_NOT_IN_SOURCE
 from recommendations.models import Evidence, ProgressUpdate
 from tests.make import make_agreement, make_commitment, make_recommendation, make_source
@@ -124,7 +124,7 @@ def test_added_and_removed_words_are_shown_between_equal_ones():
 
 def unmatched_quotes(user):
     """The ids of the records whose quote does not occur in its source."""
-    look = CheckContext(user, today())
+    look = CheckContext(ReadContext.of(user))
     return {
         record.pk
         for check in QUOTE_NOT_IN_SOURCE.checks

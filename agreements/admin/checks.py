@@ -19,7 +19,7 @@ from policytracker.admin.querysets import visible
 from policytracker.api.filters import reference
 from policytracker.api.pagination import InvalidCursor
 from policytracker.quality import engine
-from policytracker.resources import ReadContext, today
+from policytracker.resources import ReadContext
 
 COUNTED_PER_RULE = 500  # findings of a rule are counted no further, which limits the cost of the page
 PAGE_SIZE = 50
@@ -106,7 +106,7 @@ def page(request: HttpRequest) -> HttpResponse:
         agreement = form.cleaned_data["agreement"]
         rule, severity = form.cleaned_data["rule"], form.cleaned_data["severity"]
         selected = {"rule": rule, "severity": severity, "agreement": str(agreement.pk) if agreement else ""}
-        check_context = engine.CheckContext(request.user, today(), agreement)
+        check_context = engine.CheckContext(ReadContext.of(request.user), agreement)
         checks = engine.select_checks([rule] if rule else [], [severity] if severity else [])
         rules = None if rule else rule_lines(selected, check_context)
         total = None if rules is None else sum(line.count for line in rules["with_findings"])

@@ -52,7 +52,7 @@ def has_action(*kinds: str, **conditions: Any) -> Exists:
 
 def records(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, AgreementRecord]]:
     """Each agreement with the record that its standing is computed from."""
-    loaded = load_records([agreement.pk for agreement in rows], context.user)
+    loaded = load_records([agreement.pk for agreement in rows], context.reader)
     for agreement in rows:
         if agreement.pk in loaded:
             yield agreement, loaded[agreement.pk]
@@ -306,7 +306,7 @@ def obviously_matching(on: date) -> Q:
 
 def against_standing(rows: Any, context: CheckContext) -> Iterator[tuple[Participation, str]]:
     rows = rows.select_related("party", "agreement")
-    loaded = load_records({participation.agreement_id for participation in rows}, context.user)
+    loaded = load_records({participation.agreement_id for participation in rows}, context.reader)
     # Both parties of a pair count as parties, although only one of them has an action.
     paired = {pk: {party for pair in pairs(record, context.on) for party in pair.parties} for pk, record in loaded.items()}
     for participation in rows:

@@ -21,6 +21,7 @@ from policytracker.api.serializers import title
 from policytracker.codes import Codes
 from policytracker.records.access import Publication, Reader
 from policytracker.records.models import Record, RegistryRecord
+from policytracker.resources import ReadContext
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -45,16 +46,19 @@ class Severity(Codes):
 
 @dataclass(frozen=True)
 class CheckContext:
-    """The user and the date of a check; with `scope`, only this record and the records that belong to it are checked."""
+    """The reader and the date of a check; with `scope`, only this record and the records that belong to it are checked."""
 
-    user: Any
-    on: date
+    read: ReadContext
     scope: Record | None = None
     cached_rows: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def reader(self) -> Reader:
-        return Reader.of(self.user)
+        return self.read.reader
+
+    @property
+    def on(self) -> date:
+        return self.read.on
 
     def rows(self, model: Any) -> Any:
         """The rows that the user may read, except archived ones and those that belong to an archived record."""

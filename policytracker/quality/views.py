@@ -1,6 +1,7 @@
 """The API of the data checks."""
 
 import json
+from functools import cached_property
 from typing import Any
 
 from django.urls import reverse
@@ -14,7 +15,7 @@ from policytracker.api.schema import PAGE, envelope, shape
 from policytracker.api.serializers import ADDRESSES
 from policytracker.api.viewsets import INVALID_CURSOR, list_response
 from policytracker.quality import engine
-from policytracker.resources import ReadContext, today
+from policytracker.resources import ReadContext
 
 TEXT = {"type": "string"}
 FINDING = shape(
@@ -54,7 +55,7 @@ class Findings(APIView):
         rules = self.parameter_values("rule", filters.code(engine.RULES))
         severities = self.parameter_values("severity", filters.code(engine.Severity.values))
         checks = engine.select_checks(rules, severities)
-        context = engine.CheckContext(request.user, today(), self.scope())
+        context = engine.CheckContext(self.read_context, self.scope())
         try:
             page = engine.findings(checks, context, single(request, "cursor") or None, page_size(request))
         except InvalidCursor as error:
@@ -62,11 +63,14 @@ class Findings(APIView):
         results = ", ".join(json.dumps(self.representation(finding), ensure_ascii=False) for finding in page.results)
         return list_response(request, results, count=page.count, next=page.next, previous=page.previous)
 
+    @cached_property
+    def read_context(self) -> ReadContext:
+        return ReadContext.of(self.request.user)
+
     def parameter_values(self, name: str, parse: filters.Parse) -> list[Any]:
         """The parsed values of a query parameter. Raises InvalidParameter."""
-        context = ReadContext.of(self.request.user)
         try:
-            return [parse(text, context) for text in self.request.query_params.getlist(name)]
+            return [parse(text, self.read_context) for text in self.request.query_params.getlist(name)]
         except ValueError as error:
             raise InvalidParameter(name, str(error)) from error
 

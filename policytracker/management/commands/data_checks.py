@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 from policytracker.quality import engine
 from policytracker.quality.engine import Severity
 from policytracker.records.access import Reader, Role
-from policytracker.resources import today
+from policytracker.resources import ReadContext
 
 ADMINISTRATOR = Reader(frozenset({Role.ADMINISTRATOR}))
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args, fail_on, **options):
-        context, failing, total = engine.CheckContext(ADMINISTRATOR, today()), 0, 0
+        context, failing, total = engine.CheckContext(ReadContext.of(ADMINISTRATOR)), 0, 0
         for rule in engine.RULES.values():
             findings = list(engine.all_findings(rule.checks, context))
             if not findings:
