@@ -241,7 +241,7 @@ def test_a_relation_on_which_a_status_rests_stays(analyst, signed_in):
 
     answer = client.post(delete(relation), {"post": "yes"}, follow=True)
 
-    assert "superseded by this relation" in told(answer)
+    assert "because of this relation" in told(answer)
     assert AgreementRelation.objects.exists()
 
 

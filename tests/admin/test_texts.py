@@ -365,7 +365,7 @@ BAD: list[tuple[str, type, Callable, str, str]] = [
         TreatyAction,
         lambda t, n: {"agreement": n, "kind": "ratification", "party": make_party("AUS")},
         "kind",
-        "A non-binding text can be signed",
+        "A non-binding agreement can be signed",
     ),
     ("no party", TreatyAction, lambda t, n: {"agreement": t, "kind": "ratification"}, "party", "Select the party."),
     (
@@ -373,7 +373,7 @@ BAD: list[tuple[str, type, Callable, str, str]] = [
         TreatyAction,
         lambda t, n: {"agreement": t, "kind": "termination", "party": make_party("AUS")},
         "party",
-        "A termination ends the text for all.",
+        "a termination ends the agreement for all parties",
     ),
     (
         "pair",
@@ -387,7 +387,7 @@ BAD: list[tuple[str, type, Callable, str, str]] = [
         TreatyAction,
         lambda t, n: {"agreement": t, "kind": "entry_into_force_for_party", "counterparty": make_party("AUS")},
         "party",
-        "Say which party acts",
+        "Select the party that acts",
     ),
     (
         "target",
@@ -402,13 +402,19 @@ BAD: list[tuple[str, type, Callable, str, str]] = [
         "Select other actions on the same agreement.",
     ),
     ("date", TreatyAction, lambda t, n: {"agreement": t, "kind": "signature", "acted_on": "2025-02-30"}, "acted_on", "Enter a date as"),
-    ("number", EntryIntoForceCondition, lambda t, n: {"agreement": t, "kind": "number_of_consents"}, "number", "how many consents"),
-    ("parties", EntryIntoForceCondition, lambda t, n: {"agreement": t, "kind": "named_parties"}, "parties", "Name the parties"),
+    ("number", EntryIntoForceCondition, lambda t, n: {"agreement": t, "kind": "number_of_consents"}, "number", "number of consents"),
+    ("parties", EntryIntoForceCondition, lambda t, n: {"agreement": t, "kind": "named_parties"}, "parties", "Select the parties"),
     ("day", EntryIntoForceCondition, lambda t, n: {"agreement": t, "kind": "on_date"}, "fixed_on", "Enter the date."),
     ("delay", EntryIntoForceCondition, lambda t, n: {"agreement": t, "kind": "on_signature", "delay": "soon"}, "delay", "Write a duration"),
     ("currency", Commitment, lambda t, n: {"agreement": t, "stage": "announced", "amount": 1, "currency": "XYZ"}, "currency", "ISO 4217"),
     ("no currency", Commitment, lambda t, n: {"agreement": t, "stage": "announced", "amount": 1}, "currency", "This field is required."),
-    ("below 0", Commitment, lambda t, n: {"agreement": t, "stage": "announced", "amount": -1, "currency": "USD"}, "amount", "not below 0"),
+    (
+        "below 0",
+        Commitment,
+        lambda t, n: {"agreement": t, "stage": "announced", "amount": -1, "currency": "USD"},
+        "amount",
+        "cannot be negative",
+    ),
     (
         "too large",
         Commitment,
@@ -442,7 +448,7 @@ BAD: list[tuple[str, type, Callable, str, str]] = [
         Component,
         lambda t, n: {"slug": "c", "title": "C", "agreement": t, "due_offset": "P6M"},
         "due_offset",
-        "needs both an anchor and an offset",
+        "Enter both an anchor and an offset",
     ),
     ("no day", Measurement, lambda t, n: {"indicator": make_indicator(t), "value": 1}, "measured_on", "This field is required."),
 ]
