@@ -8,7 +8,7 @@ import pytest
 from agreements.checks.sources import contains_quote, normalised
 from agreements.models.parties import comparable
 from policytracker import edtf
-from policytracker.admin.querysets import words
+from policytracker.admin.querysets import search_terms
 from policytracker.api import markdown
 from policytracker.dataset.loading import UNSTORABLE
 from policytracker.history.diffs import diff, shown
@@ -54,7 +54,7 @@ READERS = {
     "duration": lambda text: re.search(edtf.SPAN, text),
     "slug of an address": lambda text: re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-"),
     "unstorable characters": UNSTORABLE.search,
-    "words of a search": words,
+    "words of a search": search_terms,
 }
 
 
