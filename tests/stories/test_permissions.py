@@ -228,7 +228,7 @@ def admin_save(who: Person, model: type[models.Model], data: dict, record: model
 
 def admin_move(who: Person, update: ProgressUpdate, move: str, note: str = "") -> bool:
     before = update.version
-    admin_post(who, update.recommendation, {"_move": move, "update": update.pk, "note": note})
+    admin_post(who, update.recommendation, {"_action": move, "update": update.pk, "note": note})
     after = ProgressUpdate.objects.filter(pk=update.pk).first()
     return after is None or after.version > before
 
