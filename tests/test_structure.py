@@ -27,7 +27,7 @@ LAYERS = {
         {"records"},
         {"records.models"},
         {"models"},
-        {"records.triggers", "records.violations", "records.publishing", "records.installation"},
+        {"records.triggers", "records.violations", "records.publishing", "records.installation", "resources"},
         {"dataset", "web"},
         {"api"},
         {"history", "quality"},

@@ -14,7 +14,7 @@ from policytracker.history.record import History
 from policytracker.models import Change
 
 EMPTY = _("(empty)")
-CHANNELS = {"api": _("API"), "import": _("Import")}
+CHANNELS = {"api": _("API"), "import": _("Import"), "data set": _("Import")}
 
 
 def history_entries(history: History, changes: Iterable[Change]) -> list[dict[str, Any]]:

@@ -228,7 +228,7 @@ def admin_save(person: Person, model: type[models.Model], data: dict, record: mo
 
 def admin_transition(person: Person, update: ProgressUpdate, move: str, note: str = "") -> bool:
     before = update.version
-    admin_post(person, update.recommendation, {"_move": move, "update": update.pk, "note": note})
+    admin_post(person, update.recommendation, {"_action": move, "update": update.pk, "note": note})
     after = ProgressUpdate.objects.filter(pk=update.pk).first()
     return after is None or after.version > before
 
