@@ -114,7 +114,7 @@ def compare(expected: str, actual: str, statuses: list[int]):
 def test_every_command_has_the_documented_output(document, live_server, tmp_path, monkeypatch):
     monkeypatch.setenv("DEMO_PASSWORD", PASSWORD)
     call_command("load_dataset", "fixtures", verbosity=0)
-    MakeDemo().make_users()
+    MakeDemo().create_users()
     commands = steps(document)
 
     with override_settings(MEDIA_ROOT=tmp_path / "files"):
