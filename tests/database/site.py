@@ -60,7 +60,7 @@ def served(database, log, username: str = "ada", **environment: str):
             pass_fds=[listening.fileno()], stdout=written, stderr=written,
         )  # fmt: skip
         try:
-            ready = site.apply("GET", "/readyz")
+            ready = site.request("GET", "/readyz")
             assert ready.status == 200, ready
             yield site
         finally:

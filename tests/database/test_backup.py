@@ -117,7 +117,7 @@ def test_a_dump_of_version_0_1_can_be_restored(baseline, empty, tmp_path):
     assert data_of(empty) == data_of(baseline)
 
 
-@pytest.mark.parametrize(("content", "part"), [(None, "cannot be read"), (b"SELECT 1;", "is not a file of pg dump")])
+@pytest.mark.parametrize(("content", "part"), [(None, "cannot be read"), (b"SELECT 1;", "was not written by pg dump")])
 def test_a_file_that_is_not_a_dump_is_refused(content, part, empty, tmp_path):
     file = tmp_path / "file"
     if content:

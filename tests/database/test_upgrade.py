@@ -13,8 +13,9 @@ def test_an_upgraded_database_has_the_schema_of_a_fresh_one(kind, fresh, upgrade
 
 
 def test_the_history_of_the_baseline_survives_row_by_row(baseline, upgraded):
-    history = "SELECT id, uid, tbl, row_id, op, since, at, txid, actor, before, changed FROM policytracker_change ORDER BY id"
-    before, after = baseline.rows(history), upgraded.rows(history)
+    history = "SELECT id, uid, tbl, row_id, op, since, at, txid, {actor}, before, changed FROM policytracker_change ORDER BY id"
+    channel = "CASE WHEN actor ? 'door' THEN actor - 'door' || jsonb_build_object('channel', actor -> 'door') ELSE actor END"
+    before, after = baseline.rows(history.format(actor=channel)), upgraded.rows(history.format(actor="actor"))
 
     assert len(before) > 1000
     assert after[: len(before)] == before
@@ -37,8 +38,9 @@ def test_users_roles_and_tokens_survive(table, baseline, upgraded):
     )
     rows = f"SELECT {columns} FROM {table} ORDER BY 1"
 
-    assert baseline.rows(rows)
-    assert upgraded.rows(rows) == baseline.rows(rows)
+    before, after = baseline.rows(rows), upgraded.rows(rows)
+    assert before
+    assert [row for row in after if row in before] == before  # other tests of this session add tokens
 
 
 def test_no_table_of_the_baseline_is_lost(baseline, upgraded):
