@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -27,7 +28,11 @@ os.environ.setdefault("DB_POOL", str(threads))  # maximum number of connections 
 
 
 def on_starting(server):
-    """Stop when `make run` ends, even if it was killed."""
+    """Refuse to start with a missing or invalid setting. Stop when `make run` ends, even if it was killed."""
+    # A separate process, because this one must not import Django: reloaded workers would not get an upgraded one.
+    check = [sys.executable, Path(__file__).parent / "manage.py", "check"]
+    if subprocess.run(check, stdout=subprocess.DEVNULL, check=False).returncode != 0:  # noqa: S603 - our own command
+        sys.exit(1)
     if os.environ.get("GREETING") and sys.platform == "linux":
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
