@@ -70,6 +70,7 @@ class FindingLine:
 
     finding: engine.Finding
     colour: str
+    record_title: str
     record_type: str
     url: str
 
@@ -89,12 +90,13 @@ def rule_lines(selected: dict[str, str], context: engine.CheckContext) -> dict[s
 
 
 def finding_line(finding: engine.Finding) -> FindingLine:
-    opts = finding.record._meta
+    record, opts = finding.record, finding.record._meta
     return FindingLine(
         finding,
         COLOURS[finding.rule.severity],
+        record.display_title or record.natural_key()[0],
         str(opts.verbose_name),
-        reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[finding.record.pk]),
+        reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[record.pk]),
     )
 
 

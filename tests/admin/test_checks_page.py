@@ -8,7 +8,7 @@ from agreements.models import Commitment, TreatyAction
 from policytracker.quality import engine
 from policytracker.records.context import change_context
 from tests.admin.page import change
-from tests.make import make_agreement, make_party
+from tests.make import make_agreement, make_party, make_source
 
 PAGE = "/admin/checks/"
 
@@ -34,6 +34,14 @@ def test_every_role_sees_the_findings_on_records_that_it_may_read(role, users, s
     expected = {action, hidden} if role == "administrator" else {action}
     assert findings_on(page) == {("effect_before_act", row) for row in expected}
     assert f'href="{change(action)}"' in page.content.decode()
+
+
+def test_a_record_without_a_title_is_linked_by_its_key(analyst, signed_in):
+    source = make_source()
+
+    page = signed_in(analyst).get(f"{PAGE}?rule=source_without_title")
+
+    assert f'<a href="{change(source)}">{source.slug}</a>' in page.content.decode()
 
 
 def test_an_anonymous_user_is_redirected_to_the_login(client, db):
