@@ -24,9 +24,9 @@ def days(number: int) -> date:
 
 
 @pytest.fixture
-def told(analyst, reviewer):
+def reported(analyst, reviewer):
     """A recommendation with three assessments, two claims of a party and a voided update."""
-    row = make_recommendation(slug="told", due_on="2025-01-15", priority="low")
+    row = make_recommendation(slug="reported", due_on="2025-01-15", priority="low")
     make_recommendation(slug="untold", due_on="2025-01-15")
     by = {"by": analyst, "today": today()}
     evidence = (EvidenceRow(source=make_source()),)
@@ -45,13 +45,13 @@ def told(analyst, reviewer):
     return row
 
 
-def shown(api: Api, on: date | None = None, key: str = "told") -> dict:
+def shown(api: Api, on: date | None = None, key: str = "reported") -> dict:
     response = api.get(f"recommendations/{key}/", {"on": str(on)} if on else {})
     assert response.status_code == 200, response.content
     return response.json()
 
 
-def test_a_past_day_uses_only_updates_reported_by_then(told, as_reader):
+def test_a_past_day_uses_only_updates_reported_by_then(reported, as_reader):
     of = lambda row: {name: row[name] for name in [*OF_THE_DAY, "deadline_state"]}  # noqa: E731
     usa = [{"party": "USA", "status": "in_progress", "reported_on": "2025-01-08"}]
 
@@ -71,49 +71,49 @@ def test_a_past_day_uses_only_updates_reported_by_then(told, as_reader):
     }  # fmt: skip
 
 
-def test_fields_not_derived_from_updates_are_current(told, as_reader):
+def test_fields_not_derived_from_updates_are_current(reported, as_reader):
     now, then = shown(as_reader), shown(as_reader, days(8))
 
     assert {name for name in now if now[name] != then[name]} <= {*OF_THE_DAY, "deadline_state"}
-    assert as_reader.get("recommendations/told/", {"on": "2025-01-02"})["ETag"] == as_reader.get("recommendations/told/")["ETag"]
+    assert as_reader.get("recommendations/reported/", {"on": "2025-01-02"})["ETag"] == as_reader.get("recommendations/reported/")["ETag"]
 
 
-def test_a_list_shows_filters_and_orders_by_the_values_of_that_day(told, as_reader):
+def test_a_list_shows_filters_and_orders_by_the_values_of_that_day(reported, as_reader):
     def asked(on: int, **question) -> list[str]:
         return as_reader.keys("recommendations/", on=str(days(on)), **question)
 
-    assert asked(8, status="in_progress") == ["told"] == asked(8, status__not="not_assessed")
+    assert asked(8, status="in_progress") == ["reported"] == asked(8, status__not="not_assessed")
     assert asked(20, status="in_progress") == [] == asked(-1, status="in_progress")
-    assert asked(8, progress_percent__to=20) == ["told"] and asked(8, progress_percent__from=21) == []
+    assert asked(8, progress_percent__to=20) == ["reported"] and asked(8, progress_percent__from=21) == []
     assert asked(8, claimed_status__empty="true") == ["untold"]
-    assert asked(6, without="update") == ["untold"] and asked(-1, without="update") == ["told", "untold"]
-    assert asked(6, without="evidence") == ["told", "untold"] and asked(7, without="evidence") == ["untold"]
-    assert asked(8, claim_differs="true") == [] and asked(9, claim_differs="true") == ["told"]
+    assert asked(6, without="update") == ["untold"] and asked(-1, without="update") == ["reported", "untold"]
+    assert asked(6, without="evidence") == ["reported", "untold"] and asked(7, without="evidence") == ["untold"]
+    assert asked(8, claim_differs="true") == [] and asked(9, claim_differs="true") == ["reported"]
     assert asked(9, claim_differs="false") == ["untold"] and asked(20, claim_differs="true") == []
-    assert asked(15, overdue="true") == ["told", "untold"] and asked(20, overdue="true") == ["untold"]
-    assert asked(15, overdue="false") == [] and asked(20, overdue="false") == ["told"]
-    assert asked(8, due_within=6) == ["told", "untold"] and asked(8, due_within=5) == []
-    assert asked(19, open="false") == [] and asked(20, open="false") == ["told"]
-    assert asked(20, deadline_state="met_late") == ["told"] and asked(14, deadline_state=["due_soon"]) == ["told", "untold"]
-    assert asked(8, freshness="never") == ["untold"] and asked(20, freshness="none") == ["told"]
-    assert asked(-1, ordering="-last_update_on,slug") == ["told", "untold"]
-    assert asked(8, ordering="status") == ["told", "untold"] and asked(-1, ordering="status") == ["told", "untold"]
-    assert asked(8, ordering="-status") == ["untold", "told"]
+    assert asked(15, overdue="true") == ["reported", "untold"] and asked(20, overdue="true") == ["untold"]
+    assert asked(15, overdue="false") == [] and asked(20, overdue="false") == ["reported"]
+    assert asked(8, due_within=6) == ["reported", "untold"] and asked(8, due_within=5) == []
+    assert asked(19, open="false") == [] and asked(20, open="false") == ["reported"]
+    assert asked(20, deadline_state="met_late") == ["reported"] and asked(14, deadline_state=["due_soon"]) == ["reported", "untold"]
+    assert asked(8, freshness="never") == ["untold"] and asked(20, freshness="none") == ["reported"]
+    assert asked(-1, ordering="-last_update_on,slug") == ["reported", "untold"]
+    assert asked(8, ordering="status") == ["reported", "untold"] and asked(-1, ordering="status") == ["reported", "untold"]
+    assert asked(8, ordering="-status") == ["untold", "reported"]
     row = as_reader.list("recommendations/", on=str(days(8)), fields="slug,status,claims", status="in_progress")["results"]
-    assert row == [{"slug": "told", "status": "in_progress", "claims": shown(as_reader, days(8))["claims"]}]
+    assert row == [{"slug": "reported", "status": "in_progress", "claims": shown(as_reader, days(8))["claims"]}]
 
 
-def test_the_order_of_the_parameters_does_not_matter(told, as_reader):
+def test_the_order_of_the_parameters_does_not_matter(reported, as_reader):
     for question in ({"on": "2025-01-10", "claim_differs": "false"}, {"claim_differs": "false", "on": "2025-01-10"}):
         assert as_reader.keys("recommendations/", **question) == ["untold"]
 
 
-def test_pages_keep_the_order_of_that_day(told, as_reader):
+def test_pages_keep_the_order_of_that_day(reported, as_reader):
     first = as_reader.list("recommendations/", on=str(days(8)), ordering="-status", page_size=1)
 
     second = as_reader.get(first["next"]).json()
 
-    assert [row["slug"] for row in (*first["results"], *second["results"])] == ["untold", "told"]
+    assert [row["slug"] for row in (*first["results"], *second["results"])] == ["untold", "reported"]
     assert second["results"][0]["status"] == "in_progress"
 
 
@@ -143,28 +143,28 @@ def test_a_component_changes_only_its_deadline_state(as_reader):
     assert as_reader.list("components/", on="2025-06-30")["results"][0]["deadline_state"] == "due_soon"
 
 
-@pytest.mark.parametrize("address", ["recommendations/", "recommendations/told/", "components/"])
+@pytest.mark.parametrize("address", ["recommendations/", "recommendations/reported/", "components/"])
 @pytest.mark.parametrize("wrong", ["", "2025", "2025-02-30", "today", "2025-01-01T00:00:00Z", "10000-01-01", "0000-01-01"])
-def test_an_invalid_date_is_rejected(told, as_reader, address, wrong):
+def test_an_invalid_date_is_rejected(reported, as_reader, address, wrong):
     response = as_reader.get(address, {"on": wrong})
 
     assert (response.status_code, list(response.json())) == (400, ["on"])
     assert as_reader.get(f"{address}?on=2025-01-01&on=2025-01-02").status_code == 400
 
 
-def test_the_first_and_last_day_of_the_calendar_are_accepted(told, as_reader):
+def test_the_first_and_last_day_of_the_calendar_are_accepted(reported, as_reader):
     for on in ("0001-01-01", "9999-12-31"):
         for question in ({}, {"due_within": 3650}, {"deadline_state": "due_soon"}, {"freshness": "stale"}, {"overdue": "true"}):
             assert as_reader.get("recommendations/", {"on": on, **question}).status_code == 200
 
 
-def test_other_records_and_writes_reject_on(told, as_reader, as_analyst):
+def test_other_records_and_writes_reject_on(reported, as_reader, as_analyst):
     assert as_reader.get("participations/", {"on": "2025-01-01"}).status_code == 400
-    assert as_analyst.patch("recommendations/told/?on=2025-01-01", {"details": "x"}).status_code == 400
+    assert as_analyst.patch("recommendations/reported/?on=2025-01-01", {"details": "x"}).status_code == 400
 
 
-def test_another_day_needs_the_same_number_of_queries(told, as_reader):
-    for address in ("recommendations/", "recommendations/told/"):
+def test_another_day_needs_the_same_number_of_queries(reported, as_reader):
+    for address in ("recommendations/", "recommendations/reported/"):
         asked = []
         for question in ({}, {}, {"on": "2025-01-08"}):
             with CaptureQueriesContext(connection) as captured:
