@@ -443,7 +443,7 @@ def flat_fields(detail: Mapping[str, Any]) -> dict[str, list[serializers.ErrorDe
 def flat_errors(errors: Any, place: str = "") -> Iterator[serializers.ErrorDetail]:
     if isinstance(errors, Mapping):
         for name, inner in errors.items():
-            step = f"item {int(name) + 1}: " if str(name).isdigit() else "" if name == "non_field_errors" else f"{name}: "
+            step = f"item {name + 1}: " if isinstance(name, int) else "" if name == "non_field_errors" else f"{name}: "
             yield from flat_errors(inner, place + step)
         return
     for number, error in enumerate(errors):

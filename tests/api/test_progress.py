@@ -227,7 +227,8 @@ def test_evidence_does_not_reveal_a_hidden_source(world, as_administrator, as_re
     [
         {}, {"source": "nowhere"}, {"source": "communique", "url": "https://a.example/"}, {"url": "not an address"}, {"title": "T"},
         {"source": "communique", "stance": "hints"}, {"source": "communique", "confidence": "high"}, {"source": 5}, {"url": 5},
-        {"source": "communique", "page": 3}, {"url": f"https://a.example/{'x' * 2000}"}, {"source": "communique", "locator": "x" * 301},
+        {"source": "communique", "page": 3}, {"source": "communique", "¹": 3},
+        {"source": "communique", "1": 3}, {"url": f"https://a.example/{'x' * 2000}"}, {"source": "communique", "locator": "x" * 301},
         "communique", 5, None, [], {"source": "communique", "quote": {}},
     ],
 )  # fmt: skip
