@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection
 from django.db.models import Case, F, Func, Q, TextField, Value, When
 from django.db.models.functions import Cast, Coalesce, Left
+from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Agreement, Commitment, Component, FactCheck, Indicator, Measurement, Participation, TreatyAction
 from agreements.models.agreements import ParticipationRole
@@ -31,6 +32,9 @@ from policytracker.records.models import Record
 from policytracker.records.parameters import Parameter, bind_parameters
 from recommendations.models import Addressee, Milestone, ProgressUpdate, Recommendation, Response, Review, Status, UpdateKind
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 MAX_TITLE = 300  # characters
 COLUMNS = [pagination.Column(name) for name in ("day", "type", "key", "position")]
 ORDER = ", ".join(column.path for column in COLUMNS)
@@ -44,41 +48,67 @@ def number(text: str, unit: str = "") -> str:
     return f"{Decimal(text).normalize():,f} {unit}".rstrip()
 
 
+def titled(template: StrOrPromise) -> Callable[..., str]:
+    return lambda title: template.format(title=title)
+
+
 def action_title(kind: str, party: str, counterparty: str) -> str:
-    return ActionKind(kind).label + (f", {party}" if party else "") + (f" with {counterparty}" if counterparty else "")
+    template = ACTION_BETWEEN if counterparty else ACTION_OF_PARTY if party else ACTION
+    return template.format(action=ActionKind(kind).label, party=party, counterparty=counterparty)
 
 
 def effect_title(*parts: str) -> str:
-    return f"Takes effect: {action_title(*parts)}"
+    return _("Takes effect: {action}").format(action=action_title(*parts))
 
 
-def period_title(label: str) -> Callable[..., str]:
-    return lambda party, role: f"{label}: {party} as {ParticipationRole(role).label.lower()}"
+def period_title(template: StrOrPromise) -> Callable[..., str]:
+    return lambda party, role: template.format(party=party, role=ParticipationRole(role).label.lower())
 
 
 def commitment_title(stage: str, bound: str, currency: str, amount: str, payer: str, *subjects: str) -> str:
-    limit = "" if bound == Bound.EXACTLY else f"{Bound(bound).label.lower()} "
+    template = EXACT_AMOUNT if bound == Bound.EXACTLY else LIMITED_AMOUNT
+    figure = template.format(bound=Bound(bound).label.lower(), currency=currency, amount=number(amount))
     subject = next(filter(None, subjects), "")
-    title = f"{Stage(stage).label}: {limit}{currency} {number(amount)}"
-    return title + (f", by {payer}" if payer else "") + (f": {subject}" if subject else "")
+    return COMMITMENTS[bool(payer), bool(subject)].format(stage=Stage(stage).label, figure=figure, payer=payer, subject=subject)
 
 
-def value_title(label: str) -> Callable[..., str]:
-    return lambda name, value, unit: f"{label}: {name}" + (f": {number(value, unit)}" if value else "")
+def value_title(template: StrOrPromise, template_without_value: StrOrPromise) -> Callable[..., str]:
+    def title(name: str, value: str, unit: str) -> str:
+        return template.format(name=name, value=number(value, unit)) if value else template_without_value.format(name=name)
+
+    return title
 
 
 def fact_check_title(verdict: str, statement: str) -> str:
-    return f"Checked, {Verdict(verdict).label.lower()}: {statement}"
+    return _("Checked, {verdict}: {statement}").format(verdict=Verdict(verdict).label.lower(), statement=statement)
 
 
 def response_title(code: str, party: str, action: str) -> str:
-    return f"Response of {party}, {Response(code).label.lower()}: {action}"
+    return _("Response of {party}, {response}: {action}").format(party=party, response=Response(code).label.lower(), action=action)
 
 
 def update_title(kind: str, status: str, party: str, voided: str, action: str) -> str:
-    as_status = f" as {Status(status).label.lower()}" if status else ""
-    labels = {UpdateKind.ASSESSMENT: "Assessed", UpdateKind.CLAIM: f"Claimed by {party}", UpdateKind.NOTE: "Noted"}
-    return f"{'Voided: ' if voided else ''}{labels[UpdateKind(kind)]}{as_status}: {action}"
+    label = Status(status).label.lower() if status else ""
+    title = UPDATES[UpdateKind(kind)].format(status=label, party=party, action=action)
+    return _("Voided: {title}").format(title=title) if voided else title
+
+
+ACTION = _("{action}")
+ACTION_OF_PARTY = _("{action}, {party}")
+ACTION_BETWEEN = _("{action}, {party} with {counterparty}")
+EXACT_AMOUNT = _("{currency} {amount}")
+LIMITED_AMOUNT = _("{bound} {currency} {amount}")
+COMMITMENTS = {  # by whether payer and subject are known
+    (False, False): _("{stage}: {figure}"),
+    (False, True): _("{stage}: {figure}: {subject}"),
+    (True, False): _("{stage}: {figure}, by {payer}"),
+    (True, True): _("{stage}: {figure}, by {payer}: {subject}"),
+}
+UPDATES = {
+    UpdateKind.ASSESSMENT: _("Assessed as {status}: {action}"),
+    UpdateKind.CLAIM: _("Claimed by {party} as {status}: {action}"),
+    UpdateKind.NOTE: _("Noted: {action}"),
+}
 
 
 # ---- Queries of entries
@@ -142,25 +172,43 @@ MEASUREMENT_PARTS = ("indicator__name", "value", "indicator__unit")
 
 # The order determines the order of the entries of one record on one day.
 KINDS = (
-    EntryKind(Agreement, "next_review_on", ("title",), "Next review: {}".format, of_agreement("pk")),
-    EntryKind(Agreement, "expires_on", ("title",), "Expires: {}".format, of_agreement("pk")),
+    EntryKind(Agreement, "next_review_on", ("title",), titled(_("Next review: {title}")), of_agreement("pk")),
+    EntryKind(Agreement, "expires_on", ("title",), titled(_("Expires: {title}")), of_agreement("pk")),
     EntryKind(TreatyAction, "acted_on", ACTION_PARTS, action_title),
     EntryKind(TreatyAction, "effective_on", ACTION_PARTS, effect_title, condition=EFFECTIVE_ON_OTHER_DATE),
-    EntryKind(Component, "starts_on", ("title",), "Starts: {}".format),
-    EntryKind(Component, "due_on", ("title",), "Due: {}".format),
-    EntryKind(Component, "completed_on", ("title",), "Completed: {}".format),
-    EntryKind(Participation, "since", PERIOD_PARTS, period_title("Begins")),
-    EntryKind(Participation, "until", PERIOD_PARTS, period_title("Ends")),
+    EntryKind(Component, "starts_on", ("title",), titled(_("Starts: {title}"))),
+    EntryKind(Component, "due_on", ("title",), titled(_("Due: {title}"))),
+    EntryKind(Component, "completed_on", ("title",), titled(_("Completed: {title}"))),
+    EntryKind(Participation, "since", PERIOD_PARTS, period_title(_("Begins: {party} as {role}"))),
+    EntryKind(Participation, "until", PERIOD_PARTS, period_title(_("Ends: {party} as {role}"))),
     EntryKind(Commitment, "stated_on", COMMITMENT_PARTS, commitment_title),
-    EntryKind(Indicator, "baseline_on", ("name", "baseline_value", "unit"), value_title("Baseline"), of_agreement("outcome__agreement")),
-    EntryKind(Indicator, "target_on", ("name", "target_value", "unit"), value_title("Target"), of_agreement("outcome__agreement")),
-    EntryKind(Measurement, "measured_on", MEASUREMENT_PARTS, value_title("Measured"), of_agreement("indicator__outcome__agreement")),
+    EntryKind(
+        Indicator,
+        "baseline_on",
+        ("name", "baseline_value", "unit"),
+        value_title(_("Baseline: {name}: {value}"), _("Baseline: {name}")),
+        of_agreement("outcome__agreement"),
+    ),
+    EntryKind(
+        Indicator,
+        "target_on",
+        ("name", "target_value", "unit"),
+        value_title(_("Target: {name}: {value}"), _("Target: {name}")),
+        of_agreement("outcome__agreement"),
+    ),
+    EntryKind(
+        Measurement,
+        "measured_on",
+        MEASUREMENT_PARTS,
+        value_title(_("Measured: {name}: {value}"), _("Measured: {name}")),
+        of_agreement("indicator__outcome__agreement"),
+    ),
     EntryKind(FactCheck, "checked_on", ("verdict", Left("statement", MAX_TITLE)), fact_check_title),
-    EntryKind(Recommendation, "made_on", ("key_action",), "Recommended: {}".format, of_recommendations("pk")),
-    EntryKind(Recommendation, "due_on", ("key_action",), "Due: {}".format, of_recommendations("pk")),
+    EntryKind(Recommendation, "made_on", ("key_action",), titled(_("Recommended: {title}")), of_recommendations("pk")),
+    EntryKind(Recommendation, "due_on", ("key_action",), titled(_("Due: {title}")), of_recommendations("pk")),
     EntryKind(Addressee, "responded_on", ("response", "party__name", KEY_ACTION), response_title, of_recommendations("recommendation")),
-    EntryKind(Milestone, "due_on", ("title",), "Milestone due: {}".format, of_recommendations("recommendation")),
-    EntryKind(Milestone, "completed_on", ("title",), "Milestone reached: {}".format, of_recommendations("recommendation")),
+    EntryKind(Milestone, "due_on", ("title",), titled(_("Milestone due: {title}")), of_recommendations("recommendation")),
+    EntryKind(Milestone, "completed_on", ("title",), titled(_("Milestone reached: {title}")), of_recommendations("recommendation")),
     EntryKind(ProgressUpdate, "reported_on", UPDATE_PARTS, update_title, of_recommendations("recommendation"), condition=APPROVED),
 )
 
@@ -201,7 +249,7 @@ def union(roles: frozenset[str]) -> tuple[str, tuple]:
     """SQL and values that select all entries of an agreement for these roles."""
     reader = Reader(roles, Parameter("user"))
     selects = [kind.select(reader, position) for position, kind in enumerate(KINDS)]
-    return " UNION ALL ".join(sql for sql, _ in selects), tuple(value for _, values in selects for value in values)
+    return " UNION ALL ".join(sql for sql, _values in selects), tuple(value for _sql, values in selects for value in values)
 
 
 class Timeline:
@@ -227,7 +275,7 @@ class Timeline:
             )
             rows = db.fetchall()
         # The join with the count returns one row without an entry if the page is empty.
-        entries = [Entry(*entry) for _, *entry in rows if entry[0] is not None]
+        entries = [Entry(*entry) for _count, *entry in rows if entry[0] is not None]
         entries, has_next, has_previous = pagination.trim_page(entries, size, forward, cursor is not None)
         return Page(
             rows[0][0],
