@@ -20,7 +20,7 @@ from policytracker.resources import ReadContext
 TARGETS = ["agreement", "component__agreement", "participation__agreement", "outcome__agreement"]
 
 
-def by_any(model: Any, paths: Sequence[str], agreement: Any) -> Q:
+def refers_to_agreement(model: Any, paths: Sequence[str], agreement: Any) -> Q:
     """The rows of the model that refer to the agreement along any of the paths.
 
     A union of one query per path: PostgreSQL does not use the indexes for a single condition with OR across tables.
@@ -32,7 +32,9 @@ def by_any(model: Any, paths: Sequence[str], agreement: Any) -> Q:
 
 
 def of_agreement(model: Any, *paths: str) -> Filter:
-    return Filter(reference(Agreement), matching(lambda pk: by_any(model, paths, pk)), help="Records of any of these agreements.")
+    return Filter(
+        reference(Agreement), matching(lambda pk: refers_to_agreement(model, paths, pk)), help="Records of any of these agreements."
+    )
 
 
 def party_and_standing(value: str, context: ReadContext) -> tuple[int, str, str]:

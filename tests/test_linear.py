@@ -100,7 +100,7 @@ def test_a_page_of_any_changes_is_compared_within_the_limit(pair):
     history = SimpleNamespace(model=Agreement, fields=fields, entries=lambda changes: changes)
     before, after = (text[:10_000] for text in pair)
     change = {"before": before, "after": after}
-    entry = {"at": "2026-11-24T10:35:00Z", "changes": dict.fromkeys(names, change)}
+    entry = {"at": "2026-11-24T10:35:00Z", "channel": "admin", "changes": dict.fromkeys(names, change)}
 
     with Within():
         entries = history_entries(history, [entry] * 50)

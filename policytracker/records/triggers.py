@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from django.apps import apps
 from django.db.models import ManyToManyField, Model
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import override
 
 from policytracker.records.constraints import ARCHIVED_IS_CLOSED, IN_THIS_TRANSACTION, DerivedWrite, TriggerConstraint
 from policytracker.records.models import DeadlineFields, Record, RegistryRecord
@@ -171,8 +170,7 @@ def constraint_trigger(constraint: TriggerConstraint, table: str) -> Trigger:
     event = constraint.events.split(" ")[0].lower()
     name = constraint.name if constraint.name != "closed_record" else f"closed_record_{event}"
     call = f"{table}_{name}"[:63]
-    with override(None):  # PostgreSQL has the untranslated message, whoever installs the trigger
-        message = str(constraint.message).replace("'", "''")
+    message = str(constraint.message).replace("'", "''")
     check = f"IF {constraint.violated_when} THEN PERFORM refuse('{constraint.name}', '{message}'); END IF;"
     if constraint.deferred:
         # One lock for all constraints, because two of them may check the same rule from both sides of a relation.

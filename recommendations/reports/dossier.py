@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import Count, QuerySet, Window
 
 from agreements import serializers as agreed
-from agreements.filters import TARGETS, by_any
+from agreements.filters import TARGETS, refers_to_agreement
 from agreements.models import Agreement
 from agreements.standing.data import load_record, standing_document
 from policytracker.api import json_sql, pagination
@@ -49,7 +49,7 @@ class Section:
         return "id" if self.model.key == "uid" else self.model.key
 
     def rows(self, reader: Reader) -> QuerySet:
-        return self.model.objects.visible_to(reader).filter(by_any(self.model, self.paths, AGREEMENT))
+        return self.model.objects.visible_to(reader).filter(refers_to_agreement(self.model, self.paths, AGREEMENT))
 
 
 @lru_cache(1000)
