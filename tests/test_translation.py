@@ -21,7 +21,9 @@ from policytracker.api import bulk
 from policytracker.codes import Codes
 from policytracker.quality import engine
 from policytracker.records.access import Publication, Role, Visibility
+from policytracker.records.installation import wanted_functions
 from policytracker.records.triggers import records, trigger_constraints
+from recommendations.models import Evidence, ProgressUpdate
 from recommendations.models.refusals import RefusalCode
 from tests.api.client import Api
 from tests.findings import EVERYTHING, check_context
@@ -104,6 +106,13 @@ def test_sentences_of_the_standing_are_translated():
     all_translated(
         party_standing(record, party, day).sentence for record in agreements for party in earliest(record).parties for day in DAYS
     )
+
+
+@pytest.mark.parametrize(
+    "model", [AgreementRelation, Citation, Commitment, Measurement, Participation, TreatyAction, Evidence, ProgressUpdate]
+)
+def test_labels_of_records_without_a_title_are_translated(model):
+    all_translated(model.objects.all())
 
 
 def test_lines_of_the_history_are_translated(analyst):
@@ -217,8 +226,6 @@ def test_output_of_commands_is_translated(tmp_path):
 
 
 def test_a_trigger_has_the_untranslated_message():
-    from policytracker.records.installation import wanted_functions
-
     assert not any("⟦" in sql for sql in wanted_functions().values())
 
 

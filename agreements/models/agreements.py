@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Exists, F, Func, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from agreements.models.parties import FocusArea, Party, Sector
 from agreements.models.sourced import SourceFields
@@ -77,19 +78,19 @@ class RelationKind(Codes):
     SUCCESSOR_OF = "successor_of", _("Successor of")
 
 
-# Labels of the same relations, read from the second agreement.
+# Labels of the same relations, read from the second agreement. They are part of the API; the admin translates them.
 INVERSE_LABELS = {
-    RelationKind.SAME_AS: "same as",
-    RelationKind.COMPLEMENTS: "complemented by",
-    RelationKind.SUPERSEDES: "superseded by",
-    RelationKind.AMENDS: "amended by",
-    RelationKind.IMPLEMENTS: "implemented by",
-    RelationKind.ACCESSION_TO: "acceded to by",
-    RelationKind.PART_OF: "includes",
-    RelationKind.BUILDS_ON: "built on by",
-    RelationKind.CONSISTENT_WITH: "consistent with",
-    RelationKind.ANNOUNCED_ALONGSIDE: "announced alongside",
-    RelationKind.SUCCESSOR_OF: "succeeded by",
+    RelationKind.SAME_AS: gettext_noop("same as"),
+    RelationKind.COMPLEMENTS: gettext_noop("complemented by"),
+    RelationKind.SUPERSEDES: gettext_noop("superseded by"),
+    RelationKind.AMENDS: gettext_noop("amended by"),
+    RelationKind.IMPLEMENTS: gettext_noop("implemented by"),
+    RelationKind.ACCESSION_TO: gettext_noop("acceded to by"),
+    RelationKind.PART_OF: gettext_noop("includes"),
+    RelationKind.BUILDS_ON: gettext_noop("built on by"),
+    RelationKind.CONSISTENT_WITH: gettext_noop("consistent with"),
+    RelationKind.ANNOUNCED_ALONGSIDE: gettext_noop("announced alongside"),
+    RelationKind.SUCCESSOR_OF: gettext_noop("succeeded by"),
 }
 
 
@@ -391,7 +392,9 @@ class AgreementRelation(UidRecord, SourceFields):
         ]
 
     def __str__(self):
-        return f"{self.from_agreement} {self.get_kind_display().lower()} {self.to_agreement}"
+        return _("{from_agreement} {relation} {to_agreement}").format(
+            from_agreement=self.from_agreement, relation=self.get_kind_display().lower(), to_agreement=self.to_agreement
+        )
 
 
 class Participation(UidRecord):
@@ -446,4 +449,5 @@ class Participation(UidRecord):
             raise ValidationError({"since": ENDS_BEFORE_START})
 
     def __str__(self):
-        return f"{self.party} in {self.agreement} as {self.get_role_display().lower()}"
+        role = self.get_role_display().lower()
+        return _("{party} in {agreement} as {role}").format(party=self.party, agreement=self.agreement, role=role)

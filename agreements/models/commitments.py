@@ -134,4 +134,5 @@ class Commitment(UidRecord, SourceFields):
         ]
 
     def __str__(self):
-        return f"{self.get_stage_display()}: {self.get_bound_display().lower()} {self.currency} {self.amount:,}"
+        values = {"stage": self.get_stage_display(), "bound": self.get_bound_display().lower()}
+        return _("{stage}: {bound} {currency} {amount}").format(**values, currency=self.currency, amount=f"{self.amount:,}")

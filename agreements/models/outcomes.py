@@ -105,4 +105,4 @@ class Measurement(UidRecord, SourceFields):
         ]
 
     def __str__(self):
-        return f"{self.value} on {self.measured_on}"
+        return _("{value} on {date}").format(value=self.value, date=self.measured_on)

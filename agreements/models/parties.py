@@ -154,4 +154,4 @@ class PartyOfficer(models.Model):
     party = models.ForeignKey(Party, models.PROTECT, related_name="officers")
 
     def __str__(self):
-        return f"{self.user} for {self.party}"
+        return _("{user} for {party}").format(user=self.user, party=self.party)

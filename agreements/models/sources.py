@@ -195,4 +195,5 @@ class Citation(UidRecord):
         return next((getattr(self, name) for name in CITABLE if getattr(self, f"{name}_id")), None)
 
     def __str__(self):
-        return f"{self.source} {self.get_stance_display().lower()} {self.field or 'the record'}"
+        stance = self.get_stance_display().lower()
+        return _("{source} {stance} {field}").format(source=self.source, stance=stance, field=self.field or _("the record"))

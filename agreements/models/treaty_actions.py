@@ -21,6 +21,10 @@ from policytracker.records.models import UidRecord
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
+ACTION = _("{action}, {date}")
+ACTION_OF_PARTY = _("{action} by {party}, {date}")
+ACTION_BETWEEN = _("{action} by {party} with {counterparty}, {date}")
+
 
 class ActionKind(Codes):
     """The kinds of treaty action, each in a `group` such as consent, force or exit."""
@@ -236,9 +240,9 @@ class TreatyAction(UidRecord, SourceFields):
         ]
 
     def __str__(self):
-        parties = f" by {self.party}" if self.party_id else ""
-        parties += f" with {self.counterparty}" if self.counterparty_id else ""
-        return f"{self.get_kind_display()}{parties}, {self.acted_on or 'undated'}"
+        template = ACTION_BETWEEN if self.counterparty_id else ACTION_OF_PARTY if self.party_id else ACTION
+        values = {"action": self.get_kind_display(), "date": self.acted_on or _("undated")}
+        return template.format(**values, party=self.party, counterparty=self.counterparty)
 
 
 class ConditionKind(Codes):

@@ -323,4 +323,4 @@ class Dependency(UidRecord):
         ]
 
     def __str__(self):
-        return f"{self.recommendation} depends on: {self.depends_on}"
+        return _("{recommendation} depends on: {other}").format(recommendation=self.recommendation, other=self.depends_on)

@@ -233,7 +233,8 @@ class ProgressUpdate(UidRecord):
         return row["review"] == Review.SUBMITTED and bool(reader.roles & {Role.ANALYST, Role.REVIEWER})
 
     def __str__(self):
-        return f"{self.get_kind_display()} of {self.reported_on}: {self.get_status_display() or 'note'}"
+        template = _("{kind} of {date}: {status}") if self.status else _("{kind} of {date}")
+        return template.format(kind=self.get_kind_display(), date=self.reported_on, status=self.get_status_display())
 
 
 class Evidence(UidRecord):
@@ -274,7 +275,7 @@ class Evidence(UidRecord):
         verbose_name_plural = _("evidence")
 
     def __str__(self):
-        return f"{self.source} {self.get_stance_display().lower()} it"
+        return _("{source} {stance} the status").format(source=self.source, stance=self.get_stance_display().lower())
 
 
 def cited_drafts(reader: Reader) -> Q:
