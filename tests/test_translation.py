@@ -13,7 +13,7 @@ from django.core.management.commands import makemessages
 from django.db import models
 from django.utils import translation
 
-from agreements.models import Agreement
+from agreements.models import Agreement, AgreementRelation, Citation, Commitment, Measurement, Participation, TreatyAction
 from agreements.standing import party_standing, text_standing
 from agreements.standing.answers import earliest
 from agreements.standing.data import load_records
