@@ -23,7 +23,6 @@ from policytracker.quality import engine
 from policytracker.records.access import Publication, Role, Visibility
 from policytracker.records.installation import wanted_functions
 from policytracker.records.triggers import records, trigger_constraints
-from recommendations.models import Evidence, ProgressUpdate
 from recommendations.models.refusals import RefusalCode
 from tests.api.client import Api
 from tests.findings import EVERYTHING, check_context
@@ -108,9 +107,7 @@ def test_sentences_of_the_standing_are_translated():
     )
 
 
-@pytest.mark.parametrize(
-    "model", [AgreementRelation, Citation, Commitment, Measurement, Participation, TreatyAction, Evidence, ProgressUpdate]
-)
+@pytest.mark.parametrize("model", [AgreementRelation, Citation, Commitment, Measurement, Participation, TreatyAction])
 def test_labels_of_records_without_a_title_are_translated(model):
     all_translated(model.objects.all())
 
