@@ -225,7 +225,7 @@ class BaseAdmin(Page, ModelAdmin):
         sentence = self.deletion_error(record) if record and self.has_delete_permission(request, record) else ""
         reason = request.POST.get("change_reason", "")
         if len(reason) > MAX_REASON:
-            sentence = REASON_TOO_LONG
+            sentence = REASON_TOO_LONG.format(maximum=MAX_REASON)
         if not sentence:
             try:
                 with change_context(request.user, reason, "admin"):

@@ -116,7 +116,7 @@ class Timeline:
             )
             rows = db.fetchall()
         # The join with the count returns one row without an entry if the page is empty.
-        entries = [Entry(*entry) for _, *entry in rows if entry[0] is not None]
+        entries = [Entry(*entry) for _count, *entry in rows if entry[0] is not None]
         entries, has_next, has_previous = pagination.trim_page(entries, size, forward, cursor is not None)
         return Page(
             rows[0][0],
