@@ -32,7 +32,7 @@ ERROR = {
 INVALID = {
     "type": "object",
     "description": "Messages by field or parameter. For a list: under `errors`, by index and field.",
-    "example": {"status": ["Only a binding or mixed agreement can be in force or provisionally applied."]},
+    "example": {"title": ["This field is required."]},
 }
 REFERENCE = {"type": "object", "description": "An expanded reference: key, title or name, and URL."}
 CHANGE = {

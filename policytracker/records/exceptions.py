@@ -43,7 +43,7 @@ class Refusal:
 
 
 class Refused(Exception):
-    """A progress update is refused, with all unmet conditions. Nothing was written."""
+    """A change is refused, with all unmet conditions. Nothing was written."""
 
     def __init__(self, refusals: list[Refusal]):
         super().__init__(" ".join(refusal.detail for refusal in refusals))

@@ -249,7 +249,7 @@ class RecommendationAdmin(RegistryColumns, RecordAdmin):
         return context | {
             "updates": lines,
             "more_updates": len(updates) > SHOWN_UPDATES,
-            "report": apply_theme(request.report) if may_report else None,
+            "report": apply_theme(request.report, *request.report.evidence) if may_report else None,
             "status_options": progress.transitions(recommendation, by=user, today=today()) if is_editor else None,
         }
 
