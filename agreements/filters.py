@@ -14,7 +14,8 @@ from agreements.models.agreements import RelationKind
 from agreements.standing import BINDING, PartyStanding, TextStanding, party_standing
 from agreements.standing.data import load_records
 from agreements.standing.queries import text_standing_on
-from policytracker.api.filters import Filter, Parse, code, iso_date, matching, on, reference, text
+from policytracker.api.filters import Filter, matching, on
+from policytracker.api.values import Parse, code, iso_date, reference, text
 from policytracker.resources import ReadContext
 
 TARGETS = ["agreement", "component__agreement", "participation__agreement", "outcome__agreement"]

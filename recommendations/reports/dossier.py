@@ -16,7 +16,7 @@ from agreements import serializers as agreed
 from agreements.filters import TARGETS, by_any
 from agreements.models import Agreement
 from agreements.standing.data import load_record, standing_document
-from policytracker.api import json_sql, pagination
+from policytracker.api import json_sql, keyset
 from policytracker.api.serializers import ADDRESSES, RecordSerializer
 from policytracker.records.access import Reader
 from policytracker.records.parameters import Parameter, bind_parameters
@@ -109,7 +109,7 @@ class Dossier:
     def next_url(self, section: Section, last: Any) -> str:
         """The URL of the remaining records: the list of the resource, after the record with the sort key `last`."""
         address = ADDRESSES[section.model]
-        cursor = pagination.encode_cursor(True, [last], [pagination.Column(section.order)], address)
+        cursor = keyset.encode_cursor(True, [last], [keyset.Column(section.order)], address)
         parameters = {"agreement": self.agreement.slug, "page_size": MAX_RECORDS} | (
             {"on": self.context.on.isoformat()} if section.date_dependent else {}
         )

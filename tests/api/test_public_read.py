@@ -5,8 +5,8 @@ import pytest
 from agreements.models import Citation, FactCheck, Outcome, Participation, Source
 from agreements.models.agreements import AgreementRelation
 from policytracker.api.filters import names_people
+from policytracker.api.serializers import declared_fields
 from policytracker.api.urls import RESOURCES as VIEWS
-from policytracker.api.viewsets import declared_fields
 from policytracker.records.context import change_context
 from policytracker.resources import today
 from recommendations import progress
