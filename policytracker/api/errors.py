@@ -19,6 +19,7 @@ from rest_framework import exceptions, serializers, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
+from policytracker.api.renderers import JSONRenderer
 from policytracker.db.errors import RETRY_AFTER, trouble_of
 from policytracker.records.exceptions import EntriesRefused, NotPermitted, Refused, Rejected, Stale
 from policytracker.records.violations import IN_USE, violated_constraint
@@ -63,6 +64,8 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
     response = _entries_response(error, context) if isinstance(error, EntriesRefused) else _single_response(error, context)
     if response is not None:
         response.data = replace_unencodable(response.data)
+        request = context["request"]  # errors are JSON, whatever `format` was requested
+        request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
     set_rollback()
     return response
 

@@ -128,10 +128,8 @@ def section(serializer: type[RecordSerializer]) -> serializers.Serializer:
     return inline_serializer(f"{serializer.__name__.removesuffix('Serializer')}Section", fields)
 
 
-DossierSerializer = type(
-    inline_serializer(
-        "Dossier",
-        {"agreement": AgreementSerializer(), "on": serializers.DateField(), "standing": StandingSerializer()}
-        | {name: section(part.serializer) for name, part in SECTIONS.items()},
-    )
+DOSSIER = inline_serializer(
+    "Dossier",
+    {"agreement": AgreementSerializer(), "on": serializers.DateField(), "standing": StandingSerializer()}
+    | {name: section(part.serializer) for name, part in SECTIONS.items()},
 )

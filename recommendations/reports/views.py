@@ -22,8 +22,8 @@ from recommendations.reports.dossier import Dossier
 from recommendations.reports.dossier_text import DossierText
 from recommendations.reports.scorecard import scorecard
 from recommendations.reports.serializers import (
+    DOSSIER,
     CoverageSerializer,
-    DossierSerializer,
     GroupSerializer,
     ScorecardSerializer,
     TimelineEntrySerializer,
@@ -89,9 +89,7 @@ class AgreementReportViewSet(WriteMixin):
         entries = self.paginator.paginate(Timeline(self.find(), request.user).page, request)
         return self.get_paginated_response([self.represent(entry) for entry in entries])
 
-    @extend_schema(
-        parameters=[ON, FORMAT], responses={(200, "application/json"): DossierSerializer, (200, "text/markdown"): {"type": "string"}}
-    )
+    @extend_schema(parameters=[ON, FORMAT], responses={(200, "application/json"): DOSSIER, (200, "text/markdown"): {"type": "string"}})
     @action(detail=True, methods=["get"], renderer_classes=[JSONRenderer, DossierMarkdownRenderer])
     def dossier(self, request, *args, **kwargs):
         """All records of the agreement on a date, in one document: at most 500 of each kind, with the URL of the remaining ones."""
