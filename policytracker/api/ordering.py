@@ -43,7 +43,8 @@ class Ordering(BaseFilterBackend):
             if expression:
                 annotations[column.path] = expression(view.reader)
         columns.append(Column("id" if columns or view.model.key == "uid" else view.model.key))
-        return queryset.annotate(**annotations).order_by(*(column.order_by() for column in columns))
+        queryset = queryset.annotate(**annotations) if annotations else queryset
+        return queryset.order_by(*(column.order_by() for column in columns))
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         help = f"Fields separated by commas, `-` for descending. Empty values come last. Fields: {', '.join(view.orders())}."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from django.db.models import QuerySet
@@ -26,6 +25,7 @@ class Pagination(BasePagination):
 
     request: Request
     page: keyset.Page
+    count: int
 
     def paginate_queryset(self, queryset: QuerySet, request: Request, view: Any = None, salt: str = "") -> list[int]:
         """The ids of the page. The queryset must be ordered by `keyset.Column`.
@@ -35,8 +35,7 @@ class Pagination(BasePagination):
         columns = keyset.columns_of(queryset)
         ids = self.paginate(lambda cursor, size: keyset.page(queryset, columns, cursor, size, salt or view.address), request)
         is_complete = self.page.next is None and not request.query_params.get("cursor")
-        count = len(ids) if is_complete else queryset.order_by().values("pk")[: MAX_COUNT + 1].count()
-        self.page = replace(self.page, count=count)
+        self.count = len(ids) if is_complete else queryset.order_by().values("pk")[: MAX_COUNT + 1].count()
         return ids
 
     def paginate(self, read: Callable[[str | None, int], keyset.Page], request: Request) -> Sequence[Any]:
@@ -48,6 +47,7 @@ class Pagination(BasePagination):
         except keyset.InvalidCursor as error:
             message = _("Invalid cursor. Use `next` or `previous` of a response for the same list and order.")
             raise InvalidParameter("cursor", message) from error
+        self.count = self.page.count or 0
         return self.page.results
 
     def get_page_size(self, request: Request) -> int:
@@ -58,8 +58,7 @@ class Pagination(BasePagination):
         return int(text)
 
     def get_paginated_response(self, data: JsonText | list[dict[str, Any]]) -> Response:
-        count = self.page.count or 0
-        head = {"count": min(count, MAX_COUNT)} | ({"count_is_exact": False} if count > MAX_COUNT else {})
+        head = {"count": min(self.count, MAX_COUNT)} | ({"count_is_exact": False} if self.count > MAX_COUNT else {})
         links = {"next": self.get_link(self.page.next), "previous": self.get_link(self.page.previous)}
         return Response(JsonText.object(head | links | {"results": data}))
 

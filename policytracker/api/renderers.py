@@ -13,6 +13,8 @@ from rest_framework.request import Request
 
 from policytracker.api.parameters import InvalidParameter, single
 
+encode = json.JSONEncoder(ensure_ascii=False).encode
+
 
 class JsonText(str):
     """Text that is already JSON, such as a record that PostgreSQL has rendered."""
@@ -24,9 +26,9 @@ class JsonText(str):
 
     @classmethod
     def object(cls, members: Mapping[str, Any]) -> JsonText:
-        """The object with these members, of which some are JSON texts."""
-        texts = {name: value if isinstance(value, JsonText) else json.dumps(value, ensure_ascii=False) for name, value in members.items()}
-        return cls(f"{{{', '.join(f'{json.dumps(name)}: {text}' for name, text in texts.items())}}}")
+        """The object with these members, of which some are JSON texts. The names contain nothing that JSON escapes."""
+        texts = [f'"{name}": {value if isinstance(value, JsonText) else encode(value)}' for name, value in members.items()]
+        return cls("{" + ", ".join(texts) + "}")
 
 
 class JSONRenderer(renderers.JSONRenderer):
