@@ -6,7 +6,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from agreements.models import Agreement
 from policytracker.api import json_sql, pagination
@@ -16,17 +18,19 @@ from policytracker.api.renderers import JSONRenderer, MarkdownRenderer, reject_u
 from policytracker.api.schema import ON
 from policytracker.api.views import RecordView
 from policytracker.records.models import Record
-from policytracker.resources import registry
+from policytracker.resources import registry, today
 from recommendations.models import Recommendation
 from recommendations.publication import publish
 from recommendations.reports.coverage import coverage
 from recommendations.reports.dossier import Dossier
 from recommendations.reports.dossier_text import DossierText
+from recommendations.reports.queue import queue
 from recommendations.reports.scorecard import scorecard
 from recommendations.reports.serializers import (
     DOSSIER,
     CoverageSerializer,
     GroupSerializer,
+    MeSerializer,
     ScorecardSerializer,
     TimelineEntrySerializer,
 )
@@ -128,3 +132,23 @@ class SummaryViewSet(RecordView):
         address = f"{json_sql.API}{registry.of(model).address}/{group.key}/" if has_url else ""
         url = self.request.build_absolute_uri(address) if has_url else None
         return {"key": group.key, "title": group.title, "url": url}
+
+
+class Me(APIView):
+    """The current user: roles, permissions and queue."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(responses=MeSerializer)
+    def get(self, request) -> Response:
+        reject_unknown_parameters(request, set())
+        user = request.user
+        office = getattr(user, "office", None)
+        return Response({
+            "username": user.get_username(),
+            "name": user.get_full_name(),
+            "roles": sorted(user.roles),
+            "party": office.party.code if office else None,
+            "permissions": sorted(user.get_all_permissions()),
+            "queue": queue(user, today()),
+        })  # fmt: skip
