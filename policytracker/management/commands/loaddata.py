@@ -13,7 +13,7 @@ from django.db.models import Model
 from policytracker.dataset import layout
 from policytracker.dataset.loading import DatasetError, Entry, Loader, entries, parse
 from policytracker.records.context import change_context
-from policytracker.records.violations import violated_constraint
+from policytracker.records.violations import constraint_of
 from policytracker.resources import registry
 
 
@@ -37,9 +37,7 @@ class Command(loaddata.Command):
         except UnicodeDecodeError as error:
             raise CommandError(str(error.args[0])) from error
         except DatabaseError as error:
-            if not (rule := violated_constraint(error)):
-                raise
-            raise CommandError(rule.message) from error
+            raise CommandError(constraint_of(error).message) from error
 
     def load_label(self, label):
         """Collect the entries of a data set until the last label; Django loads other fixtures."""
