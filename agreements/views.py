@@ -10,8 +10,8 @@ from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
 from rest_framework.response import Response
 
-from agreements import filters, serializers
-from agreements.models import Party
+from agreements import filters
+from agreements.models import Agreement, Party, Source
 from agreements.standing.data import load_record, standing_document
 from agreements.standing.serializers import StandingSerializer
 from policytracker.api.errors import APIError
@@ -21,6 +21,7 @@ from policytracker.api.parsers import Json
 from policytracker.api.schema import ON
 from policytracker.api.values import reference
 from policytracker.api.viewsets import RecordViewSet
+from policytracker.resources import registry
 
 log = logging.getLogger(__name__)
 
@@ -28,21 +29,8 @@ PARTIES_BY_CODE = Filter(reference(Party), any_of("pk"))
 PARTIES = OpenApiParameter("party", {"type": "array", "items": {"type": "string"}}, description="Only these parties.")
 
 
-class PartyViewSet(RecordViewSet):
-    serializer_class = serializers.PartySerializer
-    extra_filters = filters.PARTIES
-
-
-class SectorViewSet(RecordViewSet):
-    serializer_class = serializers.SectorSerializer
-
-
-class FocusAreaViewSet(RecordViewSet):
-    serializer_class = serializers.FocusAreaSerializer
-
-
 class SourceViewSet(RecordViewSet):
-    serializer_class = serializers.SourceSerializer
+    resource = registry.of(Source)
     parser_classes = [Json, MultiPartParser]
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
@@ -61,8 +49,7 @@ class SourceViewSet(RecordViewSet):
 
 
 class AgreementViewSet(RecordViewSet):
-    serializer_class = serializers.AgreementSerializer
-    extra_filters = filters.AGREEMENTS
+    resource = registry.of(Agreement)
 
     def filter_queryset(self, queryset):
         parameters = self.request.query_params.keys()
@@ -90,52 +77,3 @@ class AgreementViewSet(RecordViewSet):
         except ValueError as error:
             raise InvalidParameter("party", str(error)) from error
         return dict(parties.values_list("code", "name"))
-
-
-class AgreementRelationViewSet(RecordViewSet):
-    serializer_class = serializers.AgreementRelationSerializer
-    extra_filters = filters.RELATIONS
-
-
-class ParticipationViewSet(RecordViewSet):
-    serializer_class = serializers.ParticipationSerializer
-
-
-class TreatyActionViewSet(RecordViewSet):
-    serializer_class = serializers.TreatyActionSerializer
-
-
-class EntryIntoForceConditionViewSet(RecordViewSet):
-    serializer_class = serializers.EntryIntoForceConditionSerializer
-
-
-class ComponentViewSet(RecordViewSet):
-    serializer_class = serializers.ComponentSerializer
-    extra_filters = filters.COMPONENTS
-
-
-class OutcomeViewSet(RecordViewSet):
-    serializer_class = serializers.OutcomeSerializer
-
-
-class CommitmentViewSet(RecordViewSet):
-    serializer_class = serializers.CommitmentSerializer
-
-
-class IndicatorViewSet(RecordViewSet):
-    serializer_class = serializers.IndicatorSerializer
-    extra_filters = filters.INDICATORS
-
-
-class MeasurementViewSet(RecordViewSet):
-    serializer_class = serializers.MeasurementSerializer
-    extra_filters = filters.MEASUREMENTS
-
-
-class FactCheckViewSet(RecordViewSet):
-    serializer_class = serializers.FactCheckSerializer
-
-
-class CitationViewSet(RecordViewSet):
-    serializer_class = serializers.CitationSerializer
-    extra_filters = filters.CITATIONS

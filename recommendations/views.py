@@ -17,9 +17,9 @@ from policytracker.api.renderers import JsonText
 from policytracker.api.viewsets import ReadOnlyRecordViewSet, RecordViewSet
 from policytracker.records import exceptions
 from policytracker.records.access import Role
-from policytracker.resources import today
-from recommendations import filters, progress, responses, serializers
-from recommendations.models import Recommendation
+from policytracker.resources import registry, today
+from recommendations import progress, responses, serializers
+from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from recommendations.serializers import ResultSerializer
 
 
@@ -70,8 +70,7 @@ class ProgressActions(WriteMixin):
 
 
 class RecommendationViewSet(ProgressActions, RecordViewSet):
-    serializer_class = serializers.RecommendationSerializer
-    extra_filters = filters.RECOMMENDATIONS
+    resource = registry.of(Recommendation)
 
     @extend_schema(request=serializers.FilingSerializer, responses={200: ResultSerializer, 201: ResultSerializer})
     @action(detail=True, methods=["post"], url_path="progress", function_checks_permission=True)
@@ -145,8 +144,7 @@ class RecommendationViewSet(ProgressActions, RecordViewSet):
 
 
 class AddresseeViewSet(RecordViewSet):
-    serializer_class = serializers.AddresseeSerializer
-    extra_filters = filters.ADDRESSEES
+    resource = registry.of(Addressee)
 
     @extend_schema(request=serializers.ResponseSerializer)
     @action(detail=True, methods=["post"], function_checks_permission=True)
@@ -168,21 +166,10 @@ class AddresseeViewSet(RecordViewSet):
         return self.record_response(addressee)
 
 
-class MilestoneViewSet(RecordViewSet):
-    serializer_class = serializers.MilestoneSerializer
-    extra_filters = filters.MILESTONES
-
-
-class DependencyViewSet(RecordViewSet):
-    serializer_class = serializers.DependencySerializer
-    extra_filters = filters.DEPENDENCIES
-
-
 class ProgressUpdateViewSet(ProgressActions, UpdateMixin, DestroyMixin, ReadOnlyRecordViewSet):
     """Progress updates. They are created by `progress/` of a recommendation."""
 
-    serializer_class = serializers.ProgressUpdateSerializer
-    extra_filters = filters.UPDATES
+    resource = registry.of(ProgressUpdate)
     function_checks_permission = True
 
     def apply(self, transition) -> Response:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from django.db import models
@@ -18,7 +19,7 @@ from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
 from policytracker import edtf
-from policytracker.api.json_sql import source_text, source_text_fields
+from policytracker.api.json_sql import SourceContentField
 from policytracker.api.parameters import InvalidParameter, query_parameter
 from policytracker.api.serializers import KeyField, KeyListField, referable
 from policytracker.api.values import (
@@ -37,10 +38,10 @@ from policytracker.api.values import (
     timestamp,
     uid,
 )
-from policytracker.resources import ReadContext
+from policytracker.records.models import Record
+from policytracker.resources import ReadContext, Resource, registry
 
 TEXT_FIELDS = (models.CharField, models.TextField, models.FileField)  # "" means unknown
-INDEXED_TEXTS = {"title", "name", "short_title", "key_action", "slug", "code"}
 MAX_VALUES = 100
 MAX_LENGTH = 500
 
@@ -175,17 +176,42 @@ def filter_set(serializer_class: type[serializers.ModelSerializer]) -> dict[str,
             result[name] = Filter(text, lambda rows, values, context, path=path: rows.filter(**{f"{path}__overlap": values}))
             result[f"{name}__not"] = Filter(text, lambda rows, values, context, path=path: rows.exclude(**{f"{path}__overlap": values}))
             result[f"{name}__empty"] = is_empty(lambda context, path=path: Q(**{path: []}))
-        elif name in source_text_fields(model, serializer.fields):
+        elif isinstance(field, SourceContentField):
             path = f"readable_{name}"
-            filters = _value_filters(name, path, field_kind(model._meta.get_field(name), path))
-            result |= {parameter: _source_text_filter(filter, path, name, serializer) for parameter, filter in filters.items()}
+            filters = _value_filters(name, path, field_kind(model._meta.get_field(field.source), path))
+            result |= {parameter: _source_content_filter(filter, path, field) for parameter, filter in filters.items()}
         elif field.source in {f.name for f in model._meta.concrete_fields}:
-            result |= _value_filters(name, field.source, field_kind(model._meta.get_field(field.source), field.source))
+            stored = model._meta.get_field(field.source)
+            result |= _value_filters(name, field.source, field_kind(stored, field.source))
+            if is_name(stored, model):
+                condition = lambda value, path=field.source: Q(**{f"{path}__icontains": value})  # noqa: E731
+                result[f"{name}__contains"] = Filter(text, matching(condition))
     people = {name for name, field in serializer.fields.items() if names_people(field)}
     return {
         parameter: replace(filter, help=filter.help or _help(parameter), of_people=parameter.partition("__")[0] in people)
         for parameter, filter in result.items()
     }
+
+
+def is_name(field: models.Field, model: type[Record]) -> bool:
+    """Whether the field is a short text by which people find the record: its key, title or name."""
+    label = model.label_parts if len(model.label_parts) == 1 else ()
+    return isinstance(field, models.CharField) and field.name in {model.key, "name", "title", "short_title", *label}
+
+
+@cache
+def resource_filters(resource: Resource) -> dict[str, Filter]:
+    """All filters of a list by parameter name: those of the fields, of the scope, and the named ones."""
+    scope = registry.scope_name
+    fields = filter_set(resource.serializer)
+    if not resource.scope_paths or resource is registry.scope or resource.scope_paths == (scope,):
+        return fields | resource.filters
+    limit = Filter(
+        reference(registry.scope.model),
+        lambda rows, ids, context: rows.filter(resource.belonging_to(ids)),
+        help=f"Records that belong to any of these {registry.scope.model._meta.verbose_name_plural}.",
+    )
+    return fields | {scope: limit} | resource.filters
 
 
 def names_people(field: serializers.Field) -> bool:
@@ -194,12 +220,11 @@ def names_people(field: serializers.Field) -> bool:
     return isinstance(reference, KeyField) and reference.of_people
 
 
-def _source_text_filter(filter: Filter, path: str, name: str, serializer: serializers.ModelSerializer) -> Filter:
+def _source_content_filter(filter: Filter, path: str, field: SourceContentField) -> Filter:
     """The filter, applied to the text that the user may read; `path` is the annotation that the filter uses."""
 
     def filter_rows(rows: QuerySet, values: list[Any], context: ReadContext) -> QuerySet:
-        readable = source_text(name, serializer, context.reader)
-        return filter.filter_rows(rows.alias(**{path: readable}), values, context)
+        return filter.filter_rows(rows.alias(**{path: field.column(context.reader)}), values, context)
 
     return replace(filter, filter_rows=filter_rows)
 
@@ -217,8 +242,6 @@ def _value_filters(name: str, path: str, kind: FieldKind) -> dict[str, Filter]:
         )
     if kind.empty is not None:
         result[f"{name}__empty"] = is_empty(lambda context: kind.empty)
-    if name in INDEXED_TEXTS:
-        result[f"{name}__contains"] = Filter(text, matching(lambda value: Q(**{f"{path}__icontains": value})))
     return result
 
 

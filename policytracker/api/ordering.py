@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from django.db import models
@@ -15,7 +16,7 @@ from rest_framework.request import Request
 
 from policytracker import edtf
 from policytracker.api.filters import TEXT_FIELDS, names_people
-from policytracker.api.json_sql import source_text, source_text_fields
+from policytracker.api.json_sql import SourceContentField
 from policytracker.api.keyset import Column
 from policytracker.api.parameters import InvalidParameter, query_parameter, single
 from policytracker.api.serializers import KeyField, declared_fields
@@ -51,6 +52,7 @@ class Ordering(BaseFilterBackend):
         return [query_parameter("ordering", {"type": "string"}, help)]
 
 
+@cache
 def orders(serializer_class: type[serializers.ModelSerializer]) -> dict[str, tuple[Column, Callable[[Reader], Any] | None]]:
     """The fields by which the list can be ordered: the column, and the expression to annotate it with if it is not stored."""
     serializer = serializer_class()
@@ -64,10 +66,10 @@ def orders(serializer_class: type[serializers.ModelSerializer]) -> dict[str, tup
         stored = next((f for f in model._meta.concrete_fields if f.name == field.source), None)
         if stored is None or isinstance(field, serializers.ListField):
             continue
-        if name in source_text_fields(model, serializer.fields):
+        if isinstance(field, SourceContentField):
             result[name] = (
                 Column(alias, nullable=True),
-                lambda reader, name=name: NullIf(source_text(name, serializer, reader), Value(""), output_field=models.TextField()),
+                lambda reader, field=field: NullIf(field.column(reader), Value(""), output_field=models.TextField()),
             )
         elif isinstance(stored, edtf.EdtfField):
             result[name] = (Column(f"{field.source}_first", nullable=True), None)

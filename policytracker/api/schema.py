@@ -17,7 +17,7 @@ from policytracker.api.idempotency import IDEMPOTENCY_KEY
 INVALID = {
     "type": "object",
     "description": "Messages by field or parameter. For a list: under `errors`, by index and field.",
-    "example": {"status": ["Only a binding or mixed agreement can be in force or provisionally applied."]},
+    "example": {"title": ["This field is required."]},
 }
 REFUSALS = {
     "400": ("Invalid parameter or body.", "Invalid"),
@@ -80,7 +80,8 @@ class ViewSchema(AutoSchema):
         return super().get_operation_id() if self.action == "list" else super().get_operation_id().replace("_list", "_retrieve")
 
     def get_description(self):
-        return (getattr(self.view, self.action, None).__doc__ or self.view.__doc__ or "").strip()
+        about_view = "" if self.is_record else self.view.__doc__
+        return (getattr(self.view, self.action, None).__doc__ or about_view or "").strip()
 
     def get_summary(self):
         if not self.is_record:

@@ -23,7 +23,7 @@ from policytracker.api.serializers import KeyField, KeyListField, RecordSerializ
 from policytracker.api.values import iso_date
 from policytracker.records.access import Reader
 from policytracker.records.models import Record
-from policytracker.resources import ReadContext
+from policytracker.resources import ReadContext, Resource
 
 REPRESENTATION = [
     OpenApiParameter("expand", {"type": "string"}, description="References to expand with title and URL, separated by commas."),
@@ -36,9 +36,7 @@ REPRESENTATION_PARAMETERS = {parameter.name for parameter in REPRESENTATION}
 class RecordView(GenericViewSet):
     """A view about one type of record. PostgreSQL renders the JSON of records (`json_sql`), not the serializer."""
 
-    serializer_class: type[RecordSerializer]
-    extra_filters: dict[str, filters.Filter] = {}
-    address: str
+    resource: Resource = None  # type: ignore[assignment]  # set by a subclass or by as_view()
     filter_backends = [filters.FieldFilters, Ordering]
     pagination_class = Pagination
     paginator: Pagination
@@ -48,23 +46,25 @@ class RecordView(GenericViewSet):
 
     @property
     def model(self) -> type[Record]:
-        return self.serializer_class.Meta.model
+        return self.resource.model
+
+    @property
+    def serializer_class(self) -> type[RecordSerializer]:
+        return self.resource.serializer
+
+    @property
+    def address(self) -> str:
+        return self.resource.address
 
     def api_name(self, field: str) -> str:
         return self.serializer_class.api_name(field)
 
-    @classmethod
-    def filter_set(cls) -> dict[str, filters.Filter]:
-        """The filters of the list by parameter name: those of the fields, and `extra_filters`."""
-        if "_filter_set" not in cls.__dict__:
-            cls._filter_set = filters.filter_set(cls.serializer_class) | cls.extra_filters
-        return cls._filter_set
+    def filter_set(self) -> dict[str, filters.Filter]:
+        """The filters of the list by parameter name."""
+        return filters.resource_filters(self.resource)
 
-    @classmethod
-    def orders(cls):
-        if "_orders" not in cls.__dict__:
-            cls._orders = orders(cls.serializer_class)
-        return cls._orders
+    def orders(self):
+        return orders(self.resource.serializer)
 
     def get_queryset(self) -> QuerySet:
         return self.model.objects.visible_to(self.request.user)

@@ -15,7 +15,7 @@ from policytracker.codes import Codes
 from recommendations.deadlines import Freshness
 from recommendations.models import Status
 from recommendations.reports.coverage import MAX_COLUMNS, MAX_ROWS
-from recommendations.reports.dossier import MAX_RECORDS, SECTIONS
+from recommendations.reports.dossier import MAX_RECORDS, sections
 from recommendations.serializers import AddresseeSerializer, ProgressUpdateSerializer, RecommendationSerializer
 
 AMOUNT = r"^-?\d+(\.\d+)?$"
@@ -131,5 +131,5 @@ def section(serializer: type[RecordSerializer]) -> serializers.Serializer:
 DOSSIER = inline_serializer(
     "Dossier",
     {"agreement": AgreementSerializer(), "on": serializers.DateField(), "standing": StandingSerializer()}
-    | {name: section(part.serializer) for name, part in SECTIONS.items()},
+    | {part.name: section(resource.serializer) for part, resource in sections()},
 )

@@ -8,14 +8,16 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from agreements.serializers import AgreementSerializer
+from agreements.models import Agreement
 from policytracker.api import json_sql, pagination
 from policytracker.api.mixins import WriteMixin
 from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters, single
 from policytracker.api.renderers import JSONRenderer, MarkdownRenderer, reject_unknown_format
 from policytracker.api.schema import ON
-from policytracker.api.serializers import ADDRESSES
 from policytracker.api.views import RecordView
+from policytracker.records.models import Record
+from policytracker.resources import registry
+from recommendations.models import Recommendation
 from recommendations.publication import publish
 from recommendations.reports.coverage import coverage
 from recommendations.reports.dossier import Dossier
@@ -30,7 +32,7 @@ from recommendations.reports.serializers import (
 )
 from recommendations.reports.summary import GROUPINGS, Summary
 from recommendations.reports.timeline import Timeline
-from recommendations.serializers import PublishedSerializer, PublishSerializer, RecommendationSerializer
+from recommendations.serializers import PublishedSerializer, PublishSerializer
 
 FORMAT = OpenApiParameter("format", {"type": "string", "enum": ["md"]}, description="Use `md` for Markdown. The default is JSON.")
 GROUP_BY = OpenApiParameter(
@@ -46,7 +48,7 @@ class DossierMarkdownRenderer(MarkdownRenderer):
 class AgreementReportViewSet(WriteMixin):
     """The agreement endpoints that need recommendations: reports and publishing."""
 
-    serializer_class = AgreementSerializer
+    resource = registry.of(Agreement)
 
     @extend_schema(request=PublishSerializer, responses={200: PublishedSerializer})
     @action(detail=True, methods=["post"])
@@ -65,7 +67,7 @@ class AgreementReportViewSet(WriteMixin):
                 user: Any = self.request.user
                 published = publish(agreement, by=user, **options)
             transaction.set_rollback(dry_run)
-        return Response({"published": [{"type": ADDRESSES[type(record)], "key": record.slug} for record in published]})
+        return Response({"published": [{"type": registry.of(type(record)).address, "key": record.slug} for record in published]})
 
     @extend_schema(parameters=[ON], responses=ScorecardSerializer)
     @action(detail=True, methods=["get"])
@@ -105,7 +107,7 @@ class AgreementReportViewSet(WriteMixin):
 class SummaryViewSet(RecordView):
     """Counts of recommendations by group."""
 
-    serializer_class = RecommendationSerializer
+    resource = registry.of(Recommendation)
 
     @extend_schema(parameters=[GROUP_BY, ON], responses=GroupSerializer(many=True))
     def summary(self, request, *args, **kwargs):
@@ -122,7 +124,7 @@ class SummaryViewSet(RecordView):
 
     def represent(self, group, model) -> dict:
         """Key, title and URL of a group. Without a key, or for groups without an API resource (users), the URL is None."""
-        address = ADDRESSES.get(model)
-        has_url = address and group.key is not None
-        url = self.request.build_absolute_uri(f"{json_sql.API}{address}/{group.key}/") if has_url else None
+        has_url = issubclass(model, Record) and group.key is not None
+        address = f"{json_sql.API}{registry.of(model).address}/{group.key}/" if has_url else ""
+        url = self.request.build_absolute_uri(address) if has_url else None
         return {"key": group.key, "title": group.title, "url": url}
