@@ -37,6 +37,11 @@ class Findings(GenericAPIView):
     pagination_class = Pagination
     paginator: Pagination
 
+    @property
+    def model(self) -> type[Record]:
+        """Reading findings requires a role, as for records of the scope."""
+        return registry.scope.model
+
     @extend_schema(
         parameters=[
             OpenApiParameter("rule", any_of(list(engine.RULES)), description="Findings of any of these rules."),
@@ -55,11 +60,6 @@ class Findings(GenericAPIView):
         findings = self.paginator.paginate(lambda cursor, size: engine.findings(checks, context, cursor, size), request)
         return self.get_paginated_response([self.representation(finding) for finding in findings])
 
-    @property
-    def model(self) -> type[Record]:
-        """Reading findings requires a role, as for records of the scope."""
-        return registry.scope.model
-
     @cached_property
     def read_context(self) -> ReadContext:
         return ReadContext.of(self.request.user)
@@ -74,9 +74,8 @@ class Findings(GenericAPIView):
     def scope(self) -> Any:
         """The record by which findings are filtered, if any. Raises InvalidParameter."""
         single(self.request, registry.scope_name)
-        model = registry.scope.model
-        ids = self.parameter_values(registry.scope_name, reference(model))
-        return model.objects.get(pk=ids[0]) if ids else None
+        ids = self.parameter_values(registry.scope_name, reference(self.model))
+        return self.model.objects.get(pk=ids[0]) if ids else None
 
     def representation(self, finding: engine.Finding) -> dict[str, Any]:
         record, model = finding.record, type(finding.record)
