@@ -12,6 +12,7 @@ from policytracker.api import schema_records  # noqa: F401 - registers its exten
 from policytracker.api.bulk import MAX_ENTRIES
 from policytracker.api.errors import ErrorSerializer
 from policytracker.api.etag import IF_MATCH
+from policytracker.api.export import EXPORTS
 from policytracker.api.idempotency import IDEMPOTENCY_KEY
 
 INVALID = {
@@ -128,6 +129,10 @@ class ViewSchema(AutoSchema):
                 media["schema"] = one_or_several(media["schema"])
                 if self.action == "update_list":
                     media["schema"] = media["schema"]["oneOf"][1]
+        if self.is_record and self.action == "list":
+            content = bodies["200"]["content"]
+            for renderer in EXPORTS:
+                content[renderer.media_type.partition(";")[0]] = {"schema": {"type": "string"}}
         self.resolve_serializer(ErrorSerializer, "response")  # the refusals refer to it
         codes = [*(READ if self.method == "GET" else WRITE), *(["404"] if "{" in self.path else [])]
         if "{" in self.path and self.method != "GET":
