@@ -32,7 +32,7 @@ LAYERS = {
         {"api"},
         {"history", "quality"},
         {"api.schema", "api.tokens", "api.viewsets"},
-        {"admin", "quality.views"},
+        {"admin", "history.views", "quality.views"},
         {"api.urls", "apps", "management", "settings", "urls", "wsgi"},
     ],
     "agreements": [

@@ -60,12 +60,17 @@ class Filter:
         if len(texts) > (MAX_VALUES if self.many else 1):
             raise ValueError(f"Enter at most {MAX_VALUES} values." if self.many else "May be given only once.")
         for text in texts:
-            if len(text) > MAX_LENGTH or "\0" in text:
-                raise ValueError(f"Enter at most {MAX_LENGTH} characters, without NUL characters.")
+            check_length(text)
         return self.filter_rows(rows, [self.parse(text, context) for text in texts], context)
 
 
 # ---- parsing values
+
+
+def check_length(value: str) -> None:
+    """Raises ValueError for a value that is too long, or contains a NUL character."""
+    if len(value) > MAX_LENGTH or "\0" in value:
+        raise ValueError(f"Enter at most {MAX_LENGTH} characters, without NUL characters.")
 
 
 def text(value: str, context: ReadContext) -> str:

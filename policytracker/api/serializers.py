@@ -191,6 +191,8 @@ class KeyField(serializers.RelatedField):
 
 # The URL path of each resource by model, filled by `policytracker.api.urls`.
 ADDRESSES: dict[type[models.Model], str] = {}
+# The serializer of each resource by model, filled by `policytracker.api.urls`.
+SERIALIZERS: dict[type[models.Model], type[RecordSerializer]] = {}
 
 
 def title(model: type[models.Model], path: str = "") -> tuple[str, Any]:
@@ -476,3 +478,10 @@ class StrictSerializer(serializers.Serializer):
         if rejected:
             raise serializers.ValidationError(rejected)
         return values
+
+
+def declared_fields(serializer_class: type[RecordSerializer]) -> dict[str, serializers.Field]:
+    """The fields of the serializer, cached, because creating them takes longer than reading a page."""
+    if "_fields" not in serializer_class.__dict__:
+        serializer_class._fields = dict(serializer_class().fields)
+    return serializer_class._fields

@@ -23,7 +23,7 @@ from agreements.models.sources import Confidence, SourceKind, Stance, Verdict
 from agreements.models.treaty_actions import ActionKind, ConditionKind
 from agreements.standing import PartyStanding, TextStanding
 from policytracker.api.parameters import reject_unknown_parameters
-from policytracker.api.serializers import ADDRESSES
+from policytracker.api.serializers import ADDRESSES, SERIALIZERS
 from policytracker.api.tokens import TokenDetail, TokenList
 from policytracker.api.viewsets import RecordViewSet
 from policytracker.quality.views import Findings
@@ -64,6 +64,7 @@ DETAIL = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete
 for address, view in RESOURCES.items():
     view.address = address
     ADDRESSES[view.serializer_class.Meta.model] = address
+    SERIALIZERS[view.serializer_class.Meta.model] = view.serializer_class
 
 
 def resource_urls(address: str, view: type[RecordViewSet]):
@@ -192,6 +193,7 @@ urlpatterns = [
     # Not atomic: a failed login is recorded although the request fails.
     path("auth/tokens/", transaction.non_atomic_requests(TokenList.as_view()), name="tokens"),
     path("auth/tokens/<uuid:key>/", TokenDetail.as_view(), name="token"),
+    path("changes/", views.RegisterChanges.as_view(), name="changes"),
     path("checks/", Findings.as_view(model=Agreement), name="checks"),
     path("choices/", Choices.as_view(), name="choices"),
     path("me/", Me.as_view(), name="me"),

@@ -23,7 +23,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from policytracker.api import bulk, errors, filters, json_sql, pagination
 from policytracker.api.parameters import MAX_COUNT, InvalidParameter, page_size, reject_unknown_parameters, single
-from policytracker.api.serializers import KeyField, KeyListField, RecordSerializer
+from policytracker.api.serializers import KeyField, KeyListField, RecordSerializer, declared_fields
 from policytracker.history.record import History
 from policytracker.models import IdempotencyKey
 from policytracker.records import exceptions, publishing
@@ -447,10 +447,3 @@ class RecordViewSet(GenericViewSet):
             with suppress(RequestDataTooBig):  # the parser reports it
                 self.raw_body = request.body
         return super().initialize_request(request, *args, **kwargs)
-
-
-def declared_fields(serializer_class: type[RecordSerializer]) -> dict[str, serializers.Field]:
-    """The fields of the serializer, cached, because creating them takes longer than reading a page."""
-    if "_fields" not in serializer_class.__dict__:
-        serializer_class._fields = dict(serializer_class().fields)
-    return serializer_class._fields

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Func, Q, TextField, Value
+from django.db.models import Func, Q, TextField, Value
 
 from policytracker.models import Change
 from policytracker.records.access import Reader
@@ -82,7 +82,8 @@ def hidden_periods(model: type[Record], ids: Iterable[int], reader: Reader) -> d
         return {pk: [EVER] for pk in ids}
     parents = {name: model._meta.get_field(name) for name in model.access_parents}
     columns = [*model.snapshot_columns, *(parent.column for parent in parents.values())]
-    present = {pk: dict(zip(columns, values, strict=True)) for pk, *values in model._base_manager.filter(pk__in=ids).values_list("pk", *columns)}
+    rows = model._base_manager.filter(pk__in=ids).values_list("pk", *columns)
+    present = {pk: dict(zip(columns, values, strict=True)) for pk, *values in rows}
     past = past_rows(model, ids, [*columns, model.key])
     readable = set(model.objects.visible_to(reader).filter(pk__in=ids).values_list("pk", flat=True))
     deleted = {pk: rows.deleted for pk, rows in past.items() if rows.deleted is not None and pk not in present}
@@ -92,9 +93,7 @@ def hidden_periods(model: type[Record], ids: Iterable[int], reader: Reader) -> d
         if pk not in readable and (row is None or not model.snapshot_readable(row, reader, pk in own, pk in team)):
             hidden[pk] = [EVER]
             continue
-        hidden[pk] += [
-            period for period, state in past[pk].states if not model.snapshot_readable(state, reader, pk in own, pk in team)
-        ]
+        hidden[pk] += [period for period, state in past[pk].states if not model.snapshot_readable(state, reader, pk in own, pk in team)]
     for parent in parents.values():
         referred: dict[int, dict[int, list[Period]]] = {}
         for pk in ids:

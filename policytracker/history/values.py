@@ -88,10 +88,10 @@ class RecordValues:
         if not updates or not fields:
             return result
         ids = {change.row_id for change in updates.values()}
-        versions: dict[tuple[int, str], list[int]] = defaultdict(list)
+        versions: dict[tuple[int, int, str], list[int]] = defaultdict(list)
         rows = Change.objects.filter(tbl=self.model._meta.db_table, row_id__in=ids).exclude(op="delete").order_by("id")
-        for pk, txid, change_id in rows.values_list("row_id", "txid", "id"):
-            versions[pk, txid].append(change_id)
+        for *transaction, change_id in rows.values_list("row_id", "era", "txid", "id"):
+            versions[*transaction].append(change_id)
         for name, shown in fields.items():
             m2m = self.model._meta.get_field(shown.source)
             through, column, far = m2m.remote_field.through, m2m.m2m_column_name(), m2m.m2m_reverse_name()
@@ -101,7 +101,7 @@ class RecordValues:
             by_change: dict[tuple[int, int], list[Change]] = defaultdict(list)
             for link_change in Change.objects.filter(tbl=through._meta.db_table, row_id__in=ids).order_by("-id"):
                 # A link belongs to the version that its transaction wrote last before the link, else to the next one.
-                of_transaction = versions[link_change.row_id, link_change.txid] or [link_change.id]
+                of_transaction = versions[link_change.row_id, link_change.era, link_change.txid] or [link_change.id]
                 version = of_transaction[max(bisect(of_transaction, link_change.id) - 1, 0)]
                 by_change[version, link_change.row_id].append(link_change)
             for change_id, pk in sorted(by_change, reverse=True):

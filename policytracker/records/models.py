@@ -138,7 +138,7 @@ class RegistryRecord(SluggedRecord):
 
     objects = RegistryQuerySet.as_manager()
 
-    snapshot_columns = ("visibility", "publication")
+    snapshot_columns: ClassVar[tuple[str, ...]] = ("visibility", "publication")
     trigger_constraints: ClassVar[tuple[TriggerConstraint, ...]] = (PUBLISHED_RECORD_STAYS,)
     reserved: ClassVar[tuple[ReservedChange, ...]] = (ARCHIVING, UNPUBLISHING, NARROWING)
 

@@ -9,19 +9,22 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 
 from agreements.deadlines import DeadlineState
+from agreements.models import Agreement
 from agreements.models.commitments import Stage
 from agreements.models.components import ComponentStatus
 from agreements.views import STANDING, AgreementViewSet, array_of
 from policytracker.api import json_sql, pagination
-from policytracker.api.markdown import MEDIA_TYPE
+from policytracker.api.markdown import MEDIA_TYPE, link
 from policytracker.api.parameters import InvalidParameter, page_size, reject_unknown_parameters, single
 from policytracker.api.schema import ON, PAGE, envelope, responses_by_media_type, shape
 from policytracker.api.serializers import ADDRESSES
 from policytracker.api.viewsets import INVALID_CURSOR, list_response
+from policytracker.history.views import PARAMETERS, Changes, feed_schema
 from recommendations.publication import publish
 from recommendations.reports.coverage import MAX_COLUMNS, MAX_ROWS, coverage
 from recommendations.reports.dossier import SECTIONS, Dossier
 from recommendations.reports.dossier_text import DossierText
+from recommendations.reports.memo import Memo
 from recommendations.reports.scorecard import scorecard
 from recommendations.reports.timeline import Timeline
 from recommendations.serializers import PublishSerializer, RecommendationSerializer
@@ -98,6 +101,27 @@ DOSSIER = shape(
     **{name: section(part.serializer) for name, part in SECTIONS.items()},
 )
 FORMAT = OpenApiParameter("format", {"type": "string", "enum": ["md"]}, description="Use `md` for Markdown. The default is JSON.")
+
+
+class RegisterChanges(Changes):
+    """The feed of changes, with the agreements that each record belongs to or follows from."""
+
+    scope_model = Agreement
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("agreement", STRING, description="Changes of this agreement, its parts, and recommendations about it."),
+            *PARAMETERS,
+        ],
+        responses={200: responses_by_media_type({"application/json": feed_schema("agreements"), "text/markdown": STRING})},
+    )
+    def get(self, request):
+        """List the changes, oldest first. Each change is returned once to a client that continues at `cursor`."""
+        return super().get(request)
+
+    def memo(self, entries, filters, next_page):
+        more = _("There are more changes: {url}").format(url=link(next_page)) if next_page else ""
+        return str(Memo(entries, filters, self.read_context, more))
 
 
 class AgreementReportViewSet(AgreementViewSet):
