@@ -88,7 +88,7 @@ class Feed:
         rows = self.rows(era, end)
         place = later(place, self.start())
         entries: list[Entry] = []
-        scanned, chunk = 0, size + 1
+        scanned, chunk = 0, size + 1 if self.reader.sees_all else 2 * size + 20
         while True:
             changes = read_after(rows, place, chunk)
             entries += self.entries(changes)

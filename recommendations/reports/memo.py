@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from django.db.models import TextField
-from django.db.models.functions import Cast
+from django.db.models import prefetch_related_objects
 from django.utils.dateparse import parse_datetime
 
 from agreements.models import Citation, Source
 from policytracker.api import json_sql
 from policytracker.api.markdown import document, escaped
-from policytracker.api.serializers import ADDRESSES, SERIALIZERS, declared_fields, title
+from policytracker.api.serializers import ADDRESSES, SERIALIZERS, declared_fields
 from policytracker.history.feed import Entry, Filters
 from policytracker.records.access import Publication
-from policytracker.records.models import DeadlineFields, Record
+from policytracker.records.models import DeadlineFields, Record, RegistryRecord, UidRecord
 from policytracker.resources import ReadContext
 from recommendations.models import Evidence, Milestone, ProgressUpdate, Review, Status
 
@@ -35,7 +34,6 @@ STATUS_FIELDS = {"status": "status", "claimed_status": "claimed status"}
 # Values that follow from the other changes of the same entry.
 FOLLOWING = {"status_since", "last_update_on", "original_due_on", "signed_on_first", "reviewed_at", "reviewed_by", "voided_at", "voided_by"}
 MAX_VALUE = 200  # characters
-TITLES = ("title", "name", "key_action", "statement")
 
 
 class Memo:
@@ -46,13 +44,10 @@ class Memo:
         self.updates = self.live(ProgressUpdate, "recommendation")
         self.citations = self.live(Citation, "source", "agreement", "component", "participation", "outcome")
         self.evidence = self.evidence_of(self.updates)
-        self.titles = self.titles_of(
-            [
-                *((entry.model, entry.pk) for entry in entries),
-                *((type(update.recommendation), update.recommendation_id) for update in self.updates.values()),
-                *((type(citation.target), citation.target.pk) for citation in self.citations.values()),
-            ]
-        )
+        self.approved = {entry.pk for entry in entries if entry.model is ProgressUpdate and review_after(entry) == Review.APPROVED}
+        self.deleted = {(entry.model, entry.pk): entry for entry in entries if entry.data["operation"] == "delete"}
+        self.created = {(entry.model, entry.pk) for entry in entries if entry.data["operation"] == "create"}
+        self.labels = self.labels_of_live() | self.labels_of_deleted()
 
     def __str__(self) -> str:
         return document(self.blocks())
@@ -86,11 +81,13 @@ class Memo:
     # ---- sentences
 
     def sentences(self, entry: Entry) -> Iterator[tuple[str, str]]:
-        """The sections that mention this entry, each with a sentence."""
-        if entry.model is ProgressUpdate:
+        """The sections that mention this entry, each with a sentence. Of a deleted record only the deletion is mentioned."""
+        record = (entry.model, entry.pk)
+        if record in self.deleted:
+            if entry is self.deleted[record]:
+                yield WITHDRAWN, f"{self.subject(entry)} was {'created and ' if record in self.created else ''}deleted."
+        elif entry.model is ProgressUpdate:
             yield from self.about_update(entry)
-        elif entry.data["operation"] == "delete":
-            yield WITHDRAWN, f"{self.subject(entry)} was deleted."
         elif entry.model is Citation and entry.data["operation"] == "create" and entry.pk in self.citations:
             yield EVIDENCE, self.citation(self.citations[entry.pk])
         elif entry.data["operation"] == "create":
@@ -109,25 +106,27 @@ class Memo:
             elif name == "publication":
                 yield publication(subject, before, after)
             elif name not in FOLLOWING:
-                rest.append(f"{label(entry.model, name)} {self.from_to(entry.model, name, before, after)}")
+                rest.append(
+                    f"{label(entry.model, name)}{':' if isinstance(after, list) else ''} {self.from_to(entry.model, name, before, after)}"
+                )
         if rest:
             yield OTHER, f"{subject}: {'; '.join(rest)}."
         elif not entry.data["changes"]:
             yield OTHER, f"{subject} was changed."
 
     def about_update(self, entry: Entry) -> Iterator[tuple[str, str]]:
-        """An update counts when it is approved or voided. Its status is in the entry of the recommendation."""
-        update, changes, operation = self.updates.get(entry.pk), entry.data["changes"], entry.data["operation"]
+        """An update is new when it is approved, which may be at once. Its status is in the entry of the recommendation."""
+        update, changes, is_new = self.updates.get(entry.pk), entry.data["changes"], entry.data["operation"] == "create"
         subject = self.update_subject(update) if update else self.subject(entry)
-        review = changes.get("review", {}).get("after")
-        if operation == "delete":
-            yield WITHDRAWN, f"{subject} was deleted."
-        elif changes.get("voided_at", {}).get("after"):
+        review = review_after(entry)
+        approved_at_once = is_new and update is not None and update.review == Review.APPROVED and entry.pk not in self.approved
+        if changes.get("voided_at", {}).get("after"):
             yield WITHDRAWN, f"{subject} was voided."
-        elif review == Review.APPROVED and self.evidence.get(entry.pk):
-            yield EVIDENCE, f"{subject} was approved, with evidence: {'; '.join(self.evidence[entry.pk])}."
-        elif operation == "create":
-            yield NEW, f"{subject} was created."
+        elif (approved_at_once or review == Review.APPROVED) and self.evidence.get(entry.pk):
+            yield EVIDENCE, f"{subject}, with evidence: {'; '.join(self.evidence[entry.pk])}."
+        elif is_new or review == Review.APPROVED:
+            if entry.pk not in self.approved or review:  # it is mentioned once
+                yield NEW, f"{subject}."
         elif review:
             yield OTHER, f"{subject} is {Review(review).label.lower()}."
         else:
@@ -152,32 +151,28 @@ class Memo:
         return f"*{escaped(str(choices[value]))}*" if value in choices else escaped(shortened(str(value)))
 
     def citation(self, citation: Citation) -> str:
-        target = self.reference(type(citation.target), citation.target.pk, citation.target.natural_key()[0])
+        target = self.record(citation.target)
         about = f", {escaped(citation.field.replace('_', ' '))}" if citation.field else ""
         verb = str(citation.get_stance_display()).lower()
-        return f"{self.source(citation.source)} {verb} {target}{about}{words(citation)}."
+        return f"{self.record(citation.source)} {verb} {target}{about}{words(citation)}."
 
     def update_subject(self, update: ProgressUpdate) -> str:
         kind, recommendation = str(update.get_kind_display()), update.recommendation
         status = f" (*{escaped(str(Status(update.status).label))}*)" if update.status else ""
-        target = self.reference(type(recommendation), recommendation.pk, recommendation.slug)
-        return f"{kind}{status} of {target} for {update.reported_on}"
-
-    def source(self, source: Source) -> str:
-        return linked(source.title or source.slug, self.url(Source, source.slug))
+        return f"{kind}{status} of {self.record(recommendation)} for {update.reported_on}"
 
     # ---- records
 
     def subject(self, entry: Entry) -> str:
-        """The type of the record, with its title and a link. A deleted record has no link."""
+        """The type of the record, with its label and a link. A deleted record has no link."""
         name = str(entry.model._meta.verbose_name).capitalize()
-        if entry.data["operation"] == "delete":
-            text = next((entry.row[field] for field in TITLES if entry.row.get(field)), entry.data["key"])
+        text = self.labels.get((entry.model, entry.pk)) or entry.data["key"]
+        if (entry.model, entry.pk) in self.deleted:
             return f"{name} {escaped(shortened(text))}"
-        return f"{name} {self.reference(entry.model, entry.pk, entry.data['key'])}"
+        return f"{name} {linked(text, entry.data['url'])}"
 
-    def reference(self, model: type[Record], pk: int, key: str) -> str:
-        return linked(self.titles.get((model, pk)) or key, self.url(model, key))
+    def record(self, record: Record) -> str:
+        return linked(str(record), self.url(type(record), record.natural_key()[0]))
 
     def url(self, model: type[Record], key: str) -> str:
         return f"{self.context.base_url}{json_sql.API}{ADDRESSES[model]}/{key}/"
@@ -195,19 +190,67 @@ class Memo:
         found: dict[int, list[str]] = defaultdict(list)
         for row in rows.select_related("source").order_by("id"):
             stance = "" if row.stance == row._meta.get_field("stance").default else f" ({str(row.get_stance_display()).lower()} it)"
-            found[row.update_id].append(f"{self.source(row.source)}{stance}{words(row)}")
+            found[row.update_id].append(f"{self.record(row.source)}{stance}{words(row)}")
         return found
 
-    def titles_of(self, records: Iterable[tuple[type[Record], int]]) -> dict[tuple[type[Record], int], str]:
-        """The titles of records that exist, by model and id."""
+    def labels_of_live(self) -> dict[tuple[type[Record], int], str]:
         ids: dict[type[Record], set[int]] = defaultdict(set)
-        for model, pk in records:
-            ids[model].add(pk)
+        for entry in self.entries:
+            ids[entry.model].add(entry.pk)
         return {
-            (model, pk): text
+            (model, pk): label_of(record)
             for model, pks in ids.items()
-            for pk, text in model._base_manager.filter(pk__in=pks).values_list("pk", Cast(title(model)[1], TextField()))
+            for pk, record in model._base_manager.select_related(*label_relations(model)).in_bulk(pks).items()
         }
+
+    def labels_of_deleted(self) -> dict[tuple[type[Record], int], str]:
+        """The labels of deleted records, from their last columns. Without a label if a record in it was deleted too."""
+        last: dict[type[Record], dict[int, Record]] = defaultdict(dict)
+        for (model, pk), entry in self.deleted.items():
+            stored: list[Any] = [field for field in model._meta.concrete_fields if not field.generated and field.column in entry.row]
+            last[model][pk] = model(**{field.attname: field.to_python(entry.row[field.column]) for field in stored})
+        found = {}
+        for model, records in last.items():
+            names = label_relations(model)
+            prefetch_related_objects(list(records.values()), *names)
+            for pk, record in records.items():
+                if all(has_related(record, name, last) for name in names):
+                    found[model, pk] = label_of(record)
+        return found
+
+
+def review_after(entry: Entry) -> str | None:
+    """The review state of an update after the change, if it changed."""
+    return entry.data["changes"].get("review", {}).get("after")
+
+
+def has_related(record: Record, name: str, deleted: Mapping[type[Record], Mapping[int, Record]]) -> bool:
+    """Whether the record that a reference names is known: it exists, or is one of these deleted records."""
+    field: Any = record._meta.get_field(name)
+    pk = getattr(record, field.attname)
+    if pk is not None and field.get_cached_value(record, default=None) is None:
+        field.set_cached_value(record, deleted.get(field.related_model, {}).get(pk))
+    return pk is None or field.get_cached_value(record) is not None
+
+
+def label_relations(model: type[Record]) -> list[str]:
+    """The references that a label can name: parents, and records that every reader may read."""
+    fields: list[Any] = [field for field in model._meta.concrete_fields if field.is_relation]
+    fields = [field for field in fields if issubclass(field.related_model, Record)]
+    return [field.name for field in fields if field.name in model.access_parents or is_open(field.related_model)]
+
+
+def is_open(model: type[Record]) -> bool:
+    """Whether every reader may read all records of the model."""
+    return not issubclass(model, RegistryRecord) and not model.access_parents
+
+
+def label_of(record: Record) -> str:
+    """The label of a record; a record without title or name is followed by the record that it belongs to."""
+    label = str(record)
+    parents = [getattr(record, name) for name in record.access_parents] if isinstance(record, UidRecord) else []
+    others = [str(parent) for parent in parents if parent is not None and str(parent) not in label]
+    return ", ".join([label, *others[:1]])
 
 
 def linked(text: str, url: str) -> str:

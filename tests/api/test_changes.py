@@ -1,19 +1,20 @@
 """The feed of changes: its entries, filters and permissions."""
 
 from datetime import date, timedelta
+from io import StringIO
 from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils.dateparse import parse_datetime
 
 from agreements.models import Agreement, Citation, PartyOfficer
 from policytracker.models import User
 from policytracker.records.context import change_context
-from recommendations.models import Addressee, Dependency, Evidence, Milestone, Recommendation
-from recommendations.progress import Report, report_progress, void
+from recommendations.models import Addressee, Dependency, Milestone, Recommendation
+from recommendations.progress import EvidenceRow, Report, report_progress, void
 from tests.api.client import Api
 from tests.api.world import make_world
 from tests.conftest import make_user
@@ -47,30 +48,27 @@ def write_story() -> SimpleNamespace:
     draft = make_agreement(slug="draft", publication="draft", title="Draft title")
     with change_context(analyst, "", "api"):
         draft.delete()
-    kinds = [
+    indicator = make_indicator(outcome := make_outcome(w.aukus, slug="gone-outcome"))
+    w.deleted = [
         Citation.objects.create(source=w.gazette, outcome=w.outcome),
-        measurement := make_measurement(indicator := make_indicator(outcome := make_outcome(w.aukus, slug="gone-outcome"))),
+        make_measurement(indicator),
         indicator,
         outcome,
         make_component(w.aukus, slug="gone-part", publication="draft"),
-        milestone := Milestone.objects.create(recommendation=w.act, title="Keel"),
+        Milestone.objects.create(recommendation=w.act, title="Keel"),
         Addressee.objects.create(recommendation=w.act, party=w.gbr),
         Dependency.objects.create(recommendation=w.later, depends_on=w.act),
+        make_recommendation(w.aukus, slug="gone-act", publication="draft"),
     ]
-    assert measurement and milestone
-    recommendation = make_recommendation(w.aukus, slug="gone-act", publication="draft")
-    w.deleted = [*kinds, recommendation]
     w.deleted_keys = {str(getattr(record, record.key)) for record in w.deleted}
     with change_context(people["gone"], "not needed", "api"):
         for record in w.deleted:
             record.delete()
     people["gone"].delete()
     source = make_source(slug="report", title="Report *one*")
-    evidence = [{"source": source, "quote": "It is done."}]
-    del evidence
     update = report_progress(
         w.later,
-        Report(status="in_progress", narrative="Begun.", evidence=[Evidence(source=source, quote="It is <done>.")]),
+        Report(status="in_progress", narrative="Begun.", evidence=(EvidenceRow(source=source, quote="It is <done>."),)),
         by=analyst,
         today=date(2026, 1, 5),
     )
@@ -126,7 +124,10 @@ def test_an_entry_has_the_documented_fields_and_the_order_is_oldest_first():
             "sectors": {"before": [], "after": ["water"]},
         },
     }  # fmt: skip
-    assert entry == {**entry, **{k: v for k, v in api("administrator").get("agreements/aukus/history/").json()["results"][0].items() if k != "version"}}
+    in_history = api("administrator").get("agreements/aukus/history/").json()["results"][0]
+    assert {name: in_history[name] for name in in_history if name != "version"} == {
+        name: entry[name] for name in entry if name in in_history
+    }
 
 
 def test_every_version_of_every_record_is_one_entry(story):
@@ -148,7 +149,8 @@ def test_the_cursor_continues_where_the_page_ended():
     part = api("analyst").get("changes/?page_size=5").json()
 
     assert first["next"] is None and part["next"] is not None
-    assert api("analyst").get(f"changes/?cursor={first['cursor']}").json() == {"results": [], "next": None, "cursor": first["cursor"]}
+    again = api("analyst").get(f"changes/?cursor={first['cursor']}").json()
+    assert (again["results"], again["next"], again["cursor"] != "") == ([], None, True)
     assert api("analyst").get(f"changes/?page_size=500&cursor={part['cursor']}").json()["results"] == first["results"][5:]
 
 
@@ -175,7 +177,10 @@ def test_a_date_means_its_beginning():
 def test_a_period_in_the_past_is_found_by_its_transactions(story):
     """`since` and `until` skip changes that are far outside the period, without losing any inside."""
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE policytracker_change SET at = at - interval '30 days' WHERE id <= (SELECT min(id) + 10 FROM policytracker_change)")
+        cursor.execute(
+            """UPDATE policytracker_change SET at = at - interval '30 days'
+               WHERE id <= (SELECT min(id) + 10 FROM policytracker_change)"""
+        )
     entries = feed()
     boundary = (parse_datetime(entries[-1]["at"]) - timedelta(days=2)).isoformat()
 
@@ -269,7 +274,7 @@ def test_hidden_references_and_words_are_not_in_the_changes():
     assert ["aukus", "secret"] in [entry["agreements"] for entry in feed()]
 
 
-@pytest.mark.parametrize(("role", "sees"), [("reader", False), ("party officer", False), ("analyst", True), ("reviewer", True), ("administrator", True)])
+@pytest.mark.parametrize(("role", "sees"), list(zip(ROLES, [False, False, True, True, True], strict=True)))
 def test_a_deletion_is_shown_to_readers_who_could_read_the_record(role, sees):
     entries = short(feed(role))
 
@@ -282,24 +287,104 @@ def test_a_deletion_is_shown_to_readers_who_could_read_the_record(role, sees):
 def test_records_that_were_hidden_since_are_not_in_the_feed():
     assert "quad" in str(short(feed("reader")))
     with connection.cursor() as cursor:  # without a change of its own, because this test is not committed
-        cursor.execute("ALTER TABLE agreements_agreement DISABLE TRIGGER USER; UPDATE agreements_agreement SET visibility = 'restricted' WHERE slug = 'quad'")
+        cursor.execute("ALTER TABLE agreements_agreement DISABLE TRIGGER USER")
+        cursor.execute("UPDATE agreements_agreement SET visibility = 'restricted' WHERE slug = 'quad'")
 
     assert ("agreements", "quad", "create") not in short(feed("reader"))
     assert "quad" in str(short(feed()))
 
 
-def kinds_of_queries(role, address):
-    """The number of queries of a request, without cached roles and without the savepoint that replaces the request's transaction."""
-    client = api(role)
-    with CaptureQueriesContext(connection) as captured:
-        response = client.get(address)
+# ---- the memo
+
+
+def memo(role="administrator", **parameters):
+    response = api(role).get("changes/?format=md" + "".join(f"&{name}={quote(str(value))}" for name, value in parameters.items()))
     assert response.status_code == 200, response.content
-    return sum("SAVEPOINT" not in query["sql"] for query in captured)
+    assert response["Content-Type"] == "text/markdown; charset=utf-8"
+    return response.content.decode()
 
 
-@pytest.mark.parametrize(("role", "expected"), [("administrator", 0), ("reader", 0)])
-def test_the_number_of_queries_does_not_depend_on_the_number_of_changes(role, expected, story):
-    address = "changes/?page_size={}&resource=recommendations"
-    few, many = (kinds_of_queries(role, address.format(size)) for size in (2, 5))
+def section(text, title):
+    """The lines of a section of the memo."""
+    return text.partition(f"## {title}\n\n")[2].partition("\n\n## ")[0].splitlines()
 
-    assert (few, many) == (expected, expected)
+
+def test_the_memo_says_what_happened_in_sections():
+    text = memo()
+    later, today = "[Later](<https://testserver/api/v1/recommendations/later/>)", feed()[0]["at"][:10]
+
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        "# Changes", "## Status changes", "## Deadlines moved", "## New records", "## Withdrawn records", "## New evidence",
+        "## Other changes",
+    ]  # fmt: skip
+    assert section(text, "Status changes") == [
+        f"- Recommendation {later}: status changed from *Not assessed* to *In progress*. ({today}, a analyst)",
+        f"- Recommendation {later}: status changed from *In progress* to *Not assessed*. ({today}, a reviewer) Reason: wrong one",
+    ]
+    assert section(text, "Deadlines moved")[-1] == (
+        f"- Recommendation {later}: moved from 2027 to 2028-06. ({today}, a analyst) Reason: The \\*minister\\* postponed it"
+    )
+    withdrawn = section(text, "Withdrawn records")
+    addressee = "Addressee United Kingdom (no response recorded), Act"
+    assert f"- {addressee} was created and deleted. ({today}, gone) Reason: not needed" in withdrawn
+    assert f"- Assessment (*In progress*) of {later} for 2026-01-05 was voided. ({today}, a reviewer) Reason: wrong one" in withdrawn
+    assert section(text, "New evidence") == [
+        "- [Communiqué](<https://testserver/api/v1/sources/communique/>) supports [AUKUS pact](<https://testserver/api/v1/agreements/aukus/>):"
+        f" “words”. ({today})",
+        f"- Assessment (*In progress*) of {later} for 2026-01-05, with evidence: "
+        f"[Report \\*one\\*](<https://testserver/api/v1/sources/report/>): “It is &lt;done&gt;.”. ({today}, a analyst)",
+    ]
+    assert any("sectors: added water" in line for line in section(text, "Other changes"))
+
+
+def test_the_memo_of_a_period_names_it_and_the_agreement(story):
+    [entry] = [entry for entry in feed() if entry["reason"] == "both at once"]
+    until = feed(agreement="aukus")[-1]["at"]
+
+    text = memo(agreement="aukus", since=entry["at"], until="9999-01-01")
+
+    assert text.startswith(f"# AUKUS pact: changes from {entry['at'][:16].replace('T', ' ')} UTC until 9999-01-01\n")
+    assert "Participation" not in text and "title changed from AUKUS to AUKUS pact" in text
+    assert memo(agreement="aukus", since=entry["at"], until=until) != text
+
+
+def test_an_empty_period_says_so():
+    assert memo(since="9999-01-01") == "# Changes from 9999-01-01\n\nNothing changed in this period.\n"
+
+
+def test_a_memo_that_is_cut_links_to_the_rest():
+    text = memo(page_size=3)
+
+    assert "There are more changes: <https://testserver/api/v1/changes/?" in text
+    link = text.partition("There are more changes: <")[2].partition(">")[0]
+    assert "format=md" in link and api("administrator").get(link).status_code == 200
+
+
+def test_the_memo_hides_what_the_reader_may_not_read():
+    text = memo("reader")
+
+    assert "ecret" not in text and "covert" not in text and "Draft title" not in text
+
+
+def run(*arguments):
+    output = StringIO()
+    call_command("changes", *arguments, stdout=output)
+    return output.getvalue()
+
+
+def test_the_command_prints_the_memo_of_an_administrator():
+    assert run() == memo().replace("https://testserver", "")
+    assert run("--since", "2020-01-01", "--agreement", "aukus") == memo(since="2020-01-01", agreement="aukus").replace(
+        "https://testserver", ""
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--since", "yesterday"), ("--until", "2026-02-30"), ("--agreement", "nothing"), ("--agreement", "\0")]
+)
+def test_the_command_refuses_invalid_options(arguments):
+    with pytest.raises(CommandError) as refused:
+        run(*arguments)
+
+    assert refused.value.returncode == 1
+    assert str(refused.value).startswith(arguments[0])
