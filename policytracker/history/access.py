@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import product
@@ -44,12 +44,11 @@ class PastRows:
         return self.states[-1][0][1] if self.states else START
 
 
-def past_rows(model: type[Record], ids: Iterable[int], columns: Iterable[str]) -> defaultdict[int, PastRows]:
-    """The states of the records that an update of one of the columns ended, and the last state of deleted ones."""
-    columns = list(columns)
+def past_rows(model: type[Record], ids: Iterable[int], columns: Sequence[str], missing: Iterable[int]) -> defaultdict[int, PastRows]:
+    """The states of the records that an update of one of the columns ended, and the last state of the `missing` records."""
     past: defaultdict[int, PastRows] = defaultdict(PastRows)
-    ended = Q(op="delete") | Q(op="update", changed__has_any_keys=columns)
-    rows = Change.objects.filter(ended, tbl=model._meta.db_table, row_id__in=ids).order_by("id")
+    wanted = Q(op="update", changed__has_any_keys=columns, row_id__in=ids) if columns else Q(pk__in=[])
+    rows = Change.objects.filter(wanted | Q(op="delete", row_id__in=missing), tbl=model._meta.db_table).order_by("id")
     for pk, op, at, txid, row in rows.annotate(row=columns_of_row(columns)).values_list("row_id", "op", "at", "txid", "row"):
         if op == "delete":
             past[pk].deleted, past[pk].txid = row, txid
@@ -82,15 +81,17 @@ def hidden_periods(model: type[Record], ids: Iterable[int], reader: Reader) -> d
         return {pk: [EVER] for pk in ids}
     parents = {name: model._meta.get_field(name) for name in model.access_parents}
     columns = [*model.snapshot_columns, *(parent.column for parent in parents.values())]
+    # In this order a record that another transaction deletes meanwhile is still found: it counts as one that exists.
+    readable = set(model.objects.visible_to(reader).filter(pk__in=ids).values_list("pk", flat=True))
     rows = model._base_manager.filter(pk__in=ids).values_list("pk", *columns)
     present = {pk: dict(zip(columns, values, strict=True)) for pk, *values in rows}
-    past = past_rows(model, ids, [*columns, model.key])
-    readable = set(model.objects.visible_to(reader).filter(pk__in=ids).values_list("pk", flat=True))
-    deleted = {pk: rows.deleted for pk, rows in past.items() if rows.deleted is not None and pk not in present}
+    past = past_rows(model, ids, columns, ids - present.keys())
+    deleted = {pk: rows.deleted for pk, rows in past.items() if rows.deleted is not None}
+    last = present | deleted
     own, team = own_and_team(model, {pk for pk in present if past[pk].states}, deleted, past, reader)
     for pk in ids:
-        row = deleted.get(pk)
-        if pk not in readable and (row is None or not model.snapshot_readable(row, reader, pk in own, pk in team)):
+        could_read = pk in deleted and model.snapshot_readable(deleted[pk], reader, pk in own, pk in team)
+        if pk not in last or not (pk in readable or could_read):
             hidden[pk] = [EVER]
             continue
         hidden[pk] += [period for period, state in past[pk].states if not model.snapshot_readable(state, reader, pk in own, pk in team)]
@@ -102,7 +103,7 @@ def hidden_periods(model: type[Record], ids: Iterable[int], reader: Reader) -> d
             periods = referred[pk] = defaultdict(list)
             for period, state in past[pk].states:
                 periods[state[parent.column]].append(period)
-            periods[(deleted.get(pk) or present[pk])[parent.column]].append((past[pk].since, END))
+            periods[last[pk][parent.column]].append((past[pk].since, END))
         of_parents = hidden_periods(parent.related_model, {i for periods in referred.values() for i in periods} - {None}, reader)
         for pk, periods in referred.items():
             for parent_id in periods.keys() - {None}:

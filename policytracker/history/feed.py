@@ -175,7 +175,7 @@ class Feed:
         return self.with_records(shown)
 
     def with_records(self, shown: list[tuple[type[Record], Change, dict[str, Any]]]) -> list[Entry]:
-        """The entries with resource, key, URL and scope of their records."""
+        """The entries with resource, key, URL and scope of their records, without records that were removed with their history."""
         ids: dict[type[Record], set[int]] = defaultdict(set)
         for model, change, _ in shown:
             ids[model].add(change.row_id)
@@ -185,6 +185,8 @@ class Feed:
         scope_keys = dict(readable.values_list("pk", self.scope_model.key))
         entries = []
         for model, change, data in shown:
+            if change.row_id not in keys[model]:
+                continue
             address, key = ADDRESSES[model], keys[model][change.row_id]
             line, changed = data.pop("line"), data.pop("changes")
             del data["version"]

@@ -1,11 +1,14 @@
 """The feed of changes: its entries, filters and permissions."""
 
+import re
+import shlex
 from datetime import date, timedelta
 from io import StringIO
 from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils.dateparse import parse_datetime
@@ -377,6 +380,12 @@ def test_the_command_prints_the_memo_of_an_administrator():
     assert run("--since", "2020-01-01", "--agreement", "aukus") == memo(since="2020-01-01", agreement="aukus").replace(
         "https://testserver", ""
     )
+
+
+def test_the_documented_command_prints_a_memo():
+    [line] = re.findall(r"^\.venv/bin/python manage\.py changes (.*)$", (settings.BASE_DIR / "docs/time.md").read_text(), re.M)
+
+    assert run(*shlex.split(line)).startswith("# AUKUS pact: changes from 2026-01-01 until 2030-01-01\n\n## ")
 
 
 @pytest.mark.parametrize(
