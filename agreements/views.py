@@ -2,88 +2,38 @@
 
 import logging
 
-from django.http import FileResponse, Http404, JsonResponse
+from django.http import FileResponse, Http404
 from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
+from rest_framework.response import Response
 
-from agreements import filters, serializers
-from agreements.models import Party
-from agreements.models.treaty_actions import ConditionKind
-from agreements.standing import PartyStanding, TextStanding
+from agreements import filters
+from agreements.models import Agreement, Party, Source
 from agreements.standing.data import load_record, standing_document
+from agreements.standing.serializers import StandingSerializer
 from policytracker.api.errors import APIError
-from policytracker.api.filters import Filter, any_of, reference
+from policytracker.api.filters import Filter, any_of
 from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters
 from policytracker.api.parsers import Json
-from policytracker.api.schema import ON, shape
+from policytracker.api.schema import ON
+from policytracker.api.values import reference
 from policytracker.api.viewsets import RecordViewSet
+from policytracker.resources import registry
 
 log = logging.getLogger(__name__)
 
-
-def array_of(items: dict) -> dict:
-    """The OpenAPI schema of an array."""
-    return {"type": "array", "items": items}
-
-
-TEXT, DATE, UIDS = {"type": "string"}, {"type": ["string", "null"]}, array_of({"type": "string", "format": "uuid"})
-SINCE = {"since": DATE, "actions": UIDS, "approximate": {"type": "boolean"}, "sentence": TEXT}
-MISSING = shape(number={"type": ["integer", "null"]}, parties=array_of(TEXT), on=DATE)
-STANDING = shape(
-    agreement=TEXT,
-    on={"type": "string", "format": "date"},
-    text=shape(standing={"type": "string", "enum": TextStanding.values}, **SINCE),
-    actions_complete_as_of={"type": ["string", "null"], "format": "date"},
-    parties=array_of(
-        shape(
-            party=TEXT,
-            standing={"type": "string", "enum": PartyStanding.values},
-            bound={"type": "boolean"},
-            since=DATE,
-            actions=UIDS,
-            approximate={"type": "boolean"},
-            incomplete={"type": "boolean"},
-            via=DATE,
-            sentence=TEXT,
-        ),
-    ),
-    pairs=array_of(shape(parties=array_of(TEXT), since=DATE, actions=UIDS, via=DATE)),
-    conditions=array_of(
-        shape(
-            uid=TEXT,
-            kind={"type": "string", "enum": ConditionKind.values},
-            met={"type": "boolean"},
-            met_on=DATE,
-            missing=MISSING,
-            text=TEXT,
-        )
-    ),
-)
-
-
 PARTIES_BY_CODE = Filter(reference(Party), any_of("pk"))
-PARTIES = OpenApiParameter("party", {"type": "array", "items": TEXT}, description="Only these parties.")
-
-
-class PartyViewSet(RecordViewSet):
-    serializer_class = serializers.PartySerializer
-    extra_filters = filters.PARTIES
-
-
-class SectorViewSet(RecordViewSet):
-    serializer_class = serializers.SectorSerializer
-
-
-class FocusAreaViewSet(RecordViewSet):
-    serializer_class = serializers.FocusAreaSerializer
+PARTIES = OpenApiParameter("party", {"type": "array", "items": {"type": "string"}}, description="Only these parties.")
 
 
 class SourceViewSet(RecordViewSet):
-    serializer_class = serializers.SourceSerializer
+    resource = registry.of(Source)
     parser_classes = [Json, MultiPartParser]
 
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"])
     def file(self, request, *args, **kwargs):
         """Download the file of this source. It is always sent as an attachment."""
@@ -99,25 +49,23 @@ class SourceViewSet(RecordViewSet):
 
 
 class AgreementViewSet(RecordViewSet):
-    serializer_class = serializers.AgreementSerializer
-    extra_filters = filters.AGREEMENTS
-    response_schemas = {"standing": {"200": STANDING}}
+    resource = registry.of(Agreement)
 
-    def filtered_queryset(self):
+    def filter_queryset(self, queryset):
         parameters = self.request.query_params.keys()
         if "on" in parameters and not parameters & filters.DATE_DEPENDENT:
             names = ", ".join(sorted(filters.DATE_DEPENDENT))
             raise InvalidParameter("on", _("Use this parameter together with one of: {names}.").format(names=names))
-        return super().filtered_queryset()
+        return super().filter_queryset(queryset)
 
-    @extend_schema(parameters=[ON, PARTIES])
+    @extend_schema(parameters=[ON, PARTIES], responses=StandingSerializer)
     @action(detail=True, methods=["get"])
     def standing(self, request, *args, **kwargs):
         """The standing of the text and its parties on a date, with the treaty actions behind it and the conditions of entry into force."""
         reject_unknown_parameters(request, {"on", "party"})
         agreement = self.find(rows=self.get_queryset().only("pk"))
         record = load_record(agreement, request.user)
-        return JsonResponse(standing_document(record, self.read_context.on, self.parties()))
+        return Response(standing_document(record, self.read_context.on, self.parties()))
 
     def parties(self) -> dict[str, str] | None:
         """The names of the parties in the `party` parameter, by code. None without the parameter."""
@@ -129,52 +77,3 @@ class AgreementViewSet(RecordViewSet):
         except ValueError as error:
             raise InvalidParameter("party", str(error)) from error
         return dict(parties.values_list("code", "name"))
-
-
-class AgreementRelationViewSet(RecordViewSet):
-    serializer_class = serializers.AgreementRelationSerializer
-    extra_filters = filters.RELATIONS
-
-
-class ParticipationViewSet(RecordViewSet):
-    serializer_class = serializers.ParticipationSerializer
-
-
-class TreatyActionViewSet(RecordViewSet):
-    serializer_class = serializers.TreatyActionSerializer
-
-
-class EntryIntoForceConditionViewSet(RecordViewSet):
-    serializer_class = serializers.EntryIntoForceConditionSerializer
-
-
-class ComponentViewSet(RecordViewSet):
-    serializer_class = serializers.ComponentSerializer
-    extra_filters = filters.COMPONENTS
-
-
-class OutcomeViewSet(RecordViewSet):
-    serializer_class = serializers.OutcomeSerializer
-
-
-class CommitmentViewSet(RecordViewSet):
-    serializer_class = serializers.CommitmentSerializer
-
-
-class IndicatorViewSet(RecordViewSet):
-    serializer_class = serializers.IndicatorSerializer
-    extra_filters = filters.INDICATORS
-
-
-class MeasurementViewSet(RecordViewSet):
-    serializer_class = serializers.MeasurementSerializer
-    extra_filters = filters.MEASUREMENTS
-
-
-class FactCheckViewSet(RecordViewSet):
-    serializer_class = serializers.FactCheckSerializer
-
-
-class CitationViewSet(RecordViewSet):
-    serializer_class = serializers.CitationSerializer
-    extra_filters = filters.CITATIONS

@@ -19,18 +19,18 @@ from django.db.models import Func, JSONField, Q, QuerySet, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.lookups import Exact
 
-from policytracker.api import json_sql, pagination
-from policytracker.api.serializers import ADDRESSES, SERIALIZERS, declared_fields
+from policytracker.api import json_sql, keyset
+from policytracker.api.serializers import declared_fields
 from policytracker.history.access import columns_of_row, hidden_periods
 from policytracker.history.scope import members, roots
 from policytracker.history.values import RecordValues, readable_keys
 from policytracker.models import Change
 from policytracker.records.installation import CURRENT_ERA
 from policytracker.records.models import Record
-from policytracker.resources import ReadContext
+from policytracker.resources import ReadContext, registry
 
 SALT = "changes"
-ORDER = [pagination.Column("era"), pagination.Column("txid"), pagination.Column("id")]
+ORDER = [keyset.Column("era"), keyset.Column("txid"), keyset.Column("id")]
 # A page ends after so many changes, even if the reader may see fewer than a page of them.
 MAX_SCANNED = 10_000
 MAX_CHUNK = 2_000  # changes per query
@@ -74,16 +74,16 @@ class Page:
 class Feed:
     """The changes that the reader of the context may see.
 
-    Each entry lists the records of the `scope_model` that its record belongs to, under the name of that resource.
+    Each entry lists the records of the scope that its record belongs to, under the name of their resource.
     """
 
-    def __init__(self, context: ReadContext, scope_model: type[Record], filters: Filters = Filters()):
-        self.context, self.scope_model, self.filters = context, scope_model, filters
+    def __init__(self, context: ReadContext, filters: Filters = Filters()):
+        self.context, self.filters = context, filters
         self.reader = context.reader
 
     def page(self, cursor: str | None, size: int) -> Page:
         """The page after the cursor, or the first one. Raises InvalidCursor."""
-        place: Place | None = pagination.decode_cursor(cursor, ORDER, SALT)[1] if cursor else None
+        place: Place | None = keyset.decode_cursor(cursor, ORDER, SALT)[1] if cursor else None
         era, end = oldest_open_transaction()
         rows = self.rows(era, end)
         place = later(place, self.start())
@@ -116,7 +116,7 @@ class Feed:
 
     def rows(self, era: int, end: str) -> QuerySet[Change]:
         """The changes of the feed, of transactions before `end` of this era."""
-        rows = Change.objects.filter(Q(era__lt=era) | Q(txid__lt=end), self.of_records(self.filters.models or tuple(ADDRESSES)))
+        rows = Change.objects.filter(Q(era__lt=era) | Q(txid__lt=end), self.of_records(self.filters.models or models_of_feed()))
         if self.filters.users:
             by_user = Q(pk__in=[])
             for name in self.filters.users:
@@ -154,14 +154,14 @@ class Feed:
     def entries(self, changes: Sequence[Change]) -> list[Entry]:
         """The entries of those changes that the reader may see, in the given order."""
         of_model: dict[type[Record], list[Change]] = defaultdict(list)
-        models = {model._meta.db_table: model for model in ADDRESSES}
+        models = {model._meta.db_table: model for model in models_of_feed()}
         for change in changes:
             of_model[models[change.tbl]].append(change)
         values: dict[type[Record], RecordValues] = {}
         stored: dict[int, Any] = {}
         for model, rows in of_model.items():
             periods = hidden_periods(model, {change.row_id for change in rows}, self.reader)
-            values[model] = RecordValues(model, declared_fields(SERIALIZERS[model]), self.reader, periods)
+            values[model] = RecordValues(model, declared_fields(registry.of(model).serializer), self.reader, periods)
             stored |= values[model].stored([change for change in rows if not values[model].hidden(change.row_id, change.at)])
         references = [values[m].references(stored[c.id] for c in rows if c.id in stored) for m, rows in of_model.items()]
         keys = readable_keys(self.reader, references)
@@ -180,26 +180,30 @@ class Feed:
         for model, change, _ in shown:
             ids[model].add(change.row_id)
         keys = {model: natural_keys(model, pks) for model, pks in ids.items()}
-        scopes = roots(self.scope_model, ids)
-        readable = self.scope_model.objects.visible_to(self.reader).filter(pk__in=set().union(*scopes.values()))
-        scope_keys = dict(readable.values_list("pk", self.scope_model.key))
+        scope, scopes = registry.scope, roots(ids)
+        readable = scope.model.objects.visible_to(self.reader).filter(pk__in=set().union(*scopes.values()))
+        scope_keys = dict(readable.values_list("pk", scope.model.key))
         entries = []
         for model, change, data in shown:
             if change.row_id not in keys[model]:
                 continue
-            address, key = ADDRESSES[model], keys[model][change.row_id]
+            address, key = registry.of(model).address, keys[model][change.row_id]
             line, changed = data.pop("line"), data.pop("changes")
             del data["version"]
             data |= {
                 "resource": address,
                 "key": key,
                 "url": f"{self.context.base_url}{json_sql.API}{address}/{key}/",
-                ADDRESSES[self.scope_model]: sorted(scope_keys[pk] for pk in scopes[model, change.row_id] if pk in scope_keys),
+                scope.address: sorted(scope_keys[pk] for pk in scopes[model, change.row_id] if pk in scope_keys),
                 "line": line,
                 "changes": changed,
             }
             entries.append(Entry(data, model, change.row_id, change.before or {}, place_of(change)))
         return entries
+
+
+def models_of_feed() -> list[type[Record]]:
+    return [resource.model for resource in registry.addressed]
 
 
 def oldest_open_transaction() -> tuple[int, str]:
@@ -212,7 +216,7 @@ def oldest_open_transaction() -> tuple[int, str]:
 def nearest(comparison: str, time: datetime, order: str) -> list[Place]:
     """The place of the change of each table that is nearest to the time, in one direction."""
     changes = Change.objects.filter(**{comparison: time}).order_by(order).values_list("era", "txid", "id")
-    first, *rest = (changes.filter(tbl=model._meta.db_table)[:1] for model in ADDRESSES)
+    first, *rest = (changes.filter(tbl=model._meta.db_table)[:1] for model in models_of_feed())
     return [list(place) for place in first.union(*rest, all=True)]
 
 
@@ -231,12 +235,12 @@ def place_of(change: Change) -> Place:
 
 def read_after(rows: QuerySet[Change], place: Place | None, size: int) -> list[Change]:
     """The first changes after the place. `before` has the old values of changed columns; for a deletion those of short columns."""
-    always = Value(["version", "source_id", *{model.key for model in ADDRESSES}], ArrayField(TextField()))
+    always = Value(["version", "source_id", *{model.key for model in models_of_feed()}], ArrayField(TextField()))
     template = """(SELECT jsonb_object_agg(key, value) FROM jsonb_each(before)
         WHERE key = ANY(%(expressions)s) OR coalesce(changed ? key, length(value::text) < 1000))"""
     rows = rows.defer("before").annotate(old=Func(always, template=template, output_field=JSONField()))
     changes: list[Change] = []
-    for part in pagination.ranges(rows, ORDER, place, True):
+    for part in keyset.ranges(rows, ORDER, place, True):
         changes += part[: size - len(changes)]
         if len(changes) >= size:
             break
@@ -263,4 +267,4 @@ def shifted(time: datetime, by: timedelta) -> datetime:
 
 
 def encode(place: Place | None) -> str:
-    return pagination.encode_cursor(True, place or [0, "0", 0], ORDER, SALT)
+    return keyset.encode_cursor(True, place or [0, "0", 0], ORDER, SALT)

@@ -60,7 +60,7 @@ class History:
         # Most updates change a field that is always visible, so few need the expensive check below.
         candidates = rows.filter(~Q(changed__has_any_keys=always_visible) | after_hidden, op="update")
         if not self.model._meta.many_to_many:
-            candidates = candidates.exclude(changed={})  # a related record changed, such as evidence
+            candidates = candidates.exclude(changed={})  # only a record that is shown inside this one changed
         long = [f.column for f in self.model._meta.concrete_fields if isinstance(f, Text) and f.name not in values.source_texts]
         short = Func(
             F("before"),

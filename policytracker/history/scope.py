@@ -1,7 +1,7 @@
 """Which records belong to a record, such as an agreement, or follow from it; deleted records too.
 
-A record belongs to its access parents and to the records of its `SCOPE_RELATIONS`. A deleted record belongs to those that it
-belonged to when it was deleted.
+The paths are those of the registry (`scope_paths`), taken step by step, because the records on the way can be deleted too. A deleted
+record belongs to those that it belonged to when it was deleted.
 """
 
 from __future__ import annotations
@@ -17,35 +17,27 @@ from django.db.models.lookups import In
 
 from policytracker.history.access import columns_of_row, links_when_deleted
 from policytracker.models import Change
-from policytracker.quality.engine import SCOPE_RELATIONS, in_scope
 from policytracker.records.models import Record
-from policytracker.records.triggers import records
+from policytracker.resources import registry
 
 Records = Mapping[type[Record], Iterable[int]]  # ids of records by model
 
 
 @cache
-def relations(model: type[Record], scope: type[Record]) -> dict[str, Any]:
-    """The fields, by name, that lead from the model to the scope, directly or through other records."""
-    names = (*model.access_parents, *SCOPE_RELATIONS.get(model, ())) if model is not scope else ()
-    fields: dict[str, Any] = {name: model._meta.get_field(name) for name in names}
-    return {name: field for name, field in fields.items() if belongs(field.related_model, scope)}
+def relations(model: type[Record]) -> dict[str, Any]:
+    """The first fields, by name, of the paths that lead from the model to the scope."""
+    names = dict.fromkeys(path.split("__")[0] for path in registry.of(model).scope_paths if path != "pk")
+    return {name: model._meta.get_field(name) for name in names}
 
 
-@cache
-def belongs(model: type[Record], scope: type[Record]) -> bool:
-    """Whether records of the model can belong to a record of the scope."""
-    return model is scope or bool(relations(model, scope))
-
-
-def roots(scope: type[Record], start: Records) -> dict[tuple[type[Record], int], set[int]]:
+def roots(start: Records) -> dict[tuple[type[Record], int], set[int]]:
     """The ids of the scope records that each of these records belongs to, by model and id."""
     edges: dict[tuple[type[Record], int], set[tuple[type[Record], int]]] = {}
-    level = {model: set(ids) for model, ids in start.items() if belongs(model, scope)}
+    level = {model: set(ids) for model, ids in start.items()}
     while level:
         above: dict[type[Record], set[int]] = defaultdict(set)
         for model, ids in level.items():
-            for pk, targets in parents(model, ids, scope).items():
+            for pk, targets in parents(model, ids).items():
                 edges[model, pk] = targets
                 for target_model, target in targets:
                     if (target_model, target) not in edges:
@@ -53,15 +45,15 @@ def roots(scope: type[Record], start: Records) -> dict[tuple[type[Record], int],
         level = above
 
     def reached(node: tuple[type[Record], int]) -> set[int]:
-        return {node[1]} if node[0] is scope else set().union(*(reached(target) for target in edges.get(node, ())))
+        return {node[1]} if node[0] is registry.scope.model else set().union(*(reached(target) for target in edges[node]))
 
     return {(model, pk): reached((model, pk)) for model, ids in start.items() for pk in ids}
 
 
-def parents(model: type[Record], ids: set[int], scope: type[Record]) -> dict[int, set[tuple[type[Record], int]]]:
+def parents(model: type[Record], ids: set[int]) -> dict[int, set[tuple[type[Record], int]]]:
     """The records that each of these records belongs to directly."""
     found: dict[int, set[tuple[type[Record], int]]] = {pk: set() for pk in ids}
-    fields = relations(model, scope)
+    fields = relations(model)
     foreign_keys = [field for field in fields.values() if not field.many_to_many]
     columns = [field.column for field in foreign_keys]
     rows = {pk: values for pk, *values in model._base_manager.filter(pk__in=ids).values_list("pk", *columns)} if fields else {}
@@ -84,17 +76,16 @@ def parents(model: type[Record], ids: set[int], scope: type[Record]) -> dict[int
 
 def members(record: Record) -> dict[type[Record], set[int]]:
     """The ids, by model, of the records that belong to this one, and of deleted ones that did."""
-    scope = type(record)
-    models = [model for model in records() if belongs(model, scope)]
+    models = [resource.model for resource in registry if resource.scope_paths]
     live = [
-        model.objects.filter(in_scope(model, record)).order_by().values_list(Value(model._meta.db_table, CharField()), "pk")
+        model._base_manager.filter(registry.of(model).belonging_to(record.pk)).values_list(Value(model._meta.db_table, CharField()), "pk")
         for model in models
     ]
     found: dict[type[Record], set[int]] = {model: set() for model in models}
     by_table = {model._meta.db_table: model for model in models}
     for table, pk in live[0].union(*live[1:], all=True):
         found[by_table[table]].add(pk)
-    while added := deleted_members(scope, found):
+    while added := deleted_members(found):
         for model, ids in added.items():
             found[model] |= ids
     return found
@@ -105,12 +96,12 @@ def refers_to(column: str, ids: list[str]) -> In:
     return In(KeyTextTransform(column, "before"), ids)
 
 
-def deleted_members(scope: type[Record], found: Mapping[type[Record], set[int]]) -> dict[type[Record], set[int]]:
+def deleted_members(found: Mapping[type[Record], set[int]]) -> dict[type[Record], set[int]]:
     """The deleted records that belonged directly to one of these records, and are not among them."""
     by_column, by_link = Q(pk__in=[]), Q(pk__in=[])
     linking: dict[str, type[Record]] = {}
     for model in found:
-        for field in relations(model, scope).values():
+        for field in relations(model).values():
             ids = [str(pk) for pk in found[field.related_model]]
             if field.many_to_many:
                 table = field.remote_field.through._meta.db_table

@@ -6,21 +6,25 @@ from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_aware
+from django.utils.translation import gettext_lazy as _
 
 from policytracker.api import json_sql
 from policytracker.api.filters import names_people
-from policytracker.api.json_sql import source_text_fields
+from policytracker.api.json_sql import source_content
 from policytracker.api.serializers import KeyField, KeyListField
 from policytracker.history.access import Period
 from policytracker.history.diffs import display_text
 from policytracker.models import Change
 from policytracker.records.access import Reader
 from policytracker.records.models import Record
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 OPERATIONS = {"insert": "create", "update": "update", "delete": "delete"}
 Values = dict[str, tuple[Any, Any]]  # before and after, by field
@@ -42,7 +46,7 @@ class RecordValues:
             if (field := next((f for f in model._meta.concrete_fields if f.name == shown.source), None))
             and field.column not in ("version", "updated_at", "created_at")
         }
-        self.source_texts = source_text_fields(model, self.fields)
+        self.source_texts = source_content(self.fields)
 
     def hidden(self, pk: int, time: datetime) -> bool:
         """Whether the reader could not have read the record at that time."""
@@ -56,9 +60,9 @@ class RecordValues:
 
     def has_content(self, change: Change, visible: dict[str, Any]) -> bool:
         """Whether the change is an entry for this reader. An update that shows nothing is none, and its reason is hidden too."""
-        # Without links an empty update was caused by a related record, such as evidence.
-        by_related_record = not self.model._meta.many_to_many and not change.changed
-        return self.reader.sees_all or change.op != "update" or bool(visible) or by_related_record
+        # Without links an empty update was caused by a record that is shown inside this one.
+        by_inner_record = not self.model._meta.many_to_many and not change.changed
+        return self.reader.sees_all or change.op != "update" or bool(visible) or by_inner_record
 
     def stored(self, changes: list[Change]) -> dict[int, Values]:
         """The stored values of each change, with ids in place of keys, and without the words of hidden sources."""
@@ -171,7 +175,8 @@ class RecordValues:
             "reason": actor.get("reason", ""),
             "channel": actor.get("channel", ""),
         }
-        return entry | {"line": line(entry, changes), "changes": changes}
+        labels = {name: self.model._meta.get_field(self.fields[name].source).verbose_name for name in changes}
+        return entry | {"line": line(entry, changes, labels), "changes": changes}
 
 
 def readable_keys(reader: Reader, references: Iterable[Mapping[type[models.Model], set[int]]]) -> Keys:
@@ -198,12 +203,22 @@ def moment(value: datetime | None) -> str | None:
     return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def line(entry: dict[str, Any], changes: dict[str, dict[str, Any]]) -> str:
+CREATED, DELETED = _("{time} {user} created the record"), _("{time} {user} deleted the record")
+CHANGED, CHANGED_FIELDS = _("{time} {user} changed the record"), _("{time} {user} {changes}")
+FIELD_CHANGE = _("{field}: {before} → {after}")
+WITH_REASON = _("{line} ({reason})")
+
+
+def line(entry: dict[str, Any], changes: dict[str, dict[str, Any]], labels: dict[str, StrOrPromise]) -> str:
     """The entry as one line: `2026-11-24 11:10 ann due on: 2024-05-20 → 2027-01-01 (minister postponed it)`."""
-    summary = "; ".join(f"{name.replace('_', ' ')}: {_shortened(c['before'])} → {_shortened(c['after'])}" for name, c in changes.items())
-    text = {"create": "created it", "delete": "deleted it"}.get(entry["operation"], summary or "changed it")
-    reason = f" ({entry['reason']})" if entry["reason"] else ""
-    return f"{entry['at'][:16].replace('T', ' ')} {entry['user'] or entry['channel'] or 'unknown user'} {text}{reason}"
+    summary = "; ".join(
+        FIELD_CHANGE.format(field=labels[name], before=_shortened(change["before"]), after=_shortened(change["after"]))
+        for name, change in changes.items()
+    )
+    template = {"create": CREATED, "delete": DELETED}.get(entry["operation"], CHANGED_FIELDS if summary else CHANGED)
+    user = entry["user"] or entry["channel"] or _("unknown user")
+    text = template.format(time=entry["at"][:16].replace("T", " "), user=user, changes=summary)
+    return WITH_REASON.format(line=text, reason=entry["reason"]) if entry["reason"] else text
 
 
 def _shortened(value: Any) -> str:

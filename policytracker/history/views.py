@@ -1,25 +1,24 @@
 """The API of the feed of changes."""
 
-import json
 from functools import cached_property
 from typing import Any
 
-from django.http import HttpResponse
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter
-from rest_framework.views import APIView
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.generics import GenericAPIView
+from rest_framework.response import Response
 
-from policytracker.api import filters
-from policytracker.api.filters import Parse
-from policytracker.api.markdown import MEDIA_TYPE
-from policytracker.api.pagination import InvalidCursor
-from policytracker.api.parameters import MAX_PAGE, InvalidParameter, page_size, reject_unknown_parameters, single
-from policytracker.api.schema import PAGE, shape
-from policytracker.api.serializers import ADDRESSES
-from policytracker.history.feed import Entry, Feed, Filters
-from policytracker.history.values import OPERATIONS
+from policytracker.api import pagination
+from policytracker.api.keyset import InvalidCursor
+from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters, single
+from policytracker.api.renderers import FormatParameter, JSONRenderer, reject_unknown_format
+from policytracker.api.values import Parse, check_length, code, reference, timestamp
+from policytracker.history.feed import Feed, Filters, Page
+from policytracker.history.serializers import ChangeSerializer
 from policytracker.models import User
-from policytracker.resources import ReadContext
+from policytracker.records.models import Record
+from policytracker.resources import ReadContext, registry
 
 TEXT = {"type": "string"}
 PARAMETERS = [
@@ -28,73 +27,81 @@ PARAMETERS = [
     OpenApiParameter("user", TEXT, description="Changes by this user."),
     OpenApiParameter("resource", TEXT, description="Changes of records of this resource, by its name in the URL."),
     OpenApiParameter("format", {"type": "string", "enum": ["md"]}, description="Use `md` for a memo in Markdown."),
-    *PAGE,
+    OpenApiParameter("page_size", {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}, description="Changes per page."),
+    OpenApiParameter("cursor", TEXT, description="Continues after the response that had this `cursor`."),
 ]
 
 
-def feed_schema(scope: str) -> dict[str, Any]:
-    """The schema of a page of the feed. `scope` is the name under which an entry lists the records that it belongs to."""
-    change = shape(
-        uid={"type": "string", "format": "uuid"},
-        at={"type": "string", "format": "date-time"},
-        user={"type": ["string", "null"]},
-        operation={"enum": list(OPERATIONS.values())},
-        reason=TEXT,
-        channel=TEXT,
-        resource=TEXT,
-        key=TEXT,
-        url={"type": "string", "format": "uri"},
-        **{scope: {"type": "array", "items": TEXT, "description": "What the record belongs to or follows from."}},
-        line=TEXT,
-        changes={"type": "object", "additionalProperties": shape(before={}, after={})},
-    )
-    return shape(
-        results={"type": "array", "items": change},
-        next={"type": ["string", "null"], "format": "uri"},
-        cursor={"type": "string", "description": "Continues after these changes, now or later."},
-    )
+class FeedEntrySerializer(ChangeSerializer):
+    resource = serializers.CharField()
+    key = serializers.CharField()
+    url = serializers.URLField()
+
+    def get_fields(self):
+        fields = super().get_fields()
+        del fields["version"]
+        scope = serializers.ListField(child=serializers.CharField(), help_text="The records that this one belongs to or follows from.")
+        return fields | {registry.scope.address: scope}
 
 
-INVALID_CURSOR = "Invalid cursor. Use `cursor` or `next` of a response of changes/."
+class FeedSerializer(serializers.Serializer):
+    results = FeedEntrySerializer(many=True)
+    next = serializers.URLField(allow_null=True)
+    cursor = serializers.CharField(help_text="Continues after these changes, now or later.")
 
 
-class Changes(APIView):
+class Changes(GenericAPIView):
     """The feed of changes of all records that the user may read."""
 
-    scope_model: Any = None  # changes can be filtered by a record of this model, with its name as the parameter
     function_checks_permission = True
-
-    def perform_content_negotiation(self, request, force=False):
-        # `format` is an ordinary parameter here, and the Accept header is ignored.
-        renderer = self.get_renderers()[0]
-        return renderer, renderer.media_type
-
-    def get(self, request):
-        """List the changes, oldest first. Each change is returned once to a client that continues at `cursor`."""
-        known = {"since", "until", self.scope_parameter, "user", "resource", "cursor", "page_size", "format"}
-        reject_unknown_parameters(request, known)
-        format = single(request, "format", "json")
-        if format not in ("json", "md"):
-            raise InvalidParameter("format", _("Use md, or omit this parameter for JSON."))
-        size = MAX_PAGE if format == "md" and "page_size" not in request.query_params else page_size(request)
-        feed = Feed(self.read_context, self.scope_model, self.filters())
-        try:
-            page = feed.page(single(request, "cursor") or None, size)
-        except InvalidCursor as error:
-            raise InvalidParameter("cursor", INVALID_CURSOR) from error
-        next_page = self.url_after(page.cursor) if page.has_more else None
-        if format == "md":
-            return HttpResponse(self.memo(page.entries, feed.filters, next_page), content_type=MEDIA_TYPE)
-        body = {"results": [entry.data for entry in page.entries], "next": next_page, "cursor": page.cursor}
-        return HttpResponse(json.dumps(body, ensure_ascii=False), content_type="application/json")
-
-    def memo(self, entries: list[Entry], filters: Filters, next_page: str | None) -> str:
-        """The changes as a document in Markdown. `next_page` is the URL of the changes that are left out."""
-        raise NotImplementedError
+    content_negotiation_class = FormatParameter
+    renderer_classes = [JSONRenderer]
+    serializer_class = FeedSerializer
+    pagination_class = None
+    page: Page
 
     @property
-    def scope_parameter(self) -> str:
-        return self.scope_model._meta.model_name
+    def model(self) -> type[Record]:
+        """Reading changes requires a role, as for records of the scope."""
+        return registry.scope.model
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(registry.scope_name, TEXT, description="Changes of this record and those that belong to it."),
+            *PARAMETERS,
+        ],
+        responses={(200, "application/json"): FeedSerializer, (200, "text/markdown"): TEXT},
+    )
+    def get(self, request):
+        """List the changes, oldest first. Each change is returned once to a client that continues at `cursor`."""
+        known = {"since", "until", registry.scope_name, "user", "resource", "format"}
+        reject_unknown_parameters(request, known | pagination.PARAMETERS)
+        reject_unknown_format(request, self.get_renderers())
+        whole = "page_size" not in request.query_params and request.query_params.get("format") == "md"
+        size = pagination.MAX_PAGE_SIZE if whole else pagination.Pagination().get_page_size(request)
+        try:
+            self.page = self.feed.page(single(request, "cursor") or None, size)
+        except InvalidCursor as error:
+            message = _("Invalid cursor. Use `cursor` or `next` of a response of this feed.")
+            raise InvalidParameter("cursor", message) from error
+        next_page = self.url_after(self.page.cursor) if self.page.has_more else None
+        results = [entry.data for entry in self.page.entries]
+        return Response({"results": results, "next": next_page, "cursor": self.page.cursor})
+
+    @cached_property
+    def feed(self) -> Feed:
+        """The feed that the query parameters describe. Raises InvalidParameter."""
+        scope = self.value(registry.scope_name, reference(self.model))
+        user = self.value("user", self.user)
+        address = self.value("resource", code(resource.address for resource in registry.addressed))
+        filters = Filters(
+            since=self.value("since", timestamp),
+            until=self.value("until", timestamp),
+            scope=None if scope is None else self.model.objects.get(pk=scope),
+            users=[] if user is None else [user],
+            models=[] if address is None else [registry.at(address).model],
+        )
+        return Feed(self.read_context, filters)
 
     @cached_property
     def read_context(self) -> ReadContext:
@@ -105,26 +112,13 @@ class Changes(APIView):
         query["cursor"] = cursor
         return self.request.build_absolute_uri(f"{self.request.path}?{query.urlencode()}")
 
-    def filters(self) -> Filters:
-        """The filters of the query parameters. Raises InvalidParameter."""
-        scope = self.value(self.scope_parameter, filters.reference(self.scope_model))
-        user = self.value("user", self.user)
-        address = self.value("resource", filters.code(ADDRESSES.values()))
-        return Filters(
-            since=self.value("since", filters.timestamp),
-            until=self.value("until", filters.timestamp),
-            scope=None if scope is None else self.scope_model.objects.get(pk=scope),
-            users=[] if user is None else [user],
-            models=[model for model, known in ADDRESSES.items() if known == address],
-        )
-
     def value(self, name: str, parse: Parse) -> Any:
         """The parsed value of a query parameter, if it is given. Raises InvalidParameter."""
         if name not in self.request.query_params:
             return None
         text = single(self.request, name)
         try:
-            filters.check_length(text)
+            check_length(text)
             return parse(text, self.read_context)
         except ValueError as error:
             raise InvalidParameter(name, str(error)) from error
@@ -134,6 +128,6 @@ class Changes(APIView):
         if not context.reader.sees_people:
             raise ValueError(_("Sign in to filter by people."))
         known = User.visible_to(context.reader).filter(username=name).exists()
-        if known or Feed(context, self.scope_model, Filters(users=[name])).page(None, 1).entries:
+        if known or Feed(context, Filters(users=[name])).page(None, 1).entries:
             return name
         raise ValueError(_("There is no user “{name}”.").format(name=name[:100]))

@@ -14,11 +14,11 @@ from django.utils.dateparse import parse_datetime
 from agreements.models import Citation, Source
 from policytracker.api import json_sql
 from policytracker.api.markdown import document, escaped
-from policytracker.api.serializers import ADDRESSES, SERIALIZERS, declared_fields
+from policytracker.api.serializers import declared_fields
 from policytracker.history.feed import Entry, Filters
 from policytracker.records.access import Publication
 from policytracker.records.models import DeadlineFields, Record, RegistryRecord, UidRecord
-from policytracker.resources import ReadContext
+from policytracker.resources import ReadContext, registry
 from recommendations.models import Evidence, Milestone, ProgressUpdate, Review, Status
 
 STATUS, DEADLINES, NEW, WITHDRAWN, EVIDENCE, OTHER = SECTIONS = [
@@ -175,7 +175,7 @@ class Memo:
         return linked(str(record), self.url(type(record), record.natural_key()[0]))
 
     def url(self, model: type[Record], key: str) -> str:
-        return f"{self.context.base_url}{json_sql.API}{ADDRESSES[model]}/{key}/"
+        return f"{self.context.base_url}{json_sql.API}{registry.of(model).address}/{key}/"
 
     def live(self, model: Any, *related: str) -> dict[int, Any]:
         """The records of the model in the memo that still exist and that the reader may read."""
@@ -285,7 +285,7 @@ def changed_list(before: list[str], after: list[str]) -> str:
 
 
 def stored_field(model: type[Record], name: str) -> Any:
-    return model._meta.get_field(declared_fields(SERIALIZERS[model])[name].source or name)
+    return model._meta.get_field(declared_fields(registry.of(model).serializer)[name].source or name)
 
 
 def label(model: type[Record], name: str) -> str:

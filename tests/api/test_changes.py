@@ -60,7 +60,7 @@ def write_story() -> SimpleNamespace:
         make_component(w.aukus, slug="gone-part", publication="draft"),
         Milestone.objects.create(recommendation=w.act, title="Keel"),
         Addressee.objects.create(recommendation=w.act, party=w.gbr),
-        Dependency.objects.create(recommendation=w.later, depends_on=w.act),
+        Dependency.objects.create(recommendation=w.act, depends_on=w.later),
         make_recommendation(w.aukus, slug="gone-act", publication="draft"),
     ]
     w.deleted_keys = {str(getattr(record, record.key)) for record in w.deleted}

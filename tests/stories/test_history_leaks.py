@@ -11,9 +11,9 @@ import pytest
 from django.test import override_settings
 
 from agreements.models import Agreement, Participation, PartyOfficer
-from policytracker.api import urls
 from policytracker.models import User
 from policytracker.records.context import change_context
+from policytracker.resources import registry
 from recommendations.models import ProgressUpdate
 from recommendations.progress import EvidenceRow, Report, approve, report_progress, revise, send_back, submit
 from tests.api.client import Api
@@ -130,7 +130,7 @@ def write_past() -> dict[str, User]:
 def surfaces(client: Api) -> Iterator[str]:
     """Every address that says something about the past. Lists and details of a past date (`as_of`) belong here too."""
     yield from ("changes/?page_size=500", "changes/?format=md", "checks/?page_size=500")
-    for address in urls.RESOURCES:
+    for address in (resource.address for resource in registry.addressed):
         yield f"{address}/?page_size=500"
         for key in client.keys(f"{address}/"):
             yield f"{address}/{key}/history/?page_size=500"

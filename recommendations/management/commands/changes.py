@@ -7,8 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from agreements.models import Agreement
-from policytracker.api import filters
-from policytracker.api.filters import Parse
+from policytracker.api.values import Parse, check_length, reference, timestamp
 from policytracker.history.feed import Feed, Filters
 from policytracker.records.access import Reader, Role
 from policytracker.resources import ReadContext
@@ -31,17 +30,20 @@ class Command(BaseCommand):
         context = ReadContext.of(ADMINISTRATOR)
 
         def parsed(option: str, value: str | None, parse: Parse) -> Any:
+            if value is None:
+                return None
             try:
-                return None if value is None else parse(value, context)
+                check_length(value)
+                return parse(value, context)
             except ValueError as error:
                 raise CommandError(f"--{option}: {error}") from error
 
-        scope = parsed("agreement", agreement, filters.reference(Agreement))
+        scope = parsed("agreement", agreement, reference(Agreement))
         chosen = Filters(
-            since=parsed("since", since, filters.timestamp),
-            until=parsed("until", until, filters.timestamp),
+            since=parsed("since", since, timestamp),
+            until=parsed("until", until, timestamp),
             scope=None if scope is None else Agreement.objects.get(pk=scope),
         )
-        entries = list(islice(Feed(context, Agreement, chosen).all_entries(PAGE), MAX_ENTRIES + 1))
+        entries = list(islice(Feed(context, chosen).all_entries(PAGE), MAX_ENTRIES + 1))
         more = _("There are more changes. Choose a shorter period.") if len(entries) > MAX_ENTRIES else ""
         self.stdout.write(str(Memo(entries[:MAX_ENTRIES], chosen, context, more)), ending="")
