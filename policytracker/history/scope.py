@@ -1,4 +1,4 @@
-"""Which records belong to a record, such as an agreement, or follow from it; deleted records too.
+"""Which records belong to a record of the scope or follow from it; deleted records too.
 
 The paths are those of the registry (`scope_paths`), taken step by step, because the records on the way can be deleted too. A deleted
 record belongs to those that it belonged to when it was deleted.

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from django.db.models import prefetch_related_objects
-from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from agreements.models import Citation, Source
+from agreements.models.sources import Stance
 from policytracker.api import json_sql
 from policytracker.api.markdown import document, escaped
 from policytracker.api.serializers import declared_fields
@@ -21,18 +24,26 @@ from policytracker.records.models import DeadlineFields, Record, RegistryRecord,
 from policytracker.resources import ReadContext, registry
 from recommendations.models import Evidence, Milestone, ProgressUpdate, Review, Status
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 STATUS, DEADLINES, NEW, WITHDRAWN, EVIDENCE, OTHER = SECTIONS = [
-    "Status changes",
-    "Deadlines moved",
-    "New records",
-    "Withdrawn records",
-    "New evidence",
-    "Other changes",
+    gettext_lazy("Status changes"),
+    gettext_lazy("Deadlines moved"),
+    gettext_lazy("New records"),
+    gettext_lazy("Withdrawn records"),
+    gettext_lazy("New evidence"),
+    gettext_lazy("Other changes"),
 ]
-NOTHING = "Nothing changed in this period."
-STATUS_FIELDS = {"status": "status", "claimed_status": "claimed status"}
+TITLES = {  # by whether the memo has a beginning and an end
+    (False, False): gettext_lazy("{subject}"),
+    (True, False): gettext_lazy("{subject} from {since}"),
+    (False, True): gettext_lazy("{subject} until {until}"),
+    (True, True): gettext_lazy("{subject} from {since} until {until}"),
+}
+STATUS_FIELDS = {"status", "claimed_status"}
 # Values that follow from the other changes of the same entry.
-FOLLOWING = {"status_since", "last_update_on", "original_due_on", "signed_on_first", "reviewed_at", "reviewed_by", "voided_at", "voided_by"}
+FOLLOWING = {"status_since", "last_update_on", "original_due_on", "reviewed_at", "reviewed_by", "voided_at", "voided_by"}
 MAX_VALUE = 200  # characters
 
 
@@ -53,14 +64,13 @@ class Memo:
         return document(self.blocks())
 
     def blocks(self) -> Iterator[str]:
-        subject = f"{escaped(str(self.filters.scope))}: changes" if self.filters.scope else "Changes"
-        yield f"# {subject} {self.period()}".rstrip()
-        sections: dict[str, list[str]] = defaultdict(list)
+        yield f"# {self.title()}"
+        sections: dict[StrOrPromise, list[str]] = defaultdict(list)
         for entry in self.entries:
             for section, sentence in self.sentences(entry):
-                sections[section].append(f"- {sentence} {self.details(entry)}")
+                sections[section].append(f"- {sentence} {details(entry)}")
         if not sections:
-            yield NOTHING
+            yield _("Nothing changed in this period.")
         for section in SECTIONS:
             if sections[section]:
                 yield f"## {section}"
@@ -68,98 +78,103 @@ class Memo:
         if self.more:
             yield self.more
 
-    def period(self) -> str:
-        since, until = (day_or_time(time) for time in (self.filters.since, self.filters.until))
-        return " ".join(filter(None, [f"from {since}" if since else "", f"until {until}" if until else ""]))
-
-    def details(self, entry: Entry) -> str:
-        """When, by whom and why."""
-        at, user, reason = parse_datetime(entry.data["at"]), entry.data["user"], entry.data["reason"]
-        by = f", {escaped(user)}" if user else ""
-        return f"({at:%Y-%m-%d}{by})" + (f" Reason: {escaped(shortened(reason))}" if reason else "")
+    def title(self) -> str:
+        scope, since, until = self.filters.scope, self.filters.since, self.filters.until
+        subject = _("{record}: changes").format(record=escaped(str(scope))) if scope else _("Changes")
+        return TITLES[bool(since), bool(until)].format(subject=subject, since=day_or_time(since), until=day_or_time(until))
 
     # ---- sentences
 
-    def sentences(self, entry: Entry) -> Iterator[tuple[str, str]]:
+    def sentences(self, entry: Entry) -> Iterator[tuple[StrOrPromise, str]]:
         """The sections that mention this entry, each with a sentence. Of a deleted record only the deletion is mentioned."""
-        record = (entry.model, entry.pk)
+        record, operation, subject = (entry.model, entry.pk), entry.data["operation"], self.subject(entry)
         if record in self.deleted:
+            template = _("{subject} was created and deleted.") if record in self.created else _("{subject} was deleted.")
             if entry is self.deleted[record]:
-                yield WITHDRAWN, f"{self.subject(entry)} was {'created and ' if record in self.created else ''}deleted."
+                yield WITHDRAWN, template.format(subject=subject)
         elif entry.model is ProgressUpdate:
             yield from self.about_update(entry)
-        elif entry.model is Citation and entry.data["operation"] == "create" and entry.pk in self.citations:
+        elif entry.model is Citation and operation == "create" and entry.pk in self.citations:
             yield EVIDENCE, self.citation(self.citations[entry.pk])
-        elif entry.data["operation"] == "create":
-            yield NEW, f"{self.subject(entry)} was created."
+        elif operation == "create":
+            yield NEW, _("{subject} was created.").format(subject=subject)
         else:
             yield from self.about_fields(entry)
 
-    def about_fields(self, entry: Entry) -> Iterator[tuple[str, str]]:
-        subject, rest = self.subject(entry), []
+    def about_fields(self, entry: Entry) -> Iterator[tuple[StrOrPromise, str]]:
+        about = partial(_("{subject}: {changes}.").format, subject=self.subject(entry))
+        rest = []
         for name, change in entry.data["changes"].items():
             before, after = change["before"], change["after"]
             if name in STATUS_FIELDS:
-                yield STATUS, f"{subject}: {STATUS_FIELDS[name]} {self.from_to(entry.model, name, before, after)}."
+                yield STATUS, about(changes=self.field_change(entry.model, name, before, after))
             elif name == "due_on" and issubclass(entry.model, DeadlineFields | Milestone):
-                yield DEADLINES, f"{subject}: {deadline(before, after)}."
+                yield DEADLINES, about(changes=deadline(before, after))
             elif name == "publication":
-                yield publication(subject, before, after)
+                yield publication(self.subject(entry), before, after)
             elif name not in FOLLOWING:
-                rest.append(
-                    f"{label(entry.model, name)}{':' if isinstance(after, list) else ''} {self.from_to(entry.model, name, before, after)}"
-                )
+                rest.append(self.field_change(entry.model, name, before, after))
         if rest:
-            yield OTHER, f"{subject}: {'; '.join(rest)}."
+            yield OTHER, about(changes="; ".join(rest))
         elif not entry.data["changes"]:
-            yield OTHER, f"{subject} was changed."
+            yield OTHER, _("{subject} was changed.").format(subject=self.subject(entry))
 
-    def about_update(self, entry: Entry) -> Iterator[tuple[str, str]]:
+    def about_update(self, entry: Entry) -> Iterator[tuple[StrOrPromise, str]]:
         """An update is new when it is approved, which may be at once. Its status is in the entry of the recommendation."""
         update, changes, is_new = self.updates.get(entry.pk), entry.data["changes"], entry.data["operation"] == "create"
         subject = self.update_subject(update) if update else self.subject(entry)
-        review = review_after(entry)
+        review, evidence = review_after(entry), "; ".join(self.evidence[entry.pk])
         approved_at_once = is_new and update is not None and update.review == Review.APPROVED and entry.pk not in self.approved
         if changes.get("voided_at", {}).get("after"):
-            yield WITHDRAWN, f"{subject} was voided."
-        elif (approved_at_once or review == Review.APPROVED) and self.evidence.get(entry.pk):
-            yield EVIDENCE, f"{subject}, with evidence: {'; '.join(self.evidence[entry.pk])}."
+            yield WITHDRAWN, _("{subject} was voided.").format(subject=subject)
+        elif (approved_at_once or review == Review.APPROVED) and evidence:
+            yield EVIDENCE, _("{subject}, with evidence: {evidence}.").format(subject=subject, evidence=evidence)
         elif is_new or review == Review.APPROVED:
             if entry.pk not in self.approved or review:  # it is mentioned once
-                yield NEW, f"{subject}."
+                yield NEW, _("{subject}.").format(subject=subject)
         elif review:
-            yield OTHER, f"{subject} is {Review(review).label.lower()}."
+            yield OTHER, _("{subject} is {review}.").format(subject=subject, review=str(Review(review).label).lower())
         else:
-            yield OTHER, f"{subject} was changed."
+            yield OTHER, _("{subject} was changed.").format(subject=subject)
 
-    def from_to(self, model: type[Record], name: str, before: Any, after: Any) -> str:
+    def field_change(self, model: type[Record], name: str, before: Any, after: Any) -> str:
+        field = label(model, name)
         if isinstance(before, list) and isinstance(after, list):
-            return changed_list([str(value) for value in before], [str(value) for value in after])
+            return list_change(field, before, after)
         old, new = self.value(model, name, before), self.value(model, name, after)
         if before in (None, ""):
-            return f"set to {new}"
-        return f"changed from {old} to {new}" if after not in (None, "") else f"removed (was {old})"
+            return _("{field} set to {after}").format(field=field, after=new)
+        template = _("{field} changed from {before} to {after}") if after not in (None, "") else _("{field} removed (was {before})")
+        return template.format(field=field, before=old, after=new)
 
     def value(self, model: type[Record], name: str, value: Any) -> str:
         """A value as people read it: the label of a code, Yes or No, or the text itself."""
         if value is None or value == "":
-            return "empty"
+            return _("empty")
         if isinstance(value, bool):
-            return "Yes" if value else "No"
+            return _("Yes") if value else _("No")
         field = stored_field(model, name)
         choices = {} if field.is_relation else dict(field.flatchoices)
         return f"*{escaped(str(choices[value]))}*" if value in choices else escaped(shortened(str(value)))
 
     def citation(self, citation: Citation) -> str:
-        target = self.record(citation.target)
-        about = f", {escaped(citation.field.replace('_', ' '))}" if citation.field else ""
-        verb = str(citation.get_stance_display()).lower()
-        return f"{self.record(citation.source)} {verb} {target}{about}{words(citation)}."
+        template = _("{source} {supports} {record}, {field}{words}.") if citation.field else _("{source} {supports} {record}{words}.")
+        return template.format(
+            source=self.record(citation.source),
+            supports=str(citation.get_stance_display()).lower(),
+            record=self.record(citation.target),
+            field=escaped(citation.field.replace("_", " ")),
+            words=words(citation),
+        )
 
     def update_subject(self, update: ProgressUpdate) -> str:
-        kind, recommendation = str(update.get_kind_display()), update.recommendation
-        status = f" (*{escaped(str(Status(update.status).label))}*)" if update.status else ""
-        return f"{kind}{status} of {self.record(recommendation)} for {update.reported_on}"
+        template = _("{kind} (*{status}*) of {record} for {date}") if update.status else _("{kind} of {record} for {date}")
+        return template.format(
+            kind=update.get_kind_display(),
+            status=escaped(str(Status(update.status).label)) if update.status else "",
+            record=self.record(update.recommendation),
+            date=update.reported_on,
+        )
 
     # ---- records
 
@@ -189,8 +204,8 @@ class Memo:
         )
         found: dict[int, list[str]] = defaultdict(list)
         for row in rows.select_related("source").order_by("id"):
-            stance = "" if row.stance == row._meta.get_field("stance").default else f" ({str(row.get_stance_display()).lower()} it)"
-            found[row.update_id].append(f"{self.record(row.source)}{stance}{words(row)}")
+            template = _("{source}{words}") if row.stance == Stance.SUPPORTS else _("{source}, which contradicts it{words}")
+            found[row.update_id].append(template.format(source=self.record(row.source), words=words(row)))
         return found
 
     def labels_of_live(self) -> dict[tuple[type[Record], int], str]:
@@ -257,6 +272,17 @@ def linked(text: str, url: str) -> str:
     return f"[{escaped(shortened(text))}](<{quote(url, safe=':/')}>)"
 
 
+def details(entry: Entry) -> str:
+    """When, by whom and why."""
+    user, reason = entry.data["user"], entry.data["reason"]
+    when = _("({date}, {user})") if user else _("({date})")
+    template = _("{when} Reason: {reason}") if reason else _("{when}")
+    return template.format(
+        when=when.format(date=entry.data["at"][:10], user=escaped(user or "")),
+        reason=escaped(shortened(reason)),
+    )
+
+
 def words(cited: Citation | Evidence) -> str:
     """Locator and quote of a cited source."""
     locator = f", {escaped(cited.locator)}" if cited.locator else ""
@@ -264,24 +290,31 @@ def words(cited: Citation | Evidence) -> str:
 
 
 def deadline(before: str | None, after: str | None) -> str:
-    if before and after:
-        return f"moved from {escaped(before)} to {escaped(after)}"
-    return f"set to {escaped(after)}" if after else f"removed (was {escaped(before or '')})"
+    moved, only_one = _("moved from {before} to {after}"), _("set to {after}") if after else _("removed (was {before})")
+    template = moved if before and after else only_one
+    return template.format(before=escaped(before or ""), after=escaped(after or ""))
 
 
-def publication(subject: str, before: str | None, after: str) -> tuple[str, str]:
+def publication(subject: str, before: str | None, after: str) -> tuple[StrOrPromise, str]:
     """The section and the sentence of a change of the publication."""
     if after == Publication.ARCHIVED:
-        return WITHDRAWN, f"{subject} was archived."
+        return WITHDRAWN, _("{subject} was archived.").format(subject=subject)
     if after == Publication.DRAFT:
-        return WITHDRAWN, f"{subject} is a draft again."
-    return NEW, f"{subject} was {'restored' if before == Publication.ARCHIVED else 'published'}."
+        return WITHDRAWN, _("{subject} is a draft again.").format(subject=subject)
+    template = _("{subject} was restored.") if before == Publication.ARCHIVED else _("{subject} was published.")
+    return NEW, template.format(subject=subject)
 
 
-def changed_list(before: list[str], after: list[str]) -> str:
-    added, removed = ([value for value in these if value not in those] for these, those in ((after, before), (before, after)))
-    parts = [f"{verb} {', '.join(map(escaped, values))}" for verb, values in (("added", added), ("removed", removed)) if values]
-    return shortened(" and ".join(parts) or "reordered")
+def list_change(field: str, before: list[Any], after: list[Any]) -> str:
+    added, removed = (
+        shortened(", ".join(escaped(str(value)) for value in these if value not in those))
+        for these, those in ((after, before), (before, after))
+    )
+    if added and removed:
+        template = _("{field}: added {added}, removed {removed}")
+    else:
+        template = _("{field}: added {added}") if added else _("{field}: removed {removed}") if removed else _("{field} reordered")
+    return template.format(field=field, added=added, removed=removed)
 
 
 def stored_field(model: type[Record], name: str) -> Any:
