@@ -12,10 +12,12 @@ from rest_framework.permissions import AllowAny
 from agreements.admin import checks
 from agreements.views import AgreementViewSet, SourceViewSet
 from policytracker.admin import search
+from policytracker.api.renderers import JSONRenderer
 from policytracker.api.routes import Choices, not_found, record_urls
 from policytracker.api.tokens import TokenDetail, TokenList
+from policytracker.history.views import Changes
 from policytracker.quality.views import Findings
-from recommendations.reports.views import AgreementReportViewSet, Me, SummaryViewSet
+from recommendations.reports.views import AgreementReportViewSet, Me, MemoRenderer, SummaryViewSet
 from recommendations.views import AddresseeViewSet, ProgressUpdateViewSet, RecommendationViewSet
 
 handler500 = "policytracker.web.requests.server_error"
@@ -30,6 +32,7 @@ API = [
     # Not atomic: a failed login is recorded although the request fails.
     path("auth/tokens/", transaction.non_atomic_requests(TokenList.as_view()), name="tokens"),
     path("auth/tokens/<uuid:key>/", TokenDetail.as_view(), name="token"),
+    path("changes/", Changes.as_view(renderer_classes=[JSONRenderer, MemoRenderer]), name="changes"),
     path("checks/", Findings.as_view(), name="checks"),
     path("choices/", Choices.as_view(), name="choices"),
     path("me/", Me.as_view(), name="me"),

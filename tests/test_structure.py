@@ -41,7 +41,7 @@ LAYERS = {
         {"api"},
         {"history", "quality"},
         {"api.mixins", "api.schema", "api.tokens", "api.viewsets"},
-        {"admin", "quality.views"},
+        {"admin", "history.views", "quality.views"},
         {"api.routes", "apps", "management", "settings", "urls", "wsgi"},
     ],
     "agreements": [

@@ -19,6 +19,13 @@ from policytracker.codes import invalid_choice
 from policytracker.resources import ReadContext
 
 Parse = Callable[[str, ReadContext], Any]
+MAX_LENGTH = 500  # characters
+
+
+def check_length(value: str) -> None:
+    """Raises ValueError for a value that is too long, or contains a NUL character."""
+    if len(value) > MAX_LENGTH or "\0" in value:
+        raise ValueError(_("Enter at most {max} characters, without NUL characters.").format(max=MAX_LENGTH))
 
 
 def text(value: str, context: ReadContext) -> str:

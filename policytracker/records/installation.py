@@ -26,6 +26,9 @@ INSTALLATION_LOCK = 7_062_025  # an advisory lock: one process at a time install
 # `migrate` waits this long for the lock of a table. Later queries wait behind it, so it gives up and tries again.
 LOCK_TIMEOUT, TRIES, PAUSE = "2s", 20, 1.0  # PAUSE in seconds
 RETIRED = ["count_change", "keep_count", "keep_what_is_linked", "touch_owner"]  # shared functions of version 0.1, without comments
+# The era of new history entries is the default of its column. SQL that reads it.
+CURRENT_ERA = """SELECT pg_get_expr(adbin, adrelid)::int FROM pg_attrdef JOIN pg_attribute a ON (attrelid, attnum) = (adrelid, adnum)
+    WHERE adrelid = 'policytracker_change'::regclass AND attname = 'era'"""
 REPAIR = _("Run migrate. If that does not help, the backup was only partly restored: restore it again.")
 IN_USE = {"55P03": _("another transaction holds a lock"), "40P01": _("deadlock")}
 FUNCTIONS_FAILED = _("The functions could not be changed")
@@ -138,6 +141,7 @@ def install(using: str, report: Callable[[str], object]) -> None:
     with connections[using].cursor() as cursor:
         if missing_tables(cursor, using) or pending_migrations(using):
             return  # migrated backwards or only in part; the triggers fit the last migration only
+        begin_era(cursor)
         if outdated_functions(cursor):
             attempt(str(FUNCTIONS_FAILED), using, create_functions, report)
         installed = installed_triggers(cursor)
@@ -214,6 +218,19 @@ def retry(failure: str, once: Callable[[], object], report: Callable[[str], obje
             report(_("  {failure} ({reason}): try {number} of {tries}.").format(failure=failure, reason=reason, number=number, tries=TRIES))
             time.sleep(PAUSE)
     raise CommandError(STAYED_LOCKED.format(failure=failure))
+
+
+def begin_era(cursor: CursorWrapper) -> None:
+    """Begin a new era if the history has later transactions than this server: it was restored from another one.
+
+    Then those transactions stay before the new ones, although their numbers are higher.
+    """
+    cursor.execute(
+        f"""SELECT era.now FROM ({CURRENT_ERA}) AS era (now) WHERE EXISTS
+            (SELECT FROM policytracker_change c WHERE c.era = era.now AND c.txid >= pg_snapshot_xmax(pg_current_snapshot()))"""
+    )
+    if row := cursor.fetchone():
+        cursor.execute(f"ALTER TABLE policytracker_change ALTER COLUMN era SET DEFAULT {row[0] + 1}")
 
 
 # ---- system check

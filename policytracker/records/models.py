@@ -57,6 +57,12 @@ class RegistryQuerySet(RecordQuerySet):
         """The records of the officer's party, and the restricted records whose team the user belongs to."""
         return Q(pk__in=[]), Q(pk__in=[])
 
+    def own_and_team_of_deleted(
+        self, reader: Reader, rows: dict[int, dict[str, Any]], links: dict[str, dict[int, set[int]]]
+    ) -> tuple[set[int], set[int]]:
+        """The ids of the same among deleted records, from their last columns and their last many-to-many links by field name."""
+        return set(), set()
+
     def readable_by(self, reader):
         return super().readable_by(reader) & readable(reader, *self.own_and_team(reader))
 
@@ -66,6 +72,7 @@ class Record(models.Model):
 
     key: ClassVar[str]  # the field that holds the natural key
     access_parents: ClassVar[tuple[str, ...]] = ()  # foreign keys to records that the reader must be able to read too
+    snapshot_columns: ClassVar[tuple[str, ...]] = ()  # the columns that `snapshot_readable` reads
     trigger_constraints: ClassVar[tuple[TriggerConstraint, ...]] = ()
     reserved: ClassVar[tuple[ReservedChange, ...]] = ()
     derived_writes: ClassVar[tuple[DerivedWrite, ...]] = ()
@@ -132,6 +139,7 @@ class RegistryRecord(SluggedRecord):
 
     objects = RegistryQuerySet.as_manager()
 
+    snapshot_columns: ClassVar[tuple[str, ...]] = ("visibility", "publication")
     trigger_constraints: ClassVar[tuple[TriggerConstraint, ...]] = (PUBLISHED_RECORD_STAYS,)
     reserved: ClassVar[tuple[ReservedChange, ...]] = (ARCHIVING, UNPUBLISHING, NARROWING)
 

@@ -108,6 +108,7 @@ class ProgressUpdate(UidRecord):
     """A dated assessment, claim or note on a recommendation. Append-only once approved."""
 
     access_parents = ("recommendation",)
+    snapshot_columns = ("review", "author_id")
     label_parts = ("recommendation__slug", "kind", "reported_on")
 
     recommendation = models.ForeignKey("recommendations.Recommendation", models.PROTECT, related_name="updates")

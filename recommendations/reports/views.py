@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from agreements.models import Agreement
 from policytracker.api import json_sql, pagination
+from policytracker.api.markdown import link
 from policytracker.api.mixins import WriteMixin
 from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters, single
 from policytracker.api.renderers import JSONRenderer, MarkdownRenderer, reject_unknown_format
@@ -24,6 +25,7 @@ from recommendations.publication import publish
 from recommendations.reports.coverage import coverage
 from recommendations.reports.dossier import Dossier
 from recommendations.reports.dossier_text import DossierText
+from recommendations.reports.memo import Memo
 from recommendations.reports.queue import queue
 from recommendations.reports.scorecard import scorecard
 from recommendations.reports.serializers import (
@@ -47,6 +49,13 @@ GROUP_BY = OpenApiParameter(
 class DossierMarkdownRenderer(MarkdownRenderer):
     def render(self, data, accepted_media_type=None, renderer_context=None) -> str:
         return str(DossierText(data, renderer_context["request"].user))
+
+
+class MemoRenderer(MarkdownRenderer):
+    def render(self, data, accepted_media_type=None, renderer_context=None) -> str:
+        feed, page = renderer_context["view"].feed, renderer_context["view"].page
+        more = _("There are more changes: {url}").format(url=link(data["next"])) if data["next"] else ""
+        return str(Memo(page.entries, feed.filters, feed.context, more))
 
 
 class AgreementReportViewSet(WriteMixin):
