@@ -80,7 +80,8 @@ class Change(models.Model):
 
     `before` is the complete old row; for a many-to-many link it is the link, and `row_id` is the record that holds it. `changed` has
     the new values of an update, by column. `since` is the time of the previous change of the row. `actor` is {"id", "user", "reason",
-    "channel"}, or null for a change by plain SQL.
+    "channel"}, or null for a change by plain SQL. `moved` is true if the change removed the row, or gave it another parent: queries
+    by parent no longer find it in the table.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -94,6 +95,7 @@ class Change(models.Model):
     actor = models.JSONField(null=True)
     before = models.JSONField(null=True)
     changed = models.JSONField(null=True)
+    moved = models.BooleanField(db_default=False)
 
     class Meta:
         default_permissions = ()
@@ -101,6 +103,7 @@ class Change(models.Model):
             models.Index(fields=["tbl", "row_id", "id"], name="change_of_a_row"),
             models.Index(fields=["tbl", "at"], name="change_by_time"),
             models.Index(fields=["txid", "id"], name="change_in_order"),
+            models.Index(fields=["tbl", "op", "at"], include=["row_id"], condition=Q(moved=True), name="change_that_moved"),
         ]
 
 
