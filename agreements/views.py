@@ -15,7 +15,7 @@ from agreements.standing import PartyStanding, TextStanding
 from agreements.standing.data import load_record, standing_document
 from policytracker.api.errors import APIError
 from policytracker.api.filters import Filter, any_of, reference
-from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters
+from policytracker.api.parameters import InvalidParameter, reads_as_of, reject_unknown_parameters
 from policytracker.api.parsers import Json
 from policytracker.api.schema import ON, shape
 from policytracker.api.viewsets import RecordViewSet
@@ -112,6 +112,7 @@ class AgreementViewSet(RecordViewSet):
 
     @extend_schema(parameters=[ON, PARTIES])
     @action(detail=True, methods=["get"])
+    @reads_as_of
     def standing(self, request, *args, **kwargs):
         """The standing of the text and its parties on a date, with the treaty actions behind it and the conditions of entry into force."""
         reject_unknown_parameters(request, {"on", "party"})

@@ -13,8 +13,8 @@ from rest_framework.exceptions import ValidationError
 
 from agreements.deadlines import DeadlineState
 from agreements.views import array_of
-from policytracker.api import bulk, json_sql
-from policytracker.api.parameters import InvalidParameter, page_size, reject_unknown_parameters, single
+from policytracker.api import bulk, json_sql, pagination
+from policytracker.api.parameters import InvalidParameter, page_size, reads_as_of, reject_unknown_parameters, single
 from policytracker.api.schema import ON, PAGE, envelope, shape
 from policytracker.api.serializers import ADDRESSES
 from policytracker.api.viewsets import INVALID_CURSOR, RecordViewSet, list_response
@@ -314,6 +314,7 @@ class SummaryViewSet(RecommendationViewSet):
             *PAGE,
         ]
     )
+    @reads_as_of
     def summary(self, request, *args, **kwargs):
         """Counts by status, deadline state and freshness for each group, on a date. A recommendation can be in several groups."""
         reject_unknown_parameters(request, {"group_by", "on", "page_size", "cursor"})
@@ -324,7 +325,7 @@ class SummaryViewSet(RecommendationViewSet):
             raise InvalidParameter("group_by", _("Sign in to group by owner."))
         summary = Summary(by, self.read_context)
         groups = summary.groups()
-        salt = f"summary by {by}"
+        salt = pagination.bound(f"summary by {by}")
         start = self.start([group.key for group in groups], salt)
         page = groups[start : start + size]
         cursor = lambda index: signing.dumps(groups[index].key, salt=salt)  # noqa: E731

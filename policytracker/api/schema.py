@@ -93,6 +93,14 @@ PAGE = [
 ]
 
 
+AS_OF = {
+    "name": "as_of",
+    "in": "query",
+    "schema": {"type": "string"},
+    "description": "Read the register as it was at this time, such as 2026-11-24T10:35:00Z, or at the end of this day (UTC).",
+}
+
+
 def shape(**properties: Any) -> dict[str, Any]:
     """The schema of an object with these required properties."""
     return {"type": "object", "required": list(properties), "properties": properties}
@@ -267,6 +275,8 @@ class RecordSchema(AutoSchema):
                 _query("fields", {"type": "string"}, "Return only these fields, in this order, separated by commas."),
                 _query("omit", {"type": "string"}, "Omit these fields, separated by commas."),
             ]
+        if getattr(getattr(self.view, self.action, None), "reads_as_of", False):
+            parameters.append(AS_OF)
         if self.is_record and self.action == "retrieve" and (on := self.view.filter_set().get("on")):
             parameters.append(_query("on", on.schema, on.help))
         if self.is_record and self.action == "list":

@@ -22,9 +22,9 @@ from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
 from policytracker.api import bulk, errors, filters, json_sql, pagination
-from policytracker.api.parameters import MAX_COUNT, InvalidParameter, page_size, reject_unknown_parameters, single
+from policytracker.api.parameters import MAX_COUNT, InvalidParameter, page_size, reads_as_of, reject_unknown_parameters, single
 from policytracker.api.serializers import KeyField, KeyListField, RecordSerializer
-from policytracker.history.record import History
+from policytracker.history.record import History, deleted_record
 from policytracker.models import IdempotencyKey
 from policytracker.records import exceptions, publishing
 from policytracker.records.access import Reader
@@ -129,6 +129,17 @@ class RecordViewSet(GenericViewSet):
         except (self.model.DoesNotExist, errors.ValidationError) as error:
             raise Http404 from error
 
+    def find_or_deleted(self) -> Record:
+        """The record of this URL, or for reviewers and administrators the deleted one. Raises Http404."""
+        try:
+            return self.find()
+        except Http404:
+            key = self.kwargs["key"]
+            deleted = None if "\0" in key else deleted_record(self.model, self.reader, before__contains={self.model.key: key})
+            if deleted is None or not History(deleted, {}, self.reader).readable().exists():
+                raise
+            return deleted
+
     # ---- reading
 
     def representation(self) -> json_sql.Representation:
@@ -206,6 +217,7 @@ class RecordViewSet(GenericViewSet):
             columns.append(pagination.Column("id"))
         return columns, annotations
 
+    @reads_as_of
     def list(self, request: Request, *args, **kwargs) -> HttpResponse:
         reject_unknown_parameters(request, REPRESENTATION_PARAMETERS | LIST_PARAMETERS | set(self.filter_set()))
         representation, size, (columns, annotations) = self.representation(), page_size(request), self.ordering_columns()
@@ -219,6 +231,7 @@ class RecordViewSet(GenericViewSet):
         results = ",".join(self.texts(page.ids, representation))
         return list_response(request, results, count=count, next=page.next, previous=page.previous)
 
+    @reads_as_of
     def retrieve(self, request: Request, *args, **kwargs) -> HttpResponse:
         reject_unknown_parameters(request, REPRESENTATION_PARAMETERS | ({"on"} & self.filter_set().keys()))
         record = self.find(rows=self.get_queryset().only("version"))
@@ -228,7 +241,7 @@ class RecordViewSet(GenericViewSet):
     def history(self, request: Request, *args, **kwargs) -> HttpResponse:
         """The changes of the record, newest first: user, time, reason, channel, old and new values."""
         reject_unknown_parameters(request, {"page_size", "cursor"})
-        record = self.find()
+        record = self.find_or_deleted()
         history = History(record, declared_fields(self.serializer_class), self.reader)
         rows, newest_first = history.shown(), [pagination.Column("id", descending=True)]
         try:

@@ -86,7 +86,9 @@ def record_view(model: Any) -> str:
     table, fields = model._meta.db_table, model._meta.concrete_fields
     constant = {"id", model._meta.get_field(model.key).column, "created_at", *parent_columns(model)}
     columns = [
-        f'r."{f.column}"' if f.column in constant else f'CASE WHEN c.id IS NULL THEN r."{f.column}" ELSE {stored(f, "c")} END AS "{f.column}"'
+        f'r."{f.column}"'
+        if f.column in constant
+        else f'CASE WHEN c.id IS NULL THEN r."{f.column}" ELSE {stored(f, "c")} END AS "{f.column}"'
         for f in fields
     ]
     moved = f"SELECT m.row_id FROM {CHANGES} m WHERE m.tbl = '{table}' AND m.moved AND m.at > {MOMENT} AND m.op"

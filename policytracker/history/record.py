@@ -20,7 +20,7 @@ from policytracker.api.json_sql import source_text_fields
 from policytracker.api.serializers import KeyField, KeyListField
 from policytracker.history.diffs import display_text
 from policytracker.models import Change
-from policytracker.records.access import Reader
+from policytracker.records.access import Reader, Visibility
 from policytracker.records.fields import Text
 from policytracker.records.models import Record, RegistryRecord
 
@@ -201,13 +201,26 @@ class History:
         return entry | {"line": line(entry, changes), "changes": changes}
 
 
+def deleted_record(model: type[Record], reader: Reader, **where: Any) -> Record | None:
+    """The deleted record with this `row_id` or this `before__contains`, as it was when it was deleted.
+
+    Reviewers and administrators may read it; if it was restricted, only administrators.
+    """
+    deletions = Change.objects.filter(tbl=model._meta.db_table, op="delete", moved=True, **where)
+    row = deletions.order_by("-id").values_list("before", flat=True).first() if reader.sees_unapproved else None
+    if row is None or not (reader.sees_all or row.get("visibility") != Visibility.RESTRICTED):
+        return None
+    stored = (field for field in model._meta.concrete_fields if not field.generated and field.column in row)
+    return model(**{field.attname: field.to_python(row[field.column]) for field in stored})
+
+
 def hidden_periods(record: Record, reader: Reader) -> Iterable[tuple[datetime, datetime]]:
     """The periods (start, end) in which the record or one of its access parents was hidden from a reader who may read it now."""
     if reader.sees_all:
         return
     model = type(record)
-    updates = Change.objects.filter(tbl=model._meta.db_table, row_id=record.pk, op="update").order_by("id")
-    past = list(updates.values_list("since", "at", "before"))
+    changes = Change.objects.filter(tbl=model._meta.db_table, row_id=record.pk, op__in=["update", "delete"]).order_by("id")
+    past = list(changes.values_list("since", "at", "before"))
     own = team = False
     if issubclass(model, RegistryRecord):
         own_rows, team_rows = model.objects.all().own_and_team(reader)
@@ -224,8 +237,9 @@ def hidden_periods(record: Record, reader: Reader) -> Iterable[tuple[datetime, d
         periods[getattr(record, field.column)].append(present)
         parents = field.related_model.objects.visible_to(reader).in_bulk(periods.keys() - {None})
         for parent_id in periods.keys() - {None}:
+            parent = parents.get(parent_id) or deleted_record(field.related_model, reader, row_id=parent_id)
             # A parent that is hidden now hides its complete period.
-            hidden = list(hidden_periods(parents[parent_id], reader)) if parent_id in parents else [EVER]
+            hidden = list(hidden_periods(parent, reader)) if parent else [EVER]
             yield from intersections(periods[parent_id], hidden)
 
 

@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from policytracker.api import filters, json_sql
 from policytracker.api.pagination import InvalidCursor
-from policytracker.api.parameters import InvalidParameter, page_size, reject_unknown_parameters, single
+from policytracker.api.parameters import InvalidParameter, page_size, reads_as_of, reject_unknown_parameters, single
 from policytracker.api.schema import PAGE, envelope, shape
 from policytracker.api.serializers import ADDRESSES
 from policytracker.api.viewsets import INVALID_CURSOR, list_response
@@ -49,6 +49,7 @@ class Findings(APIView):
         ],
         responses={200: envelope(FINDING)},
     )
+    @reads_as_of
     def get(self, request):
         """List the findings: each record that violates a rule, with a message, ordered by rule and record."""
         reject_unknown_parameters(request, {"rule", "severity", self.scope_parameter, "page_size", "cursor"})

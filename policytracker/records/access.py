@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db.models import Q, TextChoices
 from django.utils.translation import gettext_lazy as _
 
+from policytracker.history.as_of import moment_read
 from policytracker.records.parameters import Parameter
 
 if TYPE_CHECKING:
@@ -47,10 +48,14 @@ PUBLIC = "public"  # the role of anonymous users if PUBLIC_READ is set
 
 @dataclass(frozen=True)
 class Reader:
-    """The user for whom records are read. The roles determine the SQL of a query; `id` is a parameter of it."""
+    """The user for whom records are read. The roles determine the SQL of a query; `id` is a parameter of it.
+
+    With `as_of` the records are those of a past moment, and the reader must be able to read them today as well.
+    """
 
     roles: frozenset[str]
     id: int | Parameter | None = None
+    as_of: bool = field(default_factory=lambda: moment_read.get() is not None)
 
     @property
     def sees_all(self) -> bool:

@@ -53,9 +53,9 @@ class Section:
 
 
 @lru_cache(1000)
-def statement(section: Section, roles: frozenset[str]) -> tuple[str, tuple]:
+def statement(section: Section, roles: frozenset[str], as_of: bool) -> tuple[str, tuple]:
     """SQL and values that select the first records of a section for these roles: id, sort key and total count."""
-    rows = section.rows(Reader(roles, Parameter("user"))).order_by(section.order)
+    rows = section.rows(Reader(roles, Parameter("user"), as_of)).order_by(section.order)
     return rows.values_list("pk", section.order, Window(Count("pk")))[:MAX_RECORDS].query.sql_with_params()
 
 
@@ -95,7 +95,7 @@ class Dossier:
         return [json.loads(text) for text in json_sql.texts(shape, ids, self.context)]
 
     def section(self, section: Section) -> dict[str, Any]:
-        sql, values = statement(section, self.reader.roles)
+        sql, values = statement(section, self.reader.roles, self.reader.as_of)
         with connection.cursor() as cursor:
             cursor.execute(sql, bind_parameters(values, user=self.reader.id, agreement=self.agreement.pk))
             first = cursor.fetchall()
@@ -110,9 +110,11 @@ class Dossier:
         """The URL of the remaining records: the list of the resource, after the record with the sort key `last`."""
         address = ADDRESSES[section.model]
         cursor = pagination.encode_cursor(True, [last], [pagination.Column(section.order)], address)
-        parameters = {"agreement": self.agreement.slug, "page_size": MAX_RECORDS} | (
-            {"on": self.context.on.isoformat()} if section.date_dependent else {}
-        )
+        parameters = {"agreement": self.agreement.slug, "page_size": MAX_RECORDS}
+        if section.date_dependent:
+            parameters |= {"on": self.context.on.isoformat()}
+        if self.context.as_of:
+            parameters |= {"as_of": self.context.as_of.isoformat()}
         return f"{self.context.base_url}{json_sql.API}{address}/?{urlencode(parameters | {'cursor': cursor})}"
 
     def add_details(self, recommendations: list[dict[str, Any]], ids: list[int]) -> None:

@@ -197,9 +197,9 @@ class Page:
 
 
 @lru_cache(100)
-def union(roles: frozenset[str]) -> tuple[str, tuple]:
+def union(roles: frozenset[str], as_of: bool) -> tuple[str, tuple]:
     """SQL and values that select all entries of an agreement for these roles."""
-    reader = Reader(roles, Parameter("user"))
+    reader = Reader(roles, Parameter("user"), as_of)
     selects = [kind.select(reader, position) for position, kind in enumerate(KINDS)]
     return " UNION ALL ".join(sql for sql, _ in selects), tuple(value for _, values in selects for value in values)
 
@@ -209,7 +209,7 @@ class Timeline:
 
     def __init__(self, agreement: Agreement, user: Any):
         reader = Reader.of(user)
-        self.rows, values = union(reader.roles)
+        self.rows, values = union(reader.roles, reader.as_of)
         self.values = bind_parameters(values, user=reader.id, agreement=agreement.pk)
         self.salt = f"timeline of {agreement.pk}"
 

@@ -14,7 +14,7 @@ from agreements.models.components import ComponentStatus
 from agreements.views import STANDING, AgreementViewSet, array_of
 from policytracker.api import json_sql, pagination
 from policytracker.api.markdown import MEDIA_TYPE
-from policytracker.api.parameters import InvalidParameter, page_size, reject_unknown_parameters, single
+from policytracker.api.parameters import InvalidParameter, page_size, reads_as_of, reject_unknown_parameters, single
 from policytracker.api.schema import ON, PAGE, envelope, responses_by_media_type, shape
 from policytracker.api.serializers import ADDRESSES
 from policytracker.api.viewsets import INVALID_CURSOR, list_response
@@ -130,17 +130,20 @@ class AgreementReportViewSet(AgreementViewSet):
         return JsonResponse({"published": [{"type": ADDRESSES[type(record)], "key": record.slug} for record in published]})
 
     @extend_schema(parameters=[ON])
+    @reads_as_of
     def scorecard(self, request, *args, **kwargs):
         """Counts of components and recommendations on a date, with totals of commitments and the values of indicators."""
         reject_unknown_parameters(request, {"on"})
         return JsonResponse(scorecard(self.find(), self.read_context))
 
+    @reads_as_of
     def coverage(self, request, *args, **kwargs):
         """Two matrices of 0 and 1: which party leads which component, and which recommendation covers which sector."""
         reject_unknown_parameters(request, set())
         return JsonResponse(coverage(self.find(), request.user))
 
     @extend_schema(parameters=PAGE)
+    @reads_as_of
     def timeline(self, request, *args, **kwargs):
         """The dated events of the agreement and its recommendations, oldest first. Partial dates are sorted by their first possible day."""
         reject_unknown_parameters(request, {"page_size", "cursor"})
@@ -154,6 +157,7 @@ class AgreementReportViewSet(AgreementViewSet):
         return list_response(request, results, count=page.count, next=page.next, previous=page.previous)
 
     @extend_schema(parameters=[ON, FORMAT])
+    @reads_as_of
     def dossier(self, request, *args, **kwargs):
         """All records of the agreement on a date, in one document: at most 500 of each kind, with the URL of the remaining ones."""
         reject_unknown_parameters(request, {"on", "format"})
