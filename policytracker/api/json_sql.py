@@ -6,9 +6,10 @@ text (serializer, fields, expansions, roles of the reader); ids, user, date and 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -72,7 +73,7 @@ class Representation:
     fields: tuple[str, ...] | None = None
     expand: frozenset[str] = frozenset()
     past: bool = False
-    as_of: bool = field(default_factory=lambda: moment_read.get() is not None)
+    as_of: bool = dataclasses.field(default_factory=lambda: moment_read.get() is not None)
 
 
 def link(address: str, key: Any) -> Concat:
