@@ -20,7 +20,7 @@ from django.db.models import BooleanField, Exists, Func
 
 SCHEMA, TABLES = "as_of", "public"  # the schema of the views, and that of the tables
 CHANGES = f"{TABLES}.policytracker_change"
-MOMENT = "current_setting('policytracker.as_of')::timestamptz"
+MOMENT = "(SELECT current_setting('policytracker.as_of')::timestamptz)"  # evaluated once per query
 
 # The moment that queries read, or None for the present. Only `as_of()` sets it.
 moment_read: ContextVar[datetime | None] = ContextVar("moment_read", default=None)
