@@ -22,6 +22,9 @@ SCHEMA, TABLES = "as_of", "public"  # the schema of the views, and that of the t
 CHANGES = f"{TABLES}.policytracker_change"
 MOMENT = "(SELECT current_setting('policytracker.as_of')::timestamptz)"  # evaluated once per query
 
+# Statements on views take long to plan: plan prepared ones once per connection, and compile none.
+PLANNING = "set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true)"
+
 # The moment that queries read, or None for the present. Only `as_of()` sets it.
 moment_read: ContextVar[datetime | None] = ContextVar("moment_read", default=None)
 
@@ -38,7 +41,7 @@ def as_of(moment: datetime) -> Iterator[None]:
         with transaction.atomic(savepoint=False), connection.cursor() as cursor:
             cursor.execute(
                 f"""SELECT current_setting('search_path'), to_regnamespace('{SCHEMA}') IS NOT NULL,
-                set_config('policytracker.as_of', %s, true), set_config('search_path', '{SCHEMA}, {TABLES}', true)""",
+                set_config('policytracker.as_of', %s, true), set_config('search_path', '{SCHEMA}, {TABLES}', true), {PLANNING}""",
                 [moment.isoformat()],
             )
             outer, has_views, *_ = cursor.fetchone()
