@@ -22,8 +22,13 @@ SCHEMA, TABLES = "as_of", "public"  # the schema of the views, and that of the t
 CHANGES = f"{TABLES}.policytracker_change"
 MOMENT = "(SELECT current_setting('policytracker.as_of')::timestamptz)"  # evaluated once per query
 
-# Statements on views take long to plan: plan prepared ones once per connection, and compile none.
-PLANNING = "set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true)"
+# Settings for the planner. Statements on views take long to plan, so prepared ones are planned once per connection, and their high
+# estimated costs are no reason to compile them. PostgreSQL underestimates how many rows of a view match; it must not read a
+# complete table and then compare each row with each other row.
+PLANNING = ", ".join(
+    f"set_config('{name}', '{value}', true)"
+    for name, value in {"plan_cache_mode": "force_generic_plan", "jit": "off", "enable_material": "off"}.items()
+)
 
 # The moment that queries read, or None for the present. Only `as_of()` sets it.
 moment_read: ContextVar[datetime | None] = ContextVar("moment_read", default=None)
