@@ -7,9 +7,5 @@ class RecommendationsConfig(AppConfig):
     verbose_name = _("Recommendations")
 
     def ready(self):
-        from policytracker.dataset import layout
-        from recommendations import checks  # noqa: F401 - registers the rules
-        from recommendations.derived_status import recompute_status
-
-        # The data set does not contain derived fields.
-        layout.after_load["recommendations.json"] = recompute_status
+        # Importing them registers the record types and the rules of the data checks.
+        from recommendations import checks, resources  # noqa: F401

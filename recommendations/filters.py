@@ -6,14 +6,14 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from agreements.deadlines import DeadlineState, later
-from agreements.models import Agreement, Party, Source
-from policytracker.api.filters import Filter, boolean, code, integer_between, linked, on, reference
+from agreements.models import Party, Source
+from policytracker.api.filters import Filter, boolean, code, integer_between, on, reference
 from policytracker.models import User
 from policytracker.resources import ReadContext
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Response, Review, in_effect
 
-LACKS: dict[str, Callable[[ReadContext], Q | Exists]] = {
+MISSING_CONDITIONS: dict[str, Callable[[ReadContext], Q | Exists]] = {
     "owner": lambda context: Q(owner__isnull=True),
     "due_on": lambda context: Q(due_on=""),
     "evidence": lambda context: (
@@ -52,7 +52,7 @@ def of_owners(rows: QuerySet, owners: list[int | None], context: ReadContext) ->
 def without(rows: QuerySet, names: list[str], context: ReadContext) -> QuerySet:
     condition = Q()
     for name in names:
-        condition |= Q(LACKS[name](context))
+        condition |= Q(MISSING_CONDITIONS[name](context))
     return rows.filter(condition)
 
 
@@ -69,13 +69,7 @@ def cites(rows: QuerySet, sources: list[int], context: ReadContext) -> QuerySet:
     return rows.filter(pk__in=own.values_list("pk").union(evidence.values_list("update__recommendation")))
 
 
-follow_from = linked("agreements", Recommendation)
 RECOMMENDATIONS = {
-    "agreement": Filter(
-        reference(Agreement),
-        lambda rows, pks, context: rows.filter(follow_from(pks)),
-        help="Recommendations that follow from any of these agreements.",
-    ),
     "party": Filter(reference(Party), lambda rows, parties, context: rows.addressed_to(parties), help="Addressed to any of these parties."),
     "owner": Filter(owner, of_owners, help="A username, `me` or `none`.", of_people=True),
     "open": Filter(
@@ -111,16 +105,5 @@ RECOMMENDATIONS = {
         {"type": "string", "enum": Freshness.values},
         "The freshness on the date `on`: whether the newest approved assessment is recent enough.",
     ),
-    "without": Filter(code(LACKS), without, {"type": "string", "enum": list(LACKS)}, "Any of these is missing."),
+    "without": Filter(code(MISSING_CONDITIONS), without, {"type": "string", "enum": list(MISSING_CONDITIONS)}, "Any of these is missing."),
 }
-
-
-def _recommendations_of(path: str) -> Filter:
-    def select(rows: QuerySet, pks: list[int], context: ReadContext) -> QuerySet:
-        links = Recommendation.agreements.through.objects.filter(agreement__in=pks)
-        return rows.filter(**{f"{path}__in": links.values("recommendation")})
-
-    return Filter(reference(Agreement), select, help="Records of recommendations that follow from any of these agreements.")
-
-
-ADDRESSEES = MILESTONES = DEPENDENCIES = UPDATES = {"agreement": _recommendations_of("recommendation")}

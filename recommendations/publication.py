@@ -7,8 +7,8 @@ from itertools import chain
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
-from agreements.filters import TARGETS, by_any
 from agreements.models import (
     Agreement,
     Citation,
@@ -23,6 +23,7 @@ from policytracker.models import User
 from policytracker.records.access import Publication
 from policytracker.records.exceptions import Conflict
 from policytracker.records.models import RegistryRecord
+from policytracker.resources import registry
 from recommendations.models import Recommendation
 
 
@@ -34,7 +35,7 @@ def publish(agreement: Agreement, *, by: User, components: bool, recommendations
     and archived records do not change. Raises Conflict (closed_record) for an archived agreement.
     """
     if agreement.publication == Publication.ARCHIVED:
-        raise Conflict("closed_record", "This agreement is archived. Restore it before publishing.")
+        raise Conflict("closed_record", _("This agreement is archived. Restore it before publishing."))
     drafts: list[QuerySet] = []
     if components:
         drafts.append(Component.objects.visible_to(by).filter(agreement=agreement))
@@ -62,7 +63,7 @@ def _referenced(agreement: Agreement, recommendations: QuerySet) -> Iterator[int
     rows: list[Any] = [model.objects.filter(agreement=agreement) for model in (TreatyAction, EntryIntoForceCondition, Commitment)]
     rows += [
         Measurement.objects.filter(indicator__outcome__agreement=agreement),
-        Citation.objects.filter(by_any(Citation, TARGETS, agreement)),
+        Citation.objects.filter(registry.of(Citation).belonging_to(agreement.pk)),
         recommendations,
     ]
     for part in rows:

@@ -21,6 +21,7 @@ class Outcome(SluggedRecord):
     """A result that an agreement or component aims at."""
 
     access_parents = ("agreement",)
+    label_parts = ("statement",)
 
     agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="outcomes")
     component = models.ForeignKey(Component, models.PROTECT, null=True, blank=True, related_name="outcomes")
@@ -46,15 +47,16 @@ class Outcome(SluggedRecord):
 
 
 class Direction(Codes):
-    INCREASE = "increase", "more is better", "Increase"
-    DECREASE = "decrease", "less is better", "Decrease"
-    REACH = "reach", "the target itself is meant", "Reach"
+    INCREASE = "increase", _("more is better"), _("Increase")
+    DECREASE = "decrease", _("less is better"), _("Decrease")
+    REACH = "reach", _("the target itself is meant"), _("Reach")
 
 
 class Indicator(SluggedRecord):
     """A quantity that shows progress towards an outcome, with baseline and target."""
 
     access_parents = ("outcome",)
+    label_parts = ("name",)
 
     outcome = models.ForeignKey(Outcome, models.PROTECT, related_name="indicators")
     name = models.CharField(max_length=300)
@@ -105,4 +107,4 @@ class Measurement(UidRecord, SourceFields):
         ]
 
     def __str__(self):
-        return f"{self.value} on {self.measured_on}"
+        return _("{value} on {date}").format(value=self.value, date=self.measured_on)

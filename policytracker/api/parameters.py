@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import wraps
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -63,7 +64,7 @@ def past_moment(text: str) -> datetime:
     except ValueError as error:
         raise InvalidParameter(AS_OF, str(error)) from error
     if moment.date() > today():
-        raise InvalidParameter(AS_OF, "This date is in the future. Enter today or an earlier date.")
+        raise InvalidParameter(AS_OF, _("This date is in the future. Enter today or an earlier date."))
     return moment
 
 

@@ -32,7 +32,7 @@ ERROR = {
 INVALID = {
     "type": "object",
     "description": "Messages by field or parameter. For a list: under `errors`, by index and field.",
-    "example": {"status": ["Only a binding or mixed agreement can be in force or provisionally applied."]},
+    "example": {"title": ["This field is required."]},
 }
 REFERENCE = {"type": "object", "description": "An expanded reference: key, title or name, and URL."}
 CHANGE = {
@@ -216,7 +216,8 @@ class RecordSchema(AutoSchema):
         return super().get_operation_id() + ("_many" if self.action.endswith("_list") else "")
 
     def get_description(self):
-        return (getattr(self.view, self.action, None).__doc__ or self.view.__doc__ or "").strip()
+        about_view = "" if self.is_record else self.view.__doc__
+        return (getattr(self.view, self.action, None).__doc__ or about_view or "").strip()
 
     def get_summary(self):
         if not self.is_record:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,23 +11,35 @@ from django.core.exceptions import ValidationError as ModelError
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Subquery, TextField
 from django.db.models.functions import Cast, Coalesce
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.validators import UniqueValidator
 
 from policytracker.api import errors
-from policytracker.api.json_sql import JsonObject, UrlField, link, source_text_fields
+from policytracker.api.json_sql import JsonObject, SourceContentField, UrlField, link, source_content
 from policytracker.codes import invalid_choice
 from policytracker.edtf import EdtfField
 from policytracker.records import violations
 from policytracker.records.access import Reader
-from policytracker.records.fields import Text
+from policytracker.records.fields import Text, hides_source_content
 from policytracker.records.models import Record, RegistryRecord
+from policytracker.resources import registry
 
-NOT_AN_OBJECT = serializers.ErrorDetail("Send a JSON object.", "invalid")
-UNKNOWN_FIELD = serializers.ErrorDetail("Unknown field.", "unknown_field")
-READ_ONLY = serializers.ErrorDetail("Read-only: calculated from other records.", "read_only")
 HEAD = ["url", "version", "created_at", "updated_at"]
+MAX_KEYS = 1000
 IGNORED_ON_WRITE = {"url", "created_at", "updated_at"}
+
+
+def not_an_object() -> serializers.ErrorDetail:
+    return serializers.ErrorDetail(_("Send a JSON object."), "invalid")
+
+
+def unknown_field() -> serializers.ErrorDetail:
+    return serializers.ErrorDetail(_("Unknown field."), "unknown_field")
+
+
+def read_only() -> serializers.ErrorDetail:
+    return serializers.ErrorDetail(_("Read-only: calculated from other records."), "read_only")
 
 
 def key_name(model: type[models.Model]) -> str:
@@ -58,7 +70,7 @@ def find_by_key(model: type[models.Model], keys: Iterable[str], reader: Any) -> 
 
 def does_not_exist(model: type[models.Model], key: str) -> serializers.ErrorDetail:
     """The error for a key without a record, or with a record that the reader may not read."""
-    return serializers.ErrorDetail(f"There is no {model._meta.verbose_name} “{key[:100]}”.", "does_not_exist")
+    return serializers.ErrorDetail(_("There is no {type} “{key}”.").format(type=model._meta.verbose_name, key=key[:100]), "does_not_exist")
 
 
 class KeyListField(serializers.ManyRelatedField):
@@ -66,9 +78,9 @@ class KeyListField(serializers.ManyRelatedField):
 
     def to_internal_value(self, data: Any) -> list[models.Model]:
         if not isinstance(data, list) or not all(isinstance(key, str) for key in data):
-            raise serializers.ValidationError("Send a list of keys.", "not_a_list")
-        if len(data) > 1000:
-            raise serializers.ValidationError("Send at most 1,000 keys.", "max_length")
+            raise serializers.ValidationError(_("Send a list of keys."), "not_a_list")
+        if len(data) > MAX_KEYS:
+            raise serializers.ValidationError(_("Send at most {maximum} keys.").format(maximum=f"{MAX_KEYS:,}"), "max_length")
         records = self.child_relation.find(data)
         if missing := [key for key in data if key not in records]:
             raise serializers.ValidationError([self.child_relation.missing(key) for key in missing])
@@ -135,7 +147,7 @@ class KeyField(serializers.RelatedField):
 
     def to_internal_value(self, data: Any) -> models.Model:
         if not isinstance(data, str):
-            raise serializers.ValidationError(f"Send the {self.key} as a string.", "incorrect_type")
+            raise serializers.ValidationError(_("Send the {field} as a string.").format(field=self.key), "incorrect_type")
         records = self.find([data])
         if not records:
             raise serializers.ValidationError([self.missing(data)])
@@ -164,7 +176,7 @@ class KeyField(serializers.RelatedField):
         if not expand or not issubclass(self.model, Record):
             return key
         name, value = title(self.model, path)
-        return JsonObject({self.key: key, name: value, "url": link(ADDRESSES[self.model], key)})
+        return JsonObject({self.key: key, name: value, "url": link(registry.of(self.model).address, key)})
 
     def column(self, reader: Reader, expand: bool = False):
         if self.of_people and not reader.sees_people:
@@ -189,21 +201,11 @@ class KeyField(serializers.RelatedField):
         return ArraySubquery(through.order_by(f"{target}__{self.key}").values_list(self._representation(f"{target}__", expand), flat=True))
 
 
-# The URL path of each resource by model, filled by `policytracker.api.urls`.
-ADDRESSES: dict[type[models.Model], str] = {}
-
-
-def title(model: type[models.Model], path: str = "") -> tuple[str, Any]:
+def title(model: type[Record], path: str = "") -> tuple[str, Any]:
     """The name (`name` or `title`) and the expression of the text that identifies a record to people."""
-    names = {field.name for field in model._meta.get_fields()}
-    if "name" in names:
-        return "name", F(f"{path}name")
-    for name in ("title", "key_action", "statement"):
-        if name in names:
-            return "title", F(f"{path}{name}")
     parts = [F(f"{path}{part}") for part in model.label_parts]
     joined = models.functions.Concat(*_separated(parts), output_field=TextField()) if len(parts) > 1 else parts[0]
-    return "title", joined
+    return "name" if model.label_parts == ("name",) else "title", joined
 
 
 def _separated(parts: list[Any]) -> list[Any]:
@@ -264,7 +266,7 @@ class RecordSerializer(serializers.ModelSerializer):
 
     def build_field(self, field_name, info, model_class, nested_depth):
         if field_name == "url":
-            return UrlField, {"address": ADDRESSES.get(model_class, ""), "key": model_class.key}
+            return UrlField, {"address": registry.of(model_class).address, "key": model_class.key}
         name = getattr(self.Meta, "names", {}).get(field_name, field_name)
         field_class, kwargs = super().build_field(name, info, model_class, nested_depth)
         field = model_class._meta.get_field(name)
@@ -272,6 +274,8 @@ class RecordSerializer(serializers.ModelSerializer):
             kwargs["source"] = name
         if name == "uid":
             return Uid, {"required": False}
+        if hides_source_content(model_class, field):
+            field_class = SourceContentField
         if "validators" in kwargs:  # full_clean() of the model checks uniqueness
             kwargs["validators"] = [v for v in kwargs["validators"] if not isinstance(v, UniqueValidator)]
         if isinstance(field, Text) and not kwargs.get("read_only"):
@@ -303,9 +307,9 @@ class RecordSerializer(serializers.ModelSerializer):
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):
-            raise serializers.ValidationError({"non_field_errors": [NOT_AN_OBJECT]})
+            raise serializers.ValidationError({"non_field_errors": [not_an_object()]})
         fields = self.fields
-        rejected = {name: [UNKNOWN_FIELD] for name in data if name not in fields and name not in ("version", "change_reason")}
+        rejected = {name: [unknown_field()] for name in data if name not in fields and name not in ("version", "change_reason")}
         rejected |= self._read_only_changes(data)
         clean = {}
         for name, value in data.items():
@@ -332,12 +336,12 @@ class RecordSerializer(serializers.ModelSerializer):
             return {}
         current = self.context["current"] if self.instance else self._initial_values(data)
         same = lambda a, b: (a if a != "" else None) == (b if b != "" else None)  # noqa: E731
-        return {n: [READ_ONLY] for n in sent if not same(data[n], current.get(n))}
+        return {n: [read_only()] for n in sent if not same(data[n], current.get(n))}
 
     def _initial_values(self, data: Mapping[str, Any]) -> dict[str, Any]:
         model = self.Meta.model
         initial = {f.name: f.get_default() for f in model._meta.concrete_fields if f.has_default()}
-        return initial | ({"original_due_on": data.get("due_on")} if "original_due_on" in self.fields else {})
+        return initial | {name: data.get(other) for name, other in model.first_values.items()}
 
     def reset_omitted(self, values: dict[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
         """Complete the values of a PUT: omitted fields are reset to their default, except key, visibility, publication and files."""
@@ -393,11 +397,11 @@ class RecordSerializer(serializers.ModelSerializer):
         return serializers.ValidationError(detail | ({"_existing": existing} if existing else {}))
 
     def keep_hidden(self, instance: Record, values: dict[str, Any]) -> dict[str, Any]:
-        """Keep references to records that the user may not read, with the locator and quote of a hidden source."""
+        """Keep references to records that the user may not read, with the content of a hidden source."""
         user = self.context["request"].user
         for field in self._writable_fields:
             reference = field.child_relation if isinstance(field, KeyListField) else field
-            text_fields = source_text_fields(self.Meta.model, self.fields) if field.source == "source" else set()
+            text_fields = source_content(self.fields) if field.source == "source" else set()
             if (
                 not values.keys() & {field.source, *text_fields}
                 or not isinstance(reference, KeyField)
@@ -414,7 +418,7 @@ class RecordSerializer(serializers.ModelSerializer):
             if values.get(field.source) is None:
                 for name in (field.source, *text_fields):
                     values.pop(name, None)
-            else:  # locator and quote belong to the replaced source
+            else:  # they belong to the replaced source
                 values |= dict.fromkeys(text_fields - values.keys(), "")
         return values
 
@@ -440,17 +444,21 @@ def flat_fields(detail: Mapping[str, Any]) -> dict[str, list[serializers.ErrorDe
     return {name: list(flat_errors(errors)) for name, errors in detail.items()}
 
 
-def flat_errors(errors: Any, place: str = "") -> Iterator[serializers.ErrorDetail]:
+def flat_errors(errors: Any, place: Sequence[str] = ()) -> Iterator[serializers.ErrorDetail]:
     if isinstance(errors, Mapping):
         for name, inner in errors.items():
-            step = f"item {name + 1}: " if isinstance(name, int) else "" if name == "non_field_errors" else f"{name}: "
-            yield from flat_errors(inner, place + step)
+            yield from flat_errors(inner, place if name == "non_field_errors" else [*place, position(name)])
         return
     for number, error in enumerate(errors):
         if isinstance(error, Mapping):
-            yield from flat_errors(error, f"{place}item {number + 1}: ")
+            yield from flat_errors(error, [*place, position(number)])
         else:
-            yield serializers.ErrorDetail(f"{place}{error}", error.code)
+            yield serializers.ErrorDetail(": ".join([*place, error]), error.code)
+
+
+def position(name: str | int) -> str:
+    """The name of a nested field, or the number of a list item, counted from 1."""
+    return _("item {number}").format(number=name + 1) if isinstance(name, int) else str(name)
 
 
 def empty_value(field: serializers.Field) -> Any:
@@ -467,8 +475,8 @@ class StrictSerializer(serializers.Serializer):
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):
-            raise serializers.ValidationError({"non_field_errors": [NOT_AN_OBJECT]})
-        rejected = {str(name)[:100]: [UNKNOWN_FIELD] for name in data if name not in self.fields}
+            raise serializers.ValidationError({"non_field_errors": [not_an_object()]})
+        rejected = {str(name)[:100]: [unknown_field()] for name in data if name not in self.fields}
         try:
             values = super().to_internal_value({name: value for name, value in data.items() if value is not None and value != ""})
         except serializers.ValidationError as error:

@@ -135,7 +135,7 @@ def stored(field: Any, change: str) -> str:
 
 def link_view(field: Any) -> str:
     """The links of a many-to-many field: the present ones without a later change, and those whose next change is their removal."""
-    table, holder, target = field.remote_field.through._meta.db_table, field.m2m_column_name(), field.m2m_reverse_name()
+    table, holder, target = field.m2m_db_table(), field.m2m_column_name(), field.m2m_reverse_name()
     return f"""SELECT l.id, l.{holder}, l.{target} FROM {TABLES}.{table} l
 WHERE NOT EXISTS (SELECT FROM {CHANGES} c
   WHERE c.tbl = '{table}' AND c.row_id = l.{holder} AND (c.before ->> '{target}')::bigint = l.{target} AND c.at > {MOMENT})

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from django.core import signing
 from django.db.models import DateField, Exists, F, Func, Model, OuterRef, Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from policytracker.api.pagination import InvalidCursor, bound, trim_page
 from policytracker.api.serializers import title
 from policytracker.codes import Codes
 from policytracker.records.access import Publication, Reader
 from policytracker.records.models import Record, RegistryRecord
-from policytracker.resources import ReadContext
+from policytracker.resources import ReadContext, registry
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -34,9 +36,9 @@ SALT = "checks"
 class Severity(Codes):
     """Severity of a finding, highest first."""
 
-    ERROR = "error", "the register contradicts itself", "Error"
-    WARNING = "warning", "one of two facts may be wrong", "Warning"
-    INFO = "info", "something is missing", "Info"
+    ERROR = "error", _("the register contradicts itself"), _("Error")
+    WARNING = "warning", _("one of two facts may be wrong"), _("Warning")
+    INFO = "info", _("something is missing"), _("Info")
 
     def or_worse(self) -> list[Severity]:
         """This severity and the higher ones."""
@@ -46,7 +48,7 @@ class Severity(Codes):
 
 @dataclass(frozen=True)
 class CheckContext:
-    """The reader and the date of a check; with `scope`, only this record and the records that belong to it are checked."""
+    """The reader and the date of a check; with `scope`, only this record and the records that belong to it are checked (`Resource`)."""
 
     read: ReadContext
     scope: Record | None = None
@@ -100,7 +102,7 @@ class Check:
     def rows(self, context: CheckContext) -> QuerySet:
         """The candidates within the scope of the context."""
         rows = self.candidates(context.rows(self.model), context)
-        return rows if context.scope is None else rows.filter(in_scope(self.model, context.scope))
+        return rows if context.scope is None else rows.filter(registry.of(self.model).belonging_to(context.scope.pk))
 
     def describe(self, ids: Sequence[int], context: CheckContext) -> dict[int, tuple[Any, str]]:
         """Each record that violates the rule, with its message, by id. Records are annotated with `display_title`."""
@@ -128,12 +130,10 @@ class Rule:
     severity: Severity
     means: StrOrPromise
     remedy: StrOrPromise
-    title: StrOrPromise = ""  # a short label, by default made from the id
+    title: StrOrPromise
     checks: list[Check] = field(default_factory=list)
 
     def __post_init__(self):
-        if isinstance(self.title, str) and not self.title:  # a lazy title cannot be translated yet
-            object.__setattr__(self, "title", self.id.replace("_", " ").capitalize())
         RULES[self.id] = self
 
     def check(self, model: type[Record], candidates: Candidates, messages: Messages, confirmed_in_python: bool = False) -> None:
@@ -143,18 +143,27 @@ class Rule:
 
 # All rules by id, in the order of the findings; filled by the apps.
 RULES: dict[str, Rule] = {}
-# Many-to-many fields by model that, besides `access_parents`, make a record belong to a scope; filled by the apps.
-SCOPE_RELATIONS: dict[type[Record], tuple[str, ...]] = {}
 
 
-def each(message: Callable[[Any], str], *select_related: str) -> Messages:
-    """Messages that depend only on the record and the given related records."""
+def each(template: StrOrPromise, *select_related: str, **values: Callable[[Any], Any]) -> Messages:
+    """Messages that depend only on the record and the given related records.
+
+    The parameters of the template are fields of the record, and the results of the functions `values`.
+    """
 
     def messages(rows: Any, context: CheckContext) -> Iterator[tuple[Model, str]]:
         for record in rows.select_related(*select_related) if select_related else rows:
-            yield record, message(record)
+            yield record, template.format(**vars(record) | {name: value(record) for name, value in values.items()})
 
     return messages
+
+
+def listed(names: Sequence[str], limit: int = 3, separator: str = ", ") -> str:
+    """The first names, and the number of the others."""
+    first, others = separator.join(names[:limit]), len(names) - limit
+    if others <= 0:
+        return first
+    return ngettext("{names} and {number} more", "{names} and {number} more", others).format(names=first, number=others)
 
 
 # ---- selecting rows
@@ -173,20 +182,6 @@ def not_in_publication(publication: Publication, model: type[Record], path: str 
 def latest(name: str) -> Func:
     """The last day of a partial date that has no `_last` column."""
     return Func(F(name), function="edtf_last", output_field=DateField())
-
-
-def in_scope(model: type[Record], scope: Record) -> Q:
-    """The condition that a record is `scope` itself, a direct or indirect child of it, or related to it (`SCOPE_RELATIONS`)."""
-    if isinstance(scope, model):
-        return Q(pk=scope.pk)
-    condition = Q(pk__in=[])
-    for name in (*model.access_parents, *SCOPE_RELATIONS.get(model, ())):
-        parent: Any = model._meta.get_field(name).related_model
-        if isinstance(scope, parent):
-            condition |= Q(**{name: scope.pk})
-        else:
-            condition |= Q(**{f"{name}__in": parent.objects.filter(in_scope(parent, scope)).values("pk")})
-    return condition
 
 
 # ---- findings

@@ -16,7 +16,7 @@ from policytracker.models import User
 from policytracker.records.models import Record
 from policytracker.resources import ReadContext
 from recommendations.models import Addressee, Evidence, Recommendation, RecommendationQuerySet
-from recommendations.reports.tally import counted, recommendations_on, states, tally
+from recommendations.reports.tally import counts_by_state, recommendations_on, states, tally
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Summary:
             differ |= dict(self.counts_per_group(self.rows.claim_differs(on=self.on), ids, []))
         if len(ids) < len(groups):
             rest = self.without(self.rows)
-            counts[None], differ[None] = counted(rest, self.on), rest.claim_differs(on=self.on).count()
+            counts[None], differ[None] = counts_by_state(rest, self.on), rest.claim_differs(on=self.on).count()
         return [tally(counts[group.pk], differ[group.pk]) for group in groups]
 
     def counts_per_group(self, rows: RecommendationQuerySet, ids: list[int], names: list[str]) -> list[tuple]:

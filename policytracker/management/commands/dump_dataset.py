@@ -1,16 +1,18 @@
-"""`manage.py dump_dataset`: writes all records into five files, which `load_dataset` and `loaddata` read."""
+"""`manage.py dump_dataset`: writes all records into files, which `load_dataset` and `loaddata` read."""
 
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from policytracker.dataset import layout
 
 
 class Command(BaseCommand):
     help = (
-        "Writes every record, restricted ones included, into parties.json, vocabulary.json, sources.json, agreements.json and "
-        "recommendations.json. Draft updates, users, tokens, history and uploaded files are not included; the names of the files are."
+        f"Writes every record, restricted ones included, into {', '.join(layout.files())}. "
+        "Drafts that only their author sees, users, tokens, history and uploaded files are not included; the names of the files are."
     )
 
     def add_arguments(self, parser):
@@ -21,6 +23,6 @@ class Command(BaseCommand):
         try:
             counts = layout.dump(folder, public)
         except OSError as error:
-            raise CommandError(f"{error.filename} cannot be written: {error.strerror}.") from error
+            raise CommandError(_("{file} cannot be written: {reason}.").format(file=error.filename, reason=error.strerror)) from error
         for file, count in counts.items():
-            self.stdout.write(f"{file}: {count:,} records")
+            self.stdout.write(ngettext("{file}: {number} record", "{file}: {number} records", count).format(file=file, number=f"{count:,}"))
