@@ -19,7 +19,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.history import as_of
+from policytracker.history.as_of import SCHEMA, TABLES, link_view, record_view
 from policytracker.records.triggers import Trigger, functions, links, records, triggers
 
 MARK = "policytracker "
@@ -60,8 +60,8 @@ def wanted_triggers() -> dict[tuple[str, str], Trigger]:
 @cache
 def wanted_views() -> dict[str, str]:
     """The SQL of each view of the schema `as_of`, by name. A model without history may declare its view (`as_of_view`)."""
-    views = {model._meta.db_table: as_of.record_view(model) for model in records()}
-    views |= {field.m2m_db_table(): as_of.link_view(field) for model in records() for field in links(model)}
+    views = {model._meta.db_table: record_view(model) for model in records()}
+    views |= {field.m2m_db_table(): link_view(field) for model in records() for field in links(model)}
     return views | {model._meta.db_table: model.as_of_view for model in apps.get_models() if hasattr(model, "as_of_view")}
 
 
@@ -118,7 +118,7 @@ def outdated_views(cursor: CursorWrapper) -> list[str]:
     """The views of the schema `as_of` that are missing or differ from this version."""
     cursor.execute(
         "SELECT relname, obj_description(oid, 'pg_class') FROM pg_class WHERE relkind = 'v' AND relnamespace = to_regnamespace(%s)",
-        [as_of.SCHEMA],
+        [SCHEMA],
     )
     installed = dict(cursor.fetchall())
     return [name for name, sql in wanted_views().items() if installed.get(name) != mark(sql)]
@@ -204,18 +204,18 @@ def drop_functions(cursor: CursorWrapper) -> None:
 
 def create_views(cursor: CursorWrapper) -> None:
     """Create all views anew: some read others, and PostgreSQL replaces a view only by one with the same columns."""
-    cursor.execute(f"DROP SCHEMA IF EXISTS {as_of.SCHEMA} CASCADE")
-    cursor.execute(f"CREATE SCHEMA {as_of.SCHEMA}")
-    cursor.execute(f"SET LOCAL search_path = {as_of.SCHEMA}, {as_of.TABLES}")  # for the views that read others
+    cursor.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+    cursor.execute(f"CREATE SCHEMA {SCHEMA}")
+    cursor.execute(f"SET LOCAL search_path = {SCHEMA}, {TABLES}")  # for the views that read others
     for name, sql in wanted_views().items():
-        cursor.execute(f"CREATE VIEW {as_of.SCHEMA}.{name} AS {sql}")
-        cursor.execute(f"COMMENT ON VIEW {as_of.SCHEMA}.{name} IS '{mark(sql)}'")
+        cursor.execute(f"CREATE VIEW {SCHEMA}.{name} AS {sql}")
+        cursor.execute(f"COMMENT ON VIEW {SCHEMA}.{name} IS '{mark(sql)}'")
 
 
 def free_columns(using: str) -> None:
     """Drop what prevents migrations from changing columns: the views, and triggers of version 0.1 that name every column of their table."""
     with connections[using].cursor() as cursor:
-        cursor.execute(f"DROP SCHEMA IF EXISTS {as_of.SCHEMA} CASCADE")
+        cursor.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
         cursor.execute("SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'a_3_count_change' AND tgqual IS NOT NULL ORDER BY 1")
         for (table,) in cursor.fetchall():
             cursor.execute(f"DROP TRIGGER a_3_count_change ON {table}")
@@ -279,7 +279,7 @@ def database_is_complete(databases=None, **kwargs) -> list[CheckMessage]:
             ]
             errors += [
                 Error(
-                    _("The view {name} is missing or outdated.").format(name=f"{as_of.SCHEMA}.{name}"),
+                    _("The view {name} is missing or outdated.").format(name=f"{SCHEMA}.{name}"),
                     hint=str(_("Run migrate.")),
                     id="policytracker.E002",
                 )

@@ -16,7 +16,7 @@ def alive(request) -> JsonResponse:
 def ready(request) -> JsonResponse:
     """Readiness: the database can be reached and has all migrations, functions, triggers and views of this version.
 
-    Costs four short queries. The expected state is computed once per process.
+    Costs five short queries. The expected state is computed once per process.
     """
     try:
         if pending_migrations("default"):

@@ -6,7 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.codes import CodeField
-from policytracker.history import as_of
+from policytracker.history.as_of import CHANGES, MOMENT, TABLES
 from policytracker.records.constraints import CheckConstraint
 from recommendations.models.updates import CLOSABLE, TERMINAL, Status
 
@@ -90,10 +90,10 @@ WINDOW same_assessment AS (PARTITION BY recommendation_id, assessment), same_cla
 # The periods at a past moment: the stored ones, except where an update changed since. No update that was in effect can have been
 # deleted or moved since.
 COLUMNS = ", ".join(["recommendation_id", "since", "until", *DERIVED_FIELDS])
-CHANGED_SINCE = f"""SELECT u.recommendation_id FROM {as_of.TABLES}.recommendations_progressupdate AS u
-    JOIN {as_of.CHANGES} AS c ON c.row_id = u.id WHERE c.tbl = 'recommendations_progressupdate' AND c.at > {as_of.MOMENT}"""
+CHANGED_SINCE = f"""SELECT u.recommendation_id FROM {TABLES}.recommendations_progressupdate AS u
+    JOIN {CHANGES} AS c ON c.row_id = u.id WHERE c.tbl = 'recommendations_progressupdate' AND c.at > {MOMENT}"""
 PERIODS_AS_OF = f"""SELECT {COLUMNS} FROM (
-    SELECT true AS stored, {COLUMNS} FROM {as_of.TABLES}.recommendations_statusperiod
+    SELECT true AS stored, {COLUMNS} FROM {TABLES}.recommendations_statusperiod
     UNION ALL
     SELECT false, {COLUMNS} FROM ({PERIODS.format(condition=f"recommendation_id = ANY(ARRAY({CHANGED_SINCE}))")}) AS computed
 ) AS period WHERE NOT stored OR recommendation_id NOT IN ({CHANGED_SINCE})"""
