@@ -18,6 +18,7 @@ from policytracker.api.serializers import KeyField, KeyListField
 from policytracker.api.viewsets import declared_fields
 from policytracker.records.access import Role
 from policytracker.resources import registry
+from recommendations.models import ProgressUpdate
 from tests.api.client import Api
 from tests.api.world import make_world
 from tests.conftest import make_user
@@ -48,11 +49,9 @@ class Script:
         assert response.status_code < 500, response.content
         self.accepted += response.status_code < 300
 
-    def keys(self, address: str) -> list[str]:
-        return self.admin.keys(f"{address}/")
-
     def some(self, address: str) -> str:
-        return self.random.choice(self.keys(address) or ["none"])
+        model = MODELS[address]
+        return str(self.random.choice(model.objects.order_by("pk").values_list(model.key, flat=True) or ["none"]))
 
     def patch(self, address: str, body: dict, **headers):
         return self.admin.patch(f"{address}/{self.some(address)}/", body, headers={"X-Change-Reason": f"Step {self.number}"} | headers)
@@ -115,24 +114,25 @@ class Script:
             body |= {"party": "AUS"}
         return self.analyst.post(f"recommendations/{self.some('recommendations')}/progress/", body)
 
-    def updates(self, **filters) -> list[str]:
-        return self.admin.keys("progress-updates/", **filters)
+    def update(self, **filters) -> str:
+        rows = ProgressUpdate.objects.filter(**filters).order_by("pk").values_list("uid", flat=True)
+        return str(self.random.choice(list(rows) or ["none"]))
 
     def review(self):
-        waiting, action = self.updates(review="submitted") or ["none"], self.random.choice(["approve", "approve", "return"])
-        return self.reviewer.post(f"progress-updates/{self.random.choice(waiting)}/{action}/", {"note": "Read."})
+        action = self.random.choice(["approve", "approve", "return"])
+        return self.reviewer.post(f"progress-updates/{self.update(review='submitted')}/{action}/", {"note": "Read."})
 
     def void(self):
-        approved = self.updates(review="approved", voided_at__empty="true") or ["none"]
-        return self.reviewer.post(f"progress-updates/{self.random.choice(approved)}/void/", {"reason": f"Step {self.number}"})
+        update = self.update(review="approved", voided_at=None)
+        return self.reviewer.post(f"progress-updates/{update}/void/", {"reason": f"Step {self.number}"})
 
     def delete(self):
         address = self.random.choice(
-            ["treaty-actions", "participations", "addressees", "milestones", "citations", "commitments", "sectors", "progress-updates"]
+            ["treaty-actions", "participations", "addressees", "milestones", "citations", "commitments", "sectors"]
         )
-        keys = self.updates(review=["draft", "returned"]) if address == "progress-updates" else self.keys(address)
-        client = self.analyst if address == "progress-updates" else self.admin
-        return client.delete(f"{address}/{self.random.choice(keys or ['none'])}/")
+        if self.random.random() < 0.2:
+            return self.analyst.delete(f"progress-updates/{self.update(review__in=['draft', 'returned'])}/")
+        return self.admin.delete(f"{address}/{self.some(address)}/")
 
     def hide(self):
         address, field = self.random.choice(["agreements", "components", "recommendations", "sources"]), self.random.choice([*HIDING])
@@ -200,7 +200,8 @@ def bodies(users):
 
 
 SERIALIZERS = {resource.address: resource.serializer for resource in registry.addressed}
-ADDRESS = {resource.model: resource.address for resource in registry.addressed}
+MODELS = {resource.address: resource.model for resource in registry.addressed}
+ADDRESS = {model: address for address, model in MODELS.items()}
 LISTS = [f"{address}/?page_size=500" for address in SERIALIZERS]
 FILTERED = [
     "agreements/?page_size=500&ordering=-expires_on,title&expand=sectors",
@@ -235,15 +236,17 @@ def without_links(body: Any) -> Any:
     return {name: value for name, value in body.items() if name not in ("next", "previous")} if isinstance(body, dict) else body
 
 
-@pytest.mark.parametrize(
-    ("number", "role"), [*((number, Role.ADMINISTRATOR) for number in range(LAST_HIDING)), *((LAST_HIDING, role) for role in ROLES)]
-)
-def test_every_answer_equals_that_of_the_copy(number, role, copies, bodies):
+# Each case reads every third address, so that all cases together read each of them twice.
+CASES = [*((number, Role.ADMINISTRATOR) for number in range(LAST_HIDING)), *((LAST_HIDING, role) for role in ROLES)]
+
+
+@pytest.mark.parametrize("case", range(len(CASES)), ids=[f"{role} at mark {number}" for number, role in CASES])
+def test_every_answer_equals_that_of_the_copy(case, copies, bodies):
+    (number, role), addresses = CASES[case], [*LISTS, *FILTERED, *REPORTS][case % 3 :: 3]
     moment, copy = copies[number]
-    addresses = [*LISTS, *FILTERED, *REPORTS]
     with using(copy):
         expected = bodies(role, addresses)
-        details = [row["url"].partition("/api/v1/")[2] for address in LISTS for row in rows_of(expected[address][1])][::19]
+        details = [row["url"].partition("/api/v1/")[2] for body in expected.values() for row in rows_of(body[1])][::19]
         expected |= bodies(role, details)
 
     found = bodies(role, [*addresses, *details], moment)
@@ -276,19 +279,19 @@ def masked(address: str, row: dict, readable: dict[str, set]) -> dict:
     return row
 
 
-@pytest.mark.parametrize("role", ROLES[2:])
-def test_a_role_reads_exactly_what_it_could_read_then_and_can_read_today(role, copies, bodies):
-    moment, copy = copies[0]
-    with using(copy):
-        then = bodies(role, LISTS)
-    today = bodies(role, LISTS)
-
-    found = bodies(role, LISTS, moment)
-
+@pytest.mark.parametrize("number", range(3))
+def test_a_role_reads_exactly_what_it_could_read_then_and_can_read_today(number, copies, bodies):
+    role, (moment, copy) = ROLES[2 + number], copies[0]
     key = {address: model.key for model, address in ADDRESS.items()}
+    today = bodies(role, LISTS)
     readable = {address: {row[key[address]] for row in today[at][1]["results"]} for address, at in zip(key, LISTS, strict=True)}
-    for address, at in zip(key, LISTS, strict=True):
+    addresses = [*key][number::3]
+    with using(copy):
+        then = bodies(role, [f"{address}/?page_size=500" for address in addresses])
+
+    found = bodies(role, [*then], moment)
+
+    for address, at in zip(addresses, then, strict=True):
         expected = [masked(address, row, readable) for row in then[at][1]["results"] if row[key[address]] in readable[address]]
         assert (address, found[at][1]["results"]) == (address, expected)
-    hidden = sum(len(then[at][1]["results"]) - len(found[at][1]["results"]) for at in LISTS)
-    assert hidden > 0
+    assert sum(len(then[at][1]["results"]) - len(found[at][1]["results"]) for at in then) > 0
