@@ -7,13 +7,14 @@ code lists iterate over the registry, so that a new record type cannot be forgot
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
 from django.db.models import Model, Q, TextChoices
 
-from policytracker.history.as_of import moment_read
+from policytracker.history.as_of import as_of, moment_read
 from policytracker.records.access import Publication, Reader, Visibility
 from policytracker.records.models import Record
 
@@ -47,6 +48,10 @@ class ReadContext:
         moment = moment_read.get()
         now = today() if moment is None else moment.astimezone(UTC).date()
         return cls(Reader.of(user), now, now if on is None else on, base_url, moment)
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Queries inside the block read the register of `as_of`, if it is given."""
+        return nullcontext() if self.as_of is None else as_of(self.as_of)
 
     @property
     def past(self) -> bool:

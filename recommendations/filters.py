@@ -7,7 +7,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from agreements.deadlines import DeadlineState, later
 from agreements.models import Party, Source
-from policytracker.api.filters import Filter, boolean, code, integer_between, on, reference
+from policytracker.api.filters import Filter, on
+from policytracker.api.values import boolean, code, integer_between, reference
 from policytracker.models import User
 from policytracker.resources import ReadContext
 from recommendations.deadlines import Freshness, deadline, freshness

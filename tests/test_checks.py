@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Citation
-from policytracker.api.pagination import InvalidCursor
+from policytracker.api.keyset import InvalidCursor
 from policytracker.quality import engine
 from policytracker.quality.engine import RULES
 from policytracker.records.context import change_context

@@ -8,7 +8,7 @@ from django.db.models import F
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from policytracker.api.pagination import Column, InvalidCursor, page
+from policytracker.api.keyset import Column, InvalidCursor, page
 from recommendations.models import Recommendation
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +46,7 @@ def walk(columns, size, cursor=None, way="next", between=lambda: None):
     pages = []
     while True:
         result = page(Recommendation.objects.all(), columns, cursor, size, "salt")
-        pages.append(result.ids)
+        pages.append(result.results)
         cursor = getattr(result, way)
         if cursor is None:
             return pages
@@ -87,12 +87,12 @@ def forwards_and_back(values, order, last_descending, size):
             cursor = page(Recommendation.objects.all(), columns, cursor, size, "salt").next
         last = page(Recommendation.objects.all(), columns, cursor, size, "salt")
         back = walk(columns, size, last.previous, "previous")
-        assert [pk for ids in reversed(back) for pk in ids] + last.ids == expected
+        assert [pk for ids in reversed(back) for pk in ids] + last.results == expected
         first = page(
             Recommendation.objects.all(), columns, page(Recommendation.objects.all(), columns, None, size, "salt").next, size, "salt"
         )
         again = page(Recommendation.objects.all(), columns, first.previous, size, "salt")
-        assert again.ids == pages[0] and again.previous is None
+        assert again.results == pages[0] and again.previous is None
 
 
 @quietly

@@ -40,7 +40,7 @@ LAYERS = {
         {"dataset", "web"},
         {"api"},
         {"history", "quality"},
-        {"api.schema", "api.tokens", "api.viewsets"},
+        {"api.mixins", "api.schema", "api.tokens", "api.viewsets"},
         {"admin", "quality.views"},
         {"api.urls", "apps", "management", "settings", "urls", "wsgi"},
     ],

@@ -16,13 +16,28 @@ from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
 from django.db.models.deletion import ProtectedError
 from django.http import Http404, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
-from rest_framework import exceptions, status
+from rest_framework import exceptions, serializers, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
+from policytracker.api.renderers import JSONRenderer
 from policytracker.db.errors import RETRY_AFTER, temporary_error
 from policytracker.records.exceptions import EntriesRefused, NotPermitted, Refused, Rejected, Stale
 from policytracker.records.violations import IN_USE, violated_constraint
+
+
+class RefusalSerializer(serializers.Serializer):
+    """One unmet condition."""
+
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ErrorSerializer(serializers.Serializer):
+    code = serializers.CharField(help_text="Stable code, for programs.")
+    detail = serializers.CharField(help_text="Message, for people. May change.")
+    unmet = RefusalSerializer(many=True, required=False, help_text="For a refused action: all unmet conditions.")
+    current_version = serializers.IntegerField(required=False, help_text="For `stale`: the current version of the record.")
 
 
 class APIError(exceptions.APIException):
@@ -50,6 +65,8 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
     response = _entries_response(error, context) if isinstance(error, EntriesRefused) else _single_response(error, context)
     if response is not None:
         response.data = replace_unencodable(response.data)
+        request = context["request"]  # errors are JSON, whatever `format` was requested
+        request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
     set_rollback()
     return response
 

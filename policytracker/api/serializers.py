@@ -439,6 +439,13 @@ class RecordSerializer(serializers.ModelSerializer):
         return next((api_name for api_name, model_name in getattr(cls.Meta, "names", {}).items() if model_name == name), name)
 
 
+def declared_fields(serializer_class: type[RecordSerializer]) -> dict[str, serializers.Field]:
+    """The fields of the serializer, cached, because creating them takes longer than reading a page."""
+    if "_fields" not in serializer_class.__dict__:
+        serializer_class._fields = dict(serializer_class().fields)
+    return serializer_class._fields
+
+
 def flat_fields(detail: Mapping[str, Any]) -> dict[str, list[serializers.ErrorDetail]]:
     """Errors by field. Nested errors become errors of the field, with their position in the message."""
     return {name: list(flat_errors(errors)) for name, errors in detail.items()}

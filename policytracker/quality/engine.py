@@ -18,7 +18,7 @@ from django.db.models import DateField, Exists, F, Func, Model, OuterRef, Q, Que
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from policytracker.api.pagination import InvalidCursor, bound, trim_page
+from policytracker.api.keyset import InvalidCursor, Page, bound, trim_page
 from policytracker.api.serializers import title
 from policytracker.codes import Codes
 from policytracker.records.access import Publication, Reader
@@ -196,16 +196,6 @@ class Finding:
     sentence: str
 
 
-@dataclass(frozen=True)
-class Page:
-    """A page of findings with its cursors. `count` is the total, at most `MAX_COUNT` + 1."""
-
-    results: list[Finding]
-    next: str | None
-    previous: str | None
-    count: int
-
-
 def select_checks(rules: Iterable[str] = (), severities: Iterable[str] = ()) -> list[Check]:
     """The checks of these rules and severities, in order; all of them by default."""
     rules, severities = set(rules), set(severities)
@@ -218,7 +208,7 @@ def select_checks(rules: Iterable[str] = (), severities: Iterable[str] = ()) -> 
 
 
 def findings(checks: Sequence[Check], context: CheckContext, cursor: str | None = None, size: int = 50, total: int | None = None) -> Page:
-    """A page of findings, ordered by rule and record. Pass `total` if it is known. Raises InvalidCursor."""
+    """A page of findings, ordered by rule and record. Pass `total` if it is known; it is at most `MAX_COUNT` + 1. Raises InvalidCursor."""
     forward, place = decode_cursor(cursor, checks) if cursor else (True, None)
     pairs = list(islice(iterate(checks, context, size + 1, forward, place), size + 1))
     pairs, has_next, has_previous = trim_page(pairs, size, forward, cursor is not None)

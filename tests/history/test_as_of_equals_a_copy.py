@@ -14,8 +14,7 @@ import pytest
 from django.db import connection
 
 from agreements.models import Agreement, PartyOfficer
-from policytracker.api.serializers import KeyField, KeyListField
-from policytracker.api.viewsets import declared_fields
+from policytracker.api.serializers import KeyField, KeyListField, declared_fields
 from policytracker.records.access import Role
 from policytracker.resources import registry
 from recommendations.models import ProgressUpdate
