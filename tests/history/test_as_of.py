@@ -1,5 +1,6 @@
 """`as_of`: the register at a past moment, in lists, details and reports, under the permissions of that time and of today."""
 
+import re
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
@@ -320,12 +321,7 @@ def test_a_cursor_is_bound_to_its_moment(story, reader):
         assert reader.get(f"recommendations/?page_size=1&{query}&cursor={cursor}").json().keys() == {"cursor"}
     timeline = past(reader, "agreements/aukus/timeline/", story, page_size=1)["next"]
     assert reader.get(timeline).status_code == 200
-    assert (
-        reader.get(
-            timeline.replace("as_of", "page_size", 0).partition("as_of")[0] + "cursor=" + timeline.partition("cursor=")[2]
-        ).status_code
-        == 400
-    )
+    assert reader.get(re.sub("as_of=[^&]*&?", "", timeline)).status_code == 400
 
 
 # ---- the mechanism
