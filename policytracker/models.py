@@ -82,7 +82,8 @@ class Change(models.Model):
     `before` is the complete old row; for a many-to-many link it is the link, and `row_id` is the record that holds it. `changed` has
     the new values of an update, by column. `since` is the time of the previous change of the row. `actor` is {"id", "user", "reason",
     "channel"}, or null for a change by plain SQL. Numbers of transactions (`txid`) increase within an `era`; a new one begins when the
-    database is restored on a server whose numbers are lower (`records/installation.py`).
+    database is restored on a server whose numbers are lower (`records/installation.py`). `moved` is true if the change removed the
+    row, or gave it another parent: queries by parent no longer find it in the table.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -97,6 +98,7 @@ class Change(models.Model):
     actor = models.JSONField(null=True)
     before = models.JSONField(null=True)
     changed = models.JSONField(null=True)
+    moved = models.BooleanField(db_default=False)
 
     class Meta:
         default_permissions = ()
@@ -107,6 +109,7 @@ class Change(models.Model):
             models.Index(fields=["tbl", "era", "txid", "id"], name="change_of_a_table_in_order"),
             models.Index(KeyTextTransform("user", "actor"), "era", "txid", "id", name="change_of_a_user_in_order"),
             models.Index(fields=["tbl", "row_id"], condition=Q(op="delete"), name="change_that_deleted"),
+            models.Index(fields=["tbl", "op", "at"], include=["row_id"], condition=Q(moved=True), name="change_that_moved"),
         ]
 
 

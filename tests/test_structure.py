@@ -32,7 +32,7 @@ OUTERMOST = {f"policytracker.{name}" for name in ("urls", "wsgi", "settings", "m
 # submodules, except those with a layer of their own.
 LAYERS = {
     "policytracker": [
-        {"codes", "edtf", "db", "devserver", "web.logs"},
+        {"codes", "edtf", "db", "devserver", "history.as_of", "web.logs"},
         {"records"},
         {"records.models"},
         {"models"},

@@ -6,7 +6,7 @@ memory. The response begins while PostgreSQL still reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from tempfile import TemporaryFile
@@ -74,22 +74,23 @@ class Export:
 
     def json_lines(self) -> Iterator[bytes]:
         """Each record as JSON, on a line of its own."""
-        expressions = self.expressions()
-        text = Cast(JsonObject({name: expressions[name] for name in self.fields}), TextField())
-        return self.copy([text], PLAIN_LINES)
+        return self.copy(self.record, PLAIN_LINES)
 
     def csv_lines(self) -> Iterator[bytes]:
         """The cells as CSV, without a header."""
-        return self.copy(self.cells(), "FORMAT csv")
+        return self.copy(self.cells, "FORMAT csv")
 
-    def cells(self) -> list[Any]:
-        expressions, declared = self.expressions(), declared_fields(self.serializer)
-        return [cell(declared[name], expressions[name]) for name in self.table_fields]
+    def table(self) -> Iterator[tuple[str | None, ...]]:
+        """The cells, row by row."""
+        with self.transaction(), connection.chunked_cursor() as cursor:
+            cursor.execute(*self.query(self.cells()))
+            while rows := cursor.fetchmany(ROWS_AT_A_TIME):
+                yield from rows
 
-    def copy(self, expressions: list[Any], options: str) -> Iterator[bytes]:
+    def copy(self, make_columns: Callable[[], list[Any]], options: str) -> Iterator[bytes]:
         """What `COPY … TO STDOUT` sends for these columns, in blocks."""
-        sql, values = self.query(expressions)
-        with transaction_of_export(), connection.cursor() as cursor:
+        with self.transaction(), connection.cursor() as cursor:
+            sql, values = self.query(make_columns())
             block = bytearray()
             with cursor.copy(f"COPY ({sql}) TO STDOUT WITH ({options})", values) as copy:
                 for data in copy:
@@ -99,28 +100,28 @@ class Export:
                         block.clear()
             yield bytes(block)
 
-    def table(self) -> Iterator[tuple[str | None, ...]]:
-        """The cells, row by row."""
-        sql, values = self.query(self.cells())
-        with transaction_of_export(), connection.chunked_cursor() as cursor:
-            cursor.execute(sql, values)
-            while rows := cursor.fetchmany(ROWS_AT_A_TIME):
-                yield from rows
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A transaction with a longer time limit. A stream runs in it, because the transaction of the request has ended."""
+        with transaction.atomic(), self.context.reading():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [MAX_TIME])
+            yield
+
+    def record(self) -> list[Any]:
+        """The JSON text of a record, as the only column."""
+        expressions = columns(self.serializer(), self.context.reader, self.expand)
+        return [Cast(JsonObject({name: expressions[name] for name in self.fields}), TextField())]
+
+    def cells(self) -> list[Any]:
+        expressions, declared = columns(self.serializer(), self.context.reader), declared_fields(self.serializer)
+        return [cell(declared[name], expressions[name]) for name in self.table_fields]
 
     def query(self, expressions: list[Any]) -> tuple[str, list[Any]]:
         """The SQL that selects these columns of the rows, and its values."""
-        columns = {f"cell_{number}": expression for number, expression in enumerate(expressions)}
-        sql, values = self.rows.annotate(**columns).values_list(*columns).query.sql_with_params()
+        named = {f"cell_{number}": expression for number, expression in enumerate(expressions)}
+        sql, values = self.rows.annotate(**named).values_list(*named).query.sql_with_params()
         return sql, bind_parameters(values, on=self.context.on, base=self.context.base_url, user=self.context.reader.id)
-
-
-@contextmanager
-def transaction_of_export() -> Iterator[None]:
-    """A transaction with a time limit for long statements. A stream runs in it, because the transaction of the request has ended."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [MAX_TIME])
-        yield
 
 
 def is_nested(field: serializers.Field) -> bool:

@@ -37,6 +37,11 @@ REFUSALS = {
 READ = ["400", "401", "403", "406", "503"]
 WRITE = [*READ, "409", "415", "428"]
 ON = OpenApiParameter("on", {"type": "string", "format": "date"}, description="Date of the values; today by default.")
+AS_OF = OpenApiParameter(
+    "as_of",
+    {"type": "string"},
+    description="Read the register as it was at this time, such as 2026-11-24T10:35:00Z, or at the end of this day (UTC).",
+)
 CHANGE_REASON = OpenApiParameter(
     "X-Change-Reason",
     {"type": "string"},
@@ -91,11 +96,12 @@ class ViewSchema(AutoSchema):
         return f"{verb}: {self.view.model._meta.verbose_name}"
 
     def get_override_parameters(self):
+        if self.method == "GET":
+            as_of = [AS_OF] if getattr(getattr(self.view, self.action, None), "reads_as_of", False) else []
+            on = self.view.filter_set().get("on") if self.is_record and self.action == "retrieve" else None
+            return as_of + ([OpenApiParameter("on", on.schema, description=on.help)] if on else [])
         if not self.is_record:
             return []
-        if self.method == "GET":
-            on = self.view.filter_set().get("on") if self.action == "retrieve" else None
-            return [OpenApiParameter("on", on.schema, description=on.help)] if on else []
         return [CHANGE_REASON, IDEMPOTENCY_KEY if self.method == "POST" else IF_MATCH]
 
     def get_filter_backends(self):

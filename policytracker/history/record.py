@@ -13,7 +13,7 @@ from policytracker.api.serializers import KeyField
 from policytracker.history.access import hidden_periods
 from policytracker.history.values import RecordValues
 from policytracker.models import Change
-from policytracker.records.access import Reader
+from policytracker.records.access import Reader, Visibility
 from policytracker.records.fields import Text
 from policytracker.records.models import Record
 
@@ -81,3 +81,16 @@ class History:
         """One entry for each change, with the changed links, in the given order."""
         visible = self.values.visible(changes)
         return [self.values.entry(change, visible[change.id]) for change in changes]
+
+
+def deleted_record(model: type[Record], reader: Reader, **where: Any) -> Record | None:
+    """The deleted record with this `row_id` or this `before__contains`, as it was when it was deleted.
+
+    Reviewers and administrators may read it; if it was restricted, only administrators.
+    """
+    deletions = Change.objects.filter(tbl=model._meta.db_table, op="delete", moved=True, **where)
+    row = deletions.order_by("-id").values_list("before", flat=True).first() if reader.sees_unapproved else None
+    if row is None or not (reader.sees_all or row.get("visibility") != Visibility.RESTRICTED):
+        return None
+    stored = (field for field in model._meta.concrete_fields if not field.generated and field.column in row)
+    return model(**{field.attname: field.to_python(row[field.column]) for field in stored})

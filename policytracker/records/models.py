@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.edtf import EdtfField, FirstDay, LastDay
+from policytracker.history.as_of import ExistsToday, WasDeleted
 from policytracker.records.access import Publication, Reader, Visibility, can_read_snapshot, readable
 from policytracker.records.constraints import (
     ARCHIVING,
@@ -47,7 +49,16 @@ class RecordQuerySet(models.QuerySet):
         reader = Reader.of(user)
         if reader.sees_all:
             return self.all()
-        return self.filter(self.readable_by(reader)) if reader.roles else self.none()
+        if not reader.roles:
+            return self.none()
+        rows = self.filter(self.readable_by(reader))
+        return rows.filter(self.readable_today(reader)) if reader.as_of else rows
+
+    def readable_today(self, reader: Reader) -> Q:
+        """The rows of a past moment that the reader may read today too. Reviewers may also read those that were deleted since."""
+        rows = self.model.objects.visible_to(replace(reader, as_of=False)).filter(pk=OuterRef("pk"))
+        rule = Q(ExistsToday(rows))
+        return rule | Q(WasDeleted(F("pk"), table=self.model._meta.db_table)) if reader.sees_unapproved else rule
 
 
 class RegistryQuerySet(RecordQuerySet):

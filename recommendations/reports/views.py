@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from agreements.models import Agreement
 from policytracker.api import json_sql, pagination
+from policytracker.api.as_of import reads_as_of
 from policytracker.api.markdown import link
 from policytracker.api.mixins import WriteMixin
 from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters, single
@@ -48,7 +49,9 @@ GROUP_BY = OpenApiParameter(
 
 class DossierMarkdownRenderer(MarkdownRenderer):
     def render(self, data, accepted_media_type=None, renderer_context=None) -> str:
-        return str(DossierText(data, renderer_context["request"].user))
+        context = renderer_context["view"].read_context
+        with context.reading():  # names of parties and titles of sources are read here
+            return str(DossierText(data, context.reader))
 
 
 class MemoRenderer(MarkdownRenderer):
@@ -84,6 +87,7 @@ class AgreementReportViewSet(WriteMixin):
 
     @extend_schema(parameters=[ON], responses=ScorecardSerializer)
     @action(detail=True, methods=["get"])
+    @reads_as_of
     def scorecard(self, request, *args, **kwargs):
         """Counts of components and recommendations on a date, with totals of commitments and the values of indicators."""
         reject_unknown_parameters(request, {"on"})
@@ -91,6 +95,7 @@ class AgreementReportViewSet(WriteMixin):
 
     @extend_schema(responses=CoverageSerializer)
     @action(detail=True, methods=["get"])
+    @reads_as_of
     def coverage(self, request, *args, **kwargs):
         """Two matrices of 0 and 1: which party leads which component, and which recommendation covers which sector."""
         reject_unknown_parameters(request, set())
@@ -98,6 +103,7 @@ class AgreementReportViewSet(WriteMixin):
 
     @extend_schema(responses=TimelineEntrySerializer(many=True))
     @action(detail=True, methods=["get"])
+    @reads_as_of
     def timeline(self, request, *args, **kwargs):
         """The dated events of the agreement and its recommendations, oldest first. Partial dates are sorted by their first possible day."""
         reject_unknown_parameters(request, pagination.PARAMETERS)
@@ -106,6 +112,7 @@ class AgreementReportViewSet(WriteMixin):
 
     @extend_schema(parameters=[ON, FORMAT], responses={(200, "application/json"): DOSSIER, (200, "text/markdown"): {"type": "string"}})
     @action(detail=True, methods=["get"], renderer_classes=[JSONRenderer, DossierMarkdownRenderer])
+    @reads_as_of
     def dossier(self, request, *args, **kwargs):
         """All records of the agreement on a date, in one document: at most 500 of each kind, with the URL of the remaining ones."""
         reject_unknown_parameters(request, {"on", "format"})
@@ -123,6 +130,7 @@ class SummaryViewSet(RecordView):
     resource = registry.of(Recommendation)
 
     @extend_schema(parameters=[GROUP_BY, ON], responses=GroupSerializer(many=True))
+    @reads_as_of
     def summary(self, request, *args, **kwargs):
         """Counts by status, deadline state and freshness for each group, on a date. A recommendation can be in several groups."""
         reject_unknown_parameters(request, {"group_by", "on"} | pagination.PARAMETERS)
