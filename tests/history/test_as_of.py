@@ -1,5 +1,8 @@
 """`as_of`: the register at a past moment, in lists, details and reports, under the permissions of that time and of today."""
 
+import csv
+import io
+import json
 import re
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -8,6 +11,7 @@ import pytest
 from django.db import connection, transaction
 from django.db.utils import DatabaseError
 from django.test.utils import CaptureQueriesContext
+from openpyxl import load_workbook
 
 from agreements.models import Agreement, Component, Participation, PartyOfficer, Sector
 from policytracker.history.as_of import as_of, moment_read
@@ -197,6 +201,23 @@ def test_times_of_any_zone_are_accepted(story, reader):
     elsewhere = story.then.astimezone(UTC).replace(tzinfo=None) + timedelta(hours=5, minutes=30)
 
     assert reader.keys("recommendations/", as_of=f"{elsewhere.isoformat()}+05:30") == ["act", "later"]
+
+
+@pytest.mark.parametrize("role", [Role.ADMINISTRATOR, Role.READER])
+def test_an_export_contains_the_rows_of_that_time(story, api, role):
+    parameters = {"fields": "slug,key_action,sectors,status", "ordering": "slug"}
+    records = past(api[role], "recommendations/", story, **parameters)["results"]
+
+    exports = {
+        name: b"".join(api[role].get("recommendations/", {"as_of": at(story.then), "format": name} | parameters).streaming_content)
+        for name in ("csv", "ndjson", "xlsx")
+    }
+
+    assert [json.loads(line) for line in exports["ndjson"].splitlines()] == records
+    rows = list(csv.DictReader(io.StringIO(exports["csv"].decode())))
+    assert rows == [record | {"sectors": ";".join(record["sectors"])} for record in records]
+    sheet = load_workbook(io.BytesIO(exports["xlsx"])).active
+    assert [cell.value for cell in sheet["A"]][1:] == [record["slug"] for record in records]
 
 
 # ---- permissions
