@@ -7,3 +7,8 @@ class AgreementsConfig(AppConfig):
 
     def ready(self):
         from agreements import checks  # noqa: F401 - importing it registers the rules
+        from agreements.models import Party
+        from agreements.models.parties import comparable
+        from policytracker.dataset.names import NAMINGS, Naming
+
+        NAMINGS[Party] = Naming(lambda parties: parties.names(), comparable)

@@ -1,0 +1,51 @@
+"""Finding records by names in other tables: exactly, ignoring what the app ignores, and never by similarity."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+
+from django.db.models import Model, QuerySet
+
+MAX_SUGGESTIONS = 3
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How records of a model are named: `pairs(rows)` yields the key and each name of the rows; equal names have equal `comparable(name)`."""
+
+    pairs: Callable[[QuerySet], Iterable[tuple[str, str]]]
+    comparable: Callable[[str], str]
+
+
+# The models whose records an import also finds by name. The apps register them.
+NAMINGS: dict[type[Model], Naming] = {}
+
+
+class NameIndex:
+    """The names of the records of a model that a user may read."""
+
+    def __init__(self, naming: Naming, rows: QuerySet):
+        self.naming, self.rows = naming, rows
+
+    @cached_property
+    def keys(self) -> dict[str, dict[str, str]]:
+        """The keys of the records, each with the name as it is stored, by comparable name."""
+        keys: dict[str, dict[str, str]] = defaultdict(dict)
+        for key, name in self.naming.pairs(self.rows):
+            keys[self.naming.comparable(name)].setdefault(key, name)
+        return dict(keys)
+
+    def find(self, name: str) -> list[str]:
+        """The keys of the records with this name. A key that is spelled exactly like the name comes alone."""
+        keys = self.keys.get(self.naming.comparable(name), {})
+        return [name] if name in keys else sorted(keys)
+
+    def similar(self, name: str) -> list[str]:
+        """The records with the most similar names, such as `Romania (ROU)`, to be shown and never to be used."""
+        close = get_close_matches(self.naming.comparable(name), self.keys, MAX_SUGGESTIONS)
+        found = [f"{stored} ({key})" for match in close for key, stored in sorted(self.keys[match].items())]
+        return found[:MAX_SUGGESTIONS]
