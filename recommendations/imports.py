@@ -102,7 +102,11 @@ class ProgressSection:
             names = ", ".join(schemes.SCHEMES)
             raise fail(_("Enter [progress.codes], or one of these schemes: %(names)s.") % {"names": names}, "scheme")
         path = settings.get("path", "")
-        texts = {name: str(settings[name]) for name in ("status", "reported_on", "narrative", "assessed_by", "reason", "when") if name in settings}
+        texts = {
+            name: str(settings[name])
+            for name in ("status", "reported_on", "narrative", "assessed_by", "reason", "when")
+            if name in settings
+        }
         evidence = EvidenceColumns.parse(settings["evidence"], fail) if "evidence" in settings else None
         return cls(label, ratings, path=tuple(map(str, path)) if isinstance(path, list) else steps(path), evidence=evidence, **texts)
 

@@ -25,7 +25,9 @@ from policytracker.records.models import SluggedRecord
 ITEM = "."  # the header of an item that is not an object
 SEPARATOR = re.compile(r"(?<!\\);")
 TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)[T ]\d\d:\d\d\S*", re.ASCII)
-DATE_IN_TEXT = re.compile(r"\d{4}-\d\d(?:-\d\d)?~?|\d{1,2}\.\d{1,2}\.\d{4}|(?:\d{1,2} )?[A-Za-z]{3,9}\.? (?:\d{1,2},? )?\d{4}|\d{4}", re.ASCII)
+DATE_IN_TEXT = re.compile(
+    r"\d{4}-\d\d(?:-\d\d)?~?|\d{1,2}\.\d{1,2}\.\d{4}|(?:\d{1,2} )?[A-Za-z]{3,9}\.? (?:\d{1,2},? )?\d{4}|\d{4}", re.ASCII
+)
 MAX_SLUG = 120
 
 
@@ -53,9 +55,9 @@ class Cells:
         for scope in self.scopes:
             if header in scope:
                 yield scope[header]
-            elif self.table.is_json:
+            elif self.table.is_json and (path := steps(header)):
                 try:
-                    values = list(items_at(scope, steps(header)))
+                    values = list(items_at(scope, path))
                 except TableError:
                     continue
                 yield values if "*" in header else values[0]
@@ -95,13 +97,6 @@ def as_list(value: Any) -> list[str]:
         return [as_text(item) for item in value if not is_empty(item)]
     parts = (part.replace("\\;", ";").strip() for part in SEPARATOR.split(as_text(value)))
     return [part for part in parts if part]
-
-
-def joined(values: Sequence[Any], is_key: bool, is_list: bool) -> Any:
-    """The content of several cells in one value."""
-    if is_list:
-        return [item for value in values for item in as_list(value)]
-    return ("-" if is_key else "\n\n").join(text for value in values if (text := as_text(value)))
 
 
 def with_code(value: Any, codes: Mapping[str, str]) -> Any:
@@ -174,6 +169,13 @@ class FieldReader:
         if self.is_list:
             return [self.single(item) for item in as_list(raw)]
         return self.single(as_text(raw))
+
+    def joined(self, values: Sequence[Any]) -> Any:
+        """The content of several cells in one value: items of a list, parts of a key, or paragraphs of a text."""
+        if self.is_list:
+            return [item for value in values for item in as_list(value)]
+        separator = "-" if self.is_key or isinstance(self.reference, KeyField) else "\n\n"
+        return separator.join(text for value in values if (text := as_text(value)))
 
     def single(self, text: str) -> Any:
         if not text.strip():

@@ -53,7 +53,9 @@ class Identities:
     def find(self, bodies: Sequence[dict[str, Any]]) -> list[str | None]:
         """The key of the stored record of each body; None if there is none. One query for keys, and one for each set of fields."""
         keys: list[str | None] = [None] * len(bodies)
-        given = {index: key for index, body in enumerate(bodies) if body.get(self.model.key) and (key := self.valid_key(body[self.model.key]))}
+        given = {
+            index: key for index, body in enumerate(bodies) if body.get(self.model.key) and (key := self.valid_key(body[self.model.key]))
+        }
         stored = set(map(str, self.readable.filter(**{f"{self.model.key}__in": given.values()}).values_list(self.model.key, flat=True)))
         for index, key in given.items():
             keys[index] = key if key in stored else None

@@ -18,7 +18,7 @@ from rest_framework import serializers
 from policytracker.api import bulk, json_sql
 from policytracker.api.errors import domain_response, validation_body
 from policytracker.api.serializers import ADDRESSES, HEAD, RecordSerializer
-from policytracker.dataset.cells import CellError, Cells, FieldReader, as_text, is_empty, joined, split_date
+from policytracker.dataset.cells import CellError, Cells, FieldReader, as_text, is_empty, split_date
 from policytracker.dataset.identity import Identities
 from policytracker.dataset.mapping import FileMapping, RecordMapping, RecordType
 from policytracker.dataset.names import NAMINGS, NameIndex
@@ -268,7 +268,7 @@ class RecordImport:
         elif len(headers) == 1:
             raw = self.part_of_cell(name, headers[0], cells.get(headers[0]))
         else:
-            raw = joined([cells.get(header) for header in headers], name == self.model.key, self.readers[name].is_list)
+            raw = self.readers[name].joined([cells.get(header) for header in headers])
         if name in self.readers:
             return self.readers[name].value(raw)
         if len(text := as_text(raw)) > MAX_REASON:
@@ -338,9 +338,7 @@ class RecordImport:
         after = json.loads(new)
         before = json.loads(old) if old else {}
         names = [name for name, field in self.fields.items() if name not in HEAD and not isinstance(field, json_sql.ComputedField)]
-        return {
-            name: (before.get(name), after[name]) for name in names if before.get(name) != after[name] and (old or name in draft.body)
-        }
+        return {name: (before.get(name), after[name]) for name in names if before.get(name) != after[name] and (old or name in draft.body)}
 
     def read(self, ids: list[int]) -> list[str]:
         reader = self.importer.context.reader

@@ -96,7 +96,9 @@ class Parser:
         top = self.record(content, (), given, own_sections=not blocks)
         records = self.with_blocks(top, content, blocks) if blocks else (top,)
         ignore = self.names(content.get("ignore", []), ("ignore",))
-        ignore += [name for number, block in enumerate(blocks) for name in self.names(block.get("ignore", []), ("records", number, "ignore"))]
+        ignore += [
+            name for number, block in enumerate(blocks) for name in self.names(block.get("ignore", []), ("records", number, "ignore"))
+        ]
         return FileMapping(records, self.path(content.get("path", ""), ("path",)), frozenset(" ".join(name.split()) for name in ignore))
 
     def with_blocks(self, top: RecordMapping, content: dict[str, Any], blocks: list[Any]) -> tuple[RecordMapping, ...]:
@@ -137,9 +139,13 @@ class Parser:
             name: tuple(self.names(value if isinstance(value, list) else [value], (*place, "columns", name)))
             for name, value in self.table(table, "columns", place).items()
         }
-        constants = {name: self.constant(value, (*place, "constants", name)) for name, value in self.table(table, "constants", place).items()}
+        constants = {
+            name: self.constant(value, (*place, "constants", name)) for name, value in self.table(table, "constants", place).items()
+        }
         codes = {
-            name: {term: self.code(code, (*place, "codes", name, term)) for term, code in self.table(terms, name, (*place, "codes")).items()}
+            name: {
+                term: self.code(code, (*place, "codes", name, term)) for term, code in self.table(terms, name, (*place, "codes")).items()
+            }
             for terms in [self.table(table, "codes", place)]
             for name in terms
         }
@@ -153,7 +159,9 @@ class Parser:
                 raise self.error((*place, "constants", name), _("The field has a column. Remove the column or the constant."))
         path = self.path(table.get("path", ""), (*place, "path")) if place else ()
         when = self.typed(table.get("when", ""), (*place, "when"), str, _("Enter a header."))
-        sections = [self.section(table, name, number, place, resource) for name, number in self.sections(table, place)] if own_sections else []
+        sections = (
+            [self.section(table, name, number, place, resource) for name, number in self.sections(table, place)] if own_sections else []
+        )
         return RecordMapping(resource, columns, constants, codes, path, " ".join(when.split()), tuple(sections))
 
     def sections(self, table: dict[str, Any], place: Keys) -> Iterator[tuple[str, int | None]]:

@@ -193,7 +193,9 @@ def checked(cell: str, place: Place) -> str:
 
 
 def formula(place: Place) -> TableError:
-    return TableError(_("%(place)s: The cell contains a formula. Enter its value, or ' before a text that is not a formula.") % {"place": place})
+    return TableError(
+        _("%(place)s: The cell contains a formula. Enter its value, or ' before a text that is not a formula.") % {"place": place}
+    )
 
 
 # ---- CSV and TSV
@@ -273,7 +275,9 @@ def check_archive(data: bytes) -> None:
         parts = archive.infolist()
     size = sum(part.file_size for part in parts)
     if size > MAX_UNPACKED or any(part.file_size > max(MAX_RATIO * part.compress_size, 10_000_000) for part in parts):
-        raise TableError(_("The file unpacks to %(size)s MB, which is too much for a spreadsheet of its size.") % megabytes(size, MAX_UNPACKED))
+        raise TableError(
+            _("The file unpacks to %(size)s MB, which is too much for a spreadsheet of its size.") % megabytes(size, MAX_UNPACKED)
+        )
 
 
 def spreadsheet(sheet_rows: Callable[[bytes, list[str]], Iterator[tuple[int, list[str]]]]) -> Callable[[bytes, Sequence[str]], Table]:

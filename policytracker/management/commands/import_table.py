@@ -95,5 +95,11 @@ def change(name: str, old: Any, new: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    text = value if isinstance(value, str) and value else "(empty)" if value in (None, "", []) else json.dumps(value, ensure_ascii=False)
+    text = (
+        value
+        if isinstance(value, str) and value
+        else "(empty)"
+        if value in (None, "", [])
+        else json.dumps(value, ensure_ascii=False, default=str)
+    )
     return text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 1]}…"
