@@ -12,10 +12,9 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError
 from django.utils.translation import gettext as _
-from rest_framework import serializers
 
 from agreements.models import Source
-from policytracker.dataset.cells import ITEM, CellError, Cells, as_text, is_empty, parse_date
+from policytracker.dataset.cells import ITEM, CellError, Cells, as_text, parse_date
 from policytracker.dataset.importing import Draft, Importer, error_messages
 from policytracker.dataset.tables import steps
 from policytracker.edtf import is_exact
@@ -59,7 +58,7 @@ class EvidenceColumns:
         for item in cells.items(self.path):
             url = as_text(item.get(ITEM) if item.has(ITEM) else item.get(self.url)).strip()
             if url:
-                rows.append(EvidenceRow(url=url, **{name: as_text(item.get(header)) for name, header in self.details.items()}))
+                rows.append(replace(EvidenceRow(url=url), **{name: as_text(item.get(header)) for name, header in self.details.items()}))
         return rows
 
 
@@ -184,7 +183,7 @@ class ProgressSection:
         sources = self.sources(drafts, importer)
         for draft in drafts:
             before = current_values(draft.record)
-            for report, _code in sorted(self.reports(draft.cells), key=lambda pair: pair[0].reported_on):
+            for report, _code in sorted(self.reports(draft.cells), key=lambda pair: pair[0].reported_on or date.min):
                 if facts(report) in stored[draft.record.pk]:
                     continue
                 source = sources.get(draft.body.get("source") or importer.source)
@@ -229,7 +228,7 @@ def submit(recommendation: Recommendation, report: Report, importer: Importer) -
 
 
 def current_values(recommendation: Recommendation) -> dict[str, Any]:
-    return Recommendation.objects.filter(pk=recommendation.pk).values("status", "closed_on").get()
+    return dict(Recommendation.objects.filter(pk=recommendation.pk).values("status", "closed_on").get())
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, tuple[Any, Any]]:

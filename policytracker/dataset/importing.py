@@ -40,9 +40,9 @@ SECTIONS: dict[type[models.Model], dict[str, Callable[..., Any]]] = {}
 
 
 def record_types() -> dict[str, type[RecordSerializer]]:
-    """The serializer of each resource whose records can be created."""
-    classes = {cls.Meta.model: cls for cls in RecordSerializer.__subclasses__() if cls.Meta.model in ADDRESSES}
-    return {address: classes[model] for model, address in ADDRESSES.items()}
+    """The serializer of each resource whose records a request body can create, in loading order."""
+    classes = {cls.Meta.model: cls for cls in RecordSerializer.__subclasses__()}
+    return {address: classes[model] for model, address in ADDRESSES.items() if classes[model].example is not None}
 
 
 def mapping_types() -> dict[str, RecordType]:

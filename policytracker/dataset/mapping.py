@@ -189,7 +189,7 @@ class Parser:
         return self.typed(table.get(name, {}), (*place, name), dict, _("Enter a table."))
 
     def names(self, value: Any, place: Keys) -> list[str]:
-        if not isinstance(value, list) or not value and place[-1] != "ignore" or not all(isinstance(name, str) and name for name in value):
+        if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
             raise self.error(place, _("Enter a header or a list of headers."))
         return [" ".join(name.split()) for name in value]
 

@@ -15,7 +15,10 @@ MAX_SUGGESTIONS = 3
 
 @dataclass(frozen=True)
 class Naming:
-    """How records of a model are named: `pairs(rows)` yields the key and each name of the rows; equal names have equal `comparable(name)`."""
+    """How records of a model are named.
+
+    `pairs(rows)` yields each name of the rows with the key of the record. Two names are equal if `comparable(name)` is.
+    """
 
     pairs: Callable[[QuerySet], Iterable[tuple[str, str]]]
     comparable: Callable[[str], str]

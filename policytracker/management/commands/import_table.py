@@ -57,8 +57,8 @@ class Command(BaseCommand):
         types = mapping_types()
         if path:
             return mapping.read(path, types, resource)
-        if resource not in types or RESOURCES[resource].create is None:
-            raise CommandError(_("--resource must be one of: %(names)s.") % {"names": ", ".join(types)})
+        if resource not in types:
+            raise CommandError(_("--resource must be one of: %(names)s.") % {"names": ", ".join(name for name in RESOURCES if name in types)})
         return FileMapping((RecordMapping(resource),))
 
     def find_user(self, name: str | None) -> User | None:
