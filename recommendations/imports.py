@@ -14,8 +14,10 @@ from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
 from agreements.models import Source
+from policytracker.api.serializers import does_not_exist
 from policytracker.dataset.cells import ITEM, CellError, Cells, as_text, parse_date
-from policytracker.dataset.importing import Draft, Importer, error_messages
+from policytracker.dataset.importing import Importer
+from policytracker.dataset.record_import import Draft, error_messages
 from policytracker.dataset.tables import steps
 from policytracker.edtf import is_exact
 from policytracker.records.exceptions import Refused
@@ -57,8 +59,9 @@ class EvidenceColumns:
         rows = []
         for item in cells.items(self.path):
             url = as_text(item.get(ITEM) if item.has(ITEM) else item.get(self.url)).strip()
+            details: dict[str, Any] = {name: as_text(item.get(header)) for name, header in self.details.items()}
             if url:
-                rows.append(replace(EvidenceRow(url=url), **{name: as_text(item.get(header)) for name, header in self.details.items()}))
+                rows.append(EvidenceRow(url=url, **details))
         return rows
 
 
@@ -186,8 +189,11 @@ class ProgressSection:
             for report, _code in sorted(self.reports(draft.cells), key=lambda pair: pair[0].reported_on or date.min):
                 if facts(report) in stored[draft.record.pk]:
                     continue
-                source = sources.get(draft.body.get("source") or importer.source)
-                evidence = (EvidenceRow(source=source), *report.evidence) if source else report.evidence
+                slug = draft.body.get("source") or importer.source
+                if slug and slug not in sources:
+                    draft.line.refuse(draft.cells.place(), str(does_not_exist(Source, slug)))
+                    break
+                evidence = (EvidenceRow(source=sources[slug]), *report.evidence) if slug else report.evidence
                 try:
                     review = submit(draft.record, replace(report, evidence=evidence), importer)
                 except (Refused, ValidationError, DatabaseError) as error:

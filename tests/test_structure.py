@@ -31,7 +31,7 @@ LAYERS = {
         {"dataset", "web"},
         {"api"},
         {"history", "quality"},
-        {"api.schema", "api.tokens", "api.viewsets", "dataset.cells", "dataset.identity", "dataset.importing"},
+        {"api.schema", "api.tokens", "api.viewsets", "dataset.cells", "dataset.identity", "dataset.importing", "dataset.record_import"},
         {"admin", "quality.views"},
         {"api.urls", "apps", "management", "settings", "urls", "wsgi"},
     ],

@@ -2,9 +2,8 @@
 
 import pytest
 
-from policytracker.api import urls  # noqa: F401 - importing it names the resources
-from policytracker.dataset.importing import mapping_types
 from policytracker.dataset.mapping import FileMapping, MappingError, read
+from policytracker.dataset.record_import import mapping_types
 
 RECOMMENDATION = '[columns]\nslug = "id"\n'
 

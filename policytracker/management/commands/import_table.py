@@ -9,10 +9,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.base import ProgressBar
 from django.utils.translation import gettext as _
 
-from policytracker.api.urls import RESOURCES
-from policytracker.dataset import mapping, tables
-from policytracker.dataset.importing import Importer, Line, Result, mapping_types
+from policytracker.dataset import formats, mapping
+from policytracker.dataset.importing import Importer, Result
 from policytracker.dataset.mapping import FileMapping, MappingError, RecordMapping
+from policytracker.dataset.record_import import Line, mapping_types
 from policytracker.dataset.tables import TableError
 from policytracker.dataset.writer import Outcome
 from policytracker.models import User
@@ -26,7 +26,7 @@ class Command(BaseCommand):
     help = "Imports a table. Prints what would be created, changed or refused (--dry-run), or writes all rows, or none if one is refused."
 
     def add_arguments(self, parser):
-        parser.add_argument("file", type=Path, metavar="FILE", help=f"a file of one of these types: {', '.join(tables.FORMATS)}")
+        parser.add_argument("file", type=Path, metavar="FILE", help=f"a file of one of these types: {', '.join(formats.FORMATS)}")
         parser.add_argument("--resource", metavar="R", default="", help="the type of the records, as in the API, such as recommendations")
         parser.add_argument("--map", type=Path, metavar="MAP.toml", help="a mapping file, if the columns or codes are not ours")
         parser.add_argument("--source", default="", metavar="SLUG", help="the source of new records and of assessments")
@@ -36,7 +36,7 @@ class Command(BaseCommand):
     def handle(self, *args, file, resource, map, source, user, dry_run, **options):
         try:
             columns = self.read_mapping(map, resource)
-            table = tables.read(file, columns.path)
+            table = formats.read(file, columns.path)
             by = self.find_user(user)
             importer = Importer(table, columns, by=by, source=source, reason=_("Import of %(name)s") % {"name": file.name[:200]})
         except (MappingError, TableError, NotPermitted) as error:
@@ -58,7 +58,7 @@ class Command(BaseCommand):
         if path:
             return mapping.read(path, types, resource)
         if resource not in types:
-            raise CommandError(_("--resource must be one of: %(names)s.") % {"names": ", ".join(name for name in RESOURCES if name in types)})
+            raise CommandError(_("--resource must be one of: %(names)s.") % {"names": ", ".join(types)})
         return FileMapping((RecordMapping(resource),))
 
     def find_user(self, name: str | None) -> User | None:
