@@ -28,7 +28,7 @@ def statuses() -> dict[str, str]:
 
 
 def test_every_mapping_has_a_sample_and_a_test():
-    assert {path.stem for path in MAPPINGS.glob("*.toml")} == {path.stem for path in (MAPPINGS / "samples").iterdir()}
+    assert {path.stem for path in MAPPINGS.glob("*.toml")} <= {path.stem for path in (MAPPINGS / "samples").iterdir()}
     assert {path.stem for path in MAPPINGS.glob("*.toml")} == {"gao", "ogp", "anao", "un-treaty-participation", "promise-tracker"}
 
 
