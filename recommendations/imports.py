@@ -1,4 +1,4 @@
-"""The `[progress]` section of a mapping: assessments of another register, imported through `report_progress`."""
+"""The `[progress]` section of a mapping: assessments of another register, imported with the conditions of `report_progress`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
 from agreements.models import Source
@@ -20,8 +18,8 @@ from policytracker.dataset.importing import Importer
 from policytracker.dataset.record_import import Draft, error_messages
 from policytracker.dataset.tables import steps
 from policytracker.edtf import is_exact
-from policytracker.records.exceptions import Refused
-from recommendations import progress, schemes
+from recommendations import schemes
+from recommendations.bulk_progress import BulkProgress, Submission
 from recommendations.models import ProgressUpdate, Recommendation, Status, UpdateKind
 from recommendations.progress import EvidenceRow, Report
 from recommendations.schemes import Rating
@@ -182,27 +180,32 @@ class ProgressSection:
 
     def apply(self, drafts: Sequence[Draft], importer: Importer) -> None:
         """Submit the assessments of the written recommendations, approved if a reviewer imports. Those that exist are left out."""
-        stored = stored_reports(drafts)
-        sources = self.sources(drafts, importer)
+        stored, sources = stored_reports(drafts), self.sources(drafts, importer)
+        submissions: list[tuple[Draft, Submission]] = []
         for draft in drafts:
-            before = current_values(draft.record)
-            for report, _code in sorted(self.reports(draft.cells), key=lambda pair: pair[0].reported_on or date.min):
-                if facts(report) in stored[draft.record.pk]:
-                    continue
-                slug = draft.body.get("source") or importer.source
-                if slug and slug not in sources:
-                    draft.line.refuse(draft.cells.place(), str(does_not_exist(Source, slug)))
-                    break
-                evidence = (EvidenceRow(source=sources[slug]), *report.evidence) if slug else report.evidence
-                try:
-                    review = submit(draft.record, replace(report, evidence=evidence), importer)
-                except (Refused, ValidationError, DatabaseError) as error:
-                    for _name, message in error_messages(error, RecommendationSerializer):
-                        draft.line.refuse(draft.cells.place(self.status), message)
-                    break
-                draft.line.changes[_("assessment of %(day)s") % {"day": report.reported_on}] = (None, f"{report.status} ({review})")
-            else:
-                draft.line.changes |= differences(before, current_values(draft.record))
+            slug = draft.body.get("source") or importer.source
+            reports = [report for report, _code in self.reports(draft.cells) if facts(report) not in stored[draft.record.pk]]
+            if reports and slug and slug not in sources:
+                draft.line.refuse(draft.cells.place(), str(does_not_exist(Source, slug)))
+                continue
+            source = (EvidenceRow(source=sources[slug]),) if slug in sources else ()
+            submissions += [(draft, Submission(draft.record.pk, replace(each, evidence=(*source, *each.evidence)))) for each in reports]
+        before = current_values(drafts)
+        BulkProgress(by=importer.by, today=importer.context.today).submit_all([submission for _, submission in submissions])
+        after = current_values(drafts)
+        for draft, submission in submissions:
+            self.show(draft, submission, before[draft.record.pk], after[draft.record.pk])
+
+    def show(self, draft: Draft, submission: Submission, before: dict[str, Any], after: dict[str, Any]) -> None:
+        """Add the result of a submission to the line of its row."""
+        if submission.error:
+            for _name, message in error_messages(submission.error, RecommendationSerializer):
+                draft.line.refuse(draft.cells.place(self.status), message)
+        elif submission.update:
+            review = submission.update.get_review_display().lower()
+            day = _("assessment of %(day)s") % {"day": submission.report.reported_on}
+            draft.line.changes |= {day: (None, f"{submission.report.status} ({review})")}
+            draft.line.changes |= {name: (before[name], after[name]) for name in after if before[name] != after[name]}
 
     def sources(self, drafts: Sequence[Draft], importer: Importer) -> dict[str, Source]:
         slugs = {draft.body.get("source") or importer.source for draft in drafts} - {""}
@@ -225,17 +228,7 @@ def stored_reports(drafts: Sequence[Draft]) -> dict[int, set[tuple[Any, ...]]]:
     return found
 
 
-def submit(recommendation: Recommendation, report: Report, importer: Importer) -> str:
-    """Submit an assessment without an author. Returns its state of review. Raises Refused or ValidationError."""
-    update = progress.report_progress(recommendation, report, by=None, today=importer.context.today)
-    if progress.roles(importer.by) & progress.REVIEWERS:
-        update = progress.approve(update, by=importer.by, today=importer.context.today)
-    return update.get_review_display().lower()
-
-
-def current_values(recommendation: Recommendation) -> dict[str, Any]:
-    return dict(Recommendation.objects.filter(pk=recommendation.pk).values("status", "closed_on").get())
-
-
-def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    return {name: (before[name], after[name]) for name in after if before[name] != after[name]}
+def current_values(drafts: Sequence[Draft]) -> dict[int, dict[str, Any]]:
+    """The values of these recommendations that follow from their assessments."""
+    rows = Recommendation.objects.filter(pk__in=[draft.record.pk for draft in drafts])
+    return {row.pop("pk"): row for row in map(dict, rows.values("pk", "status", "closed_on"))}

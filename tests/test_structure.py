@@ -44,7 +44,7 @@ LAYERS = {
     ],
     "recommendations": [
         {"models"},
-        {"deadlines", "derived_status", "slippage", "progress", "reviews", "schemes"},
+        {"deadlines", "derived_status", "slippage", "progress", "reviews", "schemes", "bulk_progress"},
         {"publication", "responses"},
         {"serializers", "filters", "checks", "imports"},
         {"reports"},
