@@ -6,9 +6,5 @@ class AgreementsConfig(AppConfig):
     verbose_name = "Agreements"
 
     def ready(self):
-        from agreements import checks  # noqa: F401 - importing it registers the rules
-        from agreements.models import Party
-        from agreements.models.parties import comparable
-        from policytracker.dataset.names import NAMINGS, Naming
-
-        NAMINGS[Party] = Naming(lambda parties: parties.names(), comparable)
+        # Importing them registers the record types and the rules of the data checks.
+        from agreements import checks, resources  # noqa: F401

@@ -1,38 +1,20 @@
 """Filters of agreements and related records, in addition to the filters of their fields."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date
-from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from agreements.deadlines import DeadlineState, of_component
-from agreements.models import Agreement, AgreementRelation, Citation, Indicator, Measurement, Party, TreatyAction
+from agreements.models import AgreementRelation, Party, TreatyAction
 from agreements.models.agreements import RelationKind
 from agreements.standing import BINDING, PartyStanding, TextStanding, party_standing
 from agreements.standing.data import load_records
 from agreements.standing.queries import text_standing_on
-from policytracker.api.filters import Filter, Parse, code, iso_date, matching, on, reference, text
+from policytracker.api.filters import Filter, Parse, code, iso_date, on, reference, text
 from policytracker.resources import ReadContext
-
-TARGETS = ["agreement", "component__agreement", "participation__agreement", "outcome__agreement"]
-
-
-def by_any(model: Any, paths: Sequence[str], agreement: Any) -> Q:
-    """The rows of the model that refer to the agreement along any of the paths.
-
-    A union of one query per path: PostgreSQL does not use the indexes for a single condition with OR across tables.
-    """
-    if len(paths) == 1:
-        return Q(**{paths[0]: agreement})
-    queries = [model.objects.filter(**{path: agreement}).order_by().values("pk") for path in paths]
-    return Q(pk__in=queries[0].union(*queries[1:]))
-
-
-def of_agreement(model: Any, *paths: str) -> Filter:
-    return Filter(reference(Agreement), matching(lambda pk: by_any(model, paths, pk)), help="Records of any of these agreements.")
 
 
 def party_and_standing(value: str, context: ReadContext) -> tuple[int, str, str]:
@@ -123,10 +105,6 @@ PARTIES = {
         help="The code, name or an alias of the party. Case and diacritics are ignored.",
     )
 }
-RELATIONS = {"agreement": of_agreement(AgreementRelation, "from_agreement", "to_agreement")}
-INDICATORS = {"agreement": of_agreement(Indicator, "outcome__agreement")}
-MEASUREMENTS = {"agreement": of_agreement(Measurement, "indicator__outcome__agreement")}
-CITATIONS = {"agreement": of_agreement(Citation, *TARGETS)}
 COMPONENTS = {
     "on": on(lambda rows, days, context: rows),
     "deadline_state": Filter(

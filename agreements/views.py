@@ -8,8 +8,8 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
 
-from agreements import filters, serializers
-from agreements.models import Party
+from agreements import filters
+from agreements.models import Agreement, Party, Source
 from agreements.models.treaty_actions import ConditionKind
 from agreements.standing import PartyStanding, TextStanding
 from agreements.standing.data import load_record, standing_document
@@ -19,6 +19,7 @@ from policytracker.api.parameters import InvalidParameter, reject_unknown_parame
 from policytracker.api.parsers import Json
 from policytracker.api.schema import ON, shape
 from policytracker.api.viewsets import RecordViewSet
+from policytracker.resources import registry
 
 log = logging.getLogger(__name__)
 
@@ -67,21 +68,8 @@ PARTIES_BY_CODE = Filter(reference(Party), any_of("pk"))
 PARTIES = OpenApiParameter("party", {"type": "array", "items": TEXT}, description="Only these parties.")
 
 
-class PartyViewSet(RecordViewSet):
-    serializer_class = serializers.PartySerializer
-    extra_filters = filters.PARTIES
-
-
-class SectorViewSet(RecordViewSet):
-    serializer_class = serializers.SectorSerializer
-
-
-class FocusAreaViewSet(RecordViewSet):
-    serializer_class = serializers.FocusAreaSerializer
-
-
 class SourceViewSet(RecordViewSet):
-    serializer_class = serializers.SourceSerializer
+    resource = registry.of(Source)
     parser_classes = [Json, MultiPartParser]
 
     @action(detail=True, methods=["get"])
@@ -99,8 +87,7 @@ class SourceViewSet(RecordViewSet):
 
 
 class AgreementViewSet(RecordViewSet):
-    serializer_class = serializers.AgreementSerializer
-    extra_filters = filters.AGREEMENTS
+    resource = registry.of(Agreement)
     response_schemas = {"standing": {"200": STANDING}}
 
     def filtered_queryset(self):
@@ -129,52 +116,3 @@ class AgreementViewSet(RecordViewSet):
         except ValueError as error:
             raise InvalidParameter("party", str(error)) from error
         return dict(parties.values_list("code", "name"))
-
-
-class AgreementRelationViewSet(RecordViewSet):
-    serializer_class = serializers.AgreementRelationSerializer
-    extra_filters = filters.RELATIONS
-
-
-class ParticipationViewSet(RecordViewSet):
-    serializer_class = serializers.ParticipationSerializer
-
-
-class TreatyActionViewSet(RecordViewSet):
-    serializer_class = serializers.TreatyActionSerializer
-
-
-class EntryIntoForceConditionViewSet(RecordViewSet):
-    serializer_class = serializers.EntryIntoForceConditionSerializer
-
-
-class ComponentViewSet(RecordViewSet):
-    serializer_class = serializers.ComponentSerializer
-    extra_filters = filters.COMPONENTS
-
-
-class OutcomeViewSet(RecordViewSet):
-    serializer_class = serializers.OutcomeSerializer
-
-
-class CommitmentViewSet(RecordViewSet):
-    serializer_class = serializers.CommitmentSerializer
-
-
-class IndicatorViewSet(RecordViewSet):
-    serializer_class = serializers.IndicatorSerializer
-    extra_filters = filters.INDICATORS
-
-
-class MeasurementViewSet(RecordViewSet):
-    serializer_class = serializers.MeasurementSerializer
-    extra_filters = filters.MEASUREMENTS
-
-
-class FactCheckViewSet(RecordViewSet):
-    serializer_class = serializers.FactCheckSerializer
-
-
-class CitationViewSet(RecordViewSet):
-    serializer_class = serializers.CitationSerializer
-    extra_filters = filters.CITATIONS

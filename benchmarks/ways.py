@@ -16,12 +16,12 @@ from rest_framework.viewsets import ModelViewSet
 
 from agreements.models import Agreement, Component, Party, Source
 from policytracker.api.parameters import MAX_COUNT
-from policytracker.api.urls import RESOURCES
 from policytracker.models import User
 from policytracker.resources import today
 from recommendations.deadlines import deadline, freshness
 from recommendations.models import ProgressUpdate, Recommendation
 from recommendations.serializers import RecommendationSerializer
+from recommendations.views import RecommendationViewSet
 
 # ---- a plain ModelSerializer, with its references joined or prefetched
 
@@ -195,9 +195,7 @@ class Client:
         actions = {"get": "list" if request.is_list else "retrieve"}
         plain = {"omit": self.omit}
         functions = {
-            "ours": self.through_view(
-                RESOURCES["recommendations"].as_view(actions, basename="recommendations"), request, "key", parameters
-            ),
+            "ours": self.through_view(RecommendationViewSet.as_view(actions, basename="recommendations"), request, "key", parameters),
             "plain": self.through_view(PlainViewSet.as_view(actions, **plain), request, "slug", {}),
         }
         if request.is_list:

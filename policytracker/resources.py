@@ -1,17 +1,28 @@
-"""Who reads, and for which date: the one context that filters, reports and data checks take."""
+"""What a record type is to every other part of the project, and who reads it, for which date.
+
+Each app registers one `Resource` per record type. The API, the admin, the data set, the timeline, the dossier, the data checks and the
+code lists iterate over the registry, so that a new record type cannot be forgotten in one of them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from policytracker.records.access import Reader
+from django.db.models import Model, Q, TextChoices
+
+from policytracker.records.access import Publication, Reader, Visibility
+from policytracker.records.models import Record
 
 
 def today() -> date:
     """The current date in UTC. Every rule that depends on the current date takes it from here."""
     return datetime.now(UTC).date()
+
+
+# ---- who reads, for which date
 
 
 @dataclass(frozen=True)
@@ -37,3 +48,170 @@ class ReadContext:
     def past(self) -> bool:
         """Whether `on` is before today. Then only what was reported up to that date counts."""
         return self.on < self.today
+
+
+# ---- record types
+
+
+@dataclass(frozen=True)
+class Event:
+    """An entry that one date field of a record adds to the timeline.
+
+    `format_title` makes the title from the values of `parts`, which are field paths or expressions. Rows that do not match
+    `condition` add no entry.
+    """
+
+    day: str
+    parts: Sequence[Any]
+    format_title: Callable[..., Any]
+    condition: Q = field(default_factory=Q)
+
+
+@dataclass(frozen=True)
+class Section:
+    """The section of the dossier that lists the records of a type. `columns` are the fields that its table in Markdown shows.
+
+    Without columns the document describes each record by itself. `sorted_by` is the date field that orders the table, if any.
+    """
+
+    name: str
+    columns: Sequence[str] = ()
+    sorted_by: str = ""
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How records of a type are named, if an import finds them by name too.
+
+    `pairs(rows)` yields each name of the rows with the key of the record. Two names are equal if `comparable(name)` is.
+    """
+
+    pairs: Callable[[Any], Iterable[tuple[str, str]]]
+    comparable: Callable[[str], str]
+
+
+@dataclass(frozen=True, eq=False)
+class Resource:
+    """One record type.
+
+    `serializer` declares its fields. `address` is its name in URLs; it is empty for records that are only shown inside their parent.
+    `filters` are the filters of its list in addition to those of its fields.
+
+    `scope_paths` are the field paths from a record to the record that it belongs to, of the type that the registry calls `scope`:
+    lists, data checks, timeline and dossier select by them.
+
+    `file` is the file of the data set that holds its rows, except `excluded_rows`. `calculated` are the fields that the file does not
+    contain, because `recalculate` computes them after each load.
+
+    `import_sections` are parsers of sections that a mapping file can have for this type besides its fields (`dataset/mapping.py`).
+    """
+
+    address: str
+    serializer: Any
+    file: str
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    scope_paths: tuple[str, ...] = ()
+    events: tuple[Event, ...] = ()
+    section: Section | None = None
+    excluded_rows: Q | None = None
+    calculated: frozenset[str] = frozenset()
+    recalculate: Callable[[], Any] | None = None
+    naming: Naming | None = None
+    import_sections: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+
+    @property
+    def model(self) -> type[Record]:
+        return self.serializer.Meta.model
+
+    @property
+    def label(self) -> str:
+        return self.model._meta.label_lower
+
+    def belonging_to(self, scope: Any) -> Q:
+        """The rows that belong to a record of the scope, given as an id or an expression, or to any of a list of ids.
+
+        A union of one query per path: PostgreSQL does not use the indexes for a single condition with OR across tables.
+        """
+        conditions = [self._along(path, scope) for path in self.scope_paths]
+        if len(conditions) < 2:
+            return conditions[0] if conditions else Q(pk__in=[])
+        queries = [self.model._base_manager.filter(condition).order_by().values("pk") for condition in conditions]
+        return Q(pk__in=queries[0].union(*queries[1:]))
+
+    def _along(self, path: str, scope: Any) -> Q:
+        """The rows that refer to the scope along one path. The link table is read directly where the path uses one."""
+        model: Any = self.model
+        lookup = "__in" if isinstance(scope, list) else ""
+        steps = path.split("__")
+        for number, step in enumerate(steps):
+            relation = None if step == "pk" else model._meta.get_field(step)
+            if relation is not None and relation.many_to_many:
+                target = "__".join([relation.m2m_reverse_field_name(), *steps[number + 1 :]])
+                links = relation.remote_field.through._base_manager.filter(**{f"{target}{lookup}": scope})
+                return Q(**{f"{'__'.join(steps[:number]) or 'pk'}__in": links.values(relation.m2m_field_name())})
+            model = relation.related_model if relation is not None else model
+        return Q(**{f"{path}{lookup}": scope})
+
+
+class Registry:
+    """All record types, in loading order: a type comes after those that it refers to."""
+
+    def __init__(self) -> None:
+        self._by_model: dict[type[Model], Resource] = {}
+        self._by_address: dict[str, Resource] = {}
+        self._calculated_codes: dict[str, type[TextChoices]] = {}
+        self._scope: type[Record] | None = None
+
+    def register(
+        self, *resources: Resource, codes: Mapping[str, type[TextChoices]] | None = None, scope: type[Record] | None = None
+    ) -> None:
+        """Add the record types of an app, and the code lists of its calculated fields by name. `scope` is the type of the scope."""
+        self._by_model |= {resource.model: resource for resource in resources}
+        self._by_address |= {resource.address: resource for resource in resources if resource.address}
+        self._calculated_codes |= codes or {}
+        self._scope = scope or self._scope
+
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(self._by_model.values())
+
+    def of(self, model: type[Model]) -> Resource:
+        """The resource of a model. Raises KeyError."""
+        return self._by_model[model]
+
+    def at(self, address: str) -> Resource:
+        """The resource with this name in URLs. Raises KeyError."""
+        return self._by_address[address]
+
+    @property
+    def addressed(self) -> list[Resource]:
+        """The record types with a list of their own in the API."""
+        return list(self._by_address.values())
+
+    @property
+    def scope(self) -> Resource:
+        """The record type that others belong to. A parameter of this name limits lists and data checks to one of its records."""
+        assert self._scope is not None, "An app registers the scope."
+        return self.of(self._scope)
+
+    @property
+    def scope_name(self) -> str:
+        return snake_case(self.scope.model.__name__)
+
+    @property
+    def code_lists(self) -> dict[str, type[TextChoices]]:
+        """Every code list by name. A list is named after the first field that uses it, those of calculated fields as registered."""
+        lists: dict[str, type[TextChoices]] = {}
+        for resource in self:
+            for code_field in resource.model._meta.concrete_fields:
+                codes = getattr(code_field, "codes", None)
+                if codes and codes not in lists.values():
+                    lists[f"{snake_case(resource.model.__name__)}.{code_field.name}"] = codes
+        return lists | {"visibility": Visibility, "publication": Publication} | self._calculated_codes
+
+
+def snake_case(name: str) -> str:
+    """`TreatyAction` as `treaty_action`."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+
+
+registry = Registry()

@@ -7,12 +7,5 @@ class RecommendationsConfig(AppConfig):
     verbose_name = _("Recommendations")
 
     def ready(self):
-        from policytracker.dataset import layout, record_import
-        from recommendations import checks  # noqa: F401 - registers the rules
-        from recommendations.derived_status import recompute_status
-        from recommendations.imports import ProgressSection
-        from recommendations.models import Recommendation
-
-        # The data set does not contain derived fields.
-        record_import.SECTIONS[Recommendation] = {"progress": ProgressSection.parse}
-        layout.after_load["recommendations.json"] = recompute_status
+        # Importing them registers the record types and the rules of the data checks.
+        from recommendations import checks, resources  # noqa: F401

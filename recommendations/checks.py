@@ -23,12 +23,10 @@ from agreements.checks.sources import (
 )
 from agreements.checks.standings import SUPERSEDED_WITHOUT_SUCCESSOR
 from agreements.models.sources import Stance
-from policytracker.quality.engine import SCOPE_RELATIONS, CheckContext, Rule, Severity, each, latest
+from policytracker.quality.engine import CheckContext, Rule, Severity, each, latest
 from recommendations.deadlines import DEFAULT_UPDATE_EVERY, Freshness, freshness
 from recommendations.derived_status import DIFFERS
 from recommendations.models import DONE, Addressee, Evidence, Milestone, ProgressUpdate, Recommendation, Status, UpdateKind
-
-SCOPE_RELATIONS[Recommendation] = ("agreements",)
 
 # ---- rules shared with agreements
 

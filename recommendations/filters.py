@@ -6,8 +6,8 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from agreements.deadlines import DeadlineState, later
-from agreements.models import Agreement, Party, Source
-from policytracker.api.filters import Filter, boolean, code, integer_between, linked, on, reference
+from agreements.models import Party, Source
+from policytracker.api.filters import Filter, boolean, code, integer_between, on, reference
 from policytracker.models import User
 from policytracker.resources import ReadContext
 from recommendations.deadlines import Freshness, deadline, freshness
@@ -69,13 +69,7 @@ def cites(rows: QuerySet, sources: list[int], context: ReadContext) -> QuerySet:
     return rows.filter(pk__in=own.values_list("pk").union(evidence.values_list("update__recommendation")))
 
 
-follow_from = linked("agreements", Recommendation)
 RECOMMENDATIONS = {
-    "agreement": Filter(
-        reference(Agreement),
-        lambda rows, pks, context: rows.filter(follow_from(pks)),
-        help="Recommendations that follow from any of these agreements.",
-    ),
     "party": Filter(reference(Party), lambda rows, parties, context: rows.addressed_to(parties), help="Addressed to any of these parties."),
     "owner": Filter(owner, of_owners, help="A username, `me` or `none`.", of_people=True),
     "open": Filter(
@@ -113,14 +107,3 @@ RECOMMENDATIONS = {
     ),
     "without": Filter(code(LACKS), without, {"type": "string", "enum": list(LACKS)}, "Any of these is missing."),
 }
-
-
-def _recommendations_of(path: str) -> Filter:
-    def select(rows: QuerySet, pks: list[int], context: ReadContext) -> QuerySet:
-        links = Recommendation.agreements.through.objects.filter(agreement__in=pks)
-        return rows.filter(**{f"{path}__in": links.values("recommendation")})
-
-    return Filter(reference(Agreement), select, help="Records of recommendations that follow from any of these agreements.")
-
-
-ADDRESSEES = MILESTONES = DEPENDENCIES = UPDATES = {"agreement": _recommendations_of("recommendation")}

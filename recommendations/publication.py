@@ -8,7 +8,6 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from agreements.filters import TARGETS, by_any
 from agreements.models import (
     Agreement,
     Citation,
@@ -23,6 +22,7 @@ from policytracker.models import User
 from policytracker.records.access import Publication
 from policytracker.records.exceptions import Conflict
 from policytracker.records.models import RegistryRecord
+from policytracker.resources import registry
 from recommendations.models import Recommendation
 
 
@@ -62,7 +62,7 @@ def _referenced(agreement: Agreement, recommendations: QuerySet) -> Iterator[int
     rows: list[Any] = [model.objects.filter(agreement=agreement) for model in (TreatyAction, EntryIntoForceCondition, Commitment)]
     rows += [
         Measurement.objects.filter(indicator__outcome__agreement=agreement),
-        Citation.objects.filter(by_any(Citation, TARGETS, agreement)),
+        Citation.objects.filter(registry.of(Citation).belonging_to(agreement.pk)),
         recommendations,
     ]
     for part in rows:

@@ -16,14 +16,14 @@ from agreements.views import array_of
 from policytracker.api import bulk, json_sql
 from policytracker.api.parameters import InvalidParameter, page_size, reject_unknown_parameters, single
 from policytracker.api.schema import ON, PAGE, envelope, shape
-from policytracker.api.serializers import ADDRESSES
 from policytracker.api.viewsets import INVALID_CURSOR, RecordViewSet, list_response
 from policytracker.records import exceptions
 from policytracker.records.access import Role
-from policytracker.resources import today
-from recommendations import filters, progress, responses, serializers
+from policytracker.records.models import Record
+from policytracker.resources import registry, today
+from recommendations import progress, responses, serializers
 from recommendations.deadlines import Freshness
-from recommendations.models import Recommendation, Status
+from recommendations.models import Addressee, ProgressUpdate, Recommendation, Status
 from recommendations.reports.summary import GROUPINGS, Summary
 
 
@@ -100,8 +100,7 @@ class ProgressActions(RecordViewSet):
 
 
 class RecommendationViewSet(ProgressActions):
-    serializer_class = serializers.RecommendationSerializer
-    extra_filters = filters.RECOMMENDATIONS
+    resource = registry.of(Recommendation)
     request_serializers = {"report": serializers.FilingSerializer, "report_list": serializers.FilingEntrySerializer(many=True)}
     response_schemas = {
         "report": {"200": RESULT, "201": RESULT},
@@ -175,8 +174,7 @@ class RecommendationViewSet(ProgressActions):
 
 
 class AddresseeViewSet(RecordViewSet):
-    serializer_class = serializers.AddresseeSerializer
-    extra_filters = filters.ADDRESSEES
+    resource = registry.of(Addressee)
     request_serializers = {"respond": serializers.ResponseSerializer}
 
     @action(detail=True, methods=["post"], function_checks_permission=True)
@@ -198,19 +196,8 @@ class AddresseeViewSet(RecordViewSet):
         return self.record_response(addressee)
 
 
-class MilestoneViewSet(RecordViewSet):
-    serializer_class = serializers.MilestoneSerializer
-    extra_filters = filters.MILESTONES
-
-
-class DependencyViewSet(RecordViewSet):
-    serializer_class = serializers.DependencySerializer
-    extra_filters = filters.DEPENDENCIES
-
-
 class ProgressUpdateViewSet(ProgressActions):
-    serializer_class = serializers.ProgressUpdateSerializer
-    extra_filters = filters.UPDATES
+    resource = registry.of(ProgressUpdate)
     function_checks_permission = True
     request_serializers = {
         "update": serializers.RevisionSerializer,
@@ -353,7 +340,7 @@ class SummaryViewSet(RecommendationViewSet):
 
     def represent(self, group, model) -> dict:
         """Key, title and URL of a group. Without a key, or for groups without an API resource (users), the URL is None."""
-        address = ADDRESSES.get(model)
-        has_url = address and group.key is not None
-        url = self.request.build_absolute_uri(f"{json_sql.API}{address}/{group.key}/") if has_url else None
+        has_url = issubclass(model, Record) and group.key is not None
+        address = f"{json_sql.API}{registry.of(model).address}/{group.key}/" if has_url else ""
+        url = self.request.build_absolute_uri(address) if has_url else None
         return {"key": group.key, "title": group.title, "url": url}

@@ -19,6 +19,7 @@ from policytracker.dataset import layout as dataset
 from policytracker.models import Change, User
 from policytracker.records.context import change_context
 from policytracker.records.triggers import records
+from policytracker.resources import registry
 from recommendations.derived_status import recompute_status
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation
 from tests.make import (
@@ -188,9 +189,9 @@ def delete_all() -> None:
 
 
 def test_every_record_type_is_in_exactly_one_file():
-    placed = [model for name in dataset.FILES for model in dataset.models_of(name)]
+    placed = [model for models in dataset.files().values() for model in models]
 
-    assert list(dataset.FILES) == NAMES
+    assert list(dataset.files()) == NAMES
     assert len(placed) == len(set(placed))
     assert set(placed) == set(records())
 
@@ -248,8 +249,8 @@ def test_rows_are_ordered_by_natural_key_and_have_no_calculated_fields(full, tmp
     for name, data in dumped(tmp_path / "dump").items():
         rows = json.loads(data)
         order = [row["model"] for row in rows]
-        assert order == sorted(order, key=dataset.FILES[name].index)
-        for model in dataset.models_of(name):
+        assert order == sorted(order, key=[model._meta.label_lower for model in dataset.files()[name]].index)
+        for model in dataset.files()[name]:
             own = [row["fields"] for row in rows if row["model"] == model._meta.label_lower]
             keys = [fields[model.key] for fields in own]
             assert keys == sorted(keys)
@@ -414,7 +415,8 @@ def test_archived_records_can_be_loaded_repeatedly(way, folder):
 @pytest.mark.parametrize("way", [load, loaddata])
 def test_derived_values_are_calculated_after_a_load(way, small, empty, monkeypatch):
     called = []
-    monkeypatch.setattr(dataset, "after_load", {"recommendations.json": lambda: called.append(Recommendation.objects.count())})
+    recommendations = vars(registry.of(Recommendation))
+    monkeypatch.setitem(recommendations, "recalculate", lambda: called.append(Recommendation.objects.count()))
     write(empty, "sources.json", ("agreements.source", {"slug": "a", "kind": "news"}))
 
     load(empty)

@@ -13,12 +13,12 @@ from django.db import models
 from django.test import override_settings
 from rest_framework import serializers
 
-from policytracker.api import urls
-from policytracker.api.serializers import ADDRESSES, HEAD, KeyField, KeyListField, RecordSerializer
+from policytracker.api.serializers import HEAD, KeyField, KeyListField, RecordSerializer
 from policytracker.edtf import EdtfField
 from policytracker.management.commands.make_demo import Command as MakeDemo
 from policytracker.records.fields import Text
 from policytracker.records.models import Record, RegistryRecord
+from policytracker.resources import registry
 from recommendations.serializers import EvidenceRowSerializer, EvidenceSerializer, ProgressUpdateSerializer, ReportSerializer
 
 DOCS = settings.BASE_DIR / "docs"
@@ -161,7 +161,7 @@ def test_images_are_small():
 # ---- records and fields
 
 COMMON_FIELDS = {*HEAD, "visibility", "publication"}
-CODE_LISTS = {tuple(codes.choices): name for name, codes in urls.CHOICES.items()}
+CODE_LISTS = {tuple(codes.choices): name for name, codes in registry.code_lists.items()}
 SIMPLE = [  # the first matching class applies
     (EdtfField, "date"),
     (models.DateTimeField, "time"),
@@ -185,14 +185,14 @@ def documented_type(field: serializers.Field, model: type[models.Model]) -> str:
         target = field.child_relation.model if many else field.model
         if not issubclass(target, Record):
             return "people" if many else "person"
-        return f"keys of `{ADDRESSES[target]}`" if many else f"key of `{ADDRESSES[target]}`"
+        return f"keys of `{registry.of(target).address}`" if many else f"key of `{registry.of(target).address}`"
     if isinstance(field, serializers.ListSerializer):
         return "list of evidence"
     if isinstance(field, serializers.ListField):
         return "list of lines"
     stored = next((stored for stored in model._meta.concrete_fields if stored.name == field.source), None)
     if stored is None:
-        return f"code `{field.field_name}`" if field.field_name in urls.CHOICES else "list"
+        return f"code `{field.field_name}`" if field.field_name in registry.code_lists else "list"
     if stored.choices:
         return f"code `{CODE_LISTS[tuple(stored.choices)]}`"
     return next(name for field_class, name in SIMPLE if isinstance(stored, field_class))
@@ -228,7 +228,7 @@ def sections(text: str, heading: str) -> dict[str, str]:
 
 RECORDS = (DOCS / "records.md").read_text()
 DESCRIBED = sections(RECORDS.partition("\n## Code lists")[0], r"^### [\w ]+?(?: \(`([-\w]+)`\))?$")
-SERIALIZERS = {address: view.serializer_class for address, view in urls.RESOURCES.items()} | {None: EvidenceSerializer}
+SERIALIZERS = {resource.address or None: resource.serializer for resource in registry}
 
 
 def test_exactly_the_existing_resources_are_described():
@@ -254,9 +254,9 @@ def test_common_fields_are_described():
     described = [row[0] for row in rows(sections(RECORDS, r"^## (.+)$")["What every record has"])]
 
     assert described == [*HEAD, "visibility", "publication"]
-    assert all(set(HEAD) <= set(SERIALIZERS[address]().fields) for address in urls.RESOURCES)
-    published = [issubclass(view.serializer_class.Meta.model, RegistryRecord) for view in urls.RESOURCES.values()]
-    assert published == ["visibility" in view.serializer_class().fields for view in urls.RESOURCES.values()]
+    assert all(set(HEAD) <= set(resource.serializer().fields) for resource in registry.addressed)
+    published = [issubclass(resource.model, RegistryRecord) for resource in registry.addressed]
+    assert published == ["visibility" in resource.serializer().fields for resource in registry.addressed]
 
 
 def test_every_code_is_described_with_label_and_definition():
@@ -265,7 +265,8 @@ def test_every_code_is_described_with_label_and_definition():
     listed = {name: [tuple(row) for row in rows(text)] for name, text in lists.items()}
 
     assert listed == {
-        name: [(code.value, str(code.label), getattr(code, "definition", "")) for code in codes] for name, codes in urls.CHOICES.items()
+        name: [(code.value, str(code.label), getattr(code, "definition", "")) for code in codes]
+        for name, codes in registry.code_lists.items()
     }
 
 

@@ -3,18 +3,18 @@
 import pytest
 from rest_framework.test import APIClient
 
-from policytracker.api.urls import RESOURCES
+from policytracker.resources import registry
 from recommendations.serializers import FilingSerializer
 
 pytestmark = pytest.mark.usefixtures("loaded_fixtures")
 
 
-@pytest.mark.parametrize("address", [address for address in RESOURCES if address != "progress-updates"])
+@pytest.mark.parametrize("address", [resource.address for resource in registry.addressed if resource.serializer.example])
 def test_the_example_of_a_resource_creates_a_record(address, administrator):
     client = APIClient()
     client.force_authenticate(administrator)
 
-    response = client.post(f"/api/v1/{address}/", RESOURCES[address].serializer_class.example, format="json")
+    response = client.post(f"/api/v1/{address}/", registry.at(address).serializer.example, format="json")
 
     assert response.status_code == 201, response.content
 

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loaded_fixtures")]
 
 def dumped(folder):
     call_command("dump_dataset", folder, stdout=StringIO())
-    return {name: (folder / name).read_bytes() for name in dataset.FILES}
+    return {name: (folder / name).read_bytes() for name in dataset.files()}
 
 
 def test_every_record_of_the_fixtures_is_valid():
@@ -62,7 +62,7 @@ def test_the_number_of_queries_of_a_dump_is_constant(tmp_path):
 
 
 def test_a_dump_equals_the_loaded_files(tmp_path):
-    assert dumped(tmp_path) == {name: (FIXTURES / name).read_bytes() for name in dataset.FILES}
+    assert dumped(tmp_path) == {name: (FIXTURES / name).read_bytes() for name in dataset.files()}
 
 
 def test_loading_the_fixtures_again_changes_no_version_and_writes_no_history():

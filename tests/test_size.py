@@ -14,10 +14,10 @@ from django.urls import reverse
 
 from agreements.models import Agreement, Component, Participation, Party, PartyOfficer, Source
 from benchmarks import build
-from policytracker.api.urls import RESOURCES
 from policytracker.models import Change, User
 from policytracker.records.access import Role
 from policytracker.records.models import Record
+from policytracker.resources import registry
 from recommendations.derived_status import recompute_status
 from recommendations.models import TERMINAL, Addressee, Evidence, ProgressUpdate, Recommendation, Status
 from tests.api.client import Api
@@ -46,7 +46,7 @@ def queries_of_list(user, address: str, size: int) -> tuple[int, list[dict]]:
 def queries_of_pages(user, size: int) -> dict[str, int]:
     """The number of queries of each list and detail of the API and each change list of the admin for this user."""
     numbers = {}
-    for address in RESOURCES:
+    for address in (resource.address for resource in registry.addressed):
         numbers[address], rows = queries_of_list(user, address, size)
         if rows:
             numbers[f"{address}/…"], response = count_queries(lambda url=rows[0]["url"]: Api(user).get(url))

@@ -10,13 +10,21 @@ from django.conf import settings
 from django.contrib import admin
 from django.core.checks import run_checks
 from django.db import connection
+from django.db.models import DateField, DateTimeField
 
-from policytracker.api.urls import RESOURCES
+from policytracker.edtf import EdtfField
 from policytracker.records import triggers
 from policytracker.records.access import Reader, Role
+from policytracker.resources import registry
 
 ROOT = Path(settings.BASE_DIR)
 RECORDS = triggers.records()
+# Dates that are calculated from other events, or are not events.
+DATES_WITHOUT_EVENT = {
+    *("agreement.signed_on", "agreement.in_force_on", "agreement.actions_complete_as_of", "entryintoforcecondition.fixed_on"),
+    *("component.original_due_on", "recommendation.original_due_on", "recommendation.status_since"),
+    *("recommendation.last_update_on", "recommendation.closed_on"),
+}
 # Modules of the project that import all apps.
 OUTERMOST = {f"policytracker.{name}" for name in ("api.urls", "urls", "wsgi", "settings", "management.commands.make_demo")}
 # The layers of each app, from the lowest. A module may import from its own and lower layers. A name stands for the module and its
@@ -37,16 +45,18 @@ LAYERS = {
     ],
     "agreements": [
         {"models"},
-        {"deadlines", "standing"},
+        {"deadlines", "standing", "events"},
         {"serializers", "filters", "checks"},
+        {"resources"},
         {"admin", "views"},
         {"apps"},
     ],
     "recommendations": [
         {"models"},
         {"deadlines", "derived_status", "slippage", "progress", "reviews", "schemes", "bulk_progress"},
-        {"publication", "responses"},
+        {"publication", "responses", "events"},
         {"serializers", "filters", "checks", "imports"},
+        {"resources"},
         {"reports"},
         {"views"},
         {"reports.views"},
@@ -165,11 +175,44 @@ def test_no_module_exceeds_600_lines():
 
 
 @pytest.mark.parametrize("model", RECORDS, ids=lambda model: model.__name__)
-def test_every_record_type_is_in_the_api_and_the_admin(model):
-    served = {view.serializer_class.Meta.model for view in RESOURCES.values()}
-
-    assert model in served or model.__name__ == "Evidence"  # evidence is part of its update
+def test_every_record_type_is_registered_and_in_the_admin(model):
+    assert registry.of(model).address or model.__name__ == "Evidence"  # evidence is shown inside its update
     assert admin.site.is_registered(model)
+
+
+def test_a_record_type_is_registered_after_those_that_it_refers_to():
+    order = [resource.model for resource in registry]
+
+    early = [
+        f"{model.__name__} before {field.related_model.__name__}"
+        for number, model in enumerate(order)
+        for field in model._meta.get_fields()
+        if field.concrete and field.is_relation and field.related_model in order[number + 1 :]
+    ]
+
+    assert early == []
+
+
+def test_every_date_of_a_record_is_an_event_or_a_known_exception():
+    """A new date field must not be forgotten in the timeline."""
+    dates = {
+        f"{resource.label.split('.')[1]}.{field.name}"
+        for resource in registry
+        if resource.scope_paths
+        for field in resource.model._meta.local_concrete_fields
+        if isinstance(field, EdtfField | DateField) and not isinstance(field, DateTimeField) and not field.generated
+    }
+    events = {f"{resource.label.split('.')[1]}.{event.day}" for resource in registry for event in resource.events}
+
+    assert events <= dates
+    assert dates - events == DATES_WITHOUT_EVENT
+
+
+@pytest.mark.parametrize("resource", [r for r in registry if r.scope_paths], ids=lambda resource: resource.label)
+def test_every_record_type_of_an_agreement_is_in_the_dossier_or_part_of_a_recommendation(resource):
+    nested = {"Agreement", "Addressee", "Milestone", "ProgressUpdate", "Evidence", "Dependency"}
+
+    assert bool(resource.section) != (resource.model.__name__ in nested)
 
 
 @pytest.mark.parametrize("model", RECORDS, ids=lambda model: model.__name__)

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from agreements import filters, models, serializers
+from agreements import models
 from agreements.admin.components import RelativeDeadlineForm
 from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, RegistryColumns
 from agreements.admin.standing import StandingPanel
@@ -109,8 +109,6 @@ class AgreementForm(RecordForm):
 @admin.register(models.Agreement)
 class AgreementAdmin(RegistryColumns, StandingPanel, RecordAdmin):
     form = AgreementForm
-    serializer = serializers.AgreementSerializer
-    extra_filters = filters.AGREEMENTS
     icon, menu_position = "handshake", 1
     list_display = ["named", "status_shown", "legal_force_shown", "kind", "next_review_on", "lead", "visibility_shown", "publication_shown"]
     list_filter = [
@@ -177,8 +175,6 @@ class AgreementAdmin(RegistryColumns, StandingPanel, RecordAdmin):
 
 @admin.register(models.AgreementRelation)
 class AgreementRelationAdmin(RecordAdmin):
-    serializer = serializers.AgreementRelationSerializer
-    extra_filters = filters.RELATIONS
     icon, menu_position = "share", 11
     list_display = ["from_agreement", "kind", "to_agreement"]
     list_filter = [choice_filter("kind"), AGREEMENT]
@@ -187,7 +183,6 @@ class AgreementRelationAdmin(RecordAdmin):
 
 @admin.register(models.Participation)
 class ParticipationAdmin(RecordAdmin):
-    serializer = serializers.ParticipationSerializer
     icon, menu_position = "group", 10
     list_display = ["party", "agreement", "role_shown", "since", "until"]
     list_filter = [

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from agreements import filters, models, serializers
+from agreements import models
 from agreements.admin.shared import ACCESS, AGREEMENT, CITED, DEADLINE_COLOURS, PUBLISHED, RegistryColumns
 from agreements.deadlines import DeadlineState, of_component
 from agreements.models.commitments import CURRENCIES, Stage
@@ -36,8 +36,6 @@ class ComponentForm(RelativeDeadlineForm, RecordForm):
 @admin.register(models.Component)
 class ComponentAdmin(RegistryColumns, RecordAdmin):
     form = ComponentForm
-    serializer = serializers.ComponentSerializer
-    extra_filters = filters.COMPONENTS
     icon, menu_position = "account_tree", 2
     list_display = ["named", "agreement", "status_shown", "due", "deadline_state_shown", "visibility_shown", "publication_shown"]
     list_filter = [
@@ -73,7 +71,6 @@ class ComponentAdmin(RegistryColumns, RecordAdmin):
 
 @admin.register(models.Commitment)
 class CommitmentAdmin(RecordAdmin):
-    serializer = serializers.CommitmentSerializer
     icon, menu_position = "payments", 14
     list_display = ["__str__", "stage_shown", "agreement", "component", "payer", "stated", "disputes", "part_of"]
     list_filter = [

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from agreements import filters, models, serializers
+from agreements import models
 from agreements.admin.shared import AGREEMENT, CITED
 from agreements.models.outcomes import Direction
 from policytracker.admin import (
@@ -36,7 +36,6 @@ class MeasurementInline(BaseInline):
 
 @admin.register(models.Outcome)
 class OutcomeAdmin(RecordAdmin):
-    serializer = serializers.OutcomeSerializer
     icon, menu_position = "target", 15
     list_display = ["__str__", "agreement", "component", "sector"]
     list_filter = [AGREEMENT, related_filter("sector", models.Outcome._meta.get_field("sector"))]
@@ -47,8 +46,6 @@ class OutcomeAdmin(RecordAdmin):
 
 @admin.register(models.Indicator)
 class IndicatorAdmin(RecordAdmin):
-    serializer = serializers.IndicatorSerializer
-    extra_filters = filters.INDICATORS
     icon, menu_position = "speed", 16
     list_display = ["named", "outcome", "direction_shown", "baseline_value", "target_value", "target"]
     list_filter = [
@@ -79,8 +76,6 @@ class IndicatorAdmin(RecordAdmin):
 
 @admin.register(models.Measurement)
 class MeasurementAdmin(RecordAdmin):
-    serializer = serializers.MeasurementSerializer
-    extra_filters = filters.MEASUREMENTS
     icon, menu_position = "straighten", 17
     list_display = ["__str__", "indicator", "value", "measured", "source"]
     list_filter = [

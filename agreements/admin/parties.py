@@ -3,13 +3,12 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from agreements import models, serializers
+from agreements import models
 from policytracker.admin import RecordAdmin, choice_filter, related_filter
 
 
 @admin.register(models.Party)
 class PartyAdmin(RecordAdmin):
-    serializer = serializers.PartySerializer
     icon, menu_position = "flag", 50
     list_display = ["name", "code", "kind", "parent", "since", "until"]
     list_filter = [choice_filter("kind"), related_filter("parent", models.Party._meta.get_field("parent"))]
@@ -29,11 +28,9 @@ class SubjectAdmin(RecordAdmin):
 
 @admin.register(models.Sector)
 class SectorAdmin(SubjectAdmin):
-    serializer = serializers.SectorSerializer
     icon, menu_position = "category", 60
 
 
 @admin.register(models.FocusArea)
 class FocusAreaAdmin(SubjectAdmin):
-    serializer = serializers.FocusAreaSerializer
     icon, menu_position = "center_focus_strong", 61

@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from agreements import filters, models, serializers
+from agreements import models
 from agreements.admin.shared import ACCESS, AGREEMENT, PUBLISHED, SOURCE, RegistryColumns
 from agreements.models.sources import Confidence, Verdict
 from policytracker.admin import RecordAdmin, choice_filter, code_column, display
@@ -13,7 +13,6 @@ from policytracker.admin import RecordAdmin, choice_filter, code_column, display
 
 @admin.register(models.Source)
 class SourceAdmin(RegistryColumns, RecordAdmin):
-    serializer = serializers.SourceSerializer
     icon, menu_position = "description", 40
     list_display = ["named", "kind", "publisher", "published_on", "visibility_shown", "publication_shown"]
     list_filter = [choice_filter("kind"), *PUBLISHED]
@@ -47,7 +46,6 @@ class SourceAdmin(RegistryColumns, RecordAdmin):
 
 @admin.register(models.FactCheck)
 class FactCheckAdmin(RecordAdmin):
-    serializer = serializers.FactCheckSerializer
     icon, menu_position = "rule", 42
     list_display = ["__str__", "verdict_shown", "source", "agreement", "checked_on"]
     list_filter = [choice_filter("verdict"), AGREEMENT, SOURCE]
@@ -64,8 +62,6 @@ class FactCheckAdmin(RecordAdmin):
 
 @admin.register(models.Citation)
 class CitationAdmin(RecordAdmin):
-    serializer = serializers.CitationSerializer
-    extra_filters = filters.CITATIONS
     icon, menu_position = "format_quote", 41
     list_display = ["source", "field", "agreement", "component", "outcome", "confidence_shown", "stance"]
     list_filter = [choice_filter("confidence"), choice_filter("stance"), AGREEMENT, SOURCE]

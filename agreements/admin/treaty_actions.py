@@ -3,7 +3,7 @@
 from django.contrib import admin, messages
 from django.utils.translation import gettext_lazy as _
 
-from agreements import models, serializers
+from agreements import models
 from agreements.admin.shared import AGREEMENT, CITED, PARTY
 from agreements.models.treaty_actions import ActionKind, ConditionKind
 from policytracker.admin import (
@@ -34,7 +34,6 @@ GROUP_COLOURS = CodeColours({"consent": "primary", "force": "success", "exit": "
 
 @admin.register(models.TreatyAction)
 class TreatyActionAdmin(RecordAdmin):
-    serializer = serializers.TreatyActionSerializer
     icon, menu_position = "history_edu", 12
     list_display = ["__str__", "agreement", "group", "acted", "effective", "counterparty"]
     list_references = ["party"]
@@ -84,7 +83,6 @@ def warn_effective_before_action(request, page, action: models.TreatyAction) -> 
 
 @admin.register(models.EntryIntoForceCondition)
 class EntryIntoForceConditionAdmin(RecordAdmin):
-    serializer = serializers.EntryIntoForceConditionSerializer
     icon, menu_position = "rule_settings", 13
     list_display = ["kind_shown", "agreement", "number", "fixed_on", "delay"]
     list_filter = [

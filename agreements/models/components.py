@@ -48,7 +48,7 @@ class ComponentQuerySet(RegistryQuerySet):
         return officers_agreements(reader, "agreement"), team_agreements(reader, "agreement")
 
 
-class Component(RegistryRecord, DeadlineFields):
+class Component(DeadlineFields, RegistryRecord):
     """A part of an agreement that can be tracked by itself: a programme, project or obligation."""
 
     access_parents = ("agreement",)

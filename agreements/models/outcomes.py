@@ -21,6 +21,7 @@ class Outcome(SluggedRecord):
     """A result that an agreement or component aims at."""
 
     access_parents = ("agreement",)
+    label_parts = ("statement",)
 
     agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="outcomes")
     component = models.ForeignKey(Component, models.PROTECT, null=True, blank=True, related_name="outcomes")
@@ -55,6 +56,7 @@ class Indicator(SluggedRecord):
     """A quantity that shows progress towards an outcome, with baseline and target."""
 
     access_parents = ("outcome",)
+    label_parts = ("name",)
 
     outcome = models.ForeignKey(Outcome, models.PROTECT, related_name="indicators")
     name = models.CharField(max_length=300)

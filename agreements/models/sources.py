@@ -17,7 +17,7 @@ from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
 from policytracker.records.access import Reader, Role
 from policytracker.records.constraints import CheckConstraint
-from policytracker.records.fields import Text, contains_index
+from policytracker.records.fields import Locator, Quote, Text, contains_index
 from policytracker.records.models import RegistryQuerySet, RegistryRecord, SluggedRecord, UidRecord
 
 FILE_TYPES = ["pdf", "txt", "md", "html", "docx", "odt", "xlsx", "ods", "csv", "json", "xml", "png", "jpg", "jpeg"]
@@ -129,6 +129,7 @@ class FactCheck(SluggedRecord):
     """The verdict on a statement made by a source, with the correction."""
 
     access_parents = ("source", "agreement")
+    label_parts = ("statement",)
 
     agreement = models.ForeignKey(
         Agreement,
@@ -139,8 +140,8 @@ class FactCheck(SluggedRecord):
         help_text=_("The agreement that the statement is about."),
     )
     source = models.ForeignKey(Source, models.PROTECT, related_name="fact_checks", help_text=_("The source that makes the statement."))
-    locator = models.CharField(max_length=300, blank=True, default="", help_text=_("The place within the source: page, section, row."))
-    quote = Text(help_text=_("The source's exact words."))
+    locator = Locator()
+    quote = Quote()
     statement = Text(blank=False)
     verdict = CodeField(Verdict, default=Verdict.UNCHECKED)
     correction = Text(help_text=_("The correct statement."))
@@ -171,8 +172,8 @@ class Citation(UidRecord):
     field = models.CharField(
         max_length=60, blank=True, default="", help_text=_("The field that the source states. Leave empty for the record as a whole.")
     )
-    locator = models.CharField(max_length=300, blank=True, default="", help_text=_("The place within the source: page, section, row."))
-    quote = Text(help_text=_("The source's exact words."))
+    locator = Locator()
+    quote = Quote()
     confidence = CodeField(Confidence, default=Confidence.REPORTED)
     stance = CodeField(Stance, default=Stance.SUPPORTS)
 

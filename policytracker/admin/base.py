@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
 from typing import Any
 
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
@@ -54,6 +53,7 @@ from policytracker.records.context import MAX_REASON, REASON_TOO_LONG, change_co
 from policytracker.records.exceptions import Conflict
 from policytracker.records.fields import Text
 from policytracker.records.models import Record
+from policytracker.resources import registry
 
 ADMIN = reverse_lazy("admin:index")
 # It bypasses delete_view(), which checks the rules and sets the change context. The actions of a list are named in `actions`.
@@ -294,13 +294,15 @@ class RecordAdmin(BaseAdmin):
     """Base class of the pages of a record type."""
 
     form = RecordForm
-    serializer: type
-    extra_filters: dict[str, filters.Filter] = {}  # those of the API that are not made from a field
 
-    @cached_property
+    @property
+    def serializer(self) -> type:
+        return registry.of(self.model).serializer
+
+    @property
     def filter_set(self) -> dict[str, filters.Filter]:
         """The filters of the list, by their names in the API."""
-        return filters.filter_set(self.serializer) | self.extra_filters
+        return filters.resource_filters(registry.of(self.model))
 
     def get_readonly_fields(self, request, obj=None):
         return [*super().get_readonly_fields(request, obj), *([self.model.key] if obj or self.model.key == "uid" else [])]
@@ -376,8 +378,7 @@ class BaseInline(Page, TabularInline):
         return format_html('<a href="{}" class="text-link">{}</a>', address, _("Open"))
 
     def get_formset(self, request, obj=None, **kwargs):
-        serializer = self.admin_site.get_model_admin(self.model).serializer
-        self.form = form_for_request(type(self).form, request, serializer)
+        self.form = form_for_request(type(self).form, request, registry.of(self.model).serializer)
         self.may_add = self.admin_site.get_model_admin(self.model).has_add_permission(request)
         formset = super().get_formset(request, obj, **kwargs)
         return type(formset.__name__, (VersionedFormSet, formset), {"request": request})

@@ -18,6 +18,7 @@ from policytracker.history.record import History
 from policytracker.records import publishing, violations
 from policytracker.records.access import Reader
 from policytracker.records.context import MAX_REASON
+from policytracker.records.fields import SourceContent
 from policytracker.records.models import Record
 
 SHOWN_CHANGES = 5
@@ -130,7 +131,8 @@ class VersionedForm(forms.ModelForm):
             elif values[name] is None and (stored_id := getattr(stored, f"{name}_id")) and not visible.filter(pk=stored_id).exists():
                 values[name] = getattr(stored, name)
                 if name == "source":
-                    values |= {text: getattr(stored, text) for text in ("locator", "quote") if values.get(text) == ""}
+                    content = [f.name for f in stored._meta.fields if isinstance(f, SourceContent)]
+                    values |= {text: getattr(stored, text) for text in content if values.get(text) == ""}
 
     def reject_stale(self, seen: int | None) -> None:
         """Reject an edit of an older version and show what has changed. Sending the form again saves it."""

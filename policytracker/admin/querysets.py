@@ -12,9 +12,9 @@ from django.db import models
 from django.db.models import Prefetch, Q, QuerySet
 from django.utils.text import smart_split, unescape_string_literal
 
-from policytracker.api.filters import INDEXED_TEXTS
+from policytracker.api.filters import is_name
 from policytracker.models import User
-from policytracker.records.fields import Text
+from policytracker.records.fields import SourceContent, Text
 from policytracker.records.models import Record
 
 COUNTED = 10_000  # the largest number of rows that a list counts
@@ -56,19 +56,21 @@ def references(model: type[models.Model], user: Any, names: Iterable[str] | None
 
 
 def redact_source(record: Record) -> Record:
-    """Clear locator and quote if the source is hidden from the user. The record was read with `references`."""
+    """Clear the content of the record's source if the user may not read it. The record was read with `references`."""
     if getattr(record, "source_id", None) and record._state.fields_cache.get("source") is None:
-        record.locator = record.quote = ""
+        for content in record._meta.fields:
+            if isinstance(content, SourceContent):
+                setattr(record, content.attname, "")
         field = record._meta.get_field("source")
         if not field.null:
             field.set_cached_value(record, field.related_model())
     return record
 
 
-def default_search_fields(model: type[models.Model]) -> list[str]:
+def default_search_fields(model: type[Record]) -> list[str]:
     """The fields by which rows are searched: key and name, or the parents of a model that has neither."""
-    names = [f.name for f in model._meta.fields if f.name in INDEXED_TEXTS or f.name == "uid"]
-    return [*names, *(getattr(model, "access_parents", ()) if names == ["uid"] else ())]
+    names = [f.name for f in model._meta.fields if is_name(f, model) or f.name == "uid"]
+    return [*names, *(model.access_parents if names == ["uid"] else ())]
 
 
 def search_terms(text: str) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -21,15 +22,15 @@ from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
 
 from policytracker import edtf
-from policytracker.api.json_sql import source_text, source_text_fields
+from policytracker.api.json_sql import SourceContentField
 from policytracker.api.pagination import Column
 from policytracker.api.serializers import KeyField, KeyListField, does_not_exist, find_by_key, referable
 from policytracker.codes import invalid_choice
 from policytracker.records.access import Reader
-from policytracker.resources import ReadContext
+from policytracker.records.models import Record
+from policytracker.resources import ReadContext, Resource, registry
 
 TEXT_FIELDS = (models.CharField, models.TextField, models.FileField)  # "" means unknown
-INDEXED_TEXTS = {"title", "name", "short_title", "key_action", "slug", "code"}
 MAX_VALUES = 100
 MAX_LENGTH = 500
 
@@ -280,17 +281,42 @@ def filter_set(serializer_class: type[serializers.ModelSerializer]) -> dict[str,
             result[name] = Filter(text, lambda rows, values, context, path=path: rows.filter(**{f"{path}__overlap": values}))
             result[f"{name}__not"] = Filter(text, lambda rows, values, context, path=path: rows.exclude(**{f"{path}__overlap": values}))
             result[f"{name}__empty"] = is_empty(lambda context, path=path: Q(**{path: []}))
-        elif name in source_text_fields(model, serializer.fields):
+        elif isinstance(field, SourceContentField):
             path = f"readable_{name}"
-            filters = _value_filters(name, path, field_kind(model._meta.get_field(name), path))
-            result |= {parameter: _source_text_filter(filter, path, name, serializer) for parameter, filter in filters.items()}
+            filters = _value_filters(name, path, field_kind(model._meta.get_field(field.source), path))
+            result |= {parameter: _source_content_filter(filter, path, field) for parameter, filter in filters.items()}
         elif field.source in {f.name for f in model._meta.concrete_fields}:
-            result |= _value_filters(name, field.source, field_kind(model._meta.get_field(field.source), field.source))
+            stored = model._meta.get_field(field.source)
+            result |= _value_filters(name, field.source, field_kind(stored, field.source))
+            if is_name(stored, model):
+                condition = lambda value, path=field.source: Q(**{f"{path}__icontains": value})  # noqa: E731
+                result[f"{name}__contains"] = Filter(text, matching(condition))
     people = {name for name, field in serializer.fields.items() if names_people(field)}
     return {
         parameter: replace(filter, help=filter.help or _help(parameter), of_people=parameter.partition("__")[0] in people)
         for parameter, filter in result.items()
     }
+
+
+def is_name(field: models.Field, model: type[Record]) -> bool:
+    """Whether the field is a short text by which people find the record: its key, title or name."""
+    label = model.label_parts if len(model.label_parts) == 1 else ()
+    return isinstance(field, models.CharField) and field.name in {model.key, "name", "title", "short_title", *label}
+
+
+@cache
+def resource_filters(resource: Resource) -> dict[str, Filter]:
+    """All filters of a list by parameter name: those of the fields, of the scope, and the named ones."""
+    scope = registry.scope_name
+    fields = filter_set(resource.serializer)
+    if not resource.scope_paths or resource is registry.scope or resource.scope_paths == (scope,):
+        return fields | resource.filters
+    limit = Filter(
+        reference(registry.scope.model),
+        lambda rows, ids, context: rows.filter(resource.belonging_to(ids)),
+        help=f"Records that belong to any of these {registry.scope.model._meta.verbose_name_plural}.",
+    )
+    return fields | {scope: limit} | resource.filters
 
 
 def names_people(field: serializers.Field) -> bool:
@@ -299,12 +325,11 @@ def names_people(field: serializers.Field) -> bool:
     return isinstance(reference, KeyField) and reference.of_people
 
 
-def _source_text_filter(filter: Filter, path: str, name: str, serializer: serializers.ModelSerializer) -> Filter:
+def _source_content_filter(filter: Filter, path: str, field: SourceContentField) -> Filter:
     """The filter, applied to the text that the user may read; `path` is the annotation that the filter uses."""
 
     def filter_rows(rows: QuerySet, values: list[Any], context: ReadContext) -> QuerySet:
-        readable = source_text(name, serializer, context.reader)
-        return filter.filter_rows(rows.alias(**{path: readable}), values, context)
+        return filter.filter_rows(rows.alias(**{path: field.column(context.reader)}), values, context)
 
     return replace(filter, filter_rows=filter_rows)
 
@@ -322,8 +347,6 @@ def _value_filters(name: str, path: str, kind: FieldKind) -> dict[str, Filter]:
         )
     if kind.empty is not None:
         result[f"{name}__empty"] = is_empty(lambda context: kind.empty)
-    if name in INDEXED_TEXTS:
-        result[f"{name}__contains"] = Filter(text, matching(lambda value: Q(**{f"{path}__icontains": value})))
     return result
 
 
@@ -342,6 +365,7 @@ def _help(parameter: str) -> str:
 # ---- ordering
 
 
+@cache
 def orders(serializer_class: type[serializers.ModelSerializer]) -> dict[str, tuple[Column, Callable[[Reader], Any] | None]]:
     """The fields by which the list can be ordered: the column, and the expression to annotate it with if it is not stored."""
     serializer = serializer_class()
@@ -355,10 +379,10 @@ def orders(serializer_class: type[serializers.ModelSerializer]) -> dict[str, tup
         stored = next((f for f in model._meta.concrete_fields if f.name == field.source), None)
         if stored is None or isinstance(field, serializers.ListField):
             continue
-        if name in source_text_fields(model, serializer.fields):
+        if isinstance(field, SourceContentField):
             result[name] = (
                 Column(alias, nullable=True),
-                lambda reader, name=name: NullIf(source_text(name, serializer, reader), Value(""), output_field=models.TextField()),
+                lambda reader, field=field: NullIf(field.column(reader), Value(""), output_field=models.TextField()),
             )
         elif isinstance(stored, edtf.EdtfField):
             result[name] = (Column(f"{field.source}_first", nullable=True), None)

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db import connection, models
+from django.db import connection
 from django.db.models import Case, DateField, DateTimeField, F, Func, JSONField, Q, TextField, Value, When
 from django.db.models.expressions import OuterRef
 from django.db.models.functions import Cast, Concat, NullIf
@@ -83,25 +83,9 @@ def columns(serializer: serializers.ModelSerializer, reader: Reader, expand: Ite
     for name, field in serializer.fields.items():
         if hasattr(field, "column"):
             expressions[name] = field.column(reader, name in expand)
-        elif name in source_text_fields(serializer.Meta.model, serializer.fields):
-            expressions[name] = source_text(name, serializer, reader)
         else:
             expressions[name] = stored_value(serializer.Meta.model._meta.get_field(field.source), field.source)
     return expressions
-
-
-def source_text_fields(model: type[models.Model], fields: Mapping[str, Any]) -> set[str]:
-    """The fields with content of the record's source. They are hidden from readers of the record who may not read the source."""
-    may_be_hidden = "source" in fields and "source" not in model.access_parents
-    return {"locator", "quote"} & fields.keys() if may_be_hidden else set()
-
-
-def source_text(name: str, serializer: serializers.ModelSerializer, reader: Reader) -> Any:
-    """The expression of such a field: empty if the reader may not read the source."""
-    if reader.sees_all:
-        return F(name)
-    readable = Q(source__isnull=True) | Q(serializer.fields["source"].visible(reader))
-    return Case(When(readable, then=F(name)), default=Value(""), output_field=TextField())
 
 
 def stored_value(field, path: str) -> Any:
@@ -184,6 +168,21 @@ class ComputedField(serializers.ReadOnlyField):
 
     def column(self, reader: Reader, expand: bool = False):
         return self.expression(reader)
+
+
+class SourceContentField(serializers.CharField):
+    """Content of the record's source: empty for readers who may not read the source."""
+
+    def column(self, reader: Reader, expand: bool = False):
+        if reader.sees_all:
+            return F(self.source)
+        readable = Q(source__isnull=True) | Q(self.parent.fields["source"].visible(reader))
+        return Case(When(readable, then=F(self.source)), default=Value(""), output_field=TextField())
+
+
+def source_content(fields: Mapping[str, serializers.Field]) -> set[str]:
+    """The names of those fields that show content of the record's source."""
+    return {name for name, field in fields.items() if isinstance(field, SourceContentField)}
 
 
 class UrlField(ComputedField):

@@ -208,7 +208,8 @@ class RecordSchema(AutoSchema):
         return super().get_operation_id() + ("_many" if self.action.endswith("_list") else "")
 
     def get_description(self):
-        return (getattr(self.view, self.action, None).__doc__ or self.view.__doc__ or "").strip()
+        about_view = "" if self.is_record else self.view.__doc__
+        return (getattr(self.view, self.action, None).__doc__ or about_view or "").strip()
 
     def get_summary(self):
         if not self.is_record:

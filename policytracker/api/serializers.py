@@ -15,13 +15,14 @@ from rest_framework import serializers
 from rest_framework.validators import UniqueValidator
 
 from policytracker.api import errors
-from policytracker.api.json_sql import JsonObject, UrlField, link, source_text_fields
+from policytracker.api.json_sql import JsonObject, SourceContentField, UrlField, link, source_content
 from policytracker.codes import invalid_choice
 from policytracker.edtf import EdtfField
 from policytracker.records import violations
 from policytracker.records.access import Reader
-from policytracker.records.fields import Text
+from policytracker.records.fields import Text, hides_source_content
 from policytracker.records.models import Record, RegistryRecord
+from policytracker.resources import registry
 
 NOT_AN_OBJECT = serializers.ErrorDetail("Send a JSON object.", "invalid")
 UNKNOWN_FIELD = serializers.ErrorDetail("Unknown field.", "unknown_field")
@@ -164,7 +165,7 @@ class KeyField(serializers.RelatedField):
         if not expand or not issubclass(self.model, Record):
             return key
         name, value = title(self.model, path)
-        return JsonObject({self.key: key, name: value, "url": link(ADDRESSES[self.model], key)})
+        return JsonObject({self.key: key, name: value, "url": link(registry.of(self.model).address, key)})
 
     def column(self, reader: Reader, expand: bool = False):
         if self.of_people and not reader.sees_people:
@@ -189,21 +190,11 @@ class KeyField(serializers.RelatedField):
         return ArraySubquery(through.order_by(f"{target}__{self.key}").values_list(self._representation(f"{target}__", expand), flat=True))
 
 
-# The URL path of each resource by model, filled by `policytracker.api.urls`.
-ADDRESSES: dict[type[models.Model], str] = {}
-
-
-def title(model: type[models.Model], path: str = "") -> tuple[str, Any]:
+def title(model: type[Record], path: str = "") -> tuple[str, Any]:
     """The name (`name` or `title`) and the expression of the text that identifies a record to people."""
-    names = {field.name for field in model._meta.get_fields()}
-    if "name" in names:
-        return "name", F(f"{path}name")
-    for name in ("title", "key_action", "statement"):
-        if name in names:
-            return "title", F(f"{path}{name}")
     parts = [F(f"{path}{part}") for part in model.label_parts]
     joined = models.functions.Concat(*_separated(parts), output_field=TextField()) if len(parts) > 1 else parts[0]
-    return "title", joined
+    return "name" if model.label_parts == ("name",) else "title", joined
 
 
 def _separated(parts: list[Any]) -> list[Any]:
@@ -264,7 +255,7 @@ class RecordSerializer(serializers.ModelSerializer):
 
     def build_field(self, field_name, info, model_class, nested_depth):
         if field_name == "url":
-            return UrlField, {"address": ADDRESSES.get(model_class, ""), "key": model_class.key}
+            return UrlField, {"address": registry.of(model_class).address, "key": model_class.key}
         name = getattr(self.Meta, "names", {}).get(field_name, field_name)
         field_class, kwargs = super().build_field(name, info, model_class, nested_depth)
         field = model_class._meta.get_field(name)
@@ -272,6 +263,8 @@ class RecordSerializer(serializers.ModelSerializer):
             kwargs["source"] = name
         if name == "uid":
             return Uid, {"required": False}
+        if hides_source_content(model_class, field):
+            field_class = SourceContentField
         if "validators" in kwargs:  # full_clean() of the model checks uniqueness
             kwargs["validators"] = [v for v in kwargs["validators"] if not isinstance(v, UniqueValidator)]
         if isinstance(field, Text) and not kwargs.get("read_only"):
@@ -337,7 +330,7 @@ class RecordSerializer(serializers.ModelSerializer):
     def _initial_values(self, data: Mapping[str, Any]) -> dict[str, Any]:
         model = self.Meta.model
         initial = {f.name: f.get_default() for f in model._meta.concrete_fields if f.has_default()}
-        return initial | ({"original_due_on": data.get("due_on")} if "original_due_on" in self.fields else {})
+        return initial | {name: data.get(other) for name, other in model.first_values.items()}
 
     def reset_omitted(self, values: dict[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
         """Complete the values of a PUT: omitted fields are reset to their default, except key, visibility, publication and files."""
@@ -393,11 +386,11 @@ class RecordSerializer(serializers.ModelSerializer):
         return serializers.ValidationError(detail | ({"_existing": existing} if existing else {}))
 
     def keep_hidden(self, instance: Record, values: dict[str, Any]) -> dict[str, Any]:
-        """Keep references to records that the user may not read, with the locator and quote of a hidden source."""
+        """Keep references to records that the user may not read, with the content of a hidden source."""
         user = self.context["request"].user
         for field in self._writable_fields:
             reference = field.child_relation if isinstance(field, KeyListField) else field
-            text_fields = source_text_fields(self.Meta.model, self.fields) if field.source == "source" else set()
+            text_fields = source_content(self.fields) if field.source == "source" else set()
             if (
                 not values.keys() & {field.source, *text_fields}
                 or not isinstance(reference, KeyField)
@@ -414,7 +407,7 @@ class RecordSerializer(serializers.ModelSerializer):
             if values.get(field.source) is None:
                 for name in (field.source, *text_fields):
                     values.pop(name, None)
-            else:  # locator and quote belong to the replaced source
+            else:  # they belong to the replaced source
                 values |= dict.fromkeys(text_fields - values.keys(), "")
         return values
 

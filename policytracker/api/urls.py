@@ -12,67 +12,38 @@ from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.views import APIView
 
 from agreements import views as agreements
-from agreements.deadlines import DeadlineState
-from agreements.models import Agreement
-from agreements.models.agreements import AgreementKind, AgreementStatus, LegalForce, ParticipationRole, RelationKind
-from agreements.models.commitments import Bound, Stage
-from agreements.models.components import ComponentStatus, DueAnchor
-from agreements.models.outcomes import Direction
-from agreements.models.parties import PartyKind
-from agreements.models.sources import Confidence, SourceKind, Stance, Verdict
-from agreements.models.treaty_actions import ActionKind, ConditionKind
-from agreements.standing import PartyStanding, TextStanding
 from policytracker.api.parameters import reject_unknown_parameters
-from policytracker.api.serializers import ADDRESSES
 from policytracker.api.tokens import TokenDetail, TokenList
 from policytracker.api.viewsets import RecordViewSet
 from policytracker.quality.views import Findings
-from policytracker.records.access import Publication, Visibility
-from policytracker.resources import today
+from policytracker.resources import Resource, registry, today
 from recommendations import views as recommendations
-from recommendations.deadlines import Freshness
-from recommendations.models import AddresseeRole, Priority, Response, Review, Status, UpdateKind
 from recommendations.reports import queue, views
 
-RESOURCES: dict[str, type[RecordViewSet]] = {
-    "parties": agreements.PartyViewSet,
-    "sectors": agreements.SectorViewSet,
-    "focus-areas": agreements.FocusAreaViewSet,
-    "sources": agreements.SourceViewSet,
-    "agreements": agreements.AgreementViewSet,
-    "agreement-relations": agreements.AgreementRelationViewSet,
-    "participations": agreements.ParticipationViewSet,
-    "treaty-actions": agreements.TreatyActionViewSet,
-    "entry-into-force-conditions": agreements.EntryIntoForceConditionViewSet,
-    "components": agreements.ComponentViewSet,
-    "commitments": agreements.CommitmentViewSet,
-    "outcomes": agreements.OutcomeViewSet,
-    "indicators": agreements.IndicatorViewSet,
-    "measurements": agreements.MeasurementViewSet,
-    "fact-checks": agreements.FactCheckViewSet,
-    "citations": agreements.CitationViewSet,
-    "recommendations": recommendations.RecommendationViewSet,
-    "addressees": recommendations.AddresseeViewSet,
-    "milestones": recommendations.MilestoneViewSet,
-    "progress-updates": recommendations.ProgressUpdateViewSet,
-    "dependencies": recommendations.DependencyViewSet,
+# The viewsets of record types with actions of their own; the others need none.
+VIEWSETS = {
+    view.resource: view
+    for view in (
+        agreements.SourceViewSet,
+        agreements.AgreementViewSet,
+        recommendations.RecommendationViewSet,
+        recommendations.AddresseeViewSet,
+        recommendations.ProgressUpdateViewSet,
+    )
 }
 LIST = {"get": "list", "post": "create", "patch": "update_list"}
 DETAIL = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
 
 
-for address, view in RESOURCES.items():
-    view.address = address
-    ADDRESSES[view.serializer_class.Meta.model] = address
-
-
-def resource_urls(address: str, view: type[RecordViewSet]):
-    """The URLs of one resource: list, detail and actions."""
+def resource_urls(resource: Resource):
+    """The URLs of one record type: list, detail and actions."""
+    view, address = VIEWSETS.get(resource, RecordViewSet), resource.address
+    options = {"basename": address, "resource": resource}
     list_actions = {method: name for method, name in LIST.items() if getattr(view, name)}
-    yield path(f"{address}/", view.as_view(list_actions, basename=address), name=f"{address}-list")
-    detail = view.as_view(DETAIL, basename=address)
+    yield path(f"{address}/", view.as_view(list_actions, **options), name=f"{address}-list")
+    detail = view.as_view(DETAIL, **options)
     for extra in view.get_extra_actions():
-        handler = view.as_view(dict(extra.mapping), basename=address, detail=extra.detail, **extra.kwargs)
+        handler = view.as_view(dict(extra.mapping), detail=extra.detail, **options, **extra.kwargs)
         if extra.detail:
             yield path(f"{address}/<str:key>/{extra.url_path}/", handler, name=f"{address}-{extra.url_name}")
         else:
@@ -89,39 +60,6 @@ def post_or_detail(list_action, detail, arguments: dict[str, str]):
         return list_action(request) if request.method == "POST" else detail(request, **arguments)
 
     return view
-
-
-CHOICES = {
-    "agreement.legal_force": LegalForce,
-    "agreement.kind": AgreementKind,
-    "agreement.status": AgreementStatus,
-    "agreement_relation.kind": RelationKind,
-    "participation.role": ParticipationRole,
-    "treaty_action.kind": ActionKind,
-    "component.status": ComponentStatus,
-    "component.due_anchor": DueAnchor,
-    "recommendation.status": Status,
-    "recommendation.priority": Priority,
-    "addressee.response": Response,
-    "addressee.role": AddresseeRole,
-    "source.kind": SourceKind,
-    "citation.confidence": Confidence,
-    "citation.stance": Stance,
-    "fact_check.verdict": Verdict,
-    "party.kind": PartyKind,
-    "commitment.stage": Stage,
-    "commitment.bound": Bound,
-    "entry_into_force_condition.kind": ConditionKind,
-    "indicator.direction": Direction,
-    "progress_update.kind": UpdateKind,
-    "progress_update.review": Review,
-    "visibility": Visibility,
-    "publication": Publication,
-    "deadline_state": DeadlineState,
-    "freshness": Freshness,
-    "standing.text": TextStanding,
-    "standing.party": PartyStanding,
-}
 
 
 @csrf_exempt  # respond with 404 to every method
@@ -157,7 +95,7 @@ class Choices(APIView):
                 | ({"group": c.group} if hasattr(c, "group") else {})
                 for c in codes
             ]
-            for name, codes in CHOICES.items()
+            for name, codes in registry.code_lists.items()
         }
         return JsonResponse(code_lists)
 
@@ -192,7 +130,7 @@ urlpatterns = [
     # Not atomic: a failed login is recorded although the request fails.
     path("auth/tokens/", transaction.non_atomic_requests(TokenList.as_view()), name="tokens"),
     path("auth/tokens/<uuid:key>/", TokenDetail.as_view(), name="token"),
-    path("checks/", Findings.as_view(model=Agreement), name="checks"),
+    path("checks/", Findings.as_view(), name="checks"),
     path("choices/", Choices.as_view(), name="choices"),
     path("me/", Me.as_view(), name="me"),
     path("summary/", recommendations.SummaryViewSet.as_view({"get": "summary"}, basename="summary"), name="summary"),
@@ -210,7 +148,7 @@ urlpatterns = [
         views.AgreementReportViewSet.as_view({"post": "publish"}, basename="agreements", detail=True),
         name="agreements-publish",
     ),
-    *(pattern for address, view in RESOURCES.items() for pattern in resource_urls(address, view)),
+    *(pattern for resource in registry.addressed for pattern in resource_urls(resource)),
     path("", not_found),
     path("<path:address>", not_found),
 ]

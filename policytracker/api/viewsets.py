@@ -30,7 +30,7 @@ from policytracker.records import exceptions, publishing
 from policytracker.records.access import Reader
 from policytracker.records.context import MAX_REASON, change_context
 from policytracker.records.models import Record
-from policytracker.resources import ReadContext
+from policytracker.resources import ReadContext, Resource
 
 MAX_ORDERING = 5
 IDEMPOTENCY_WAIT = "10s"  # how long a repeated request waits for the first one
@@ -61,9 +61,7 @@ class RecordViewSet(GenericViewSet):
     Overrides of DRF: PostgreSQL renders the JSON (`json_sql`), and paging is by keyset (`pagination`).
     """
 
-    serializer_class: type[RecordSerializer]
-    extra_filters: dict[str, filters.Filter] = {}
-    address: str
+    resource: Resource = None  # type: ignore[assignment]  # set by a subclass or by as_view()
     metadata_class = None  # no OPTIONS: the OpenAPI schema has the metadata
     function_checks_permission = False  # a function of the domain checks write permission, not the model permission
 
@@ -76,23 +74,25 @@ class RecordViewSet(GenericViewSet):
 
     @property
     def model(self) -> type[Record]:
-        return self.serializer_class.Meta.model
+        return self.resource.model
+
+    @property
+    def serializer_class(self) -> type[RecordSerializer]:
+        return self.resource.serializer
+
+    @property
+    def address(self) -> str:
+        return self.resource.address
 
     def api_name(self, field: str) -> str:
         return self.serializer_class.api_name(field)
 
-    @classmethod
-    def filter_set(cls) -> dict[str, filters.Filter]:
-        """The filters of the list by parameter name: those of the fields, and `extra_filters`."""
-        if "_filter_set" not in cls.__dict__:
-            cls._filter_set = filters.filter_set(cls.serializer_class) | cls.extra_filters
-        return cls._filter_set
+    def filter_set(self) -> dict[str, filters.Filter]:
+        """The filters of the list by parameter name."""
+        return filters.resource_filters(self.resource)
 
-    @classmethod
-    def orders(cls):
-        if "_orders" not in cls.__dict__:
-            cls._orders = filters.orders(cls.serializer_class)
-        return cls._orders
+    def orders(self):
+        return filters.orders(self.resource.serializer)
 
     def get_queryset(self) -> QuerySet:
         return self.model.objects.visible_to(self.request.user)

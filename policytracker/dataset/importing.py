@@ -12,13 +12,14 @@ from django.utils.translation import gettext as _
 
 from policytracker.dataset.cells import Cells
 from policytracker.dataset.mapping import FileMapping
-from policytracker.dataset.names import NAMINGS, NameIndex
-from policytracker.dataset.record_import import Line, RecordImport, record_types
+from policytracker.dataset.names import NameIndex
+from policytracker.dataset.record_import import Line, RecordImport
 from policytracker.dataset.tables import Table, TableError, steps
 from policytracker.dataset.writer import Outcome
 from policytracker.records.access import Reader, Role
 from policytracker.records.context import change_context
-from policytracker.resources import ReadContext
+from policytracker.records.models import Record
+from policytracker.resources import ReadContext, registry
 
 CHUNK = 1000  # rows
 FULL_ACCESS = Reader(frozenset({Role.ADMINISTRATOR}))  # without a user, an import may refer to any record
@@ -42,9 +43,9 @@ class Importer:
         self.table, self.mapping, self.by, self.source, self.reason = table, mapping, by, source, reason
         self.reader = by or FULL_ACCESS
         self.context = ReadContext.of(self.reader)
-        self.indexes: dict[type[models.Model], NameIndex] = {}
+        self.indexes: dict[type[models.Model], NameIndex | None] = {}
         self.result = Result()
-        order = list(record_types())
+        order = [resource.address for resource in registry]
         records = sorted(mapping.records, key=lambda record: order.index(record.resource))  # a record comes after those it refers to
         self.parts = [RecordImport(self, record) for record in records]
         for part in self.parts:
@@ -118,8 +119,7 @@ class Importer:
 
     def names(self, model: type[models.Model]) -> NameIndex | None:
         """The index of the names of a model; None if its records are found by key only."""
-        if model not in NAMINGS:
-            return None
         if model not in self.indexes:
-            self.indexes[model] = NameIndex(NAMINGS[model], model.objects.visible_to(self.reader))
+            naming = registry.of(model).naming if issubclass(model, Record) else None
+            self.indexes[model] = NameIndex(naming, model.objects.visible_to(self.reader)) if naming else None
         return self.indexes[model]

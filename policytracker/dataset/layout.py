@@ -1,4 +1,4 @@
-"""The data set: five files in the format of Django fixtures, which refer to records by natural key. Their fields, and dumping them.
+"""The data set: files in the format of Django fixtures, which refer to records by natural key. Their fields, and dumping them.
 
 Draft updates, users, tokens and history are not included. Of uploaded files only the names are.
 """
@@ -6,80 +6,37 @@ Draft updates, users, tokens and history are not included. Of uploaded files onl
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection, transaction
-from django.db.models import F, Field, Model, OuterRef, Q, TextField
+from django.db.models import F, Field, Model, OuterRef, TextField
 from django.db.models.functions import Cast, Collate
 
-# The files and their models, in loading order: a model comes after those that it refers to.
-FILES = {
-    "parties.json": ["agreements.party"],
-    "vocabulary.json": ["agreements.sector", "agreements.focusarea"],
-    "sources.json": ["agreements.source"],
-    "agreements.json": [
-        "agreements.agreement",
-        "agreements.agreementrelation",
-        "agreements.participation",
-        "agreements.treatyaction",
-        "agreements.entryintoforcecondition",
-        "agreements.component",
-        "agreements.commitment",
-        "agreements.outcome",
-        "agreements.indicator",
-        "agreements.measurement",
-        "agreements.factcheck",
-        "agreements.citation",
-    ],
-    "recommendations.json": [
-        "recommendations.recommendation",
-        "recommendations.addressee",
-        "recommendations.milestone",
-        "recommendations.progressupdate",
-        "recommendations.evidence",
-        "recommendations.dependency",
-    ],
-}
-# Rows that are not dumped: draft updates, which only their author sees.
-EXCLUDED_ROWS = {
-    "recommendations.progressupdate": Q(review="draft"),
-    "recommendations.evidence": Q(update__review="draft"),
-}
+from policytracker.resources import registry
+
 WRITTEN_BY_TRIGGERS = {"id", "version", "created_at", "updated_at"}
-# Calculated from the progress updates after each load.
-DERIVED = {
-    "recommendations.recommendation": {
-        "status", "claimed_status", "status_since", "progress_percent", "last_update_on", "closed_on",
-    },
-}  # fmt: skip
-NEVER_CHANGED = {"original_due_on"}
-
-# Functions to call after rows of a file were loaded, by file name. The apps register them.
-after_load: dict[str, Callable[[], Any]] = {}
 
 
-def file_of(model: type[Model]) -> str:
-    """The name of the file that holds the rows of the model."""
-    return next(file for file, labels in FILES.items() if model._meta.label_lower in labels)
+def files() -> dict[str, list[type[Model]]]:
+    """The names of the files with their models, in loading order: a model comes after those that it refers to."""
+    result: dict[str, list[type[Model]]] = {}
+    for resource in registry:
+        result.setdefault(resource.file, []).append(resource.model)
+    return result
 
 
-def models_of(file: str) -> list[type[Model]]:
-    """The models of a file, in loading order."""
-    return [apps.get_model(label) for label in FILES[file]]
-
-
-def place(path: str) -> int:
+def position(path: str) -> int:
     """The position of a file in the loading order; -1 for other fixtures, which may contain users that the data set refers to."""
     name = Path(path).name.split(".")[0] + ".json"
-    return list(FILES).index(name) if name in FILES else -1
+    names = list(files())
+    return names.index(name) if name in names else -1
 
 
 def key_of(model: Any) -> str:
@@ -93,13 +50,13 @@ def is_user_reference(field: Field) -> bool:
 
 def is_kept(field: Field) -> bool:
     """Whether a load keeps the stored value of the field in an existing row."""
-    return is_user_reference(field) or field.name in NEVER_CHANGED
+    return is_user_reference(field) or field.name in getattr(field.model, "first_values", ())
 
 
 def not_in_files(model: type[Model]) -> set[str]:
     """The names of the calculated fields, which the files do not contain."""
     generated = {f.name for f in model._meta.local_concrete_fields if f.generated}
-    return WRITTEN_BY_TRIGGERS | DERIVED.get(model._meta.label_lower, set()) | set(getattr(model, "derived_fields", ())) | generated
+    return WRITTEN_BY_TRIGGERS | registry.of(model).calculated | set(getattr(model, "derived_fields", ())) | generated
 
 
 def fields(model: type[Model]) -> list[Field]:
@@ -114,7 +71,8 @@ def fields(model: type[Model]) -> list[Field]:
 def rows(model: type[Model], public: bool = False) -> Iterator[dict]:
     """The rows of a model in the format of the files, ordered by key. `public` leaves out the references to users."""
     columns = {f.name: column(f) for f in fields(model) if not (public and is_user_reference(f))}
-    queryset = model._base_manager.filter(~EXCLUDED_ROWS.get(model._meta.label_lower, Q(pk__in=[])))
+    excluded = registry.of(model).excluded_rows
+    queryset = model._base_manager.exclude(excluded) if excluded else model._base_manager.all()
     many = {f.name for f in model._meta.local_many_to_many}
     single = {f.name for f in fields(model) if f.is_relation} - many
     for values in queryset.order_by(by_code_point(key_of(model))).values_list(*columns.values()).iterator():
@@ -144,20 +102,20 @@ def by_code_point(key: str) -> Any:
 
 
 def dump(folder: Path, public: bool = False) -> dict[str, int]:
-    """Write the five files from one database snapshot. Returns the number of rows of each. `public` leaves out references to users."""
+    """Write the files from one database snapshot. Returns the number of rows of each. `public` leaves out references to users."""
     folder.mkdir(parents=True, exist_ok=True)
     counts = {}
     with snapshot():
-        for name in FILES:
+        for name, models in files().items():
             with (folder / f"{name}.part").open("w", encoding="utf-8", newline="\n") as file:
                 counts[name] = 0
-                for row in chain.from_iterable(rows(model, public) for model in models_of(name)):
+                for row in chain.from_iterable(rows(model, public) for model in models):
                     # Not textwrap.indent(), which also breaks lines at Unicode line separators within a text.
                     text = json.dumps(row, indent=2, ensure_ascii=False, default=plain).replace("\n", "\n  ")
                     file.write(f"{',' if counts[name] else '['}\n  {text}")
                     counts[name] += 1
                 file.write("\n]\n" if counts[name] else "[]\n")
-    for name in FILES:
+    for name in counts:
         (folder / f"{name}.part").replace(folder / name)
     return counts
 
@@ -182,6 +140,8 @@ def snapshot() -> Iterator[None]:
 
 def finish(loaded: Iterable[type[Model]]) -> None:
     """Recalculate the derived values of the loaded models."""
-    for file, recalculate in after_load.items():
-        if not set(loaded).isdisjoint(models_of(file)):
-            recalculate()
+    models = set(loaded)
+    files_loaded = {resource.file for resource in registry if resource.model in models}
+    for resource in registry:
+        if resource.recalculate and resource.file in files_loaded:
+            resource.recalculate()

@@ -23,6 +23,7 @@ from policytracker.records.constraints import TriggerConstraint
 from policytracker.records.models import Record
 from policytracker.records.triggers import records, trigger_constraints
 from policytracker.records.violations import by_field, violated_constraint
+from policytracker.resources import registry
 
 BATCH = 1000  # records
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -59,10 +60,10 @@ def located(name: str, field: str, message: str) -> str:
 
 
 def read(folder: Path) -> list[Entry]:
-    """The entries of the five files. Raises DatasetError."""
+    """The entries of all files. Raises DatasetError."""
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder.")
-    return [entry for file in layout.FILES for entry in entries(file, parse(folder / file), layout.models_of(file))]
+    return [entry for file, models in layout.files().items() for entry in entries(file, parse(folder / file), models)]
 
 
 def ignore_nothing(model: type[Model], name: str) -> bool:
@@ -269,7 +270,7 @@ def check_deferred_constraints(files: dict[type[Model], str]) -> None:
         for model in records():
             for constraint in trigger_constraints(model):
                 if constraint.name == name and "OLD." not in constraint.violated_when and (key := violating_key(model, constraint)):
-                    name = f"{files.get(model, layout.file_of(model))}, {model._meta.label_lower} {key}"
+                    name = f"{files.get(model, registry.of(model).file)}, {model._meta.label_lower} {key}"
                     raise DatasetError(located(name, constraint.field or NON_FIELD_ERRORS, str(constraint.message))) from error
         raise
 

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
+
+from policytracker.resources import Naming
 
 MAX_SUGGESTIONS = 3
-
-
-@dataclass(frozen=True)
-class Naming:
-    """How records of a model are named.
-
-    `pairs(rows)` yields each name of the rows with the key of the record. Two names are equal if `comparable(name)` is.
-    """
-
-    pairs: Callable[[QuerySet], Iterable[tuple[str, str]]]
-    comparable: Callable[[str], str]
-
-
-# The models whose records an import also finds by name. The apps register them.
-NAMINGS: dict[type[Model], Naming] = {}
 
 
 class NameIndex:

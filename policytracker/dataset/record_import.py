@@ -11,13 +11,12 @@ from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from django.db import models
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from policytracker.api import bulk, json_sql
 from policytracker.api.errors import domain_response, validation_body
-from policytracker.api.serializers import ADDRESSES, HEAD, RecordSerializer
+from policytracker.api.serializers import HEAD, RecordSerializer
 from policytracker.dataset.cells import CellError, Cells, FieldReader, as_text, is_empty, split_date
 from policytracker.dataset.identity import Identities
 from policytracker.dataset.mapping import RecordMapping, RecordType
@@ -26,26 +25,20 @@ from policytracker.records import publishing
 from policytracker.records.context import MAX_REASON, REASON_TOO_LONG
 from policytracker.records.exceptions import EntriesRefused, NotPermitted, Stale
 from policytracker.records.models import Record
+from policytracker.resources import registry
 
 if TYPE_CHECKING:
     from policytracker.dataset.importing import Importer
 
 NOT_A_FIELD = {"version", "change_reason"}  # columns that concern the change, not the record
 
-# The sections that apps add to mappings, by the model of the records that they concern.
-SECTIONS: dict[type[models.Model], dict[str, Callable[..., Any]]] = {}
-
-
-def record_types() -> dict[str, type[RecordSerializer]]:
-    """The serializer of each resource whose records a request body can create, in loading order."""
-    classes = {cls.Meta.model: cls for cls in RecordSerializer.__subclasses__()}
-    return {address: classes[model] for model, address in ADDRESSES.items() if classes[model].example is not None}
-
 
 def mapping_types() -> dict[str, RecordType]:
+    """What a mapping must know about each type whose records a request body can create."""
     return {
-        address: RecordType(frozenset({*serializer().fields, *NOT_A_FIELD}), SECTIONS.get(serializer.Meta.model, {}))
-        for address, serializer in record_types().items()
+        resource.address: RecordType(frozenset({*resource.serializer().fields, *NOT_A_FIELD}), resource.import_sections)
+        for resource in registry.addressed
+        if resource.serializer.example is not None
     }
 
 
@@ -81,7 +74,7 @@ class RecordImport:
 
     def __init__(self, importer: Importer, mapping: RecordMapping):
         self.importer, self.mapping = importer, mapping
-        self.serializer_class = record_types()[mapping.resource]
+        self.serializer_class = registry.at(mapping.resource).serializer
         self.model: type[Record] = self.serializer_class.Meta.model
         self.columns = dict(mapping.columns)
         self.identities = Identities(self.model, self.serializer_class, self.model.objects.visible_to(importer.reader))

@@ -16,7 +16,7 @@ from django.utils.timezone import is_aware
 
 from policytracker.api import json_sql
 from policytracker.api.filters import names_people
-from policytracker.api.json_sql import source_text_fields
+from policytracker.api.json_sql import source_content
 from policytracker.api.serializers import KeyField, KeyListField
 from policytracker.history.diffs import display_text
 from policytracker.models import Change
@@ -63,7 +63,7 @@ class History:
 
     def fully_hidden(self, rows) -> list[int]:
         """The ids of the updates that changed only references or source texts that the reader may not see."""
-        source_texts = source_text_fields(self.model, self.fields)
+        source_texts = source_content(self.fields)
         always_visible = [
             column for column, name in self.columns.items() if name not in source_texts and not isinstance(self.fields[name], KeyField)
         ]
@@ -140,7 +140,7 @@ class History:
 
     def hide_source_texts(self, changes: list[Change], values: dict[int, dict[str, tuple[Any, Any]]]) -> None:
         """Empty the texts that quote a source which the reader may not read."""
-        source_texts = source_text_fields(self.model, self.fields)
+        source_texts = source_content(self.fields)
         if not source_texts or self.reader.sees_all:
             return
         cited = {c.id: (c.before["source_id"], c.changed.get("source_id", c.before["source_id"])) for c in changes if c.op == "update"}

@@ -21,7 +21,7 @@ from policytracker.api.serializers import title
 from policytracker.codes import Codes
 from policytracker.records.access import Publication, Reader
 from policytracker.records.models import Record, RegistryRecord
-from policytracker.resources import ReadContext
+from policytracker.resources import ReadContext, registry
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -46,7 +46,7 @@ class Severity(Codes):
 
 @dataclass(frozen=True)
 class CheckContext:
-    """The reader and the date of a check; with `scope`, only this record and the records that belong to it are checked."""
+    """The reader and the date of a check; with `scope`, only this record and the records that belong to it are checked (`Resource`)."""
 
     read: ReadContext
     scope: Record | None = None
@@ -100,7 +100,7 @@ class Check:
     def rows(self, context: CheckContext) -> QuerySet:
         """The candidates within the scope of the context."""
         rows = self.candidates(context.rows(self.model), context)
-        return rows if context.scope is None else rows.filter(in_scope(self.model, context.scope))
+        return rows if context.scope is None else rows.filter(registry.of(self.model).belonging_to(context.scope.pk))
 
     def describe(self, ids: Sequence[int], context: CheckContext) -> dict[int, tuple[Any, str]]:
         """Each record that violates the rule, with its message, by id. Records are annotated with `display_title`."""
@@ -143,8 +143,6 @@ class Rule:
 
 # All rules by id, in the order of the findings; filled by the apps.
 RULES: dict[str, Rule] = {}
-# Many-to-many fields by model that, besides `access_parents`, make a record belong to a scope; filled by the apps.
-SCOPE_RELATIONS: dict[type[Record], tuple[str, ...]] = {}
 
 
 def each(message: Callable[[Any], str], *select_related: str) -> Messages:
@@ -173,20 +171,6 @@ def not_in_publication(publication: Publication, model: type[Record], path: str 
 def latest(name: str) -> Func:
     """The last day of a partial date that has no `_last` column."""
     return Func(F(name), function="edtf_last", output_field=DateField())
-
-
-def in_scope(model: type[Record], scope: Record) -> Q:
-    """The condition that a record is `scope` itself, a direct or indirect child of it, or related to it (`SCOPE_RELATIONS`)."""
-    if isinstance(scope, model):
-        return Q(pk=scope.pk)
-    condition = Q(pk__in=[])
-    for name in (*model.access_parents, *SCOPE_RELATIONS.get(model, ())):
-        parent: Any = model._meta.get_field(name).related_model
-        if isinstance(scope, parent):
-            condition |= Q(**{name: scope.pk})
-        else:
-            condition |= Q(**{f"{name}__in": parent.objects.filter(in_scope(parent, scope)).values("pk")})
-    return condition
 
 
 # ---- findings

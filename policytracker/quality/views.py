@@ -12,10 +12,10 @@ from policytracker.api import filters, json_sql
 from policytracker.api.pagination import InvalidCursor
 from policytracker.api.parameters import InvalidParameter, page_size, reject_unknown_parameters, single
 from policytracker.api.schema import PAGE, envelope, shape
-from policytracker.api.serializers import ADDRESSES
 from policytracker.api.viewsets import INVALID_CURSOR, list_response
 from policytracker.quality import engine
-from policytracker.resources import ReadContext
+from policytracker.records.models import Record
+from policytracker.resources import ReadContext, registry
 
 TEXT = {"type": "string"}
 FINDING = shape(
@@ -34,24 +34,25 @@ def any_of(codes: list[str]) -> dict[str, Any]:
 class Findings(APIView):
     """Data checks: possible errors and gaps in the records that the user may read."""
 
-    model: Any = None  # findings can be filtered by a record of this model, with the parameter `scope_parameter`
-    scope_parameter = "agreement"
     function_checks_permission = True
+
+    @property
+    def model(self) -> type[Record]:
+        """Reading findings requires a role, as for records of the scope."""
+        return registry.scope.model
 
     @extend_schema(
         parameters=[
             OpenApiParameter("rule", any_of(list(engine.RULES)), description="Findings of any of these rules."),
             OpenApiParameter("severity", any_of(engine.Severity.values), description="Findings of any of these severities."),
-            OpenApiParameter(
-                "agreement", {"type": "string"}, description="Findings on this agreement, its parts, and recommendations about it."
-            ),
+            OpenApiParameter(registry.scope_name, {"type": "string"}, description="Findings on this record and those that belong to it."),
             *PAGE,
         ],
         responses={200: envelope(FINDING)},
     )
     def get(self, request):
         """List the findings: each record that violates a rule, with a message, ordered by rule and record."""
-        reject_unknown_parameters(request, {"rule", "severity", self.scope_parameter, "page_size", "cursor"})
+        reject_unknown_parameters(request, {"rule", "severity", registry.scope_name, "page_size", "cursor"})
         rules = self.parameter_values("rule", filters.code(engine.RULES))
         severities = self.parameter_values("severity", filters.code(engine.Severity.values))
         checks = engine.select_checks(rules, severities)
@@ -76,13 +77,14 @@ class Findings(APIView):
 
     def scope(self) -> Any:
         """The record by which findings are filtered, if any. Raises InvalidParameter."""
-        single(self.request, self.scope_parameter)
-        ids = self.parameter_values(self.scope_parameter, filters.reference(self.model))
-        return self.model.objects.get(pk=ids[0]) if ids else None
+        single(self.request, registry.scope_name)
+        model = registry.scope.model
+        ids = self.parameter_values(registry.scope_name, filters.reference(model))
+        return model.objects.get(pk=ids[0]) if ids else None
 
     def representation(self, finding: engine.Finding) -> dict[str, Any]:
         record, model = finding.record, type(finding.record)
-        address, key = ADDRESSES[model], record.natural_key()[0]
+        address, key = registry.of(model).address, record.natural_key()[0]
         page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[record.pk])
         return {
             "rule": finding.rule.id,

@@ -70,6 +70,8 @@ class Record(models.Model):
     reserved: ClassVar[tuple[ReservedChange, ...]] = ()
     derived_writes: ClassVar[tuple[DerivedWrite, ...]] = ()
     derived_fields: ClassVar[tuple[str, ...]] = ()  # fields that only derived writes set
+    label_parts: ClassVar[tuple[str, ...]] = ("title",)  # the field paths of the text by which people recognise the record
+    first_values: ClassVar[dict[str, str]] = {}  # fields that a trigger sets to the first value of another field
     label_relations: ClassVar[tuple[str, ...]] = ()  # foreign keys whose names are part of the label
     version_parent: ClassVar[str] = ""  # the foreign key to the record whose version counts changes of this one
 
@@ -101,6 +103,7 @@ class CodedRecord(Record):
     """A record whose natural key is a short code."""
 
     key = "code"
+    label_parts = ("name",)
     code = models.SlugField(max_length=60, unique=True)
 
     class Meta:
@@ -118,9 +121,7 @@ class SluggedRecord(Record):
 
 
 class UidRecord(Record):
-    """A record whose natural key is a UUID. Its label is made of `label_parts`."""
-
-    label_parts: ClassVar[tuple[str, ...]] = ("uid",)
+    """A record whose natural key is a UUID."""
 
     key = "uid"
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -150,6 +151,8 @@ class RegistryRecord(SluggedRecord):
 
 class DeadlineFields(models.Model):
     """The due date of a record, and the first due date that was set for it."""
+
+    first_values: ClassVar[dict[str, str]] = {"original_due_on": "due_on"}
 
     due_on = EdtfField(verbose_name=_("due on"), help_text=_("The date by which this must be completed."))
     due_on_first = FirstDay("due_on")

@@ -21,7 +21,7 @@ from policytracker.models import User
 from policytracker.records import exceptions
 from policytracker.records.context import change_context
 from policytracker.resources import today
-from recommendations import filters, progress, reviews, serializers
+from recommendations import filters, progress, reviews
 from recommendations.admin import forms
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import (
@@ -75,8 +75,6 @@ class DependencyInline(BaseInline):
 
 @admin.register(Recommendation)
 class RecommendationAdmin(RegistryColumns, RecordAdmin):
-    serializer = serializers.RecommendationSerializer
-    extra_filters = filters.RECOMMENDATIONS
     icon, menu_position = "checklist", 0
     list_display = ["named", "status_shown", "deadline_state_shown", "due", "freshness_shown", "priority", "owner", "publication_shown"]
     list_filter = [
@@ -284,8 +282,6 @@ class UpdateLine:
 
 @admin.register(Addressee)
 class AddresseeAdmin(RecordAdmin):
-    serializer = serializers.AddresseeSerializer
-    extra_filters = filters.ADDRESSEES
     icon, menu_position = "outgoing_mail", 3
     list_display = ["party", "recommendation", "role", "response_shown", "responded_on"]
     list_filter = [choice_filter("response"), choice_filter("role"), AGREEMENT, related_filter("party", Addressee._meta.get_field("party"))]
@@ -303,8 +299,6 @@ class AddresseeAdmin(RecordAdmin):
 
 @admin.register(Milestone)
 class MilestoneAdmin(RecordAdmin):
-    serializer = serializers.MilestoneSerializer
-    extra_filters = filters.MILESTONES
     icon, menu_position = "flag_circle", 5
     list_display = ["title", "recommendation", "position", "due_on", "completed_on"]
     list_filter = [AGREEMENT, related_filter("recommendation", Milestone._meta.get_field("recommendation"))]
@@ -314,8 +308,6 @@ class MilestoneAdmin(RecordAdmin):
 
 @admin.register(Dependency)
 class DependencyAdmin(RecordAdmin):
-    serializer = serializers.DependencySerializer
-    extra_filters = filters.DEPENDENCIES
     icon, menu_position = "low_priority", 6
     list_display = ["recommendation", "depends_on"]
     list_filter = [AGREEMENT, related_filter("recommendation", Dependency._meta.get_field("recommendation"))]
@@ -338,8 +330,6 @@ class ReadOnly:
 
 @admin.register(ProgressUpdate)
 class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
-    serializer = serializers.ProgressUpdateSerializer
-    extra_filters = filters.UPDATES
     icon, menu_position = "timeline", 2
     list_display = ["__str__", "recommendation_link", "kind", "review_shown", "reported_on", "author", "voided"]
     list_filter = [
@@ -388,7 +378,6 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
 
 @admin.register(Evidence)
 class EvidenceAdmin(ReadOnly, RecordAdmin):
-    serializer = serializers.EvidenceSerializer
     icon, menu_position = "verified", 4
     list_display = ["uid", "source", "update", "stance", "confidence"]
     list_filter = [choice_filter("stance"), choice_filter("confidence"), related_filter("source", Evidence._meta.get_field("source"))]

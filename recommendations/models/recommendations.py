@@ -20,7 +20,7 @@ from policytracker.records.constraints import (
     UniqueConstraint,
     steps_down,
 )
-from policytracker.records.fields import Text, contains_index
+from policytracker.records.fields import Locator, Quote, Text, contains_index
 from policytracker.records.models import DeadlineFields, RegistryQuerySet, RegistryRecord, UidRecord
 from recommendations.models.periods import DERIVED_FIELDS, RECOMPUTING, DerivedStatus
 from recommendations.models.updates import PERCENT_RANGE, ProgressUpdate, UpdateKind
@@ -99,8 +99,10 @@ class RecommendationQuerySet(RegistryQuerySet):
 STATUS_IS_DERIVED = _("The status is calculated from progress updates. Submit an update to change it.")
 
 
-class Recommendation(RegistryRecord, DeadlineFields, DerivedStatus):
+class Recommendation(DeadlineFields, RegistryRecord, DerivedStatus):
     """A proposed action that follows from agreements, with addressees, due date and status."""
+
+    label_parts = ("key_action",)
 
     key_action = models.CharField(max_length=400, help_text=_("The recommended action."))
     details = Text()
@@ -122,8 +124,8 @@ class Recommendation(RegistryRecord, DeadlineFields, DerivedStatus):
     made_on = EdtfField()
     made_on_first = FirstDay("made_on")
     source = models.ForeignKey(Source, models.PROTECT, null=True, blank=True, related_name="recommendations")
-    locator = models.CharField(max_length=300, blank=True, default="", help_text=_("Place in the source: page, section or row."))
-    quote = Text(help_text=_("Exact words of the source."))
+    locator = Locator()
+    quote = Quote()
     priority = CodeField(Priority, default=Priority.UNSET)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -262,7 +264,7 @@ class Milestone(UidRecord):
     """A dated intermediate step of a recommendation."""
 
     access_parents = ("recommendation",)
-    label_parts = ("title", "recommendation__slug")
+    label_parts = ("title",)
 
     recommendation = models.ForeignKey(Recommendation, models.PROTECT, related_name="milestones")
     position = models.PositiveIntegerField(null=True, blank=True, help_text=_("Position among the milestones of the recommendation."))

@@ -13,7 +13,7 @@ from agreements.models.sources import Confidence, SourceKind, SourceQuerySet, St
 from policytracker.codes import CodeField, Codes
 from policytracker.records.access import Publication, Reader, Role, Visibility
 from policytracker.records.constraints import IN_THIS_TRANSACTION, CheckConstraint, TriggerConstraint
-from policytracker.records.fields import Text
+from policytracker.records.fields import Locator, Quote, Text
 from policytracker.records.models import RecordQuerySet, UidRecord
 from recommendations.models.refusals import CORRECTS_ONLY_VOIDED, RefusalCode
 
@@ -245,8 +245,8 @@ class Evidence(UidRecord):
 
     update = models.ForeignKey(ProgressUpdate, models.CASCADE, related_name="evidence")
     source = models.ForeignKey(Source, models.PROTECT, related_name="evidence")
-    locator = models.CharField(max_length=300, blank=True, default="", help_text=_("Place in the source: page, section or row."))
-    quote = Text(help_text=_("Exact words of the source."))
+    locator = Locator()
+    quote = Quote()
     stance = CodeField(Stance, default=Stance.SUPPORTS)
     confidence = CodeField(Confidence, default=Confidence.REPORTED)
 

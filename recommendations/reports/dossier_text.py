@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -20,33 +20,11 @@ from policytracker.edtf import EdtfField, first_day
 from policytracker.records.models import UidRecord
 from recommendations import serializers
 from recommendations.deadlines import Freshness
-from recommendations.models import Status
-from recommendations.reports.dossier import SECTIONS
+from recommendations.models import Recommendation, Status
+from recommendations.reports.dossier import sections
 
-COLUMNS = {
-    "participations": ["party", "role", "since", "until", "focus_area", "contribution", "note"],
-    "treaty_actions": [
-        *("acted_on", "kind", "party", "counterparty", "effective_on", "place", "signed_by", "targets", "text", "note", "source"),
-    ],
-    "conditions": ["kind", "number", "parties", "fixed_on", "delay", "text", "source"],
-    "components": [
-        *("slug", "title", "description", "status", "deadline_state", "lead_parties", "starts_on", "due_on", "completed_on", "parent"),
-    ],
-    "commitments": [
-        *("stage", "bound", "amount", "currency", "payer", "stated_on", "component", "description", "disputes", "part_of", "source"),
-    ],
-    "outcomes": ["slug", "statement", "component", "sector"],
-    "indicators": [
-        *("slug", "outcome", "name", "unit", "direction", "baseline_value", "baseline_on", "target_value", "target_on"),
-    ],
-    "measurements": ["indicator", "measured_on", "value", "note", "source"],
-    "citations": ["agreement", "component", "participation", "outcome", "field", "source", "stance", "confidence"],
-    "fact_checks": ["statement", "verdict", "correction", "source", "correcting_source", "checked_on"],
-    "relations": ["from", "kind", "to", "note", "source"],
-}
 ADDRESSEES = ["party", "role", "response", "responded_on", "response_text", "source"]
 COMPUTED: dict[str, type[Codes]] = {"deadline_state": DeadlineState, "freshness": Freshness}
-DATE_FIELDS = {"treaty_actions": "acted_on", "measurements": "measured_on"}
 PARTIES = {"party", "counterparty", "payer", "parties", "lead_parties", "made_by"}
 SOURCES = {"source", "correcting_source"}
 OMITTED = {"url", "version", "created_at", "updated_at", "locator", "quote", "relations", "claims", "addressees", "newest_update"}
@@ -91,18 +69,19 @@ class DossierText:
         yield from self.facts(agreed.AgreementSerializer, agreement, exclude={"title"})
         yield "## Standing"
         yield from self.standing()
-        for name in SECTIONS:
-            section = self.dossier[name]
-            yield f"## {label(name)} ({section['count']})"
-            if not section["results"]:
+        for section, resource in sections():
+            part = self.dossier[section.name]
+            yield f"## {label(section.name)} ({part['count']})"
+            if not part["results"]:
                 yield NONE
-            elif name == "recommendations":
-                for recommendation in section["results"]:
+            elif resource.model is Recommendation:
+                for recommendation in part["results"]:
                     yield from self.recommendation(recommendation)
             else:
-                yield from self.rows(SECTIONS[name].serializer, self.sort_by_date(name, section["results"]), COLUMNS[name])
-            if section["next"]:
-                yield f"{section['count'] - len(section['results'])} more: {link(section['next'])}"
+                records = sorted_by_date(part["results"], section.sorted_by)
+                yield from self.rows(resource.serializer, records, section.columns)
+            if part["next"]:
+                yield f"{part['count'] - len(part['results'])} more: {link(part['next'])}"
         yield "## Sources"
         yield "\n".join(map(self.source, self.sources)) or NONE
 
@@ -166,18 +145,12 @@ class DossierText:
 
     # ---- Records and values
 
-    def sort_by_date(self, name: str, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Sort events by their first possible day, those without a date last. Other records keep their order."""
-        if name not in DATE_FIELDS:
-            return records
-        return sorted(records, key=lambda record: first_day(record[DATE_FIELDS[name]] or "") or date.max)
-
     def facts(self, serializer: Any, record: dict[str, Any], exclude: Collection[str]) -> Iterator[str]:
         """A table of the fields of a record that have a value."""
         cells = [(name, self.cell(serializer, record, name)) for name in record if name not in OMITTED and name not in exclude]
         yield from table(["Field", "Value"], [[label(name), cell] for name, cell in cells if cell])
 
-    def rows(self, serializer: Any, records: list[dict[str, Any]], names: list[str]) -> Iterator[str]:
+    def rows(self, serializer: Any, records: list[dict[str, Any]], names: Sequence[str]) -> Iterator[str]:
         """A table of records. Columns that are empty in all of them are omitted."""
         cells = [{name: self.cell(serializer, record, name) for name in names} for record in records]
         used = [name for name in names if any(row[name] for row in cells)]
@@ -231,3 +204,8 @@ class DossierText:
 
 def since(standing: dict[str, Any]) -> str:
     return f" since {standing['since']}" if standing["since"] else ""
+
+
+def sorted_by_date(records: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """The records by the first possible day of this date field, those without a date last; in the given order without a name."""
+    return sorted(records, key=lambda record: first_day(record[name] or "") or date.max) if name else records

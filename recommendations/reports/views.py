@@ -16,11 +16,11 @@ from policytracker.api import json_sql, pagination
 from policytracker.api.markdown import MEDIA_TYPE
 from policytracker.api.parameters import InvalidParameter, page_size, reject_unknown_parameters, single
 from policytracker.api.schema import ON, PAGE, envelope, responses_by_media_type, shape
-from policytracker.api.serializers import ADDRESSES
 from policytracker.api.viewsets import INVALID_CURSOR, list_response
+from policytracker.resources import registry
 from recommendations.publication import publish
 from recommendations.reports.coverage import MAX_COLUMNS, MAX_ROWS, coverage
-from recommendations.reports.dossier import SECTIONS, Dossier
+from recommendations.reports.dossier import Dossier, sections
 from recommendations.reports.dossier_text import DossierText
 from recommendations.reports.scorecard import scorecard
 from recommendations.reports.timeline import Timeline
@@ -95,7 +95,7 @@ DOSSIER = shape(
     agreement=ref("Agreement"),
     on={"type": "string", "format": "date"},
     standing=STANDING,
-    **{name: section(part.serializer) for name, part in SECTIONS.items()},
+    **{part.name: section(resource.serializer) for part, resource in sections()},
 )
 FORMAT = OpenApiParameter("format", {"type": "string", "enum": ["md"]}, description="Use `md` for Markdown. The default is JSON.")
 
@@ -127,7 +127,7 @@ class AgreementReportViewSet(AgreementViewSet):
                 user: Any = self.request.user
                 published = publish(agreement, by=user, **options)
             transaction.set_rollback(dry_run)
-        return JsonResponse({"published": [{"type": ADDRESSES[type(record)], "key": record.slug} for record in published]})
+        return JsonResponse({"published": [{"type": registry.of(type(record)).address, "key": record.slug} for record in published]})
 
     @extend_schema(parameters=[ON])
     def scorecard(self, request, *args, **kwargs):

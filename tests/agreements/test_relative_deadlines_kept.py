@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
 from agreements.models import Agreement, Component, TreatyAction
-from policytracker.dataset.layout import FILES
+from policytracker.dataset.layout import files
 from policytracker.models import Change
 from policytracker.records.context import change_context
 from tests.agreements.test_relative_deadlines import SIX_MONTHS, days, due
@@ -190,7 +190,7 @@ def test_archived_agreement_accepts_no_action(part, pact, as_analyst):
 
 def dumped(folder):
     call_command("dump_dataset", str(folder), verbosity=0)
-    return {name: (folder / name).read_text() for name in FILES}
+    return {name: (folder / name).read_text() for name in files()}
 
 
 def edit(folder, slug, **fields):
@@ -205,7 +205,7 @@ def edit(folder, slug, **fields):
 
 def load(folder, way):
     if way == "loaddata":
-        call_command("loaddata", *[str(folder / name) for name in FILES], verbosity=0)
+        call_command("loaddata", *[str(folder / name) for name in files()], verbosity=0)
     else:
         call_command("load_dataset", str(folder), verbosity=0)
 

@@ -8,8 +8,9 @@ from rest_framework.request import Request
 
 from agreements.models import Agreement, Component, Party, Sector, TreatyAction
 from policytracker.api import bulk
-from policytracker.api.urls import RESOURCES as VIEWS
+from policytracker.api.viewsets import RecordViewSet
 from policytracker.models import Change
+from policytracker.resources import registry
 from tests.api.client import Api
 from tests.api.world import RESOURCES
 from tests.make import change_with_reason, make_action, make_agreement, make_component, make_party, make_recommendation, make_source
@@ -277,7 +278,7 @@ def test_a_list_of_actions_updates_the_agreement_once(world, as_analyst):
 
 def entries_of(client, address, bodies, **serializer) -> bulk.Entries:
     """The `Entries` that the viewset of this resource would create."""
-    view = VIEWS[address]()
+    view = RecordViewSet(resource=registry.at(address))
     view.request, view.args, view.kwargs, view.format_kwarg = Request(RequestFactory().get("/")), (), {}, None
     view.request.user = client.user
     return view.entries(bodies, view.get_serializer(**serializer))

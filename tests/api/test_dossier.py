@@ -37,6 +37,7 @@ NOW = today()
 DAY = timedelta(1)
 # The resource of each section.
 SECTIONS = {
+    "relations": "agreement-relations",
     "participations": "participations",
     "treaty_actions": "treaty-actions",
     "conditions": "entry-into-force-conditions",
@@ -45,10 +46,9 @@ SECTIONS = {
     "outcomes": "outcomes",
     "indicators": "indicators",
     "measurements": "measurements",
-    "citations": "citations",
     "fact_checks": "fact-checks",
+    "citations": "citations",
     "recommendations": "recommendations",
-    "relations": "agreement-relations",
 }
 NESTED = ["addressees", "newest_update"]
 

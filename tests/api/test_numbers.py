@@ -3,24 +3,25 @@
 import pytest
 from django.db import models
 
-from policytracker.api.urls import RESOURCES
+from policytracker.api.filters import resource_filters
+from policytracker.resources import registry
 
 NUMBERS = ["1E19999999", "-1E19999999", "1E-19999999", "0E19999999", "0E-19999999", "NaN", "sNaN", "Infinity", "9" * 500, "1" * 501]
 FILTERS = [
-    (address, f"{name}{form}")
-    for address, view in RESOURCES.items()
-    for name, question in view.filter_set().items()
+    (resource.address, f"{name}{form}")
+    for resource in registry.addressed
+    for name, question in resource_filters(resource).items()
     if question.schema["type"] in ("number", "integer") and "__" not in name
     for form in ("", "__not", "__from", "__to")
-    if f"{name}{form}" in view.filter_set()
+    if f"{name}{form}" in resource_filters(resource)
 ]
 
 
 def test_every_decimal_field_accepts_all_its_values_as_filters():
     decimals = [
-        (address, field.name)
-        for address, view in RESOURCES.items()
-        for field in view.serializer_class.Meta.model._meta.fields
+        (resource.address, field.name)
+        for resource in registry.addressed
+        for field in resource.model._meta.fields
         if isinstance(field, models.DecimalField)
     ]
 

@@ -4,11 +4,10 @@ import pytest
 
 from agreements.models import Citation, FactCheck, Outcome, Participation, Source
 from agreements.models.agreements import AgreementRelation
-from policytracker.api.filters import names_people
-from policytracker.api.urls import RESOURCES as VIEWS
+from policytracker.api.filters import names_people, orders, resource_filters
 from policytracker.api.viewsets import declared_fields
 from policytracker.records.context import change_context
-from policytracker.resources import today
+from policytracker.resources import registry, today
 from recommendations import progress
 from recommendations.models import Addressee, Dependency, Milestone, ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Report
@@ -17,9 +16,10 @@ from tests.make import change_with_reason, make_agreement, make_component, make_
 
 NAMES = ["analyst", "reviewer", "administrator"]
 REGISTERS = ["agreements", "components", "recommendations", "sources"]
+ADDRESSES = [resource.address for resource in registry.addressed]
 PEOPLE = {
-    address: [name for name, shown in declared_fields(view.serializer_class).items() if names_people(shown)]
-    for address, view in VIEWS.items()
+    resource.address: [name for name, shown in declared_fields(resource.serializer).items() if names_people(shown)]
+    for resource in registry.addressed
 }
 
 
@@ -61,10 +61,10 @@ def rows_of(client, address):
 
 
 def key_of(address):
-    return VIEWS[address].serializer_class.Meta.model.key
+    return registry.at(address).model.key
 
 
-@pytest.mark.parametrize("address", VIEWS)
+@pytest.mark.parametrize("address", ADDRESSES)
 def test_anonymous_users_read_every_list_record_and_history(open_to_all, full, anonymous, address):
     rows = rows_of(anonymous, address)
 
@@ -76,7 +76,7 @@ def test_anonymous_users_read_every_list_record_and_history(open_to_all, full, a
     assert anonymous.head(f"{address}/").status_code == 200
 
 
-@pytest.mark.parametrize("address", VIEWS)
+@pytest.mark.parametrize("address", ADDRESSES)
 def test_no_person_is_named(open_to_all, full, anonymous, as_reader, address):
     named = {row[key_of(address)]: row for row in rows_of(as_reader, address)}
     for row in rows_of(anonymous, address):
@@ -97,14 +97,14 @@ def test_the_test_data_contains_people(full, as_reader):
 
 @pytest.mark.parametrize(("address", "name"), [(address, name) for address, names in PEOPLE.items() for name in names])
 def test_anonymous_users_cannot_filter_or_order_by_people(open_to_all, full, anonymous, as_reader, address, name):
-    questions = [asked for asked in VIEWS[address].filter_set() if asked.partition("__")[0] == name]
+    questions = [asked for asked in resource_filters(registry.at(address)) if asked.partition("__")[0] == name]
     assert questions
     for asked in questions:
         for value in ("analyst", "me", "none", "true"):
             response = anonymous.get(f"{address}/", {asked: value})
             assert response.status_code == 400 and list(response.json()) == [asked]
-    orders = [name] if name in VIEWS[address].orders() else []
-    for order in [f"{sign}{one}" for one in orders for sign in ("", "-")]:
+    orderings = [name] if name in orders(registry.at(address).serializer) else []
+    for order in [f"{sign}{one}" for one in orderings for sign in ("", "-")]:
         response = anonymous.get(f"{address}/", {"ordering": order})
         assert response.status_code == 400 and list(response.json()) == ["ordering"]
         assert as_reader.get(f"{address}/", {"ordering": order}).status_code == 200
@@ -146,7 +146,7 @@ def test_only_public_and_published_records_exist(open_to_all, world, anonymous, 
 
 
 def test_children_of_hidden_records_are_hidden(open_to_all, world, anonymous):
-    before = {address: anonymous.list(f"{address}/")["count"] for address in VIEWS}
+    before = {address: anonymous.list(f"{address}/")["count"] for address in ADDRESSES}
     shut, act = make_agreement(visibility="internal"), make_recommendation(visibility="internal")
     paper = make_source(visibility="internal")
     Participation.objects.create(agreement=shut, party=world.aus, role="party")
@@ -162,7 +162,7 @@ def test_children_of_hidden_records_are_hidden(open_to_all, world, anonymous):
     Recommendation.objects.filter(pk=world.act.pk).update(source=paper, locator="p. 9", quote="hidden", parent=act)
     world.act.agreements.add(shut)
 
-    assert {address: anonymous.list(f"{address}/")["count"] for address in VIEWS} == before
+    assert {address: anonymous.list(f"{address}/")["count"] for address in ADDRESSES} == before
     seen = anonymous.get("recommendations/act/").json()
     assert (seen["source"], seen["locator"], seen["quote"], seen["parent"], seen["agreements"]) == (None, "", "", None, ["aukus"])
 
@@ -177,7 +177,7 @@ def test_only_approved_updates_exist_with_or_without_an_author(open_to_all, full
 
 def test_me_tokens_and_writes_require_credentials(open_to_all, full, anonymous):
     assert anonymous.get("me/").status_code == 401
-    for address in VIEWS:
+    for address in ADDRESSES:
         at = f"{address}/{rows_of(anonymous, address)[0][key_of(address)]}/"
         answers = [getattr(anonymous, method)(at, {}) for method in ("put", "patch", "delete")]
         answers.append(anonymous.post(f"{address}/", {}))
@@ -199,6 +199,6 @@ def test_the_file_of_a_public_source_is_public(open_to_all, world, anonymous, as
     assert anonymous.get("sources/gazette/file/").status_code == 404
 
 
-@pytest.mark.parametrize("address", [*(f"{address}/" for address in VIEWS), "choices/", "summary/?group_by=agreement"])
+@pytest.mark.parametrize("address", [*(f"{address}/" for address in ADDRESSES), "choices/", "summary/?group_by=agreement"])
 def test_without_public_read_everything_requires_credentials(world, anonymous, address):
     assert anonymous.get(address).status_code == 401

@@ -8,9 +8,9 @@ import pytest
 from rest_framework.test import APIRequestFactory
 
 from policytracker.api.serializers import KeyField, KeyListField
-from policytracker.api.urls import RESOURCES as VIEWS
 from policytracker.records.access import Role
 from policytracker.records.models import Record
+from policytracker.resources import registry
 from recommendations.progress import EvidenceRow, Report, report_progress
 from tests.api.client import Api
 from tests.api.world import HEAD, PARTICIPATION, RESOURCES, UPDATE
@@ -65,14 +65,14 @@ def test_the_sql_json_equals_the_serializer_output(world, people, as_administrat
         f"{resource.address}/", resource.full | ({"publication": "published"} if resource.published else {})
     ).json()
     reader = make_user("somebody", role)
-    view = VIEWS[resource.address]
-    record = view.serializer_class.Meta.model.objects.get(**{resource.key: made[resource.key]})
+    serializer = registry.at(resource.address).serializer
+    record = serializer.Meta.model.objects.get(**{resource.key: made[resource.key]})
 
     shown = Api(reader).get(resource.at(made)).json()
 
     request = APIRequestFactory().get("/")
     request.user = reader
-    plain = json.loads(json.dumps(view.serializer_class(record, context={"request": request}).data, default=str))
+    plain = json.loads(json.dumps(serializer(record, context={"request": request}).data, default=str))
     computed = {"url", *resource.computed}
     assert [name for name in shown if name not in computed] == [name for name in plain if name not in computed]
     for name in set(shown) - {"created_at", "updated_at", *computed}:
@@ -191,8 +191,7 @@ def test_people_and_other_fields_cannot_be_expanded(world, as_reader, name):
 @each_resource
 def test_every_reference_can_be_expanded(world, people, as_analyst, resource):
     made = as_analyst.post(f"{resource.address}/", resource.full).json()
-    view = VIEWS[resource.address]
-    fields = view.serializer_class().fields
+    fields = registry.at(resource.address).serializer().fields
     references = [
         n for n, f in fields.items() if isinstance(f, KeyField | KeyListField) and issubclass(getattr(f, "child_relation", f).model, Record)
     ]

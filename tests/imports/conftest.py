@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from policytracker.api import urls  # noqa: F401 - importing it names the resources
 from recommendations.models import Recommendation
 from tests.make import make_agreement, make_party, make_source
 

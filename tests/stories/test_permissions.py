@@ -18,9 +18,9 @@ from django.test import Client
 from django.utils.datastructures import MultiValueDict
 
 from agreements.models import Agreement, Component, Participation, PartyOfficer, Source
-from policytracker.api import urls
 from policytracker.models import Token, User
 from policytracker.records.context import change_context
+from policytracker.resources import registry
 from recommendations.models import ProgressUpdate, Recommendation
 from tests.admin.page import add, admin_request, change, changes, delete, edit, history, typed, typed_in, unrendered
 from tests.api.client import Api
@@ -104,7 +104,7 @@ revoke an own token                                       | -         | yes    |
 HEAD, *LINES = ([cell.strip() for cell in line.split("|")] for line in TABLE.strip("\n").split("\n"))
 ROLES = HEAD[1:]
 EXPECTED = {permission: dict(zip(ROLES, cells, strict=True)) for permission, *cells in LINES}
-ADDRESSES = {view.serializer_class.Meta.model: address for address, view in urls.RESOURCES.items()}
+ADDRESSES = {resource.model: resource.address for resource in registry.addressed}
 REGISTRY_MODELS = [Agreement, Component, Recommendation, Source]
 TODAY = date.today()
 ALLOWED, REFUSED = (200, 201, 204), (401, 403, 404, 409)

@@ -1,4 +1,4 @@
-"""`manage.py dump_dataset`: writes all records into five files, which `load_dataset` and `loaddata` read."""
+"""`manage.py dump_dataset`: writes all records into files, which `load_dataset` and `loaddata` read."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from policytracker.dataset import layout
 
 class Command(BaseCommand):
     help = (
-        "Writes every record, restricted ones included, into parties.json, vocabulary.json, sources.json, agreements.json and "
-        "recommendations.json. Draft updates, users, tokens, history and uploaded files are not included; the names of the files are."
+        f"Writes every record, restricted ones included, into {', '.join(layout.files())}. "
+        "Drafts that only their author sees, users, tokens, history and uploaded files are not included; the names of the files are."
     )
 
     def add_arguments(self, parser):

@@ -1,8 +1,7 @@
-"""`manage.py load_dataset`: loads the five files of a data set in one transaction and writes only what differs."""
+"""`manage.py load_dataset`: loads the files of a data set in one transaction and writes only what differs."""
 
 from pathlib import Path
 
-from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
@@ -10,18 +9,19 @@ from policytracker.dataset import layout
 from policytracker.dataset.loading import DatasetError, Loader, read
 from policytracker.records.context import change_context
 from policytracker.records.violations import violated_constraint
+from policytracker.resources import registry
 
 
 class Command(BaseCommand):
-    help = "Loads the five files that dump_dataset writes, and writes only what differs. If there is any error, nothing is loaded."
+    help = "Loads the files that dump_dataset writes, and writes only what differs. If there is any error, nothing is loaded."
 
     def add_arguments(self, parser):
-        parser.add_argument("folder", type=Path, metavar="DIR", help="the folder with parties.json and the other four files")
-        parser.add_argument("--if-empty", action="store_true", help="do nothing if the database contains agreements")
+        parser.add_argument("folder", type=Path, metavar="DIR", help=f"the folder with {', '.join(layout.files())}")
+        parser.add_argument("--if-empty", action="store_true", help="do nothing if a data set was loaded before")
 
     def handle(self, *args, folder, if_empty, **options):
-        if if_empty and apps.get_model("agreements.agreement")._base_manager.exists():
-            self.stdout.write("The database already contains agreements. Nothing was loaded.")
+        if if_empty and registry.scope.model._base_manager.exists():
+            self.stdout.write(f"The database already contains {registry.scope.model._meta.verbose_name_plural}. Nothing was loaded.")
             return
         try:
             with change_context(None, "data set", "data set"):
@@ -32,7 +32,7 @@ class Command(BaseCommand):
             if not (rule := violated_constraint(error)):
                 raise
             raise CommandError(f"Nothing was loaded. {rule.message}") from error
-        for file in layout.FILES:
+        for file in layout.files():
             self.stdout.write(
                 f"{file}: " + ", ".join(f"{counts[file][outcome]:,} {outcome}" for outcome in ("created", "changed", "unchanged"))
             )

@@ -14,6 +14,7 @@ from policytracker.dataset import layout
 from policytracker.dataset.loading import DatasetError, Entry, Loader, entries, parse
 from policytracker.records.context import change_context
 from policytracker.records.violations import violated_constraint
+from policytracker.resources import registry
 
 
 class Command(loaddata.Command):
@@ -22,7 +23,7 @@ class Command(loaddata.Command):
 
     def handle(self, *labels, **options):
         # Other fixtures come first, because they may contain users that the data set refers to.
-        ordered = sorted(labels, key=layout.place)
+        ordered = sorted(labels, key=layout.position)
         self.last, self.models = ordered[-1], set()
         self.entries: list[Entry] = []
         try:
@@ -53,7 +54,7 @@ class Command(loaddata.Command):
 
     def collect(self, path: Path) -> None:
         excluded = {app.label for app in self.excluded_apps}
-        models = [model for file in layout.FILES for model in layout.models_of(file)]
+        models = [resource.model for resource in registry]
         all_entries = list(entries(path.name, parse(path), models, self.ignores))
         included = [
             entry for entry in all_entries if entry.model not in self.excluded_models and entry.model._meta.app_label not in excluded
@@ -77,7 +78,7 @@ class Command(loaddata.Command):
 
 def is_dataset(path: Path) -> bool:
     """Whether the file has a name of the data set, or contains only records of it with natural keys."""
-    if path.name in layout.FILES:
+    if path.name in layout.files():
         return True
     if path.suffix != ".json":
         return False
@@ -85,7 +86,7 @@ def is_dataset(path: Path) -> bool:
         rows = json.loads(path.read_bytes())
     except ValueError:
         return False  # Django reports the error
-    labels = {label for labels in layout.FILES.values() for label in labels}
+    labels = {resource.label for resource in registry}
     return (
         bool(rows)
         and isinstance(rows, list)

@@ -1,0 +1,61 @@
+"""The record types of this app, in loading order."""
+
+from django.db.models import Q
+
+from policytracker.resources import Resource, Section, registry
+from recommendations import events, filters, serializers
+from recommendations.deadlines import Freshness
+from recommendations.derived_status import recompute_status
+from recommendations.imports import ProgressSection
+from recommendations.models import DERIVED_FIELDS, Review
+
+registry.register(
+    Resource(
+        "recommendations",
+        serializers.RecommendationSerializer,
+        "recommendations.json",
+        filters=filters.RECOMMENDATIONS,
+        scope_paths=("agreements",),
+        events=events.RECOMMENDATION,
+        section=Section("recommendations"),
+        calculated=frozenset(DERIVED_FIELDS),
+        recalculate=recompute_status,
+        import_sections={"progress": ProgressSection.parse},
+    ),
+    Resource(
+        "addressees",
+        serializers.AddresseeSerializer,
+        "recommendations.json",
+        scope_paths=("recommendation__agreements",),
+        events=events.ADDRESSEE,
+    ),
+    Resource(
+        "milestones",
+        serializers.MilestoneSerializer,
+        "recommendations.json",
+        scope_paths=("recommendation__agreements",),
+        events=events.MILESTONE,
+    ),
+    Resource(
+        "progress-updates",
+        serializers.ProgressUpdateSerializer,
+        "recommendations.json",
+        scope_paths=("recommendation__agreements",),
+        events=events.UPDATE,
+        excluded_rows=Q(review=Review.DRAFT),  # only the author sees drafts
+    ),
+    Resource(
+        "",  # shown inside its update
+        serializers.EvidenceSerializer,
+        "recommendations.json",
+        scope_paths=("update__recommendation__agreements",),
+        excluded_rows=Q(update__review=Review.DRAFT),
+    ),
+    Resource(
+        "dependencies",
+        serializers.DependencySerializer,
+        "recommendations.json",
+        scope_paths=("recommendation__agreements",),
+    ),
+    codes={"freshness": Freshness},
+)
