@@ -75,9 +75,10 @@ class BulkProgress:
 
     def check(self, submission: Submission, recommendation: Recommendation, statuses: dict[Newest, str]) -> None:
         """Validate a submission against the assessments before it, and remember it if it takes effect."""
-        report = replace(submission.report, reported_on=submission.report.reported_on or self.today)
+        day = submission.report.reported_on or self.today
+        report = replace(submission.report, reported_on=day)
         update = ProgressUpdate(recommendation=recommendation)
-        newest = max((key for key in statuses if key[0] <= report.reported_on), default=None)
+        newest = max((key for key in statuses if key[0] <= day), default=None)
         old = Status(statuses[newest]) if newest else Status.NOT_ASSESSED
         try:
             progress.check_report(update, report, old, by=None, today=self.today, submit=True)
@@ -86,18 +87,20 @@ class BulkProgress:
             return
         update.review = Review.SUBMITTED
         if self.approves:
-            update.review, update.reviewed_by, update.reviewed_at = Review.APPROVED, self.by, timezone.now()
-            statuses[report.reported_on, update.reviewed_at, update.uid] = update.status
+            now = timezone.now()
+            update.review, update.reviewed_by, update.reviewed_at = Review.APPROVED, self.by, now
+            statuses[day, now, update.uid] = update.status
         submission.update = update
 
     def write(self, submissions: Sequence[Submission]) -> None:
-        rows = [writer.Row(submission.update) for submission in submissions]
-        writer.write(rows, judge=lambda record: None)
+        """Write valid submissions with their evidence."""
+        updates = [(submission, submission.update, writer.Row(submission.update)) for submission in submissions if submission.update]
+        writer.write([row for _, _, row in updates], judge=lambda record: None)
         evidence = []
-        for submission, row in zip(submissions, rows, strict=True):
+        for submission, update, row in updates:
             submission.error = row.error
             if not row.error:
-                evidence += [(submission, writer.Row(self.evidence(submission.update, each))) for each in submission.report.evidence]
+                evidence += [(submission, writer.Row(self.evidence(update, each))) for each in submission.report.evidence]
         writer.write([row for _, row in evidence], judge=lambda record: None)
         for submission, row in evidence:
             submission.error = submission.error or row.error

@@ -231,4 +231,4 @@ def stored_reports(drafts: Sequence[Draft]) -> dict[int, set[tuple[Any, ...]]]:
 def current_values(drafts: Sequence[Draft]) -> dict[int, dict[str, Any]]:
     """The values of these recommendations that follow from their assessments."""
     rows = Recommendation.objects.filter(pk__in=[draft.record.pk for draft in drafts])
-    return {row.pop("pk"): row for row in map(dict, rows.values("pk", "status", "closed_on"))}
+    return {pk: {"status": status, "closed_on": closed_on} for pk, status, closed_on in rows.values_list("pk", "status", "closed_on")}

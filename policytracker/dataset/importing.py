@@ -78,7 +78,7 @@ class Importer:
 
     # ---- the import
 
-    def run(self, *, dry_run: bool, report: Callable[[Line], None], progress: Callable[[int], None] = lambda done: None) -> Result:
+    def run(self, *, dry_run: bool, report: Callable[[Line], None], show_done: Callable[[int], None] = lambda done: None) -> Result:
         """Write all rows, or none if any is refused. `report` gets each line; in a dry run with the changes, and nothing is written."""
         ordered = self.ordered_rows()
         with transaction.atomic():
@@ -89,7 +89,7 @@ class Importer:
                     for line in sorted(lines, key=lambda line: line.row):
                         self.result.counts[line.outcome] += 1
                         report(line)
-                    progress(start + len(rows))
+                    show_done(start + len(rows))
             transaction.set_rollback(dry_run or self.result.counts[Outcome.REFUSED] > 0)
         return self.result
 

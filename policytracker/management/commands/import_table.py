@@ -27,9 +27,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("file", type=Path, metavar="FILE", help=f"a file of one of these types: {', '.join(formats.FORMATS)}")
-        parser.add_argument("--resource", metavar="R", default="", help="the type of the records, as in the API, such as recommendations")
+        parser.add_argument("--resource", metavar="R", default="", help="the type of the records, as in the URLs of the API")
         parser.add_argument("--map", type=Path, metavar="MAP.toml", help="a mapping file, if the columns or codes are not ours")
-        parser.add_argument("--source", default="", metavar="SLUG", help="the source of new records and of assessments")
+        parser.add_argument("--source", default="", metavar="SLUG", help="the source of new records that have none")
         parser.add_argument("--user", metavar="NAME", help="the user who imports; named in the history")
         parser.add_argument("--dry-run", action="store_true", help="print what would happen, row by row, and write nothing")
 
@@ -44,7 +44,7 @@ class Command(BaseCommand):
         for note in table.notes:
             self.stdout.write(note)
         bar = ProgressBar(sys.stderr if sys.stderr.isatty() else None, len(table.rows))
-        result = importer.run(dry_run=dry_run, report=lambda line: self.show(line, dry_run), progress=bar.update)
+        result = importer.run(dry_run=dry_run, report=lambda line: self.show(line, dry_run), show_done=bar.update)
         self.show_unmatched(importer, result)
         refused = result.counts[Outcome.REFUSED]
         if refused and not dry_run:
