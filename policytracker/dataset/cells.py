@@ -17,6 +17,7 @@ from rest_framework import serializers
 
 from policytracker import edtf
 from policytracker.api.serializers import KeyField, KeyListField
+from policytracker.dataset.loading import UNSTORABLE
 from policytracker.dataset.names import NameIndex
 from policytracker.dataset.tables import Place, Table, TableError, items_at, steps
 from policytracker.edtf import EdtfField
@@ -85,10 +86,13 @@ def is_empty(value: Any) -> bool:
 
 
 def as_text(value: Any) -> str:
-    """A JSON value as text. Raises CellError for a list or an object."""
+    """A value as text. Raises CellError for a list or an object."""
     if isinstance(value, list | dict):
         raise CellError("not_a_text", _("The value is a list or an object. Enter the path of a part of it in the mapping."))
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    if UNSTORABLE.search(text):
+        raise CellError("invalid", _("The text contains a character that cannot be stored."))
+    return text
 
 
 def as_list(value: Any) -> list[str]:
@@ -134,7 +138,10 @@ def split_date(text: str) -> tuple[str, str]:
 def as_slug(text: str) -> str:
     """A slug made of a text. A long one is cut and ends with a checksum, so that different texts have different slugs."""
     text = text.strip()
-    slug = text if re.fullmatch(r"[-\w]+", text, re.ASCII) else slugify(text)
+    if re.fullmatch(r"[-\w]+", text, re.ASCII):
+        slug = text
+    else:
+        slug = slugify(re.sub(r"[^\w\s]+", "-", re.sub(r"^https?://(www\.)?", "", text))).strip("-")
     return slug if len(slug) <= MAX_SLUG else f"{slug[: MAX_SLUG - 9]}-{crc32(text.encode()):08x}"
 
 

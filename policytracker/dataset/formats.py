@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from policytracker.dataset.loading import refuse_constant, unique_names
 from policytracker.dataset.spreadsheets import ods_rows, spreadsheet, xlsx_rows
-from policytracker.dataset.tables import MAX_CELL, Place, Table, TableError, checked, items_at, megabytes, table
+from policytracker.dataset.tables import MAX_CELL, Place, Table, TableError, items_at, megabytes, table, too_long
 
 MAX_FILE = 200_000_000  # bytes
 SAMPLE = 1_000_000  # bytes from which the encoding is detected
@@ -169,7 +169,7 @@ def json_table(items: list[tuple[int, Any]], notes: list[str]) -> Table:
             raise TableError(_("%(place)s: This is not an object.") % {"place": Place(number, in_json=True)})
         for name, value in item.items():
             if isinstance(value, str) and len(value) > MAX_CELL:
-                checked(value, Place(number, header=name, in_json=True))
+                raise too_long(value, Place(number, header=name, in_json=True))
         headers |= dict.fromkeys(item)
     return Table(list(headers), items, notes, is_json=True)
 

@@ -35,5 +35,8 @@ class NameIndex:
     def similar(self, name: str) -> list[str]:
         """The records with the most similar names, such as `Romania (ROU)`, to be shown and never to be used."""
         close = get_close_matches(self.naming.comparable(name), self.keys, MAX_SUGGESTIONS)
-        found = [f"{stored} ({key})" for match in close for key, stored in sorted(self.keys[match].items())]
-        return found[:MAX_SUGGESTIONS]
+        names: dict[str, str] = {}
+        for match in close:
+            for key, stored in sorted(self.keys[match].items()):
+                names.setdefault(key, stored)
+        return [f"{name} ({key})" for key, name in names.items()][:MAX_SUGGESTIONS]

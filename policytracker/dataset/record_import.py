@@ -20,6 +20,7 @@ from policytracker.api.serializers import HEAD, RecordSerializer
 from policytracker.dataset.cells import CellError, Cells, FieldReader, as_text, is_empty, split_date
 from policytracker.dataset.identity import Identities
 from policytracker.dataset.mapping import RecordMapping, RecordType
+from policytracker.dataset.tables import Place
 from policytracker.dataset.writer import Outcome
 from policytracker.records import publishing
 from policytracker.records.context import MAX_REASON, REASON_TOO_LONG
@@ -47,16 +48,16 @@ class Line:
     """What an import does with one record of a row: the outcome, (old, new) of each changed field, and the errors, each with its place."""
 
     row: int
-    place: str
+    place: Place
     resource: str
     key: str = ""
     outcome: Outcome = Outcome.UNCHANGED
     changes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    errors: list[tuple[str, str]] = field(default_factory=list)
+    errors: list[tuple[Place | str, str]] = field(default_factory=list)
 
-    def refuse(self, place: Any, message: str) -> None:
+    def refuse(self, place: Place | str, message: str) -> None:
         self.outcome = Outcome.REFUSED
-        self.errors.append((str(place), message))
+        self.errors.append((place, message))
 
 
 @dataclass
@@ -115,7 +116,7 @@ class RecordImport:
     def use_own_names(self, headers: set[str]) -> set[str]:
         """Map the headers that are names of our fields and are used for nothing else. Returns them."""
         known = {*self.fields, *NOT_A_FIELD} - self.columns.keys() - self.mapping.constants.keys()
-        self.columns |= {header: (header,) for header in headers & known}
+        self.columns |= {header: (header,) for header in sorted(headers & known)}
         return headers & known
 
     def is_in_file(self, header: str) -> bool:
@@ -177,7 +178,7 @@ class RecordImport:
     def drafts(self, cells: Cells) -> Iterator[Draft]:
         for inner in cells.items(self.mapping.path):
             if not self.mapping.when or inner.is_filled(self.mapping.when):
-                yield Draft(Line(cells.row, str(cells.place()), self.mapping.resource), inner)
+                yield Draft(Line(cells.row, cells.place(), self.mapping.resource), inner)
 
     def fill(self, draft: Draft) -> bool:
         """Fill the body from the cells. Returns whether all cells are valid; otherwise the line has the errors."""
@@ -240,20 +241,21 @@ class RecordImport:
     def write_drafts(self, drafts: list[Draft], operation: Callable[[bulk.Entries], Any], with_changes: bool) -> None:
         if not drafts:
             return
-        request = SimpleNamespace(user=self.importer.reader)
+        request, new = SimpleNamespace(user=self.importer.reader), self.model()
         serializer = self.serializer_class(partial=operation is bulk.Entries.change, context={"request": request})
         entries = bulk.Entries(
             [draft.body for draft in drafts],
             serializer,
             readable=self.model.objects.visible_to(self.importer.reader),
             read=self.read,
-            check_permission=lambda record, values: publishing.check_changes(self.importer.reader, record or self.model(), values),
+            check_permission=lambda record, values: publishing.check_changes(self.importer.reader, record or new, values),
             check_version=check_version,
             reason=lambda body: body.get("change_reason") or self.importer.reason,
         )
         with suppress(EntriesRefused):  # the errors are in entries.refusals
             operation(entries)
-        new_texts = dict(zip(entries.ids, self.read(entries.ids), strict=True)) if with_changes else {}
+        changed = [row.record.pk for row in entries.rows.values() if row.outcome == Outcome.CHANGED] if with_changes else []
+        new_texts = dict(zip(changed, self.read(changed), strict=True))
         for index, draft in enumerate(drafts):
             draft.line.key = str(draft.body.get(self.model.key, ""))
             if index in entries.refusals.reasons:
@@ -262,15 +264,18 @@ class RecordImport:
             draft.record = entries.rows[index].record
             draft.line.key = draft.record.natural_key()[0]
             draft.line.outcome = entries.rows[index].outcome
-            if with_changes and draft.line.outcome != Outcome.UNCHANGED:
-                draft.line.changes = self.changed_values(draft, entries.old_texts.get(index), new_texts[draft.record.pk])
+            if draft.line.outcome == Outcome.CREATED:
+                draft.line.changes = {
+                    name: (None, draft.body[name]) for name in self.fields if name in draft.body and name != self.model.key
+                }
+            elif draft.record.pk in new_texts:
+                draft.line.changes = self.changed_values(entries.old_texts[index], new_texts[draft.record.pk])
 
-    def changed_values(self, draft: Draft, old: str | None, new: str) -> dict[str, tuple[Any, Any]]:
-        """The old and new value of each stored field that differs; for a new record, of each field that is given."""
-        after = json.loads(new)
-        before = json.loads(old) if old else {}
+    def changed_values(self, old: str, new: str) -> dict[str, tuple[Any, Any]]:
+        """The old and new value of each stored field that differs between two JSON texts of a record."""
+        before, after = json.loads(old), json.loads(new)
         names = [name for name, field in self.fields.items() if name not in HEAD and not isinstance(field, json_sql.ComputedField)]
-        return {name: (before.get(name), after[name]) for name in names if before.get(name) != after[name] and (old or name in draft.body)}
+        return {name: (before[name], after[name]) for name in names if before[name] != after[name]}
 
     def read(self, ids: list[int]) -> list[str]:
         reader = self.importer.context.reader

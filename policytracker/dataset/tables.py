@@ -114,25 +114,19 @@ def cells_by_header(number: int, headers: list[str], cells: Sequence[str], of_te
     for column, header in enumerate(headers):
         cell = cells[column] if column < len(cells) else ""
         if header:
-            if cell:
-                place = Place(number, column, header)
-                if of_text and FORMULA.match(cell):
-                    raise formula(place)
-                cell = checked(cell, place)
-            result[header] = cell
+            if of_text and FORMULA.match(cell):
+                raise formula(Place(number, column, header))
+            if len(cell) > MAX_CELL:
+                raise too_long(cell, Place(number, column, header))
+            result[header] = cell[1:] if EXECUTABLE.match(cell) else cell
     return result
 
 
-def checked(cell: str, place: Place) -> str:
-    """The text of a cell, without the ' that an export adds. Raises TableError for a text that cannot be stored."""
-    if len(cell) > MAX_CELL:
-        raise TableError(
-            _("%(place)s: The cell has %(length)s characters. At most %(limit)s can be imported.")
-            % {"place": place, "length": f"{len(cell):,}", "limit": f"{MAX_CELL:,}"}
-        )
-    if "\0" in cell:
-        raise TableError(_("%(place)s: The cell contains a NUL character.") % {"place": place})
-    return cell[1:] if EXECUTABLE.match(cell) else cell
+def too_long(cell: str, place: Place) -> TableError:
+    return TableError(
+        _("%(place)s: The cell has %(length)s characters. At most %(limit)s can be imported.")
+        % {"place": place, "length": f"{len(cell):,}", "limit": f"{MAX_CELL:,}"}
+    )
 
 
 def formula(place: Place) -> TableError:

@@ -440,3 +440,14 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(import_tabl
 
     with django_assert_max_num_queries(40):
         assert import_table(table(*rows)).summary == "300 created, 0 changed, 0 unchanged, 0 refused"
+
+
+@pytest.mark.parametrize("text", ["a\\u0000b", "a\\ud800b"])
+@pytest.mark.parametrize("field", ["slug", "key_action", "agreements", "made_by", "due_on"])
+def test_a_text_that_cannot_be_stored_is_refused(import_table, field, text):
+    item = {"slug": "rec-2", "key_action": "Train"} | {field: "TEXT"}
+
+    run = import_table(json.dumps([item]).replace("TEXT", text), name="data.json")
+
+    assert run.code == 1
+    assert "Item 1" in run.output

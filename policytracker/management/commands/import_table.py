@@ -53,10 +53,10 @@ class Command(BaseCommand):
         if refused:
             raise SystemExit(1)
 
-    def read_mapping(self, path: Path | None, resource: str) -> FileMapping:
+    def read_mapping(self, path: Path | str | None, resource: str) -> FileMapping:
         types = mapping_types()
         if path:
-            return mapping.read(path, types, resource)
+            return mapping.read(Path(path), types, resource)
         if resource not in types:
             raise CommandError(_("--resource must be one of: %(names)s.") % {"names": ", ".join(types)})
         return FileMapping((RecordMapping(resource),))
