@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.db.models import Case, CharField, DateField, F, Func, Q, Value, When
+from django.utils.translation import gettext_lazy as _
 
 from agreements.models.components import ComponentStatus, DueAnchor
 from policytracker.codes import Codes
@@ -13,14 +14,14 @@ SOON = 30  # days
 
 
 class DeadlineState(Codes):
-    NONE = "none", "no due day", "None"
-    OPEN_ENDED = "open_ended", "counted from a day that is not known yet", "Open-ended"
-    MET = "met", "done by the due day, or on a day unknown", "Met"
-    MET_LATE = "met_late", "done after the due day", "Met late"
-    CLOSED = "closed", "ended without being done", "Closed"
-    OVERDUE = "overdue", "open after the last day on which it would be in time", "Overdue"
-    DUE_SOON = "due_soon", "due within 30 days", "Due soon"
-    UPCOMING = "upcoming", "due later than that", "Upcoming"
+    NONE = "none", _("no due day"), _("None")
+    OPEN_ENDED = "open_ended", _("counted from a day that is not known yet"), _("Open-ended")
+    MET = "met", _("done by the due day, or on a day unknown"), _("Met")
+    MET_LATE = "met_late", _("done after the due day"), _("Met late")
+    CLOSED = "closed", _("ended without being done"), _("Closed")
+    OVERDUE = "overdue", _("open after the last day on which it would be in time"), _("Overdue")
+    DUE_SOON = "due_soon", _("due within 30 days"), _("Due soon")
+    UPCOMING = "upcoming", _("due later than that"), _("Upcoming")
 
 
 def later(on: date | Parameter, days: int) -> Any:

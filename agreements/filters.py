@@ -13,7 +13,8 @@ from agreements.models.agreements import RelationKind
 from agreements.standing import BINDING, PartyStanding, TextStanding, party_standing
 from agreements.standing.data import load_records
 from agreements.standing.queries import text_standing_on
-from policytracker.api.filters import Filter, Parse, code, iso_date, on, reference, text
+from policytracker.api.filters import Filter, on
+from policytracker.api.values import Parse, code, iso_date, reference, text
 from policytracker.resources import ReadContext
 
 

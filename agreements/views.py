@@ -2,76 +2,38 @@
 
 import logging
 
-from django.http import FileResponse, Http404, JsonResponse
+from django.http import FileResponse, Http404
 from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
+from rest_framework.response import Response
 
 from agreements import filters
 from agreements.models import Agreement, Party, Source
-from agreements.models.treaty_actions import ConditionKind
-from agreements.standing import PartyStanding, TextStanding
 from agreements.standing.data import load_record, standing_document
+from agreements.standing.serializers import StandingSerializer
 from policytracker.api.errors import APIError
-from policytracker.api.filters import Filter, any_of, reference
+from policytracker.api.filters import Filter, any_of
 from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters
 from policytracker.api.parsers import Json
-from policytracker.api.schema import ON, shape
+from policytracker.api.schema import ON
+from policytracker.api.values import reference
 from policytracker.api.viewsets import RecordViewSet
 from policytracker.resources import registry
 
 log = logging.getLogger(__name__)
 
-
-def array_of(items: dict) -> dict:
-    """The OpenAPI schema of an array."""
-    return {"type": "array", "items": items}
-
-
-TEXT, DATE, UIDS = {"type": "string"}, {"type": ["string", "null"]}, array_of({"type": "string", "format": "uuid"})
-SINCE = {"since": DATE, "actions": UIDS, "approximate": {"type": "boolean"}, "sentence": TEXT}
-MISSING = shape(number={"type": ["integer", "null"]}, parties=array_of(TEXT), on=DATE)
-STANDING = shape(
-    agreement=TEXT,
-    on={"type": "string", "format": "date"},
-    text=shape(standing={"type": "string", "enum": TextStanding.values}, **SINCE),
-    actions_complete_as_of={"type": ["string", "null"], "format": "date"},
-    parties=array_of(
-        shape(
-            party=TEXT,
-            standing={"type": "string", "enum": PartyStanding.values},
-            bound={"type": "boolean"},
-            since=DATE,
-            actions=UIDS,
-            approximate={"type": "boolean"},
-            incomplete={"type": "boolean"},
-            via=DATE,
-            sentence=TEXT,
-        ),
-    ),
-    pairs=array_of(shape(parties=array_of(TEXT), since=DATE, actions=UIDS, via=DATE)),
-    conditions=array_of(
-        shape(
-            uid=TEXT,
-            kind={"type": "string", "enum": ConditionKind.values},
-            met={"type": "boolean"},
-            met_on=DATE,
-            missing=MISSING,
-            text=TEXT,
-        )
-    ),
-)
-
-
 PARTIES_BY_CODE = Filter(reference(Party), any_of("pk"))
-PARTIES = OpenApiParameter("party", {"type": "array", "items": TEXT}, description="Only these parties.")
+PARTIES = OpenApiParameter("party", {"type": "array", "items": {"type": "string"}}, description="Only these parties.")
 
 
 class SourceViewSet(RecordViewSet):
     resource = registry.of(Source)
     parser_classes = [Json, MultiPartParser]
 
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"])
     def file(self, request, *args, **kwargs):
         """Download the file of this source. It is always sent as an attachment."""
@@ -88,23 +50,22 @@ class SourceViewSet(RecordViewSet):
 
 class AgreementViewSet(RecordViewSet):
     resource = registry.of(Agreement)
-    response_schemas = {"standing": {"200": STANDING}}
 
-    def filtered_queryset(self):
+    def filter_queryset(self, queryset):
         parameters = self.request.query_params.keys()
         if "on" in parameters and not parameters & filters.DATE_DEPENDENT:
             names = ", ".join(sorted(filters.DATE_DEPENDENT))
             raise InvalidParameter("on", _("Use this parameter together with one of: {names}.").format(names=names))
-        return super().filtered_queryset()
+        return super().filter_queryset(queryset)
 
-    @extend_schema(parameters=[ON, PARTIES])
+    @extend_schema(parameters=[ON, PARTIES], responses=StandingSerializer)
     @action(detail=True, methods=["get"])
     def standing(self, request, *args, **kwargs):
         """The standing of the text and its parties on a date, with the treaty actions behind it and the conditions of entry into force."""
         reject_unknown_parameters(request, {"on", "party"})
         agreement = self.find(rows=self.get_queryset().only("pk"))
         record = load_record(agreement, request.user)
-        return JsonResponse(standing_document(record, self.read_context.on, self.parties()))
+        return Response(standing_document(record, self.read_context.on, self.parties()))
 
     def parties(self) -> dict[str, str] | None:
         """The names of the parties in the `party` parameter, by code. None without the parameter."""

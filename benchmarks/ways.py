@@ -15,7 +15,7 @@ from rest_framework.test import APIRequestFactory, force_authenticate
 from rest_framework.viewsets import ModelViewSet
 
 from agreements.models import Agreement, Component, Party, Source
-from policytracker.api.parameters import MAX_COUNT
+from policytracker.api.pagination import MAX_COUNT
 from policytracker.models import User
 from policytracker.resources import today
 from recommendations.deadlines import deadline, freshness

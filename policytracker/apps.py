@@ -9,3 +9,6 @@ class PolicyTrackerConfig(AppConfig):
 
     def ready(self):
         from policytracker.records import installation  # noqa: F401 - registers a system check
+        from policytracker.records.names import translate_derived_names
+
+        translate_derived_names()

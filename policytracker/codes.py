@@ -1,18 +1,24 @@
 """Code lists, and the fields that hold a code."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext as _
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 
 class Codes(models.TextChoices):
-    """A code list. Members have the form `CODE = "code", "definition", "Label"` or `CODE = "code", "Label"`."""
+    """A code list. Members have the form `CODE = "code", _("definition"), _("Label")` or `CODE = "code", _("Label")`."""
 
-    definition: str
+    definition: StrOrPromise
 
-    def __new__(cls, code: str, definition: str = ""):
+    def __new__(cls, code: str, definition: StrOrPromise = ""):
         member = str.__new__(cls, code)
         member._value_ = code
         member.definition = definition

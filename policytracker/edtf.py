@@ -93,7 +93,7 @@ def after(day: date, duration: str) -> date:
     try:
         return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1])) + timedelta(weeks=weeks, days=days)
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"{duration} after {day} is later than the year 9999.") from error
+        raise ValueError(_("{duration} after {day} is later than the year 9999.").format(duration=duration, day=day)) from error
 
 
 def is_exact(text: str) -> bool:

@@ -210,7 +210,7 @@ class Registry:
 
 
 def snake_case(name: str) -> str:
-    """`TreatyAction` as `treaty_action`."""
+    """`TwoWords` as `two_words`."""
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 

@@ -163,9 +163,9 @@ REST_FRAMEWORK = {
         "policytracker.api.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["policytracker.api.permissions.RecordPermissions"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["policytracker.api.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["policytracker.api.parsers.Json"],
-    "DEFAULT_SCHEMA_CLASS": "policytracker.api.schema.RecordSchema",
+    "DEFAULT_SCHEMA_CLASS": "policytracker.api.schema.ViewSchema",
     "EXCEPTION_HANDLER": "policytracker.api.errors.handle_exception",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }

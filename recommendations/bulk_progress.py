@@ -95,13 +95,13 @@ class BulkProgress:
     def write(self, submissions: Sequence[Submission]) -> None:
         """Write valid submissions with their evidence."""
         updates = [(submission, submission.update, writer.Row(submission.update)) for submission in submissions if submission.update]
-        writer.write([row for _, _, row in updates], judge=lambda record: None)
+        writer.write([row for _, _, row in updates], error_of=lambda record: None)
         evidence = []
         for submission, update, row in updates:
             submission.error = row.error
             if not row.error:
                 evidence += [(submission, writer.Row(self.evidence(update, each))) for each in submission.report.evidence]
-        writer.write([row for _, row in evidence], judge=lambda record: None)
+        writer.write([row for _, row in evidence], error_of=lambda record: None)
         for submission, row in evidence:
             submission.error = submission.error or row.error
 

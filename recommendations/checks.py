@@ -8,11 +8,13 @@ from typing import Any
 
 from django.db.models import BooleanField, Exists, OuterRef
 from django.db.models.expressions import RawSQL
+from django.utils.translation import gettext_lazy as _
 
 from agreements.checks.parts import OVERDUE_NOT_ASSESSED
 from agreements.checks.sources import (
     DRAFT_PARTS,
     NO_SOURCE,
+    NO_SOURCE_RECORDED,
     QUOTE_NOT_IN_SOURCE,
     cites_a_draft,
     misquotes,
@@ -21,9 +23,9 @@ from agreements.checks.sources import (
     quoting,
     without_source,
 )
-from agreements.checks.standings import SUPERSEDED_WITHOUT_SUCCESSOR
+from agreements.checks.standings import NO_VALID_SUCCESSOR, SUPERSEDED_WITHOUT_SUCCESSOR
 from agreements.models.sources import Stance
-from policytracker.quality.engine import CheckContext, Rule, Severity, each, latest
+from policytracker.quality.engine import CheckContext, Rule, Severity, each, latest, listed
 from recommendations.deadlines import DEFAULT_UPDATE_EVERY, Freshness, freshness
 from recommendations.derived_status import DIFFERS
 from recommendations.models import DONE, Addressee, Evidence, Milestone, ProgressUpdate, Recommendation, Status, UpdateKind
@@ -33,16 +35,16 @@ from recommendations.models import DONE, Addressee, Evidence, Milestone, Progres
 OVERDUE_NOT_ASSESSED.check(
     Recommendation,
     lambda rows, context: rows.overdue(on=context.on).filter(last_update_on__isnull=True),
-    each(lambda recommendation: f"Due {recommendation.due_on}, not assessed."),
+    each(_("Due {due_on}, not assessed.")),
 )
-NO_SOURCE.check(Recommendation, without_source, each(lambda recommendation: "No source is recorded."))
+NO_SOURCE.check(Recommendation, without_source, NO_SOURCE_RECORDED)
 for quoted in (Recommendation, Addressee):
     DRAFT_PARTS.check(quoted, on_a_draft, cites_a_draft)
     QUOTE_NOT_IN_SOURCE.check(quoted, quoting, misquoting, confirmed_in_python=True)
 SUPERSEDED_WITHOUT_SUCCESSOR.check(
     Recommendation,
     lambda rows, context: rows.filter(context.lacks(Recommendation, "superseded_by"), status=Status.SUPERSEDED),
-    each(lambda recommendation: "Superseded, but no valid successor is recorded."),
+    NO_VALID_SUCCESSOR,
 )
 
 
@@ -72,12 +74,13 @@ QUOTE_NOT_IN_SOURCE.check(ProgressUpdate, updates_with_quotes, updates_with_wron
 Rule(
     "status_disagrees",
     Severity.ERROR,
-    "The stored status or a status period of a recommendation does not match its approved updates.",
-    "Ask an administrator to run manage.py recompute_status.",
+    _("The stored status or a status period of a recommendation does not match its approved updates."),
+    _("Ask an administrator to run manage.py recompute_status."),
+    title=_("Status disagrees"),
 ).check(
     Recommendation,
     lambda rows, context: rows.filter(RawSQL(DIFFERS, [], BooleanField())),  # noqa: S611
-    each(lambda recommendation: f"The status “{recommendation.get_status_display()}” or a status period does not match the updates."),
+    each(_("The status “{label}” or a status period does not match the updates."), label=Recommendation.get_status_display),
 )
 
 
@@ -91,13 +94,18 @@ def without_evidence(rows: Any, context: CheckContext) -> Any:
 Rule(
     "implemented_without_evidence",
     Severity.WARNING,
-    "A recommendation is implemented or addressed otherwise, but has no supporting evidence.",
-    "Submit an assessment with supporting evidence.",
+    _("A recommendation is implemented or addressed otherwise, but has no supporting evidence."),
+    _("Submit an assessment with supporting evidence."),
+    title=_("Implemented without evidence"),
 ).check(
     Recommendation,
     without_evidence,
-    each(lambda recommendation: f"“{recommendation.get_status_display()}” without supporting evidence."),
+    each(_("“{label}” without supporting evidence."), label=Recommendation.get_status_display),
 )
+
+
+CLAIM = _("{party} claims “{status}” ({reported_on})")
+DIFFERING_CLAIMS = _("Our assessment is “{status}”; {claims}.")
 
 
 def differing_claims(rows: Any, context: CheckContext) -> Iterator[tuple[Recommendation, str]]:
@@ -107,48 +115,48 @@ def differing_claims(rows: Any, context: CheckContext) -> Iterator[tuple[Recomme
         newest[claim.recommendation_id].append(claim)
     for recommendation in rows:
         differing = [
-            f"{claim.party.name} claims “{claim.get_status_display()}” ({claim.reported_on})"
+            CLAIM.format(party=claim.party.name, status=claim.get_status_display(), reported_on=claim.reported_on)
             for claim in newest[recommendation.pk]
             if claim.party and claim.status != recommendation.status
         ]
-        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
-        yield recommendation, f"Our assessment is “{recommendation.get_status_display()}”; {', '.join(differing[:3])}{more}."
+        yield recommendation, DIFFERING_CLAIMS.format(status=recommendation.get_status_display(), claims=listed(differing))
 
 
 Rule(
     "claim_differs",
     Severity.WARNING,
-    "The newest claim of a party differs from our assessment.",
-    "Check the evidence of the claim. If it is newer, submit a new assessment. The claim stays on record.",
+    _("The newest claim of a party differs from our assessment."),
+    _("Check the evidence of the claim. If it is newer, submit a new assessment. The claim stays on record."),
+    title=_("Claim differs"),
 ).check(Recommendation, lambda rows, context: rows.claim_differs(), differing_claims)
 
 Rule(
     "stale",
     Severity.WARNING,
-    "An open recommendation has no recent assessment.",
-    "Submit a new assessment. “No change” is a valid result.",
+    _("An open recommendation has no recent assessment."),
+    _("Submit a new assessment. “No change” is a valid result."),
+    title=_("Stale"),
 ).check(
     Recommendation,
     lambda rows, context: rows.open().alias(fresh=freshness(context.on)).filter(fresh=Freshness.STALE),
     each(
-        lambda recommendation: (
-            f"Last assessed on {recommendation.last_update_on}. "
-            f"Needs an assessment every {recommendation.update_every or DEFAULT_UPDATE_EVERY} days."
-        )
+        _("Last assessed on {last_update_on}. Needs an assessment every {days} days."),
+        days=lambda recommendation: recommendation.update_every or DEFAULT_UPDATE_EVERY,
     ),
 )
 
 Rule(
     "milestone_overdue",
     Severity.WARNING,
-    "The due date of a milestone has passed without completion, and the recommendation is still open.",
-    "Enter the completion date, or move the due date and give a reason.",
+    _("The due date of a milestone has passed without completion, and the recommendation is still open."),
+    _("Enter the completion date, or move the due date and give a reason."),
+    title=_("Milestone overdue"),
 ).check(
     Milestone,
     lambda rows, context: rows.alias(until=latest("due_on")).filter(
         until__lt=context.on, completed_on="", recommendation__closed_on__isnull=True
     ),
-    each(lambda milestone: f"Due {milestone.due_on}, not completed."),
+    each(_("Due {due_on}, not completed.")),
 )
 
 # ---- responsibility
@@ -156,32 +164,35 @@ Rule(
 Rule(
     "recommendation_without_addressee",
     Severity.INFO,
-    "An open recommendation has no addressee.",
-    "Add the party that should act.",
+    _("An open recommendation has no addressee."),
+    _("Add the party that should act."),
+    title=_("Recommendation without addressee"),
 ).check(
     Recommendation,
     lambda rows, context: rows.open().filter(~Exists(Addressee.objects.filter(recommendation=OuterRef("pk")))),
-    each(lambda recommendation: "No addressee."),
+    each(_("No addressee.")),
 )
 
 Rule(
     "recommendation_without_owner",
     Severity.INFO,
-    "An open recommendation has no owner.",
-    "Assign an owner.",
+    _("An open recommendation has no owner."),
+    _("Assign an owner."),
+    title=_("Recommendation without owner"),
 ).check(
     Recommendation,
     lambda rows, context: rows.open().filter(owner__isnull=True),
-    each(lambda recommendation: "No owner assigned."),
+    each(_("No owner assigned.")),
 )
 
 Rule(
     "recommendation_without_agreement",
     Severity.INFO,
-    "A recommendation is not linked to an agreement.",
-    "Link the agreement.",
+    _("A recommendation is not linked to an agreement."),
+    _("Link the agreement."),
+    title=_("Recommendation without agreement"),
 ).check(
     Recommendation,
     lambda rows, context: rows.filter(~Exists(Recommendation.agreements.through.objects.filter(recommendation=OuterRef("pk")))),
-    each(lambda recommendation: "No agreement linked."),
+    each(_("No agreement linked.")),
 )

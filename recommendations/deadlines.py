@@ -5,6 +5,7 @@ from datetime import date
 from django.db.models import Case, CharField, DateField, F, Func, Q, Value, When
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import LessThan
+from django.utils.translation import gettext_lazy as _
 
 from agreements.deadlines import state
 from policytracker.codes import Codes
@@ -15,10 +16,10 @@ DEFAULT_UPDATE_EVERY = 90  # days after which an assessment is stale, if the rec
 
 
 class Freshness(Codes):
-    FRESH = "fresh", "the newest approved assessment is recent enough", "Fresh"
-    STALE = "stale", "the newest approved assessment is too old", "Stale"
-    NEVER = "never", "never assessed", "Never assessed"
-    NONE = "none", "closed: no assessment is expected", "None"
+    FRESH = "fresh", _("the newest approved assessment is recent enough"), _("Fresh")
+    STALE = "stale", _("the newest approved assessment is too old"), _("Stale")
+    NEVER = "never", _("never assessed"), _("Never assessed")
+    NONE = "none", _("closed: no assessment is expected"), _("None")
 
 
 def deadline(on: date | Parameter) -> Case:

@@ -7,13 +7,14 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from agreements.deadlines import DeadlineState, later
 from agreements.models import Party, Source
-from policytracker.api.filters import Filter, boolean, code, integer_between, on, reference
+from policytracker.api.filters import Filter, on
+from policytracker.api.values import boolean, code, integer_between, reference
 from policytracker.models import User
 from policytracker.resources import ReadContext
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Response, Review, in_effect
 
-LACKS: dict[str, Callable[[ReadContext], Q | Exists]] = {
+MISSING_CONDITIONS: dict[str, Callable[[ReadContext], Q | Exists]] = {
     "owner": lambda context: Q(owner__isnull=True),
     "due_on": lambda context: Q(due_on=""),
     "evidence": lambda context: (
@@ -52,7 +53,7 @@ def of_owners(rows: QuerySet, owners: list[int | None], context: ReadContext) ->
 def without(rows: QuerySet, names: list[str], context: ReadContext) -> QuerySet:
     condition = Q()
     for name in names:
-        condition |= Q(LACKS[name](context))
+        condition |= Q(MISSING_CONDITIONS[name](context))
     return rows.filter(condition)
 
 
@@ -105,5 +106,5 @@ RECOMMENDATIONS = {
         {"type": "string", "enum": Freshness.values},
         "The freshness on the date `on`: whether the newest approved assessment is recent enough.",
     ),
-    "without": Filter(code(LACKS), without, {"type": "string", "enum": list(LACKS)}, "Any of these is missing."),
+    "without": Filter(code(MISSING_CONDITIONS), without, {"type": "string", "enum": list(MISSING_CONDITIONS)}, "Any of these is missing."),
 }

@@ -224,7 +224,7 @@ def transitions(recommendation: Recommendation, *, by: User, today: date) -> lis
         if needs_second_person(recommendation, report):
             refusals.append(Refusal(RefusalCode.SECOND_PERSON_REQUIRED))
         blocking = [refusal for refusal in refusals if refusal.reason.blocks_status]
-        options.append(StatusOption(status, status.label, not blocking, blocking or refusals))
+        options.append(StatusOption(status, str(status.label), not blocking, blocking or refusals))
     return options
 
 

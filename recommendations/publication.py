@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from agreements.models import (
     Agreement,
@@ -34,7 +35,7 @@ def publish(agreement: Agreement, *, by: User, components: bool, recommendations
     and archived records do not change. Raises Conflict (closed_record) for an archived agreement.
     """
     if agreement.publication == Publication.ARCHIVED:
-        raise Conflict("closed_record", "This agreement is archived. Restore it before publishing.")
+        raise Conflict("closed_record", _("This agreement is archived. Restore it before publishing."))
     drafts: list[QuerySet] = []
     if components:
         drafts.append(Component.objects.visible_to(by).filter(agreement=agreement))

@@ -31,7 +31,7 @@ def respond(addressee: Addressee, values: Mapping[str, Any], *, by: User, today:
     Raises NotPermitted, or ValidationError for invalid values.
     """
     if not may_respond(addressee, by):
-        raise NotPermitted("Only analysts, reviewers, administrators and officers of the addressed party may record a response.")
+        raise NotPermitted(str(_("Only analysts, reviewers, administrators and officers of the addressed party may record a response.")))
     for name in FIELDS:
         if name in values:
             setattr(addressee, name, values[name])

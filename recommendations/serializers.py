@@ -5,10 +5,12 @@ from dataclasses import replace
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import F, OuterRef
 from django.utils.translation import gettext as _
+from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
 from agreements.serializers import CITED, STATE
 from policytracker.api.bulk import MAX_ENTRIES
+from policytracker.api.errors import RefusalSerializer
 from policytracker.api.json_sql import ON, ComputedField, JsonObject, NestedRecords
 from policytracker.api.serializers import KeyField, RecordSerializer, StrictSerializer
 from recommendations import responses
@@ -229,3 +231,24 @@ class PublishSerializer(ChangeReasonSerializer):
     dry_run = serializers.BooleanField(
         required=False, default=False, help_text="Use true to list what would be published without saving anything."
     )
+
+
+# ---- responses
+
+
+class ResultSerializer(serializers.Serializer):
+    """A progress update and its recommendation, after the change."""
+
+    update = ProgressUpdateSerializer()
+    recommendation = RecommendationSerializer()
+
+
+class TransitionSerializer(serializers.Serializer):
+    status = serializers.CharField()
+    label = serializers.CharField()
+    allowed = serializers.BooleanField()
+    unmet = RefusalSerializer(many=True)
+
+
+class PublishedSerializer(serializers.Serializer):
+    published = inline_serializer("PublishedRecord", {"type": serializers.CharField(), "key": serializers.CharField()}, many=True)

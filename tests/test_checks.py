@@ -11,12 +11,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Citation
-from policytracker.api.pagination import InvalidCursor
+from policytracker.api.keyset import InvalidCursor
 from policytracker.quality import engine
 from policytracker.quality.engine import RULES
 from policytracker.records.context import change_context
 from tests.conftest import make_user
-from tests.look import findings, found, look
+from tests.findings import check_context, findings, violations
 from tests.make import (
     make_action,
     make_agreement,
@@ -94,10 +94,10 @@ def test_archived_records_and_their_parts_are_not_checked(db):
     archive(archived)
     archive(put_away)
 
-    assert found("undated_consent") == {undated}
-    assert measured not in found("no_source")
-    assert found("overdue_not_assessed") == set()
-    assert recommendation in found("no_source")  # recommendations are not parts of the agreement
+    assert violations("undated_consent") == {undated}
+    assert measured not in violations("no_source")
+    assert violations("overdue_not_assessed") == set()
+    assert recommendation in violations("no_source")  # recommendations are not parts of the agreement
 
 
 def test_checks_of_one_agreement_include_its_parts_and_recommendations(db):
@@ -110,9 +110,9 @@ def test_checks_of_one_agreement_include_its_parts_and_recommendations(db):
     make_party("XXA", name="Same")
     make_party("XXB", name="same")
 
-    assert found("no_source", whole=one) == there
-    assert found("near_duplicate_parties", whole=one) == set()
-    assert len(found("near_duplicate_parties")) == 1
+    assert violations("no_source", scope=one) == there
+    assert violations("near_duplicate_parties", scope=one) == set()
+    assert len(violations("near_duplicate_parties")) == 1
 
 
 # ---- access
@@ -123,13 +123,13 @@ def test_unreadable_records_are_neither_found_nor_counted(db, reader, analyst, o
     actions = {agreement: make_action(agreement, "ratification", make_party("JPN")) for agreement in (secret, internal, public)}
     checks_ = engine.select_checks(["undated_consent"])
 
-    assert found("undated_consent", reader) == {actions[internal], actions[public]}
-    assert engine.findings(checks_, look(reader)).count == 2
-    assert engine.count(checks_, look(reader)) == 2
+    assert violations("undated_consent", reader) == {actions[internal], actions[public]}
+    assert engine.findings(checks_, check_context(reader)).count == 2
+    assert engine.count(checks_, check_context(reader)) == 2
     secret.team.add(analyst)
-    assert found("undated_consent", analyst) == set(actions.values())
-    assert found("undated_consent", officer) == {actions[public]}
-    assert found("undated_consent", make_user("nobody")) == set()
+    assert violations("undated_consent", analyst) == set(actions.values())
+    assert violations("undated_consent", officer) == {actions[public]}
+    assert violations("undated_consent", make_user("nobody")) == set()
 
 
 def test_unreadable_source_counts_as_no_source(db, reader):
@@ -137,10 +137,10 @@ def test_unreadable_source_counts_as_no_source(db, reader):
     citation = Citation.objects.create(source=hidden, agreement=agreement, quote="Not in there")
     action = make_action(agreement, acted_on="2020", source=hidden, quote="Nor here")
 
-    assert found("no_source", reader) == {agreement, action}
-    assert found("no_source") == set()
-    assert found("quote_not_in_source", reader) == set()
-    assert found("quote_not_in_source") == {citation, action}
+    assert violations("no_source", reader) == {agreement, action}
+    assert violations("no_source") == set()
+    assert violations("quote_not_in_source", reader) == set()
+    assert violations("quote_not_in_source") == {citation, action}
 
 
 def test_sentences_name_no_hidden_records(db, reader):
@@ -174,20 +174,20 @@ def many(db, monkeypatch):
 
 
 def test_paging_through_all_findings_gives_each_once_in_order(many):
-    every = [(finding.rule.id, finding.record) for finding in engine.all_findings(many, look())]
+    every = [(finding.rule.id, finding.record) for finding in engine.all_findings(many, check_context())]
     assert len(every) == len(set(every)) == 2 + 5 + 4
 
     for size in (1, 2, 3, 4, 50):
         forwards, cursors = [], []
-        page = engine.findings(many, look(), size=size)
+        page = engine.findings(many, check_context(), size=size)
         forwards += keys(page)
         while page.next:
-            page = engine.findings(many, look(), page.next, size)
+            page = engine.findings(many, check_context(), page.next, size)
             forwards += keys(page)
             cursors.append(page.previous)
         back = keys(page)
         while page.previous:
-            page = engine.findings(many, look(), page.previous, size)
+            page = engine.findings(many, check_context(), page.previous, size)
             back = keys(page) + back
 
         assert forwards == back == every
@@ -195,27 +195,29 @@ def test_paging_through_all_findings_gives_each_once_in_order(many):
 
 
 def test_order_is_that_of_the_rules_and_then_of_the_records(many):
-    every = [(list(RULES).index(finding.rule.id), finding.record.pk) for finding in engine.all_findings(engine.select_checks(), look())]
+    every = [
+        (list(RULES).index(finding.rule.id), finding.record.pk) for finding in engine.all_findings(engine.select_checks(), check_context())
+    ]
 
     by_rule = [rule for rule, _ in every]
     assert by_rule == sorted(by_rule)
 
 
 def test_foreign_cursor_is_rejected(many):
-    cursor = engine.findings(many, look(), size=1).next
+    cursor = engine.findings(many, check_context(), size=1).next
 
     for bad in ("x", cursor + "x", cursor[::-1]):
         with pytest.raises(InvalidCursor):
-            engine.findings(many, look(), bad)
+            engine.findings(many, check_context(), bad)
     with pytest.raises(InvalidCursor):
-        engine.findings(engine.select_checks(["no_source"]), look(), cursor)
+        engine.findings(engine.select_checks(["no_source"]), check_context(), cursor)
 
 
 def test_findings_are_counted_no_further_than_a_person_would_turn_pages(many, monkeypatch):
     monkeypatch.setattr(engine, "MAX_COUNT", 3)
 
-    assert engine.count(many, look()) == 4
-    assert engine.findings(many, look(), size=1).count == 4
+    assert engine.count(many, check_context()) == 4
+    assert engine.findings(many, check_context(), size=1).count == 4
 
 
 # ---- the command
@@ -293,7 +295,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(db, reader)
 
     def asked(rule):
         with CaptureQueriesContext(connection) as captured:
-            engine.findings(engine.select_checks([rule]), look(reader), size=2)
+            engine.findings(engine.select_checks([rule]), check_context(reader), size=2)
         return len(captured)
 
     fill(3)

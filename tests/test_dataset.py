@@ -495,20 +495,20 @@ BAD = {
     "a pk": (replace_bytes("parties.json", b'"fields"', b'"pk": 1, "fields"'), r"parties\.json, record 1: A record must have the form"),
     "an unknown model": (
         replace_bytes("parties.json", b"agreements.party", b"agreements.planet"),
-        r"parties\.json, record 1: 'agreements\.planet' is not a model of this file\. Expected: agreements\.party",
+        r"parties\.json, record 1: “agreements\.planet” is not a model of this file\. Expected: agreements\.party",
     ),
     "a model of another file": (
         replace_bytes("parties.json", b"agreements.party", b"policytracker.user"),
-        r"parties\.json, record 1: 'policytracker\.user' is not a model of this file",
+        r"parties\.json, record 1: “policytracker\.user” is not a model of this file",
     ),
-    "an unknown field": (change("parties.json", NLD={"colour": "orange"}), r"agreements\.party NLD: Unknown field 'colour'"),
+    "an unknown field": (change("parties.json", NLD={"colour": "orange"}), r"agreements\.party NLD: Unknown field “colour”"),
     "a calculated field": (
         change("agreements.json", aukus={"version": 7}),
-        r"agreements\.agreement aukus: Unknown field 'version'",
+        r"agreements\.agreement aukus: Unknown field “version”",
     ),
     "a status that progress writes": (
         change("recommendations.json", **{"rec-interoperability": {"status": "implemented"}}),
-        r"rec-interoperability: Unknown field 'status'",
+        r"rec-interoperability: Unknown field “status”",
     ),
     "a missing key": (
         change("parties.json", NLD={"code": ""}),
@@ -522,7 +522,7 @@ BAD = {
     "a record twice": (duplicate_record, r"parties\.json, agreements\.party ABW: The record occurs twice\."),
     "a name twice": (
         replace_bytes("parties.json", b'"name": "Aruba"', b'"name": "Aruba", "name": "Aruba"'),
-        r"parties\.json: .*An object contains 'name' twice",
+        r"parties\.json: .*An object contains “name” twice",
     ),
     "an unknown code": (
         change("parties.json", NLD={"kind": "planet"}),
@@ -538,11 +538,11 @@ BAD = {
     ),
     "an unknown reference": (
         change("parties.json", NLD={"parent": ["XXX"]}),
-        r"parties\.json, agreements\.party NLD, parent: There is no party 'XXX'\.",
+        r"parties\.json, agreements\.party NLD, parent: There is no party “XXX”\.",
     ),
     "an unknown link": (
         change("agreements.json", aukus={"sectors": [["sector-x"]]}),
-        r"agreements\.agreement aukus, sectors: There is no sector 'sector-x'\.",
+        r"agreements\.agreement aukus, sectors: There is no sector “sector-x”\.",
     ),
     "a reference by number": (change("parties.json", NLD={"parent": 1}), r'NLD, parent: Enter a reference as \["key"\]\.'),
     "links that are not a list": (change("agreements.json", aukus={"sectors": "x"}), r"aukus, sectors: Enter references as"),
@@ -564,7 +564,7 @@ BAD = {
         r"source-article, title: Lists and objects are not valid here\.",
     ),
     "a list in a list": (change("parties.json", NLD={"aliases": [["a"]]}), r"NLD, aliases: Lists and objects are not valid here\."),
-    "a text for a list": (change("parties.json", NLD={"aliases": "a"}), r"NLD, aliases: 'a' is not a valid value\."),
+    "a text for a list": (change("parties.json", NLD={"aliases": "a"}), r"NLD, aliases: “a” is not a valid value\."),
     "too long a text": (
         change("sources.json", **{"source-article": {"notes": "x" * 100_001}}),
         r"source-article, notes: Ensure this value has at most 100000",
@@ -595,7 +595,7 @@ BAD = {
     ),
     "a date that is calculated from treaty actions": (
         change("agreements.json", aukus={"signed_on": "2021-09-15"}),
-        r"agreements\.agreement aukus: Unknown field 'signed_on'",
+        r"agreements\.agreement aukus: Unknown field “signed_on”",
     ),
     "a due date that does not match its anchor": (
         change("agreements.json", **{"fw-financing-1bn": {"due_on": "2026-05-01"}}),
@@ -641,9 +641,9 @@ def test_a_data_set_cannot_change_an_approved_update(full, tmp_path):
 LOADDATA_REFUSES = {
     "an unknown code": "agreements.party NLD, kind: “planet” is not one of: state, ",
     "an impossible date": "agreements.source source-article, published_on: Enter a date such as",
-    "an unknown reference": "agreements.party NLD, parent: There is no party 'XXX'.",
-    "an unknown link": "agreements.agreement aukus, sectors: There is no sector 'sector-x'.",
-    "an unknown field": "agreements.party NLD: Unknown field 'colour'",
+    "an unknown reference": "agreements.party NLD, parent: There is no party “XXX”.",
+    "an unknown link": "agreements.agreement aukus, sectors: There is no sector “sector-x”.",
+    "an unknown field": "agreements.party NLD: Unknown field “colour”",
     "a truncated file": "sources.json, line 2: Invalid JSON.",
     "a wrong encoding": ": The file is not UTF-8.",
     "a NUL": "source-article, notes: The character U+0000 cannot be stored.",

@@ -127,7 +127,7 @@ def test_the_files_of_another_site_are_not_deleted(db, files):
     _, errors = housekeeping()
 
     assert (files / "theirs.txt").exists()
-    assert "1 files are stored. Nothing was deleted" in errors
+    assert "MEDIA_ROOT" in errors
 
 
 def test_an_empty_database_is_no_error(db, files):

@@ -2,16 +2,19 @@
 
 import re
 from time import perf_counter
+from types import SimpleNamespace
 
 import pytest
 
 from agreements.checks.sources import contains_quote, normalised
+from agreements.models import Agreement
 from agreements.models.parties import comparable
 from policytracker import edtf
+from policytracker.admin.history import history_entries
 from policytracker.admin.querysets import search_terms
 from policytracker.api import markdown
 from policytracker.dataset.loading import UNSTORABLE
-from policytracker.history.diffs import diff, shown
+from policytracker.history.diffs import diff
 from policytracker.quality.engine import CheckContext
 from policytracker.resources import ReadContext, today
 from recommendations.checks import QUOTE_NOT_IN_SOURCE
@@ -92,14 +95,17 @@ def test_any_two_texts_are_compared_within_the_limit(pair):
 
 @pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
 def test_a_page_of_any_changes_is_compared_within_the_limit(pair):
+    names = ["title", "summary", "purpose"]
+    fields = {name: SimpleNamespace(source=name) for name in names}
+    history = SimpleNamespace(model=Agreement, fields=fields, entries=lambda changes: changes)
     before, after = (text[:10_000] for text in pair)
     change = {"before": before, "after": after}
-    entry = {"at": "2026-11-24T10:35:00Z", "changes": dict.fromkeys(["summary", "purpose", "quote"], change)}
+    entry = {"at": "2026-11-24T10:35:00Z", "channel": "admin", "changes": dict.fromkeys(names, change)}
 
     with Within():
-        entries = shown([entry] * 50)
+        entries = history_entries(history, [entry] * 50)
 
-    for change in entries[0]["diffs"] + entries[-1]["diffs"]:
+    for change in entries[0]["fields"] + entries[-1]["fields"]:
         assert " ".join(text for kind, text in change["diff"] if kind != "+") == before
         assert " ".join(text for kind, text in change["diff"] if kind != "-") == after
 
@@ -124,12 +130,12 @@ def test_added_and_removed_words_are_shown_between_equal_ones():
 
 def unmatched_quotes(user):
     """The ids of the records whose quote does not occur in its source."""
-    look = CheckContext(ReadContext.of(user))
+    context = CheckContext(ReadContext.of(user))
     return {
         record.pk
         for check in QUOTE_NOT_IN_SOURCE.checks
-        for pk in check.violations(look)
-        for record, _ in check.describe([pk], look).values()
+        for pk in check.violations(context)
+        for record, _ in check.describe([pk], context).values()
     }
 
 

@@ -1,4 +1,4 @@
-"""Pages of any order, forwards and back, against the plain ORDER BY of which they are pages (API.md 3)."""
+"""Pages of any order, forwards and back, against the plain ORDER BY of which they are pages."""
 
 from datetime import date
 
@@ -8,7 +8,7 @@ from django.db.models import F
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from policytracker.api.pagination import Column, InvalidCursor, page
+from policytracker.api.keyset import Column, InvalidCursor, page
 from recommendations.models import Recommendation
 
 pytestmark = pytest.mark.django_db
@@ -45,9 +45,9 @@ def walk(columns, size, cursor=None, way="next", between=lambda: None):
     """All pages that follow from the cursor, as lists of ids."""
     pages = []
     while True:
-        found = page(Recommendation.objects.all(), columns, cursor, size, "salt")
-        pages.append(found.ids)
-        cursor = getattr(found, way)
+        result = page(Recommendation.objects.all(), columns, cursor, size, "salt")
+        pages.append(result.results)
+        cursor = getattr(result, way)
         if cursor is None:
             return pages
         between()
@@ -75,11 +75,11 @@ def test_the_pages_of_a_list_are_the_list_forwards_and_back(db, values, order, l
 
 def forwards_and_back(values, order, last_descending, size):
     make(values)
-    columns, whole = columns_of(order, last_descending), plain(order, last_descending)
+    columns, expected = columns_of(order, last_descending), plain(order, last_descending)
 
     pages = walk(columns, size)
 
-    assert [pk for ids in pages for pk in ids] == whole
+    assert [pk for ids in pages for pk in ids] == expected
     assert all(len(ids) == size for ids in pages[:-1])
     if len(pages) > 1:
         cursor = None
@@ -87,12 +87,12 @@ def forwards_and_back(values, order, last_descending, size):
             cursor = page(Recommendation.objects.all(), columns, cursor, size, "salt").next
         last = page(Recommendation.objects.all(), columns, cursor, size, "salt")
         back = walk(columns, size, last.previous, "previous")
-        assert [pk for ids in reversed(back) for pk in ids] + last.ids == whole
+        assert [pk for ids in reversed(back) for pk in ids] + last.results == expected
         first = page(
             Recommendation.objects.all(), columns, page(Recommendation.objects.all(), columns, None, size, "salt").next, size, "salt"
         )
         again = page(Recommendation.objects.all(), columns, first.previous, size, "salt")
-        assert again.ids == pages[0] and again.previous is None
+        assert again.results == pages[0] and again.previous is None
 
 
 @quietly
@@ -153,6 +153,6 @@ def test_a_page_costs_as_many_queries_as_ranges_and_never_more(db, django_assert
 
     while True:
         with django_assert_max_num_queries(5):
-            found = page(Recommendation.objects.all(), columns, cursor, 7, "salt")
-        if (cursor := found.next) is None:
+            result = page(Recommendation.objects.all(), columns, cursor, 7, "salt")
+        if (cursor := result.next) is None:
             break

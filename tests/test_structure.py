@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,8 @@ LAYERS = {
         {"dataset", "web"},
         {"api"},
         {"history", "quality"},
-        {"api.schema", "api.tokens", "api.viewsets", "dataset.cells", "dataset.identity", "dataset.importing", "dataset.record_import"},
+        {"api.mixins", "api.schema", "api.tokens", "api.viewsets"},
+        {"dataset.cells", "dataset.identity", "dataset.importing", "dataset.record_import"},
         {"admin", "quality.views"},
         {"api.urls", "apps", "management", "settings", "urls", "wsgi"},
     ],
@@ -257,3 +259,37 @@ def test_every_module_is_on_the_map():
     inside = {path.stem for path in modules().values() if path.parent.name in ("admin", "models")}
 
     assert {name for name in names - inside if f"{name}.py" not in documented and f"`{name}`" not in documented} == set()
+
+
+# Words of the domain that are also words of a platform, with the reason.
+WORDS_OF_BOTH = {
+    "component",  # of an OpenAPI schema
+    "dependency",  # of a package
+    "outcome",  # of writing a row
+    "party",  # the role "party officer"
+    "source",  # a record refers to the document that states it
+}
+
+
+def words(name: str) -> set[str]:
+    """The ways to write the name of a record type in code or text: TreatyAction, treaty_action, treaty-actions, treaty actions."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    plural = re.sub(r"y$", "ie", spaced) + "s"
+    return {form.replace(" ", joint) for form in (spaced, plural) for joint in (" ", "_", "-", "")}
+
+
+def test_the_platform_contains_no_word_of_the_domain():
+    domain = {word for resource in registry for word in words(resource.model.__name__)} | {"agreements", "recommendations"}
+    allowed = {form for word in WORDS_OF_BOTH for form in words(word)}
+    pattern = re.compile(rf"\b({'|'.join(sorted(domain - allowed, key=len, reverse=True))})\b", re.IGNORECASE)
+    project = {f"{name}.py" for name in ("urls", "settings", "wsgi", "make_demo")}
+
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in sorted((ROOT / "policytracker").rglob("*"))
+        if path.suffix in (".py", ".html") and "migrations" not in path.parts and path.name not in project
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if pattern.search(line)
+    ]
+
+    assert found == []

@@ -78,7 +78,7 @@ class IncomingRelationInline(ListInline):
 
     @display(description=_("relation"))
     def relation(self, relation):
-        return INVERSE_LABELS[relation.kind]
+        return _(INVERSE_LABELS[relation.kind])
 
 
 class CitationInline(ListInline):

@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from agreements import models
 from policytracker.admin import apply_theme
 from policytracker.admin.querysets import visible
-from policytracker.api.filters import reference
-from policytracker.api.pagination import InvalidCursor
+from policytracker.api.keyset import InvalidCursor
+from policytracker.api.values import reference
 from policytracker.quality import engine
 from policytracker.resources import ReadContext
 
@@ -118,12 +118,13 @@ def page(request: HttpRequest) -> HttpResponse:
             context["cursor_error"] = _("Invalid page link. Showing the first page.")
             findings = engine.findings(checks, check_context, None, PAGE_SIZE, total)
         query = urlencode({name: value for name, value in selected.items() if value})
+        count = findings.count or 0
         context |= {
             "rules": rules,
             "rule": engine.RULES.get(rule),
             "findings": [finding_line(finding) for finding in findings.results],
-            "count": min(findings.count, engine.MAX_COUNT),
-            "more": findings.count > engine.MAX_COUNT or bool(rules and any(line.more for line in rules["with_findings"])),
+            "count": min(count, engine.MAX_COUNT),
+            "more": count > engine.MAX_COUNT or bool(rules and any(line.more for line in rules["with_findings"])),
             "filtered": bool(query),
             **{way: f"?{query}&{urlencode({'cursor': cursor})}" for way in ("next", "previous") if (cursor := getattr(findings, way))},
         }

@@ -19,7 +19,7 @@ from agreements.models.treaty_actions import ActionKind, ConditionKind
 from agreements.standing import PartyStanding, TextStanding
 from agreements.standing.data import load_record, standing_document
 from policytracker.admin.querysets import visible
-from policytracker.api.filters import iso_date
+from policytracker.api.values import iso_date
 from policytracker.resources import ReadContext, today
 
 COLOURS = {

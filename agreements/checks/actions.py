@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
-from agreements.models import Participation, Party, TreatyAction
+from agreements.models import Participation, TreatyAction
 from agreements.models.agreements import NON_PARTICIPANT_ROLES
 from agreements.models.treaty_actions import CONSENTS, SIGNATURES, ActionKind
 from agreements.standing.history import NOTICES, OWN_FORCE
@@ -32,7 +33,12 @@ def of_the_same_party(**conditions: Any) -> Any:
 
 def named(action: TreatyAction) -> str:
     """A label such as “Signature by Japan”."""
-    return f"{action.get_kind_display()} by {action.party.name}" if action.party else action.get_kind_display()
+    kind = action.get_kind_display()
+    return _("{action} by {party}").format(action=kind, party=action.party.name) if action.party else kind
+
+
+def takes_effect_on(action: TreatyAction) -> str:
+    return action.effective_on or action.acted_on
 
 
 Rule(
@@ -44,7 +50,7 @@ Rule(
 ).check(
     TreatyAction,
     lambda rows, context: rows.alias(effect=latest("effective_on")).filter(effect__lt=F("acted_on_first")),
-    each(lambda action: f"{named(action)} takes effect on {action.effective_on}, before its date {action.acted_on}.", "party"),
+    each(_("{action} takes effect on {effective_on}, before its date {acted_on}."), "party", action=named),
 )
 
 Rule(
@@ -56,7 +62,7 @@ Rule(
 ).check(
     TreatyAction,
     lambda rows, context: rows.filter(kind__in=SIGNATURES_AND_CONSENTS, acted_on="", effective_on=""),
-    each(lambda action: f"{named(action)} has no date, so it has no effect.", "party"),
+    each(_("{action} has no date, so it has no effect."), "party", action=named),
 )
 
 Rule(
@@ -68,7 +74,7 @@ Rule(
 ).check(
     TreatyAction,
     lambda rows, context: rows.filter(kind__in=FORCE_AND_EXITS, acted_on="", effective_on=""),
-    each(lambda action: f"{named(action)} has no date, so it has no effect.", "party"),
+    each(_("{action} has no date, so it has no effect."), "party", action=named),
 )
 
 Rule(
@@ -80,13 +86,26 @@ Rule(
 ).check(
     TreatyAction,
     lambda rows, context: rows.filter(acted_on_first__gt=context.on).exclude(kind__in=ANNOUNCED_IN_ADVANCE),
-    each(lambda action: f"{named(action)} is dated {action.acted_on}, which is in the future.", "party"),
+    each(_("{action} is dated {acted_on}, which is in the future."), "party", action=named),
 )
+
+
+EXISTED_FROM_UNTIL = _("{action} is dated {acted_on}; {party} existed from {since} until {until}.")
+EXISTED_FROM = _("{action} is dated {acted_on}; {party} has existed since {since}.")
+EXISTED_UNTIL = _("{action} is dated {acted_on}; {party} existed until {until}.")
 
 
 def outside_existence(rows: Any, context: CheckContext) -> Any:
     rows = rows.exclude(kind__in=SUCCESSIONS).alias(gone=latest("party__until"))
     return rows.filter(Q(gone__lte=F("acted_on_first")) | Q(party__since_first__gt=F("acted_on_last")))
+
+
+def existence(rows: Any, context: CheckContext) -> Iterator[tuple[TreatyAction, str]]:
+    for action in rows.select_related("party"):
+        party = action.party
+        template = EXISTED_UNTIL if not party.since else EXISTED_FROM_UNTIL if party.until else EXISTED_FROM
+        values = {"action": named(action), "acted_on": action.acted_on, "party": party.name}
+        yield action, template.format(**values, since=party.since, until=party.until)
 
 
 Rule(
@@ -95,16 +114,7 @@ Rule(
     _("An action is dated before its party existed or after it ceased to exist."),
     _("Select the predecessor or successor that acted, or correct one of the dates."),
     title=_("Action outside the party's existence"),
-).check(
-    TreatyAction,
-    outside_existence,
-    each(lambda action: f"{named(action)} is dated {action.acted_on}; {existence(action.party)}.", "party"),
-)
-
-
-def existence(party: Party) -> str:
-    since, until = (f" from {party.since}" if party.since else ""), (f" until {party.until}" if party.until else "")
-    return f"{party.name} existed{since}{until}"
+).check(TreatyAction, outside_existence, existence)
 
 
 def before_consent(rows: Any, context: CheckContext) -> Any:
@@ -127,7 +137,7 @@ Rule(
 ).check(
     TreatyAction,
     before_consent,
-    each(lambda action: f"{named(action)} is dated {action.effective_on or action.acted_on}, before the consent of the party.", "party"),
+    each(_("{action} is dated {on}, before the consent of the party."), "party", action=named, on=takes_effect_on),
 )
 
 
@@ -157,7 +167,7 @@ Rule(
 ).check(
     TreatyAction,
     without_effect,
-    each(lambda action: f"{named(action)} was given on {action.acted_on}, but no effect is recorded.", "party"),
+    each(_("{action} was given on {acted_on}, but no effect is recorded."), "party", action=named),
 )
 
 
@@ -178,7 +188,9 @@ Rule(
     _("Add the participation, so that filters by party include the agreement."),
     title=_("Consent without participation"),
 ).check(
-    TreatyAction, without_participation, each(lambda action: f"{named(action)} is recorded, but the party has no participation.", "party")
+    TreatyAction,
+    without_participation,
+    each(_("{action} is recorded, but the party has no participation."), "party", action=named),
 )
 
 Rule(
@@ -190,7 +202,7 @@ Rule(
 ).check(
     TreatyAction,
     lambda rows, context: rows.filter(~Exists(of_the_same_party(kind__in=NOTICES)), kind=ActionKind.WITHDRAWAL_EFFECT, party__isnull=False),
-    each(lambda action: f"{named(action)}: no notice is recorded.", "party"),
+    each(_("{action}: no notice is recorded."), "party", action=named),
 )
 
 
@@ -212,5 +224,5 @@ Rule(
 ).check(
     TreatyAction,
     before_any_signature,
-    each(lambda action: f"In force from {action.effective_on or action.acted_on}, before any party signed or consented."),
+    each(_("In force from {on}, before any party signed or consented."), on=takes_effect_on),
 )

@@ -10,11 +10,10 @@ from django.db.models import BooleanField, Exists, F, OuterRef, Q
 from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext_lazy as _
 
-from agreements.checks.sources import first_three
 from agreements.models import Agreement, Commitment, Component, Indicator, Measurement, TreatyAction
 from agreements.models.components import RESOLVED, ComponentStatus, DueAnchor
 from agreements.models.treaty_actions import SIGNATURES
-from policytracker.quality.engine import CheckContext, Rule, Severity, each, latest
+from policytracker.quality.engine import CheckContext, Rule, Severity, each, latest, listed
 
 OVERDUE_NOT_ASSESSED = Rule(
     "overdue_not_assessed",
@@ -26,7 +25,7 @@ OVERDUE_NOT_ASSESSED = Rule(
 OVERDUE_NOT_ASSESSED.check(
     Component,
     lambda rows, context: rows.filter(due_on_last__lt=context.on, status__in=[ComponentStatus.UNKNOWN, ComponentStatus.PLANNED]),
-    each(lambda component: f"Due {component.due_on}, status “{component.get_status_display()}”."),
+    each(_("Due {due_on}, status “{label}”."), label=Component.get_status_display),
 )
 
 Rule(
@@ -41,7 +40,7 @@ Rule(
         ~Exists(Component.lead_parties.through.objects.filter(component=OuterRef("pk"))),
         ~Exists(context.rows(Commitment).filter(component=OuterRef("pk"), payer__isnull=False)),
     ),
-    each(lambda component: "No lead party and no payer."),
+    each(_("No lead party and no payer.")),
 )
 
 # ---- dates
@@ -57,8 +56,12 @@ Rule(
     lambda rows, context: rows.exclude(due_anchor=DueAnchor.NONE).filter(
         RawSQL(f"agreements_component.due_on <> {RESOLVED.replace('NEW.', 'agreements_component.')}", [], BooleanField())  # noqa: S611
     ),
-    each(lambda component: f"The due date is {component.due_on or 'empty'}, which is not {component.due_offset} after the anchor."),
+    each(_("The due date is {date}, which is not {due_offset} after the anchor."), date=lambda component: component.due_on or _("empty")),
 )
+
+
+def anchor_of(component: Component) -> str:
+    return component.agreement.signed_on if component.due_anchor == DueAnchor.SIGNATURE else component.agreement.in_force_on
 
 
 def inexact(anchor: str) -> Q:
@@ -77,15 +80,8 @@ Rule(
     lambda rows, context: rows.filter(
         Q(due_anchor=DueAnchor.SIGNATURE) & inexact("signed_on") | Q(due_anchor=DueAnchor.ENTRY_INTO_FORCE) & inexact("in_force_on")
     ),
-    each(
-        lambda component: f"Due {component.due_offset} after {anchor_of(component)}, which is not an exact date.",
-        "agreement",
-    ),
+    each(_("Due {due_offset} after {anchor}, which is not an exact date."), "agreement", anchor=anchor_of),
 )
-
-
-def anchor_of(component: Component) -> str:
-    return component.agreement.signed_on if component.due_anchor == DueAnchor.SIGNATURE else component.agreement.in_force_on
 
 
 def due_before_signature(rows: Any, context: CheckContext) -> Any:
@@ -104,7 +100,11 @@ Rule(
 ).check(
     Component,
     due_before_signature,
-    each(lambda component: f"Due {component.due_on}, but the agreement was signed {component.agreement.signed_on}.", "agreement"),
+    each(
+        _("Due {due_on}, but the agreement was signed on {signed_on}."),
+        "agreement",
+        signed_on=lambda component: component.agreement.signed_on,
+    ),
 )
 
 Rule(
@@ -116,7 +116,7 @@ Rule(
 ).check(
     Component,
     lambda rows, context: rows.filter(starts_on_first__gt=F("due_on_last")),
-    each(lambda component: f"Starts {component.starts_on}, but is due {component.due_on}."),
+    each(_("Starts {starts_on}, but is due {due_on}.")),
 )
 
 Rule(
@@ -128,7 +128,7 @@ Rule(
 ).check(
     Component,
     lambda rows, context: rows.filter(completed_on_last__lte=context.on).exclude(status=ComponentStatus.COMPLETED),
-    each(lambda component: f"Completed {component.completed_on}, but the status is “{component.get_status_display()}”."),
+    each(_("Completed {completed_on}, but the status is “{label}”."), label=Component.get_status_display),
 )
 
 Rule(
@@ -140,7 +140,7 @@ Rule(
 ).check(
     Component,
     lambda rows, context: rows.filter(status=ComponentStatus.COMPLETED, completed_on=""),
-    each(lambda component: "Completed, but the completion date is not recorded."),
+    each(_("Completed, but the completion date is not recorded.")),
 )
 
 # ---- figures
@@ -152,16 +152,21 @@ def disputes(context: CheckContext) -> Any:
 
 
 def figure(commitment: Commitment) -> str:
-    payer = f" by {commitment.payer.name}" if commitment.payer else ""
-    return f"{commitment.get_bound_display().lower()} {commitment.currency} {commitment.amount:,.2f}".removesuffix(".00") + payer
+    """A text such as “at least USD 3,000 by Japan”."""
+    values = {"bound": commitment.get_bound_display().lower(), "currency": commitment.currency}
+    values["amount"] = f"{commitment.amount:,.2f}".removesuffix(".00")
+    if commitment.payer is None:
+        return _("{bound} {currency} {amount}").format(**values)
+    return _("{bound} {currency} {amount} by {payer}").format(**values, payer=commitment.payer.name)
 
 
 def disputed(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
     figures: dict[int, list[str]] = defaultdict(list)
     for other in disputes(context).filter(agreement__in=rows).select_related("payer", "disputes__payer").order_by("pk"):
-        figures[other.agreement_id].append(f"{figure(other)} instead of {figure(other.disputes)}")
+        text = _("{figure} instead of {other}").format(figure=figure(other), other=figure(other.disputes))
+        figures[other.agreement_id].append(text)
     for agreement in rows:
-        yield agreement, f"Sources give different figures: {first_three(figures[agreement.pk])}."
+        yield agreement, _("Sources give different figures: {figures}.").format(figures=listed(figures[agreement.pk], separator="; "))
 
 
 Rule(
@@ -187,5 +192,5 @@ Rule(
 ).check(
     Indicator,
     unmeasured,
-    each(lambda indicator: f"The target date was {indicator.target_on}, but no later measurement is recorded."),
+    each(_("The target date was {target_on}, but no later measurement is recorded.")),
 )

@@ -27,7 +27,7 @@ from agreements.models import (
 )
 from agreements.models.parties import comparable
 from agreements.models.sources import Verdict
-from policytracker.quality.engine import CheckContext, Rule, Severity, each, not_in_publication
+from policytracker.quality.engine import CheckContext, Rule, Severity, each, listed, not_in_publication
 from policytracker.records.access import Publication
 
 # The notes of a source are remarks or its full text. Notes of this length are taken for the full text.
@@ -46,8 +46,11 @@ NO_SOURCE = Rule(
 NO_SOURCE.check(
     Agreement,
     lambda rows, context: rows.filter(~Exists(context.rows(Citation).filter(agreement=OuterRef("pk")))),
-    each(lambda agreement: "The agreement has no citation."),
+    each(_("The agreement has no citation.")),
 )
+
+
+NO_SOURCE_RECORDED = each(_("No source is recorded."))
 
 
 def without_source(rows: Any, context: CheckContext) -> Any:
@@ -55,7 +58,7 @@ def without_source(rows: Any, context: CheckContext) -> Any:
 
 
 for sourced in (TreatyAction, EntryIntoForceCondition, Commitment, Measurement):
-    NO_SOURCE.check(sourced, without_source, each(lambda record: "No source is recorded."))
+    NO_SOURCE.check(sourced, without_source, NO_SOURCE_RECORDED)
 
 DRAFT_PARTS = Rule(
     "draft_parts_of_published",
@@ -77,16 +80,10 @@ def draft_components(rows: Any, context: CheckContext) -> Iterator[tuple[Agreeme
     for agreement, title in drafts.order_by("slug").values_list("agreement", "title"):
         titles[agreement].append(title)
     for agreement in rows:
-        yield agreement, f"Draft components: {first_three(titles[agreement.pk])}."
+        yield agreement, _("Draft components: {titles}.").format(titles=listed(titles[agreement.pk], separator="; "))
 
 
 DRAFT_PARTS.check(Agreement, with_draft_components, draft_components)
-
-
-def first_three(names: list[str]) -> str:
-    """At most three names, and the number of the others."""
-    more = f"; and {len(names) - 3} more" if len(names) > 3 else ""
-    return "; ".join(names[:3]) + more
 
 
 def on_a_draft(rows: Any, context: CheckContext) -> Any:
@@ -94,7 +91,7 @@ def on_a_draft(rows: Any, context: CheckContext) -> Any:
     return rows.filter(published, ~context.lacks(rows.model, "source"), source__publication=Publication.DRAFT)
 
 
-cites_a_draft = each(lambda record: f"The source {record.source.slug} is a draft.", "source")
+cites_a_draft = each(_("The source {slug} is a draft."), "source", slug=lambda record: record.source.slug)
 
 # ---- sources and citations
 
@@ -104,7 +101,7 @@ Rule(
     _("A source has no title."),
     _("Enter the title of the document."),
     title=_("Source without title"),
-).check(Source, lambda rows, context: rows.filter(title=""), each(lambda source: "The source has no title."))
+).check(Source, lambda rows, context: rows.filter(title=""), each(_("The source has no title.")))
 
 Rule(
     "source_address_is_home_page",
@@ -115,7 +112,7 @@ Rule(
 ).check(
     Source,
     lambda rows, context: rows.filter(original_url__iregex=HOME_PAGE),
-    each(lambda source: f"{source.original_url} is the home page of a site."),
+    each(_("{original_url} is the home page of a site.")),
 )
 
 Rule(
@@ -124,7 +121,7 @@ Rule(
     _("A citation does not quote its source."),
     _("Add the quote, so that the fact can be checked without opening the source."),
     title=_("Citation without quote"),
-).check(Citation, lambda rows, context: rows.filter(quote=""), each(lambda citation: "The citation has no quote."))
+).check(Citation, lambda rows, context: rows.filter(quote=""), each(_("The citation has no quote.")))
 
 # ---- quotes
 
@@ -169,7 +166,8 @@ def misquotes(quotes: Iterable[tuple[Any, int, str]]) -> Iterator[tuple[Any, str
     for record, source, quote in quotes:
         slug, verbatim, text = texts[source]
         if quote not in verbatim and not contains_quote(text, quote):
-            yield record, f"Not found in the text of {slug}: “{quote if len(quote) <= 120 else quote[:119] + '…'}”."
+            shortened = quote if len(quote) <= 120 else quote[:119] + "…"
+            yield record, _("Not found in the text of {source}: “{quote}”.").format(source=slug, quote=shortened)
 
 
 def quoting(rows: Any, context: CheckContext) -> Any:
@@ -207,7 +205,7 @@ Rule(
 ).check(
     FactCheck,
     lambda rows, context: rows.filter(verdict=Verdict.UNCHECKED),
-    each(lambda check: f"Not checked yet: {check.statement[:200]}"),
+    each(_("Not checked yet: {statement}"), statement=lambda check: check.statement[:200]),
 )
 Rule(
     "verdict_without_correction",
@@ -218,7 +216,7 @@ Rule(
 ).check(
     FactCheck,
     lambda rows, context: rows.filter(correction="", verdict__in=[Verdict.INCORRECT, Verdict.IMPRECISE, Verdict.INCOMPLETE]),
-    each(lambda check: f"The verdict is “{check.get_verdict_display()}”, but no correction is recorded."),
+    each(_("The verdict is “{label}”, but no correction is recorded."), label=FactCheck.get_verdict_display),
 )
 
 # ---- duplicates
@@ -250,7 +248,7 @@ def with_same_address(rows: Any, context: CheckContext) -> Iterator[tuple[Source
     for address, slug in others.order_by("pk").values_list("address", "slug"):
         first.setdefault(address, slug)
     for source in rows:
-        yield source, f"{first[source.address]} has the same address."
+        yield source, _("{source} has the same address.").format(source=first[source.address])
 
 
 Rule(
@@ -275,7 +273,8 @@ def sharing_a_name(rows: Any, context: CheckContext) -> Iterator[tuple[Party, st
     for party in rows:
         others = {other.code: other for name in names_of(party) for other in named[name] if other.pk < party.pk}
         if others:
-            yield party, f"Same name or alias: {', '.join(f'{other.name} ({code})' for code, other in sorted(others.items()))}."
+            names = ", ".join(f"{other.name} ({code})" for code, other in sorted(others.items()))
+            yield party, _("Same name or alias: {parties}.").format(parties=names)
 
 
 Rule(

@@ -19,7 +19,7 @@ from agreements.standing.data import load_records
 from agreements.standing.history import OWN_FORCE
 from agreements.standing.queries import text_standing_on
 from policytracker.edtf import first_day
-from policytracker.quality.engine import CheckContext, Rule, Severity, each
+from policytracker.quality.engine import CheckContext, Rule, Severity, each, listed
 from policytracker.records.access import Publication
 
 # The standings of the text that match each status of an agreement.
@@ -68,7 +68,8 @@ def differing(rows: Any, context: CheckContext) -> Any:
 
 def difference(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
     for agreement, record in records(rows, context):
-        yield agreement, f"The status is “{agreement.get_status_display()}”. {text_standing(record, context.on).sentence}"
+        label, reason = agreement.get_status_display(), text_standing(record, context.on).sentence
+        yield agreement, _("The status is “{label}”. {reason}").format(label=label, reason=reason)
 
 
 Rule(
@@ -80,12 +81,17 @@ Rule(
 ).check(Agreement, differing, difference)
 
 
+MET_WITHOUT_ENTRY_INTO_FORCE = _("All conditions of entry into force have been met since {since}, but no entry into force is recorded.")
+NOT_MET_BY_ACTIONS = _("In force since {since}. Not met according to the recorded actions: {conditions}.")
+NO_PARTY_IS_BOUND = _("In force since {since}, but according to the recorded actions no party is bound.")
+
+
 def all_met(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
     for agreement, record in records(rows, context):
         results = conditions(record, context.on)
         if results and all(result.met for result in results):
             since = max(result.met_on for result in results)
-            yield agreement, f"All conditions of entry into force have been met since {since}, but no entry into force is recorded."
+            yield agreement, MET_WITHOUT_ENTRY_INTO_FORCE.format(since=since)
 
 
 HAS_CONDITIONS = Exists(Agreement.objects.filter(pk=OuterRef("pk"), conditions__isnull=False))
@@ -112,10 +118,7 @@ def not_all_met(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, s
     for agreement, record in records(rows, context):
         unmet = [str(ConditionKind(c.condition.kind).label).lower() for c in conditions(record, context.on) if not c.met]
         if unmet:
-            yield (
-                agreement,
-                f"In force since {agreement.in_force_on}. Not met according to the recorded actions: {', '.join(unmet)}.",
-            )
+            yield agreement, NOT_MET_BY_ACTIONS.format(since=agreement.in_force_on, conditions=", ".join(unmet))
 
 
 Rule(
@@ -139,7 +142,7 @@ def without_obviously_bound_party(rows: Any, context: CheckContext) -> Any:
 def no_party_bound(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
     for agreement, record in records(rows, context):
         if not any(party_standing(record, party, context.on).bound for party in earliest(record).parties):
-            yield agreement, f"In force since {agreement.in_force_on}, but according to the recorded actions no party is bound."
+            yield agreement, NO_PARTY_IS_BOUND.format(since=agreement.in_force_on)
 
 
 Rule(
@@ -163,7 +166,7 @@ Rule(
         ~has_action(*OWN_FORCE, acted_on_first__isnull=False),
         ~has_action(*OWN_FORCE, effective_on_first__isnull=False),
     ),
-    each(lambda agreement: "The status is in force, but no dated action records the entry into force."),
+    each(_("The status is in force, but no dated action records the entry into force.")),
 )
 
 
@@ -179,18 +182,15 @@ def bound_when_dissolved(rows: Any, context: CheckContext) -> Iterator[tuple[Agr
         gone = [party for party in earliest(record).parties if was_dissolved(record, party, context.on)]
         names = [record.name(party) for party in gone if party_standing(undissolved, party, context.on).bound]
         if names:
-            yield agreement, f"Bound when they ceased to exist, without a recorded withdrawal: {first_names(names)}."
+            yield (
+                agreement,
+                _("Bound when they ceased to exist, without a recorded withdrawal: {parties}.").format(parties=listed(names, NAMED)),
+            )
 
 
 def was_dissolved(record: AgreementRecord, party: str, on: date) -> bool:
     day = first_day(record.dissolved.get(party, ""))
     return day is not None and day <= on
-
-
-def first_names(names: list[str]) -> str:
-    """At most five names, and the number of the others."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
 
 
 Rule(
@@ -226,7 +226,11 @@ SUPERSEDED_WITHOUT_SUCCESSOR = Rule(
     _("Add the successor, or correct the status."),
     title=_("Superseded without successor"),
 )
-SUPERSEDED_WITHOUT_SUCCESSOR.check(Agreement, without_successor, each(lambda agreement: "Superseded, but no valid successor is recorded."))
+NO_VALID_SUCCESSOR = each(_("Superseded, but no valid successor is recorded."))
+SUPERSEDED_WITHOUT_SUCCESSOR.check(Agreement, without_successor, NO_VALID_SUCCESSOR)
+
+
+SUPERSEDED_BY_ONE_IN_FORCE = _("In force or operative, although it is superseded by {successor}, which is in force or operative too.")
 
 
 def successors_in_effect(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:
@@ -235,7 +239,7 @@ def successors_in_effect(rows: Any, context: CheckContext) -> Iterator[tuple[Agr
     )
     names = {relation.to_agreement_id: relation.from_agreement.slug for relation in relations.select_related("from_agreement")}
     for agreement in rows:
-        yield agreement, f"In force or operative, although it is superseded by {names[agreement.pk]}, which is too."
+        yield agreement, SUPERSEDED_BY_ONE_IN_FORCE.format(successor=names[agreement.pk])
 
 
 Rule(
@@ -315,7 +319,8 @@ def against_standing(rows: Any, context: CheckContext) -> Iterator[tuple[Partici
         takes_part = participation.agreement.legal_force == LegalForce.NON_BINDING and standing.code == PartyStanding.PARTICIPANT
         fits = standing.code in MATCHING_ROLES[role] or (takes_part and role in PARTICIPANT_ROLES)
         if not fits and not (role == ParticipationRole.PARTY and participation.party.code in paired[agreement]):
-            yield participation, f"The role is “{participation.get_role_display()}”. {standing.sentence}"
+            label = participation.get_role_display()
+            yield participation, _("The role is “{label}”. {reason}").format(label=label, reason=standing.sentence)
 
 
 Rule(
@@ -349,5 +354,10 @@ Rule(
 ).check(
     Participation,
     without_action,
-    each(lambda row: f"{row.party.name} is recorded as {row.get_role_display().lower()}, but has no treaty action.", "party"),
+    each(
+        _("{party} is recorded as {label}, but has no treaty action."),
+        "party",
+        party=lambda participation: participation.party.name,
+        label=lambda participation: participation.get_role_display().lower(),
+    ),
 )

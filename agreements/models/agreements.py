@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Exists, F, Func, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from agreements.models.parties import FocusArea, Party, Sector
 from agreements.models.sourced import SourceFields
@@ -21,96 +22,96 @@ from policytracker.records.models import RegistryQuerySet, RegistryRecord, UidRe
 
 
 class LegalForce(Codes):
-    BINDING = "binding", "Binding"
-    NON_BINDING = "non_binding", "Non-binding"
-    MIXED = "mixed", "Mixed"
-    UNDETERMINED = "undetermined", "Undetermined"
+    BINDING = "binding", _("Binding")
+    NON_BINDING = "non_binding", _("Non-binding")
+    MIXED = "mixed", _("Mixed")
+    UNDETERMINED = "undetermined", _("Undetermined")
 
 
 class AgreementKind(Codes):
-    TREATY = "treaty", "Treaty"
-    AGREEMENT = "agreement", "Agreement"
-    CONVENTION = "convention", "Convention"
-    PROTOCOL = "protocol", "Protocol"
-    ACCESSION_PROTOCOL = "accession_protocol", "Accession protocol"
-    EXCHANGE_OF_NOTES = "exchange_of_notes", "Exchange of notes"
-    MEMORANDUM_OF_UNDERSTANDING = "memorandum_of_understanding", "Memorandum of understanding"
-    FRAMEWORK = "framework", "Framework"
-    JOINT_STATEMENT = "joint_statement", "Joint statement"
-    DECLARATION_OF_INTENT = "declaration_of_intent", "Declaration of intent"
-    PARTNERSHIP = "partnership", "Partnership"
-    INITIATIVE = "initiative", "Initiative"
-    CHARTER = "charter", "Charter"
-    OTHER = "other", "Other"
+    TREATY = "treaty", _("Treaty")
+    AGREEMENT = "agreement", _("Agreement")
+    CONVENTION = "convention", _("Convention")
+    PROTOCOL = "protocol", _("Protocol")
+    ACCESSION_PROTOCOL = "accession_protocol", _("Accession protocol")
+    EXCHANGE_OF_NOTES = "exchange_of_notes", _("Exchange of notes")
+    MEMORANDUM_OF_UNDERSTANDING = "memorandum_of_understanding", _("Memorandum of understanding")
+    FRAMEWORK = "framework", _("Framework")
+    JOINT_STATEMENT = "joint_statement", _("Joint statement")
+    DECLARATION_OF_INTENT = "declaration_of_intent", _("Declaration of intent")
+    PARTNERSHIP = "partnership", _("Partnership")
+    INITIATIVE = "initiative", _("Initiative")
+    CHARTER = "charter", _("Charter")
+    OTHER = "other", _("Other")
 
 
 class AgreementStatus(Codes):
-    PROPOSED = "proposed", "named as an aim; no talks known", "Proposed"
-    UNDER_NEGOTIATION = "under_negotiation", "talks open", "Under negotiation"
-    ANNOUNCED = "announced", "made public, no signed text known", "Announced"
-    ADOPTED = "adopted", "text settled, not open or not signed", "Adopted"
-    SIGNED = "signed", "signed, not yet in force or operative", "Signed"
-    PROVISIONALLY_APPLIED = "provisionally_applied", "binding text applied before force", "Provisionally applied"
-    IN_FORCE = "in_force", "binding text in force for at least two parties", "In force"
-    OPERATIVE = "operative", "non-binding text being acted on", "Operative"
-    SUSPENDED = "suspended", "operation halted, not ended", "Suspended"
-    SUPERSEDED = "superseded", "replaced by another agreement (link required)", "Superseded"
-    EXPIRED = "expired", "ended by its own term", "Expired"
-    TERMINATED = "terminated", "ended by act of the parties", "Terminated"
-    LAPSED = "lapsed", "never came into force and will not", "Lapsed"
-    UNKNOWN = "unknown", "not established", "Unknown"
+    PROPOSED = "proposed", _("named as an aim; no talks known"), _("Proposed")
+    UNDER_NEGOTIATION = "under_negotiation", _("talks open"), _("Under negotiation")
+    ANNOUNCED = "announced", _("made public, no signed text known"), _("Announced")
+    ADOPTED = "adopted", _("text settled, not open or not signed"), _("Adopted")
+    SIGNED = "signed", _("signed, not yet in force or operative"), _("Signed")
+    PROVISIONALLY_APPLIED = "provisionally_applied", _("binding text applied before force"), _("Provisionally applied")
+    IN_FORCE = "in_force", _("binding text in force for at least two parties"), _("In force")
+    OPERATIVE = "operative", _("non-binding text being acted on"), _("Operative")
+    SUSPENDED = "suspended", _("operation halted, not ended"), _("Suspended")
+    SUPERSEDED = "superseded", _("replaced by another agreement (link required)"), _("Superseded")
+    EXPIRED = "expired", _("ended by its own term"), _("Expired")
+    TERMINATED = "terminated", _("ended by act of the parties"), _("Terminated")
+    LAPSED = "lapsed", _("never came into force and will not"), _("Lapsed")
+    UNKNOWN = "unknown", _("not established"), _("Unknown")
 
 
 class RelationKind(Codes):
     """The relation of one agreement to another, read from the first one."""
 
-    SAME_AS = "same_as", "Same as"
-    COMPLEMENTS = "complements", "Complements"
-    SUPERSEDES = "supersedes", "Supersedes"
-    AMENDS = "amends", "Amends"
-    IMPLEMENTS = "implements", "Implements"
-    ACCESSION_TO = "accession_to", "Accession to"
-    PART_OF = "part_of", "Part of"
-    BUILDS_ON = "builds_on", "Builds on"
-    CONSISTENT_WITH = "consistent_with", "Consistent with"
-    ANNOUNCED_ALONGSIDE = "announced_alongside", "Announced alongside"
-    SUCCESSOR_OF = "successor_of", "Successor of"
+    SAME_AS = "same_as", _("Same as")
+    COMPLEMENTS = "complements", _("Complements")
+    SUPERSEDES = "supersedes", _("Supersedes")
+    AMENDS = "amends", _("Amends")
+    IMPLEMENTS = "implements", _("Implements")
+    ACCESSION_TO = "accession_to", _("Accession to")
+    PART_OF = "part_of", _("Part of")
+    BUILDS_ON = "builds_on", _("Builds on")
+    CONSISTENT_WITH = "consistent_with", _("Consistent with")
+    ANNOUNCED_ALONGSIDE = "announced_alongside", _("Announced alongside")
+    SUCCESSOR_OF = "successor_of", _("Successor of")
 
 
-# Labels of the same relations, read from the second agreement.
+# Labels of the same relations, read from the second agreement. They are part of the API; the admin translates them.
 INVERSE_LABELS = {
-    RelationKind.SAME_AS: "same as",
-    RelationKind.COMPLEMENTS: "complemented by",
-    RelationKind.SUPERSEDES: "superseded by",
-    RelationKind.AMENDS: "amended by",
-    RelationKind.IMPLEMENTS: "implemented by",
-    RelationKind.ACCESSION_TO: "acceded to by",
-    RelationKind.PART_OF: "includes",
-    RelationKind.BUILDS_ON: "built on by",
-    RelationKind.CONSISTENT_WITH: "consistent with",
-    RelationKind.ANNOUNCED_ALONGSIDE: "announced alongside",
-    RelationKind.SUCCESSOR_OF: "succeeded by",
+    RelationKind.SAME_AS: gettext_noop("same as"),
+    RelationKind.COMPLEMENTS: gettext_noop("complemented by"),
+    RelationKind.SUPERSEDES: gettext_noop("superseded by"),
+    RelationKind.AMENDS: gettext_noop("amended by"),
+    RelationKind.IMPLEMENTS: gettext_noop("implemented by"),
+    RelationKind.ACCESSION_TO: gettext_noop("acceded to by"),
+    RelationKind.PART_OF: gettext_noop("includes"),
+    RelationKind.BUILDS_ON: gettext_noop("built on by"),
+    RelationKind.CONSISTENT_WITH: gettext_noop("consistent with"),
+    RelationKind.ANNOUNCED_ALONGSIDE: gettext_noop("announced alongside"),
+    RelationKind.SUCCESSOR_OF: gettext_noop("succeeded by"),
 }
 
 
 class ParticipationRole(Codes):
-    PARTY = "party", "bound by the agreement", "Party"
-    SIGNATORY = "signatory", "signed but not bound", "Signatory"
-    PARTICIPANT = "participant", "takes part in a non-binding text", "Participant"
-    PROVISIONAL_APPLIER = "provisional_applier", "applies before being bound", "Applies provisionally"
-    ACCEDING = "acceding", "accession agreed or filed and not yet in force", "Acceding"
-    APPLICANT = "applicant", "has asked to join", "Applicant"
-    OBSERVER = "observer", "attends without obligations", "Observer"
-    DEPOSITARY = "depositary", "keeps the instruments and records acts", "Depositary"
-    HOST = "host", "hosts the signing or secretariat", "Host"
-    FUNDER = "funder", "provides money (IATI 1)", "Funder"
-    OVERSIGHT = "oversight", "accountable for outcomes (IATI 2)", "Oversight"
-    MANAGER = "manager", "runs budget or direction for a funder (IATI 3)", "Manager"
-    IMPLEMENTER = "implementer", "carries out the work (IATI 4)", "Implementer"
-    BENEFICIARY = "beneficiary", "meant to gain; no obligation", "Beneficiary"
-    FORMER_PARTY = "former_party", "was bound and has left", "Former party"
-    LISTED_IN_SOURCE = "listed_in_source", "a source names it; contested or unconfirmed", "Listed in a source"
-    SUBJECT_OF_CONCERN = "subject_of_concern", "named in the purpose and not a participant", "Subject of concern"
+    PARTY = "party", _("bound by the agreement"), _("Party")
+    SIGNATORY = "signatory", _("signed but not bound"), _("Signatory")
+    PARTICIPANT = "participant", _("takes part in a non-binding text"), _("Participant")
+    PROVISIONAL_APPLIER = "provisional_applier", _("applies before being bound"), _("Applies provisionally")
+    ACCEDING = "acceding", _("accession agreed or filed and not yet in force"), _("Acceding")
+    APPLICANT = "applicant", _("has asked to join"), _("Applicant")
+    OBSERVER = "observer", _("attends without obligations"), _("Observer")
+    DEPOSITARY = "depositary", _("keeps the instruments and records acts"), _("Depositary")
+    HOST = "host", _("hosts the signing or secretariat"), _("Host")
+    FUNDER = "funder", _("provides money (IATI 1)"), _("Funder")
+    OVERSIGHT = "oversight", _("accountable for outcomes (IATI 2)"), _("Oversight")
+    MANAGER = "manager", _("runs budget or direction for a funder (IATI 3)"), _("Manager")
+    IMPLEMENTER = "implementer", _("carries out the work (IATI 4)"), _("Implementer")
+    BENEFICIARY = "beneficiary", _("meant to gain; no obligation"), _("Beneficiary")
+    FORMER_PARTY = "former_party", _("was bound and has left"), _("Former party")
+    LISTED_IN_SOURCE = "listed_in_source", _("a source names it; contested or unconfirmed"), _("Listed in a source")
+    SUBJECT_OF_CONCERN = "subject_of_concern", _("named in the purpose and not a participant"), _("Subject of concern")
 
 
 # The dates that relative deadlines are counted from. "" if no treaty action gives the date. The rules: docs/standing.md.
@@ -391,7 +392,9 @@ class AgreementRelation(UidRecord, SourceFields):
         ]
 
     def __str__(self):
-        return f"{self.from_agreement} {self.get_kind_display().lower()} {self.to_agreement}"
+        return _("{from_agreement} {relation} {to_agreement}").format(
+            from_agreement=self.from_agreement, relation=self.get_kind_display().lower(), to_agreement=self.to_agreement
+        )
 
 
 class Participation(UidRecord):
@@ -446,4 +449,5 @@ class Participation(UidRecord):
             raise ValidationError({"since": ENDS_BEFORE_START})
 
     def __str__(self):
-        return f"{self.party} in {self.agreement} as {self.get_role_display().lower()}"
+        role = self.get_role_display().lower()
+        return _("{party} in {agreement} as {role}").format(party=self.party, agreement=self.agreement, role=role)

@@ -31,17 +31,17 @@ NEGATIVE_AMOUNT = _("The amount cannot be negative.")
 
 
 class Stage(Codes):
-    ANNOUNCED = "announced", "said in public", "Announced"
-    AUTHORISED = "authorised", "allowed by those who vote or grant it", "Authorised"
-    COMMITTED = "committed", "promised in a contract or decision", "Committed"
-    DISBURSED = "disbursed", "paid", "Disbursed"
+    ANNOUNCED = "announced", _("said in public"), _("Announced")
+    AUTHORISED = "authorised", _("allowed by those who vote or grant it"), _("Authorised")
+    COMMITTED = "committed", _("promised in a contract or decision"), _("Committed")
+    DISBURSED = "disbursed", _("paid"), _("Disbursed")
 
 
 class Bound(Codes):
-    EXACTLY = "exactly", "the sum itself", "Exactly"
-    AT_LEAST = "at_least", "this or more", "At least"
-    UP_TO = "up_to", "this or less", "Up to"
-    ABOUT = "about", "near this", "About"
+    EXACTLY = "exactly", _("the sum itself"), _("Exactly")
+    AT_LEAST = "at_least", _("this or more"), _("At least")
+    UP_TO = "up_to", _("this or less"), _("Up to")
+    ABOUT = "about", _("near this"), _("About")
 
 
 class Commitment(UidRecord, SourceFields):
@@ -134,4 +134,5 @@ class Commitment(UidRecord, SourceFields):
         ]
 
     def __str__(self):
-        return f"{self.get_stage_display()}: {self.get_bound_display().lower()} {self.currency} {self.amount:,}"
+        values = {"stage": self.get_stage_display(), "bound": self.get_bound_display().lower()}
+        return _("{stage}: {bound} {currency} {amount}").format(**values, currency=self.currency, amount=f"{self.amount:,}")

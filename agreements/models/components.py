@@ -16,18 +16,18 @@ from policytracker.records.models import DeadlineFields, RegistryQuerySet, Regis
 
 
 class ComponentStatus(Codes):
-    PLANNED = "planned", "agreed and not begun", "Planned"
-    ACTIVE = "active", "being carried out", "Active"
-    COMPLETED = "completed", "done", "Completed"
-    SUSPENDED = "suspended", "halted for now", "Suspended"
-    CANCELLED = "cancelled", "will not be done", "Cancelled"
-    UNKNOWN = "unknown", "not established", "Unknown"
+    PLANNED = "planned", _("agreed and not begun"), _("Planned")
+    ACTIVE = "active", _("being carried out"), _("Active")
+    COMPLETED = "completed", _("done"), _("Completed")
+    SUSPENDED = "suspended", _("halted for now"), _("Suspended")
+    CANCELLED = "cancelled", _("will not be done"), _("Cancelled")
+    UNKNOWN = "unknown", _("not established"), _("Unknown")
 
 
 class DueAnchor(Codes):
-    NONE = "none", "the due day, if any, is a day of the calendar", "None"
-    SIGNATURE = "signature", "counted from the day of signature", "Signature"
-    ENTRY_INTO_FORCE = "entry_into_force", "counted from the day of entry into force", "Entry into force"
+    NONE = "none", _("the due day, if any, is a day of the calendar"), _("None")
+    SIGNATURE = "signature", _("counted from the day of signature"), _("Signature")
+    ENTRY_INTO_FORCE = "entry_into_force", _("counted from the day of entry into force"), _("Entry into force")
 
 
 DUE_DATE_IS_CALCULATED = _("Leave the due date empty: a relative deadline is calculated from its anchor and offset.")

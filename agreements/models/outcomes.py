@@ -47,9 +47,9 @@ class Outcome(SluggedRecord):
 
 
 class Direction(Codes):
-    INCREASE = "increase", "more is better", "Increase"
-    DECREASE = "decrease", "less is better", "Decrease"
-    REACH = "reach", "the target itself is meant", "Reach"
+    INCREASE = "increase", _("more is better"), _("Increase")
+    DECREASE = "decrease", _("less is better"), _("Decrease")
+    REACH = "reach", _("the target itself is meant"), _("Reach")
 
 
 class Indicator(SluggedRecord):
@@ -107,4 +107,4 @@ class Measurement(UidRecord, SourceFields):
         ]
 
     def __str__(self):
-        return f"{self.value} on {self.measured_on}"
+        return _("{value} on {date}").format(value=self.value, date=self.measured_on)

@@ -20,16 +20,16 @@ from policytracker.records.models import CodedRecord, RecordQuerySet
 
 
 class PartyKind(Codes):
-    STATE = "state", "State"
-    TERRITORY = "territory", "Territory"
-    FORMER_STATE = "former_state", "Former state"
-    INTERNATIONAL_ORGANISATION = "international_organisation", "International organisation"
-    REGIONAL_ORGANISATION = "regional_organisation", "Regional organisation"
-    SUBNATIONAL = "subnational", "Subnational"
-    PUBLIC_BODY = "public_body", "Public body"
-    COMPANY = "company", "Company"
-    CIVIL_SOCIETY = "civil_society", "Civil society"
-    GROUP_OF_PERSONS = "group_of_persons", "Group of persons"
+    STATE = "state", _("State")
+    TERRITORY = "territory", _("Territory")
+    FORMER_STATE = "former_state", _("Former state")
+    INTERNATIONAL_ORGANISATION = "international_organisation", _("International organisation")
+    REGIONAL_ORGANISATION = "regional_organisation", _("Regional organisation")
+    SUBNATIONAL = "subnational", _("Subnational")
+    PUBLIC_BODY = "public_body", _("Public body")
+    COMPANY = "company", _("Company")
+    CIVIL_SOCIETY = "civil_society", _("Civil society")
+    GROUP_OF_PERSONS = "group_of_persons", _("Group of persons")
 
 
 def comparable(name: str) -> str:
@@ -156,4 +156,4 @@ class PartyOfficer(models.Model):
     party = models.ForeignKey(Party, models.PROTECT, related_name="officers")
 
     def __str__(self):
-        return f"{self.user} for {self.party}"
+        return _("{user} for {party}").format(user=self.user, party=self.party)

@@ -26,48 +26,48 @@ FILE_TOO_LARGE = _("The file is too large. The limit is %(limit)s MiB.")
 
 
 class SourceKind(Codes):
-    TREATY_TEXT = "treaty_text", "the instrument itself", "Treaty or agreement text"
-    LEGISLATION = "legislation", "domestic law", "Legislation"
-    OFFICIAL_STATEMENT = "official_statement", "statement or fact sheet by a government or body", "Official statement"
-    PRESS_RELEASE = "press_release", "by any organisation", "Press release"
-    PARLIAMENTARY_RECORD = "parliamentary_record", "debate; tabled paper; committee report", "Parliamentary record"
-    AUDIT_REPORT = "audit_report", "by an audit or oversight body", "Audit report"
-    INTERNATIONAL_BODY = "international_body", "depositary notice or report", "International body"
-    COURT_DECISION = "court_decision", "Court decision"
-    COMPANY_FILING = "company_filing", "exchange notice or report", "Company filing"
-    DATA_SET = "data_set", "register or file", "Data set"
-    NEWS = "news", "reporting", "News"
-    ANALYSIS = "analysis", "think tank; law firm; academic", "Analysis"
-    AGGREGATOR = "aggregator", "copies or machine summaries of others", "Aggregator"
-    SOCIAL_MEDIA = "social_media", "Social media"
-    PERSONAL_COMMUNICATION = "personal_communication", "Personal communication"
-    OTHER = "other", "Other"
+    TREATY_TEXT = "treaty_text", _("the instrument itself"), _("Treaty or agreement text")
+    LEGISLATION = "legislation", _("domestic law"), _("Legislation")
+    OFFICIAL_STATEMENT = "official_statement", _("statement or fact sheet by a government or body"), _("Official statement")
+    PRESS_RELEASE = "press_release", _("by any organisation"), _("Press release")
+    PARLIAMENTARY_RECORD = "parliamentary_record", _("debate; tabled paper; committee report"), _("Parliamentary record")
+    AUDIT_REPORT = "audit_report", _("by an audit or oversight body"), _("Audit report")
+    INTERNATIONAL_BODY = "international_body", _("depositary notice or report"), _("International body")
+    COURT_DECISION = "court_decision", _("Court decision")
+    COMPANY_FILING = "company_filing", _("exchange notice or report"), _("Company filing")
+    DATA_SET = "data_set", _("register or file"), _("Data set")
+    NEWS = "news", _("reporting"), _("News")
+    ANALYSIS = "analysis", _("think tank; law firm; academic"), _("Analysis")
+    AGGREGATOR = "aggregator", _("copies or machine summaries of others"), _("Aggregator")
+    SOCIAL_MEDIA = "social_media", _("Social media")
+    PERSONAL_COMMUNICATION = "personal_communication", _("Personal communication")
+    OTHER = "other", _("Other")
 
 
 class Confidence(Codes):
-    CONFIRMED = "confirmed", "primary source or two independent ones", "Confirmed"
-    PROBABLE = "probable", "one reliable secondary source", "Probable"
-    REPORTED = "reported", "one source unchecked", "Reported"
-    DISPUTED = "disputed", "sources conflict", "Disputed"
-    UNVERIFIED = "unverified", "no source", "Unverified"
-    REFUTED = "refuted", "a better source says otherwise", "Refuted"
+    CONFIRMED = "confirmed", _("primary source or two independent ones"), _("Confirmed")
+    PROBABLE = "probable", _("one reliable secondary source"), _("Probable")
+    REPORTED = "reported", _("one source unchecked"), _("Reported")
+    DISPUTED = "disputed", _("sources conflict"), _("Disputed")
+    UNVERIFIED = "unverified", _("no source"), _("Unverified")
+    REFUTED = "refuted", _("a better source says otherwise"), _("Refuted")
 
 
 class Stance(Codes):
-    SUPPORTS = "supports", "Supports"
-    CONTRADICTS = "contradicts", "Contradicts"
+    SUPPORTS = "supports", _("Supports")
+    CONTRADICTS = "contradicts", _("Contradicts")
 
 
 class Verdict(Codes):
-    SUPPORTED = "supported", "Supported"
-    IMPRECISE = "imprecise", "Imprecise"
-    INCOMPLETE = "incomplete", "Incomplete"
-    UNSUPPORTED = "unsupported", "Unsupported"
-    INCORRECT = "incorrect", "Incorrect"
-    FORECAST = "forecast", "Forecast"
-    UNATTRIBUTED = "unattributed", "Unattributed"
-    DISPUTED = "disputed", "Disputed"
-    UNCHECKED = "unchecked", "Unchecked"
+    SUPPORTED = "supported", _("Supported")
+    IMPRECISE = "imprecise", _("Imprecise")
+    INCOMPLETE = "incomplete", _("Incomplete")
+    UNSUPPORTED = "unsupported", _("Unsupported")
+    INCORRECT = "incorrect", _("Incorrect")
+    FORECAST = "forecast", _("Forecast")
+    UNATTRIBUTED = "unattributed", _("Unattributed")
+    DISPUTED = "disputed", _("Disputed")
+    UNCHECKED = "unchecked", _("Unchecked")
 
 
 class SourceQuerySet(RegistryQuerySet):
@@ -196,4 +196,5 @@ class Citation(UidRecord):
         return next((getattr(self, name) for name in CITABLE if getattr(self, f"{name}_id")), None)
 
     def __str__(self):
-        return f"{self.source} {self.get_stance_display().lower()} {self.field or 'the record'}"
+        stance = self.get_stance_display().lower()
+        return _("{source} {stance} {field}").format(source=self.source, stance=stance, field=self.field or _("the record"))

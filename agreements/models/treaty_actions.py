@@ -1,7 +1,9 @@
 """Treaty actions, and the conditions of entry into force."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import F, Q
@@ -16,75 +18,82 @@ from policytracker.records.constraints import IN_THIS_TRANSACTION, CheckConstrai
 from policytracker.records.fields import Text
 from policytracker.records.models import UidRecord
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+ACTION = _("{action}, {date}")
+ACTION_OF_PARTY = _("{action} by {party}, {date}")
+ACTION_BETWEEN = _("{action} by {party} with {counterparty}, {date}")
+
 
 class ActionKind(Codes):
     """The kinds of treaty action, each in a `group` such as consent, force or exit."""
 
     group: str
 
-    def __new__(cls, code: str, definition: str = "", group: str = ""):
+    def __new__(cls, code: str, definition: StrOrPromise = "", group: str = ""):
         member = str.__new__(cls, code)
         member._value_ = code
         member.definition, member.group = definition, group
         return member
 
-    ANNOUNCEMENT = "announcement", "made public without an instrument", "political", "Announcement"
-    REAFFIRMATION = "reaffirmation", "political restatement of support", "political", "Reaffirmation"
-    REVIEW_OPENED = "review_opened", "a party starts a formal review", "political", "Review opened"
-    REVIEW_CLOSED = "review_closed", "that review ends", "political", "Review closed"
-    ADOPTION = "adoption", "text settled", "text", "Adoption"
-    AUTHENTICATION = "authentication", "text fixed as final", "text", "Authentication"
-    AMENDMENT = "amendment", "text changed for all", "text", "Amendment"
-    CORRECTION = "correction", "clerical error mended", "text", "Correction"
-    SIGNATURE = "signature", "signed subject to later consent; or signed a non-binding text", "consent", "Signature"
-    SIGNATURE_AD_REFERENDUM = "signature_ad_referendum", "signed until confirmed", "consent", "Signature ad referendum"
-    DEFINITIVE_SIGNATURE = "definitive_signature", "bound by signing", "consent", "Definitive signature"
-    RATIFICATION = "ratification", "consent by instrument after signature", "consent", "Ratification"
-    ACCEPTANCE = "acceptance", "same effect as ratification", "consent", "Acceptance"
-    APPROVAL = "approval", "same effect as ratification", "consent", "Approval"
-    ACCESSION = "accession", "consent without having signed", "consent", "Accession"
-    FORMAL_CONFIRMATION = "formal_confirmation", "consent by an organisation", "consent", "Formal confirmation"
-    SUCCESSION = "succession", "successor state declares itself bound", "consent", "Succession"
+    ANNOUNCEMENT = "announcement", _("made public without an instrument"), "political", _("Announcement")
+    REAFFIRMATION = "reaffirmation", _("political restatement of support"), "political", _("Reaffirmation")
+    REVIEW_OPENED = "review_opened", _("a party starts a formal review"), "political", _("Review opened")
+    REVIEW_CLOSED = "review_closed", _("that review ends"), "political", _("Review closed")
+    ADOPTION = "adoption", _("text settled"), "text", _("Adoption")
+    AUTHENTICATION = "authentication", _("text fixed as final"), "text", _("Authentication")
+    AMENDMENT = "amendment", _("text changed for all"), "text", _("Amendment")
+    CORRECTION = "correction", _("clerical error mended"), "text", _("Correction")
+    SIGNATURE = "signature", _("signed subject to later consent; or signed a non-binding text"), "consent", _("Signature")
+    SIGNATURE_AD_REFERENDUM = "signature_ad_referendum", _("signed until confirmed"), "consent", _("Signature ad referendum")
+    DEFINITIVE_SIGNATURE = "definitive_signature", _("bound by signing"), "consent", _("Definitive signature")
+    RATIFICATION = "ratification", _("consent by instrument after signature"), "consent", _("Ratification")
+    ACCEPTANCE = "acceptance", _("same effect as ratification"), "consent", _("Acceptance")
+    APPROVAL = "approval", _("same effect as ratification"), "consent", _("Approval")
+    ACCESSION = "accession", _("consent without having signed"), "consent", _("Accession")
+    FORMAL_CONFIRMATION = "formal_confirmation", _("consent by an organisation"), "consent", _("Formal confirmation")
+    SUCCESSION = "succession", _("successor state declares itself bound"), "consent", _("Succession")
     CONTINUED_APPLICATION = (
         "continued_application",
-        "new state continues a treaty (may predate the instrument)",
+        _("new state continues a treaty (may predate the instrument)"),
         "consent",
-        "Continued application",
+        _("Continued application"),
     )
-    CONSENT_TO_BE_BOUND = "consent_to_be_bound", "other form of consent", "consent", "Consent to be bound"
-    SUBMISSION_TO_LEGISLATURE = "submission_to_legislature", "tabled or sent for approval", "domestic", "Submission to legislature"
-    LEGISLATIVE_APPROVAL = "legislative_approval", "domestic body approves", "domestic", "Legislative approval"
-    DEPOSIT = "deposit", "instrument lodged with the depositary", "delivery", "Deposit"
-    NOTIFICATION = "notification", "party tells the others or the depositary", "delivery", "Notification"
-    REGISTRATION = "registration", "registered with the UN", "delivery", "Registration"
-    START_OF_OPERATION = "start_of_operation", "a non-binding text begins to be acted on", "force", "Start of operation"
-    PROVISIONAL_APPLICATION = "provisional_application", "applied before entry into force", "force", "Provisional application"
-    ENTRY_INTO_FORCE = "entry_into_force", "treaty as a whole in force", "force", "Entry into force"
+    CONSENT_TO_BE_BOUND = "consent_to_be_bound", _("other form of consent"), "consent", _("Consent to be bound")
+    SUBMISSION_TO_LEGISLATURE = "submission_to_legislature", _("tabled or sent for approval"), "domestic", _("Submission to legislature")
+    LEGISLATIVE_APPROVAL = "legislative_approval", _("domestic body approves"), "domestic", _("Legislative approval")
+    DEPOSIT = "deposit", _("instrument lodged with the depositary"), "delivery", _("Deposit")
+    NOTIFICATION = "notification", _("party tells the others or the depositary"), "delivery", _("Notification")
+    REGISTRATION = "registration", _("registered with the UN"), "delivery", _("Registration")
+    START_OF_OPERATION = "start_of_operation", _("a non-binding text begins to be acted on"), "force", _("Start of operation")
+    PROVISIONAL_APPLICATION = "provisional_application", _("applied before entry into force"), "force", _("Provisional application")
+    ENTRY_INTO_FORCE = "entry_into_force", _("treaty as a whole in force"), "force", _("Entry into force")
     ENTRY_INTO_FORCE_FOR_PARTY = (
         "entry_into_force_for_party",
-        "in force for one party; or for a pair when a counterparty is given",
+        _("in force for one party; or for a pair when a counterparty is given"),
         "force",
-        "Entry into force for a party",
+        _("Entry into force for a party"),
     )
-    TERRITORIAL_EXTENSION = "territorial_extension", "applied to a territory", "force", "Territorial extension"
-    RESERVATION = "reservation", "excludes or alters effect for the maker", "statement", "Reservation"
-    RESERVATION_WITHDRAWAL = "reservation_withdrawal", "", "statement", "Withdrawal of reservation"
-    DECLARATION = "declaration", "interpretive or other statement", "statement", "Declaration"
-    OBJECTION = "objection", "against another party's statement", "statement", "Objection"
-    OBJECTION_WITHDRAWAL = "objection_withdrawal", "", "statement", "Withdrawal of objection"
+    TERRITORIAL_EXTENSION = "territorial_extension", _("applied to a territory"), "force", _("Territorial extension")
+    RESERVATION = "reservation", _("excludes or alters effect for the maker"), "statement", _("Reservation")
+    RESERVATION_WITHDRAWAL = "reservation_withdrawal", "", "statement", _("Withdrawal of reservation")
+    DECLARATION = "declaration", _("interpretive or other statement"), "statement", _("Declaration")
+    OBJECTION = "objection", _("against another party's statement"), "statement", _("Objection")
+    OBJECTION_WITHDRAWAL = "objection_withdrawal", "", "statement", _("Withdrawal of objection")
     CONSENT_WITHDRAWAL = (
         "consent_withdrawal",
-        "signature or instrument taken back before entry into force",
+        _("signature or instrument taken back before entry into force"),
         "exit",
-        "Withdrawal of consent",
+        _("Withdrawal of consent"),
     )
-    WITHDRAWAL_NOTICE = "withdrawal_notice", "notice given; effect later", "exit", "Notice of withdrawal"
-    DENUNCIATION_NOTICE = "denunciation_notice", "same for treaties that use the word", "exit", "Notice of denunciation"
-    WITHDRAWAL_EFFECT = "withdrawal_effect", "party no longer bound", "exit", "Withdrawal takes effect"
-    NOTICE_REVOCATION = "notice_revocation", "a notice of withdrawal taken back before its effect", "exit", "Revocation of a notice"
-    SUSPENSION = "suspension", "operation halted", "exit", "Suspension"
-    RESUMPTION = "resumption", "operation begins again after a suspension", "force", "Resumption"
-    TERMINATION = "termination", "treaty ends", "exit", "Termination"
+    WITHDRAWAL_NOTICE = "withdrawal_notice", _("notice given; effect later"), "exit", _("Notice of withdrawal")
+    DENUNCIATION_NOTICE = "denunciation_notice", _("same for treaties that use the word"), "exit", _("Notice of denunciation")
+    WITHDRAWAL_EFFECT = "withdrawal_effect", _("party no longer bound"), "exit", _("Withdrawal takes effect")
+    NOTICE_REVOCATION = "notice_revocation", _("a notice of withdrawal taken back before its effect"), "exit", _("Revocation of a notice")
+    SUSPENSION = "suspension", _("operation halted"), "exit", _("Suspension")
+    RESUMPTION = "resumption", _("operation begins again after a suspension"), "force", _("Resumption")
+    TERMINATION = "termination", _("treaty ends"), "exit", _("Termination")
 
 
 SIGNATURES = [ActionKind.SIGNATURE, ActionKind.SIGNATURE_AD_REFERENDUM, ActionKind.DEFINITIVE_SIGNATURE]
@@ -236,18 +245,18 @@ class TreatyAction(UidRecord, SourceFields):
         ]
 
     def __str__(self):
-        parties = f" by {self.party}" if self.party_id else ""
-        parties += f" with {self.counterparty}" if self.counterparty_id else ""
-        return f"{self.get_kind_display()}{parties}, {self.acted_on or 'undated'}"
+        template = ACTION_BETWEEN if self.counterparty_id else ACTION_OF_PARTY if self.party_id else ACTION
+        values = {"action": self.get_kind_display(), "date": self.acted_on or _("undated")}
+        return template.format(**values, party=self.party, counterparty=self.counterparty)
 
 
 class ConditionKind(Codes):
-    ON_SIGNATURE = "on_signature", "when it is signed", "On signature"
-    ON_DATE = "on_date", "on a fixed day", "On a date"
-    NUMBER_OF_CONSENTS = "number_of_consents", "when so many parties have consented", "Number of consents"
-    ALL_SIGNATORIES = "all_signatories", "when every signatory has consented", "All signatories"
-    NAMED_PARTIES = "named_parties", "when these parties have consented", "Named parties"
-    EXCHANGE_OF_NOTES = "exchange_of_notes", "when every signatory has notified the others", "Exchange of notes"
+    ON_SIGNATURE = "on_signature", _("when it is signed"), _("On signature")
+    ON_DATE = "on_date", _("on a fixed day"), _("On a date")
+    NUMBER_OF_CONSENTS = "number_of_consents", _("when so many parties have consented"), _("Number of consents")
+    ALL_SIGNATORIES = "all_signatories", _("when every signatory has consented"), _("All signatories")
+    NAMED_PARTIES = "named_parties", _("when these parties have consented"), _("Named parties")
+    EXCHANGE_OF_NOTES = "exchange_of_notes", _("when every signatory has notified the others"), _("Exchange of notes")
 
 
 class EntryIntoForceCondition(UidRecord, SourceFields):

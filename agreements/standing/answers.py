@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
 from agreements.models.treaty_actions import CONSENTS, ActionKind
 from agreements.standing.calculator import PairResult, Result, StandingCalculator
 from agreements.standing.codes import BINDING, PartyStanding, TextStanding
@@ -20,36 +23,42 @@ from policytracker.edtf import first_day, is_exact, last_day
 NAMED = 5  # parties named in a sentence; the others are counted
 
 TEXT_SENTENCES = {
-    TextStanding.ANNOUNCED: "The text has been announced since {since}: {reasons}.",
-    TextStanding.ADOPTED: "The text has been adopted but not signed since {since}: {reasons}.",
-    TextStanding.SIGNED: "The text has been signed but not in force since {since}: {reasons}.",
-    TextStanding.PROVISIONALLY_APPLIED: "The text has been applied provisionally since {since}: {reasons}.",
-    TextStanding.IN_FORCE: "The text has been in force since {since}: {reasons}.",
-    TextStanding.OPERATIVE: "The text has been in operation since {since}: {reasons}.",
-    TextStanding.SUSPENDED: "The text has been suspended since {since}: {reasons}.",
-    TextStanding.TERMINATED: "The text has been terminated, and binds no party, since {since}: {reasons}.",
-    TextStanding.UNKNOWN: "No action on the text is recorded by this day.",
+    TextStanding.ANNOUNCED: _("The text has been announced since {since}: {reasons}."),
+    TextStanding.ADOPTED: _("The text has been adopted but not signed since {since}: {reasons}."),
+    TextStanding.SIGNED: _("The text has been signed but not in force since {since}: {reasons}."),
+    TextStanding.PROVISIONALLY_APPLIED: _("The text has been applied provisionally since {since}: {reasons}."),
+    TextStanding.IN_FORCE: _("The text has been in force since {since}: {reasons}."),
+    TextStanding.OPERATIVE: _("The text has been in operation since {since}: {reasons}."),
+    TextStanding.SUSPENDED: _("The text has been suspended since {since}: {reasons}."),
+    TextStanding.TERMINATED: _("The text has been terminated, and binds no party, since {since}: {reasons}."),
+    TextStanding.UNKNOWN: _("No action on the text is recorded up to this date."),
 }
 PARTY_SENTENCES = {
-    PartyStanding.ANNOUNCED: "{party} has been named in the announcement since {since}: {reasons}.",
-    PartyStanding.SIGNATORY: "{party} has been a signatory since {since}: {reasons}.",
-    PartyStanding.CONTRACTING: "{party} has consented, and is not bound yet, since {since}: {reasons}.",
-    PartyStanding.BOUND: "{party} has been bound since {since}: {reasons}.",
-    PartyStanding.PROVISIONALLY_APPLYING: "{party} has applied the text provisionally, without being bound, since {since}: {reasons}.",
-    PartyStanding.SUSPENDED: "{party} is bound, and has been suspended since {since}: {reasons}.",
-    PartyStanding.WITHDRAWING: "{party} has given notice of withdrawal, and is still bound, since {since}: {reasons}.",
-    PartyStanding.FORMER_PARTY: "{party} has been a former party since {since}: {reasons}.",
-    PartyStanding.PARTICIPANT: "{party} has taken part since {since}: {reasons}.",
+    PartyStanding.ANNOUNCED: _("{party} has been named in the announcement since {since}: {reasons}."),
+    PartyStanding.SIGNATORY: _("{party} has been a signatory since {since}: {reasons}."),
+    PartyStanding.CONTRACTING: _("{party} has consented, and is not bound yet, since {since}: {reasons}."),
+    PartyStanding.BOUND: _("{party} has been bound since {since}: {reasons}."),
+    PartyStanding.PROVISIONALLY_APPLYING: _("{party} has applied the text provisionally, without being bound, since {since}: {reasons}."),
+    PartyStanding.SUSPENDED: _("{party} is bound, and has been suspended since {since}: {reasons}."),
+    PartyStanding.WITHDRAWING: _("{party} has given notice of withdrawal, and is still bound, since {since}: {reasons}."),
+    PartyStanding.FORMER_PARTY: _("{party} has been a former party since {since}: {reasons}."),
+    PartyStanding.PARTICIPANT: _("{party} has taken part since {since}: {reasons}."),
 }
-NO_STANDING = "{party} has no standing by the actions recorded."
-NO_ACTION = "No actions of {party} are recorded."
-RECORD_IS_COMPLETE = "The record is complete up to {day}."
-RECORD_IS_INCOMPLETE = "The record is not complete."
-VIA = "This standing comes from the accession protocol “{protocol}”."
-APPROXIMATE = "Based on an approximate date."
-DELAY_UNKNOWN = "How long after its consent a later party is bound is not recorded."
-UNDATED_FORCE = "Its own entry into force is recorded without a date."
-UNDATED_CONSENT = "The {kind} without a date has no effect."
+NO_STANDING = _("{party} has no standing according to the recorded actions.")
+NO_ACTION = _("No actions of {party} are recorded.")
+RECORD_IS_COMPLETE = _("The record is complete up to {day}.")
+RECORD_IS_INCOMPLETE = _("The record is not complete.")
+VIA = _("This standing comes from the accession protocol “{protocol}”.")
+APPROXIMATE = _("Based on an approximate date.")
+DELAY_UNKNOWN = _("How long after its consent a later party is bound is not recorded.")
+UNDATED_FORCE = _("Its own entry into force is recorded without a date.")
+UNDATED_CONSENT = _("The {kind} without a date has no effect.")
+TERM_ENDS = _("end of its term {on}")
+PARTY_ENDS = _("end of the party {on}")
+ACTION = _("{action} {on}")
+ACTION_WITH_EFFECT = _("{action} {acted_on} with effect from {on}")
+UNDATED_ACTION_WITH_EFFECT = _("{action} without a date with effect from {on}")
+ACTION_OF_PARTIES = _("{action} ({parties})")
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,7 @@ def text_standing(record: AgreementRecord, on: date) -> Standing:
     reasons = in_words(result.because, record.name, NAMED)
     sentences = [TEXT_SENTENCES[TextStanding(result.code)].format(since=since, reasons=reasons)]
     if approximate:
-        sentences.append(APPROXIMATE)
+        sentences.append(str(APPROXIMATE))
     return Standing(result.code, since, actions, approximate, " ".join(sentences))
 
 
@@ -128,11 +137,11 @@ def party_standing(record: AgreementRecord, party: str, on: date) -> Standing:
     if result.via:
         sentences.append(VIA.format(protocol=result.via.title or result.via.slug))
     if approximate:
-        sentences.append(APPROXIMATE)
+        sentences.append(str(APPROXIMATE))
     if at_once:
-        sentences.append(DELAY_UNKNOWN)
+        sentences.append(str(DELAY_UNKNOWN))
     if result.waits:
-        sentences.append(UNDATED_FORCE)
+        sentences.append(str(UNDATED_FORCE))
     undated = [action for action in own if action.kind in CONSENTS and not (action.acted_on or action.effective_on)]
     sentences += [UNDATED_CONSENT.format(kind=label(action)) for action in undated]
     return Standing(
@@ -178,20 +187,25 @@ def in_words(because: Iterable[Effect], name: Callable[[str], str], limit: int, 
     for words, others in groups.items():
         names = sorted(set(others))
         shown, limit = names[:limit], limit - len(names[:limit])
-        rest = len(names) - len(shown)
-        listed = ", ".join([*shown, *([f"{rest} more"] if rest and shown else [f"{rest} parties"] if rest else [])])
-        parts.append(f"{words} ({listed})" if listed else words)
+        parts.append(ACTION_OF_PARTIES.format(action=words, parties=listed(shown, len(names) - len(shown))) if names else words)
     return ", ".join(parts)
 
 
+def listed(names: list[str], others: int) -> str:
+    """The names, and the number of the other parties."""
+    if names and others:
+        return ngettext("{names}, {number} more", "{names}, {number} more", others).format(names=", ".join(names), number=others)
+    return ngettext("{number} party", "{number} parties", others).format(number=others) if others else ", ".join(names)
+
+
 def action_and_day(effect: Effect) -> str:
-    if effect.action is None:
-        return f"{'end of the party' if effect.cause == DISSOLUTION else 'end of its term'} {effect.stated}"
-    if effect.stated not in (effect.action.acted_on, effect.action.effective_on) or (
-        effect.action.effective_on == effect.stated != effect.action.acted_on
-    ):
-        return f"{label(effect.action)} {effect.action.acted_on or 'without a date'} with effect from {effect.stated}"
-    return f"{label(effect.action)} {effect.stated}"
+    action, on = effect.action, effect.stated
+    if action is None:
+        return (PARTY_ENDS if effect.cause == DISSOLUTION else TERM_ENDS).format(on=on)
+    if on not in (action.acted_on, action.effective_on) or (action.effective_on == on != action.acted_on):
+        template = ACTION_WITH_EFFECT if action.acted_on else UNDATED_ACTION_WITH_EFFECT
+        return template.format(action=label(action), acted_on=action.acted_on, on=on)
+    return ACTION.format(action=label(action), on=on)
 
 
 def label(action: Action) -> str:

@@ -225,7 +225,7 @@ class BaseAdmin(Page, ModelAdmin):
         sentence = self.deletion_error(record) if record and self.has_delete_permission(request, record) else ""
         reason = request.POST.get("change_reason", "")
         if len(reason) > MAX_REASON:
-            sentence = REASON_TOO_LONG
+            sentence = REASON_TOO_LONG.format(maximum=MAX_REASON)
         if not sentence:
             try:
                 with change_context(request.user, reason, "admin"):
@@ -272,10 +272,10 @@ def code_column(name: str, codes: Any, *, ordering: str = "", **colours: Iterabl
     return column
 
 
-def apply_theme(form: forms.Form) -> forms.Form:
-    """Add the CSS classes of the theme to a plain form and to the forms of its `evidence`. Returns the form."""
+def apply_theme(form: forms.Form, *nested: forms.Form) -> forms.Form:
+    """Add the CSS classes of the theme to a plain form and to the forms that it shows. Returns the form."""
     classes: dict[type, list[str]] = {forms.Textarea: TEXTAREA_CLASSES, forms.Select: SELECT_CLASSES, forms.CheckboxInput: CHECKBOX_CLASSES}
-    for part in (form, *getattr(form, "evidence", ())):
+    for part in (form, *nested):
         for name, field in part.fields.items():
             if name in getattr(part, "autocomplete", {}):
                 field.widget = Reference(part.autocomplete[name], admin.site)

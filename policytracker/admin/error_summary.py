@@ -34,7 +34,7 @@ def errors_of_form(form: forms.BaseForm, *, tab: str = GENERAL, row: str = "") -
 
 
 def errors_of_formset(formset: forms.BaseFormSet, row: str, *, tab: str = GENERAL) -> Iterator[FieldError]:
-    """The errors of a formset. Each row is named `row` and its number, such as "Evidence 2"."""
+    """The errors of a formset. Each row is named `row` and its number, such as "Line 2"."""
     yield from (FieldError("", row, message, tab) for message in formset.non_form_errors())
     for number, form in enumerate(formset.forms, 1):
         yield from errors_of_form(form, tab=tab, row=f"{row} {number}")

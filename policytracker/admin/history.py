@@ -13,7 +13,6 @@ from policytracker.history.diffs import Budget, diff
 from policytracker.history.record import History
 from policytracker.models import Change
 
-EMPTY = _("(empty)")
 CHANNELS = {"api": _("API"), "import": _("Import"), "data set": _("Import")}
 
 
@@ -41,11 +40,9 @@ def _field_change(history: History, name: str, change: dict[str, Any], budget: B
 
 
 def display_value(field: models.Field, value: Any) -> Any:
-    """The value of a field as people read it: the label of a code, Yes or No, "(empty)"."""
-    if value is None or value == "" or value == []:
-        return str(EMPTY)
+    """The value of a field as people read it: the label of a code, Yes or No."""
     if isinstance(value, bool):
         return str(_("Yes") if value else _("No"))
-    if field.flatchoices and not isinstance(value, list):
+    if field.flatchoices and value and not isinstance(value, list):
         return str(dict(field.flatchoices).get(value, value))
     return value

@@ -1,6 +1,7 @@
 """API authentication: bearer token or session."""
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from knox.auth import TokenAuthentication as KnoxAuthentication
 from rest_framework.authentication import SessionAuthentication as DjangoSessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -11,7 +12,7 @@ class TokenAuthentication(KnoxAuthentication):
 
     def authenticate_credentials(self, token):
         if not (token.isascii() and token.decode().isprintable()):
-            raise AuthenticationFailed("Invalid token.")
+            raise AuthenticationFailed(_("Invalid token."))
         return super().authenticate_credentials(token)
 
     def _cleanup_token(self, auth_token) -> bool:

@@ -14,10 +14,11 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import Http404
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from policytracker.api.errors import ENTRY_ERRORS
-from policytracker.api.serializers import HEAD, NOT_AN_OBJECT, KeyField, KeyListField, RecordSerializer
+from policytracker.api.serializers import HEAD, KeyField, KeyListField, RecordSerializer, not_an_object
 from policytracker.dataset import writer
 from policytracker.records.context import change_context
 from policytracker.records.exceptions import EntriesRefused
@@ -98,9 +99,11 @@ class Preview:
 def validated_entries(entries: Any) -> list[Any]:
     """The entries, if they are a list of at most `MAX_ENTRIES`. Raises ValidationError otherwise."""
     if not isinstance(entries, list):
-        raise serializers.ValidationError({"non_field_errors": ["Send a JSON list."]})
+        raise serializers.ValidationError({"non_field_errors": [_("Send a JSON list.")]})
     if len(entries) > MAX_ENTRIES:
-        raise serializers.ValidationError({"non_field_errors": [f"Send at most {MAX_ENTRIES} records per request."]})
+        raise serializers.ValidationError(
+            {"non_field_errors": [_("Send at most {maximum} records per request.").format(maximum=MAX_ENTRIES)]}
+        )
     return entries
 
 
@@ -173,7 +176,7 @@ class Entries:
             self.find_references([body for _, body in segment])
             rows = rows_of(segment)
             with change_context(None, reason):
-                writer.write(list(rows.values()), judge=self.serializer.refusal)
+                writer.write(list(rows.values()), error_of=self.serializer.refusal)
             self.rows |= rows
             self.refusals.reasons |= {index: row.error for index, row in rows.items() if row.error}
             self.references.forget(self.model)
@@ -276,14 +279,16 @@ class Entries:
         """The record with the key of an entry. Raises for a missing, unknown or repeated key."""
         name = self.model.key
         if not isinstance(body, dict):
-            raise serializers.ValidationError({"non_field_errors": [NOT_AN_OBJECT]})
+            raise serializers.ValidationError({"non_field_errors": [not_an_object()]})
         if body.get(name) in (None, ""):
-            raise serializers.ValidationError({name: ["This field is required."]}, "required")
+            raise serializers.ValidationError({name: [_("This field is required.")]}, "required")
         key = self.key_of(body)
         if key not in stored:
             raise Http404
         if key in self.used_keys:
-            raise serializers.ValidationError({name: ["Another entry of the list has the same key. Send each record once."]}, "duplicate")
+            raise serializers.ValidationError(
+                {name: [_("Another entry of the list has the same key. Send each record once.")]}, "duplicate"
+            )
         self.used_keys.add(key)
         return stored[key]
 

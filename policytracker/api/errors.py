@@ -15,13 +15,29 @@ from django.core.exceptions import (
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
 from django.db.models.deletion import ProtectedError
 from django.http import Http404, HttpResponse, JsonResponse
-from rest_framework import exceptions, status
+from django.utils.translation import gettext as _
+from rest_framework import exceptions, serializers, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
-from policytracker.db.errors import RETRY_AFTER, trouble_of
+from policytracker.api.renderers import JSONRenderer
+from policytracker.db.errors import RETRY_AFTER, temporary_error
 from policytracker.records.exceptions import EntriesRefused, NotPermitted, Refused, Rejected, Stale
 from policytracker.records.violations import IN_USE, violated_constraint
+
+
+class RefusalSerializer(serializers.Serializer):
+    """One unmet condition."""
+
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ErrorSerializer(serializers.Serializer):
+    code = serializers.CharField(help_text="Stable code, for programs.")
+    detail = serializers.CharField(help_text="Message, for people. May change.")
+    unmet = RefusalSerializer(many=True, required=False, help_text="For a refused action: all unmet conditions.")
+    current_version = serializers.IntegerField(required=False, help_text="For `stale`: the current version of the record.")
 
 
 class APIError(exceptions.APIException):
@@ -49,6 +65,8 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
     response = _entries_response(error, context) if isinstance(error, EntriesRefused) else _single_response(error, context)
     if response is not None:
         response.data = replace_unencodable(response.data)
+        request = context["request"]  # errors are JSON, whatever `format` was requested
+        request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
     set_rollback()
     return response
 
@@ -107,10 +125,10 @@ def replace_unencodable(data: Any) -> Any:
 def domain_response(error: Exception, api_name: Callable[[str], str]) -> Response | None:
     """The response to errors of Django, the domain and the database; `api_name` maps field names of the model to the API's."""
     if isinstance(error, Http404 | ObjectDoesNotExist):
-        return Response({"code": "not_found", "detail": "There is no such record."}, status.HTTP_404_NOT_FOUND)
+        return Response({"code": "not_found", "detail": _("There is no such record.")}, status.HTTP_404_NOT_FOUND)
     if isinstance(error, RequestDataTooBig):
         return Response(
-            {"code": "too_large", "detail": "The request body is too large. Send less data per request."},
+            {"code": "too_large", "detail": _("The request body is too large. Send less data per request.")},
             status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
         )
     if isinstance(error, Stale):
@@ -138,9 +156,9 @@ def domain_response(error: Exception, api_name: Callable[[str], str]) -> Respons
             return Response({"code": rule.code, "detail": rule.message}, status.HTTP_409_CONFLICT)
         body = validation_body({field: [exceptions.ErrorDetail(str(rule.message), rule.rule)]})
         return Response(body, status.HTTP_400_BAD_REQUEST)
-    if isinstance(error, DatabaseError | InterfaceError) and (trouble := trouble_of(error)):
-        response = Response({"code": trouble.code, "detail": trouble.detail}, trouble.status)
-        if trouble.status == status.HTTP_503_SERVICE_UNAVAILABLE:
+    if isinstance(error, DatabaseError | InterfaceError) and (temporary := temporary_error(error)):
+        response = Response({"code": temporary.code, "detail": temporary.detail}, temporary.status)
+        if temporary.status == status.HTTP_503_SERVICE_UNAVAILABLE:
             response["Retry-After"] = str(RETRY_AFTER)
         return response
     return None

@@ -1,4 +1,4 @@
-"""Filters and ordering of lists: every stored field gets filters according to its type.
+"""Filters of lists: every stored field gets filters according to its type.
 
 A filter parameter is `field` (any of the values), or `field__lookup` with the lookup `not`, `empty`, `from`, `to` or `contains`.
 """
@@ -6,27 +6,38 @@ A filter parameter is `field` (any of the values), or `field__lookup` with the l
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
-from uuid import UUID
 
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import NullIf
-from django.utils.dateparse import parse_datetime
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 from rest_framework import serializers
+from rest_framework.filters import BaseFilterBackend
+from rest_framework.request import Request
 
 from policytracker import edtf
 from policytracker.api.json_sql import SourceContentField
-from policytracker.api.pagination import Column
-from policytracker.api.serializers import KeyField, KeyListField, does_not_exist, find_by_key, referable
-from policytracker.codes import invalid_choice
-from policytracker.records.access import Reader
+from policytracker.api.parameters import InvalidParameter, query_parameter
+from policytracker.api.serializers import KeyField, KeyListField, referable
+from policytracker.api.values import (
+    Parse,
+    boolean,
+    code,
+    end_timestamp,
+    first_day,
+    integer_between,
+    iso_date,
+    last_day,
+    number,
+    partial_date,
+    reference,
+    text,
+    timestamp,
+    uid,
+)
 from policytracker.records.models import Record
 from policytracker.resources import ReadContext, Resource, registry
 
@@ -34,8 +45,6 @@ TEXT_FIELDS = (models.CharField, models.TextField, models.FileField)  # "" means
 MAX_VALUES = 100
 MAX_LENGTH = 500
 
-
-Parse = Callable[[str, ReadContext], Any]
 FilterRows = Callable[[QuerySet, list[Any], ReadContext], QuerySet]
 
 
@@ -57,127 +66,13 @@ class Filter:
     def apply(self, rows: QuerySet, texts: list[str], context: ReadContext) -> QuerySet:
         """Filter the rows by the values of the query parameter. Raises ValueError with a message for the user."""
         if self.of_people and not context.reader.sees_people:
-            raise ValueError("Sign in to filter by people.")
+            raise ValueError(_("Sign in to filter by people."))
         if len(texts) > (MAX_VALUES if self.many else 1):
-            raise ValueError(f"Enter at most {MAX_VALUES} values." if self.many else "May be given only once.")
-        for text in texts:
-            if len(text) > MAX_LENGTH or "\0" in text:
-                raise ValueError(f"Enter at most {MAX_LENGTH} characters, without NUL characters.")
-        return self.filter_rows(rows, [self.parse(text, context) for text in texts], context)
-
-
-# ---- parsing values
-
-
-def text(value: str, context: ReadContext) -> str:
-    return value
-
-
-def boolean(value: str, context: ReadContext) -> bool:
-    if value not in ("true", "false"):
-        raise ValueError("Enter true or false.")
-    return value == "true"
-
-
-def code(codes: Iterable[str]) -> Parse:
-    known = list(codes)
-
-    def parse(value: str, context: ReadContext) -> str:
-        if value not in known:
-            raise ValueError(invalid_choice(value, known))
-        return value
-
-    return parse
-
-
-def iso_date(value: str, context: ReadContext) -> date:
-    if not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
-        raise ValueError("Enter a date as YYYY-MM-DD, such as 2025-10-20.")
-    try:
-        return date.fromisoformat(value)
-    except ValueError as error:
-        raise ValueError("This date does not exist.") from error
-
-
-def timestamp(value: str, context: ReadContext) -> datetime:
-    message = "Enter a time with a time zone, such as 2026-11-24T10:35:00Z, or a date, such as 2026-11-24."
-    try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
-            return datetime.fromisoformat(value).replace(tzinfo=UTC)
-        parsed = parse_datetime(value.replace(" ", "+"))  # an unescaped + in a URL is decoded as a space
-        if parsed is not None and parsed.tzinfo is not None:
-            return parsed.astimezone(UTC)
-    except (ValueError, OverflowError) as error:  # the first and last days of the calendar cannot be converted to UTC
-        raise ValueError(message) from error
-    raise ValueError(message)
-
-
-def end_timestamp(value: str, context: ReadContext) -> datetime:
-    """The timestamp; for a date the end of that day."""
-    parsed = timestamp(value, context)
-    return parsed.replace(hour=23, minute=59, second=59, microsecond=999999) if len(value) == 10 else parsed
-
-
-def integer_between(low: int, high: int) -> Parse:
-    def parse(value: str, context: ReadContext) -> int:
-        if not re.fullmatch(r"-?\d{1,18}", value, re.ASCII) or not low <= int(value) <= high:
-            raise ValueError(f"Enter a whole number from {low} to {high}.")
-        return int(value)
-
-    return parse
-
-
-def number(value: str, context: ReadContext) -> Decimal:
-    try:
-        parsed = Decimal(value)
-    except InvalidOperation as error:
-        raise ValueError("Enter a number.") from error
-    # Check the exponent instead of comparing, because arithmetic with a huge exponent overflows.
-    if not parsed.is_finite() or not -100 <= parsed.adjusted() < 20:
-        raise ValueError("Enter a number.")
-    return parsed
-
-
-def uid(value: str, context: ReadContext) -> UUID:
-    try:
-        return UUID(value)
-    except ValueError as error:
-        raise ValueError("Enter a UUID.") from error
-
-
-def partial_date(value: str, context: ReadContext) -> str:
-    edtf.first_day(value)
-    return value
-
-
-def first_day(value: str, context: ReadContext) -> date | None:
-    if not value:
-        raise ValueError(edtf.EXAMPLES)
-    return edtf.first_day(value)
-
-
-def last_day(value: str, context: ReadContext) -> date | None:
-    if not value:
-        raise ValueError(edtf.EXAMPLES)
-    return edtf.last_day(value)
-
-
-def on(filter_rows: FilterRows) -> Filter:
-    """The parameter `on`: the view passes its date to all filters; `filter_rows` restores the rows themselves to that date."""
-    help = "Show the values of this date, based on current knowledge. With a future date only deadline states and the like change."
-    return Filter(iso_date, filter_rows, {"type": "string", "format": "date"}, help, many=False)
-
-
-def reference(model: type[models.Model]) -> Parse:
-    """Parse the key of a record, or the user name of a person, to its id. Records that the reader may not read do not exist."""
-
-    def parse(value: str, context: ReadContext) -> Any:
-        records = find_by_key(model, [value], context.reader)
-        if not records:
-            raise ValueError(does_not_exist(model, value))
-        return next(iter(records.values())).pk
-
-    return parse
+            raise ValueError(_("Enter at most {max} values.").format(max=MAX_VALUES) if self.many else _("May be given only once."))
+        for value in texts:
+            if len(value) > MAX_LENGTH or "\0" in value:
+                raise ValueError(_("Enter at most {max} characters, without NUL characters.").format(max=MAX_LENGTH))
+        return self.filter_rows(rows, [self.parse(value, context) for value in texts], context)
 
 
 # ---- filtering rows
@@ -362,40 +257,31 @@ def _help(parameter: str) -> str:
     }[lookup]
 
 
-# ---- ordering
+def on(filter_rows: FilterRows) -> Filter:
+    """The parameter `on`: the view passes its date to all filters; `filter_rows` restores the rows themselves to that date."""
+    help = "Show the values of this date, based on current knowledge. With a future date only deadline states and the like change."
+    return Filter(iso_date, filter_rows, {"type": "string", "format": "date"}, help, many=False)
 
 
-@cache
-def orders(serializer_class: type[serializers.ModelSerializer]) -> dict[str, tuple[Column, Callable[[Reader], Any] | None]]:
-    """The fields by which the list can be ordered: the column, and the expression to annotate it with if it is not stored."""
-    serializer = serializer_class()
-    model = serializer.Meta.model
-    result: dict[str, tuple[Column, Callable[[Reader], Any] | None]] = {}
-    for name, field in serializer.fields.items():
-        alias = f"order_{name}"
-        if isinstance(field, KeyField):
-            result[name] = (Column(alias, nullable=True), lambda reader, field=field: _key_expression(field, reader))
-            continue
-        stored = next((f for f in model._meta.concrete_fields if f.name == field.source), None)
-        if stored is None or isinstance(field, serializers.ListField):
-            continue
-        if isinstance(field, SourceContentField):
-            result[name] = (
-                Column(alias, nullable=True),
-                lambda reader, field=field: NullIf(field.column(reader), Value(""), output_field=models.TextField()),
-            )
-        elif isinstance(stored, edtf.EdtfField):
-            result[name] = (Column(f"{field.source}_first", nullable=True), None)
-        elif stored.blank and isinstance(stored, TEXT_FIELDS):
-            result[name] = (
-                Column(alias, nullable=True),
-                lambda reader, path=field.source: NullIf(F(path), Value(""), output_field=models.TextField()),
-            )
-        else:
-            result[name] = (Column(field.source, nullable=stored.null), None)
-    return result
+# ---- the filter backend
 
 
-def _key_expression(field: KeyField, reader: Reader) -> Any:
-    expression = field.column(reader)
-    return expression if isinstance(expression, Subquery) else F(expression.name)
+class FieldFilters(BaseFilterBackend):
+    """Filters a list by the parameters of `view.filter_set()`."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet, view: Any) -> QuerySet:
+        context, filter_set = view.read_context, view.filter_set()
+        # `on` first: it restores the rows to that date, and the other filters apply to the result.
+        for name, texts in sorted(request.query_params.lists(), key=lambda parameter: parameter[0] != "on"):
+            if name in filter_set:
+                try:
+                    queryset = filter_set[name].apply(queryset, texts, context)
+                except ValueError as error:
+                    raise InvalidParameter(name, str(error)) from error
+        return queryset
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        return [
+            query_parameter(name, {"type": "array", "items": filter.schema} if filter.many else filter.schema, filter.help)
+            for name, filter in view.filter_set().items()
+        ]

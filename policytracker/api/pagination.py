@@ -1,130 +1,93 @@
-"""Keyset pagination: a cursor holds the ordering values of the row before the page, so the cost does not grow with depth.
-
-The rows after a given row are split into ranges: first the rows equal in all columns but the last, then rows greater in an
-earlier column, then rows where that column is null. The ranges are read one after the other until the page is full; each
-can use an index on (column, id).
-"""
+"""Pagination of lists: the parameters `page_size` and `cursor`, and the envelope of the response."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
+from collections.abc import Callable, Sequence
 from typing import Any
-from uuid import UUID
 
-from django.core import signing
-from django.db.models import F, OrderBy, Q, QuerySet
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
 
+from policytracker.api import keyset
+from policytracker.api.parameters import InvalidParameter, query_parameter, single
+from policytracker.api.renderers import JsonText
 
-class InvalidCursor(Exception):
-    """The cursor was not issued by this site, or belongs to another list or order."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of the ordering: a field path or annotation of the queryset. Nulls come last."""
-
-    path: str
-    descending: bool = False
-    nullable: bool = False
-
-    def order_by(self, forward: bool) -> OrderBy:
-        descending = self.descending == forward
-        if not self.nullable:
-            return OrderBy(F(self.path), descending=descending)
-        return OrderBy(F(self.path), descending=descending, nulls_last=forward or None, nulls_first=not forward or None)
-
-    def not_null(self) -> Column:
-        """The same column, for rows where it is not null: ordering by it can then use the index."""
-        return Column(self.path, self.descending)
-
-    def equal(self, value: Any) -> Q:
-        return Q(**{f"{self.path}__isnull": True}) if value is None else Q(**{self.path: value})
-
-    def after(self, value: Any, forward: bool) -> Q:
-        return Q(**{f"{self.path}__{'lt' if self.descending == forward else 'gt'}": value})
-
-    def is_null(self, value: bool) -> Q:
-        return Q(**{f"{self.path}__isnull": value})
+PAGE_SIZE, MAX_PAGE_SIZE = 50, 500
+MAX_COUNT = 10_000
+PARAMETERS = {"page_size", "cursor"}
 
 
-@dataclass(frozen=True)
-class Page:
-    """The ids of a page, in order, and the cursors of the next and previous page."""
+class Pagination(BasePagination):
+    """Pages of an ordered queryset, or of any other list that can be read from a cursor on (`paginate`)."""
 
-    ids: list[int]
-    next: str | None
-    previous: str | None
+    request: Request
+    page: keyset.Page
+    count: int
 
+    def paginate_queryset(self, queryset: QuerySet, request: Request, view: Any = None, salt: str = "") -> list[int]:
+        """The ids of the page. The queryset must be ordered by `keyset.Column`.
 
-def ranges(rows: QuerySet, columns: Sequence[Column], after: Sequence[Any] | None, forward: bool) -> Iterator[QuerySet]:
-    """The rows after (or before) the row with the values `after`, as ordered querysets to read one after the other."""
-    if after is None:
-        first, rest = columns[0], columns[1:]
-        if first.nullable:
-            yield _ordered(rows.filter(first.is_null(False)), [first.not_null(), *rest], forward)
-            yield _ordered(rows.filter(first.is_null(True)), rest, forward)
-        else:
-            yield _ordered(rows, columns, forward)
-        return
-    for depth in reversed(range(len(columns))):
-        column, value, rest = columns[depth], after[depth], columns[depth + 1 :]
-        same = rows.filter(*(c.equal(v) for c, v in zip(columns[:depth], after[:depth], strict=True)))
-        if value is not None:
-            yield _ordered(same.filter(column.after(value, forward)), [column.not_null(), *rest], forward)
-        if column.nullable and (value is None) != forward:
-            yield _ordered(same.filter(column.is_null(forward)), rest if forward else [column.not_null(), *rest], forward)
+        A cursor is valid for one list only: that with this `salt`, by default the address of the view.
+        """
+        columns = keyset.columns_of(queryset)
+        ids = self.paginate(lambda cursor, size: keyset.page(queryset, columns, cursor, size, salt or view.address), request)
+        is_complete = self.page.next is None and not request.query_params.get("cursor")
+        self.count = len(ids) if is_complete else queryset.order_by().values("pk")[: MAX_COUNT + 1].count()
+        return ids
 
+    def paginate(self, read: Callable[[str | None, int], keyset.Page], request: Request) -> Sequence[Any]:
+        """The results of the page that `read(cursor, size)` returns. Raises InvalidParameter."""
+        self.request = request
+        size, cursor = self.get_page_size(request), single(request, "cursor") or None
+        try:
+            self.page = read(cursor, size)
+        except keyset.InvalidCursor as error:
+            message = _("Invalid cursor. Use `next` or `previous` of a response for the same list and order.")
+            raise InvalidParameter("cursor", message) from error
+        self.count = self.page.count or 0
+        return self.page.results
 
-def _ordered(rows: QuerySet, columns: Sequence[Column], forward: bool) -> QuerySet:
-    return rows.order_by(*(c.order_by(forward) for c in columns))
+    def get_page_size(self, request: Request) -> int:
+        """The value of `page_size`. Raises InvalidParameter."""
+        text = single(request, "page_size", str(PAGE_SIZE))
+        if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= MAX_PAGE_SIZE):
+            raise InvalidParameter("page_size", _("Enter a whole number from 1 to {max}.").format(max=MAX_PAGE_SIZE))
+        return int(text)
 
+    def get_paginated_response(self, data: JsonText | list[dict[str, Any]]) -> Response:
+        head = {"count": min(self.count, MAX_COUNT)} | ({"count_is_exact": False} if self.count > MAX_COUNT else {})
+        links = {"next": self.get_link(self.page.next), "previous": self.get_link(self.page.previous)}
+        return Response(JsonText.object(head | links | {"results": data}))
 
-def page(rows: QuerySet, columns: Sequence[Column], cursor: str | None, size: int, salt: str) -> Page:
-    """The page at the cursor, or the first one. The last of `columns` must be unique. Raises InvalidCursor."""
-    forward, after = decode_cursor(cursor, columns, salt) if cursor else (True, None)
-    page_rows: list[tuple] = []
-    paths = ["pk", *(c.path for c in columns)]
-    for part in ranges(rows, columns, after, forward):
-        page_rows += part.values_list(*paths)[: size + 1 - len(page_rows)]
-        if len(page_rows) > size:
-            break
-    page_rows, has_next, has_previous = trim_page(page_rows, size, forward, cursor is not None)
-    return Page(
-        [row[0] for row in page_rows],
-        encode_cursor(True, page_rows[-1][1:], columns, salt) if has_next else None,
-        encode_cursor(False, page_rows[0][1:], columns, salt) if has_previous else None,
-    )
+    def get_link(self, cursor: str | None) -> str | None:
+        """The URL of the page at the cursor."""
+        if cursor is None:
+            return None
+        query = self.request.query_params.copy()
+        query["cursor"] = cursor
+        return self.request.build_absolute_uri(f"{self.request.path}?{query.urlencode()}")
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        link = {"type": ["string", "null"], "format": "uri"}
+        inexact = "Present, and false, only if there are more results than `count`."
+        return {
+            "type": "object",
+            "required": ["count", "next", "previous", "results"],
+            "properties": {
+                "count": {"type": "integer"},
+                "count_is_exact": {"type": "boolean", "description": inexact},
+                "next": link,
+                "previous": link,
+                "results": schema,
+            },
+        }
 
-def trim_page(rows: list[Any], size: int, forward: bool, has_cursor: bool) -> tuple[list[Any], bool, bool]:
-    """The page in list order, and whether there is a next and a previous page.
-
-    `rows` are up to `size` + 1 rows in the direction of reading. With a cursor there are also rows on the side it came from.
-    """
-    more = len(rows) > size
-    page = rows[:size] if forward else rows[:size][::-1]
-    has_next, has_previous = (more, has_cursor) if forward else (True, more)
-    return page, bool(page) and has_next, bool(page) and has_previous
-
-
-def _signature(columns: Sequence[Column]) -> str:
-    return ",".join(f"{'-' * c.descending}{c.path}" for c in columns)
-
-
-def encode_cursor(forward: bool, values: Sequence[Any], columns: Sequence[Column], salt: str) -> str:
-    encoded = [str(v) if isinstance(v, (date, datetime, Decimal, UUID)) else v for v in values]
-    return signing.dumps([forward, _signature(columns), encoded], salt=salt)
-
-
-def decode_cursor(cursor: str, columns: Sequence[Column], salt: str) -> tuple[bool, list[Any]]:
-    """The direction of the cursor and the ordering values of its row. Raises InvalidCursor."""
-    try:
-        forward, signature, values = signing.loads(cursor, salt=salt)
-    except signing.BadSignature as error:
-        raise InvalidCursor from error
-    if signature != _signature(columns):
-        raise InvalidCursor
-    return forward, values
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        size = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": PAGE_SIZE}
+        return [
+            query_parameter("page_size", size, "Results per page."),
+            query_parameter("cursor", {"type": "string"}, "Taken from `next` or `previous` of a response."),
+        ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
-
-MAX_PAGE, MAX_COUNT = 500, 10_000
 
 
 class InvalidParameter(serializers.ValidationError):
@@ -21,20 +22,18 @@ def reject_unknown_parameters(request: Request, known: set[str]) -> None:
     """Raises InvalidParameter for the first query parameter that is not in `known`."""
     for name in request.query_params:
         if name not in known:
-            raise InvalidParameter(name[:100], "Unknown parameter. Remove it or check the spelling.")
+            raise InvalidParameter(name[:100], _("Unknown parameter. Remove it or check the spelling."))
 
 
 def single(request: Request, name: str, default: str = "") -> str:
     """The value of a parameter. Raises InvalidParameter if it is repeated."""
     values = request.query_params.getlist(name)
     if len(values) > 1:
-        raise InvalidParameter(name, "May be given only once.")
+        raise InvalidParameter(name, _("May be given only once."))
     return values[0] if values else default
 
 
-def page_size(request: Request) -> int:
-    """The value of `page_size`, 50 by default. Raises InvalidParameter."""
-    text = single(request, "page_size", "50")
-    if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= MAX_PAGE):
-        raise InvalidParameter("page_size", f"Enter a whole number from 1 to {MAX_PAGE}.")
-    return int(text)
+def query_parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+    """The OpenAPI description of a query parameter. A list is sent as a repeated parameter."""
+    repeated = {"style": "form", "explode": True} if schema.get("type") == "array" else {}
+    return {"name": name, "in": "query", "schema": schema, "description": description} | repeated

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError as ModelError
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Subquery, TextField
 from django.db.models.functions import Cast, Coalesce
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.validators import UniqueValidator
 
@@ -24,11 +25,21 @@ from policytracker.records.fields import Text, hides_source_content
 from policytracker.records.models import Record, RegistryRecord
 from policytracker.resources import registry
 
-NOT_AN_OBJECT = serializers.ErrorDetail("Send a JSON object.", "invalid")
-UNKNOWN_FIELD = serializers.ErrorDetail("Unknown field.", "unknown_field")
-READ_ONLY = serializers.ErrorDetail("Read-only: calculated from other records.", "read_only")
 HEAD = ["url", "version", "created_at", "updated_at"]
+MAX_KEYS = 1000
 IGNORED_ON_WRITE = {"url", "created_at", "updated_at"}
+
+
+def not_an_object() -> serializers.ErrorDetail:
+    return serializers.ErrorDetail(_("Send a JSON object."), "invalid")
+
+
+def unknown_field() -> serializers.ErrorDetail:
+    return serializers.ErrorDetail(_("Unknown field."), "unknown_field")
+
+
+def read_only() -> serializers.ErrorDetail:
+    return serializers.ErrorDetail(_("Read-only: calculated from other records."), "read_only")
 
 
 def key_name(model: type[models.Model]) -> str:
@@ -59,7 +70,7 @@ def find_by_key(model: type[models.Model], keys: Iterable[str], reader: Any) -> 
 
 def does_not_exist(model: type[models.Model], key: str) -> serializers.ErrorDetail:
     """The error for a key without a record, or with a record that the reader may not read."""
-    return serializers.ErrorDetail(f"There is no {model._meta.verbose_name} “{key[:100]}”.", "does_not_exist")
+    return serializers.ErrorDetail(_("There is no {type} “{key}”.").format(type=model._meta.verbose_name, key=key[:100]), "does_not_exist")
 
 
 class KeyListField(serializers.ManyRelatedField):
@@ -67,9 +78,9 @@ class KeyListField(serializers.ManyRelatedField):
 
     def to_internal_value(self, data: Any) -> list[models.Model]:
         if not isinstance(data, list) or not all(isinstance(key, str) for key in data):
-            raise serializers.ValidationError("Send a list of keys.", "not_a_list")
-        if len(data) > 1000:
-            raise serializers.ValidationError("Send at most 1,000 keys.", "max_length")
+            raise serializers.ValidationError(_("Send a list of keys."), "not_a_list")
+        if len(data) > MAX_KEYS:
+            raise serializers.ValidationError(_("Send at most {maximum} keys.").format(maximum=f"{MAX_KEYS:,}"), "max_length")
         records = self.child_relation.find(data)
         if missing := [key for key in data if key not in records]:
             raise serializers.ValidationError([self.child_relation.missing(key) for key in missing])
@@ -136,7 +147,7 @@ class KeyField(serializers.RelatedField):
 
     def to_internal_value(self, data: Any) -> models.Model:
         if not isinstance(data, str):
-            raise serializers.ValidationError(f"Send the {self.key} as a string.", "incorrect_type")
+            raise serializers.ValidationError(_("Send the {field} as a string.").format(field=self.key), "incorrect_type")
         records = self.find([data])
         if not records:
             raise serializers.ValidationError([self.missing(data)])
@@ -296,9 +307,9 @@ class RecordSerializer(serializers.ModelSerializer):
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):
-            raise serializers.ValidationError({"non_field_errors": [NOT_AN_OBJECT]})
+            raise serializers.ValidationError({"non_field_errors": [not_an_object()]})
         fields = self.fields
-        rejected = {name: [UNKNOWN_FIELD] for name in data if name not in fields and name not in ("version", "change_reason")}
+        rejected = {name: [unknown_field()] for name in data if name not in fields and name not in ("version", "change_reason")}
         rejected |= self._read_only_changes(data)
         clean = {}
         for name, value in data.items():
@@ -325,7 +336,7 @@ class RecordSerializer(serializers.ModelSerializer):
             return {}
         current = self.context["current"] if self.instance else self._initial_values(data)
         same = lambda a, b: (a if a != "" else None) == (b if b != "" else None)  # noqa: E731
-        return {n: [READ_ONLY] for n in sent if not same(data[n], current.get(n))}
+        return {n: [read_only()] for n in sent if not same(data[n], current.get(n))}
 
     def _initial_values(self, data: Mapping[str, Any]) -> dict[str, Any]:
         model = self.Meta.model
@@ -428,22 +439,33 @@ class RecordSerializer(serializers.ModelSerializer):
         return next((api_name for api_name, model_name in getattr(cls.Meta, "names", {}).items() if model_name == name), name)
 
 
+def declared_fields(serializer_class: type[RecordSerializer]) -> dict[str, serializers.Field]:
+    """The fields of the serializer, cached, because creating them takes longer than reading a page."""
+    if "_fields" not in serializer_class.__dict__:
+        serializer_class._fields = dict(serializer_class().fields)
+    return serializer_class._fields
+
+
 def flat_fields(detail: Mapping[str, Any]) -> dict[str, list[serializers.ErrorDetail]]:
     """Errors by field. Nested errors become errors of the field, with their position in the message."""
     return {name: list(flat_errors(errors)) for name, errors in detail.items()}
 
 
-def flat_errors(errors: Any, place: str = "") -> Iterator[serializers.ErrorDetail]:
+def flat_errors(errors: Any, place: Sequence[str] = ()) -> Iterator[serializers.ErrorDetail]:
     if isinstance(errors, Mapping):
         for name, inner in errors.items():
-            step = f"item {name + 1}: " if isinstance(name, int) else "" if name == "non_field_errors" else f"{name}: "
-            yield from flat_errors(inner, place + step)
+            yield from flat_errors(inner, place if name == "non_field_errors" else [*place, position(name)])
         return
     for number, error in enumerate(errors):
         if isinstance(error, Mapping):
-            yield from flat_errors(error, f"{place}item {number + 1}: ")
+            yield from flat_errors(error, [*place, position(number)])
         else:
-            yield serializers.ErrorDetail(f"{place}{error}", error.code)
+            yield serializers.ErrorDetail(": ".join([*place, error]), error.code)
+
+
+def position(name: str | int) -> str:
+    """The name of a nested field, or the number of a list item, counted from 1."""
+    return _("item {number}").format(number=name + 1) if isinstance(name, int) else str(name)
 
 
 def empty_value(field: serializers.Field) -> Any:
@@ -460,8 +482,8 @@ class StrictSerializer(serializers.Serializer):
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):
-            raise serializers.ValidationError({"non_field_errors": [NOT_AN_OBJECT]})
-        rejected = {str(name)[:100]: [UNKNOWN_FIELD] for name in data if name not in self.fields}
+            raise serializers.ValidationError({"non_field_errors": [not_an_object()]})
+        rejected = {str(name)[:100]: [unknown_field()] for name in data if name not in self.fields}
         try:
             values = super().to_internal_value({name: value for name, value in data.items() if value is not None and value != ""})
         except serializers.ValidationError as error:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth import authenticate
 from django.http import Http404, HttpResponse, JsonResponse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny, IsAuthenticated
@@ -21,7 +22,7 @@ from policytracker.api.serializers import StrictSerializer
 from policytracker.models import Token
 
 LOCKOUT_SECONDS = int(settings.AXES_COOLOFF_TIME * 3600)
-TOO_MANY_ATTEMPTS = "Too many failed login attempts. Try again in 15 minutes."
+TOO_MANY_ATTEMPTS = _("Too many failed login attempts. Try again in {minutes} minutes.")
 
 
 class SignIn(StrictSerializer):
@@ -35,7 +36,7 @@ class SignIn(StrictSerializer):
 
 class NewToken(serializers.Serializer):
     id = serializers.UUIDField()
-    token = serializers.CharField(help_text="Shown only once.")
+    token = serializers.CharField(help_text=_("Shown only once."))
     expires_at = serializers.DateTimeField()
 
 
@@ -71,7 +72,7 @@ class TokenList(APIView):
         if user is None:
             if getattr(request._request, "axes_locked_out", False):
                 return locked_out(request._request)
-            raise APIError("authentication_failed", "Wrong username or password.", 401)
+            raise APIError("authentication_failed", _("Wrong username or password."), 401)
         Token.objects.filter(user=user, expiry__lt=timezone.now()).delete()
         token, secret = Token.objects.create(user, expiry=timedelta(values["expires_in_days"]), name=values["name"])
         return JsonResponse(NewToken({"id": token.uid, "token": secret, "expires_at": token.expiry}).data, status=201)
@@ -99,6 +100,7 @@ class TokenDetail(APIView):
 def locked_out(request, response=None, credentials=None) -> HttpResponse:
     """The 429 response after too many failed logins, for the API and the login form (`AXES_LOCKOUT_CALLABLE`)."""
     headers = {"Retry-After": str(LOCKOUT_SECONDS)}
+    detail = TOO_MANY_ATTEMPTS.format(minutes=LOCKOUT_SECONDS // 60)
     if request.path.startswith("/api/"):
-        return HttpResponse(json.dumps({"code": "throttled", "detail": TOO_MANY_ATTEMPTS}), "application/json", 429, headers=headers)
-    return HttpResponse(TOO_MANY_ATTEMPTS, "text/plain; charset=utf-8", 429, headers=headers)
+        return HttpResponse(json.dumps({"code": "throttled", "detail": detail}), "application/json", 429, headers=headers)
+    return HttpResponse(detail, "text/plain; charset=utf-8", 429, headers=headers)

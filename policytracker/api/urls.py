@@ -39,7 +39,7 @@ def resource_urls(resource: Resource):
     """The URLs of one record type: list, detail and actions."""
     view, address = VIEWSETS.get(resource, RecordViewSet), resource.address
     options = {"basename": address, "resource": resource}
-    list_actions = {method: name for method, name in LIST.items() if getattr(view, name)}
+    list_actions = {method: name for method, name in LIST.items() if hasattr(view, name)}
     yield path(f"{address}/", view.as_view(list_actions, **options), name=f"{address}-list")
     detail = view.as_view(DETAIL, **options)
     for extra in view.get_extra_actions():
@@ -133,20 +133,15 @@ urlpatterns = [
     path("checks/", Findings.as_view(), name="checks"),
     path("choices/", Choices.as_view(), name="choices"),
     path("me/", Me.as_view(), name="me"),
-    path("summary/", recommendations.SummaryViewSet.as_view({"get": "summary"}, basename="summary"), name="summary"),
-    # These reports need both apps, so they are not actions of the agreement viewset.
+    path("summary/", views.SummaryViewSet.as_view({"get": "summary"}, basename="summary"), name="summary"),
+    # These need both apps, so they are not actions of the agreement viewset.
     *(
         path(
-            f"agreements/<str:key>/{name}/",
-            views.AgreementReportViewSet.as_view({"get": name}, basename="agreements", detail=True),
-            name=f"agreements-{name}",
+            f"agreements/<str:key>/{extra.url_path}/",
+            views.AgreementReportViewSet.as_view(dict(extra.mapping), basename="agreements", detail=True, **extra.kwargs),
+            name=f"agreements-{extra.url_name}",
         )
-        for name in views.REPORTS
-    ),
-    path(
-        "agreements/<str:key>/publish/",
-        views.AgreementReportViewSet.as_view({"post": "publish"}, basename="agreements", detail=True),
-        name="agreements-publish",
+        for extra in views.AgreementReportViewSet.get_extra_actions()
     ),
     *(pattern for resource in registry.addressed for pattern in resource_urls(resource)),
     path("", not_found),

@@ -16,6 +16,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.serializers.base import ProgressBar
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Field, Model
+from django.utils.translation import gettext as _
 
 from policytracker.dataset import layout, writer
 from policytracker.dataset.layout import is_user_reference, key_of
@@ -26,6 +27,7 @@ from policytracker.records.violations import by_field, violated_constraint
 from policytracker.resources import registry
 
 BATCH = 1000  # records
+FORM = '{"model": …, "fields": {…}}'
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 Ignore = Callable[[type[Model], str], bool]
@@ -53,7 +55,16 @@ class Entry:
 
 
 def located(name: str, field: str, message: str) -> str:
-    return f"{name}: {message}" if field == NON_FIELD_ERRORS else f"{name}, {field}: {message}"
+    template = _("{place}: {message}") if field == NON_FIELD_ERRORS else _("{place}, {field}: {message}")
+    return template.format(place=name, field=field, message=message)
+
+
+def in_line(file: str, line: int, message: str) -> DatasetError:
+    return DatasetError(_("{file}, line {line}: {message}").format(file=file, line=line, message=message))
+
+
+def in_file(file: str, message: str) -> DatasetError:
+    return DatasetError(located(file, NON_FIELD_ERRORS, message))
 
 
 # ---- parse
@@ -62,7 +73,7 @@ def located(name: str, field: str, message: str) -> str:
 def read(folder: Path) -> list[Entry]:
     """The entries of all files. Raises DatasetError."""
     if not folder.is_dir():
-        raise DatasetError(f"{folder} is not a folder.")
+        raise DatasetError(_("{folder} is not a folder.").format(folder=folder))
     return [entry for file, models in layout.files().items() for entry in entries(file, parse(folder / file), models)]
 
 
@@ -83,20 +94,20 @@ def parse(path: Path) -> list:
         data = path.read_bytes()
         content = json.loads(data.decode("utf-8-sig"), object_pairs_hook=unique_names, parse_constant=refuse_constant)
     except FileNotFoundError:
-        raise DatasetError(f"{path.name} is missing in {path.parent}.") from None
+        raise DatasetError(_("{file} is missing in {folder}.").format(file=path.name, folder=path.parent)) from None
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
+        raise DatasetError(_("{file} cannot be read: {reason}.").format(file=path, reason=error.strerror)) from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise DatasetError(f"{path.name}, line {line}: The file is not UTF-8.") from error
+        raise in_line(path.name, line, _("The file is not UTF-8.")) from error
     except json.JSONDecodeError as error:
-        raise DatasetError(f"{path.name}, line {error.lineno}: Invalid JSON. {error.msg}.") from error
+        raise in_line(path.name, error.lineno, _("Invalid JSON. {reason}.").format(reason=error.msg)) from error
     except RecursionError:
-        raise DatasetError(f"{path.name}: Lists are nested too deeply.") from None
+        raise in_file(path.name, _("Lists are nested too deeply.")) from None
     except ValueError as error:
-        raise DatasetError(f"{path.name}: Invalid JSON. {error}.") from error
+        raise in_file(path.name, _("Invalid JSON. {reason}.").format(reason=error)) from error
     if not isinstance(content, list):
-        raise DatasetError(f"{path.name}: The file must contain a list of records.")
+        raise in_file(path.name, _("The file must contain a list of records."))
     return content
 
 
@@ -105,27 +116,29 @@ def unique_names(pairs: list[tuple[str, Any]]) -> dict:
     result = dict(pairs)
     if len(result) < len(pairs):
         name = Counter(name for name, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"An object contains {name!r} twice")
+        raise ValueError(_("An object contains “{name}” twice").format(name=name))
     return result
 
 
 def refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a number")
+    raise ValueError(_("{value} is not a number").format(value=name))
 
 
 def parse_entry(file: str, number: int, row: Any, known: dict, ignore: Ignore) -> Entry:
     """The entry for one row of a file."""
-    place = f"{file}, record {number}"
+    place = _("{file}, record {number}").format(file=file, number=number)
     if not isinstance(row, dict) or row.keys() != {"model", "fields"} or not isinstance(row["fields"], dict):
-        raise DatasetError(f'{place}: A record must have the form {{"model": …, "fields": {{…}}}}, without other names.')
+        raise in_file(place, _("A record must have the form {form}, without other names.").format(form=FORM))
     if not isinstance(row["model"], str) or row["model"].lower() not in known:
-        raise DatasetError(f"{place}: {row['model']!r} is not a model of this file. Expected: {', '.join(known)}.")
+        message = _("“{model}” is not a model of this file. Expected: {models}.")
+        raise in_file(place, message.format(model=row["model"], models=", ".join(known)))
     model, fields = known[row["model"].lower()]
     key, given = fields[key_of(model)], {name: value for name, value in row["fields"].items() if not ignore(model, name)}
     if not isinstance(given.get(key.name), str) or not given[key.name]:
-        raise DatasetError(f"{place}: A record of {model._meta.label_lower} requires its {key.name}.")
+        raise in_file(place, _("A record of {model} requires its {field}.").format(model=model._meta.label_lower, field=key.name))
     if unknown := sorted(given.keys() - fields):
-        raise DatasetError(f"{place}, {model._meta.label_lower} {given[key.name]}: Unknown field {unknown[0]!r}.")
+        place = f"{place}, {model._meta.label_lower} {given[key.name]}"
+        raise in_file(place, _("Unknown field “{field}”.").format(field=unknown[0]))
     entry = Entry(file, model, given[key.name], {fields[name]: value for name, value in given.items()})
     entry.key = value(entry, key, entry.key)
     return entry
@@ -134,19 +147,21 @@ def parse_entry(file: str, number: int, row: Any, known: dict, ignore: Ignore) -
 def value(entry: Entry, field: Field, given: Any) -> Any:
     """The Python value of a field that is not a relation. Raises DatasetError."""
     if given is None and not field.null:
-        raise entry.refuse(field, "This field cannot be null.")
+        raise entry.refuse(field, _("This field cannot be null."))
     texts = given if isinstance(field, ArrayField) and isinstance(given, list) else [given]
     for text in texts:
         if isinstance(text, list | dict):
-            raise entry.refuse(field, "Lists and objects are not valid here.")
+            raise entry.refuse(field, _("Lists and objects are not valid here."))
         if isinstance(text, str) and (bad := UNSTORABLE.search(text)):
-            raise entry.refuse(field, f"The character U+{ord(bad[0]):04X} cannot be stored.")
+            raise entry.refuse(field, _("The character {character} cannot be stored.").format(character=f"U+{ord(bad[0]):04X}"))
     try:
         return field.to_python(given)
     except ValidationError as error:
         raise entry.refuse(field, " ".join(error.messages)) from error
     except ValueError as error:
-        raise entry.refuse(field, f"{given!r:.100} is not a valid value.") from error
+        raise entry.refuse(
+            field, _("“{value}” is not a valid value.").format(value=f"{given:.100}" if isinstance(given, str) else f"{given!r:.100}")
+        ) from error
 
 
 # ---- write
@@ -160,7 +175,7 @@ class Loader:
         seen = set()
         for entry in entries:
             if (entry.model, entry.key) in seen:
-                raise DatasetError(f"{entry.name}: The record occurs twice.")
+                raise in_file(entry.name, _("The record occurs twice."))
             seen.add((entry.model, entry.key))
             self.entries[entry.model].append(entry)
         self.ids: dict[type[Model], dict[Any, int]] = {}
@@ -177,7 +192,7 @@ class Loader:
             for start in range(0, len(entries), BATCH):
                 batch = entries[start : start + BATCH]
                 rows = self.rows(batch)
-                writer.write(rows, judge=lambda record: None, check_deferred=False)
+                writer.write(rows, error_of=lambda record: None, check_deferred=False)
                 for entry, row in zip(batch, rows, strict=True):
                     if row.error:
                         raise refusal(entry, row.error) from row.error
@@ -229,25 +244,25 @@ class Loader:
 
     def references(self, entry: Entry, field: Field, given: Any) -> set[int]:
         if not isinstance(given, list):
-            raise entry.refuse(field, 'Enter references as [["key"], ["key"]].')
+            raise entry.refuse(field, _("Enter references as {form}.").format(form='[["key"], ["key"]]'))
         ids = (self.reference(entry, field, item) for item in given)
         return {pk for pk in ids if pk is not None}
 
     def reference(self, entry: Entry, field: Any, given: Any) -> int | None:
         """The id of the referenced record; None for an unknown user. Raises DatasetError for any other unknown key."""
         if not (isinstance(given, list) and len(given) == 1 and isinstance(given[0], str)):
-            raise entry.refuse(field, 'Enter a reference as ["key"].')
+            raise entry.refuse(field, _("Enter a reference as {form}.").format(form='["key"]'))
         model = field.related_model
         pk = self.ids_of(model).get(value(entry, model._meta.get_field(key_of(model)), given[0]))
         if pk is None and not is_user_reference(field):
-            raise entry.refuse(field, f"There is no {model._meta.verbose_name} {given[0]!r}.")
+            raise entry.refuse(field, _("There is no {type} “{key}”.").format(type=model._meta.verbose_name, key=given[0]))
         return pk
 
     def require(self, entry: Entry, row: writer.Row) -> None:
         """Raises DatasetError if a required reference is missing."""
         for field in layout.fields(entry.model):
             if field.is_relation and not field.many_to_many and not field.null and row.values.get(field.attname) is None:
-                raise entry.refuse(field, "This field is required.")
+                raise entry.refuse(field, _("This field is required."))
 
 
 def refusal(entry: Entry, error: Exception) -> Exception:

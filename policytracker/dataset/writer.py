@@ -17,7 +17,7 @@ from django.db.models import NOT_PROVIDED, Field, Model
 BATCH = 200  # rows in one UPDATE
 RESERVE_IDS = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
 
-Judge = Callable[[Any], Exception | None]
+ErrorOf = Callable[[Any], Exception | None]
 
 
 class Outcome(StrEnum):
@@ -55,16 +55,16 @@ class Row:
         return Outcome.CHANGED if self.changes else Outcome.UNCHANGED
 
 
-def write(rows: Sequence[Row], *, judge: Judge, check_deferred: bool = True) -> None:
+def write(rows: Sequence[Row], *, error_of: ErrorOf, check_deferred: bool = True) -> None:
     """Write the valid rows of one model in their order, and set `error` on the others.
 
-    If validation or the database refuses a row, `judge(record)` returns the error that the record would get if it were written alone,
+    If validation or the database refuses a row, `error_of(record)` returns the error that the record would get if it were written alone,
     or None to keep the original error. `check_deferred` checks deferred constraints after each write, not at the end of the
     transaction. The caller decides whether one refused row refuses all.
     """
     if rows:
         prepare(rows)
-        write_or_split([row for row in rows if row.is_new or row.changes or row.invalid], judge, check_deferred)
+        write_or_split([row for row in rows if row.is_new or row.changes or row.invalid], error_of, check_deferred)
 
 
 # ---- compare and validate
@@ -143,7 +143,7 @@ def ends(m2m: Any) -> tuple[Any, str, str]:
 # ---- write
 
 
-def write_or_split(rows: Sequence[Row], judge: Judge, check_deferred: bool) -> None:
+def write_or_split(rows: Sequence[Row], error_of: ErrorOf, check_deferred: bool) -> None:
     """Write the rows together. If that fails, split them in halves until the refused rows are found."""
     if not rows:
         return
@@ -156,12 +156,12 @@ def write_or_split(rows: Sequence[Row], judge: Judge, check_deferred: bool) -> N
         except (DataError, IntegrityError) as error:
             refused = error
     if len(rows) == 1:
-        rows[0].error = judge(rows[0].record) or refused
+        rows[0].error = error_of(rows[0].record) or refused
         return
     half = len(rows) // 2
     # The first half is written before the second is checked, as if the rows were written one after the other.
-    write_or_split(rows[:half], judge, check_deferred)
-    write_or_split(rows[half:], judge, check_deferred)
+    write_or_split(rows[:half], error_of, check_deferred)
+    write_or_split(rows[half:], error_of, check_deferred)
 
 
 def write_together(rows: Sequence[Row], check_deferred: bool) -> None:

@@ -12,6 +12,8 @@ from tempfile import NamedTemporaryFile
 import psycopg
 from django.db import connection
 from django.db.backends.postgresql.client import DatabaseClient
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from psycopg.sql import SQL, Identifier
 
 from policytracker.devserver import postgres
@@ -20,6 +22,14 @@ from policytracker.devserver import postgres
 EMPTY_PATH = b"SELECT pg_catalog.set_config('search_path', '', false);"
 PUBLIC_PATH = b"SELECT pg_catalog.set_config('search_path', 'public', false);"
 UNKNOWN_BEFORE_17 = b"SET transaction_timeout = 0;"
+NOT_EMPTY = gettext_lazy(
+    "The database {database} is not empty: it contains {number} tables, functions or other objects. Nothing was changed. "
+    "Restore into an empty database. The option --database names another one and creates it if it does not exist."
+)
+PROGRAM_REQUIRED = gettext_lazy(
+    "{program} {version} or newer is required, because the server has version {version}. Found: {installed}. "
+    "Install your distribution's PostgreSQL client of that version, or set PG_BIN to the folder with its programs."
+)
 HEAD = 8192  # bytes; a dump sets its parameters within them
 
 
@@ -30,7 +40,7 @@ class BackupError(Exception):
 def dump(file: Path) -> int:
     """Write the database into a new file that only its owner can read. Returns its size in bytes. Raises BackupError."""
     if file.exists():
-        raise BackupError(f"{file} already exists. Choose another name.")
+        raise BackupError(_("{file} already exists. Choose another name.").format(file=file))
     with connect() as server:
         program = find("pg_dump", server.info.server_version // 10_000)
     partial = file.with_name(f"{file.name}.partial")
@@ -41,7 +51,7 @@ def dump(file: Path) -> int:
         size = partial.stat().st_size
         partial.rename(file)
     except OSError as error:
-        raise BackupError(f"{file} cannot be written: {error.strerror}.") from error
+        raise BackupError(_("{file} cannot be written: {reason}.").format(file=file, reason=error.strerror)) from error
     finally:
         partial.unlink(missing_ok=True)
     return size
@@ -55,16 +65,15 @@ def restore(file: Path, database: str = "") -> str:
     try:
         with file.open("rb") as dumped:
             if dumped.read(5) != b"PGDMP":
-                raise BackupError(f"{file} was not written by pg dump or pg_dump --format=custom. Use psql to restore an SQL file.")
+                raise BackupError(
+                    _("{file} was not written by pg dump or pg_dump --format=custom. Use psql to restore an SQL file.").format(file=file)
+                )
     except OSError as error:
-        raise BackupError(f"{file} cannot be read: {error.strerror}.") from error
+        raise BackupError(_("{file} cannot be read: {reason}.").format(file=file, reason=error.strerror)) from error
     name = database or connection.settings_dict["NAME"]
     with connect(name) if exists(name) else create_database(name) as server:
         if count := count_objects(server):
-            raise BackupError(
-                f"The database {name} is not empty: it contains {count} tables, functions or other objects. Nothing was changed. "
-                "Restore into an empty database. The option --database names another one and creates it if it does not exist."
-            )
+            raise BackupError(NOT_EMPTY.format(database=name, number=count))
         version = server.info.server_version // 10_000
     program, psql = find("pg_restore", version), find("psql", version)
     listed = run([program, "--list", str(file)]).decode()
@@ -130,7 +139,7 @@ def connect(name: str = "") -> psycopg.Connection:
     try:
         return psycopg.connect(**parameters | ({"dbname": name} if name else {}), autocommit=True)
     except psycopg.OperationalError as error:
-        raise BackupError(f"The database cannot be reached: {' '.join(str(error).split())}") from error
+        raise BackupError(_("The database cannot be reached: {reason}").format(reason=" ".join(str(error).split()))) from error
 
 
 def exists(name: str) -> bool:
@@ -147,7 +156,9 @@ def create_database(name: str) -> psycopg.Connection:
             server.execute(SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'").format(Identifier(name)))
     except psycopg.errors.InsufficientPrivilege as error:
         raise BackupError(
-            f"The database {name} does not exist, and this role may not create it. Ask the administrator of the server."
+            _("The database {database} does not exist, and this role may not create it. Ask the administrator of the server.").format(
+                database=name
+            )
         ) from error
     return connect(name)
 
@@ -176,11 +187,8 @@ def find(program: str, server: int) -> str:
     suitable = [path for path, version in versions.items() if version == server]
     suitable += [path for path, version in versions.items() if version > server]
     if not suitable:
-        installed = ", ".join(f"{path} (version {version})" for path, version in versions.items()) or "none"
-        raise BackupError(
-            f"{program} {server} or newer is required, because the server has version {server}. Found: {installed}. "
-            "Install your distribution's PostgreSQL client of that version, or set PG_BIN to the folder with its programs."
-        )
+        installed = [_("{program} (version {version})").format(program=path, version=version) for path, version in versions.items()]
+        raise BackupError(PROGRAM_REQUIRED.format(program=program, version=server, installed=", ".join(installed) or _("none")))
     return str(suitable[0])
 
 
@@ -194,4 +202,4 @@ def run(command: list[str]) -> bytes:
 
 def first_line(output: str) -> str:
     """The first line of the error output of a program."""
-    return output.strip().split("\n")[0] or "The program ended without a message."
+    return output.strip().split("\n")[0] or _("The program ended without a message.")

@@ -16,7 +16,7 @@ RETRY_AFTER = 5  # seconds
 
 
 @dataclass(frozen=True)
-class Trouble:
+class TemporaryError:
     """A temporary error of the database that the request did not cause."""
 
     code: str
@@ -24,24 +24,24 @@ class Trouble:
     status: int = status.HTTP_503_SERVICE_UNAVAILABLE
 
 
-UNREACHABLE = Trouble("unavailable", _("The database cannot be reached. Try again in a few seconds."))
-TROUBLES = {  # by SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html
-    "25006": Trouble("unavailable", _("The database is read-only at the moment. Try again later.")),
-    "40P01": Trouble("conflict", _("This request conflicted with a concurrent one. Send it again."), status.HTTP_409_CONFLICT),
-    "53100": Trouble("unavailable", _("The database has no disk space left. Try again later.")),
-    "53200": Trouble("unavailable", _("The database has no memory left. Try again later.")),
-    "53300": Trouble("unavailable", _("The database has no free connection. Try again in a few seconds.")),
-    "55P03": Trouble("busy", _("Another request is changing the same record. Try again in a few seconds.")),
-    "57014": Trouble("timeout", _("The request took too long. Request less data at a time.")),
+UNREACHABLE = TemporaryError("unavailable", _("The database cannot be reached. Try again in a few seconds."))
+TEMPORARY_ERRORS = {  # by SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html
+    "25006": TemporaryError("unavailable", _("The database is read-only at the moment. Try again later.")),
+    "40P01": TemporaryError("conflict", _("This request conflicted with a concurrent one. Send it again."), status.HTTP_409_CONFLICT),
+    "53100": TemporaryError("unavailable", _("The database has no disk space left. Try again later.")),
+    "53200": TemporaryError("unavailable", _("The database has no memory left. Try again later.")),
+    "53300": TemporaryError("unavailable", _("The database has no free connection. Try again in a few seconds.")),
+    "55P03": TemporaryError("busy", _("Another request is changing the same record. Try again in a few seconds.")),
+    "57014": TemporaryError("timeout", _("The request took too long. Request less data at a time.")),
     "57P01": UNREACHABLE,
     "57P02": UNREACHABLE,
     "57P03": UNREACHABLE,
 }
 
 
-def trouble_of(error: DatabaseError | InterfaceError) -> Trouble | None:
+def temporary_error(error: DatabaseError | InterfaceError) -> TemporaryError | None:
     """The temporary error behind `error`; None if the request or a defect caused it."""
     state = getattr(error.__cause__, "sqlstate", None)
     if state is None:  # the server did not send it: no server, or no free connection in the pool
         return UNREACHABLE if isinstance(error, OperationalError | InterfaceError) else None
-    return UNREACHABLE if state.startswith("08") else TROUBLES.get(state)
+    return UNREACHABLE if state.startswith("08") else TEMPORARY_ERRORS.get(state)

@@ -1,15 +1,15 @@
 """Word-by-word differences between the old and new values of a record."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from difflib import SequenceMatcher
 from typing import Any
 
-from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext_lazy as _
 
 # The limit for one page, in the units of effort(); 10 million take about 0.2 s.
 EFFORT = 10_000_000
-EMPTY = "(empty)"
+EMPTY = _("(empty)")
 
 
 class Budget:
@@ -24,21 +24,6 @@ class Budget:
             return False
         self.left -= effort
         return True
-
-
-def shown(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The history entries of a page, each with `when` (a datetime) and `diffs`: for each field, pairs (" ", "-" or "+", text)."""
-    budget = Budget()
-    return [
-        entry
-        | {
-            "when": parse_datetime(entry["at"]),
-            "diffs": [
-                {"field": name.replace("_", " "), "diff": list(diff(**change, budget=budget))} for name, change in entry["changes"].items()
-            ],
-        }
-        for entry in entries
-    ]
 
 
 def diff(before: Any, after: Any, budget: Budget | None = None) -> Iterator[tuple[str, str]]:
@@ -84,5 +69,5 @@ def effort(a: list[str], b: list[str]) -> int:
 
 def display_text(value: Any) -> str:
     if value is None or value == "" or value == []:
-        return EMPTY
+        return str(EMPTY)
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_aware
+from django.utils.translation import gettext_lazy as _
 
 from policytracker.api import json_sql
 from policytracker.api.filters import names_people
@@ -23,6 +24,9 @@ from policytracker.models import Change
 from policytracker.records.access import Reader
 from policytracker.records.fields import Text
 from policytracker.records.models import Record, RegistryRecord
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 BATCH = 200  # changes per query
@@ -73,7 +77,7 @@ class History:
         # Most updates change a field that is always visible, so few need the expensive check below.
         candidates = rows.filter(~Q(changed__has_any_keys=always_visible) | after_hidden, op="update")
         if not self.model._meta.many_to_many:
-            candidates = candidates.exclude(changed={})  # a related record changed, such as evidence
+            candidates = candidates.exclude(changed={})  # only a record that is shown inside this one changed
         long = [f.column for f in self.model._meta.concrete_fields if isinstance(f, Text) and f.name not in source_texts]
         short = Func(F("before"), Value(long), arg_joiner=" - ", template="(%(expressions)s::text[])", output_field=models.JSONField())
         ids, hidden = list(candidates.order_by("id").values_list("pk", flat=True)), []
@@ -198,7 +202,8 @@ class History:
             "reason": actor.get("reason", ""),
             "channel": actor.get("channel", ""),
         }
-        return entry | {"line": line(entry, changes), "changes": changes}
+        labels = {name: self.model._meta.get_field(self.fields[name].source).verbose_name for name in changes}
+        return entry | {"line": line(entry, changes, labels), "changes": changes}
 
 
 def hidden_periods(record: Record, reader: Reader) -> Iterable[tuple[datetime, datetime]]:
@@ -244,12 +249,22 @@ def moment(value: datetime | None) -> str | None:
     return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def line(entry: dict[str, Any], changes: dict[str, dict[str, Any]]) -> str:
+CREATED, DELETED = _("{time} {user} created the record"), _("{time} {user} deleted the record")
+CHANGED, CHANGED_FIELDS = _("{time} {user} changed the record"), _("{time} {user} {changes}")
+FIELD_CHANGE = _("{field}: {before} → {after}")
+WITH_REASON = _("{line} ({reason})")
+
+
+def line(entry: dict[str, Any], changes: dict[str, dict[str, Any]], labels: dict[str, StrOrPromise]) -> str:
     """The entry as one line: `2026-11-24 11:10 ann due on: 2024-05-20 → 2027-01-01 (minister postponed it)`."""
-    summary = "; ".join(f"{name.replace('_', ' ')}: {_shortened(c['before'])} → {_shortened(c['after'])}" for name, c in changes.items())
-    text = {"create": "created it", "delete": "deleted it"}.get(entry["operation"], summary or "changed it")
-    reason = f" ({entry['reason']})" if entry["reason"] else ""
-    return f"{entry['at'][:16].replace('T', ' ')} {entry['user'] or entry['channel'] or 'unknown user'} {text}{reason}"
+    summary = "; ".join(
+        FIELD_CHANGE.format(field=labels[name], before=_shortened(change["before"]), after=_shortened(change["after"]))
+        for name, change in changes.items()
+    )
+    template = {"create": CREATED, "delete": DELETED}.get(entry["operation"], CHANGED_FIELDS if summary else CHANGED)
+    user = entry["user"] or entry["channel"] or _("unknown user")
+    text = template.format(time=entry["at"][:16].replace("T", " "), user=user, changes=summary)
+    return WITH_REASON.format(line=text, reason=entry["reason"]) if entry["reason"] else text
 
 
 def _shortened(value: Any) -> str:

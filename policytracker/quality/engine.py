@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.core import signing
 from django.db.models import DateField, Exists, F, Func, Model, OuterRef, Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
-from policytracker.api.pagination import InvalidCursor, trim_page
+from policytracker.api.keyset import InvalidCursor, Page, trim_page
 from policytracker.api.serializers import title
 from policytracker.codes import Codes
 from policytracker.records.access import Publication, Reader
@@ -34,9 +36,9 @@ SALT = "checks"
 class Severity(Codes):
     """Severity of a finding, highest first."""
 
-    ERROR = "error", "the register contradicts itself", "Error"
-    WARNING = "warning", "one of two facts may be wrong", "Warning"
-    INFO = "info", "something is missing", "Info"
+    ERROR = "error", _("the register contradicts itself"), _("Error")
+    WARNING = "warning", _("one of two facts may be wrong"), _("Warning")
+    INFO = "info", _("something is missing"), _("Info")
 
     def or_worse(self) -> list[Severity]:
         """This severity and the higher ones."""
@@ -128,12 +130,10 @@ class Rule:
     severity: Severity
     means: StrOrPromise
     remedy: StrOrPromise
-    title: StrOrPromise = ""  # a short label, by default made from the id
+    title: StrOrPromise
     checks: list[Check] = field(default_factory=list)
 
     def __post_init__(self):
-        if isinstance(self.title, str) and not self.title:  # a lazy title cannot be translated yet
-            object.__setattr__(self, "title", self.id.replace("_", " ").capitalize())
         RULES[self.id] = self
 
     def check(self, model: type[Record], candidates: Candidates, messages: Messages, confirmed_in_python: bool = False) -> None:
@@ -145,14 +145,25 @@ class Rule:
 RULES: dict[str, Rule] = {}
 
 
-def each(message: Callable[[Any], str], *select_related: str) -> Messages:
-    """Messages that depend only on the record and the given related records."""
+def each(template: StrOrPromise, *select_related: str, **values: Callable[[Any], Any]) -> Messages:
+    """Messages that depend only on the record and the given related records.
+
+    The parameters of the template are fields of the record, and the results of the functions `values`.
+    """
 
     def messages(rows: Any, context: CheckContext) -> Iterator[tuple[Model, str]]:
         for record in rows.select_related(*select_related) if select_related else rows:
-            yield record, message(record)
+            yield record, template.format(**vars(record) | {name: value(record) for name, value in values.items()})
 
     return messages
+
+
+def listed(names: Sequence[str], limit: int = 3, separator: str = ", ") -> str:
+    """The first names, and the number of the others."""
+    first, others = separator.join(names[:limit]), len(names) - limit
+    if others <= 0:
+        return first
+    return ngettext("{names} and {number} more", "{names} and {number} more", others).format(names=first, number=others)
 
 
 # ---- selecting rows
@@ -185,16 +196,6 @@ class Finding:
     sentence: str
 
 
-@dataclass(frozen=True)
-class Page:
-    """A page of findings with its cursors. `count` is the total, at most `MAX_COUNT` + 1."""
-
-    results: list[Finding]
-    next: str | None
-    previous: str | None
-    count: int
-
-
 def select_checks(rules: Iterable[str] = (), severities: Iterable[str] = ()) -> list[Check]:
     """The checks of these rules and severities, in order; all of them by default."""
     rules, severities = set(rules), set(severities)
@@ -207,7 +208,7 @@ def select_checks(rules: Iterable[str] = (), severities: Iterable[str] = ()) -> 
 
 
 def findings(checks: Sequence[Check], context: CheckContext, cursor: str | None = None, size: int = 50, total: int | None = None) -> Page:
-    """A page of findings, ordered by rule and record. Pass `total` if it is known. Raises InvalidCursor."""
+    """A page of findings, ordered by rule and record. Pass `total` if it is known; it is at most `MAX_COUNT` + 1. Raises InvalidCursor."""
     forward, place = decode_cursor(cursor, checks) if cursor else (True, None)
     pairs = list(islice(iterate(checks, context, size + 1, forward, place), size + 1))
     pairs, has_next, has_previous = trim_page(pairs, size, forward, cursor is not None)

@@ -89,7 +89,7 @@ class DerivedWrite:
 # An SQL condition on a history row: the current transaction wrote it. The transaction ID is not enough: on a server that a dump was
 # restored to, IDs can repeat those stored in the history, but those rows are older than the transaction.
 IN_THIS_TRANSACTION = "txid = pg_current_xact_id() AND at >= now()"
-# Shared by the constraint triggers and the rules of progress updates.
+# Also a message of rules in the apps.
 ARCHIVED_IS_CLOSED = _("This record (or its parent) is archived. Restore it before editing.")
 WITHOUT_REASON = "coalesce(actor() ->> 'reason', '') = ''"
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.utils.translation import gettext_lazy as _
 
 MAX_REASON = 2000  # characters
-REASON_TOO_LONG = f"Enter a change reason of at most {MAX_REASON} characters."
+REASON_TOO_LONG = _("Enter a change reason of at most {maximum} characters.")
 
 
 def shortened(reason: str) -> str:
@@ -28,7 +29,7 @@ def change_context(user: Any = None, reason: str = "", channel: str = "") -> Ite
     """
     reason = reason.strip()
     if len(reason) > MAX_REASON:
-        raise ValidationError({"change_reason": ValidationError(REASON_TOO_LONG, "max_length")})
+        raise ValidationError({"change_reason": ValidationError(REASON_TOO_LONG.format(maximum=MAX_REASON), "max_length")})
     actor = {"reason": reason, "channel": channel}
     if user is not None and user.is_authenticated:
         actor |= {"id": user.pk, "user": user.get_username()}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 
 class Stale(Exception):
     """The record has changed since the caller read it."""
 
     def __init__(self, current_version: int):
-        super().__init__("This record has changed since you read it.")
+        super().__init__(_("This record has changed since you read it."))
         self.current_version = current_version
 
 
@@ -41,7 +43,7 @@ class Refusal:
 
 
 class Refused(Exception):
-    """A progress update is refused, with all unmet conditions. Nothing was written."""
+    """A change is refused, with all unmet conditions. Nothing was written."""
 
     def __init__(self, refusals: list[Refusal]):
         super().__init__(" ".join(refusal.detail for refusal in refusals))
@@ -52,5 +54,5 @@ class EntriesRefused(Exception):
     """Entries of a list are refused, each for its own reason. Nothing was written."""
 
     def __init__(self, reasons: dict[int, Exception], total: int):
-        super().__init__(f"{len(reasons)} of {total} entries are refused.")
+        super().__init__(_("{number} of {total} entries are refused.").format(number=len(reasons), total=total))
         self.reasons, self.total = reasons, total

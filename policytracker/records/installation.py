@@ -17,6 +17,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import translation
+from django.utils.translation import gettext_lazy as _
 
 from policytracker.records.triggers import Trigger, functions, records, triggers
 
@@ -25,8 +26,12 @@ INSTALLATION_LOCK = 7_062_025  # an advisory lock: one process at a time install
 # `migrate` waits this long for the lock of a table. Later queries wait behind it, so it gives up and tries again.
 LOCK_TIMEOUT, TRIES, PAUSE = "2s", 20, 1.0  # PAUSE in seconds
 RETIRED = ["count_change", "keep_count", "keep_what_is_linked", "touch_owner"]  # shared functions of version 0.1, without comments
-REPAIR = "Run migrate. If that does not help, the backup was only partly restored: restore it again."
-IN_USE = {"55P03": "another transaction holds a lock", "40P01": "deadlock"}
+REPAIR = _("Run migrate. If that does not help, the backup was only partly restored: restore it again.")
+IN_USE = {"55P03": _("another transaction holds a lock"), "40P01": _("deadlock")}
+FUNCTIONS_FAILED = _("The functions could not be changed")
+STAYED_LOCKED = _(
+    "{failure}: the database stayed locked. The migration is not complete. End long transactions or stop the site, and run migrate again."
+)
 
 
 @dataclass(frozen=True)
@@ -134,15 +139,15 @@ def install(using: str, report: Callable[[str], object]) -> None:
         if missing_tables(cursor, using) or pending_migrations(using):
             return  # migrated backwards or only in part; the triggers fit the last migration only
         if outdated_functions(cursor):
-            attempt("the functions", using, create_functions, report)
+            attempt(str(FUNCTIONS_FAILED), using, create_functions, report)
         installed = installed_triggers(cursor)
     unwanted = installed.keys() - wanted_triggers().keys()
     outdated = {key for key, trigger in wanted_triggers().items() if not is_current(trigger, installed.get(key))}
-    for table in sorted({table for table, _ in outdated | unwanted}):
-        attempt(table, using, partial(create_triggers, table=table), report)
+    for table in sorted({table for table, _trigger in outdated | unwanted}):
+        attempt(_("The table {table} could not be changed").format(table=table), using, partial(create_triggers, table=table), report)
     with connections[using].cursor() as cursor:
         if installed_functions(cursor).keys() - wanted_functions().keys():
-            attempt("the functions", using, drop_functions, report)
+            attempt(str(FUNCTIONS_FAILED), using, drop_functions, report)
 
 
 def create_functions(cursor: CursorWrapper) -> None:
@@ -184,7 +189,7 @@ def free_columns(using: str) -> None:
             cursor.execute(f"DROP TRIGGER a_3_count_change ON {table}")
 
 
-def attempt(subject: str, using: str, change: Callable[[CursorWrapper], object], report: Callable[[str], object]) -> None:
+def attempt(failure: str, using: str, change: Callable[[CursorWrapper], object], report: Callable[[str], object]) -> None:
     """Run the change in its own transaction, and retry while tables are locked. Raises CommandError after the last try."""
 
     def once() -> None:
@@ -193,11 +198,11 @@ def attempt(subject: str, using: str, change: Callable[[CursorWrapper], object],
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [INSTALLATION_LOCK])
             change(cursor)
 
-    retry(f"change {subject}", once, report)
+    retry(failure, once, report)
 
 
-def retry(purpose: str, once: Callable[[], object], report: Callable[[str], object]) -> None:
-    """Call `once`, and retry while a lock prevents it. Raises CommandError after the last try."""
+def retry(failure: str, once: Callable[[], object], report: Callable[[str], object]) -> None:
+    """Call `once`, and retry while a lock prevents it. Raises CommandError after the last try. `failure` says what did not succeed."""
     for number in range(1, TRIES + 1):
         try:
             once()
@@ -206,12 +211,9 @@ def retry(purpose: str, once: Callable[[], object], report: Callable[[str], obje
             reason = IN_USE.get(getattr(error.__cause__, "sqlstate", None) or "")
             if reason is None:
                 raise
-            report(f"  Could not {purpose} ({reason}): try {number} of {TRIES}.")
+            report(_("  {failure} ({reason}): try {number} of {tries}.").format(failure=failure, reason=reason, number=number, tries=TRIES))
             time.sleep(PAUSE)
-    raise CommandError(
-        f"Could not {purpose}: the database stayed locked. The migration is not complete. "
-        "End long transactions or stop the site, and run migrate again."
-    )
+    raise CommandError(STAYED_LOCKED.format(failure=failure))
 
 
 # ---- system check
@@ -224,14 +226,23 @@ def database_is_complete(databases=None, **kwargs) -> list[CheckMessage]:
     for using in databases or ():
         with connections[using].cursor() as cursor:
             if tables := missing_tables(cursor, using):
-                errors += [Error(f"The table {table} is missing.", hint=REPAIR, id="policytracker.E001") for table in tables]
+                errors += [
+                    Error(_("The table {table} is missing.").format(table=table), hint=str(REPAIR), id="policytracker.E001")
+                    for table in tables
+                ]
                 continue
             errors += [
-                Error(f"The function {name} is missing or outdated.", hint="Run migrate.", id="policytracker.E002")
+                Error(
+                    _("The function {name} is missing or outdated.").format(name=name), hint=str(_("Run migrate.")), id="policytracker.E002"
+                )
                 for name in outdated_functions(cursor)
             ]
             errors += [
-                Error(f"The trigger {name} of {table} is missing or outdated.", hint="Run migrate.", id="policytracker.E002")
+                Error(
+                    _("The trigger {name} of {table} is missing or outdated.").format(name=name, table=table),
+                    hint=str(_("Run migrate.")),
+                    id="policytracker.E002",
+                )
                 for table, name in outdated_triggers(cursor)
             ]
     return errors

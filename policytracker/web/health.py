@@ -2,6 +2,7 @@
 
 from django.db import DatabaseError, InterfaceError, connection
 from django.http import JsonResponse
+from django.utils.translation import gettext as _
 
 from policytracker.db.errors import RETRY_AFTER
 from policytracker.records.installation import outdated_functions, outdated_triggers, pending_migrations
@@ -19,12 +20,12 @@ def ready(request) -> JsonResponse:
     """
     try:
         if pending_migrations("default"):
-            return unavailable("Migrations are pending. Run migrate.")
+            return unavailable(_("Migrations are pending. Run migrate."))
         with connection.cursor() as cursor:
             if outdated_functions(cursor) or outdated_triggers(cursor):
-                return unavailable("Triggers are missing or outdated. Run migrate.")
+                return unavailable(_("Triggers are missing or outdated. Run migrate."))
     except (DatabaseError, InterfaceError):
-        return unavailable("The database cannot be reached.")
+        return unavailable(_("The database cannot be reached."))
     return JsonResponse({"status": "ok"})
 
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import patch_cache_control
+from django.utils.translation import gettext as _
 from django.views import defaults
 
 from policytracker.web import health
@@ -38,9 +39,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Django's `handler500`. The log has the traceback with the id of the request."""
     if not request.path.startswith(API):
         return defaults.server_error(request)
-    return refuse(
-        request, 500, "server_error", "Internal server error. The server log has the details under the X-Request-ID of this response."
-    )
+    detail = _("Internal server error. The server log has the details under the X-Request-ID of this response.")
+    return refuse(request, 500, "server_error", detail)
 
 
 # ---- middleware
@@ -116,19 +116,20 @@ def limits(get_response):
 def over_limit(request: HttpRequest) -> HttpResponse | None:
     """The error response if the request exceeds a limit."""
     if "HTTP_TRANSFER_ENCODING" in request.META:
-        return refuse(request, 411, "length_required", "Send the body with a Content-Length.")
+        return refuse(request, 411, "length_required", _("Send the body with a Content-Length."))
     length = request.META.get("CONTENT_LENGTH") or "0"
     uploads = any(request.path.startswith(path) for path in settings.UPLOAD_PATHS)
     limit = settings.MAX_UPLOAD_SIZE if uploads else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     if not (length.isascii() and length.isdigit()) or len(length) > 15 or int(length) > limit:
-        return refuse(request, 413, "too_large", f"The body is too large. At most {limit // 1024 // 1024} MiB are accepted here.")
+        detail = _("The request body is too large. At most {maximum} MiB are accepted here.").format(maximum=limit // 1024 // 1024)
+        return refuse(request, 413, "too_large", detail)
     query = request.META.get("QUERY_STRING", "")
     max_parameters = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
     problem = ""
     if query.count("&") >= max_parameters:
-        problem = f"Send at most {max_parameters} query parameters."
+        problem = _("Send at most {maximum} query parameters.").format(maximum=max_parameters)
     elif len(query) > MAX_QUERY_LENGTH:
-        problem = f"Send a query string of at most {MAX_QUERY_LENGTH} characters."
+        problem = _("Send a query string of at most {maximum} characters.").format(maximum=MAX_QUERY_LENGTH)
     if problem and request.path.startswith(API):
         return JsonResponse({"non_field_errors": [problem]}, status=400)
     return refuse(request, 400, "invalid", problem) if problem else None

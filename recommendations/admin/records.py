@@ -46,7 +46,7 @@ BULK_EDIT_LIMIT = 500  # recommendations
 DELETED_UPDATE = _("This update no longer exists. Nothing was changed.")
 AGREEMENT = related_filter("agreement", Recommendation._meta.get_field("agreements"))
 STATUS_COLOURS = {"success": list(DONE), "info": [Status.IN_PROGRESS, *CLOSABLE], "warning": [Status.STALLED]}
-MISSING = [(name, capfirst(name.replace("_", " "))) for name in filters.LACKS]
+MISSING = [(name, capfirst(name.replace("_", " "))) for name in filters.MISSING_CONDITIONS]
 AUTHOR = related_filter("author", ProgressUpdate._meta.get_field("author"))
 
 
@@ -249,7 +249,7 @@ class RecommendationAdmin(RegistryColumns, RecordAdmin):
         return context | {
             "updates": lines,
             "more_updates": len(updates) > SHOWN_UPDATES,
-            "report": apply_theme(request.report) if may_report else None,
+            "report": apply_theme(request.report, *request.report.evidence) if may_report else None,
             "status_options": progress.transitions(recommendation, by=user, today=today()) if is_editor else None,
         }
 

@@ -1,4 +1,4 @@
-"""The five groups of DESIGN 10, with what each may do. Whoever changes them in the admin is not overruled later."""
+"""The five groups with their permissions. Running this migration again does not overwrite changes made in the admin."""
 
 from django.contrib.auth.management import create_permissions
 from django.db import migrations

@@ -57,4 +57,5 @@ class StatusPeriod(DerivedStatus):
         ]
 
     def __str__(self):
-        return f"{self.get_status_display()} from {self.since} until {self.until or 'now'}"
+        template = _("{status} from {since} until {until}") if self.until else _("{status} since {since}")
+        return template.format(status=self.get_status_display(), since=self.since, until=self.until)

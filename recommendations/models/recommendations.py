@@ -27,11 +27,11 @@ from recommendations.models.updates import PERCENT_RANGE, ProgressUpdate, Update
 
 
 class Priority(Codes):
-    CRITICAL = "critical", "failure would defeat the agreement's purpose", "Critical"
-    HIGH = "high", "large effect or near deadline", "High"
-    MEDIUM = "medium", "ordinary", "Medium"
-    LOW = "low", "helpful and not needed", "Low"
-    UNSET = "unset", "source gives none", "Not set"
+    CRITICAL = "critical", _("failure would defeat the agreement's purpose"), _("Critical")
+    HIGH = "high", _("large effect or near deadline"), _("High")
+    MEDIUM = "medium", _("ordinary"), _("Medium")
+    LOW = "low", _("helpful and not needed"), _("Low")
+    UNSET = "unset", _("source gives none"), _("Not set")
 
 
 LOWERING_PRIORITY = ReservedChange(
@@ -218,17 +218,17 @@ class Recommendation(DeadlineFields, RegistryRecord, DerivedStatus):
 
 
 class Response(Codes):
-    NONE_RECORDED = "none_recorded", "No response recorded"
-    ACCEPTED = "accepted", "Accepted"
-    ACCEPTED_IN_PART = "accepted_in_part", "Accepted in part"
-    NOTED = "noted", "Noted"
-    REJECTED = "rejected", "Rejected"
-    DEFERRED = "deferred", "Deferred"
+    NONE_RECORDED = "none_recorded", _("No response recorded")
+    ACCEPTED = "accepted", _("Accepted")
+    ACCEPTED_IN_PART = "accepted_in_part", _("Accepted in part")
+    NOTED = "noted", _("Noted")
+    REJECTED = "rejected", _("Rejected")
+    DEFERRED = "deferred", _("Deferred")
 
 
 class AddresseeRole(Codes):
-    LEAD = "lead", "Lead"
-    SUPPORT = "support", "Support"
+    LEAD = "lead", _("Lead")
+    SUPPORT = "support", _("Support")
 
 
 class Addressee(UidRecord, SourceFields):
@@ -325,4 +325,4 @@ class Dependency(UidRecord):
         ]
 
     def __str__(self):
-        return f"{self.recommendation} depends on: {self.depends_on}"
+        return _("{recommendation} depends on: {other}").format(recommendation=self.recommendation, other=self.depends_on)

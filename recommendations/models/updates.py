@@ -19,19 +19,19 @@ from recommendations.models.refusals import CORRECTS_ONLY_VOIDED, RefusalCode
 
 
 class Status(Codes):
-    PROPOSED = "proposed", "put forward; nothing known or found to be done", "Proposed, not started"
-    PLANNED = "planned", "owner or date set; work not begun", "Planned"
-    IN_PROGRESS = "in_progress", "work begun, no part delivered", "In progress"
-    PARTLY_IMPLEMENTED = "partly_implemented", "some parts delivered", "Partly implemented"
-    LARGELY_IMPLEMENTED = "largely_implemented", "main intent met, minor parts open", "Largely implemented"
-    IMPLEMENTED = "implemented", "intent met in full", "Implemented"
-    ADDRESSED_OTHERWISE = "addressed_otherwise", "aim met by another means", "Addressed otherwise"
-    STALLED = "stalled", "begun, no movement for a set time", "Stalled"
-    CLOSED_NOT_IMPLEMENTED = "closed_not_implemented", "ended without delivery", "Closed, not implemented"
-    WITHDRAWN = "withdrawn", "taken back by its maker", "Withdrawn"
-    SUPERSEDED = "superseded", "replaced by another (link required)", "Superseded"
-    NO_LONGER_APPLICABLE = "no_longer_applicable", "circumstances removed the need", "No longer applicable"
-    NOT_ASSESSED = "not_assessed", "state unknown", "Not assessed"
+    PROPOSED = "proposed", _("put forward; nothing known or found to be done"), _("Proposed, not started")
+    PLANNED = "planned", _("owner or date set; work not begun"), _("Planned")
+    IN_PROGRESS = "in_progress", _("work begun, no part delivered"), _("In progress")
+    PARTLY_IMPLEMENTED = "partly_implemented", _("some parts delivered"), _("Partly implemented")
+    LARGELY_IMPLEMENTED = "largely_implemented", _("main intent met, minor parts open"), _("Largely implemented")
+    IMPLEMENTED = "implemented", _("intent met in full"), _("Implemented")
+    ADDRESSED_OTHERWISE = "addressed_otherwise", _("aim met by another means"), _("Addressed otherwise")
+    STALLED = "stalled", _("begun, no movement for a set time"), _("Stalled")
+    CLOSED_NOT_IMPLEMENTED = "closed_not_implemented", _("ended without delivery"), _("Closed, not implemented")
+    WITHDRAWN = "withdrawn", _("taken back by its maker"), _("Withdrawn")
+    SUPERSEDED = "superseded", _("replaced by another (link required)"), _("Superseded")
+    NO_LONGER_APPLICABLE = "no_longer_applicable", _("circumstances removed the need"), _("No longer applicable")
+    NOT_ASSESSED = "not_assessed", _("state unknown"), _("Not assessed")
 
 
 DONE = frozenset({Status.IMPLEMENTED, Status.ADDRESSED_OTHERWISE})
@@ -40,16 +40,16 @@ CLOSABLE = frozenset({Status.PARTLY_IMPLEMENTED, Status.LARGELY_IMPLEMENTED})  #
 
 
 class UpdateKind(Codes):
-    ASSESSMENT = "assessment", "our own judgement of the status", "Assessment"
-    CLAIM = "claim", "a party's own account of the status", "Claim"
-    NOTE = "note", "information without a status", "Note"
+    ASSESSMENT = "assessment", _("our own judgement of the status"), _("Assessment")
+    CLAIM = "claim", _("a party's own account of the status"), _("Claim")
+    NOTE = "note", _("information without a status"), _("Note")
 
 
 class Review(Codes):
-    DRAFT = "draft", "Draft"
-    SUBMITTED = "submitted", "Submitted"
-    APPROVED = "approved", "Approved"
-    RETURNED = "returned", "Returned"
+    DRAFT = "draft", _("Draft")
+    SUBMITTED = "submitted", _("Submitted")
+    APPROVED = "approved", _("Approved")
+    RETURNED = "returned", _("Returned")
 
 
 PERCENT_RANGE = _("Enter a percentage from 0 to 100.")
@@ -233,7 +233,8 @@ class ProgressUpdate(UidRecord):
         return row["review"] == Review.SUBMITTED and bool(reader.roles & {Role.ANALYST, Role.REVIEWER})
 
     def __str__(self):
-        return f"{self.get_kind_display()} of {self.reported_on}: {self.get_status_display() or 'note'}"
+        template = _("{kind} of {date}: {status}") if self.status else _("{kind} of {date}")
+        return template.format(kind=self.get_kind_display(), date=self.reported_on, status=self.get_status_display())
 
 
 class Evidence(UidRecord):
@@ -274,7 +275,7 @@ class Evidence(UidRecord):
         verbose_name_plural = _("evidence")
 
     def __str__(self):
-        return f"{self.source} {self.get_stance_display().lower()} it"
+        return _("{source} {stance} the status").format(source=self.source, stance=self.get_stance_display().lower())
 
 
 def cited_drafts(reader: Reader) -> Q:

@@ -14,7 +14,7 @@ from django.db.models import Count, Window
 from agreements import serializers as agreed
 from agreements.models import Agreement
 from agreements.standing.data import load_record, standing_document
-from policytracker.api import json_sql, pagination
+from policytracker.api import json_sql, keyset
 from policytracker.api.serializers import RecordSerializer
 from policytracker.records.access import Reader
 from policytracker.records.parameters import Parameter, bind_parameters
@@ -78,7 +78,7 @@ class Dossier:
 
     def next_url(self, resource: Resource, last: Any) -> str:
         """The URL of the remaining records: the list of the resource, after the record with the sort key `last`."""
-        cursor = pagination.encode_cursor(True, [last], [pagination.Column(order(resource))], resource.address)
+        cursor = keyset.encode_cursor(True, [last], [keyset.Column(order(resource))], resource.address)
         parameters = {"agreement": self.agreement.slug, "page_size": MAX_RECORDS} | (
             {"on": self.context.on.isoformat()} if "on" in resource.filters else {}
         )

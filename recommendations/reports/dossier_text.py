@@ -8,6 +8,9 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import models
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
 from agreements import serializers as agreed
 from agreements.deadlines import DeadlineState
@@ -25,10 +28,11 @@ from recommendations.reports.dossier import sections
 
 ADDRESSEES = ["party", "role", "response", "responded_on", "response_text", "source"]
 COMPUTED: dict[str, type[Codes]] = {"deadline_state": DeadlineState, "freshness": Freshness}
+COMPUTED_LABELS = {"deadline_state": gettext_lazy("Deadline state"), "freshness": gettext_lazy("Freshness")}
 PARTIES = {"party", "counterparty", "payer", "parties", "lead_parties", "made_by"}
 SOURCES = {"source", "correcting_source"}
 OMITTED = {"url", "version", "created_at", "updated_at", "locator", "quote", "relations", "claims", "addressees", "newest_update"}
-NONE = "None recorded."
+NONE = gettext_noop("None recorded.")
 
 
 def collect_keys(data: Any, names: Collection[str]) -> set[str]:
@@ -45,8 +49,13 @@ def collect_keys(data: Any, names: Collection[str]) -> set[str]:
     return keys
 
 
-def label(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+def label(serializer: Any, name: str) -> str:
+    """The label of a field of the API."""
+    return str(COMPUTED_LABELS[name] if name in COMPUTED_LABELS else capfirst(model_field(serializer, name).verbose_name))
+
+
+def model_field(serializer: Any, name: str) -> models.Field:
+    return serializer.Meta.model._meta.get_field(getattr(serializer.Meta, "names", {}).get(name, name))
 
 
 class DossierText:
@@ -65,15 +74,16 @@ class DossierText:
     def blocks(self) -> Iterator[str]:
         agreement = self.dossier["agreement"]
         yield f"# {escaped(agreement['title'])}"
-        yield f"As of {self.dossier['on']}. {link(agreement['url'])}"
+        yield _("As of {date}. {url}").format(date=self.dossier["on"], url=link(agreement["url"]))
         yield from self.facts(agreed.AgreementSerializer, agreement, exclude={"title"})
-        yield "## Standing"
+        yield heading(_("Standing"))
         yield from self.standing()
         for section, resource in sections():
             part = self.dossier[section.name]
-            yield f"## {label(section.name)} ({part['count']})"
+            title = capfirst(resource.model._meta.verbose_name_plural)
+            yield heading(_("{title} ({count})").format(title=title, count=part["count"]))
             if not part["results"]:
-                yield NONE
+                yield _(NONE)
             elif resource.model is Recommendation:
                 for recommendation in part["results"]:
                     yield from self.recommendation(recommendation)
@@ -81,34 +91,37 @@ class DossierText:
                 records = sorted_by_date(part["results"], section.sorted_by)
                 yield from self.rows(resource.serializer, records, section.columns)
             if part["next"]:
-                yield f"{part['count'] - len(part['results'])} more: {link(part['next'])}"
-        yield "## Sources"
-        yield "\n".join(map(self.source, self.sources)) or NONE
+                others = part["count"] - len(part["results"])
+                yield ngettext("{number} more: {url}", "{number} more: {url}", others).format(number=others, url=link(part["next"]))
+        yield heading(_("Sources"))
+        yield "\n".join(map(self.source, self.sources)) or _(NONE)
 
     # ---- Sections
 
     def standing(self) -> Iterator[str]:
         standing = self.dossier["standing"]
         text = standing["text"]
-        yield f"**{TextStanding(text['standing']).label}**{since(text)}. {escaped(text['sentence'])}"
+        template = _("**{standing}** since {since}. {sentence}") if text["since"] else _("**{standing}**. {sentence}")
+        label = TextStanding(text["standing"]).label
+        yield template.format(standing=label, since=text["since"], sentence=escaped(text["sentence"]))
         if standing["parties"]:
             yield from table(
-                ["Party", "Standing", "Since", "Reason"],
+                [_("Party"), _("Standing"), _("Since"), _("Reason")],
                 [
-                    [self.party(row["party"]), PartyStanding(row["standing"]).label, row["since"] or "", escaped(row["sentence"])]
+                    [self.party(row["party"]), str(PartyStanding(row["standing"]).label), row["since"] or "", escaped(row["sentence"])]
                     for row in standing["parties"]
                 ],
             )
         if standing["pairs"]:
-            pairs = [[" and ".join(map(self.party, pair["parties"])), pair["since"] or ""] for pair in standing["pairs"]]
-            yield from table(["In force between", "Since"], pairs)
+            pairs = [[self.pair(*pair["parties"]), pair["since"] or ""] for pair in standing["pairs"]]
+            yield from table([_("In force between"), _("Since")], pairs)
         if standing["conditions"]:
             yield from table(
-                ["Condition of entry into force", "Met", "Missing", "Text"],
+                [_("Condition of entry into force"), _("Met"), _("Missing"), _("Text")],
                 [
                     [
-                        ConditionKind(condition["kind"]).label,
-                        f"Yes, {condition['met_on']}" if condition["met"] and condition["met_on"] else "Yes" if condition["met"] else "No",
+                        str(ConditionKind(condition["kind"]).label),
+                        met(condition),
                         self.missing(condition["missing"]),
                         escaped(condition["text"]),
                     ]
@@ -116,29 +129,33 @@ class DossierText:
                 ],
             )
 
+    def pair(self, party: str, other: str) -> str:
+        return _("{party} and {other}").format(party=self.party(party), other=self.party(other))
+
     def missing(self, missing: dict[str, Any]) -> str:
         number, parties, on = missing["number"], missing["parties"], missing["on"]
-        parts = [f"{number} consents" if number else "", ", ".join(map(self.party, parties)), on or ""]
+        consents = ngettext("{number} consent", "{number} consents", number).format(number=number) if number else ""
+        parts = [consents, ", ".join(map(self.party, parties)), on or ""]
         return "; ".join(filter(None, parts))
 
     def recommendation(self, record: dict[str, Any]) -> Iterator[str]:
         yield f"### {escaped(record['key_action'])}"
         yield from self.facts(serializers.RecommendationSerializer, record, exclude={"key_action"})
         if record["claims"]:
-            claims = [[self.party(claim["party"]), Status(claim["status"]).label, claim["reported_on"]] for claim in record["claims"]]
-            yield from table(["Claimed by", "Status", "Reported on"], claims)
+            claims = [[self.party(claim["party"]), str(Status(claim["status"]).label), claim["reported_on"]] for claim in record["claims"]]
+            yield from table([_("Claimed by"), _("Status"), _("Reported on")], claims)
         if record["addressees"]:
-            yield "Addressees:"
+            yield _("Addressees:")
             yield from self.rows(serializers.AddresseeSerializer, record["addressees"], ADDRESSEES)
         if update := record["newest_update"]:
-            yield "Newest update:"
+            yield _("Newest update:")
             yield from self.facts(serializers.ProgressUpdateSerializer, update, exclude={"recommendation", "narrative", "evidence"})
             yield from paragraphs(update["narrative"])
             if update["evidence"]:
                 yield from self.rows(serializers.EvidenceSerializer, update["evidence"], ["source", "stance", "confidence"])
 
     def source(self, source: Source) -> str:
-        about = [source.get_kind_display(), source.title, source.author, source.publisher]
+        about = [str(source.get_kind_display()), source.title, source.author, source.publisher]
         description = ", ".join([*(escaped(text) for text in about if text), *([source.published_on] if source.published_on else [])])
         links = [link(url) for url in (source.original_url, source.archived_url) if url]
         return f"- `{source.slug}`: {' '.join([f'{description}.', *links])}"
@@ -148,13 +165,13 @@ class DossierText:
     def facts(self, serializer: Any, record: dict[str, Any], exclude: Collection[str]) -> Iterator[str]:
         """A table of the fields of a record that have a value."""
         cells = [(name, self.cell(serializer, record, name)) for name in record if name not in OMITTED and name not in exclude]
-        yield from table(["Field", "Value"], [[label(name), cell] for name, cell in cells if cell])
+        yield from table([_("Field"), _("Value")], [[label(serializer, name), cell] for name, cell in cells if cell])
 
     def rows(self, serializer: Any, records: list[dict[str, Any]], names: Sequence[str]) -> Iterator[str]:
         """A table of records. Columns that are empty in all of them are omitted."""
         cells = [{name: self.cell(serializer, record, name) for name in names} for record in records]
         used = [name for name in names if any(row[name] for row in cells)]
-        yield from table([label(name) for name in used], [[row[name] for name in used] for row in cells])
+        yield from table([label(serializer, name) for name in used], [[row[name] for name in used] for row in cells])
 
     def cell(self, serializer: Any, record: dict[str, Any], name: str) -> str:
         value = record[name]
@@ -164,15 +181,14 @@ class DossierText:
             return ""
         if name in COMPUTED:
             return str(COMPUTED[name](value).label)
-        model = serializer.Meta.model
-        field = model._meta.get_field(getattr(serializer.Meta, "names", {}).get(name, name))
+        field = model_field(serializer, name)
         return ", ".join(self.value(field, item) for item in (value if isinstance(value, list) else [value]))
 
     def value(self, field: models.Field, value: Any) -> str:
         if field.is_relation:
             return self.reference(field.related_model, value)
         if isinstance(value, bool):
-            return "Yes" if value else "No"
+            return _("Yes") if value else _("No")
         if isinstance(field, EdtfField | models.DateField | models.DecimalField | models.IntegerField):
             return str(value)
         if field.choices:
@@ -202,8 +218,15 @@ class DossierText:
         return ": ".join(filter(None, [place, f"“{escaped(record['quote'])}”" if record["quote"] else ""]))
 
 
-def since(standing: dict[str, Any]) -> str:
-    return f" since {standing['since']}" if standing["since"] else ""
+def heading(text: str) -> str:
+    return f"## {text}"
+
+
+def met(condition: dict[str, Any]) -> str:
+    """Whether a condition of entry into force is met, and since when."""
+    if not condition["met"]:
+        return _("No")
+    return _("Yes, {date}").format(date=condition["met_on"]) if condition["met_on"] else _("Yes")
 
 
 def sorted_by_date(records: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from agreements.models import Agreement, Commitment, Component, Indicator, Measu
 from agreements.models.commitments import Stage
 from agreements.models.components import ComponentStatus
 from policytracker.resources import ReadContext
-from recommendations.reports.tally import by_code, counted, recommendations_on, tally
+from recommendations.reports.tally import by_code, counts_by_state, recommendations_on, tally
 
 
 def scorecard(agreement: Agreement, context: ReadContext) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def scorecard(agreement: Agreement, context: ReadContext) -> dict[str, Any]:
             "by_status": by_code(ComponentStatus, ((status, n) for status, _, n in counts)),
             "by_deadline_state": by_code(DeadlineState, ((state, n) for _, state, n in counts)),
         },
-        "recommendations": tally(counted(rows, on), rows.claim_differs(on=on).count()),
+        "recommendations": tally(counts_by_state(rows, on), rows.claim_differs(on=on).count()),
         "money": money(agreement, context),
         "indicators": indicators(agreement, context),
     }

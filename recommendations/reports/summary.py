@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.core import signing
 from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from agreements.models import Agreement, FocusArea, Party, Sector, Source
+from policytracker.api.keyset import InvalidCursor, Page
 from policytracker.api.serializers import title
 from policytracker.models import User
 from policytracker.records.models import Record
 from policytracker.resources import ReadContext
 from recommendations.models import Addressee, Evidence, Recommendation, RecommendationQuerySet
-from recommendations.reports.tally import counted, recommendations_on, states, tally
+from recommendations.reports.tally import counts_by_state, recommendations_on, states, tally
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class Summary:
     """Groups and counts on a date, of the recommendations and group records that the user may read."""
 
     def __init__(self, by: str, context: ReadContext):
+        self.salt = f"summary by {by}"
         user, self.on = context.reader, context.on
         self.model = GROUPINGS[by].model
         self.links = GROUPINGS[by].links(user)
@@ -89,6 +93,27 @@ class Summary:
         groups = [Group(*row) for row in self.visible.filter(used).order_by().values_list("pk", key, name)]
         without = [Group(None, None, None)] if self.without(self.readable).exists() else []
         return sorted(groups, key=lambda group: group.key or "") + without
+
+    def page(self, cursor: str | None, size: int) -> Page:
+        """The groups of a page with their counts. A cursor holds the key of the first group. Raises InvalidCursor."""
+        groups = self.groups()
+        start = self.start(groups, cursor) if cursor else 0
+        end, previous = start + size, max(start - size, 0)
+        shown = groups[start:end]
+        return Page(
+            list(zip(shown, self.tallies(shown), strict=True)),
+            signing.dumps(groups[end].key, salt=self.salt) if end < len(groups) else None,
+            signing.dumps(groups[previous].key, salt=self.salt) if start else None,
+            len(groups),
+        )
+
+    def start(self, groups: list[Group], cursor: str) -> int:
+        """The index of the group with the key in the cursor, or its place if that group is gone. None is the last key."""
+        try:
+            key = signing.loads(cursor, salt=self.salt)
+        except signing.BadSignature as error:
+            raise InvalidCursor from error
+        return bisect_left([(group.key is None, group.key or "") for group in groups], (key is None, key or ""))
 
     def without(self, rows: RecommendationQuerySet) -> RecommendationQuerySet:
         """Recommendations that are in no group that the user may read."""
@@ -108,7 +133,7 @@ class Summary:
             differ |= dict(self.counts_per_group(self.rows.claim_differs(on=self.on), ids, []))
         if len(ids) < len(groups):
             rest = self.without(self.rows)
-            counts[None], differ[None] = counted(rest, self.on), rest.claim_differs(on=self.on).count()
+            counts[None], differ[None] = counts_by_state(rest, self.on), rest.claim_differs(on=self.on).count()
         return [tally(counts[group.pk], differ[group.pk]) for group in groups]
 
     def counts_per_group(self, rows: RecommendationQuerySet, ids: list[int], names: list[str]) -> list[tuple]:

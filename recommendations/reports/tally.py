@@ -51,7 +51,7 @@ def tally(counts: list[tuple[str, str, str, int]], differ: int) -> dict[str, Any
     }
 
 
-def counted(rows: RecommendationQuerySet, on: date) -> list[tuple[str, str, str, int]]:
+def counts_by_state(rows: RecommendationQuerySet, on: date) -> list[tuple[str, str, str, int]]:
     """The number of rows for each combination of status, deadline state and freshness."""
     annotated: Any = rows.order_by().annotate(**states(on))
     return list(annotated.values_list("status", "deadline_state", "freshness").annotate(Count("pk")))

@@ -14,13 +14,13 @@ from django.db.models.functions import Cast, Coalesce
 
 from agreements.events import MAX_TITLE
 from agreements.models import Agreement
-from policytracker.api import pagination
+from policytracker.api import keyset
 from policytracker.edtf import EdtfField
 from policytracker.records.access import Reader
 from policytracker.records.parameters import Parameter, bind_parameters
 from policytracker.resources import Event, Resource, registry
 
-COLUMNS = [pagination.Column(name) for name in ("day", "type", "key", "position")]
+COLUMNS = [keyset.Column(name) for name in ("day", "type", "key", "position")]
 ORDER = ", ".join(column.path for column in COLUMNS)
 
 
@@ -75,16 +75,6 @@ class Entry:
         return self.day, self.type, self.key, self.position
 
 
-@dataclass(frozen=True)
-class Page:
-    """A page of entries, the total count, and the cursors of the next and previous page."""
-
-    count: int
-    entries: list[Entry]
-    next: str | None
-    previous: str | None
-
-
 @lru_cache(100)
 def union(roles: frozenset[str]) -> tuple[str, tuple]:
     """SQL and values that select all entries of an agreement for these roles."""
@@ -102,9 +92,9 @@ class Timeline:
         self.values = bind_parameters(values, user=reader.id, agreement=agreement.pk)
         self.salt = f"timeline of {agreement.pk}"
 
-    def page(self, cursor: str | None, size: int) -> Page:
-        """The page at the cursor, or the first page. Raises pagination.InvalidCursor."""
-        forward, after = pagination.decode_cursor(cursor, COLUMNS, self.salt) if cursor else (True, None)
+    def page(self, cursor: str | None, size: int) -> keyset.Page:
+        """The page at the cursor, or the first page. Raises keyset.InvalidCursor."""
+        forward, after = keyset.decode_cursor(cursor, COLUMNS, self.salt) if cursor else (True, None)
         beyond = f"WHERE ({ORDER}) {'>' if forward else '<'} (%s::date, %s, %s, %s)" if after else ""
         order = ORDER if forward else ", ".join(f"{column.path} DESC" for column in COLUMNS)
         with connection.cursor() as db:
@@ -116,11 +106,11 @@ class Timeline:
             )
             rows = db.fetchall()
         # The join with the count returns one row without an entry if the page is empty.
-        entries = [Entry(*entry) for _, *entry in rows if entry[0] is not None]
-        entries, has_next, has_previous = pagination.trim_page(entries, size, forward, cursor is not None)
-        return Page(
-            rows[0][0],
+        entries = [Entry(*entry) for _count, *entry in rows if entry[0] is not None]
+        entries, has_next, has_previous = keyset.trim_page(entries, size, forward, cursor is not None)
+        return keyset.Page(
             entries,
-            pagination.encode_cursor(True, entries[-1].sort_key, COLUMNS, self.salt) if has_next else None,
-            pagination.encode_cursor(False, entries[0].sort_key, COLUMNS, self.salt) if has_previous else None,
+            keyset.encode_cursor(True, entries[-1].sort_key, COLUMNS, self.salt) if has_next else None,
+            keyset.encode_cursor(False, entries[0].sort_key, COLUMNS, self.salt) if has_previous else None,
+            rows[0][0],
         )

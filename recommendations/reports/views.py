@@ -1,123 +1,63 @@
-"""API views of an agreement together with its recommendations: scorecard, coverage, timeline, dossier, and publishing."""
+"""API views of reports: about an agreement with its recommendations, and the summary of recommendations."""
 
-import json
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.decorators import action
+from rest_framework.response import Response
 
-from agreements.deadlines import DeadlineState
-from agreements.models.commitments import Stage
-from agreements.models.components import ComponentStatus
-from agreements.views import STANDING, AgreementViewSet, array_of
+from agreements.models import Agreement
 from policytracker.api import json_sql, pagination
-from policytracker.api.markdown import MEDIA_TYPE
-from policytracker.api.parameters import InvalidParameter, page_size, reject_unknown_parameters, single
-from policytracker.api.schema import ON, PAGE, envelope, responses_by_media_type, shape
-from policytracker.api.viewsets import INVALID_CURSOR, list_response
+from policytracker.api.mixins import WriteMixin
+from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters, single
+from policytracker.api.renderers import JSONRenderer, MarkdownRenderer, reject_unknown_format
+from policytracker.api.schema import ON
+from policytracker.api.views import RecordView
+from policytracker.records.models import Record
 from policytracker.resources import registry
+from recommendations.models import Recommendation
 from recommendations.publication import publish
-from recommendations.reports.coverage import MAX_COLUMNS, MAX_ROWS, coverage
-from recommendations.reports.dossier import Dossier, sections
+from recommendations.reports.coverage import coverage
+from recommendations.reports.dossier import Dossier
 from recommendations.reports.dossier_text import DossierText
 from recommendations.reports.scorecard import scorecard
+from recommendations.reports.serializers import (
+    DOSSIER,
+    CoverageSerializer,
+    GroupSerializer,
+    ScorecardSerializer,
+    TimelineEntrySerializer,
+)
+from recommendations.reports.summary import GROUPINGS, Summary
 from recommendations.reports.timeline import Timeline
-from recommendations.serializers import PublishSerializer, RecommendationSerializer
-from recommendations.views import COUNT, TALLY, TEXT, count_per_code, ref
+from recommendations.serializers import PublishedSerializer, PublishSerializer
 
-REPORTS = ["scorecard", "coverage", "timeline", "dossier"]
-
-STRING = {"type": "string"}
-STRINGS = array_of(STRING)
-AMOUNT = {"type": ["string", "null"], "pattern": r"^-?\d+(\.\d+)?$"}
-
-
-SCORECARD = shape(
-    agreement=STRING,
-    on={"type": "string", "format": "date"},
-    components=shape(total=COUNT, by_status=count_per_code(ComponentStatus), by_deadline_state=count_per_code(DeadlineState)),
-    recommendations=shape(**TALLY),
-    money=array_of(
-        shape(
-            stage={"type": "string", "enum": Stage.values},
-            currency=STRING,
-            figures=COUNT | {"description": "The number of commitments in the total."},
-            total=AMOUNT | {"type": "string"},
-            disputed=COUNT | {"description": "The number of commitments that dispute another one. They are not in the total."},
-        )
-    ),
-    indicators=array_of(
-        shape(
-            slug=STRING,
-            name=STRING,
-            unit=STRING,
-            latest_value=AMOUNT,
-            latest_on=TEXT,
-            baseline_value=AMOUNT,
-            target_value=AMOUNT,
-            target_on=TEXT,
-        )
-    ),
-)
-MATRIX = shape(
-    rows=STRINGS,
-    columns=STRINGS,
-    cells=array_of(array_of({"type": "integer", "enum": [0, 1]})),
-    gaps=shape(rows=STRINGS, columns=STRINGS),
-)
-MATRIX["properties"]["complete"] = {
-    "type": "boolean",
-    "description": f"False if rows above {MAX_ROWS} or columns above {MAX_COLUMNS} were omitted. Absent otherwise.",
-}
-COVERAGE = shape(party_component=MATRIX, sector_recommendation=MATRIX)
-ENTRY = shape(
-    on=STRING | {"description": "The date as recorded: a partial date in EDTF notation."},
-    type=STRING | {"description": "The name of the resource in URLs, such as components."},
-    key=STRING,
-    title=STRING,
-    url={"type": "string", "format": "uri"},
-)
-
-
-def section(serializer) -> dict:
-    """The OpenAPI schema of one section of a dossier."""
-    record = ref(serializer.__name__.removesuffix("Serializer"))
-    if serializer is RecommendationSerializer:
-        update = {"anyOf": [ref("ProgressUpdate"), {"type": "null"}]}
-        record = {"allOf": [record, shape(addressees=array_of(ref("Addressee")), newest_update=update)]}
-    link = {"type": ["string", "null"], "format": "uri", "description": "The URL of the remaining records, if there are more than 500."}
-    return shape(count=COUNT, next=link, results=array_of(record))
-
-
-DOSSIER = shape(
-    agreement=ref("Agreement"),
-    on={"type": "string", "format": "date"},
-    standing=STANDING,
-    **{part.name: section(resource.serializer) for part, resource in sections()},
-)
 FORMAT = OpenApiParameter("format", {"type": "string", "enum": ["md"]}, description="Use `md` for Markdown. The default is JSON.")
+GROUP_BY = OpenApiParameter(
+    "group_by", {"type": "string", "enum": list(GROUPINGS)}, required=True, description="The property that forms the groups."
+)
 
 
-class AgreementReportViewSet(AgreementViewSet):
-    """The agreement endpoints that need recommendations."""
+class DossierMarkdownRenderer(MarkdownRenderer):
+    def render(self, data, accepted_media_type=None, renderer_context=None) -> str:
+        return str(DossierText(data, renderer_context["request"].user))
 
-    request_serializers = {"publish": PublishSerializer}
-    response_schemas = {
-        "publish": {"200": shape(published=array_of(shape(type=STRING, key=STRING)))},
-        "scorecard": {"200": SCORECARD},
-        "coverage": {"200": COVERAGE},
-        "timeline": {"200": envelope(ENTRY)},
-        "dossier": {"200": responses_by_media_type({"application/json": DOSSIER, "text/markdown": STRING})},
-    }
 
+class AgreementReportViewSet(WriteMixin):
+    """The agreement endpoints that need recommendations: reports and publishing."""
+
+    resource = registry.of(Agreement)
+
+    @extend_schema(request=PublishSerializer, responses={200: PublishedSerializer})
+    @action(detail=True, methods=["post"])
     def publish(self, request, *args, **kwargs):
         """Publish the agreement and its drafts: components, sources, and recommendations that follow from this agreement only."""
         reject_unknown_parameters(request, set())
         return self.run_once(self.publish_once)
 
-    def publish_once(self) -> HttpResponse:
+    def publish_once(self) -> Response:
         options = dict(self.validated_body(PublishSerializer).validated_data)
         dry_run = options.pop("dry_run")
         options.pop("change_reason", None)  # is read by change_context()
@@ -127,44 +67,64 @@ class AgreementReportViewSet(AgreementViewSet):
                 user: Any = self.request.user
                 published = publish(agreement, by=user, **options)
             transaction.set_rollback(dry_run)
-        return JsonResponse({"published": [{"type": registry.of(type(record)).address, "key": record.slug} for record in published]})
+        return Response({"published": [{"type": registry.of(type(record)).address, "key": record.slug} for record in published]})
 
-    @extend_schema(parameters=[ON])
+    @extend_schema(parameters=[ON], responses=ScorecardSerializer)
+    @action(detail=True, methods=["get"])
     def scorecard(self, request, *args, **kwargs):
         """Counts of components and recommendations on a date, with totals of commitments and the values of indicators."""
         reject_unknown_parameters(request, {"on"})
-        return JsonResponse(scorecard(self.find(), self.read_context))
+        return Response(scorecard(self.find(), self.read_context))
 
+    @extend_schema(responses=CoverageSerializer)
+    @action(detail=True, methods=["get"])
     def coverage(self, request, *args, **kwargs):
         """Two matrices of 0 and 1: which party leads which component, and which recommendation covers which sector."""
         reject_unknown_parameters(request, set())
-        return JsonResponse(coverage(self.find(), request.user))
+        return Response(coverage(self.find(), request.user))
 
-    @extend_schema(parameters=PAGE)
+    @extend_schema(responses=TimelineEntrySerializer(many=True))
+    @action(detail=True, methods=["get"])
     def timeline(self, request, *args, **kwargs):
         """The dated events of the agreement and its recommendations, oldest first. Partial dates are sorted by their first possible day."""
-        reject_unknown_parameters(request, {"page_size", "cursor"})
-        size, cursor = page_size(request), single(request, "cursor") or None
-        events = Timeline(self.find(), request.user)
-        try:
-            page = events.page(cursor, size)
-        except pagination.InvalidCursor as error:
-            raise InvalidParameter("cursor", INVALID_CURSOR) from error
-        results = ", ".join(json.dumps(self.represent(entry), ensure_ascii=False) for entry in page.entries)
-        return list_response(request, results, count=page.count, next=page.next, previous=page.previous)
+        reject_unknown_parameters(request, pagination.PARAMETERS)
+        entries = self.paginator.paginate(Timeline(self.find(), request.user).page, request)
+        return self.get_paginated_response([self.represent(entry) for entry in entries])
 
-    @extend_schema(parameters=[ON, FORMAT])
+    @extend_schema(parameters=[ON, FORMAT], responses={(200, "application/json"): DOSSIER, (200, "text/markdown"): {"type": "string"}})
+    @action(detail=True, methods=["get"], renderer_classes=[JSONRenderer, DossierMarkdownRenderer])
     def dossier(self, request, *args, **kwargs):
         """All records of the agreement on a date, in one document: at most 500 of each kind, with the URL of the remaining ones."""
         reject_unknown_parameters(request, {"on", "format"})
-        format = single(request, "format", "json")
-        if format not in ("json", "md"):
-            raise InvalidParameter("format", _("Use md, or omit this parameter for JSON."))
-        document = Dossier(self.find(), self.read_context).as_dict()
-        if format == "md":
-            return HttpResponse(str(DossierText(document, request.user)), content_type=MEDIA_TYPE)
-        return HttpResponse(json.dumps(document, ensure_ascii=False), content_type="application/json")
+        reject_unknown_format(request, self.get_renderers())
+        return Response(Dossier(self.find(), self.read_context).as_dict())
 
     def represent(self, entry) -> dict:
         url = self.request.build_absolute_uri(f"{json_sql.API}{entry.type}/{entry.key}/")
         return {"on": entry.on, "type": entry.type, "key": entry.key, "title": entry.title, "url": url}
+
+
+class SummaryViewSet(RecordView):
+    """Counts of recommendations by group."""
+
+    resource = registry.of(Recommendation)
+
+    @extend_schema(parameters=[GROUP_BY, ON], responses=GroupSerializer(many=True))
+    def summary(self, request, *args, **kwargs):
+        """Counts by status, deadline state and freshness for each group, on a date. A recommendation can be in several groups."""
+        reject_unknown_parameters(request, {"group_by", "on"} | pagination.PARAMETERS)
+        by = single(request, "group_by")
+        if by not in GROUPINGS:
+            raise InvalidParameter("group_by", _("Use one of: {names}.").format(names=", ".join(GROUPINGS)))
+        if by == "owner" and not self.reader.sees_people:
+            raise InvalidParameter("group_by", _("Sign in to group by owner."))
+        summary = Summary(by, self.read_context)
+        groups = self.paginator.paginate(summary.page, request)
+        return self.get_paginated_response([self.represent(group, summary.model) | counts for group, counts in groups])
+
+    def represent(self, group, model) -> dict:
+        """Key, title and URL of a group. Without a key, or for groups without an API resource (users), the URL is None."""
+        has_url = issubclass(model, Record) and group.key is not None
+        address = f"{json_sql.API}{registry.of(model).address}/{group.key}/" if has_url else ""
+        url = self.request.build_absolute_uri(address) if has_url else None
+        return {"key": group.key, "title": group.title, "url": url}

@@ -28,10 +28,10 @@ def test_the_pages_of_every_model_use_our_base_classes(model):
 def test_every_list_form_and_inline_starts_from_visible_records(model, monkeypatch, reader):
     request = RequestFactory().get("/")
     request.user = reader
-    asked = []
+    read = []
     for queryset in {type(m.objects.none()) for m in PAGES if issubclass(m, Record)}:
         original = queryset.visible_to
-        monkeypatch.setattr(queryset, "visible_to", lambda rows, user, original=original: asked.append(rows.model) or original(rows, user))
+        monkeypatch.setattr(queryset, "visible_to", lambda rows, user, original=original: read.append(rows.model) or original(rows, user))
     page = admin.site._registry[model]
 
     page.get_queryset(request)
@@ -42,7 +42,7 @@ def test_every_list_form_and_inline_starts_from_visible_records(model, monkeypat
     for field in far:
         page.get_field_queryset(None, field, request)
 
-    assert {model, *(inline.model for inline in inlines), *(field.related_model for field in far)} <= set(asked)
+    assert {model, *(inline.model for inline in inlines), *(field.related_model for field in far)} <= set(read)
     assert type(page).get_field_queryset is Page.get_field_queryset
     assert not hasattr(page, "date_hierarchy") or page.date_hierarchy is None
     assert page.show_full_result_count is False

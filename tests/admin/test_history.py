@@ -55,11 +55,11 @@ def test_changes_made_while_the_record_was_hidden_stay_hidden(reader, analyst, s
         agreement.publication = "published"
         agreement.save()
 
-    shown = signed_in(reader).get(history(agreement)).content.decode()
+    content = signed_in(reader).get(history(agreement)).content.decode()
 
     assert hidden.status_code == 302
-    assert "Working title" not in shown
-    assert "first words" not in shown
+    assert "Working title" not in content
+    assert "first words" not in content
 
 
 def test_hidden_references_are_not_in_the_history(analyst, administrator, signed_in):

@@ -122,8 +122,8 @@ def test_hidden_records_are_in_no_list_search_or_page(reader, signed_in):
     for hidden in (draft, restricted):
         assert client.get(change(hidden)).status_code == 302
     wanted = {"app_label": "recommendations", "model_name": "recommendation", "field_name": "agreements", "term": "framework"}
-    found = client.get("/admin/autocomplete/", wanted).json()["results"]
-    assert [row["text"] for row in found] == ["Seen framework"]
+    results = client.get("/admin/autocomplete/", wanted).json()["results"]
+    assert [row["text"] for row in results] == ["Seen framework"]
 
 
 def test_a_filter_by_a_hidden_record_reveals_nothing(analyst, signed_in):

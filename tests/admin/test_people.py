@@ -253,7 +253,7 @@ def test_a_hidden_user_is_treated_like_an_unknown_user(name, role, people, users
     client = signed_in(users[role])
     number = people[name].pk if name in people else 999_999
 
-    asked = [
+    responses = [
         client.get(f"/api/v1/recommendations/?owner={name}"),
         client.get(f"/api/v1/recommendations/?owner__not={name}"),
         client.get(f"/api/v1/agreements/?lead={name}"),
@@ -263,9 +263,9 @@ def test_a_hidden_user_is_treated_like_an_unknown_user(name, role, people, users
     ]
     by_number = client.get(f"/admin/recommendations/progressupdate/?author={number}")
 
-    assert {response.status_code for response in asked[:-1]} == {400}
-    assert {response.status_code for response in (asked[-1], by_number)} == {302}
-    words = asked[0].content.decode().replace(name, "NAME")
+    assert {response.status_code for response in responses[:-1]} == {400}
+    assert {response.status_code for response in (responses[-1], by_number)} == {302}
+    words = responses[0].content.decode().replace(name, "NAME")
     assert words == client.get("/api/v1/recommendations/?owner=not-there").content.decode().replace("not-there", "NAME")
 
 

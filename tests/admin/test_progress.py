@@ -344,11 +344,11 @@ def bulk_edit(client, recommendations, **values):
 def test_bulk_edit_sets_owner_and_due_date_and_adds_a_note(analyst, signed_in):
     client, several = signed_in(analyst), [make_recommendation() for _ in range(3)]
 
-    asked = bulk_edit(client, several)
+    response = bulk_edit(client, several)
     empty = bulk_edit(client, several, _bulk_edit="1")
     done = bulk_edit(client, several, _bulk_edit="1", owner=analyst.pk, due_on="2031", narrative="Asked the ministry.")
 
-    assert asked.context["selected"] == several
+    assert response.context["selected"] == several
     assert set(empty.context["form"].errors) == {"__all__"}
     assert messages_by_anchor(done) == {"": ["success"]}
     assert list(Recommendation.objects.values_list("owner__username", "due_on")) == [("analyst", "2031")] * 3

@@ -54,10 +54,10 @@ def test_an_analyst_finds_users_by_name_but_cannot_open_their_pages(analyst, rea
     client = signed_in(analyst)
     wanted = {"app_label": "recommendations", "model_name": "recommendation", "field_name": "owner", "term": "read"}
 
-    found = client.get("/admin/autocomplete/", wanted)
+    response = client.get("/admin/autocomplete/", wanted)
     refused = client.get(change(reader))
 
-    assert [row["text"] for row in found.json()["results"]] == ["reader"]
+    assert [row["text"] for row in response.json()["results"]] == ["reader"]
     assert refused.status_code == 403
 
 

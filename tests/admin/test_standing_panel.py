@@ -48,8 +48,8 @@ def panel(client, agreement, query: str = ""):
     return client.get(change(agreement) + query).context["standing"]
 
 
-def standings(shown) -> dict[str, str]:
-    return {line.name: line.code.value for line in shown.parties}
+def standings(standing) -> dict[str, str]:
+    return {line.name: line.code.value for line in standing.parties}
 
 
 @pytest.mark.parametrize(
@@ -62,20 +62,20 @@ def standings(shown) -> dict[str, str]:
     ],
 )
 def test_the_panel_shows_the_standing_on_the_date_in_the_url(day, text, parties, client, treaty):
-    shown = panel(client, treaty, f"?on={day}")
+    standing = panel(client, treaty, f"?on={day}")
 
-    assert shown.on.isoformat() == day
-    assert shown.text.code == text
-    assert standings(shown) == parties
+    assert standing.on.isoformat() == day
+    assert standing.text.code == text
+    assert standings(standing) == parties
 
 
 @pytest.mark.parametrize("query", ["", "?on=", "?participations-page=1"])
 def test_the_default_date_is_today(query, client, treaty):
     make_action(treaty, "termination", "", str(TODAY + timedelta(1)))
 
-    shown = panel(client, treaty, query)
+    standing = panel(client, treaty, query)
 
-    assert (shown.on, shown.text.code, shown.date_error) == (TODAY, "in_force", "")
+    assert (standing.on, standing.text.code, standing.date_error) == (TODAY, "in_force", "")
 
 
 @pytest.mark.parametrize(
@@ -101,16 +101,16 @@ def test_the_first_and_last_date_of_the_calendar_are_valid(day, client, treaty):
 
 def test_the_panel_gives_reasons_and_links_to_the_actions(client, treaty):
     page = client.get(f"{change(treaty)}?on=2023-01-01")
-    shown = page.context["standing"]
+    standing = page.context["standing"]
     ratified, entered = (TreatyAction.objects.get(kind=kind) for kind in ("ratification", "entry_into_force"))
-    australia = next(line for line in shown.parties if line.name == "Aus")
+    australia = next(line for line in standing.parties if line.name == "Aus")
 
-    assert [(link.name, link.url) for link in shown.text.actions] == [("Entry into force, 2022-01-01", change(entered))]
+    assert [(link.name, link.url) for link in standing.text.actions] == [("Entry into force, 2022-01-01", change(entered))]
     assert [link.url for link in australia.actions] == [change(ratified), change(entered)]
     assert (australia.since, australia.approximate) == ("2022-01-01", True)
     content = page.content.decode()
     assert australia.sentence in content
-    assert shown.text.sentence in content
+    assert standing.text.sentence in content
     assert "approximate" in content
     assert f'href="{change(ratified)}"' in content
 

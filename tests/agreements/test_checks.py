@@ -12,7 +12,7 @@ from agreements.models import AgreementRelation, Citation, FactCheck, Participat
 from agreements.standing import text_standing
 from agreements.standing.data import load_records
 from policytracker.records.context import change_context
-from tests.look import EVERYTHING, TODAY, found, look, sentence
+from tests.findings import EVERYTHING, TODAY, check_context, sentence, violations
 from tests.make import (
     make_action,
     make_agreement,
@@ -84,7 +84,7 @@ def test_status_that_contradicts_the_actions_is_found(status, acts, finds):
     for kind, day in acts:
         make_action(agreement, kind, acted_on=day)
 
-    assert found("status_differs_from_standing") == ({agreement} if finds else set())
+    assert violations("status_differs_from_standing") == ({agreement} if finds else set())
 
 
 def test_mixed_agreement_in_force_may_have_the_status_operative():
@@ -93,7 +93,7 @@ def test_mixed_agreement_in_force_may_have_the_status_operative():
     make_action(mixed, "entry_into_force", acted_on="2020")
     make_action(plain, "announcement", acted_on="2020")
 
-    assert found("status_differs_from_standing") == {plain}
+    assert violations("status_differs_from_standing") == {plain}
 
 
 def test_agreement_after_its_term_is_not_in_force():
@@ -103,7 +103,7 @@ def test_agreement_after_its_term_is_not_in_force():
     for agreement in type(over).objects.all():
         make_action(agreement, "entry_into_force", acted_on="2020")
 
-    assert found("status_differs_from_standing") == {over}
+    assert violations("status_differs_from_standing") == {over}
 
 
 def test_superseded_agreement_may_have_any_standing():
@@ -111,7 +111,7 @@ def test_superseded_agreement_may_have_any_standing():
     supersede(old, new)
     make_action(old, "signature", acted_on="2020")
 
-    assert found("status_differs_from_standing") == set()
+    assert violations("status_differs_from_standing") == set()
 
 
 def test_sql_filter_finds_every_status_that_the_computation_finds():
@@ -140,7 +140,7 @@ def test_sql_filter_finds_every_status_that_the_computation_finds():
         if (code := text_standing(text, TODAY).code) != "unknown" and code not in MATCHING_STANDINGS[every[pk].status]
     }
     assert len(differing) > 50
-    assert found("status_differs_from_standing") == differing
+    assert violations("status_differs_from_standing") == differing
 
 
 def test_agreement_with_met_conditions_but_not_in_force_is_found():
@@ -152,7 +152,7 @@ def test_agreement_with_met_conditions_but_not_in_force_is_found():
         make_action(agreement, "ratification", make_party("JPN"), "2025-02-03")
     make_action(done, "entry_into_force", acted_on="2025-02-03")
 
-    assert found("conditions_met_not_in_force") == {signed}
+    assert violations("conditions_met_not_in_force") == {signed}
     assert "2025-02-03" in sentence("conditions_met_not_in_force")
 
 
@@ -162,7 +162,7 @@ def test_agreement_with_an_unmet_condition_is_not_found():
     make_condition(agreement, "number_of_consents", number=1)
     make_condition(agreement, "on_date", fixed_on="2030")
 
-    assert found("conditions_met_not_in_force") == set()
+    assert violations("conditions_met_not_in_force") == set()
 
 
 def test_agreement_in_force_without_a_date_is_found():
@@ -172,7 +172,7 @@ def test_agreement_in_force_without_a_date_is_found():
     make_action(dated, "entry_into_force", effective_on="2020")
     make_action(by_party, "entry_into_force_for_party", make_party(), "2020")
 
-    assert found("in_force_without_date") == {undated}
+    assert violations("in_force_without_date") == {undated}
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_superseded_agreement_requires_a_valid_successor(successor, finds):
     with change_context(channel="data set"):
         supersede(old, new)
 
-    assert found("superseded_without_successor") == ({old} if finds else set())
+    assert violations("superseded_without_successor") == ({old} if finds else set())
 
 
 def test_one_valid_successor_is_enough_and_a_draft_is_valid_for_a_draft():
@@ -200,7 +200,7 @@ def test_one_valid_successor_is_enough_and_a_draft_is_valid_for_a_draft():
     supersede(old, treaty())
     supersede(draft, treaty(publication="draft"))
 
-    assert found("superseded_without_successor") == set()
+    assert violations("superseded_without_successor") == set()
 
 
 def test_superseded_agreement_that_is_still_in_force_is_found():
@@ -208,7 +208,7 @@ def test_superseded_agreement_that_is_still_in_force_is_found():
     supersede(old, new)
     supersede(other, new)
 
-    assert found("superseded_and_alive") == {old}
+    assert violations("superseded_and_alive") == {old}
     assert "superseded by new" in sentence("superseded_and_alive")
 
 
@@ -231,7 +231,7 @@ def test_role_that_contradicts_the_standing_is_found():
     bound, unbound = role(agreement, "CAN", "signatory"), role(agreement, "USA", "party")
     role(agreement, "USA", "depositary")
 
-    assert found("role_against_standing") == {bound, unbound}
+    assert violations("role_against_standing") == {bound, unbound}
 
 
 def test_past_participation_is_not_checked():
@@ -244,7 +244,7 @@ def test_past_participation_is_not_checked():
     still = role(agreement, "USA", "party", since="2023")
     role(agreement, "USA", "signatory", since="2030")
 
-    assert found("role_against_standing") == {still}
+    assert violations("role_against_standing") == {still}
 
 
 def test_participants_in_a_non_binding_agreement_may_have_the_role_party():
@@ -255,7 +255,7 @@ def test_participants_in_a_non_binding_agreement_may_have_the_role_party():
     former = role(agreement, "AUS", "former_party")
     wrong = role(binding, "AUS", "party")
 
-    assert found("role_against_standing") == {former, wrong}
+    assert violations("role_against_standing") == {former, wrong}
 
 
 def test_counterparty_of_a_pair_in_force_is_a_party():
@@ -266,7 +266,7 @@ def test_counterparty_of_a_pair_in_force_is_a_party():
     role(agreement, "JPN", "party")
     outside = role(agreement, "CAN", "party")
 
-    assert found("role_against_standing") == {outside}
+    assert violations("role_against_standing") == {outside}
 
 
 def test_party_without_an_action_is_found():
@@ -279,7 +279,7 @@ def test_party_without_an_action_is_found():
     role(agreement, "NZL", "observer")
     idle = role(agreement, "JPN", "party")
 
-    assert found("party_without_action") == {idle}
+    assert violations("party_without_action") == {idle}
 
 
 def test_sql_filter_excludes_no_role_that_the_computation_finds():
@@ -302,9 +302,9 @@ def test_sql_filter_excludes_no_role_that_the_computation_finds():
         ):
             make_action(agreement, kind, None, random.choice(days))
 
-    judged = {spell for spell, _ in against_standing(Participation.objects.filter(own_actions()), look())}
-    assert len(judged) > 50
-    assert found("role_against_standing") == judged
+    expected = {participation for participation, _ in against_standing(Participation.objects.filter(own_actions()), check_context())}
+    assert len(expected) > 50
+    assert violations("role_against_standing") == expected
 
 
 # ---- treaty actions
@@ -325,7 +325,7 @@ def test_sql_filter_excludes_no_role_that_the_computation_finds():
 def test_effective_date_before_the_action_date_is_found(acted, effective, finds):
     action = make_action(treaty(), "succession", make_party(), acted, effective_on=effective)
 
-    assert found("effect_before_act") == ({action} if finds else set())
+    assert violations("effect_before_act") == ({action} if finds else set())
 
 
 def test_undated_consent_is_found():
@@ -334,7 +334,7 @@ def test_undated_consent_is_found():
     make_action(agreement, "ratification", make_party("JPN"), effective_on="2020")
     make_action(agreement, "declaration", make_party("AUS"))
 
-    assert found("undated_consent") == {undated}
+    assert violations("undated_consent") == {undated}
 
 
 def test_undated_action_of_force_or_exit_is_found():
@@ -343,7 +343,7 @@ def test_undated_action_of_force_or_exit_is_found():
     make_action(agreement, "termination", acted_on="2020")
     make_action(agreement, "reaffirmation")
 
-    assert found("undated_action") == {undated}
+    assert violations("undated_action") == {undated}
 
 
 def test_action_in_the_future_is_found_but_a_future_effective_date_is_not():
@@ -355,7 +355,7 @@ def test_action_in_the_future_is_found_but_a_future_effective_date_is_not():
     make_action(agreement, "entry_into_force_for_party", make_party("USA"), "2027-01-01")
     make_action(agreement, "withdrawal_effect", make_party("USA"), "2027-01-01")
 
-    assert found("action_in_the_future") == {early}
+    assert violations("action_in_the_future") == {early}
 
 
 def test_action_outside_the_existence_of_the_party_is_found():
@@ -367,7 +367,7 @@ def test_action_outside_the_existence_of_the_party_is_found():
     make_action(agreement, "succession", union, "1992")
     make_action(agreement, "continued_application", union, "1992")
 
-    assert found("action_outside_party_existence") == {late, early}
+    assert violations("action_outside_party_existence") == {late, early}
 
 
 def test_consent_without_a_participation_is_found():
@@ -380,7 +380,7 @@ def test_consent_without_a_participation_is_found():
     first = make_action(agreement, "signature", make_party("USA"), "2020")
     make_action(agreement, "ratification", make_party("USA"), "2021")
 
-    assert found("consent_without_participation") == {listed, first}
+    assert violations("consent_without_participation") == {listed, first}
 
 
 def test_withdrawal_without_notice_is_found():
@@ -389,7 +389,7 @@ def test_withdrawal_without_notice_is_found():
     make_action(agreement, "withdrawal_effect", make_party("AUS"), "2021")
     sudden = make_action(agreement, "withdrawal_effect", make_party("USA"), "2021")
 
-    assert found("withdrawal_without_notice") == {sudden}
+    assert violations("withdrawal_without_notice") == {sudden}
 
 
 def test_entry_into_force_before_any_signature_is_found():
@@ -400,7 +400,7 @@ def test_entry_into_force_before_any_signature_is_found():
     make_action(joined, "accession", make_party("AUS"), "2024")  # no actions of the original parties are recorded
     forces = [make_action(agreement, "entry_into_force", acted_on="2021-01") for agreement in (early, right, joined)]
 
-    assert found("in_force_before_signature") == {forces[0]}
+    assert violations("in_force_before_signature") == {forces[0]}
 
 
 # ---- components
@@ -413,8 +413,8 @@ def test_overdue_component_with_unknown_status_is_found():
     make_component(agreement, due_on="2026-01-15", status="unknown")
     make_component(agreement, status="unknown")
 
-    assert found("overdue_not_assessed") == set(late)
-    assert found("overdue_not_assessed", on=date(2025, 12, 31)) == set()
+    assert violations("overdue_not_assessed") == set(late)
+    assert violations("overdue_not_assessed", on=date(2025, 12, 31)) == set()
 
 
 def test_component_without_lead_party_and_payer_is_found():
@@ -425,7 +425,7 @@ def test_component_without_lead_party_and_payer_is_found():
     make_commitment(agreement, component=paid, payer=make_party())
     make_commitment(agreement, component=unpaid)
 
-    assert found("component_without_parties") == {nobodys, unpaid}
+    assert violations("component_without_parties") == {nobodys, unpaid}
 
 
 def test_wrong_relative_deadline_is_found():
@@ -440,7 +440,7 @@ def test_wrong_relative_deadline_is_found():
 
     right.refresh_from_db()
     assert right.due_on == "2026-04-20"
-    assert found("broken_relative_deadline") == {wrong}
+    assert violations("broken_relative_deadline") == {wrong}
 
 
 def test_relative_deadline_with_a_partial_anchor_date_is_found():
@@ -450,7 +450,7 @@ def test_relative_deadline_with_a_partial_anchor_date_is_found():
     open_ended, *_ = [make_component(a, due_anchor="signature", due_offset="P6M") for a in (vague, exact, unsigned)]
     make_component(vague, due_on="2026")
 
-    assert found("anchor_not_to_the_day") == {open_ended}
+    assert violations("anchor_not_to_the_day") == {open_ended}
     assert "2025-10" in sentence("anchor_not_to_the_day")
 
 
@@ -463,7 +463,7 @@ def test_deadline_before_signature_is_found():
     make_component(agreement)
     make_component(treaty(), due_on="2000")
 
-    assert found("deadline_before_signature") == {early}
+    assert violations("deadline_before_signature") == {early}
 
 
 def test_start_after_the_due_date_is_found():
@@ -471,7 +471,7 @@ def test_start_after_the_due_date_is_found():
     make_component(agreement, starts_on="2025", due_on="2025")
     wrong = make_component(agreement, starts_on="2026-01", due_on="2025")
 
-    assert found("begins_after_it_is_due") == {wrong}
+    assert violations("begins_after_it_is_due") == {wrong}
 
 
 def test_completion_date_without_status_is_found():
@@ -481,8 +481,8 @@ def test_completion_date_without_status_is_found():
     make_component(agreement, completed_on="2025", status="completed")
     undated = make_component(agreement, status="completed")
 
-    assert found("completed_day_without_status") == {wrong}
-    assert found("completed_without_date") == {undated}
+    assert violations("completed_day_without_status") == {wrong}
+    assert violations("completed_without_date") == {undated}
 
 
 # ---- figures
@@ -494,7 +494,7 @@ def test_disputed_figures_are_found():
     make_commitment(agreement, amount="2500000.50", currency="AUD", disputes=first)
     make_commitment(other)
 
-    assert found("disputed_figures") == {agreement}
+    assert violations("disputed_figures") == {agreement}
     assert "exactly AUD 2,500,000.50 instead of at least USD 1,000,000 by Australia" in sentence("disputed_figures")
 
 
@@ -506,7 +506,7 @@ def test_past_target_without_a_measurement_is_found():
     make_measurement(missed, "2024-12")
     make_measurement(measured, "2025-06")
 
-    assert found("target_without_measurement") == {missed}
+    assert violations("target_without_measurement") == {missed}
 
 
 # ---- sources
@@ -520,7 +520,7 @@ def test_fact_without_a_source_is_found():
     condition, commitment = make_condition(agreement), make_commitment(agreement)
     measurement = make_measurement(make_indicator(make_outcome(agreement)))
 
-    assert found("no_source") == {agreement, action, condition, commitment, measurement}
+    assert violations("no_source") == {agreement, action, condition, commitment, measurement}
 
 
 def test_archived_source_counts_as_a_source():
@@ -529,7 +529,7 @@ def test_archived_source_counts_as_a_source():
     with change_context(reason="test"):
         type(source).objects.filter(pk=source.pk).update(publication="archived")
 
-    assert action not in found("no_source")
+    assert action not in violations("no_source")
 
 
 def test_published_record_with_a_draft_source_is_found():
@@ -540,7 +540,7 @@ def test_published_record_with_a_draft_source_is_found():
     make_action(unpublished, acted_on="2020", source=draft)
     make_action(agreement, "adoption", acted_on="2020", source=make_source())
 
-    assert found("draft_parts_of_published") == {citation, action}
+    assert violations("draft_parts_of_published") == {citation, action}
 
 
 TEXT = "“The Participants intend to cooperate” — so the  statement says.\n It’s about rare\u00adearths and critical minerals. " * 5
@@ -563,7 +563,7 @@ def test_quotes_are_compared_ignoring_typography(quote, true):
     source, agreement = make_source(notes=TEXT), treaty()
     citation = Citation.objects.create(source=source, agreement=agreement, quote=quote)
 
-    assert found("quote_not_in_source") == (set() if true else {citation})
+    assert violations("quote_not_in_source") == (set() if true else {citation})
 
 
 def test_parts_of_a_quote_with_an_omission_must_be_in_order():
@@ -575,7 +575,7 @@ def test_short_notes_are_not_the_full_text():
     source = make_source(notes="Copy of the statement on another site.")
     Citation.objects.create(source=source, agreement=treaty(), quote="The Participants intend")
 
-    assert found("quote_not_in_source") == set()
+    assert violations("quote_not_in_source") == set()
 
 
 def test_quotes_of_every_record_type_are_checked():
@@ -591,7 +591,7 @@ def test_quotes_of_every_record_type_are_checked():
         make_measurement(make_indicator(make_outcome(agreement)), **said),
     }
 
-    assert found("quote_not_in_source") == facts
+    assert violations("quote_not_in_source") == facts
 
 
 def test_unchecked_statement_and_verdict_without_correction_are_found():
@@ -606,8 +606,8 @@ def test_unchecked_statement_and_verdict_without_correction_are_found():
         ]
     }
 
-    assert found("statement_unchecked") == {checks["open"]}
-    assert found("verdict_without_correction") == {checks["wrong"]}
+    assert violations("statement_unchecked") == {checks["open"]}
+    assert violations("verdict_without_correction") == {checks["wrong"]}
 
 
 def test_sources_with_the_same_address_are_found():
@@ -617,7 +617,7 @@ def test_sources_with_the_same_address_are_found():
     make_source()
     make_source()
 
-    assert found("duplicate_sources") == {again}
+    assert violations("duplicate_sources") == {again}
     assert sentence("duplicate_sources").startswith("first ")
 
 
@@ -628,4 +628,4 @@ def test_parties_with_similar_names_are_found():
     make_party("COG", name="Congo")
     make_party("COD", name="Democratic Republic of the Congo", aliases=["DR Congo"])
 
-    assert found("near_duplicate_parties") == {again, accents}
+    assert violations("near_duplicate_parties") == {again, accents}

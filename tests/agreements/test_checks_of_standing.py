@@ -3,7 +3,7 @@
 import pytest
 
 from agreements.models import Citation
-from tests.look import found, sentence
+from tests.findings import sentence, violations
 from tests.make import make_action, make_agreement, make_component, make_condition, make_party, make_source
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +24,7 @@ def test_an_entry_into_force_for_a_party_before_its_consent_is_found():
     make_action(agreement, OWN, hrv, "1991-10-08")
     make_action(agreement, "succession", hrv, "1992-07-28")
 
-    assert found("own_force_before_consent") == {early}
+    assert violations("own_force_before_consent") == {early}
 
 
 def test_an_agreement_in_force_whose_conditions_are_not_met_is_found():
@@ -34,7 +34,7 @@ def test_an_agreement_in_force_whose_conditions_are_not_met_is_found():
         make_action(agreement, "ratification", make_party("AUS"), "2018-01-01")
         make_action(agreement, "entry_into_force", None, "2019-01-01")
 
-    assert found("in_force_conditions_not_met") == {short}
+    assert violations("in_force_conditions_not_met") == {short}
 
 
 def test_an_agreement_in_force_that_binds_no_party_is_found():
@@ -46,7 +46,7 @@ def test_an_agreement_in_force_that_binds_no_party_is_found():
     make_action(left, "withdrawal_effect", make_party("AUS"), "2020-01-01")
     make_action(gone, "ratification", make_party("YUG", until="1992"), "1990-01-01")
 
-    assert found("in_force_without_parties") == {empty, left, gone}
+    assert violations("in_force_without_parties") == {empty, left, gone}
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_notice_without_effect_after_twelve_months_is_found(given, more, finds
     if then:
         make_action(agreement, then, usa, "2025-01-01")
 
-    assert found("notice_without_effect") == ({notice} if finds else set())
+    assert violations("notice_without_effect") == ({notice} if finds else set())
 
 
 def test_a_party_that_was_bound_when_it_ceased_to_exist_is_found():
@@ -79,7 +79,7 @@ def test_a_party_that_was_bound_when_it_ceased_to_exist_is_found():
         make_action(agreement, "ratification", party, "1969-01-01")
     make_action(left, "withdrawal_effect", yug, "1990-01-01")
 
-    assert found("bound_after_dissolution") == {bound}
+    assert violations("bound_after_dissolution") == {bound}
     assert "Yugoslavia" in sentence("bound_after_dissolution")
 
 
@@ -87,7 +87,7 @@ def test_a_source_without_a_title_is_found():
     untitled = make_source()
     make_source(title="Joint statement")
 
-    assert found("source_without_title") == {untitled}
+    assert violations("source_without_title") == {untitled}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_source_without_a_title_is_found():
 def test_an_address_that_is_a_home_page_is_found(address, finds):
     source = make_source(original_url=address)
 
-    assert found("source_address_is_home_page") == ({source} if finds else set())
+    assert violations("source_address_is_home_page") == ({source} if finds else set())
 
 
 def test_a_citation_without_a_quote_is_found():
@@ -111,7 +111,7 @@ def test_a_citation_without_a_quote_is_found():
     bare = Citation.objects.create(source=make_source(), agreement=agreement)
     Citation.objects.create(source=make_source(), agreement=agreement, quote="in force")
 
-    assert found("citation_without_quote") == {bare}
+    assert violations("citation_without_quote") == {bare}
 
 
 def test_a_published_agreement_with_draft_components_is_found():
@@ -120,4 +120,4 @@ def test_a_published_agreement_with_draft_components_is_found():
         make_component(agreement, publication="draft")
     make_component(complete)
 
-    assert found("draft_parts_of_published") == {published}
+    assert violations("draft_parts_of_published") == {published}

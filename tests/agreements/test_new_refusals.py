@@ -105,9 +105,9 @@ def test_the_new_fields_of_an_agreement_are_written_and_read(as_analyst):
 
 @pytest.mark.parametrize("other", [{"currency": "USD"}, {"stage": "disbursed"}, {"agreement": "elsewhere"}])
 def test_part_requires_the_agreement_currency_and_stage_of_the_including_figure(as_analyst, other):
-    whole = make_commitment(treaty())
+    total = make_commitment(treaty())
     make_agreement(slug="elsewhere")
-    body = {"agreement": "treaty", "stage": "announced", "currency": "AUD", "amount": "1", "part_of": str(whole.uid)} | other
+    body = {"agreement": "treaty", "stage": "announced", "currency": "AUD", "amount": "1", "part_of": str(total.uid)} | other
 
     response = as_analyst.post("commitments/", body)
 
@@ -124,9 +124,9 @@ def test_figure_cannot_be_part_of_itself(as_analyst):
 
 
 def test_totals_exclude_parts(as_analyst):
-    whole = make_commitment(treaty(), amount=100)
-    make_commitment(whole.agreement, amount=40, part_of=whole)
-    make_commitment(whole.agreement, amount=90, disputes=whole)
+    total = make_commitment(treaty(), amount=100)
+    make_commitment(total.agreement, amount=40, part_of=total)
+    make_commitment(total.agreement, amount=90, disputes=total)
 
     money = as_analyst.get("agreements/treaty/scorecard/").json()["money"]
 

@@ -707,7 +707,7 @@ def test_standing_has_a_sentence_with_reasons():
     found = party_standing(text, "AUS", date(2020, 1, 1))
 
     assert found.sentence == "AUS has been bound since 2016-11-04: ratification 2016-09-03, entry into force 2016-11-04."
-    assert text_standing(AgreementRecord(), date(2020, 1, 1)).sentence == "No action on the text is recorded by this day."
+    assert text_standing(AgreementRecord(), date(2020, 1, 1)).sentence == "No action on the text is recorded up to this date."
 
 
 def test_sentence_names_parties_and_effective_dates():

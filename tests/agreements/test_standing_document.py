@@ -15,7 +15,7 @@ DOCUMENT = (settings.BASE_DIR / "docs" / "standing.md").read_text()
 
 def rows(*head: str) -> list[list[str]]:
     """The rows of all tables with this header, without backticks."""
-    found, inside = [], False
+    table, inside = [], False
     for line in DOCUMENT.splitlines():
         cells = [cell.strip().strip("`*") for cell in line.strip().strip("|").split("|")]
         if cells == list(head):
@@ -23,25 +23,25 @@ def rows(*head: str) -> list[list[str]]:
         elif not line.startswith("|"):
             inside = False
         elif inside and not line.startswith("|---"):
-            found.append(cells)
-    assert found
-    return found
+            table.append(cells)
+    assert table
+    return table
 
 
 @pytest.mark.parametrize(("slug", "day", "who", "code", "sentence"), rows("agreement", "on", "who", "standing", "why"))
 def test_standing_examples_match_the_calculation(slug, day, who, code, sentence):
     text, on = TEXTS[slug], date.fromisoformat(day)
 
-    found = text_standing(text, on) if who == "text" else party_standing(text, who, on)
+    standing = text_standing(text, on) if who == "text" else party_standing(text, who, on)
 
-    assert (found.code, found.sentence) == (code, sentence)
+    assert (standing.code, standing.sentence) == (code, sentence)
 
 
 @pytest.mark.parametrize(("slug", "day", "kind", "met", "missing"), rows("agreement", "on", "condition", "met", "missing"))
 def test_condition_examples_match_the_calculation(slug, day, kind, met, missing):
-    [found] = [c for c in conditions(TEXTS[slug], date.fromisoformat(day)) if c.condition.kind == kind]
+    [result] = [c for c in conditions(TEXTS[slug], date.fromisoformat(day)) if c.condition.kind == kind]
 
-    assert (found.met_on or "no", ", ".join(found.missing.parties)) == (met, missing)
+    assert (result.met_on or "no", ", ".join(result.missing.parties)) == (met, missing)
 
 
 @pytest.mark.parametrize(("slug", "anchor", "offset", "due_on"), rows("component", "counted from", "after", "due on"))

@@ -103,8 +103,8 @@ def test_the_future_does_not_change_the_past(text, more, on):
 @given(TEXTS, acts(parties=["GBR", "USA"]), DATES)
 def test_actions_of_other_parties_do_not_change_a_standing(text, more, on):
     # Except an action that ends the text, or brings it into force because no entry into force as a whole is recorded.
-    whole = Action("whole", "entry_into_force", acted_on="2001-06-01")
-    text = replace(text, actions=(*text.actions, whole))
+    of_the_text = Action("whole", "entry_into_force", acted_on="2001-06-01")
+    text = replace(text, actions=(*text.actions, of_the_text))
     others = tuple(replace(a, uid=f"other {a.uid}") for a in more if a.party and a.kind not in ("termination", "entry_into_force"))
 
     assert party_standing(replace(text, actions=text.actions + others), "AUS", on) == party_standing(text, "AUS", on)
@@ -132,9 +132,9 @@ def test_terminated_text_binds_no_party(text, on):
 @given(TEXTS, DATES)
 def test_bound_party_has_an_action(text, on):
     for party in PARTIES:
-        found = party_standing(text, party, on)
-        own = {a.kind for a in found.actions if a.party == party}
-        if found.code in BINDING:
+        standing = party_standing(text, party, on)
+        own = {a.kind for a in standing.actions if a.party == party}
+        if standing.code in BINDING:
             assert own & {
                 *CONSENTS,
                 "entry_into_force_for_party",
@@ -158,8 +158,8 @@ def test_consent_binds_no_party_before_entry_into_force(text, on):
 @many
 @given(TEXTS, DATES)
 def test_standing_is_based_on_actions_up_to_that_day(text, on):
-    for found in [text_standing(text, on), *(party_standing(text, party, on) for party in PARTIES)]:
-        for action in found.actions:
+    for standing in [text_standing(text, on), *(party_standing(text, party, on) for party in PARTIES)]:
+        for action in standing.actions:
             assert any(day and day <= on for day in [*map(first_day, (action.acted_on, action.effective_on)), *deposits(text, action)])
 
 
@@ -196,11 +196,11 @@ def test_standing_based_on_a_partial_date_is_approximate(actions, on, data):
     ]
 
     for party in PARTIES:
-        found = party_standing(text, party, on)
-        if found.code != "none" and not found.approximate:
-            assert {party_standing(t, party, on).code for t in exact} == {found.code}
-    if (found := text_standing(text, on)).code != "unknown" and not found.approximate:
-        assert {text_standing(t, on).code for t in exact} == {found.code}
+        standing = party_standing(text, party, on)
+        if standing.code != "none" and not standing.approximate:
+            assert {party_standing(t, party, on).code for t in exact} == {standing.code}
+    if (standing := text_standing(text, on)).code != "unknown" and not standing.approximate:
+        assert {text_standing(t, on).code for t in exact} == {standing.code}
 
 
 def pick(said: str, end: int) -> str:

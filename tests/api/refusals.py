@@ -8,12 +8,12 @@ def field_errors(response, *fields):
 
 
 def messages(body, *fields):
-    found = {name: value for name, value in body.items() if name not in ("_codes", "_existing")}
-    assert set(found) == set(fields), body
-    assert all(isinstance(message, str) and message for value in found.values() for message in value), body
-    assert {name: len(value) for name, value in found.items()} == {name: len(codes) for name, codes in body["_codes"].items()}, body
-    assert body.get("_existing", {}).keys() <= found.keys(), body
-    return found
+    messages = {name: value for name, value in body.items() if name not in ("_codes", "_existing")}
+    assert set(messages) == set(fields), body
+    assert all(isinstance(message, str) and message for value in messages.values() for message in value), body
+    assert {name: len(value) for name, value in messages.items()} == {name: len(codes) for name, codes in body["_codes"].items()}, body
+    assert body.get("_existing", {}).keys() <= messages.keys(), body
+    return messages
 
 
 def list_errors(response):

@@ -47,8 +47,8 @@ def test_findings_are_filtered_by_rule_severity_and_agreement(as_reader, undated
     make_action(other, "ratification", make_party("JPN"))
     make_recommendation(other)
 
-    def rules(**asked):
-        return {finding["rule"] for finding in as_reader.list("checks/", **asked)["results"]}
+    def rules(**parameters):
+        return {finding["rule"] for finding in as_reader.list("checks/", **parameters)["results"]}
 
     assert as_reader.list("checks/", rule="undated_consent", agreement="pact")["count"] == 1
     assert as_reader.list("checks/", rule="undated_consent")["count"] == 2
@@ -88,15 +88,15 @@ def test_pages_forward_and_back_contain_each_finding_once(as_reader):
         make_action(make_agreement(), "ratification", make_party("JPN"))
     every = as_reader.list("checks/", page_size=500, rule=["undated_consent", "no_source"])
 
-    found, pages, link = [], [], "checks/?page_size=3&rule=undated_consent&rule=no_source"
+    results, pages, link = [], [], "checks/?page_size=3&rule=undated_consent&rule=no_source"
     while link:
         page = as_reader.list(link)
         assert page["count"] == every["count"]
-        found += page["results"]
+        results += page["results"]
         pages.append(page["results"])
         link, back = page["next"], page["previous"]
 
-    assert found == every["results"]
+    assert results == every["results"]
     assert as_reader.list(back)["results"] == pages[-2]
 
 
@@ -119,7 +119,7 @@ def test_findings_are_read_only(as_administrator):
 
 
 def test_the_number_of_queries_does_not_depend_on_the_number_of_findings(reader):
-    def asked():
+    def queries():
         client = Api(type(reader).objects.get(pk=reader.pk))
         with CaptureQueriesContext(connection) as captured:
             assert client.get("checks/?page_size=2&rule=undated_consent&rule=status_differs_from_standing").status_code == 200
@@ -132,11 +132,11 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_findings(reader)
             make_action(agreement, "entry_into_force", acted_on="2020")
 
     fill(3)
-    few = asked()
+    few = queries()
     fill(40)
 
     # Roles; candidates, their actions and messages; the count.
-    assert asked() == few <= 25
+    assert queries() == few <= 25
 
 
 def test_format_is_an_unknown_parameter(as_administrator):

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, transaction
 
 from agreements.models import Sector
-from policytracker.api import viewsets
+from policytracker.api import idempotency
 from policytracker.models import IdempotencyKey
 from tests.api.client import Api
 from tests.conftest import make_user
@@ -65,7 +65,7 @@ def test_one_idempotency_key_in_several_threads_creates_one_record(two):
 
 
 def test_a_repeated_request_is_409_while_the_first_one_is_running(two, monkeypatch):
-    monkeypatch.setattr(viewsets, "IDEMPOTENCY_WAIT", "200ms")
+    monkeypatch.setattr(idempotency, "WAIT", "200ms")
     entered, ended = threading.Event(), threading.Event()
 
     def slow():

@@ -221,6 +221,23 @@ def test_an_invalid_parameter_is_refused_by_name(full, as_reader, query, name):
     assert response.status_code == 400 and list(response.json()) == [name], response.content
 
 
+def test_errors_are_json_also_if_markdown_is_requested(full, as_reader):
+    missing = as_reader.get("agreements/nowhere/dossier/?format=md")
+    invalid = as_reader.get(f"{URL}?format=md&on=2025")
+
+    assert (missing.status_code, missing["Content-Type"], missing.json()["code"]) == (404, "application/json", "not_found")
+    assert (invalid.status_code, invalid["Content-Type"], list(invalid.json())) == (400, "application/json", ["on"])
+
+
+def test_an_unknown_format_is_401_without_credentials(full):
+    assert Api().get(f"{URL}?format=pdf").status_code == 401
+
+
+def test_the_accept_header_selects_nothing(full, as_reader):
+    for accept in ("text/markdown", "text/html", "nonsense"):
+        assert as_reader.get(URL, HTTP_ACCEPT=accept)["Content-Type"] == "application/json"
+
+
 def test_writes_are_refused(world, as_administrator):
     for method in ("post", "put", "patch", "delete"):
         assert getattr(as_administrator, method)(URL, {}).status_code == 405

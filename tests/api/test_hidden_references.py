@@ -233,4 +233,4 @@ def test_the_owner_can_read_a_restricted_record(secrets, as_administrator):
 
     assert seen["agreements"] == ["aukus", "secret"] and seen["components"] == ["pillar-one", "secret-part"]
     assert seen["parent"] == "secret-act" and seen["source"] is None
-    assert RESOURCES["recommendations"].shown == set(seen)
+    assert RESOURCES["recommendations"].field_names == set(seen)

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from policytracker.api import viewsets
+from policytracker.api import pagination
 from policytracker.resources import today
 from recommendations.models import Recommendation
 from tests.api.world import DECIMALS, LISTS, RESOURCES, other_than_full
@@ -101,7 +101,7 @@ def test_every_stored_single_field_orders_with_empty_values_last(world, as_analy
     as_analyst.post(f"{resource.address}/", other_than_full(resource.address))
     whole = as_analyst.list(f"{resource.address}/")["results"]
 
-    for name in sorted(resource.shown - LISTS - {"url", *resource.computed}):
+    for name in sorted(resource.field_names - LISTS - {"url", *resource.computed}):
         known = [row for row in whole if row[name] not in (None, "")]
         unknown = [row for row in whole if row[name] in (None, "")]
         for sign in ("", "-"):
@@ -184,7 +184,7 @@ def test_computed_fields_have_no_ordering(world, as_reader):
 def test_a_capped_count_is_marked_as_inexact(world, as_reader, monkeypatch):
     for number in range(12):
         make_agreement(slug=f"a{number}")
-    monkeypatch.setattr(viewsets, "MAX_COUNT", 10)
+    monkeypatch.setattr(pagination, "MAX_COUNT", 10)
 
     capped = as_reader.list("agreements/", page_size=3)
     exact = as_reader.list("agreements/", page_size=3, slug__contains="a1")

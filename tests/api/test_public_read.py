@@ -4,8 +4,9 @@ import pytest
 
 from agreements.models import Citation, FactCheck, Outcome, Participation, Source
 from agreements.models.agreements import AgreementRelation
-from policytracker.api.filters import names_people, orders, resource_filters
-from policytracker.api.viewsets import declared_fields
+from policytracker.api.filters import names_people, resource_filters
+from policytracker.api.ordering import orders
+from policytracker.api.serializers import declared_fields
 from policytracker.records.context import change_context
 from policytracker.resources import registry, today
 from recommendations import progress

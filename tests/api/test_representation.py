@@ -33,7 +33,7 @@ def test_a_record_with_only_required_fields_has_the_documented_defaults(world, a
 
     assert response.status_code == 201, response.content
     made = response.json()
-    assert set(made) == resource.shown
+    assert set(made) == resource.field_names
     assert {name: made[name] for name in resource.defaults if name not in resource.required} == {
         name: value for name, value in resource.defaults.items() if name not in resource.required
     }

@@ -43,7 +43,7 @@ class Resource:
         return self.required | self.rest
 
     @property
-    def shown(self):
+    def field_names(self):
         """The names of all fields in a response."""
         shelves = SHELVES if self.published else []
         return {self.key, *HEAD, *shelves, *self.required, *self.rest, *self.defaults, *self.system, *self.computed}

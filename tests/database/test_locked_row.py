@@ -45,11 +45,11 @@ def took(site, path: str) -> tuple[int, float]:
 
 
 def test_only_the_web_server_has_timeouts():
-    shown = "from django.conf import settings; print(settings.DATABASES['default']['SESSION_LIMITS'])"
+    print_limits = "from django.conf import settings; print(settings.DATABASES['default']['SESSION_LIMITS'])"
     environment = {k: v for k, v in os.environ.items() if k not in ("LOCK_TIMEOUT", "STATEMENT_TIMEOUT")}
 
     def limits(first: str, url: str = "postgres://localhost/x") -> dict:
-        code = f"{first}; {shown}"
+        code = f"{first}; {print_limits}"
         environ = environment | {"DATABASE_URL": url}
         return literal_eval(subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True).stdout)
 

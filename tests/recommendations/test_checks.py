@@ -8,7 +8,7 @@ from django.db import connection
 from policytracker.records.context import change_context
 from recommendations.derived_status import recompute_status
 from recommendations.models import Addressee, Evidence, Milestone, ProgressUpdate, Recommendation
-from tests.look import TODAY, found, sentence
+from tests.findings import TODAY, sentence, violations
 from tests.make import make_agreement, make_party, make_recommendation, make_source
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ def test_a_recommendation_that_is_overdue_and_not_assessed_is_reported():
     make_recommendation(due_on="2026")
     update(make_recommendation(due_on="2025"))
 
-    assert found("overdue_not_assessed") == {late}
+    assert violations("overdue_not_assessed") == {late}
     assert "2025" in sentence("overdue_not_assessed")
 
 
@@ -38,7 +38,7 @@ def test_a_recommendation_without_a_source_is_reported():
     make_recommendation(source=make_source())
     without_source = make_recommendation()
 
-    assert found("no_source") == {without_source}
+    assert violations("no_source") == {without_source}
 
 
 def test_a_published_recommendation_with_a_draft_source_is_reported():
@@ -47,7 +47,7 @@ def test_a_published_recommendation_with_a_draft_source_is_reported():
     make_recommendation(source=draft, publication="draft")
     addressee = Addressee.objects.create(recommendation=public, party=make_party(), source=draft)
 
-    assert found("draft_parts_of_published") == {public, addressee}
+    assert violations("draft_parts_of_published") == {public, addressee}
 
 
 def test_a_superseded_recommendation_without_a_successor_is_reported():
@@ -55,7 +55,7 @@ def test_a_superseded_recommendation_without_a_successor_is_reported():
     for recommendation in (with_successor, without_successor):
         update(recommendation, "superseded")
 
-    assert found("superseded_without_successor") == {without_successor}
+    assert violations("superseded_without_successor") == {without_successor}
 
 
 def test_a_quote_that_is_not_in_its_source_is_reported_for_recommendations_responses_and_evidence():
@@ -67,7 +67,7 @@ def test_a_quote_that_is_not_in_its_source_is_reported_for_recommendations_respo
     update(recommendation, evidence=[(source, {"quote": correct["quote"]})])
     misquoting = update(recommendation, evidence=[(source, {"quote": correct["quote"]}), (source, {"quote": wrong["quote"]})])
 
-    assert found("quote_not_in_source") == {recommendation, addressee, misquoting}
+    assert violations("quote_not_in_source") == {recommendation, addressee, misquoting}
 
 
 def test_a_stored_status_that_differs_from_the_updates_is_reported():
@@ -79,8 +79,8 @@ def test_a_stored_status_that_differs_from_the_updates_is_reported():
         cursor.execute("UPDATE recommendations_recommendation SET status = 'implemented' WHERE id = %s", [wrong.pk])
         cursor.execute("SELECT set_config('policytracker.recomputing_status', '', true)")
 
-    assert found("status_disagrees") == {wrong}
-    assert unassessed not in found("status_disagrees")
+    assert violations("status_disagrees") == {wrong}
+    assert unassessed not in violations("status_disagrees")
 
 
 def test_an_implemented_recommendation_without_supporting_evidence_is_reported():
@@ -93,7 +93,7 @@ def test_an_implemented_recommendation_without_supporting_evidence_is_reported()
     update(repeated, "implemented")
     update(in_progress)
 
-    assert found("implemented_without_evidence") == {unsupported, contradicted}
+    assert violations("implemented_without_evidence") == {unsupported, contradicted}
 
 
 def test_a_claim_that_differs_from_our_assessment_is_reported():
@@ -103,7 +103,7 @@ def test_a_claim_that_differs_from_our_assessment_is_reported():
     update(differing, "implemented", kind="claim", party=make_party(name="Australia"))
     update(agreeing, "in_progress", kind="claim", party=make_party())
 
-    assert found("claim_differs") == {differing}
+    assert violations("claim_differs") == {differing}
     assert all(part in sentence("claim_differs") for part in ("In progress", "Australia", "Implemented", "2026-01-01"))
 
 
@@ -120,8 +120,8 @@ def test_a_recommendation_with_an_old_assessment_is_stale():
     update(closed, "withdrawn", on="2025-01-01")
     make_recommendation()
 
-    assert found("stale") == {default, weekly}
-    assert found("stale", on=date(2026, 1, 14)) == set()
+    assert violations("stale") == {default, weekly}
+    assert violations("stale", on=date(2026, 1, 14)) == set()
 
 
 def test_an_overdue_milestone_is_reported_while_its_recommendation_is_open():
@@ -132,7 +132,7 @@ def test_an_overdue_milestone_is_reported_while_its_recommendation_is_open():
     Milestone.objects.create(recommendation=open_one, title="Mast", due_on="2025", completed_on="2026")
     Milestone.objects.create(recommendation=closed, title="Sail", due_on="2025")
 
-    assert found("milestone_overdue") == {late}
+    assert violations("milestone_overdue") == {late}
 
 
 def test_an_open_recommendation_without_addressee_owner_or_agreement_is_reported(analyst):
@@ -142,9 +142,9 @@ def test_an_open_recommendation_without_addressee_owner_or_agreement_is_reported
     complete = make_recommendation(agreement, owner=analyst)
     Addressee.objects.create(recommendation=complete, party=make_party())
 
-    assert found("recommendation_without_addressee") == {incomplete}
-    assert found("recommendation_without_owner") == {incomplete}
-    assert found("recommendation_without_agreement") == {incomplete}
+    assert violations("recommendation_without_addressee") == {incomplete}
+    assert violations("recommendation_without_owner") == {incomplete}
+    assert violations("recommendation_without_agreement") == {incomplete}
 
 
 def test_an_archived_recommendation_is_not_reported():
@@ -152,4 +152,4 @@ def test_an_archived_recommendation_is_not_reported():
     with change_context(reason="test"):
         Recommendation.objects.filter(pk=archived.pk).update(publication="archived")
 
-    assert found("recommendation_without_owner", on=TODAY) == set()
+    assert violations("recommendation_without_owner", on=TODAY) == set()

@@ -1,12 +1,16 @@
 """`manage.py data_checks`: prints the findings of the data checks by rule, for people and CI."""
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from policytracker.quality import engine
 from policytracker.quality.engine import Severity
 from policytracker.records.access import Reader, Role
 from policytracker.resources import ReadContext
 
+RULE = gettext_lazy("{severity} {rule}: {number}. {means}")
+FINDING = gettext_lazy("  {record}: {sentence}")
 ADMINISTRATOR = Reader(frozenset({Role.ADMINISTRATOR}))
 
 
@@ -29,14 +33,20 @@ class Command(BaseCommand):
                 continue
             total += len(findings)
             failing += len(findings) if fail_on and rule.severity in Severity(fail_on).or_worse() else 0
-            self.stdout.write(f"{rule.severity} {rule.id}: {len(findings)}. {rule.means}")
+            self.stdout.write(RULE.format(severity=rule.severity, rule=rule.id, number=len(findings), means=rule.means))
             for finding in findings:
-                self.stdout.write(f"  {name_of(finding.record)}: {finding.sentence}")
-        self.stdout.write(f"{total} findings." if total else "No findings.")
+                self.stdout.write(FINDING.format(record=name_of(finding.record), sentence=finding.sentence))
+        self.stdout.write(ngettext("{number} finding.", "{number} findings.", total).format(number=total) if total else _("No findings."))
         if failing:
-            raise CommandError(f"{failing} findings have the severity {fail_on} or higher.")
+            template = ngettext(
+                "{number} finding has the severity {severity} or higher.",
+                "{number} findings have the severity {severity} or higher.",
+                failing,
+            )
+            raise CommandError(template.format(number=failing, severity=fail_on))
 
 
 def name_of(record) -> str:
     """The record's type with its key, or with its label if the key is a uid."""
-    return f"{record._meta.verbose_name} {record.display_title if record.key == 'uid' else record.natural_key()[0]}"
+    name = record.display_title if record.key == "uid" else record.natural_key()[0]
+    return _("{type} {name}").format(type=record._meta.verbose_name, name=name)

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from policytracker.dataset import layout
 
@@ -21,6 +23,6 @@ class Command(BaseCommand):
         try:
             counts = layout.dump(folder, public)
         except OSError as error:
-            raise CommandError(f"{error.filename} cannot be written: {error.strerror}.") from error
+            raise CommandError(_("{file} cannot be written: {reason}.").format(file=error.filename, reason=error.strerror)) from error
         for file, count in counts.items():
-            self.stdout.write(f"{file}: {count:,} records")
+            self.stdout.write(ngettext("{file}: {number} record", "{file}: {number} records", count).format(file=file, number=f"{count:,}"))

@@ -10,12 +10,17 @@ from django.core.management.base import BaseCommand
 from django.db.models import FileField, QuerySet
 from django.db.models.fields.json import KT
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from policytracker.models import Change, IdempotencyKey, Token
 
 KEYS_KEPT = timedelta(days=1)  # a POST can be repeated for a day
 LOGINS_KEPT = timedelta(days=90)
 FILES_KEPT = timedelta(days=30)  # after they were replaced, so that a backup of that age still has its files
+FILES_WITHOUT_RECORDS = gettext_lazy(
+    "No {type} has a file, but the number of stored files is {number}. Nothing was deleted. Check MEDIA_ROOT and DATABASE_URL."
+)
 NEW = timedelta(days=1)  # age of an upload whose record may not be saved yet
 
 
@@ -24,8 +29,8 @@ class Command(BaseCommand):
 
     def handle(self, *args, **options):
         for name, rows in outdated().items():
-            number, _ = rows.delete()
-            self.stdout.write(f"Deleted {name}: {number}")
+            number, _by_model = rows.delete()
+            self.stdout.write(_("Deleted {rows}: {number}").format(rows=name, number=number))
         for field in file_fields():
             self.delete_replaced_files(field)
 
@@ -40,26 +45,25 @@ class Command(BaseCommand):
         ]
         if unused and not current:
             # Probably the settings combine the database of one site with the files of another.
-            self.stderr.write(
-                f"No {model._meta.verbose_name} has a file, but {len(unused)} files are stored. "
-                "Nothing was deleted. Check MEDIA_ROOT and DATABASE_URL."
-            )
+            self.stderr.write(FILES_WITHOUT_RECORDS.format(type=model._meta.verbose_name, number=len(unused)))
             return
         for name in unused:
             storage.delete(name)
-        self.stdout.write(f"Deleted replaced files of {model._meta.verbose_name_plural}: {len(unused)}")
+        self.stdout.write(
+            _("Deleted replaced files of {types}: {number}").format(types=model._meta.verbose_name_plural, number=len(unused))
+        )
 
 
 def outdated() -> dict[str, QuerySet]:
     """The rows to delete, by a name for people."""
     now = timezone.now()
     return {
-        "idempotency keys": IdempotencyKey.objects.filter(created_at__lt=now - KEYS_KEPT),
-        "expired tokens": Token.objects.filter(expiry__lt=now),
-        "expired sessions": Session.objects.filter(expire_date__lt=now),
-        "failed logins": AccessAttempt.objects.filter(attempt_time__lt=now - LOGINS_KEPT),
-        "failed login log entries": AccessFailureLog.objects.filter(attempt_time__lt=now - LOGINS_KEPT),
-        "login log entries": AccessLog.objects.filter(attempt_time__lt=now - LOGINS_KEPT),
+        _("idempotency keys"): IdempotencyKey.objects.filter(created_at__lt=now - KEYS_KEPT),
+        _("expired tokens"): Token.objects.filter(expiry__lt=now),
+        _("expired sessions"): Session.objects.filter(expire_date__lt=now),
+        _("failed logins"): AccessAttempt.objects.filter(attempt_time__lt=now - LOGINS_KEPT),
+        _("failed login log entries"): AccessFailureLog.objects.filter(attempt_time__lt=now - LOGINS_KEPT),
+        _("login log entries"): AccessLog.objects.filter(attempt_time__lt=now - LOGINS_KEPT),
     }
 
 

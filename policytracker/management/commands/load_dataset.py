@@ -4,12 +4,15 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
+from django.utils.translation import gettext_lazy as _
 
 from policytracker.dataset import layout
 from policytracker.dataset.loading import DatasetError, Loader, read
 from policytracker.records.context import change_context
 from policytracker.records.violations import violated_constraint
 from policytracker.resources import registry
+
+NOTHING_LOADED = _("Nothing was loaded. {reason}")
 
 
 class Command(BaseCommand):
@@ -21,18 +24,18 @@ class Command(BaseCommand):
 
     def handle(self, *args, folder, if_empty, **options):
         if if_empty and registry.scope.model._base_manager.exists():
-            self.stdout.write(f"The database already contains {registry.scope.model._meta.verbose_name_plural}. Nothing was loaded.")
+            records = registry.scope.model._meta.verbose_name_plural
+            self.stdout.write(_("The database already contains {records}. Nothing was loaded.").format(records=records))
             return
         try:
             with change_context(None, "data set", "data set"):
                 counts = Loader(read(folder)).load()
         except DatasetError as error:
-            raise CommandError(f"Nothing was loaded. {error}") from error
+            raise CommandError(NOTHING_LOADED.format(reason=error)) from error
         except DatabaseError as error:
             if not (rule := violated_constraint(error)):
                 raise
-            raise CommandError(f"Nothing was loaded. {rule.message}") from error
+            raise CommandError(NOTHING_LOADED.format(reason=rule.message)) from error
         for file in layout.files():
-            self.stdout.write(
-                f"{file}: " + ", ".join(f"{counts[file][outcome]:,} {outcome}" for outcome in ("created", "changed", "unchanged"))
-            )
+            numbers = {outcome: f"{counts[file][outcome]:,}" for outcome in ("created", "changed", "unchanged")}
+            self.stdout.write(_("{file}: {created} created, {changed} changed, {unchanged} unchanged").format(file=file, **numbers))

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
 from agreements.models import Agreement, Party, PartyOfficer
 from policytracker.devserver import postgres
@@ -38,15 +39,15 @@ class Command(BaseCommand):
 
     def handle(self, *args, reset, **options):
         if not settings.DEBUG:
-            raise CommandError("Demo users are not created on a production server. Set DEBUG=1 on a development machine.")
+            raise CommandError(_("Demo users are not created on a production server. Set DEBUG=1 on a development machine."))
         if reset:
             self.reset()
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", [DEMO_LOCK])
-        self.report("Migrating")
+        self.report(_("Migrating"))
         call_command("migrate", verbosity=0)
         self.load_fixtures()
-        self.report("Creating demo users")
+        self.report(_("Creating demo users"))
         self.print_summary(self.create_users())
 
     def report(self, step):
@@ -55,8 +56,8 @@ class Command(BaseCommand):
     def reset(self):
         """Drop and create the private database; never another one."""
         if os.environ.get("DATABASE_URL"):
-            raise CommandError("DATABASE_URL is set. Only the private database can be reset. Unset DATABASE_URL.")
-        self.report("Dropping the database")
+            raise CommandError(_("DATABASE_URL is set. Only the private database can be reset. Unset DATABASE_URL."))
+        self.report(_("Dropping the database"))
         try:
             postgres.recreate_database()
         except postgres.PostgresError as error:
@@ -64,9 +65,9 @@ class Command(BaseCommand):
 
     def load_fixtures(self):
         if Agreement.objects.exists() or Party.objects.exists():
-            self.report("The database contains records: fixtures are not loaded")
+            self.report(_("The database contains records: fixtures are not loaded"))
             return
-        self.report("Loading fixtures")
+        self.report(_("Loading fixtures"))
         call_command("load_dataset", settings.BASE_DIR / "fixtures", stdout=self.stderr)
 
     @transaction.atomic
@@ -96,7 +97,7 @@ class Command(BaseCommand):
     def assign_party(self, user):
         party = Party.objects.filter(code=OFFICERS_PARTY).first()
         if party is None:
-            self.report(f"The party {OFFICERS_PARTY} does not exist: the officer has no party")
+            self.report(_("The party {code} does not exist: the officer has no party").format(code=OFFICERS_PARTY))
             return
         PartyOfficer.objects.create(user=user, party=party)
 

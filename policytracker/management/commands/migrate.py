@@ -3,6 +3,7 @@
 from django.core.management.base import BaseCommand
 from django.core.management.commands import migrate
 from django.db import connections
+from django.utils.translation import gettext as _
 
 from policytracker.records import installation
 
@@ -22,9 +23,11 @@ class Command(migrate.Command):
         limits, connection.transaction_limits = connection.transaction_limits, {"lock_timeout": installation.LOCK_TIMEOUT}
         try:
             if installation.pending_migrations(using):
-                installation.retry("start the migration", lambda: installation.free_columns(using), self.stdout.write)
+                installation.retry(_("The migration could not start"), lambda: installation.free_columns(using), self.stdout.write)
             # Migrations that were applied before a lock timeout stay applied; a retry continues with the next one.
-            installation.retry("apply all migrations", lambda: super(Command, self).handle(*args, **options), self.stdout.write)
+            installation.retry(
+                _("The migrations could not be applied"), lambda: super(Command, self).handle(*args, **options), self.stdout.write
+            )
             installation.install(using, self.stdout.write)
         finally:
             connection.transaction_limits = limits

@@ -8,6 +8,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db.backends.postgresql.client import DatabaseClient
+from django.utils.translation import gettext as _
 
 from policytracker.db import backup
 from policytracker.devserver import postgres
@@ -37,33 +38,36 @@ class Command(BaseCommand):
         except (postgres.PostgresError, backup.BackupError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
-            raise CommandError(f"{error.filename} cannot be used: {error.strerror}.") from error
+            raise CommandError(_("{file} cannot be used: {reason}.").format(file=error.filename, reason=error.strerror)) from error
 
     def start(self, **options):
         if os.environ.get("DATABASE_URL"):
-            self.stdout.write("DATABASE_URL is set: the private PostgreSQL is not used.")
+            self.stdout.write(_("DATABASE_URL is set: the private PostgreSQL is not used."))
             return
         started = postgres.start()
-        self.stdout.write(f"{'Started' if started else 'Already running'}: {postgres.status()}")
+        template = _("Started: {status}") if started else _("Already running: {status}")
+        self.stdout.write(template.format(status=postgres.status()))
 
     def stop(self, **options):
-        self.stdout.write("PostgreSQL has stopped." if postgres.stop() else "PostgreSQL was not running.")
+        self.stdout.write(_("PostgreSQL has stopped.") if postgres.stop() else _("PostgreSQL was not running."))
 
     def status(self, **options):
         running = postgres.status()
         if running is None:
-            raise CommandError("PostgreSQL is not running.", returncode=3)
+            raise CommandError(_("PostgreSQL is not running."), returncode=3)
         self.stdout.write(running)
 
     def dump(self, file, **options):
         self.check_running()
         size = backup.dump(file)
-        self.stdout.write(f"Wrote {file}, {size / 1_000_000:.1f} MB. Copy the uploaded files (MEDIA_ROOT) next.")
+        template = _("Wrote {file}, {size} MB. Copy the uploaded files (MEDIA_ROOT) next.")
+        self.stdout.write(template.format(file=file, size=f"{size / 1_000_000:.1f}"))
 
     def restore(self, file, database, **options):
         self.check_running()
         name = backup.restore(file, database)
-        self.stdout.write(f"Restored {file} into the database {name}. Next, set DATABASE_URL to it and run: manage.py migrate")
+        template = _("Restored {file} into the database {database}. Next, set DATABASE_URL to it and run: manage.py migrate")
+        self.stdout.write(template.format(file=file, database=name))
 
     def psql(self, arguments, **options):
         self.check_running()
@@ -72,7 +76,7 @@ class Command(BaseCommand):
 
     def check_running(self):
         if not os.environ.get("DATABASE_URL") and postgres.status() is None:
-            raise CommandError("PostgreSQL is not running. Start it with: manage.py pg start")
+            raise CommandError(_("PostgreSQL is not running. Start it with: manage.py pg start"))
 
     def find_psql(self):
         path = shutil.which("psql")
@@ -80,5 +84,5 @@ class Command(BaseCommand):
         with contextlib.suppress(postgres.PostgresError):
             path = shutil.which("psql", path=postgres.programs()[0]) or path
         if not path:
-            raise CommandError("psql was not found. Install your distribution's PostgreSQL client.")
+            raise CommandError(_("psql was not found. Install your distribution's PostgreSQL client."))
         return path

@@ -1,6 +1,7 @@
 """`manage.py recompute_status`: recalculate the status of all recommendations from their updates, or only report differences."""
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
 
 from policytracker.records.context import change_context
 from recommendations.derived_status import inconsistent, recompute_status
@@ -17,8 +18,10 @@ class Command(BaseCommand):
     def handle(self, *args, check, **options):
         differing = inconsistent()
         if check and differing:
-            raise CommandError("The status of these recommendations does not match their updates: " + ", ".join(differing))
+            raise CommandError(
+                _("The status of these recommendations does not match their updates: {slugs}").format(slugs=", ".join(differing))
+            )
         if differing:
             with change_context(None, "status recomputed", "command"):
                 recompute_status()
-        self.stdout.write(f"{len(differing)} recomputed." if differing else "All statuses match the updates.")
+        self.stdout.write(_("{number} recomputed.").format(number=len(differing)) if differing else _("All statuses match the updates."))

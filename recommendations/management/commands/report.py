@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, transaction
 from django.db.models import BooleanField
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from policytracker.models import User
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("slug", metavar="SLUG", help="the recommendation")
         for name in REPORT_FIELDS:
             field = ProgressUpdate._meta.get_field(name)
-            flag, codes = OPTION_NAMES.get(name, f"--{name.replace('_', '-')}"), ", ".join(code for code, _ in field.choices or [])
+            flag, codes = OPTION_NAMES.get(name, f"--{name.replace('_', '-')}"), ", ".join(code for code, _label in field.choices or [])
             options = {"dest": name, "help": str(field.help_text or codes or field.verbose_name)}
             if isinstance(field, BooleanField):
                 parser.add_argument(flag, action="store_true", **options)
@@ -54,7 +55,7 @@ class Command(BaseCommand):
         by = self.get_user(user)
         recommendation = Recommendation.objects.visible_to(by or FULL_ACCESS).filter(slug=slug).first()
         if recommendation is None:
-            raise CommandError(f"There is no recommendation “{slug}”.")
+            raise CommandError(_("There is no recommendation “{slug}”.").format(slug=slug))
         try:
             with transaction.atomic():
                 with change_context(by, channel="command"):
@@ -70,14 +71,15 @@ class Command(BaseCommand):
             if (rule := violated_constraint(error)) is None:
                 raise
             raise CommandError(rule.message) from error
-        self.stdout.write(f"Dry run: the update would be {update.get_review_display().lower()}." if dry_run else str(update.uid))
+        preview = _("Dry run: the update would be {review}.").format(review=update.get_review_display().lower())
+        self.stdout.write(preview if dry_run else str(update.uid))
 
     def get_user(self, name: str | None) -> User | None:
         if name is None:
             return None
         user = User.objects.filter(username=name, is_active=True).first()
         if user is None:
-            raise CommandError(f"There is no user “{name}”.")
+            raise CommandError(_("There is no user “{name}”.").format(name=name))
         return user
 
     def read_report(self, options: dict[str, Any], by: User | None) -> progress.Report:
@@ -97,4 +99,4 @@ def error_lines(detail: Any, field: str = "") -> list[str]:
         return [line for name, inner in detail.items() for line in error_lines(inner, name)]
     if isinstance(detail, list):
         return [line for inner in detail for line in error_lines(inner, field)]
-    return [f"{field}: {detail}"]
+    return [_("{field}: {message}").format(field=field, message=detail)]

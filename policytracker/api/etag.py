@@ -1,0 +1,54 @@
+"""Versions of records: the header If-Match, or `version` in the body, says which version a write is based on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from policytracker.api.errors import APIError
+from policytracker.records.exceptions import Stale
+from policytracker.records.models import Record
+
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    {"type": "string"},
+    OpenApiParameter.HEADER,
+    description="The ETag of the version that you read. The response is 412 if the record has changed.",
+)
+
+
+def check_version(request: Request, record: Record, body: Any = None, tag_required: bool | None = None) -> int | None:
+    """Compare If-Match and `version` of the body with the version of the record. Returns the version if one was given.
+
+    Raises Stale if it differs, and APIError if If-Match is required (`tag_required`, by default `REQUIRE_IF_MATCH`) and missing.
+    """
+    tag = request.headers["If-Match"].strip() if "If-Match" in request.headers else None
+    if tag is None and (settings.REQUIRE_IF_MATCH if tag_required is None else tag_required):
+        raise APIError("if_match_required", _("Send the ETag of the version that you read in the If-Match header."), 428)
+    if tag is not None and tag != "*":
+        tags = {part.strip().removeprefix("W/").strip('"') for part in tag.split(",")}
+        if str(record.version) not in tags:
+            raise Stale(record.version)
+    body_version = body.get("version") if isinstance(body, dict) else None
+    if body_version not in (None, "") and str(body_version) != str(record.version):  # a multipart body has only texts
+        raise Stale(record.version)
+    return None if tag in (None, "*") and body_version in (None, "") else record.version
+
+
+def check_initial_version(body: Any) -> None:
+    """Raises ValidationError if the body of a new record has another version than 1."""
+    if isinstance(body, dict) and body.get("version") not in (None, "", 1, "1"):
+        raise serializers.ValidationError({"version": [_("A new record has version 1. Omit the version.")]})
+
+
+def check_entry_version(request: Request, record: Record | None, body: Any) -> None:
+    """Check the `version` of an entry of a list, which replaces the If-Match header."""
+    if record is None:
+        check_initial_version(body)
+    else:
+        check_version(request, record, body, tag_required=settings.REQUIRE_IF_MATCH and body.get("version") in (None, ""))

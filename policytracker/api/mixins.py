@@ -1,0 +1,226 @@
+"""What a viewset of records can do: list, read, history, and writes. A viewset lists the mixins that it has.
+
+They follow DRF's mixins, with the same hooks (`perform_create`, `perform_update`, `perform_destroy`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+from urllib.parse import unquote
+
+from django.http import Http404
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.mixins import CreateModelMixin, DestroyModelMixin, ListModelMixin, RetrieveModelMixin, UpdateModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from policytracker.api import bulk, etag, json_sql, keyset, pagination
+from policytracker.api.idempotency import IdempotencyMixin
+from policytracker.api.parameters import reject_unknown_parameters
+from policytracker.api.serializers import RecordSerializer, declared_fields
+from policytracker.api.views import REPRESENTATION, REPRESENTATION_PARAMETERS, RecordView
+from policytracker.history.record import History
+from policytracker.history.serializers import ChangeSerializer
+from policytracker.records import publishing
+from policytracker.records.context import MAX_REASON, change_context
+from policytracker.records.models import Record
+
+LIST_PARAMETERS = REPRESENTATION_PARAMETERS | pagination.PARAMETERS | {"ordering"}
+
+# ---- reading
+
+
+class ListMixin(ListModelMixin, RecordView):
+    """The list of the records. Its cost depends on the page, not on the table."""
+
+    @extend_schema(parameters=REPRESENTATION)
+    def list(self, request: Request, *args, **kwargs) -> Response:
+        reject_unknown_parameters(request, LIST_PARAMETERS | self.filter_set().keys())
+        representation = self.representation()
+        ids = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(self.list_text(ids, representation))
+
+
+class RetrieveMixin(RetrieveModelMixin, RecordView):
+    """One record, and its history."""
+
+    @extend_schema(parameters=REPRESENTATION)
+    def retrieve(self, request: Request, *args, **kwargs) -> Response:
+        reject_unknown_parameters(request, REPRESENTATION_PARAMETERS | ({"on"} & self.filter_set().keys()))
+        record = self.find(rows=self.get_queryset().only("version"))
+        return self.record_response(record, representation=self.representation(), version=record.version)
+
+    @extend_schema(responses=ChangeSerializer(many=True))
+    @action(detail=True, methods=["get"])
+    def history(self, request: Request, *args, **kwargs) -> Response:
+        """The changes of the record, newest first: user, time, reason, channel, old and new values."""
+        reject_unknown_parameters(request, pagination.PARAMETERS)
+        record = self.find()
+        history = History(record, declared_fields(self.serializer_class), self.reader)
+        rows = history.shown().order_by(keyset.Column("id", descending=True).order_by())
+        ids = self.paginator.paginate_queryset(rows, request, salt=f"history of {record.pk}")
+        changes = rows.in_bulk(ids)
+        return self.get_paginated_response(history.entries([changes[pk] for pk in ids]))
+
+
+# ---- writing
+
+
+class WriteMixin(IdempotencyMixin, RecordView):
+    """What all writes share: the body, the change reason, and the context of the change."""
+
+    def validated_body(self, serializer_class: type[serializers.Serializer], entry: Any = None) -> serializers.Serializer:
+        """The validated body of an action, or of one entry of a list. Raises ValidationError."""
+        serializer = serializer_class(data=self.request.data if entry is None else entry, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        return serializer
+
+    def reason_of(self, body: Any) -> str:
+        """The change reason: from the header, else from the body or the entry of a list. Raises ValidationError."""
+        body_reason = body.get("change_reason") if isinstance(body, dict) else None
+        reason = unquote(self.request.headers.get("X-Change-Reason", "")) or body_reason
+        try:
+            return serializers.CharField(allow_blank=True, allow_null=True, max_length=MAX_REASON).run_validation(reason) or ""
+        except serializers.ValidationError as error:
+            raise serializers.ValidationError({"change_reason": error.detail}) from error
+
+    def change_context(self, entry: dict[str, Any] | None = None):
+        return change_context(self.request.user, self.reason_of(self.request.data if entry is None else entry), "api")
+
+    def check_version(self, record: Record, body: Any = None) -> int | None:
+        """The version that the request is based on, if it says so. Raises Stale if the record has another one."""
+        return etag.check_version(self.request, record, body)
+
+    def check_changes(self, record: Record | None, values: dict[str, Any]) -> None:
+        """Raises NotPermitted if the user may not write these values. `record` is None for a new record."""
+        publishing.check_changes(self.request.user, record or self.model(), values)
+
+    def check_replay(self, answer: Any, location: str) -> None:
+        """Raises Http404 if the user may no longer read a record of the first response. Deleted records do not matter."""
+        key = self.model.key
+        keys = [record[key] for record in (answer if isinstance(answer, list) else [answer]) if key in record]
+        keys += [location.rstrip("/").rsplit("/", 1)[-1]] if location else []
+        existing = self.model._base_manager.filter(**{f"{key}__in": keys})
+        if existing.exclude(pk__in=self.get_queryset().values("pk")).exists():
+            raise Http404
+
+
+class WriteListMixin(WriteMixin):
+    """Writes of a list of records: all or nothing."""
+
+    def write_list(self, write: Callable[[bulk.Entries], Sequence[int]], code: int, **serializer) -> Response:
+        bodies, representation = bulk.validated_entries(self.request.data), self.representation()
+        with self.change_context():
+            ids = write(self.entries(bodies, self.get_serializer(**serializer)))
+        return Response(self.list_text(ids, representation), code)
+
+    def entries(self, bodies: Sequence[Any], serializer: RecordSerializer) -> bulk.Entries:
+        return bulk.Entries(
+            bodies,
+            serializer,
+            readable=self.get_queryset(),
+            read=self.texts,
+            check_permission=self.check_changes,
+            check_version=partial(etag.check_entry_version, self.request),
+            reason=self.reason_of,
+        )
+
+
+class CreateMixin(CreateModelMixin, WriteListMixin):
+    """Creates a record, or several from a list."""
+
+    @extend_schema(parameters=REPRESENTATION)
+    def create(self, request: Request, *args, **kwargs) -> Response:
+        reject_unknown_parameters(request, REPRESENTATION_PARAMETERS)
+        return self.run_once(self.create_list if isinstance(request.data, list) else self.create_one)
+
+    def create_one(self) -> Response:
+        with self.change_context():
+            serializer = self.get_serializer(data=self.request.data)
+            serializer.is_valid(raise_exception=True)
+            self.perform_create(serializer)
+        record = serializer.instance
+        # The database counts the version again when many-to-many links are added after the row.
+        version = None if record._meta.many_to_many else record.version
+        response = self.record_response(record, status.HTTP_201_CREATED, self.representation(), version=version)
+        response["Location"] = self.request.build_absolute_uri(f"{json_sql.API}{self.address}/{record.natural_key()[0]}/")
+        return response
+
+    def perform_create(self, serializer: RecordSerializer) -> None:
+        etag.check_initial_version(serializer.initial_data)
+        self.check_changes(None, serializer.validated_data)
+        serializer.save()
+
+    def create_list(self) -> Response:
+        """Create a record from each entry, or none if any entry is invalid."""
+        return self.write_list(bulk.Entries.create, status.HTTP_201_CREATED)
+
+
+class UpdateMixin(UpdateModelMixin, WriteMixin):
+    """Replaces or updates a record."""
+
+    @extend_schema(parameters=REPRESENTATION)
+    def update(self, request: Request, *args, **kwargs) -> Response:
+        partial = kwargs.get("partial", False)
+        reject_unknown_parameters(request, REPRESENTATION_PARAMETERS)
+        representation = self.representation()
+        with self.change_context():
+            record = self.find(lock=True)
+            self.check_version(record, request.data)
+            serializer = self.get_serializer(record, data=request.data, partial=True)
+            serializer.context["current"] = json.loads(self.texts([record.pk])[0])
+            if not partial:
+                self.check_required(serializer, request.data)
+            serializer.is_valid(raise_exception=True)
+            if not partial:
+                serializer.reset_omitted(serializer.validated_data, request.data)
+            self.perform_update(serializer)
+        return self.record_response(record, representation=representation)
+
+    @extend_schema(parameters=REPRESENTATION)
+    def partial_update(self, request: Request, *args, **kwargs) -> Response:
+        return super().partial_update(request, *args, **kwargs)
+
+    def perform_update(self, serializer: RecordSerializer) -> None:
+        self.check_changes(serializer.instance, serializer.validated_data)
+        serializer.save()
+
+    def check_required(self, serializer: RecordSerializer, body: Any) -> None:
+        """Raises ValidationError if a PUT omits a required field. The key is in the URL and may be omitted."""
+        if isinstance(body, dict):
+            missing = [n for n, f in serializer.fields.items() if f.required and not f.read_only and n not in body and n != self.model.key]
+            if missing:
+                required = serializers.ErrorDetail(serializers.Field.default_error_messages["required"], "required")
+                raise serializers.ValidationError({name: [required] for name in missing})
+
+
+class UpdateListMixin(WriteListMixin):
+    """Updates several records."""
+
+    @extend_schema(parameters=REPRESENTATION)
+    def update_list(self, request: Request, *args, **kwargs) -> Response:
+        """Update the records with the keys of the entries, or none if any entry is invalid."""
+        reject_unknown_parameters(request, REPRESENTATION_PARAMETERS)
+        return self.write_list(bulk.Entries.change, status.HTTP_200_OK, partial=True)
+
+
+class DestroyMixin(DestroyModelMixin, WriteMixin):
+    """Deletes a record."""
+
+    @extend_schema(responses={204: OpenApiResponse(description="Deleted.")})
+    def destroy(self, request: Request, *args, **kwargs) -> Response:
+        reject_unknown_parameters(request, set())
+        with self.change_context():
+            record = self.find(lock=True)
+            self.check_version(record)
+            self.perform_destroy(record)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def perform_destroy(self, instance: Record) -> None:
+        publishing.check_deletion(instance)
+        instance.delete()

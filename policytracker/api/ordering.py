@@ -1,0 +1,88 @@
+"""Ordering of lists by `ordering`: every stored field with a single value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from django.db import models
+from django.db.models import F, QuerySet, Subquery, Value
+from django.db.models.functions import NullIf
+from django.utils.translation import gettext as _
+from rest_framework import serializers
+from rest_framework.filters import BaseFilterBackend
+from rest_framework.request import Request
+
+from policytracker import edtf
+from policytracker.api.filters import TEXT_FIELDS, names_people
+from policytracker.api.json_sql import SourceContentField
+from policytracker.api.keyset import Column
+from policytracker.api.parameters import InvalidParameter, query_parameter, single
+from policytracker.api.serializers import KeyField, declared_fields
+from policytracker.records.access import Reader
+
+MAX_FIELDS = 5
+
+
+class Ordering(BaseFilterBackend):
+    """Orders a list by the parameter `ordering`, and by its key; the last column is always unique. Unknown values come last."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet, view: Any) -> QuerySet:
+        columns: list[Column] = []
+        annotations: dict[str, Any] = {}
+        for part in filter(None, single(request, "ordering").split(",")):
+            name = part.removeprefix("-")
+            if name not in view.orders():
+                raise InvalidParameter("ordering", _("The list cannot be ordered by “{name}”.").format(name=name[:100]))
+            if len(columns) >= MAX_FIELDS:
+                raise InvalidParameter("ordering", _("Order by at most {max} fields.").format(max=MAX_FIELDS))
+            if names_people(declared_fields(view.serializer_class)[name]) and not view.reader.sees_people:
+                raise InvalidParameter("ordering", _("Sign in to order by people."))
+            column, expression = view.orders()[name]
+            columns.append(Column(column.path, part.startswith("-"), column.nullable))
+            if expression:
+                annotations[column.path] = expression(view.reader)
+        columns.append(Column("id" if columns or view.model.key == "uid" else view.model.key))
+        queryset = queryset.annotate(**annotations) if annotations else queryset
+        return queryset.order_by(*(column.order_by() for column in columns))
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        help = f"Fields separated by commas, `-` for descending. Empty values come last. Fields: {', '.join(view.orders())}."
+        return [query_parameter("ordering", {"type": "string"}, help)]
+
+
+@cache
+def orders(serializer_class: type[serializers.ModelSerializer]) -> dict[str, tuple[Column, Callable[[Reader], Any] | None]]:
+    """The fields by which the list can be ordered: the column, and the expression to annotate it with if it is not stored."""
+    serializer = serializer_class()
+    model = serializer.Meta.model
+    result: dict[str, tuple[Column, Callable[[Reader], Any] | None]] = {}
+    for name, field in serializer.fields.items():
+        alias = f"order_{name}"
+        if isinstance(field, KeyField):
+            result[name] = (Column(alias, nullable=True), lambda reader, field=field: _key_expression(field, reader))
+            continue
+        stored = next((f for f in model._meta.concrete_fields if f.name == field.source), None)
+        if stored is None or isinstance(field, serializers.ListField):
+            continue
+        if isinstance(field, SourceContentField):
+            result[name] = (
+                Column(alias, nullable=True),
+                lambda reader, field=field: NullIf(field.column(reader), Value(""), output_field=models.TextField()),
+            )
+        elif isinstance(stored, edtf.EdtfField):
+            result[name] = (Column(f"{field.source}_first", nullable=True), None)
+        elif stored.blank and isinstance(stored, TEXT_FIELDS):
+            result[name] = (
+                Column(alias, nullable=True),
+                lambda reader, path=field.source: NullIf(F(path), Value(""), output_field=models.TextField()),
+            )
+        else:
+            result[name] = (Column(field.source, nullable=stored.null), None)
+    return result
+
+
+def _key_expression(field: KeyField, reader: Reader) -> Any:
+    expression = field.column(reader)
+    return expression if isinstance(expression, Subquery) else F(expression.name)

@@ -1,0 +1,145 @@
+"""The base of the views about one type of record: who reads which records, for which date, and how a record is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cached_property
+
+from django.db.models import QuerySet
+from django.http import Http404
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import status
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from policytracker.api import errors, filters, json_sql
+from policytracker.api.ordering import Ordering, orders
+from policytracker.api.pagination import Pagination
+from policytracker.api.parameters import InvalidParameter, single
+from policytracker.api.renderers import FormatParameter, JsonText
+from policytracker.api.serializers import KeyField, KeyListField, RecordSerializer, declared_fields
+from policytracker.api.values import iso_date
+from policytracker.records.access import Reader
+from policytracker.records.models import Record
+from policytracker.resources import ReadContext, Resource
+
+REPRESENTATION = [
+    OpenApiParameter("expand", {"type": "string"}, description="References to expand with title and URL, separated by commas."),
+    OpenApiParameter("fields", {"type": "string"}, description="Return only these fields, in this order, separated by commas."),
+    OpenApiParameter("omit", {"type": "string"}, description="Omit these fields, separated by commas."),
+]
+REPRESENTATION_PARAMETERS = {parameter.name for parameter in REPRESENTATION}
+
+
+class RecordView(GenericViewSet):
+    """A view about one type of record. PostgreSQL renders the JSON of records (`json_sql`), not the serializer."""
+
+    resource: Resource = None  # type: ignore[assignment]  # set by a subclass or by as_view()
+    filter_backends = [filters.FieldFilters, Ordering]
+    pagination_class = Pagination
+    paginator: Pagination
+    content_negotiation_class = FormatParameter
+    metadata_class = None  # no OPTIONS: the OpenAPI schema has the metadata
+    function_checks_permission = False  # a function of the domain checks write permission, not the model permission
+
+    @property
+    def model(self) -> type[Record]:
+        return self.resource.model
+
+    @property
+    def serializer_class(self) -> type[RecordSerializer]:
+        return self.resource.serializer
+
+    @property
+    def address(self) -> str:
+        return self.resource.address
+
+    def api_name(self, field: str) -> str:
+        return self.serializer_class.api_name(field)
+
+    def filter_set(self) -> dict[str, filters.Filter]:
+        """The filters of the list by parameter name."""
+        return filters.resource_filters(self.resource)
+
+    def orders(self):
+        return orders(self.resource.serializer)
+
+    def get_queryset(self) -> QuerySet:
+        return self.model.objects.visible_to(self.request.user)
+
+    @cached_property
+    def read_context(self) -> ReadContext:
+        """Who reads, and for which date: today, or the parameter `on`. Raises InvalidParameter."""
+        context = ReadContext.of(self.request.user, base_url=self.request.build_absolute_uri("/")[:-1])
+        if "on" not in self.request.query_params:
+            return context
+        try:
+            return replace(context, on=iso_date(single(self.request, "on"), context))
+        except ValueError as error:
+            raise InvalidParameter("on", str(error)) from error
+
+    @property
+    def reader(self) -> Reader:
+        return self.read_context.reader
+
+    def find(self, lock: bool = False, rows: QuerySet | None = None, key: str | None = None) -> Record:
+        """The record of this URL, or with this key. Raises Http404 if it does not exist or the user may not read it."""
+        field = self.model._meta.get_field(self.model.key)
+        rows, text = self.get_queryset() if rows is None else rows, self.kwargs["key"] if key is None else key
+        try:
+            key = field.to_python(text)
+            if "\0" in text:
+                raise Http404
+            if lock:
+                # Lock by id, because visible_to() uses joins and DISTINCT, which row locks do not allow. NO KEY lets others
+                # insert references meanwhile; otherwise two writers of records that refer to each other would deadlock.
+                pk = rows.values_list("pk", flat=True).get(**{self.model.key: key})
+                return self.model._base_manager.select_for_update(of=("self",), no_key=True).get(pk=pk)
+            return rows.get(**{self.model.key: key})
+        except (self.model.DoesNotExist, errors.ValidationError) as error:
+            raise Http404 from error
+
+    def representation(self) -> json_sql.Representation:
+        """The fields to return and the references to expand (`fields`, `omit`, `expand`). Raises InvalidParameter."""
+        fields = declared_fields(self.serializer_class)
+        known = tuple(fields)
+        requested = {name: [part for part in single(self.request, name).split(",") if part] for name in REPRESENTATION_PARAMETERS}
+        for name, parts in requested.items():
+            for part in parts:
+                if part not in known:
+                    raise InvalidParameter(name, _("There is no field “{name}”.").format(name=part[:100]))
+        for part in requested["expand"]:
+            reference = fields[part].child_relation if isinstance(fields[part], KeyListField) else fields[part]
+            if not isinstance(reference, KeyField) or not issubclass(reference.model, Record):
+                message = _("“{name}” cannot be expanded. Only references to records can.")
+                raise InvalidParameter("expand", message.format(name=part))
+        included = requested["fields"] or known
+        names = tuple(dict.fromkeys(part for part in included if part not in requested["omit"]))
+        expand = frozenset(requested["expand"])
+        return json_sql.Representation(self.serializer_class, self.reader.roles, names, expand, self.read_context.past)
+
+    def texts(self, ids: list[int], representation: json_sql.Representation | None = None) -> list[str]:
+        """The JSON texts of the records, as the user reads them."""
+        representation = representation or json_sql.Representation(self.serializer_class, self.reader.roles)
+        return json_sql.texts(representation, ids, self.read_context)
+
+    def list_text(self, ids: Iterable[int], representation: json_sql.Representation | None = None) -> JsonText:
+        """The JSON text of a list of the records."""
+        return JsonText.array(self.texts(list(ids), representation))
+
+    def record_response(
+        self,
+        record: Record,
+        code: int = status.HTTP_200_OK,
+        representation: json_sql.Representation | None = None,
+        version: int | None = None,
+    ) -> Response:
+        """The response with one record, and its version as the ETag. Raises Http404 if the record no longer exists."""
+        texts = self.texts([record.pk], representation)
+        if not texts:
+            raise Http404
+        if version is None:
+            version = self.model._base_manager.values_list("version", flat=True).get(pk=record.pk)
+        return Response(JsonText(texts[0]), code, headers={"ETag": f'"{version}"'})
