@@ -335,14 +335,10 @@ def set_review(update: ProgressUpdate, review: Review, by: User, note: str) -> N
 
 
 def write_report(update: ProgressUpdate, report: Report, *, by: User | None, today: date, submit: bool) -> None:
-    """Store a report in an update. An ordinary update is approved at once if an analyst or reviewer submits it.
-
-    Raises Refused for unmet conditions, and ValidationError with field names for invalid values.
-    """
+    """Store a report in an update. An ordinary one is approved at once if an analyst or reviewer submits it. Raises as `check_report`."""
     report = replace(report, reported_on=report.reported_on or today)
     check_report(update, report, status_on(update.recommendation, report.reported_on or today), by=by, today=today, submit=submit)
-    ordinary = not is_own_claim(report, by) and not needs_second_person(update.recommendation, report)
-    if submit and by and roles(by) & EDITORS and ordinary:
+    if submit and by and roles(by) & EDITORS and not is_own_claim(report, by) and not needs_second_person(update.recommendation, report):
         set_review(update, Review.APPROVED, by, note="")
     else:
         update.review = Review.SUBMITTED if submit else update.review
@@ -351,14 +347,16 @@ def write_report(update: ProgressUpdate, report: Report, *, by: User | None, tod
 
 
 def check_report(update: ProgressUpdate, report: Report, old: Status, *, by: User | None, today: date, submit: bool) -> None:
-    """Set the content of an update, without saving it. `old` is the status before it. Raises Refused and ValidationError."""
+    """Set the content of an update without saving it; `old` is the status before it. Raises Refused with all unmet conditions, and
+    ValidationError with field names for invalid values."""
     for name in REPORT_FIELDS:
         setattr(update, name, getattr(report, name))
     update.clean_fields(exclude={field.name for field in update._meta.fields if field.is_relation})
-    try:
-        PERCENT_AGREES_WITH_STATUS.validate(ProgressUpdate, update)
-    except ValidationError as error:
-        raise ValidationError({"progress_percent": error.messages}) from error
+    if update.progress_percent is not None:
+        try:
+            PERCENT_AGREES_WITH_STATUS.validate(ProgressUpdate, update)  # a query
+        except ValidationError as error:
+            raise ValidationError({"progress_percent": error.messages}) from error
     if report.kind == UpdateKind.NOTE and report.status:
         raise ValidationError({"status": NOTE_HAS_NO_STATUS})
     corrected = report.corrects

@@ -1,7 +1,7 @@
 """Assessments created in bulk have the outcome of single reports: the same statuses, and the same refusals."""
 
 from datetime import date
-from itertools import product
+from itertools import count, product
 
 import pytest
 
@@ -14,6 +14,7 @@ from recommendations.progress import EvidenceRow, Report
 from tests.make import make_source
 
 TODAY = date(2026, 6, 30)
+numbers = count(1)
 FIRST, SECOND = date(2026, 1, 1), date(2026, 2, 1)
 
 
@@ -21,13 +22,13 @@ def report(status: str, day: date, **fields) -> Report:
     return Report(**{"status": status, "reported_on": day, "narrative": "Read in the register."} | fields)
 
 
-def recommendation(slug: str) -> Recommendation:
-    return Recommendation.objects.create(slug=slug, key_action=slug)
+def recommendation() -> Recommendation:
+    return Recommendation.objects.create(slug=f"rec-{next(numbers)}", key_action="Act")
 
 
 def singly(reports: list[Report], reviewer) -> tuple[str, list[str]]:
     """The status after the reports were submitted one by one and approved, and the codes of the first refusal."""
-    one = recommendation("single")
+    one = recommendation()
     for each in reports:
         try:
             progress.approve(progress.report_progress(one, each, by=None, today=TODAY), by=reviewer, today=TODAY)
@@ -38,7 +39,7 @@ def singly(reports: list[Report], reviewer) -> tuple[str, list[str]]:
 
 
 def in_bulk(reports: list[Report], reviewer) -> tuple[str, list[str]]:
-    many = recommendation("bulk")
+    many = recommendation()
     submissions = [Submission(many.pk, each) for each in reports]
     BulkProgress(by=reviewer, today=TODAY).submit_all(submissions)
     refused = next((submission.error for submission in submissions if submission.error), None)
@@ -51,23 +52,16 @@ def in_bulk(reports: list[Report], reviewer) -> tuple[str, list[str]]:
 @pytest.mark.parametrize("first", Status)
 def test_a_bulk_has_the_outcome_of_single_reports(first, reviewer):
     evidence = (EvidenceRow(source=make_source()),)
-    for number, (second, proven, reason) in enumerate(product(Status, [True, False], ["It was reversed.", ""])):
+    for second, proven, reason in product(Status, [True, False], ["It was reversed.", ""]):
         reports = [report(first, FIRST, evidence=evidence), report(second, SECOND, evidence=evidence if proven else (), reason=reason)]
 
         outcomes = [way(reports, reviewer) for way in (singly, in_bulk)]
 
         assert outcomes[0] == outcomes[1], (first, second, proven, reason)
-        rename(number)
-
-
-def rename(number: int) -> None:
-    """Make room for the recommendations of the next case."""
-    for slug in ("single", "bulk"):
-        Recommendation.objects.filter(slug=slug).update(slug=f"{slug}-{number}")
 
 
 def test_reports_are_compared_in_the_order_of_their_dates(reviewer):
-    one = recommendation("one")
+    one = recommendation()
     source = EvidenceRow(source=make_source())
     submissions = [
         Submission(one.pk, report("implemented", SECOND, evidence=(source,))),
@@ -82,7 +76,7 @@ def test_reports_are_compared_in_the_order_of_their_dates(reviewer):
 
 
 def test_without_a_reviewer_the_updates_wait(analyst):
-    one = recommendation("one")
+    one = recommendation()
 
     BulkProgress(by=analyst, today=TODAY).submit_all([Submission(one.pk, report("in_progress", FIRST))])
 
@@ -91,7 +85,7 @@ def test_without_a_reviewer_the_updates_wait(analyst):
 
 
 def test_each_update_has_its_reason_in_the_history(reviewer):
-    one, two = recommendation("one"), recommendation("two")
+    one, two = recommendation(), recommendation()
 
     BulkProgress(by=reviewer, today=TODAY).submit_all(
         [Submission(one.pk, report("in_progress", FIRST, reason="A")), Submission(two.pk, report("in_progress", FIRST, reason="B"))]
@@ -103,7 +97,7 @@ def test_each_update_has_its_reason_in_the_history(reviewer):
 
 def test_the_number_of_queries_does_not_depend_on_the_number_of_assessments(reviewer, django_assert_max_num_queries):
     source = EvidenceRow(source=make_source())
-    submissions = [Submission(recommendation(f"rec-{number}").pk, report("implemented", FIRST, evidence=(source,))) for number in range(50)]
+    submissions = [Submission(recommendation().pk, report("implemented", FIRST, evidence=(source,))) for _ in range(50)]
 
     with django_assert_max_num_queries(45):
         BulkProgress(by=reviewer, today=TODAY).submit_all(submissions)
