@@ -3,12 +3,19 @@
 from agreements import events, filters, serializers
 from agreements.deadlines import DeadlineState
 from agreements.models import Agreement
+from agreements.models.parties import comparable
 from agreements.models.sources import CITABLE
 from agreements.standing import PartyStanding, TextStanding
-from policytracker.resources import Resource, Section, registry
+from policytracker.resources import Naming, Resource, Section, registry
 
 registry.register(
-    Resource("parties", serializers.PartySerializer, "parties.json", filters=filters.PARTIES),
+    Resource(
+        "parties",
+        serializers.PartySerializer,
+        "parties.json",
+        filters=filters.PARTIES,
+        naming=Naming(lambda parties: parties.names(), comparable),
+    ),
     Resource("sectors", serializers.SectorSerializer, "vocabulary.json"),
     Resource("focus-areas", serializers.FocusAreaSerializer, "vocabulary.json"),
     Resource("sources", serializers.SourceSerializer, "sources.json"),

@@ -44,6 +44,37 @@ def is_before(one: str, other: str) -> bool:
     return first is not None and second is not None and first < second
 
 
+MONTH_NAMES = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
+MONTHS = {name[:length]: f"{number:02}" for number, name in enumerate(MONTH_NAMES, 1) for length in (3, 4, len(name))}
+WITH_MONTH_NAME = [  # 22 October 2022 · October 22, 2022 · Oct 2022
+    re.compile(r"(?P<day>\d{1,2})(?:st|nd|rd|th)? (?P<month>[a-z]+) (?P<year>\d{4})", re.ASCII),
+    re.compile(r"(?P<month>[a-z]+) (?P<day>\d{1,2})(?:st|nd|rd|th)? (?P<year>\d{4})", re.ASCII),
+    re.compile(r"(?P<month>[a-z]+) (?P<year>\d{4})", re.ASCII),
+]
+WITH_DOTS = re.compile(r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})", re.ASCII)  # 22.10.2022, always with the day first
+AMBIGUOUS = _("Day and month are ambiguous in %(date)s. Enter the date as 2022-10-22 or 22 Oct 2022.")
+NO_DATE = _("Enter a date as 2022-10-22, 22 Oct 2022, October 2022 or 2022. Add ~ for an approximate date.")
+
+
+def parse(text: str) -> str:
+    """The date in EDTF, from EDTF or a common form such as `22 Oct 2022`, `October 2022` or `22.10.2022`. Raises ValidationError."""
+    approximate = "~" if text.endswith("~") else ""
+    date = " ".join(text.removesuffix("~").replace(",", " ").lower().split())
+    if re.search(r"\d/\d", date):
+        raise ValidationError(AMBIGUOUS, code="ambiguous_date", params={"date": text[:40]})
+    if match := WITH_DOTS.fullmatch(date):
+        date = f"{match['year']}-{match['month']:0>2}-{match['day']:0>2}"
+    elif match := next(filter(None, (form.fullmatch(date) for form in WITH_MONTH_NAME)), None):
+        parts = match.groupdict()
+        month = MONTHS.get(parts["month"])
+        date = f"{parts['year']}-{month}" + (f"-{parts['day']:0>2}" if "day" in parts else "")
+    try:
+        first_day(date + approximate)
+    except ValueError as error:
+        raise ValidationError(NO_DATE, code="invalid_date") from error
+    return date + approximate
+
+
 # The pattern has the same meaning in Python and PostgreSQL.
 SPAN = r"^P(?=[0-9])([0-9]{1,4}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,4}D)?\Z"
 NO_SPAN = _("Enter a duration such as P6M, P180D or P1Y6M (ISO 8601).")

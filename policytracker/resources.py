@@ -6,7 +6,7 @@ code lists iterate over the registry, so that a new record type cannot be forgot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -88,6 +88,17 @@ class Section:
     sorted_by: str = ""
 
 
+@dataclass(frozen=True)
+class Naming:
+    """How records of a type are named, if an import finds them by name too.
+
+    `pairs(rows)` yields each name of the rows with the key of the record. Two names are equal if `comparable(name)` is.
+    """
+
+    pairs: Callable[[Any], Iterable[tuple[str, str]]]
+    comparable: Callable[[str], str]
+
+
 @dataclass(frozen=True, eq=False)
 class Resource:
     """One record type.
@@ -100,6 +111,8 @@ class Resource:
 
     `file` is the file of the data set that holds its rows, except `excluded_rows`. `calculated` are the fields that the file does not
     contain, because `recalculate` computes them after each load.
+
+    `import_sections` are parsers of sections that a mapping file can have for this type besides its fields (`dataset/mapping.py`).
     """
 
     address: str
@@ -112,6 +125,8 @@ class Resource:
     excluded_rows: Q | None = None
     calculated: frozenset[str] = frozenset()
     recalculate: Callable[[], Any] | None = None
+    naming: Naming | None = None
+    import_sections: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
     @property
     def model(self) -> type[Record]:

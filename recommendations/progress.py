@@ -335,32 +335,34 @@ def set_review(update: ProgressUpdate, review: Review, by: User, note: str) -> N
 
 
 def write_report(update: ProgressUpdate, report: Report, *, by: User | None, today: date, submit: bool) -> None:
-    """Store a report in an update. An ordinary update is approved at once if an analyst or reviewer submits it.
-
-    Raises Refused for unmet conditions, and ValidationError with field names for invalid values.
-    """
-    recommendation, report = update.recommendation, replace(report, reported_on=report.reported_on or today)
-    for name in REPORT_FIELDS:
-        setattr(update, name, getattr(report, name))
-    update.clean_fields(exclude={field.name for field in update._meta.fields if field.is_relation})
-    try:
-        PERCENT_AGREES_WITH_STATUS.validate(ProgressUpdate, update)
-    except ValidationError as error:
-        raise ValidationError({"progress_percent": error.messages}) from error
-    if report.kind == UpdateKind.NOTE and report.status:
-        raise ValidationError({"status": NOTE_HAS_NO_STATUS})
-    corrected = report.corrects
-    if corrected and (corrected.recommendation_id != recommendation.pk or not corrected.voided_at):
-        raise ValidationError({"corrects": CORRECTS_ONLY_VOIDED})
-    refusals = unmet_conditions(recommendation, report, status_on(recommendation, update.reported_on), by=by, today=today)
-    raise_refusals(refusal for refusal in refusals if submit or refusal.reason.required_of_draft)
-    ordinary = not is_own_claim(report, by) and not needs_second_person(recommendation, report)
-    if submit and by and roles(by) & EDITORS and ordinary:
+    """Store a report in an update. An ordinary one is approved at once if an analyst or reviewer submits it. Raises as `check_report`."""
+    report = replace(report, reported_on=report.reported_on or today)
+    check_report(update, report, status_on(update.recommendation, report.reported_on or today), by=by, today=today, submit=submit)
+    if submit and by and roles(by) & EDITORS and not is_own_claim(report, by) and not needs_second_person(update.recommendation, report):
         set_review(update, Review.APPROVED, by, note="")
     else:
         update.review = Review.SUBMITTED if submit else update.review
         update.save()
     replace_evidence(update, report.evidence, by)
+
+
+def check_report(update: ProgressUpdate, report: Report, old: Status, *, by: User | None, today: date, submit: bool) -> None:
+    """Set the content of an update without saving it; `old` is the status before it. Raises Refused and ValidationError (by field)."""
+    for name in REPORT_FIELDS:
+        setattr(update, name, getattr(report, name))
+    update.clean_fields(exclude={field.name for field in update._meta.fields if field.is_relation})
+    if update.progress_percent is not None:
+        try:
+            PERCENT_AGREES_WITH_STATUS.validate(ProgressUpdate, update)  # a query
+        except ValidationError as error:
+            raise ValidationError({"progress_percent": error.messages}) from error
+    if report.kind == UpdateKind.NOTE and report.status:
+        raise ValidationError({"status": NOTE_HAS_NO_STATUS})
+    corrected = report.corrects
+    if corrected and (corrected.recommendation_id != update.recommendation_id or not corrected.voided_at):
+        raise ValidationError({"corrects": CORRECTS_ONLY_VOIDED})
+    refusals = unmet_conditions(update.recommendation, report, old, by=by, today=today)
+    raise_refusals(refusal for refusal in refusals if submit or refusal.reason.required_of_draft)
 
 
 def replace_evidence(update: ProgressUpdate, rows: tuple[EvidenceRow, ...], by: User | None) -> None:

@@ -6,6 +6,7 @@ from policytracker.resources import Resource, Section, registry
 from recommendations import events, filters, serializers
 from recommendations.deadlines import Freshness
 from recommendations.derived_status import recompute_status
+from recommendations.imports import ProgressSection
 from recommendations.models import DERIVED_FIELDS, Review
 
 registry.register(
@@ -19,6 +20,7 @@ registry.register(
         section=Section("recommendations"),
         calculated=frozenset(DERIVED_FIELDS),
         recalculate=recompute_status,
+        import_sections={"progress": ProgressSection.parse},
     ),
     Resource(
         "addressees",

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import Self
 
 from django.conf import settings
@@ -40,14 +41,15 @@ def comparable(name: str) -> str:
 
 
 class PartyQuerySet(RecordQuerySet):
+    def names(self) -> Iterator[tuple[str, str]]:
+        """The code of each party with each of its names: code, name and aliases."""
+        for code, name, aliases in self.order_by().values_list("code", "name", "aliases"):
+            yield from ((code, each) for each in (code, name, *aliases))
+
     def named(self, *names: str) -> Self:
         """Parties with one of these codes, names or aliases, ignoring case and diacritics."""
         wanted = {comparable(name) for name in names} - {""}
-        stored = self.order_by().values_list("pk", "code", "name", "aliases")
-        matching = [
-            pk for pk, code, name, aliases in stored if wanted & {comparable(stored_name) for stored_name in (code, name, *aliases)}
-        ]
-        return self.filter(pk__in=matching)
+        return self.filter(code__in={code for code, name in self.names() if comparable(name) in wanted})
 
 
 class Party(CodedRecord):

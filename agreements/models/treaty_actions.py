@@ -196,6 +196,11 @@ class TreatyAction(UidRecord, SourceFields):
         ),
     )
 
+    @classmethod
+    def identifying_fields(cls, values):
+        # A party can make several statements on one day.
+        return () if values.get("kind") in STATEMENTS else super().identifying_fields(values)
+
     class Meta:
         ordering = ["id"]
         indexes = [

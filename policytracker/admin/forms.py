@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from copy import copy
 from typing import Any
 
@@ -14,7 +13,7 @@ from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.edtf import first_day, is_exact
+from policytracker.edtf import is_exact, parse
 from policytracker.history.record import History
 from policytracker.records import publishing, violations
 from policytracker.records.access import Reader
@@ -57,18 +56,6 @@ class LinesField(SimpleArrayField):
         return super().to_python(value)
 
 
-MONTH_NAMES = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
-MONTHS = {name[:length]: f"{number:02}" for number, name in enumerate(MONTH_NAMES, 1) for length in (3, 4, len(name))}
-WITH_MONTH_NAME = [  # 22 October 2022 · October 22, 2022 · Oct 2022
-    re.compile(r"(?P<day>\d{1,2})(?:st|nd|rd|th)? (?P<month>[a-z]+) (?P<year>\d{4})"),
-    re.compile(r"(?P<month>[a-z]+) (?P<day>\d{1,2})(?:st|nd|rd|th)? (?P<year>\d{4})"),
-    re.compile(r"(?P<month>[a-z]+) (?P<year>\d{4})"),
-]
-WITH_DOTS = re.compile(r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})")  # 22.10.2022, always with the day first
-AMBIGUOUS = _("Day and month are ambiguous in %(date)s. Enter the date as 2022-10-22 or 22 Oct 2022.")
-NO_DATE = _("Enter a date as 2022-10-22, 22 Oct 2022, October 2022 or 2022. Add ~ for an approximate date.")
-
-
 class PartialDate(forms.CharField):
     """A partial date (EDTF), which may also be typed in a common form such as `22 Oct 2022`, `October 2022` or `22.10.2022`."""
 
@@ -76,25 +63,7 @@ class PartialDate(forms.CharField):
         super().__init__(**kwargs | {"max_length": None})  # with a limit, browsers would silently cut off a longer form of the date
 
     def to_python(self, value):
-        return self.edtf(super().to_python(value))
-
-    def edtf(self, text: str) -> str:
-        """The date in EDTF. Raises ValidationError."""
-        approximate = "~" if text.endswith("~") else ""
-        date = " ".join(text.removesuffix("~").replace(",", " ").lower().split())
-        if re.search(r"\d/\d", date):
-            raise ValidationError(AMBIGUOUS, code="ambiguous_date", params={"date": text[:40]})
-        if match := WITH_DOTS.fullmatch(date):
-            date = f"{match['year']}-{match['month']:0>2}-{match['day']:0>2}"
-        elif match := next(filter(None, (form.fullmatch(date) for form in WITH_MONTH_NAME)), None):
-            parts = match.groupdict()
-            month = MONTHS.get(parts["month"])
-            date = f"{parts['year']}-{month}" + (f"-{parts['day']:0>2}" if "day" in parts else "")
-        try:
-            first_day(date + approximate)
-        except ValueError as error:
-            raise ValidationError(NO_DATE, code="invalid_date") from error
-        return date + approximate
+        return parse(super().to_python(value))
 
 
 class Day(forms.DateField):

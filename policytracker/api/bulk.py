@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -225,7 +226,7 @@ class Entries:
                 if keys:
                     yield reference, keys
 
-    @property
+    @cached_property
     def references_by_name(self) -> dict[str, KeyField]:
         fields = {
             name: f.child_relation if isinstance(f, KeyListField) else f for name, f in self.serializer.fields.items() if not f.read_only

@@ -80,7 +80,7 @@ def validation_body(detail: dict[str, Any]) -> dict[str, Any]:
 
 def _single_response(error: Exception, context: dict[str, Any]) -> Response | None:
     api_name = getattr(context.get("view"), "api_name", lambda field: field)
-    return _domain_response(error, api_name) or _drf_response(error, context)
+    return domain_response(error, api_name) or _drf_response(error, context)
 
 
 def _entries_response(error: EntriesRefused, context: dict[str, Any]) -> Response | None:
@@ -122,7 +122,7 @@ def replace_unencodable(data: Any) -> Any:
     return data.encode(errors="replace").decode() if isinstance(data, str) else data
 
 
-def _domain_response(error: Exception, api_name: Callable[[str], str]) -> Response | None:
+def domain_response(error: Exception, api_name: Callable[[str], str]) -> Response | None:
     """The response to errors of Django, the domain and the database; `api_name` maps field names of the model to the API's."""
     if isinstance(error, Http404 | ObjectDoesNotExist):
         return Response({"code": "not_found", "detail": _("There is no such record.")}, status.HTTP_404_NOT_FOUND)
@@ -174,7 +174,7 @@ class DatabaseErrors:
         return self.get_response(request)
 
     def process_exception(self, request, error):
-        response = _domain_response(error, lambda field: field) if isinstance(error, DatabaseError | InterfaceError) else None
+        response = domain_response(error, lambda field: field) if isinstance(error, DatabaseError | InterfaceError) else None
         if response is None:
             return None
         headers = {"Retry-After": response["Retry-After"]} if "Retry-After" in response else {}

@@ -12,9 +12,10 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, connection, transaction
-from django.db.models import Field, Model
+from django.db.models import NOT_PROVIDED, Field, Model
 
 BATCH = 200  # rows in one UPDATE
+RESERVE_IDS = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
 
 ErrorOf = Callable[[Any], Exception | None]
 
@@ -166,7 +167,7 @@ def write_or_split(rows: Sequence[Row], error_of: ErrorOf, check_deferred: bool)
 def write_together(rows: Sequence[Row], check_deferred: bool) -> None:
     model = type(rows[0].record)
     columns = {f.name for f in model._meta.concrete_fields}
-    model._base_manager.bulk_create(row.record for row in rows if row.is_new)
+    insert(model, [row.record for row in rows if row.is_new])
     changed = [row for row in rows if not row.is_new and row.changes & columns]
     if changed:
         names = sorted(set().union(*(row.changes & columns for row in changed)))
@@ -184,8 +185,27 @@ def write_links(m2m: Any, rows: Sequence[Row]) -> None:
     removed = [pk for row in rows for target, pk in row.stored_links[m2m.name].items() if target not in row.links[m2m.name]]
     if removed:
         through.filter(pk__in=removed).delete()
-    through.bulk_create(
+    links = [
         through.model(**{near: row.record.pk, far: target})
         for row in rows
         for target in sorted(row.links[m2m.name] - row.stored_links[m2m.name].keys())
-    )
+    ]
+    insert(through.model, links)
+
+
+def insert(model: type[Model], records: Sequence[Model]) -> None:
+    """Insert new records by COPY, and set their ids. Values that the database sets, such as the version, are not read back."""
+    if not records:
+        return
+    fields = [f for f in model._meta.local_concrete_fields if not f.generated and f.db_default is NOT_PROVIDED]
+    names = ", ".join(f'"{f.column}"' for f in fields)
+    with connection.wrap_database_errors, connection.cursor() as cursor:
+        if new := [record for record in records if record.pk is None]:
+            cursor.execute(RESERVE_IDS, [model._meta.db_table, len(new)])
+            for record, (number,) in zip(new, cursor.fetchall(), strict=True):
+                record.pk = number
+        with cursor.copy(f'COPY "{model._meta.db_table}" ({names}) FROM STDIN') as copy:
+            for record in records:
+                copy.write_row([f.get_db_prep_save(f.pre_save(record, True), connection) for f in fields])
+    for record in records:
+        record._state.adding, record._state.db = False, connection.alias

@@ -107,6 +107,12 @@ class Record(models.Model):
         """Whether the reader could have read this stored earlier version, without regard to its parents."""
         return True
 
+    @classmethod
+    def identifying_fields(cls, values: dict[str, Any]) -> tuple[str, ...]:
+        """The fields that identify a record with these values beside its key; () if none do. A unique constraint says so."""
+        constraints = (c for c in cls._meta.constraints if isinstance(c, models.UniqueConstraint) and len(c.fields) > 1)
+        return next((constraint.fields for constraint in constraints), ())
+
     def natural_key(self) -> tuple[str]:
         return (str(getattr(self, self.key)),)
 

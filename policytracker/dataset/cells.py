@@ -1,0 +1,219 @@
+"""Cells of a table as values of fields: lists, dates in common forms, codes and names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from zlib import crc32
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from rest_framework import serializers
+
+from policytracker import edtf
+from policytracker.api.serializers import KeyField, KeyListField
+from policytracker.dataset.loading import UNSTORABLE
+from policytracker.dataset.names import NameIndex
+from policytracker.dataset.tables import Place, Table, TableError, items_at, steps
+from policytracker.edtf import EdtfField
+from policytracker.records.models import SluggedRecord
+
+ITEM = "."  # the header of an item that is not an object
+SEPARATOR = re.compile(r"(?<!\\);")
+TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)[T ]\d\d:\d\d\S*", re.ASCII)
+DATE_IN_TEXT = re.compile(
+    r"\d{4}-\d\d(?:-\d\d)?~?|\d{1,2}\.\d{1,2}\.\d{4}|(?:\d{1,2} )?[A-Za-z]{3,9}\.? (?:\d{1,2},? )?\d{4}|\d{4}", re.ASCII
+)
+MAX_SLUG = 120
+
+
+class CellError(Exception):
+    """A cell cannot be imported. `name` is the name that no record has, if that is the reason."""
+
+    def __init__(self, code: str, message: str, place: Place | None = None, name: str = ""):
+        super().__init__(message)
+        self.code, self.message, self.place, self.name = code, message, place, name
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of a row that a record is made of. In JSON, an item of a list within the row comes before the row itself."""
+
+    table: Table
+    row: int
+    scopes: tuple[dict[str, Any], ...]
+
+    def get(self, header: str) -> Any:
+        """The content of a cell, or of a path in a JSON item. "" if there is none."""
+        return next((value for value in self.found(header)), "")
+
+    def found(self, header: str) -> Iterator[Any]:
+        for scope in self.scopes:
+            if header in scope:
+                yield scope[header]
+            elif self.table.is_json and (path := steps(header)):
+                try:
+                    values = list(items_at(scope, path))
+                except TableError:
+                    continue
+                yield values if "*" in header else values[0]
+
+    def has(self, header: str) -> bool:
+        return any(True for _value in self.found(header))
+
+    def is_filled(self, header: str) -> bool:
+        return not is_empty(self.get(header))
+
+    def items(self, path: Sequence[str]) -> list[Cells]:
+        """The cells of each item of a list within the row."""
+        if not path:
+            return [self]
+        value = self.get(".".join(path))
+        items = value if isinstance(value, list) else [] if is_empty(value) else [value]
+        return [Cells(self.table, self.row, (item if isinstance(item, dict) else {ITEM: item}, *self.scopes)) for item in items]
+
+    def place(self, header: str = "") -> Place:
+        return self.table.place(self.row, header)
+
+
+def is_empty(value: Any) -> bool:
+    return value is None or value == [] or (isinstance(value, str) and not value.strip())
+
+
+def as_text(value: Any) -> str:
+    """A value as text. Raises CellError for a list or an object."""
+    if isinstance(value, list | dict):
+        raise CellError("not_a_text", _("The value is a list or an object. Enter the path of a part of it in the mapping."))
+    text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    if UNSTORABLE.search(text):
+        raise CellError("invalid", _("The text contains a character that cannot be stored."))
+    return text
+
+
+def as_list(value: Any) -> list[str]:
+    """The items of a list. In a cell they are separated by semicolons; `\\;` is a semicolon within an item."""
+    if isinstance(value, list):
+        return [as_text(item) for item in value if not is_empty(item)]
+    parts = (part.replace("\\;", ";").strip() for part in SEPARATOR.split(as_text(value)))
+    return [part for part in parts if part]
+
+
+def with_code(value: Any, codes: Mapping[str, str]) -> Any:
+    """Our code for their term; other values stay."""
+    if not codes:
+        return value
+    if isinstance(value, list):
+        return [with_code(item, codes) for item in value]
+    term = "" if is_empty(value) else as_text(value).strip()
+    if term in codes:
+        return codes[term]
+    return next((code for known, code in codes.items() if known.strip().casefold() == term.casefold()), value)
+
+
+def parse_date(text: str) -> str:
+    """The partial date in a cell. Raises CellError."""
+    text = text.strip()
+    if match := TIMESTAMP.fullmatch(text):
+        text = match[1]
+    try:
+        return edtf.parse(text)
+    except ValidationError as error:
+        raise CellError(error.code or "invalid_date", error.messages[0]) from error
+
+
+def split_date(text: str) -> tuple[str, str]:
+    """The date and the other words of a cell such as `3 Oct 2016 a` or `Accession: 16 January 1978`."""
+    match = DATE_IN_TEXT.search(text)
+    if not match:
+        return text, ""
+    rest = f"{text[: match.start()]} {text[match.end() :]}"
+    return match[0].replace(".", "") if match[0][0].isalpha() else match[0], rest.strip(" ,;:()[]")
+
+
+def as_slug(text: str) -> str:
+    """A slug made of a text. A long one is cut and ends with a checksum, so that different texts have different slugs."""
+    text = text.strip()
+    if re.fullmatch(r"[-\w]+", text, re.ASCII):
+        slug = text
+    else:
+        slug = slugify(re.sub(r"[^\w\s]+", "-", re.sub(r"^https?://(www\.)?", "", text))).strip("-")
+    return slug if len(slug) <= MAX_SLUG else f"{slug[: MAX_SLUG - 9]}-{crc32(text.encode()):08x}"
+
+
+@dataclass
+class FieldReader:
+    """Reads the cells of one field of a resource.
+
+    `names` returns the index of the names of a model, or None if records of the model are found by key only. `mapped` tells whether
+    the column is another register's, whose identifiers are made into slugs.
+    """
+
+    name: str
+    field: serializers.Field
+    model: type[models.Model]
+    codes: Mapping[str, str]
+    names: Callable[[type[models.Model]], NameIndex | None]
+    mapped: bool
+
+    def __post_init__(self):
+        self.is_list = isinstance(self.field, KeyListField | serializers.ListField)
+        self.reference = self.field.child_relation if isinstance(self.field, KeyListField) else self.field
+        stored = {f.name: f for f in (*self.model._meta.concrete_fields, *self.model._meta.many_to_many)}
+        self.stored = stored.get(self.field.source or self.name)
+        self.is_key = self.name == getattr(self.model, "key", "")
+        self.is_date = isinstance(self.stored, EdtfField | models.DateField) and not isinstance(self.stored, models.DateTimeField)
+
+    def value(self, raw: Any) -> Any:
+        """The value of the field in the body of a request. Raises CellError."""
+        if isinstance(raw, str) and self.is_list:
+            raw = as_list(raw)
+        raw = with_code(raw, self.codes)
+        if self.is_list:
+            return [self.single(item) for item in as_list(raw)]
+        return self.single(as_text(raw))
+
+    def joined(self, values: Sequence[Any]) -> Any:
+        """The content of several cells in one value: items of a list, parts of a key, or paragraphs of a text."""
+        if self.is_list:
+            return [item for value in values for item in as_list(value)]
+        separator = "-" if self.is_key or isinstance(self.reference, KeyField) else "\n\n"
+        return separator.join(text for value in values if (text := as_text(value)))
+
+    def single(self, text: str) -> Any:
+        if not text.strip():
+            return ""
+        if isinstance(self.reference, KeyField):
+            return self.key(text.strip())
+        if self.is_key and self.mapped and issubclass(self.model, SluggedRecord):
+            return as_slug(text)
+        if self.is_date:
+            return parse_date(text)
+        if isinstance(self.field, serializers.ChoiceField | serializers.IntegerField | serializers.DecimalField | serializers.UUIDField):
+            text = text.strip()
+        if isinstance(self.field, serializers.IntegerField) and re.fullmatch(r"-?\d{1,18}", text, re.ASCII):
+            return int(text)
+        if isinstance(self.field, serializers.BooleanField):
+            return {"true": True, "false": False}.get(text.strip().lower(), text)
+        if isinstance(self.field, serializers.FileField):
+            return urlsplit(text).path  # the URL of the stored file; an import cannot upload one
+        return text
+
+    def key(self, text: str) -> str:
+        """The key of the record that a cell refers to. Raises CellError if no record, or more than one, has this name."""
+        model = self.reference.model
+        index = self.names(model)
+        if index is None:
+            return as_slug(text) if self.mapped and issubclass(model, SluggedRecord) else text
+        keys = index.find(text)
+        if len(keys) == 1:
+            return keys[0]
+        kind = model._meta.verbose_name
+        if keys:
+            message = _("There are several records of type %(kind)s with the name “%(name)s”: %(keys)s. Enter the key.")
+            raise CellError("ambiguous", message % {"kind": kind, "name": text[:100], "keys": ", ".join(keys)}, name=text)
+        raise CellError("does_not_exist", _("There is no %(kind)s “%(name)s”.") % {"kind": kind, "name": text[:100]}, name=text)

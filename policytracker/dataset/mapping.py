@@ -1,0 +1,249 @@
+"""Mapping files: how the columns and codes of another table become ours (docs/steward.md)."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from policytracker.dataset.tables import steps
+
+KEYS = {"resource", "columns", "constants", "codes", "ignore", "path", "when"}
+WHOLE_FILE = {"records"}  # keys that only the file as a whole has
+Keys = tuple[str | int, ...]
+
+
+class MappingError(Exception):
+    """The mapping file has an error. The message names the line and the key."""
+
+
+@dataclass(frozen=True)
+class RecordMapping:
+    """How one record is made from a row.
+
+    `columns` are the headers by our field; the cells of several headers are joined. `codes` are our codes by field and by their term.
+    With `path`, one record is made from each item of that list within the row; with `when`, only if that cell is filled. `sections`
+    are the settings that apps add, such as how to report a status.
+    """
+
+    resource: str
+    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    constants: dict[str, Any] = field(default_factory=dict)
+    codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    path: tuple[str, ...] = ()
+    when: str = ""
+    sections: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class FileMapping:
+    """How the rows of a file become records. `path` is the place of the list within a JSON document, `ignore` are unused headers."""
+
+    records: tuple[RecordMapping, ...]
+    path: tuple[str, ...] = ()
+    ignore: frozenset[str] = frozenset()
+
+    def of_single_record(self) -> bool:
+        return len(self.records) == 1
+
+
+@dataclass(frozen=True)
+class RecordType:
+    """What a mapping must know about a resource: its fields, and a parser for each section that its app adds.
+
+    A parser gets the settings of the section and a function that makes the error for a key; it returns an object.
+    """
+
+    fields: frozenset[str]
+    sections: Mapping[str, Callable[[dict[str, Any], Callable[..., MappingError]], Any]]
+
+
+def read(path: Path, types: Mapping[str, RecordType], resource: str = "") -> FileMapping:
+    """The mapping in a file. `resource` is the type of the records if the file does not name it. Raises MappingError."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        content = tomllib.loads(text)
+    except OSError as error:
+        raise MappingError(_("%(path)s cannot be read: %(reason)s.") % {"path": path, "reason": error.strerror}) from error
+    except UnicodeDecodeError as error:
+        raise MappingError(_("%(name)s: The file is not UTF-8.") % {"name": path.name}) from error
+    except tomllib.TOMLDecodeError as error:
+        raise MappingError(_("%(name)s: Invalid TOML. %(reason)s.") % {"name": path.name, "reason": error}) from error
+    return Parser(path.name, text, content, types).mapping(resource)
+
+
+@dataclass
+class Parser:
+    """Reads the content of a mapping file."""
+
+    name: str
+    text: str
+    content: dict[str, Any]
+    types: Mapping[str, RecordType]
+
+    def mapping(self, resource: str) -> FileMapping:
+        content = dict(self.content)
+        blocks = self.typed(content.pop("records", []), ("records",), list, _("Enter [[records]] blocks."))
+        given = content.get("resource", resource)
+        if resource and given != resource:
+            message = _("This mapping is for “%(given)s”, not for “%(resource)s”.")
+            raise self.error(("resource",), message % {"given": given, "resource": resource})
+        top = self.record(content, (), given, own_sections=not blocks)
+        records = self.with_blocks(top, content, blocks) if blocks else (top,)
+        ignore = self.names(content.get("ignore", []), ("ignore",))
+        ignore += [
+            name for number, block in enumerate(blocks) for name in self.names(block.get("ignore", []), ("records", number, "ignore"))
+        ]
+        return FileMapping(records, self.path(content.get("path", ""), ("path",)), frozenset(" ".join(name.split()) for name in ignore))
+
+    def with_blocks(self, top: RecordMapping, content: dict[str, Any], blocks: list[Any]) -> tuple[RecordMapping, ...]:
+        """The records of a file with [[records]] blocks.
+
+        If blocks are of the resource of the file, they share its columns, constants and codes, and the file itself makes no record.
+        Otherwise the file itself makes a record, which comes first.
+        """
+        records = []
+        for number, block in enumerate(blocks):
+            table = self.typed(block, ("records", number), dict, _("Enter a table."))
+            records.append(self.record(table, ("records", number), table.get("resource", top.resource)))
+        shares = any(record.resource == top.resource for record in records) or not (top.columns or top.constants)
+        records = [shared(top, record) if record.resource == top.resource else record for record in records]
+        if not shares:
+            records.insert(0, replace(top, path=()))
+        for section, number in self.sections(content, ()):
+            takers = [index for index, record in enumerate(records) if section in self.types[record.resource].sections]
+            if len(takers) != 1:
+                raise self.error((section,), _("Move this section into the [[records]] block that it belongs to."))
+            record = records[takers[0]]
+            parsed = self.section(content, section, number, (), record.resource)
+            records[takers[0]] = replace(record, sections=(*record.sections, parsed))
+        return tuple(records)
+
+    def record(self, table: dict[str, Any], place: Keys, resource: Any, own_sections: bool = True) -> RecordMapping:
+        """The mapping of one record from a table of the file."""
+        if not isinstance(resource, str) or resource not in self.types:
+            names = ", ".join(self.types)
+            raise self.error((*place, "resource"), _("“%(name)s” is not one of: %(names)s.") % {"name": resource, "names": names})
+        kind = self.types[resource]
+        known_sections = set(kind.sections) if own_sections else {name for each in self.types.values() for name in each.sections}
+        for key in table:
+            if key not in KEYS | known_sections:
+                keys = ", ".join(sorted(KEYS | known_sections | (set() if place else WHOLE_FILE)))
+                raise self.error((*place, key), _("Unknown key. Use one of: %(keys)s.") % {"keys": keys})
+        columns = {
+            name: tuple(self.names(value if isinstance(value, list) else [value], (*place, "columns", name)))
+            for name, value in self.table(table, "columns", place).items()
+        }
+        constants = {
+            name: self.constant(value, (*place, "constants", name)) for name, value in self.table(table, "constants", place).items()
+        }
+        codes = {
+            name: {
+                term: self.code(code, (*place, "codes", name, term)) for term, code in self.table(terms, name, (*place, "codes")).items()
+            }
+            for terms in [self.table(table, "codes", place)]
+            for name in terms
+        }
+        for group, names in (("columns", columns), ("constants", constants), ("codes", codes)):
+            for name in names:
+                if name not in kind.fields:
+                    message = _("There is no field “%(name)s” in %(resource)s.") % {"name": name, "resource": resource}
+                    raise self.error((*place, group, name), message)
+        for name in constants:
+            if name in columns:
+                raise self.error((*place, "constants", name), _("The field has a column. Remove the column or the constant."))
+        path = self.path(table.get("path", ""), (*place, "path")) if place else ()
+        when = self.typed(table.get("when", ""), (*place, "when"), str, _("Enter a header."))
+        sections = (
+            [self.section(table, name, number, place, resource) for name, number in self.sections(table, place)] if own_sections else []
+        )
+        return RecordMapping(resource, columns, constants, codes, path, " ".join(when.split()), tuple(sections))
+
+    def sections(self, table: dict[str, Any], place: Keys) -> Iterator[tuple[str, int | None]]:
+        """The sections of a table, each with its number if there are several."""
+        for name in table:
+            if name not in KEYS:
+                value = table[name]
+                if not isinstance(value, dict | list) or not all(isinstance(item, dict) for item in value if isinstance(value, list)):
+                    raise self.error((*place, name), _("Enter a table."))
+                yield from ((name, number) for number in (range(len(value)) if isinstance(value, list) else [None]))
+
+    def section(self, table: dict[str, Any], name: str, number: int | None, place: Keys, resource: str) -> Any:
+        settings = table[name] if number is None else table[name][number]
+        here: Keys = (*place, name) if number is None else (*place, name, number)
+        return self.types[resource].sections[name](settings, lambda message, *keys: self.error((*here, *keys), message))
+
+    # ---- values
+
+    def typed(self, value: Any, place: Keys, kind: type, message: str) -> Any:
+        if not isinstance(value, kind):
+            raise self.error(place, message)
+        return value
+
+    def table(self, table: dict[str, Any], name: str, place: Keys) -> dict[str, Any]:
+        return self.typed(table.get(name, {}), (*place, name), dict, _("Enter a table."))
+
+    def names(self, value: Any, place: Keys) -> list[str]:
+        if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+            raise self.error(place, _("Enter a header or a list of headers."))
+        return [" ".join(name.split()) for name in value]
+
+    def constant(self, value: Any, place: Keys) -> Any:
+        if isinstance(value, dict) or (isinstance(value, list) and not all(isinstance(item, str) for item in value)):
+            raise self.error(place, _("Enter a text, a number, a date or a list of texts."))
+        return [str(item) for item in value] if isinstance(value, list) else str(value).lower() if isinstance(value, bool) else str(value)
+
+    def code(self, value: Any, place: Keys) -> str:
+        if isinstance(value, dict | list | float):
+            raise self.error(place, _("Enter one of our codes."))
+        return str(value)
+
+    def path(self, value: Any, place: Keys) -> tuple[str, ...]:
+        if isinstance(value, list) and all(isinstance(step, str | int) for step in value):
+            return tuple(map(str, value))
+        return steps(self.typed(value, place, str, _("Enter a path, such as data.items.")))
+
+    def error(self, keys: Keys, message: str) -> MappingError:
+        number = line_of(self.text, keys)
+        name = ".".join(f"[{key + 1}]" if isinstance(key, int) else key for key in keys).replace(".[", "[")
+        place = _("%(file)s, line %(line)s, %(key)s") if number else _("%(file)s, %(key)s")
+        return MappingError(f"{place % {'file': self.name, 'line': number, 'key': name}}: {message}")
+
+
+def shared(top: RecordMapping, block: RecordMapping) -> RecordMapping:
+    """The block with the columns, constants and codes of the file that it does not set itself."""
+    own = block.columns.keys() | block.constants.keys()
+    return replace(
+        block,
+        columns={name: value for name, value in top.columns.items() if name not in own} | block.columns,
+        constants={name: value for name, value in top.constants.items() if name not in own} | block.constants,
+        codes=top.codes | block.codes,
+        when=block.when or top.when,
+    )
+
+
+TABLE = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]")
+KEY = re.compile(r"""\s*("[^"]*"|'[^']*'|[\w.-]+)\s*=""")
+
+
+def line_of(text: str, keys: Sequence[str | int]) -> int | None:
+    """The number of the line that sets this key; None if it is not on a line of its own."""
+    wanted = [str(key) for key in keys]
+    current: list[str] = []
+    counts: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if match := TABLE.match(line):
+            names = [part.strip("\"'") for part in re.findall(r"\"[^\"]*\"|'[^']*'|[\w-]+", match[2])]
+            if match[1] == "[[":
+                counts[names[0]] = counts.get(names[0], -1) + 1
+            current = [names[0], *([str(counts[names[0]])] if names[0] in counts else []), *names[1:]]
+            if current == wanted:
+                return number
+        elif (match := KEY.match(line)) and [*current, match[1].strip("\"'")] == wanted:
+            return number
+    return None

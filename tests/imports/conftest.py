@@ -1,0 +1,74 @@
+"""Small records to import into, and a runner of the command."""
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from recommendations.models import Recommendation
+from tests.make import make_agreement, make_party, make_source
+
+
+@dataclass
+class Run:
+    """The result of a command: its exit code, and what it printed."""
+
+    code: int
+    output: str
+
+    @property
+    def summary(self) -> str:
+        return self.output.strip().splitlines()[-1] if self.output.strip() else ""
+
+
+def make_records() -> None:
+    make_party("AUS", name="Australia", aliases=["Commonwealth of Australia"])
+    make_party("CIV", name="Côte d'Ivoire", aliases=["Ivory Coast"])
+    make_party("ROU", name="Romania")
+    make_party("COD", name="Democratic Republic of the Congo", aliases=["Congo"])
+    make_party("COG", name="Republic of the Congo", aliases=["Congo"])
+    make_agreement(slug="pact", legal_force="binding")
+    make_source(slug="register")
+    Recommendation.objects.create(slug="rec-1", key_action="Open a hub", priority="high", due_on="2030", publication="published")
+
+
+@pytest.fixture(scope="module")
+def stored_records(once_per_module):
+    once_per_module(make_records)
+
+
+@pytest.fixture
+def import_table(stored_records, db, tmp_path) -> Callable[..., Run]:
+    """Run the command on a file, given as a path, as bytes with a name, or as text of a CSV file."""
+
+    def run(content, resource="recommendations", *, name="table.csv", mapping=None, **options) -> Run:
+        path = content
+        if not isinstance(content, Path):
+            path = tmp_path / name
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        if isinstance(mapping, str):
+            (tmp_path / "map.toml").write_text(mapping)
+            mapping = tmp_path / "map.toml"
+        output = io.StringIO()
+        try:
+            call_command("import_table", path, resource=resource, map=mapping, stdout=output, **options)
+        except CommandError as error:
+            return Run(1, output.getvalue() + str(error))
+        except SystemExit as error:
+            return Run(error.code, output.getvalue())
+        return Run(0, output.getvalue())
+
+    return run
+
+
+def table(*rows: dict) -> str:
+    """The text of a CSV file with these rows."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

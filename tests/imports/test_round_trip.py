@@ -1,0 +1,94 @@
+"""A file in the format of an export, changed with a spreadsheet library, changes exactly those fields."""
+
+import io
+import json
+
+import pytest
+from django.test import Client
+from openpyxl import Workbook, load_workbook
+
+from policytracker.models import Change
+from recommendations.models import Recommendation
+from tests.make import make_agreement
+
+pytestmark = pytest.mark.usefixtures("stored_records")
+NOT_IN_TABLES = {"claims"}  # nested lists
+
+
+@pytest.fixture
+def exported(db, administrator):
+    """A workbook of all recommendations in the format of an export: fields as columns, references as keys, lists joined by semicolons."""
+    treaty = make_agreement(slug="treaty")
+    for number in range(2, 6):
+        made = Recommendation.objects.create(
+            slug=f"rec-{number}", key_action=f"=Action; {number}", quote=" verbatim\ntext ", due_on="2031-05"
+        )
+        made.agreements.set([treaty])
+    client = Client()
+    client.force_login(administrator)
+    rows = json.loads(client.get("/api/v1/recommendations/").content)["results"]
+    workbook = Workbook()
+    fields = [name for name in rows[0] if name not in NOT_IN_TABLES]
+    workbook.active.append(fields)
+    for row in rows:
+        workbook.active.append([exported_text(row[name]) for name in fields])
+    return workbook
+
+
+def exported_text(value) -> str:
+    if isinstance(value, list):
+        return ";".join(item.replace(";", "\\;") for item in value)
+    text = "" if value is None else str(value)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def saved(workbook: Workbook) -> bytes:
+    file = io.BytesIO()
+    workbook.save(file)
+    return file.getvalue()
+
+
+def change_cell(workbook: Workbook, slug: str, field: str, value: str) -> None:
+    sheet = workbook.active
+    header, *rows = sheet.iter_rows()
+    column = [cell.value for cell in header].index(field)
+    next(row for row in rows if row[0].value == slug)[column].value = value
+
+
+def test_an_unchanged_export_changes_nothing(import_table, exported):
+    run = import_table(saved(exported), name="export.xlsx")
+
+    assert run.summary == "0 created, 0 changed, 5 unchanged, 0 refused"
+
+
+def test_three_changed_cells_are_exactly_three_changed_fields_with_history(import_table, exported, reviewer):
+    workbook = load_workbook(io.BytesIO(saved(exported)))
+    changes = [("rec-2", "details", "More"), ("rec-3", "due_on", "2032"), ("rec-4", "agreements", "pact;treaty")]
+    for change in changes:
+        change_cell(workbook, *change)
+    before = Change.objects.order_by("id").last().id
+
+    run = import_table(saved(workbook), name="export.xlsx", user="reviewer")
+
+    assert run.summary == "0 created, 3 changed, 2 unchanged, 0 refused"
+    assert Recommendation.objects.get(slug="rec-2").details == "More"
+    assert Recommendation.objects.get(slug="rec-3").due_on == "2032"
+    assert {agreement.slug for agreement in Recommendation.objects.get(slug="rec-4").agreements.all()} == {"pact", "treaty"}
+    recorded = Change.objects.filter(id__gt=before).order_by("id")
+    derived = {"due_on_first", "due_on_last", "version", "updated_at"}
+    changed = [sorted(set(change.changed) - derived) for change in recorded if change.op == "update" and set(change.changed) - derived]
+    assert changed == [["details"], ["due_on"]]  # the third change is a link
+    assert all(change.actor["user"] == "reviewer" and change.actor["channel"] == "import" for change in recorded)
+
+
+def test_a_row_that_changed_meanwhile_is_refused_and_shown(import_table, exported):
+    change_cell(exported, "rec-2", "details", "More")
+    change_cell(exported, "rec-3", "details", "More")
+    Recommendation.objects.filter(slug="rec-3").update(details="Changed meanwhile")
+
+    run = import_table(saved(exported), name="export.xlsx")
+
+    assert (run.code, run.summary) == (1, "0 created, 1 changed, 3 unchanged, 1 refused")
+    refused = [line for line in run.output.splitlines() if "refused" in line]
+    assert len(refused) == 2 and refused[0].startswith("Row 4")
+    assert Recommendation.objects.get(slug="rec-2").details == ""
