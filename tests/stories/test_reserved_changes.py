@@ -180,6 +180,16 @@ def test_the_creator_of_a_restricted_agreement_is_added_to_its_team(analyst, rev
     assert created.json()["team"] == ["analyst", "reviewer"]
 
 
+def test_lists_add_the_caller_to_the_team_of_restricted_agreements(analyst, reviewer):
+    body = {"slug": "secret", "title": "Secret", "visibility": "restricted", "team": ["reviewer"]}
+
+    created = Api(analyst).post("agreements/", [body])
+    changed = Api(analyst).patch("agreements/", [{"slug": "secret", "team": []}])
+
+    assert (created.status_code, created.json()[0]["team"]) == (201, ["analyst", "reviewer"])
+    assert (changed.status_code, changed.json()[0]["team"]) == (200, ["analyst"])
+
+
 def test_a_reviewer_who_restricts_an_agreement_in_the_admin_is_added_to_its_team(reviewer):
     agreement = make_agreement()
 
