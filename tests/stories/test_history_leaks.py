@@ -11,7 +11,7 @@ import pytest
 from django.test import override_settings
 
 from agreements.models import Agreement, Participation, PartyOfficer
-from policytracker.models import User
+from policytracker.models import Change, User
 from policytracker.records.context import change_context
 from policytracker.resources import registry
 from recommendations.models import ProgressUpdate
@@ -118,7 +118,9 @@ def write_past() -> dict[str, User]:
     reviewer = people["reviewer"]
     send_back(report("narrative of a returned update"), by=reviewer, note="More, please.")
     approve(report("narrative of an approved update"), by=reviewer, today=TODAY)
-    revised = report("narrative of an approved update, while it was a draft")
+    revised = report("narrative of an approved update, while it was a draft", submitted=False)
+    revise(revised, Report(status="in_progress", narrative="Few words."), by=author, today=TODAY)
+    submit(revised, by=author, today=TODAY)
     send_back(revised, by=reviewer, note=WORDS["note of a return, until the update was approved"])
     quoting = EvidenceRow(source=source, quote=WORDS["evidence from a hidden source"])
     revise(revised, Report(status="in_progress", narrative="Plain words.", evidence=(quoting,)), by=author, today=TODAY)
@@ -128,7 +130,7 @@ def write_past() -> dict[str, User]:
 
 
 def surfaces(client: Api) -> Iterator[str]:
-    """Every address that says something about the past. Lists and details of a past date (`as_of`) belong here too."""
+    """Every address that says something about the past."""
     yield from ("changes/?page_size=500", "changes/?format=md", "checks/?page_size=500")
     for address in (resource.address for resource in registry.addressed):
         yield f"{address}/?page_size=500"
@@ -136,6 +138,11 @@ def surfaces(client: Api) -> Iterator[str]:
             yield f"{address}/{key}/history/?page_size=500"
     for key in client.keys("agreements/"):
         yield from (f"agreements/{key}/dossier/", f"agreements/{key}/dossier/?format=md", f"changes/?agreement={key}")
+    addresses = {
+        registry.at(name).model._meta.db_table: name for name in ("agreements", "components", "recommendations", "progress-updates")
+    }
+    for table, moment in Change.objects.filter(tbl__in=addresses).order_by("at").values_list("tbl", "at").distinct():
+        yield f"{addresses[table]}/?page_size=500&as_of={moment:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def everything_told(user: User | None) -> str:
