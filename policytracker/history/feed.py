@@ -207,9 +207,22 @@ def models_of_feed() -> list[type[Record]]:
 
 
 def oldest_open_transaction() -> tuple[int, str]:
-    """The current era, and the number of the oldest transaction that has not ended; all earlier ones have."""
+    """The current era, and the number of the oldest transaction of this database that has not ended; all earlier ones have.
+
+    Transactions of other databases of the server do not count: they cannot write changes here, and one that stays open for hours
+    would stop the feed.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT ({CURRENT_ERA}), pg_snapshot_xmin(pg_current_snapshot())::text")
+        cursor.execute(
+            f"""WITH now AS MATERIALIZED (SELECT pg_current_snapshot() AS snapshot)
+            SELECT ({CURRENT_ERA}), coalesce(
+                (SELECT number FROM pg_snapshot_xip(snapshot) AS open(number) WHERE NOT EXISTS (
+                    SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+                    WHERE locktype = 'transactionid' AND granted AND transactionid = number::xid
+                    AND datname <> current_database()) ORDER BY number LIMIT 1),
+                pg_snapshot_xmax(snapshot))::text
+            FROM now"""
+        )
         return cursor.fetchone()
 
 

@@ -103,6 +103,16 @@ def test_an_open_transaction_holds_back_only_later_ones(client):
         assert client.poll() == [("later", "create")]
 
 
+def test_an_open_transaction_of_another_database_holds_nothing_back(client):
+    elsewhere = connection.get_connection_params() | {"dbname": "postgres", "cursor_factory": psycopg.Cursor}
+    with psycopg.connect(**elsewhere) as other, writers(1) as (writer,):
+        other.execute("SELECT pg_current_xact_id()")
+        writer.create("here")
+        writer.commit()
+
+        assert client.poll() == [("here", "create")]
+
+
 def test_a_transaction_that_only_reads_holds_nothing_back(client):
     with writers(1) as (reading,):
         reading.connection.execute("SELECT count(*) FROM agreements_sector")
