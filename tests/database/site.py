@@ -21,8 +21,38 @@ class Response(NamedTuple):
     headers: dict
 
 
+class WebServer:
+    """Gunicorn on a socket that stays open when its processes are killed: requests then wait for the next start."""
+
+    process: subprocess.Popen
+
+    def __init__(self, database, listening: socket.socket, log, environment: dict[str, str]):
+        self.listening, self.log = listening, log
+        self.environment = {k: v for k, v in database.environment(**environment).items() if k != "GREETING"}
+
+    def start(self) -> None:
+        with self.log.open("a") as written:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "--bind", f"fd://{self.listening.fileno()}"],
+                cwd=settings.BASE_DIR, env=self.environment, pass_fds=[self.listening.fileno()],
+                stdout=written, stderr=written, start_new_session=True,
+            )  # fmt: skip
+
+    def kill_all(self) -> None:
+        """Kill the main process and its workers."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            self.kill_all()
+
+
 class Site:
-    def __init__(self, address: tuple[str, int], token: str, server: "Server"):
+    def __init__(self, address: tuple[str, int], token: str, server: WebServer):
         self.address, self.token, self.server = address, token, server
 
     def request(self, method: str, path: str, body: dict | list | None = None, **more_headers: str) -> Response:
@@ -54,7 +84,7 @@ def token_of(database, username: str) -> str:
 def served(database, log, username: str = "ada", **environment: str):
     """Serve the site on the database during the block, with requests authenticated as the user."""
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
-        server = Server(database, listening, log, environment)
+        server = WebServer(database, listening, log, environment)
         site = Site(listening.getsockname(), token_of(database, username), server)
         server.start()
         try:
@@ -64,33 +94,3 @@ def served(database, log, username: str = "ada", **environment: str):
         finally:
             listening.close()
             server.stop()
-
-
-class Server:
-    """Gunicorn on a socket that stays open when its processes are killed: requests then wait for the next start."""
-
-    process: subprocess.Popen
-
-    def __init__(self, database, listening: socket.socket, log, environment: dict[str, str]):
-        self.listening, self.log = listening, log
-        self.environment = {k: v for k, v in database.environment(**environment).items() if k != "GREETING"}
-
-    def start(self) -> None:
-        with self.log.open("a") as written:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "--bind", f"fd://{self.listening.fileno()}"],
-                cwd=settings.BASE_DIR, env=self.environment, pass_fds=[self.listening.fileno()],
-                stdout=written, stderr=written, start_new_session=True,
-            )  # fmt: skip
-
-    def kill_all(self) -> None:
-        """Kill the main process and its workers."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            self.kill_all()

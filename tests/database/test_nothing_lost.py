@@ -27,10 +27,10 @@ SEED = int(os.environ.get("SEED") or time.time_ns() % 1_000_000)
 
 
 @pytest.fixture
-def random() -> Random:
-    """The moments of the kills. A failed test prints the seed."""
+def random(request) -> Random:
+    """The random moments of the kills. pytest shows the seed of a failed test; the environment variable SEED sets it."""
     print(f"SEED={SEED}")
-    return Random(SEED)
+    return Random(f"{SEED} {request.node.name}")
 
 
 class PrivateDatabase(Database):
@@ -231,7 +231,9 @@ def test_acknowledged_writes_survive_kills_of_the_web_server_and_the_database(da
     stored = {code for (code,) in database.rows("SELECT code FROM agreements_sector WHERE code LIKE 'single-%'")}
     assert stored >= set(single.acknowledged)
 
-    sizes = dict(database.rows("SELECT split_part(code, '-', 2)::int, count(*) FROM agreements_focusarea WHERE code LIKE 'list-%' GROUP BY 1"))
+    sizes = dict(
+        database.rows("SELECT split_part(code, '-', 2)::int, count(*) FROM agreements_focusarea WHERE code LIKE 'list-%' GROUP BY 1")
+    )
     assert set(sizes.values()) == {LIST}
     assert sizes.keys() >= set(lists.acknowledged)
 
@@ -276,13 +278,12 @@ def test_a_killed_import_writes_all_rows_or_none_and_can_be_repeated(number, dat
     lines = [f"{name}-{row},Action {row},{sector}" for row in range(ROWS)]
     file.write_text("\n".join(["slug,key_action,sectors", *lines]))
     command = ("import_table", str(file), "--resource", "recommendations")
-    delay = [random.uniform(0, 1) for _ in range(IMPORT_KILLS)][number]
 
     running_import = database.start(*command)
     try:
         writing = "SELECT count(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL"
         wait_until(lambda: running_import.poll() is not None or database.rows(writing) != [(0,)], "The import does not write.")
-        time.sleep(delay)
+        time.sleep(random.uniform(0, 0.5))
         if number % 2:
             database.server.kill_all()
             database.server.start()

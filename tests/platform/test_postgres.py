@@ -15,6 +15,7 @@ import pytest
 from policytracker.devserver import postgres
 from tests.database.private_postgres import PROJECT, private_server
 
+
 def is_refused(result, message):
     """Whether the command failed with one line that contains the message, and without a traceback."""
     output = result.stderr.strip()
