@@ -1,7 +1,6 @@
 """Web server, database and import are killed with SIGKILL: every acknowledged write is stored, and none is stored in part."""
 
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
