@@ -119,12 +119,12 @@ class AgreementSerializer(RecordSerializer):
             "sectors", "lead", "team", "relations",
         ]  # fmt: skip
 
-    def _write(self, instance, values, **save):
+    def complete(self, instance, values):
         visibility = values.get("visibility", instance.visibility)
-        if visibility == Visibility.RESTRICTED:
-            team = values["team"] if "team" in values else instance.team.all() if instance.pk else []
-            values["team"] = team_with_caller(self.context["request"].user, visibility, team)
-        return super()._write(instance, values, **save)
+        if visibility != Visibility.RESTRICTED:
+            return values
+        team = values["team"] if "team" in values else instance.team.all() if instance.pk else []
+        return values | {"team": team_with_caller(self.context["request"].user, visibility, team)}
 
 
 class AgreementRelationSerializer(RecordSerializer):

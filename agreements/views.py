@@ -14,6 +14,7 @@ from agreements import filters
 from agreements.models import Agreement, Party, Source
 from agreements.standing.data import load_record, standing_document
 from agreements.standing.serializers import StandingSerializer
+from policytracker.api.as_of import reads_as_of
 from policytracker.api.errors import APIError
 from policytracker.api.filters import Filter, any_of
 from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters
@@ -60,6 +61,7 @@ class AgreementViewSet(RecordViewSet):
 
     @extend_schema(parameters=[ON, PARTIES], responses=StandingSerializer)
     @action(detail=True, methods=["get"])
+    @reads_as_of
     def standing(self, request, *args, **kwargs):
         """The standing of the text and its parties on a date, with the treaty actions behind it and the conditions of entry into force."""
         reject_unknown_parameters(request, {"on", "party"})

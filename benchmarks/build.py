@@ -27,6 +27,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 
 from agreements.models import Agreement, Component, FocusArea, Participation, Party, PartyOfficer, Sector, Source
+from policytracker.dataset.layout import WRITTEN_BY_TRIGGERS
 from policytracker.models import User
 from policytracker.records.access import Role
 from policytracker.records.context import change_context
@@ -36,7 +37,6 @@ from recommendations.progress import ALLOWED
 
 PARTIES, SECTORS, ANALYSTS, OFFICERS = 250, 20, 30, 3
 SOURCES, AGREEMENTS, COMPONENTS_OF_EACH = 0.02, 0.08, 3  # per recommendation, per recommendation, per agreement
-WRITTEN_BY_TRIGGERS = {"id", "version", "created_at", "updated_at"}
 
 WORDS = [
     "air", "audit", "border", "charter", "coast", "council", "data", "duty", "energy", "export", "fleet", "forest", "fund", "grid",

@@ -12,6 +12,7 @@ from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.functions import RandomUUID
 from django.db import connection, models, transaction
 from django.db.models import Exists, Func, OuterRef, Q
+from django.db.models.fields.json import KeyTextTransform
 from django.utils import timezone
 from django.utils.functional import cached_property
 from knox.models import AbstractAuthToken
@@ -80,7 +81,9 @@ class Change(models.Model):
 
     `before` is the complete old row; for a many-to-many link it is the link, and `row_id` is the record that holds it. `changed` has
     the new values of an update, by column. `since` is the time of the previous change of the row. `actor` is {"id", "user", "reason",
-    "channel"}, or null for a change by plain SQL.
+    "channel"}, or null for a change by plain SQL. Numbers of transactions (`txid`) increase within an `era`; a new one begins when the
+    database is restored on a server whose numbers are lower (`records/installation.py`). `moved` is true if the change removed the
+    row, or gave it another parent: queries by parent no longer find it in the table.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -91,16 +94,22 @@ class Change(models.Model):
     since = models.DateTimeField(null=True)
     at = models.DateTimeField()
     txid = TransactionIdField(db_default=Func(function="pg_current_xact_id"))
+    era = models.IntegerField(db_default=0)
     actor = models.JSONField(null=True)
     before = models.JSONField(null=True)
     changed = models.JSONField(null=True)
+    moved = models.BooleanField(db_default=False)
 
     class Meta:
         default_permissions = ()
         indexes = [
             models.Index(fields=["tbl", "row_id", "id"], name="change_of_a_row"),
             models.Index(fields=["tbl", "at"], name="change_by_time"),
-            models.Index(fields=["txid", "id"], name="change_in_order"),
+            models.Index(fields=["era", "txid", "id"], name="change_of_an_era_in_order"),
+            models.Index(fields=["tbl", "era", "txid", "id"], name="change_of_a_table_in_order"),
+            models.Index(KeyTextTransform("user", "actor"), "era", "txid", "id", name="change_of_a_user_in_order"),
+            models.Index(fields=["tbl", "row_id"], condition=Q(op="delete"), name="change_that_deleted"),
+            models.Index(fields=["tbl", "op", "at"], include=["row_id"], condition=Q(moved=True), name="change_that_moved"),
         ]
 
 

@@ -7,12 +7,14 @@ code lists iterate over the registry, so that a new record type cannot be forgot
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
 from django.db.models import Model, Q, TextChoices
 
+from policytracker.history.as_of import as_of, moment_read
 from policytracker.records.access import Publication, Reader, Visibility
 from policytracker.records.models import Record
 
@@ -30,19 +32,26 @@ class ReadContext:
     """The reader of a request, the date it is made on, and the date it is about.
 
     `on` is the date whose state is wanted; it may be earlier or later than `today`. `base_url` is the scheme and host that links in
-    the response begin with; it is empty where no links are made.
+    the response begin with; it is empty where no links are made. With `as_of`, the register of that moment is read, and `today` is
+    the date of that moment.
     """
 
     reader: Reader
     today: date
     on: date
     base_url: str = ""
+    as_of: datetime | None = None
 
     @classmethod
     def of(cls, user: Any, on: date | None = None, base_url: str = "") -> ReadContext:
-        """The context of this user; `on` is today if it is not given."""
-        now = today()
-        return cls(Reader.of(user), now, now if on is None else on, base_url)
+        """The context of this user; `on` is today if it is not given. Inside `as_of()`, it is the context of that moment."""
+        moment = moment_read.get()
+        now = today() if moment is None else moment.astimezone(UTC).date()
+        return cls(Reader.of(user), now, now if on is None else on, base_url, moment)
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Queries inside the block read the register of `as_of`, if it is given."""
+        return nullcontext() if self.as_of is None else as_of(self.as_of)
 
     @property
     def past(self) -> bool:

@@ -2,73 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from recommendations.models import CLOSABLE, DERIVED_FIELDS, TERMINAL, Recommendation, Status
-
-
-def sql_list(statuses: Iterable[Status]) -> str:
-    return ", ".join(f"'{status.value}'" for status in sorted(statuses))
+from recommendations.models import DERIVED_FIELDS, Recommendation
+from recommendations.models.periods import PERIODS
 
 
 def columns(table: str) -> str:
     return ", ".join(f"{table}.{name}" for name in DERIVED_FIELDS)
 
 
-# The status periods, calculated from the updates in effect. `{condition}` selects recommendations.
-# - in_effect: `ends` is true for an update that closes the recommendation.
-# - compared: where the status or the closure changes, compared with the previous assessment (or claim).
-# - dated: the date of the last such change, which is the start of the current run of equal values.
-# - days: one row per report date. The last update of a date counts. Assessments and claims of one date share a row.
-# - numbered: a date without an assessment (or claim) has the values of the previous one.
-PERIODS = f"""
-WITH in_effect AS (
-    SELECT *, status IN ({sql_list(TERMINAL)}) OR closes AND status IN ({sql_list(CLOSABLE)}) AS ends
-    FROM recommendations_progressupdate
-    WHERE {{condition}} AND kind <> 'note' AND review = 'approved' AND voided_at IS NULL
-), compared AS (
-    SELECT *,
-        status IS DISTINCT FROM lag(status) OVER earlier AS status_begins,
-        (status, ends) IS DISTINCT FROM (lag(status) OVER earlier, lag(ends) OVER earlier) AS closure_begins,
-        reported_on IS DISTINCT FROM lead(reported_on) OVER earlier AS last_of_day
-    FROM in_effect
-    WINDOW earlier AS (PARTITION BY recommendation_id, kind ORDER BY reported_on, reviewed_at, uid)
-), dated AS (
-    SELECT *,
-        max(reported_on) FILTER (WHERE status_begins) OVER earlier AS status_since,
-        CASE WHEN ends THEN max(reported_on) FILTER (WHERE closure_begins) OVER earlier END AS closed_on
-    FROM compared
-    WINDOW earlier AS (PARTITION BY recommendation_id, kind ORDER BY reported_on, reviewed_at, uid)
-), days AS (
-    SELECT recommendation_id, reported_on AS since,
-        max(status) FILTER (WHERE kind = 'assessment') AS status,
-        max(status_since) FILTER (WHERE kind = 'assessment') AS status_since,
-        max(progress_percent) FILTER (WHERE kind = 'assessment') AS progress_percent,
-        max(reported_on) FILTER (WHERE kind = 'assessment') AS last_update_on,
-        max(closed_on) FILTER (WHERE kind = 'assessment') AS closed_on,
-        max(status) FILTER (WHERE kind = 'claim') AS claimed_status
-    FROM dated WHERE last_of_day GROUP BY recommendation_id, reported_on
-), numbered AS (
-    SELECT *,
-        lead(since) OVER earlier AS until,
-        count(status) OVER earlier AS assessment,
-        count(claimed_status) OVER earlier AS claim
-    FROM days
-    WINDOW earlier AS (PARTITION BY recommendation_id ORDER BY since)
-)
-SELECT recommendation_id, since, until,
-    coalesce(max(status) OVER same_assessment, 'not_assessed') AS status,
-    coalesce(max(claimed_status) OVER same_claim, '') AS claimed_status,
-    max(status_since) OVER same_assessment AS status_since,
-    max(progress_percent) OVER same_assessment AS progress_percent,
-    max(last_update_on) OVER same_assessment AS last_update_on,
-    max(closed_on) OVER same_assessment AS closed_on
-FROM numbered
-WINDOW same_assessment AS (PARTITION BY recommendation_id, assessment), same_claim AS (PARTITION BY recommendation_id, claim)
-"""
 INITIAL_VALUES = {"status": "'not_assessed'", "claimed_status": "''"}  # SQL values without any update; the other fields are null
 
 DELETE_OBSOLETE = """DELETE FROM recommendations_statusperiod AS stored

@@ -347,8 +347,7 @@ def write_report(update: ProgressUpdate, report: Report, *, by: User | None, tod
 
 
 def check_report(update: ProgressUpdate, report: Report, old: Status, *, by: User | None, today: date, submit: bool) -> None:
-    """Set the content of an update without saving it; `old` is the status before it. Raises Refused with all unmet conditions, and
-    ValidationError with field names for invalid values."""
+    """Set the content of an update without saving it; `old` is the status before it. Raises Refused and ValidationError (by field)."""
     for name in REPORT_FIELDS:
         setattr(update, name, getattr(report, name))
     update.clean_fields(exclude={field.name for field in update._meta.fields if field.is_relation})

@@ -53,6 +53,23 @@ def once_per_module(request, django_db_setup, django_db_blocker) -> Iterator[Cal
 
 
 @pytest.fixture(scope="module")
+def committed_once_per_module(django_db_setup, django_db_blocker) -> Iterator[Callable[[Callable[[], Any]], Any]]:
+    """Calls a function that commits records for all tests of the module. The tables are emptied after the last test.
+
+    For tests of the feed of changes, which contains only transactions that have ended. Each test runs in a transaction of its own.
+    """
+
+    def make(function: Callable[[], Any]) -> Any:
+        with django_db_blocker.unblock():
+            ensure_groups()
+            return function()
+
+    yield make
+    with django_db_blocker.unblock():
+        call_command("flush", verbosity=0, interactive=False)
+
+
+@pytest.fixture(scope="module")
 def loaded_fixtures(once_per_module):
     """The fixtures of the product, loaded once per module."""
     once_per_module(lambda: call_command("load_dataset", "fixtures", verbosity=0))

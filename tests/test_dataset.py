@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Agreement, Citation, Component, Party, Sector, TreatyAction
 from policytracker.dataset import layout as dataset
+from policytracker.dataset import package
 from policytracker.models import Change, User
 from policytracker.records.context import change_context
 from policytracker.records.triggers import records
@@ -63,7 +65,7 @@ def loaddata_in_shell_order(folder: Path = FIXTURES) -> None:
 
 def dumped(folder: Path, *options: str) -> dict[str, bytes]:
     call_command("dump_dataset", folder, *options, stdout=StringIO())
-    assert sorted(path.name for path in folder.iterdir()) == sorted(NAMES)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*NAMES, package.NAME])
     return {name: (folder / name).read_bytes() for name in NAMES}
 
 
@@ -271,6 +273,37 @@ def test_users_are_referred_to_by_name_and_not_in_a_public_dump(full, tmp_path):
     assert agreement["fields"]["team"] == [["analyst"], ["reviewer"]]
     assert b"analyst" not in b"".join(public.values())
     assert not {"lead", "team"} & set(json.loads(public["agreements.json"])[0]["fields"])
+
+
+def test_the_package_describes_each_file_and_is_the_same_bytes_for_the_same_register(full, tmp_path):
+    content = dumped(tmp_path / "a")
+    dumped(tmp_path / "b")
+
+    text = (tmp_path / "a" / package.NAME).read_bytes()
+    assert (tmp_path / "b" / package.NAME).read_bytes() == text
+    described = {file["path"]: file for file in json.loads(text)["resources"]}
+    assert list(described) == NAMES
+    for name, file in described.items():
+        assert (file["bytes"], file["hash"]) == (len(content[name]), f"sha256:{sha256(content[name]).hexdigest()}")
+        rows = json.loads(content[name])
+        assert file["records"] == len(rows)
+        assert {row["model"] for row in rows} <= set(file["models"])
+        for row in rows:
+            assert [field["name"] for field in file["models"][row["model"]]["fields"]] == list(row["fields"])
+
+
+def test_the_package_of_a_public_dump_describes_no_user(full, tmp_path):
+    dumped(tmp_path / "all")
+    dumped(tmp_path / "public", "--public")
+
+    assert "policytracker.user" in (tmp_path / "all" / package.NAME).read_text()
+    assert "policytracker.user" not in (tmp_path / "public" / package.NAME).read_text()
+
+
+def test_loaddata_accepts_all_files_of_a_dump(full, tmp_path):
+    dumped(tmp_path)
+
+    loaddata(tmp_path, sorted([*NAMES, package.NAME]))
 
 
 def test_a_dump_contains_returned_updates_and_no_drafts(full, tmp_path):

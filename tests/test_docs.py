@@ -110,7 +110,7 @@ def compare(expected: str, actual: str, statuses: list[int]):
         yield from differences(parse_abridged(body), json.loads(actual))
 
 
-@pytest.mark.parametrize("document", [DOCS / "api.md", settings.BASE_DIR / "README.md"], ids=lambda path: path.name)
+@pytest.mark.parametrize("document", [DOCS / "api.md", DOCS / "time.md", settings.BASE_DIR / "README.md"], ids=lambda path: path.name)
 def test_every_command_has_the_documented_output(document, live_server, tmp_path, monkeypatch):
     monkeypatch.setenv("DEMO_PASSWORD", PASSWORD)
     call_command("load_dataset", "fixtures", verbosity=0)

@@ -80,7 +80,7 @@ def test_an_exception_gives_json_under_the_api_and_a_page_elsewhere(db, broken_s
 
 
 def test_an_exception_in_an_api_view_gives_json_and_is_logged_with_the_user(analyst, lines, monkeypatch):
-    monkeypatch.setattr("policytracker.api.urls.queue.queue", fail)
+    monkeypatch.setattr("recommendations.reports.views.queue", fail)
     api = Api(analyst)
     api.raise_request_exception = False
 

@@ -27,12 +27,12 @@ DATES_WITHOUT_EVENT = {
     *("recommendation.last_update_on", "recommendation.closed_on"),
 }
 # Modules of the project that import all apps.
-OUTERMOST = {f"policytracker.{name}" for name in ("api.urls", "urls", "wsgi", "settings", "management.commands.make_demo")}
+OUTERMOST = {f"policytracker.{name}" for name in ("urls", "wsgi", "settings", "management.commands.make_demo")}
 # The layers of each app, from the lowest. A module may import from its own and lower layers. A name stands for the module and its
 # submodules, except those with a layer of their own.
 LAYERS = {
     "policytracker": [
-        {"codes", "edtf", "db", "devserver", "web.logs"},
+        {"codes", "edtf", "db", "devserver", "history.as_of", "web.logs"},
         {"records"},
         {"records.models"},
         {"models"},
@@ -42,8 +42,8 @@ LAYERS = {
         {"history", "quality"},
         {"api.mixins", "api.schema", "api.tokens", "api.viewsets"},
         {"dataset.cells", "dataset.identity", "dataset.importing", "dataset.record_import"},
-        {"admin", "quality.views"},
-        {"api.urls", "apps", "management", "settings", "urls", "wsgi"},
+        {"admin", "history.views", "quality.views"},
+        {"api.routes", "apps", "management", "settings", "urls", "wsgi"},
     ],
     "agreements": [
         {"models"},

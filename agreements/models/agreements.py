@@ -181,6 +181,15 @@ class AgreementQuerySet(RegistryQuerySet):
     def own_and_team(self, reader):
         return officers_agreements(reader), team_agreements(reader)
 
+    def own_and_team_of_deleted(self, reader, rows, links):
+        # Participations are deleted before their agreement, so a deleted one is no officer's own.
+        return set(), {pk for pk in rows if reader.id in links["team"][pk]}
+
+    def own_and_team_ids(self, reader: Reader) -> tuple[set[int], set[int]]:
+        """The ids of the officer's own agreements among these, and of those whose team the reader belongs to."""
+        own, team = (set(self.filter(rule).values_list("pk", flat=True)) for rule in self.own_and_team(reader))
+        return own, team
+
     def binding(self):
         """Agreements that are legally binding, wholly or in part."""
         return self.filter(legal_force__in=[LegalForce.BINDING, LegalForce.MIXED])

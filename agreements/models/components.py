@@ -47,6 +47,11 @@ class ComponentQuerySet(RegistryQuerySet):
     def own_and_team(self, reader):
         return officers_agreements(reader, "agreement"), team_agreements(reader, "agreement")
 
+    def own_and_team_of_deleted(self, reader, rows, links):
+        agreements = Agreement.objects.filter(pk__in={row["agreement_id"] for row in rows.values()})
+        own, team = agreements.own_and_team_ids(reader)
+        return tuple({pk for pk, row in rows.items() if row["agreement_id"] in ids} for ids in (own, team))
+
 
 class Component(DeadlineFields, RegistryRecord):
     """A part of an agreement that can be tracked by itself: a programme, project or obligation."""

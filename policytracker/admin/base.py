@@ -199,9 +199,7 @@ class BaseAdmin(Page, ModelAdmin):
             with change_context(request.user, shortened(request.POST.get("change_reason", "")), "admin"):
                 return super().changeform_view(request, object_id, form_url, extra_context)
         except DatabaseError as error:
-            if (rule := violations.violated_constraint(error)) is None:
-                raise
-            request.constraint_violation = rule
+            request.constraint_violation = violations.constraint_of(error)
         # The second call renders the form with the violation as a field error. RecordForm.clean() adds it.
         return super().changeform_view(request, object_id, form_url, extra_context)
 
@@ -233,9 +231,7 @@ class BaseAdmin(Page, ModelAdmin):
             except ProtectedError:
                 sentence = violations.IN_USE
             except DatabaseError as error:
-                if (rule := violations.violated_constraint(error)) is None:
-                    raise
-                sentence = rule.message
+                sentence = violations.constraint_of(error).message
         self.message_user(request, sentence, messages.ERROR)
         return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id]))
 

@@ -318,5 +318,6 @@ class Entries:
         return self.row(record, self.serializer.keep_hidden(record, values))
 
     def row(self, record: Record, values: dict[str, Any]) -> writer.Row:
+        values = self.serializer.complete(record, values)
         links = self.serializer.links(values)
         return writer.Row(record, values, {name: {getattr(to, "pk", to) for to in targets} for name, targets in links.items()})

@@ -25,6 +25,7 @@ from policytracker.api.serializers import KeyField, KeyListField, referable
 from policytracker.api.values import (
     Parse,
     boolean,
+    check_length,
     code,
     end_timestamp,
     first_day,
@@ -43,7 +44,6 @@ from policytracker.resources import ReadContext, Resource, registry
 
 TEXT_FIELDS = (models.CharField, models.TextField, models.FileField)  # "" means unknown
 MAX_VALUES = 100
-MAX_LENGTH = 500
 
 FilterRows = Callable[[QuerySet, list[Any], ReadContext], QuerySet]
 
@@ -70,8 +70,7 @@ class Filter:
         if len(texts) > (MAX_VALUES if self.many else 1):
             raise ValueError(_("Enter at most {max} values.").format(max=MAX_VALUES) if self.many else _("May be given only once."))
         for value in texts:
-            if len(value) > MAX_LENGTH or "\0" in value:
-                raise ValueError(_("Enter at most {max} characters, without NUL characters.").format(max=MAX_LENGTH))
+            check_length(value)
         return self.filter_rows(rows, [self.parse(value, context) for value in texts], context)
 
 

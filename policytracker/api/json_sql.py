@@ -6,6 +6,7 @@ text (serializer, fields, expansions, roles of the reader); ids, user, date and 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from rest_framework import serializers
 
 from policytracker.codes import CodeField, ForeignCode
 from policytracker.edtf import EdtfField
+from policytracker.history.as_of import moment_read
 from policytracker.records.access import Reader
 from policytracker.records.parameters import Parameter
 from policytracker.resources import ReadContext
@@ -62,7 +64,8 @@ class UtcTimestamp(Func):
 class Representation:
     """What determines the text of a statement: serializer, fields (None for all), expanded references, roles of the reader.
 
-    With `past` the records are shown as they were on a past day (`on_day()` of the queryset).
+    With `past` the records are shown as they were on a past day (`on_day()` of the queryset). With `as_of` they are those of a past
+    moment: such a statement checks access today too, and has its own plan, because PostgreSQL plans again when the search path differs.
     """
 
     serializer: type[serializers.Serializer]
@@ -70,6 +73,7 @@ class Representation:
     fields: tuple[str, ...] | None = None
     expand: frozenset[str] = frozenset()
     past: bool = False
+    as_of: bool = dataclasses.field(default_factory=lambda: moment_read.get() is not None)
 
 
 def link(address: str, key: Any) -> Concat:
@@ -112,7 +116,7 @@ def statement(shape: Representation, single: bool) -> tuple[str, tuple[str, ...]
     array is estimated to cost more than the plan for one id.
     """
     serializer = shape.serializer()
-    reader = Reader(shape.roles, Parameter("user"))
+    reader = Reader(shape.roles, Parameter("user"), shape.as_of)
     expressions = columns(serializer, reader, shape.expand)
     selected = {name: expressions[name] for name in (expressions if shape.fields is None else shape.fields)}
     model = serializer.Meta.model
@@ -124,7 +128,7 @@ def statement(shape: Representation, single: bool) -> tuple[str, tuple[str, ...]
     select = sql % tuple(placeholders[p.name] if isinstance(p, Parameter) else Literal(p).as_string(connection.connection) for p in params)
     key = f'"{model._meta.db_table}"."id"'
     where = f"{key} = $1::bigint" if single else f"{key} = ANY($1::bigint[]) ORDER BY array_position($1::bigint[], {key})"
-    return f"{select} WHERE {where}", names
+    return f"{'/* as of */ ' if shape.as_of else ''}{select} WHERE {where}", names
 
 
 def texts(shape: Representation, ids: Sequence[int], context: ReadContext) -> list[str]:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.core import signing
 from django.db.models import F, OrderBy, Q, QuerySet
+
+from policytracker.history.as_of import moment_read
 
 
 class InvalidCursor(Exception):
@@ -121,15 +123,21 @@ def _signature(columns: Sequence[Column]) -> str:
     return ",".join(f"{'-' * c.descending}{c.path}" for c in columns)
 
 
+def bound(salt: str) -> str:
+    """The salt of a list, bound to the past moment that is read: its cursors are invalid at other moments."""
+    moment = moment_read.get()
+    return salt if moment is None else f"{salt} as of {moment.astimezone(UTC)}"
+
+
 def encode_cursor(forward: bool, values: Sequence[Any], columns: Sequence[Column], salt: str) -> str:
     encoded = [str(v) if isinstance(v, (date, datetime, Decimal, UUID)) else v for v in values]
-    return signing.dumps([forward, _signature(columns), encoded], salt=salt)
+    return signing.dumps([forward, _signature(columns), encoded], salt=bound(salt))
 
 
 def decode_cursor(cursor: str, columns: Sequence[Column], salt: str) -> tuple[bool, list[Any]]:
     """The direction of the cursor and the ordering values of its row. Raises InvalidCursor."""
     try:
-        forward, signature, values = signing.loads(cursor, salt=salt)
+        forward, signature, values = signing.loads(cursor, salt=bound(salt))
     except signing.BadSignature as error:
         raise InvalidCursor from error
     if signature != _signature(columns):

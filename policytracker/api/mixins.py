@@ -11,45 +11,68 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
-from django.http import Http404
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from django.http import Http404, HttpResponseBase
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.mixins import CreateModelMixin, DestroyModelMixin, ListModelMixin, RetrieveModelMixin, UpdateModelMixin
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from policytracker.api import bulk, etag, json_sql, keyset, pagination
+from policytracker.api.as_of import reads_as_of
+from policytracker.api.export import EXPORTS, Export, ExportRenderer
 from policytracker.api.idempotency import IdempotencyMixin
-from policytracker.api.parameters import reject_unknown_parameters
+from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters
+from policytracker.api.renderers import reject_unknown_format
 from policytracker.api.serializers import RecordSerializer, declared_fields
 from policytracker.api.views import REPRESENTATION, REPRESENTATION_PARAMETERS, RecordView
-from policytracker.history.record import History
+from policytracker.history.record import History, deleted_record
 from policytracker.history.serializers import ChangeSerializer
 from policytracker.records import publishing
 from policytracker.records.context import MAX_REASON, change_context
 from policytracker.records.models import Record
 
-LIST_PARAMETERS = REPRESENTATION_PARAMETERS | pagination.PARAMETERS | {"ordering"}
+LIST_PARAMETERS = REPRESENTATION_PARAMETERS | pagination.PARAMETERS | {"ordering", "format"}
+FORMATS = {"type": "string", "enum": ["json", *(renderer.format for renderer in EXPORTS)]}
+FORMAT = OpenApiParameter("format", FORMATS, description="The format of the response. All except json contain all rows.")
 
 # ---- reading
 
 
 class ListMixin(ListModelMixin, RecordView):
-    """The list of the records. Its cost depends on the page, not on the table."""
+    """The list of the records: a page, whose cost does not depend on the size of the table, or an export of all rows."""
 
-    @extend_schema(parameters=REPRESENTATION)
-    def list(self, request: Request, *args, **kwargs) -> Response:
+    def get_renderers(self) -> list[BaseRenderer]:
+        return [*super().get_renderers(), *(renderer() for renderer in EXPORTS if self.action == "list")]
+
+    @extend_schema(parameters=[*REPRESENTATION, FORMAT])
+    @reads_as_of
+    def list(self, request: Request, *args, **kwargs) -> HttpResponseBase:
         reject_unknown_parameters(request, LIST_PARAMETERS | self.filter_set().keys())
+        reject_unknown_format(request, self.get_renderers())
         representation = self.representation()
+        if isinstance(request.accepted_renderer, ExportRenderer):
+            return request.accepted_renderer.response(self.export(representation))
         ids = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(self.list_text(ids, representation))
+
+    def export(self, representation: json_sql.Representation) -> Export:
+        """All rows of the list. Raises InvalidParameter for a parameter of pages."""
+        for name in pagination.PARAMETERS & self.request.query_params.keys():
+            raise InvalidParameter(name, _("An export contains all rows. Remove this parameter."))
+        rows = self.filter_queryset(self.get_queryset())
+        fields = representation.fields or tuple(declared_fields(self.serializer_class))
+        return Export(rows, self.serializer_class, fields, representation.expand, self.read_context, self.address)
 
 
 class RetrieveMixin(RetrieveModelMixin, RecordView):
     """One record, and its history."""
 
     @extend_schema(parameters=REPRESENTATION)
+    @reads_as_of
     def retrieve(self, request: Request, *args, **kwargs) -> Response:
         reject_unknown_parameters(request, REPRESENTATION_PARAMETERS | ({"on"} & self.filter_set().keys()))
         record = self.find(rows=self.get_queryset().only("version"))
@@ -60,12 +83,23 @@ class RetrieveMixin(RetrieveModelMixin, RecordView):
     def history(self, request: Request, *args, **kwargs) -> Response:
         """The changes of the record, newest first: user, time, reason, channel, old and new values."""
         reject_unknown_parameters(request, pagination.PARAMETERS)
-        record = self.find()
+        record = self.find_or_deleted()
         history = History(record, declared_fields(self.serializer_class), self.reader)
         rows = history.shown().order_by(keyset.Column("id", descending=True).order_by())
         ids = self.paginator.paginate_queryset(rows, request, salt=f"history of {record.pk}")
         changes = rows.in_bulk(ids)
         return self.get_paginated_response(history.entries([changes[pk] for pk in ids]))
+
+    def find_or_deleted(self) -> Record:
+        """The record of this URL, or for reviewers and administrators the deleted one. Raises Http404."""
+        try:
+            return self.find()
+        except Http404:
+            key = self.kwargs["key"]
+            deleted = None if "\0" in key else deleted_record(self.model, self.reader, before__contains={self.model.key: key})
+            if deleted is None or not History(deleted, {}, self.reader).readable().exists():
+                raise
+            return deleted
 
 
 # ---- writing

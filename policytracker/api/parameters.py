@@ -8,6 +8,10 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from policytracker.history.as_of import moment_read
+
+AS_OF = "as_of"
+
 
 class InvalidParameter(serializers.ValidationError):
     """An invalid query parameter, answered with 400. The body has no `_codes`, because a parameter is not a field of a record."""
@@ -19,9 +23,9 @@ class InvalidParameter(serializers.ValidationError):
 
 
 def reject_unknown_parameters(request: Request, known: set[str]) -> None:
-    """Raises InvalidParameter for the first query parameter that is not in `known`."""
+    """Raises InvalidParameter for the first query parameter that is not in `known`, except for `as_of` in a handler that reads it."""
     for name in request.query_params:
-        if name not in known:
+        if name not in known and not (name == AS_OF and moment_read.get()):
             raise InvalidParameter(name[:100], _("Unknown parameter. Remove it or check the spelling."))
 
 

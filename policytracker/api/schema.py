@@ -12,6 +12,7 @@ from policytracker.api import schema_records  # noqa: F401 - registers its exten
 from policytracker.api.bulk import MAX_ENTRIES
 from policytracker.api.errors import ErrorSerializer
 from policytracker.api.etag import IF_MATCH
+from policytracker.api.export import EXPORTS
 from policytracker.api.idempotency import IDEMPOTENCY_KEY
 
 INVALID = {
@@ -36,6 +37,11 @@ REFUSALS = {
 READ = ["400", "401", "403", "406", "503"]
 WRITE = [*READ, "409", "415", "428"]
 ON = OpenApiParameter("on", {"type": "string", "format": "date"}, description="Date of the values; today by default.")
+AS_OF = OpenApiParameter(
+    "as_of",
+    {"type": "string"},
+    description="Read the register as it was at this time, such as 2026-11-24T10:35:00Z, or at the end of this day (UTC).",
+)
 CHANGE_REASON = OpenApiParameter(
     "X-Change-Reason",
     {"type": "string"},
@@ -80,7 +86,8 @@ class ViewSchema(AutoSchema):
         return super().get_operation_id() if self.action == "list" else super().get_operation_id().replace("_list", "_retrieve")
 
     def get_description(self):
-        return (getattr(self.view, self.action, None).__doc__ or self.view.__doc__ or "").strip()
+        about_view = "" if self.is_record else self.view.__doc__
+        return (getattr(self.view, self.action, None).__doc__ or about_view or "").strip()
 
     def get_summary(self):
         if not self.is_record:
@@ -89,11 +96,12 @@ class ViewSchema(AutoSchema):
         return f"{verb}: {self.view.model._meta.verbose_name}"
 
     def get_override_parameters(self):
+        if self.method == "GET":
+            as_of = [AS_OF] if getattr(getattr(self.view, self.action, None), "reads_as_of", False) else []
+            on = self.view.filter_set().get("on") if self.is_record and self.action == "retrieve" else None
+            return as_of + ([OpenApiParameter("on", on.schema, description=on.help)] if on else [])
         if not self.is_record:
             return []
-        if self.method == "GET":
-            on = self.view.filter_set().get("on") if self.action == "retrieve" else None
-            return [OpenApiParameter("on", on.schema, description=on.help)] if on else []
         return [CHANGE_REASON, IDEMPOTENCY_KEY if self.method == "POST" else IF_MATCH]
 
     def get_filter_backends(self):
@@ -127,6 +135,10 @@ class ViewSchema(AutoSchema):
                 media["schema"] = one_or_several(media["schema"])
                 if self.action == "update_list":
                     media["schema"] = media["schema"]["oneOf"][1]
+        if self.is_record and self.action == "list":
+            content = bodies["200"]["content"]
+            for renderer in EXPORTS:
+                content[renderer.media_type.partition(";")[0]] = {"schema": {"type": "string"}}
         self.resolve_serializer(ErrorSerializer, "response")  # the refusals refer to it
         codes = [*(READ if self.method == "GET" else WRITE), *(["404"] if "{" in self.path else [])]
         if "{" in self.path and self.method != "GET":

@@ -362,7 +362,12 @@ class RecordSerializer(serializers.ModelSerializer):
     def update(self, instance: Record, values: dict[str, Any]) -> Record:
         return self._write(instance, self.keep_hidden(instance, values))
 
+    def complete(self, instance: Record, values: dict[str, Any]) -> dict[str, Any]:
+        """The values to store: those that were sent, and those that follow from them. For single writes and lists."""
+        return values
+
     def _write(self, instance: Record, values: dict[str, Any], **save) -> Record:
+        values = self.complete(instance, values)
         links = self.links(values)
         for name, value in values.items():
             setattr(instance, name, value)

@@ -19,6 +19,13 @@ from policytracker.codes import invalid_choice
 from policytracker.resources import ReadContext
 
 Parse = Callable[[str, ReadContext], Any]
+MAX_LENGTH = 500  # characters
+
+
+def check_length(value: str) -> None:
+    """Raises ValueError for a value that is too long, or contains a NUL character."""
+    if len(value) > MAX_LENGTH or "\0" in value:
+        raise ValueError(_("Enter at most {max} characters, without NUL characters.").format(max=MAX_LENGTH))
 
 
 def text(value: str, context: ReadContext) -> str:
@@ -51,7 +58,7 @@ def iso_date(value: str, context: ReadContext) -> date:
         raise ValueError(_("This date does not exist.")) from error
 
 
-def timestamp(value: str, context: ReadContext) -> datetime:
+def timestamp(value: str, context: ReadContext | None = None) -> datetime:
     message = _("Enter a time with a time zone, such as 2026-11-24T10:35:00Z, or a date, such as 2026-11-24.")
     try:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
@@ -64,9 +71,9 @@ def timestamp(value: str, context: ReadContext) -> datetime:
     raise ValueError(message)
 
 
-def end_timestamp(value: str, context: ReadContext) -> datetime:
+def end_timestamp(value: str, context: ReadContext | None = None) -> datetime:
     """The timestamp; for a date the end of that day."""
-    parsed = timestamp(value, context)
+    parsed = timestamp(value)
     return parsed.replace(hour=23, minute=59, second=59, microsecond=999999) if len(value) == 10 else parsed
 
 

@@ -210,8 +210,7 @@ class Loader:
         ids = self.ids_of(model)
         new = [entry.key for entry in entries if entry.key not in ids]
         with connection.cursor() as cursor:
-            reserve = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
-            cursor.execute(reserve, [model._meta.db_table, len(new)])
+            cursor.execute(writer.RESERVE_IDS, [model._meta.db_table, len(new)])
             ids.update(zip(new, (number for (number,) in cursor), strict=True))
 
     def ids_of(self, model: type[Model]) -> dict[Any, int]:

@@ -200,10 +200,10 @@ def insert(model: type[Model], records: Sequence[Model]) -> None:
     fields = [f for f in model._meta.local_concrete_fields if not f.generated and f.db_default is NOT_PROVIDED]
     names = ", ".join(f'"{f.column}"' for f in fields)
     with connection.wrap_database_errors, connection.cursor() as cursor:
-        new = [record for record in records if record.pk is None]
-        cursor.execute(RESERVE_IDS, [model._meta.db_table, len(new)])
-        for record, (number,) in zip(new, cursor.fetchall(), strict=True):
-            record.pk = number
+        if new := [record for record in records if record.pk is None]:
+            cursor.execute(RESERVE_IDS, [model._meta.db_table, len(new)])
+            for record, (number,) in zip(new, cursor.fetchall(), strict=True):
+                record.pk = number
         with cursor.copy(f'COPY "{model._meta.db_table}" ({names}) FROM STDIN') as copy:
             for record in records:
                 copy.write_row([f.get_db_prep_save(f.pre_save(record, True), connection) for f in fields])

@@ -18,7 +18,7 @@ from django.db.models import DateField, Exists, F, Func, Model, OuterRef, Q, Que
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from policytracker.api.keyset import InvalidCursor, Page, trim_page
+from policytracker.api.keyset import InvalidCursor, Page, bound, trim_page
 from policytracker.api.serializers import title
 from policytracker.codes import Codes
 from policytracker.records.access import Publication, Reader
@@ -268,13 +268,13 @@ def count(checks: Sequence[Check], context: CheckContext, limit: int | None = No
 
 def encode_cursor(forward: bool, place: tuple[Check, int]) -> str:
     check, pk = place
-    return signing.dumps([forward, check.name, pk], salt=SALT)
+    return signing.dumps([forward, check.name, pk], salt=bound(SALT))
 
 
 def decode_cursor(cursor: str, checks: Sequence[Check]) -> tuple[bool, tuple[int, int]]:
     """The direction and the place of a cursor. Raises InvalidCursor."""
     try:
-        forward, name, pk = signing.loads(cursor, salt=SALT)
+        forward, name, pk = signing.loads(cursor, salt=bound(SALT))
     except signing.BadSignature as error:
         raise InvalidCursor from error
     place = next((number for number, check in enumerate(checks) if check.name == name), None)

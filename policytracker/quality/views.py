@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 
 from policytracker.api import json_sql
+from policytracker.api.as_of import reads_as_of
 from policytracker.api.pagination import PARAMETERS, Pagination
 from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters, single
 from policytracker.api.values import Parse, code, reference
@@ -50,6 +51,7 @@ class Findings(GenericAPIView):
         ],
         responses=FindingSerializer(many=True),
     )
+    @reads_as_of
     def get(self, request):
         """List the findings: each record that violates a rule, with a message, ordered by rule and record."""
         reject_unknown_parameters(request, {"rule", "severity", registry.scope_name} | PARAMETERS)

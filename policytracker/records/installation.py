@@ -1,6 +1,6 @@
-"""Installs functions and triggers, and checks that tables, migrations, functions and triggers are those of this version.
+"""Installs functions, triggers and views, and checks that tables, migrations, functions, triggers and views are those of this version.
 
-Each function and trigger has a comment with the hash of its SQL, so that `migrate` replaces only what differs.
+Each of them has a comment with the hash of its SQL, so that `migrate` replaces only what differs.
 """
 
 import hashlib
@@ -19,13 +19,17 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.records.triggers import Trigger, functions, records, triggers
+from policytracker.history.as_of import SCHEMA, TABLES, link_view, record_view
+from policytracker.records.triggers import Trigger, functions, links, records, triggers
 
 MARK = "policytracker "
-INSTALLATION_LOCK = 7_062_025  # an advisory lock: one process at a time installs functions and triggers
+INSTALLATION_LOCK = 7_062_025  # an advisory lock: one process at a time installs functions, triggers and views
 # `migrate` waits this long for the lock of a table. Later queries wait behind it, so it gives up and tries again.
 LOCK_TIMEOUT, TRIES, PAUSE = "2s", 20, 1.0  # PAUSE in seconds
 RETIRED = ["count_change", "keep_count", "keep_what_is_linked", "touch_owner"]  # shared functions of version 0.1, without comments
+# The era of new history entries is the default of its column. SQL that reads it.
+CURRENT_ERA = """SELECT pg_get_expr(adbin, adrelid)::int FROM pg_attrdef JOIN pg_attribute a ON (attrelid, attnum) = (adrelid, adnum)
+    WHERE adrelid = 'policytracker_change'::regclass AND attname = 'era'"""
 REPAIR = _("Run migrate. If that does not help, the backup was only partly restored: restore it again.")
 IN_USE = {"55P03": _("another transaction holds a lock"), "40P01": _("deadlock")}
 FUNCTIONS_FAILED = _("The functions could not be changed")
@@ -57,8 +61,16 @@ def wanted_triggers() -> dict[tuple[str, str], Trigger]:
 
 
 @cache
+def wanted_views() -> dict[str, str]:
+    """The SQL of each view of the schema `as_of`, by name. A model without history may declare its view (`as_of_view`)."""
+    views = {model._meta.db_table: record_view(model) for model in records()}
+    views |= {field.m2m_db_table(): link_view(field) for model in records() for field in links(model)}
+    return views | {model._meta.db_table: model.as_of_view for model in apps.get_models() if hasattr(model, "as_of_view")}
+
+
+@cache
 def mark(sql: str) -> str:
-    """The comment for the function or trigger that this SQL creates."""
+    """The comment for the function, trigger or view that this SQL creates."""
     return MARK + hashlib.sha256(sql.encode()).hexdigest()[:32]
 
 
@@ -105,6 +117,16 @@ def outdated_triggers(cursor: CursorWrapper) -> list[tuple[str, str]]:
     return sorted(key for key, trigger in wanted_triggers().items() if not is_current(trigger, installed.get(key)))
 
 
+def outdated_views(cursor: CursorWrapper) -> list[str]:
+    """The views of the schema `as_of` that are missing or differ from this version."""
+    cursor.execute(
+        "SELECT relname, obj_description(oid, 'pg_class') FROM pg_class WHERE relkind = 'v' AND relnamespace = to_regnamespace(%s)",
+        [SCHEMA],
+    )
+    installed = dict(cursor.fetchall())
+    return [name for name, sql in wanted_views().items() if installed.get(name) != mark(sql)]
+
+
 def missing_tables(cursor: CursorWrapper, using: str) -> list[str]:
     existing = set(connections[using].introspection.table_names(cursor))
     return sorted(
@@ -130,7 +152,7 @@ def pending_migrations(using: str) -> list[str]:
 
 
 def install(using: str, report: Callable[[str], object]) -> None:
-    """Create or replace the functions and triggers that are missing or differ, and drop those that are no longer declared.
+    """Create or replace the functions, triggers and views that are missing or differ, and drop those that are no longer declared.
 
     Each table is changed in its own transaction, so that no transaction locks two tables and deadlocks cannot occur.
     Raises CommandError if a table stays locked.
@@ -138,6 +160,7 @@ def install(using: str, report: Callable[[str], object]) -> None:
     with connections[using].cursor() as cursor:
         if missing_tables(cursor, using) or pending_migrations(using):
             return  # migrated backwards or only in part; the triggers fit the last migration only
+        begin_era(cursor)
         if outdated_functions(cursor):
             attempt(str(FUNCTIONS_FAILED), using, create_functions, report)
         installed = installed_triggers(cursor)
@@ -148,6 +171,8 @@ def install(using: str, report: Callable[[str], object]) -> None:
     with connections[using].cursor() as cursor:
         if installed_functions(cursor).keys() - wanted_functions().keys():
             attempt(str(FUNCTIONS_FAILED), using, drop_functions, report)
+        if outdated_views(cursor):
+            attempt(str(_("The views could not be changed")), using, create_views, report)
 
 
 def create_functions(cursor: CursorWrapper) -> None:
@@ -181,9 +206,20 @@ def drop_functions(cursor: CursorWrapper) -> None:
         cursor.execute(f"DROP FUNCTION {name}")
 
 
+def create_views(cursor: CursorWrapper) -> None:
+    """Create all views anew: some read others, and PostgreSQL replaces a view only by one with the same columns."""
+    cursor.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+    cursor.execute(f"CREATE SCHEMA {SCHEMA}")
+    cursor.execute(f"SET LOCAL search_path = {SCHEMA}, {TABLES}")  # for the views that read others
+    for name, sql in wanted_views().items():
+        cursor.execute(f"CREATE VIEW {SCHEMA}.{name} AS {sql}")
+        cursor.execute(f"COMMENT ON VIEW {SCHEMA}.{name} IS '{mark(sql)}'")
+
+
 def free_columns(using: str) -> None:
-    """Drop the triggers of version 0.1 that name every column of their table, which prevents migrations from changing column types."""
+    """Drop what prevents migrations from changing columns: the views, and triggers of version 0.1 that name every column of their table."""
     with connections[using].cursor() as cursor:
+        cursor.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
         cursor.execute("SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'a_3_count_change' AND tgqual IS NOT NULL ORDER BY 1")
         for (table,) in cursor.fetchall():
             cursor.execute(f"DROP TRIGGER a_3_count_change ON {table}")
@@ -216,12 +252,25 @@ def retry(failure: str, once: Callable[[], object], report: Callable[[str], obje
     raise CommandError(STAYED_LOCKED.format(failure=failure))
 
 
+def begin_era(cursor: CursorWrapper) -> None:
+    """Begin a new era if the history has later transactions than this server: it was restored from another one.
+
+    Then those transactions stay before the new ones, although their numbers are higher.
+    """
+    cursor.execute(
+        f"""SELECT era.now FROM ({CURRENT_ERA}) AS era (now) WHERE EXISTS
+            (SELECT FROM policytracker_change c WHERE c.era = era.now AND c.txid >= pg_snapshot_xmax(pg_current_snapshot()))"""
+    )
+    if row := cursor.fetchone():
+        cursor.execute(f"ALTER TABLE policytracker_change ALTER COLUMN era SET DEFAULT {row[0] + 1}")
+
+
 # ---- system check
 
 
 @register(Tags.database)
 def database_is_complete(databases=None, **kwargs) -> list[CheckMessage]:
-    """Django system check: all tables, functions and triggers exist and are of this version."""
+    """Django system check: all tables, functions, triggers and views exist and are of this version."""
     errors: list[CheckMessage] = []
     for using in databases or ():
         with connections[using].cursor() as cursor:
@@ -244,5 +293,13 @@ def database_is_complete(databases=None, **kwargs) -> list[CheckMessage]:
                     id="policytracker.E002",
                 )
                 for table, name in outdated_triggers(cursor)
+            ]
+            errors += [
+                Error(
+                    _("The view {name} is missing or outdated.").format(name=f"{SCHEMA}.{name}"),
+                    hint=str(_("Run migrate.")),
+                    id="policytracker.E002",
+                )
+                for name in outdated_views(cursor)
             ]
     return errors

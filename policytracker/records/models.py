@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.edtf import EdtfField, FirstDay, LastDay
+from policytracker.history.as_of import ExistsToday, WasDeleted
 from policytracker.records.access import Publication, Reader, Visibility, can_read_snapshot, readable
 from policytracker.records.constraints import (
     ARCHIVING,
@@ -47,7 +49,16 @@ class RecordQuerySet(models.QuerySet):
         reader = Reader.of(user)
         if reader.sees_all:
             return self.all()
-        return self.filter(self.readable_by(reader)) if reader.roles else self.none()
+        if not reader.roles:
+            return self.none()
+        rows = self.filter(self.readable_by(reader))
+        return rows.filter(self.readable_today(reader)) if reader.as_of else rows
+
+    def readable_today(self, reader: Reader) -> Q:
+        """The rows of a past moment that the reader may read today too. Reviewers may also read those that were deleted since."""
+        rows = self.model.objects.visible_to(replace(reader, as_of=False)).filter(pk=OuterRef("pk"))
+        rule = Q(ExistsToday(rows))
+        return rule | Q(WasDeleted(F("pk"), table=self.model._meta.db_table)) if reader.sees_unapproved else rule
 
 
 class RegistryQuerySet(RecordQuerySet):
@@ -56,6 +67,12 @@ class RegistryQuerySet(RecordQuerySet):
     def own_and_team(self, reader: Reader) -> tuple[Q, Q]:
         """The records of the officer's party, and the restricted records whose team the user belongs to."""
         return Q(pk__in=[]), Q(pk__in=[])
+
+    def own_and_team_of_deleted(
+        self, reader: Reader, rows: dict[int, dict[str, Any]], links: dict[str, dict[int, set[int]]]
+    ) -> tuple[set[int], set[int]]:
+        """The ids of the same among deleted records, from their last columns and their last many-to-many links by field name."""
+        return set(), set()
 
     def readable_by(self, reader):
         return super().readable_by(reader) & readable(reader, *self.own_and_team(reader))
@@ -66,6 +83,7 @@ class Record(models.Model):
 
     key: ClassVar[str]  # the field that holds the natural key
     access_parents: ClassVar[tuple[str, ...]] = ()  # foreign keys to records that the reader must be able to read too
+    snapshot_columns: ClassVar[tuple[str, ...]] = ()  # the columns that `snapshot_readable` reads
     trigger_constraints: ClassVar[tuple[TriggerConstraint, ...]] = ()
     reserved: ClassVar[tuple[ReservedChange, ...]] = ()
     derived_writes: ClassVar[tuple[DerivedWrite, ...]] = ()
@@ -138,6 +156,7 @@ class RegistryRecord(SluggedRecord):
 
     objects = RegistryQuerySet.as_manager()
 
+    snapshot_columns: ClassVar[tuple[str, ...]] = ("visibility", "publication")
     trigger_constraints: ClassVar[tuple[TriggerConstraint, ...]] = (PUBLISHED_RECORD_STAYS,)
     reserved: ClassVar[tuple[ReservedChange, ...]] = (ARCHIVING, UNPUBLISHING, NARROWING)
 

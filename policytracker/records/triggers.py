@@ -11,6 +11,7 @@ from django.apps import apps
 from django.db.models import ManyToManyField, Model
 from django.utils.translation import gettext_lazy as _
 
+from policytracker.history.as_of import parent_columns
 from policytracker.records.constraints import ARCHIVED_IS_CLOSED, IN_THIS_TRANSACTION, DerivedWrite, TriggerConstraint
 from policytracker.records.models import DeadlineFields, Record, RegistryRecord
 
@@ -40,20 +41,21 @@ BEGIN
 END $$;
 
 -- The current row is the newest version, so an insert stores no copy; an update and a deletion store the old row.
+-- The arguments are the columns by which the record is found from its parents.
 CREATE OR REPLACE FUNCTION record_change() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE o jsonb; n jsonb;
+DECLARE o jsonb; n jsonb; delta jsonb;
 BEGIN
   IF tg_op = 'INSERT' THEN
     INSERT INTO {CHANGES} (tbl, row_id, op, at, actor) VALUES (tg_table_name, new.id, 'insert', new.updated_at, actor());
   ELSIF tg_op = 'UPDATE' THEN
     o := to_jsonb(old); n := to_jsonb(new);
-    INSERT INTO {CHANGES} (tbl, row_id, op, since, at, actor, before, changed)
-    VALUES (tg_table_name, new.id, 'update', old.updated_at, new.updated_at, actor(), o,
-      (SELECT coalesce(jsonb_object_agg(key, value), '{{}}') FROM jsonb_each(n - 'version' - 'updated_at')
-       WHERE value IS DISTINCT FROM o -> key));
+    delta := (SELECT coalesce(jsonb_object_agg(key, value), '{{}}') FROM jsonb_each(n - 'version' - 'updated_at')
+      WHERE value IS DISTINCT FROM o -> key);
+    INSERT INTO {CHANGES} (tbl, row_id, op, since, at, actor, before, changed, moved)
+    VALUES (tg_table_name, new.id, 'update', old.updated_at, new.updated_at, actor(), o, delta, coalesce(delta ?| tg_argv, false));
   ELSE
-    INSERT INTO {CHANGES} (tbl, row_id, op, since, at, actor, before)
-    VALUES (tg_table_name, old.id, 'delete', old.updated_at, greatest(now(), old.updated_at), actor(), to_jsonb(old));
+    INSERT INTO {CHANGES} (tbl, row_id, op, since, at, actor, before, moved)
+    VALUES (tg_table_name, old.id, 'delete', old.updated_at, greatest(now(), old.updated_at), actor(), to_jsonb(old), true);
   END IF;
   RETURN NULL;
 END $$;
@@ -62,8 +64,8 @@ END $$;
 CREATE OR REPLACE FUNCTION record_link() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE link jsonb := to_jsonb(coalesce(new, old));
 BEGIN
-  INSERT INTO {CHANGES} (tbl, row_id, op, at, actor, before)
-  VALUES (tg_table_name, (link ->> tg_argv[0])::bigint, lower(tg_op), now(), actor(), link);
+  INSERT INTO {CHANGES} (tbl, row_id, op, at, actor, before, moved)
+  VALUES (tg_table_name, (link ->> tg_argv[0])::bigint, lower(tg_op), now(), actor(), link, tg_op = 'DELETE');
   RETURN NULL;
 END $$;
 
@@ -228,7 +230,7 @@ def triggers(model: type[Record]) -> Iterator[Trigger]:
     yield create("a_1_protect_version", "BEFORE INSERT OR UPDATE", table, "protect_version")
     yield count_change_trigger(model)
     yield create("record_insert_delete", "AFTER INSERT OR DELETE", table, "record_change")
-    yield create("record_update", "AFTER UPDATE", table, "record_change", condition="OLD.version <> NEW.version")
+    yield create("record_update", "AFTER UPDATE", table, "record_change", *parent_columns(model), condition="OLD.version <> NEW.version")
     if issubclass(model, DeadlineFields):
         yield create("a_2_keep_original_due_on", "BEFORE INSERT OR UPDATE", table, "keep_original_due_on")
     yield from (derived_write_trigger(write, table) for write in model.derived_writes)

@@ -83,6 +83,13 @@ def violated_constraint(error: DatabaseError) -> ConstraintViolation | None:
     return ConstraintViolation(field, _("Invalid value: %(reason)s.") % {"reason": diag.message_primary}, model=model)
 
 
+def constraint_of(error: DatabaseError) -> ConstraintViolation:
+    """The constraint that the error reports. Raises the error again if it reports none."""
+    if (violation := violated_constraint(error)) is None:
+        raise error
+    return violation
+
+
 def _field(model: type[Model] | None, column: str) -> str:
     names = {field.column: field.name for field in model._meta.concrete_fields} if model else {}
     return names.get(column.split(", ")[-1], NON_FIELD_ERRORS)

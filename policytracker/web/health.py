@@ -5,7 +5,7 @@ from django.http import JsonResponse
 from django.utils.translation import gettext as _
 
 from policytracker.db.errors import RETRY_AFTER
-from policytracker.records.installation import outdated_functions, outdated_triggers, pending_migrations
+from policytracker.records.installation import outdated_functions, outdated_triggers, outdated_views, pending_migrations
 
 
 def alive(request) -> JsonResponse:
@@ -14,16 +14,16 @@ def alive(request) -> JsonResponse:
 
 
 def ready(request) -> JsonResponse:
-    """Readiness: the database can be reached and has all migrations, functions and triggers of this version.
+    """Readiness: the database can be reached and has all migrations, functions, triggers and views of this version.
 
-    Costs three short queries. The expected state is computed once per process.
+    Costs five short queries. The expected state is computed once per process.
     """
     try:
         if pending_migrations("default"):
             return unavailable(_("Migrations are pending. Run migrate."))
         with connection.cursor() as cursor:
-            if outdated_functions(cursor) or outdated_triggers(cursor):
-                return unavailable(_("Triggers are missing or outdated. Run migrate."))
+            if outdated_functions(cursor) or outdated_triggers(cursor) or outdated_views(cursor):
+                return unavailable(_("Triggers or views are missing or outdated. Run migrate."))
     except (DatabaseError, InterfaceError):
         return unavailable(_("The database cannot be reached."))
     return JsonResponse({"status": "ok"})

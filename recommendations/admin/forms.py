@@ -142,8 +142,7 @@ class ReportForm(forms.Form):
             for name, error_messages in (error.message_dict if hasattr(error, "error_dict") else {"": error.messages}).items():
                 self.add_error(name if name in self.fields else None, error_messages)
         except DatabaseError as error:
-            if (rule := violations.violated_constraint(error)) is None:
-                raise
+            rule = violations.constraint_of(error)
             self.add_error(rule.field if rule.field in self.fields else None, rule.message)
         return None
 
@@ -241,7 +240,5 @@ class BulkEditForm(forms.Form):
         except exceptions.Refused as refused:
             return [refusal.detail for refusal in refused.refusals]
         except DatabaseError as error:
-            if (rule := violations.violated_constraint(error)) is None:
-                raise
-            return [rule.message]
+            return [violations.constraint_of(error).message]
         return []

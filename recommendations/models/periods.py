@@ -1,11 +1,14 @@
 """The derived status of a recommendation, and the periods in which it had each status."""
 
+from collections.abc import Iterable
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.codes import CodeField
+from policytracker.history.as_of import CHANGES, MOMENT, TABLES
 from policytracker.records.constraints import CheckConstraint
-from recommendations.models.updates import Status
+from recommendations.models.updates import CLOSABLE, TERMINAL, Status
 
 
 class DerivedStatus(models.Model):
@@ -28,14 +31,85 @@ DERIVED_FIELDS = [field.name for field in DerivedStatus._meta.local_fields]
 RECOMPUTING = "coalesce(current_setting('policytracker.recomputing_status', true), '') = 'on'"
 
 
+def sql_list(statuses: Iterable[Status]) -> str:
+    return ", ".join(f"'{status.value}'" for status in sorted(statuses))
+
+
+# The status periods, calculated from the updates in effect. `{condition}` selects recommendations.
+# - in_effect: `ends` is true for an update that closes the recommendation.
+# - compared: where the status or the closure changes, compared with the previous assessment (or claim).
+# - dated: the date of the last such change, which is the start of the current run of equal values.
+# - days: one row per report date. The last update of a date counts. Assessments and claims of one date share a row.
+# - numbered: a date without an assessment (or claim) has the values of the previous one.
+PERIODS = f"""
+WITH in_effect AS (
+    SELECT *, status IN ({sql_list(TERMINAL)}) OR closes AND status IN ({sql_list(CLOSABLE)}) AS ends
+    FROM recommendations_progressupdate
+    WHERE {{condition}} AND kind <> 'note' AND review = 'approved' AND voided_at IS NULL
+), compared AS (
+    SELECT *,
+        status IS DISTINCT FROM lag(status) OVER earlier AS status_begins,
+        (status, ends) IS DISTINCT FROM (lag(status) OVER earlier, lag(ends) OVER earlier) AS closure_begins,
+        reported_on IS DISTINCT FROM lead(reported_on) OVER earlier AS last_of_day
+    FROM in_effect
+    WINDOW earlier AS (PARTITION BY recommendation_id, kind ORDER BY reported_on, reviewed_at, uid)
+), dated AS (
+    SELECT *,
+        max(reported_on) FILTER (WHERE status_begins) OVER earlier AS status_since,
+        CASE WHEN ends THEN max(reported_on) FILTER (WHERE closure_begins) OVER earlier END AS closed_on
+    FROM compared
+    WINDOW earlier AS (PARTITION BY recommendation_id, kind ORDER BY reported_on, reviewed_at, uid)
+), days AS (
+    SELECT recommendation_id, reported_on AS since,
+        max(status) FILTER (WHERE kind = 'assessment') AS status,
+        max(status_since) FILTER (WHERE kind = 'assessment') AS status_since,
+        max(progress_percent) FILTER (WHERE kind = 'assessment') AS progress_percent,
+        max(reported_on) FILTER (WHERE kind = 'assessment') AS last_update_on,
+        max(closed_on) FILTER (WHERE kind = 'assessment') AS closed_on,
+        max(status) FILTER (WHERE kind = 'claim') AS claimed_status
+    FROM dated WHERE last_of_day GROUP BY recommendation_id, reported_on
+), numbered AS (
+    SELECT *,
+        lead(since) OVER earlier AS until,
+        count(status) OVER earlier AS assessment,
+        count(claimed_status) OVER earlier AS claim
+    FROM days
+    WINDOW earlier AS (PARTITION BY recommendation_id ORDER BY since)
+)
+SELECT recommendation_id, since, until,
+    coalesce(max(status) OVER same_assessment, 'not_assessed') AS status,
+    coalesce(max(claimed_status) OVER same_claim, '') AS claimed_status,
+    max(status_since) OVER same_assessment AS status_since,
+    max(progress_percent) OVER same_assessment AS progress_percent,
+    max(last_update_on) OVER same_assessment AS last_update_on,
+    max(closed_on) OVER same_assessment AS closed_on
+FROM numbered
+WINDOW same_assessment AS (PARTITION BY recommendation_id, assessment), same_claim AS (PARTITION BY recommendation_id, claim)
+"""
+
+# The periods at a past moment: the stored ones, except where an update changed since. No update that was in effect can have been
+# deleted or moved since.
+COLUMNS = ", ".join(["recommendation_id", "since", "until", *DERIVED_FIELDS])
+CHANGED_SINCE = f"""SELECT u.recommendation_id FROM {TABLES}.recommendations_progressupdate AS u
+    JOIN {CHANGES} AS c ON c.row_id = u.id WHERE c.tbl = 'recommendations_progressupdate' AND c.at > {MOMENT}"""
+PERIODS_AS_OF = f"""SELECT {COLUMNS} FROM (
+    SELECT true AS stored, {COLUMNS} FROM {TABLES}.recommendations_statusperiod
+    UNION ALL
+    SELECT false, {COLUMNS} FROM ({PERIODS.format(condition=f"recommendation_id = ANY(ARRAY({CHANGED_SINCE}))")}) AS computed
+) AS period WHERE NOT stored OR recommendation_id NOT IN ({CHANGED_SINCE})"""
+
+
 class StatusPeriod(DerivedStatus):
     """The days, from `since` until the day before `until`, on which a recommendation had these derived values.
 
     Based on the updates in effect today. A period begins on each report date of an assessment or claim; the last period has no
     end. Before the first period, and without periods, a recommendation is not assessed. This is derived data, like the derived
-    fields of the recommendation: it has no history and no API, and it is not part of the data set. The database rejects all
-    writes except those of `recompute_status()` (migration 0006).
+    fields of the recommendation: it has no history and no API, and it is not part of the data set. The periods of a past moment are
+    calculated from the updates of that moment (`as_of_view`). The database rejects all writes except those of `recompute_status()`
+    (migration 0006).
     """
+
+    as_of_view = PERIODS_AS_OF
 
     pk = models.CompositePrimaryKey("recommendation_id", "since")
     # DO_NOTHING is safe: a recommendation with periods has approved updates, so it cannot be deleted.

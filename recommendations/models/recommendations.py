@@ -51,6 +51,15 @@ class RecommendationQuerySet(RegistryQuerySet):
         team = links.filter(team_agreements(reader, "agreement"))
         return Q(Exists(own)), Q(owner=reader.id) | Q(Exists(team))
 
+    def own_and_team_of_deleted(self, reader, rows, links):
+        agreements = Agreement.objects.filter(pk__in=set().union(*links["agreements"].values()))
+        own, team = agreements.own_and_team_ids(reader)
+        owned = {pk for pk, row in rows.items() if reader.id is not None and row["owner_id"] == reader.id}
+        return (
+            {pk for pk in rows if links["agreements"][pk] & own},
+            owned | {pk for pk in rows if links["agreements"][pk] & team},
+        )
+
     def on_day(self, day):
         """The same recommendations with the derived values of a past day, in output, filters and order.
 
@@ -103,6 +112,7 @@ class Recommendation(DeadlineFields, RegistryRecord, DerivedStatus):
     """A proposed action that follows from agreements, with addressees, due date and status."""
 
     label_parts = ("key_action",)
+    snapshot_columns = (*RegistryRecord.snapshot_columns, "owner_id")
 
     key_action = models.CharField(max_length=400, help_text=_("The recommended action."))
     details = Text()

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, SourceKind, SourceQuerySet, Stance
 from policytracker.codes import CodeField, Codes
-from policytracker.records.access import Publication, Reader, Role, Visibility
+from policytracker.records.access import Publication, Reader, Role, Visibility, has_code
 from policytracker.records.constraints import IN_THIS_TRANSACTION, CheckConstraint, TriggerConstraint
 from policytracker.records.fields import Locator, Quote, Text
 from policytracker.records.models import RecordQuerySet, UidRecord
@@ -78,7 +78,7 @@ def in_effect(*, on: date | None = None, path: str = "") -> Q:
 class ProgressUpdateQuerySet(RecordQuerySet):
     def readable_by(self, reader: Reader):
         """Who can read the recommendation can read its approved updates. The author and reviewers can read the others too."""
-        stage = Q(review=Review.APPROVED)
+        stage = has_code(reader, "review", [Review.APPROVED], Review)
         if reader.id is not None:  # otherwise updates without an author would match
             stage |= Q(author=reader.id)
         if reader.roles & {Role.ANALYST, Role.REVIEWER}:
@@ -108,6 +108,7 @@ class ProgressUpdate(UidRecord):
     """A dated assessment, claim or note on a recommendation. Append-only once approved."""
 
     access_parents = ("recommendation",)
+    snapshot_columns = ("review", "author_id")
     label_parts = ("recommendation__slug", "kind", "reported_on")
 
     recommendation = models.ForeignKey("recommendations.Recommendation", models.PROTECT, related_name="updates")

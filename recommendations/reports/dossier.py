@@ -38,9 +38,9 @@ def order(resource: Resource) -> str:
 
 
 @lru_cache(1000)
-def statement(resource: Resource, roles: frozenset[str]) -> tuple[str, tuple]:
+def statement(resource: Resource, roles: frozenset[str], as_of: bool) -> tuple[str, tuple]:
     """SQL and values that select the first records of a section for these roles: id, sort key and total count."""
-    readable = resource.model.objects.visible_to(Reader(roles, Parameter("user")))
+    readable = resource.model.objects.visible_to(Reader(roles, Parameter("user"), as_of))
     rows = readable.filter(resource.belonging_to(AGREEMENT)).order_by(order(resource))
     return rows.values_list("pk", order(resource), Window(Count("pk")))[:MAX_RECORDS].query.sql_with_params()
 
@@ -65,7 +65,7 @@ class Dossier:
         return [json.loads(text) for text in json_sql.texts(shape, ids, self.context)]
 
     def section(self, resource: Resource) -> dict[str, Any]:
-        sql, values = statement(resource, self.reader.roles)
+        sql, values = statement(resource, self.reader.roles, self.reader.as_of)
         with connection.cursor() as cursor:
             cursor.execute(sql, bind_parameters(values, user=self.reader.id, agreement=self.agreement.pk))
             first = cursor.fetchall()
@@ -79,9 +79,11 @@ class Dossier:
     def next_url(self, resource: Resource, last: Any) -> str:
         """The URL of the remaining records: the list of the resource, after the record with the sort key `last`."""
         cursor = keyset.encode_cursor(True, [last], [keyset.Column(order(resource))], resource.address)
-        parameters = {"agreement": self.agreement.slug, "page_size": MAX_RECORDS} | (
-            {"on": self.context.on.isoformat()} if "on" in resource.filters else {}
-        )
+        parameters = {"agreement": self.agreement.slug, "page_size": MAX_RECORDS}
+        if "on" in resource.filters:
+            parameters |= {"on": self.context.on.isoformat()}
+        if self.context.as_of:
+            parameters |= {"as_of": self.context.as_of.isoformat()}
         return f"{self.context.base_url}{json_sql.API}{resource.address}/?{urlencode(parameters | {'cursor': cursor})}"
 
     def add_details(self, recommendations: list[dict[str, Any]], ids: list[int]) -> None:

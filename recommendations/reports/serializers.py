@@ -133,3 +133,19 @@ DOSSIER = inline_serializer(
     {"agreement": AgreementSerializer(), "on": serializers.DateField(), "standing": StandingSerializer()}
     | {part.name: section(resource.serializer) for part, resource in sections()},
 )
+
+
+class QueueSerializer(serializers.Serializer):
+    due = serializers.IntegerField()
+    stale = serializers.IntegerField()
+    returned = serializers.IntegerField()
+    waiting_for_review = serializers.IntegerField()
+
+
+class MeSerializer(serializers.Serializer):
+    username = serializers.CharField()
+    name = serializers.CharField()
+    roles = serializers.ListField(child=serializers.CharField())
+    party = serializers.CharField(allow_null=True)
+    permissions = serializers.ListField(child=serializers.CharField())
+    queue = QueueSerializer()

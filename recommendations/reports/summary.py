@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from agreements.models import Agreement, FocusArea, Party, Sector, Source
-from policytracker.api.keyset import InvalidCursor, Page
+from policytracker.api.keyset import InvalidCursor, Page, bound
 from policytracker.api.serializers import title
 from policytracker.models import User
 from policytracker.records.models import Record
@@ -76,7 +76,7 @@ class Summary:
     """Groups and counts on a date, of the recommendations and group records that the user may read."""
 
     def __init__(self, by: str, context: ReadContext):
-        self.salt = f"summary by {by}"
+        self.salt = bound(f"summary by {by}")
         user, self.on = context.reader, context.on
         self.model = GROUPINGS[by].model
         self.links = GROUPINGS[by].links(user)

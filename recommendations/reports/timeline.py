@@ -76,9 +76,9 @@ class Entry:
 
 
 @lru_cache(100)
-def union(roles: frozenset[str]) -> tuple[str, tuple]:
+def union(roles: frozenset[str], as_of: bool) -> tuple[str, tuple]:
     """SQL and values that select all entries of an agreement for these roles."""
-    reader = Reader(roles, Parameter("user"))
+    reader = Reader(roles, Parameter("user"), as_of)
     selects = [select(resource, event, reader, position) for position, (resource, event) in enumerate(kinds())]
     return " UNION ALL ".join(sql for sql, _ in selects), tuple(value for _, values in selects for value in values)
 
@@ -88,7 +88,7 @@ class Timeline:
 
     def __init__(self, agreement: Agreement, user: Any):
         reader = Reader.of(user)
-        self.rows, values = union(reader.roles)
+        self.rows, values = union(reader.roles, reader.as_of)
         self.values = bind_parameters(values, user=reader.id, agreement=agreement.pk)
         self.salt = f"timeline of {agreement.pk}"
 

@@ -6,27 +6,34 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from agreements.models import Agreement
 from policytracker.api import json_sql, pagination
+from policytracker.api.as_of import reads_as_of
+from policytracker.api.markdown import link
 from policytracker.api.mixins import WriteMixin
 from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters, single
 from policytracker.api.renderers import JSONRenderer, MarkdownRenderer, reject_unknown_format
 from policytracker.api.schema import ON
 from policytracker.api.views import RecordView
 from policytracker.records.models import Record
-from policytracker.resources import registry
+from policytracker.resources import registry, today
 from recommendations.models import Recommendation
 from recommendations.publication import publish
 from recommendations.reports.coverage import coverage
 from recommendations.reports.dossier import Dossier
 from recommendations.reports.dossier_text import DossierText
+from recommendations.reports.memo import Memo
+from recommendations.reports.queue import queue
 from recommendations.reports.scorecard import scorecard
 from recommendations.reports.serializers import (
     DOSSIER,
     CoverageSerializer,
     GroupSerializer,
+    MeSerializer,
     ScorecardSerializer,
     TimelineEntrySerializer,
 )
@@ -42,7 +49,16 @@ GROUP_BY = OpenApiParameter(
 
 class DossierMarkdownRenderer(MarkdownRenderer):
     def render(self, data, accepted_media_type=None, renderer_context=None) -> str:
-        return str(DossierText(data, renderer_context["request"].user))
+        context = renderer_context["view"].read_context
+        with context.reading():  # names of parties and titles of sources are read here
+            return str(DossierText(data, context.reader))
+
+
+class MemoRenderer(MarkdownRenderer):
+    def render(self, data, accepted_media_type=None, renderer_context=None) -> str:
+        feed, page = renderer_context["view"].feed, renderer_context["view"].page
+        more = _("There are more changes: {url}").format(url=link(data["next"])) if data["next"] else ""
+        return str(Memo(page.entries, feed.filters, feed.context, more))
 
 
 class AgreementReportViewSet(WriteMixin):
@@ -71,6 +87,7 @@ class AgreementReportViewSet(WriteMixin):
 
     @extend_schema(parameters=[ON], responses=ScorecardSerializer)
     @action(detail=True, methods=["get"])
+    @reads_as_of
     def scorecard(self, request, *args, **kwargs):
         """Counts of components and recommendations on a date, with totals of commitments and the values of indicators."""
         reject_unknown_parameters(request, {"on"})
@@ -78,6 +95,7 @@ class AgreementReportViewSet(WriteMixin):
 
     @extend_schema(responses=CoverageSerializer)
     @action(detail=True, methods=["get"])
+    @reads_as_of
     def coverage(self, request, *args, **kwargs):
         """Two matrices of 0 and 1: which party leads which component, and which recommendation covers which sector."""
         reject_unknown_parameters(request, set())
@@ -85,6 +103,7 @@ class AgreementReportViewSet(WriteMixin):
 
     @extend_schema(responses=TimelineEntrySerializer(many=True))
     @action(detail=True, methods=["get"])
+    @reads_as_of
     def timeline(self, request, *args, **kwargs):
         """The dated events of the agreement and its recommendations, oldest first. Partial dates are sorted by their first possible day."""
         reject_unknown_parameters(request, pagination.PARAMETERS)
@@ -93,6 +112,7 @@ class AgreementReportViewSet(WriteMixin):
 
     @extend_schema(parameters=[ON, FORMAT], responses={(200, "application/json"): DOSSIER, (200, "text/markdown"): {"type": "string"}})
     @action(detail=True, methods=["get"], renderer_classes=[JSONRenderer, DossierMarkdownRenderer])
+    @reads_as_of
     def dossier(self, request, *args, **kwargs):
         """All records of the agreement on a date, in one document: at most 500 of each kind, with the URL of the remaining ones."""
         reject_unknown_parameters(request, {"on", "format"})
@@ -110,6 +130,7 @@ class SummaryViewSet(RecordView):
     resource = registry.of(Recommendation)
 
     @extend_schema(parameters=[GROUP_BY, ON], responses=GroupSerializer(many=True))
+    @reads_as_of
     def summary(self, request, *args, **kwargs):
         """Counts by status, deadline state and freshness for each group, on a date. A recommendation can be in several groups."""
         reject_unknown_parameters(request, {"group_by", "on"} | pagination.PARAMETERS)
@@ -128,3 +149,23 @@ class SummaryViewSet(RecordView):
         address = f"{json_sql.API}{registry.of(model).address}/{group.key}/" if has_url else ""
         url = self.request.build_absolute_uri(address) if has_url else None
         return {"key": group.key, "title": group.title, "url": url}
+
+
+class Me(APIView):
+    """The current user: roles, permissions and queue."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(responses=MeSerializer)
+    def get(self, request) -> Response:
+        reject_unknown_parameters(request, set())
+        user = request.user
+        office = getattr(user, "office", None)
+        return Response({
+            "username": user.get_username(),
+            "name": user.get_full_name(),
+            "roles": sorted(user.roles),
+            "party": office.party.code if office else None,
+            "permissions": sorted(user.get_all_permissions()),
+            "queue": queue(user, today()),
+        })  # fmt: skip

@@ -38,9 +38,9 @@ def add(model: type[models.Model]) -> str:
 
 
 def typed(response: HttpResponse) -> dict[str, object]:
-    """The data of the forms on the page, unchanged, as a browser sends it."""
-    sent: dict[str, object] = typed_in(response.context["adminform"].form)
-    for inline in response.context["inline_admin_formsets"]:
+    """The data of the forms on the page, rendered or not, unchanged, as a browser sends it."""
+    sent: dict[str, object] = typed_in(response.context_data["adminform"].form)
+    for inline in response.context_data["inline_admin_formsets"]:
         for form in (inline.formset.management_form, *inline.formset.forms):
             sent |= typed_in(form)
     return sent
@@ -71,21 +71,21 @@ def messages_of(response: HttpResponse) -> str:
 
 def errors_of(response: HttpResponse) -> dict[str, list[str]]:
     """The messages of the form, by field."""
-    return {name: list(errors) for name, errors in response.context["adminform"].form.errors.items()}
+    return {name: list(errors) for name, errors in response.context_data["adminform"].form.errors.items()}
 
 
-def admin_request(user, data: dict | None = None) -> HttpRequest:
+def admin_request(user, data: dict | None = None, query: str = "") -> HttpRequest:
     """A request of a user to the admin: POST if there is data, otherwise GET."""
-    request = RequestFactory().get("/admin/") if data is None else RequestFactory().post("/admin/", data)
+    request = RequestFactory().get(f"/admin/?{query}") if data is None else RequestFactory().post("/admin/", data)
     request.user, request.session = user, {}
     request._messages = default_storage(request)
     request._dont_enforce_csrf_checks = True
     return request
 
 
-def unrendered(view: Callable, user, *args: str, data: dict | None = None) -> HttpResponse | None:
+def unrendered(view: Callable, user, *args: str, data: dict | None = None, query: str = "") -> HttpResponse | None:
     """The response of an admin view without rendering the template, which is slow. None if permission is denied."""
     try:
-        return admin.site.admin_view(view)(admin_request(user, data), *args)
+        return admin.site.admin_view(view)(admin_request(user, data, query), *args)
     except PermissionDenied:
         return None

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from agreements.models import Participation
+from policytracker.models import User
 from recommendations.models import Addressee
 from recommendations.progress import EvidenceRow, Report, report_progress
 from tests.admin.page import change, changes, edit
@@ -63,13 +64,15 @@ def world(groups, settings):
 
 
 @pytest.fixture
-def visit(chromium, live_server, world):
-    """A function that opens a page, logged in as analyst. `page.errors` lists console errors, external requests and error responses."""
+def visit(chromium, live_server, world, client):
+    """A function that returns a page, logged in as analyst. `page.errors` lists console errors, external requests and error responses."""
+    client.force_login(User.objects.get(username="analyst"), backend="django.contrib.auth.backends.ModelBackend")
     contexts = []
 
     def opened(width: int, scheme: str):
         context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
         contexts.append(context)
+        context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
         page = context.new_page()
         page.errors = []
         page.on("console", lambda message: page.errors.append(message.text) if message.type in ("error", "warning") else None)
@@ -78,11 +81,6 @@ def visit(chromium, live_server, world):
             "request", lambda request: page.errors.append(request.url) if not request.url.startswith((live_server.url, "data:")) else None
         )
         page.on("response", lambda response: page.errors.append(f"{response.status} {response.url}") if response.status >= 400 else None)
-        page.goto(f"{live_server.url}/admin/")
-        page.fill("[name=username]", "analyst")
-        page.fill("[name=password]", "a long pass phrase")
-        page.press("[name=password]", "Enter")
-        page.wait_for_url(f"{live_server.url}/admin/")
         return page
 
     yield opened
@@ -107,7 +105,7 @@ def test_pages_fit_the_window_and_log_no_errors(scheme, visit, live_server, worl
     lists = [changes(type(agreement)), changes(type(recommendation)), changes(Participation), changes(Addressee)]
     for address in ("/admin/", *lists, change(agreement), change(recommendation), edit(recommendation)):
         page.goto(live_server.url + address)
-        page.wait_for_load_state("networkidle")
+        page.evaluate("document.fonts.ready")
         assert fits(page), address
         assert page.locator("html.dark").count() == (scheme == "dark")
 

@@ -46,7 +46,7 @@ def test_pages_fit_the_window_and_log_no_errors(scheme, visit, live_server, trea
     addresses = [change(treaty), f"{change(treaty)}?on=2023-01-01", f"{change(treaty)}?on=soon", "/admin/checks/"]
     for address in [*addresses, *map(changes, lists), *map(change, outcomes + details)]:
         page.goto(live_server.url + address)
-        page.wait_for_load_state("networkidle")
+        page.evaluate("document.fonts.ready")
         assert fits(page), address
 
     assert page.errors == []

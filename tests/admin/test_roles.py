@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group
 from agreements.models import Agreement, PartyOfficer
 from policytracker.models import Token, User
 from recommendations.models import Evidence, ProgressUpdate, Recommendation
-from tests.admin.page import add, change, changes
+from tests.admin.page import add, admin_request, change, changes
 from tests.make import make_agreement, make_recommendation
 
 PEOPLE = [User, Group, Token, PartyOfficer]
@@ -20,12 +20,18 @@ WRITERS = ["analyst", "reviewer", "administrator"]
 
 @pytest.mark.parametrize("role", ["reader", "party officer", *WRITERS])
 def test_every_role_sees_every_list_and_writers_may_add(role, users, signed_in):
-    client = signed_in(users[role])
+    client, request = signed_in(users[role]), admin_request(users[role])
 
     for model in DOMAIN:
         assert client.get(changes(model)).status_code == 200, model
-        expected = 200 if role in WRITERS and model not in READ_ONLY else 403
-        assert client.get(add(model)).status_code == expected, model
+        may_add = role in WRITERS and model not in READ_ONLY
+        assert admin.site.get_model_admin(model).has_add_permission(request) == may_add, model
+
+
+def test_the_form_of_a_new_record_opens_for_those_who_may_add_it(analyst, reader, signed_in):
+    for model in DOMAIN:
+        assert signed_in(analyst).get(add(model)).status_code == (403 if model in READ_ONLY else 200), model
+        assert signed_in(reader).get(add(model)).status_code == 403, model
 
 
 @pytest.mark.parametrize("role", ["reader", "party officer", "analyst", "reviewer", "administrator"])

@@ -48,11 +48,10 @@ def test_a_value_of_the_wrong_type_is_rejected_on_its_field(refused, as_analyst,
     made = as_analyst.post(f"{resource.address}/", resource.full).json()
     names = sorted(resource.full.keys() - {resource.key})
     for value in ({}, {"a": 1}, True, [[]], [{}], [None], ["x"], "x", 5, {"slug": "aukus"}):
-        fits = {name for name in names if fits_somewhere(name, value)}
-        if wrong := [name for name in names if name not in fits]:
+        if wrong := [name for name in names if not fits_somewhere(name, value)]:
             refused(resource.at(made), dict.fromkeys(wrong, value), *wrong)
-        for name in set(names[:3]) - fits:
-            refused(f"{resource.address}/", resource.required | {resource.key: "n" if resource.key != "uid" else None, name: value}, name)
+            key = {resource.key: "n" if resource.key != "uid" else None}
+            refused(f"{resource.address}/", resource.required | key | dict.fromkeys(wrong, value), *wrong)
 
 
 def fits_somewhere(name, value):
@@ -67,19 +66,16 @@ def fits_somewhere(name, value):
 @each_resource
 def test_nul_surrogates_and_very_long_texts_are_rejected(refused, as_analyst, resource):
     made = as_analyst.post(f"{resource.address}/", resource.full).json()
-    for name in resource.full:
-        for value in ("a\0b", "\0", "x" * 2_000_000):
-            body = {name: [value] if name in LISTS else value}
-            if name == resource.key:
-                refused(f"{resource.address}/", resource.required | body, name)
-            else:
-                refused(resource.at(made), body, name)
-    for name in resource.full:
-        raw = json.dumps({**resource.required, name: ["\ud800"] if name in LISTS else "a\ud800b"})
-        response = as_analyst.generic("POST", f"{resource.address}/", raw, content_type="application/json")
-        assert response.status_code == 400 and name in response.json(), response.content
-        response = as_analyst.generic("POST", f"{resource.address}/", '{"\\ud800": 1}', content_type="application/json")
-        assert response.status_code == 400 and "?" in response.json(), response.content
+    for value in ("a\0b", "\0", "x" * 200_000):
+        body = {name: [value] if name in LISTS else value for name in resource.full}
+        refused(f"{resource.address}/", body, *body)
+        body.pop(resource.key, None)
+        refused(resource.at(made), body, *body)
+    raw = json.dumps({name: ["\ud800"] if name in LISTS else "a\ud800b" for name in resource.full})
+    response = as_analyst.generic("POST", f"{resource.address}/", raw, content_type="application/json")
+    assert response.status_code == 400 and resource.full.keys() <= response.json().keys(), response.content
+    response = as_analyst.generic("POST", f"{resource.address}/", '{"\\ud800": 1}', content_type="application/json")
+    assert response.status_code == 400 and "?" in response.json(), response.content
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from tests.api.world import PARTICIPATION, RESOURCES, make_world
 from tests.conftest import make_user
 
 pytestmark = pytest.mark.django_db
-quietly = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+quietly = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 ADDRESSES = [*RESOURCES, "progress-updates"]
 
 ODD = [
@@ -83,7 +83,7 @@ def test_no_query_causes_a_server_error(everybody, address):
             query.setdefault(name, []).append(value.encode(errors="replace").decode())
         undone(lambda: tell(everybody[who].get(f"{address}/", query)))
 
-    @settings(quietly, max_examples=2 * len(known))
+    @settings(quietly, max_examples=len(known))
     @given(st.sampled_from(known), values)
     def ask_one(name, value):
         undone(lambda: tell(everybody[1].get(f"{address}/", {name: value.encode(errors="replace").decode()})))
@@ -107,7 +107,7 @@ def test_no_body_causes_a_server_error(everybody, resource):
         address = f"{resource.address}/" if method == "post" else resource.at(made)
         undone(lambda: tell(analyst.generic(method.upper(), address, raw, content_type="application/json")))
 
-    @settings(quietly, max_examples=12)
+    @settings(quietly, max_examples=6)
     @given(bodies | st.lists(st.dictionaries(names, bodies, max_size=3), max_size=3), st.sampled_from(["post", "patch", "put"]))
     def send_anything(body, method):
         address = f"{resource.address}/" if method == "post" else resource.at(made)

@@ -186,7 +186,7 @@ updates = st.fixed_dictionaries({
     "voided": st.booleans(),
     "party": st.sampled_from(["AUS", "USA"]),
 }).map(lambda update: update | {"progress_percent": agreeing_percent(update["status"], update["progress_percent"])})  # fmt: skip
-histories = st.lists(st.tuples(st.lists(updates, max_size=6), st.none() | st.integers(-3, 12).map(days)), min_size=1, max_size=3)
+histories = st.lists(st.tuples(st.lists(updates, max_size=6), st.none() | st.integers(-3, 12).map(days)), min_size=3, max_size=8)
 QUESTIONS = [
     *({"status": [code]} for code in ("in_progress", "partly_implemented", "implemented", "not_assessed")),
     *({name: [value]} for name in ("overdue", "open", "claim_differs") for value in ("true", "false")),
@@ -229,7 +229,7 @@ def make(register: list, by: date | None = None) -> None:
     recompute_status()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(register=histories, on=st.integers(-1, 10).map(days))
 def test_a_past_day_equals_a_register_with_only_earlier_reports(register, on, as_reader, monkeypatch):
     with transaction.atomic():

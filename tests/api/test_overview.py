@@ -241,9 +241,10 @@ def test_the_counts_of_a_group_agree_with_the_filtered_list(progressed, by, role
             assert row["total"] == listed["count"], key
             differ = client.list("recommendations/", **{name_of_filter: key, "claim_differs": "true"})
             assert row["claim_differs"] == differ["count"]
-            for name, codes in (("status", STATUSES), ("deadline_state", STATES), ("freshness", FRESHNESS)):
-                expected = {code: client.list("recommendations/", **{name_of_filter: key, name: code})["count"] for code in codes}
-                assert row[f"by_{name}"] == expected, (key, name)
+            for name in ("status", "deadline_state", "freshness"):
+                counted = {code: count for code, count in row[f"by_{name}"].items() if count}
+                found = {code: client.list("recommendations/", **{name_of_filter: key, name: code})["count"] for code in counted}
+                assert counted == found and sum(found.values()) == row["total"], (key, name)
 
 
 def test_records_that_the_user_may_not_read_form_no_group_and_do_not_count(progressed, as_reader, as_administrator):

@@ -134,6 +134,8 @@ SCHEMA = {
         LEFT JOIN pg_class c ON c.oid = d.refobjid LEFT JOIN pg_attribute a ON (a.attrelid, a.attnum) = (d.refobjid, d.refobjsubid)
         WHERE s.schemaname = 'public'""",
     "extensions": "SELECT extname FROM pg_extension",
+    "views": """SELECT c.relname, pg_get_viewdef(c.oid), obj_description(c.oid, 'pg_class') FROM pg_class c
+        WHERE c.relnamespace = to_regnamespace('as_of')""",
 }
 
 

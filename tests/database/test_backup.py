@@ -150,7 +150,7 @@ def test_programs_older_than_the_server_are_refused(monkeypatch):
 
 def test_the_system_check_reports_a_missing_table(dumped, empty):
     assert empty.manage("pg", "restore", str(dumped)).returncode == 0
-    empty.execute("DROP TABLE recommendations_milestone")
+    empty.execute("DROP TABLE recommendations_milestone CASCADE")
 
     checked = empty.manage("check", "--database", "default")
 

@@ -16,7 +16,7 @@ def probed(client, path: str = "/readyz"):
 def test_a_complete_database_is_ready_with_few_queries(client, django_assert_max_num_queries):
     client.get("/readyz")
 
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(5):
         assert probed(client) == (200, "ok", False)
 
 
@@ -30,6 +30,13 @@ def test_a_missing_trigger_is_not_ready(client):
 def test_a_disabled_trigger_is_not_ready(client):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE agreements_party DISABLE TRIGGER record_update")
+
+    assert probed(client) == (503, "unavailable", True)
+
+
+def test_a_missing_view_of_past_moments_is_not_ready(client):
+    with connection.cursor() as cursor:
+        cursor.execute("DROP VIEW as_of.agreements_party")
 
     assert probed(client) == (503, "unavailable", True)
 

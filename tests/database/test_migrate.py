@@ -27,9 +27,10 @@ def database(upgraded):
 
 
 def complete(database) -> bool:
-    """Whether all functions and triggers are installed, current and enabled."""
+    """Whether all functions, triggers and views are installed, current and enabled."""
     with database.connect() as server, server.cursor() as cursor:
-        return not installation.outdated_functions(cursor) and not installation.outdated_triggers(cursor)
+        outdated = (installation.outdated_functions, installation.outdated_triggers, installation.outdated_views)
+        return not any(names(cursor) for names in outdated)
 
 
 def test_migrate_with_nothing_to_do_needs_no_locks(database):
@@ -99,6 +100,7 @@ def test_migrate_repairs_what_differs_and_drops_what_is_no_longer_declared(datab
         CREATE TRIGGER old_rule BEFORE INSERT ON agreements_party FOR EACH ROW EXECUTE FUNCTION agreements_party_old_rule();
         COMMENT ON FUNCTION agreements_party_old_rule() IS 'policytracker of an old version';
         COMMENT ON FUNCTION refuse(text, text) IS 'policytracker of another version';
+        COMMENT ON VIEW as_of.agreements_party IS 'policytracker of another version';
         ALTER TABLE agreements_party DISABLE TRIGGER record_update"""
     )
 
@@ -108,6 +110,16 @@ def test_migrate_repairs_what_differs_and_drops_what_is_no_longer_declared(datab
     assert complete(database)
     assert database.rows("SELECT proname FROM pg_proc WHERE proname = 'agreements_party_old_rule'") == []
     assert database.rows("SELECT tgname FROM pg_trigger WHERE tgname = 'old_rule'") == []
+
+
+def test_migrating_backwards_and_forwards_again_restores_the_views(database):
+    backwards = database.manage("migrate", "recommendations", "0007")
+    assert backwards.returncode == 0, backwards.stderr
+    assert database.rows("SELECT viewname FROM pg_views WHERE schemaname = 'as_of'") == []
+
+    assert database.manage("migrate").returncode == 0
+
+    assert complete(database)
 
 
 def test_a_trigger_added_by_an_administrator_is_kept(database):

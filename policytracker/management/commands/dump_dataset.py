@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from policytracker.dataset import layout
+from policytracker.dataset import layout, package
 
 
 class Command(BaseCommand):
@@ -22,6 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args, folder, public, **options):
         try:
             counts = layout.dump(folder, public)
+            package.write(folder, counts, public)
         except OSError as error:
             raise CommandError(_("{file} cannot be written: {reason}.").format(file=error.filename, reason=error.strerror)) from error
         for file, count in counts.items():

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from policytracker.dataset import layout
 from policytracker.dataset.loading import DatasetError, Loader, read
 from policytracker.records.context import change_context
-from policytracker.records.violations import violated_constraint
+from policytracker.records.violations import constraint_of
 from policytracker.resources import registry
 
 NOTHING_LOADED = _("Nothing was loaded. {reason}")
@@ -33,9 +33,7 @@ class Command(BaseCommand):
         except DatasetError as error:
             raise CommandError(NOTHING_LOADED.format(reason=error)) from error
         except DatabaseError as error:
-            if not (rule := violated_constraint(error)):
-                raise
-            raise CommandError(NOTHING_LOADED.format(reason=rule.message)) from error
+            raise CommandError(NOTHING_LOADED.format(reason=constraint_of(error).message)) from error
         for file in layout.files():
             numbers = {outcome: f"{counts[file][outcome]:,}" for outcome in ("created", "changed", "unchanged")}
             self.stdout.write(_("{file}: {created} created, {changed} changed, {unchanged} unchanged").format(file=file, **numbers))

@@ -10,10 +10,10 @@ from django.core.serializers.base import DeserializationError
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
 from django.db.models import Model
 
-from policytracker.dataset import layout
+from policytracker.dataset import layout, package
 from policytracker.dataset.loading import DatasetError, Entry, Loader, entries, parse
 from policytracker.records.context import change_context
-from policytracker.records.violations import violated_constraint
+from policytracker.records.violations import constraint_of
 from policytracker.resources import registry
 
 
@@ -22,6 +22,7 @@ class Command(loaddata.Command):
     objs_with_deferred_fields: list[Any]
 
     def handle(self, *labels, **options):
+        labels = tuple(label for label in labels if Path(label).name != package.NAME)  # a dump with all of its files
         # Other fixtures come first, because they may contain users that the data set refers to.
         ordered = sorted(labels, key=layout.position)
         self.last, self.models = ordered[-1], set()
@@ -37,9 +38,7 @@ class Command(loaddata.Command):
         except UnicodeDecodeError as error:
             raise CommandError(str(error.args[0])) from error
         except DatabaseError as error:
-            if not (rule := violated_constraint(error)):
-                raise
-            raise CommandError(rule.message) from error
+            raise CommandError(constraint_of(error).message) from error
 
     def load_label(self, label):
         """Collect the entries of a data set until the last label; Django loads other fixtures."""

@@ -1,4 +1,4 @@
-"""`manage.py migrate`: Django's command, which also installs the triggers and retries while tables are locked."""
+"""`manage.py migrate`: Django's command, which also installs triggers and views, and retries while tables are locked."""
 
 from django.core.management.base import BaseCommand
 from django.core.management.commands import migrate
@@ -22,7 +22,7 @@ class Command(migrate.Command):
         connection = connections[using]
         limits, connection.transaction_limits = connection.transaction_limits, {"lock_timeout": installation.LOCK_TIMEOUT}
         try:
-            if installation.pending_migrations(using):
+            if options["app_label"] or installation.pending_migrations(using):
                 installation.retry(_("The migration could not start"), lambda: installation.free_columns(using), self.stdout.write)
             # Migrations that were applied before a lock timeout stay applied; a retry continues with the next one.
             installation.retry(

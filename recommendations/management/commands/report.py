@@ -14,7 +14,7 @@ from policytracker.models import User
 from policytracker.records.access import Reader, Role
 from policytracker.records.context import change_context
 from policytracker.records.exceptions import Refused
-from policytracker.records.violations import violated_constraint
+from policytracker.records.violations import constraint_of
 from policytracker.resources import today
 from recommendations import progress
 from recommendations.models import ProgressUpdate, Recommendation
@@ -68,9 +68,7 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError("\n".join(error.messages)) from error
         except DatabaseError as error:
-            if (rule := violated_constraint(error)) is None:
-                raise
-            raise CommandError(rule.message) from error
+            raise CommandError(constraint_of(error).message) from error
         preview = _("Dry run: the update would be {review}.").format(review=update.get_review_display().lower())
         self.stdout.write(preview if dry_run else str(update.uid))
 

@@ -1,0 +1,270 @@
+"""The feed of changes: what changed in all records, oldest first, as far as the reader may see it.
+
+The changes are ordered by transaction and id, and the feed contains only transactions below the oldest one that has not ended. So
+a transaction that began first and ends last comes after the cursor, and every change is returned exactly once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import connection
+from django.db.models import Func, JSONField, Q, QuerySet, TextField, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.lookups import Exact
+
+from policytracker.api import json_sql, keyset
+from policytracker.api.serializers import declared_fields
+from policytracker.history.access import columns_of_row, hidden_periods
+from policytracker.history.scope import members, roots
+from policytracker.history.values import RecordValues, readable_keys
+from policytracker.models import Change
+from policytracker.records.installation import CURRENT_ERA
+from policytracker.records.models import Record
+from policytracker.resources import ReadContext, registry
+
+SALT = "changes"
+ORDER = [keyset.Column("era"), keyset.Column("txid"), keyset.Column("id")]
+# A page ends after so many changes, even if the reader may see fewer than a page of them.
+MAX_SCANNED = 10_000
+MAX_CHUNK = 2_000  # changes per query
+Place = list[Any]  # era, transaction and id of a change
+# A transaction gets its number with its first write. No transaction is open for longer than this before it writes, or after another
+# transaction has changed a row that it writes too. So the numbers of the transactions of a period are known from their times.
+LONGEST_TRANSACTION = timedelta(hours=6)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which changes the feed contains. `scope` is a record; the changes are those of the records that belong to it."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    scope: Record | None = None
+    users: Sequence[str] = ()
+    models: Sequence[type[Record]] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One change: its data in the API, its record, and the columns of the row before the change, without long texts."""
+
+    data: dict[str, Any]
+    model: type[Record]
+    pk: int
+    row: Mapping[str, Any]
+    place: Place
+
+
+@dataclass(frozen=True)
+class Page:
+    """Entries, the cursor after them, and whether there may be more."""
+
+    entries: list[Entry]
+    cursor: str
+    has_more: bool
+
+
+class Feed:
+    """The changes that the reader of the context may see.
+
+    Each entry lists the records of the scope that its record belongs to, under the name of their resource.
+    """
+
+    def __init__(self, context: ReadContext, filters: Filters = Filters()):
+        self.context, self.filters = context, filters
+        self.reader = context.reader
+
+    def page(self, cursor: str | None, size: int) -> Page:
+        """The page after the cursor, or the first one. Raises InvalidCursor."""
+        place: Place | None = keyset.decode_cursor(cursor, ORDER, SALT)[1] if cursor else None
+        era, end = oldest_open_transaction()
+        rows = self.rows(era, end)
+        place = later(place, self.start())
+        entries: list[Entry] = []
+        scanned, chunk = 0, size + 1 if self.reader.sees_all else 2 * size + 20
+        while True:
+            changes = read_after(rows, place, chunk)
+            entries += self.entries(changes)
+            scanned += len(changes)
+            if len(entries) > size:
+                return Page(entries[:size], encode(entries[size - 1].place), True)
+            if changes:
+                place = place_of(changes[-1])
+            if len(changes) < chunk:
+                # Changes after `until` come after this cursor; otherwise nothing that has ended comes after it.
+                return Page(entries, encode(place if self.filters.until else later(place, [era, end, 0])), False)
+            if scanned >= MAX_SCANNED:
+                return Page(entries, encode(place), True)
+            chunk = min(4 * chunk, MAX_CHUNK)
+
+    def all_entries(self, size: int) -> Iterable[Entry]:
+        """The entries of all pages, read `size` at a time."""
+        page = self.page(None, size)
+        yield from page.entries
+        while page.has_more:
+            page = self.page(page.cursor, size)
+            yield from page.entries
+
+    # ---- selecting changes
+
+    def rows(self, era: int, end: str) -> QuerySet[Change]:
+        """The changes of the feed, of transactions before `end` of this era."""
+        rows = Change.objects.filter(Q(era__lt=era) | Q(txid__lt=end), self.of_records(self.filters.models or models_of_feed()))
+        if self.filters.users:
+            by_user = Q(pk__in=[])
+            for name in self.filters.users:
+                by_user |= Q(Exact(KeyTextTransform("user", "actor"), name))
+            rows = rows.filter(by_user)
+        if since := self.filters.since:
+            rows = rows.filter(at__gte=since)
+        if until := self.filters.until:
+            rows = rows.filter(at__lt=until)
+            if last := min(nearest("at__gte", shifted(until, LONGEST_TRANSACTION), "at"), default=None, key=in_order):
+                rows = rows.filter(Q(era__lt=last[0]) | Q(era=last[0], txid__lte=last[1]))
+        return rows
+
+    def start(self) -> Place | None:
+        """A place before all changes of the period."""
+        if self.filters.since is None:
+            return None
+        return max(nearest("at__lte", shifted(self.filters.since, -2 * LONGEST_TRANSACTION), "-at"), default=None, key=in_order)
+
+    def of_records(self, models: Sequence[type[Record]]) -> Q:
+        if self.filters.scope is None:
+            return Q(tbl__in=[model._meta.db_table for model in models])
+        condition = Q(pk__in=[])
+        for model, ids in self.members.items():
+            if model in models and ids:
+                condition |= Q(tbl=model._meta.db_table, row_id__in=ids)
+        return condition
+
+    @cached_property
+    def members(self) -> dict[type[Record], set[int]]:
+        return members(self.filters.scope) if self.filters.scope else {}
+
+    # ---- entries
+
+    def entries(self, changes: Sequence[Change]) -> list[Entry]:
+        """The entries of those changes that the reader may see, in the given order."""
+        of_model: dict[type[Record], list[Change]] = defaultdict(list)
+        models = {model._meta.db_table: model for model in models_of_feed()}
+        for change in changes:
+            of_model[models[change.tbl]].append(change)
+        values: dict[type[Record], RecordValues] = {}
+        stored: dict[int, Any] = {}
+        for model, rows in of_model.items():
+            periods = hidden_periods(model, {change.row_id for change in rows}, self.reader)
+            values[model] = RecordValues(model, declared_fields(registry.of(model).serializer), self.reader, periods)
+            stored |= values[model].stored([change for change in rows if not values[model].hidden(change.row_id, change.at)])
+        references = [values[m].references(stored[c.id] for c in rows if c.id in stored) for m, rows in of_model.items()]
+        keys = readable_keys(self.reader, references)
+        shown = []
+        for change in changes:
+            model = models[change.tbl]
+            if change.id in stored:
+                visible = values[model].shown(stored[change.id], keys)
+                if values[model].has_content(change, visible):
+                    shown.append((model, change, values[model].entry(change, visible)))
+        return self.with_records(shown)
+
+    def with_records(self, shown: list[tuple[type[Record], Change, dict[str, Any]]]) -> list[Entry]:
+        """The entries with resource, key, URL and scope of their records, without records that were removed with their history."""
+        ids: dict[type[Record], set[int]] = defaultdict(set)
+        for model, change, _ in shown:
+            ids[model].add(change.row_id)
+        keys = {model: natural_keys(model, pks) for model, pks in ids.items()}
+        scope, scopes = registry.scope, roots(ids)
+        readable = scope.model.objects.visible_to(self.reader).filter(pk__in=set().union(*scopes.values()))
+        scope_keys = dict(readable.values_list("pk", scope.model.key))
+        entries = []
+        for model, change, data in shown:
+            if change.row_id not in keys[model]:
+                continue
+            address, key = registry.of(model).address, keys[model][change.row_id]
+            line, changed = data.pop("line"), data.pop("changes")
+            del data["version"]
+            data |= {
+                "resource": address,
+                "key": key,
+                "url": f"{self.context.base_url}{json_sql.API}{address}/{key}/",
+                scope.address: sorted(scope_keys[pk] for pk in scopes[model, change.row_id] if pk in scope_keys),
+                "line": line,
+                "changes": changed,
+            }
+            entries.append(Entry(data, model, change.row_id, change.before or {}, place_of(change)))
+        return entries
+
+
+def models_of_feed() -> list[type[Record]]:
+    return [resource.model for resource in registry.addressed]
+
+
+def oldest_open_transaction() -> tuple[int, str]:
+    """The current era, and the number of the oldest transaction that has not ended; all earlier ones have."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT ({CURRENT_ERA}), pg_snapshot_xmin(pg_current_snapshot())::text")
+        return cursor.fetchone()
+
+
+def nearest(comparison: str, time: datetime, order: str) -> list[Place]:
+    """The place of the change of each table that is nearest to the time, in one direction."""
+    changes = Change.objects.filter(**{comparison: time}).order_by(order).values_list("era", "txid", "id")
+    first, *rest = (changes.filter(tbl=model._meta.db_table)[:1] for model in models_of_feed())
+    return [list(place) for place in first.union(*rest, all=True)]
+
+
+def in_order(place: Place) -> tuple[int, int, int]:
+    era, txid, pk = place
+    return era, int(txid), pk
+
+
+def later(first: Place | None, second: Place | None) -> Place | None:
+    return max(filter(None, [first, second]), default=None, key=in_order)
+
+
+def place_of(change: Change) -> Place:
+    return [change.era, change.txid, change.id]
+
+
+def read_after(rows: QuerySet[Change], place: Place | None, size: int) -> list[Change]:
+    """The first changes after the place. `before` has the old values of changed columns; for a deletion those of short columns."""
+    always = Value(["version", "source_id", *{model.key for model in models_of_feed()}], ArrayField(TextField()))
+    template = """(SELECT jsonb_object_agg(key, value) FROM jsonb_each(before)
+        WHERE key = ANY(%(expressions)s) OR coalesce(changed ? key, length(value::text) < 1000))"""
+    rows = rows.defer("before").annotate(old=Func(always, template=template, output_field=JSONField()))
+    changes: list[Change] = []
+    for part in keyset.ranges(rows, ORDER, place, True):
+        changes += part[: size - len(changes)]
+        if len(changes) >= size:
+            break
+    for change in changes:
+        change.before = change.old
+    return changes
+
+
+def natural_keys(model: type[Record], ids: set[int]) -> dict[int, str]:
+    """The keys of records, also of deleted ones."""
+    keys = {pk: str(key) for pk, key in model._base_manager.filter(pk__in=ids).values_list("pk", model.key)}
+    if deleted := ids - keys.keys():
+        last = Change.objects.filter(tbl=model._meta.db_table, row_id__in=deleted, op="delete").annotate(row=columns_of_row([model.key]))
+        keys |= {pk: row[model.key] for pk, row in last.order_by("id").values_list("row_id", "row")}
+    return keys
+
+
+def shifted(time: datetime, by: timedelta) -> datetime:
+    """The time plus the difference, within the calendar."""
+    try:
+        return time + by
+    except OverflowError:
+        return time
+
+
+def encode(place: Place | None) -> str:
+    return keyset.encode_cursor(True, place or [0, "0", 0], ORDER, SALT)

@@ -1,0 +1,125 @@
+"""Which records belong to a record of the scope or follow from it; deleted records too.
+
+The paths are those of the registry (`scope_paths`), taken step by step, because the records on the way can be deleted too. A deleted
+record belongs to those that it belonged to when it was deleted.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from django.db.models import CharField, Q, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.lookups import In
+
+from policytracker.history.access import columns_of_row, links_when_deleted
+from policytracker.models import Change
+from policytracker.records.models import Record
+from policytracker.resources import registry
+
+Records = Mapping[type[Record], Iterable[int]]  # ids of records by model
+
+
+@cache
+def relations(model: type[Record]) -> dict[str, Any]:
+    """The first fields, by name, of the paths that lead from the model to the scope."""
+    names = dict.fromkeys(path.split("__")[0] for path in registry.of(model).scope_paths if path != "pk")
+    return {name: model._meta.get_field(name) for name in names}
+
+
+def roots(start: Records) -> dict[tuple[type[Record], int], set[int]]:
+    """The ids of the scope records that each of these records belongs to, by model and id."""
+    edges: dict[tuple[type[Record], int], set[tuple[type[Record], int]]] = {}
+    level = {model: set(ids) for model, ids in start.items()}
+    while level:
+        above: dict[type[Record], set[int]] = defaultdict(set)
+        for model, ids in level.items():
+            for pk, targets in parents(model, ids).items():
+                edges[model, pk] = targets
+                for target_model, target in targets:
+                    if (target_model, target) not in edges:
+                        above[target_model].add(target)
+        level = above
+
+    def reached(node: tuple[type[Record], int]) -> set[int]:
+        return {node[1]} if node[0] is registry.scope.model else set().union(*(reached(target) for target in edges[node]))
+
+    return {(model, pk): reached((model, pk)) for model, ids in start.items() for pk in ids}
+
+
+def parents(model: type[Record], ids: set[int]) -> dict[int, set[tuple[type[Record], int]]]:
+    """The records that each of these records belongs to directly."""
+    found: dict[int, set[tuple[type[Record], int]]] = {pk: set() for pk in ids}
+    fields = relations(model)
+    foreign_keys = [field for field in fields.values() if not field.many_to_many]
+    columns = [field.column for field in foreign_keys]
+    rows = {pk: values for pk, *values in model._base_manager.filter(pk__in=ids).values_list("pk", *columns)} if fields else {}
+    deleted: dict[int, str] = {}
+    if missing := ids - rows.keys() if fields else set():
+        last = Change.objects.filter(tbl=model._meta.db_table, row_id__in=missing, op="delete").order_by("id")
+        for pk, txid, row in last.annotate(row=columns_of_row(columns)).values_list("row_id", "txid", "row"):
+            rows[pk], deleted[pk] = [row[column] for column in columns], txid
+    for pk, values in rows.items():
+        found[pk] |= {(field.related_model, value) for field, value in zip(foreign_keys, values, strict=True) if value is not None}
+    last_links = links_when_deleted(model, deleted)
+    for name, field in fields.items():
+        if field.many_to_many:
+            through, source, target = field.remote_field.through, field.m2m_column_name(), field.m2m_reverse_name()
+            live = through._default_manager.filter(**{f"{source}__in": ids}).values_list(source, target)
+            for pk, linked in [*live, *((pk, linked) for pk, of_pk in last_links.get(name, {}).items() for linked in of_pk)]:
+                found[pk].add((field.related_model, linked))
+    return found
+
+
+def members(record: Record) -> dict[type[Record], set[int]]:
+    """The ids, by model, of the records that belong to this one, and of deleted ones that did."""
+    models = [resource.model for resource in registry if resource.scope_paths]
+    live = [
+        model._base_manager.filter(registry.of(model).belonging_to(record.pk)).values_list(Value(model._meta.db_table, CharField()), "pk")
+        for model in models
+    ]
+    found: dict[type[Record], set[int]] = {model: set() for model in models}
+    by_table = {model._meta.db_table: model for model in models}
+    for table, pk in live[0].union(*live[1:], all=True):
+        found[by_table[table]].add(pk)
+    while added := deleted_members(found):
+        for model, ids in added.items():
+            found[model] |= ids
+    return found
+
+
+def refers_to(column: str, ids: list[str]) -> In:
+    """The condition that the old row of a change has one of these ids in the column."""
+    return In(KeyTextTransform(column, "before"), ids)
+
+
+def deleted_members(found: Mapping[type[Record], set[int]]) -> dict[type[Record], set[int]]:
+    """The deleted records that belonged directly to one of these records, and are not among them."""
+    by_column, by_link = Q(pk__in=[]), Q(pk__in=[])
+    linking: dict[str, type[Record]] = {}
+    for model in found:
+        for field in relations(model).values():
+            ids = [str(pk) for pk in found[field.related_model]]
+            if field.many_to_many:
+                table = field.remote_field.through._meta.db_table
+                linking[table] = model
+                by_link |= Q(refers_to(field.m2m_reverse_name(), ids), tbl=table)
+            else:
+                by_column |= Q(refers_to(field.column, ids), tbl=model._meta.db_table)
+    deletions = Change.objects.filter(op="delete")
+    added: dict[type[Record], set[int]] = defaultdict(set)
+    tables = {model._meta.db_table: model for model in found}
+    for table, pk in deletions.filter(by_column).values_list("tbl", "row_id"):
+        added[tables[table]].add(pk)
+    links = {(linking[table], pk, txid) for table, pk, txid in deletions.filter(by_link).values_list("tbl", "row_id", "txid")}
+    if links:
+        of_links = Q(pk__in=[])
+        for model in {model for model, _, _ in links}:
+            of_links |= Q(tbl=model._meta.db_table, row_id__in=[pk for of, pk, _ in links if of is model])
+        for table, pk, txid in deletions.filter(of_links).values_list("tbl", "row_id", "txid"):
+            if (tables[table], pk, txid) in links:
+                added[tables[table]].add(pk)
+    return {model: new for model, ids in added.items() if (new := ids - found[model])}

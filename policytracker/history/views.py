@@ -1,0 +1,133 @@
+"""The API of the feed of changes."""
+
+from functools import cached_property
+from typing import Any
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.generics import GenericAPIView
+from rest_framework.response import Response
+
+from policytracker.api import pagination
+from policytracker.api.keyset import InvalidCursor
+from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters, single
+from policytracker.api.renderers import FormatParameter, JSONRenderer, reject_unknown_format
+from policytracker.api.values import Parse, check_length, code, reference, timestamp
+from policytracker.history.feed import Feed, Filters, Page
+from policytracker.history.serializers import ChangeSerializer
+from policytracker.models import User
+from policytracker.records.models import Record
+from policytracker.resources import ReadContext, registry
+
+TEXT = {"type": "string"}
+PARAMETERS = [
+    OpenApiParameter("since", TEXT, description="Changes from this time on: a time with a zone, or a date (its beginning, UTC)."),
+    OpenApiParameter("until", TEXT, description="Changes before this time."),
+    OpenApiParameter("user", TEXT, description="Changes by this user."),
+    OpenApiParameter("resource", TEXT, description="Changes of records of this resource, by its name in the URL."),
+    OpenApiParameter("format", {"type": "string", "enum": ["md"]}, description="Use `md` for a memo in Markdown."),
+    OpenApiParameter("page_size", {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}, description="Changes per page."),
+    OpenApiParameter("cursor", TEXT, description="Continues after the response that had this `cursor`."),
+]
+
+
+class FeedEntrySerializer(ChangeSerializer):
+    resource = serializers.CharField()
+    key = serializers.CharField()
+    url = serializers.URLField()
+
+    def get_fields(self):
+        fields = super().get_fields()
+        del fields["version"]
+        scope = serializers.ListField(child=serializers.CharField(), help_text="The records that this one belongs to or follows from.")
+        return fields | {registry.scope.address: scope}
+
+
+class FeedSerializer(serializers.Serializer):
+    results = FeedEntrySerializer(many=True)
+    next = serializers.URLField(allow_null=True)
+    cursor = serializers.CharField(help_text="Continues after these changes, now or later.")
+
+
+class Changes(GenericAPIView):
+    """The feed of changes of all records that the user may read."""
+
+    function_checks_permission = True
+    content_negotiation_class = FormatParameter
+    renderer_classes = [JSONRenderer]
+    serializer_class = FeedSerializer
+    pagination_class = None
+    page: Page
+
+    @property
+    def model(self) -> type[Record]:
+        """Reading changes requires a role, as for records of the scope."""
+        return registry.scope.model
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(registry.scope_name, TEXT, description="Changes of this record and those that belong to it."),
+            *PARAMETERS,
+        ],
+        responses={(200, "application/json"): FeedSerializer, (200, "text/markdown"): TEXT},
+    )
+    def get(self, request):
+        """List the changes, oldest first. Each change is returned once to a client that continues at `cursor`."""
+        known = {"since", "until", registry.scope_name, "user", "resource", "format"}
+        reject_unknown_parameters(request, known | pagination.PARAMETERS)
+        reject_unknown_format(request, self.get_renderers())
+        whole = "page_size" not in request.query_params and request.query_params.get("format") == "md"
+        size = pagination.MAX_PAGE_SIZE if whole else pagination.Pagination().get_page_size(request)
+        try:
+            self.page = self.feed.page(single(request, "cursor") or None, size)
+        except InvalidCursor as error:
+            message = _("Invalid cursor. Use `cursor` or `next` of a response of this feed.")
+            raise InvalidParameter("cursor", message) from error
+        next_page = self.url_after(self.page.cursor) if self.page.has_more else None
+        results = [entry.data for entry in self.page.entries]
+        return Response({"results": results, "next": next_page, "cursor": self.page.cursor})
+
+    @cached_property
+    def feed(self) -> Feed:
+        """The feed that the query parameters describe. Raises InvalidParameter."""
+        scope = self.value(registry.scope_name, reference(self.model))
+        user = self.value("user", self.user)
+        address = self.value("resource", code(resource.address for resource in registry.addressed))
+        filters = Filters(
+            since=self.value("since", timestamp),
+            until=self.value("until", timestamp),
+            scope=None if scope is None else self.model.objects.get(pk=scope),
+            users=[] if user is None else [user],
+            models=[] if address is None else [registry.at(address).model],
+        )
+        return Feed(self.read_context, filters)
+
+    @cached_property
+    def read_context(self) -> ReadContext:
+        return ReadContext.of(self.request.user, base_url=self.request.build_absolute_uri("/")[:-1])
+
+    def url_after(self, cursor: str) -> str:
+        query = self.request.query_params.copy()
+        query["cursor"] = cursor
+        return self.request.build_absolute_uri(f"{self.request.path}?{query.urlencode()}")
+
+    def value(self, name: str, parse: Parse) -> Any:
+        """The parsed value of a query parameter, if it is given. Raises InvalidParameter."""
+        if name not in self.request.query_params:
+            return None
+        text = single(self.request, name)
+        try:
+            check_length(text)
+            return parse(text, self.read_context)
+        except ValueError as error:
+            raise InvalidParameter(name, str(error)) from error
+
+    def user(self, name: str, context: ReadContext) -> str:
+        """The name of a user whom the reader may see, or who made a change that the reader may see."""
+        if not context.reader.sees_people:
+            raise ValueError(_("Sign in to filter by people."))
+        known = User.visible_to(context.reader).filter(username=name).exists()
+        if known or Feed(context, Filters(users=[name])).page(None, 1).entries:
+            return name
+        raise ValueError(_("There is no user “{name}”.").format(name=name[:100]))
