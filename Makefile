@@ -19,8 +19,8 @@ PYTEST := $(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile
 help:
 	@echo "make run         serve the site at 127.0.0.1:$(PORT) (PORT=8001 uses another port)"
 	@echo "make demo-reset  drop the database and start again with fixtures and demo users"
-	@echo "make test        run the tests on a real PostgreSQL (ARGS='-k word' selects tests)"
-	@echo "make check       run all checks of CI"
+	@echo "make test        run the tests on a real PostgreSQL, except slow ones (ARGS='-k word' selects tests)"
+	@echo "make check       run all checks of CI, including slow tests"
 	@echo "make audit       check the pinned packages for known vulnerabilities"
 	@echo "make format      format the code"
 	@echo "make openapi     update docs/openapi.yaml"
@@ -38,7 +38,8 @@ demo-reset: requirements-local.txt.installed database
 	@$(MANAGE) make_demo --reset
 
 test: requirements-dev.txt.installed database
-	@$(PYTEST) $(ARGS)
+	@echo "Slow tests are skipped. Run them with: make test ARGS='-m slow' (make check includes them)"
+	@$(PYTEST) -m "not slow" $(ARGS)
 
 check: requirements-dev.txt.installed database
 	$(PY) -m ruff format --check .

@@ -89,15 +89,19 @@ def fresh(django_db_setup) -> Database:
     return Database(connection.settings_dict["NAME"])
 
 
-@pytest.fixture(scope="session")
-def baseline(fresh):
-    """A database of version 0.1.0, restored from its dump as docs/operator.md describes."""
+def restore_baseline(empty: Database) -> None:
     sql = gzip.decompress(BASELINE.read_bytes()).replace(
         b"set_config('search_path', '', false)", b"set_config('search_path', 'public', false)"
     )
+    restored = empty.program("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "--single-transaction", "-d", empty.url, input=sql)
+    assert restored.returncode == 0, restored.stderr
+
+
+@pytest.fixture(scope="session")
+def baseline(fresh):
+    """A database of version 0.1.0, restored from its dump as docs/operator.md describes."""
     with database(fresh, "baseline") as made:
-        restored = made.program("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "--single-transaction", "-d", made.url, input=sql)
-        assert restored.returncode == 0, restored.stderr
+        restore_baseline(made)
         yield made
 
 

@@ -1,6 +1,8 @@
 """The site, served by gunicorn on one of the databases."""
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -19,14 +21,44 @@ class Response(NamedTuple):
     headers: dict
 
 
-class Site:
-    def __init__(self, address: tuple[str, int], token: str):
-        self.address, self.token = address, token
+class WebServer:
+    """Gunicorn on a socket that stays open when its processes are killed: requests then wait for the next start."""
 
-    def request(self, method: str, path: str, body: dict | None = None) -> Response:
+    process: subprocess.Popen
+
+    def __init__(self, database, listening: socket.socket, log, environment: dict[str, str]):
+        self.listening, self.log = listening, log
+        self.environment = {k: v for k, v in database.environment(**environment).items() if k != "GREETING"}
+
+    def start(self) -> None:
+        with self.log.open("a") as written:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "--bind", f"fd://{self.listening.fileno()}"],
+                cwd=settings.BASE_DIR, env=self.environment, pass_fds=[self.listening.fileno()],
+                stdout=written, stderr=written, start_new_session=True,
+            )  # fmt: skip
+
+    def kill_all(self) -> None:
+        """Kill the main process and its workers."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            self.kill_all()
+
+
+class Site:
+    def __init__(self, address: tuple[str, int], token: str, server: WebServer):
+        self.address, self.token, self.server = address, token, server
+
+    def request(self, method: str, path: str, body: dict | list | None = None, **more_headers: str) -> Response:
         http = HTTPConnection(*self.address, timeout=60)
         try:
-            headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+            headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"} | more_headers
             http.request(
                 method, path if path.startswith("/") else f"/api/v1/{path}", json.dumps(body) if body is not None else None, headers
             )
@@ -51,23 +83,14 @@ def token_of(database, username: str) -> str:
 @contextmanager
 def served(database, log, username: str = "ada", **environment: str):
     """Serve the site on the database during the block, with requests authenticated as the user."""
-    listening = socket.create_server(("127.0.0.1", 0), backlog=128)
-    site = Site(listening.getsockname(), token_of(database, username))
-    with log.open("w") as written:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listening.fileno()}"],
-            cwd=settings.BASE_DIR, env={k: v for k, v in database.environment(**environment).items() if k != "GREETING"},
-            pass_fds=[listening.fileno()], stdout=written, stderr=written,
-        )  # fmt: skip
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
+        server = WebServer(database, listening, log, environment)
+        site = Site(listening.getsockname(), token_of(database, username), server)
+        server.start()
         try:
             ready = site.request("GET", "/readyz")
             assert ready.status == 200, ready
             yield site
         finally:
             listening.close()
-            server.terminate()
-            try:
-                server.wait(timeout=15)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+            server.stop()

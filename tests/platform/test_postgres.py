@@ -5,65 +5,15 @@ import multiprocessing
 import os
 import pwd
 import shutil
-import signal
 import stat
 import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from policytracker.devserver import postgres
-
-PROJECT = Path(__file__).parents[2]
-
-
-class Server:
-    """A private PostgreSQL in a folder, used through `manage.py pg`."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def command(self, *arguments):
-        return [sys.executable, "manage.py", "pg", *arguments]
-
-    def environment(self, **changes):
-        without = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
-        return {**without, "PG_DATA_DIR": str(self.folder), **changes}
-
-    def pg(self, *arguments, **changes):
-        """Run `manage.py pg`. It waits until all processes close its output, so it would hang if the server kept it open."""
-        return subprocess.run(
-            self.command(*arguments), cwd=PROJECT, env=self.environment(**changes),
-            capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
-
-    def start(self, **changes):
-        started = self.pg("start", **changes)
-        assert started.returncode == 0, started.stderr
-        return started.stdout
-
-    def query(self, sql):
-        result = self.pg("psql", "-Atc", sql)
-        assert result.returncode == 0, result.stderr
-        return result.stdout.strip()
-
-    @property
-    def pid_file(self):
-        return self.folder / "cluster" / "postmaster.pid"
-
-    @property
-    def pid(self):
-        return int(self.pid_file.read_text().split("\n")[0])
-
-    @property
-    def sockets(self):
-        return Path(self.pg("status").stdout.strip().rpartition("socket in ")[2].removesuffix("."))
-
-    def kill(self):
-        os.kill(self.pid, signal.SIGKILL)
+from tests.database.private_postgres import PROJECT, private_server
 
 
 def is_refused(result, message):
@@ -74,12 +24,8 @@ def is_refused(result, message):
 
 @pytest.fixture
 def server():
-    # Not tmp_path, whose path is too long for a socket and which other users cannot enter.
-    with tempfile.TemporaryDirectory(prefix="pg") as folder:
-        Path(folder).chmod(0o755)
-        server = Server(Path(folder) / "data")
+    with private_server() as server:
         yield server
-        server.pg("stop")
 
 
 @pytest.fixture

@@ -1,0 +1,79 @@
+"""A private PostgreSQL in a folder of its own, for tests that stop and kill it."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+
+
+class Server:
+    """A private PostgreSQL in a folder, used through `manage.py pg`."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def command(self, *arguments):
+        return [sys.executable, "manage.py", "pg", *arguments]
+
+    def environment(self, **changes):
+        without = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+        return {**without, "PG_DATA_DIR": str(self.folder), **changes}
+
+    def pg(self, *arguments, **changes):
+        """Run `manage.py pg`. It waits until all processes close its output, so it would hang if the server kept it open."""
+        return subprocess.run(
+            self.command(*arguments), cwd=PROJECT, env=self.environment(**changes),
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+
+    def start(self, **changes):
+        started = self.pg("start", **changes)
+        assert started.returncode == 0, started.stderr
+        return started.stdout
+
+    def query(self, sql):
+        result = self.pg("psql", "-Atc", sql)
+        assert result.returncode == 0, result.stderr
+        return result.stdout.strip()
+
+    @property
+    def pid_file(self):
+        return self.folder / "cluster" / "postmaster.pid"
+
+    @property
+    def pid(self):
+        return int(self.pid_file.read_text().split("\n")[0])
+
+    @property
+    def sockets(self):
+        return Path(self.pg("status").stdout.strip().rpartition("socket in ")[2].removesuffix("."))
+
+    def kill(self):
+        """Kill the main process. The other processes end when they notice it."""
+        os.kill(self.pid, signal.SIGKILL)
+
+    def kill_all(self):
+        """Kill the main process and those that it started."""
+        main = self.pid
+        children = map(int, Path(f"/proc/{main}/task/{main}/children").read_text().split())
+        for pid in [main, *children]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def private_server():
+    """A server that is not started yet. It is stopped after the block, and its folder is removed."""
+    # Not tmp_path, whose path is too long for a socket and which other users cannot enter.
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        Path(folder).chmod(0o755)
+        server = Server(Path(folder) / "data")
+        try:
+            yield server
+        finally:
+            server.pg("stop")
