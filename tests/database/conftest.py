@@ -116,9 +116,11 @@ def upgraded(fresh, baseline):
 
 # ---- comparison
 
+# Without the default of `era`, the number of the present era, which depends on the server.
 SCHEMA = {
     "columns": """SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated, a.attidentity,
-        pg_get_expr(d.adbin, d.adrelid), a.attcollation::regcollation::text
+        CASE WHEN (c.relname, a.attname) <> ('policytracker_change', 'era') THEN pg_get_expr(d.adbin, d.adrelid) END,
+        a.attcollation::regcollation::text
         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (c.oid, a.attnum)
         WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND {ours}""",
     "constraints": """SELECT c.relname, conname, contype, pg_get_constraintdef(n.oid), condeferrable, condeferred, convalidated
