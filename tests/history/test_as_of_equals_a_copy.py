@@ -25,7 +25,7 @@ from tests.database.conftest import Database, database
 from tests.history.conftest import mark, using
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 STEPS, EVERY, LAST_HIDING = 300, 100, 2
 ROLES = [Role.ADMINISTRATOR, Role.REVIEWER, Role.ANALYST, Role.OFFICER, Role.READER]
 HIDING = {"visibility": ["public", "public", "internal", "restricted"], "publication": ["draft", "published", "published", "archived"]}
