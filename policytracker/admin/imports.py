@@ -18,7 +18,7 @@ from policytracker.dataset import formats, mapping
 from policytracker.dataset.importing import Importer
 from policytracker.dataset.mapping import FileMapping, RecordMapping
 from policytracker.dataset.record_import import Line, display_value, mapping_types
-from policytracker.dataset.tables import TableError
+from policytracker.dataset.tables import TableError, TooManyRows
 from policytracker.dataset.writer import Outcome
 
 MAX_FILE = 5_000_000  # bytes
@@ -111,10 +111,10 @@ class Upload:
         columns = FileMapping((RecordMapping(resource),))
         if self.mapping_name:
             columns = mapping.parse(self.mapping_name, self.mapping_data, mapping_types(), resource)
-        table = formats.parse(self.name, self.data, columns.path)
-        if len(table.rows) > MAX_ROWS:
-            message = _("The file has %(rows)s rows. Import at most %(limit)s here, and more with the command import_table.")
-            raise TableError(message % {"rows": f"{len(table.rows):,}", "limit": f"{MAX_ROWS:,}"})
+        try:
+            table = formats.parse(self.name, self.data, columns.path, MAX_ROWS)
+        except TooManyRows as error:
+            raise TableError(_("%(problem)s Import a larger file with the command import_table.") % {"problem": error}) from error
         return Importer(table, columns, by=user, source=self.source, reason=_("Import of %(name)s") % {"name": self.name[:200]})
 
 
