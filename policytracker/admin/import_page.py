@@ -84,7 +84,7 @@ class ImportPage(ModelAdmin):
         if sent and form.is_valid():
             upload = form.cleaned_data["upload"]
             try:
-                preview = Preview(upload.importer(self.resource.address, request.user))
+                preview = Preview(upload.name, upload.importer(self.resource.address, request.user))
                 run(preview, dry_run=True)
             except MappingError as error:
                 form.add_error("mapping_file" if form.cleaned_data["mapping_file"] else "mapping", str(error))
@@ -100,7 +100,7 @@ class ImportPage(ModelAdmin):
         """Import the table of a preview, unless the import would do something else than the preview says."""
         try:
             stored, digest, upload = self.read_token(request)
-            preview = Preview(upload.importer(self.resource.address, request.user))
+            preview = Preview(upload.name, upload.importer(self.resource.address, request.user))
             with transaction.atomic():
                 run(preview, dry_run=False)
                 same = preview.digest == digest

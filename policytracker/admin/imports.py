@@ -12,7 +12,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.widgets import BASE_INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import BASE_INPUT_CLASSES
 
 from policytracker.dataset import formats, mapping
 from policytracker.dataset.importing import Importer
@@ -30,9 +30,10 @@ SHOWN_ROWS = 10  # row numbers of a name
 SHOWN_LENGTH = 120  # characters of a value
 
 
-def native_file_input(accept: str) -> forms.FileInput:
+class FileInput(forms.FileInput):
     """The browser's own field for a file: unlike that of the theme, it shows the chosen name without scripts."""
-    return forms.FileInput(attrs={"accept": accept, "class": " ".join(BASE_INPUT_CLASSES)})
+
+    template_name = "admin/file_input.html"
 
 
 class ImportForm(forms.Form):
@@ -41,33 +42,35 @@ class ImportForm(forms.Form):
     file = forms.FileField(
         label=gettext_lazy("File"),
         help_text=gettext_lazy(
-            "CSV, TSV, XLSX, ODS, JSON or JSON lines, with at most 5 MB and 5,000 rows. Use the command import_table for a larger file."
+            "CSV, TSV, XLSX, ODS, JSON or JSON lines. At most 5 MB and 5,000 rows; for a larger file, use the command import_table."
         ),
-        widget=native_file_input(",".join(formats.FORMATS)),
+        widget=FileInput({"accept": ",".join(formats.FORMATS)}),
     )
     mapping = forms.ChoiceField(
         label=gettext_lazy("Mapping"),
         required=False,
-        help_text=gettext_lazy("The file with these columns and codes. Without a mapping, the headers are the names of our fields."),
-        widget=UnfoldAdminSelectWidget,
+        help_text=gettext_lazy(
+            "Select the register that the file comes from. Without a mapping, the headers must be the names of our fields."
+        ),
     )
     mapping_file = forms.FileField(
         label=gettext_lazy("Mapping file"),
         required=False,
         help_text=gettext_lazy("Your own mapping (.toml), instead of one from the list."),
-        widget=native_file_input(".toml"),
+        widget=FileInput({"accept": ".toml"}),
     )
     source = forms.CharField(
         label=gettext_lazy("Source"),
         required=False,
         max_length=120,
         help_text=gettext_lazy("The key of the source of new records that have none."),
-        widget=UnfoldAdminTextInputWidget,
     )
 
     def __init__(self, resource: str, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.fields["mapping"].choices = [("", _("None")), *mapping.shipped(resource).items()]
+        for field in self.fields.values():
+            field.widget.attrs["class"] = " ".join(BASE_INPUT_CLASSES)
 
     def clean_file(self) -> Any:
         return self.limited("file", MAX_FILE)
@@ -119,10 +122,10 @@ class Upload:
 
 
 class Preview:
-    """What an import does. The lines of refused, changed and created records are kept to be shown, up to a limit."""
+    """What an import of the file with this name does. Refused, changed and created records are kept to be shown, up to a limit."""
 
-    def __init__(self, importer: Importer):
-        self.importer = importer
+    def __init__(self, name: str, importer: Importer):
+        self.name, self.importer = name, importer
         self.kept: dict[Outcome, list[Line]] = defaultdict(list)
         self.hash = hashlib.sha256()
 
