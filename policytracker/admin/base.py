@@ -35,6 +35,7 @@ from unfold.widgets import (
 from policytracker.admin.error_summary import errors_of_page
 from policytracker.admin.forms import Day, LinesField, PartialDate, RecordForm, VerbatimField, VersionedForm, VersionedFormSet
 from policytracker.admin.history import history_entries
+from policytracker.admin.import_page import ImportPage
 from policytracker.admin.querysets import (
     CappedPaginator,
     default_search_fields,
@@ -286,7 +287,7 @@ def form_for_request(form: type, request: HttpRequest, serializer: type) -> type
     return type(form.__name__, (form,), {"request": request, "serializer": serializer})
 
 
-class RecordAdmin(BaseAdmin):
+class RecordAdmin(ImportPage, BaseAdmin):
     """Base class of the pages of a record type."""
 
     form = RecordForm

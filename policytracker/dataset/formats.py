@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from policytracker.dataset.loading import refuse_constant, unique_names
 from policytracker.dataset.spreadsheets import ods_rows, spreadsheet, xlsx_rows
-from policytracker.dataset.tables import MAX_CELL, Place, Table, TableError, items_at, megabytes, table, too_long
+from policytracker.dataset.tables import MAX_CELL, Place, Table, TableError, check_number, items_at, megabytes, table, too_long
 
 MAX_FILE = 200_000_000  # bytes
 SAMPLE = 1_000_000  # bytes from which the encoding is detected
@@ -39,8 +39,8 @@ def read(path: Path, location: Sequence[str] = ()) -> Table:
     return parse(path.name, data, location)
 
 
-def parse(name: str, data: bytes, location: Sequence[str] = ()) -> Table:
-    """The table in the content of a file with this name. Raises TableError."""
+def parse(name: str, data: bytes, location: Sequence[str] = (), max_rows: int | None = None) -> Table:
+    """The table in the content of a file with this name. Raises TableError, and TooManyRows after `max_rows`."""
     suffix = Path(name).suffix.lower()
     if suffix not in FORMATS:
         raise TableError(_("%(name)s: Use a file of one of these types: %(types)s.") % {"name": name, "types": ", ".join(FORMATS)})
@@ -48,7 +48,7 @@ def parse(name: str, data: bytes, location: Sequence[str] = ()) -> Table:
         raise TableError(_("The file is empty."))
     if location and suffix not in (".json", ".jsonl", ".ndjson"):
         raise TableError(_("Only a JSON document can have a path."))
-    return FORMATS[suffix](data, location)
+    return FORMATS[suffix](data, location, max_rows)
 
 
 # ---- CSV and TSV
@@ -90,14 +90,14 @@ def decoded_as(encoding: str, data: bytes, notes: list[str]) -> str:
     return text.removeprefix("\ufeff")
 
 
-def read_csv(data: bytes, location: Sequence[str], delimiter: str = "") -> Table:
+def read_csv(data: bytes, location: Sequence[str], max_rows: int | None, delimiter: str = "") -> Table:
     notes: list[str] = []
     text = decoded(data, notes)
     delimiter = delimiter or separator(text)
     if delimiter != ",":
         notes.append(_("Separator: %(name)s.") % {"name": {"\t": _("tab")}.get(delimiter, delimiter)})
     csv.field_size_limit(MAX_FILE)  # so that the length of a cell is checked where its column is known
-    return table(csv_rows(text, delimiter), notes, of_text=True)
+    return table(csv_rows(text, delimiter), notes, of_text=True, max_rows=max_rows)
 
 
 def csv_rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -125,7 +125,7 @@ def load_json(text: str) -> Any:
     return json.loads(text, object_pairs_hook=unique_names, parse_constant=refuse_constant, parse_int=str, parse_float=str)
 
 
-def read_json(data: bytes, location: Sequence[str]) -> Table:
+def read_json(data: bytes, location: Sequence[str], max_rows: int | None) -> Table:
     notes: list[str] = []
     try:
         document = load_json(decoded(data, notes))
@@ -145,10 +145,10 @@ def read_json(data: bytes, location: Sequence[str]) -> Table:
         raise TableError(_("There is no list at %(path)s.") % {"path": ".".join(location)})
     else:
         raise TableError(_("The document is not a list. Enter the place of the list as `path` in a mapping."))
-    return json_table(list(enumerate(items, 1)), notes)
+    return json_table(list(enumerate(items, 1)), notes, max_rows)
 
 
-def read_json_lines(data: bytes, location: Sequence[str]) -> Table:
+def read_json_lines(data: bytes, location: Sequence[str], max_rows: int | None) -> Table:
     notes: list[str] = []
     items = []
     for number, line in enumerate(decoded(data, notes).split("\n"), 1):
@@ -159,10 +159,11 @@ def read_json_lines(data: bytes, location: Sequence[str]) -> Table:
                 raise TableError(_("Line %(line)s: Invalid JSON. %(reason)s.") % {"line": number, "reason": error}) from error
     if location:
         raise TableError(_("A file of JSON lines has no path."))
-    return json_table(items, notes)
+    return json_table(items, notes, max_rows)
 
 
-def json_table(items: list[tuple[int, Any]], notes: list[str]) -> Table:
+def json_table(items: list[tuple[int, Any]], notes: list[str], max_rows: int | None) -> Table:
+    check_number(len(items), max_rows)
     headers: dict[str, None] = {}
     for number, item in items:
         if not isinstance(item, dict):
@@ -174,11 +175,11 @@ def json_table(items: list[tuple[int, Any]], notes: list[str]) -> Table:
     return Table(list(headers), items, notes, is_json=True)
 
 
-FORMATS: dict[str, Callable[[bytes, Sequence[str]], Table]] = {
+FORMATS: dict[str, Callable[[bytes, Sequence[str], int | None], Table]] = {
     ".csv": read_csv,
     ".txt": read_csv,
-    ".tsv": lambda data, location: read_csv(data, location, "\t"),
-    ".tab": lambda data, location: read_csv(data, location, "\t"),
+    ".tsv": lambda data, location, max_rows: read_csv(data, location, max_rows, "\t"),
+    ".tab": lambda data, location, max_rows: read_csv(data, location, max_rows, "\t"),
     ".xlsx": spreadsheet(xlsx_rows),
     ".xlsm": spreadsheet(xlsx_rows),
     ".ods": spreadsheet(ods_rows),

@@ -78,14 +78,24 @@ class Importer:
 
     # ---- the import
 
-    def run(self, *, dry_run: bool, report: Callable[[Line], None], show_done: Callable[[int], None] = lambda done: None) -> Result:
-        """Write all rows, or none if any is refused. `report` gets each line; in a dry run with the changes, and nothing is written."""
+    def run(
+        self,
+        *,
+        dry_run: bool,
+        report: Callable[[Line], None],
+        show_done: Callable[[int], None] = lambda done: None,
+        with_changes: bool = False,
+    ) -> Result:
+        """Write all rows, or none if any is refused. In a dry run, nothing is written.
+
+        `report` gets each line: in a dry run, and `with_changes`, with the changes.
+        """
         ordered = self.ordered_rows()
         with transaction.atomic():
             with change_context(self.by, self.reason, "import"):
                 for start in range(0, len(ordered), CHUNK):
                     rows = ordered[start : start + CHUNK]
-                    lines = [line for part in self.parts for line in part.write(rows, with_changes=dry_run)]
+                    lines = [line for part in self.parts for line in part.write(rows, with_changes=dry_run or with_changes)]
                     for line in sorted(lines, key=lambda line: line.row):
                         self.result.counts[line.outcome] += 1
                         report(line)

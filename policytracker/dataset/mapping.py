@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from policytracker.dataset.tables import steps
 
 KEYS = {"resource", "columns", "constants", "codes", "ignore", "path", "when"}
+SHIPPED = settings.BASE_DIR / "mappings"
 WHOLE_FILE = {"records"}  # keys that only the file as a whole has
 Keys = tuple[str | int, ...]
 
@@ -66,15 +68,34 @@ class RecordType:
 def read(path: Path, types: Mapping[str, RecordType], resource: str = "") -> FileMapping:
     """The mapping in a file. `resource` is the type of the records if the file does not name it. Raises MappingError."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        content = tomllib.loads(text)
+        data = path.read_bytes()
     except OSError as error:
         raise MappingError(_("%(path)s cannot be read: %(reason)s.") % {"path": path, "reason": error.strerror}) from error
+    return parse(path.name, data, types, resource)
+
+
+def parse(name: str, data: bytes, types: Mapping[str, RecordType], resource: str = "") -> FileMapping:
+    """The mapping in the content of a file with this name. Raises MappingError."""
+    try:
+        text = data.decode("utf-8-sig")
+        content = tomllib.loads(text)
     except UnicodeDecodeError as error:
-        raise MappingError(_("%(name)s: The file is not UTF-8.") % {"name": path.name}) from error
-    except tomllib.TOMLDecodeError as error:
-        raise MappingError(_("%(name)s: Invalid TOML. %(reason)s.") % {"name": path.name, "reason": error}) from error
-    return Parser(path.name, text, content, types).mapping(resource)
+        raise MappingError(_("%(name)s: The file is not UTF-8.") % {"name": name}) from error
+    except RecursionError:
+        raise MappingError(_("%(name)s: The lists of the file are nested too deeply.") % {"name": name}) from None
+    except ValueError as error:  # also a number with thousands of digits, which is not a TOMLDecodeError
+        raise MappingError(_("%(name)s: Invalid TOML. %(reason)s.") % {"name": name, "reason": error}) from error
+    return Parser(name, text, content, types).mapping(resource)
+
+
+def shipped(resource: str) -> dict[str, str]:
+    """The mapping files of this product for a resource: the first line of each, which says what it is for, by name."""
+    texts = {path.name: path.read_text("utf-8") for path in sorted(SHIPPED.glob("*.toml"))}
+    return {
+        name: text.partition("\n")[0].lstrip("# ").rstrip(".")
+        for name, text in texts.items()
+        if tomllib.loads(text)["resource"] == resource
+    }
 
 
 @dataclass
@@ -227,7 +248,7 @@ def shared(top: RecordMapping, block: RecordMapping) -> RecordMapping:
     )
 
 
-TABLE = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]")
+TABLE = re.compile(r"\s*(\[\[?)([^\[\]]+)\]")
 KEY = re.compile(r"""\s*("[^"]*"|'[^']*'|[\w.-]+)\s*=""")
 
 

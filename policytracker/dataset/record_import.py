@@ -26,7 +26,7 @@ from policytracker.records import publishing
 from policytracker.records.context import MAX_REASON, REASON_TOO_LONG
 from policytracker.records.exceptions import EntriesRefused, NotPermitted, Stale
 from policytracker.records.models import Record
-from policytracker.resources import registry
+from policytracker.resources import Resource, registry
 
 if TYPE_CHECKING:
     from policytracker.dataset.importing import Importer
@@ -39,8 +39,13 @@ def mapping_types() -> dict[str, RecordType]:
     return {
         resource.address: RecordType(frozenset({*resource.serializer().fields, *NOT_A_FIELD}), resource.import_sections)
         for resource in registry.addressed
-        if resource.serializer.example is not None
+        if is_importable(resource)
     }
+
+
+def is_importable(resource: Resource) -> bool:
+    """Whether a request body, and so a row of a table, can create records of this type."""
+    return bool(resource.address) and resource.serializer.example is not None
 
 
 @dataclass
@@ -58,6 +63,14 @@ class Line:
     def refuse(self, place: Place | str, message: str) -> None:
         self.outcome = Outcome.REFUSED
         self.errors.append((place, message))
+
+
+def display_value(value: Any, length: int) -> str:
+    """A value of a changed field, cut to a number of characters."""
+    if value in (None, "", []):
+        return _("(empty)")
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 @dataclass

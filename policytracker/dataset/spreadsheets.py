@@ -20,31 +20,32 @@ from python_calamine import CalamineError, CalamineWorkbook
 from policytracker.dataset.tables import Place, Table, TableError, formula, megabytes, table
 
 MAX_UNPACKED = 1_000_000_000  # bytes of a spreadsheet, which is a zip archive
+MAX_ROW = 5_000  # bytes of XML for each row, if the number of rows is limited
 MAX_RATIO = 200  # unpacked bytes per packed byte; the XML of large real spreadsheets is below 50
 MARKUP = re.compile(r"\\.|\"[^\"]*\"|\[[^\]]*\]")  # in a number format: escaped characters, literals, colours and locales
 
 UNREADABLE = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, InvalidFileException, ElementTree.ParseError, CalamineError)
 
 
-def check_archive(data: bytes) -> None:
-    """Raises TableError for an archive that would fill the memory."""
+def check_archive(data: bytes, max_unpacked: int) -> None:
+    """Raises TableError for an archive that would fill the memory, or that unpacks to more bytes than the caller accepts."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         parts = archive.infolist()
     size = sum(part.file_size for part in parts)
-    if size > MAX_UNPACKED or any(part.file_size > max(MAX_RATIO * part.compress_size, 10_000_000) for part in parts):
+    if size > max_unpacked or any(part.file_size > max(MAX_RATIO * part.compress_size, 10_000_000) for part in parts):
         raise TableError(
-            _("The file unpacks to %(size)s MB, which is too much for a spreadsheet of its size.") % megabytes(size, MAX_UNPACKED)
+            _("The file unpacks to %(size)s MB, which is too much for a spreadsheet of its size.") % megabytes(size, max_unpacked)
         )
 
 
-def spreadsheet(sheet_rows: Callable[[bytes, list[str]], Iterator[tuple[int, list[str]]]]) -> Callable[[bytes, Sequence[str]], Table]:
+def spreadsheet(sheet_rows: Callable[[bytes, list[str]], Iterator[tuple[int, list[str]]]]) -> Callable[..., Table]:
     """A reader of spreadsheets: `sheet_rows(data, notes)` yields the numbered rows of the first sheet."""
 
-    def read_spreadsheet(data: bytes, location: Sequence[str]) -> Table:
+    def read_spreadsheet(data: bytes, location: Sequence[str], max_rows: int | None) -> Table:
         notes: list[str] = []
         try:
-            check_archive(data)
-            return table(sheet_rows(data, notes), notes)
+            check_archive(data, MAX_UNPACKED if max_rows is None else max_rows * MAX_ROW)
+            return table(sheet_rows(data, notes), notes, max_rows=max_rows)
         except UNREADABLE as error:
             raise TableError(_("The file is damaged or incomplete, or it is not a spreadsheet: %(reason)s.") % {"reason": error}) from error
 

@@ -20,6 +20,10 @@ class TableError(Exception):
     """The file cannot be imported. The message names the place: row and column, line or item."""
 
 
+class TooManyRows(TableError):
+    """The file has more rows than the caller accepts."""
+
+
 @dataclass(frozen=True)
 class Place:
     """The place of a value: a row numbered like in a spreadsheet, where the header is row 1, and a column; or an item of a JSON list."""
@@ -62,10 +66,17 @@ class Table:
         return Place(row, column, header, self.is_json)
 
 
-def table(rows: Iterable[tuple[int, Sequence[str]]], notes: list[str], of_text: bool = False) -> Table:
+def check_number(rows: int, max_rows: int | None) -> None:
+    """Raises TooManyRows."""
+    if max_rows is not None and rows > max_rows:
+        raise TooManyRows(_("The file has more than %(limit)s rows.") % {"limit": f"{max_rows:,}"})
+
+
+def table(rows: Iterable[tuple[int, Sequence[str]]], notes: list[str], *, of_text: bool = False, max_rows: int | None = None) -> Table:
     """The table of these rows, of which the first that is not empty is the header.
 
     In a text file each row must have all cells, and a cell that looks like a formula would be one in a spreadsheet.
+    Reading stops with TooManyRows after `max_rows`.
     """
     headers: list[str] = []
     header_number = 1
@@ -80,6 +91,7 @@ def table(rows: Iterable[tuple[int, Sequence[str]]], notes: list[str], of_text: 
             raise TableError(_("%(place)s: The header occurs twice.") % {"place": Place(number)})
         check_width(number, cells, headers, of_text)
         result.append((number, cells_by_header(number, headers, cells, of_text)))
+        check_number(len(result), max_rows)
     if not headers:
         raise TableError(_("The file is empty."))
     return Table(headers, result, notes, header_row=header_number)

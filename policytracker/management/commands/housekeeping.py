@@ -6,6 +6,7 @@ from datetime import timedelta
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.apps import apps
 from django.contrib.sessions.models import Session
+from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand
 from django.db.models import FileField, QuerySet
 from django.db.models.fields.json import KT
@@ -13,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from policytracker.dataset import uploads
 from policytracker.models import Change, IdempotencyKey, Token
 
 KEYS_KEPT = timedelta(days=1)  # a POST can be repeated for a day
@@ -25,7 +27,7 @@ NEW = timedelta(days=1)  # age of an upload whose record may not be saved yet
 
 
 class Command(BaseCommand):
-    help = "Deletes old idempotency keys, expired tokens and sessions, old login records, and files that were replaced."
+    help = "Deletes old idempotency keys, expired tokens and sessions, old login records, and files that are no longer needed."
 
     def handle(self, *args, **options):
         for name, rows in outdated().items():
@@ -33,6 +35,7 @@ class Command(BaseCommand):
             self.stdout.write(_("Deleted {rows}: {number}").format(rows=name, number=number))
         for field in file_fields():
             self.delete_replaced_files(field)
+        self.delete_uploads()
 
     def delete_replaced_files(self, field: FileField) -> None:
         """Deletes the files that no record has referred to for 30 days."""
@@ -52,6 +55,14 @@ class Command(BaseCommand):
         self.stdout.write(
             _("Deleted replaced files of {types}: {number}").format(types=model._meta.verbose_name_plural, number=len(unused))
         )
+
+    def delete_uploads(self) -> None:
+        """Deletes the tables that were previewed and not imported."""
+        oldest = timezone.now() - uploads.KEPT
+        names = [name for name in files_below(default_storage, uploads.FOLDER) if default_storage.get_modified_time(name) < oldest]
+        for name in names:
+            default_storage.delete(name)
+        self.stdout.write(_("Deleted tables that were not imported: {number}").format(number=len(names)))
 
 
 def outdated() -> dict[str, QuerySet]:

@@ -1,6 +1,5 @@
 """`manage.py import_table`: imports a table, all rows or none."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from django.utils.translation import gettext as _
 from policytracker.dataset import formats, mapping
 from policytracker.dataset.importing import Importer, Result
 from policytracker.dataset.mapping import FileMapping, MappingError, RecordMapping
-from policytracker.dataset.record_import import Line, mapping_types
+from policytracker.dataset.record_import import Line, display_value, mapping_types
 from policytracker.dataset.tables import TableError
 from policytracker.dataset.writer import Outcome
 from policytracker.models import User
@@ -91,15 +90,5 @@ class Command(BaseCommand):
 
 
 def change(name: str, old: Any, new: Any) -> str:
-    return f"{name}: {shown(new)}" if old is None else f"{name}: {shown(old)} → {shown(new)}"
-
-
-def shown(value: Any) -> str:
-    text = (
-        value
-        if isinstance(value, str) and value
-        else "(empty)"
-        if value in (None, "", [])
-        else json.dumps(value, ensure_ascii=False, default=str)
-    )
-    return text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 1]}…"
+    new_text = display_value(new, SHOWN_LENGTH)
+    return f"{name}: {new_text}" if old is None else f"{name}: {display_value(old, SHOWN_LENGTH)} → {new_text}"

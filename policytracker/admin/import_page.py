@@ -1,0 +1,174 @@
+"""The page "Import" of a list: upload, preview, then all rows or none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core import signing
+from django.core.exceptions import PermissionDenied
+from django.db import OperationalError, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.admin import ModelAdmin
+
+from policytracker.admin.error_summary import errors_of_form
+from policytracker.admin.imports import ImportForm, Preview, Upload
+from policytracker.dataset import uploads
+from policytracker.dataset.mapping import MappingError
+from policytracker.dataset.record_import import is_importable
+from policytracker.dataset.tables import TableError
+from policytracker.db.errors import temporary_error
+from policytracker.records.exceptions import NotPermitted
+from policytracker.resources import Resource, registry
+
+SALT = "policytracker.admin.import_page"
+TIMEOUT = "timeout"  # the code of db/errors.py for the statement timeout of the web server
+TOO_LONG = gettext_lazy("The import takes too long for this page. Nothing was written. Use a smaller file, or the command import_table.")
+EXPIRED = gettext_lazy("This preview has expired, or it was imported already. Nothing was written. Choose the file again.")
+DIFFERENT = gettext_lazy("Records were changed since the preview. Nothing was written. Check this new preview.")
+IMPORTED = gettext_lazy("Import of {name}: {created} created, {changed} changed, {unchanged} unchanged.")
+
+
+class TooLong(Exception):
+    """The database stopped the import, because a statement took too long."""
+
+
+def run(preview: Preview, *, dry_run: bool) -> None:
+    """Raises TooLong."""
+    try:
+        preview.run(dry_run=dry_run)
+    except OperationalError as error:
+        temporary = temporary_error(error)
+        if temporary is None or temporary.code != TIMEOUT:
+            raise
+        raise TooLong(str(TOO_LONG)) from error
+
+
+class ImportPage(ModelAdmin):
+    """Adds the page to the list of a record type, if a row of a table can create its records."""
+
+    @property
+    def resource(self) -> Resource:
+        return registry.of(self.model)
+
+    def get_urls(self):
+        name = f"{self.opts.app_label}_{self.opts.model_name}_import"
+        own = [path("import/", self.admin_site.admin_view(self.import_view), name=name)] if is_importable(self.resource) else []
+        return [*own, *super().get_urls()]
+
+    def address_of(self, page: str) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}")
+
+    def may_import(self, request: HttpRequest) -> bool:
+        return is_importable(self.resource) and self.has_add_permission(request) and self.has_change_permission(request)
+
+    def changelist_view(self, request, extra_context=None):
+        link = {"import_url": self.address_of("import")} if self.may_import(request) else {}
+        return super().changelist_view(request, link | (extra_context or {}))
+
+    # ---- the page
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.may_import(request):
+            raise PermissionDenied
+        if "token" in request.POST:
+            return self.confirm_import(request)
+        sent = request.method == "POST"
+        form = ImportForm(self.resource.address, request.POST if sent else None, request.FILES if sent else None)
+        preview, token = None, ""
+        if sent and form.is_valid():
+            upload = form.cleaned_data["upload"]
+            try:
+                preview = Preview(upload.name, upload.importer(self.resource.address, request.user))
+                run(preview, dry_run=True)
+            except MappingError as error:
+                form.add_error("mapping_file" if form.cleaned_data["mapping_file"] else "mapping", str(error))
+            except (TableError, TooLong) as error:
+                form.add_error("file", str(error).splitlines())
+            except NotPermitted as error:
+                form.add_error(None, str(error))
+            else:
+                token = self.token(request, upload, preview)
+        return self.render_import(request, form, None if form.errors else preview, token)
+
+    def confirm_import(self, request: HttpRequest) -> HttpResponse:
+        """Import the table of a preview, unless the import would do something else than the preview says."""
+        try:
+            stored, digest, upload = self.read_token(request)
+            preview = Preview(upload.name, upload.importer(self.resource.address, request.user))
+            with transaction.atomic():
+                run(preview, dry_run=False)
+                same = preview.digest == digest
+                transaction.set_rollback(not same)
+        except (signing.BadSignature, FileNotFoundError):
+            return self.import_refused(request, EXPIRED)
+        except (MappingError, TableError, NotPermitted, TooLong) as error:
+            return self.import_refused(request, str(error))
+        if not same or preview.refused:
+            self.message_user(request, DIFFERENT, messages.ERROR)
+            uploads.delete(stored)  # a new preview keeps it again if it can be imported
+            return self.render_import(request, ImportForm(self.resource.address), preview, self.token(request, upload, preview))
+        transaction.on_commit(lambda: uploads.delete(stored))
+        self.message_user(
+            request,
+            format_html(
+                '{} <a href="{}" class="underline">{}</a>',
+                IMPORTED.format(name=upload.name, **preview.counts),
+                self.address_of("changelist"),
+                _("View %(records)s") % {"records": self.opts.verbose_name_plural},
+            ),
+            messages.SUCCESS,
+        )
+        return HttpResponseRedirect(self.address_of("import"))
+
+    def import_refused(self, request: HttpRequest, message: Any) -> HttpResponse:
+        self.message_user(request, message, messages.ERROR)
+        return HttpResponseRedirect(self.address_of("import"))
+
+    def render_import(self, request: HttpRequest, form: ImportForm, preview: Preview | None, token: str) -> HttpResponse:
+        context = self.admin_site.each_context(request) | {
+            "title": _("Import %(records)s") % {"records": self.opts.verbose_name_plural},
+            "opts": self.opts,
+            "form": form,
+            "error_summary": list(errors_of_form(form)),
+            "preview": preview,
+            "token": token,
+            "list_url": self.address_of("changelist"),
+            "import_url": self.address_of("import"),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/import.html", context)
+
+    # ---- from the preview to the import
+
+    def token(self, request: HttpRequest, upload: Upload, preview: Preview) -> str:
+        """A signed text that names a previewed table, which is kept for the import; "" if there is nothing to import."""
+        if preview.refused or preview.changes_nothing:
+            return ""
+        content = {
+            "user": request.user.pk,
+            "resource": self.resource.address,
+            "digest": preview.digest,
+            "stored": uploads.keep(upload.data),
+            "name": upload.name,
+            "mapping": [upload.mapping_name, upload.mapping_data.decode()],
+            "source": upload.source,
+        }
+        return signing.dumps(content, salt=SALT, compress=True)
+
+    def read_token(self, request: HttpRequest) -> tuple[str, str, Upload]:
+        """The name of the stored file, the digest of the preview, and the upload.
+
+        Raises BadSignature for a token of another user or list, for an old one and for a forged one, and FileNotFoundError.
+        """
+        content = signing.loads(request.POST["token"], salt=SALT, max_age=uploads.KEPT)
+        if (content["user"], content["resource"]) != (request.user.pk, self.resource.address):
+            raise signing.BadSignature("The token was made for another user or list.")
+        name, text = content["mapping"]
+        upload = Upload(content["name"], uploads.read(content["stored"]), name, text.encode(), content["source"])
+        return content["stored"], content["digest"], upload

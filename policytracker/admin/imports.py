@@ -1,0 +1,199 @@
+"""A table that is uploaded to the admin: the form, and the preview of its import."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.widgets import BASE_INPUT_CLASSES
+
+from policytracker.dataset import formats, mapping
+from policytracker.dataset.importing import Importer
+from policytracker.dataset.mapping import FileMapping, RecordMapping
+from policytracker.dataset.record_import import Line, display_value, mapping_types
+from policytracker.dataset.tables import TableError, TooManyRows
+from policytracker.dataset.writer import Outcome
+
+MAX_FILE = 5_000_000  # bytes
+MAX_MAPPING = 50_000  # bytes
+MAX_ROWS = 5_000
+SHOWN_LINES = 200
+SHOWN_NAMES = 50  # names without a match; the search for similar names takes time
+SHOWN_ROWS = 10  # row numbers of a name
+SHOWN_LENGTH = 120  # characters of a value
+
+
+class FileInput(forms.FileInput):
+    """The browser's own field for a file: unlike that of the theme, it shows the chosen name without scripts."""
+
+    template_name = "admin/file_input.html"
+
+
+class ImportForm(forms.Form):
+    """The table to import, and how its columns become fields. `cleaned_data["upload"]` is the result."""
+
+    file = forms.FileField(
+        label=gettext_lazy("File"),
+        help_text=gettext_lazy(
+            "CSV, TSV, XLSX, ODS, JSON or JSON lines. At most 5 MB and 5,000 rows; for a larger file, use the command import_table."
+        ),
+        widget=FileInput({"accept": ",".join(formats.FORMATS)}),
+    )
+    mapping = forms.ChoiceField(
+        label=gettext_lazy("Mapping"),
+        required=False,
+        help_text=gettext_lazy(
+            "Select the register that the file comes from. Without a mapping, the headers must be the names of our fields."
+        ),
+    )
+    mapping_file = forms.FileField(
+        label=gettext_lazy("Mapping file"),
+        required=False,
+        help_text=gettext_lazy("Your own mapping (.toml), instead of one from the list."),
+        widget=FileInput({"accept": ".toml"}),
+    )
+    source = forms.CharField(
+        label=gettext_lazy("Source"),
+        required=False,
+        max_length=120,
+        help_text=gettext_lazy("The key of the source of new records that have none."),
+    )
+
+    def __init__(self, resource: str, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fields["mapping"].choices = [("", _("None")), *mapping.shipped(resource).items()]
+        for field in self.fields.values():
+            field.widget.attrs["class"] = " ".join(BASE_INPUT_CLASSES)
+
+    def clean_file(self) -> Any:
+        return self.limited("file", MAX_FILE)
+
+    def clean_mapping_file(self) -> Any:
+        return self.limited("mapping_file", MAX_MAPPING)
+
+    def limited(self, field: str, limit: int) -> Any:
+        file = self.cleaned_data[field]
+        if file and file.size > limit:
+            message = _("The file has %(size)s MB. Use at most %(limit)s MB.")
+            raise forms.ValidationError(message, "too_large", {"size": f"{file.size / 1e6:,.2f}", "limit": f"{limit / 1e6:g}"})
+        return file
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean()
+        shipped, own = values.get("mapping"), values.get("mapping_file")
+        if shipped and own:
+            self.add_error("mapping_file", forms.ValidationError(_("Choose a mapping from the list or upload one, not both."), "conflict"))
+        if self.errors:
+            return values
+        mapping_name, mapping_data = (
+            (own.name, own.read()) if own else (shipped, (mapping.SHIPPED / shipped).read_bytes() if shipped else b"")
+        )
+        upload = Upload(values["file"].name, values["file"].read(), mapping_name or "", mapping_data, values["source"])
+        return values | {"upload": upload}
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A table to import. Without a mapping, `mapping_name` is empty."""
+
+    name: str
+    data: bytes
+    mapping_name: str
+    mapping_data: bytes
+    source: str
+
+    def importer(self, resource: str, user: Any) -> Importer:
+        """Raises MappingError, TableError and NotPermitted."""
+        columns = FileMapping((RecordMapping(resource),))
+        if self.mapping_name:
+            columns = mapping.parse(self.mapping_name, self.mapping_data, mapping_types(), resource)
+        try:
+            table = formats.parse(self.name, self.data, columns.path, MAX_ROWS)
+        except TooManyRows as error:
+            raise TableError(_("%(problem)s Import a larger file with the command import_table.") % {"problem": error}) from error
+        return Importer(table, columns, by=user, source=self.source, reason=_("Import of %(name)s") % {"name": self.name[:200]})
+
+
+class Preview:
+    """What an import of the file with this name does. Refused, changed and created records are kept to be shown, up to a limit."""
+
+    def __init__(self, name: str, importer: Importer):
+        self.name, self.importer = name, importer
+        self.kept: dict[Outcome, list[Line]] = defaultdict(list)
+        self.hash = hashlib.sha256()
+
+    def run(self, *, dry_run: bool) -> None:
+        self.importer.run(dry_run=dry_run, report=self.add, with_changes=True)
+
+    def add(self, line: Line) -> None:
+        if len(self.kept[line.outcome]) < SHOWN_LINES:
+            self.kept[line.outcome].append(line)
+        key = "" if line.outcome == Outcome.CREATED else line.key  # a new record without a code gets a random key
+        errors = [(str(place), message) for place, message in line.errors]
+        self.hash.update(json.dumps([line.row, line.resource, line.outcome, key, line.changes, errors], default=str).encode())
+
+    @property
+    def digest(self) -> str:
+        """Equal for two imports that do the same."""
+        return self.hash.hexdigest()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {outcome.value: self.importer.result.counts[outcome] for outcome in Outcome}
+
+    @property
+    def refused(self) -> int:
+        return self.importer.result.counts[Outcome.REFUSED]
+
+    @property
+    def changes_nothing(self) -> bool:
+        counts = self.importer.result.counts
+        return not (counts[Outcome.CREATED] or counts[Outcome.CHANGED])
+
+    @property
+    def notes(self) -> list[str]:
+        return self.importer.table.notes
+
+    @cached_property
+    def lines(self) -> list[dict[str, Any]]:
+        lines = [line for outcome in (Outcome.REFUSED, Outcome.CHANGED, Outcome.CREATED) for line in self.kept[outcome]]
+        return [
+            {
+                "place": line.place,
+                "outcome": line.outcome,
+                "resource": line.resource,
+                "key": line.key,
+                "errors": line.errors,
+                "changes": [
+                    (name, None if old is None else display_value(old, SHOWN_LENGTH), display_value(new, SHOWN_LENGTH))
+                    for name, (old, new) in line.changes.items()
+                ],
+            }
+            for line in lines[:SHOWN_LINES]
+        ]
+
+    @property
+    def lines_left_out(self) -> int:
+        counts = self.importer.result.counts
+        return max(counts[Outcome.REFUSED] + counts[Outcome.CHANGED] + counts[Outcome.CREATED] - SHOWN_LINES, 0)
+
+    @property
+    def unmatched(self) -> list[dict[str, Any]]:
+        """The names without a match, each with the rows that have it and the most similar names."""
+        names = []
+        for (model, name), rows in list(self.importer.result.unmatched.items())[:SHOWN_NAMES]:
+            index = self.importer.names(model)
+            shown = ", ".join(map(str, rows[:SHOWN_ROWS])) + (", …" if len(rows) > SHOWN_ROWS else "")
+            names.append({"name": name[:SHOWN_LENGTH], "rows": shown, "similar": index.similar(name) if index else []})
+        return names
+
+    @property
+    def unmatched_left_out(self) -> int:
+        return max(len(self.importer.result.unmatched) - SHOWN_NAMES, 0)

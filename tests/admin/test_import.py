@@ -1,0 +1,486 @@
+"""The page that imports a table into a list: form, preview, and the import of all rows or none."""
+
+import io
+import os
+import zipfile
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import Group, Permission
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from agreements.models import Party, TreatyAction
+from policytracker.admin import imports
+from policytracker.dataset import uploads
+from policytracker.dataset.record_import import RecordImport
+from policytracker.models import Change
+from recommendations.models import Evidence, ProgressUpdate, Recommendation
+from tests.admin.page import change, changes, messages_of, typed
+from tests.imports.conftest import make_records, table
+from tests.make import make_party
+
+pytestmark = pytest.mark.usefixtures("stored_records")
+NEW = table({"slug": "rec-2", "key_action": "Train the staff", "priority": "low"})
+MIXED = table({"slug": "rec-1", "key_action": "Open two hubs"}, {"slug": "rec-2", "key_action": "Train the staff"})
+REFUSED = table({"slug": "rec-2", "key_action": "Train the staff"}, {"slug": "rec-3", "key_action": ""})
+
+
+@pytest.fixture(scope="module")
+def stored_records(once_per_module):
+    once_per_module(make_records)
+
+
+@pytest.fixture(autouse=True)
+def stored_files(settings, tmp_path):
+    """A folder of its own for the uploads of each test."""
+    settings.MEDIA_ROOT = tmp_path
+    return tmp_path / "imports"
+
+
+def page(model=Recommendation) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_import")
+
+
+def upload(content, name="table.csv") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, content.encode() if isinstance(content, str) else content)
+
+
+def preview(client, content, model=Recommendation, *, name="table.csv", mapping_file=None, **fields):
+    """The response to an upload of this file."""
+    files = {"file": upload(content, name)} | ({"mapping_file": upload(mapping_file, "own.toml")} if mapping_file is not None else {})
+    return client.post(page(model), fields | files)
+
+
+def confirm(client, response, model=Recommendation):
+    """The page after the button "Import" of a preview."""
+    return client.post(page(model), {"token": response.context["token"]}, follow=True)
+
+
+def counts(response) -> dict[str, int]:
+    return response.context["preview"].counts
+
+
+def errors(response) -> dict[str, list[str]]:
+    return {name: list(found) for name, found in response.context["form"].errors.items()}
+
+
+def slugs() -> list[str]:
+    return list(Recommendation.objects.order_by("slug").values_list("slug", flat=True))
+
+
+# ---- who may import
+
+
+@pytest.mark.parametrize(
+    ("role", "status"), [("reader", 403), ("party officer", 403), ("analyst", 200), ("reviewer", 200), ("administrator", 200)]
+)
+def test_only_users_who_may_add_and_change_records_can_import(role, status, users, signed_in):
+    client = signed_in(users[role])
+
+    assert client.get(page()).status_code == status
+    assert preview(client, NEW).status_code == status
+    assert client.post(page(), {"token": "x"}, follow=True).status_code == status
+    assert (page() in client.get(changes(Recommendation)).content.decode()) == (status == 200)
+
+
+def test_an_anonymous_user_is_sent_to_the_login(client, db):
+    assert client.get(page()).status_code == 302
+
+
+@pytest.mark.parametrize("model", [ProgressUpdate, Evidence])
+def test_records_that_a_row_cannot_create_have_no_import(model, administrator, signed_in):
+    client = signed_in(administrator)
+    address = changes(model)
+
+    assert client.get(f"{address}import/").status_code in (302, 404)  # the address of a record that does not exist
+    assert "import/" not in client.get(address).content.decode()
+
+
+def test_every_other_record_type_has_an_import(administrator, signed_in):
+    client = signed_in(administrator)
+
+    assert client.get(page(Party)).status_code == client.get(page(TreatyAction)).status_code == 200
+
+
+def test_the_import_requires_the_csrf_token(analyst):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(analyst, backend="django.contrib.auth.backends.ModelBackend")
+
+    assert preview(client, NEW).status_code == 403
+
+
+# ---- preview
+
+
+def test_a_preview_shows_each_field_and_writes_nothing(analyst, signed_in):
+    response = preview(signed_in(analyst), MIXED)
+
+    changed, created = response.context["preview"].lines
+    assert counts(response) == {"created": 1, "changed": 1, "unchanged": 0, "refused": 0}
+    assert (str(changed["place"]), changed["outcome"], changed["changes"]) == (
+        "Row 2",
+        "changed",
+        [("key_action", "Open a hub", "Open two hubs")],
+    )
+    assert (created["outcome"], created["key"], created["changes"]) == ("created", "rec-2", [("key_action", None, "Train the staff")])
+    assert list(Recommendation.objects.values_list("slug", "key_action")) == [("rec-1", "Open a hub")]
+
+
+def test_a_refused_row_is_shown_first_with_its_place_and_there_is_no_import(analyst, signed_in, stored_files):
+    response = preview(signed_in(analyst), REFUSED)
+
+    first = response.context["preview"].lines[0]
+    assert (first["outcome"], str(first["errors"][0][0])) == ("refused", "Row 3, column B “key_action”")
+    assert counts(response)["refused"] == 1
+    assert response.context["token"] == ""
+    assert not stored_files.exists()
+
+
+def test_a_file_that_changes_nothing_cannot_be_imported(analyst, signed_in):
+    response = preview(signed_in(analyst), table({"slug": "rec-1", "key_action": "Open a hub"}))
+
+    assert counts(response)["unchanged"] == 1
+    assert response.context["token"] == ""
+
+
+def test_names_without_a_match_are_listed_with_similar_ones(analyst, signed_in):
+    response = preview(signed_in(analyst), table({"slug": "rec-2", "key_action": "Train", "made_by": "Romanja"}))
+
+    assert response.context["preview"].unmatched == [{"name": "Romanja", "rows": "2", "similar": ["Romania (ROU)"]}]
+    assert "Romania (ROU)" in response.content.decode()
+
+
+def test_at_most_200_records_are_shown(analyst, signed_in, monkeypatch):
+    assert imports.SHOWN_LINES == 200
+    monkeypatch.setattr(imports, "SHOWN_LINES", 2)
+
+    response = preview(signed_in(analyst), table(*({"slug": f"new-{number}", "key_action": "Train"} for number in range(5))))
+
+    assert len(response.context["preview"].lines) == 2
+    assert response.context["preview"].lines_left_out == 3
+    assert counts(response)["created"] == 5
+
+
+def test_values_are_escaped(analyst, signed_in):
+    response = preview(signed_in(analyst), table({"slug": "rec-2", "key_action": "<script>alert(1)</script>"}))
+
+    assert "<script>alert(1)" not in response.content.decode()
+    assert "&lt;script&gt;alert(1)" in response.content.decode()
+
+
+def test_how_the_file_was_read_is_said(analyst, signed_in):
+    response = preview(signed_in(analyst), NEW.replace(",", ";"))
+
+    assert response.context["preview"].notes == ["Separator: ;."]
+
+
+# ---- import
+
+
+def test_an_import_writes_all_rows_with_user_channel_and_file(analyst, signed_in):
+    client = signed_in(analyst)
+
+    done = confirm(client, preview(client, MIXED))
+
+    assert dict(Recommendation.objects.values_list("slug", "key_action")) == {"rec-1": "Open two hubs", "rec-2": "Train the staff"}
+    actors = [row.actor for row in Change.objects.filter(tbl=Recommendation._meta.db_table).order_by("-id")[:2]]
+    assert {(actor["user"], actor["channel"], actor["reason"]) for actor in actors} == {("analyst", "import", "Import of table.csv")}
+    assert "1 created, 1 changed, 0 unchanged" in messages_of(done)
+    assert f'href="{changes(Recommendation)}"' in messages_of(done)
+
+
+def test_the_uploaded_file_is_deleted_after_the_import(analyst, signed_in, stored_files, django_capture_on_commit_callbacks):
+    client = signed_in(analyst)
+    response = preview(client, NEW)
+    waiting = len(list(stored_files.iterdir()))
+
+    with django_capture_on_commit_callbacks(execute=True):
+        confirm(client, response)
+    again = confirm(client, response)
+
+    assert (waiting, list(stored_files.iterdir())) == (1, [])
+    assert "expired" in messages_of(again)
+
+
+def test_an_uploaded_file_is_private(analyst, signed_in, stored_files):
+    preview(signed_in(analyst), NEW)
+
+    (file,) = stored_files.iterdir()
+    assert (oct(file.stat().st_mode)[-3:], oct(stored_files.stat().st_mode)[-3:]) == ("600", "700")
+
+
+def test_housekeeping_deletes_tables_that_were_not_imported_after_a_day(analyst, signed_in, monkeypatch):
+    client = signed_in(analyst)
+    response = preview(client, NEW)
+    call_command("housekeeping", verbosity=0)
+    kept = len(default_storage.listdir(uploads.FOLDER)[1])
+    monkeypatch.setattr(default_storage, "get_modified_time", lambda name: timezone.now() - timedelta(hours=25))
+
+    call_command("housekeeping", verbosity=0)
+
+    assert (kept, default_storage.listdir(uploads.FOLDER)[1]) == (1, [])
+    assert "expired" in messages_of(confirm(client, response))
+    assert slugs() == ["rec-1"]
+
+
+def test_records_that_changed_since_the_preview_are_previewed_again_and_not_overwritten(analyst, signed_in):
+    client = signed_in(analyst)
+    response = preview(client, MIXED)
+    Recommendation.objects.filter(slug="rec-1").update(key_action="Open a port")
+
+    again = confirm(client, response)
+
+    assert "changed since the preview" in messages_of(again)
+    assert again.context["preview"].lines[0]["changes"] == [("key_action", "Open a port", "Open two hubs")]
+    assert dict(Recommendation.objects.values_list("slug", "key_action")) == {"rec-1": "Open a port"}
+
+    confirm(client, again)
+
+    assert Recommendation.objects.get(slug="rec-1").key_action == "Open two hubs"
+
+
+def test_a_row_that_went_stale_since_the_preview_is_refused_and_nothing_is_written(analyst, signed_in):
+    client = signed_in(analyst)
+    version = str(Recommendation.objects.get(slug="rec-1").version)
+    rows = [{"slug": "rec-1", "key_action": "Open two hubs", "version": version}, {"slug": "rec-2", "key_action": "Train", "version": ""}]
+    response = preview(client, table(*rows))
+    form = typed(client.get(f"{change(Recommendation.objects.get(slug='rec-1'))}?tab=edit"))
+    client.post(f"{change(Recommendation.objects.get(slug='rec-1'))}?tab=edit", form | {"key_action": "Open a port"})
+
+    again = confirm(client, response)
+
+    assert (counts(again)["refused"], again.context["token"]) == (1, "")
+    assert dict(Recommendation.objects.values_list("slug", "key_action")) == {"rec-1": "Open a port"}
+
+
+def test_new_records_without_a_code_can_be_imported(analyst, signed_in):
+    client = signed_in(analyst)
+    rows = table({"agreement": "pact", "kind": "signature", "party": "AUS", "acted_on": "2020-05-01", "place": "Canberra"})
+
+    confirm(client, preview(client, rows, TreatyAction), TreatyAction)
+
+    assert list(TreatyAction.objects.values_list("place", flat=True)) == ["Canberra"]
+
+
+def test_new_records_get_the_chosen_source(analyst, signed_in):
+    client = signed_in(analyst)
+
+    confirm(client, preview(client, NEW, source="register"))
+
+    assert Recommendation.objects.get(slug="rec-2").source.slug == "register"
+
+
+def test_an_unknown_source_is_refused(analyst, signed_in):
+    response = preview(signed_in(analyst), NEW, source="nothing")
+
+    assert counts(response)["refused"] == 1
+
+
+# ---- forged requests
+
+
+def test_a_forged_token_writes_nothing(analyst, signed_in):
+    client = signed_in(analyst)
+    token = preview(client, NEW).context["token"]
+
+    for forged in ("", "x", token[:-1], f"x{token}"):
+        assert "expired" in messages_of(client.post(page(), {"token": forged}, follow=True))
+    assert slugs() == ["rec-1"]
+
+
+def test_the_token_of_another_user_or_list_writes_nothing(analyst, reviewer, signed_in):
+    response = preview(signed_in(analyst), NEW)
+
+    assert "expired" in messages_of(confirm(signed_in(reviewer), response))
+    assert "expired" in messages_of(confirm(signed_in(analyst), response, Party))
+    assert slugs() == ["rec-1"]
+
+
+def test_a_preview_expires_after_a_day(analyst, signed_in, monkeypatch):
+    client = signed_in(analyst)
+    response = preview(client, NEW)
+    monkeypatch.setattr(uploads, "KEPT", timedelta(seconds=-1))
+
+    assert "expired" in messages_of(confirm(client, response))
+    assert slugs() == ["rec-1"]
+
+
+def test_a_user_who_lost_the_role_cannot_import_a_preview(analyst, signed_in):
+    client = signed_in(analyst)
+    response = preview(client, NEW)
+    analyst.groups.clear()
+
+    client.post(page(), {"token": response.context["token"]})
+
+    assert slugs() == ["rec-1"]
+
+
+# ---- bad files
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"", "table.csv"),
+        (b"  \n", "table.csv"),
+        (NEW.encode(), "table.pdf"),
+        (NEW.encode(), "table"),
+        (b"PK\x03\x04damaged", "table.xlsx"),
+        (b"\xff\xd8\xff\xe0\x00\x10", "table.csv"),
+        (b"slug,slug\r\nrec-2,rec-3\r\n", "table.csv"),
+        (b"slug,colour\r\nrec-2,red\r\n", "table.csv"),
+        (b'slug,key_action\r\nrec-2,"=1+1"\r\n', "table.csv"),
+        (b'slug,key_action\r\nrec-2,"not closed\r\n', "table.csv"),
+        (b'{"rows": []}', "table.json"),
+        (b"[" * 100_000, "table.json"),
+    ],
+)
+def test_a_bad_file_is_an_error_of_the_field(content, name, analyst, signed_in):
+    response = preview(signed_in(analyst), content, name=name)
+
+    assert (response.status_code, list(errors(response))) == (200, ["file"])
+    assert response.context["preview"] is None
+    assert slugs() == ["rec-1"]
+
+
+def test_a_missing_file_is_an_error_of_the_field(analyst, signed_in):
+    response = signed_in(analyst).post(page(), {"source": "register"})
+
+    assert list(errors(response)) == ["file"]
+    assert response.context["form"]["source"].value() == "register"
+
+
+def test_files_that_are_too_large_are_refused_with_the_command(analyst, signed_in, monkeypatch):
+    client = signed_in(analyst)
+    monkeypatch.setattr(imports, "MAX_ROWS", 1)
+    too_many_rows = preview(client, MIXED)
+    monkeypatch.setattr(imports, "MAX_FILE", 10)
+    too_many_bytes = preview(client, NEW)
+
+    assert list(errors(too_many_rows)) == list(errors(too_many_bytes)) == ["file"]
+    assert "import_table" in errors(too_many_rows)["file"][0]
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.tsv", "table.jsonl"])
+def test_reading_stops_at_the_maximum_number_of_rows(name, analyst, signed_in, monkeypatch):
+    monkeypatch.setattr(imports, "MAX_ROWS", 2)
+    content = '{"slug": "rec-2"}\n' * 3 if name.endswith("jsonl") else "slug\n" + "rec-2\n" * 3
+
+    assert "import_table" in errors(preview(signed_in(analyst), content, name=name))["file"][0]
+
+
+def test_a_spreadsheet_that_unpacks_to_much_more_than_such_rows_need_is_refused(analyst, signed_in):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/sharedStrings.xml", "".join(os.urandom(50).hex() + "a" * 1_900 for _ in range(15_000)))
+
+    response = preview(signed_in(analyst), content.getvalue(), name="table.xlsx")
+
+    assert "unpacks to 30.0 MB" in errors(response)["file"][0]
+
+
+def test_an_import_that_the_database_stops_is_refused_with_the_command(analyst, signed_in, monkeypatch):
+    client = signed_in(analyst)
+    response = preview(client, NEW)
+
+    def slow(part, rows, **options):
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = '1ms'; SELECT pg_sleep(1)")
+
+    monkeypatch.setattr(RecordImport, "write", slow)
+
+    assert "import_table" in errors(preview(client, NEW))["file"][0]
+    assert "import_table" in messages_of(confirm(client, response))
+
+
+# ---- mappings
+
+OWN = """resource = "recommendations"
+ignore = ["Notes"]
+[columns]
+slug = "ID"
+key_action = "Action"
+"""
+OWN_TABLE = table({"ID": "Rec. 7", "Action": "Train", "Notes": "x"})
+
+
+def test_an_uploaded_mapping_is_used_for_preview_and_import(analyst, signed_in):
+    client = signed_in(analyst)
+
+    confirm(client, preview(client, OWN_TABLE, mapping_file=OWN))
+
+    assert slugs() == ["rec-1", "rec-7"]
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        'resource = "parties"',
+        "resource = ",
+        "colour = 1",
+        "[columns]\ncolour = 'Colour'",
+        "a = " + "[" * 10_000,
+        "a = " + "9" * 5_000,
+        b"\xff\xfe\xfa",
+        "x = 1\n" * 10_000,
+    ],
+)
+def test_a_bad_mapping_is_an_error_of_the_field(mapping, analyst, signed_in):
+    response = preview(signed_in(analyst), OWN_TABLE, mapping_file=mapping)
+
+    assert (response.status_code, list(errors(response))) == (200, ["mapping_file"])
+    assert slugs() == ["rec-1"]
+
+
+def test_a_mapping_of_records_that_the_user_may_not_write_is_refused(analyst, signed_in):
+    Group.objects.get(name="analyst").permissions.remove(Permission.objects.get(codename="add_party"))
+    mapping = OWN + '[[records]]\nresource = "parties"\n[records.columns]\ncode = "ID"\n'
+
+    response = preview(signed_in(analyst), OWN_TABLE, mapping_file=mapping)
+
+    assert list(errors(response)) == ["__all__"]
+    assert slugs() == ["rec-1"]
+
+
+def test_a_list_offers_the_mappings_of_the_product_for_its_records(analyst, signed_in):
+    client = signed_in(analyst)
+
+    offered = {model: client.get(page(model)).context["form"].fields["mapping"].choices for model in (Recommendation, TreatyAction, Party)}
+
+    names = {model: [name for name, _label in choices] for model, choices in offered.items()}
+    assert names == {
+        Recommendation: ["", "anao.toml", "gao.toml", "ogp.toml", "promise-tracker.toml"],
+        TreatyAction: ["", "un-treaty-participation.toml"],
+        Party: [""],
+    }
+
+
+def test_a_mapping_of_the_product_makes_several_records_of_a_row(reviewer, signed_in):
+    client = signed_in(reviewer)
+    make_party("GAO", name="Government Accountability Office", kind="public_body")
+    make_party("DIA", name="Department of Invented Affairs", kind="public_body")
+    content = (settings.BASE_DIR / "mappings/samples/gao.csv").read_bytes()
+
+    response = preview(client, content, name="gao.csv", mapping="gao.toml", source="register")
+    confirm(client, response)
+
+    assert counts(response) == {"created": 6, "changed": 0, "unchanged": 0, "refused": 0}
+    assert list(ProgressUpdate.objects.values_list("review", flat=True)) == ["approved"] * 3
+
+
+def test_a_mapping_that_is_not_offered_is_refused(analyst, signed_in):
+    for name in ("nothing.toml", "../pyproject.toml", "un-treaty-participation.toml"):
+        assert list(errors(preview(signed_in(analyst), NEW, mapping=name))) == ["mapping"]
+
+
+def test_two_mappings_are_refused(analyst, signed_in):
+    response = preview(signed_in(analyst), NEW, mapping="gao.toml", mapping_file=OWN)
+
+    assert list(errors(response)) == ["mapping_file"]
