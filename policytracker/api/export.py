@@ -92,7 +92,8 @@ class Export:
         with self.transaction(), connection.cursor() as cursor:
             sql, values = self.query(make_columns())
             block = bytearray()
-            with cursor.copy(f"COPY ({sql}) TO STDOUT WITH ({options})", values) as copy:
+            # The values are put into the text, because the cursor of Django that logs queries accepts none here.
+            with cursor.copy(cursor.mogrify(f"COPY ({sql}) TO STDOUT WITH ({options})", values)) as copy:
                 for data in copy:
                     block += data
                     if len(block) >= BLOCK:

@@ -6,6 +6,8 @@ import json
 from itertools import zip_longest
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from openpyxl import load_workbook
 from rest_framework.test import APIClient
 
@@ -113,6 +115,17 @@ def test_a_list_in_a_cell_is_safe_and_its_semicolons_can_be_told_from_separators
     for name in ("csv", "xlsx"):
         (row,) = export(as_analyst, "parties", format=name, code="NZL")
         assert row["aliases"] == r"'=x;N\; Z"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_export_works_while_queries_are_logged(as_analyst, name):
+    """As with DEBUG=1: Django uses another cursor then."""
+    make_recommendation(slug="percent", key_action="100 % done", priority="high")
+
+    with CaptureQueriesContext(connection):
+        (row,) = export(as_analyst, "recommendations", format=name, priority="high")
+
+    assert row["key_action"] == "100 % done"
 
 
 def test_a_number_stays_a_number(as_analyst):
