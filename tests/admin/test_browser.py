@@ -172,3 +172,27 @@ def test_a_list_is_filtered(visit, live_server, world):
 
     page.locator("text=0 recommendations").first.wait_for()
     assert page.errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_table_is_previewed_and_imported(scheme, visit, live_server, world, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    _, recommendation = world
+    page = visit(390, scheme)
+    page.goto(live_server.url + changes(type(recommendation)))
+    page.get_by_role("link", name="Import", exact=True).click()
+
+    content = f"slug,key_action\n{recommendation.slug},Build two hubs\n".encode()
+    page.get_by_label("File", exact=True).set_input_files({"name": "table.csv", "mimeType": "text/csv", "buffer": content})
+    source = page.get_by_label("Source").input_value()
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_role("button", name="Import", exact=True).wait_for()
+    preview_fits = fits(page)
+    page.get_by_role("button", name="Import", exact=True).click()
+    page.get_by_role("link", name="View recommendations").wait_for()
+
+    recommendation.refresh_from_db()
+    assert source == ""  # a script of the theme writes the name of the file into the nearest text field
+    assert preview_fits
+    assert recommendation.key_action == "Build two hubs"
+    assert page.errors == []
