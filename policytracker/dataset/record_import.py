@@ -22,6 +22,7 @@ from policytracker.dataset.identity import Identities
 from policytracker.dataset.mapping import RecordMapping, RecordType
 from policytracker.dataset.tables import Place
 from policytracker.dataset.writer import Outcome
+from policytracker.history.diffs import display_text
 from policytracker.records import publishing
 from policytracker.records.context import MAX_REASON, REASON_TOO_LONG
 from policytracker.records.exceptions import EntriesRefused, NotPermitted, Stale
@@ -67,9 +68,7 @@ class Line:
 
 def display_value(value: Any, length: int) -> str:
     """A value of a changed field, cut to a number of characters."""
-    if value in (None, "", []):
-        return _("(empty)")
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = display_text(value)
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
