@@ -32,7 +32,7 @@ registry.register(
         serializers.AgreementRelationSerializer,
         "agreements.json",
         scope_paths=("from_agreement", "to_agreement"),
-        section=Section("relations", ("from", "kind", "to", "note", "source")),
+        section=Section("relations", "from kind to note source"),
     ),
     Resource(
         "participations",
@@ -40,7 +40,7 @@ registry.register(
         "agreements.json",
         scope_paths=("agreement",),
         events=events.PARTICIPATION,
-        section=Section("participations", ("party", "role", "since", "until", "focus_area", "contribution", "note")),
+        section=Section("participations", "party role since until focus_area contribution note"),
     ),
     Resource(
         "treaty-actions",
@@ -49,9 +49,7 @@ registry.register(
         scope_paths=("agreement",),
         events=events.TREATY_ACTION,
         section=Section(
-            "treaty_actions",
-            (*("acted_on", "kind", "party", "counterparty", "effective_on", "place", "signed_by", "targets", "text", "note", "source"),),
-            sorted_by="acted_on",
+            "treaty_actions", "acted_on kind party counterparty effective_on place signed_by targets text note source", sorted_by="acted_on"
         ),
     ),
     Resource(
@@ -59,7 +57,7 @@ registry.register(
         serializers.EntryIntoForceConditionSerializer,
         "agreements.json",
         scope_paths=("agreement",),
-        section=Section("conditions", ("kind", "number", "parties", "fixed_on", "delay", "text", "source")),
+        section=Section("conditions", "kind number parties fixed_on delay text source"),
     ),
     Resource(
         "components",
@@ -68,13 +66,7 @@ registry.register(
         filters=filters.COMPONENTS,
         scope_paths=("agreement",),
         events=events.COMPONENT,
-        section=Section(
-            "components",
-            (
-                *("slug", "title", "description", "status", "deadline_state", "lead_parties"),
-                *("starts_on", "due_on", "completed_on", "parent"),
-            ),
-        ),
+        section=Section("components", "slug title description status deadline_state lead_parties starts_on due_on completed_on parent"),
     ),
     Resource(
         "commitments",
@@ -82,20 +74,14 @@ registry.register(
         "agreements.json",
         scope_paths=("agreement",),
         events=events.COMMITMENT,
-        section=Section(
-            "commitments",
-            (
-                *("stage", "bound", "amount", "currency", "payer", "stated_on", "component", "description"),
-                *("disputes", "part_of", "source"),
-            ),
-        ),
+        section=Section("commitments", "stage bound amount currency payer stated_on component description disputes part_of source"),
     ),
     Resource(
         "outcomes",
         serializers.OutcomeSerializer,
         "agreements.json",
         scope_paths=("agreement",),
-        section=Section("outcomes", ("slug", "statement", "component", "sector")),
+        section=Section("outcomes", "slug statement component sector"),
     ),
     Resource(
         "indicators",
@@ -103,13 +89,7 @@ registry.register(
         "agreements.json",
         scope_paths=("outcome__agreement",),
         events=events.INDICATOR,
-        section=Section(
-            "indicators",
-            (
-                *("slug", "outcome", "name", "unit", "direction"),
-                *("baseline_value", "baseline_on", "target_value", "target_on"),
-            ),
-        ),
+        section=Section("indicators", "slug outcome name unit direction baseline_value baseline_on target_value target_on"),
     ),
     Resource(
         "measurements",
@@ -117,7 +97,7 @@ registry.register(
         "agreements.json",
         scope_paths=("indicator__outcome__agreement",),
         events=events.MEASUREMENT,
-        section=Section("measurements", ("indicator", "measured_on", "value", "note", "source"), sorted_by="measured_on"),
+        section=Section("measurements", "indicator measured_on value note source", sorted_by="measured_on"),
     ),
     Resource(
         "fact-checks",
@@ -125,14 +105,14 @@ registry.register(
         "agreements.json",
         scope_paths=("agreement",),
         events=events.FACT_CHECK,
-        section=Section("fact_checks", ("statement", "verdict", "correction", "source", "correcting_source", "checked_on")),
+        section=Section("fact_checks", "statement verdict correction source correcting_source checked_on"),
     ),
     Resource(
         "citations",
         serializers.CitationSerializer,
         "agreements.json",
         scope_paths=tuple(target if target == "agreement" else f"{target}__agreement" for target in CITABLE),
-        section=Section("citations", ("agreement", "component", "participation", "outcome", "field", "source", "stance", "confidence")),
+        section=Section("citations", "agreement component participation outcome field source stance confidence"),
     ),
     codes={"deadline_state": DeadlineState, "standing.text": TextStanding, "standing.party": PartyStanding},
     scope=Agreement,

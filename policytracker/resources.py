@@ -78,13 +78,14 @@ class Event:
 
 @dataclass(frozen=True)
 class Section:
-    """The section of the dossier that lists the records of a type. `columns` are the fields that its table in Markdown shows.
+    """The section of the dossier that lists the records of a type.
 
-    Without columns the document describes each record by itself. `sorted_by` is the date field that orders the table, if any.
+    `columns` are the fields that its table in Markdown shows, separated by spaces; without them the document describes each record by
+    itself. `sorted_by` is the date field that orders the table, if any.
     """
 
     name: str
-    columns: Sequence[str] = ()
+    columns: str = ""
     sorted_by: str = ""
 
 

@@ -89,7 +89,7 @@ class DossierText:
                     yield from self.recommendation(recommendation)
             else:
                 records = sorted_by_date(part["results"], section.sorted_by)
-                yield from self.rows(resource.serializer, records, section.columns)
+                yield from self.rows(resource.serializer, records, section.columns.split())
             if part["next"]:
                 others = part["count"] - len(part["results"])
                 yield ngettext("{number} more: {url}", "{number} more: {url}", others).format(number=others, url=link(part["next"]))
