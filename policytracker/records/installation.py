@@ -27,8 +27,10 @@ INSTALLATION_LOCK = 7_062_025  # an advisory lock: one process at a time install
 # `migrate` waits this long for the lock of a table. Later queries wait behind it, so it gives up and tries again.
 LOCK_TIMEOUT, TRIES, PAUSE = "2s", 20, 1.0  # PAUSE in seconds
 RETIRED = ["count_change", "keep_count", "keep_what_is_linked", "touch_owner"]  # shared functions of version 0.1, without comments
-# The era of new history entries is the default of its column. SQL that reads it.
-CURRENT_ERA = """SELECT pg_get_expr(adbin, adrelid)::int FROM pg_attrdef JOIN pg_attribute a ON (attrelid, attnum) = (adrelid, adnum)
+# The era of new history entries is the default of its column. SQL that reads it. PostgreSQL may read the defaults of the other columns
+# too before it compares the name, so what is no number must be no error.
+CURRENT_ERA = """SELECT substring(pg_get_expr(adbin, adrelid) FROM '^[0-9]+$')::int
+    FROM pg_attrdef JOIN pg_attribute a ON (attrelid, attnum) = (adrelid, adnum)
     WHERE adrelid = 'policytracker_change'::regclass AND attname = 'era'"""
 REPAIR = _("Run migrate. If that does not help, the backup was only partly restored: restore it again.")
 IN_USE = {"55P03": _("another transaction holds a lock"), "40P01": _("deadlock")}
