@@ -17,7 +17,7 @@ from agreements.standing.serializers import StandingSerializer
 from policytracker.api.as_of import reads_as_of
 from policytracker.api.errors import APIError
 from policytracker.api.filters import Filter, any_of
-from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters
+from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters, reported_as
 from policytracker.api.parsers import Json
 from policytracker.api.schema import ON
 from policytracker.api.values import reference
@@ -74,8 +74,6 @@ class AgreementViewSet(RecordViewSet):
         codes = self.request.query_params.getlist("party")
         if not codes:
             return None
-        try:
+        with reported_as("party"):
             parties = PARTIES_BY_CODE.apply(Party.objects.all(), codes, self.read_context)
-        except ValueError as error:
-            raise InvalidParameter("party", str(error)) from error
         return dict(parties.values_list("code", "name"))

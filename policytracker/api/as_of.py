@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
-from policytracker.api.parameters import AS_OF, InvalidParameter, single
+from policytracker.api.parameters import AS_OF, InvalidParameter, reported_as, single
 from policytracker.api.values import end_timestamp
 from policytracker.history.as_of import as_of
 from policytracker.resources import today
@@ -32,10 +32,8 @@ def reads_as_of(handler: Callable[..., Any]) -> Callable[..., Any]:
 
 def past_moment(text: str) -> datetime:
     """The moment of a parameter: a time with a time zone, or a date, which means its end in UTC. Raises InvalidParameter."""
-    try:
+    with reported_as(AS_OF):
         moment = end_timestamp(text)
-    except ValueError as error:
-        raise InvalidParameter(AS_OF, str(error)) from error
     if moment.date() > today():
         raise InvalidParameter(AS_OF, _("This date is in the future. Enter today or an earlier date."))
     return moment

@@ -20,7 +20,7 @@ from rest_framework.request import Request
 
 from policytracker import edtf
 from policytracker.api.json_sql import SourceContentField
-from policytracker.api.parameters import InvalidParameter, query_parameter
+from policytracker.api.parameters import query_parameter, reported_as
 from policytracker.api.serializers import KeyField, KeyListField, referable
 from policytracker.api.values import (
     Parse,
@@ -273,10 +273,8 @@ class FieldFilters(BaseFilterBackend):
         # `on` first: it restores the rows to that date, and the other filters apply to the result.
         for name, texts in sorted(request.query_params.lists(), key=lambda parameter: parameter[0] != "on"):
             if name in filter_set:
-                try:
+                with reported_as(name):
                     queryset = filter_set[name].apply(queryset, texts, context)
-                except ValueError as error:
-                    raise InvalidParameter(name, str(error)) from error
         return queryset
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:

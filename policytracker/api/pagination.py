@@ -20,6 +20,13 @@ MAX_COUNT = 10_000
 PARAMETERS = {"page_size", "cursor"}
 
 
+def url_at(request: Request, cursor: str) -> str:
+    """The URL of the request with this cursor."""
+    query = request.query_params.copy()
+    query["cursor"] = cursor
+    return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+
+
 class Pagination(BasePagination):
     """Pages of an ordered queryset, or of any other list that can be read from a cursor on (`paginate`)."""
 
@@ -64,11 +71,7 @@ class Pagination(BasePagination):
 
     def get_link(self, cursor: str | None) -> str | None:
         """The URL of the page at the cursor."""
-        if cursor is None:
-            return None
-        query = self.request.query_params.copy()
-        query["cursor"] = cursor
-        return self.request.build_absolute_uri(f"{self.request.path}?{query.urlencode()}")
+        return None if cursor is None else url_at(self.request, cursor)
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         link = {"type": ["string", "null"], "format": "uri"}

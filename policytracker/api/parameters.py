@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -20,6 +22,15 @@ class InvalidParameter(serializers.ValidationError):
 
     def __init__(self, name: str, message: str):
         super().__init__({name: [message]})
+
+
+@contextmanager
+def reported_as(name: str) -> Iterator[None]:
+    """Raises InvalidParameter for this parameter instead of the ValueError of a parser."""
+    try:
+        yield
+    except ValueError as error:
+        raise InvalidParameter(name, str(error)) from error
 
 
 def reject_unknown_parameters(request: Request, known: set[str]) -> None:

@@ -22,7 +22,7 @@ from policytracker.edtf import EdtfField
 from policytracker.records import violations
 from policytracker.records.access import Reader
 from policytracker.records.fields import Text, hides_source_content
-from policytracker.records.models import Record, RegistryRecord
+from policytracker.records.models import Record, RegistryRecord, key_of
 from policytracker.resources import registry
 
 HEAD = ["url", "version", "created_at", "updated_at"]
@@ -42,11 +42,6 @@ def read_only() -> serializers.ErrorDetail:
     return serializers.ErrorDetail(_("Read-only: calculated from other records."), "read_only")
 
 
-def key_name(model: type[models.Model]) -> str:
-    """The field by which the API refers to a record: its natural key, or the user name of a person."""
-    return getattr(model, "key", "username")
-
-
 def referable(model: Any, reader: Any) -> models.QuerySet:
     """The records or people that the reader may read, and so may refer to."""
     return model.objects.visible_to(reader) if issubclass(model, Record) else model.visible_to(reader)
@@ -54,7 +49,7 @@ def referable(model: Any, reader: Any) -> models.QuerySet:
 
 def valid_keys(model: type[models.Model], keys: Iterable[str]) -> list[Any]:
     """Those keys that are valid values of the key field."""
-    field, values = model._meta.get_field(key_name(model)), []
+    field, values = model._meta.get_field(key_of(model)), []
     for key in keys:
         with suppress(ModelError):
             values.append(field.clean(key, None))
@@ -63,7 +58,7 @@ def valid_keys(model: type[models.Model], keys: Iterable[str]) -> list[Any]:
 
 def find_by_key(model: type[models.Model], keys: Iterable[str], reader: Any) -> dict[str, models.Model]:
     """The records with these keys that the reader may refer to, by key; at most one query."""
-    name, values = key_name(model), valid_keys(model, keys)
+    name, values = key_of(model), valid_keys(model, keys)
     records = referable(model, reader).filter(**{f"{name}__in": values}) if values else []
     return {str(getattr(record, name)): record for record in records}
 
@@ -102,7 +97,7 @@ class KeyField(serializers.RelatedField):
 
     def __init__(self, model: type[models.Model], **kwargs):
         self.model = model
-        self.key = key_name(model)
+        self.key = key_of(model)
         if not kwargs.get("read_only"):
             kwargs["queryset"] = model._default_manager.none()
         super().__init__(**kwargs)

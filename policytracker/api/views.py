@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import Http404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from policytracker.api import errors, filters, json_sql
 from policytracker.api.ordering import Ordering, orders
 from policytracker.api.pagination import Pagination
-from policytracker.api.parameters import InvalidParameter, single
+from policytracker.api.parameters import InvalidParameter, reported_as, single
 from policytracker.api.renderers import FormatParameter, JsonText
 from policytracker.api.serializers import KeyField, KeyListField, RecordSerializer, declared_fields
-from policytracker.api.values import iso_date
+from policytracker.api.values import Parse, check_length, iso_date, reference
 from policytracker.records.access import Reader
 from policytracker.records.models import Record
-from policytracker.resources import ReadContext, Resource
+from policytracker.resources import ReadContext, Resource, registry
 
 REPRESENTATION = [
     OpenApiParameter("expand", {"type": "string"}, description="References to expand with title and URL, separated by commas."),
@@ -31,6 +34,45 @@ REPRESENTATION = [
     OpenApiParameter("omit", {"type": "string"}, description="Omit these fields, separated by commas."),
 ]
 REPRESENTATION_PARAMETERS = {parameter.name for parameter in REPRESENTATION}
+
+
+def context_of(request: Request) -> ReadContext:
+    """Who sends the request, for today, with the scheme and host for links in the response."""
+    return ReadContext.of(request.user, base_url=request.build_absolute_uri("/")[:-1])
+
+
+class RegisterView(GenericAPIView):
+    """A view about the records of all types, which can be limited to those that belong to one record of the scope."""
+
+    function_checks_permission = True
+
+    @property
+    def model(self) -> type[Record]:
+        """Reading requires a role, as for records of the scope."""
+        return registry.scope.model
+
+    @cached_property
+    def read_context(self) -> ReadContext:
+        return context_of(self.request)
+
+    def values(self, name: str, parse: Parse) -> list[Any]:
+        """The parsed values of a query parameter. Raises InvalidParameter."""
+        texts = self.request.query_params.getlist(name)
+        with reported_as(name):
+            for text in texts:
+                check_length(text)
+            return [parse(text, self.read_context) for text in texts]
+
+    def value(self, name: str, parse: Parse) -> Any:
+        """The parsed value of a query parameter, None if it is not given. Raises InvalidParameter, also if it is repeated."""
+        single(self.request, name)
+        return next(iter(self.values(name, parse)), None)
+
+    @property
+    def scope(self) -> Record | None:
+        """The record to whose records the response is limited, if any. Raises InvalidParameter."""
+        pk = self.value(registry.scope_name, reference(self.model))
+        return None if pk is None else self.model.objects.get(pk=pk)
 
 
 class RecordView(GenericViewSet):
@@ -72,13 +114,11 @@ class RecordView(GenericViewSet):
     @cached_property
     def read_context(self) -> ReadContext:
         """Who reads, and for which date: today, or the parameter `on`. Raises InvalidParameter."""
-        context = ReadContext.of(self.request.user, base_url=self.request.build_absolute_uri("/")[:-1])
+        context = context_of(self.request)
         if "on" not in self.request.query_params:
             return context
-        try:
+        with reported_as("on"):
             return replace(context, on=iso_date(single(self.request, "on"), context))
-        except ValueError as error:
-            raise InvalidParameter("on", str(error)) from error
 
     @property
     def reader(self) -> Reader:

@@ -19,6 +19,7 @@ from django.db import connection, transaction
 from django.db.models import F, Field, Model, OuterRef, TextField
 from django.db.models.functions import Cast, Collate
 
+from policytracker.records.models import key_of
 from policytracker.resources import registry
 
 WRITTEN_BY_TRIGGERS = {"id", "version", "created_at", "updated_at"}
@@ -37,11 +38,6 @@ def position(path: str) -> int:
     name = Path(path).name.split(".")[0] + ".json"
     names = list(files())
     return names.index(name) if name in names else -1
-
-
-def key_of(model: Any) -> str:
-    """The name of the natural key field of a model."""
-    return getattr(model, "key", None) or model.USERNAME_FIELD
 
 
 def is_user_reference(field: Field) -> bool:

@@ -19,9 +19,9 @@ from django.db.models import Field, Model
 from django.utils.translation import gettext as _
 
 from policytracker.dataset import layout, writer
-from policytracker.dataset.layout import is_user_reference, key_of
+from policytracker.dataset.layout import is_user_reference
 from policytracker.records.constraints import TriggerConstraint
-from policytracker.records.models import Record
+from policytracker.records.models import Record, key_of
 from policytracker.records.triggers import records, trigger_constraints
 from policytracker.records.violations import by_field, violated_constraint
 from policytracker.resources import registry

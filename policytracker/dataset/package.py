@@ -15,7 +15,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.text import capfirst
 
-from policytracker.dataset.layout import fields, files, is_user_reference, key_of
+from policytracker.dataset.layout import fields, files, is_user_reference
+from policytracker.records.models import key_of
 
 NAME = "datapackage.json"
 CHUNK = 1024 * 1024  # bytes

@@ -1,23 +1,21 @@
 """The API of the feed of changes."""
 
 from functools import cached_property
-from typing import Any
 
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 
 from policytracker.api import pagination
 from policytracker.api.keyset import InvalidCursor
 from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters, single
 from policytracker.api.renderers import FormatParameter, JSONRenderer, reject_unknown_format
-from policytracker.api.values import Parse, check_length, code, reference, timestamp
+from policytracker.api.values import code, timestamp
+from policytracker.api.views import RegisterView
 from policytracker.history.feed import Feed, Filters, Page
 from policytracker.history.serializers import ChangeSerializer
 from policytracker.models import User
-from policytracker.records.models import Record
 from policytracker.resources import ReadContext, registry
 
 TEXT = {"type": "string"}
@@ -50,20 +48,14 @@ class FeedSerializer(serializers.Serializer):
     cursor = serializers.CharField(help_text="Continues after these changes, now or later.")
 
 
-class Changes(GenericAPIView):
+class Changes(RegisterView):
     """The feed of changes of all records that the user may read."""
 
-    function_checks_permission = True
     content_negotiation_class = FormatParameter
     renderer_classes = [JSONRenderer]
     serializer_class = FeedSerializer
     pagination_class = None
     page: Page
-
-    @property
-    def model(self) -> type[Record]:
-        """Reading changes requires a role, as for records of the scope."""
-        return registry.scope.model
 
     @extend_schema(
         parameters=[
@@ -84,44 +76,24 @@ class Changes(GenericAPIView):
         except InvalidCursor as error:
             message = _("Invalid cursor. Use `cursor` or `next` of a response of this feed.")
             raise InvalidParameter("cursor", message) from error
-        next_page = self.url_after(self.page.cursor) if self.page.has_more else None
+        next_page = pagination.url_at(request, self.page.cursor) if self.page.has_more else None
         results = [entry.data for entry in self.page.entries]
         return Response({"results": results, "next": next_page, "cursor": self.page.cursor})
 
     @cached_property
     def feed(self) -> Feed:
         """The feed that the query parameters describe. Raises InvalidParameter."""
-        scope = self.value(registry.scope_name, reference(self.model))
+        scope = self.scope
         user = self.value("user", self.user)
         address = self.value("resource", code(resource.address for resource in registry.addressed))
         filters = Filters(
             since=self.value("since", timestamp),
             until=self.value("until", timestamp),
-            scope=None if scope is None else self.model.objects.get(pk=scope),
+            scope=scope,
             users=[] if user is None else [user],
             models=[] if address is None else [registry.at(address).model],
         )
         return Feed(self.read_context, filters)
-
-    @cached_property
-    def read_context(self) -> ReadContext:
-        return ReadContext.of(self.request.user, base_url=self.request.build_absolute_uri("/")[:-1])
-
-    def url_after(self, cursor: str) -> str:
-        query = self.request.query_params.copy()
-        query["cursor"] = cursor
-        return self.request.build_absolute_uri(f"{self.request.path}?{query.urlencode()}")
-
-    def value(self, name: str, parse: Parse) -> Any:
-        """The parsed value of a query parameter, if it is given. Raises InvalidParameter."""
-        if name not in self.request.query_params:
-            return None
-        text = single(self.request, name)
-        try:
-            check_length(text)
-            return parse(text, self.read_context)
-        except ValueError as error:
-            raise InvalidParameter(name, str(error)) from error
 
     def user(self, name: str, context: ReadContext) -> str:
         """The name of a user whom the reader may see, or who made a change that the reader may see."""

@@ -25,6 +25,11 @@ from policytracker.records.constraints import (
 )
 
 
+def key_of(model: Any) -> str:
+    """The name of the field by which a record is referred to: its natural key, or the user name of a person."""
+    return getattr(model, "key", None) or model.USERNAME_FIELD
+
+
 class RecordQuerySet(models.QuerySet):
     """The base queryset of records. `visible_to` is the only implementation of read access."""
 
