@@ -115,13 +115,18 @@ def references(ids: Ids) -> Iterator[str]:
         for field in model._meta.concrete_fields:
             if field.is_relation and field.remote_field.on_delete is not DO_NOTHING and (targets := ids.get(field.related_model)):
                 for record in model._base_manager.filter(**{f"{field.name}__in": targets}).exclude(pk__in=own):
-                    yield f"{model._meta.verbose_name} {' '.join(map(str, getattr(record, 'natural_key', lambda: [record])()))}"
+                    yield name(record)
         for field in links(model):
             if targets := ids.get(field.related_model):
                 near, far = field.m2m_field_name(), field.m2m_reverse_field_name()
                 through = field.remote_field.through._base_manager.filter(**{f"{far}__in": targets}).exclude(**{f"{near}__in": own})
                 for link in through.select_related(near):
-                    yield f"{model._meta.verbose_name} {getattr(link, near).natural_key()[0]}"
+                    yield name(getattr(link, near))
+
+
+def name(record: Any) -> str:
+    """The type and the key of a record; of a row that is no record, its text."""
+    return f"{record._meta.verbose_name} {record.natural_key()[0] if isinstance(record, Record) else record}"
 
 
 def delete_rows(ids: Ids) -> dict[type[Model], int]:
