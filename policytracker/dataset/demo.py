@@ -14,7 +14,7 @@ from django.apps import apps
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import DO_NOTHING, Model, Q
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from policytracker.models import Change
 from policytracker.records.models import Record, UidRecord
@@ -24,6 +24,7 @@ from policytracker.resources import registry
 PREFIX = "demo-"
 LOCK_TIMEOUT = "10s"
 NAMED = 5  # records in a message
+STILL_REFERENCED = _("Real records refer to the demonstration data: {records}. Change or delete them first.")
 
 Ids = Mapping[type[Model], set[int]]
 
@@ -37,11 +38,16 @@ def is_demo(model: type[Record], path: str = "") -> Q:
     if not issubclass(model, UidRecord):
         return Q(**{f"{path}{model.key}__startswith": PREFIX})
     condition = Q()
-    for name in model.access_parents:
-        field = model._meta.get_field(name)
-        parent = is_demo(field.related_model, f"{path}{name}__")
-        condition &= parent | Q(**{f"{path}{name}__isnull": True}) if field.null else parent
+    for field in wholes(model):
+        whole = is_demo(field.related_model, f"{path}{field.name}__")
+        condition &= whole | Q(**{f"{path}{field.name}__isnull": True}) if field.null else whole
     return condition
+
+
+def wholes(model: type[Record]) -> list[Any]:
+    """The foreign keys to the records that a record without a key of its own is a part of: the first ones of its scope paths."""
+    names = dict.fromkeys(path.split("__")[0] for path in registry.of(model).scope_paths)
+    return [model._meta.get_field(name) for name in names]
 
 
 def refers_to_demo(value: Any) -> bool:
@@ -68,7 +74,8 @@ def remove() -> dict[type[Model], int]:
         if not any(ids.values()):
             return {}
         if found := list(islice(references(ids), NAMED + 1)):
-            raise StillReferenced(", ".join(found[:NAMED]) + (", …" if len(found) > NAMED else ""))
+            named = ", ".join(found[:NAMED]) + (", …" if len(found) > NAMED else "")
+            raise StillReferenced(STILL_REFERENCED.format(records=named))
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")  # a table with pending checks cannot be altered
         disabled = disable_triggers(cursor, tables_of(ids))
         deleted = delete_rows(ids) | delete_descriptions(ids)
@@ -160,16 +167,10 @@ def delete_descriptions(ids: Ids) -> dict[type[Model], int]:
 
 def deleted_before(model: type[Record], demo: Ids) -> set[int]:
     """The ids of the demonstration data of a model that only the history still has."""
-    parents = [model._meta.get_field(name) for name in model.access_parents]
-
     def is_part(row: dict[str, Any]) -> bool:
         if not issubclass(model, UidRecord):
             return str(row[model.key]).startswith(PREFIX)
-        return all(row[parent.column] is None or row[parent.column] in demo[parent.related_model] for parent in parents)
+        return all(row[field.column] is None or row[field.column] in demo[field.related_model] for field in wholes(model))
 
     rows = Change.objects.filter(tbl=model._meta.db_table, op="delete").values_list("row_id", "before")
     return {row_id for row_id, before in rows.iterator() if is_part(before)}
-
-
-def refusal(keys: str) -> str:
-    return _("Real records refer to the demonstration data: {records}. Change or delete them first.").format(records=keys)

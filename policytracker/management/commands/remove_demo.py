@@ -14,7 +14,7 @@ class Command(BaseCommand):
         try:
             deleted = demo.remove()
         except demo.StillReferenced as error:
-            raise CommandError(demo.refusal(str(error))) from error
+            raise CommandError(str(error)) from error
         except OperationalError as error:
             raise CommandError(_("Nothing was removed: {reason}").format(reason=str(error).strip())) from error
         if not deleted:
