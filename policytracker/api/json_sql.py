@@ -7,27 +7,22 @@ text (serializer, fields, expansions, roles of the reader); ids, user, date and 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db import connection
-from django.db.models import Case, DateField, DateTimeField, F, Func, JSONField, Q, TextField, Value, When
+from django.db.models import Case, DateField, DateTimeField, F, Func, JSONField, Q, QuerySet, TextField, Value, When
 from django.db.models.expressions import OuterRef
 from django.db.models.functions import Cast, Concat, NullIf
-from psycopg import RawCursor
-from psycopg.sql import Literal
 from rest_framework import serializers
 
 from policytracker.codes import CodeField, ForeignCode
 from policytracker.edtf import EdtfField
 from policytracker.history.as_of import moment_read
 from policytracker.records.access import Reader
-from policytracker.records.parameters import Parameter
+from policytracker.records.parameters import Parameter, Statement
 from policytracker.resources import ReadContext
 
 API = "/api/v1/"
@@ -75,6 +70,20 @@ class Representation:
     past: bool = False
     as_of: bool = dataclasses.field(default_factory=lambda: moment_read.get() is not None)
 
+    @property
+    def reader(self) -> Reader:
+        """The reader, whose id is a Parameter."""
+        return Reader(self.roles, Parameter("user"), self.as_of)
+
+    @property
+    def mark(self) -> str:
+        """A comment that distinguishes the statements of a past moment."""
+        return "/* as of */ " if self.as_of else ""
+
+    def rows(self, rows: Any) -> QuerySet:
+        """The rows with the values of the day that the request is about."""
+        return rows.on_day(ON) if self.past else rows
+
 
 def link(address: str, key: Any) -> Concat:
     """The URL of the record with this key."""
@@ -108,27 +117,41 @@ def unknown_when_blank(field) -> bool:
     return isinstance(field, EdtfField | ForeignCode) or (isinstance(field, CodeField) and field.blank)
 
 
+def rendered(shape: Representation, rows: QuerySet | None = None, *also: str) -> QuerySet:
+    """The JSON text of each row, with Parameters for what differs between requests, after the values of the fields in `also`."""
+    serializer = shape.serializer()
+    expressions = columns(serializer, shape.reader, shape.expand)
+    selected = {name: expressions[name] for name in (expressions if shape.fields is None else shape.fields)}
+    rows = shape.rows(serializer.Meta.model._base_manager) if rows is None else rows
+    return rows.order_by().values_list(*also, Cast(JsonObject(selected), TextField()))
+
+
 @lru_cache(1024)
-def statement(shape: Representation, single: bool) -> tuple[str, tuple[str, ...]]:
-    """The SQL that returns one JSON text per id, in the order of the ids, and the names of its parameters $1, $2 and so on.
+def statement(shape: Representation, single: bool) -> Statement:
+    """The statement that returns one JSON text per id, in the order of the ids.
 
     A `single` id has its own statement: with an array PostgreSQL would plan it each time, because the generic plan for an
     array is estimated to cost more than the plan for one id.
     """
-    serializer = shape.serializer()
-    reader = Reader(shape.roles, Parameter("user"), shape.as_of)
-    expressions = columns(serializer, reader, shape.expand)
-    selected = {name: expressions[name] for name in (expressions if shape.fields is None else shape.fields)}
-    model = serializer.Meta.model
-    source = (model.objects.on_day(ON) if shape.past else model._base_manager).order_by()
-    rows = source.values_list(Cast(JsonObject(selected), TextField()), flat=True)
-    sql, params = rows.query.sql_with_params()
-    names = ("ids", *dict.fromkeys(p.name for p in params if isinstance(p, Parameter)))
-    placeholders = {name: f"${number}" for number, name in enumerate(names, 1)}
-    select = sql % tuple(placeholders[p.name] if isinstance(p, Parameter) else Literal(p).as_string(connection.connection) for p in params)
-    key = f'"{model._meta.db_table}"."id"'
+    compiled = Statement.of(rendered(shape), "ids")
+    key = f'"{shape.serializer.Meta.model._meta.db_table}"."id"'
     where = f"{key} = $1::bigint" if single else f"{key} = ANY($1::bigint[]) ORDER BY array_position($1::bigint[], {key})"
-    return f"{'/* as of */ ' if shape.as_of else ''}{select} WHERE {where}", names
+    return Statement(f"{shape.mark}{compiled.sql} WHERE {where}", compiled.names)
+
+
+@lru_cache(1024)
+def statement_by_key(shape: Representation) -> Statement:
+    """The statement that returns the version and the JSON text of the record with a key, if the reader may read it."""
+    model = shape.serializer.Meta.model
+    key = Parameter("key", model._meta.get_field(model.key))
+    rows = shape.rows(model.objects.visible_to(shape.reader)).filter(**{model.key: key})
+    compiled = Statement.of(rendered(shape, rows, "version"))
+    return Statement(f"{shape.mark}{compiled.sql}", compiled.names)
+
+
+def values_of(context: ReadContext) -> dict[str, Any]:
+    """The values of the parameters in the statements of this reader."""
+    return {"user": context.reader.id, "on": context.on, "base": context.base_url}
 
 
 def texts(shape: Representation, ids: Sequence[int], context: ReadContext) -> list[str]:
@@ -136,31 +159,13 @@ def texts(shape: Representation, ids: Sequence[int], context: ReadContext) -> li
     if not ids:
         return []
     single = len(ids) == 1
-    connection.ensure_connection()
-    sql, names = statement(shape, single)
-    # Send all values as texts: psycopg would choose the type of a number by its size, and each type needs its own statement.
-    values = {
-        "ids": str(ids[0]) if single else f"{{{','.join(map(str, ids))}}}",
-        "user": None if context.reader.id is None else str(context.reader.id),
-        "on": str(context.on),
-        "base": context.base_url,
-    }
-    return list(execute_prepared(sql, [values[name] for name in names]))
+    values = values_of(context) | {"ids": ids[0] if single else f"{{{','.join(map(str, ids))}}}"}
+    return [text for (text,) in statement(shape, single).rows(values)]
 
 
-def execute_prepared(sql: str, values: list[str | None]) -> Iterator[str]:
-    """Run a prepared statement and return its texts. It is planned once per connection, because planning takes longer than a page.
-
-    With `DB_PREPARE=0` (behind a transaction pooler) nothing is prepared.
-    """
-    # Django's own cursors put the values into the SQL text, so that PostgreSQL would plan it each time.
-    if settings.DB_PREPARE:
-        connection.connection.prepare_threshold = 0
-    raw = RawCursor(connection.connection)
-    log = connection.make_debug_cursor(raw).debug_sql(sql, values) if connection.queries_logged else nullcontext()
-    with connection.make_cursor(raw) as cursor, log:
-        cursor.execute(sql, values)
-        yield from (text for (text,) in cursor)
+def find(shape: Representation, key: Any, context: ReadContext) -> tuple[int, str] | None:
+    """The version and the JSON text of the record with this key. None if it does not exist or the reader may not read it."""
+    return next(statement_by_key(shape).rows(values_of(context) | {"key": key}), None)
 
 
 class ComputedField(serializers.ReadOnlyField):

@@ -28,7 +28,7 @@ from policytracker.api.idempotency import IdempotencyMixin
 from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters
 from policytracker.api.renderers import reject_unknown_format
 from policytracker.api.serializers import RecordSerializer, declared_fields
-from policytracker.api.views import REPRESENTATION, REPRESENTATION_PARAMETERS, RecordView
+from policytracker.api.views import REPRESENTATION, REPRESENTATION_PARAMETERS, RecordView, json_response
 from policytracker.history.record import History, deleted_record
 from policytracker.history.serializers import ChangeSerializer
 from policytracker.records import publishing
@@ -75,8 +75,11 @@ class RetrieveMixin(RetrieveModelMixin, RecordView):
     @reads_as_of
     def retrieve(self, request: Request, *args, **kwargs) -> Response:
         reject_unknown_parameters(request, REPRESENTATION_PARAMETERS | ({"on"} & self.filter_set().keys()))
-        record = self.find(rows=self.get_queryset().only("version"))
-        return self.record_response(record, representation=self.representation(), version=record.version)
+        found = json_sql.find(self.representation(), self.key_value(self.kwargs["key"]), self.read_context)
+        if found is None:
+            raise Http404
+        version, text = found
+        return json_response(text, version)
 
     @extend_schema(responses=ChangeSerializer(many=True))
     @action(detail=True, methods=["get"])

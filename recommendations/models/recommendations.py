@@ -22,6 +22,7 @@ from policytracker.records.constraints import (
 )
 from policytracker.records.fields import Locator, Quote, Text, contains_index
 from policytracker.records.models import DeadlineFields, RegistryQuerySet, RegistryRecord, UidRecord
+from policytracker.records.parameters import ExistsForRow
 from recommendations.models.periods import DERIVED_FIELDS, RECOMPUTING, DerivedStatus
 from recommendations.models.updates import PERCENT_RANGE, ProgressUpdate, UpdateKind
 
@@ -49,7 +50,7 @@ class RecommendationQuerySet(RegistryQuerySet):
         links = Recommendation.agreements.through.objects.filter(recommendation=OuterRef("pk"))
         own = links.filter(officers_agreements(reader, "agreement"))
         team = links.filter(team_agreements(reader, "agreement"))
-        return Q(Exists(own)), Q(owner=reader.id) | Q(Exists(team))
+        return Q(ExistsForRow(own)), Q(owner=reader.id) | Q(ExistsForRow(team))
 
     def own_and_team_of_deleted(self, reader, rows, links):
         agreements = Agreement.objects.filter(pk__in=set().union(*links["agreements"].values()))
