@@ -48,8 +48,9 @@ class Pagination(BasePagination):
 
     def count_rows(self, rows: QuerySet) -> int:
         """The number of rows, at most MAX_COUNT + 1."""
-        limit = MAX_COUNT + 1
-        return rows.count_up_to(limit, self.request.user) if isinstance(rows, RecordQuerySet) else rows.order_by().values("pk")[:limit].count()
+        if isinstance(rows, RecordQuerySet):
+            return rows.count_up_to(MAX_COUNT + 1, self.request.user)
+        return rows.order_by().values("pk")[: MAX_COUNT + 1].count()
 
     def paginate(self, read: Callable[[str | None, int], keyset.Page], request: Request) -> Sequence[Any]:
         """The results of the page that `read(cursor, size)` returns. Raises InvalidParameter."""

@@ -96,7 +96,14 @@ class RegistryQuerySet(RecordQuerySet):
         if reader.sees_all or reader.as_of:
             return rows[:limit].count()
         simple = readable_by_its_own_fields(reader)
-        return rows.filter(simple).union(rows.exclude(simple), all=True)[:limit].count()
+        return rows.without_rule().filter(simple).union(rows.exclude(simple), all=True)[:limit].count()
+
+    def without_rule(self) -> Self:
+        """These rows without the rule of `visible_to()`. The caller must add a stricter one."""
+        rows = self.all()
+        where = rows.query.where
+        where.children = [child for child in where.children if not isinstance(getattr(child, "lhs", None), CompiledCondition)]
+        return rows
 
     def readable_by(self, reader):
         return super().readable_by(reader) & readable(reader, *self.own_and_team(reader))

@@ -38,9 +38,10 @@ class CompiledCondition(Expression):
     user. It does not join other tables.
     """
 
-    def __init__(self, condition: Callable[..., Q], model: Any, shape: Hashable, user: int | Parameter | None, row: Any = F("pk")):
+    def __init__(self, condition: Callable[..., Q], model: Any, shape: Hashable, user: int | Parameter | None):
         super().__init__(output_field=BooleanField())
-        self.condition, self.model, self.shape, self.user, self.row = condition, model, shape, user, row
+        self.condition, self.model, self.shape, self.user = condition, model, shape, user
+        self.row: Any = F("pk")
 
     def get_source_expressions(self):
         return [self.row]
@@ -91,7 +92,8 @@ class Statement:
         sql, params = rows.query.sql_with_params()
         names = tuple(dict.fromkeys([*first, *(p.name for p in params if isinstance(p, Parameter))]))
         numbers = {name: f"${number}" for number, name in enumerate(names, 1)}
-        return cls(sql % tuple(numbers[p.name] if isinstance(p, Parameter) else Literal(p).as_string(connection.connection) for p in params), names)
+        texts = (numbers[p.name] if isinstance(p, Parameter) else Literal(p).as_string(connection.connection) for p in params)
+        return cls(sql % tuple(texts), names)
 
     def rows(self, values: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
         """Run the statement. It is planned once per connection, because planning takes longer than reading a page.
