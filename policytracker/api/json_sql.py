@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
+from django.core.exceptions import EmptyResultSet
 from django.db.models import Case, DateField, DateTimeField, F, Func, JSONField, Q, QuerySet, TextField, Value, When
 from django.db.models.expressions import OuterRef
 from django.db.models.functions import Cast, Concat, NullIf
@@ -140,13 +142,15 @@ def statement(shape: Representation, single: bool) -> Statement:
 
 
 @lru_cache(1024)
-def statement_by_key(shape: Representation) -> Statement:
-    """The statement that returns the version and the JSON text of the record with a key, if the reader may read it."""
+def statement_by_key(shape: Representation) -> Statement | None:
+    """The statement that returns the version and the JSON text of the record with a key; None for readers who may read no record."""
     model = shape.serializer.Meta.model
     key = Parameter("key", model._meta.get_field(model.key))
     rows = shape.rows(model.objects.visible_to(shape.reader)).filter(**{model.key: key})
-    compiled = Statement.of(rendered(shape, rows, "version"))
-    return Statement(f"{shape.mark}{compiled.sql}", compiled.names)
+    with suppress(EmptyResultSet):
+        compiled = Statement.of(rendered(shape, rows, "version"))
+        return Statement(f"{shape.mark}{compiled.sql}", compiled.names)
+    return None
 
 
 def values_of(context: ReadContext) -> dict[str, Any]:
@@ -165,7 +169,8 @@ def texts(shape: Representation, ids: Sequence[int], context: ReadContext) -> li
 
 def find(shape: Representation, key: Any, context: ReadContext) -> tuple[int, str] | None:
     """The version and the JSON text of the record with this key. None if it does not exist or the reader may not read it."""
-    return next(statement_by_key(shape).rows(values_of(context) | {"key": key}), None)
+    compiled = statement_by_key(shape)
+    return None if compiled is None else next(compiled.rows(values_of(context) | {"key": key}), None)
 
 
 class ComputedField(serializers.ReadOnlyField):

@@ -100,8 +100,9 @@ class RecordView(GenericViewSet):
 
     def dispatch(self, request, *args, **kwargs):
         """Writes are one transaction, reads need none: each of their statements reads what is committed, with or without it."""
-        is_read = request.method in SAFE_METHODS and not connection.transaction_limits
-        with nullcontext() if is_read else transaction.atomic():
+        # An error response rolls back, which an enclosing transaction (of a test) must survive.
+        needs_none = request.method in SAFE_METHODS and not connection.in_atomic_block and not connection.transaction_limits
+        with nullcontext() if needs_none else transaction.atomic():
             return super().dispatch(request, *args, **kwargs)
 
     @property

@@ -14,8 +14,8 @@ from tests.make import make_agreement
 ROLES = ["administrator", "analyst", "party officer", "reader"]
 # A page with a next page: roles, ids of the page, count, JSON.
 LIST = 4
-# Roles, the record, its JSON.
-DETAIL = 3
+# Roles, and the record with its JSON.
+DETAIL = 2
 
 
 def variation(resource, number):
