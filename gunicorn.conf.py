@@ -1,6 +1,7 @@
 """Configuration of the web server. `gunicorn` reads this file when it is started in this folder."""
 
 import ctypes
+import gc
 import os
 import signal
 import subprocess
@@ -78,3 +79,9 @@ def on_exit(server):
     server.log.info("Policy Tracker stopped")
     if os.environ.get("GREETING"):
         print("Stopped. The private PostgreSQL is still running. Stop it with: .venv/bin/python manage.py pg stop", flush=True)
+
+
+def post_worker_init(worker):
+    """Exclude what is loaded from garbage collection, which would otherwise examine it again and again."""
+    gc.collect()
+    gc.freeze()

@@ -44,7 +44,7 @@ def states(on: date | Parameter, *, done: Q, finished: str, closed: Q, open_ende
     return [
         *([(DeadlineState.OPEN_ENDED, open_ended)] if open_ended is not None else []),
         (DeadlineState.NONE, Q(due_on_last__isnull=True)),
-        (DeadlineState.MET_LATE, done & Q(**{f"{finished}__gt": F("due_on_last")})),
+        (DeadlineState.MET_LATE, done & Q(**{f"{finished}__isnull": False, f"{finished}__gt": F("due_on_last")})),
         (DeadlineState.MET, done),
         (DeadlineState.CLOSED, closed),
         (DeadlineState.OVERDUE, Q(due_on_last__lt=on)),
@@ -60,10 +60,14 @@ def code_of(cases: Cases) -> Case:
 
 
 def has_code(cases: Cases, codes: Iterable[str]) -> Q:
-    """The rows whose code is one of these, as a condition on columns, for which there are indexes."""
-    wanted, earlier = Q(), Q()
+    """The rows whose code is one of these, as a condition on columns, for which there are indexes.
+
+    The conditions must be false, not unknown, for rows in which a column is empty.
+    """
+    wanted, earlier = Q(pk__in=[]), Q()
     for code, condition in cases:
-        wanted |= earlier & condition if code in codes else Q()
+        if code in codes:
+            wanted |= earlier & condition
         earlier &= ~condition
     return wanted
 

@@ -20,6 +20,8 @@ from django.db.models.expressions import OuterRef
 from django.db.models.functions import Cast, Concat, NullIf
 from rest_framework import serializers
 
+from policytracker.api.keyset import Column, Page, decode_cursor, page_of
+from policytracker.api.pagination import MAX_COUNT
 from policytracker.codes import CodeField, ForeignCode
 from policytracker.edtf import EdtfField
 from policytracker.history.as_of import moment_read
@@ -78,13 +80,14 @@ class Representation:
         return Reader(self.roles, Parameter("user"), self.as_of)
 
     @property
+    def readable(self) -> QuerySet:
+        """The records that the reader may read."""
+        return self.serializer.Meta.model.objects.visible_to(self.reader)
+
+    @property
     def mark(self) -> str:
         """A comment that distinguishes the statements of a past moment."""
         return "/* as of */ " if self.as_of else ""
-
-    def rows(self, rows: Any) -> QuerySet:
-        """The rows with the values of the day that the request is about."""
-        return rows.on_day(ON) if self.past else rows
 
 
 def link(address: str, key: Any) -> Concat:
@@ -124,7 +127,9 @@ def rendered(shape: Representation, rows: QuerySet | None = None, *also: str) ->
     serializer = shape.serializer()
     expressions = columns(serializer, shape.reader, shape.expand)
     selected = {name: expressions[name] for name in (expressions if shape.fields is None else shape.fields)}
-    rows = shape.rows(serializer.Meta.model._base_manager) if rows is None else rows
+    model = serializer.Meta.model
+    if rows is None:
+        rows = model.objects.on_day(ON) if shape.past else model._base_manager
     return rows.order_by().values_list(*also, Cast(JsonObject(selected), TextField()))
 
 
@@ -146,10 +151,28 @@ def statement_by_key(shape: Representation) -> Statement | None:
     """The statement that returns the version and the JSON text of the record with a key; None for readers who may read no record."""
     model = shape.serializer.Meta.model
     key = Parameter("key", model._meta.get_field(model.key))
-    rows = shape.rows(model.objects.visible_to(shape.reader)).filter(**{model.key: key})
+    rows = shape.readable.filter(**{model.key: key})
     with suppress(EmptyResultSet):
-        compiled = Statement.of(rendered(shape, rows, "version"))
+        compiled = Statement.of(rendered(shape, rows.on_day(ON) if shape.past else rows, "version"))
         return Statement(f"{shape.mark}{compiled.sql}", compiled.names)
+    return None
+
+
+@lru_cache(1024)
+def statement_of_page(shape: Representation, column: Column, size: int, is_first: bool, forward: bool) -> Statement | None:
+    """The statement that returns a page of all records that the reader may read, in the order of a unique column.
+
+    Each row has the value of the column, the JSON text of the record, and the number of all records, counted up to MAX_COUNT + 1. The
+    parameter `after` is the value before the page. None for readers who may read no record.
+    """
+    model, readable = shape.serializer.Meta.model, shape.readable
+    after = Parameter("after", model._meta.get_field(column.path))
+    rows = readable if is_first else readable.filter(column.after(after, forward))
+    with suppress(EmptyResultSet):
+        page = Statement.of(rendered(shape, rows, column.path).order_by(column.order_by(forward))[: size + 1])
+        counted = Statement.of(readable.at_most(MAX_COUNT + 1, shape.reader), *page.names)
+        sql = f"SELECT page.*, (SELECT count(*) FROM ({counted.sql}) AS counted) FROM ({page.sql}) AS page"
+        return Statement(sql, counted.names)
     return None
 
 
@@ -165,6 +188,21 @@ def texts(shape: Representation, ids: Sequence[int], context: ReadContext) -> li
     single = len(ids) == 1
     values = values_of(context) | {"ids": ids[0] if single else f"{{{','.join(map(str, ids))}}}"}
     return [text for (text,) in statement(shape, single).rows(values)]
+
+
+def page(shape: Representation, column: Column, cursor: str | None, size: int, salt: str, context: ReadContext) -> Page:
+    """A page of JSON texts: all records that the reader may read today, in the order of a unique column, with their number.
+
+    Raises InvalidCursor.
+    """
+    forward, after = decode_cursor(cursor, [column], salt) if cursor else (True, [None])
+    compiled = statement_of_page(shape, column, size, cursor is None, forward)
+    rows = [] if compiled is None else list(compiled.rows(values_of(context) | {"after": after[0]}))
+    if rows or cursor is None:
+        count = rows[0][2] if rows else 0
+    else:
+        count = shape.serializer.Meta.model.objects.visible_to(context.reader).at_most(MAX_COUNT + 1, context.reader).count()
+    return page_of([(text, value) for value, text, _ in rows], [column], cursor, size, salt, count)
 
 
 def find(shape: Representation, key: Any, context: ReadContext) -> tuple[int, str] | None:

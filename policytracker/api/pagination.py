@@ -49,7 +49,7 @@ class Pagination(BasePagination):
     def count_rows(self, rows: QuerySet) -> int:
         """The number of rows, at most MAX_COUNT + 1."""
         if isinstance(rows, RecordQuerySet):
-            return rows.count_up_to(MAX_COUNT + 1, self.request.user)
+            return rows.at_most(MAX_COUNT + 1, self.request.user).count()
         return rows.order_by().values("pk")[: MAX_COUNT + 1].count()
 
     def paginate(self, read: Callable[[str | None, int], keyset.Page], request: Request) -> Sequence[Any]:

@@ -66,9 +66,9 @@ class RecordQuerySet(models.QuerySet):
             return self.none()
         return self.filter(CompiledCondition(read_rule, self.model, (reader.roles, reader.as_of), reader.id))
 
-    def count_up_to(self, limit: int, user: Any) -> int:
-        """The number of these rows, which the user may read, or `limit` if there are more."""
-        return self.order_by().values("pk")[:limit].count()
+    def at_most(self, limit: int, user: Any) -> models.QuerySet:
+        """The ids of at most so many of these rows, which were selected by `visible_to(user)`; for counting them."""
+        return self.order_by().values("pk")[:limit]
 
     def readable_today(self, reader: Reader) -> Q:
         """The rows of a past moment that the reader may read today too. Reviewers may also read those that were deleted since."""
@@ -90,13 +90,13 @@ class RegistryQuerySet(RecordQuerySet):
         """The ids of the same among deleted records, from their last columns and their last many-to-many links by field name."""
         return set(), set()
 
-    def count_up_to(self, limit, user):
+    def at_most(self, limit, user):
         # Rows whose own fields make them readable come first: they are usually enough, and need no other table.
         rows, reader = self.order_by().values("pk"), Reader.of(user)
         if reader.sees_all or reader.as_of:
-            return rows[:limit].count()
+            return rows[:limit]
         simple = readable_by_its_own_fields(reader)
-        return rows.without_rule().filter(simple).union(rows.exclude(simple), all=True)[:limit].count()
+        return rows.without_rule().filter(simple).union(rows.exclude(simple), all=True)[:limit]
 
     def without_rule(self) -> Self:
         """These rows without the rule of `visible_to()`. The caller must add a stricter one."""

@@ -59,7 +59,7 @@ def fresh_until() -> Func:
 def is_overdue(on: Any) -> Q:
     """The condition of an open recommendation whose due date has passed. A partial date has passed after its last possible day."""
     # The condition on the first day changes no result. With it, an order by the first day does not scan future dates.
-    return Q(closed_on__isnull=True, due_on_last__lt=on, due_on_first__lt=on)
+    return Q(closed_on__isnull=True, due_on_last__isnull=False, due_on_last__lt=on, due_on_first__lt=on)
 
 
 def claim_differs(on: Any = None) -> Q:
