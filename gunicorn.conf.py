@@ -70,8 +70,13 @@ def post_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """Ignore Ctrl-C, which reaches all processes of the group; the main process handles it."""
+    """Ignore Ctrl-C, which reaches all processes of the group; the main process handles it.
+
+    Also exclude what is loaded from garbage collection, which would otherwise examine it again and again.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.collect()
+    gc.freeze()
 
 
 def on_exit(server):
@@ -79,9 +84,3 @@ def on_exit(server):
     server.log.info("Policy Tracker stopped")
     if os.environ.get("GREETING"):
         print("Stopped. The private PostgreSQL is still running. Stop it with: .venv/bin/python manage.py pg stop", flush=True)
-
-
-def post_worker_init(worker):
-    """Exclude what is loaded from garbage collection, which would otherwise examine it again and again."""
-    gc.collect()
-    gc.freeze()

@@ -51,9 +51,11 @@ MIDDLEWARE = [
     "policytracker.web.requests.probes",
     "policytracker.web.requests.no_store",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    # API requests with a token skip what follows, until `end_of_pages`.
+    "policytracker.web.requests.pages",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -61,6 +63,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "policytracker.admin.relax_csp",
     "axes.middleware.AxesMiddleware",
+    "policytracker.web.requests.end_of_pages",
     "policytracker.api.errors.DatabaseErrors",
 ]
 ROOT_URLCONF = "policytracker.urls"

@@ -9,6 +9,7 @@ from agreements.models import Party, Source
 from policytracker.api.filters import Filter, on
 from policytracker.api.values import boolean, code, integer_between, reference
 from policytracker.models import User
+from policytracker.records.parameters import ExistsForRow
 from policytracker.resources import ReadContext
 from recommendations.deadlines import Freshness, deadline_states, freshness_states
 from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Response, Review, in_effect
@@ -18,11 +19,15 @@ MISSING_CONDITIONS: dict[str, Callable[[ReadContext], Q | Exists]] = {
     "owner": lambda context: Q(owner__isnull=True),
     "due_on": lambda context: Q(due_on_last__isnull=True),
     "evidence": lambda context: (
-        ~Exists(Evidence.objects.filter(in_effect(on=context.on, path="update__"), update__recommendation=OuterRef("pk")))
+        ~ExistsForRow(Evidence.objects.filter(in_effect(on=context.on, path="update__"), update__recommendation=OuterRef("pk")))
     ),
     "addressee": lambda context: ~Exists(Addressee.objects.filter(recommendation=OuterRef("pk"))),
     "response": lambda context: ~Exists(Addressee.objects.filter(recommendation=OuterRef("pk")).exclude(response=Response.NONE_RECORDED)),
-    "update": lambda context: ~Exists(ProgressUpdate.objects.in_effect(on=context.on).filter(recommendation=OuterRef("pk"))),
+    # Without an assessment and a claim, which are indexed, there can only be notes.
+    "update": lambda context: (
+        Q(last_update_on__isnull=True, claimed_status="")
+        & ~ExistsForRow(ProgressUpdate.objects.in_effect(on=context.on).filter(recommendation=OuterRef("pk")))
+    ),
 }
 
 

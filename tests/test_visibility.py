@@ -320,8 +320,8 @@ def test_every_read_of_the_api_uses_visible_to(db, monkeypatch):
     administrator = Api(make_user("a", Role.ADMINISTRATOR))
     keys = {address: administrator.keys(f"{address}/") for address in [*RESOURCES, "progress-updates"]}
     assert all(keys.values())
-    uncached = lru_cache(json_sql.statement_by_key.__wrapped__)  # without statements of the real rule
-    monkeypatch.setattr(json_sql, "statement_by_key", uncached)
+    for name in ("statement_by_key", "statement_of_page"):  # forget the statements with the real rule
+        monkeypatch.setattr(json_sql, name, lru_cache(getattr(json_sql, name).__wrapped__))
     for model in records():
         monkeypatch.setattr(type(model.objects.all()), "visible_to", lambda rows, user: rows.none())
 

@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='recommendation',
-            index=models.Index(fields=['last_update_on', 'id'], include=('visibility', 'publication', 'owner', 'closed_on', 'update_every'), name='recommendation_by_last_update'),
+            index=models.Index(fields=['last_update_on', 'id'], include=('visibility', 'publication', 'owner', 'closed_on', 'update_every', 'claimed_status'), name='recommendation_by_last_update'),
         ),
         migrations.AddIndex(
             model_name='recommendation',

@@ -237,7 +237,7 @@ class Recommendation(DeadlineFields, RegistryRecord, DerivedStatus):
             ),
             models.Index(
                 fields=["last_update_on", "id"],
-                include=[*READER_FIELDS, "closed_on", "update_every"],
+                include=[*READER_FIELDS, "closed_on", "update_every", "claimed_status"],
                 name="recommendation_by_last_update",
             ),
             models.Index(
