@@ -106,7 +106,7 @@ class Statement:
         # Django's own cursors put the values into the SQL text, so that PostgreSQL would plan it each time.
         if settings.DB_PREPARE:
             connection.connection.prepare_threshold = 0
-        raw = RawCursor(connection.connection)
+        raw: Any = RawCursor(connection.connection)
         log = connection.make_debug_cursor(raw).debug_sql(self.sql, texts) if connection.queries_logged else nullcontext()
         with connection.make_cursor(raw) as cursor, log:
             cursor.execute(self.sql, texts)
