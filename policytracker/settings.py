@@ -100,13 +100,11 @@ if pool := env.int("DB_POOL", 0):  # only the web server sets it; a command need
 # The web server sets timeouts (wsgi.py); commands have none. Options in DATABASE_URL (`?options=`) take precedence.
 LIMITS = {name: env.str(name.upper(), "0") for name in ("statement_timeout", "lock_timeout") if name not in OPTIONS.get("options", "")}
 LIMITS = {name: value for name, value in LIMITS.items() if value != "0"}
-# Only statements that fit all values are prepared. Planning one takes longer than running it, so it is planned once, not five times.
-PLANS = {"plan_cache_mode": "force_generic_plan"}
 # Set 0 for a pooler such as PgBouncer that shares connections between transactions: prepared statements and session settings
 # would be lost, or would reach other clients.
 DB_PREPARE = env.bool("DB_PREPARE", True)
 DATABASES["default"] |= {
-    **({"SESSION_LIMITS": LIMITS | PLANS} if DB_PREPARE else {"TRANSACTION_LIMITS": LIMITS}),
+    "SESSION_LIMITS" if DB_PREPARE else "TRANSACTION_LIMITS": LIMITS,
     "DISABLE_SERVER_SIDE_CURSORS": not DB_PREPARE,
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
