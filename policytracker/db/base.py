@@ -7,7 +7,6 @@ import select
 
 from django.db.backends.postgresql import base
 
-
 # Only statements that fit all values are prepared. Planning one takes longer than running it, so it is planned once, not five times.
 PLANS = {"plan_cache_mode": "force_generic_plan"}
 
@@ -25,7 +24,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_new_connection(self, conn_params):
         connection = super().get_new_connection(conn_params)
-        while self.pool and is_closed_by_server(connection):
+        for _ in range(self.pool.max_size if self.pool else 0):
+            if not is_closed_by_server(connection):
+                break
             connection.close()
             self.pool.putconn(connection)  # the pool replaces it
             connection = super().get_new_connection(conn_params)
