@@ -88,8 +88,12 @@ class Statement:
     @classmethod
     def of(cls, rows: QuerySet, *first: str) -> Self:
         """Compile a queryset with parameters. `first` are the names of the first ones."""
+        return cls.numbered(*rows.query.sql_with_params(), *first)
+
+    @classmethod
+    def numbered(cls, sql: str, params: Iterable[Any], *first: str) -> Self:
+        """The statement with this SQL, in which each parameter is a `%s`. Other values become part of the text."""
         connection.ensure_connection()
-        sql, params = rows.query.sql_with_params()
         names = tuple(dict.fromkeys([*first, *(p.name for p in params if isinstance(p, Parameter))]))
         numbers = {name: f"${number}" for number, name in enumerate(names, 1)}
         texts = (numbers[p.name] if isinstance(p, Parameter) else Literal(p).as_string(connection.connection) for p in params)
