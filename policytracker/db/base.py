@@ -7,9 +7,6 @@ import select
 
 from django.db.backends.postgresql import base
 
-# Only statements that fit all values are prepared. Planning one takes longer than running it, so it is planned once, not five times.
-PLANS = {"plan_cache_mode": "force_generic_plan"}
-
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """`SESSION_LIMITS` and `TRANSACTION_LIMITS` in the settings of a database are parameters of PostgreSQL, such as `lock_timeout`.
@@ -34,8 +31,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _configure_connection(self, connection):
         super()._configure_connection(connection)
-        if "SESSION_LIMITS" in self.settings_dict:
-            set_limits(connection, PLANS | self.settings_dict["SESSION_LIMITS"], local=False)
+        set_limits(connection, self.settings_dict.get("SESSION_LIMITS", {}), local=False)
         return True  # Django commits
 
     def _set_autocommit(self, autocommit):

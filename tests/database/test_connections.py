@@ -1,4 +1,4 @@
-"""Connections of the pool: how they are checked, and how their statements are planned."""
+"""Connections of the pool are checked without a query."""
 
 import select
 
@@ -19,10 +19,3 @@ def test_a_connection_that_the_server_closed_is_found_without_a_query(db):
 
     assert is_closed_by_server(other)
     other.close()
-
-
-def test_a_prepared_statement_is_planned_once(db):
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW plan_cache_mode")
-
-        assert cursor.fetchone() == ("force_generic_plan",)
