@@ -122,13 +122,18 @@ def statement(shape: Representation, single: bool) -> tuple[str, tuple[str, ...]
     model = serializer.Meta.model
     source = (model.objects.on_day(ON) if shape.past else model._base_manager).order_by()
     rows = source.values_list(Cast(JsonObject(selected), TextField()), flat=True)
-    sql, params = rows.query.sql_with_params()
-    names = ("ids", *dict.fromkeys(p.name for p in params if isinstance(p, Parameter)))
-    placeholders = {name: f"${number}" for number, name in enumerate(names, 1)}
-    select = sql % tuple(placeholders[p.name] if isinstance(p, Parameter) else Literal(p).as_string(connection.connection) for p in params)
+    select, names = numbered(*rows.query.sql_with_params(), "ids")
     key = f'"{model._meta.db_table}"."id"'
     where = f"{key} = $1::bigint" if single else f"{key} = ANY($1::bigint[]) ORDER BY array_position($1::bigint[], {key})"
     return f"{'/* as of */ ' if shape.as_of else ''}{select} WHERE {where}", names
+
+
+def numbered(sql: str, params: Iterable[Any], *first: str) -> tuple[str, tuple[str, ...]]:
+    """The SQL with $1, $2 and so on for its parameters, and their names in this order; other values become part of the text."""
+    names = (*first, *dict.fromkeys(p.name for p in params if isinstance(p, Parameter)))
+    placeholders = {name: f"${number}" for number, name in enumerate(names, 1)}
+    values = (placeholders[p.name] if isinstance(p, Parameter) else Literal(p).as_string(connection.connection) for p in params)
+    return sql % tuple(values), names
 
 
 def texts(shape: Representation, ids: Sequence[int], context: ReadContext) -> list[str]:

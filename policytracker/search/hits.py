@@ -7,6 +7,7 @@ would cost more the larger the register is.
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,7 @@ from django.db.models import TextField, Value
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Coalesce, NullIf
 
+from policytracker.api.json_sql import execute_prepared, numbered
 from policytracker.api.serializers import title
 from policytracker.records.access import Reader
 from policytracker.records.parameters import Parameter, bind_parameters
@@ -25,7 +27,8 @@ from policytracker.search import index
 from policytracker.search.query import Query
 
 COUNTED = 1_000  # hits of each type that are counted, and hits of all types that are ranked
-EXAMINED = 20_000  # newest hits of each type whose access is checked
+FIRST, EXAMINED = 1_500, 20_000  # newest hits of each type whose access is checked: at first, and if these are not enough
+OF_BEGINNING = 0.1  # the rank of a hit in which the last word is only the beginning of a word
 WEIGHTS = "{0.02, 0.1, 0.4, 1}"  # of a hit in texts (D), nothing (C), the key (B) and titles (A)
 HIGHLIGHTED = 5_000  # characters of a record in which its highlight is searched
 START, STOP, SEPARATOR = "\2", "\3", "\4"  # around a hit until the highlight is escaped; between words (`search_text`)
@@ -66,75 +69,97 @@ def find(
     context: ReadContext, query: Query, types: Sequence[Resource], size: int, after: Position | None = None, forward: bool = True
 ) -> Hits:
     """The best hits of these types, and one more than `size` if there are more, after (or before) a position in that order."""
-    connection.ensure_connection()
     searched, reader = registry.searched, context.reader
-    sql, parameters = statement(reader.roles, forward, after is not None)
-    values = bind_parameters(
-        parameters,
-        user=reader.id,
-        exact=query.exact,
-        typed=query.typed,
-        types=[searched.index(resource) for resource in types],
-        **dict(zip(POSITION, after or (), strict=False)),
-        size=size + 1,
-    )
+    selected = [searched.index(resource) for resource in types]
+    values = {
+        "user": None if reader.id is None else str(reader.id),
+        "exact": query.exact,
+        "typed": query.typed,
+        "types": f"{{{','.join(map(str, selected))}}}",
+        "size": str(size + 1),
+        **{name: str(value) for name, value in zip(POSITION, after or (), strict=False)},
+    }
+    for limit in (COUNTED + 1,) if reader.sees_all else (FIRST, EXAMINED):
+        ids = newest_ids(query, limit)
+        sql, names = statement(reader.roles, forward, after is not None)
+        (text,) = execute_prepared(sql, [(values | ids)[name] for name in names])
+        result = json.loads(text)
+        counts = [result["counts"].get(str(number), 0) for number in range(len(searched))]
+        # Otherwise there may be more hits that the reader may read among older ones.
+        if all(count > COUNTED or examined < limit for count, examined in zip(counts, result["examined"], strict=True)):
+            break
+    by_type = {resource.address: min(count, COUNTED) for resource, count in zip(searched, counts, strict=True)}
+    is_complete = result["count"] == sum(counts[number] for number in selected)
+    return Hits(read(query, result["page"] or []), result["count"], is_complete, by_type)
+
+
+def newest_ids(query: Query, limit: int) -> dict[str, str]:
+    """The ids of the newest hits of each type, as texts of arrays by the names of their parameters, without regard to access.
+
+    A statement of its own: its plan depends on how frequent the words are, while that of `statement` does not depend on the query.
+    """
+    # Materialized, so that PostgreSQL plans for all of them: it would expect to find the first 1,000 soon, and read every entry for a
+    # rare word. It still reads only as many as are needed.
+    arrays = [
+        f"""ARRAY(WITH hit AS MATERIALIZED (
+            SELECT row_id FROM {index.ENTRIES} WHERE tbl = '{resource.model._meta.db_table}' AND vector @@ %(typed)s::tsquery
+            ORDER BY row_id DESC LIMIT {EXAMINED}) SELECT row_id FROM hit LIMIT %(limit)s)::text"""
+        for resource in registry.searched
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        counts, ranked, positions = cursor.fetchone()
-    by_type = {resource.address: min(counts.get(str(number), 0), COUNTED) for number, resource in enumerate(searched)}
-    selected = [counts.get(str(searched.index(resource)), 0) for resource in types]
-    return Hits(read(query, positions or []), ranked, ranked == sum(selected), by_type)
+        # The setting is for `statement`: PostgreSQL would plan it for each array of ids, which takes longer than to execute it.
+        cursor.execute(
+            f"SELECT {', '.join(arrays)}, set_config('plan_cache_mode', 'force_generic_plan', true)",
+            {"typed": query.typed, "limit": limit},
+        )
+        return {f"ids{number}": ids for number, ids in enumerate(cursor.fetchone()[:-1])}
 
 
 @lru_cache(128)
-def statement(roles: frozenset[str], forward: bool, continued: bool) -> tuple[str, list[Any]]:
-    """The SQL that counts and ranks hits, and its parameters. The text depends on the roles of the reader.
+def statement(roles: frozenset[str], forward: bool, continued: bool) -> tuple[str, tuple[str, ...]]:
+    """The SQL that counts and ranks the hits that the reader may read, as a JSON text, and the names of its parameters.
 
     If there are more hits than are ranked, each type contributes its newest ones, so that a type with few hits is not lost.
     """
     reader = Reader(roles, Parameter("user"), False)
+    arrays = [Parameter(f"ids{number}") for number in range(len(registry.searched))]
     parts, parameters = [], []
     for number, resource in enumerate(registry.searched):
-        sql, values = hits_of_type(number, resource, reader)
-        parts.append(sql)
-        parameters += values
+        access, values = access_of(resource, reader)
+        parts.append(
+            f"(SELECT {number} AS type, row_id, row_number() OVER () AS number FROM unnest(%s::bigint[]) AS hit (row_id)"
+            f" WHERE {access} LIMIT {COUNTED + 1})"
+        )
+        parameters += [arrays[number], *values]
     tables = ", ".join(f"'{resource.model._meta.db_table}'" for resource in registry.searched)
-    direction, operator = ("DESC", "<") if forward else ("ASC", ">")
-    start = f"WHERE (rank, type, row_id) {operator} (%s, %s, %s)" if continued else ""
+    examined = ", ".join("cardinality(%s::bigint[])" for _ in arrays)
+    order = f"rank {'DESC' if forward else 'ASC'}, type {'DESC' if forward else 'ASC'}, row_id {'DESC' if forward else 'ASC'}"
+    start = f"WHERE (rank, type, row_id) {'<' if forward else '>'} (%s::float8, %s::int, %s::bigint)" if continued else ""
     exact, typed = (f"ts_rank_cd('{WEIGHTS}', vector, %s::tsquery, 1)" for _ in range(2))
+    rank = f"CASE WHEN vector @@ %s::tsquery THEN {exact} ELSE {OF_BEGINNING} * {typed} END"
     sql = f"""WITH hits AS MATERIALIZED ({" UNION ALL ".join(parts)}),
-newest AS MATERIALIZED (SELECT type, row_id FROM hits WHERE type = ANY(%s) ORDER BY number, type LIMIT {COUNTED}),
+newest AS MATERIALIZED (SELECT type, row_id FROM hits WHERE type = ANY(%s::int[]) ORDER BY number, type LIMIT {COUNTED}),
 ranked AS (
-  SELECT type, row_id, round(({exact} + 0.1 * {typed})::numeric, 6)::float8 AS rank
+  SELECT type, row_id, round(({rank})::numeric, 6)::float8 AS rank
   FROM newest JOIN {index.ENTRIES} AS entry USING (row_id) WHERE entry.tbl = (ARRAY[{tables}])[type + 1]),
-page AS (SELECT rank, type, row_id FROM ranked {start} ORDER BY rank {direction}, type {direction}, row_id {direction} LIMIT %s)
-SELECT (SELECT coalesce(json_object_agg(type, count), '{{}}') FROM (SELECT type, count(*) FROM hits GROUP BY type) AS counted),
-  (SELECT count(*) FROM newest),
-  (SELECT json_agg(json_build_array(rank, type, row_id) ORDER BY rank {direction}, type {direction}, row_id {direction}) FROM page)"""
-    return sql, [
-        *parameters,
-        Parameter("types"),
-        EXACT,
-        TYPED,
-        *(Parameter(name) for name in (POSITION if continued else ())),
-        Parameter("size"),
-    ]
+page AS (SELECT rank, type, row_id FROM ranked {start} ORDER BY {order} LIMIT %s::int)
+SELECT json_build_object(
+  'counts', (SELECT coalesce(json_object_agg(type, count), '{{}}') FROM (SELECT type, count(*) FROM hits GROUP BY type) AS counted),
+  'examined', json_build_array({examined}),
+  'count', (SELECT count(*) FROM newest),
+  'page', (SELECT json_agg(json_build_array(rank, type, row_id) ORDER BY {order}) FROM page))::text"""
+    position = [Parameter(name) for name in POSITION] if continued else []
+    return numbered(sql, [*parameters, Parameter("types"), EXACT, EXACT, TYPED, *position, Parameter("size"), *arrays])
 
 
-def hits_of_type(number: int, resource: Resource, reader: Reader) -> tuple[str, list[Any]]:
-    """The SQL of the newest hits of one type that the reader may read, numbered from the newest on."""
-    table = resource.model._meta.db_table
-    sql = f"SELECT row_id FROM {index.ENTRIES} WHERE tbl = '{table}' AND vector @@ %s::tsquery ORDER BY row_id DESC LIMIT {EXAMINED}"
-    # Materialized, so that PostgreSQL plans for all of them: it would expect to find the first 1,000 soon, and read every entry for a
-    # rare word. It still reads only as many as are needed.
-    sql = f"WITH hit AS MATERIALIZED ({sql}) SELECT {number} AS type, row_id, row_number() OVER () AS number FROM hit"
-    parameters: list[Any] = [TYPED]
-    if not reader.sees_all:
-        # A scalar subquery: PostgreSQL would turn EXISTS into a join with all rows that the reader may read.
-        rows = resource.model.objects.visible_to(reader).filter(pk=RawSQL("hit.row_id", [])).order_by().values_list(Value(True))[:1]
-        access, values = rows.query.sql_with_params()
-        sql, parameters = f"{sql} WHERE ({access})", [*parameters, *values]
-    return f"({sql} LIMIT {COUNTED + 1})", parameters
+def access_of(resource: Resource, reader: Reader) -> tuple[str, Sequence[Any]]:
+    """The SQL condition that the reader may read the record of a hit, and its parameters."""
+    if reader.sees_all:
+        return "true", []
+    # A scalar subquery: PostgreSQL would turn EXISTS into a join with all rows that the reader may read.
+    rows = resource.model.objects.visible_to(reader).filter(pk=RawSQL("hit.row_id", [])).order_by().values_list(Value(True))[:1]
+    sql, parameters = rows.query.sql_with_params()
+    return f"({sql})", parameters
 
 
 def read(query: Query, positions: list[list[Any]]) -> list[Hit]:
