@@ -24,10 +24,10 @@ from policytracker.records.access import Reader
 from policytracker.records.parameters import Parameter, bind_parameters
 from policytracker.resources import ReadContext, Resource, registry
 from policytracker.search import index
-from policytracker.search.query import Query
+from policytracker.search.query import EXAMINED, Query, newest
 
 COUNTED = 1_000  # hits of each type that are counted, and hits of all types that are ranked
-FIRST, EXAMINED = 1_500, 20_000  # newest hits of each type whose access is checked: at first, and if these are not enough
+FIRST = 1_500  # newest hits of each type whose access is checked; if these are not enough, EXAMINED
 OF_BEGINNING = 0.1  # the rank of a hit in which the last word is only the beginning of a word
 WEIGHTS = "{0.02, 0.1, 0.4, 1}"  # of a hit in texts (D), nothing (C), the key (B) and titles (A)
 HIGHLIGHTED = 5_000  # characters of a record in which its highlight is searched
@@ -98,14 +98,7 @@ def newest_ids(query: Query, limit: int) -> dict[str, str]:
 
     A statement of its own: its plan depends on how frequent the words are, while that of `statement` does not depend on the query.
     """
-    # Materialized, so that PostgreSQL plans for all of them: it would expect to find the first 1,000 soon, and read every entry for a
-    # rare word. It still reads only as many as are needed.
-    arrays = [
-        f"""ARRAY(WITH hit AS MATERIALIZED (
-            SELECT row_id FROM {index.ENTRIES} WHERE tbl = '{resource.model._meta.db_table}' AND vector @@ %(typed)s::tsquery
-            ORDER BY row_id DESC LIMIT {EXAMINED}) SELECT row_id FROM hit LIMIT %(limit)s)::text"""
-        for resource in registry.searched
-    ]
+    arrays = [f"{newest(resource, '%(limit)s')}::text" for resource in registry.searched]
     with connection.cursor() as cursor:
         # The setting is for `statement`: PostgreSQL would plan it for each array of ids, which takes longer than to execute it.
         cursor.execute(

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from policytracker.records.constraints import DerivedWrite
 from policytracker.resources import Resource
 
@@ -30,7 +32,7 @@ def complete_text(resource: Resource, row: str) -> str:
 def joined(resource: Resource, names: tuple[str, ...], row: str) -> str:
     columns = []
     for name in names:
-        field = resource.model._meta.get_field(name)
+        field: Any = resource.model._meta.get_field(name)
         column = f'{row}."{field.column}"'
         columns.append(f"array_to_string({column}, ' · ')" if field.get_internal_type() == "ArrayField" else f"nullif({column}, '')")
     return f"concat_ws(' · ', {', '.join(columns)})" if columns else "''"
@@ -42,7 +44,7 @@ def document(resource: Resource, row: str) -> str:
     model = resource.model
     parts = [(title_text(resource, row), "A")]
     if model.key != "uid":
-        parts.append((f'{row}."{model._meta.get_field(model.key).column}"', "B"))
+        parts.append((f'{row}."{model.key}"', "B"))
     vectors = [f"setweight(to_tsvector('{name}', search_text({text})), '{weight}')" for text, weight in parts for name in (STEMS, WORDS)]
     texts = joined(resource, resource.search.texts, row)
     vectors.append(f"setweight(to_tsvector('{STEMS}', search_text(left({texts}, {MAX_TEXT}))), 'D')")
@@ -52,8 +54,8 @@ def document(resource: Resource, row: str) -> str:
 def searched_columns(resource: Resource, row: str) -> str:
     """The SQL of the columns on which the words of a record depend, as a row."""
     assert resource.search
-    names = (*resource.search.titles, *resource.search.texts)
-    return f"({', '.join(f'{row}.{resource.model._meta.get_field(name).column}' for name in names)})"
+    fields: list[Any] = [resource.model._meta.get_field(name) for name in (*resource.search.titles, *resource.search.texts)]
+    return f"({', '.join(f'{row}.{field.column}' for field in fields)})"
 
 
 def writes(resource: Resource) -> DerivedWrite:
