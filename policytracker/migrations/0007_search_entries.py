@@ -63,18 +63,20 @@ class Migration(migrations.Migration):
             TABLE,
             "DROP TABLE policytracker_searchentry",
             state_operations=[
-        migrations.CreateModel(
-            name="SearchEntry",
-            fields=[
-                ("pk", models.CompositePrimaryKey("tbl", "row_id", blank=True, editable=False, primary_key=True, serialize=False)),
-                ("tbl", models.TextField()),
-                ("row_id", models.BigIntegerField()),
-                ("vector", django.contrib.postgres.search.SearchVectorField()),
+                migrations.CreateModel(
+                    name="SearchEntry",
+                    fields=[
+                        ("pk", models.CompositePrimaryKey("tbl", "row_id", blank=True, editable=False, primary_key=True, serialize=False)),
+                        ("tbl", models.TextField()),
+                        ("row_id", models.BigIntegerField()),
+                        ("vector", django.contrib.postgres.search.SearchVectorField()),
+                    ],
+                    options={"default_permissions": ()},
+                ),
+                migrations.AddIndex(
+                    "SearchEntry", django.contrib.postgres.indexes.GinIndex(fields=["vector"], name="search_entry_words")
+                ),
             ],
-            options={"default_permissions": ()},
-        ),
-        migrations.AddIndex("SearchEntry", django.contrib.postgres.indexes.GinIndex(fields=["vector"], name="search_entry_words")),
-        ],
         ),
         migrations.RunSQL(migrations.RunSQL.noop, DROP_TRIGGERS),
     ]

@@ -126,8 +126,9 @@ def statement(roles: frozenset[str], forward: bool, continued: bool) -> tuple[st
         parameters += [arrays[number], *values]
     tables = ", ".join(f"'{resource.model._meta.db_table}'" for resource in registry.searched)
     examined = ", ".join("cardinality(%s::bigint[])" for _ in arrays)
-    order = f"rank {'DESC' if forward else 'ASC'}, type {'DESC' if forward else 'ASC'}, row_id {'DESC' if forward else 'ASC'}"
-    start = f"WHERE (rank, type, row_id) {'<' if forward else '>'} (%s::float8, %s::int, %s::bigint)" if continued else ""
+    direction, operator = ("DESC", "<") if forward else ("ASC", ">")
+    order = f"rank {direction}, type {direction}, row_id {direction}"
+    start = f"WHERE (rank, type, row_id) {operator} (%s::float8, %s::int, %s::bigint)" if continued else ""
     exact, typed = (f"ts_rank_cd('{WEIGHTS}', vector, %s::tsquery, 1)" for _ in range(2))
     rank = f"CASE WHEN vector @@ %s::tsquery THEN {exact} ELSE {OF_BEGINNING} * {typed} END"
     sql = f"""WITH hits AS MATERIALIZED ({" UNION ALL ".join(parts)}),

@@ -76,10 +76,7 @@ class Search(RegisterView):
         responses=HitSerializer(many=True),
     )
     def get(self, request):
-        """List the hits, best first: hits in titles count more than others, and whole words more than beginnings.
-
-        Ranked are the newest 1,000 hits. If there are more, `count_is_exact` is false, and each resource contributes its newest ones.
-        """
+        """List the hits, best first. Ranked are the newest 1,000 hits; if there are more, each resource contributes its newest ones."""
         reject_unknown_parameters(request, {"q", "type"} | PARAMETERS)
         query = self.value("q", parse)
         if query is None:
