@@ -1,4 +1,4 @@
-"""Users, API tokens, the change history and idempotency keys."""
+"""Users, API tokens, the change history, the search index and idempotency keys."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from django.apps import apps
 from django.contrib.auth.hashers import check_password
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.functions import RandomUUID
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import connection, models, transaction
 from django.db.models import Exists, Func, OuterRef, Q
 from django.db.models.fields.json import KeyTextTransform
@@ -115,6 +117,23 @@ class Change(models.Model):
             models.Index(fields=["tbl", "row_id"], condition=Q(op="delete"), name="change_that_deleted"),
             models.Index(fields=["tbl", "op", "at"], include=["row_id"], condition=Q(moved=True), name="change_that_moved"),
         ]
+
+
+class SearchEntry(models.Model):
+    """The words of one record, for the full-text search. Only triggers and `migrate` write it (search/index.py).
+
+    It is not a column of the record, so that it is in no version, history, export or past moment. The table has one partition per
+    record type, so that PostgreSQL knows how frequent a word is in each.
+    """
+
+    pk = models.CompositePrimaryKey("tbl", "row_id")
+    tbl = models.TextField()
+    row_id = models.BigIntegerField()
+    vector = SearchVectorField()
+
+    class Meta:
+        default_permissions = ()
+        indexes = [GinIndex(fields=["vector"], name="search_entry_words")]
 
 
 class IdempotencyKeyQuerySet(models.QuerySet):

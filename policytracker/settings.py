@@ -238,5 +238,5 @@ UNFOLD = {
     "STYLES": [lambda request: static("policytracker/admin.css")],
     "SCRIPTS": [lambda request: static("policytracker/admin.js")],
     "DASHBOARD_CALLBACK": "recommendations.admin.home.page",
-    "SIDEBAR": {"show_search": True, "navigation": "policytracker.admin.navigation"},
+    "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "policytracker.admin.navigation"},
 }
