@@ -17,7 +17,7 @@ from policytracker.web import logs
 bind = os.environ.get("BIND") or f"127.0.0.1:{os.environ.get('PORT') or 8000}"
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
-threads = int(os.environ.get("WEB_THREADS") or 16)  # more than can wait for one locked row, so that other requests are served
+threads = int(os.environ.get("WEB_THREADS") or 32)  # more than can wait for one locked row, so that other requests are served
 wsgi_app = "policytracker.wsgi:application"
 graceful_timeout = 30  # seconds for running requests to finish
 limit_request_line = 8190  # the maximum of gunicorn

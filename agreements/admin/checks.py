@@ -20,6 +20,7 @@ from policytracker.api.keyset import InvalidCursor
 from policytracker.api.values import reference
 from policytracker.quality import engine
 from policytracker.resources import ReadContext
+from policytracker.web.heavy import REPORT, heavy
 
 COUNTED_PER_RULE = 500  # findings of a rule are counted no further, which limits the cost of the page
 PAGE_SIZE = 50
@@ -100,6 +101,7 @@ def finding_line(finding: engine.Finding) -> FindingLine:
     )
 
 
+@heavy(REPORT)
 def page(request: HttpRequest) -> HttpResponse:
     """All findings on records that the user may read."""
     form = FindingFilterForm(request.GET, request.user)

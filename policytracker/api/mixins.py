@@ -25,7 +25,7 @@ from policytracker.api import bulk, etag, json_sql, keyset, pagination
 from policytracker.api.as_of import reads_as_of
 from policytracker.api.export import EXPORTS, Export, ExportRenderer
 from policytracker.api.idempotency import IdempotencyMixin
-from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters
+from policytracker.api.parameters import AS_OF, InvalidParameter, reject_unknown_parameters
 from policytracker.api.renderers import reject_unknown_format
 from policytracker.api.serializers import RecordSerializer, declared_fields
 from policytracker.api.views import REPRESENTATION, REPRESENTATION_PARAMETERS, RecordView
@@ -34,6 +34,7 @@ from policytracker.history.serializers import ChangeSerializer
 from policytracker.records import publishing
 from policytracker.records.context import MAX_REASON, change_context
 from policytracker.records.models import Record
+from policytracker.web.heavy import EXPORT, REPORT, heavy
 
 LIST_PARAMETERS = REPRESENTATION_PARAMETERS | pagination.PARAMETERS | {"ordering", "format"}
 FORMATS = {"type": "string", "enum": ["json", *(renderer.format for renderer in EXPORTS)]}
@@ -48,6 +49,8 @@ class ListMixin(ListModelMixin, RecordView):
     def get_renderers(self) -> list[BaseRenderer]:
         return [*super().get_renderers(), *(renderer() for renderer in EXPORTS if self.action == "list")]
 
+    @heavy(EXPORT, when=lambda request: request.GET.get("format", "json") != "json")
+    @heavy(REPORT, when=lambda request: AS_OF in request.GET)
     @extend_schema(parameters=[*REPRESENTATION, FORMAT])
     @reads_as_of
     def list(self, request: Request, *args, **kwargs) -> HttpResponseBase:

@@ -14,6 +14,7 @@ from policytracker.api.values import code
 from policytracker.api.views import RegisterView
 from policytracker.quality import engine
 from policytracker.resources import registry
+from policytracker.web.heavy import REPORT, heavy
 
 
 class FindingSerializer(serializers.Serializer):
@@ -35,6 +36,7 @@ class Findings(RegisterView):
     pagination_class = Pagination
     paginator: Pagination
 
+    @heavy(REPORT)
     @extend_schema(
         parameters=[
             OpenApiParameter("rule", any_of(list(engine.RULES)), description="Findings of any of these rules."),
