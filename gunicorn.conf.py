@@ -17,14 +17,15 @@ from policytracker.web import logs
 bind = os.environ.get("BIND") or f"127.0.0.1:{os.environ.get('PORT') or 8000}"
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
-threads = int(os.environ.get("WEB_THREADS") or 32)  # more than can wait for one locked row, so that other requests are served
+threads = int(os.environ.get("WEB_THREADS") or 32)  # heavy requests use at most half of them (web/heavy.py)
 wsgi_app = "policytracker.wsgi:application"
 graceful_timeout = 30  # seconds for running requests to finish
 limit_request_line = 8190  # the maximum of gunicorn
 control_socket_disable = True
 forwarded_allow_ips = ""  # only Django reads proxy headers (BEHIND_PROXY)
 logconfig_dict = logs.configuration(terminal="GREETING" in os.environ)
-os.environ.setdefault("DB_POOL", str(threads))  # maximum number of connections per worker
+# The maximum number of connections per worker. Heavy requests that wait for their turn use none.
+os.environ.setdefault("DB_POOL", str(threads // 2 + 2))
 
 
 def on_starting(server):

@@ -45,7 +45,7 @@ def test_the_environment_sets_address_workers_and_threads():
 
     unset, chosen = configuration(), configuration(BIND="0.0.0.0:80", WEB_CONCURRENCY="3", WEB_THREADS="5")
 
-    assert [unset[name] for name in ("bind", "workers", "threads")] == ["['127.0.0.1:8000']", "2", "16"]
+    assert [unset[name] for name in ("bind", "workers", "threads")] == ["['127.0.0.1:8000']", "2", "32"]
     assert [chosen[name] for name in ("bind", "workers", "threads")] == ["['0.0.0.0:80']", "3", "5"]
 
 
