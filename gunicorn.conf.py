@@ -18,6 +18,7 @@ bind = os.environ.get("BIND") or f"127.0.0.1:{os.environ.get('PORT') or 8000}"
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
 threads = int(os.environ.get("WEB_THREADS") or 32)  # heavy requests use at most half of them (web/heavy.py)
+os.environ["WEB_THREADS"] = str(threads)
 wsgi_app = "policytracker.wsgi:application"
 graceful_timeout = 30  # seconds for running requests to finish
 limit_request_line = 8190  # the maximum of gunicorn
@@ -70,8 +71,9 @@ def post_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """Ignore Ctrl-C, which reaches all processes of the group; the main process handles it."""
+    """Ignore Ctrl-C, which reaches all processes of the group; the main process handles it. Let short requests run beside long ones."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.setswitchinterval(0.001)  # seconds; the default is 0.005
 
 
 def on_exit(server):

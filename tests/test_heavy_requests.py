@@ -7,6 +7,7 @@ import pytest
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
 from django.urls import resolve
+from drf_spectacular.generators import SchemaGenerator
 
 from policytracker.web import heavy
 from policytracker.web.heavy import EXPORT, REPORT, HeavyRequests
@@ -176,3 +177,13 @@ def test_the_admin_answers_busy_with_a_message(settings, administrator, client):
     client.force_login(administrator)
 
     assert is_busy(client.get("/admin/checks/", secure=True))
+
+
+def test_the_openapi_schema_says_which_operations_can_be_busy():
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+
+    def refused(path: str) -> str:
+        return schema["paths"][f"/api/v1/{path}"]["get"]["responses"]["503"]["$ref"].rpartition("/")[2]
+
+    assert {refused(path) for path in ("summary/", "checks/", "agreements/{key}/dossier/", "parties/")} == {"Refused503Busy"}
+    assert {refused(path) for path in ("parties/{key}/", "agreements/{key}/scorecard/")} == {"Refused503"}
