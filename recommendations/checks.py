@@ -71,6 +71,7 @@ QUOTE_NOT_IN_SOURCE.check(ProgressUpdate, updates_with_quotes, updates_with_wron
 
 # ---- progress
 
+
 def without_evidence(rows: Any, context: CheckContext) -> Any:
     assessments = (
         ProgressUpdate.objects.in_effect(UpdateKind.ASSESSMENT).order_by().filter(recommendation=OuterRef("pk"), status=OuterRef("status"))

@@ -62,9 +62,13 @@ def records(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, Agree
 def differing(rows: Any, context: CheckContext) -> Any:
     """Agreements whose status does not match their standing. An unknown standing matches every status."""
     # The expression of the standing is long, so it occurs only once.
-    codes = {status: Value(sorted({*allowed, TextStanding.UNKNOWN}), ArrayField(CharField())) for status, allowed in MATCHING_STANDINGS.items()}
+    codes = {
+        status: Value(sorted({*allowed, TextStanding.UNKNOWN}), ArrayField(CharField())) for status, allowed in MATCHING_STANDINGS.items()
+    }
     matching = Case(*(When(status=status, then=allowed) for status, allowed in codes.items()))
-    allowed = Func(matching, text_standing_on(context.on), template="array_position(%(expressions)s) IS NOT NULL", output_field=BooleanField())
+    allowed = Func(
+        matching, text_standing_on(context.on), template="array_position(%(expressions)s) IS NOT NULL", output_field=BooleanField()
+    )
     return rows.filter(~Q(allowed))
 
 

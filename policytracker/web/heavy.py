@@ -66,7 +66,8 @@ class HeavyRequests:
             self.end(request)
             raise
         if response.streaming:
-            response._resource_closers.append(lambda: self.end(request))  # a stream runs until the server closes the response
+            # A stream runs until the server closes the response, which it also does when the client hangs up.
+            response._resource_closers.append(lambda: self.end(request))  # type: ignore[attr-defined]
         else:
             self.end(request)
         return response

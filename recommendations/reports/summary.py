@@ -154,7 +154,7 @@ class Summary:
         links = [rows.values_list(link.recommendation, link.group) for rows, link in zip(of_groups, self.links, strict=bool(ids))]
         if len(ids) < len(groups):
             links.append(self.without(self.readable).values_list("pk", Value(None, IntegerField())))
-        linked = RawSQL("SELECT recommendation FROM link", [])  # noqa: S611 - a constant
+        linked = RawSQL("SELECT recommendation FROM link", [])
         rows = self.rows.order_by().annotate(**states(self.on)).values_list("pk", "status", *states(self.on))
         claims = ProgressUpdate.objects.in_effect(UpdateKind.CLAIM, on=self.on).filter(recommendation__in=linked)
         newest = claims.newest_for("recommendation_id", "party_id").values_list("recommendation_id", "status")
