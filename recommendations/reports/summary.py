@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core import signing
 from django.db import connection
-from django.db.models import Exists, F, IntegerField, OuterRef, Q, QuerySet, Value
+from django.db.models import BooleanField, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value
 from django.db.models.expressions import RawSQL
 
 from agreements.models import Agreement, FocusArea, Party, Sector, Source
@@ -151,24 +151,28 @@ class Summary:
             return []
         ids = [group.pk for group in groups if group.pk is not None]
         of_groups = [link.rows.filter(**{f"{link.group}__in": ids}).order_by() for link in self.links] if ids else []
-        links = [rows.values_list(link.recommendation, link.group) for rows, link in zip(of_groups, self.links, strict=bool(ids))]
+        pairs = [rows.values_list(link.recommendation, link.group) for rows, link in zip(of_groups, self.links, strict=bool(ids))]
+        links = [pairs[0].union(*pairs[1:]) if pairs[1:] else pairs[0]] if pairs else []
         if len(ids) < len(groups):
-            links.append(self.without(self.readable).values_list("pk", Value(None, IntegerField())))
-        linked = RawSQL("SELECT recommendation FROM link", [])
+            links.append(self.without(Recommendation.objects.order_by()).values_list("pk", Value(None, IntegerField())))
+        # As an array, because PostgreSQL cannot estimate the number of linked recommendations: the index suits few and many.
+        linked = RawSQL("recommendation_id = ANY(ARRAY(SELECT recommendation FROM link))", [], BooleanField())
         rows = self.rows.order_by().annotate(**states(self.on)).values_list("pk", "status", *states(self.on))
-        claims = ProgressUpdate.objects.in_effect(UpdateKind.CLAIM, on=self.on).filter(recommendation__in=linked)
+        claims = ProgressUpdate.objects.in_effect(UpdateKind.CLAIM, on=self.on).filter(linked)
         newest = claims.newest_for("recommendation_id", "party_id").values_list("recommendation_id", "status")
-        pairs = links[0].union(*links[1:]) if links[1:] else links[0].distinct()
-        statements, values = zip(*(part.query.sql_with_params() for part in (pairs, rows, newest)), strict=True)
+        (*link_statements, row_statement, newest_statement), values = zip(
+            *(part.query.sql_with_params() for part in (*links, rows, newest)), strict=True
+        )
         with connection.cursor() as cursor:
             cursor.execute(
-                """WITH link (recommendation, grouped) AS NOT MATERIALIZED ({}), row (id, status, deadline_state, freshness) AS ({}),
-                newest (recommendation, status) AS ({}),
+                f"""WITH link (recommendation, grouped) AS MATERIALIZED ({" UNION ALL ".join(f"({sql})" for sql in link_statements)}),
+                row (id, status, deadline_state, freshness) AS ({row_statement}),
+                newest (recommendation, status) AS ({newest_statement}),
                 claim AS (SELECT recommendation, min(status) AS first, max(status) AS last FROM newest GROUP BY recommendation)
                 SELECT grouped, row.status, deadline_state, freshness, count(*),
                     count(*) FILTER (WHERE row.status <> claim.first OR row.status <> claim.last)
                 FROM link JOIN row ON row.id = link.recommendation LEFT JOIN claim ON claim.recommendation = row.id
-                GROUP BY grouped, row.status, deadline_state, freshness""".format(*statements),
+                GROUP BY grouped, row.status, deadline_state, freshness""",
                 list(chain(*values)),
             )
             return cursor.fetchall()
