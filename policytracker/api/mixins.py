@@ -26,7 +26,7 @@ from policytracker.api.as_of import reads_as_of
 from policytracker.api.export import EXPORTS, Export, ExportRenderer
 from policytracker.api.idempotency import IdempotencyMixin
 from policytracker.api.ordering import default_column
-from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters
+from policytracker.api.parameters import AS_OF, InvalidParameter, reject_unknown_parameters
 from policytracker.api.renderers import JsonText, reject_unknown_format
 from policytracker.api.serializers import RecordSerializer, declared_fields
 from policytracker.api.views import REPRESENTATION, REPRESENTATION_PARAMETERS, RecordView, json_response
@@ -35,6 +35,7 @@ from policytracker.history.serializers import ChangeSerializer
 from policytracker.records import publishing
 from policytracker.records.context import MAX_REASON, change_context
 from policytracker.records.models import Record
+from policytracker.web.heavy import EXPORT, REPORT, heavy
 
 LIST_PARAMETERS = REPRESENTATION_PARAMETERS | pagination.PARAMETERS | {"ordering", "format"}
 UNFILTERED = REPRESENTATION_PARAMETERS | pagination.PARAMETERS | {"format"}
@@ -50,6 +51,8 @@ class ListMixin(ListModelMixin, RecordView):
     def get_renderers(self) -> list[BaseRenderer]:
         return [*super().get_renderers(), *(renderer() for renderer in EXPORTS if self.action == "list")]
 
+    @heavy(EXPORT, when=lambda request: request.GET.get("format", "json") != "json")
+    @heavy(REPORT, when=lambda request: AS_OF in request.GET)
     @extend_schema(parameters=[*REPRESENTATION, FORMAT])
     @reads_as_of
     def list(self, request: Request, *args, **kwargs) -> HttpResponseBase:
