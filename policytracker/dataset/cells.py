@@ -17,7 +17,7 @@ from rest_framework import serializers
 
 from policytracker import edtf
 from policytracker.api.serializers import KeyField, KeyListField
-from policytracker.dataset.loading import UNSTORABLE
+from policytracker.dataset.reading import UNSTORABLE
 from policytracker.dataset.names import NameIndex
 from policytracker.dataset.tables import Place, Table, TableError, items_at, steps
 from policytracker.edtf import EdtfField
