@@ -230,7 +230,11 @@ def column_values(fields: Sequence[Field]) -> Callable[[Model], list[Any]]:
 def copy(model: type[Model], columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
     """Insert rows by COPY."""
     names = ", ".join(f'"{column}"' for column in columns)
-    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(f'COPY "{model._meta.db_table}" ({names}) FROM STDIN') as to:
+    with (
+        connection.wrap_database_errors,
+        connection.cursor() as cursor,
+        cursor.copy(f'COPY "{model._meta.db_table}" ({names}) FROM STDIN') as to,
+    ):
         for row in rows:
             to.write_row(row)
 
