@@ -15,7 +15,7 @@ from django.core.exceptions import NON_FIELD_ERRORS
 from django.db.models import Field, Model
 from django.utils.translation import gettext as _
 
-from policytracker.dataset import layout
+from policytracker.dataset import layout, relative_dates
 from policytracker.records.models import key_of
 
 FORM = '{"model": …, "fields": {…}}'
@@ -73,12 +73,12 @@ def no_progress(size: int) -> None:
 # ---- records
 
 
-def read(folder: Path, progress: Progress = no_progress) -> Iterator[Entry]:
-    """The entries of all files. Raises DatasetError."""
+def read(folder: Path, progress: Progress = no_progress) -> Iterable[Entry]:
+    """The entries of all files, with their dates as of today if these are relative. Raises DatasetError."""
     if not folder.is_dir():
         raise DatasetError(_("{folder} is not a folder.").format(folder=folder))
-    for file, models in layout.files().items():
-        yield from entries(file, parse(folder / file, progress), models)
+    found = (entry for file, models in layout.files().items() for entry in entries(file, parse(folder / file, progress), models))
+    return relative_dates.shift(folder, found)
 
 
 def entries(file: str, rows: Iterable[Any], models: Iterable[type[Model]], ignore: Ignore = ignore_nothing) -> Iterator[Entry]:

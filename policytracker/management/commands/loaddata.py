@@ -10,7 +10,7 @@ from django.core.serializers.base import DeserializationError
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
 from django.db.models import Model
 
-from policytracker.dataset import layout, package
+from policytracker.dataset import layout, package, relative_dates
 from policytracker.dataset.loading import Loader
 from policytracker.dataset.reading import DatasetError, Entry, entries, parse
 from policytracker.records.context import change_context
@@ -56,7 +56,7 @@ class Command(loaddata.Command):
         excluded = {app.label for app in self.excluded_apps}
         models = [resource.model for resource in registry]
         self.fixture_count += 1
-        for entry in entries(path.name, parse(path), models, self.ignores):
+        for entry in relative_dates.shift(path.parent, entries(path.name, parse(path), models, self.ignores)):
             self.fixture_object_count += 1
             if entry.model not in self.excluded_models and entry.model._meta.app_label not in excluded:
                 self.loaded_object_count += 1
