@@ -172,7 +172,7 @@ STORAGES = {
     },
 }
 # Maximum Content-Length in bytes: MAX_UPLOAD_SIZE for these paths, which accept files, and DATA_UPLOAD_MAX_MEMORY_SIZE elsewhere.
-UPLOAD_PATHS = ["/api/v1/sources/", "/admin/agreements/source/"]
+UPLOAD_PATHS = [r"/api/v1/sources/", r"/admin/agreements/source/", r"/admin/\w+/\w+/import/$"]
 MAX_UPLOAD_SIZE = 30 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 

@@ -13,7 +13,7 @@ from policytracker import edtf
 from policytracker.admin.history import history_entries
 from policytracker.admin.querysets import search_terms
 from policytracker.api import markdown
-from policytracker.dataset.loading import UNSTORABLE
+from policytracker.dataset.reading import UNSTORABLE
 from policytracker.history.diffs import diff
 from policytracker.quality.engine import CheckContext
 from policytracker.resources import ReadContext, today

@@ -42,6 +42,8 @@ def send(client, path, length, **headers):
         ("/api/v1/sources/", 30),
         ("/api/v1/sources/a-source/", 30),
         ("/admin/agreements/source/add/", 30),
+        ("/admin/recommendations/recommendation/import/", 30),
+        ("/admin/recommendations/recommendation/import/other/", 10),
         ("/nothing", 10),
     ],
 )

@@ -118,7 +118,7 @@ def over_limit(request: HttpRequest) -> HttpResponse | None:
     if "HTTP_TRANSFER_ENCODING" in request.META:
         return refuse(request, 411, "length_required", _("Send the body with a Content-Length."))
     length = request.META.get("CONTENT_LENGTH") or "0"
-    uploads = any(request.path.startswith(path) for path in settings.UPLOAD_PATHS)
+    uploads = any(re.match(path, request.path) for path in settings.UPLOAD_PATHS)
     limit = settings.MAX_UPLOAD_SIZE if uploads else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     if not (length.isascii() and length.isdigit()) or len(length) > 15 or int(length) > limit:
         detail = _("The request body is too large. At most {maximum} MiB are accepted here.").format(maximum=limit // 1024 // 1024)
