@@ -93,7 +93,7 @@ class Server:
         return [int(status(pid)["VmRSS"].split()[0]) // 1024 for pid in self.workers()]
 
     def open_files(self) -> list[int]:
-        return [len(os.listdir(f"/proc/{pid}/fd")) for pid in self.workers()]
+        return [len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in self.workers()]
 
 
 # ---- processes, from /proc
