@@ -2,7 +2,7 @@
 
     make bench-load                                        one minute, with the register that `make bench QUICK=1` built
     make bench-load MINUTES=10                             with clients that hang up in the middle of responses
-    .venv/bin/python -m benchmarks.load --database-url postgres://user@host/copy_of_a_register
+    .venv/bin/python -m benchmarks load --database-url postgres://user@host/copy_of_a_register
 
 The database must have the users of benchmarks.build. Tokens are added to it, nothing else is written.
 At the end, connections, memory and open files are compared with those before.
@@ -10,73 +10,31 @@ At the end, connections, memory and open files are compared with those before.
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import random
-import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from statistics import median, quantiles
 from urllib.parse import urlencode
 
-from benchmarks.client import Connection, Timing, in_threads, message, timed
-from benchmarks.site import OURS, Postgres, Server, configure
+from django.db import connection
+
+from benchmarks.client import Timing, message
+from benchmarks.crowd import Client, Plan, run
+from benchmarks.site import OURS, Postgres, Server
+from benchmarks.users import NAMES, Reader
+from policytracker.resources import today
 
 LIGHT, HEAVY, LEAVING = 4, 20, 4  # clients
 MEDIAN_TARGET, P99_TARGET = 3, 10  # times the values of the idle site
 SETTLE = 8  # seconds for the server to end abandoned requests, and for idle connections to be counted
 
-Client = Sequence[tuple[str, bytes]]  # the named requests that a client repeats in turn
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How clients behave. With `leaves_after`, they close the connection that long after the request, in seconds at most."""
-
-    port: int
-    seconds: float
-    obeys_retry_after: bool = False
-    leaves_after: float = 0
-
-
-def run(plan: Plan, clients: Sequence[Client]) -> list[Timing]:
-    """Send the requests of all clients at the same time, until the time is over."""
-    timings: list[Timing] = []
-    end = time.monotonic() + plan.seconds
-    in_threads([partial(run_client, plan, client, end, timings, seed) for seed, client in enumerate(clients)])
-    return timings
-
-
-def run_client(plan: Plan, client: Client, end: float, timings: list[Timing], seed: int) -> None:
-    connection, chance = Connection(plan.port), random.Random(seed)
-    number = chance.randrange(len(client))
-    while time.monotonic() < end:
-        name, text = client[number % len(client)]
-        number += 1
-        if plan.leaves_after:
-            connection.begin(text)
-            time.sleep(chance.random() * plan.leaves_after)
-            connection.close()
-            timings.append(Timing(name, 0, 0))
-            continue
-        try:
-            timing = timed(connection, name, text)
-        except (OSError, ValueError):  # the server cut the response short, or did not answer
-            connection.close()
-            timing = Timing(name, -1, 0)
-        timings.append(timing)
-        if timing.status == 503 and plan.obeys_retry_after:
-            time.sleep(1)
-
-
 # ---- the clients
 
 
-def light_clients(readers: Sequence) -> list[Client]:
+def light_clients(readers: Sequence[Reader]) -> list[Client]:
     """Clients that read details and lists, in all roles."""
     clients = []
     for number in range(LIGHT):
@@ -88,10 +46,8 @@ def light_clients(readers: Sequence) -> list[Client]:
     return clients
 
 
-def heavy_clients(readers: Sequence, number: int) -> list[Client]:
+def heavy_clients(readers: Sequence[Reader], number: int) -> list[Client]:
     """Clients that ask for summaries, exports, checks and dossiers, in all roles."""
-    from policytracker.resources import today
-
     year_ago = str(today() - timedelta(365))
     clients = []
     for n in range(number):
@@ -112,8 +68,6 @@ def heavy_clients(readers: Sequence, number: int) -> list[Client]:
 
 def measure(seconds: float, heavy: int, obeys_retry_after: bool, leaving: int) -> list[str]:
     """Run the site idle, then under load. Returns the lines of the report."""
-    from benchmarks.users import NAMES, Reader
-
     readers = [Reader.sign_in(name) for name in NAMES]
     light, busy, leavers = light_clients(readers), heavy_clients(readers, heavy), heavy_clients(readers, leaving)
     # Separate processes, so that the heavy clients do not slow down the clocks of the light ones.
@@ -155,8 +109,6 @@ def measure(seconds: float, heavy: int, obeys_retry_after: bool, leaving: int) -
 
 def state(server: Server) -> dict[str, str]:
     """What could leak: connections of the database, memory and open files of the workers."""
-    from django.db import connection
-
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT count(*), count(*) FILTER (WHERE state <> 'idle') FROM pg_stat_activity
@@ -214,21 +166,3 @@ def heavy_lines(timings: list[Timing], seconds: float) -> list[str]:
         other = len(statuses) - len(answered) - refused - cut
         lines.append(f"| {name} | {len(answered)} | {len(answered) / seconds:.1f} | {' | '.join(numbers)} | {refused} | {cut} | {other} |")
     return lines
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="benchmarks.load", description=__doc__.split("\n")[0])
-    parser.add_argument("--database-url", default="", help="a register with the users of benchmarks.build; default: that of `make bench`")
-    parser.add_argument("--minutes", type=float, default=1)
-    parser.add_argument("--heavy", type=int, default=HEAVY, help="number of clients with expensive requests")
-    parser.add_argument("--leaving", type=int, help="number of clients that hang up; default: 4 if it runs for 2 minutes or longer")
-    parser.add_argument("--obey-retry-after", action="store_true", help="wait a second after each 503 instead of repeating at once")
-    options = parser.parse_args()
-    configure(options.database_url)
-    leaving = options.leaving if options.leaving is not None else LEAVING * (options.minutes >= 2)
-    for line in measure(60 * options.minutes, options.heavy, options.obey_retry_after, leaving):
-        sys.stdout.write(f"{line}\n")
-
-
-if __name__ == "__main__":
-    main()

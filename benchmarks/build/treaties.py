@@ -15,7 +15,7 @@ NEVER_RECORDED = 0.1  # the share of agreements without actions
 
 def fill_treaties(context: Context, make: Maker, write: Writer) -> None:
     rows = list(action_rows(context, make))
-    write.fill(TreatyAction, "agreement_id kind party_id acted_on source_id locator uid", rows)
+    write.fill(TreatyAction, "agreement_id kind party_id counterparty_id acted_on source_id locator uid", rows)
     rows = list(condition_rows(context.texts, make))
     write.fill(EntryIntoForceCondition, "agreement_id kind number delay text uid", rows)
 
@@ -26,7 +26,10 @@ def action_rows(context: Context, make: Maker) -> Iterator[tuple]:
             continue
         for kind, party, day in actions(text, make):
             source = make.skewed_choice(context.sources) if make.chance(0.6) else None
-            yield text.pk, kind, party, make.partial(day), source, "Art. 9" if source else "", make.uid()
+            yield text.pk, kind, party, None, make.partial(day), source, "Art. 9" if source else "", make.uid()
+        if make.chance(0.1):
+            day = make.days[-make.choice(range(1, 60))]
+            yield text.pk, "reaffirmation", text.members[0], text.members[1], day, None, "", make.uid()
 
 
 def actions(text: Text, make: Maker) -> Iterator[tuple[str, int | None, int]]:
