@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -33,6 +34,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="1 % and 10 %, and fewer requests")
     options = parser.parse_args()
     configure(options.database_url if options.command else "")
+    if options.command == "load" and not options.database_url:
+        from benchmarks import databases
+
+        # Django keeps the database that it was configured with, so this starts again with another one.
+        os.execv(sys.executable, [sys.executable, "-m", "benchmarks", *sys.argv[1:], "--database-url", databases.prepare(10)])  # noqa: S606
     {"measure": run_measure, "load": run_load, None: run_all}[options.command](options)
 
 

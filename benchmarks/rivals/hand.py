@@ -24,7 +24,7 @@ FROM policytracker_token t JOIN policytracker_user u ON u.id = t.user_id LEFT JO
 WHERE t.digest = %s AND u.is_active AND (t.expiry IS NULL OR t.expiry > now())"""
 ROLES = ["administrator", "reviewer", "analyst", "party officer", "reader"]  # the first that a user has counts
 
-detail, scorecard, summary = cache(sql.detail), cache(reports.scorecard_sql), cache(reports.summary_sql)
+detail, records, scorecard, summary = cache(sql.detail), cache(sql.records), cache(reports.scorecard_sql), cache(reports.summary_sql)
 
 
 @dataclass(frozen=True)
@@ -113,11 +113,33 @@ def page(role: str, query: tuple[tuple[str, str], ...]) -> str:
     return sql.page(role, dict(query))
 
 
+@cache
+def ids(role: str, query: tuple[tuple[str, str], ...]) -> str:
+    return sql.ids(role, dict(query))
+
+
+def with_filters(connection: Connection, query: dict[str, str], values: dict[str, Any]) -> dict[str, Any]:
+    """The values with those of the filters. The filter `party` is not the party of the reader."""
+    values |= {name: value for name, value in query.items() if name != "party"}
+    if "party" in query:
+        row = connection.execute(sql.PARTY, {"party": query["party"]}).fetchone()
+        values |= {"addressee": row[0] if row else None}
+    return values
+
+
 def recommendations(connection: Connection, reader: Reader, query: dict[str, str], values: dict[str, Any]) -> bytes:
-    values |= {("party_code" if name == "party" else name): value for name, value in query.items()}
-    row = connection.execute(page(reader.role, tuple(sorted(query.items()))), values).fetchone()
-    assert row
-    count, more, last, results = row
+    values, key = with_filters(connection, query, values), tuple(sorted(query.items()))
+    if query.keys() & {"status", "party"}:
+        row = connection.execute(ids(reader.role, key), values, prepare=False).fetchone()
+        assert row
+        count, found = row
+        row = connection.execute(records(reader.role), {**values, "ids": found[: sql.PAGE]}).fetchone()
+        assert row
+        more, (last, results) = len(found) > sql.PAGE, row
+    else:
+        row = connection.execute(page(reader.role, key), values).fetchone()
+        assert row
+        count, more, last, results = row
     following = json.dumps(f"{sql.BASE}/recommendations/?after={last}" if more else None)
     inexact = ', "count_is_exact": false' if count > sql.MAX_COUNT else ""
     count = min(count, sql.MAX_COUNT)
@@ -138,8 +160,7 @@ def csv(environ: dict[str, Any], query: dict[str, str]) -> Iterator[bytes]:
     """The export of a list, in blocks."""
     with connections().connection() as connection, connection.cursor() as cursor:
         reader = authenticate(connection, environ)
-        values = {"user": reader.id, "party": reader.party, "on": today()}
-        values |= {("party_code" if name == "party" else name): value for name, value in query.items()}
+        values = with_filters(connection, query, {"user": reader.id, "party": reader.party, "on": today()})
         block = bytearray(sql.HEADER)
         with cursor.copy(sql.export(reader.role, query), values) as copy:
             for data in copy:

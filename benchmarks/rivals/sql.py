@@ -143,10 +143,7 @@ NO_EVIDENCE = f"""NOT EXISTS (SELECT FROM recommendations_evidence e JOIN {UPDAT
 # The conditions of the filters, written for the index that fits. A state is a range of dates, not the result of a CASE.
 FILTERS = {
     ("status", None): "r.status = %(status)s",
-    ("party", None): """EXISTS (SELECT FROM recommendations_addressee d WHERE d.recommendation_id = r.id
-        AND d.party_id = (SELECT id FROM agreements_party WHERE code = %(party_code)s))""",
-    ("agreement", None): f"""EXISTS (SELECT FROM recommendations_recommendation_agreements d WHERE d.recommendation_id = r.id
-        AND d.agreement_id = (SELECT id FROM {AGREEMENTS} WHERE slug = %(agreement)s))""",
+    ("party", None): "EXISTS (SELECT FROM recommendations_addressee d WHERE d.recommendation_id = r.id AND d.party_id = %(addressee)s)",
     ("overdue", "true"): "r.closed_on IS NULL AND r.due_on_last < %(on)s",
     ("due_within", None): "r.closed_on IS NULL AND r.due_on_last BETWEEN %(on)s AND %(on)s + %(due_within)s::int",
     ("deadline_state", "due_soon"): "r.closed_on IS NULL AND r.due_on_last BETWEEN %(on)s AND %(on)s + 30",
@@ -156,18 +153,39 @@ FILTERS = {
 BY_SLUG, BY_DUE_DATE = ("true", "r.slug > %(after)s", "r.slug"), ("r.due_on_first IS NOT NULL", "", "r.due_on_first DESC, r.id")
 
 
+PARTY = "SELECT id AS addressee FROM agreements_party WHERE code = %(party)s"
+
+
+def conditions(role: str, parameters: dict[str, str]) -> tuple[str, str, str]:
+    """The conditions of a list, those of the page, and its order."""
+    filters = [sql for (name, value), sql in FILTERS.items() if name in parameters and value in (None, parameters[name])]
+    first, after, order = BY_DUE_DATE if parameters.get("ordering") == "-due_on" else BY_SLUG
+    return " AND ".join([recommendation(role, "r"), *filters]), after if "after" in parameters else first, order
+
+
 def page(role: str, parameters: dict[str, str]) -> str:
     """A page as count, whether there are more rows, the slug of the last one, and the records as JSON."""
-    conditions = [sql for (name, value), sql in FILTERS.items() if name in parameters and value in (None, parameters[name])]
-    first, after, order = BY_DUE_DATE if parameters.get("ordering") == "-due_on" else BY_SLUG
-    where = " AND ".join([recommendation(role, "r"), *conditions])
-    start = after if "after" in parameters else first
+    where, start, order = conditions(role, parameters)
     return f"""
     WITH page AS MATERIALIZED (SELECT * FROM {RECOMMENDATIONS} r WHERE {where} AND {start} ORDER BY {order} LIMIT {PAGE + 1}),
     shown AS MATERIALIZED (SELECT * FROM page r ORDER BY {order} LIMIT {PAGE})
     SELECT (SELECT count(*) FROM (SELECT FROM {RECOMMENDATIONS} r WHERE {where} LIMIT {MAX_COUNT + 1}) c),
-      (SELECT count(*) > {PAGE} FROM page), (SELECT slug FROM shown r ORDER BY {order.replace("DESC", "")} LIMIT 1),
+      (SELECT count(*) > {PAGE} FROM page), (SELECT max(slug) FROM shown),
       array_to_json(ARRAY(SELECT {record(role)} FROM shown r {joins(role)} ORDER BY {order}))::text"""
+
+
+def ids(role: str, parameters: dict[str, str]) -> str:
+    """The count and the ids of a page. For filters whose best plan depends on the value: this is planned for each request."""
+    where, start, order = conditions(role, parameters)
+    return f"""SELECT (SELECT count(*) FROM (SELECT FROM {RECOMMENDATIONS} r WHERE {where} LIMIT {MAX_COUNT + 1}) c),
+      ARRAY(SELECT r.id FROM {RECOMMENDATIONS} r WHERE {where} AND {start} ORDER BY {order} LIMIT {PAGE + 1})"""
+
+
+def records(role: str) -> str:
+    """The slug of the last of the ids, and the records as JSON, in the order of the ids."""
+    return f"""SELECT (SELECT max(slug) FROM {RECOMMENDATIONS} WHERE id = ANY(%(ids)s)),
+      array_to_json(ARRAY(SELECT {record(role)} FROM {RECOMMENDATIONS} r {joins(role)}
+        WHERE r.id = ANY(%(ids)s) ORDER BY array_position(%(ids)s, r.id)))::text"""
 
 
 # ---- export
@@ -183,8 +201,7 @@ def export(role: str, parameters: dict[str, str]) -> str:
         f"array_to_string({sql}, ';')" if name in ("agreements", "components", "sectors") else SAFE.format(sql) if name in TEXTS else sql
         for name, sql in columns.items()
     ]
-    conditions = [recommendation(role, "r"), *(sql for (name, _), sql in FILTERS.items() if name in parameters)]
-    rows = f"SELECT {', '.join(cells)} FROM {RECOMMENDATIONS} r {joins(role)} WHERE {' AND '.join(conditions)} ORDER BY r.slug"
+    rows = f"SELECT {', '.join(cells)} FROM {RECOMMENDATIONS} r {joins(role)} WHERE {conditions(role, parameters)[0]} ORDER BY r.slug"
     return f"COPY ({rows}) TO STDOUT WITH (FORMAT csv)"
 
 
