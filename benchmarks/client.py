@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Thread
 
@@ -50,6 +51,7 @@ class Connection:
         self.port = port
         self.socket: socket.socket | None = None
         self.buffer = b""
+        self.received = False  # whether a part of the current response has arrived
 
     def close(self) -> None:
         if self.socket:
@@ -62,7 +64,7 @@ class Connection:
             return self._send(text, keep_body)
         except ConnectionError:
             self.close()
-            if not reused:
+            if not reused or self.received:
                 raise
             return self._send(text, keep_body)  # the server closes connections that are idle for seconds
 
@@ -76,9 +78,12 @@ class Connection:
 
     def _send(self, text: bytes, keep_body: bool) -> Answer:
         self.begin(text)
+        self.received = False
         head = self._until(b"\r\n\r\n")
         lower, parts, size = head.lower(), [], 0
-        for part in self._chunks() if b"\r\ntransfer-encoding: chunked" in lower else self._bytes(content_length(lower)):
+        length = content_length(lower)
+        chunked = b"\r\ntransfer-encoding: chunked" in lower
+        for part in self._chunks() if chunked else self._rest() if length is None else self._bytes(length):
             size += len(part)
             if keep_body:
                 parts.append(part)
@@ -92,6 +97,7 @@ class Connection:
         if not data:
             raise ConnectionResetError("The server closed the connection.")
         self.buffer += data
+        self.received = True
 
     def _until(self, end: bytes) -> bytes:
         while (place := self.buffer.find(end)) < 0:
@@ -99,7 +105,7 @@ class Connection:
         text, self.buffer = self.buffer[:place], self.buffer[place + len(end) :]
         return text
 
-    def _bytes(self, count: int):
+    def _bytes(self, count: int) -> Iterator[bytes]:
         while count:
             if not self.buffer:
                 self._more()
@@ -107,17 +113,25 @@ class Connection:
             count -= len(part)
             yield part
 
-    def _chunks(self):
+    def _rest(self) -> Iterator[bytes]:
+        """What comes until the server closes the connection."""
+        with suppress(ConnectionResetError):
+            while True:
+                part, self.buffer = self.buffer, b""
+                yield part
+                self._more()
+
+    def _chunks(self) -> Iterator[bytes]:
         while size := int(self._until(b"\r\n"), 16):
             yield from self._bytes(size)
             self._until(b"\r\n")
         self._until(b"\r\n")
 
 
-def content_length(head: bytes) -> int:
-    """The length of the body, from a head in lower case."""
+def content_length(head: bytes) -> int | None:
+    """The length of the body, from a head in lower case, if it is given."""
     _, found, rest = head.partition(b"\r\ncontent-length:")
-    return int(rest.partition(b"\r\n")[0]) if found else 0
+    return int(rest.partition(b"\r\n")[0]) if found else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,7 @@ class Measured:
 
 def measure(ways: list[str], roles: list[str], rounds: int, seconds: float, names: str = "") -> dict[str, Any]:
     """Serve the register in these ways and measure all requests. `seconds` scales the length of a round."""
+    delete_drafts()  # of an earlier run that was interrupted
     results: list[dict[str, Any]] = []
     skipped: list[str] = []
     with ExitStack() as stack:
@@ -152,10 +153,10 @@ def repeat(server: Server, name: str, texts: Iterator[bytes], clients: int, seco
 # ---- comparing
 
 
-def compare(request: Request, servers: dict[str, Server], ways: list[str]) -> float:
+def compare(request: Request, servers: dict[str, Server], ways: list[str], variants: int = COMPARED) -> float:
     """Raise Different unless all ways give the same responses. Returns the seconds of our last one."""
     seconds = 0.0
-    for number in range(1 if request.once else min(COMPARED, *(len(request.texts[way]) for way in ways))):
+    for number in range(1 if request.once else min(variants, *(len(request.texts[way]) for way in ways))):
         bodies = {}
         for way in ways:
             client, start = Connection(servers[way].port), time.perf_counter()

@@ -58,6 +58,7 @@ class Plan:
     """The requests of one reader."""
 
     reader: Reader
+    list_size: int = 500
 
     def requests(self) -> Iterator[Request]:
         yield from self.lists()
@@ -165,8 +166,8 @@ class Plan:
             for n, way in enumerate(BOTH)
         }
         yield Request("submit an update", texts, written_by_kind, target=0.3, writes=True)
-        texts = {way: [self.list_of_500(way, number) for number in range(6)] for way in ALL}
-        yield Request("POST of a list of 500", texts, written, writes=True, once=True)
+        texts = {way: [self.new_list(way, number) for number in range(6)] for way in ALL}
+        yield Request(f"POST of a list of {self.list_size}", texts, written, writes=True, once=True)
 
     @cached_property
     def open_recommendations(self) -> list[str]:
@@ -176,7 +177,7 @@ class Plan:
         offset = EDITORS.index(self.reader.role)  # each reader has its own
         return list(rows.order_by("-id").values_list("slug", flat=True)[offset : 2 * 2000 : len(EDITORS)])
 
-    def list_of_500(self, way: str, number: int) -> bytes:
+    def new_list(self, way: str, number: int) -> bytes:
         prefix = f"{NEW}{way}-{self.reader.role}-{number}-{abs(hash(self.reader.token))}"
         rows = [
             {
@@ -187,7 +188,7 @@ class Plan:
                 "due_on": "2031-06",
                 "agreements": [self.reader.agreements[n % len(self.reader.agreements)]],
             }
-            for n in range(500)
+            for n in range(self.list_size)
         ]
         return message(f"{API}/recommendations/", self.reader.token, "POST", json.dumps(rows).encode())
 

@@ -34,12 +34,12 @@ def configure(database_url: str = "") -> None:
 class Server:
     """A running gunicorn. `name` is used in messages; the command is given `--bind`."""
 
-    def __init__(self, name: str, command: list[str]):
-        self.name = name
+    def __init__(self, name: str, command: list[str], workers: int = WORKERS):
+        self.name, self.expected_workers = name, workers
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self.log = TemporaryFile()  # noqa: SIM115 - closed by stop()
-        environment = os.environ | {"WEB_CONCURRENCY": str(WORKERS), "WEB_THREADS": str(THREADS), "BIND": f"127.0.0.1:{self.port}"}
+        environment = os.environ | {"WEB_CONCURRENCY": str(workers), "WEB_THREADS": str(THREADS), "BIND": f"127.0.0.1:{self.port}"}
         self.process = subprocess.Popen(  # noqa: S603 - our own command
             [*command, "--bind", f"127.0.0.1:{self.port}"],
             cwd=ROOT,
@@ -51,7 +51,7 @@ class Server:
 
     def __enter__(self) -> Server:
         deadline = time.monotonic() + START_TIMEOUT
-        while len(self.workers()) < WORKERS or not self.answers():
+        while len(self.workers()) < self.expected_workers or not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise RuntimeError(f"The server {self.name} did not start:\n{self.end_of_log()}")
