@@ -14,7 +14,7 @@ import multiprocessing
 import random
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from datetime import timedelta
 from statistics import median, quantiles
 from urllib.parse import urlencode
@@ -29,6 +29,7 @@ from policytracker.resources import today
 
 LIGHT, HEAVY, LEAVING = 4, 20, 4  # clients
 MEDIAN_TARGET, P99_TARGET = 3, 10  # times the values of the idle site
+SAMPLES = 4  # of what could leak, under load
 SETTLE = 8  # seconds for the server to end abandoned requests, and for idle connections to be counted
 
 # ---- the clients
@@ -79,17 +80,20 @@ def measure(seconds: float, heavy: int, obeys_retry_after: bool, leaving: int) -
         processes.submit(run, Plan(server.port, 3), light).result()  # warm up
         idle = processes.submit(run, Plan(server.port, idle_seconds), light).result()
         time.sleep(1)
-        before = state(server)
+        states = {"before": state(server)}
         postgres = Postgres()
         cpu = server.cpu_seconds(), postgres.cpu_seconds()
         asked = processes.submit(run, Plan(server.port, seconds, obeys_retry_after), busy)
         left = processes.submit(run, Plan(server.port, seconds, leaves_after=1), leavers)
         time.sleep(min(5, seconds / 4))  # until the heavy requests have filled the queues
-        loaded = processes.submit(run, Plan(server.port, seconds - min(5, seconds / 4)), light).result()
-        answers, abandoned = asked.result(), left.result()
+        loaded_result = processes.submit(run, Plan(server.port, seconds - min(5, seconds / 4)), light)
+        for part in range(1, SAMPLES + 1):
+            wait([loaded_result], timeout=seconds / (SAMPLES + 1))
+            states[f"after {part * seconds / (SAMPLES + 1):.0f} s"] = state(server)
+        loaded, answers, abandoned = loaded_result.result(), asked.result(), left.result()
         used = server.cpu_seconds() - cpu[0], (postgres.cpu_seconds() or 0) - (cpu[1] or 0)
         time.sleep(SETTLE)
-        after = state(server)
+        states["at the end"] = state(server)
     return [
         f"{LIGHT} clients read details and lists; {heavy} clients ask for summaries, exports, checks and dossiers without pause"
         f"{', waiting a second after each 503' if obeys_retry_after else ''}"
@@ -101,9 +105,9 @@ def measure(seconds: float, heavy: int, obeys_retry_after: bool, leaving: int) -
         "",
         f"Abandoned requests: {len(abandoned)}. CPU in use: server {used[0] / seconds:.2f}, PostgreSQL {used[1] / seconds:.2f} cores.",
         "",
-        "| | before | after |",
-        "|---|---|---|",
-        *(f"| {name} | {before[name]} | {after[name]} |" for name in before),
+        f"| | {' | '.join(states)} |",
+        f"|---|{'---|' * len(states)}",
+        *(f"| {name} | {' | '.join(sample[name] for sample in states.values())} |" for name in states["before"]),
     ]
 
 
