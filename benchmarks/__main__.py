@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def main() -> None:
 
     parser.add_argument("--quick", action="store_true", help="1 % and 10 %, and fewer requests")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers are stopped
     configure(options.database_url if options.command else "")
     if options.command == "load" and not options.database_url:
         from benchmarks import databases
