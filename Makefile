@@ -75,7 +75,7 @@ bench: requirements-local.txt.installed database
 	@$(PY) -m benchmarks $(if $(QUICK),--quick) $(ARGS)
 
 bench-load: requirements-local.txt.installed database
-	@$(PY) -m benchmarks load --minutes $(or $(MINUTES),1) $(ARGS)
+	@$(PY) -m benchmarks load --minutes $(or $(MINUTES),1) --percent $(or $(PERCENT),10) $(ARGS)
 
 database:
 	@$(MANAGE) pg start

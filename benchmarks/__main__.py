@@ -26,7 +26,8 @@ def main() -> None:
     measure.add_argument("--json", type=Path, help="write the results to this file")
 
     load = commands.add_parser("load", help="measure details and lists while other clients ask for expensive responses")
-    load.add_argument("--database-url", default="", help="a register with the users of benchmarks.build; default: that of `make bench`")
+    load.add_argument("--database-url", default="", help="a register with the users of benchmarks.build; default: one of `make bench`")
+    load.add_argument("--percent", type=int, choices=[1, 10, 100], default=10, help="the size of that register")
     load.add_argument("--minutes", type=float, default=1)
     load.add_argument("--heavy", type=int, default=20, help="number of clients with expensive requests")
     load.add_argument("--leaving", type=int, help="number of clients that hang up; default: 4 if it runs for 2 minutes or longer")
@@ -40,7 +41,7 @@ def main() -> None:
         from benchmarks import databases
 
         # Django keeps the database that it was configured with, so this starts again with another one.
-        os.execv(sys.executable, [sys.executable, "-m", "benchmarks", *sys.argv[1:], "--database-url", databases.prepare(10)])  # noqa: S606
+        os.execv(sys.executable, [sys.executable, "-m", "benchmarks", *sys.argv[1:], "--database-url", databases.prepare(options.percent)])  # noqa: S606
     {"measure": run_measure, "load": run_load, None: run_all}[options.command](options)
 
 

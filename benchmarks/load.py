@@ -1,7 +1,7 @@
 """Measures fairness under load: what details and lists take while many clients ask for the most expensive responses without pause.
 
-    make bench-load                                        one minute, with the register that `make bench QUICK=1` built
-    make bench-load MINUTES=10                             with clients that hang up in the middle of responses
+    make bench-load                            one minute, on the register of 10 %
+    make bench-load MINUTES=10 PERCENT=100     on the whole one, with clients that hang up in the middle of responses
     .venv/bin/python -m benchmarks load --database-url postgres://user@host/copy_of_a_register
 
 The database must have the users of benchmarks.build. Tokens are added to it, nothing else is written.
