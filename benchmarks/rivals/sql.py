@@ -12,39 +12,50 @@ PAGE = 50
 RECOMMENDATIONS, AGREEMENTS, COMPONENTS = "recommendations_recommendation", "agreements_agreement", "agreements_component"
 SOURCES, UPDATES, PARTICIPATIONS = "agreements_source", "recommendations_progressupdate", "agreements_participation"
 TAKES_PART = "m.party_id = %(party)s AND m.role NOT IN ('subject_of_concern', 'listed_in_source')"
+BY_ROW = "OFFSET 0"  # PostgreSQL looks the row up, instead of reading everything that the user may read first
 NOT_RESTRICTED = "{row}.visibility IN ('public', 'internal')"
 PUBLIC = "({row}.visibility = 'public' AND {row}.publication <> 'draft')"
 
 
+def arms(role: str, row: str, own: str, team: str) -> list[str]:
+    """Conditions of which a row meets one at most, the cheap one first: this role reads the registry record `row` if it meets any."""
+    if role == "administrator":
+        return ["true"]
+    public, not_restricted = PUBLIC.format(row=row), NOT_RESTRICTED.format(row=row)
+    if role == "officer":
+        return [public, f"(NOT {public} AND {not_restricted} AND {own})"]
+    return [not_restricted, f"({row}.visibility = 'restricted' AND {team})"]
+
+
 def rule(role: str, row: str, own: str, team: str) -> str:
     """The condition that this role reads the registry record `row`."""
-    if role == "administrator":
-        return "true"
-    if role == "officer":
-        return f"({PUBLIC} OR {NOT_RESTRICTED} AND {own})".format(row=row)
-    return f"({NOT_RESTRICTED} OR {team})".format(row=row)
+    return f"({' OR '.join(arms(role, row, own, team))})"
 
 
 def agreement(role: str, row: str, key: str = "") -> str:
     """The condition for an agreement; `key` is its id, if that is another column."""
     key = key or f"{row}.id"
-    own = f"EXISTS (SELECT FROM {PARTICIPATIONS} m WHERE m.agreement_id = {key} AND {TAKES_PART})"
-    team = f"EXISTS (SELECT FROM agreements_agreement_team t WHERE t.agreement_id = {key} AND t.user_id = %(user)s)"
+    own = f"EXISTS (SELECT FROM {PARTICIPATIONS} m WHERE m.agreement_id = {key} AND {TAKES_PART} {BY_ROW})"
+    team = f"EXISTS (SELECT FROM agreements_agreement_team t WHERE t.agreement_id = {key} AND t.user_id = %(user)s {BY_ROW})"
     return rule(role, row, own, team)
 
 
 def component(role: str, row: str) -> str:
     if role == "administrator":
         return "true"
-    parent = f"EXISTS (SELECT FROM {AGREEMENTS} ca WHERE ca.id = {row}.agreement_id AND {agreement(role, 'ca')})"
+    parent = f"EXISTS (SELECT FROM {AGREEMENTS} ca WHERE ca.id = {row}.agreement_id AND {agreement(role, 'ca')} {BY_ROW})"
     return f"({agreement(role, row, f'{row}.agreement_id')} AND {parent})"
 
 
-def recommendation(role: str, row: str) -> str:
+def recommendation_arms(role: str, row: str) -> list[str]:
     links = f"FROM recommendations_recommendation_agreements l JOIN {{}} WHERE l.recommendation_id = {row}.id AND"
-    own = f"EXISTS (SELECT {links.format(f'{PARTICIPATIONS} m USING (agreement_id)')} {TAKES_PART})"
-    team = f"EXISTS (SELECT {links.format('agreements_agreement_team t USING (agreement_id)')} t.user_id = %(user)s)"
-    return rule(role, row, own, f"({row}.owner_id = %(user)s OR {team})")
+    own = f"EXISTS (SELECT {links.format(f'{PARTICIPATIONS} m USING (agreement_id)')} {TAKES_PART} {BY_ROW})"
+    team = f"EXISTS (SELECT {links.format('agreements_agreement_team t USING (agreement_id)')} t.user_id = %(user)s {BY_ROW})"
+    return arms(role, row, own, f"({row}.owner_id = %(user)s OR {team})")
+
+
+def recommendation(role: str, row: str) -> str:
+    return f"({' OR '.join(recommendation_arms(role, row))})"
 
 
 def source(role: str, row: str) -> str:
@@ -139,7 +150,7 @@ def detail(role: str, condition: str = "r.slug = %(slug)s") -> str:
 # ---- lists
 
 NO_EVIDENCE = f"""NOT EXISTS (SELECT FROM recommendations_evidence e JOIN {UPDATES} u ON u.id = e.update_id
-    WHERE u.recommendation_id = r.id AND u.review = 'approved' AND u.voided_at IS NULL AND u.reported_on <= %(on)s)"""
+    WHERE u.recommendation_id = r.id AND u.review = 'approved' AND u.voided_at IS NULL AND u.reported_on <= %(on)s {BY_ROW})"""
 # The conditions of the filters, written for the index that fits. A state is a range of dates, not the result of a CASE.
 FILTERS = {
     ("status", None): "r.status = %(status)s",
@@ -158,9 +169,22 @@ PARTY = "SELECT id AS addressee FROM agreements_party WHERE code = %(party)s"
 
 def conditions(role: str, parameters: dict[str, str]) -> tuple[str, str, str]:
     """The conditions of a list, those of the page, and its order."""
-    filters = [sql for (name, value), sql in FILTERS.items() if name in parameters and value in (None, parameters[name])]
     first, after, order = BY_DUE_DATE if parameters.get("ordering") == "-due_on" else BY_SLUG
-    return " AND ".join([recommendation(role, "r"), *filters]), after if "after" in parameters else first, order
+    return f"{recommendation(role, 'r')} AND {filters(parameters)}", after if "after" in parameters else first, order
+
+
+def filters(parameters: dict[str, str]) -> str:
+    given = [sql for (name, value), sql in FILTERS.items() if name in parameters and value in (None, parameters[name])]
+    return " AND ".join(["true", *given])
+
+
+def count(role: str, parameters: dict[str, str]) -> str:
+    """The number of rows, up to the limit. Rows that everyone reads are counted first, which is often enough."""
+    parts = [
+        f"(SELECT 1 FROM {RECOMMENDATIONS} r WHERE {arm} AND {filters(parameters)} LIMIT {MAX_COUNT + 1})"
+        for arm in recommendation_arms(role, "r")
+    ]
+    return f"(SELECT count(*) FROM (SELECT 1 FROM ({' UNION ALL '.join(parts)}) a LIMIT {MAX_COUNT + 1}) c)"
 
 
 def page(role: str, parameters: dict[str, str]) -> str:
@@ -169,15 +193,14 @@ def page(role: str, parameters: dict[str, str]) -> str:
     return f"""
     WITH page AS MATERIALIZED (SELECT * FROM {RECOMMENDATIONS} r WHERE {where} AND {start} ORDER BY {order} LIMIT {PAGE + 1}),
     shown AS MATERIALIZED (SELECT * FROM page r ORDER BY {order} LIMIT {PAGE})
-    SELECT (SELECT count(*) FROM (SELECT FROM {RECOMMENDATIONS} r WHERE {where} LIMIT {MAX_COUNT + 1}) c),
-      (SELECT count(*) > {PAGE} FROM page), (SELECT max(slug) FROM shown),
+    SELECT {count(role, parameters)}, (SELECT count(*) > {PAGE} FROM page), (SELECT max(slug) FROM shown),
       array_to_json(ARRAY(SELECT {record(role)} FROM shown r {joins(role)} ORDER BY {order}))::text"""
 
 
 def ids(role: str, parameters: dict[str, str]) -> str:
     """The count and the ids of a page. For filters whose best plan depends on the value: this is planned for each request."""
     where, start, order = conditions(role, parameters)
-    return f"""SELECT (SELECT count(*) FROM (SELECT FROM {RECOMMENDATIONS} r WHERE {where} LIMIT {MAX_COUNT + 1}) c),
+    return f"""SELECT {count(role, parameters)},
       ARRAY(SELECT r.id FROM {RECOMMENDATIONS} r WHERE {where} AND {start} ORDER BY {order} LIMIT {PAGE + 1})"""
 
 
