@@ -54,7 +54,12 @@ def measure(url: str, options: list[str]) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "results.json"
         command = ["measure", "--database-url", url, "--json", str(file), *options]
-        if subprocess.run([sys.executable, "-m", "benchmarks", *command], check=False).returncode:  # noqa: S603 - our own command
+        with subprocess.Popen([sys.executable, "-m", "benchmarks", *command]) as process:  # noqa: S603 - our own command
+            try:
+                failed = process.wait()
+            finally:
+                process.terminate()  # it stops its servers
+        if failed:
             sys.exit(1)
         return json.loads(file.read_text())
 
