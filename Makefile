@@ -12,7 +12,7 @@ COMPILE = $(PY) -m uv pip compile --quiet --generate-hashes --no-header --univer
 CODE := policytracker agreements recommendations
 PYTEST := $(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile
 
-.PHONY: help run demo-reset test check audit format openapi pins bench python free-port requirements-local.txt.installed \
+.PHONY: help run demo-reset test check audit format openapi pins bench bench-load python free-port requirements-local.txt.installed \
 	requirements-dev.txt.installed database
 .NOTPARALLEL:
 
@@ -25,11 +25,12 @@ help:
 	@echo "make format      format the code"
 	@echo "make openapi     update docs/openapi.yaml"
 	@echo "make pins        update the pinned requirements after a change in pyproject.toml (ARGS=--upgrade upgrades packages)"
-	@echo "make bench       measure lists and details (SIZE=250000 sets the number of recommendations)"
+	@echo "make bench       measure the site over HTTP at 1 %, 10 % and 100 % of a national register (QUICK=1 takes 3 minutes, without 100 %)"
+	@echo "make bench-load  measure fairness while many clients ask for expensive responses (MINUTES=10 takes longer; default 1)"
 
 run demo-reset: export DEBUG = 1
-test check openapi bench: export DEBUG = 0
-test check openapi bench: export SECRET_KEY = only for tests
+test check openapi bench bench-load: export DEBUG = 0
+test check openapi bench bench-load: export SECRET_KEY = only for tests
 
 run: python free-port requirements-local.txt.installed database
 	@GREETING="$$($(MANAGE) make_demo)" && export GREETING && exec $(PY) -m gunicorn
@@ -71,7 +72,10 @@ pins: requirements-dev.txt.installed
 	$(COMPILE) --extra local --extra dev -o requirements-dev.txt
 
 bench: requirements-local.txt.installed database
-	@$(PY) -m benchmarks.reading --write --size $(or $(SIZE),50000)
+	@$(PY) -m benchmarks $(if $(QUICK),--quick) $(ARGS)
+
+bench-load: requirements-local.txt.installed database
+	@$(PY) -m benchmarks load --minutes $(or $(MINUTES),1) --percent $(or $(PERCENT),10) $(ARGS)
 
 database:
 	@$(MANAGE) pg start
