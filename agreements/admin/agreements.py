@@ -6,7 +6,6 @@ from django.utils.translation import gettext_lazy as _
 from agreements import models
 from agreements.admin.components import RelativeDeadlineForm
 from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, RegistryColumns
-from agreements.admin.standing import StandingPanel
 from agreements.admin.treaty_actions import warn_effective_before_action
 from agreements.models.agreements import INVERSE_LABELS, AgreementStatus, LegalForce, ParticipationRole, team_with_caller
 from agreements.standing import TextStanding
@@ -14,6 +13,7 @@ from policytracker.admin import (
     BaseInline,
     ListInline,
     RecordAdmin,
+    TabbedAdmin,
     choice_filter,
     code_column,
     date_range_filters,
@@ -107,7 +107,7 @@ class AgreementForm(RecordForm):
 
 
 @admin.register(models.Agreement)
-class AgreementAdmin(RegistryColumns, StandingPanel, RecordAdmin):
+class AgreementAdmin(RegistryColumns, TabbedAdmin):
     form = AgreementForm
     icon, menu_position = "handshake", 1
     list_display = ["named", "status_shown", "legal_force_shown", "kind", "next_review_on", "lead", "visibility_shown", "publication_shown"]
@@ -156,6 +156,7 @@ class AgreementAdmin(RegistryColumns, StandingPanel, RecordAdmin):
         CitationInline,
         FactCheckInline,
     ]
+    add_inlines = [ParticipationInline, TreatyActionInline]
 
     status_shown = code_column(
         "status", AgreementStatus, ordering="status", success=["in_force", "operative", "provisionally_applied"], warning=["suspended"]

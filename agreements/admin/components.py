@@ -8,7 +8,16 @@ from agreements.admin.shared import ACCESS, AGREEMENT, CITED, DEADLINE_COLOURS, 
 from agreements.deadlines import DeadlineState, of_component
 from agreements.models.commitments import CURRENCIES, Stage
 from agreements.models.components import ComponentStatus, DueAnchor
-from policytracker.admin import RecordAdmin, choice_filter, code_column, date_range_filters, display, missing_filter, related_filter
+from policytracker.admin import (
+    RecordAdmin,
+    choice_filter,
+    code_column,
+    date_range_filters,
+    display,
+    missing_filter,
+    related_filter,
+    text_filter,
+)
 from policytracker.admin.forms import RecordForm
 from policytracker.resources import today
 
@@ -44,6 +53,9 @@ class ComponentAdmin(RegistryColumns, RecordAdmin):
         AGREEMENT,
         *date_range_filters("due_on", _("Due")),
         choice_filter("due_anchor", _("Counted from")),
+        related_filter("lead_parties", models.Component._meta.get_field("lead_parties"), _("Lead party")),
+        missing_filter("lead_parties", _("Lead party missing")),
+        text_filter("slug", _("Key")),
         *PUBLISHED,
     ]
     fieldsets = [

@@ -16,25 +16,32 @@ from policytracker.admin.base import (
 from policytracker.admin.filters import choice_filter, date_range_filters, missing_filter, related_filter, text_filter
 from policytracker.admin.people import PeopleAdmin, UserAdmin
 from policytracker.admin.search import search
+from policytracker.admin.tabs import Panel, TabbedAdmin
+from policytracker.admin.tiles import Tile, list_url, tile
 
 __all__ = [
     "BaseAdmin",
     "BaseInline",
     "CodeColours",
     "ListInline",
+    "Panel",
     "PeopleAdmin",
     "RecordAdmin",
     "Reference",
+    "TabbedAdmin",
+    "Tile",
     "UserAdmin",
     "apply_theme",
     "choice_filter",
     "code_column",
     "date_range_filters",
     "display",
+    "list_url",
     "missing_filter",
     "navigation",
     "related_filter",
     "relax_csp",
     "search",
     "text_filter",
+    "tile",
 ]

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse, reverse_lazy
 from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
@@ -57,6 +58,7 @@ from policytracker.records.models import Record
 from policytracker.resources import registry
 
 ADMIN = reverse_lazy("admin:index")
+RETURN_TO = "return_to"  # the URL parameter with the page to which the user returns after saving
 # It bypasses delete_view(), which checks the rules and sets the change context. The actions of a list are named in `actions`.
 admin.site.disable_action("delete_selected")
 
@@ -91,6 +93,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ]
     }
     return [home, *(group for _position, group in sorted(groups, key=lambda pair: pair[0]))]
+
+
+def return_address(request: HttpRequest) -> str:
+    """The page of this host to which the user returns after saving, or ""."""
+    address = request.GET.get(RETURN_TO, "")
+    return address if url_has_allowed_host_and_scheme(address, allowed_hosts=None) else ""
 
 
 class RecordChangeList(ChangeList):
@@ -244,6 +252,7 @@ class BaseAdmin(Page, ModelAdmin):
         if obj is not None and self.deletion_error(obj):
             context["show_delete"] = False
         context["input_classes"] = " ".join(BASE_INPUT_CLASSES)
+        context["return_address"] = return_address(request)
         # Replaces the note of the theme, which does not name the errors.
         context |= {"errors": None, "error_summary": errors_of_page(context["adminform"].form, context["inline_admin_formsets"])}
         return super().render_change_form(request, context, add, change, form_url, obj)
@@ -330,6 +339,22 @@ class RecordAdmin(ImportPage, BaseAdmin):
         visible_record = self.get_queryset(request).prefetch_related(*references(self.model, request.user)).get(pk=record.pk)
         return redact_source(visible_record)
 
+    # ---- returning to the page from which the record was opened
+
+    def page_of(self, record: Any) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[record.pk])
+
+    def returned(self, request: HttpRequest) -> HttpResponseRedirect | None:
+        """A redirect to the page that the URL names in `return_to`, if it is a page of this host."""
+        address = return_address(request)
+        return HttpResponseRedirect(address) if address else None
+
+    def response_post_save_add(self, request, obj):
+        return self.returned(request) or super().response_post_save_add(request, obj)
+
+    def response_post_save_change(self, request, obj):
+        return self.returned(request) or super().response_post_save_change(request, obj)
+
     def history_view(self, request, object_id, extra_context=None):
         record = self.get_object(request, unquote(object_id))
         if record is None:
@@ -372,11 +397,12 @@ class BaseInline(Page, TabularInline):
         if record.pk is None:
             return ""
         address = reverse(f"admin:{record._meta.app_label}_{record._meta.model_name}_change", args=[record.pk])
-        return format_html('<a href="{}" class="text-link">{}</a>', address, _("Open"))
+        return format_html('<a href="{}?{}" class="text-link">{}</a>', address, self.return_query, _("Open"))
 
     def get_formset(self, request, obj=None, **kwargs):
         self.form = form_for_request(type(self).form, request, registry.of(self.model).serializer)
         self.may_add = self.admin_site.get_model_admin(self.model).has_add_permission(request)
+        self.return_query = urlencode({RETURN_TO: request.get_full_path()})
         formset = super().get_formset(request, obj, **kwargs)
         return type(formset.__name__, (VersionedFormSet, formset), {"request": request})
 

@@ -23,6 +23,8 @@ from policytracker.records.models import Record
 
 SHOWN_CHANGES = 5
 STALE = _("This record has changed since you opened it. %(changes)s Your text is kept. Check it and save again.")
+ROW_FIELD = _("%(field)s, row %(row)d")
+NEW_ROW_FIELD = _("%(field)s, new row")
 STALE_HIDDEN = _("This record has changed since you opened it. Your text is kept. Check it and save again.")  # the changes are hidden
 
 
@@ -192,6 +194,13 @@ class VersionedFormSet(forms.BaseInlineFormSet):
     """Inline rows. A constraint violation is shown on its row if only one row was changed, otherwise on the record."""
 
     request: HttpRequest
+
+    def add_fields(self, form, index) -> None:
+        super().add_fields(form, index)
+        for field in form.fields.values():
+            names = {"field": capfirst(field.label or ""), "row": (index or 0) + 1}
+            widget = getattr(field.widget, "widget", field.widget)
+            widget.attrs["aria-label"] = (ROW_FIELD if index is not None else NEW_ROW_FIELD) % names
 
     def clean(self) -> None:
         super().clean()

@@ -14,7 +14,17 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements.admin import CITED, DEADLINE_COLOURS, RegistryColumns
 from agreements.deadlines import DeadlineState
-from policytracker.admin import BaseInline, RecordAdmin, apply_theme, choice_filter, code_column, display, related_filter
+from policytracker.admin import (
+    BaseInline,
+    RecordAdmin,
+    apply_theme,
+    choice_filter,
+    code_column,
+    display,
+    missing_filter,
+    related_filter,
+    text_filter,
+)
 from policytracker.admin.error_summary import errors_of_form
 from policytracker.admin.querysets import references, visible
 from policytracker.models import User
@@ -91,7 +101,12 @@ class RecommendationAdmin(RegistryColumns, RecordAdmin):
         choice_filter("priority"),
         AGREEMENT,
         related_filter("party", Addressee._meta.get_field("party"), title=_("Addressee")),
+        related_filter("components", Recommendation._meta.get_field("components"), _("Component")),
+        related_filter("sectors", Recommendation._meta.get_field("sectors"), _("Sector")),
+        missing_filter("sectors", _("Sector missing")),
         related_filter("focus_area", Recommendation._meta.get_field("focus_area")),
+        related_filter("source", Recommendation._meta.get_field("source")),
+        text_filter("slug", _("Key")),
         choice_filter("publication"),
         choice_filter("visibility"),
     ]

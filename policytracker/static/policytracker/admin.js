@@ -51,3 +51,5 @@ document.addEventListener("submit", async (event) => {
         form.submit();
     }
 });
+
+document.addEventListener("click", (event) => { if (event.target.closest("[data-print]")) window.print(); });
