@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements import models
 from agreements.admin.components import RelativeDeadlineForm
-from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, RegistryColumns
+from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, SOURCE, RegistryColumns
 from agreements.admin.treaty_actions import warn_effective_before_action
 from agreements.models.agreements import INVERSE_LABELS, AgreementStatus, LegalForce, ParticipationRole, team_with_caller
 from agreements.standing import TextStanding
@@ -53,6 +53,7 @@ class TreatyActionInline(BaseInline):
 class ConditionInline(ListInline):
     model = models.EntryIntoForceCondition
     fields = ["kind", "number", "parties", "fixed_on", "delay"]
+    verbose_name_plural = _("conditions")
 
 
 class CommitmentInline(ListInline):
@@ -178,7 +179,7 @@ class AgreementAdmin(RegistryColumns, TabbedAdmin):
 class AgreementRelationAdmin(RecordAdmin):
     icon, menu_position = "share", 11
     list_display = ["from_agreement", "kind", "to_agreement"]
-    list_filter = [choice_filter("kind"), AGREEMENT]
+    list_filter = [choice_filter("kind"), AGREEMENT, SOURCE]
     fieldsets = [(None, {"fields": ["from_agreement", "kind", "to_agreement", "note"]}), CITED]
 
 

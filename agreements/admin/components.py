@@ -15,6 +15,7 @@ from policytracker.admin import (
     date_range_filters,
     display,
     missing_filter,
+    referring,
     related_filter,
     text_filter,
 )
@@ -55,6 +56,7 @@ class ComponentAdmin(RegistryColumns, RecordAdmin):
         choice_filter("due_anchor", _("Counted from")),
         related_filter("lead_parties", models.Component._meta.get_field("lead_parties"), _("Lead party")),
         missing_filter("lead_parties", _("Lead party missing")),
+        related_filter("parent", models.Component._meta.get_field("parent")),
         text_filter("slug", _("Key")),
         *PUBLISHED,
     ]
@@ -63,6 +65,7 @@ class ComponentAdmin(RegistryColumns, RecordAdmin):
         (_("Dates"), {"fields": [("due_on", "original_due_on"), ("due_anchor", "due_offset"), ("starts_on", "completed_on")]}),
         ACCESS,
     ]
+    titles_from = {"lead_parties": _("Components it leads"), "parent": _("Parts")}
     readonly_fields = ["original_due_on"]
     prepopulated_fields = {"slug": ["title"]}
 
@@ -71,6 +74,11 @@ class ComponentAdmin(RegistryColumns, RecordAdmin):
 
     def get_queryset(self, request):
         return super().get_queryset(request).annotate(deadline_state=of_component(today()))
+
+    def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
+        if obj is not None and change:
+            context["referring"] = referring(request, obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     @display(description=_("title"), ordering="slug", header=True)
     def named(self, component):
@@ -97,6 +105,7 @@ class CommitmentAdmin(RecordAdmin):
         related_filter("source", models.Commitment._meta.get_field("source")),
         missing_filter("source", _("Source missing")),
     ]
+    titles_from = {"payer": _("Money it pays")}
     search_fields = ["uid", "agreement", "payer", "description"]
     fieldsets = [
         (None, {"fields": ["agreement", "component", "payer", "stage", ("bound", "amount", "currency"), "stated_on", "description"]}),

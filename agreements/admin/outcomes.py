@@ -38,7 +38,11 @@ class MeasurementInline(BaseInline):
 class OutcomeAdmin(RecordAdmin):
     icon, menu_position = "target", 15
     list_display = ["__str__", "agreement", "component", "sector"]
-    list_filter = [AGREEMENT, related_filter("sector", models.Outcome._meta.get_field("sector"))]
+    list_filter = [
+        AGREEMENT,
+        related_filter("component", models.Outcome._meta.get_field("component")),
+        related_filter("sector", models.Outcome._meta.get_field("sector")),
+    ]
     search_fields = ["slug", "agreement"]
     fieldsets = [(None, {"fields": ["slug", "agreement", "component", "sector", "statement"]})]
     inlines = [IndicatorInline]

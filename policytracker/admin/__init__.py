@@ -15,6 +15,7 @@ from policytracker.admin.base import (
 )
 from policytracker.admin.filters import choice_filter, date_range_filters, missing_filter, related_filter, text_filter
 from policytracker.admin.people import PeopleAdmin, UserAdmin
+from policytracker.admin.referring import referring
 from policytracker.admin.search import search
 from policytracker.admin.tabs import Panel, TabbedAdmin
 from policytracker.admin.tiles import Tile, list_url, tile
@@ -39,6 +40,7 @@ __all__ = [
     "list_url",
     "missing_filter",
     "navigation",
+    "referring",
     "related_filter",
     "relax_csp",
     "search",

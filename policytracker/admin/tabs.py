@@ -175,6 +175,8 @@ class TabbedAdmin(RecordAdmin):
         reader = Reader.of(user)
         sql, values = self.count_statement(reader.roles)
         totals: dict[str, int] = {}
+        if not sql:  # no tab counts anything
+            return totals
         with connection.cursor() as cursor:
             cursor.execute(sql, bind_parameters(values, user=reader.id, record=record.pk))
             for name, number in cursor.fetchall():

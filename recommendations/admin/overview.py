@@ -19,6 +19,7 @@ from django.utils.translation import ngettext
 from agreements.admin import DEADLINE_COLOURS
 from agreements.admin.standing import standing_panel
 from agreements.deadlines import DeadlineState, of_component
+from agreements.events import number
 from agreements.models import Agreement, Citation, Commitment, Component, FactCheck, Sector
 from agreements.models.commitments import Stage
 from agreements.models.sources import CITABLE
@@ -71,7 +72,7 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
         ),
         "trend": trend(request, agreement, context),
         "money": money_bars(card["money"], lists),
-        "indicators": card["indicators"],
+        "indicators": [indicator_values(indicator) for indicator in card["indicators"]],
         "timeline": timeline_chart(page, context),
         "next_dates": next_dates(dates, page, context),
         "components": components,
@@ -133,6 +134,12 @@ def money_bars(totals: list[dict[str, Any]], lists: dict[str, str]) -> list[Bar]
             )
         )
     return bars
+
+
+def indicator_values(indicator: dict[str, Any]) -> dict[str, Any]:
+    """An indicator of the scorecard with its values as text, without needless zeros."""
+    values = {name: number(indicator[name]) for name in ("baseline_value", "latest_value", "target_value") if indicator[name] is not None}
+    return indicator | values
 
 
 def moment(entry: timeline.Entry) -> Moment:
@@ -274,18 +281,19 @@ def matrix(
 
 @dataclass(frozen=True)
 class CitedSource:
-    """A source, and its citations, each with what it is about."""
+    """A source, its citations with a quote, each with what it is about, and what it is cited for without a quote."""
 
     source: Any
-    citations: list[tuple[str, Citation]]
+    quoted: list[tuple[str, Citation]]
+    unquoted: list[str]
 
 
 def subject(citation: Citation) -> str:
-    """The part of the agreement that is cited, and its field; "" for the agreement as a whole."""
+    """The part of the agreement that is cited, and its field."""
     target = next(name for name in CITABLE if getattr(citation, f"{name}_id"))
     part = "" if target == "agreement" else str(citation.participation.party if target == "participation" else getattr(citation, target))
     field = field_label(Citation._meta.get_field(target).related_model, citation.field)
-    return ", ".join(filter(None, [part, field]))
+    return ", ".join(filter(None, [part, field])) or _("Agreement")
 
 
 def field_label(model: Any, name: str) -> str:
@@ -304,7 +312,10 @@ def cited_sources(agreement: Agreement, user: Any) -> dict[str, Any]:
     by_source: dict[Any, list[tuple[str, Citation]]] = defaultdict(list)
     for citation in shown:
         by_source[citation.source].append((subject(citation), citation))
-    lines = [CitedSource(source, citations) for source, citations in by_source.items()]
+    lines = [
+        CitedSource(source, [line for line in citations if line[1].quote], [about for about, citation in citations if not citation.quote])
+        for source, citations in by_source.items()
+    ]
     return {"lines": lines, "more": len(found) > SHOWN_CITATIONS, "url": list_url(Citation, {"agreement": agreement.slug})}
 
 

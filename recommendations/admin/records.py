@@ -105,6 +105,7 @@ class RecommendationAdmin(RegistryColumns, RecordAdmin):
         related_filter("sectors", Recommendation._meta.get_field("sectors"), _("Sector")),
         missing_filter("sectors", _("Sector missing")),
         related_filter("focus_area", Recommendation._meta.get_field("focus_area")),
+        related_filter("made_by", Recommendation._meta.get_field("made_by")),
         related_filter("source", Recommendation._meta.get_field("source")),
         text_filter("slug", _("Key")),
         choice_filter("publication"),
@@ -118,6 +119,7 @@ class RecommendationAdmin(RegistryColumns, RecordAdmin):
         CITED,
         (_("Access"), {"fields": [("visibility", "publication")]}),
     ]
+    titles_from = {"made_by": _("Recommendations it made"), "components": _("Recommendations"), "source": _("Recommendations")}
     readonly_fields = ["original_due_on"]
     prepopulated_fields = {"slug": ["key_action"]}
     inlines = [AddresseeInline, MilestoneInline, DependencyInline]
@@ -299,7 +301,14 @@ class UpdateLine:
 class AddresseeAdmin(RecordAdmin):
     icon, menu_position = "outgoing_mail", 3
     list_display = ["party", "recommendation", "role", "response_shown", "responded_on"]
-    list_filter = [choice_filter("response"), choice_filter("role"), AGREEMENT, related_filter("party", Addressee._meta.get_field("party"))]
+    list_filter = [
+        choice_filter("response"),
+        choice_filter("role"),
+        AGREEMENT,
+        related_filter("party", Addressee._meta.get_field("party")),
+        related_filter("source", Addressee._meta.get_field("source")),
+    ]
+    titles_from = {"party": _("Recommendations addressed to it"), "source": _("Responses")}
     search_fields = ["uid", "recommendation", "party"]
     fieldsets = [
         (None, {"fields": ["recommendation", "party", "role"]}),
@@ -353,8 +362,10 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
         choice_filter("status"),
         AGREEMENT,
         related_filter("recommendation", ProgressUpdate._meta.get_field("recommendation")),
+        related_filter("party", ProgressUpdate._meta.get_field("party")),
         AUTHOR,
     ]
+    titles_from = {"party": _("Claims")}
     fieldsets = [
         (None, {"fields": ["uid", "recommendation", ("kind", "status", "progress_percent"), "reported_on", "narrative", "reason"]}),
         (_("Author"), {"fields": [("party", "assessed_by", "author"), ("corrects", "closes")]}),
