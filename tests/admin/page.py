@@ -16,9 +16,14 @@ def change(record: models.Model) -> str:
     return reverse(f"admin:{record._meta.app_label}_{record._meta.model_name}_change", args=[record.pk])
 
 
-def edit(recommendation: models.Model) -> str:
-    """The tab with the form of a recommendation; `change` is the tab with its progress."""
-    return f"{change(recommendation)}?tab=edit"
+def tab(record: models.Model, name: str) -> str:
+    """A tab of the page of a record; `change` is the first one, which is for reading."""
+    return f"{change(record)}?tab={name}"
+
+
+def edit(record: models.Model) -> str:
+    """The tab with the form of a record."""
+    return tab(record, "edit")
 
 
 def delete(record: models.Model) -> str:

@@ -141,7 +141,8 @@ def test_a_trend_counts_each_recommendation_with_its_status_on_each_day(analyst,
     assess(second, "stalled", TODAY, analyst)
 
     trend = [
-        (point.on, {status: number for status, number in point.by_status.items() if number}) for point in status_trend(Recommendation.objects.visible_to(reader), 4, TODAY)
+        (point.on, {status: number for status, number in point.by_status.items() if number})
+        for point in status_trend(Recommendation.objects.visible_to(reader), 4, TODAY)
     ]
 
     assert trend == [
