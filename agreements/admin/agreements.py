@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements import models
 from agreements.admin.components import RelativeDeadlineForm
+from agreements.admin.parts import add_participation, cite_links, role_of_signer
 from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, SOURCE, RegistryColumns
 from agreements.admin.treaty_actions import warn_effective_before_action
 from agreements.models.agreements import INVERSE_LABELS, AgreementStatus, LegalForce, ParticipationRole, team_with_caller
@@ -28,9 +29,17 @@ class ParticipationInline(BaseInline):
     model = models.Participation
     fields = ["party", "role", "since", "until", "focus_area"]
 
+    def get_formset(self, request, obj=None, **kwargs):
+        formset = super().get_formset(request, obj, **kwargs)
+        if obj is not None and "role" in formset.form.base_fields:
+            formset.form.base_fields["role"].initial = role_of_signer(obj)
+        return formset
+
 
 class ComponentRow(RelativeDeadlineForm, VersionedForm):
-    """A component in the inline of its agreement."""
+    """A component in the inline of its agreement. The key of a new one is made from its title."""
+
+    key_from = ["title"]
 
 
 class ComponentInline(BaseInline):
@@ -40,13 +49,10 @@ class ComponentInline(BaseInline):
     readonly_fields = ["slug"]
     template_after = "admin/inline_links.html"
 
-    def has_add_permission(self, request, obj=None):
-        return False  # a new component requires a slug, which its own page suggests
-
 
 class TreatyActionInline(BaseInline):
     model = models.TreatyAction
-    fields = ["kind", "party", "acted_on", "effective_on", "counterparty"]
+    fields = ["kind", "party", "acted_on", "effective_on"]
     ordering = ["acted_on_first", "id"]
 
 
@@ -143,7 +149,7 @@ class AgreementAdmin(RegistryColumns, TabbedAdmin):
         (_("Access"), {"fields": ["lead", "team", ("visibility", "publication")]}),
     ]
     readonly_fields = ["signed_on", "in_force_on"]  # calculated from treaty actions
-    prepopulated_fields = {"slug": ["title"]}
+    key_from = ["short_title", "title"]
     # Components are saved before actions, because saving an action changes due dates and versions of components.
     inlines = [
         ParticipationInline,
@@ -164,9 +170,14 @@ class AgreementAdmin(RegistryColumns, TabbedAdmin):
     )
     legal_force_shown = code_column("legal_force", LegalForce, primary=["binding", "mixed"])
 
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        return cite_links(super().get_form(request, obj, change, **kwargs), request, obj, "agreement")
+
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)
         for formset in (formset for formset in formsets if formset.model is models.TreatyAction):
+            for action in formset.new_objects:
+                add_participation(request, self, action)
             for action in [*formset.new_objects, *(changed for changed, _fields in formset.changed_objects)]:
                 warn_effective_before_action(request, self, action)
 

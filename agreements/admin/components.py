@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from agreements import models
+from agreements.admin.parts import WithinAgreement, cite_links
 from agreements.admin.shared import ACCESS, AGREEMENT, CITED, DEADLINE_COLOURS, PUBLISHED, RegistryColumns
 from agreements.deadlines import DeadlineState, of_component
 from agreements.models.commitments import CURRENCIES, Stage
@@ -39,8 +40,16 @@ class RelativeDeadlineForm:
             field.widget.attrs |= {"placeholder": _("not known yet"), "title": field.help_text}
 
 
-class ComponentForm(RelativeDeadlineForm, RecordForm):
+class ComponentForm(RelativeDeadlineForm, WithinAgreement, RecordForm):
     """The form of a component's own page."""
+
+    within = ["parent"]
+
+
+class CommitmentForm(WithinAgreement, RecordForm):
+    """The form of a commitment."""
+
+    within = ["component", "disputes", "part_of"]
 
 
 @admin.register(models.Component)
@@ -67,10 +76,13 @@ class ComponentAdmin(RegistryColumns, RecordAdmin):
     ]
     titles_from = {"lead_parties": _("Components it leads"), "parent": _("Parts")}
     readonly_fields = ["original_due_on"]
-    prepopulated_fields = {"slug": ["title"]}
+    key_from = ["title"]
 
     status_shown = code_column("status", ComponentStatus, success=["completed"], info=["active"], warning=["suspended"])
     deadline_state_shown = code_column("deadline_state", DeadlineState, **DEADLINE_COLOURS)
+
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        return cite_links(super().get_form(request, obj, change, **kwargs), request, obj, "component")
 
     def get_queryset(self, request):
         return super().get_queryset(request).annotate(deadline_state=of_component(today()))
@@ -91,6 +103,7 @@ class ComponentAdmin(RegistryColumns, RecordAdmin):
 
 @admin.register(models.Commitment)
 class CommitmentAdmin(RecordAdmin):
+    form = CommitmentForm
     icon, menu_position = "payments", 14
     list_display = ["__str__", "stage_shown", "agreement", "component", "payer", "stated", "disputes", "part_of"]
     list_filter = [

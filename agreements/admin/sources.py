@@ -35,6 +35,7 @@ class SourceAdmin(RegistryColumns, TabbedAdmin):
         ACCESS,
     ]
     readonly_fields = ["file_link", "sha256"]
+    key_from = ["title"]
 
     @display(description=_("title"), ordering="slug", header=True)
     def named(self, source):
@@ -68,6 +69,7 @@ class FactCheckAdmin(RecordAdmin):
     ]
     titles_from = {"correcting_source": _("Corrections of other sources")}
     search_fields = ["slug", "source", "agreement"]
+    key_from = ["statement"]
     fieldsets = [
         (None, {"fields": ["slug", "statement", "agreement", "source", "locator", "quote"]}),
         (_("Verdict"), {"fields": ["verdict", "correction", "correcting_source", "checked_on"]}),

@@ -4,6 +4,7 @@ from django.contrib import admin, messages
 from django.utils.translation import gettext_lazy as _
 
 from agreements import models
+from agreements.admin.parts import add_participation
 from agreements.admin.shared import AGREEMENT, CITED, PARTY, SOURCE
 from agreements.models.treaty_actions import ActionKind, ConditionKind
 from policytracker.admin import (
@@ -72,6 +73,8 @@ class TreatyActionAdmin(RecordAdmin):
 
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)
+        if not change:
+            add_participation(request, self, form.instance)
         warn_effective_before_action(request, self, form.instance)
 
 

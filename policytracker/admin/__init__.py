@@ -2,9 +2,7 @@
 
 from policytracker.admin.base import (
     BaseAdmin,
-    BaseInline,
     CodeColours,
-    ListInline,
     RecordAdmin,
     Reference,
     apply_theme,
@@ -12,8 +10,10 @@ from policytracker.admin.base import (
     display,
     navigation,
     relax_csp,
+    select_widget,
 )
 from policytracker.admin.filters import choice_filter, date_range_filters, missing_filter, related_filter, text_filter
+from policytracker.admin.inlines import BaseInline, ListInline
 from policytracker.admin.people import PeopleAdmin, UserAdmin
 from policytracker.admin.referring import referring
 from policytracker.admin.search import search
@@ -44,6 +44,7 @@ __all__ = [
     "related_filter",
     "relax_csp",
     "search",
+    "select_widget",
     "text_filter",
     "tile",
 ]

@@ -16,7 +16,8 @@ from django.template.response import TemplateResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.admin.base import BaseInline, RecordAdmin
+from policytracker.admin.base import RecordAdmin
+from policytracker.admin.inlines import BaseInline
 from policytracker.admin.querysets import redact_source, references
 from policytracker.records.access import Reader
 from policytracker.records.parameters import Parameter, bind_parameters

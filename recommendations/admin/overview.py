@@ -21,6 +21,7 @@ from agreements.admin.standing import standing_panel
 from agreements.deadlines import DeadlineState, of_component
 from agreements.events import number
 from agreements.models import Agreement, Citation, Commitment, Component, FactCheck, Sector
+from agreements.models.agreements import AgreementStatus
 from agreements.models.commitments import Stage
 from agreements.models.sources import CITABLE
 from policytracker.admin import CodeColours, list_url
@@ -39,7 +40,7 @@ SHOWN_CITATIONS = 40
 SHOWN_FACT_CHECKS = 20
 SHOWN_DATES = 8
 SHOWN_MONTHS = 12
-DRAWN_DATES = 300
+DRAWN_DATES = 200
 DRAWN_COLUMNS = SHOWN_RECOMMENDATIONS  # of a matrix; a wider one shows the counts only
 DRAWN_LINES = 40
 STATUS_COLOUR = CodeColours({code: colour for colour, codes in STATUS_COLOURS.items() for code in codes})
@@ -63,6 +64,7 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
     lists = {"agreement": agreement.slug}
     return {
         "standing": standing,
+        "suggested_status": suggested_status(agreement, standing.text.code),
         "attention": list(attention(card, lists)),
         "progress": Distribution.of(
             Status,
@@ -85,6 +87,13 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
         "dossier_url": f"{reverse('agreements-dossier', args=[agreement.slug])}?format=md",
         "publish_url": reverse("admin:agreements_agreement_publish", args=[agreement.pk]),
     }
+
+
+def suggested_status(agreement: Agreement, code: Any) -> str:
+    """The label of the status that the actions suggest for an agreement whose status is unknown, or ""."""
+    known = {status.value: status for status in AgreementStatus}
+    suggests = agreement.status == AgreementStatus.UNKNOWN and code.value in known and code.value != AgreementStatus.UNKNOWN
+    return str(known[code.value].label) if suggests else ""
 
 
 # ---- numbers and charts

@@ -121,7 +121,7 @@ class RecommendationAdmin(RegistryColumns, RecordAdmin):
     ]
     titles_from = {"made_by": _("Recommendations it made"), "components": _("Recommendations"), "source": _("Recommendations")}
     readonly_fields = ["original_due_on"]
-    prepopulated_fields = {"slug": ["key_action"]}
+    key_from = ["key_action"]
     inlines = [AddresseeInline, MilestoneInline, DependencyInline]
     actions = ["bulk_edit"]
 

@@ -156,8 +156,8 @@ def test_inline_rows_are_added_and_changed_with_the_record(analyst, signed_in):
     second = f"{tab(agreement, 'participations')}&participations-page=2"
 
     form = typed(client.get(second))
-    last = "participations-4"
-    new = {"participations-TOTAL_FORMS": "6", "participations-5-party": make_party("NZL").pk, "participations-5-role": "observer"}
+    last = "participations-9"
+    new = {"participations-TOTAL_FORMS": "11", "participations-10-party": make_party("NZL").pk, "participations-10-role": "observer"}
     response = client.post(second, form | {f"{last}-role": "observer"} | new)
 
     assert response.status_code == 302, [f.errors for f in response.context["inline_admin_formsets"][0].formset]
@@ -273,16 +273,16 @@ def test_a_file_is_uploaded_and_linked_only_through_the_api(analyst, reader, sig
     client, source = signed_in(analyst), make_source(slug="paper")
     paper = SimpleUploadedFile("paper.pdf", b"%PDF-1.4 as it was")
 
-    form = typed(client.get(change(source)))
+    form = typed(client.get(edit(source)))
     taken = client.post(change(source), form | {"file": paper})
-    refused = client.post(change(source), typed(client.get(change(source))) | {"file": SimpleUploadedFile("paper.exe", b"MZ")})
+    refused = client.post(change(source), typed(client.get(edit(source))) | {"file": SimpleUploadedFile("paper.exe", b"MZ")})
 
     source.refresh_from_db()
     assert taken.status_code == 302
     assert len(source.sha256) == 64
     assert "file" in errors_of(refused)
     for user in (analyst, reader):
-        page = signed_in(user).get(change(source)).content.decode()
+        page = signed_in(user).get(edit(source)).content.decode()
         assert 'href="/api/v1/sources/paper/file/"' in page
         assert f'href="{source.file.url}"' not in page
 
