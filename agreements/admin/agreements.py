@@ -133,7 +133,7 @@ class AgreementAdmin(RegistryColumns, TabbedAdmin):
         *PUBLISHED,
     ]
     fieldsets = [
-        (None, {"fields": ["slug", "title", "short_title", ("kind", "legal_force", "status")]}),
+        (None, {"fields": ["title", "short_title", "slug", ("kind", "legal_force", "status")]}),
         (_("Content"), {"fields": ["summary", "purpose", "sectors"]}),
         (
             _("Signature and term"),

@@ -70,7 +70,7 @@ class ComponentAdmin(RegistryColumns, RecordAdmin):
         *PUBLISHED,
     ]
     fieldsets = [
-        (None, {"fields": ["slug", "title", "agreement", ("parent", "position"), "status", "description", "lead_parties"]}),
+        (None, {"fields": ["title", "slug", "agreement", ("parent", "position"), "status", "description", "lead_parties"]}),
         (_("Dates"), {"fields": [("due_on", "original_due_on"), ("due_anchor", "due_offset"), ("starts_on", "completed_on")]}),
         ACCESS,
     ]

@@ -29,7 +29,7 @@ class SourceAdmin(RegistryColumns, TabbedAdmin):
     list_display = ["named", "kind", "publisher", "published_on", "visibility_shown", "publication_shown"]
     list_filter = [choice_filter("kind"), *PUBLISHED]
     fieldsets = [
-        (None, {"fields": ["slug", "title", "kind", ("publisher", "author"), ("published_on", "retrieved_on", "language")]}),
+        (None, {"fields": ["title", "slug", "kind", ("publisher", "author"), ("published_on", "retrieved_on", "language")]}),
         (_("URL and file"), {"fields": ["original_url", "archived_url", "file", "file_link", "sha256"]}),
         (_("Full text"), {"fields": ["notes"]}),
         ACCESS,

@@ -1,18 +1,15 @@
 """The page of an agreement: the overview and its numbers, tabs that load one by one, adding parts, publishing."""
 
 from datetime import date, timedelta
-from urllib.parse import urlsplit
 
 import pytest
-from django.contrib import admin
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.urls import resolve
 
 from agreements.models import Agreement, Citation, Component, FactCheck, Participation, Sector, Source
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Report, report_progress
-from tests.admin.page import add, admin_request, change, edit, errors_of, messages_of, tab, typed
+from tests.admin.page import add, change, edit, errors_of, messages_of, rows_in_list, tab, typed
 from tests.conftest import make_user
 from tests.make import (
     make_action,
@@ -96,14 +93,6 @@ def pact(shared_pact, db):
 
 
 pytestmark = pytest.mark.usefixtures("pact")
-
-
-def rows_in_list(url: str, user) -> int:
-    """The number of rows that the list at this URL shows to the user."""
-    parts = urlsplit(url)
-    model = resolve(parts.path).func.model_admin.model
-    page = admin.site.get_model_admin(model)
-    return page.get_changelist_instance(admin_request(user, query=parts.query)).result_count
 
 
 def linked_numbers(context) -> list[tuple[int, str]]:
