@@ -27,7 +27,7 @@ def choose(page, field: str, name: str) -> None:
 
 def test_a_new_agreement_takes_at_most_eight_saves(visit, live_server):  # noqa: F811
     make_party("JPN", name="Japan")
-    make_party("AUS", name="Australia")
+    make_party("KOR", name="Korea")
     page, saves = visit(1280, "light"), []
 
     def save(button: str = "Save"):
@@ -41,7 +41,7 @@ def test_a_new_agreement_takes_at_most_eight_saves(visit, live_server):  # noqa:
     page.fill("#id_short_title", "Japan-Australia minerals partnership")
     suggested = page.input_value("#id_slug")
     page.select_option("#id_legal_force", "non_binding")
-    for number, name in enumerate(("Japan", "Australia")):
+    for number, name in enumerate(("Japan", "Korea")):
         page.locator("#actions-group").get_by_text("Add another").click()
         page.select_option(f"#id_actions-{number}-kind", "signature")
         choose(page, f"id_actions-{number}-party", name)
@@ -67,7 +67,7 @@ def test_a_new_agreement_takes_at_most_eight_saves(visit, live_server):  # noqa:
     page.get_by_role("link", name="Add recommendation").click()
     page.fill("#id_key_action", "Publish the list of joint projects")
     page.get_by_text("Add another").first.click()
-    choose(page, "id_addressees-0-party", "Australia")
+    choose(page, "id_addressees-0-party", "Korea")
     save()
 
     page.goto(live_server.url + change(agreement))
@@ -79,7 +79,7 @@ def test_a_new_agreement_takes_at_most_eight_saves(visit, live_server):  # noqa:
     assert Participation.objects.filter(agreement=agreement, role="participant").count() == 2
     assert agreement.components.filter(publication="published").count() == 3
     assert Citation.objects.get().agreement == agreement
-    assert Addressee.objects.get(party__code="AUS", recommendation__agreements=agreement)
+    assert Addressee.objects.get(party__code="KOR", recommendation__agreements=agreement)
     assert Recommendation.objects.get(agreements=agreement).publication == "published"
     assert page.errors == []
 
