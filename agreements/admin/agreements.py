@@ -90,7 +90,8 @@ class IncomingRelationInline(ListInline):
 
 class CitationInline(ListInline):
     model = models.Citation
-    fields = ["source", "field", "locator", "confidence", "stance"]
+    fields = ["source", "field", "locator", "quote", "confidence", "stance"]
+    template_after = "admin/agreements/agreement/citation_links.html"
 
 
 class FactCheckInline(ListInline):

@@ -167,6 +167,7 @@ def delete_descriptions(ids: Ids) -> dict[type[Model], int]:
 
 def deleted_before(model: type[Record], demo: Ids) -> set[int]:
     """The ids of the demonstration data of a model that only the history still has."""
+
     def is_part(row: dict[str, Any]) -> bool:
         if not issubclass(model, UidRecord):
             return str(row[model.key]).startswith(PREFIX)

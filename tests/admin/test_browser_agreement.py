@@ -4,7 +4,7 @@ import pytest
 
 from agreements.models import Agreement, Citation, Participation
 from recommendations.models import Addressee, Recommendation
-from tests.admin.page import add, change, tab
+from tests.admin.page import add, change
 from tests.admin.test_browser import (  # noqa: F401 - fixtures
     CHROMIUM,
     chromium,
@@ -55,7 +55,8 @@ def test_a_new_agreement_takes_at_most_eight_saves(visit, live_server):  # noqa:
         page.fill(f"#id_components-{number}-title", title)
     save()
 
-    page.goto(f"{live_server.url}/admin/agreements/source/add/?return_to={tab(agreement, 'citations')}")
+    page.locator(".pt-tabs a", has_text="Citations").click()
+    page.get_by_role("link", name="Add source").click()
     page.fill("#id_title", "Joint announcement")
     page.select_option("#id_kind", "official_statement")
     save()
@@ -66,11 +67,12 @@ def test_a_new_agreement_takes_at_most_eight_saves(visit, live_server):  # noqa:
     page.locator(".pt-tabs a", has_text="Recommendations").click()
     page.get_by_role("link", name="Add recommendation").click()
     page.fill("#id_key_action", "Publish the list of joint projects")
-    page.get_by_text("Add another").first.click()
+    page.locator("#tabs-items a[href='#addressees']").click()
+    page.locator("#addressees-group").get_by_text("Add another").click()
     choose(page, "id_addressees-0-party", "Korea")
     save()
 
-    page.goto(live_server.url + change(agreement))
+    page.locator(".pt-tabs a", has_text="Overview").click()
     page.get_by_role("link", name="Publish with parts").click()
     save("Publish 6 records")
 
