@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -27,8 +28,11 @@ class User(AbstractUser):
     @cached_property
     def roles(self) -> frozenset[str]:
         """The names of the user's groups; a superuser is an administrator."""
-        groups = frozenset(self.groups.values_list("name", flat=True))
-        return groups | {Role.ADMINISTRATOR.value} if self.is_superuser else groups
+        return self.roles_in(self.groups.values_list("name", flat=True))
+
+    def roles_in(self, groups: Iterable[str]) -> frozenset[str]:
+        """The roles of the user as a member of these groups."""
+        return frozenset(groups) | {Role.ADMINISTRATOR.value} if self.is_superuser else frozenset(groups)
 
     def check_password(self, raw_password: str | None) -> bool:
         """Whether this is the user's password. If Django upgrades its hash, the user's tokens and sessions stay valid."""

@@ -406,7 +406,15 @@ def unseen_views():
 
 
 @pytest.mark.parametrize("role", [Role.ADMINISTRATOR, Role.ANALYST, Role.READER])
-@pytest.mark.parametrize("address", ["recommendations/?page_size=1", "recommendations/act/", "agreements/aukus/timeline/", "addressees/"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "recommendations/?page_size=1&ordering=slug",
+        "recommendations/act/",
+        "agreements/aukus/timeline/",
+        "addressees/?ordering=created_at",
+    ],
+)
 def test_a_past_moment_costs_two_more_queries(address, role, story, api):
     def number(query: str) -> int:
         user = story.users[role]
