@@ -81,6 +81,20 @@ NO_SPAN = _("Enter a duration such as P6M, P180D or P1Y6M (ISO 8601).")
 DURATION = RegexValidator(SPAN, NO_SPAN)
 
 
+NO_DURATION = _("Enter a duration such as 1 year, 6 months, 10 days or P6M (ISO 8601).")
+SPOKEN = re.compile(r"(?:(\d{1,4}) years?)? ?(?:(\d{1,4}) months?)? ?(?:(\d{1,4}) weeks?)? ?(?:(\d{1,4}) days?)?", re.ASCII)
+
+
+def parse_duration(text: str) -> str:
+    """The duration in ISO 8601, from ISO 8601 or a form such as `1 year` or `1 year and 6 months`. Raises ValidationError."""
+    if re.match(SPAN, text.upper()) or not text:
+        return text.upper()
+    match = SPOKEN.fullmatch(" ".join(text.lower().replace(",", " ").replace(" and ", " ").split()))
+    if match is None or not any(match.groups()):
+        raise ValidationError(NO_DURATION, code="invalid_duration")
+    return "P" + "".join(f"{int(number)}{unit}" for number, unit in zip(match.groups(), "YMWD", strict=True) if number)
+
+
 def after(day: date, duration: str) -> date:
     """The date that is `duration` (ISO 8601: years, months, weeks, days) after `day`; 31 January plus P1M is the last of February.
 

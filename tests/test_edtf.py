@@ -149,3 +149,27 @@ def test_a_deadline_is_not_overdue_before_its_last_possible_day(db, text, last_d
     agreement.refresh_from_db()
 
     assert agreement.expires_on_last == last_day == edtf.last_day(text)
+
+
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [
+        ("1 year", "P1Y"),
+        ("6 months", "P6M"),
+        ("1 Year and 6 months", "P1Y6M"),
+        ("2 weeks, 3 days", "P2W3D"),
+        ("p6m", "P6M"),
+        ("P180D", "P180D"),
+        ("", ""),
+    ],
+)
+def test_a_duration_is_read_from_common_forms(typed, stored):
+    assert edtf.parse_duration(typed) == stored
+
+
+@pytest.mark.parametrize("typed", ["soon", "a year", "6", "6 months 1 year", "P", "1.5 years", "٦ months"])
+def test_other_durations_are_refused(typed):
+    with pytest.raises(ValidationError) as refused:
+        edtf.parse_duration(typed)
+
+    assert refused.value.code == "invalid_duration"

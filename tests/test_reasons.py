@@ -10,7 +10,7 @@ from policytracker.resources import today
 from recommendations import progress
 from recommendations.models import ProgressUpdate
 from recommendations.progress import Report
-from tests.admin.page import change, delete, typed
+from tests.admin.page import change, delete, edit, typed
 from tests.api.client import Api
 from tests.make import make_agreement, make_recommendation
 
@@ -41,7 +41,7 @@ def test_the_admin_refuses_a_long_reason(analyst, client):
     client.force_login(analyst, backend="django.contrib.auth.backends.ModelBackend")
     agreement = make_agreement(publication="draft")
 
-    changed = client.post(change(agreement), typed(client.get(change(agreement))) | {"title": "Other", "change_reason": LONG})
+    changed = client.post(change(agreement), typed(client.get(edit(agreement))) | {"title": "Other", "change_reason": LONG})
     deleted = client.post(delete(agreement), {"post": "yes", "change_reason": "x" * 1_000_000})
 
     assert "change_reason" in changed.context["adminform"].form.errors

@@ -1,13 +1,14 @@
 """Admin pages of agreements and their records, one file per subject."""
 
 from agreements.admin import agreements, components, officers, outcomes, parties, sources, treaty_actions
-from agreements.admin.shared import AGREEMENT, CITED, DEADLINE_COLOURS, PARTY, RegistryColumns
+from agreements.admin.shared import AGREEMENT, CITED, DEADLINE_COLOURS, PARTY, SOURCE, RegistryColumns
 
 __all__ = [
     "AGREEMENT",
     "CITED",
     "DEADLINE_COLOURS",
     "PARTY",
+    "SOURCE",
     "RegistryColumns",
     "agreements",
     "components",

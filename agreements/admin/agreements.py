@@ -5,8 +5,8 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements import models
 from agreements.admin.components import RelativeDeadlineForm
-from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, RegistryColumns
-from agreements.admin.standing import StandingPanel
+from agreements.admin.parts import add_participation, cite_links, cited_field, role_of_signer
+from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, SOURCE, RegistryColumns
 from agreements.admin.treaty_actions import warn_effective_before_action
 from agreements.models.agreements import INVERSE_LABELS, AgreementStatus, LegalForce, ParticipationRole, team_with_caller
 from agreements.standing import TextStanding
@@ -14,6 +14,7 @@ from policytracker.admin import (
     BaseInline,
     ListInline,
     RecordAdmin,
+    TabbedAdmin,
     choice_filter,
     code_column,
     date_range_filters,
@@ -28,9 +29,17 @@ class ParticipationInline(BaseInline):
     model = models.Participation
     fields = ["party", "role", "since", "until", "focus_area"]
 
+    def get_formset(self, request, obj=None, **kwargs):
+        formset = super().get_formset(request, obj, **kwargs)
+        if obj is not None and "role" in formset.form.base_fields:
+            formset.form.base_fields["role"].initial = role_of_signer(obj)
+        return formset
+
 
 class ComponentRow(RelativeDeadlineForm, VersionedForm):
-    """A component in the inline of its agreement."""
+    """A component in the inline of its agreement. The key of a new one is made from its title."""
+
+    key_from = ["title"]
 
 
 class ComponentInline(BaseInline):
@@ -40,19 +49,17 @@ class ComponentInline(BaseInline):
     readonly_fields = ["slug"]
     template_after = "admin/inline_links.html"
 
-    def has_add_permission(self, request, obj=None):
-        return False  # a new component requires a slug, which its own page suggests
-
 
 class TreatyActionInline(BaseInline):
     model = models.TreatyAction
-    fields = ["kind", "party", "acted_on", "effective_on", "counterparty"]
+    fields = ["kind", "party", "acted_on", "effective_on"]
     ordering = ["acted_on_first", "id"]
 
 
 class ConditionInline(ListInline):
     model = models.EntryIntoForceCondition
     fields = ["kind", "number", "parties", "fixed_on", "delay"]
+    verbose_name_plural = _("conditions")
 
 
 class CommitmentInline(ListInline):
@@ -83,7 +90,13 @@ class IncomingRelationInline(ListInline):
 
 class CitationInline(ListInline):
     model = models.Citation
-    fields = ["source", "field", "locator", "confidence", "stance"]
+    fields = ["source", "cites", "locator", "quote", "confidence", "stance"]
+    readonly_fields = ["cites"]
+    template_after = "admin/agreements/agreement/citation_links.html"
+
+    @display(description=_("field"))
+    def cites(self, citation):
+        return cited_field(citation)
 
 
 class FactCheckInline(ListInline):
@@ -107,7 +120,7 @@ class AgreementForm(RecordForm):
 
 
 @admin.register(models.Agreement)
-class AgreementAdmin(RegistryColumns, StandingPanel, RecordAdmin):
+class AgreementAdmin(RegistryColumns, TabbedAdmin):
     form = AgreementForm
     icon, menu_position = "handshake", 1
     list_display = ["named", "status_shown", "legal_force_shown", "kind", "next_review_on", "lead", "visibility_shown", "publication_shown"]
@@ -126,7 +139,7 @@ class AgreementAdmin(RegistryColumns, StandingPanel, RecordAdmin):
         *PUBLISHED,
     ]
     fieldsets = [
-        (None, {"fields": ["slug", "title", "short_title", ("kind", "legal_force", "status")]}),
+        (None, {"fields": ["title", "short_title", "slug", ("kind", "legal_force", "status")]}),
         (_("Content"), {"fields": ["summary", "purpose", "sectors"]}),
         (
             _("Signature and term"),
@@ -142,7 +155,7 @@ class AgreementAdmin(RegistryColumns, StandingPanel, RecordAdmin):
         (_("Access"), {"fields": ["lead", "team", ("visibility", "publication")]}),
     ]
     readonly_fields = ["signed_on", "in_force_on"]  # calculated from treaty actions
-    prepopulated_fields = {"slug": ["title"]}
+    key_from = ["short_title", "title"]
     # Components are saved before actions, because saving an action changes due dates and versions of components.
     inlines = [
         ParticipationInline,
@@ -156,15 +169,21 @@ class AgreementAdmin(RegistryColumns, StandingPanel, RecordAdmin):
         CitationInline,
         FactCheckInline,
     ]
+    add_inlines = [ParticipationInline, TreatyActionInline]
 
     status_shown = code_column(
         "status", AgreementStatus, ordering="status", success=["in_force", "operative", "provisionally_applied"], warning=["suspended"]
     )
     legal_force_shown = code_column("legal_force", LegalForce, primary=["binding", "mixed"])
 
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        return cite_links(super().get_form(request, obj, change, **kwargs), request, obj, "agreement")
+
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)
         for formset in (formset for formset in formsets if formset.model is models.TreatyAction):
+            for action in formset.new_objects:
+                add_participation(request, self, action)
             for action in [*formset.new_objects, *(changed for changed, _fields in formset.changed_objects)]:
                 warn_effective_before_action(request, self, action)
 
@@ -177,7 +196,7 @@ class AgreementAdmin(RegistryColumns, StandingPanel, RecordAdmin):
 class AgreementRelationAdmin(RecordAdmin):
     icon, menu_position = "share", 11
     list_display = ["from_agreement", "kind", "to_agreement"]
-    list_filter = [choice_filter("kind"), AGREEMENT]
+    list_filter = [choice_filter("kind"), AGREEMENT, SOURCE]
     fieldsets = [(None, {"fields": ["from_agreement", "kind", "to_agreement", "note"]}), CITED]
 
 

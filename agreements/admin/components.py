@@ -4,11 +4,22 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from agreements import models
+from agreements.admin.parts import WithinAgreement, cite_links
 from agreements.admin.shared import ACCESS, AGREEMENT, CITED, DEADLINE_COLOURS, PUBLISHED, RegistryColumns
 from agreements.deadlines import DeadlineState, of_component
 from agreements.models.commitments import CURRENCIES, Stage
 from agreements.models.components import ComponentStatus, DueAnchor
-from policytracker.admin import RecordAdmin, choice_filter, code_column, date_range_filters, display, missing_filter, related_filter
+from policytracker.admin import (
+    RecordAdmin,
+    choice_filter,
+    code_column,
+    date_range_filters,
+    display,
+    missing_filter,
+    referring,
+    related_filter,
+    text_filter,
+)
 from policytracker.admin.forms import RecordForm
 from policytracker.resources import today
 
@@ -29,8 +40,16 @@ class RelativeDeadlineForm:
             field.widget.attrs |= {"placeholder": _("not known yet"), "title": field.help_text}
 
 
-class ComponentForm(RelativeDeadlineForm, RecordForm):
+class ComponentForm(RelativeDeadlineForm, WithinAgreement, RecordForm):
     """The form of a component's own page."""
+
+    within = ["parent"]
+
+
+class CommitmentForm(WithinAgreement, RecordForm):
+    """The form of a commitment."""
+
+    within = ["component", "disputes", "part_of"]
 
 
 @admin.register(models.Component)
@@ -44,21 +63,34 @@ class ComponentAdmin(RegistryColumns, RecordAdmin):
         AGREEMENT,
         *date_range_filters("due_on", _("Due")),
         choice_filter("due_anchor", _("Counted from")),
+        related_filter("lead_parties", models.Component._meta.get_field("lead_parties"), _("Lead party")),
+        missing_filter("lead_parties", _("Lead party missing")),
+        related_filter("parent", models.Component._meta.get_field("parent")),
+        text_filter("slug", _("Key")),
         *PUBLISHED,
     ]
     fieldsets = [
-        (None, {"fields": ["slug", "title", "agreement", ("parent", "position"), "status", "description", "lead_parties"]}),
+        (None, {"fields": ["title", "slug", "agreement", ("parent", "position"), "status", "description", "lead_parties"]}),
         (_("Dates"), {"fields": [("due_on", "original_due_on"), ("due_anchor", "due_offset"), ("starts_on", "completed_on")]}),
         ACCESS,
     ]
+    titles_from = {"lead_parties": _("Components it leads"), "parent": _("Parts")}
     readonly_fields = ["original_due_on"]
-    prepopulated_fields = {"slug": ["title"]}
+    key_from = ["title"]
 
     status_shown = code_column("status", ComponentStatus, success=["completed"], info=["active"], warning=["suspended"])
     deadline_state_shown = code_column("deadline_state", DeadlineState, **DEADLINE_COLOURS)
 
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        return cite_links(super().get_form(request, obj, change, **kwargs), request, obj, "component")
+
     def get_queryset(self, request):
         return super().get_queryset(request).annotate(deadline_state=of_component(today()))
+
+    def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
+        if obj is not None and change:
+            context["referring"] = referring(request, obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     @display(description=_("title"), ordering="slug", header=True)
     def named(self, component):
@@ -71,6 +103,7 @@ class ComponentAdmin(RegistryColumns, RecordAdmin):
 
 @admin.register(models.Commitment)
 class CommitmentAdmin(RecordAdmin):
+    form = CommitmentForm
     icon, menu_position = "payments", 14
     list_display = ["__str__", "stage_shown", "agreement", "component", "payer", "stated", "disputes", "part_of"]
     list_filter = [
@@ -85,6 +118,7 @@ class CommitmentAdmin(RecordAdmin):
         related_filter("source", models.Commitment._meta.get_field("source")),
         missing_filter("source", _("Source missing")),
     ]
+    titles_from = {"payer": _("Money it pays")}
     search_fields = ["uid", "agreement", "payer", "description"]
     fieldsets = [
         (None, {"fields": ["agreement", "component", "payer", "stage", ("bound", "amount", "currency"), "stated_on", "description"]}),

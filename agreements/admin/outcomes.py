@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from agreements import models
+from agreements.admin.parts import WithinAgreement
 from agreements.admin.shared import AGREEMENT, CITED
 from agreements.models.outcomes import Direction
 from policytracker.admin import (
@@ -16,6 +17,7 @@ from policytracker.admin import (
     missing_filter,
     related_filter,
 )
+from policytracker.admin.forms import RecordForm
 
 
 class IndicatorInline(BaseInline):
@@ -34,13 +36,25 @@ class MeasurementInline(BaseInline):
     ordering = ["-measured_on_first", "-id"]
 
 
+class OutcomeForm(WithinAgreement, RecordForm):
+    """The form of an outcome."""
+
+    within = ["component"]
+
+
 @admin.register(models.Outcome)
 class OutcomeAdmin(RecordAdmin):
+    form = OutcomeForm
     icon, menu_position = "target", 15
     list_display = ["__str__", "agreement", "component", "sector"]
-    list_filter = [AGREEMENT, related_filter("sector", models.Outcome._meta.get_field("sector"))]
+    list_filter = [
+        AGREEMENT,
+        related_filter("component", models.Outcome._meta.get_field("component")),
+        related_filter("sector", models.Outcome._meta.get_field("sector")),
+    ]
     search_fields = ["slug", "agreement"]
     fieldsets = [(None, {"fields": ["slug", "agreement", "component", "sector", "statement"]})]
+    key_from = ["statement"]
     inlines = [IndicatorInline]
 
 
@@ -60,7 +74,7 @@ class IndicatorAdmin(RecordAdmin):
         (None, {"fields": ["slug", "name", "outcome", ("unit", "direction")]}),
         (_("Baseline and target"), {"fields": [("baseline_value", "baseline_on"), ("target_value", "target_on")]}),
     ]
-    prepopulated_fields = {"slug": ["name"]}
+    key_from = ["name"]
     inlines = [MeasurementInline]
 
     direction_shown = code_column("direction", Direction)

@@ -1,28 +1,41 @@
 """Pages of sources, citations and fact checks."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from agreements import models
 from agreements.admin.shared import ACCESS, AGREEMENT, PUBLISHED, SOURCE, RegistryColumns
-from agreements.models.sources import Confidence, Verdict
-from policytracker.admin import RecordAdmin, choice_filter, code_column, display
+from agreements.models.sources import CITABLE, Confidence, Verdict
+from policytracker.admin import Panel, RecordAdmin, TabbedAdmin, choice_filter, code_column, display, referring, related_filter
+
+SHOWN_QUOTES = 30
+
+
+def overview(request: HttpRequest, source: models.Source) -> dict[str, Any]:
+    quotes = models.Citation.objects.visible_to(request.user).filter(source=source).exclude(quote="")
+    targets = quotes.select_related(*CITABLE, "participation__party", "participation__agreement").order_by("id")
+    return {"referring": referring(request, source), "citations": targets[:SHOWN_QUOTES]}
 
 
 @admin.register(models.Source)
-class SourceAdmin(RegistryColumns, RecordAdmin):
+class SourceAdmin(RegistryColumns, TabbedAdmin):
     icon, menu_position = "description", 40
+    panels = [Panel("overview", _("Overview"), "admin/agreements/source/overview.html", overview)]
     list_display = ["named", "kind", "publisher", "published_on", "visibility_shown", "publication_shown"]
     list_filter = [choice_filter("kind"), *PUBLISHED]
     fieldsets = [
-        (None, {"fields": ["slug", "title", "kind", ("publisher", "author"), ("published_on", "retrieved_on", "language")]}),
+        (None, {"fields": ["title", "slug", "kind", ("publisher", "author"), ("published_on", "retrieved_on", "language")]}),
         (_("URL and file"), {"fields": ["original_url", "archived_url", "file", "file_link", "sha256"]}),
         (_("Full text"), {"fields": ["notes"]}),
         ACCESS,
     ]
     readonly_fields = ["file_link", "sha256"]
+    key_from = ["title"]
 
     @display(description=_("title"), ordering="slug", header=True)
     def named(self, source):
@@ -48,8 +61,15 @@ class SourceAdmin(RegistryColumns, RecordAdmin):
 class FactCheckAdmin(RecordAdmin):
     icon, menu_position = "rule", 42
     list_display = ["__str__", "verdict_shown", "source", "agreement", "checked_on"]
-    list_filter = [choice_filter("verdict"), AGREEMENT, SOURCE]
+    list_filter = [
+        choice_filter("verdict"),
+        AGREEMENT,
+        SOURCE,
+        related_filter("correcting_source", models.FactCheck._meta.get_field("correcting_source")),
+    ]
+    titles_from = {"correcting_source": _("Corrections of other sources")}
     search_fields = ["slug", "source", "agreement"]
+    key_from = ["statement"]
     fieldsets = [
         (None, {"fields": ["slug", "statement", "agreement", "source", "locator", "quote"]}),
         (_("Verdict"), {"fields": ["verdict", "correction", "correcting_source", "checked_on"]}),
@@ -64,7 +84,13 @@ class FactCheckAdmin(RecordAdmin):
 class CitationAdmin(RecordAdmin):
     icon, menu_position = "format_quote", 41
     list_display = ["source", "field", "agreement", "component", "outcome", "confidence_shown", "stance"]
-    list_filter = [choice_filter("confidence"), choice_filter("stance"), AGREEMENT, SOURCE]
+    list_filter = [
+        choice_filter("confidence"),
+        choice_filter("stance"),
+        AGREEMENT,
+        related_filter("component", models.Citation._meta.get_field("component")),
+        SOURCE,
+    ]
     search_fields = ["uid", "source", "agreement"]
     fieldsets = [
         (None, {"fields": ["source", ("agreement", "component"), ("participation", "outcome"), "field"]}),

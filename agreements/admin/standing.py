@@ -118,6 +118,7 @@ class Standing:
     parties: list[Line]
     pairs: list[PairLine]
     conditions: list[ConditionLine]
+    names: dict[str, str]  # of the parties, by code
     other_parameters: list[tuple[str, str]] = field(default_factory=list)  # of the URL, without `on`
     date_error: str = ""
 
@@ -192,6 +193,7 @@ def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
             for row in document["conditions"]
             if row["uid"] in pages
         ],
+        names=names,
     )
 
 
@@ -216,22 +218,15 @@ def missing(condition: dict[str, Any], names: dict[str, str]) -> Iterable[Missin
         yield Missing(str(_("date %(date)s")) % {"date": requires["on"]})
 
 
-class StandingPanel:
-    """Adds the standing on the date of the URL parameter `on` to the page of an agreement; the default is today."""
-
-    def render_change_form(self, request: HttpRequest, context, add=False, change=False, form_url="", obj=None):
-        if obj is not None and change:
-            context["standing"] = self.standing_of(request, obj)
-        return super().render_change_form(request, context, add, change, form_url, obj)  # type: ignore[misc]
-
-    def standing_of(self, request: HttpRequest, agreement: models.Agreement) -> Standing:
-        on, date_error = today(), ""
-        if text := request.GET.get("on", "").strip():
-            try:
-                on = iso_date(text, ReadContext.of(request.user))
-            except ValueError as error:
-                date_error = str(_("%(error)s Showing the standing today.")) % {"error": error}
-        panel = standing(agreement, request.user, on)
-        panel.other_parameters = [(name, value) for name, values in request.GET.lists() if name != "on" for value in values]
-        panel.date_error = date_error
-        return panel
+def standing_panel(request: HttpRequest, agreement: models.Agreement) -> Standing:
+    """The standing on the date of the URL parameter `on`; the default is today."""
+    on, date_error = today(), ""
+    if text := request.GET.get("on", "").strip():
+        try:
+            on = iso_date(text, ReadContext.of(request.user))
+        except ValueError as error:
+            date_error = str(_("%(error)s Showing the standing today.")) % {"error": error}
+    panel = standing(agreement, request.user, on)
+    panel.other_parameters = [(name, value) for name, values in request.GET.lists() if name != "on" for value in values]
+    panel.date_error = date_error
+    return panel

@@ -4,7 +4,8 @@ from django.contrib import admin, messages
 from django.utils.translation import gettext_lazy as _
 
 from agreements import models
-from agreements.admin.shared import AGREEMENT, CITED, PARTY
+from agreements.admin.parts import add_participation
+from agreements.admin.shared import AGREEMENT, CITED, PARTY, SOURCE
 from agreements.models.treaty_actions import ActionKind, ConditionKind
 from policytracker.admin import (
     CodeColours,
@@ -48,6 +49,7 @@ class TreatyActionAdmin(RecordAdmin):
         related_filter("source", models.TreatyAction._meta.get_field("source")),
         missing_filter("source", _("Source missing")),
     ]
+    titles_from = {"counterparty": _("Treaty actions of others towards it")}
     search_fields = ["uid", "agreement", "party", "signed_by"]
     ordering = ["-acted_on_first", "-id"]
     fieldsets = [
@@ -71,6 +73,8 @@ class TreatyActionAdmin(RecordAdmin):
 
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)
+        if not change:
+            add_participation(request, self, form.instance)
         warn_effective_before_action(request, self, form.instance)
 
 
@@ -90,7 +94,9 @@ class EntryIntoForceConditionAdmin(RecordAdmin):
         choice_filter("kind"),
         related_filter("parties", models.EntryIntoForceCondition._meta.get_field("parties"), _("Named party")),
         *date_range_filters("fixed_on", _("Fixed date")),
+        SOURCE,
     ]
+    titles_from = {"parties": _("Conditions of entry into force")}
     search_fields = ["uid", "agreement", "text"]
     fieldsets = [(None, {"fields": ["agreement", "kind", ("number", "fixed_on", "delay"), "parties", "text"]}), CITED]
 

@@ -2,9 +2,7 @@
 
 from policytracker.admin.base import (
     BaseAdmin,
-    BaseInline,
     CodeColours,
-    ListInline,
     RecordAdmin,
     Reference,
     apply_theme,
@@ -12,29 +10,41 @@ from policytracker.admin.base import (
     display,
     navigation,
     relax_csp,
+    select_widget,
 )
 from policytracker.admin.filters import choice_filter, date_range_filters, missing_filter, related_filter, text_filter
+from policytracker.admin.inlines import BaseInline, ListInline
 from policytracker.admin.people import PeopleAdmin, UserAdmin
+from policytracker.admin.referring import referring
 from policytracker.admin.search import search
+from policytracker.admin.tabs import Panel, TabbedAdmin
+from policytracker.admin.tiles import Tile, list_url, tile
 
 __all__ = [
     "BaseAdmin",
     "BaseInline",
     "CodeColours",
     "ListInline",
+    "Panel",
     "PeopleAdmin",
     "RecordAdmin",
     "Reference",
+    "TabbedAdmin",
+    "Tile",
     "UserAdmin",
     "apply_theme",
     "choice_filter",
     "code_column",
     "date_range_filters",
     "display",
+    "list_url",
     "missing_filter",
     "navigation",
+    "referring",
     "related_filter",
     "relax_csp",
     "search",
+    "select_widget",
     "text_filter",
+    "tile",
 ]

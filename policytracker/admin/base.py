@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
@@ -16,10 +16,10 @@ from django.db.models import ProtectedError
 from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse, reverse_lazy
-from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.views import ChangeList
 from unfold.widgets import (
@@ -28,12 +28,13 @@ from unfold.widgets import (
     SELECT_CLASSES,
     TEXTAREA_CLASSES,
     UnfoldAdminFileFieldWidget,
+    UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
 
 from policytracker.admin.error_summary import errors_of_page
-from policytracker.admin.forms import Day, LinesField, PartialDate, RecordForm, VerbatimField, VersionedForm, VersionedFormSet
+from policytracker.admin.forms import Day, Duration, LinesField, PartialDate, RecordForm, VerbatimField
 from policytracker.admin.history import history_entries
 from policytracker.admin.import_page import ImportPage
 from policytracker.admin.querysets import (
@@ -46,7 +47,7 @@ from policytracker.admin.querysets import (
     visible,
 )
 from policytracker.api import filters
-from policytracker.edtf import EdtfField
+from policytracker.edtf import DURATION, EdtfField
 from policytracker.history.record import History
 from policytracker.records import publishing, violations
 from policytracker.records.access import Reader
@@ -57,6 +58,7 @@ from policytracker.records.models import Record
 from policytracker.resources import registry
 
 ADMIN = reverse_lazy("admin:index")
+RETURN_TO = "return_to"  # the URL parameter with the page to which the user returns after saving
 # It bypasses delete_view(), which checks the rules and sets the change context. The actions of a list are named in `actions`.
 admin.site.disable_action("delete_selected")
 
@@ -91,6 +93,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ]
     }
     return [home, *(group for _position, group in sorted(groups, key=lambda pair: pair[0]))]
+
+
+def return_address(request: HttpRequest) -> str:
+    """The page of this host to which the user returns after saving, or ""."""
+    address = request.GET.get(RETURN_TO, "")
+    return address if url_has_allowed_host_and_scheme(address, allowed_hosts=None) else ""
 
 
 class RecordChangeList(ChangeList):
@@ -150,6 +158,8 @@ class Page:
         return super().formfield_for_foreignkey(db_field, request, **{"widget": Reference(db_field, self.admin_site)} | kwargs)
 
     def formfield_for_dbfield(self, db_field, request, **kwargs):
+        if DURATION in getattr(db_field, "validators", ()):
+            kwargs["form_class"] = Duration
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and hasattr(field.widget, "can_delete_related"):
             field.widget.can_delete_related = False
@@ -244,6 +254,7 @@ class BaseAdmin(Page, ModelAdmin):
         if obj is not None and self.deletion_error(obj):
             context["show_delete"] = False
         context["input_classes"] = " ".join(BASE_INPUT_CLASSES)
+        context["return_address"] = return_address(request)
         # Replaces the note of the theme, which does not name the errors.
         context |= {"errors": None, "error_summary": errors_of_page(context["adminform"].form, context["inline_admin_formsets"])}
         return super().render_change_form(request, context, add, change, form_url, obj)
@@ -269,6 +280,11 @@ def code_column(name: str, codes: Any, *, ordering: str = "", **colours: Iterabl
     return column
 
 
+def select_widget() -> forms.Select:
+    """A plain select in the style of the theme, for a short list of choices."""
+    return UnfoldAdminSelectWidget()
+
+
 def apply_theme(form: forms.Form, *nested: forms.Form) -> forms.Form:
     """Add the CSS classes of the theme to a plain form and to the forms that it shows. Returns the form."""
     classes: dict[type, list[str]] = {forms.Textarea: TEXTAREA_CLASSES, forms.Select: SELECT_CLASSES, forms.CheckboxInput: CHECKBOX_CLASSES}
@@ -291,6 +307,7 @@ class RecordAdmin(ImportPage, BaseAdmin):
     """Base class of the pages of a record type."""
 
     form = RecordForm
+    key_from: Sequence[str] = ()
 
     @property
     def serializer(self) -> type:
@@ -305,7 +322,7 @@ class RecordAdmin(ImportPage, BaseAdmin):
         return [*super().get_readonly_fields(request, obj), *([self.model.key] if obj or self.model.key == "uid" else [])]
 
     def get_prepopulated_fields(self, request, obj=None):
-        return {} if obj else super().get_prepopulated_fields(request, obj)
+        return {} if obj or not self.key_from else {"slug": self.key_from[:1]}
 
     def get_fieldsets(self, request, obj=None):
         fieldsets = list(super().get_fieldsets(request, obj))
@@ -317,7 +334,9 @@ class RecordAdmin(ImportPage, BaseAdmin):
         form = super().get_form(request, obj, change=change, **kwargs)
         if "change_reason" in form.base_fields:
             form.base_fields["change_reason"].widget = UnfoldAdminTextInputWidget()
-        return form_for_request(form, request, self.serializer)
+        form = form_for_request(form, request, self.serializer)
+        form.key_from = self.key_from
+        return form
 
     def get_object(self, request, object_id, from_field=None):
         """The record with hidden references removed, or None if the user may not read it. Locked for the rest of a POST."""
@@ -329,6 +348,22 @@ class RecordAdmin(ImportPage, BaseAdmin):
             self.model._base_manager.select_for_update(of=("self",)).get(pk=record.pk)
         visible_record = self.get_queryset(request).prefetch_related(*references(self.model, request.user)).get(pk=record.pk)
         return redact_source(visible_record)
+
+    # ---- returning to the page from which the record was opened
+
+    def page_of(self, record: Any) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[record.pk])
+
+    def returned(self, request: HttpRequest) -> HttpResponseRedirect | None:
+        """A redirect to the page that the URL names in `return_to`, if it is a page of this host."""
+        address = return_address(request)
+        return HttpResponseRedirect(address) if address else None
+
+    def response_post_save_add(self, request, obj):
+        return self.returned(request) or super().response_post_save_add(request, obj)
+
+    def response_post_save_change(self, request, obj):
+        return self.returned(request) or super().response_post_save_change(request, obj)
 
     def history_view(self, request, object_id, extra_context=None):
         record = self.get_object(request, unquote(object_id))
@@ -345,49 +380,3 @@ class RecordAdmin(ImportPage, BaseAdmin):
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/record_history.html", context | (extra_context or {}))
-
-
-class BaseInline(Page, TabularInline):
-    """Rows that are edited on the page of their parent record, in pages of 20."""
-
-    form = VersionedForm
-    per_page = 20
-    extra = 0
-    tab = True
-    can_delete = False
-    hide_title = True
-
-    def get_queryset(self, request):
-        return super().get_queryset(request).prefetch_related(*references(self.model, request.user))
-
-    def get_fields(self, request, obj=None):
-        version = ["seen_version"] if self.has_change_permission(request, obj) else []
-        return [*super().get_fields(request, obj), "open_link", *version]
-
-    def get_readonly_fields(self, request, obj=None):
-        return [*super().get_readonly_fields(request, obj), "open_link"]
-
-    @display(description="link")
-    def open_link(self, record):
-        if record.pk is None:
-            return ""
-        address = reverse(f"admin:{record._meta.app_label}_{record._meta.model_name}_change", args=[record.pk])
-        return format_html('<a href="{}" class="text-link">{}</a>', address, _("Open"))
-
-    def get_formset(self, request, obj=None, **kwargs):
-        self.form = form_for_request(type(self).form, request, registry.of(self.model).serializer)
-        self.may_add = self.admin_site.get_model_admin(self.model).has_add_permission(request)
-        formset = super().get_formset(request, obj, **kwargs)
-        return type(formset.__name__, (VersionedFormSet, formset), {"request": request})
-
-
-class ListInline(BaseInline):
-    """Read-only rows, with links to their own pages."""
-
-    template_after: str | None = "admin/inline_links.html"
-
-    def has_add_permission(self, request, obj=None):
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        return False

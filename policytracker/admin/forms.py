@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
+from itertools import count
 from typing import Any
 
 from django import forms
@@ -10,10 +12,10 @@ from django.contrib.postgres.forms import SimpleArrayField
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import Q
 from django.http import HttpRequest
-from django.utils.text import capfirst
+from django.utils.text import capfirst, slugify
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.edtf import is_exact, parse
+from policytracker.edtf import is_exact, parse, parse_duration
 from policytracker.history.record import History
 from policytracker.records import publishing, violations
 from policytracker.records.access import Reader
@@ -23,6 +25,11 @@ from policytracker.records.models import Record
 
 SHOWN_CHANGES = 5
 STALE = _("This record has changed since you opened it. %(changes)s Your text is kept. Check it and save again.")
+ROW_FIELD = _("%(field)s, row %(row)d")
+NEW_ROW_FIELD = _("%(field)s, new row")
+SUGGESTED_KEY = 60  # characters of a suggested key, at most
+KEY_HELP = _("Part of the URL. It cannot be changed later. Leave empty to have it made from the title.")
+NO_KEY = _("Enter a key: small letters, digits and hyphens.")
 STALE_HIDDEN = _("This record has changed since you opened it. Your text is kept. Check it and save again.")  # the changes are hidden
 
 
@@ -77,6 +84,16 @@ class Day(forms.DateField):
         return super().to_python(value)
 
 
+class Duration(forms.CharField):
+    """A duration (ISO 8601), which may also be typed in a common form such as `1 year` or `6 months`."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs | {"max_length": None})
+
+    def to_python(self, value):
+        return parse_duration(super().to_python(value))
+
+
 class SeenVersion(forms.IntegerField):
     """The version of the record that the form was rendered with. It does not count as a change of the form."""
 
@@ -87,16 +104,32 @@ class SeenVersion(forms.IntegerField):
         return False
 
 
+def free_key(model: type[Record], title: str) -> str:
+    """A key made of the first words of a title, which no record has yet; "" if the title has no letters that a key can contain."""
+    words = slugify(title)
+    key = words if len(words) <= SUGGESTED_KEY else words[: SUGGESTED_KEY + 1].rpartition("-")[0] or words[:SUGGESTED_KEY]
+    taken = set(model._base_manager.filter(slug__startswith=key).values_list("slug", flat=True)) if key else set()
+    if key not in taken:
+        return key
+    return next(numbered for number in count(2) if (numbered := f"{key}-{number}") not in taken)
+
+
 class VersionedForm(forms.ModelForm):
     """The form of a record. `form_for_request` sets `request` and `serializer`."""
 
     request: HttpRequest
     serializer: type
 
+    key_from: Sequence[str] = ()  # the fields from which the key of a new record is suggested, the preferred one first
+
     seen_version = SeenVersion()
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        if not self.instance.pk and self.key_from and "slug" in self.fields:
+            self.fields["slug"].required = False
+            self.fields["slug"].help_text = KEY_HELP
+            self.fields["slug"].max_length = SUGGESTED_KEY  # the script that suggests the key reads it
         if self.instance.pk and "seen_version" in self.fields:
             self.initial["seen_version"] = self.instance.version
         for name, field in self.fields.items():
@@ -110,7 +143,20 @@ class VersionedForm(forms.ModelForm):
         if self.instance.pk:
             self.keep_hidden(values)
             self.reject_stale(values.get("seen_version"))
+        elif self.key_from and not values.get("slug") and "slug" not in self.errors:
+            self.set_key(values)
         return values
+
+    def set_key(self, values: dict[str, Any]) -> None:
+        """Give a new record a key that is made of its title."""
+        title = next((values[name] for name in self.key_from if values.get(name)), "")
+        key = free_key(type(self.instance), title)
+        if "slug" not in self.fields:
+            self.instance.slug = key
+        elif key:
+            values["slug"] = key
+        elif title or not set(self.key_from) & set(self.errors):
+            self.add_error("slug", ValidationError(NO_KEY, code="required"))
 
     def keep_hidden(self, values: dict[str, Any]) -> None:
         """Keep references that the user may not read: the form shows them as empty, which must not clear them."""
@@ -192,6 +238,13 @@ class VersionedFormSet(forms.BaseInlineFormSet):
     """Inline rows. A constraint violation is shown on its row if only one row was changed, otherwise on the record."""
 
     request: HttpRequest
+
+    def add_fields(self, form, index) -> None:
+        super().add_fields(form, index)
+        for field in form.fields.values():
+            names = {"field": capfirst(field.label or ""), "row": (index or 0) + 1}
+            widget = getattr(field.widget, "widget", field.widget)
+            widget.attrs["aria-label"] = (ROW_FIELD if index is not None else NEW_ROW_FIELD) % names
 
     def clean(self) -> None:
         super().clean()

@@ -1,1 +1,1 @@
-from recommendations.admin import records  # noqa: F401 - importing the module registers the pages
+from recommendations.admin import agreements, records, updates  # noqa: F401 - importing the modules registers the pages

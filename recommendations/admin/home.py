@@ -5,31 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
-from urllib.parse import urlencode
 
-from django.contrib import admin
 from django.db.models import Count
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.admin.querysets import CappedPaginator
+from policytracker.admin.tiles import Tile, list_url, tile
 from policytracker.records.access import Role
-from policytracker.resources import ReadContext, today
+from policytracker.resources import today
 from recommendations import progress
 from recommendations.models import ProgressUpdate, Recommendation, Status
 
 SHOWN_DEADLINES = 8
-
-
-@dataclass(frozen=True)
-class Tile:
-    """The number of rows of a list, and the URL of the list. `more` is true if there are more than `count`."""
-
-    title: Any
-    count: int
-    more: bool
-    url: str
 
 
 @dataclass(frozen=True)
@@ -40,21 +27,6 @@ class Share:
     count: int
     percent: float
     url: str
-
-
-def list_url(model: type, query: dict[str, Any]) -> str:
-    return f"{reverse(f'admin:{model._meta.app_label}_{model._meta.model_name}_changelist')}?{urlencode(query, doseq=True)}"
-
-
-def tile(request: HttpRequest, title: Any, model: type, **query: Any) -> Tile:
-    """Count the rows of a list with the filters of the list itself, so that both show the same number."""
-    page = admin.site.get_model_admin(model)
-    rows = page.get_queryset(request)
-    for name, value in query.items():
-        values = value if isinstance(value, list) else [value]
-        rows = page.filter_set[name].apply(rows, values, ReadContext.of(request.user))
-    paginator = CappedPaginator(rows, 1)
-    return Tile(title, paginator.count, paginator.counted > paginator.count, list_url(model, query))
 
 
 def my_queue(request: HttpRequest) -> list[Tile]:

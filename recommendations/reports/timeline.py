@@ -92,6 +92,10 @@ class Timeline:
         self.values = bind_parameters(values, user=reader.id, agreement=agreement.pk)
         self.salt = f"timeline of {agreement.pk}"
 
+    def cursor_from(self, day: date) -> str:
+        """A cursor for the entries from this day on."""
+        return keyset.encode_cursor(True, (day, "", "", 0), COLUMNS, self.salt)
+
     def page(self, cursor: str | None, size: int) -> keyset.Page:
         """The page at the cursor, or the first page. Raises keyset.InvalidCursor."""
         forward, after = keyset.decode_cursor(cursor, COLUMNS, self.salt) if cursor else (True, None)

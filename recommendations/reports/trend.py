@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import Count, DateField, F, Func, IntegerField, Value
 
-from recommendations.models import Recommendation, Status
+from recommendations.models import RecommendationQuerySet, Status
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ def month_ends(months: int, today: date) -> list[date]:
     return days[::-1]
 
 
-def status_trend(user: Any, months: int, today: date) -> list[TrendPoint]:
-    """Counts by status of the recommendations that the user may read, at each month end and today, in one query.
+def status_trend(recommendations: RecommendationQuerySet, months: int, today: date) -> list[TrendPoint]:
+    """Counts of the recommendations by status, at each month end and today, in one query.
 
     As in lists with `on`, a recommendation counts as not assessed before its first assessment.
     """
     days = month_ends(months, today)
-    periods: Any = Recommendation.objects.visible_to(user).order_by().values("status_periods__status")
+    periods: Any = recommendations.order_by().values("status_periods__status")
     counts = periods.annotate(
         first=position("status_periods__since", days), end=position("status_periods__until", days), number=Count("pk")
     ).values_list("status_periods__status", "first", "end", "number")

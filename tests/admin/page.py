@@ -1,6 +1,7 @@
 """Addresses of admin pages, form data as a browser sends it, and what a response shows."""
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import admin
@@ -9,16 +10,21 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
-from django.urls import reverse
+from django.urls import resolve, reverse
 
 
 def change(record: models.Model) -> str:
     return reverse(f"admin:{record._meta.app_label}_{record._meta.model_name}_change", args=[record.pk])
 
 
-def edit(recommendation: models.Model) -> str:
-    """The tab with the form of a recommendation; `change` is the tab with its progress."""
-    return f"{change(recommendation)}?tab=edit"
+def tab(record: models.Model, name: str) -> str:
+    """A tab of the page of a record; `change` is the first one, which is for reading."""
+    return f"{change(record)}?tab={name}"
+
+
+def edit(record: models.Model) -> str:
+    """The tab with the form of a record."""
+    return tab(record, "edit")
 
 
 def delete(record: models.Model) -> str:
@@ -89,3 +95,11 @@ def unrendered(view: Callable, user, *args: str, data: dict | None = None, query
         return admin.site.admin_view(view)(admin_request(user, data, query), *args)
     except PermissionDenied:
         return None
+
+
+def rows_in_list(url: str, user) -> int:
+    """The number of rows that the list at this URL shows to the user."""
+    parts = urlsplit(url)
+    model = resolve(parts.path).func.model_admin.model
+    page = admin.site.get_model_admin(model)
+    return page.get_changelist_instance(admin_request(user, query=parts.query)).result_count

@@ -7,14 +7,14 @@ from agreements.models import Agreement, AgreementRelation, Component, Participa
 from policytracker.models import Change
 from policytracker.records.context import change_context
 from recommendations.models import Recommendation
-from tests.admin.page import add, change, changes, delete, edit, errors_of, messages_of, typed
+from tests.admin.page import add, change, changes, delete, edit, errors_of, messages_of, tab, typed
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 
 
 def test_a_change_records_user_reason_and_channel(analyst, signed_in):
     client, agreement = signed_in(analyst), make_agreement(title="Before")
 
-    form = typed(client.get(change(agreement))) | {"title": "After", "change_reason": "the text says so"}
+    form = typed(client.get(edit(agreement))) | {"title": "After", "change_reason": "the text says so"}
     response = client.post(change(agreement), form)
 
     assert response.status_code == 302
@@ -46,7 +46,7 @@ def test_saving_an_unchanged_form_changes_nothing(analyst, signed_in):
 def test_the_key_of_an_existing_record_is_read_only(analyst, signed_in):
     client, agreement = signed_in(analyst), make_agreement(slug="aukus")
 
-    form = typed(client.get(change(agreement)))
+    form = typed(client.get(edit(agreement)))
     client.post(change(agreement), form | {"slug": "other"})
 
     assert "slug" not in form
@@ -56,7 +56,7 @@ def test_the_key_of_an_existing_record_is_read_only(analyst, signed_in):
 def test_a_violated_constraint_is_shown_on_its_field_and_keeps_the_input(analyst, signed_in):
     client, agreement = signed_in(analyst), make_agreement(legal_force="non_binding")
 
-    form = typed(client.get(change(agreement))) | {"status": "in_force", "summary": "typed with care"}
+    form = typed(client.get(edit(agreement))) | {"status": "in_force", "summary": "typed with care"}
     response = client.post(change(agreement), form)
 
     assert list(errors_of(response)) == ["status"]
@@ -66,7 +66,7 @@ def test_a_violated_constraint_is_shown_on_its_field_and_keeps_the_input(analyst
 def test_a_violated_trigger_constraint_is_shown_on_its_field(analyst, signed_in):
     client, agreement = signed_in(analyst), make_agreement(legal_force="binding")
 
-    form = typed(client.get(change(agreement))) | {"status": "superseded", "summary": "typed with care"}
+    form = typed(client.get(edit(agreement))) | {"status": "superseded", "summary": "typed with care"}
     response = client.post(change(agreement), form)
 
     assert list(errors_of(response)) == ["status"]
@@ -103,12 +103,12 @@ def test_moving_a_due_date_requires_a_reason(analyst, signed_in):
 def test_archiving_requires_a_reason_and_a_reviewer(analyst, reviewer, signed_in):
     agreement = make_agreement()
     as_analyst, as_reviewer = signed_in(analyst), signed_in(reviewer)
-    form = typed(as_reviewer.get(change(agreement))) | {"publication": "archived"}
+    form = typed(as_reviewer.get(edit(agreement))) | {"publication": "archived"}
 
     refused = as_analyst.post(change(agreement), form | {"change_reason": "old"})
     unexplained = as_reviewer.post(change(agreement), form)
     accepted = as_reviewer.post(change(agreement), form | {"change_reason": "old"})
-    closed = as_reviewer.post(change(agreement), typed(as_reviewer.get(change(agreement))) | {"title": "Other"})
+    closed = as_reviewer.post(change(agreement), typed(as_reviewer.get(edit(agreement))) | {"title": "Other"})
 
     assert list(errors_of(refused)) == ["publication"]
     assert list(errors_of(unexplained)) == ["change_reason"]
@@ -118,9 +118,9 @@ def test_archiving_requires_a_reason_and_a_reviewer(analyst, reviewer, signed_in
 
 def test_a_stale_form_is_rejected_with_the_changes_and_accepted_when_sent_again(analyst, reviewer, signed_in):
     client, agreement = signed_in(analyst), make_agreement(title="Before", summary="old")
-    form = typed(client.get(change(agreement))) | {"summary": "typed with care"}
+    form = typed(client.get(edit(agreement))) | {"summary": "typed with care"}
     other = signed_in(reviewer)
-    other.post(change(agreement), typed(other.get(change(agreement))) | {"title": "Between", "change_reason": "misprint"})
+    other.post(change(agreement), typed(other.get(edit(agreement))) | {"title": "Between", "change_reason": "misprint"})
 
     refused = client.post(change(agreement), form)
     agreement.refresh_from_db()
@@ -139,10 +139,10 @@ def test_a_stale_form_is_rejected_with_the_changes_and_accepted_when_sent_again(
 def test_a_stale_inline_row_is_rejected(analyst, signed_in):
     client, agreement = signed_in(analyst), make_agreement()
     participation = Participation.objects.create(agreement=agreement, party=make_party("AUS"), role="party")
-    form = typed(client.get(change(agreement)))
+    form = typed(client.get(tab(agreement, "participations")))
     Participation.objects.filter(pk=participation.pk).update(role="observer")
 
-    refused = client.post(change(agreement), form)
+    refused = client.post(tab(agreement, "participations"), form)
 
     assert refused.status_code == 200
     assert b"role: party" in refused.content
@@ -153,11 +153,11 @@ def test_inline_rows_are_added_and_changed_with_the_record(analyst, signed_in):
     client, agreement = signed_in(analyst), make_agreement()
     for i in range(25):
         Participation.objects.create(agreement=agreement, party=make_party(f"X{i:02}"), role="party")
-    second = f"{change(agreement)}?participations-page=2"
+    second = f"{tab(agreement, 'participations')}&participations-page=2"
 
     form = typed(client.get(second))
-    last = "participations-4"
-    new = {"participations-TOTAL_FORMS": "6", "participations-5-party": make_party("NZL").pk, "participations-5-role": "observer"}
+    last = "participations-9"
+    new = {"participations-TOTAL_FORMS": "11", "participations-10-party": make_party("NZL").pk, "participations-10-role": "observer"}
     response = client.post(second, form | {f"{last}-role": "observer"} | new)
 
     assert response.status_code == 302, [f.errors for f in response.context["inline_admin_formsets"][0].formset]
@@ -167,11 +167,11 @@ def test_inline_rows_are_added_and_changed_with_the_record(analyst, signed_in):
 
 def test_overlapping_periods_are_rejected(analyst, signed_in):
     client, agreement, party = signed_in(analyst), make_agreement(), make_party("AUS")
-    form = typed(client.get(change(agreement))) | {"participations-TOTAL_FORMS": "2"}
+    form = typed(client.get(tab(agreement, "participations"))) | {"participations-TOTAL_FORMS": "2"}
     for i, since in enumerate(("2020", "2021")):
         form |= {f"participations-{i}-party": party.pk, f"participations-{i}-role": "party", f"participations-{i}-since": since}
 
-    response = client.post(change(agreement), form)
+    response = client.post(tab(agreement, "participations"), form)
 
     assert response.status_code == 200
     assert response.context["error_summary"]
@@ -273,16 +273,16 @@ def test_a_file_is_uploaded_and_linked_only_through_the_api(analyst, reader, sig
     client, source = signed_in(analyst), make_source(slug="paper")
     paper = SimpleUploadedFile("paper.pdf", b"%PDF-1.4 as it was")
 
-    form = typed(client.get(change(source)))
+    form = typed(client.get(edit(source)))
     taken = client.post(change(source), form | {"file": paper})
-    refused = client.post(change(source), typed(client.get(change(source))) | {"file": SimpleUploadedFile("paper.exe", b"MZ")})
+    refused = client.post(change(source), typed(client.get(edit(source))) | {"file": SimpleUploadedFile("paper.exe", b"MZ")})
 
     source.refresh_from_db()
     assert taken.status_code == 302
     assert len(source.sha256) == 64
     assert "file" in errors_of(refused)
     for user in (analyst, reader):
-        page = signed_in(user).get(change(source)).content.decode()
+        page = signed_in(user).get(edit(source)).content.decode()
         assert 'href="/api/v1/sources/paper/file/"' in page
         assert f'href="{source.file.url}"' not in page
 

@@ -1,14 +1,14 @@
 """The history page of a record."""
 
 from policytracker.records.context import change_context
-from tests.admin.page import change, history, typed
+from tests.admin.page import change, edit, history, typed
 from tests.make import make_agreement, make_recommendation, make_source
 
 
 def test_the_history_shows_user_reason_and_changed_words(analyst, signed_in):
     client = signed_in(analyst)
     agreement = make_agreement(summary="A framework of two participants on mining.")
-    form = typed(client.get(change(agreement))) | {
+    form = typed(client.get(edit(agreement))) | {
         "summary": "A framework of two participants on mining and processing.",
         "change_reason": "incomplete",
     }

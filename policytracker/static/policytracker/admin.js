@@ -80,3 +80,30 @@ window.addEventListener("keydown", (event) => {
     event.preventDefault();
     window.dispatchEvent(new CustomEvent("opencommand"));
 });
+
+document.addEventListener("click", (event) => { if (event.target.closest("[data-print]")) window.print(); });
+
+// Give the search fields of select2 the name of the field that they stand for. In a list of chosen values, remove the button that
+// clears it: it is not an item of the list, and each value has a button of its own.
+function nameSearchFields(root) {
+    for (const select of root.querySelectorAll("select.select2-hidden-accessible")) {
+        const name = select.getAttribute("aria-label") || select.labels[0]?.textContent.trim();
+        const container = select.nextElementSibling;
+        const combobox = container?.querySelector("[role=combobox]");
+        if (!name || !combobox) continue;
+        combobox.removeAttribute("aria-labelledby");
+        combobox.setAttribute("aria-label", name);
+        container.querySelector("ul > .select2-selection__clear")?.remove();
+        for (const field of container.querySelectorAll(".select2-search__field, [role=textbox]")) field.setAttribute("aria-label", name);
+    }
+}
+window.addEventListener("load", () => {
+    nameSearchFields(document);
+    const django = window.django?.jQuery;
+    document.addEventListener("formset:added", (event) => setTimeout(() => nameSearchFields(event.target)));
+    django?.(document).on("select2:select select2:unselect", () => setTimeout(() => nameSearchFields(document)));
+    django?.(document).on("select2:open", (event) => {
+        const name = event.target.getAttribute("aria-label") || event.target.labels[0]?.textContent.trim();
+        for (const part of document.querySelectorAll(".select2-dropdown .select2-search__field, .select2-dropdown [role=listbox]")) part.setAttribute("aria-label", name);
+    });
+});

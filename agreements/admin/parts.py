@@ -1,0 +1,86 @@
+"""Forms of the parts of an agreement: choices limited to the agreement, links that cite a field, and what follows from an action."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import models as fields
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+
+from agreements import models
+from agreements.models.agreements import LegalForce, ParticipationRole
+from agreements.models.sources import CITABLE
+from agreements.models.treaty_actions import CONSENTS, SIGNATURES, ActionKind
+from policytracker.admin import select_widget
+from policytracker.admin.querysets import visible
+from policytracker.edtf import EdtfField
+
+NOT_CITED = {"slug", "uid", "visibility", "publication", "position", "next_review_on", "actions_complete_as_of"}
+JOINED = _("%(party)s was added to the participations as %(role)s.")
+
+
+class WithinAgreement(forms.ModelForm):
+    """Part of the form of a record of an agreement. Limits the choices of the fields `within` to records of the same agreement."""
+
+    within: Sequence[str] = ()
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        agreement = self.instance.agreement_id or self.data.get(self.add_prefix("agreement")) or self.initial.get("agreement")
+        if not str(agreement or "").isdigit():
+            return  # the agreement is not selected yet
+        for name in set(self.within) & set(self.fields):
+            field: Any = self.fields[name]
+            rows = visible(field.queryset.model, self.request.user).filter(agreement=agreement)  # type: ignore[attr-defined]
+            same_type = isinstance(self.instance, field.queryset.model) and self.instance.pk
+            field.widget.widget = select_widget()
+            field.queryset = rows.exclude(pk=self.instance.pk) if same_type else rows
+
+
+def cite_links(form: type[forms.ModelForm], request: HttpRequest, record: Any, target: str) -> type[forms.ModelForm]:
+    """Add to each field that states a fact a link that adds a citation of it. `target` is the field of a citation for the record."""
+    if record is None or not admin.site.get_model_admin(models.Citation).has_add_permission(request):
+        return form
+    address = reverse("admin:agreements_citation_add")
+    for field in type(record)._meta.concrete_fields:
+        stated = isinstance(field, EdtfField | fields.CharField | fields.TextField) and field.name not in NOT_CITED
+        if stated and field.name in form.base_fields:
+            query = urlencode({target: record.pk, "field": field.name, "return_to": request.get_full_path()})
+            label = _("Cite this field: %(field)s") % {"field": field.verbose_name}
+            link = format_html('<a class="text-link" href="{}?{}" aria-label="{}">{}</a>', address, query, label, _("Cite this field"))
+            form.base_fields[field.name].help_text = format_html("{} {}", form.base_fields[field.name].help_text, link)
+    return form
+
+
+def cited_field(citation: models.Citation) -> str:
+    """The label of the field that is cited, or its name if the cited record has no such field."""
+    target: Any = next(citation._meta.get_field(name).related_model for name in CITABLE if getattr(citation, f"{name}_id"))
+    labels = {field.name: str(capfirst(field.verbose_name)) for field in target._meta.concrete_fields}
+    return labels.get(citation.field, citation.field)
+
+
+def role_of_signer(agreement: models.Agreement, kind: str = ActionKind.SIGNATURE) -> ParticipationRole | None:
+    """The role of a party that signs or consents to a text; None for other actions."""
+    if kind not in (*SIGNATURES, *CONSENTS):
+        return None
+    if agreement.legal_force == LegalForce.NON_BINDING:
+        return ParticipationRole.PARTICIPANT
+    return ParticipationRole.PARTY if kind in CONSENTS else ParticipationRole.SIGNATORY
+
+
+def add_participation(request: HttpRequest, page: admin.ModelAdmin, action: models.TreatyAction) -> None:
+    """Make a party that signs or consents a participant, if it has no participation yet, and tell the user."""
+    role = role_of_signer(action.agreement, action.kind)
+    participations = models.Participation.objects.filter(agreement=action.agreement, party=action.party)
+    if role is None or action.party is None or participations.exists():
+        return
+    models.Participation.objects.create(agreement=action.agreement, party=action.party, role=role, since=action.acted_on)
+    page.message_user(request, JOINED % {"party": action.party, "role": role.label.lower()}, messages.INFO)

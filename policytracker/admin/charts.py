@@ -1,0 +1,160 @@
+"""Charts of the admin: values for the templates in `admin/charts/`, which draw them with HTML and CSS.
+
+Each chart has labels or patterns besides its colours, and a table with the same numbers. No script is needed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from policytracker.codes import Codes
+
+YEAR_LABELS = 8  # of a time axis, at most
+
+
+@dataclass(frozen=True)
+class Part:
+    """The count of one code: its share of the whole in percent, and the list that it counts."""
+
+    code: Codes
+    count: int
+    percent: float
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How a total is divided among codes. `unknown` is the part whose code says that nothing is known, if there is one."""
+
+    parts: list[Part]
+    total: int
+    unknown: Part | None
+
+    @classmethod
+    def of(
+        cls, codes: type[Codes], counts: Mapping[str, int], unknown: Codes, url: Callable[[Codes], str] = lambda code: ""
+    ) -> Distribution:
+        """The codes that occur, in the order of the code list."""
+        total = sum(counts.values())
+        parts = [Part(code, counts[code], 100 * counts[code] / total, url(code)) for code in codes if counts.get(code)]
+        return cls(parts, total, next((part for part in parts if part.code == unknown), None))
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A distribution at several dates. `codes` are the codes that occur at any of them; `scale` is the largest total."""
+
+    points: list[tuple[date, Distribution]]
+    codes: list[Codes]
+
+    @property
+    def columns(self) -> list[tuple[date, Distribution, float]]:
+        """Each date with its distribution and the height of its column in percent."""
+        scale = max((point.total for _on, point in self.points), default=0)
+        return [(on, point, 100 * point.total / scale if scale else 0) for on, point in self.points]
+
+    @property
+    def rows(self) -> list[tuple[date, list[int]]]:
+        """Each date with the count of each code in `codes`."""
+        return [(on, [next((p.count for p in point.parts if p.code == code), 0) for code in self.codes]) for on, point in self.points]
+
+    @classmethod
+    def of(cls, codes: type[Codes], points: Iterable[tuple[date, Mapping[str, int]]], unknown: Codes) -> Trend:
+        distributions = [(on, Distribution.of(codes, counts, unknown)) for on, counts in points]
+        occurring = {part.code for _on, point in distributions for part in point.parts}
+        return cls(distributions, [code for code in codes if code in occurring])
+
+
+@dataclass(frozen=True)
+class Moment:
+    """An entry of a timeline: its first possible day, its date as recorded, and its title."""
+
+    day: date
+    on: str
+    title: str
+    lane: str
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Entries on an axis of time, one lane for each kind. `total` may be larger than the number of entries."""
+
+    moments: Sequence[Moment]
+    today: date
+    total: int
+
+    @property
+    def first(self) -> date:
+        return date(min(moment.day for moment in self.moments).year, 1, 1)
+
+    @property
+    def days(self) -> int:
+        last = max([self.today, *(moment.day for moment in self.moments)])
+        return max((date(last.year, 12, 31) - self.first).days, 1)
+
+    def position(self, day: date) -> float:
+        """The position on the axis in percent."""
+        return 100 * (day - self.first).days / self.days
+
+    @property
+    def today_position(self) -> float | None:
+        return self.position(self.today) if self.today >= self.first else None
+
+    @property
+    def lanes(self) -> list[tuple[str, list[tuple[float, Moment]]]]:
+        lanes: dict[str, list[tuple[float, Moment]]] = defaultdict(list)
+        for moment in self.moments:
+            lanes[moment.lane].append((self.position(moment.day), moment))
+        return list(lanes.items())
+
+    @property
+    def years(self) -> list[tuple[float, int]]:
+        """The labels of the axis with their positions."""
+        first, last = self.first.year, self.first.year + round(self.days / 365.2425)
+        step = -(-(last - first) // YEAR_LABELS) or 1
+        return [(self.position(date(year, 1, 1)), year) for year in range(first, last, step)]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a matrix. `url` leads to the list of what the cell stands for; an empty cell has none."""
+
+    title: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a matrix: its name, its number of filled cells, the list of what they stand for, and the cells."""
+
+    name: str
+    url: str
+    count: int
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Filled and empty cells, with the names of the columns.
+
+    `row_gaps` are the names of the rows without a filled cell, which are not drawn. `column_gaps` is the number of such columns.
+    """
+
+    columns: list[str]
+    lines: list[Line]
+    row_gaps: list[str]
+    column_gaps: int
+    more: int = 0  # rows that are not shown
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar of a bar chart: its length in percent of the longest one of its unit, its value as text, and its details with their lists."""
+
+    name: str
+    value: str
+    percent: float
+    details: list[tuple[str, str]]

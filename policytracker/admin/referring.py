@@ -1,0 +1,49 @@
+"""The lists of the records that refer to a record, such as everything that cites a source, with their counts."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from django.utils.text import capfirst
+
+from policytracker.admin.tiles import Tile, tile
+from policytracker.resources import registry
+
+
+def filters_of(page: Any) -> set[str]:
+    """The names of the filters that a list offers."""
+    return {getattr(list_filter, "parameter_name", "") for list_filter in page.list_filter}
+
+
+@cache
+def references_to(target: type[models.Model]) -> list[tuple[type[models.Model], str]]:
+    """Each record type that refers to the type `target`, with the name of the field."""
+    return [
+        (resource.model, field.name)
+        for resource in registry
+        for field in (*resource.model._meta.concrete_fields, *resource.model._meta.many_to_many)
+        if field.is_relation and field.related_model is target
+    ]
+
+
+def title_of(model: type[models.Model], name: str) -> str:
+    """The title of the list of records that refer to a record by this field. A page may name it in `titles_from`."""
+    page, field = admin.site.get_model_admin(model), model._meta.get_field(name)
+    if title := getattr(page, "titles_from", {}).get(name):
+        return str(title)
+    plural = str(capfirst(model._meta.verbose_name_plural))
+    return plural if name == field.related_model._meta.model_name else f"{plural}: {field.verbose_name}"  # type: ignore[union-attr]
+
+
+def referring(request: HttpRequest, record: Any) -> list[Tile]:
+    """A tile for each list that the user may view and that can be filtered by the record, in the order of loading."""
+    return [
+        tile(request, title_of(model, name), model, **{name: record.natural_key()[0]})
+        for model, name in references_to(type(record))
+        for page in [admin.site.get_model_admin(model)]
+        if name in filters_of(page) and page.has_view_permission(request)
+    ]

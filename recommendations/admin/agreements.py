@@ -1,0 +1,124 @@
+"""The page of an agreement with what needs recommendations: the tabs Overview and Recommendations, and publishing with its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from agreements.admin.agreements import AgreementAdmin as AgreedAdmin
+from agreements.models import Agreement
+from policytracker.admin import Panel, apply_theme, list_url
+from policytracker.records import violations
+from policytracker.records.access import Publication
+from policytracker.records.context import change_context
+from policytracker.records.exceptions import Conflict
+from policytracker.records.models import RegistryRecord
+from recommendations.admin.overview import of_agreement, overview, recommendation_lines
+from recommendations.models import Recommendation
+from recommendations.publication import publish
+
+SHOWN_RECOMMENDATIONS = 50  # on the tab
+
+
+class PartsForm(forms.Form):
+    """The kinds of parts that are published with an agreement."""
+
+    components = forms.BooleanField(label=_("Components"), required=False)
+    recommendations = forms.BooleanField(label=_("Recommendations that follow from this agreement only"), required=False)
+    sources = forms.BooleanField(label=_("Sources that it cites"), required=False)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A record that will be published, with the address of its page."""
+
+    kind: str
+    title: str
+    url: str
+
+    @classmethod
+    def of(cls, record: RegistryRecord) -> Draft:
+        opts = record._meta
+        return cls(str(opts.verbose_name), str(record), reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[record.pk]))
+
+
+def recommendations_tab(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
+    may_add = admin.site.get_model_admin(Recommendation).has_add_permission(request)
+    return {
+        "recommendations": recommendation_lines(request, agreement, SHOWN_RECOMMENDATIONS),
+        "recommendations_url": list_url(Recommendation, {"agreement": agreement.slug}),
+        "recommendation_total": of_agreement(request.user, agreement).count(),
+        "add_url": reverse("admin:recommendations_recommendation_add") if may_add else "",
+    }
+
+
+class AgreementAdmin(AgreedAdmin):
+    panels = [
+        Panel("overview", _("Overview"), "admin/agreements/agreement/overview.html", overview),
+        Panel(
+            "recommendations",
+            _("Recommendations"),
+            "admin/agreements/agreement/recommendations.html",
+            recommendations_tab,
+            of_agreement,
+        ),
+    ]
+
+    panel_references = ["lead"]
+
+    def get_urls(self):
+        view = self.admin_site.admin_view(self.publish_view)
+        return [path("<path:object_id>/publish/", view, name="agreements_agreement_publish"), *super().get_urls()]
+
+    def publish_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show the drafts that would be published, and publish all of them, or none."""
+        record = self.record_to_read(request, unquote(object_id))
+        if record is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if not self.has_change_permission(request, record):
+            raise PermissionDenied
+        form = PartsForm(request.POST or dict.fromkeys(PartsForm.base_fields, "on"))
+        form.full_clean()
+        error, drafts = "", []
+        confirmed = request.method == "POST" and "_publish" in request.POST
+        try:
+            with transaction.atomic():
+                with change_context(request.user, "", "admin"):
+                    locked = self.model._base_manager.select_for_update().get(pk=record.pk)
+                    drafts = publish(locked, by=request.user, **form.cleaned_data)
+                transaction.set_rollback(not confirmed)
+        except Conflict as rejection:
+            error = rejection.detail
+        except DatabaseError as rejection:
+            error = violations.constraint_of(rejection).message
+        if confirmed and not error:
+            text = ngettext("%(number)d record published.", "%(number)d records published.", len(drafts)) % {"number": len(drafts)}
+            self.message_user(request, text, messages.SUCCESS)
+            return HttpResponseRedirect(self.page_of(record))
+        context = self.admin_site.each_context(request) | {
+            "title": _("Publish with parts: %(record)s") % {"record": record},
+            "opts": self.opts,
+            "original": record,
+            "form": apply_theme(form),
+            "error": error,
+            "drafts": [Draft.of(draft) for draft in drafts],
+            "page_url": self.page_of(record),
+            "published": record.publication == Publication.PUBLISHED,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/agreements/agreement/publish.html", context)
+
+
+admin.site.unregister(Agreement)
+admin.site.register(Agreement, AgreementAdmin)

@@ -1,0 +1,327 @@
+"""The tab Overview of an agreement: its parts, recommendations and standing for reading. All numbers come from the reports of the API."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Prefetch, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from agreements.admin import DEADLINE_COLOURS
+from agreements.admin.parts import cited_field
+from agreements.admin.standing import standing_panel
+from agreements.deadlines import DeadlineState, of_component
+from agreements.events import number
+from agreements.models import Agreement, Citation, Commitment, Component, FactCheck, Sector
+from agreements.models.agreements import AgreementStatus
+from agreements.models.commitments import Stage
+from agreements.models.sources import CITABLE
+from policytracker.admin import CodeColours, list_url
+from policytracker.admin.charts import Bar, Cell, Distribution, Line, Matrix, Moment, Timeline, Trend
+from policytracker.admin.querysets import references, visible
+from policytracker.resources import ReadContext, registry
+from recommendations.admin.records import STATUS_COLOURS
+from recommendations.models import Addressee, Recommendation, Status
+from recommendations.reports import timeline
+from recommendations.reports.coverage import coverage
+from recommendations.reports.scorecard import scorecard
+from recommendations.reports.trend import status_trend
+
+SHOWN_RECOMMENDATIONS = 15
+SHOWN_CITATIONS = 40
+SHOWN_FACT_CHECKS = 20
+SHOWN_DATES = 8
+SHOWN_MONTHS = 12
+DRAWN_DATES = 200
+DRAWN_COLUMNS = SHOWN_RECOMMENDATIONS  # of a matrix; a wider one shows the counts only
+DRAWN_LINES = 40
+STATUS_COLOUR = CodeColours({code: colour for colour, codes in STATUS_COLOURS.items() for code in codes})
+DEADLINE_COLOUR = CodeColours({code: colour for colour, codes in DEADLINE_COLOURS.items() for code in codes})
+
+
+def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
+    """The variables of the template. The number of queries is fixed."""
+    user, context = request.user, ReadContext.of(request.user)
+    card = scorecard(agreement, context)
+    dates = timeline.Timeline(agreement, user)
+    page = dates.page(None, DRAWN_DATES)
+    components = list(components_of(request, agreement))
+    recommendations = recommendation_lines(request, agreement, SHOWN_RECOMMENDATIONS)
+    standing = standing_panel(request, agreement)
+    names = {
+        "parties": standing.names,
+        "components": {line.component.slug: line.component.title for line in components},
+        "recommendations": {line.recommendation.slug: line.recommendation.key_action for line in recommendations},
+    }
+    lists = {"agreement": agreement.slug}
+    return {
+        "standing": standing,
+        "suggested_status": suggested_status(agreement, standing.text.code),
+        "attention": list(attention(card, lists)),
+        "progress": Distribution.of(
+            Status,
+            card["recommendations"]["by_status"],
+            Status.NOT_ASSESSED,
+            lambda status: list_url(Recommendation, lists | {"status": status.value}),
+        ),
+        "trend": trend(request, agreement, context),
+        "money": money_bars(card["money"], lists),
+        "indicators": [indicator_values(indicator) for indicator in card["indicators"]],
+        "timeline": timeline_chart(page, context),
+        "next_dates": next_dates(dates, page, context),
+        "components": components,
+        "recommendations": recommendations,
+        "recommendations_url": list_url(Recommendation, lists),
+        "recommendation_total": card["recommendations"]["total"],
+        "matrices": matrices(request, agreement, names),
+        "sources": cited_sources(agreement, user),
+        "fact_checks": fact_checks(agreement, user),
+        "dossier_url": f"{reverse('agreements-dossier', args=[agreement.slug])}?format=md",
+        "publish_url": reverse("admin:agreements_agreement_publish", args=[agreement.pk]),
+    }
+
+
+def suggested_status(agreement: Agreement, code: Any) -> str:
+    """The label of the status that the actions suggest for an agreement whose status is unknown, or ""."""
+    known = {status.value: status for status in AgreementStatus}
+    suggests = agreement.status == AgreementStatus.UNKNOWN and code.value in known and code.value != AgreementStatus.UNKNOWN
+    return str(known[code.value].label) if suggests else ""
+
+
+# ---- numbers and charts
+
+
+def attention(card: dict[str, Any], lists: dict[str, str]) -> Iterator[tuple[str, int, str]]:
+    """What is late or contradicted: title, count and list."""
+    late = DeadlineState.OVERDUE.value
+    yield (
+        _("Overdue recommendations"),
+        card["recommendations"]["by_deadline_state"][late],
+        list_url(Recommendation, lists | {"deadline_state": late}),
+    )
+    yield _("Overdue components"), card["components"]["by_deadline_state"][late], list_url(Component, lists | {"deadline_state": late})
+    yield (
+        _("Contradicted by a claim"),
+        card["recommendations"]["claim_differs"],
+        list_url(Recommendation, lists | {"claim_differs": "true"}),
+    )
+
+
+def trend(request: HttpRequest, agreement: Agreement, context: ReadContext) -> Trend:
+    points = status_trend(of_agreement(request.user, agreement), SHOWN_MONTHS, context.today)
+    return Trend.of(Status, ((point.on, point.by_status) for point in points), Status.NOT_ASSESSED)
+
+
+def money_bars(totals: list[dict[str, Any]], lists: dict[str, str]) -> list[Bar]:
+    """A bar for each stage and currency. Bars of one currency have one scale."""
+    largest: dict[str, Decimal] = defaultdict(Decimal)
+    for row in totals:
+        largest[row["currency"]] = max(largest[row["currency"]], Decimal(row["total"]))
+    bars = []
+    for row in totals:
+        rows = lists | {"stage": row["stage"], "currency": row["currency"]}
+        figures = ngettext("%(number)d figure", "%(number)d figures", row["figures"]) % {"number": row["figures"]}
+        details = [(figures, list_url(Commitment, rows | {"disputes__empty": "true", "part_of__empty": "true"}))]
+        if row["disputed"]:
+            disputed = ngettext("%(number)d disputed figure", "%(number)d disputed figures", row["disputed"]) % {"number": row["disputed"]}
+            details.append((disputed, list_url(Commitment, rows | {"disputes__empty": "false"})))
+        total, scale = Decimal(row["total"]), largest[row["currency"]]
+        bars.append(
+            Bar(
+                name=str(Stage(row["stage"]).label),
+                value=f"{row['currency']} {total:,.2f}".removesuffix(".00"),
+                percent=float(100 * total / scale) if scale else 0,
+                details=details,
+            )
+        )
+    return bars
+
+
+def indicator_values(indicator: dict[str, Any]) -> dict[str, Any]:
+    """An indicator of the scorecard with its values as text, without needless zeros."""
+    values = {name: number(indicator[name]) for name in ("baseline_value", "latest_value", "target_value") if indicator[name] is not None}
+    return indicator | values
+
+
+def moment(entry: timeline.Entry) -> Moment:
+    kind = registry.at(entry.type).model._meta.verbose_name_plural
+    return Moment(entry.day, entry.on, entry.title, str(capfirst(kind)))
+
+
+def timeline_chart(page: Any, context: ReadContext) -> Timeline:
+    return Timeline([moment(entry) for entry in page.results], context.today, page.count)
+
+
+def next_dates(dates: timeline.Timeline, page: Any, context: ReadContext) -> list[Moment]:
+    """The next entries of the timeline, from today on."""
+    coming = [entry for entry in page.results if entry.day >= context.today]
+    if page.next and len(coming) < SHOWN_DATES:
+        coming = dates.page(dates.cursor_from(context.today), SHOWN_DATES).results
+    return [moment(entry) for entry in coming[:SHOWN_DATES]]
+
+
+# ---- components and recommendations
+
+
+@dataclass(frozen=True)
+class ComponentLine:
+    """A component in the tree, its number of recommendations, and their list."""
+
+    component: Component
+    depth: int
+    status_label: str
+    deadline: tuple[str, str]
+    recommendations: int
+    recommendations_url: str
+
+
+def components_of(request: HttpRequest, agreement: Agreement) -> Iterator[ComponentLine]:
+    """The components of the agreement, each after its parent, in the order of their positions."""
+    user, on = request.user, ReadContext.of(request.user).today
+    rows: Any = visible(Component, user).filter(agreement=agreement).annotate(deadline_state=of_component(on))
+    found = list(rows.prefetch_related(*references(Component, user, ["lead_parties"])).order_by("position", "slug"))
+    links: Any = Recommendation.objects.visible_to(user).filter(components__in=[component.pk for component in found]).order_by()
+    numbers = dict(links.values_list("components").annotate(Count("pk")))
+    ids = {component.pk for component in found}
+    children: dict[int | None, list[Component]] = defaultdict(list)
+    for component in found:
+        children[component.parent_id if component.parent_id in ids else None].append(component)
+
+    def branch(parent: int | None, depth: int) -> Iterator[ComponentLine]:
+        for component in children[parent]:
+            state = DeadlineState(component.deadline_state)  # type: ignore[attr-defined]
+            yield ComponentLine(
+                component,
+                depth,
+                component.get_status_display(),
+                (str(state.label), DEADLINE_COLOUR[state]),
+                numbers.get(component.pk, 0),
+                list_url(Recommendation, {"components": component.slug}),
+            )
+            yield from branch(component.pk, depth + 1)
+
+    return branch(None, 0)
+
+
+@dataclass(frozen=True)
+class RecommendationLine:
+    """A recommendation with the labels and colours of its status and deadline."""
+
+    recommendation: Recommendation
+    status: tuple[str, str]
+    deadline: tuple[str, str]
+    addressees: list[str]
+
+
+def recommendation_lines(request: HttpRequest, agreement: Agreement, limit: int) -> list[RecommendationLine]:
+    """The first recommendations of the agreement: open ones first, then by due date."""
+    page = admin.site.get_model_admin(Recommendation)
+    addressees = Addressee.objects.visible_to(request.user).select_related("party").order_by("party__code")
+    rows: Any = page.get_queryset(request).filter(agreements=agreement).order_by("-closed_on", "due_on_last", "slug")
+    return [
+        RecommendationLine(
+            row,
+            (row.get_status_display(), STATUS_COLOUR[row.status]),
+            (str(DeadlineState(row.deadline_state).label), DEADLINE_COLOUR[row.deadline_state]),
+            [str(addressee.party) for addressee in row.addressees.all()],
+        )
+        for row in rows.prefetch_related(Prefetch("addressees", addressees))[:limit]
+    ]
+
+
+def of_agreement(user: Any, agreement: Any) -> QuerySet:
+    """The recommendations of an agreement, which may be a parameter of a compiled statement."""
+    return Recommendation.objects.visible_to(user).filter(agreements=agreement)
+
+
+# ---- coverage
+
+
+def matrices(request: HttpRequest, agreement: Agreement, names: dict[str, dict[str, str]]) -> list[tuple[str, Matrix, str]]:
+    """Each coverage matrix with its kind and the list of what no row covers. `names` are the names of parties, components, ..."""
+    data = coverage(agreement, request.user)
+    parties, sectors = data["party_component"], data["sector_recommendation"]
+    sector_names = dict(visible(Sector, request.user).filter(code__in=sectors["rows"]).order_by().values_list("code", "name"))
+    return [
+        ("parties", *matrix(parties, Component, "lead_parties", agreement, names["parties"], names["components"])),
+        ("sectors", *matrix(sectors, Recommendation, "sectors", agreement, sector_names, names["recommendations"])),
+    ]
+
+
+def matrix(
+    data: dict[str, Any], model: type, filter_name: str, agreement: Agreement, row_names: dict[str, str], column_names: dict[str, str]
+) -> tuple[Matrix, str]:
+    """The chart of a coverage matrix, and the list of the records of `model` that no row covers.
+
+    Its cells link to the list of `model`, filtered by the agreement, the row and the column.
+    """
+    lists = {"agreement": agreement.slug}
+    drawn = data["columns"] if len(data["columns"]) <= DRAWN_COLUMNS else []
+    lines = []
+    for row, cells in zip(data["rows"], data["cells"], strict=True):
+        if not any(cells):
+            continue
+        of_row, name = lists | {filter_name: row}, row_names.get(row, row)
+        shown = [
+            Cell(f"{name}: {column_names.get(column, column)}", list_url(model, of_row | {"slug": column})) if filled else Cell("")
+            for column, filled in zip(drawn, cells, strict=False)
+        ]
+        lines.append(Line(name, list_url(model, of_row), sum(cells), shown))
+    chart = Matrix(
+        columns=[column_names.get(column, column) for column in drawn],
+        lines=lines[:DRAWN_LINES],
+        row_gaps=[row_names.get(row, row) for row in data["gaps"]["rows"]],
+        column_gaps=len(data["gaps"]["columns"]),
+        more=max(0, len(lines) - DRAWN_LINES),
+    )
+    return chart, list_url(model, lists | {f"{filter_name}__empty": "true"})
+
+
+# ---- sources
+
+
+@dataclass(frozen=True)
+class CitedSource:
+    """A source, its citations with a quote, each with what it is about, and what it is cited for without a quote."""
+
+    source: Any
+    quoted: list[tuple[str, Citation]]
+    unquoted: list[str]
+
+
+def subject(citation: Citation) -> str:
+    """The part of the agreement that is cited, and its field."""
+    target = next(name for name in CITABLE if getattr(citation, f"{name}_id"))
+    part = "" if target == "agreement" else str(citation.participation.party if target == "participation" else getattr(citation, target))
+    return ", ".join(filter(None, [part, cited_field(citation)])) or _("Agreement")
+
+
+def cited_sources(agreement: Agreement, user: Any) -> dict[str, Any]:
+    """The first citations of the agreement, its components, participations and outcomes, by source."""
+    # Who may read a citation may read its source and what it cites.
+    rows = Citation.objects.visible_to(user).filter(registry.of(Citation).belonging_to(agreement.pk))
+    parts = rows.select_related("source", "component", "participation__party", "outcome").defer("source__notes", "component__description")
+    found = list(parts.order_by("source", "id")[: SHOWN_CITATIONS + 1])
+    shown = found[:SHOWN_CITATIONS]
+    by_source: dict[Any, list[tuple[str, Citation]]] = defaultdict(list)
+    for citation in shown:
+        by_source[citation.source].append((subject(citation), citation))
+    lines = [
+        CitedSource(source, [line for line in citations if line[1].quote], [about for about, citation in citations if not citation.quote])
+        for source, citations in by_source.items()
+    ]
+    return {"lines": lines, "more": len(found) > SHOWN_CITATIONS, "url": list_url(Citation, {"agreement": agreement.slug})}
+
+
+def fact_checks(agreement: Agreement, user: Any) -> list[FactCheck]:
+    rows = FactCheck.objects.visible_to(user).filter(agreement=agreement).select_related("source").defer("source__notes")
+    return list(rows.prefetch_related(*references(FactCheck, user, ["correcting_source"]))[:SHOWN_FACT_CHECKS])

@@ -1,0 +1,103 @@
+"""The page of an agreement in a browser: a new agreement with its parts, and reading at phone width."""
+
+import pytest
+
+from agreements.models import Agreement, Citation, Participation
+from recommendations.models import Addressee, Recommendation
+from tests.admin.page import add, change
+from tests.admin.test_browser import (  # noqa: F401 - fixtures
+    CHROMIUM,
+    chromium,
+    fits,
+    synchronous,
+    visit,
+    world,
+)
+from tests.make import make_commitment, make_party
+
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"), pytest.mark.django_db(transaction=True)]
+
+
+def choose(page, field: str, name: str) -> None:
+    """Select a record by typing part of its name."""
+    page.click(f"#{field} + .select2 .select2-selection, #select2-{field}-container")
+    page.locator(".select2-search__field:visible").last.fill(name)
+    page.locator(".select2-results__option", has_text=name).first.click()
+
+
+def test_a_new_agreement_takes_at_most_eight_saves(visit, live_server):  # noqa: F811
+    make_party("JPN", name="Japan")
+    make_party("KOR", name="Korea")
+    page, saves = visit(1280, "light"), []
+
+    def save(button: str = "Save"):
+        with page.expect_navigation():
+            page.get_by_role("button", name=button, exact=True).click()
+        assert not page.locator(".pt-summary").count(), page.inner_text(".pt-summary")
+        saves.append(page.url)
+
+    page.goto(live_server.url + add(Agreement))
+    page.fill("#id_title", "Japan-Australia Critical Minerals Partnership on Secure Supply Chains")
+    page.fill("#id_short_title", "Japan-Australia minerals partnership")
+    page.select_option("#id_legal_force", "non_binding")
+    for number, name in enumerate(("Japan", "Korea")):
+        page.locator("#actions-group").get_by_text("Add another").click()
+        page.select_option(f"#id_actions-{number}-kind", "signature")
+        choose(page, f"id_actions-{number}-party", name)
+        page.fill(f"#id_actions-{number}-acted_on", "22 Oct 2022")
+    suggested = page.input_value("#id_slug")
+    save()
+    agreement = Agreement.objects.get(slug=suggested)
+
+    page.locator(".pt-tabs a", has_text="Components").click()
+    for number, title in enumerate(("Joint projects", "Information sharing", "Investment")):
+        page.locator("#components-group").get_by_text("Add another").click()
+        page.fill(f"#id_components-{number}-title", title)
+    save()
+
+    page.locator(".pt-tabs a", has_text="Citations").click()
+    page.get_by_role("link", name="Add source").click()
+    page.fill("#id_title", "Joint announcement")
+    page.select_option("#id_kind", "official_statement")
+    save()
+    page.get_by_role("link", name="Add citation").click()
+    choose(page, "id_source", "Joint announcement")
+    save()
+
+    page.locator(".pt-tabs a", has_text="Recommendations").click()
+    page.get_by_role("link", name="Add recommendation").click()
+    page.fill("#id_key_action", "Publish the list of joint projects")
+    page.locator("#tabs-items a[href='#addressees']").click()
+    page.locator("#addressees-group").get_by_text("Add another").click()
+    choose(page, "id_addressees-0-party", "Korea")
+    save()
+
+    page.locator(".pt-tabs a", has_text="Overview").click()
+    page.get_by_role("link", name="Publish with parts").click()
+    save("Publish 6 records")
+
+    assert len(saves) <= 8
+    assert suggested == "japan-australia-minerals-partnership"
+    assert Participation.objects.filter(agreement=agreement, role="participant").count() == 2
+    assert agreement.components.filter(publication="published").count() == 3
+    assert Citation.objects.get().agreement == agreement
+    assert Addressee.objects.get(party__code="KOR", recommendation__agreements=agreement)
+    assert Recommendation.objects.get(agreements=agreement).publication == "published"
+    assert page.errors == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
+def test_the_overview_and_its_tabs_fit_and_open_their_tables(width, scheme, visit, live_server, world):  # noqa: F811
+    agreement, _ = world
+    make_commitment(agreement, stated_on="2025")
+    page = visit(width, scheme)
+
+    page.goto(live_server.url + change(agreement))
+    for table in page.locator("#content details > summary").all():
+        table.click()
+    assert fits(page)
+    for link in [element.get_attribute("href") for element in page.locator(".pt-tabs a").all()]:
+        page.goto(live_server.url + link)
+        assert fits(page), link
+
+    assert page.errors == []

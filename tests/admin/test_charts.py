@@ -1,0 +1,49 @@
+"""Values of charts."""
+
+from datetime import date
+
+from policytracker.admin.charts import Distribution, Moment, Timeline, Trend
+from recommendations.models import Status
+
+UNKNOWN = Status.NOT_ASSESSED
+
+
+def test_a_distribution_shows_the_codes_that_occur_and_the_unknown_share():
+    chart = Distribution.of(Status, {"planned": 1, "not_assessed": 3, "stalled": 0}, UNKNOWN, lambda code: f"?status={code.value}")
+
+    assert [(part.code, part.count, part.percent, part.url) for part in chart.parts] == [
+        (Status.PLANNED, 1, 25, "?status=planned"),
+        (Status.NOT_ASSESSED, 3, 75, "?status=not_assessed"),
+    ]
+    assert chart.unknown.count == 3
+    assert (Distribution.of(Status, {}, UNKNOWN).parts, Distribution.of(Status, {}, UNKNOWN).unknown) == ([], None)
+
+
+def test_the_columns_of_a_trend_have_one_scale():
+    points = [(date(2025, 1, 31), {"not_assessed": 1}), (date(2025, 2, 28), {"not_assessed": 1, "planned": 3})]
+
+    chart = Trend.of(Status, points, UNKNOWN)
+
+    assert [height for _on, _point, height in chart.columns] == [25, 100]
+    assert chart.codes == [Status.PLANNED, Status.NOT_ASSESSED]
+    assert [counts for _on, counts in chart.rows] == [[0, 1], [3, 1]]
+
+
+def test_the_axis_of_a_timeline_reaches_from_the_first_year_to_the_last_and_includes_today():
+    moments = [Moment(date(2020, 7, 1), "2020-07", "Signed", "Actions"), Moment(date(2021, 1, 1), "2021", "Due", "Components")]
+
+    chart = Timeline(moments, date(2022, 12, 31), 2)
+
+    assert [year for _left, year in chart.years] == [2020, 2021, 2022]
+    assert chart.position(date(2020, 1, 1)) == 0 and chart.today_position == 100
+    assert [(lane, [moment.title for _left, moment in marks]) for lane, marks in chart.lanes] == [
+        ("Actions", ["Signed"]),
+        ("Components", ["Due"]),
+    ]
+    assert all(0 <= left <= 100 for _lane, marks in chart.lanes for left, _moment in marks)
+
+
+def test_a_long_timeline_labels_few_years():
+    chart = Timeline([Moment(date(1901, 1, 1), "1901", "Founded", "Actions")], date(2026, 1, 1), 1)
+
+    assert len(chart.years) <= 9

@@ -1,0 +1,123 @@
+"""The pages of parties, sources and components, with the records that refer to them."""
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from agreements.models import Agreement, Citation, Component, FactCheck, Participation, Party, Source
+from policytracker.admin.referring import filters_of, references_to
+from recommendations.models import Addressee, ProgressUpdate
+from tests.admin.page import change, rows_in_list, tab
+from tests.make import (
+    make_action,
+    make_agreement,
+    make_commitment,
+    make_component,
+    make_condition,
+    make_party,
+    make_recommendation,
+    make_source,
+)
+
+
+@pytest.fixture(scope="module")
+def shared_records(once_per_module):
+    def make():
+        agreement, hidden = make_agreement(legal_force="binding"), make_agreement(publication="draft")
+        party, source = make_party("NZL", name="New Zealand"), make_source(title="A paper")
+        component = make_component(agreement)
+        for each in (agreement, hidden):
+            Participation.objects.create(agreement=each, party=party, role="party")
+            make_action(each, "ratification", party, "2020-01-01", source=source)
+            make_commitment(each, payer=party, source=source)
+            make_component(each).lead_parties.add(party)
+        make_action(agreement, "entry_into_force", None, "2021-01-01")
+        make_component(agreement, parent=component)
+        make_commitment(agreement, component=component)
+        make_condition(agreement, "named_parties", [party], source=source)
+        for publication in ("published", "draft"):
+            recommendation = make_recommendation(agreement, made_by=party, source=source, publication=publication)
+            recommendation.components.add(component)
+            Addressee.objects.create(recommendation=recommendation, party=party, source=source)
+        ProgressUpdate.objects.create(
+            recommendation=recommendation,
+            kind="claim",
+            status="planned",
+            party=party,
+            reported_on="2025-01-01",
+            narrative="Done.",
+            review="draft",
+        )
+        Citation.objects.create(source=source, component=component, quote="as they said")
+        FactCheck.objects.create(slug="one", source=source, statement="So", correcting_source=make_source(slug="other"))
+        return party.pk, source.pk, component.pk
+
+    return once_per_module(make)
+
+
+@pytest.fixture
+def records(shared_records, db):
+    return [model.objects.get(pk=pk) for model, pk in zip((Party, Source, Component), shared_records, strict=True)]
+
+
+pytestmark = pytest.mark.usefixtures("records")
+
+
+@pytest.mark.parametrize("role", ["reader", "party officer", "analyst"])
+def test_each_count_equals_the_list_to_which_it_links(role, users, signed_in, records):
+    client = signed_in(users[role])
+
+    for record in records:
+        tiles = client.get(change(record)).context["referring"]
+        assert len(tiles) >= 5 and any(tile.count for tile in tiles)
+        for tile in tiles:
+            assert rows_in_list(tile.url, users[role]) == tile.count, tile
+
+
+@pytest.mark.parametrize("model", [Party, Source, Component])
+def test_every_reference_to_the_record_has_a_list(model):
+    missing = [(m.__name__, name) for m, name in references_to(model) if name not in filters_of(admin.site.get_model_admin(m))]
+
+    assert missing == []
+
+
+def test_a_party_shows_its_standings(reader, signed_in, records):
+    page = signed_in(reader).get(change(records[0]))
+
+    (line,) = page.context["standings"]
+    assert (line.badge.label, line.since) == ("Bound", "2021-01-01")
+    assert b"New Zealand" in page.content
+
+
+def test_a_source_shows_what_is_quoted_from_it(reader, signed_in, records):
+    content = signed_in(reader).get(change(records[1])).content.decode()
+
+    assert "as they said" in content
+    assert "A paper" in content
+
+
+def test_the_form_is_a_tab_of_its_own(reader, analyst, signed_in, records):
+    for record in records[:2]:
+        form, details = (signed_in(user).get(tab(record, "edit")).content.decode() for user in (analyst, reader))
+        assert ('name="_save"' in form, 'name="_save"' in details) == (True, False)
+
+
+def test_the_cost_does_not_grow_with_the_records(analyst, signed_in, records):
+    client = signed_in(analyst)
+    costs = []
+
+    for size in (0, 10):
+        for _ in range(size):
+            agreement = make_agreement()
+            make_action(agreement, party=records[0], acted_on="2022", source=records[1])
+            Citation.objects.create(source=records[1], agreement=agreement, quote="so")
+            make_component(Agreement.objects.get(components=records[2]), parent=records[2])
+        for record in records:
+            client.get(change(record))
+            with CaptureQueriesContext(connection) as queries:
+                client.get(change(record))
+            costs.append(len([query for query in queries if "SAVEPOINT" not in query["sql"]]))
+
+    assert costs[:3] == costs[3:]
+    assert max(costs) <= 40
