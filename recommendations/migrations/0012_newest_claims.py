@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('agreements', '0008_source_content_fields'),
-        ('recommendations', '0009_source_content_fields'),
+        ('recommendations', '0011_covering_indexes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
