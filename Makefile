@@ -10,7 +10,7 @@ PY := .venv/bin/python
 MANAGE := $(PY) manage.py
 COMPILE = $(PY) -m uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.11 pyproject.toml $(ARGS)
 CODE := policytracker agreements recommendations
-PYTEST := $(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile
+PYTEST := $(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
 
 .PHONY: help run demo-reset test check audit format openapi pins bench python free-port requirements-local.txt.installed \
 	requirements-dev.txt.installed database
