@@ -21,6 +21,7 @@ FIRST = [
     "platform/test_postgres.py",
     "platform/test_server.py",
 ]
+TEMPLATE = "test_template"  # the end of its name
 LOCK = pytest.StashKey[Path]()
 
 
@@ -44,7 +45,7 @@ def pytest_collection_finish() -> None:
 @contextmanager
 def migrating(server: Database) -> Iterator[Path]:
     """Migrate a database while the test processes collect the tests. Yields a file that is locked until it is migrated."""
-    with tempfile.TemporaryDirectory(prefix="migrating") as folder, database(server, "template") as made:
+    with tempfile.TemporaryDirectory(prefix="migrating") as folder, database(server, TEMPLATE) as made:
         file = Path(folder) / "lock"
         with file.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # `migrate` inherits the lock, so it lasts until that process ends
@@ -76,4 +77,4 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, r
         with Path(started["migrating"]).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH)
         server = settings.DATABASES["default"]
-        server["TEST"]["TEMPLATE"] = f"{server['NAME']}_template"
+        server["TEST"]["TEMPLATE"] = f"{server['NAME']}_{TEMPLATE}"
