@@ -15,11 +15,30 @@ from django.db import connection
 
 from tests.database.conftest import Database, database
 
-# The files that take longest for their number of tests, most of them in other processes. They start first, so that no test process
-# waits for another one at the end. Files that do not use the test database come before all others, because it is being migrated then.
+# The files that take longest for their number of tests. They start first, so that no test process waits for another one at the end.
+# The first four do not use the test database, which is being migrated then.
 FIRST = [
+    "platform/test_operator_guide.py",
+    "database/test_nothing_lost.py",
     "platform/test_postgres.py",
     "platform/test_server.py",
+    "history/test_as_of_equals_a_copy.py",
+    "test_openapi.py",
+    "test_size.py",
+    "stories/test_history_leaks.py",
+    "database/test_backup.py",
+    "database/test_migrate.py",
+    "database/test_upgrade.py",
+    "database/test_pooler.py",
+    "database/test_locked_row.py",
+    "test_docs.py",
+    "admin/test_browser.py",
+    "admin/test_browser_texts.py",
+    "admin/test_browser_messages.py",
+    "admin/test_browser_review.py",
+    "recommendations/test_progress_stateful.py",
+    "recommendations/test_progress_properties.py",
+    "api/test_changes_cursor.py",
 ]
 TEMPLATE = "test_template"  # the end of its name
 LOCK = pytest.StashKey[Path]()

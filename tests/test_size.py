@@ -124,11 +124,11 @@ def test_the_generated_register_has_the_intended_proportions(big):
     counts = {model: model.objects.count() for model in (Agreement, Participation, Component, Addressee, ProgressUpdate)}
 
     assert counts == {
-        Agreement: pytest.approx(SIZE * 0.08, rel=0.1),
-        Participation: pytest.approx(SIZE * 0.32, rel=0.1),
-        Component: pytest.approx(SIZE * 0.24, rel=0.1),
-        Addressee: pytest.approx(SIZE * 1.6, rel=0.1),
-        ProgressUpdate: pytest.approx(SIZE * 4, rel=0.1),
+        Agreement: pytest.approx(SIZE * 0.08, rel=0.15),
+        Participation: pytest.approx(SIZE * 0.32, rel=0.15),
+        Component: pytest.approx(SIZE * 0.24, rel=0.15),
+        Addressee: pytest.approx(SIZE * 1.6, rel=0.15),
+        ProgressUpdate: pytest.approx(SIZE * 4, rel=0.15),
     }
     assert set(Recommendation.objects.values_list("status", flat=True)) == set(Status) - {Status.SUPERSEDED}
     assert 0.2 < Recommendation.objects.filter(status__in=TERMINAL).count() / SIZE < 0.5
