@@ -19,8 +19,8 @@ PYTEST := $(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadsco
 .NOTPARALLEL:
 
 help:
-	@echo "make run         serve the site at 127.0.0.1:$(PORT) (PORT=8001 uses another port)"
-	@echo "make demo-reset  drop the database and start again with fixtures and demo users"
+	@echo "make run         serve the site at 127.0.0.1:$(PORT) (PORT=8001 uses another port, DEMO=0 loads no demonstration data)"
+	@echo "make demo-reset  drop the database and start again with fixtures, demonstration data and demo users"
 	@echo "make test        run the tests on a real PostgreSQL, except slow ones (ARGS='-k word' selects tests)"
 	@echo "make check       run all checks of CI, including slow tests"
 	@echo "make audit       check the pinned packages for known vulnerabilities"

@@ -14,7 +14,19 @@ from policytracker.devserver import postgres
 from policytracker.web import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+
+
+class Environment(environ.Env):
+    """Reads environment variables. A value of the wrong type is a configuration error that names its variable."""
+
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().get_value(var, *args, **kwargs)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var} is not valid: {error}.") from error
+
+
+env = Environment()
 
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", "only for development: this key is public" if DEBUG else "")

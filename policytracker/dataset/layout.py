@@ -1,6 +1,7 @@
 """The data set: files in the format of Django fixtures, which refer to records by natural key. Their fields, and dumping them.
 
-Draft updates, users, tokens and history are not included. Of uploaded files only the names are.
+Draft updates, users, tokens, history and, unless they are asked for, demonstration data are not included. Of uploaded files only
+the names are.
 """
 
 from __future__ import annotations
@@ -18,16 +19,18 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection, transaction
 from django.db.models import F, Field, Model, OuterRef, TextField
 from django.db.models.functions import Cast, Collate
+from django.utils.translation import gettext as _
 
-from policytracker.records.models import key_of
+from policytracker.dataset.demo import PREFIX, is_demo, refers_to_demo
+from policytracker.records.models import Record, key_of
 from policytracker.resources import registry
 
 WRITTEN_BY_TRIGGERS = {"id", "version", "created_at", "updated_at"}
 
 
-def files() -> dict[str, list[type[Model]]]:
+def files() -> dict[str, list[type[Record]]]:
     """The names of the files with their models, in loading order: a model comes after those that it refers to."""
-    result: dict[str, list[type[Model]]] = {}
+    result: dict[str, list[type[Record]]] = {}
     for resource in registry:
         result.setdefault(resource.file, []).append(resource.model)
     return result
@@ -64,19 +67,34 @@ def fields(model: type[Model]) -> list[Field]:
 # ---- dump
 
 
-def rows(model: type[Model], public: bool = False) -> Iterator[dict]:
-    """The rows of a model in the format of the files, ordered by key. `public` leaves out the references to users."""
+class RefersToDemo(Exception):
+    """A real record refers to demonstration data, which the files would not contain. The message names both."""
+
+
+def rows(model: type[Record], public: bool = False, demo: bool = False) -> Iterator[dict]:
+    """The rows of a model in the format of the files, ordered by key.
+
+    `public` leaves out the references to users; `demo` includes demonstration data. Raises RefersToDemo.
+    """
     columns = {f.name: column(f) for f in fields(model) if not (public and is_user_reference(f))}
     excluded = registry.of(model).excluded_rows
     queryset = model._base_manager.exclude(excluded) if excluded else model._base_manager.all()
+    queryset = queryset if demo else queryset.exclude(is_demo(model))
     many = {f.name for f in model._meta.local_many_to_many}
     single = {f.name for f in fields(model) if f.is_relation} - many
+    to_records = [f.name for f in fields(model) if f.is_relation and not is_user_reference(f)]
     for values in queryset.order_by(by_code_point(key_of(model))).values_list(*columns.values()).iterator():
         row = dict(zip(columns, values, strict=True))
         for name in single & row.keys():
             row[name] = row[name] and [row[name]]
         for name in many & row.keys():
             row[name] = [[key] for key in row[name]]
+        if not demo and any(refers_to_demo(row[name]) for name in to_records):
+            raise RefersToDemo(
+                _("{type} {key} refers to demonstration data ({prefix}…). Change it, or include the demonstration data.").format(
+                    type=model._meta.verbose_name, key=row[key_of(model)], prefix=PREFIX
+                )
+            )
         yield {"model": model._meta.label_lower, "fields": row}
 
 
@@ -97,15 +115,15 @@ def by_code_point(key: str) -> Any:
     return Collate(Cast(F(key), TextField()), "C")
 
 
-def dump(folder: Path, public: bool = False) -> dict[str, int]:
-    """Write the files from one database snapshot. Returns the number of rows of each. `public` leaves out references to users."""
+def dump(folder: Path, public: bool = False, demo: bool = False) -> dict[str, int]:
+    """Write the files from one database snapshot. Returns the number of rows of each. For the other parameters see `rows()`."""
     folder.mkdir(parents=True, exist_ok=True)
     counts = {}
     with snapshot():
         for name, models in files().items():
             with (folder / f"{name}.part").open("w", encoding="utf-8", newline="\n") as file:
                 counts[name] = 0
-                for row in chain.from_iterable(rows(model, public) for model in models):
+                for row in chain.from_iterable(rows(model, public, demo) for model in models):
                     # Not textwrap.indent(), which also breaks lines at Unicode line separators within a text.
                     text = json.dumps(row, indent=2, ensure_ascii=False, default=plain).replace("\n", "\n  ")
                     file.write(f"{',' if counts[name] else '['}\n  {text}")

@@ -18,7 +18,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Field, Model
 from django.utils.translation import gettext as _
 
-from policytracker.dataset import layout, writer
+from policytracker.dataset import layout, relative_dates, writer
 from policytracker.dataset.layout import is_user_reference
 from policytracker.records.constraints import TriggerConstraint
 from policytracker.records.models import Record, key_of
@@ -71,10 +71,11 @@ def in_file(file: str, message: str) -> DatasetError:
 
 
 def read(folder: Path) -> list[Entry]:
-    """The entries of all files. Raises DatasetError."""
+    """The entries of all files, with their dates as of today if these are relative. Raises DatasetError."""
     if not folder.is_dir():
         raise DatasetError(_("{folder} is not a folder.").format(folder=folder))
-    return [entry for file, models in layout.files().items() for entry in entries(file, parse(folder / file), models)]
+    found = [entry for file, models in layout.files().items() for entry in entries(file, parse(folder / file), models)]
+    return relative_dates.shift(folder, found)
 
 
 def ignore_nothing(model: type[Model], name: str) -> bool:

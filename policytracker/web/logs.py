@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
 current_request: ContextVar[Any] = ContextVar("current_request", default=None)
 
 # PostgreSQL appends rows and statements to its message, which contain texts of records.
@@ -57,8 +58,13 @@ class JsonFormatter(logging.Formatter):
 
 
 def configuration(*, terminal: bool) -> dict[str, Any]:
-    """The configuration for `logging.config.dictConfig`: JSON lines for a server; plain text and only warnings for a terminal."""
+    """The configuration for `logging.config.dictConfig`: JSON lines for a server; plain text and only warnings for a terminal.
+
+    Ends the program if LOG_LEVEL is not a level.
+    """
     level = (os.environ.get("LOG_LEVEL") or ("WARNING" if terminal else "INFO")).upper()
+    if level not in LEVELS:
+        raise SystemExit(f"Configuration error: LOG_LEVEL is {level}. Use {', '.join(LEVELS[:-1])} or {LEVELS[-1]}.")
     through_root = {"handlers": [], "propagate": True}
     return {
         "version": 1,

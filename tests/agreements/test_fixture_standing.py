@@ -12,7 +12,7 @@ from agreements.standing import Action, AgreementRecord, Condition, conditions, 
 
 EIGHT = "BRN CHL JPN MYS NZL PER SGP VNM"
 SIX = "AUS CAN JPN MEX NZL SGP"
-FIRST_OF_MSP = "AUS CAN DEU EU FIN FRA GBR ITA JPN KOR NOR SWE USA"
+FIRST_OF_MSP = "AUS CAN DEU EU FIN FRA GBR JPN KOR SWE USA"
 TEN = "ARE ARG COK ECU GIN MAR PER PHL PRY UZB"
 
 # Agreement, date, standing of the text, and standings of parties as "PARTIES: standing".
@@ -38,9 +38,11 @@ geelong-treaty                         | 2025-07-25 | unknown       | AUS GBR: n
 geelong-treaty                         | 2025-07-26 | signed        | AUS GBR: signatory
 geelong-treaty                         | 2026-11-24 | signed        | AUS GBR: signatory
 msp                                    | 2022-06-13 | unknown       | AUS EU USA IND EST: none
-msp                                    | 2022-06-14 | operative     | FIRST_OF_MSP: participant; IND EST: none
-msp                                    | 2023-06-01 | operative     | FIRST_OF_MSP IND: participant; EST: none
-msp                                    | 2024-03-01 | operative     | FIRST_OF_MSP IND EST: participant
+msp                                    | 2022-06-14 | operative     | FIRST_OF_MSP: participant; ITA NOR IND EST: none
+msp                                    | 2023-01-31 | operative     | FIRST_OF_MSP: participant; ITA NOR IND EST: none
+msp                                    | 2023-02-01 | operative     | FIRST_OF_MSP ITA NOR: participant; IND EST: none
+msp                                    | 2023-06-01 | operative     | FIRST_OF_MSP ITA NOR IND: participant; EST: none
+msp                                    | 2024-03-01 | operative     | FIRST_OF_MSP ITA NOR IND EST: participant
 forge                                  | 2026-02-03 | unknown       | KOR: none
 forge                                  | 2026-02-04 | operative     | KOR: participant
 forge                                  | 2026-11-24 | operative     | KOR: participant
@@ -68,29 +70,58 @@ ca-au-minerals-declaration-2025        | 2026-11-24 | operative     | AUS CAN: p
 us-ua-reconstruction-fund              | 2025-04-29 | unknown       | UKR USA: none
 us-ua-reconstruction-fund              | 2025-04-30 | signed        | UKR USA: signatory
 us-ua-reconstruction-fund              | 2025-05-12 | signed        | UKR: contracting; USA: signatory
-us-ua-reconstruction-fund              | 2026-11-24 | signed        | UKR: contracting; USA: signatory
-paris-agreement                        | 2015-12-11 | unknown       | USA: none
-paris-agreement                        | 2015-12-12 | adopted       | USA: none
-paris-agreement                        | 2016-04-22 | signed        | USA: none
-paris-agreement                        | 2016-11-04 | in_force      | USA: none
+us-ua-reconstruction-fund              | 2025-05-22 | signed        | UKR: contracting; USA: signatory
+us-ua-reconstruction-fund              | 2025-05-23 | in_force      | UKR USA: bound
+us-ua-reconstruction-fund              | 2026-11-24 | in_force      | UKR USA: bound
+paris-agreement                        | 2015-12-11 | unknown       | USA AUS: none
+paris-agreement                        | 2015-12-12 | adopted       | USA AUS: none
+paris-agreement                        | 2016-04-22 | signed        | USA AUS IRN LBY: signatory; YEM NIC SYR VAT: none
+paris-agreement                        | 2016-09-02 | signed        | USA AUS: signatory
+paris-agreement                        | 2016-09-03 | signed        | USA: contracting; AUS IRN: signatory
+paris-agreement                        | 2016-11-03 | signed        | USA: contracting; AUS: signatory
+paris-agreement                        | 2016-11-04 | in_force      | USA: bound; AUS: signatory
+paris-agreement                        | 2016-12-09 | in_force      | USA AUS: bound; IRN LBY YEM: signatory; NIC SYR VAT: none
+paris-agreement                        | 2017-06-01 | in_force      | USA: bound
+paris-agreement                        | 2018-06-01 | in_force      | USA: bound
+paris-agreement                        | 2019-11-03 | in_force      | USA: bound
 paris-agreement                        | 2019-11-04 | in_force      | USA: withdrawing
-paris-agreement                        | 2020-12-01 | in_force      | USA: former_party
-paris-agreement                        | 2022-01-01 | in_force      | USA: bound
+paris-agreement                        | 2020-11-03 | in_force      | USA: withdrawing
+paris-agreement                        | 2020-11-04 | in_force      | USA: former_party
+paris-agreement                        | 2021-01-19 | in_force      | USA: former_party
+paris-agreement                        | 2021-01-20 | in_force      | USA: contracting
+paris-agreement                        | 2021-02-18 | in_force      | USA: contracting
+paris-agreement                        | 2021-02-19 | in_force      | USA: bound
+paris-agreement                        | 2025-01-26 | in_force      | USA: bound
 paris-agreement                        | 2025-01-27 | in_force      | USA: withdrawing
 paris-agreement                        | 2026-01-26 | in_force      | USA: withdrawing
-paris-agreement                        | 2026-01-27 | in_force      | USA: former_party
+paris-agreement                        | 2026-01-27 | in_force      | USA: former_party; AUS NIC SYR VAT: bound; IRN LBY YEM: signatory
 cptpp                                  | 2018-03-07 | unknown       | SIX VNM PER MYS CHL BRN: none
 cptpp                                  | 2018-03-08 | signed        | SIX VNM PER MYS CHL BRN: signatory
-cptpp                                  | 2018-12-30 | in_force      | SIX: bound; VNM PER MYS CHL BRN: signatory
+cptpp                                  | 2018-06-28 | signed        | MEX: contracting; JPN SGP NZL CAN AUS VNM PER MYS CHL BRN: signatory
+cptpp                                  | 2018-10-31 | signed        | SIX: contracting; VNM PER MYS CHL BRN: signatory
+cptpp                                  | 2018-12-29 | signed        | SIX VNM: contracting; PER MYS CHL BRN: signatory
+cptpp                                  | 2018-12-30 | in_force      | SIX: bound; VNM: contracting; PER MYS CHL BRN: signatory
 cptpp                                  | 2019-01-14 | in_force      | SIX VNM: bound; PER MYS CHL BRN: signatory
+cptpp                                  | 2021-07-20 | in_force      | PER: signatory
+cptpp                                  | 2021-07-21 | in_force      | PER: contracting; MYS CHL BRN: signatory
+cptpp                                  | 2021-09-18 | in_force      | PER: contracting
 cptpp                                  | 2021-09-19 | in_force      | SIX VNM PER: bound; MYS CHL BRN: signatory
+cptpp                                  | 2022-11-28 | in_force      | MYS: contracting
 cptpp                                  | 2022-11-29 | in_force      | SIX VNM PER MYS: bound; CHL BRN: signatory
-cptpp                                  | 2023-02-20 | in_force      | SIX VNM PER MYS CHL: bound; BRN: signatory
-cptpp                                  | 2023-07-12 | in_force      | SIX VNM PER MYS CHL BRN: bound
+cptpp                                  | 2023-02-20 | in_force      | CHL: contracting; BRN: signatory
+cptpp                                  | 2023-02-21 | in_force      | SIX VNM PER MYS CHL: bound; BRN: signatory
+cptpp                                  | 2023-07-12 | in_force      | SIX VNM PER MYS CHL BRN: bound; GBR: none
+cptpp                                  | 2023-07-16 | in_force      | GBR: signatory
+cptpp                                  | 2024-05-01 | in_force      | GBR: contracting
+cptpp                                  | 2024-12-14 | in_force      | GBR: contracting
+cptpp                                  | 2024-12-15 | in_force      | GBR: bound; CAN MEX: bound
 cptpp-uk-accession                     | 2023-07-15 | unknown       | GBR AUS CAN: none
 cptpp-uk-accession                     | 2023-07-16 | signed        | GBR AUS CAN MEX EIGHT: signatory
-cptpp-uk-accession                     | 2024-12-14 | signed        | GBR: signatory
-cptpp-uk-accession                     | 2024-12-15 | in_force      | GBR: bound; CAN MEX: signatory
+cptpp-uk-accession                     | 2024-05-01 | signed        | GBR: contracting; AUS CAN: signatory
+cptpp-uk-accession                     | 2024-12-14 | signed        | GBR: contracting; EIGHT: signatory
+cptpp-uk-accession                     | 2024-12-15 | in_force      | GBR EIGHT: bound; AUS CAN MEX: signatory
+cptpp-uk-accession                     | 2024-12-24 | in_force      | GBR EIGHT AUS: bound; CAN MEX: signatory
+cptpp-uk-accession                     | 2026-11-24 | in_force      | GBR EIGHT AUS: bound; CAN MEX: signatory
 us-au-technology-prosperity-deal       | 2025-10-19 | unknown       | AUS USA: none
 us-au-technology-prosperity-deal       | 2025-10-20 | announced     | AUS USA: none
 us-au-technology-prosperity-deal       | 2026-11-24 | announced     | AUS USA: none
@@ -213,8 +244,39 @@ def test_d4_leave_return_leave_again():
         "withdrawing",
         "former_party",
     ]
-    assert on("paris-agreement", "2023-01-01", "USA").approximate
+    assert on("paris-agreement", "2023-01-01", "USA").since == "2021-02-19"
     assert on("paris-agreement", "2026-06-01", "USA").since == "2026-01-27"
+
+
+@pytest.mark.parametrize(
+    ("day", "bound"),
+    [
+        ("2016-11-03", 0),
+        ("2016-11-04", 74),
+        ("2016-12-31", 115),
+        ("2017-12-31", 170),
+        ("2018-12-31", 184),
+        ("2020-11-03", 189),
+        ("2020-11-04", 188),
+        ("2021-02-18", 189),
+        ("2021-02-19", 190),
+        ("2021-12-31", 193),
+        ("2023-03-09", 195),
+        ("2026-01-26", 195),
+        ("2026-01-27", 194),
+    ],
+)
+def test_number_of_parties_bound_by_the_paris_agreement(day, bound):
+    text = TEXTS["paris-agreement"]
+    parties = {action.party for action in text.actions if action.party}
+
+    assert sum(party_standing(text, party, date.fromisoformat(day)).bound for party in parties) == bound
+
+
+def test_the_united_kingdom_is_bound_by_the_cptpp_through_its_accession_protocol():
+    standing = on("cptpp", "2026-11-24", "GBR")
+
+    assert (standing.code, standing.since, standing.via) == ("bound", "2024-12-15", "cptpp-uk-accession")
 
 
 def test_d5_force_between_pairs():
@@ -227,10 +289,10 @@ def test_d5_force_between_pairs():
 
 
 def test_d6_and_d7_a_date_keeps_the_precision_of_its_source():
-    statement = text_standing(TEXTS["uk-au-minerals-soi-2023"], date(2024, 1, 1))
+    statement = text_standing(TEXTS["ca-au-minerals-declaration-2025"], date(2026, 1, 1))
     joined = on("msp", "2024-01-01", "IND")
 
-    assert (statement.since, statement.approximate) == ("2023-04-04~", True)
+    assert (statement.since, statement.approximate) == ("2025-10-31~", True)
     assert (joined.since, joined.approximate) == ("2023-06", True)
 
 

@@ -11,6 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from policytracker.settings import Environment
+from policytracker.web import logs
 
 PROJECT = Path(__file__).parents[2]
 GUNICORN = [sys.executable, "-m", "gunicorn"]
@@ -57,6 +61,16 @@ def test_a_missing_secret_key_gives_a_message_and_no_traceback(tmp_path):
     assert started.returncode != 0
     assert "Set SECRET_KEY" in started.stderr
     assert "Traceback" not in started.stderr
+
+
+def test_a_setting_of_the_wrong_type_gives_a_message_that_names_it(monkeypatch):
+    monkeypatch.setenv("DB_POOL", "many")
+    monkeypatch.setenv("LOG_LEVEL", "loud")
+
+    with pytest.raises(ImproperlyConfigured, match="DB_POOL"):
+        Environment().int("DB_POOL", 0)
+    with pytest.raises(SystemExit, match="LOG_LEVEL"):
+        logs.configuration(terminal=True)
 
 
 @pytest.fixture

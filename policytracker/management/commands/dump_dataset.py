@@ -1,4 +1,4 @@
-"""`manage.py dump_dataset`: writes all records into files, which `load_dataset` and `loaddata` read."""
+"""`manage.py dump_dataset`: writes the records into files, which `load_dataset` and `loaddata` read."""
 
 from pathlib import Path
 
@@ -11,18 +11,21 @@ from policytracker.dataset import layout, package
 
 class Command(BaseCommand):
     help = (
-        f"Writes every record, restricted ones included, into {', '.join(layout.files())}. "
+        f"Writes every real record, restricted ones included, into {', '.join(layout.files())}. "
         "Drafts that only their author sees, users, tokens, history and uploaded files are not included; the names of the files are."
     )
 
     def add_arguments(self, parser):
         parser.add_argument("folder", type=Path, metavar="DIR", help="the folder for the files; created if missing")
         parser.add_argument("--public", action="store_true", help="leave out fields that refer to users, such as lead and author")
+        parser.add_argument("--demo", action="store_true", help="include the demonstration data")
 
-    def handle(self, *args, folder, public, **options):
+    def handle(self, *args, folder, public, demo, **options):
         try:
-            counts = layout.dump(folder, public)
+            counts = layout.dump(folder, public, demo)
             package.write(folder, counts, public)
+        except layout.RefersToDemo as error:
+            raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(_("{file} cannot be written: {reason}.").format(file=error.filename, reason=error.strerror)) from error
         for file, count in counts.items():

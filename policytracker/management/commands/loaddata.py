@@ -10,7 +10,7 @@ from django.core.serializers.base import DeserializationError
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
 from django.db.models import Model
 
-from policytracker.dataset import layout, package
+from policytracker.dataset import layout, package, relative_dates
 from policytracker.dataset.loading import DatasetError, Entry, Loader, entries, parse
 from policytracker.records.context import change_context
 from policytracker.records.violations import constraint_of
@@ -54,7 +54,7 @@ class Command(loaddata.Command):
     def collect(self, path: Path) -> None:
         excluded = {app.label for app in self.excluded_apps}
         models = [resource.model for resource in registry]
-        all_entries = list(entries(path.name, parse(path), models, self.ignores))
+        all_entries = relative_dates.shift(path.parent, list(entries(path.name, parse(path), models, self.ignores)))
         included = [
             entry for entry in all_entries if entry.model not in self.excluded_models and entry.model._meta.app_label not in excluded
         ]

@@ -1,4 +1,4 @@
-"""`manage.py make_demo`: prepares the database for `make run`: migrations, fixtures and a demo user for each role."""
+"""`manage.py make_demo`: prepares the database for `make run`: migrations, fixtures, a demo user for each role, demonstration data."""
 
 import os
 import secrets
@@ -29,7 +29,8 @@ DEMO_LOCK = 7_081_203  # an advisory lock, because two `make run` may start at t
 
 class Command(BaseCommand):
     help = (
-        "Migrates, loads the fixtures into an empty database, and creates one demo user for each role. "
+        "Migrates, creates one demo user for each role, and loads the fixtures and the demonstration data into an empty database "
+        "(with DEMO=0, the fixtures only). "
         "Writes its steps to stderr, and to stdout the text to show when the site is running."
     )
     requires_system_checks: list[str] = []
@@ -46,9 +47,7 @@ class Command(BaseCommand):
             cursor.execute("SELECT pg_advisory_lock(%s)", [DEMO_LOCK])
         self.report(_("Migrating"))
         call_command("migrate", verbosity=0)
-        self.load_fixtures()
-        self.report(_("Creating demo users"))
-        self.print_summary(self.create_users())
+        self.print_summary(self.load_and_create_users())
 
     def report(self, step):
         self.stderr.write(step, style_func=str)
@@ -63,12 +62,23 @@ class Command(BaseCommand):
         except postgres.PostgresError as error:
             raise CommandError(str(error)) from error
 
-    def load_fixtures(self):
-        if Agreement.objects.exists() or Party.objects.exists():
-            self.report(_("The database contains records: fixtures are not loaded"))
-            return
-        self.report(_("Loading fixtures"))
-        call_command("load_dataset", settings.BASE_DIR / "fixtures", stdout=self.stderr)
+    @transaction.atomic
+    def load_and_create_users(self):
+        """The passwords of the demo users by name. Together, so that a run that is stopped can be repeated."""
+        is_empty = not (Agreement.objects.exists() or Party.objects.exists())
+        if is_empty:
+            self.load(_("Loading fixtures"), "fixtures")
+        else:
+            self.report(_("The database contains records: fixtures and demonstration data are not loaded"))
+        self.report(_("Creating demo users"))
+        passwords = self.create_users()
+        if is_empty and os.environ.get("DEMO") != "0":
+            self.load(_("Loading demonstration data"), "demo")  # after the users, whom it names as owners and authors
+        return passwords
+
+    def load(self, step, folder):
+        self.report(step)
+        call_command("load_dataset", settings.BASE_DIR / folder, stdout=self.stderr)
 
     @transaction.atomic
     def create_users(self):
