@@ -18,6 +18,7 @@ from policytracker.edtf import EdtfField
 from policytracker.records import triggers
 from policytracker.records.access import Reader, Role
 from policytracker.resources import registry
+from tests.run import FIRST
 
 ROOT = Path(settings.BASE_DIR)
 RECORDS = triggers.records()
@@ -300,3 +301,7 @@ def test_the_platform_contains_no_word_of_the_domain():
     ]
 
     assert found == []
+
+
+def test_the_test_files_that_start_first_exist():
+    assert [name for name in FIRST if not (ROOT / "tests" / name).exists()] == []
