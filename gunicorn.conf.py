@@ -1,6 +1,7 @@
 """Configuration of the web server. `gunicorn` reads this file when it is started in this folder."""
 
 import ctypes
+import gc
 import os
 import signal
 import subprocess
@@ -69,8 +70,13 @@ def post_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """Ignore Ctrl-C, which reaches all processes of the group; the main process handles it."""
+    """Ignore Ctrl-C, which reaches all processes of the group; the main process handles it.
+
+    Also exclude what is loaded from garbage collection, which would otherwise examine it again and again.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.collect()
+    gc.freeze()
 
 
 def on_exit(server):

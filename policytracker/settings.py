@@ -63,9 +63,11 @@ MIDDLEWARE = [
     "policytracker.web.requests.probes",
     "policytracker.web.requests.no_store",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    # API requests with a token skip what follows, until `end_of_pages`.
+    "policytracker.web.requests.pages",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -73,6 +75,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "policytracker.admin.relax_csp",
     "axes.middleware.AxesMiddleware",
+    "policytracker.web.requests.end_of_pages",
     "policytracker.api.errors.DatabaseErrors",
 ]
 ROOT_URLCONF = "policytracker.urls"
@@ -100,7 +103,7 @@ if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database. History and constraints require its triggers.")
 # In a URL, the path of a socket folder is percent-encoded, as in libpq.
 DATABASES["default"]["HOST"] = unquote(DATABASES["default"]["HOST"])
-DATABASES["default"] |= {"ENGINE": "policytracker.db", "ATOMIC_REQUESTS": True, "CONN_HEALTH_CHECKS": True}
+DATABASES["default"] |= {"ENGINE": "policytracker.db", "ATOMIC_REQUESTS": True}
 OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
 OPTIONS.setdefault("application_name", "policytracker")
 if pool := env.int("DB_POOL", 0):  # only the web server sets it; a command needs one connection
@@ -235,5 +238,5 @@ UNFOLD = {
     "STYLES": [lambda request: static("policytracker/admin.css")],
     "SCRIPTS": [lambda request: static("policytracker/admin.js")],
     "DASHBOARD_CALLBACK": "recommendations.admin.home.page",
-    "SIDEBAR": {"show_search": True, "navigation": "policytracker.admin.navigation"},
+    "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "policytracker.admin.navigation"},
 }

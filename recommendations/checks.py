@@ -26,9 +26,10 @@ from agreements.checks.sources import (
 from agreements.checks.standings import NO_VALID_SUCCESSOR, SUPERSEDED_WITHOUT_SUCCESSOR
 from agreements.models.sources import Stance
 from policytracker.quality.engine import CheckContext, Rule, Severity, each, latest, listed
-from recommendations.deadlines import DEFAULT_UPDATE_EVERY, Freshness, freshness
+from recommendations.deadlines import Freshness, freshness
 from recommendations.derived_status import DIFFERS
 from recommendations.models import DONE, Addressee, Evidence, Milestone, ProgressUpdate, Recommendation, Status, UpdateKind
+from recommendations.models.recommendations import DEFAULT_UPDATE_EVERY
 
 # ---- rules shared with agreements
 

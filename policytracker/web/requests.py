@@ -21,7 +21,7 @@ from policytracker.web.logs import current_request
 
 log = logging.getLogger(__name__)
 
-API = "/api/"
+API, TOKENS = "/api/", "/api/v1/auth/"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
 MAX_QUERY_LENGTH = 16 * 1024  # characters; enough for a list of 100 keys
 MAX_SQL_LENGTH = 2_000  # characters of a slow statement in the log
@@ -146,3 +146,28 @@ def no_store(get_response):
         return response
 
     return middleware
+
+
+def pages(get_response):
+    """API requests with a token skip the middleware between this one and `end_of_pages`.
+
+    It is about pages: static files, sessions, forms, and what a browser may do with HTML.
+    """
+    get_api_response = end_of_pages.get_response
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        return get_api_response(request) if has_token(request) else get_response(request)
+
+    return middleware
+
+
+def end_of_pages(get_response):
+    """Where requests that skip `pages` go on. Django builds the middleware from the last to the first."""
+    end_of_pages.get_response = get_response
+    return get_response
+
+
+def has_token(request: HttpRequest) -> bool:
+    """Whether this is an API request with a bearer token, other than for a new token."""
+    is_api = request.path.startswith(API) and not request.path.startswith(TOKENS)
+    return is_api and request.META.get("HTTP_AUTHORIZATION", "")[:7].lower() == "bearer "

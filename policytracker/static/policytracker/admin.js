@@ -51,3 +51,11 @@ document.addEventListener("submit", async (event) => {
         form.submit();
     }
 });
+
+// "/" opens the command palette like Ctrl-K, except where a person types.
+window.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    event.preventDefault();
+    window.dispatchEvent(new CustomEvent("opencommand"));
+});
