@@ -24,7 +24,7 @@ from policytracker.models import Token, User
 from policytracker.records.context import change_context
 from policytracker.resources import registry
 from recommendations.models import ProgressUpdate, Recommendation
-from tests.admin.page import admin_request, change, edit, typed, typed_in, unrendered
+from tests.admin.page import admin_request, edit, typed, typed_in, unrendered
 from tests.api.client import Api
 from tests.api.world import RESOURCES
 from tests.conftest import make_user
@@ -534,7 +534,7 @@ def test_pages_are_open_to_the_roles_that_may_use_them(role, model, people):
     if can_read:
         client.force_login(people[role].user, backend="django.contrib.auth.backends.ModelBackend")
 
-    form = edit(record) if model is Recommendation else change(record)
+    form = edit(record)
 
     page = client.get(form)
 
