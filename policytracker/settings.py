@@ -79,8 +79,8 @@ MIDDLEWARE = [
     "policytracker.api.errors.DatabaseErrors",
     "policytracker.web.heavy.HeavyRequests",
 ]
-# Heavy requests (policytracker/web/heavy.py): how many of each lane run at a time in one process, and how many of its threads they use,
-# with those that wait for their turn.
+# Heavy requests (policytracker/web/heavy.py): how many reports run at a time in one process, beside twice as many exports, and how many
+# of its threads they use, with those that wait for their turn.
 HEAVY_REQUESTS = env.int("HEAVY_REQUESTS", 1)
 HEAVY_THREADS = max(1, env.int("WEB_THREADS", 32) // 2)
 ROOT_URLCONF = "policytracker.urls"
