@@ -85,16 +85,15 @@ ANY, OWN, TEAM = "any", "own", "team"
 
 
 def grants(reader: Reader) -> Iterator[tuple[list[Visibility], bool, str]]:
-    """What the reader may read, as (visibilities, whether drafts are included, which rows: ANY, OWN or TEAM)."""
+    """What the reader may read, as (visibilities, whether drafts are included, which rows: ANY, OWN or TEAM). None is part of another."""
     not_restricted = [Visibility.PUBLIC, Visibility.INTERNAL]
-    yield [Visibility.PUBLIC], False, ANY
-    if Role.READER in reader.roles:
-        yield not_restricted, False, ANY
-    if Role.OFFICER in reader.roles:
-        yield not_restricted, True, OWN
     if reader.roles & {Role.ANALYST, Role.REVIEWER}:
         yield not_restricted, True, ANY
         yield [Visibility.RESTRICTED], True, TEAM
+        return
+    yield not_restricted if Role.READER in reader.roles else [Visibility.PUBLIC], False, ANY
+    if Role.OFFICER in reader.roles:
+        yield not_restricted, True, OWN
 
 
 def has_code(reader: Reader, name: str, codes: Sequence[str], every: type[TextChoices]) -> Q:

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from agreements.models import Party, PartyOfficer
-from benchmarks import build
+from benchmarks.build.register import build
 from policytracker.api.filters import resource_filters
 from policytracker.models import User
 from policytracker.records.access import Role
@@ -32,7 +32,7 @@ def large(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock(), transaction.atomic():
         ensure_groups()
         call_command("load_dataset", settings.BASE_DIR / "fixtures", verbosity=0)
-        build.build(3_000)
+        build(3_000)
         PartyOfficer.objects.filter(user__username="officer-2").update(party=Party.objects.get(code="p-230"))
         yield SimpleNamespace(users={name: User.objects.get(username=name) for name in USERS})
         transaction.set_rollback(True)

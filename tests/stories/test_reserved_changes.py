@@ -38,8 +38,8 @@ def stored(record, field):
 def submit_form(user, record, values, **extra):
     """Submit the admin form of the record with changed values. The response is not rendered."""
     view = admin.site.get_model_admin(type(record)).change_view
-    form = unrendered(view, user, str(record.pk), query="tab=edit" if isinstance(record, Recommendation) else "")
-    return unrendered(view, user, str(record.pk), data=typed(form) | values | extra)
+    form = unrendered(view, user, str(record.pk), query="tab=edit")
+    return unrendered(view, user, str(record.pk), query="tab=edit", data=typed(form) | values | extra)
 
 
 each_change = pytest.mark.parametrize(("address", "field", "before", "after"), RESERVED)
