@@ -145,11 +145,11 @@ def test_a_stream_is_heavy_until_it_is_closed(site, monkeypatch):
     monkeypatch.setattr(heavy, "MAX_WAIT", 0)
     site.view = lambda request: StreamingHttpResponse(iter([b"part", b"part"]))
 
-    stream = site.get(f"/{EXPORT}")
+    stream = site.get(f"/{REPORT}")
 
-    assert is_busy(site.get(f"/{EXPORT}"))
+    assert is_busy(site.get(f"/{REPORT}"))
     stream.close()
-    assert site.get(f"/{EXPORT}").status_code == 200
+    assert site.get(f"/{REPORT}").status_code == 200
 
 
 def test_a_failed_request_ends_its_turn(site, monkeypatch):
