@@ -17,6 +17,7 @@ from policytracker.api.routes import Choices, not_found, record_urls
 from policytracker.api.tokens import TokenDetail, TokenList
 from policytracker.history.views import Changes
 from policytracker.quality.views import Findings
+from recommendations.admin import home
 from recommendations.reports.views import AgreementReportViewSet, Me, MemoRenderer, SummaryViewSet
 from recommendations.views import AddresseeViewSet, ProgressUpdateViewSet, RecommendationViewSet
 
@@ -54,6 +55,8 @@ API = [
 urlpatterns = [
     path("", RedirectView.as_view(url=reverse_lazy("admin:index"))),
     path("admin/checks/", admin.site.admin_view(checks.page), name="data_checks"),
+    path("admin/checks/count/", admin.site.admin_view(checks.count_findings), name="data_checks_count"),
+    path("admin/changes/", admin.site.admin_view(home.changes), name="recent_changes"),
     path("admin/search/", admin.site.admin_view(search)),
     path("admin/", admin.site.urls),
     path("api/v1/", include(API)),

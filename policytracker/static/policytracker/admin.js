@@ -78,3 +78,29 @@ window.addEventListener("load", () => {
         for (const part of document.querySelectorAll(".select2-dropdown .select2-search__field, .select2-dropdown [role=listbox]")) part.setAttribute("aria-label", name);
     });
 });
+
+// Parts that take long are loaded after the page: each replaces the part with the same id.
+document.addEventListener("DOMContentLoaded", () => {
+    for (const part of document.querySelectorAll("[data-load]")) {
+        fetch(part.dataset.load, { credentials: "same-origin" })
+            .then((response) => response.text())
+            .then((text) => {
+                const loaded = new DOMParser().parseFromString(text, "text/html").getElementById(part.id);
+                if (loaded) part.replaceWith(loaded);
+            })
+            .catch(() => {}); // the link in the part leads to the page
+    }
+});
+
+// Numbers that take long to count are loaded after the page.
+document.addEventListener("DOMContentLoaded", () => {
+    for (const number of document.querySelectorAll("[data-count]")) {
+        fetch(number.dataset.count, { credentials: "same-origin" })
+            .then((response) => response.json())
+            .then(({ count, more }) => {
+                number.textContent = (more ? "more than " : "") + count;
+                number.parentElement.classList.toggle("pt-some", count > 0);
+            })
+            .catch(() => { number.textContent = "?"; });
+    }
+});
