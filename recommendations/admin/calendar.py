@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
@@ -32,20 +32,20 @@ class Kind:
 
     label: Any
     model: Any
-    field: str
+    date_field: str
     name: Any
-    open: Q = Q()
+    open: Q = field(default_factory=Q)
     stores_last_day: bool = True
 
     def rows(self, user: Any, on: date, limit: int) -> list[tuple[date, str, int, str]]:
         """Day, date as recorded, id and name of the next rows. A partial date counts as its last possible day."""
         rows = self.model.objects.visible_to(user).filter(self.open)
         if self.stores_last_day:
-            last: Any = F(f"{self.field}_last")
+            last: Any = F(f"{self.date_field}_last")
         else:
-            rows, last = rows.filter(**{f"{self.field}_first__gte": on - LONGEST_PERIOD}), last_day(self.field)
+            rows, last = rows.filter(**{f"{self.date_field}_first__gte": on - LONGEST_PERIOD}), last_day(self.date_field)
         rows = rows.annotate(last=last).filter(last__gte=on).order_by("last", "pk")
-        return list(rows.values_list("last", self.field, "pk", self.name)[:limit])
+        return list(rows.values_list("last", self.date_field, "pk", self.name)[:limit])
 
 
 AGREEMENT_NAME = Coalesce(NullIf("short_title", Value("")), "title")  # type: ignore[arg-type]

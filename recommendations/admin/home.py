@@ -29,7 +29,7 @@ from recommendations.models import Addressee, ProgressUpdate, Recommendation, Re
 from recommendations.reports.trend import status_trend
 
 SHOWN_DEADLINES = 12
-SHOWN_CHANGES = 15
+SHOWN_CHANGES = 10
 SHOWN_AGREEMENTS = 10
 SHOWN_MONTHS = 12
 CHANGES_OF = [Agreement, Recommendation, ProgressUpdate]
