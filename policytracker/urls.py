@@ -21,7 +21,10 @@ from recommendations.admin import home
 from recommendations.reports.views import AgreementReportViewSet, Me, MemoRenderer, SummaryViewSet
 from recommendations.views import AddresseeViewSet, ProgressUpdateViewSet, RecommendationViewSet
 
-handler500 = "policytracker.web.requests.server_error"
+handler400 = "policytracker.web.errors.bad_request"
+handler403 = "policytracker.web.errors.not_permitted"
+handler404 = "policytracker.web.errors.not_found"
+handler500 = "policytracker.web.errors.server_error"
 
 API = [
     path("schema/", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[AllowAny]), name="schema"),

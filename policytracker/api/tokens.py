@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
 from axes.handlers.proxy import AxesProxyHandler
@@ -20,6 +19,7 @@ from policytracker.api.errors import APIError
 from policytracker.api.parameters import reject_unknown_parameters
 from policytracker.api.serializers import StrictSerializer
 from policytracker.models import Token
+from policytracker.web.errors import refuse
 
 LOCKOUT_SECONDS = int(settings.AXES_COOLOFF_TIME * 3600)
 TOO_MANY_ATTEMPTS = _("Too many failed login attempts. Try again in {minutes} minutes.")
@@ -99,8 +99,5 @@ class TokenDetail(APIView):
 
 def locked_out(request, response=None, credentials=None) -> HttpResponse:
     """The 429 response after too many failed logins, for the API and the login form (`AXES_LOCKOUT_CALLABLE`)."""
-    headers = {"Retry-After": str(LOCKOUT_SECONDS)}
     detail = TOO_MANY_ATTEMPTS.format(minutes=LOCKOUT_SECONDS // 60)
-    if request.path.startswith("/api/"):
-        return HttpResponse(json.dumps({"code": "throttled", "detail": detail}), "application/json", 429, headers=headers)
-    return HttpResponse(detail, "text/plain; charset=utf-8", 429, headers=headers)
+    return refuse(request, 429, "throttled", detail, {"Retry-After": str(LOCKOUT_SECONDS)})
