@@ -9,6 +9,7 @@ from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
 
 from policytracker.devserver import postgres
 from policytracker.web import logs
@@ -235,6 +236,7 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("policytracker/icon.svg")}],
     "STYLES": [lambda request: static("policytracker/admin.css")],
     "SCRIPTS": [lambda request: static("policytracker/admin.js")],
+    "ACCOUNT": {"navigation": [{"title": _("My account"), "link": reverse_lazy("account")}]},
     "DASHBOARD_CALLBACK": "recommendations.admin.home.page",
     "SIDEBAR": {"show_search": True, "navigation": "policytracker.admin.navigation"},
 }

@@ -1,5 +1,6 @@
 """Base classes of the admin. The only package that imports the theme (unfold)."""
 
+from policytracker.admin.account import account
 from policytracker.admin.base import (
     BaseAdmin,
     CodeColours,
@@ -32,6 +33,7 @@ __all__ = [
     "TabbedAdmin",
     "Tile",
     "UserAdmin",
+    "account",
     "apply_theme",
     "choice_filter",
     "code_column",
