@@ -3,6 +3,8 @@
 PYTHON ?= python3
 PORT ?= 8000
 export PORT
+# Otherwise each test process, and each command that a test starts, compiles all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 # Number of test processes. 0 runs the tests without worker processes, which a debugger requires.
 WORKERS ?= 2
 
@@ -10,9 +12,9 @@ PY := .venv/bin/python
 MANAGE := $(PY) manage.py
 COMPILE = $(PY) -m uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.11 pyproject.toml $(ARGS)
 CODE := policytracker agreements recommendations
-PYTEST := $(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile
+PYTEST := $(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help run demo-reset test check audit format openapi pins bench python free-port requirements-local.txt.installed \
+.PHONY: help run demo-reset test check check-code audit format openapi pins bench bench-load python free-port requirements-local.txt.installed \
 	requirements-dev.txt.installed database
 .NOTPARALLEL:
 
@@ -25,11 +27,12 @@ help:
 	@echo "make format      format the code"
 	@echo "make openapi     update docs/openapi.yaml"
 	@echo "make pins        update the pinned requirements after a change in pyproject.toml (ARGS=--upgrade upgrades packages)"
-	@echo "make bench       measure lists and details (SIZE=250000 sets the number of recommendations)"
+	@echo "make bench       measure the site over HTTP at 1 %, 10 % and 100 % of a national register (QUICK=1 takes 3 minutes, without 100 %)"
+	@echo "make bench-load  measure fairness while many clients ask for expensive responses (MINUTES=10 takes longer; default 1)"
 
 run demo-reset: export DEBUG = 1
-test check openapi bench: export DEBUG = 0
-test check openapi bench: export SECRET_KEY = only for tests
+test check check-code openapi bench bench-load: export DEBUG = 0
+test check check-code openapi bench bench-load: export SECRET_KEY = only for tests
 
 run: python free-port requirements-local.txt.installed database
 	@GREETING="$$($(MANAGE) make_demo)" && export GREETING && exec $(PY) -m gunicorn
@@ -44,6 +47,15 @@ test: requirements-dev.txt.installed database
 check: requirements-dev.txt.installed database
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
+	@echo "Running the tests, and beside them mypy and the checks of migrations, schema and settings, whose output is shown at the end"
+	@output=$$(mktemp) && trap 'rm -f "$$output"' EXIT; \
+	$(MAKE_COMMAND) --no-print-directory check-code > "$$output" 2>&1 & checking=$$!; \
+	tests=0 code=0; \
+	$(PYTEST) $(ARGS) || tests=$$?; \
+	wait $$checking || code=$$?; \
+	cat "$$output"; exit $$((tests + code))
+
+check-code:
 	$(PY) -m mypy $(CODE)
 	$(MANAGE) makemigrations --check --dry-run
 	@echo "Comparing docs/openapi.yaml with the code"
@@ -52,7 +64,6 @@ check: requirements-dev.txt.installed database
 	@echo "Checking the production settings"
 	@SECRET_KEY="$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(50))')" ALLOWED_HOSTS=tracker.example \
 		$(MANAGE) check --deploy --fail-level WARNING
-	$(PYTEST) $(ARGS)
 
 audit: requirements-dev.txt.installed
 	@$(PY) .ci/audit.py
@@ -71,7 +82,10 @@ pins: requirements-dev.txt.installed
 	$(COMPILE) --extra local --extra dev -o requirements-dev.txt
 
 bench: requirements-local.txt.installed database
-	@$(PY) -m benchmarks.reading --write --size $(or $(SIZE),50000)
+	@$(PY) -m benchmarks $(if $(QUICK),--quick) $(ARGS)
+
+bench-load: requirements-local.txt.installed database
+	@$(PY) -m benchmarks load --minutes $(or $(MINUTES),1) --percent $(or $(PERCENT),10) $(ARGS)
 
 database:
 	@$(MANAGE) pg start

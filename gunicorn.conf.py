@@ -1,6 +1,7 @@
 """Configuration of the web server. `gunicorn` reads this file when it is started in this folder."""
 
 import ctypes
+import gc
 import os
 import signal
 import subprocess
@@ -17,14 +18,16 @@ from policytracker.web import logs
 bind = os.environ.get("BIND") or f"127.0.0.1:{os.environ.get('PORT') or 8000}"
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
-threads = int(os.environ.get("WEB_THREADS") or 16)  # more than can wait for one locked row, so that other requests are served
+threads = int(os.environ.get("WEB_THREADS") or 32)  # heavy requests use at most half of them (web/heavy.py)
+os.environ["WEB_THREADS"] = str(threads)
 wsgi_app = "policytracker.wsgi:application"
 graceful_timeout = 30  # seconds for running requests to finish
 limit_request_line = 8190  # the maximum of gunicorn
 control_socket_disable = True
 forwarded_allow_ips = ""  # only Django reads proxy headers (BEHIND_PROXY)
 logconfig_dict = logs.configuration(terminal="GREETING" in os.environ)
-os.environ.setdefault("DB_POOL", str(threads))  # maximum number of connections per worker
+# The maximum number of connections per worker. Heavy requests that wait for their turn use none.
+os.environ.setdefault("DB_POOL", str(threads // 2 + 2))
 
 
 def on_starting(server):
@@ -69,8 +72,14 @@ def post_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """Ignore Ctrl-C, which reaches all processes of the group; the main process handles it."""
+    """Ignore Ctrl-C, which reaches all processes of the group; the main process handles it. Let short requests run beside long ones.
+
+    Also exclude what is loaded from garbage collection, which would otherwise examine it again and again.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.setswitchinterval(0.001)  # seconds; the default is 0.005
+    gc.collect()
+    gc.freeze()
 
 
 def on_exit(server):

@@ -1,5 +1,6 @@
 """Deadline states as SQL expressions."""
 
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -31,32 +32,57 @@ def later(on: date | Parameter, days: int) -> Any:
     return Func(on, Value(days), arg_joiner=" + ", template="(%(expressions)s)", output_field=DateField())
 
 
-def state(on: date | Parameter, *, done: Q, finished: str, closed: Q, open_ended: Q | None = None) -> Case:
-    """The deadline state on a date.
+Cases = Sequence[tuple[str, Q]]  # codes with their conditions; the first condition that matches decides
+
+
+def states(on: date | Parameter, *, done: Q, finished: str, closed: Q, open_ended: Q | None = None) -> Cases:
+    """The conditions of the deadline states on a date.
 
     `done` and `closed` are the conditions that the work is completed or has ended without completion, `open_ended` that the due date
     is not known yet. `finished` is the column of the completion date.
     """
-    open_ended_case = [When(open_ended, then=Value(DeadlineState.OPEN_ENDED))] if open_ended is not None else []
-    return Case(
-        *open_ended_case,
-        When(due_on_last__isnull=True, then=Value(DeadlineState.NONE)),
-        When(done & Q(**{f"{finished}__gt": F("due_on_last")}), then=Value(DeadlineState.MET_LATE)),
-        When(done, then=Value(DeadlineState.MET)),
-        When(closed, then=Value(DeadlineState.CLOSED)),
-        When(due_on_last__lt=on, then=Value(DeadlineState.OVERDUE)),
-        When(due_on_last__lte=later(on, SOON), then=Value(DeadlineState.DUE_SOON)),
-        default=Value(DeadlineState.UPCOMING),
-        output_field=CharField(),
-    )
+    return [
+        *([(DeadlineState.OPEN_ENDED, open_ended)] if open_ended is not None else []),
+        (DeadlineState.NONE, Q(due_on_last__isnull=True)),
+        (DeadlineState.MET_LATE, done & Q(**{f"{finished}__isnull": False, f"{finished}__gt": F("due_on_last")})),
+        (DeadlineState.MET, done),
+        (DeadlineState.CLOSED, closed),
+        (DeadlineState.OVERDUE, Q(due_on_last__lt=on)),
+        (DeadlineState.DUE_SOON, Q(due_on_last__lte=later(on, SOON))),
+        (DeadlineState.UPCOMING, Q()),
+    ]
 
 
-def of_component(on: date | Parameter) -> Case:
-    """The deadline state of a component, according to its status."""
-    return state(
+def code_of(cases: Cases) -> Case:
+    """The code of the first case that matches, as an SQL expression. The last case matches all rows."""
+    *conditional, (last, _) = cases
+    return Case(*(When(condition, then=Value(code)) for code, condition in conditional), default=Value(last), output_field=CharField())
+
+
+def has_code(cases: Cases, codes: Iterable[str]) -> Q:
+    """The rows whose code is one of these, as a condition on columns, for which there are indexes.
+
+    The conditions must be false, not unknown, for rows in which a column is empty.
+    """
+    wanted, earlier = Q(pk__in=[]), Q()
+    for code, condition in cases:
+        if code in codes:
+            wanted |= earlier & condition
+        earlier &= ~condition
+    return wanted
+
+
+def component_states(on: date | Parameter) -> Cases:
+    """The deadline states of a component, according to its status."""
+    return states(
         on,
         done=Q(status=ComponentStatus.COMPLETED),
         finished="completed_on_first",
         closed=Q(status=ComponentStatus.CANCELLED),
         open_ended=Q(due_on_last__isnull=True) & ~Q(due_anchor=DueAnchor.NONE),
     )
+
+
+def of_component(on: date | Parameter) -> Case:
+    """The deadline state of a component on a day."""
+    return code_of(component_states(on))

@@ -7,7 +7,7 @@ from datetime import date
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from agreements.deadlines import DeadlineState, of_component
+from agreements.deadlines import DeadlineState, component_states, has_code
 from agreements.models import AgreementRelation, Party, TreatyAction
 from agreements.models.agreements import RelationKind
 from agreements.standing import BINDING, PartyStanding, TextStanding, party_standing
@@ -110,7 +110,7 @@ COMPONENTS = {
     "on": on(lambda rows, days, context: rows),
     "deadline_state": Filter(
         code(DeadlineState.values),
-        lambda rows, states, context: rows.alias(state=of_component(context.on)).filter(state__in=states),
+        lambda rows, states, context: rows.filter(has_code(component_states(context.on), states)),
         {"type": "string", "enum": DeadlineState.values},
         "The deadline state on the date `on`.",
     ),

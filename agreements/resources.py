@@ -6,7 +6,7 @@ from agreements.models import Agreement
 from agreements.models.parties import comparable
 from agreements.models.sources import CITABLE
 from agreements.standing import PartyStanding, TextStanding
-from policytracker.resources import Naming, Resource, Section, registry
+from policytracker.resources import Naming, Resource, Search, Section, registry
 
 registry.register(
     Resource(
@@ -15,10 +15,16 @@ registry.register(
         "parties.json",
         filters=filters.PARTIES,
         naming=Naming(lambda parties: parties.names(), comparable),
+        search=Search(("name", "aliases"), spelling="name"),
     ),
     Resource("sectors", serializers.SectorSerializer, "vocabulary.json"),
     Resource("focus-areas", serializers.FocusAreaSerializer, "vocabulary.json"),
-    Resource("sources", serializers.SourceSerializer, "sources.json"),
+    Resource(
+        "sources",
+        serializers.SourceSerializer,
+        "sources.json",
+        search=Search(("title",), ("publisher", "author", "notes"), spelling="title"),
+    ),
     Resource(
         "agreements",
         serializers.AgreementSerializer,
@@ -26,6 +32,7 @@ registry.register(
         filters=filters.AGREEMENTS,
         scope_paths=("pk",),
         events=events.AGREEMENT,
+        search=Search(("title", "short_title"), ("summary", "purpose", "signed_at_place", "registration", "depositary"), spelling="title"),
     ),
     Resource(
         "agreement-relations",
@@ -67,6 +74,7 @@ registry.register(
         scope_paths=("agreement",),
         events=events.COMPONENT,
         section=Section("components", "slug title description status deadline_state lead_parties starts_on due_on completed_on parent"),
+        search=Search(("title",), ("description",), spelling="title"),
     ),
     Resource(
         "commitments",
@@ -82,6 +90,7 @@ registry.register(
         "agreements.json",
         scope_paths=("agreement",),
         section=Section("outcomes", "slug statement component sector"),
+        search=Search(("statement",)),
     ),
     Resource(
         "indicators",
@@ -106,6 +115,7 @@ registry.register(
         scope_paths=("agreement",),
         events=events.FACT_CHECK,
         section=Section("fact_checks", "statement verdict correction source correcting_source checked_on"),
+        search=Search(("statement",), ("correction", "quote", "locator")),
     ),
     Resource(
         "citations",

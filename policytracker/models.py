@@ -1,8 +1,9 @@
-"""Users, API tokens, the change history and idempotency keys."""
+"""Users, API tokens, the change history, the search index and idempotency keys."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,8 @@ from django.apps import apps
 from django.contrib.auth.hashers import check_password
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.functions import RandomUUID
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import connection, models, transaction
 from django.db.models import Exists, Func, OuterRef, Q
 from django.db.models.fields.json import KeyTextTransform
@@ -27,8 +30,11 @@ class User(AbstractUser):
     @cached_property
     def roles(self) -> frozenset[str]:
         """The names of the user's groups; a superuser is an administrator."""
-        groups = frozenset(self.groups.values_list("name", flat=True))
-        return groups | {Role.ADMINISTRATOR.value} if self.is_superuser else groups
+        return self.roles_in(self.groups.values_list("name", flat=True))
+
+    def roles_in(self, groups: Iterable[str]) -> frozenset[str]:
+        """The roles of the user as a member of these groups."""
+        return frozenset(groups) | {Role.ADMINISTRATOR.value} if self.is_superuser else frozenset(groups)
 
     def check_password(self, raw_password: str | None) -> bool:
         """Whether this is the user's password. If Django upgrades its hash, the user's tokens and sessions stay valid."""
@@ -111,6 +117,23 @@ class Change(models.Model):
             models.Index(fields=["tbl", "row_id"], condition=Q(op="delete"), name="change_that_deleted"),
             models.Index(fields=["tbl", "op", "at"], include=["row_id"], condition=Q(moved=True), name="change_that_moved"),
         ]
+
+
+class SearchEntry(models.Model):
+    """The words of one record, for the full-text search. Only triggers and `migrate` write it (search/index.py).
+
+    It is not a column of the record, so that it is in no version, history, export or past moment. The table has one partition per
+    record type, so that PostgreSQL knows how frequent a word is in each.
+    """
+
+    pk = models.CompositePrimaryKey("tbl", "row_id")
+    tbl = models.TextField()
+    row_id = models.BigIntegerField()
+    vector = SearchVectorField()
+
+    class Meta:
+        default_permissions = ()
+        indexes = [GinIndex(fields=["vector"], name="search_entry_words")]
 
 
 class IdempotencyKeyQuerySet(models.QuerySet):

@@ -100,6 +100,20 @@ class Naming:
     comparable: Callable[[str], str]
 
 
+@dataclass(frozen=True)
+class Search:
+    """The fields of a record type whose words the full-text search finds.
+
+    `titles` are names and titles, which count most; the words of the key count next, and those of `texts` least. `spelling` is the
+    title with a trigram index: its words are suggested for misspelled ones. Every reader of a record must be able to read all of
+    these fields: content of a source that some of them cannot read (`hides_source_content`) is not allowed.
+    """
+
+    titles: tuple[str, ...]
+    texts: tuple[str, ...] = ()
+    spelling: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Resource:
     """One record type.
@@ -112,6 +126,8 @@ class Resource:
 
     `file` is the file of the data set that holds its rows, except `excluded_rows`. `calculated` are the fields that the file does not
     contain, because `recalculate` computes them after each load.
+
+    `search` declares what the full-text search finds; without it the type is not searched.
 
     `import_sections` are parsers of sections that a mapping file can have for this type besides its fields (`dataset/mapping.py`).
     """
@@ -127,6 +143,7 @@ class Resource:
     calculated: frozenset[str] = frozenset()
     recalculate: Callable[[], Any] | None = None
     naming: Naming | None = None
+    search: Search | None = None
     import_sections: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
     @property
@@ -196,6 +213,11 @@ class Registry:
     def addressed(self) -> list[Resource]:
         """The record types with a list of their own in the API."""
         return list(self._by_address.values())
+
+    @property
+    def searched(self) -> list[Resource]:
+        """The record types that the full-text search finds."""
+        return [resource for resource in self if resource.search]
 
     @property
     def scope(self) -> Resource:

@@ -64,9 +64,11 @@ MIDDLEWARE = [
     "policytracker.web.requests.probes",
     "policytracker.web.requests.no_store",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    # API requests with a token skip what follows, until `end_of_pages`.
+    "policytracker.web.requests.pages",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -74,8 +76,14 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "policytracker.admin.relax_csp",
     "axes.middleware.AxesMiddleware",
+    "policytracker.web.requests.end_of_pages",
     "policytracker.api.errors.DatabaseErrors",
+    "policytracker.web.heavy.HeavyRequests",
 ]
+# Heavy requests (policytracker/web/heavy.py): how many of each lane run at a time in one process, and how many of its threads they use,
+# with those that wait for their turn.
+HEAVY_REQUESTS = env.int("HEAVY_REQUESTS", 1)
+HEAVY_THREADS = max(1, env.int("WEB_THREADS", 32) // 2)
 ROOT_URLCONF = "policytracker.urls"
 WSGI_APPLICATION = "policytracker.wsgi.application"
 TEMPLATES = [
@@ -101,7 +109,7 @@ if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database. History and constraints require its triggers.")
 # In a URL, the path of a socket folder is percent-encoded, as in libpq.
 DATABASES["default"]["HOST"] = unquote(DATABASES["default"]["HOST"])
-DATABASES["default"] |= {"ENGINE": "policytracker.db", "ATOMIC_REQUESTS": True, "CONN_HEALTH_CHECKS": True}
+DATABASES["default"] |= {"ENGINE": "policytracker.db", "ATOMIC_REQUESTS": True}
 OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
 OPTIONS.setdefault("application_name", "policytracker")
 if pool := env.int("DB_POOL", 0):  # only the web server sets it; a command needs one connection
@@ -166,7 +174,7 @@ STORAGES = {
     },
 }
 # Maximum Content-Length in bytes: MAX_UPLOAD_SIZE for these paths, which accept files, and DATA_UPLOAD_MAX_MEMORY_SIZE elsewhere.
-UPLOAD_PATHS = ["/api/v1/sources/", "/admin/agreements/source/"]
+UPLOAD_PATHS = [r"/api/v1/sources/", r"/admin/agreements/source/", r"/admin/\w+/\w+/import/$"]
 MAX_UPLOAD_SIZE = 30 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 
@@ -238,5 +246,5 @@ UNFOLD = {
     "SCRIPTS": [lambda request: static("policytracker/admin.js")],
     "ACCOUNT": {"navigation": [{"title": _("My account"), "link": reverse_lazy("account")}]},
     "DASHBOARD_CALLBACK": "recommendations.admin.home.page",
-    "SIDEBAR": {"show_search": True, "navigation": "policytracker.admin.navigation"},
+    "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "policytracker.admin.navigation"},
 }

@@ -17,6 +17,7 @@ from policytracker.api.routes import Choices, not_found, record_urls
 from policytracker.api.tokens import TokenDetail, TokenList
 from policytracker.history.views import Changes
 from policytracker.quality.views import Findings
+from policytracker.search.views import Search
 from recommendations.admin import home
 from recommendations.reports.views import AgreementReportViewSet, Me, MemoRenderer, SummaryViewSet
 from recommendations.views import AddresseeViewSet, ProgressUpdateViewSet, RecommendationViewSet
@@ -40,6 +41,7 @@ API = [
     path("checks/", Findings.as_view(), name="checks"),
     path("choices/", Choices.as_view(), name="choices"),
     path("me/", Me.as_view(), name="me"),
+    path("search/", Search.as_view(), name="search"),
     path("summary/", SummaryViewSet.as_view({"get": "summary"}, basename="summary"), name="summary"),
     # These need both apps, so they are not actions of the agreement viewset.
     *(

@@ -26,9 +26,10 @@ from agreements.checks.sources import (
 from agreements.checks.standings import NO_VALID_SUCCESSOR, SUPERSEDED_WITHOUT_SUCCESSOR
 from agreements.models.sources import Stance
 from policytracker.quality.engine import CheckContext, Rule, Severity, each, latest, listed
-from recommendations.deadlines import DEFAULT_UPDATE_EVERY, Freshness, freshness
+from recommendations.deadlines import Freshness, freshness
 from recommendations.derived_status import DIFFERS
 from recommendations.models import DONE, Addressee, Evidence, Milestone, ProgressUpdate, Recommendation, Status, UpdateKind
+from recommendations.models.recommendations import DEFAULT_UPDATE_EVERY
 
 # ---- rules shared with agreements
 
@@ -70,18 +71,6 @@ def updates_with_quotes(rows: Any, context: CheckContext) -> Any:
 QUOTE_NOT_IN_SOURCE.check(ProgressUpdate, updates_with_quotes, updates_with_wrong_quotes, confirmed_in_python=True)
 
 # ---- progress
-
-Rule(
-    "status_disagrees",
-    Severity.ERROR,
-    _("The stored status or a status period of a recommendation does not match its approved updates."),
-    _("Ask an administrator to run manage.py recompute_status."),
-    title=_("Status disagrees"),
-).check(
-    Recommendation,
-    lambda rows, context: rows.filter(RawSQL(DIFFERS, [], BooleanField())),  # noqa: S611
-    each(_("The status “{label}” or a status period does not match the updates."), label=Recommendation.get_status_display),
-)
 
 
 def without_evidence(rows: Any, context: CheckContext) -> Any:
@@ -195,4 +184,27 @@ Rule(
     Recommendation,
     lambda rows, context: rows.filter(~Exists(Recommendation.agreements.through.objects.filter(recommendation=OuterRef("pk")))),
     each(_("No agreement linked.")),
+)
+
+# ---- stored status. Calculating it again takes longer than all other checks, so it comes last.
+
+
+def with_different_status(rows: Any, context: CheckContext) -> Iterator[tuple[Recommendation, str]]:
+    for recommendation in rows.filter(RawSQL(DIFFERS, [], BooleanField())):  # noqa: S611 - a constant
+        label = recommendation.get_status_display()
+        yield recommendation, _("The status “{label}” or a status period does not match the updates.").format(label=label)
+
+
+Rule(
+    "status_disagrees",
+    Severity.ERROR,
+    _("The stored status or a status period of a recommendation does not match its approved updates."),
+    _("Ask an administrator to run manage.py recompute_status."),
+    title=_("Status disagrees"),
+    slow=True,
+).check(
+    Recommendation,
+    lambda rows, context: rows,
+    with_different_status,
+    confirmed_in_python=True,
 )

@@ -2,17 +2,15 @@
 
 from datetime import date
 
-from django.db.models import Case, CharField, DateField, F, Func, Q, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models import Case, Q
 from django.db.models.lookups import LessThan
 from django.utils.translation import gettext_lazy as _
 
-from agreements.deadlines import state
+from agreements.deadlines import Cases, code_of, states
 from policytracker.codes import Codes
 from policytracker.records.parameters import Parameter
 from recommendations.models import DONE
-
-DEFAULT_UPDATE_EVERY = 90  # days after which an assessment is stale, if the recommendation does not set `update_every`
+from recommendations.models.recommendations import fresh_until
 
 
 class Freshness(Codes):
@@ -22,24 +20,26 @@ class Freshness(Codes):
     NONE = "none", _("closed: no assessment is expected"), _("None")
 
 
+def deadline_states(on: date | Parameter) -> Cases:
+    """The deadline states on a day. Implemented and addressed otherwise count as done; all other closed recommendations are closed."""
+    return states(on, done=Q(status__in=DONE), finished="closed_on", closed=Q(closed_on__isnull=False))
+
+
+def freshness_states(on: date | Parameter) -> Cases:
+    """Whether the newest approved assessment is recent enough on a day."""
+    return [
+        (Freshness.NONE, Q(closed_on__isnull=False)),
+        (Freshness.NEVER, Q(last_update_on__isnull=True)),
+        (Freshness.STALE, Q(LessThan(fresh_until(), on))),
+        (Freshness.FRESH, Q()),
+    ]
+
+
 def deadline(on: date | Parameter) -> Case:
-    """The deadline state on a day. Implemented and addressed otherwise count as done; all other closed recommendations are closed."""
-    return state(on, done=Q(status__in=DONE), finished="closed_on", closed=Q(closed_on__isnull=False))
+    """The deadline state on a day."""
+    return code_of(deadline_states(on))
 
 
 def freshness(on: date | Parameter) -> Case:
-    """Whether the newest approved assessment is recent enough on a day."""
-    fresh_until = Func(
-        F("last_update_on"),
-        Coalesce(F("update_every"), DEFAULT_UPDATE_EVERY),
-        arg_joiner=" + ",
-        template="(%(expressions)s)",
-        output_field=DateField(),
-    )
-    return Case(
-        When(closed_on__isnull=False, then=Value(Freshness.NONE)),
-        When(last_update_on__isnull=True, then=Value(Freshness.NEVER)),
-        When(LessThan(fresh_until, on), then=Value(Freshness.STALE)),
-        default=Value(Freshness.FRESH),
-        output_field=CharField(),
-    )
+    """The freshness on a day."""
+    return code_of(freshness_states(on))

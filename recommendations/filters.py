@@ -1,37 +1,41 @@
 """Filters of recommendations and related records, in addition to the filters of their fields."""
 
 from collections.abc import Callable
-from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from agreements.deadlines import DeadlineState, later
+from agreements.deadlines import DeadlineState, has_code, later
 from agreements.models import Party, Source
 from policytracker.api.filters import Filter, on
 from policytracker.api.values import boolean, code, integer_between, reference
 from policytracker.models import User
+from policytracker.records.parameters import ExistsForRow
 from policytracker.resources import ReadContext
-from recommendations.deadlines import Freshness, deadline, freshness
+from recommendations.deadlines import Freshness, deadline_states, freshness_states
 from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Response, Review, in_effect
+from recommendations.models.recommendations import claim_differs, is_overdue
 
 MISSING_CONDITIONS: dict[str, Callable[[ReadContext], Q | Exists]] = {
     "owner": lambda context: Q(owner__isnull=True),
-    "due_on": lambda context: Q(due_on=""),
+    "due_on": lambda context: Q(due_on_last__isnull=True),
     "evidence": lambda context: (
-        ~Exists(Evidence.objects.filter(in_effect(on=context.on, path="update__"), update__recommendation=OuterRef("pk")))
+        ~ExistsForRow(Evidence.objects.filter(in_effect(on=context.on, path="update__"), update__recommendation=OuterRef("pk")))
     ),
     "addressee": lambda context: ~Exists(Addressee.objects.filter(recommendation=OuterRef("pk"))),
     "response": lambda context: ~Exists(Addressee.objects.filter(recommendation=OuterRef("pk")).exclude(response=Response.NONE_RECORDED)),
-    "update": lambda context: ~Exists(ProgressUpdate.objects.in_effect(on=context.on).filter(recommendation=OuterRef("pk"))),
+    # Without an assessment and a claim, which are indexed, there can only be notes.
+    "update": lambda context: (
+        Q(last_update_on__isnull=True, claimed_status="")
+        & ~ExistsForRow(ProgressUpdate.objects.in_effect(on=context.on).filter(recommendation=OuterRef("pk")))
+    ),
 }
 
 
-def boolean_filter(select: Callable[[Any, ReadContext], QuerySet], help: str) -> Filter:
-    """A filter with the values true and false: `select(rows, context)` returns the rows for which it is true."""
+def boolean_filter(condition: Callable[[ReadContext], Q], help: str) -> Filter:
+    """A filter with the values true and false, for the rows that match the condition and for the others."""
 
     def apply(rows: QuerySet, values: list[bool], context: ReadContext) -> QuerySet:
-        selected = select(rows, context)
-        return selected if values[0] else rows.exclude(pk__in=selected.order_by().values("pk"))
+        return rows.filter(condition(context)) if values[0] else rows.exclude(condition(context))
 
     return Filter(boolean, apply, {"type": "boolean"}, help, many=False)
 
@@ -57,10 +61,10 @@ def without(rows: QuerySet, names: list[str], context: ReadContext) -> QuerySet:
     return rows.filter(condition)
 
 
-def awaiting_approval(rows: QuerySet, context: ReadContext) -> QuerySet:
+def awaiting_approval(context: ReadContext) -> Q:
     """Recommendations with a submitted update that the user may read."""
     updates = ProgressUpdate.objects.visible_to(context.reader).filter(review=Review.SUBMITTED)
-    return rows.filter(pk__in=updates.values("recommendation"))
+    return Q(pk__in=updates.values("recommendation"))
 
 
 def cites(rows: QuerySet, sources: list[int], context: ReadContext) -> QuerySet:
@@ -82,11 +86,9 @@ RECOMMENDATIONS = {
     ),
     "on": on(lambda rows, days, context: rows.on_day(context.on) if context.past else rows),
     "source": Filter(reference(Source), cites, help="The recommendation, or the evidence of an update, cites any of these sources."),
-    "claim_differs": boolean_filter(
-        lambda rows, context: rows.claim_differs(on=context.on), "The newest claim of a party differs from our assessment."
-    ),
+    "claim_differs": boolean_filter(lambda context: claim_differs(context.on), "The newest claim of a party differs from our assessment."),
     "awaiting_approval": boolean_filter(awaiting_approval, "An update is waiting for review."),
-    "overdue": boolean_filter(lambda rows, context: rows.overdue(on=context.on), "Open and past the due date."),
+    "overdue": boolean_filter(lambda context: is_overdue(context.on), "Open and past the due date."),
     "due_within": Filter(
         integer_between(0, 3650),
         lambda rows, days, context: rows.due_between(context.on, later(context.on, days[0])),
@@ -96,13 +98,13 @@ RECOMMENDATIONS = {
     ),
     "deadline_state": Filter(
         code(DeadlineState.values),
-        lambda rows, states, context: rows.alias(state=deadline(context.on)).filter(state__in=states),
+        lambda rows, states, context: rows.filter(has_code(deadline_states(context.on), states)),
         {"type": "string", "enum": DeadlineState.values},
         "The deadline state on the date `on`.",
     ),
     "freshness": Filter(
         code(Freshness.values),
-        lambda rows, states, context: rows.alias(fresh=freshness(context.on)).filter(fresh__in=states),
+        lambda rows, states, context: rows.filter(has_code(freshness_states(context.on), states)),
         {"type": "string", "enum": Freshness.values},
         "The freshness on the date `on`: whether the newest approved assessment is recent enough.",
     ),

@@ -27,6 +27,7 @@ from recommendations.serializers import RecommendationSerializer
 
 KEYS = {"scheme", "codes", "status", "narrative", "reported_on", "assessed_by", "reason", "path", "when", "evidence"}
 EVIDENCE_KEYS = {"path", "url", "title", "locator", "quote"}
+RETRIEVED = "source.retrieved_on"  # as the report date: the day on which the source was retrieved
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 Fail = Callable[..., Exception]
 
@@ -115,7 +116,7 @@ class ProgressSection:
     def headers(self) -> list[str]:
         """The headers that the section uses."""
         headers = [self.status, self.narrative, self.when, *([".".join(self.path)] if self.path else [])]
-        headers += [] if DAY.fullmatch(self.reported_on) else [self.reported_on]
+        headers += [] if DAY.fullmatch(self.reported_on) or self.reported_on == RETRIEVED else [self.reported_on]
         headers += self.evidence.headers() if self.evidence else []
         return [header for header in headers if header]
 
@@ -127,7 +128,7 @@ class ProgressSection:
 
     def amend(self, body: dict[str, Any], cells: Cells) -> None:
         """Keep the code of the other register in the recommendation: the newest, if there are several."""
-        reports = [(report.reported_on, code) for report, code in self.reports(cells)]
+        reports = [(report.reported_on or date.min, code) for report, code in self.reports(cells)]
         if reports:
             body.setdefault("source_scheme", self.label)
             body["source_code"] = max(enumerate(reports), key=lambda numbered: (numbered[1][0], numbered[0]))[1][1]
@@ -160,8 +161,10 @@ class ProgressSection:
             evidence=tuple(self.evidence.rows(cells)) if self.evidence else (),
         )
 
-    def day(self, cells: Cells) -> date:
-        """The report date. Raises CellError if the file does not have it, because a date is never made up."""
+    def day(self, cells: Cells) -> date | None:
+        """The report date; None if it is that of the source. Raises CellError if the file does not have it: a date is never made up."""
+        if self.reported_on == RETRIEVED:
+            return None
         text = self.reported_on if DAY.fullmatch(self.reported_on) else as_text(cells.get(self.reported_on))
         try:
             day = parse_date(text)
@@ -184,10 +187,18 @@ class ProgressSection:
         submissions: list[tuple[Draft, Submission]] = []
         for draft in drafts:
             slug = draft.body.get("source") or importer.source
-            reports = [report for report, _code in self.reports(draft.cells) if facts(report) not in stored[draft.record.pk]]
+            reports = [report for report, _code in self.reports(draft.cells)]
             if reports and slug and slug not in sources:
                 draft.line.refuse(draft.cells.place(), str(does_not_exist(Source, slug)))
                 continue
+            if reports and self.reported_on == RETRIEVED:
+                if not (day := sources[slug].retrieved_on if slug else None):
+                    draft.line.refuse(
+                        draft.cells.place(), _("Enter the source of the import, and its retrieval date: it is the report date.")
+                    )
+                    continue
+                reports = [replace(report, reported_on=day) for report in reports]
+            reports = [report for report in reports if facts(report) not in stored[draft.record.pk]]
             source = (EvidenceRow(source=sources[slug]),) if slug in sources else ()
             submissions += [(draft, Submission(draft.record.pk, replace(each, evidence=(*source, *each.evidence)))) for each in reports]
         before = current_values(drafts)

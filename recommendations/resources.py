@@ -2,7 +2,7 @@
 
 from django.db.models import Q
 
-from policytracker.resources import Resource, Section, registry
+from policytracker.resources import Resource, Search, Section, registry
 from recommendations import events, filters, serializers
 from recommendations.deadlines import Freshness
 from recommendations.derived_status import recompute_status
@@ -18,6 +18,7 @@ registry.register(
         scope_paths=("agreements",),
         events=events.RECOMMENDATION,
         section=Section("recommendations"),
+        search=Search(("key_action",), ("details", "expected_outcome", "made_by_text"), spelling="key_action"),
         calculated=frozenset(DERIVED_FIELDS),
         recalculate=recompute_status,
         import_sections={"progress": ProgressSection.parse},
@@ -42,6 +43,7 @@ registry.register(
         "recommendations.json",
         scope_paths=("recommendation__agreements",),
         events=events.UPDATE,
+        search=Search((), ("narrative", "reason", "assessed_by", "review_note", "void_reason")),
         excluded_rows=Q(review=Review.DRAFT),  # only the author sees drafts
     ),
     Resource(

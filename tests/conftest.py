@@ -17,6 +17,7 @@ from policytracker.records.access import Role
 from tests.api.world import make_world
 from tests.make import make_party, settled
 
+pytest_plugins = ["tests.run"]
 SHARES_RECORDS = pytest.StashKey[bool]()
 
 

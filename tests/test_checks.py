@@ -223,6 +223,23 @@ def test_findings_are_counted_no_further_than_a_person_would_turn_pages(many, mo
 # ---- the command
 
 
+def test_counting_stops_at_the_limit(many):
+    with CaptureQueriesContext(connection) as captured:
+        assert engine.count(engine.select_checks(), check_context(), limit=2) == 3
+
+    assert len(captured) < 10
+
+
+def test_a_slow_rule_is_checked_only_where_it_is_named_or_for_one_agreement(db):
+    def is_selected(*arguments) -> bool:
+        return "status_disagrees" in {check.rule.id for check in engine.select_checks(*arguments)}
+
+    assert not is_selected()
+    assert not is_selected([], ["error"])
+    assert is_selected(["status_disagrees"])
+    assert is_selected([], [], make_agreement())
+
+
 def test_command_prints_findings_by_rule(db, capsys):
     agreement = make_agreement(slug="pact")
     make_action(agreement, "ratification", make_party("JPN", name="Japan"))

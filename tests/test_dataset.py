@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Agreement, Citation, Component, Party, Sector, TreatyAction
 from policytracker.dataset import layout as dataset
-from policytracker.dataset import package
+from policytracker.dataset import loading, package, reading
 from policytracker.models import Change, User
 from policytracker.records.context import change_context
 from policytracker.records.triggers import records
@@ -661,6 +661,32 @@ def test_an_invalid_data_set_is_refused_with_the_place_and_nothing_is_written(wa
     assert refused.value.returncode == 1
     assert not any(model.objects.exists() for model in records())
     assert not Change.objects.exists()
+
+
+def test_a_file_is_read_record_by_record_and_not_as_a_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "CHUNK", 7)  # bytes: pieces end within numbers, names and letters
+    items = [{"a": "“ä”\n"}, 12345678901, [], {"b": {"c": [None, True, "\\"]}}, "x" * 100]
+    (tmp_path / "a.json").write_text("\ufeff" + json.dumps(items, ensure_ascii=False, indent=1))
+    sizes = []
+
+    found = reading.parse(tmp_path / "a.json", sizes.append)
+
+    assert next(found) == items[0]
+    assert sum(sizes) < (tmp_path / "a.json").stat().st_size / 2
+    assert list(found) == items[1:]
+    assert sum(sizes) == (tmp_path / "a.json").stat().st_size
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_records_refer_to_records_of_later_batches(batch, empty, monkeypatch):
+    monkeypatch.setattr(loading, "BATCH", batch)
+    party = {"kind": "state", "name": "A"}
+    rows = [("agreements.party", party | {"code": f"p{n}", "parent": [f"p{n + 1}"] if n < 4 else None}) for n in range(5)]
+    write(empty, "parties.json", *rows)
+
+    load(empty)
+
+    assert dict(Party.objects.values_list("code", "parent__code")) == {"p0": "p1", "p1": "p2", "p2": "p3", "p3": "p4", "p4": None}
 
 
 def test_a_new_record_requires_its_mandatory_references(empty):

@@ -13,12 +13,13 @@ from policytracker import edtf
 from policytracker.admin.history import history_entries
 from policytracker.admin.querysets import search_terms
 from policytracker.api import markdown
-from policytracker.dataset.loading import UNSTORABLE
+from policytracker.dataset.reading import UNSTORABLE
 from policytracker.history.diffs import diff
 from policytracker.quality.engine import CheckContext
 from policytracker.resources import ReadContext, today
 from recommendations.checks import QUOTE_NOT_IN_SOURCE
 from recommendations.models import Evidence, ProgressUpdate
+from tests.api.client import Api
 from tests.make import make_agreement, make_commitment, make_recommendation, make_source
 
 LENGTH = 100_000  # the maximum length of a text
@@ -167,3 +168,14 @@ def test_quotes_of_a_voided_update_are_not_checked(administrator):
     ProgressUpdate.objects.filter(pk=update.pk).update(voided_at="2026-01-02T00:00Z", void_reason="wrong")
 
     assert unmatched_quotes(administrator) == set()
+
+
+@pytest.mark.parametrize(
+    "text", [*HOSTILE.values(), "a_" * 50_000, "~/" * 50_000, "<a " * 33_333, "a-" * 50_000], ids=lambda text: text[:4]
+)
+def test_a_text_is_indexed_and_highlighted_in_linear_time(text, reader):
+    started = perf_counter()
+    make_agreement(slug="pact", summary=text, purpose=text)
+    assert [hit["key"] for hit in Api(reader).list("search/", q="pact")["results"]] == ["pact"]
+
+    assert perf_counter() - started < BOUND

@@ -36,7 +36,7 @@ def token(administrator, monkeypatch) -> str:
 
 # Creating a token must not be part of a transaction, and here it would be part of the test's; see test_access.py.
 @SCHEMA.exclude(path="/api/v1/auth/tokens/").parametrize()
-@hypothesis(max_examples=50 if THOROUGH else 8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@hypothesis(max_examples=50 if THOROUGH else 5, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_every_operation_matches_the_schema(case, token):
     response = case.call(headers={"Authorization": f"Bearer {token}"})
 

@@ -22,7 +22,7 @@ rows = st.lists(
 )
 orders = st.lists(st.tuples(st.sampled_from(list(COLUMNS)), st.booleans()), min_size=1, max_size=3, unique_by=lambda column: column[0])
 sizes = st.integers(1, 5)
-quietly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quietly = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def make(values):

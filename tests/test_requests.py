@@ -42,6 +42,8 @@ def send(client, path, length, **headers):
         ("/api/v1/sources/", 30),
         ("/api/v1/sources/a-source/", 30),
         ("/admin/agreements/source/add/", 30),
+        ("/admin/recommendations/recommendation/import/", 30),
+        ("/admin/recommendations/recommendation/import/other/", 10),
         ("/nothing", 10),
     ],
 )
@@ -90,15 +92,7 @@ def test_too_many_parameters_of_a_page_are_a_bad_request(administrator, client, 
     assert client.get(f"{path}?{'&'.join(['s=a'] * 1001)}").status_code == 400
 
 
-@pytest.mark.parametrize("page", ["x", "0", "-1", "99", "1.5", "9" * 5000])
-def test_a_missing_page_of_the_menu_search_is_not_found(administrator, client, page):
-    client.force_login(administrator)
-
-    assert client.get(f"/admin/search/?s=a&page={page}").status_code == 404
-    assert client.get("/admin/search/?s=a&page=1").status_code == 200
-
-
-def test_the_menu_search_is_for_signed_in_staff(db, client):
+def test_the_command_palette_is_for_signed_in_staff(db, client):
     assert client.get("/admin/search/?s=a").status_code == 302
 
 

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements import models
 from agreements.admin.components import RelativeDeadlineForm
-from agreements.admin.parts import add_participation, cite_links, role_of_signer
+from agreements.admin.parts import add_participation, cite_links, cited_field, role_of_signer
 from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, SOURCE, RegistryColumns
 from agreements.admin.treaty_actions import warn_effective_before_action
 from agreements.models.agreements import INVERSE_LABELS, AgreementStatus, LegalForce, ParticipationRole, team_with_caller
@@ -90,8 +90,13 @@ class IncomingRelationInline(ListInline):
 
 class CitationInline(ListInline):
     model = models.Citation
-    fields = ["source", "field", "locator", "quote", "confidence", "stance"]
+    fields = ["source", "cites", "locator", "quote", "confidence", "stance"]
+    readonly_fields = ["cites"]
     template_after = "admin/agreements/agreement/citation_links.html"
+
+    @display(description=_("field"))
+    def cites(self, citation):
+        return cited_field(citation)
 
 
 class FactCheckInline(ListInline):

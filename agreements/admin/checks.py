@@ -20,6 +20,7 @@ from policytracker.api.keyset import InvalidCursor
 from policytracker.api.values import reference
 from policytracker.quality import engine
 from policytracker.resources import ReadContext
+from policytracker.web.heavy import REPORT, heavy
 
 COUNTED_PER_RULE = 500  # findings of a rule are counted no further, which limits the cost of the page
 PAGE_SIZE = 50
@@ -78,9 +79,7 @@ class FindingLine:
 def rule_lines(selected: dict[str, str], context: engine.CheckContext) -> dict[str, list[RuleLine]]:
     """The rules of the selected severity: those with findings and those without."""
     lines: dict[str, list[RuleLine]] = {"with_findings": [], "without_findings": []}
-    for rule in engine.RULES.values():
-        if selected["severity"] and rule.severity != selected["severity"]:
-            continue
+    for rule in engine.select_rules((), [selected["severity"]] if selected["severity"] else [], context.scope):
         count = engine.count(rule.checks, context, COUNTED_PER_RULE)
         url = "?" + urlencode({**{name: value for name, value in selected.items() if value}, "rule": rule.id})
         more = count > COUNTED_PER_RULE
@@ -112,6 +111,7 @@ def finding_line(finding: engine.Finding) -> FindingLine:
     )
 
 
+@heavy(REPORT)
 def page(request: HttpRequest) -> HttpResponse:
     """All findings on records that the user may read."""
     form = FindingFilterForm(request.GET, request.user)
@@ -121,7 +121,7 @@ def page(request: HttpRequest) -> HttpResponse:
         rule, severity = form.cleaned_data["rule"], form.cleaned_data["severity"]
         selected = {"rule": rule, "severity": severity, "agreement": str(agreement.pk) if agreement else ""}
         check_context = engine.CheckContext(ReadContext.of(request.user), agreement)
-        checks = engine.select_checks([rule] if rule else [], [severity] if severity else [])
+        checks = engine.select_checks([rule] if rule else [], [severity] if severity else [], agreement)
         rules = None if rule else rule_lines(selected, check_context)
         total = None if rules is None else sum(line.count for line in rules["with_findings"])
         try:

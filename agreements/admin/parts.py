@@ -12,10 +12,12 @@ from django.db import models as fields
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from agreements import models
 from agreements.models.agreements import LegalForce, ParticipationRole
+from agreements.models.sources import CITABLE
 from agreements.models.treaty_actions import CONSENTS, SIGNATURES, ActionKind
 from policytracker.admin import select_widget
 from policytracker.admin.querysets import visible
@@ -56,6 +58,13 @@ def cite_links(form: type[forms.ModelForm], request: HttpRequest, record: Any, t
             link = format_html('<a class="text-link" href="{}?{}" aria-label="{}">{}</a>', address, query, label, _("Cite this field"))
             form.base_fields[field.name].help_text = format_html("{} {}", form.base_fields[field.name].help_text, link)
     return form
+
+
+def cited_field(citation: models.Citation) -> str:
+    """The label of the field that is cited, or its name if the cited record has no such field."""
+    target: Any = next(citation._meta.get_field(name).related_model for name in CITABLE if getattr(citation, f"{name}_id"))
+    labels = {field.name: str(capfirst(field.verbose_name)) for field in target._meta.concrete_fields}
+    return labels.get(citation.field, citation.field)
 
 
 def role_of_signer(agreement: models.Agreement, kind: str = ActionKind.SIGNATURE) -> ParticipationRole | None:

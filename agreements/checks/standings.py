@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import BooleanField, Case, CharField, Exists, Func, OuterRef, Q, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Agreement, AgreementRelation, LegalForce, Participation, TreatyAction
@@ -60,10 +61,15 @@ def records(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, Agree
 
 def differing(rows: Any, context: CheckContext) -> Any:
     """Agreements whose status does not match their standing. An unknown standing matches every status."""
-    matching = Q(status=AgreementStatus.SUPERSEDED) | Q(standing=TextStanding.UNKNOWN)
-    for status, standings in MATCHING_STANDINGS.items():
-        matching |= Q(status=status, standing__in=standings)
-    return rows.alias(standing=text_standing_on(context.on)).filter(~matching)
+    # The expression of the standing is long, so it occurs only once.
+    codes = {
+        status: Value(sorted({*allowed, TextStanding.UNKNOWN}), ArrayField(CharField())) for status, allowed in MATCHING_STANDINGS.items()
+    }
+    matching = Case(*(When(status=status, then=allowed) for status, allowed in codes.items()))
+    allowed = Func(
+        matching, text_standing_on(context.on), template="array_position(%(expressions)s) IS NOT NULL", output_field=BooleanField()
+    )
+    return rows.filter(~Q(allowed))
 
 
 def difference(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]]:

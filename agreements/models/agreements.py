@@ -7,11 +7,11 @@ from django.conf import settings
 from django.contrib.postgres.fields import DateRangeField, RangeOperators
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Exists, F, Func, OuterRef, Q
+from django.db.models import Exists, F, Func, OuterRef, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
-from agreements.models.parties import FocusArea, Party, Sector
+from agreements.models.parties import FocusArea, Party, PartyOfficer, Sector
 from agreements.models.sourced import SourceFields
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay, is_before
@@ -19,6 +19,7 @@ from policytracker.records.access import Reader, Visibility
 from policytracker.records.constraints import CheckConstraint, DerivedWrite, ExclusionConstraint, TriggerConstraint, UniqueConstraint
 from policytracker.records.fields import Text, contains_index
 from policytracker.records.models import RegistryQuerySet, RegistryRecord, UidRecord
+from policytracker.records.parameters import ExistsForRow
 
 
 class LegalForce(Codes):
@@ -157,13 +158,14 @@ NON_PARTICIPANT_ROLES = [ParticipationRole.SUBJECT_OF_CONCERN, ParticipationRole
 
 def officers_agreements(reader: Reader, agreement: str = "pk") -> Q:
     """The condition that the party of this officer takes part in the agreement. `agreement` is the column that refers to it."""
-    own = Participation.objects.filter(agreement=OuterRef(agreement), party__officers__user=reader.id)
-    return Q(Exists(own.exclude(role__in=NON_PARTICIPANT_ROLES)))
+    party = PartyOfficer.objects.filter(user=reader.id).values("party")
+    own = Participation.objects.filter(agreement=OuterRef(agreement), party=Subquery(party))
+    return Q(ExistsForRow(own.exclude(role__in=NON_PARTICIPANT_ROLES)))
 
 
 def team_agreements(reader: Reader, agreement: str = "pk") -> Q:
     """The condition that this reader is on the team of the agreement. `agreement` is the column that refers to it."""
-    return Q(Exists(Agreement.team.through.objects.filter(agreement=OuterRef(agreement), user=reader.id)))
+    return Q(ExistsForRow(Agreement.team.through.objects.filter(agreement=OuterRef(agreement), user=reader.id)))
 
 
 def team_with_caller(user: Any, visibility: str, team: Iterable[Any]) -> list[Any]:

@@ -133,7 +133,7 @@ class ImportPage(ModelAdmin):
     def render_import(self, request: HttpRequest, form: ImportForm, preview: Preview | None, token: str) -> HttpResponse:
         context = self.admin_site.each_context(request) | {
             "title": _("Import %(records)s") % {"records": self.opts.verbose_name_plural},
-            "opts": self.opts,
+            "model_admin": self,  # makes the breadcrumb, which ends with the title
             "form": form,
             "error_summary": list(errors_of_form(form)),
             "preview": preview,

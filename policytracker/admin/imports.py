@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -24,6 +25,7 @@ from policytracker.dataset.writer import Outcome
 MAX_FILE = 5_000_000  # bytes
 MAX_MAPPING = 50_000  # bytes
 MAX_ROWS = 5_000
+TOO_LARGE = gettext_lazy("The file is too large. Use at most %(limit)s MB.")
 SHOWN_LINES = 200
 SHOWN_NAMES = 50  # names without a match; the search for similar names takes time
 SHOWN_ROWS = 10  # row numbers of a name
@@ -31,9 +33,23 @@ SHOWN_LENGTH = 120  # characters of a value
 
 
 class FileInput(forms.FileInput):
-    """The browser's own field for a file: unlike that of the theme, it shows the chosen name without scripts."""
+    """The browser's own field for a file: unlike that of the theme, it shows the chosen name without scripts.
+
+    A script refuses a file of more than `limit` bytes before it is sent, so that the rest of the form is kept.
+    """
 
     template_name = "admin/file_input.html"
+
+    def __init__(self, types: Iterable[str], limit: int):
+        super().__init__({"accept": ",".join(types), "data-limit": limit})
+
+    def get_context(self, name, value, attrs):
+        limit = {"data-too-large": TOO_LARGE % {"limit": megabytes(self.attrs["data-limit"])}}
+        return super().get_context(name, value, limit | (attrs or {}))
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:g}"
 
 
 class ImportForm(forms.Form):
@@ -44,7 +60,7 @@ class ImportForm(forms.Form):
         help_text=gettext_lazy(
             "CSV, TSV, XLSX, ODS, JSON or JSON lines. At most 5 MB and 5,000 rows; for a larger file, use the command import_table."
         ),
-        widget=FileInput({"accept": ",".join(formats.FORMATS)}),
+        widget=FileInput(formats.FORMATS, MAX_FILE),
     )
     mapping = forms.ChoiceField(
         label=gettext_lazy("Mapping"),
@@ -57,7 +73,7 @@ class ImportForm(forms.Form):
         label=gettext_lazy("Mapping file"),
         required=False,
         help_text=gettext_lazy("Your own mapping (.toml), instead of one from the list."),
-        widget=FileInput({"accept": ".toml"}),
+        widget=FileInput([".toml"], MAX_MAPPING),
     )
     source = forms.CharField(
         label=gettext_lazy("Source"),
@@ -82,7 +98,7 @@ class ImportForm(forms.Form):
         file = self.cleaned_data[field]
         if file and file.size > limit:
             message = _("The file has %(size)s MB. Use at most %(limit)s MB.")
-            raise forms.ValidationError(message, "too_large", {"size": f"{file.size / 1e6:,.2f}", "limit": f"{limit / 1e6:g}"})
+            raise forms.ValidationError(message, "too_large", {"size": f"{file.size / 1e6:,.2f}", "limit": megabytes(limit)})
         return file
 
     def clean(self) -> dict[str, Any]:

@@ -138,7 +138,6 @@ class TabbedAdmin(RecordAdmin):
                 inlines = [inline.opts for inline in context["inline_admin_formsets"]]
                 editable = any(inline.has_add_permission(request, obj) or inline.has_change_permission(request, obj) for inline in inlines)
                 context |= {"rows_tab": True, "editable_rows": editable, "show_delete": False}
-                context |= {} if editable else {"show_save": False}
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     # ---- the navigation

@@ -41,6 +41,7 @@ from policytracker.api.values import (
 )
 from policytracker.records.models import Record
 from policytracker.resources import ReadContext, Resource, registry
+from policytracker.search import query
 
 TEXT_FIELDS = (models.CharField, models.TextField, models.FileField)  # "" means unknown
 MAX_VALUES = 100
@@ -200,9 +201,9 @@ def is_name(field: models.Field, model: type[Record]) -> bool:
 
 @cache
 def resource_filters(resource: Resource) -> dict[str, Filter]:
-    """All filters of a list by parameter name: those of the fields, of the scope, and the named ones."""
+    """All filters of a list by parameter name: those of the fields, of the words, of the scope, and the named ones."""
     scope = registry.scope_name
-    fields = filter_set(resource.serializer)
+    fields = filter_set(resource.serializer) | ({"q": words_of(resource)} if resource.search else {})
     if not resource.scope_paths or resource is registry.scope or resource.scope_paths == (scope,):
         return fields | resource.filters
     limit = Filter(
@@ -211,6 +212,17 @@ def resource_filters(resource: Resource) -> dict[str, Filter]:
         help=f"Records that belong to any of these {registry.scope.model._meta.verbose_name_plural}.",
     )
     return fields | {scope: limit} | resource.filters
+
+
+def words_of(resource: Resource) -> Filter:
+    """The full-text search of a list."""
+    return Filter(
+        query.parse,
+        lambda rows, values, context: rows.filter(query.matching(resource, values[0], context)),
+        {"type": "string", "minLength": 1, "maxLength": query.MAX_LENGTH},
+        'Words (all of them), `"phrases"`, `-without`, `or`. The last word may be the beginning of a word.',
+        many=False,
+    )
 
 
 def names_people(field: serializers.Field) -> bool:

@@ -7,27 +7,26 @@ text (serializer, fields, expansions, roles of the reader); ids, user, date and 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db import connection
-from django.db.models import Case, DateField, DateTimeField, F, Func, JSONField, Q, TextField, Value, When
+from django.core.exceptions import EmptyResultSet
+from django.db.models import Case, DateField, DateTimeField, F, Func, JSONField, Q, QuerySet, TextField, Value, When
 from django.db.models.expressions import OuterRef
 from django.db.models.functions import Cast, Concat, NullIf
-from psycopg import RawCursor
-from psycopg.sql import Literal
 from rest_framework import serializers
 
+from policytracker.api.keyset import Column, Page, decode_cursor, page_of
+from policytracker.api.pagination import MAX_COUNT
 from policytracker.codes import CodeField, ForeignCode
 from policytracker.edtf import EdtfField
 from policytracker.history.as_of import moment_read
 from policytracker.records.access import Reader
-from policytracker.records.parameters import Parameter
+from policytracker.records.parameters import Parameter, Statement
 from policytracker.resources import ReadContext
 
 API = "/api/v1/"
@@ -75,6 +74,21 @@ class Representation:
     past: bool = False
     as_of: bool = dataclasses.field(default_factory=lambda: moment_read.get() is not None)
 
+    @property
+    def reader(self) -> Reader:
+        """The reader, whose id is a Parameter."""
+        return Reader(self.roles, Parameter("user"), self.as_of)
+
+    @property
+    def readable(self) -> QuerySet:
+        """The records that the reader may read."""
+        return self.serializer.Meta.model.objects.visible_to(self.reader)
+
+    @property
+    def mark(self) -> str:
+        """A comment that distinguishes the statements of a past moment."""
+        return "/* as of */ " if self.as_of else ""
+
 
 def link(address: str, key: Any) -> Concat:
     """The URL of the record with this key."""
@@ -108,27 +122,63 @@ def unknown_when_blank(field) -> bool:
     return isinstance(field, EdtfField | ForeignCode) or (isinstance(field, CodeField) and field.blank)
 
 
+def rendered(shape: Representation, rows: QuerySet | None = None, *also: str) -> QuerySet:
+    """The JSON text of each row, with Parameters for what differs between requests, after the values of the fields in `also`."""
+    serializer = shape.serializer()
+    expressions = columns(serializer, shape.reader, shape.expand)
+    selected = {name: expressions[name] for name in (expressions if shape.fields is None else shape.fields)}
+    model = serializer.Meta.model
+    if rows is None:
+        rows = model.objects.on_day(ON) if shape.past else model._base_manager
+    return rows.order_by().values_list(*also, Cast(JsonObject(selected), TextField()))
+
+
 @lru_cache(1024)
-def statement(shape: Representation, single: bool) -> tuple[str, tuple[str, ...]]:
-    """The SQL that returns one JSON text per id, in the order of the ids, and the names of its parameters $1, $2 and so on.
+def statement(shape: Representation, single: bool) -> Statement:
+    """The statement that returns one JSON text per id, in the order of the ids.
 
     A `single` id has its own statement: with an array PostgreSQL would plan it each time, because the generic plan for an
     array is estimated to cost more than the plan for one id.
     """
-    serializer = shape.serializer()
-    reader = Reader(shape.roles, Parameter("user"), shape.as_of)
-    expressions = columns(serializer, reader, shape.expand)
-    selected = {name: expressions[name] for name in (expressions if shape.fields is None else shape.fields)}
-    model = serializer.Meta.model
-    source = (model.objects.on_day(ON) if shape.past else model._base_manager).order_by()
-    rows = source.values_list(Cast(JsonObject(selected), TextField()), flat=True)
-    sql, params = rows.query.sql_with_params()
-    names = ("ids", *dict.fromkeys(p.name for p in params if isinstance(p, Parameter)))
-    placeholders = {name: f"${number}" for number, name in enumerate(names, 1)}
-    select = sql % tuple(placeholders[p.name] if isinstance(p, Parameter) else Literal(p).as_string(connection.connection) for p in params)
-    key = f'"{model._meta.db_table}"."id"'
+    compiled = Statement.of(rendered(shape), "ids")
+    key = f'"{shape.serializer.Meta.model._meta.db_table}"."id"'
     where = f"{key} = $1::bigint" if single else f"{key} = ANY($1::bigint[]) ORDER BY array_position($1::bigint[], {key})"
-    return f"{'/* as of */ ' if shape.as_of else ''}{select} WHERE {where}", names
+    return Statement(f"{shape.mark}{compiled.sql} WHERE {where}", compiled.names)
+
+
+@lru_cache(1024)
+def statement_by_key(shape: Representation) -> Statement | None:
+    """The statement that returns the version and the JSON text of the record with a key; None for readers who may read no record."""
+    model = shape.serializer.Meta.model
+    key = Parameter("key", model._meta.get_field(model.key))
+    rows = shape.readable.filter(**{model.key: key})
+    with suppress(EmptyResultSet):
+        compiled = Statement.of(rendered(shape, rows.on_day(ON) if shape.past else rows, "version"))
+        return Statement(f"{shape.mark}{compiled.sql}", compiled.names)
+    return None
+
+
+@lru_cache(1024)
+def statement_of_page(shape: Representation, column: Column, size: int, is_first: bool, forward: bool) -> Statement | None:
+    """The statement that returns a page of all records that the reader may read, in the order of a unique column.
+
+    Each row has the value of the column, the JSON text of the record, and the number of all records, counted up to MAX_COUNT + 1. The
+    parameter `after` is the value before the page. None for readers who may read no record.
+    """
+    model, readable = shape.serializer.Meta.model, shape.readable
+    after = Parameter("after", model._meta.get_field(column.path))
+    rows = readable if is_first else readable.filter(column.after(after, forward))
+    with suppress(EmptyResultSet):
+        page = Statement.of(rendered(shape, rows, column.path).order_by(column.order_by(forward))[: size + 1])
+        counted = Statement.of(readable.at_most(MAX_COUNT + 1, shape.reader), *page.names)
+        sql = f"SELECT page.*, (SELECT count(*) FROM ({counted.sql}) AS counted) FROM ({page.sql}) AS page"
+        return Statement(sql, counted.names)
+    return None
+
+
+def values_of(context: ReadContext) -> dict[str, Any]:
+    """The values of the parameters in the statements of this reader."""
+    return {"user": context.reader.id, "on": context.on, "base": context.base_url}
 
 
 def texts(shape: Representation, ids: Sequence[int], context: ReadContext) -> list[str]:
@@ -136,31 +186,29 @@ def texts(shape: Representation, ids: Sequence[int], context: ReadContext) -> li
     if not ids:
         return []
     single = len(ids) == 1
-    connection.ensure_connection()
-    sql, names = statement(shape, single)
-    # Send all values as texts: psycopg would choose the type of a number by its size, and each type needs its own statement.
-    values = {
-        "ids": str(ids[0]) if single else f"{{{','.join(map(str, ids))}}}",
-        "user": None if context.reader.id is None else str(context.reader.id),
-        "on": str(context.on),
-        "base": context.base_url,
-    }
-    return list(execute_prepared(sql, [values[name] for name in names]))
+    values = values_of(context) | {"ids": ids[0] if single else f"{{{','.join(map(str, ids))}}}"}
+    return [text for (text,) in statement(shape, single).rows(values)]
 
 
-def execute_prepared(sql: str, values: list[str | None]) -> Iterator[str]:
-    """Run a prepared statement and return its texts. It is planned once per connection, because planning takes longer than a page.
+def page(shape: Representation, column: Column, cursor: str | None, size: int, salt: str, context: ReadContext) -> Page:
+    """A page of JSON texts: all records that the reader may read today, in the order of a unique column, with their number.
 
-    With `DB_PREPARE=0` (behind a transaction pooler) nothing is prepared.
+    Raises InvalidCursor.
     """
-    # Django's own cursors put the values into the SQL text, so that PostgreSQL would plan it each time.
-    if settings.DB_PREPARE:
-        connection.connection.prepare_threshold = 0
-    raw = RawCursor(connection.connection)
-    log = connection.make_debug_cursor(raw).debug_sql(sql, values) if connection.queries_logged else nullcontext()
-    with connection.make_cursor(raw) as cursor, log:
-        cursor.execute(sql, values)
-        yield from (text for (text,) in cursor)
+    forward, after = decode_cursor(cursor, [column], salt) if cursor else (True, [None])
+    compiled = statement_of_page(shape, column, size, cursor is None, forward)
+    rows = [] if compiled is None else list(compiled.rows(values_of(context) | {"after": after[0]}))
+    if rows or cursor is None:
+        count = rows[0][2] if rows else 0
+    else:
+        count = shape.serializer.Meta.model.objects.visible_to(context.reader).at_most(MAX_COUNT + 1, context.reader).count()
+    return page_of([(text, value) for value, text, _ in rows], [column], cursor, size, salt, count)
+
+
+def find(shape: Representation, key: Any, context: ReadContext) -> tuple[int, str] | None:
+    """The version and the JSON text of the record with this key. None if it does not exist or the reader may not read it."""
+    compiled = statement_by_key(shape)
+    return None if compiled is None else next(compiled.rows(values_of(context) | {"key": key}), None)
 
 
 class ComputedField(serializers.ReadOnlyField):

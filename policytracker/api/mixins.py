@@ -25,17 +25,20 @@ from policytracker.api import bulk, etag, json_sql, keyset, pagination
 from policytracker.api.as_of import reads_as_of
 from policytracker.api.export import EXPORTS, Export, ExportRenderer
 from policytracker.api.idempotency import IdempotencyMixin
-from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters
-from policytracker.api.renderers import reject_unknown_format
+from policytracker.api.ordering import default_column
+from policytracker.api.parameters import AS_OF, InvalidParameter, reject_unknown_parameters
+from policytracker.api.renderers import JsonText, reject_unknown_format
 from policytracker.api.serializers import RecordSerializer, declared_fields
-from policytracker.api.views import REPRESENTATION, REPRESENTATION_PARAMETERS, RecordView
+from policytracker.api.views import REPRESENTATION, REPRESENTATION_PARAMETERS, RecordView, json_response
 from policytracker.history.record import History, deleted_record
 from policytracker.history.serializers import ChangeSerializer
 from policytracker.records import publishing
 from policytracker.records.context import MAX_REASON, change_context
 from policytracker.records.models import Record
+from policytracker.web.heavy import EXPORT, REPORT, heavy
 
 LIST_PARAMETERS = REPRESENTATION_PARAMETERS | pagination.PARAMETERS | {"ordering", "format"}
+UNFILTERED = REPRESENTATION_PARAMETERS | pagination.PARAMETERS | {"format"}
 FORMATS = {"type": "string", "enum": ["json", *(renderer.format for renderer in EXPORTS)]}
 FORMAT = OpenApiParameter("format", FORMATS, description="The format of the response. All except json contain all rows.")
 
@@ -48,6 +51,8 @@ class ListMixin(ListModelMixin, RecordView):
     def get_renderers(self) -> list[BaseRenderer]:
         return [*super().get_renderers(), *(renderer() for renderer in EXPORTS if self.action == "list")]
 
+    @heavy(EXPORT, when=lambda request: request.GET.get("format", "json") != "json")
+    @heavy(REPORT, when=lambda request: AS_OF in request.GET)
     @extend_schema(parameters=[*REPRESENTATION, FORMAT])
     @reads_as_of
     def list(self, request: Request, *args, **kwargs) -> HttpResponseBase:
@@ -56,8 +61,19 @@ class ListMixin(ListModelMixin, RecordView):
         representation = self.representation()
         if isinstance(request.accepted_renderer, ExportRenderer):
             return request.accepted_renderer.response(self.export(representation))
+        if request.query_params.keys() <= UNFILTERED:
+            return self.get_paginated_response(JsonText.array(self.all_records(representation)))
         ids = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(self.list_text(ids, representation))
+
+    def all_records(self, representation: json_sql.Representation) -> Sequence[str]:
+        """The JSON texts of a page of all readable records in their default order: one statement, prepared once per connection."""
+        column = default_column(self.model)
+
+        def read(cursor: str | None, size: int) -> keyset.Page:
+            return json_sql.page(representation, column, cursor, size, self.address, self.read_context)
+
+        return self.paginator.paginate(read, self.request)
 
     def export(self, representation: json_sql.Representation) -> Export:
         """All rows of the list. Raises InvalidParameter for a parameter of pages."""
@@ -75,8 +91,11 @@ class RetrieveMixin(RetrieveModelMixin, RecordView):
     @reads_as_of
     def retrieve(self, request: Request, *args, **kwargs) -> Response:
         reject_unknown_parameters(request, REPRESENTATION_PARAMETERS | ({"on"} & self.filter_set().keys()))
-        record = self.find(rows=self.get_queryset().only("version"))
-        return self.record_response(record, representation=self.representation(), version=record.version)
+        found = json_sql.find(self.representation(), self.key_value(self.kwargs["key"]), self.read_context)
+        if found is None:
+            raise Http404
+        version, text = found
+        return json_response(text, version)
 
     @extend_schema(responses=ChangeSerializer(many=True))
     @action(detail=True, methods=["get"])

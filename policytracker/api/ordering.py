@@ -21,6 +21,7 @@ from policytracker.api.keyset import Column
 from policytracker.api.parameters import InvalidParameter, query_parameter, single
 from policytracker.api.serializers import KeyField, declared_fields
 from policytracker.records.access import Reader
+from policytracker.records.models import Record
 
 MAX_FIELDS = 5
 
@@ -43,13 +44,18 @@ class Ordering(BaseFilterBackend):
             columns.append(Column(column.path, part.startswith("-"), column.nullable))
             if expression:
                 annotations[column.path] = expression(view.reader)
-        columns.append(Column("id" if columns or view.model.key == "uid" else view.model.key))
+        columns.append(Column("id") if columns else default_column(view.model))
         queryset = queryset.annotate(**annotations) if annotations else queryset
         return queryset.order_by(*(column.order_by() for column in columns))
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         help = f"Fields separated by commas, `-` for descending. Empty values come last. Fields: {', '.join(view.orders())}."
         return [query_parameter("ordering", {"type": "string"}, help)]
+
+
+def default_column(model: type[Record]) -> Column:
+    """The unique column that orders a list without the parameter `ordering`."""
+    return Column("id" if model.key == "uid" else model.key)
 
 
 @cache

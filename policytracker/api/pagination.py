@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from policytracker.api import keyset
 from policytracker.api.parameters import InvalidParameter, query_parameter, single
 from policytracker.api.renderers import JsonText
+from policytracker.records.models import RecordQuerySet
 
 PAGE_SIZE, MAX_PAGE_SIZE = 50, 500
 MAX_COUNT = 10_000
@@ -42,8 +43,14 @@ class Pagination(BasePagination):
         columns = keyset.columns_of(queryset)
         ids = self.paginate(lambda cursor, size: keyset.page(queryset, columns, cursor, size, salt or view.address), request)
         is_complete = self.page.next is None and not request.query_params.get("cursor")
-        self.count = len(ids) if is_complete else queryset.order_by().values("pk")[: MAX_COUNT + 1].count()
+        self.count = len(ids) if is_complete else self.count_rows(queryset)
         return ids
+
+    def count_rows(self, rows: QuerySet) -> int:
+        """The number of rows, at most MAX_COUNT + 1."""
+        if isinstance(rows, RecordQuerySet):
+            return rows.at_most(MAX_COUNT + 1, self.request.user).count()
+        return rows.order_by().values("pk")[: MAX_COUNT + 1].count()
 
     def paginate(self, read: Callable[[str | None, int], keyset.Page], request: Request) -> Sequence[Any]:
         """The results of the page that `read(cursor, size)` returns. Raises InvalidParameter."""

@@ -29,13 +29,15 @@ REFUSALS = {
     "406": ("JSON responses only.", "Error"),
     "409": ("Not allowed in the current state of the record.", "Error"),
     "412": ("The record has changed since you read it.", "Error"),
+    "413": ("The body is too large.", "Error"),
     "415": ("JSON bodies only.", "Error"),
     "422": ("The Idempotency-Key was used with a different body.", "Error"),
     "428": ("`If-Match` with the version that you read is required.", "Error"),
-    "503": ("The database is unavailable or timed out. Try again.", "Error"),
+    "503": ("The database is unavailable or timed out. Try again after `Retry-After`.", "Error"),
+    "503Busy": ("As above, or too many heavy requests are running (`busy`). Try again after `Retry-After`.", "Error"),
 }
 READ = ["400", "401", "403", "406", "503"]
-WRITE = [*READ, "409", "415", "428"]
+WRITE = [*READ, "409", "413", "415", "428"]
 ON = OpenApiParameter("on", {"type": "string", "format": "date"}, description="Date of the values; today by default.")
 AS_OF = OpenApiParameter(
     "as_of",
@@ -145,7 +147,8 @@ class ViewSchema(AutoSchema):
             codes.append("412")
         if self.method == "POST":
             codes.append("422")
-        return bodies | {code: {"$ref": f"#/components/responses/Refused{code}"} for code in sorted(codes)}
+        named = {"503": "503Busy"} if getattr(getattr(self.view, self.action, None), "heavy", ()) else {}
+        return bodies | {code: {"$ref": f"#/components/responses/Refused{named.get(code, code)}"} for code in sorted(codes)}
 
 
 def one_or_several(record: dict[str, Any]) -> dict[str, Any]:

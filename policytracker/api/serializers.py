@@ -23,6 +23,7 @@ from policytracker.records import violations
 from policytracker.records.access import Reader
 from policytracker.records.fields import Text, hides_source_content
 from policytracker.records.models import Record, RegistryRecord, key_of
+from policytracker.records.parameters import ExistsForRow
 from policytracker.resources import registry
 
 HEAD = ["url", "version", "created_at", "updated_at"]
@@ -159,7 +160,7 @@ class KeyField(serializers.RelatedField):
 
     def visible(self, reader: Reader) -> Exists:
         """The condition that the reader may read the referenced record."""
-        return Exists(self.model.objects.visible_to(reader).filter(pk=OuterRef(f"{self.source}_id")))
+        return ExistsForRow(self.model.objects.visible_to(reader).filter(pk=OuterRef(f"{self.source}_id")))
 
     def unknown(self, reader: Reader) -> models.Q:
         """The condition that the reference is empty, or its record is hidden from the reader."""

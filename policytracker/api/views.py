@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.http import Http404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
 from rest_framework.generics import GenericAPIView
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -39,6 +42,11 @@ REPRESENTATION_PARAMETERS = {parameter.name for parameter in REPRESENTATION}
 def context_of(request: Request) -> ReadContext:
     """Who sends the request, for today, with the scheme and host for links in the response."""
     return ReadContext.of(request.user, base_url=request.build_absolute_uri("/")[:-1])
+
+
+def json_response(text: str, version: int, code: int = status.HTTP_200_OK) -> Response:
+    """The response with the JSON text of one record, and its version as the ETag."""
+    return Response(JsonText(text), code, headers={"ETag": f'"{version}"'})
 
 
 class RegisterView(GenericAPIView):
@@ -86,6 +94,17 @@ class RecordView(GenericViewSet):
     metadata_class = None  # no OPTIONS: the OpenAPI schema has the metadata
     function_checks_permission = False  # a function of the domain checks write permission, not the model permission
 
+    @classmethod
+    def as_view(cls, *args, **kwargs):
+        return transaction.non_atomic_requests(super().as_view(*args, **kwargs))
+
+    def dispatch(self, request, *args, **kwargs):
+        """Writes are one transaction, reads need none: each of their statements reads what is committed, with or without it."""
+        # An error response rolls back, which an enclosing transaction (of a test) must survive.
+        needs_none = request.method in SAFE_METHODS and not connection.in_atomic_block and not connection.transaction_limits
+        with nullcontext() if needs_none else transaction.atomic():
+            return super().dispatch(request, *args, **kwargs)
+
     @property
     def model(self) -> type[Record]:
         return self.resource.model
@@ -126,19 +145,25 @@ class RecordView(GenericViewSet):
 
     def find(self, lock: bool = False, rows: QuerySet | None = None, key: str | None = None) -> Record:
         """The record of this URL, or with this key. Raises Http404 if it does not exist or the user may not read it."""
-        field = self.model._meta.get_field(self.model.key)
-        rows, text = self.get_queryset() if rows is None else rows, self.kwargs["key"] if key is None else key
+        rows = self.get_queryset() if rows is None else rows
+        key = self.key_value(self.kwargs["key"] if key is None else key)
         try:
-            key = field.to_python(text)
-            if "\0" in text:
-                raise Http404
             if lock:
                 # Lock by id, because visible_to() uses joins and DISTINCT, which row locks do not allow. NO KEY lets others
                 # insert references meanwhile; otherwise two writers of records that refer to each other would deadlock.
                 pk = rows.values_list("pk", flat=True).get(**{self.model.key: key})
                 return self.model._base_manager.select_for_update(of=("self",), no_key=True).get(pk=pk)
             return rows.get(**{self.model.key: key})
-        except (self.model.DoesNotExist, errors.ValidationError) as error:
+        except self.model.DoesNotExist as error:
+            raise Http404 from error
+
+    def key_value(self, text: str) -> Any:
+        """A key in a URL as the value of its field. Raises Http404 if it cannot be one."""
+        try:
+            if "\0" in text:
+                raise Http404
+            return self.model._meta.get_field(self.model.key).to_python(text)
+        except errors.ValidationError as error:
             raise Http404 from error
 
     def representation(self) -> json_sql.Representation:
@@ -182,4 +207,4 @@ class RecordView(GenericViewSet):
             raise Http404
         if version is None:
             version = self.model._base_manager.values_list("version", flat=True).get(pk=record.pk)
-        return Response(JsonText(texts[0]), code, headers={"ETag": f'"{version}"'})
+        return json_response(texts[0], version, code)

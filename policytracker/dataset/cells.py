@@ -17,8 +17,8 @@ from rest_framework import serializers
 
 from policytracker import edtf
 from policytracker.api.serializers import KeyField, KeyListField
-from policytracker.dataset.loading import UNSTORABLE
-from policytracker.dataset.names import NameIndex
+from policytracker.dataset.names import NameIndex, without_footnotes
+from policytracker.dataset.reading import UNSTORABLE
 from policytracker.dataset.tables import Place, Table, TableError, items_at, steps
 from policytracker.edtf import EdtfField
 from policytracker.records.models import SluggedRecord
@@ -128,6 +128,7 @@ def parse_date(text: str) -> str:
 
 def split_date(text: str) -> tuple[str, str]:
     """The date and the other words of a cell such as `3 Oct 2016 a` or `Accession: 16 January 1978`."""
+    text = without_footnotes(text.rstrip())
     match = DATE_IN_TEXT.search(text)
     if not match:
         return text, ""

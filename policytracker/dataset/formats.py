@@ -17,7 +17,7 @@ from typing import Any
 from charset_normalizer import from_bytes
 from django.utils.translation import gettext as _
 
-from policytracker.dataset.loading import refuse_constant, unique_names
+from policytracker.dataset.reading import refuse_constant, unique_names
 from policytracker.dataset.spreadsheets import ods_rows, spreadsheet, xlsx_rows
 from policytracker.dataset.tables import MAX_CELL, Place, Table, TableError, check_number, items_at, megabytes, table, too_long
 

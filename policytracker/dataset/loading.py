@@ -1,25 +1,22 @@
-"""Loading a data set: parses the files, resolves references and writes the records that differ."""
+"""Loading a data set: converts the values of its records, resolves their references and writes the records that differ."""
 
 from __future__ import annotations
 
-import json
 import re
-import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.core.serializers.base import ProgressBar
 from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.db.models import Field, Model
+from django.db.models import DEFERRED, Field, Model, UUIDField
 from django.utils.translation import gettext as _
 
-from policytracker.dataset import layout, relative_dates, writer
+from policytracker.dataset import layout, writer
 from policytracker.dataset.layout import is_user_reference
+from policytracker.dataset.reading import UNSTORABLE, DatasetError, Entry, in_file, located
 from policytracker.records.constraints import TriggerConstraint
 from policytracker.records.models import Record, key_of
 from policytracker.records.triggers import records, trigger_constraints
@@ -27,125 +24,11 @@ from policytracker.records.violations import by_field, violated_constraint
 from policytracker.resources import registry
 
 BATCH = 1000  # records
-FORM = '{"model": …, "fields": {…}}'
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-
-Ignore = Callable[[type[Model], str], bool]
+REMEMBERED, REMEMBERED_LENGTH = 5000, 40  # values of one field, and characters of a value
+CANONICAL_UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-class DatasetError(Exception):
-    """The files cannot be loaded. The message names the file and the record."""
-
-
-@dataclass
-class Entry:
-    """One record of a file. `key` is its natural key as a Python value; `values` are the JSON values by field."""
-
-    file: str
-    model: type[Model]
-    key: Any
-    values: dict[Field, Any]
-
-    @property
-    def name(self) -> str:
-        return f"{self.file}, {self.model._meta.label_lower} {self.key}"
-
-    def refuse(self, field: Field, message: str) -> DatasetError:
-        return DatasetError(located(self.name, field.name, message))
-
-
-def located(name: str, field: str, message: str) -> str:
-    template = _("{place}: {message}") if field == NON_FIELD_ERRORS else _("{place}, {field}: {message}")
-    return template.format(place=name, field=field, message=message)
-
-
-def in_line(file: str, line: int, message: str) -> DatasetError:
-    return DatasetError(_("{file}, line {line}: {message}").format(file=file, line=line, message=message))
-
-
-def in_file(file: str, message: str) -> DatasetError:
-    return DatasetError(located(file, NON_FIELD_ERRORS, message))
-
-
-# ---- parse
-
-
-def read(folder: Path) -> list[Entry]:
-    """The entries of all files, with their dates as of today if these are relative. Raises DatasetError."""
-    if not folder.is_dir():
-        raise DatasetError(_("{folder} is not a folder.").format(folder=folder))
-    found = [entry for file, models in layout.files().items() for entry in entries(file, parse(folder / file), models)]
-    return relative_dates.shift(folder, found)
-
-
-def ignore_nothing(model: type[Model], name: str) -> bool:
-    return False
-
-
-def entries(file: str, rows: Iterable[Any], models: Iterable[type[Model]], ignore: Ignore = ignore_nothing) -> Iterator[Entry]:
-    """The entries of one file. `models` may occur in it; fields for which `ignore(model, name)` is true are skipped."""
-    known = {model._meta.label_lower: (model, {f.name: f for f in layout.fields(model)}) for model in models}
-    for number, row in enumerate(rows, 1):
-        yield parse_entry(file, number, row, known, ignore)
-
-
-def parse(path: Path) -> list:
-    """The list in a JSON file. Raises DatasetError."""
-    try:
-        data = path.read_bytes()
-        content = json.loads(data.decode("utf-8-sig"), object_pairs_hook=unique_names, parse_constant=refuse_constant)
-    except FileNotFoundError:
-        raise DatasetError(_("{file} is missing in {folder}.").format(file=path.name, folder=path.parent)) from None
-    except OSError as error:
-        raise DatasetError(_("{file} cannot be read: {reason}.").format(file=path, reason=error.strerror)) from error
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise in_line(path.name, line, _("The file is not UTF-8.")) from error
-    except json.JSONDecodeError as error:
-        raise in_line(path.name, error.lineno, _("Invalid JSON. {reason}.").format(reason=error.msg)) from error
-    except RecursionError:
-        raise in_file(path.name, _("Lists are nested too deeply.")) from None
-    except ValueError as error:
-        raise in_file(path.name, _("Invalid JSON. {reason}.").format(reason=error)) from error
-    if not isinstance(content, list):
-        raise in_file(path.name, _("The file must contain a list of records."))
-    return content
-
-
-def unique_names(pairs: list[tuple[str, Any]]) -> dict:
-    """The object as a dict. Raises ValueError if a name occurs twice."""
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        name = Counter(name for name, _ in pairs).most_common(1)[0][0]
-        raise ValueError(_("An object contains “{name}” twice").format(name=name))
-    return result
-
-
-def refuse_constant(name: str) -> None:
-    raise ValueError(_("{value} is not a number").format(value=name))
-
-
-def parse_entry(file: str, number: int, row: Any, known: dict, ignore: Ignore) -> Entry:
-    """The entry for one row of a file."""
-    place = _("{file}, record {number}").format(file=file, number=number)
-    if not isinstance(row, dict) or row.keys() != {"model", "fields"} or not isinstance(row["fields"], dict):
-        raise in_file(place, _("A record must have the form {form}, without other names.").format(form=FORM))
-    if not isinstance(row["model"], str) or row["model"].lower() not in known:
-        message = _("“{model}” is not a model of this file. Expected: {models}.")
-        raise in_file(place, message.format(model=row["model"], models=", ".join(known)))
-    model, fields = known[row["model"].lower()]
-    key, given = fields[key_of(model)], {name: value for name, value in row["fields"].items() if not ignore(model, name)}
-    if not isinstance(given.get(key.name), str) or not given[key.name]:
-        raise in_file(place, _("A record of {model} requires its {field}.").format(model=model._meta.label_lower, field=key.name))
-    if unknown := sorted(given.keys() - fields):
-        place = f"{place}, {model._meta.label_lower} {given[key.name]}"
-        raise in_file(place, _("Unknown field “{field}”.").format(field=unknown[0]))
-    entry = Entry(file, model, given[key.name], {fields[name]: value for name, value in given.items()})
-    entry.key = value(entry, key, entry.key)
-    return entry
-
-
-def value(entry: Entry, field: Field, given: Any) -> Any:
+def to_python(entry: Entry, field: Field, given: Any) -> Any:
     """The Python value of a field that is not a relation. Raises DatasetError."""
     if given is None and not field.null:
         raise entry.refuse(field, _("This field cannot be null."))
@@ -165,82 +48,183 @@ def value(entry: Entry, field: Field, given: Any) -> Any:
         ) from error
 
 
-# ---- write
+class Column:
+    """Converts and validates the values of one field. Most fields have few different values, so valid ones are remembered."""
+
+    def __init__(self, field: Field):
+        self.field, self.attname = field, getattr(field, "attname", "")
+        self.is_link, self.is_relation, self.is_kept = field.many_to_many, field.is_relation, layout.is_kept(field)
+        self.known: dict[tuple[type, Any], Any] = {}
+
+    def value(self, entry: Entry, given: Any) -> tuple[Any, bool]:
+        """The Python value, and whether it is valid. Raises DatasetError if it has none."""
+        try:
+            return self.known[type(given), given], True
+        except (KeyError, TypeError):  # TypeError for a list
+            value = to_python(entry, self.field, given)
+        try:
+            value = self.field.clean(value, None)
+        except ValidationError:
+            return value, False
+        is_short = len(given) <= REMEMBERED_LENGTH if isinstance(given, str) else not isinstance(given, list)
+        if is_short and not self.field.unique and len(self.known) < REMEMBERED:
+            self.known[type(given), given] = value
+        return value, True
+
+
+class Columns:
+    """The fields of a model that the files contain, and the default values of new records."""
+
+    def __init__(self, model: type[Model]):
+        self.model = model
+        self.by_name = {field.name: Column(field) for field in layout.fields(model)}
+        self.required = [f for f in layout.fields(model) if f.is_relation and not f.many_to_many and not f.null]
+        fields = model._meta.concrete_fields
+        self.positions = {field.attname: position for position, field in enumerate(fields)}
+        self.functions = [(n, field.default) for n, field in enumerate(fields) if field.has_default() and callable(field.default)]
+        called = {position for position, _default in self.functions}
+        self.defaults = [DEFERRED if n in called or field.generated else field.get_default() for n, field in enumerate(fields)]
+
+    def new_record(self, pk: int, given: dict[str, Any]) -> Model:
+        """A new record with these attributes. Positional arguments take a third of the time of setting attributes."""
+        values = self.defaults.copy()
+        values[0] = pk
+        for name, value in given.items():
+            values[self.positions[name]] = value
+        for position, default in self.functions:
+            if values[position] is DEFERRED:
+                values[position] = default()
+        return self.model(*values)
+
+
+class Keys:
+    """The ids of the records of one model by natural key: those that are only stored, those that are loaded, and those expected.
+
+    A record is expected if another one refers to it before it is loaded. It has its id already, so that records can refer to each
+    other in any order.
+    """
+
+    def __init__(self, model: type[Model]):
+        self.model, self.field = model, model._meta.get_field(key_of(model))
+        self.stored = {str(key): pk for key, pk in model._base_manager.values_list(self.field.name, "pk").iterator()}
+        self.loaded: dict[str, int] = {}
+        self.expected: dict[str, int] = {}
+        self.references: dict[str, tuple[Entry, Field]] = {}  # the first one to each expected record
+        self.reserved: list[int] = []
+
+    @cached_property
+    def is_uuid(self) -> bool:
+        return isinstance(self.field, UUIDField)
+
+    def canonical(self, entry: Entry, key: str) -> str:
+        """The key in the form in which it is stored."""
+        if not self.is_uuid or CANONICAL_UUID.fullmatch(key):
+            return key
+        return str(to_python(entry, self.field, key))
+
+    def find(self, entry: Entry, key: str) -> int | None:
+        """The id of the record with this key; None if it is neither stored nor loaded nor expected."""
+        key = self.canonical(entry, key)
+        return self.loaded.get(key) or self.stored.get(key) or self.expected.get(key)
+
+    def expect(self, entry: Entry, field: Field, key: str) -> int:
+        key = self.canonical(entry, key)
+        self.references[key] = entry, field
+        self.expected[key] = pk = self.new_id()
+        return pk
+
+    def load(self, entry: Entry) -> tuple[int, bool]:
+        """The id of the record of the entry, and whether it is stored already. Raises DatasetError if it was loaded before."""
+        key = self.canonical(entry, entry.key)
+        if key in self.loaded:
+            raise in_file(entry.name, _("The record occurs twice."))
+        is_stored = key in self.stored
+        pk = self.stored.pop(key) if is_stored else self.expected.pop(key, None) or self.new_id()
+        self.loaded[key] = pk
+        return pk, is_stored
+
+    def new_id(self) -> int:
+        if not self.reserved:
+            self.reserved = writer.reserve_ids(self.model, BATCH)[::-1]
+        return self.reserved.pop()
 
 
 class Loader:
-    """Loads entries. All records get their ids before any is written, so they can refer to each other in any order."""
+    """Loads entries in batches of one model. In memory are one batch of each model, and the keys of all records."""
 
-    def __init__(self, entries: Iterable[Entry]):
-        self.entries: dict[type[Model], list[Entry]] = defaultdict(list)
-        seen = set()
-        for entry in entries:
-            if (entry.model, entry.key) in seen:
-                raise in_file(entry.name, _("The record occurs twice."))
-            seen.add((entry.model, entry.key))
-            self.entries[entry.model].append(entry)
-        self.ids: dict[type[Model], dict[Any, int]] = {}
+    def __init__(self) -> None:
+        self.waiting: dict[type[Model], list[Entry]] = {resource.model: [] for resource in registry}
+        self.columns = {model: Columns(model) for model in self.waiting}
+        self.keys: dict[type[Model], Keys] = {}
+        self.counts: dict[str, Counter] = defaultdict(Counter)
+        self.files: dict[type[Model], str] = {}
+        self.written: set[type[Model]] = set()
 
-    def load(self) -> dict[str, Counter]:
+    def load(self, entries: Iterable[Entry]) -> dict[str, Counter]:
         """Write the records that differ. Returns the numbers of created, changed and unchanged records by file. Raises DatasetError."""
-        counts: dict[str, Counter] = defaultdict(Counter)
-        written = set()
-        for model, entries in self.entries.items():
-            self.assign_ids(model, entries)
-        total = sum(map(len, self.entries.values()))
-        bar, done = ProgressBar(sys.stderr if sys.stderr.isatty() else None, total), 0
-        for model, entries in self.entries.items():
-            for start in range(0, len(entries), BATCH):
-                batch = entries[start : start + BATCH]
-                rows = self.rows(batch)
-                writer.write(rows, error_of=lambda record: None, check_deferred=False)
-                for entry, row in zip(batch, rows, strict=True):
-                    if row.error:
-                        raise refusal(entry, row.error) from row.error
-                    counts[entry.file][row.outcome] += 1
-                    if row.outcome != writer.Outcome.UNCHANGED:
-                        written.add(model)
-                done += len(batch)
-                bar.update(done)
-        check_deferred_constraints({model: entries[0].file for model, entries in self.entries.items()})
-        layout.finish(written)
-        return counts
+        for entry in entries:
+            waiting = self.waiting[entry.model]
+            waiting.append(entry)
+            if len(waiting) == BATCH:
+                self.write_waiting()
+        self.write_waiting()
+        self.refuse_expected()
+        check_deferred_constraints(self.files)
+        layout.finish(self.written)
+        return self.counts
 
-    def assign_ids(self, model: type[Model], entries: list[Entry]) -> None:
-        """Look up the ids of the stored records, and reserve an id for each new one."""
-        ids = self.ids_of(model)
-        new = [entry.key for entry in entries if entry.key not in ids]
-        with connection.cursor() as cursor:
-            cursor.execute(writer.RESERVE_IDS, [model._meta.db_table, len(new)])
-            ids.update(zip(new, (number for (number,) in cursor), strict=True))
-
-    def ids_of(self, model: type[Model]) -> dict[Any, int]:
-        """The ids of all records of a model by natural key, read once."""
-        if model not in self.ids:
-            self.ids[model] = dict(model._base_manager.values_list(key_of(model), "pk"))
-        return self.ids[model]
-
-    def rows(self, entries: list[Entry]) -> list[writer.Row]:
-        """The rows to write for entries of one model."""
-        model = entries[0].model
-        ids = [self.ids[model][entry.key] for entry in entries]
-        stored = model._base_manager.select_for_update().in_bulk(ids)
-        return [self.row(entry, stored.get(pk) or model(pk=pk)) for pk, entry in zip(ids, entries, strict=True)]
-
-    def row(self, entry: Entry, record: Model) -> writer.Row:
-        row = writer.Row(record)
-        for field, given in entry.values.items():
-            if not row.is_new and layout.is_kept(field):
+    def write_waiting(self) -> None:
+        """Write the entries that wait, in the order of the models."""
+        for model, entries in self.waiting.items():
+            if not entries:
                 continue
-            if field.many_to_many:
-                row.links[field.name] = self.references(entry, field, given)
-            elif field.is_relation and given is not None:
-                row.values[field.attname] = self.reference(entry, field, given)
+            self.files.setdefault(model, entries[0].file)
+            rows = self.rows(model, entries)
+            writer.write(rows, error_of=lambda record: None, check_deferred=False)
+            for entry, row in zip(entries, rows, strict=True):
+                if row.error:
+                    raise refusal(entry, row.error) from row.error
+                self.counts[entry.file][row.outcome] += 1
+            if any(row.outcome != writer.Outcome.UNCHANGED for row in rows):
+                self.written.add(model)
+            entries.clear()
+
+    def rows(self, model: type[Model], entries: Sequence[Entry]) -> list[writer.Row]:
+        """The rows to write for entries of one model."""
+        keys = self.keys_of(model)
+        ids = [keys.load(entry) for entry in entries]
+        known = [pk for pk, is_stored in ids if is_stored]
+        stored = model._base_manager.select_for_update().in_bulk(known) if known else {}
+        return [self.row(entry, pk, stored.get(pk)) for entry, (pk, _is_stored) in zip(entries, ids, strict=True)]
+
+    def row(self, entry: Entry, pk: int, record: Model | None) -> writer.Row:
+        """The row to write for an entry. `record` is the stored record, if there is one."""
+        columns = self.columns[entry.model]
+        values: dict[str, Any] = {}
+        links: dict[str, set[int]] = {}
+        valid = len(entry.values) == len(columns.by_name)
+        for name, given in entry.values.items():
+            column = columns.by_name[name]
+            if record and column.is_kept:
+                continue
+            if column.is_link:
+                links[name] = self.references(entry, column.field, given)
+            elif column.is_relation:
+                values[column.attname] = self.reference(entry, column.field, given)
             else:
-                row.values[field.attname] = value(entry, field, given)
-        if row.is_new:
-            self.require(entry, row)
-        return row
+                values[column.attname], is_valid = column.value(entry, given)
+                valid = valid and is_valid
+        if record:
+            return writer.Row(record, values, links, validated=valid)
+        for field in columns.required:
+            if values.get(field.attname) is None:
+                raise entry.refuse(field, _("This field is required."))
+        return writer.Row(columns.new_record(pk, values), links=links, validated=valid)
+
+    def keys_of(self, model: type[Model]) -> Keys:
+        if model not in self.keys:
+            self.keys[model] = Keys(model)
+        return self.keys[model]
 
     def references(self, entry: Entry, field: Field, given: Any) -> set[int]:
         if not isinstance(given, list):
@@ -249,20 +233,22 @@ class Loader:
         return {pk for pk in ids if pk is not None}
 
     def reference(self, entry: Entry, field: Any, given: Any) -> int | None:
-        """The id of the referenced record; None for an unknown user. Raises DatasetError for any other unknown key."""
+        """The id of the referenced record; None for an unknown user."""
+        if given is None and not field.many_to_many:
+            return to_python(entry, field, given)
         if not (isinstance(given, list) and len(given) == 1 and isinstance(given[0], str)):
             raise entry.refuse(field, _("Enter a reference as {form}.").format(form='["key"]'))
-        model = field.related_model
-        pk = self.ids_of(model).get(value(entry, model._meta.get_field(key_of(model)), given[0]))
-        if pk is None and not is_user_reference(field):
-            raise entry.refuse(field, _("There is no {type} “{key}”.").format(type=model._meta.verbose_name, key=given[0]))
-        return pk
+        keys = self.keys_of(field.related_model)
+        if pk := keys.find(entry, given[0]):
+            return pk
+        return None if is_user_reference(field) else keys.expect(entry, field, given[0])
 
-    def require(self, entry: Entry, row: writer.Row) -> None:
-        """Raises DatasetError if a required reference is missing."""
-        for field in layout.fields(entry.model):
-            if field.is_relation and not field.many_to_many and not field.null and row.values.get(field.attname) is None:
-                raise entry.refuse(field, _("This field is required."))
+    def refuse_expected(self) -> None:
+        """Raises DatasetError if a record refers to one that is neither stored nor loaded."""
+        for keys in self.keys.values():
+            for key in keys.expected:
+                entry, field = keys.references[key]
+                raise entry.refuse(field, _("There is no {type} “{key}”.").format(type=keys.model._meta.verbose_name, key=key))
 
 
 def refusal(entry: Entry, error: Exception) -> Exception:

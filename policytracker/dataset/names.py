@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from difflib import get_close_matches
 from functools import cached_property
@@ -11,6 +12,14 @@ from django.db.models import QuerySet
 from policytracker.resources import Naming
 
 MAX_SUGGESTIONS = 3
+MAX_FOOTNOTES = 40  # characters
+# Marks of footnotes at the end of a name: superscript figures, `[1]`, `*`. A plain number can be part of a name, as in `District 7`.
+FOOTNOTES = re.compile(r"(?:\s*(?:\[\w{1,3}\]|[\u00b9\u00b2\u00b3\u2070-\u2079*\u2020\u2021]+,?))+\Z")
+
+
+def without_footnotes(text: str) -> str:
+    """The text without marks of footnotes at its end."""
+    return text[:-MAX_FOOTNOTES] + FOOTNOTES.sub("", text[-MAX_FOOTNOTES:])  # a pattern at the end of a long text would take long
 
 
 class NameIndex:
@@ -28,8 +37,9 @@ class NameIndex:
         return dict(keys)
 
     def find(self, name: str) -> list[str]:
-        """The keys of the records with this name. A key that is spelled exactly like the name comes alone."""
-        keys = self.keys.get(self.naming.comparable(name), {})
+        """The keys of the records with this name, or with this name without footnotes. A key that equals the name comes alone."""
+        comparable = self.naming.comparable
+        keys = self.keys.get(comparable(name)) or self.keys.get(comparable(without_footnotes(name)), {})
         return [name] if name in keys else sorted(keys)
 
     def similar(self, name: str) -> list[str]:

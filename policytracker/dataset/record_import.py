@@ -135,9 +135,9 @@ class RecordImport:
         table = self.importer.table
         if not table.is_json or header in table.headers:
             return header in table.headers
-        inner = [self.mapping.path, *(section.path for section in self.mapping.sections if header in section.headers())]
-        cells = (cells for row, item in table.rows for path in inner for cells in Cells(table, row, (item,)).items(path))
-        return any(each.has(header) for each in cells)
+        inner = [(), *(section.path for section in self.mapping.sections if header in section.headers())]
+        items = (cells for row, item in table.rows for cells in Cells(table, row, (item,)).items(self.mapping.path))
+        return any(each.has(header) for cells in items for path in inner for each in cells.items(path))
 
     @cached_property
     def self_references(self) -> list[str]:

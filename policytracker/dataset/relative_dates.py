@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,17 +21,18 @@ from policytracker.records.models import key_of
 from policytracker.resources import today
 
 if TYPE_CHECKING:
-    from policytracker.dataset.loading import Entry
+    from policytracker.dataset.reading import Entry
 
 
-def shift(folder: Path, entries: list[Entry]) -> list[Entry]:
+def shift(folder: Path, entries: Iterable[Entry]) -> Iterable[Entry]:
     """The entries of the files in a folder, with the dates that they have if they are loaded today."""
-    if (reference := reference_date(folder)) and entries:
-        days = loading_day(entries) - reference
-        for entry in entries:
-            for field, given in entry.values.items():
-                entry.values[field] = moved(field, given, days)
-    return entries
+    if not (reference := reference_date(folder)):
+        return entries
+    if known := list(entries):
+        days = loading_day(known) - reference
+        for entry in known:
+            entry.values = {name: moved(entry.model._meta.get_field(name), given, days) for name, given in entry.values.items()}
+    return known
 
 
 def reference_date(folder: Path) -> date | None:

@@ -13,8 +13,6 @@ from typing import Any
 from xml.etree import ElementTree
 
 from django.utils.translation import gettext as _
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 from python_calamine import CalamineError, CalamineWorkbook
 
 from policytracker.dataset.tables import Place, Table, TableError, formula, megabytes, table
@@ -24,7 +22,7 @@ MAX_ROW = 5_000  # bytes of XML for each row, if the number of rows is limited
 MAX_RATIO = 200  # unpacked bytes per packed byte; the XML of large real spreadsheets is below 50
 MARKUP = re.compile(r"\\.|\"[^\"]*\"|\[[^\]]*\]")  # in a number format: escaped characters, literals, colours and locales
 
-UNREADABLE = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, InvalidFileException, ElementTree.ParseError, CalamineError)
+UNREADABLE = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, ElementTree.ParseError, CalamineError)
 
 
 def check_archive(data: bytes, max_unpacked: int) -> None:
@@ -53,6 +51,8 @@ def spreadsheet(sheet_rows: Callable[[bytes, list[str]], Iterator[tuple[int, lis
 
 
 def xlsx_rows(data: bytes, notes: list[str]) -> Iterator[tuple[int, list[str]]]:
+    from openpyxl import load_workbook  # here, because importing it takes a quarter of the time in which a command starts
+
     workbook = load_workbook(io.BytesIO(data), read_only=True)
     sheet = workbook.worksheets[0]
     name_sheet(sheet.title, len(workbook.worksheets), notes)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.translation import gettext as _
-from openpyxl.utils import get_column_letter
+from xlsxwriter.utility import xl_col_to_name
 
 MAX_CELL = 100_000  # characters; no field of a record is longer
 MAX_COLUMNS = 1000
@@ -40,7 +40,7 @@ class Place:
             return _("Item %(row)s, “%(header)s”") % vars(self) if self.header else _("Item %(row)s") % vars(self)
         if self.column is None:
             return _("Row %(row)s") % vars(self)
-        values = {"row": self.row, "letter": get_column_letter(self.column + 1), "header": self.header[:60]}
+        values = {"row": self.row, "letter": xl_col_to_name(self.column), "header": self.header[:60]}
         return (_("Row %(row)s, column %(letter)s “%(header)s”") if self.header else _("Row %(row)s, column %(letter)s")) % values
 
 

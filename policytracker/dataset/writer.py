@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
+from operator import attrgetter
+from types import NoneType
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import NOT_PROVIDED, Field, Model
 
 BATCH = 200  # rows in one UPDATE
+STORED_AS_THEY_ARE = {NoneType, str, int, bool, date, UUID}  # types whose values Django passes to PostgreSQL unchanged
 RESERVE_IDS = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
 
 ErrorOf = Callable[[Any], Exception | None]
@@ -32,12 +37,14 @@ class Row:
     """One record to write.
 
     `record` is a new or a stored instance, `values` are the attributes to set on it, and `links` are the ids that each many-to-many
-    field must link to, by field name. `write()` sets `changes`, the names of the fields that differ, and `error` if the row is refused.
+    field must link to, by field name. `validated` tells that the value of each field is valid, and only the record as a whole must be
+    checked. `write()` sets `changes`, the names of the fields that differ, and `error` if the row is refused.
     """
 
     record: Model
     values: dict[str, Any] = field(default_factory=dict)
     links: dict[str, set[int]] = field(default_factory=dict)
+    validated: bool = False
     changes: set[str] = field(default_factory=set)
     error: Exception | None = None
 
@@ -83,7 +90,7 @@ def prepare(rows: Sequence[Row]) -> None:
         if not (row.is_new or row.changes):
             continue
         try:
-            clean(row.record)
+            clean(row.record, row.validated)
         except ValidationError as error:
             row.invalid = error
         if not row.is_new:  # clean() may have changed more fields
@@ -101,8 +108,11 @@ def differing(row: Row, columns: Iterable[Field], before: dict[str, Any]) -> set
     return links | {name for name in now if now[name] != before[name]}
 
 
-def clean(record: Model) -> None:
+def clean(record: Model, validated: bool = False) -> None:
     """Validate the record without queries. References are already resolved, and the database checks the constraints."""
+    if validated:
+        record.clean()
+        return
     relations = [f.name for f in record._meta.concrete_fields if f.is_relation]
     problems: dict[str, Any] = {}
     for validate in (lambda: record.clean_fields(exclude=relations), record.clean):
@@ -185,27 +195,52 @@ def write_links(m2m: Any, rows: Sequence[Row]) -> None:
     removed = [pk for row in rows for target, pk in row.stored_links[m2m.name].items() if target not in row.links[m2m.name]]
     if removed:
         through.filter(pk__in=removed).delete()
-    links = [
-        through.model(**{near: row.record.pk, far: target})
-        for row in rows
-        for target in sorted(row.links[m2m.name] - row.stored_links[m2m.name].keys())
-    ]
-    insert(through.model, links)
+    new = ((row.record.pk, target) for row in rows for target in sorted(row.links[m2m.name] - row.stored_links[m2m.name].keys()))
+    copy(through.model, [near, far], new)
 
 
 def insert(model: type[Model], records: Sequence[Model]) -> None:
     """Insert new records by COPY, and set their ids. Values that the database sets, such as the version, are not read back."""
     if not records:
         return
+    if new := [record for record in records if record.pk is None]:
+        for record, number in zip(new, reserve_ids(model, len(new)), strict=True):
+            record.pk = number
     fields = [f for f in model._meta.local_concrete_fields if not f.generated and f.db_default is NOT_PROVIDED]
-    names = ", ".join(f'"{f.column}"' for f in fields)
-    with connection.wrap_database_errors, connection.cursor() as cursor:
-        if new := [record for record in records if record.pk is None]:
-            cursor.execute(RESERVE_IDS, [model._meta.db_table, len(new)])
-            for record, (number,) in zip(new, cursor.fetchall(), strict=True):
-                record.pk = number
-        with cursor.copy(f'COPY "{model._meta.db_table}" ({names}) FROM STDIN') as copy:
-            for record in records:
-                copy.write_row([f.get_db_prep_save(f.pre_save(record, True), connection) for f in fields])
+    copy(model, [f.column for f in fields], map(column_values(fields), records))
+    alias = connection.alias
     for record in records:
-        record._state.adding, record._state.db = False, connection.alias
+        record._state.adding, record._state.db = False, alias
+
+
+def column_values(fields: Sequence[Field]) -> Callable[[Model], list[Any]]:
+    """A function that returns the values of a record for these columns, as psycopg takes them."""
+    saved = [f for f in fields if type(f).pre_save is not Field.pre_save]
+    read = attrgetter(*(f.attname for f in fields))
+
+    def values(record: Model) -> list[Any]:
+        for f in saved:
+            f.pre_save(record, True)
+        given = zip(fields, read(record), strict=True)
+        return [value if type(value) in STORED_AS_THEY_ARE else f.get_db_prep_save(value, connection) for f, value in given]
+
+    return values
+
+
+def copy(model: type[Model], columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows by COPY."""
+    names = ", ".join(f'"{column}"' for column in columns)
+    with (
+        connection.wrap_database_errors,
+        connection.cursor() as cursor,
+        cursor.copy(f'COPY "{model._meta.db_table}" ({names}) FROM STDIN') as to,
+    ):
+        for row in rows:
+            to.write_row(row)
+
+
+def reserve_ids(model: type[Model], number: int) -> list[int]:
+    """New ids for records of the model."""
+    with connection.cursor() as cursor:
+        cursor.execute(RESERVE_IDS, [model._meta.db_table, number])
+        return [pk for (pk,) in cursor.fetchall()]

@@ -3,6 +3,8 @@
 SQL statements set them, because PgBouncer refuses the connection parameter `options`.
 """
 
+import select
+
 from django.db.backends.postgresql import base
 
 
@@ -17,6 +19,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().__init__(*args, **kwargs)
         self.transaction_limits: dict[str, str] = self.settings_dict.get("TRANSACTION_LIMITS", {})
 
+    def get_new_connection(self, conn_params):
+        connection = super().get_new_connection(conn_params)
+        for _ in range(self.pool.max_size if self.pool else 0):
+            if not is_closed_by_server(connection):
+                break
+            connection.close()
+            self.pool.putconn(connection)  # the pool replaces it
+            connection = super().get_new_connection(conn_params)
+        return connection
+
     def _configure_connection(self, connection):
         super()._configure_connection(connection)
         set_limits(connection, self.settings_dict.get("SESSION_LIMITS", {}), local=False)
@@ -27,6 +39,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if not autocommit:
             with self.wrap_database_errors:
                 set_limits(self.connection, self.transaction_limits, local=True)
+
+
+def is_closed_by_server(connection) -> bool:
+    """Whether the server has closed this idle connection: then there is something to read. It costs no round trip, unlike a query."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def set_limits(connection, limits: dict[str, str], local: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils.translation import gettext_lazy as _
+from psycopg_pool import PoolTimeout
 from rest_framework import status
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ class TemporaryError:
 
 
 UNREACHABLE = TemporaryError("unavailable", _("The database cannot be reached. Try again in a few seconds."))
+# The pool does not tell whether the database is down, or other requests use all connections.
+NO_CONNECTION = TemporaryError(
+    "unavailable", _("All database connections are in use, or the database cannot be reached. Try again in a few seconds.")
+)
 TEMPORARY_ERRORS = {  # by SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html
     "25006": TemporaryError("unavailable", _("The database is read-only at the moment. Try again later.")),
     "40P01": TemporaryError("conflict", _("This request conflicted with a concurrent one. Send it again."), status.HTTP_409_CONFLICT),
@@ -41,7 +46,9 @@ TEMPORARY_ERRORS = {  # by SQLSTATE, https://www.postgresql.org/docs/current/err
 
 def temporary_error(error: DatabaseError | InterfaceError) -> TemporaryError | None:
     """The temporary error behind `error`; None if the request or a defect caused it."""
+    if isinstance(error.__cause__, PoolTimeout):
+        return NO_CONNECTION
     state = getattr(error.__cause__, "sqlstate", None)
-    if state is None:  # the server did not send it: no server, or no free connection in the pool
+    if state is None:  # the server did not send it, because it cannot be reached
         return UNREACHABLE if isinstance(error, OperationalError | InterfaceError) else None
     return UNREACHABLE if state.startswith("08") else TEMPORARY_ERRORS.get(state)

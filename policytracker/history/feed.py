@@ -22,7 +22,7 @@ from django.db.models.lookups import Exact
 from policytracker.api import json_sql, keyset
 from policytracker.api.serializers import declared_fields
 from policytracker.history.access import columns_of_row, hidden_periods
-from policytracker.history.scope import members, roots
+from policytracker.history.scope import Node, departures, left_by, members, roots
 from policytracker.history.values import RecordValues, readable_keys
 from policytracker.models import Change
 from policytracker.records.installation import CURRENT_ERA
@@ -75,7 +75,8 @@ class Page:
 class Feed:
     """The changes that the reader of the context may see.
 
-    Each entry lists the records of the scope that its record belongs to, under the name of their resource.
+    Each entry lists the records of the scope that its record belongs to, or that it left by this change, under the name of their
+    resource.
     """
 
     def __init__(self, context: ReadContext, filters: Filters = Filters()):
@@ -149,7 +150,8 @@ class Feed:
         for model, ids in self.members.items():
             if model in models and ids:
                 condition |= Q(tbl=model._meta.db_table, row_id__in=ids)
-        return condition
+        tables = [model._meta.db_table for model in models]
+        return condition | Q(tbl__in=tables, pk__in=departures(self.members))
 
     @cached_property
     def members(self) -> dict[type[Record], set[int]]:
@@ -186,6 +188,11 @@ class Feed:
         for model, change, _ in shown:
             ids[model].add(change.row_id)
         keys = {model: natural_keys(model, pks) for model, pks in ids.items()}
+        left: dict[int, set[Node]] = {}
+        for model in list(ids):
+            left |= left_by(model, [change for of, change, _ in shown if of is model])
+        for parent, pk in set().union(*left.values()):
+            ids[parent].add(pk)
         scope, scopes = registry.scope, roots(ids)
         readable = scope.model.objects.visible_to(self.reader).filter(pk__in=set().union(*scopes.values()))
         scope_keys = dict(readable.values_list("pk", scope.model.key))
@@ -195,12 +202,13 @@ class Feed:
                 continue
             address, key = registry.of(model).address, keys[model][change.row_id]
             line, changed = data.pop("line"), data.pop("changes")
+            belongs, former = scopes[model, change.row_id], (scopes[node] for node in left.get(change.id, ()))
             del data["version"]
             data |= {
                 "resource": address,
                 "key": key,
                 "url": f"{self.context.base_url}{json_sql.API}{address}/{key}/",
-                scope.address: sorted(scope_keys[pk] for pk in scopes[model, change.row_id] if pk in scope_keys),
+                scope.address: sorted(scope_keys[pk] for pk in belongs.union(*former) if pk in scope_keys),
                 "line": line,
                 "changes": changed,
             }

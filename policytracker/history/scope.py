@@ -21,6 +21,7 @@ from policytracker.records.models import Record
 from policytracker.resources import registry
 
 Records = Mapping[type[Record], Iterable[int]]  # ids of records by model
+Node = tuple[type[Record], int]  # a record: its model and id
 
 
 @cache
@@ -30,9 +31,9 @@ def relations(model: type[Record]) -> dict[str, Any]:
     return {name: model._meta.get_field(name) for name in names}
 
 
-def roots(start: Records) -> dict[tuple[type[Record], int], set[int]]:
+def roots(start: Records) -> dict[Node, set[int]]:
     """The ids of the scope records that each of these records belongs to, by model and id."""
-    edges: dict[tuple[type[Record], int], set[tuple[type[Record], int]]] = {}
+    edges: dict[Node, set[Node]] = {}
     level = {model: set(ids) for model, ids in start.items()}
     while level:
         above: dict[type[Record], set[int]] = defaultdict(set)
@@ -44,15 +45,15 @@ def roots(start: Records) -> dict[tuple[type[Record], int], set[int]]:
                         above[target_model].add(target)
         level = above
 
-    def reached(node: tuple[type[Record], int]) -> set[int]:
+    def reached(node: Node) -> set[int]:
         return {node[1]} if node[0] is registry.scope.model else set().union(*(reached(target) for target in edges[node]))
 
     return {(model, pk): reached((model, pk)) for model, ids in start.items() for pk in ids}
 
 
-def parents(model: type[Record], ids: set[int]) -> dict[int, set[tuple[type[Record], int]]]:
+def parents(model: type[Record], ids: set[int]) -> dict[int, set[Node]]:
     """The records that each of these records belongs to directly."""
-    found: dict[int, set[tuple[type[Record], int]]] = {pk: set() for pk in ids}
+    found: dict[int, set[Node]] = {pk: set() for pk in ids}
     fields = relations(model)
     foreign_keys = [field for field in fields.values() if not field.many_to_many]
     columns = [field.column for field in foreign_keys]
@@ -123,3 +124,47 @@ def deleted_members(found: Mapping[type[Record], set[int]]) -> dict[type[Record]
             if (tables[table], pk, txid) in links:
                 added[tables[table]].add(pk)
     return {model: new for model, ids in added.items() if (new := ids - found[model])}
+
+
+# ---- records that left
+
+
+def departures(found: Mapping[type[Record], set[int]]) -> set[int]:
+    """The ids of the changes by which a record stopped to belong directly to one of these records."""
+    moves, removed = Q(pk__in=[]), Q(pk__in=[])
+    linking: dict[str, str] = {}
+    for model in found:
+        for field in relations(model).values():
+            ids = [str(pk) for pk in found[field.related_model]]
+            if field.many_to_many:
+                table = field.remote_field.through._meta.db_table
+                linking[table] = model._meta.db_table
+                removed |= Q(refers_to(field.m2m_reverse_name(), ids), tbl=table, op="delete")
+            else:
+                moves |= Q(refers_to(field.column, ids), tbl=model._meta.db_table, op="update", changed__has_key=field.column)
+    moved = Change.objects.filter(moved=True)
+    left = set(moved.filter(moves).values_list("pk", flat=True))
+    links = {(linking[table], pk, txid) for table, pk, txid in moved.filter(removed).values_list("tbl", "row_id", "txid")}
+    of_records = Change.objects.filter(op="update", tbl__in=set(linking.values()), row_id__in={pk for _, pk, _ in links})
+    versions = of_records.values_list("pk", "tbl", "row_id", "txid") if links else []
+    return left | {change for change, *version in versions if tuple(version) in links}
+
+
+def left_by(model: type[Record], changes: Iterable[Change]) -> dict[int, set[Node]]:
+    """The records that the record of each change belonged to before it and not after it, by the id of the change."""
+    updates = [change for change in changes if change.op == "update"]
+    left: dict[int, set[Node]] = {change.id: set() for change in updates}
+    for field in relations(model).values():
+        if not field.many_to_many:
+            for change in updates:
+                if change.changed.get(field.column, change.before.get(field.column)) != change.before.get(field.column):
+                    left[change.id].add((field.related_model, change.before[field.column]))
+            continue
+        removed = Change.objects.filter(tbl=field.remote_field.through._meta.db_table, op="delete", moved=True)
+        rows = removed.filter(row_id__in={change.row_id for change in updates}).values_list("row_id", "txid", "before")
+        targets: dict[tuple[int, str], set[Node]] = defaultdict(set)
+        for pk, txid, link in rows if updates else []:
+            targets[pk, txid].add((field.related_model, link[field.m2m_reverse_name()]))
+        for change in updates:
+            left[change.id] |= targets[change.row_id, change.txid]
+    return {change: nodes for change, nodes in left.items() if nodes}

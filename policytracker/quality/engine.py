@@ -99,6 +99,13 @@ class Check:
     def name(self) -> str:
         return f"{self.rule.id} {self.model._meta.label_lower}"
 
+    def expected_findings(self) -> tuple[bool, int]:
+        """A sort key: checks that PostgreSQL decides alone come later than others, and those of the lowest severity last.
+
+        What is missing is far more frequent than what is wrong.
+        """
+        return not self.confirmed_in_python, list(Severity).index(Severity(self.rule.severity))
+
     def rows(self, context: CheckContext) -> QuerySet:
         """The candidates within the scope of the context."""
         rows = self.candidates(context.rows(self.model), context)
@@ -124,13 +131,18 @@ class Check:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of the data checks: `means` explains a finding, `remedy` says how to fix it."""
+    """A rule of the data checks: `means` explains a finding, `remedy` says how to fix it.
+
+    A slow rule takes too long on a complete register for a page. It is checked where it is named, on the records of one scope, and by
+    the command.
+    """
 
     id: str
     severity: Severity
     means: StrOrPromise
     remedy: StrOrPromise
     title: StrOrPromise
+    slow: bool = False
     checks: list[Check] = field(default_factory=list)
 
     def __post_init__(self):
@@ -196,15 +208,19 @@ class Finding:
     sentence: str
 
 
-def select_checks(rules: Iterable[str] = (), severities: Iterable[str] = ()) -> list[Check]:
-    """The checks of these rules and severities, in order; all of them by default."""
+def select_rules(rules: Iterable[str] = (), severities: Iterable[str] = (), scope: Record | None = None) -> list[Rule]:
+    """The rules with these names and severities, in order; by default all, without the slow ones unless there is a scope."""
     rules, severities = set(rules), set(severities)
     return [
-        check
+        rule
         for rule in RULES.values()
-        if (not rules or rule.id in rules) and (not severities or rule.severity in severities)
-        for check in rule.checks
+        if (rule.id in rules if rules else scope or not rule.slow) and (not severities or rule.severity in severities)
     ]
+
+
+def select_checks(rules: Iterable[str] = (), severities: Iterable[str] = (), scope: Record | None = None) -> list[Check]:
+    """The checks of the selected rules (`select_rules`), in order."""
+    return [check for rule in select_rules(rules, severities, scope) for check in rule.checks]
 
 
 def findings(checks: Sequence[Check], context: CheckContext, cursor: str | None = None, size: int = 50, total: int | None = None) -> Page:
@@ -254,16 +270,16 @@ def describe(pairs: Sequence[tuple[Check, int]], context: CheckContext) -> list[
 
 
 def count(checks: Sequence[Check], context: CheckContext, limit: int | None = None) -> int:
-    """The number of findings, at most `limit` + 1 (`MAX_COUNT` by default)."""
-    limit = MAX_COUNT if limit is None else limit
-    in_sql = [check.rows(context).values_list("pk") for check in checks if not check.confirmed_in_python]
-    total = 0
-    if in_sql:
-        union = in_sql[0].union(*in_sql[1:], all=True) if in_sql[1:] else in_sql[0]
-        total = union[: limit + 1].count()
-    # Checks in Python are slow, so they are counted last and only up to the limit.
-    confirmed_in_python = (pk for check in checks if check.confirmed_in_python for pk in check.violations(context))
-    return total + sum(1 for _ in islice(confirmed_in_python, max(limit + 1 - total, 0)))
+    """The number of findings, at most `limit` + 1 (`MAX_COUNT` by default). Stops at the limit, so it begins where most are expected."""
+    remaining = total = (MAX_COUNT if limit is None else limit) + 1
+    for check in sorted(checks, key=Check.expected_findings, reverse=True):
+        if check.confirmed_in_python:
+            remaining -= sum(1 for _ in islice(check.violations(context), remaining))
+        else:
+            remaining -= check.rows(context)[:remaining].count()
+        if not remaining:
+            break
+    return total - remaining
 
 
 def encode_cursor(forward: bool, place: tuple[Check, int]) -> str:

@@ -14,6 +14,7 @@ from policytracker.api.values import code
 from policytracker.api.views import RegisterView
 from policytracker.quality import engine
 from policytracker.resources import registry
+from policytracker.web.heavy import REPORT, heavy
 
 
 class FindingSerializer(serializers.Serializer):
@@ -35,6 +36,7 @@ class Findings(RegisterView):
     pagination_class = Pagination
     paginator: Pagination
 
+    @heavy(REPORT)
     @extend_schema(
         parameters=[
             OpenApiParameter("rule", any_of(list(engine.RULES)), description="Findings of any of these rules."),
@@ -49,8 +51,8 @@ class Findings(RegisterView):
         reject_unknown_parameters(request, {"rule", "severity", registry.scope_name} | PARAMETERS)
         rules = self.values("rule", code(engine.RULES))
         severities = self.values("severity", code(engine.Severity.values))
-        checks = engine.select_checks(rules, severities)
-        context = engine.CheckContext(self.read_context, self.scope)
+        scope = self.scope
+        checks, context = engine.select_checks(rules, severities, scope), engine.CheckContext(self.read_context, scope)
         findings = self.paginator.paginate(lambda cursor, size: engine.findings(checks, context, cursor, size), request)
         return self.get_paginated_response([self.representation(finding) for finding in findings])
 

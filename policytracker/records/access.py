@@ -111,12 +111,27 @@ def readable(reader: Reader, own: Q, team: Q) -> Q:
 
     `own` selects the records of the party that an officer acts for, `team` the restricted records whose team the user belongs to.
     """
-    conditions = {ANY: Q(), OWN: own, TEAM: team}
+    conditions = {OWN: own, TEAM: team}
+    rule = readable_by_its_own_fields(reader)
+    for visibilities, drafts, scope in grants(reader):
+        if scope != ANY:
+            rule |= granted(reader, visibilities, drafts) & conditions[scope]
+    return rule
+
+
+def readable_by_its_own_fields(reader: Reader) -> Q:
+    """The registry records that this reader may read whatever they belong to."""
     rule = Q()
     for visibilities, drafts, scope in grants(reader):
-        granted = has_code(reader, "visibility", visibilities, Visibility) & conditions[scope]
-        rule |= granted if drafts else granted & ~Q(publication=Publication.DRAFT)
+        if scope == ANY:
+            rule |= granted(reader, visibilities, drafts)
     return rule
+
+
+def granted(reader: Reader, visibilities: list[Visibility], drafts: bool) -> Q:
+    """The condition that a record has one of the visibilities and, unless `drafts` are included, is not a draft."""
+    rule = has_code(reader, "visibility", visibilities, Visibility)
+    return rule if drafts else rule & ~Q(publication=Publication.DRAFT)
 
 
 def can_read_snapshot(reader: Reader, row: dict[str, Any], own: bool, team: bool) -> bool:

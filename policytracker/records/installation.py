@@ -1,4 +1,4 @@
-"""Installs functions, triggers and views, and checks that tables, migrations, functions, triggers and views are those of this version.
+"""Installs functions, triggers, views and the search index, and checks that the database is that of this version.
 
 Each of them has a comment with the hash of its SQL, so that `migrate` replaces only what differs.
 """
@@ -21,6 +21,8 @@ from django.utils.translation import gettext_lazy as _
 
 from policytracker.history.as_of import SCHEMA, TABLES, link_view, record_view
 from policytracker.records.triggers import Trigger, functions, links, records, triggers
+from policytracker.resources import Resource, registry
+from policytracker.search import index
 
 MARK = "policytracker "
 INSTALLATION_LOCK = 7_062_025  # an advisory lock: one process at a time installs functions, triggers and views
@@ -33,8 +35,10 @@ CURRENT_ERA = """SELECT substring(pg_get_expr(adbin, adrelid) FROM '^[0-9]+$')::
     FROM pg_attrdef JOIN pg_attribute a ON (attrelid, attnum) = (adrelid, adnum)
     WHERE adrelid = 'policytracker_change'::regclass AND attname = 'era'"""
 REPAIR = _("Run migrate. If that does not help, the backup was only partly restored: restore it again.")
+FILL_ROWS, FILL_LOCK_TIMEOUT = 500, "500ms"  # per transaction; shorter than the wait after which PostgreSQL looks for deadlocks
 IN_USE = {"55P03": _("another transaction holds a lock"), "40P01": _("deadlock")}
 FUNCTIONS_FAILED = _("The functions could not be changed")
+NOT_INDEXED = _("The search index of {table} could not be filled")
 STAYED_LOCKED = _(
     "{failure}: the database stayed locked. The migration is not complete. End long transactions or stop the site, and run migrate again."
 )
@@ -129,6 +133,17 @@ def outdated_views(cursor: CursorWrapper) -> list[str]:
     return [name for name, sql in wanted_views().items() if installed.get(name) != mark(sql)]
 
 
+def outdated_entries(cursor: CursorWrapper) -> list[Resource]:
+    """The record types whose search entries are missing, incomplete or differ from this version. A complete partition has our comment."""
+    cursor.execute(
+        """SELECT relname, obj_description(oid, 'pg_class') FROM pg_class
+           WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace AND relname = ANY(%s)""",
+        [[index.partition(resource) for resource in registry.searched]],
+    )
+    installed = dict(cursor.fetchall())
+    return [resource for resource in registry.searched if installed.get(index.partition(resource)) != mark(index.definition(resource))]
+
+
 def missing_tables(cursor: CursorWrapper, using: str) -> list[str]:
     existing = set(connections[using].introspection.table_names(cursor))
     return sorted(
@@ -163,6 +178,9 @@ def install(using: str, report: Callable[[str], object]) -> None:
         if missing_tables(cursor, using) or pending_migrations(using):
             return  # migrated backwards or only in part; the triggers fit the last migration only
         begin_era(cursor)
+        outdated_types = outdated_entries(cursor)
+        for resource in outdated_types:  # before the triggers, which write into them
+            attempt(not_indexed(resource), using, partial(create_partition, resource=resource), report)
         if outdated_functions(cursor):
             attempt(str(FUNCTIONS_FAILED), using, create_functions, report)
         installed = installed_triggers(cursor)
@@ -175,6 +193,8 @@ def install(using: str, report: Callable[[str], object]) -> None:
             attempt(str(FUNCTIONS_FAILED), using, drop_functions, report)
         if outdated_views(cursor):
             attempt(str(_("The views could not be changed")), using, create_views, report)
+    for resource in outdated_types:
+        fill_partition(using, resource, report)
 
 
 def create_functions(cursor: CursorWrapper) -> None:
@@ -216,6 +236,42 @@ def create_views(cursor: CursorWrapper) -> None:
     for name, sql in wanted_views().items():
         cursor.execute(f"CREATE VIEW {SCHEMA}.{name} AS {sql}")
         cursor.execute(f"COMMENT ON VIEW {SCHEMA}.{name} IS '{mark(sql)}'")
+
+
+def not_indexed(resource: Resource) -> str:
+    return NOT_INDEXED.format(table=resource.model._meta.db_table)
+
+
+def create_partition(cursor: CursorWrapper, resource: Resource) -> None:
+    name = index.partition(resource)
+    cursor.execute(f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF {index.ENTRIES} FOR VALUES IN ('{resource.model._meta.db_table}')")
+    cursor.execute(f"COMMENT ON TABLE {name} IS NULL")
+
+
+def fill_partition(using: str, resource: Resource, report: Callable[[str], object]) -> None:
+    """Make the entries of all records anew.
+
+    In short transactions, because a change of a record waits for the one that adds its entry.
+    """
+    last = 0
+
+    def fill(cursor: CursorWrapper) -> None:
+        nonlocal last
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [FILL_LOCK_TIMEOUT])
+        cursor.execute(index.fill(resource), [last, FILL_ROWS])
+        last = cursor.fetchone()[0]
+
+    def empty(cursor: CursorWrapper) -> None:
+        cursor.execute(f"TRUNCATE {index.partition(resource)}")
+
+    def complete(cursor: CursorWrapper) -> None:
+        cursor.execute(f"ANALYZE {index.partition(resource)}")
+        cursor.execute(f"COMMENT ON TABLE {index.partition(resource)} IS '{mark(index.definition(resource))}'")
+
+    attempt(not_indexed(resource), using, empty, report)
+    while last is not None:
+        attempt(not_indexed(resource), using, fill, report)
+    attempt(not_indexed(resource), using, complete, report)
 
 
 def free_columns(using: str) -> None:
@@ -303,5 +359,13 @@ def database_is_complete(databases=None, **kwargs) -> list[CheckMessage]:
                     id="policytracker.E002",
                 )
                 for name in outdated_views(cursor)
+            ]
+            errors += [
+                Error(
+                    _("The search index of {table} is incomplete or outdated.").format(table=resource.model._meta.db_table),
+                    hint=str(_("Run migrate.")),
+                    id="policytracker.E002",
+                )
+                for resource in outdated_entries(cursor)
             ]
     return errors

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from policytracker.edtf import EdtfField, FirstDay, LastDay
 from policytracker.history.as_of import ExistsToday, WasDeleted
-from policytracker.records.access import Publication, Reader, Visibility, can_read_snapshot, readable
+from policytracker.records.access import Publication, Reader, Visibility, can_read_snapshot, readable, readable_by_its_own_fields
 from policytracker.records.constraints import (
     ARCHIVING,
     NARROWING,
@@ -23,11 +23,19 @@ from policytracker.records.constraints import (
     ReservedChange,
     TriggerConstraint,
 )
+from policytracker.records.parameters import CompiledCondition, Parameter
 
 
 def key_of(model: Any) -> str:
     """The name of the field by which a record is referred to: its natural key, or the user name of a person."""
     return getattr(model, "key", None) or model.USERNAME_FIELD
+
+
+def read_rule(rows: RecordQuerySet, shape: tuple[frozenset[str], bool]) -> Q:
+    """The rule of `visible_to` for readers with these roles, in the present or as of a past moment. The user is a Parameter."""
+    roles, as_of = shape
+    reader = Reader(roles, Parameter("user"), as_of)
+    return rows.readable_by(reader) & rows.readable_today(reader) if as_of else rows.readable_by(reader)
 
 
 class RecordQuerySet(models.QuerySet):
@@ -56,8 +64,11 @@ class RecordQuerySet(models.QuerySet):
             return self.all()
         if not reader.roles:
             return self.none()
-        rows = self.filter(self.readable_by(reader))
-        return rows.filter(self.readable_today(reader)) if reader.as_of else rows
+        return self.filter(CompiledCondition(read_rule, self.model, (reader.roles, reader.as_of), reader.id))
+
+    def at_most(self, limit: int, user: Any) -> models.QuerySet:
+        """The ids of at most so many of these rows, which were selected by `visible_to(user)`; for counting them."""
+        return self.order_by().values("pk")[:limit]
 
     def readable_today(self, reader: Reader) -> Q:
         """The rows of a past moment that the reader may read today too. Reviewers may also read those that were deleted since."""
@@ -78,6 +89,21 @@ class RegistryQuerySet(RecordQuerySet):
     ) -> tuple[set[int], set[int]]:
         """The ids of the same among deleted records, from their last columns and their last many-to-many links by field name."""
         return set(), set()
+
+    def at_most(self, limit, user):
+        # Rows whose own fields make them readable come first: they are usually enough, and need no other table.
+        rows, reader = self.order_by().values("pk"), Reader.of(user)
+        if reader.sees_all or reader.as_of or self.model.access_parents:
+            return rows[:limit]
+        simple = readable_by_its_own_fields(reader)
+        return rows.without_rule().filter(simple).union(rows.exclude(simple), all=True)[:limit]
+
+    def without_rule(self) -> Self:
+        """These rows without the rule of `visible_to()`. The caller must add a stricter one."""
+        rows = self.all()
+        where = rows.query.where
+        where.children = [child for child in where.children if not isinstance(getattr(child, "lhs", None), CompiledCondition)]
+        return rows
 
     def readable_by(self, reader):
         return super().readable_by(reader) & readable(reader, *self.own_and_team(reader))

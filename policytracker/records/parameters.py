@@ -1,11 +1,18 @@
-"""Parameters for SQL statements that are compiled once and executed with different values."""
+"""SQL statements that are compiled once, and executed with different values of their parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Self
 
-from django.db.models import Expression, IntegerField
+from django.conf import settings
+from django.db import connection
+from django.db.models import BooleanField, Exists, Expression, F, IntegerField, Q, QuerySet
+from psycopg import RawCursor
+from psycopg.sql import Literal
 
 
 class Parameter(Expression):
@@ -22,3 +29,89 @@ class Parameter(Expression):
 def bind_parameters(values: Iterable[Any], **bound: Any) -> list[Any]:
     """The values of a compiled statement, with each Parameter replaced by the value bound to its name."""
     return [bound[value.name] if isinstance(value, Parameter) else value for value in values]
+
+
+class CompiledCondition(Expression):
+    """A condition on the rows of a model, whose SQL is compiled once: building it anew takes longer than most queries.
+
+    `condition(rows, *shape)` returns the Q for a queryset of the model. Its text is determined by `shape`; its only parameter is the
+    user. It does not join other tables.
+    """
+
+    def __init__(self, condition: Callable[..., Q], model: Any, shape: Hashable, user: int | Parameter | None):
+        super().__init__(output_field=BooleanField())
+        self.condition, self.model, self.shape, self.user = condition, model, shape, user
+        self.row: Any = F("pk")
+
+    def get_source_expressions(self):
+        return [self.row]
+
+    def set_source_expressions(self, expressions):
+        (self.row,) = expressions
+
+    def as_sql(self, compiler, connection):
+        if self.row.alias == self.model._meta.db_table:
+            sql, params = compiled_condition(self.condition, self.model, self.shape)
+        else:  # in a subquery, in which tables have other names
+            condition = self.condition(self.model.objects, self.shape).resolve_expression(compiler.query.clone())
+            sql, params = compiler.compile(condition)
+        return sql, bind_parameters(params, user=self.user)
+
+
+@lru_cache(1024)
+def compiled_condition(condition: Callable[..., Q], model: Any, shape: Hashable) -> tuple[str, tuple[Any, ...]]:
+    """The SQL of a condition on the rows of the model, and its parameters."""
+    query = model.objects.filter(condition(model.objects, shape)).query
+    compiler = query.get_compiler(connection=connection)
+    sql, params = compiler.compile(query.where)
+    assert sum(map(bool, query.alias_refcount.values())) == 1, f"A compiled condition on {model.__name__} joins other tables."
+    return f"({sql})", tuple(params)
+
+
+class ExistsForRow(Exists):
+    """An EXISTS that PostgreSQL checks for each row on which the result depends.
+
+    PostgreSQL would otherwise compute the subquery for all rows of the table, which takes longer than reading a page. OFFSET 0 is its
+    documented way to prevent this.
+    """
+
+    template = "EXISTS(%(subquery)s OFFSET 0)"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A compiled SELECT. `names` are its parameters $1, $2 and so on."""
+
+    sql: str
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, rows: QuerySet, *first: str) -> Self:
+        """Compile a queryset with parameters. `first` are the names of the first ones."""
+        return cls.numbered(*rows.query.sql_with_params(), *first)
+
+    @classmethod
+    def numbered(cls, sql: str, params: Iterable[Any], *first: str) -> Self:
+        """The statement with this SQL, in which each parameter is a `%s`. Other values become part of the text."""
+        connection.ensure_connection()
+        names = tuple(dict.fromkeys([*first, *(p.name for p in params if isinstance(p, Parameter))]))
+        numbers = {name: f"${number}" for number, name in enumerate(names, 1)}
+        texts = (numbers[p.name] if isinstance(p, Parameter) else Literal(p).as_string(connection.connection) for p in params)
+        return cls(sql % tuple(texts), names)
+
+    def rows(self, values: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+        """Run the statement. It is planned once per connection, because planning takes longer than reading a page.
+
+        With `DB_PREPARE=0` (behind a transaction pooler) nothing is prepared.
+        """
+        # Send all values as texts: psycopg would choose the type of a number by its size, and each type needs its own statement.
+        texts = [None if values[name] is None else str(values[name]) for name in self.names]
+        connection.ensure_connection()
+        # Django's own cursors put the values into the SQL text, so that PostgreSQL would plan it each time.
+        if settings.DB_PREPARE:
+            connection.connection.prepare_threshold = 0
+        raw: Any = RawCursor(connection.connection)
+        log = connection.make_debug_cursor(raw).debug_sql(self.sql, texts) if connection.queries_logged else nullcontext()
+        with connection.make_cursor(raw) as cursor, log:
+            cursor.execute(self.sql, texts)
+            yield from cursor

@@ -1,4 +1,5 @@
-"""The SQL of the triggers: they count versions, record the history, write derived columns and enforce constraints.
+"""The SQL of the triggers: they count versions, record the history, write derived columns and the search index, and enforce
+constraints.
 
 `installation.py` installs them at the end of each `migrate`.
 """
@@ -14,6 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from policytracker.history.as_of import parent_columns
 from policytracker.records.constraints import ARCHIVED_IS_CLOSED, IN_THIS_TRANSACTION, DerivedWrite, TriggerConstraint
 from policytracker.records.models import DeadlineFields, Record, RegistryRecord
+from policytracker.resources import registry
+from policytracker.search import index
 
 CHANGES = "policytracker_change"
 LINKED_STAYS = "linked_record_stays"
@@ -234,6 +237,8 @@ def triggers(model: type[Record]) -> Iterator[Trigger]:
     if issubclass(model, DeadlineFields):
         yield create("a_2_keep_original_due_on", "BEFORE INSERT OR UPDATE", table, "keep_original_due_on")
     yield from (derived_write_trigger(write, table) for write in model.derived_writes)
+    if registry.of(model).search:
+        yield derived_write_trigger(index.writes(registry.of(model)), table)
     yield from (constraint_trigger(constraint, table) for constraint in trigger_constraints(model))
     if model.version_parent:
         parent = model._meta.get_field(model.version_parent)

@@ -21,6 +21,7 @@ from policytracker.web.logs import current_request
 
 log = logging.getLogger(__name__)
 
+TOKENS = "/api/v1/auth/"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
 MAX_QUERY_LENGTH = 16 * 1024  # characters; enough for a list of 100 keys
 MAX_SQL_LENGTH = 2_000  # characters of a slow statement in the log
@@ -102,7 +103,7 @@ def over_limit(request: HttpRequest) -> HttpResponse | None:
     if "HTTP_TRANSFER_ENCODING" in request.META:
         return refuse(request, 411, "length_required", _("Send the body with a Content-Length."))
     length = request.META.get("CONTENT_LENGTH") or "0"
-    uploads = any(request.path.startswith(path) for path in settings.UPLOAD_PATHS)
+    uploads = any(re.match(path, request.path) for path in settings.UPLOAD_PATHS)
     limit = settings.MAX_UPLOAD_SIZE if uploads else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     if not (length.isascii() and length.isdigit()) or len(length) > 15 or int(length) > limit:
         detail = _("The request body is too large. At most {maximum} MiB are accepted here.").format(maximum=limit // 1024 // 1024)
@@ -130,3 +131,28 @@ def no_store(get_response):
         return response
 
     return middleware
+
+
+def pages(get_response):
+    """API requests with a token skip the middleware between this one and `end_of_pages`.
+
+    It is about pages: static files, sessions, forms, and what a browser may do with HTML.
+    """
+    get_api_response = end_of_pages.get_response
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        return get_api_response(request) if has_token(request) else get_response(request)
+
+    return middleware
+
+
+def end_of_pages(get_response):
+    """Where requests that skip `pages` go on. Django builds the middleware from the last to the first."""
+    end_of_pages.get_response = get_response
+    return get_response
+
+
+def has_token(request: HttpRequest) -> bool:
+    """Whether this is an API request with a bearer token, other than for a new token."""
+    is_api = request.path.startswith(API) and not request.path.startswith(TOKENS)
+    return is_api and request.META.get("HTTP_AUTHORIZATION", "")[:7].lower() == "bearer "

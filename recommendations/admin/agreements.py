@@ -83,7 +83,7 @@ class AgreementAdmin(AgreedAdmin):
 
     def publish_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the drafts that would be published, and publish all of them, or none."""
-        record = self.get_queryset(request).filter(pk=unquote(object_id)).first() if object_id.isdigit() else None
+        record = self.record_to_read(request, unquote(object_id))
         if record is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         if not self.has_change_permission(request, record):

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from agreements.admin import DEADLINE_COLOURS
+from agreements.admin.parts import cited_field
 from agreements.admin.standing import standing_panel
 from agreements.deadlines import DeadlineState, of_component
 from agreements.events import number
@@ -301,14 +302,7 @@ def subject(citation: Citation) -> str:
     """The part of the agreement that is cited, and its field."""
     target = next(name for name in CITABLE if getattr(citation, f"{name}_id"))
     part = "" if target == "agreement" else str(citation.participation.party if target == "participation" else getattr(citation, target))
-    field = field_label(Citation._meta.get_field(target).related_model, citation.field)
-    return ", ".join(filter(None, [part, field])) or _("Agreement")
-
-
-def field_label(model: Any, name: str) -> str:
-    """The label of a field, or the name itself if the model has no such field."""
-    fields = {field.name: field for field in model._meta.concrete_fields}
-    return str(capfirst(fields[name].verbose_name)) if name in fields else name
+    return ", ".join(filter(None, [part, cited_field(citation)])) or _("Agreement")
 
 
 def cited_sources(agreement: Agreement, user: Any) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """Recommendations with their addressees, milestones and dependencies."""
 
+from typing import Any
+
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, Value
+from django.db.models import DateField, Exists, F, FilteredRelation, Func, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +24,7 @@ from policytracker.records.constraints import (
 )
 from policytracker.records.fields import Locator, Quote, Text, contains_index
 from policytracker.records.models import DeadlineFields, RegistryQuerySet, RegistryRecord, UidRecord
+from policytracker.records.parameters import ExistsForRow
 from recommendations.models.periods import DERIVED_FIELDS, RECOMPUTING, DerivedStatus
 from recommendations.models.updates import PERCENT_RANGE, ProgressUpdate, UpdateKind
 
@@ -43,13 +46,39 @@ LOWERING_PRIORITY = ReservedChange(
 )
 
 
+READER_FIELDS = ("visibility", "publication", "owner")
+DEFAULT_UPDATE_EVERY = 90  # days after which an assessment is stale, if the recommendation does not set `update_every`
+
+
+def fresh_until() -> Func:
+    """The last day on which the newest approved assessment is recent enough."""
+    days = Coalesce(F("update_every"), DEFAULT_UPDATE_EVERY)
+    return Func(F("last_update_on"), days, arg_joiner=" + ", template="(%(expressions)s)", output_field=DateField())
+
+
+def is_overdue(on: Any) -> Q:
+    """The condition of an open recommendation whose due date has passed. A partial date has passed after its last possible day."""
+    # The condition on the first day changes no result. With it, an order by the first day does not scan future dates.
+    return Q(closed_on__isnull=True, due_on_last__isnull=False, due_on_last__lt=on, due_on_first__lt=on)
+
+
+def claim_differs(on: Any = None) -> Q:
+    """The condition that the newest claim of any party differs from our assessment. For a past day, use with `on_day()`."""
+    claims = ProgressUpdate.objects.in_effect(UpdateKind.CLAIM, on=on)
+    newest = claims.filter(recommendation=OuterRef(OuterRef("pk"))).newest_for("party__code")
+    # Both subqueries filter by the recommendation, so that each uses the index.
+    claims = claims.filter(recommendation=OuterRef("pk"))
+    differing = claims.filter(pk__in=newest.values("pk")).exclude(status=OuterRef("status"))
+    return ~Q(claimed_status="") & Q(ExistsForRow(differing))
+
+
 class RecommendationQuerySet(RegistryQuerySet):
     def own_and_team(self, reader):
         """The conditions for recommendations of the reader's own party, and for restricted ones that the reader owns or has on a team."""
         links = Recommendation.agreements.through.objects.filter(recommendation=OuterRef("pk"))
         own = links.filter(officers_agreements(reader, "agreement"))
         team = links.filter(team_agreements(reader, "agreement"))
-        return Q(Exists(own)), Q(owner=reader.id) | Q(Exists(team))
+        return Q(ExistsForRow(own)), Q(owner=reader.id) | Q(ExistsForRow(team))
 
     def own_and_team_of_deleted(self, reader, rows, links):
         agreements = Agreement.objects.filter(pk__in=set().union(*links["agreements"].values()))
@@ -84,8 +113,7 @@ class RecommendationQuerySet(RegistryQuerySet):
 
     def overdue(self, *, on):
         """Open recommendations whose due date has passed. A partial date has passed after its last possible day."""
-        # The condition on the first day changes no result. With it, an order by the first day does not scan future dates.
-        return self.open().filter(due_on_last__lt=on, due_on_first__lt=on)
+        return self.filter(is_overdue(on))
 
     def due_between(self, first, last):
         """Open recommendations due between two days, inclusive. A partial date counts as its last possible day."""
@@ -93,12 +121,7 @@ class RecommendationQuerySet(RegistryQuerySet):
 
     def claim_differs(self, *, on=None):
         """Recommendations for which the newest claim of any party differs from our assessment. For a past day, use with `on_day()`."""
-        claims = ProgressUpdate.objects.in_effect(UpdateKind.CLAIM, on=on)
-        newest = claims.filter(recommendation=OuterRef(OuterRef("pk"))).newest_for("party__code")
-        # Both subqueries filter by the recommendation, so that each uses the index.
-        claims = claims.filter(recommendation=OuterRef("pk"))
-        differing = claims.filter(pk__in=newest.values("pk")).exclude(status=OuterRef("status"))
-        return self.exclude(claimed_status="").filter(Exists(differing))
+        return self.filter(claim_differs(on))
 
     def addressed_to(self, parties):
         """Recommendations addressed to any of the parties."""
@@ -199,20 +222,30 @@ class Recommendation(DeadlineFields, RegistryRecord, DerivedStatus):
             contains_index("key_action", "recommendation_text_contains"),
             contains_index("slug", "recommendation_slug_contains"),
             models.Index(fields=["due_on_first", "id"], name="recommendation_by_due_date"),
-            # Contains all fields that decide who can read a row, so that counts need only the index.
+            models.Index(fields=["made_on_first", "id"], name="recommendation_by_made_on"),
+            models.Index(fields=["updated_at", "id"], name="recommendation_by_updated_at"),
+            models.Index(fields=["priority", "id"], name="recommendation_by_priority"),
+            # The others contain all fields that decide who can read a row, so that counts need only the index.
             models.Index(fields=["visibility", "publication", "owner", "id"], name="recommendation_by_reader"),
+            models.Index(fields=["id"], include=[*READER_FIELDS, "slug"], name="recommendation_by_id"),
+            models.Index(fields=["status", "id"], include=[*READER_FIELDS, "due_on_last", "closed_on"], name="recommendation_by_status"),
+            models.Index(fields=["closed_on", "id"], include=[*READER_FIELDS, "status", "due_on_last"], name="recommendation_by_closed_on"),
             models.Index(
                 fields=["due_on_last"],
-                include=["visibility", "publication", "owner", "id"],
-                condition=Q(closed_on__isnull=True),
-                name="recommendation_open_by_due_on",
+                include=[*READER_FIELDS, "id", "due_on_first", "status", "closed_on"],
+                name="recommendation_by_due_on_last",
             ),
-            models.Index(fields=["made_on_first", "id"], name="recommendation_by_made_on"),
-            models.Index(fields=["closed_on", "id"], name="recommendation_by_closed_on"),
-            models.Index(fields=["updated_at", "id"], name="recommendation_by_updated_at"),
-            models.Index(fields=["status", "id"], name="recommendation_by_status"),
-            models.Index(fields=["priority", "id"], name="recommendation_by_priority"),
-            models.Index(fields=["last_update_on", "id"], name="recommendation_by_last_update"),
+            models.Index(
+                fields=["last_update_on", "id"],
+                include=[*READER_FIELDS, "closed_on", "update_every", "claimed_status"],
+                name="recommendation_by_last_update",
+            ),
+            models.Index(
+                fresh_until(),
+                include=[*READER_FIELDS, "id", "last_update_on", "update_every", "closed_on"],
+                condition=Q(closed_on__isnull=True),
+                name="recommendation_by_freshness",
+            ),
         ]
         constraints = [
             CheckConstraint(
@@ -248,7 +281,7 @@ class Addressee(UidRecord, SourceFields):
     label_parts = ("party__code", "recommendation__slug")
 
     recommendation = models.ForeignKey(Recommendation, models.PROTECT, related_name="addressees")
-    party = models.ForeignKey(Party, models.PROTECT, related_name="addressed")
+    party = models.ForeignKey(Party, models.PROTECT, related_name="addressed", db_index=False)
     role = CodeField(AddresseeRole, default=AddresseeRole.LEAD)
     response = CodeField(Response, default=Response.NONE_RECORDED)
     responded_on = EdtfField()
@@ -257,6 +290,7 @@ class Addressee(UidRecord, SourceFields):
 
     class Meta:
         ordering = ["id"]
+        indexes = [models.Index(fields=["party", "recommendation"], name="addressee_of_party")]
         constraints = [
             UniqueConstraint(
                 fields=["recommendation", "party"],

@@ -190,6 +190,13 @@ class ProgressUpdate(UidRecord):
                 condition=Q(review=Review.APPROVED, voided_at__isnull=True),
                 name="update_in_effect",
             ),
+            # Contains all fields that decide which claim of a party is the newest, and what it claims.
+            models.Index(
+                fields=["recommendation", "party", "-reported_on", "-reviewed_at", "-uid"],
+                include=["status"],
+                condition=Q(kind=UpdateKind.CLAIM, review=Review.APPROVED, voided_at__isnull=True),
+                name="update_newest_claim",
+            ),
             models.Index(fields=["reported_on", "id"], name="update_by_report_date"),
             models.Index(fields=["review", "id"], condition=~Q(review=Review.APPROVED), name="update_in_review"),
         ]

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from django.core import signing
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value
+from django.db.models.expressions import RawSQL
 
 from agreements.models import Agreement, FocusArea, Party, Sector, Source
 from policytracker.api.keyset import InvalidCursor, Page, bound
+from policytracker.api.pagination import MAX_COUNT
 from policytracker.api.serializers import title
 from policytracker.models import User
 from policytracker.records.models import Record
 from policytracker.resources import ReadContext
-from recommendations.models import Addressee, Evidence, Recommendation, RecommendationQuerySet
-from recommendations.reports.tally import counts_by_state, recommendations_on, states, tally
+from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, RecommendationQuerySet, UpdateKind
+from recommendations.reports.tally import recommendations_on, states, tally
 
 
 @dataclass(frozen=True)
@@ -83,71 +85,99 @@ class Summary:
         self.rows = recommendations_on(context)
         self.readable = Recommendation.objects.visible_to(user).order_by()
         self.visible = self.model.objects.visible_to(user) if issubclass(self.model, Record) else self.model._default_manager.all()
-
-    def groups(self) -> list[Group]:
-        """The groups that contain a recommendation, by key. The group without a key comes last."""
-        key, name = ("username", F("username")) if self.model is User else (self.model.key, title(self.model)[1])
-        used = Q(pk__in=[])
-        for link in self.links:
-            used |= Q(pk__in=link.rows.filter(**{f"{link.recommendation}__in": self.readable.values("pk")}).order_by().values(link.group))
-        groups = [Group(*row) for row in self.visible.filter(used).order_by().values_list("pk", key, name)]
-        without = [Group(None, None, None)] if self.without(self.readable).exists() else []
-        return sorted(groups, key=lambda group: group.key or "") + without
+        self.key = "username" if self.model is User else self.model.key
 
     def page(self, cursor: str | None, size: int) -> Page:
-        """The groups of a page with their counts. A cursor holds the key of the first group. Raises InvalidCursor."""
-        groups = self.groups()
-        start = self.start(groups, cursor) if cursor else 0
-        end, previous = start + size, max(start - size, 0)
-        shown = groups[start:end]
+        """The groups of a page with their counts. A cursor holds the key of the first group. Raises InvalidCursor.
+
+        The group without a key comes last. If it is the first one of the page, the cursor holds None.
+        """
+        start = self.decode(cursor) if cursor else ""
+        used = self.used()
+        has_rest = self.without(self.readable).exists()
+        groups = [] if start is None else self.read(used.filter(**{f"{self.key}__gte": start}).order_by(self.key)[: size + 1])
+        groups = [*groups, Group(None, None, None)][: size + 1] if has_rest else groups
+        shown = groups[:size]
+        earlier = used if start is None else used.filter(**{f"{self.key}__lt": start})
+        previous = list(earlier.order_by(f"-{self.key}").values_list(self.key, flat=True)[:size]) if cursor else []
         return Page(
             list(zip(shown, self.tallies(shown), strict=True)),
-            signing.dumps(groups[end].key, salt=self.salt) if end < len(groups) else None,
-            signing.dumps(groups[previous].key, salt=self.salt) if start else None,
-            len(groups),
+            signing.dumps(groups[size].key, salt=self.salt) if len(groups) > size else None,
+            signing.dumps(previous[-1], salt=self.salt) if previous else None,
+            used[: MAX_COUNT + 1].count() + has_rest,
         )
 
-    def start(self, groups: list[Group], cursor: str) -> int:
-        """The index of the group with the key in the cursor, or its place if that group is gone. None is the last key."""
+    def decode(self, cursor: str) -> str | None:
         try:
-            key = signing.loads(cursor, salt=self.salt)
+            return signing.loads(cursor, salt=self.salt)
         except signing.BadSignature as error:
             raise InvalidCursor from error
-        return bisect_left([(group.key is None, group.key or "") for group in groups], (key is None, key or ""))
+
+    def used(self) -> QuerySet:
+        """The groups that contain a recommendation, except the group without a key."""
+        used = Q()
+        for link in self.links:
+            links = link.rows.filter(**{link.group: OuterRef("pk")})
+            used |= Q(Exists(links.filter(**among(link.recommendation, self.readable)).order_by()))
+        return self.visible.filter(used).order_by()
+
+    def read(self, rows: QuerySet) -> list[Group]:
+        name = F("username") if self.model is User else title(self.model)[1]
+        return [Group(*row) for row in rows.values_list("pk", self.key, name)]
 
     def without(self, rows: RecommendationQuerySet) -> RecommendationQuerySet:
         """Recommendations that are in no group that the user may read."""
         for link in self.links:
-            links = link.rows.filter(**{link.recommendation: OuterRef("pk"), f"{link.group}__in": self.visible.order_by().values("pk")})
-            rows = rows.filter(~Exists(links))
+            links = link.rows.filter(**{link.recommendation: OuterRef("pk")}, **among(link.group, self.visible))
+            rows = rows.filter(~Exists(links.order_by()))
         return rows
 
     def tallies(self, groups: list[Group]) -> list[dict[str, Any]]:
         """The counts of these groups, in the same order."""
-        ids = [group.pk for group in groups if group.pk is not None]
         counts: dict[int | None, list[tuple[str, str, str, int]]] = defaultdict(list)
         differ: dict[int | None, int] = defaultdict(int)
-        if ids:
-            for pk, *row in self.counts_per_group(self.rows.annotate(**states(self.on)), ids, ["status", *states(self.on)]):
-                counts[pk].append(tuple(row))
-            differ |= dict(self.counts_per_group(self.rows.claim_differs(on=self.on), ids, []))
-        if len(ids) < len(groups):
-            rest = self.without(self.rows)
-            counts[None], differ[None] = counts_by_state(rest, self.on), rest.claim_differs(on=self.on).count()
+        for pk, *row, contradicted in self.counts(groups):
+            counts[pk].append(tuple(row))
+            differ[pk] += contradicted
         return [tally(counts[group.pk], differ[group.pk]) for group in groups]
 
-    def counts_per_group(self, rows: RecommendationQuerySet, ids: list[int], names: list[str]) -> list[tuple]:
-        """The number of rows for each group and combination of values of the columns `names`."""
-        pairs = [
-            link.rows.filter(**{f"{link.group}__in": ids}).order_by().values_list(link.recommendation, link.group) for link in self.links
-        ]
-        links_sql, links_values = pairs[0].union(*pairs[1:]).query.sql_with_params()
-        rows_sql, rows_values = rows.order_by().values_list("pk", *names).query.sql_with_params()
-        columns = ", ".join(["l.grouped", *(f"r.{name}" for name in names)])
+    def counts(self, groups: list[Group]) -> list[tuple]:
+        """For each group and combination of states: the number of recommendations, and of those that a claim contradicts.
+
+        One statement that reads only the recommendations of these groups. The newest claim of a party contradicts the assessment if
+        its status differs, as in `RecommendationQuerySet.claim_differs()`.
+        """
+        if not groups:
+            return []
+        ids = [group.pk for group in groups if group.pk is not None]
+        of_groups = [link.rows.filter(**{f"{link.group}__in": ids}).order_by() for link in self.links] if ids else []
+        pairs = [rows.values_list(link.recommendation, link.group) for rows, link in zip(of_groups, self.links, strict=bool(ids))]
+        links = [pairs[0].union(*pairs[1:]) if pairs[1:] else pairs[0]] if pairs else []
+        if len(ids) < len(groups):
+            links.append(self.without(Recommendation.objects.order_by()).values_list("pk", Value(None, IntegerField())))
+        # As an array, because PostgreSQL cannot estimate the number of linked recommendations: the index suits few and many.
+        linked = RawSQL("recommendation_id = ANY(ARRAY(SELECT recommendation FROM link))", [], BooleanField())
+        rows = self.rows.order_by().annotate(**states(self.on)).values_list("pk", "status", *states(self.on))
+        claims = ProgressUpdate.objects.in_effect(UpdateKind.CLAIM, on=self.on).filter(linked)
+        newest = claims.newest_for("recommendation_id", "party_id").values_list("recommendation_id", "status")
+        (*link_statements, row_statement, newest_statement), values = zip(
+            *(part.query.sql_with_params() for part in (*links, rows, newest)), strict=True
+        )
         with connection.cursor() as cursor:
             cursor.execute(
-                f"""SELECT {columns}, count(*) FROM ({links_sql}) AS l (recommendation, grouped)
-                JOIN ({rows_sql}) AS r ({", ".join(["id", *names])}) ON r.id = l.recommendation GROUP BY {columns}""",
-                (*links_values, *rows_values),
+                f"""WITH link (recommendation, grouped) AS MATERIALIZED ({" UNION ALL ".join(f"({sql})" for sql in link_statements)}),
+                row (id, status, deadline_state, freshness) AS ({row_statement}),
+                newest (recommendation, status) AS ({newest_statement}),
+                claim AS (SELECT recommendation, min(status) AS first, max(status) AS last FROM newest GROUP BY recommendation)
+                SELECT grouped, row.status, deadline_state, freshness, count(*),
+                    count(*) FILTER (WHERE row.status <> claim.first OR row.status <> claim.last)
+                FROM link JOIN row ON row.id = link.recommendation LEFT JOIN claim ON claim.recommendation = row.id
+                GROUP BY grouped, row.status, deadline_state, freshness""",
+                list(chain(*values)),
             )
             return cursor.fetchall()
+
+
+def among(path: str, rows: QuerySet) -> dict[str, Any]:
+    """The condition that the reference at the path is one of these rows; none if they are all rows of the table."""
+    return {f"{path}__in": rows.order_by().values("pk")} if rows.query.where else {}

@@ -21,6 +21,7 @@ from policytracker.api.schema import ON
 from policytracker.api.views import RecordView
 from policytracker.records.models import Record
 from policytracker.resources import registry, today
+from policytracker.web.heavy import REPORT, heavy
 from recommendations.models import Recommendation
 from recommendations.publication import publish
 from recommendations.reports.coverage import coverage
@@ -110,6 +111,7 @@ class AgreementReportViewSet(WriteMixin):
         entries = self.paginator.paginate(Timeline(self.find(), request.user).page, request)
         return self.get_paginated_response([self.represent(entry) for entry in entries])
 
+    @heavy(REPORT)
     @extend_schema(parameters=[ON, FORMAT], responses={(200, "application/json"): DOSSIER, (200, "text/markdown"): {"type": "string"}})
     @action(detail=True, methods=["get"], renderer_classes=[JSONRenderer, DossierMarkdownRenderer])
     @reads_as_of
@@ -129,6 +131,7 @@ class SummaryViewSet(RecordView):
 
     resource = registry.of(Recommendation)
 
+    @heavy(REPORT)
     @extend_schema(parameters=[GROUP_BY, ON], responses=GroupSerializer(many=True))
     @reads_as_of
     def summary(self, request, *args, **kwargs):

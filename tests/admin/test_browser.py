@@ -174,6 +174,24 @@ def test_a_list_is_filtered(visit, live_server, world):
     assert page.errors == []
 
 
+def test_a_file_that_is_too_large_is_refused_before_it_is_sent(visit, live_server, world, tmp_path):
+    page = visit(390, "light")
+    page.goto(live_server.url + changes(type(world[1])) + "import/")
+    (tmp_path / "large.csv").write_bytes(b"slug\n" + b"x" * 5_000_000)
+
+    page.get_by_label("Source").fill("a-source")
+    page.get_by_label("File", exact=True).set_input_files(tmp_path / "large.csv")
+    page.get_by_role("alert").wait_for()
+    message = page.get_by_role("alert").inner_text()
+    page.get_by_role("button", name="Preview").click()
+
+    assert "5 MB" in message
+    assert page.get_by_label("Source").input_value() == "a-source"
+    page.get_by_label("File", exact=True).set_input_files([])
+    assert page.get_by_role("alert").count() == 0
+    assert page.errors == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_table_is_previewed_and_imported(scheme, visit, live_server, world, settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path

@@ -63,7 +63,7 @@ def test_the_number_of_each_rule_matches_its_list(analyst, signed_in):
 
     lines = [*rules["with_findings"], *rules["without_findings"]]
     numbers = {line.rule.id: line.count for line in lines}
-    assert set(numbers) == set(engine.RULES)
+    assert set(numbers) == {rule.id for rule in engine.RULES.values() if not rule.slow}
     assert numbers["effect_before_act"] == 2
     for line in lines:
         page = client.get(PAGE + line.url)

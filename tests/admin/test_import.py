@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import zipfile
 from datetime import timedelta
 
@@ -16,7 +17,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from agreements.models import Party, TreatyAction
+from agreements.models import Party, Source, TreatyAction
 from policytracker.admin import imports
 from policytracker.dataset import uploads
 from policytracker.dataset.record_import import RecordImport
@@ -357,6 +358,24 @@ def test_a_missing_file_is_an_error_of_the_field(analyst, signed_in):
     assert response.context["form"]["source"].value() == "register"
 
 
+def test_a_file_above_the_usual_limit_of_a_request_gets_a_message_in_the_form(analyst, signed_in):
+    response = preview(signed_in(analyst), b"slug\n" + b"x" * 11_000_000, source="a-source")
+
+    assert response.status_code == 200
+    assert list(errors(response)) == ["file"]
+    assert response.context["form"]["source"].value() == "a-source"
+    assert 'data-limit="5000000"' in response.content.decode()
+
+
+def test_the_breadcrumb_names_the_list_and_the_page(analyst, signed_in):
+    text = signed_in(analyst).get(page()).content.decode()
+
+    header = text[text.index('id="header-inner"') : text.index('id="content"')]
+    links = re.findall(r"<(?:a|span)[^>]*truncate[^>]*>\s*(.*?)\s*</", header)
+    assert links == ["Recommendations", "Recommendations", "Import recommendations"]
+    assert f'href="{changes(Recommendation)}"' in header
+
+
 def test_files_that_are_too_large_are_refused_with_the_command(analyst, signed_in, monkeypatch):
     client = signed_in(analyst)
     monkeypatch.setattr(imports, "MAX_ROWS", 1)
@@ -466,6 +485,7 @@ def test_a_mapping_of_the_product_makes_several_records_of_a_row(reviewer, signe
     client = signed_in(reviewer)
     make_party("GAO", name="Government Accountability Office", kind="public_body")
     make_party("DIA", name="Department of Invented Affairs", kind="public_body")
+    Source.objects.filter(slug="register").update(retrieved_on="2026-06-30")
     content = (settings.BASE_DIR / "mappings/samples/gao.csv").read_bytes()
 
     response = preview(client, content, name="gao.csv", mapping="gao.toml", source="register")

@@ -50,8 +50,9 @@ def test_a_value_of_the_wrong_type_is_rejected_on_its_field(refused, as_analyst,
     for value in ({}, {"a": 1}, True, [[]], [{}], [None], ["x"], "x", 5, {"slug": "aukus"}):
         if wrong := [name for name in names if not fits_somewhere(name, value)]:
             refused(resource.at(made), dict.fromkeys(wrong, value), *wrong)
-            key = {resource.key: "n" if resource.key != "uid" else None}
-            refused(f"{resource.address}/", resource.required | key | dict.fromkeys(wrong, value), *wrong)
+    wrong = [name for name in names if not fits_somewhere(name, {})]
+    key = {resource.key: "n" if resource.key != "uid" else None}
+    refused(f"{resource.address}/", resource.required | key | {name: {} for name in wrong}, *wrong)
 
 
 def fits_somewhere(name, value):

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils.dateparse import parse_datetime
 
-from agreements.models import Agreement, Citation, PartyOfficer
+from agreements.models import Agreement, Citation, Indicator, PartyOfficer
 from policytracker.models import User
 from policytracker.records.context import change_context
 from recommendations.models import Addressee, Dependency, Milestone, Recommendation
@@ -76,6 +76,13 @@ def write_story() -> SimpleNamespace:
         today=date(2026, 1, 5),
     )
     void(update, by=reviewer, reason="wrong one")
+    moved, indicator = make_recommendation(w.aukus, slug="moved-act"), make_indicator(make_outcome(w.aukus), slug="moved-indicator")
+    elsewhere = make_outcome(w.quad)
+    make_recommendation(w.secret, slug="once-hidden").agreements.set([w.secret, w.aukus])
+    with change_context(people["administrator"], "left", "api"):
+        moved.agreements.set([w.quad])
+        Indicator.objects.filter(pk=indicator.pk).update(outcome=elsewhere)
+        Recommendation.objects.get(slug="once-hidden").agreements.set([w.aukus])
     w.people = people
     return w
 
@@ -141,8 +148,7 @@ def test_every_version_of_every_record_is_one_entry(story):
         assert [entry["uid"] for entry in entries if entry["key"] == key] == [entry["uid"] for entry in reversed(expected)]
 
 
-@pytest.mark.parametrize("size", [1, 7])
-@pytest.mark.parametrize("role", ["reader", "administrator"])
+@pytest.mark.parametrize(("role", "size"), [("administrator", 1), ("reader", 5)])
 def test_pages_together_are_the_feed(role, size):
     assert feed(role, size=size) == feed(role)
 
@@ -203,6 +209,24 @@ def test_changes_are_filtered_by_agreement_also_after_deletion(story):
     }  # fmt: skip
     assert {entry["key"] for entry in entries if entry["operation"] == "delete"} == story.deleted_keys
     assert feed(agreement="secret") == [entry for entry in feed() if "secret" in entry["agreements"]]
+
+
+def test_a_record_that_left_an_agreement_is_in_the_changes_of_both():
+    for slug in ("aukus", "quad"):
+        entries = [entry for entry in feed("reader", agreement=slug) if entry["reason"] == "left" and entry["key"].startswith("moved")]
+        assert [(entry["key"], entry["agreements"]) for entry in entries] == [
+            ("moved-act", ["aukus", "quad"]),
+            ("moved-indicator", ["aukus", "quad"]),
+        ]
+        assert entries[0]["changes"] == {"agreements": {"before": ["aukus"], "after": ["quad"]}}
+
+
+def test_a_record_that_left_a_hidden_agreement_does_not_name_it():
+    entries = [entry for entry in feed() if entry["reason"] == "left" and entry["key"] == "once-hidden"]
+
+    assert [entry["agreements"] for entry in entries] == [["aukus", "secret"]]
+    assert entries[0] in feed(agreement="secret")
+    assert "left" not in {entry["reason"] for entry in feed("reader") if entry["key"] == "once-hidden"}
 
 
 def test_changes_are_filtered_by_resource_and_user(story):

@@ -164,11 +164,11 @@ def test_other_records_and_writes_reject_on(reported, as_reader, as_analyst):
 
 
 def test_another_day_needs_the_same_number_of_queries(reported, as_reader):
-    for address in ("recommendations/", "recommendations/reported/"):
+    for address in ("recommendations/?ordering=slug", "recommendations/reported/?"):
         asked = []
-        for question in ({}, {}, {"on": "2025-01-08"}):
+        for day in ("", "", "&on=2025-01-08"):
             with CaptureQueriesContext(connection) as captured:
-                as_reader.get(address, question)
+                as_reader.get(address + day)
             asked.append(len(captured))
         assert asked[1] == asked[2]
 

@@ -83,9 +83,9 @@ def test_no_person_is_named(open_to_all, full, anonymous, as_reader, address):
     for row in rows_of(anonymous, address):
         assert row == named[row[key_of(address)]] | {name: [] if name == "team" else None for name in PEOPLE[address]}
         at = f"{address}/{row[key_of(address)]}/"
-        for answer in (anonymous.get(at), anonymous.get(f"{at}history/")):
+        for answer in (anonymous.get(at), history := anonymous.get(f"{at}history/")):
             assert not any(f'"{name}"' in answer.text or f" {name} " in answer.text for name in NAMES), answer.text
-        for entry in anonymous.list(f"{at}history/")["results"]:
+        for entry in history.json()["results"]:
             assert entry["user"] is None and not entry["changes"].keys() & set(PEOPLE[address])
 
 

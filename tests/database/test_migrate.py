@@ -23,7 +23,7 @@ def database(upgraded):
     """A database whose triggers are restored after the test."""
     yield upgraded
     if not complete(upgraded):
-        assert upgraded.manage("migrate").returncode == 0
+        assert upgraded.call("migrate").returncode == 0
 
 
 def complete(database) -> bool:
@@ -51,7 +51,7 @@ def test_only_a_missing_trigger_is_created_while_another_transaction_reads(datab
     with database.connect() as reader, reader.transaction():
         reader.execute("SELECT count(*) FROM agreements_party")
 
-        migrated = database.manage("migrate")
+        migrated = database.call("migrate")
 
     assert (migrated.returncode, migrated.stderr) == (0, "")
     assert "try" not in migrated.stdout
@@ -105,7 +105,7 @@ def test_migrate_repairs_what_differs_and_drops_what_is_no_longer_declared(datab
     )
 
     assert not complete(database)
-    assert database.manage("migrate").returncode == 0
+    assert database.call("migrate").returncode == 0
 
     assert complete(database)
     assert database.rows("SELECT proname FROM pg_proc WHERE proname = 'agreements_party_old_rule'") == []
@@ -113,11 +113,11 @@ def test_migrate_repairs_what_differs_and_drops_what_is_no_longer_declared(datab
 
 
 def test_migrating_backwards_and_forwards_again_restores_the_views(database):
-    backwards = database.manage("migrate", "recommendations", "0007")
+    backwards = database.call("migrate", "recommendations", "0007")
     assert backwards.returncode == 0, backwards.stderr
     assert database.rows("SELECT viewname FROM pg_views WHERE schemaname = 'as_of'") == []
 
-    assert database.manage("migrate").returncode == 0
+    assert database.call("migrate").returncode == 0
 
     assert complete(database)
 
@@ -128,7 +128,7 @@ def test_a_trigger_added_by_an_administrator_is_kept(database):
         CREATE TRIGGER audit AFTER INSERT ON agreements_party FOR EACH ROW EXECUTE FUNCTION audit()"""
     )
     try:
-        assert database.manage("migrate").returncode == 0
+        assert database.call("migrate").returncode == 0
 
         assert database.rows("SELECT tgname FROM pg_trigger WHERE tgname = 'audit'") == [("audit",)]
     finally:
@@ -174,7 +174,7 @@ def test_migrate_during_reads_and_writes(dropped, database):
                 for table in sorted(TABLES):
                     database.execute(f"DROP TRIGGER IF EXISTS record_insert_delete ON {table}")
 
-            migrated = database.manage("migrate")
+            migrated = database.call("migrate")
 
             assert migrated.returncode == 0, migrated.stderr
     assert complete(database)

@@ -7,7 +7,9 @@ import subprocess
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from http.client import HTTPConnection
 from itertools import cycle, islice
 from uuid import uuid4
 
@@ -80,7 +82,10 @@ def wait_for(pooled, running, log) -> None:
 
 @pytest.fixture(params=MODES)
 def site(request, upgraded, tmp_path):
-    with pooler(upgraded, request.param, tmp_path) as pooled, served(pooled, tmp_path / "log", DB_PREPARE=MODES[request.param]) as made:
+    with (
+        pooler(upgraded, request.param, tmp_path) as pooled,
+        served(pooled, tmp_path / "log", DB_PREPARE=MODES[request.param], HEAVY_REQUESTS="8") as made,
+    ):
         yield made
 
 
@@ -114,6 +119,47 @@ def test_every_concurrent_request_gets_its_own_response(site, upgraded):
     assert results == {"ok": REQUESTS}
     written = upgraded.rows("SELECT count(*) FROM agreements_sector WHERE code LIKE %s", f"{batch}-%")
     assert written == [(REQUESTS // 4,)]
+
+
+def rows_of_export(site, address: str) -> list[str]:
+    """The lines of an export of the list."""
+    http = HTTPConnection(*site.address, timeout=60)
+    with closing(http):
+        http.request("GET", f"/api/v1/{address}/?format=ndjson", headers={"Authorization": f"Bearer {site.token}"})
+        return http.getresponse().read().decode().splitlines()
+
+
+def test_statements_that_depend_on_each_other_reach_one_connection(site):
+    """Settings of a transaction (`as_of`), COPY (exports), locks (lists), and positions in the history (the feed) work concurrently."""
+    count = site.request("GET", "parties/?page_size=1").body["count"]
+    agreement = site.request("GET", "agreements/?page_size=1").body["results"][0]["slug"]
+    now, batch = datetime.now(UTC).isoformat().replace("+00:00", "Z"), uuid4().hex[:12]
+    start = site.request("GET", f"changes/?since={now}").body["cursor"]
+
+    def send(number: int) -> bool:
+        match number % 6:
+            case 0:
+                return site.request("GET", "parties/?page_size=1&as_of=2001-01-01").body["count"] == 0
+            case 1:
+                return len(rows_of_export(site, "parties")) == count
+            case 2:
+                codes = [f"{batch}-{number}-{row}" for row in range(5)]
+                body = [{"code": code, "name": code} for code in codes]
+                created = [site.request("POST", "sectors/", body, **{"Idempotency-Key": f"{batch}-{number}"}) for _ in range(2)]
+                return all(response.status == 201 and [row["code"] for row in response.body] == codes for response in created)
+            case 3:
+                return site.request("GET", "summary/?group_by=agreement&page_size=1").status == 200
+            case 4:
+                return site.request("GET", "checks/?page_size=1").status == 200
+            case _:
+                return site.request("GET", f"agreements/{agreement}/dossier/").body["agreement"]["slug"] == agreement
+
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        results = Counter(zip((number % 6 for number in range(30)), threads.map(send, range(30)), strict=True))
+
+    assert results == {(kind, True): 5 for kind in range(6)}
+    changed = site.request("GET", f"changes/?cursor={start}&resource=sectors&page_size=500").body["results"]
+    assert len([entry for entry in changed if entry["key"].startswith(batch)]) == 25
 
 
 @pytest.mark.parametrize(("mode", "prepare"), MODES.items())

@@ -1,27 +1,13 @@
 """Databases to which tests commit: only then do transactions have times of their own."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from tests.conftest import ensure_groups
-from tests.database.conftest import Database, database
-
-
-@contextmanager
-def using(chosen: Database) -> Iterator[None]:
-    """Use a connection to this database for all queries of the block."""
-    outer, made = connections["default"], connections["default"].copy()
-    made.settings_dict["NAME"] = chosen.name
-    connections["default"] = made
-    try:
-        yield
-    finally:
-        made.close()
-        connections["default"] = outer
+from tests.database.conftest import Database, database, using
 
 
 @pytest.fixture(scope="module")

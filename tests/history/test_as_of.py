@@ -134,6 +134,19 @@ def test_filters_and_order_use_the_values_of_the_moment(story, reader):
     assert reader.keys("agreements/", title="AUKUS", as_of=at(story.then)) == ["aukus"]
 
 
+def test_the_full_text_search_of_a_list_finds_the_words_of_that_time(story, reader, api):
+    assert reader.keys("recommendations/", q="once") == reader.keys("recommendations/", q="act") == ["act"]
+    assert reader.keys("recommendations/", q="act", as_of=at(story.then)) == ["act"]
+    assert reader.keys("recommendations/", q="once", as_of=at(story.then)) == []
+    assert reader.keys("recommendations/", q="later", as_of=at(story.then)) == ["later"]
+    assert reader.keys("recommendations/", q="new") == ["new"]
+    assert reader.keys("recommendations/", q="new", as_of=at(story.then)) == []
+    assert api[Role.REVIEWER].keys("recommendations/", q="deleted", as_of=at(story.then)) == ["gone"]
+    assert reader.keys("recommendations/", q="deleted", as_of=at(story.then)) == []
+    assert reader.keys("agreements/", q="pact", as_of=at(story.then)) == []
+    assert reader.keys("agreements/", q="aukus", as_of=at(story.then)) == ["aukus"]
+
+
 def test_a_link_that_was_removed_and_restored_since_is_listed_once(story, reader):
     assert past(reader, "recommendations/act/", story)["sectors"] == ["energy"]
     assert [row["slug"] for row in past(reader, "recommendations/", story, sectors="energy")["results"]] == ["act"]
@@ -406,7 +419,15 @@ def unseen_views():
 
 
 @pytest.mark.parametrize("role", [Role.ADMINISTRATOR, Role.ANALYST, Role.READER])
-@pytest.mark.parametrize("address", ["recommendations/?page_size=1", "recommendations/act/", "agreements/aukus/timeline/", "addressees/"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "recommendations/?page_size=1&ordering=slug",
+        "recommendations/act/",
+        "agreements/aukus/timeline/",
+        "addressees/?ordering=created_at",
+    ],
+)
 def test_a_past_moment_costs_two_more_queries(address, role, story, api):
     def number(query: str) -> int:
         user = story.users[role]

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from agreements.models import Source
 from recommendations.models import ProgressUpdate, Recommendation, Status
 from recommendations.schemes import SCHEMES, named
 from tests.imports.conftest import table
@@ -46,6 +47,27 @@ def test_a_code_of_another_register_becomes_an_approved_assessment(import_table,
     assert (update.author, update.reviewed_by, str(update.reported_on)) == (None, reviewer, "2024-06-30")
     assert (update.assessed_by, update.narrative) == ("GAO", comments or f"Imported: GAO, {code}")
     assert [evidence.source.slug for evidence in update.evidence.all()] == ["register"]
+
+
+def test_the_report_date_can_be_the_retrieval_date_of_the_source(import_table, reviewer):
+    Source.objects.filter(slug="register").update(retrieved_on="2024-05-31")
+    mapping = MAPPING.replace("2024-06-30", "source.retrieved_on")
+
+    runs = [import_table(table(row("Open")), mapping=mapping, user="reviewer", source="register").summary for _ in range(2)]
+
+    assert runs == ["1 created, 0 changed, 0 unchanged, 0 refused", "0 created, 0 changed, 1 unchanged, 0 refused"]
+    assert str(ProgressUpdate.objects.get().reported_on) == "2024-05-31"
+
+
+@pytest.mark.parametrize("source", ["register", None])
+def test_without_a_retrieval_date_no_report_date_is_made_up(import_table, reviewer, source):
+    Source.objects.filter(slug="register").update(retrieved_on=None)
+    mapping = MAPPING.replace("2024-06-30", "source.retrieved_on")
+
+    run = import_table(table(row("Open")), mapping=mapping, user="reviewer", **({"source": source} if source else {}))
+
+    assert (run.code, run.summary) == (1, "0 created, 0 changed, 0 unchanged, 1 refused")
+    assert not ProgressUpdate.objects.exists()
 
 
 @pytest.mark.parametrize("user", [None, "analyst"])

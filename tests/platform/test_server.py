@@ -49,8 +49,22 @@ def test_the_environment_sets_address_workers_and_threads():
 
     unset, chosen = configuration(), configuration(BIND="0.0.0.0:80", WEB_CONCURRENCY="3", WEB_THREADS="5")
 
-    assert [unset[name] for name in ("bind", "workers", "threads")] == ["['127.0.0.1:8000']", "2", "16"]
+    assert [unset[name] for name in ("bind", "workers", "threads")] == ["['127.0.0.1:8000']", "2", "32"]
     assert [chosen[name] for name in ("bind", "workers", "threads")] == ["['0.0.0.0:80']", "3", "5"]
+
+
+def test_parameters_of_the_database_url_reach_libpq():
+    url = "postgres://u:p@db.example:6432/x?sslmode=verify-full&sslrootcert=/etc/ssl/ca.pem&target_session_attrs=read-write"
+    code = "from django.db import connection; import json; print(json.dumps(connection.get_connection_params(), default=str))"
+
+    printed = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "-c", code],
+        cwd=PROJECT, env=environment(DATABASE_URL=url), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+    assert printed.returncode == 0, printed.stderr
+    expected = {"sslmode": "verify-full", "sslrootcert": "/etc/ssl/ca.pem", "target_session_attrs": "read-write", "port": 6432}
+    assert expected.items() <= json.loads(printed.stdout.splitlines()[-1]).items()
 
 
 def test_a_missing_secret_key_gives_a_message_and_no_traceback(tmp_path):

@@ -57,7 +57,7 @@ def status_on(updates: list[dict], day: date) -> str:
     return model([update for update in updates if update["day"] <= day])["status"]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=actions)
 def test_the_derived_values_agree_with_the_model_after_every_action(history, analyst, reviewer):
     recommendation = make_recommendation(superseded_by=make_recommendation())

@@ -389,6 +389,6 @@ def test_random_actions_agree_with_the_model(db):
     parties = {None: None} | {code: make_party(code) for code in ("AUS", "GBR")}
     for name, code in OFFICES.items():
         PartyOfficer.objects.create(user=users[name], party=parties[code])
-    bounds = settings(max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), print_blob=False)
+    bounds = settings(max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), print_blob=False)
 
     run_state_machine_as_test(machine(users, parties, make_source(), make_recommendation()), settings=bounds)

@@ -1,13 +1,17 @@
 """`manage.py load_dataset`: loads the files of a data set in one transaction and writes only what differs."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
+from django.core.serializers.base import ProgressBar
 from django.db import DatabaseError
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.dataset import layout
-from policytracker.dataset.loading import DatasetError, Loader, read
+from policytracker.dataset.loading import Loader
+from policytracker.dataset.reading import DatasetError, read
 from policytracker.records.context import change_context
 from policytracker.records.violations import constraint_of
 from policytracker.resources import registry
@@ -29,7 +33,7 @@ class Command(BaseCommand):
             return
         try:
             with change_context(None, "data set", "data set"):
-                counts = Loader(read(folder)).load()
+                counts = Loader().load(read(folder, progress_bar(folder)))
         except DatasetError as error:
             raise CommandError(NOTHING_LOADED.format(reason=error)) from error
         except DatabaseError as error:
@@ -37,3 +41,17 @@ class Command(BaseCommand):
         for file in layout.files():
             numbers = {outcome: f"{counts[file][outcome]:,}" for outcome in ("created", "changed", "unchanged")}
             self.stdout.write(_("{file}: {created} created, {changed} changed, {unchanged} unchanged").format(file=file, **numbers))
+
+
+def progress_bar(folder: Path) -> Callable[[int], None]:
+    """A function that takes the number of bytes that were read, and shows on a terminal how much of the files that is."""
+    paths = [folder / name for name in layout.files()]
+    bar = ProgressBar(sys.stderr if sys.stderr.isatty() else None, sum(path.stat().st_size for path in paths if path.is_file()))
+    done = 0
+
+    def advance(size: int) -> None:
+        nonlocal done
+        done += size
+        bar.update(done)
+
+    return advance

@@ -1,6 +1,6 @@
 """`manage.py loaddata`: Django's command, which also loads the files of a data set, in any order."""
 
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError
 from django.db.models import Model
 
 from policytracker.dataset import layout, package, relative_dates
-from policytracker.dataset.loading import DatasetError, Entry, Loader, entries, parse
+from policytracker.dataset.loading import Loader
+from policytracker.dataset.reading import DatasetError, Entry, entries, parse
 from policytracker.records.context import change_context
 from policytracker.records.violations import constraint_of
 from policytracker.resources import registry
@@ -26,7 +27,7 @@ class Command(loaddata.Command):
         # Other fixtures come first, because they may contain users that the data set refers to.
         ordered = sorted(labels, key=layout.position)
         self.last, self.models = ordered[-1], set()
-        self.entries: list[Entry] = []
+        self.files: list[Path] = []
         try:
             with change_context(None, "data set", "data set"):
                 super().handle(*ordered, **options)
@@ -41,27 +42,25 @@ class Command(loaddata.Command):
             raise CommandError(constraint_of(error).message) from error
 
     def load_label(self, label):
-        """Collect the entries of a data set until the last label; Django loads other fixtures."""
+        """Collect the files of a data set until the last label; Django loads other fixtures."""
         paths = [Path(path) for path, _, _ in self.find_fixtures(label)]
         if paths and self.using == DEFAULT_DB_ALIAS and all(is_dataset(path) for path in paths):
-            for path in paths:
-                self.collect(path)
+            self.files += paths
         else:
             super().load_label(label)
-        if label == self.last and self.entries:
-            Loader(self.entries).load()
+        if label == self.last and self.files:
+            Loader().load(entry for path in self.files for entry in self.included(path))
 
-    def collect(self, path: Path) -> None:
+    def included(self, path: Path) -> Iterator[Entry]:
+        """The entries of a file that the options do not exclude, which are counted."""
         excluded = {app.label for app in self.excluded_apps}
         models = [resource.model for resource in registry]
-        all_entries = relative_dates.shift(path.parent, list(entries(path.name, parse(path), models, self.ignores)))
-        included = [
-            entry for entry in all_entries if entry.model not in self.excluded_models and entry.model._meta.app_label not in excluded
-        ]
-        self.entries += included
         self.fixture_count += 1
-        self.fixture_object_count += len(all_entries)
-        self.loaded_object_count += len(included)
+        for entry in relative_dates.shift(path.parent, entries(path.name, parse(path), models, self.ignores)):
+            self.fixture_object_count += 1
+            if entry.model not in self.excluded_models and entry.model._meta.app_label not in excluded:
+                self.loaded_object_count += 1
+                yield entry
 
     def ignores(self, model: type[Model], name: str) -> bool:
         """Whether to skip a field: fixtures of Django's dumpdata contain calculated fields."""
@@ -81,13 +80,13 @@ def is_dataset(path: Path) -> bool:
         return True
     if path.suffix != ".json":
         return False
-    try:
-        rows = json.loads(path.read_bytes())
-    except ValueError:
-        return False  # Django reports the error
     labels = {resource.label for resource in registry}
-    return (
-        bool(rows)
-        and isinstance(rows, list)
-        and all(isinstance(row, dict) and "pk" not in row and str(row.get("model")).lower() in labels for row in rows)
-    )
+    rows = parse(path)
+    try:
+        return is_record(next(rows, None), labels) and all(is_record(row, labels) for row in rows)
+    except DatasetError:
+        return False  # Django reports the error
+
+
+def is_record(row: Any, labels: set[str]) -> bool:
+    return isinstance(row, dict) and "pk" not in row and str(row.get("model")).lower() in labels

@@ -1,0 +1,88 @@
+"""Pages of updates and their evidence."""
+
+from django.contrib import admin, messages
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from policytracker.admin import RecordAdmin, choice_filter, code_column, display, related_filter
+from policytracker.records import exceptions
+from policytracker.records.context import change_context
+from policytracker.resources import today
+from recommendations import progress
+from recommendations.admin.records import AGREEMENT
+from recommendations.models import Evidence, ProgressUpdate, Review
+
+AUTHOR = related_filter("author", ProgressUpdate._meta.get_field("author"))
+
+
+class ReadOnly:
+    """Makes the pages of updates and evidence read-only; they are edited on the page of their recommendation."""
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+
+@admin.register(ProgressUpdate)
+class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
+    icon, menu_position = "timeline", 2
+    list_display = ["__str__", "recommendation_link", "kind", "review_shown", "reported_on", "author", "voided"]
+    list_filter = [
+        choice_filter("review"),
+        choice_filter("kind"),
+        choice_filter("status"),
+        AGREEMENT,
+        related_filter("recommendation", ProgressUpdate._meta.get_field("recommendation")),
+        related_filter("party", ProgressUpdate._meta.get_field("party")),
+        AUTHOR,
+    ]
+    titles_from = {"party": _("Claims")}
+    fieldsets = [
+        (None, {"fields": ["uid", "recommendation", ("kind", "status", "progress_percent"), "reported_on", "narrative", "reason"]}),
+        (_("Author"), {"fields": [("party", "assessed_by", "author"), ("corrects", "closes")]}),
+        (_("Review"), {"fields": [("review", "reviewed_by", "reviewed_at"), "review_note", ("voided_at", "voided_by"), "void_reason"]}),
+    ]
+    actions = ["approve"]
+    ordering = ["-reported_on", "-id"]  # the order of the index
+    list_references = ["recommendation"]
+
+    review_shown = code_column("review", Review, success=[Review.APPROVED], warning=[Review.RETURNED], info=[Review.SUBMITTED])
+
+    @display(description=_("recommendation"))
+    def recommendation_link(self, update):
+        """A link to the page on which the update is reviewed and edited."""
+        address = reverse("admin:recommendations_recommendation_change", args=[update.recommendation_id])
+        return format_html('<a href="{}#update-{}">{}</a>', address, update.pk, update.recommendation)
+
+    @display(description=_("voided"), boolean=True)
+    def voided(self, update):
+        return update.voided_at is not None
+
+    def has_review_permission(self, request):
+        return bool(progress.roles(request.user) & progress.EDITORS)
+
+    @admin.action(description=_("Approve"), permissions=["review"])
+    def approve(self, request, queryset):
+        """Approve several updates. A rejected one is reported and does not stop the others."""
+        for update in queryset:
+            try:
+                with change_context(request.user, channel="admin"):
+                    progress.approve(update, by=request.user, today=today())
+                self.message_user(request, _("Approved: %(update)s") % {"update": update}, messages.SUCCESS)
+            except exceptions.Refused as refused:
+                self.message_user(request, f"{update}: {refused}", messages.ERROR)
+
+
+@admin.register(Evidence)
+class EvidenceAdmin(ReadOnly, RecordAdmin):
+    icon, menu_position = "verified", 4
+    list_display = ["uid", "source", "update", "stance", "confidence"]
+    list_filter = [choice_filter("stance"), choice_filter("confidence"), related_filter("source", Evidence._meta.get_field("source"))]
+    search_fields = ["uid", "source"]
+    fieldsets = [(None, {"fields": ["uid", "update", "source", "locator", "quote", ("stance", "confidence")]})]

@@ -1,0 +1,96 @@
+"""The main queries use indexes, with the statistics of a register that was built for this test."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection, transaction
+
+from agreements.models import Party, PartyOfficer
+from benchmarks import build
+from policytracker.api.filters import resource_filters
+from policytracker.models import User
+from policytracker.records.access import Role
+from policytracker.resources import ReadContext, registry
+from recommendations.models import Recommendation
+from tests.conftest import ensure_groups
+
+pytestmark = pytest.mark.django_db
+LARGE = {"recommendations_recommendation", "recommendations_addressee", "recommendations_progressupdate"}
+FILTERS = {
+    "status": "withdrawn", "overdue": "true", "due_within": "30", "freshness": "never", "deadline_state": "met_late", "party": "p-040",
+    "owner": "analyst-02", "without": "owner",
+}  # fmt: skip
+USERS = ["administrator-1", "analyst-01", "officer-1", "officer-2"]
+
+
+@pytest.fixture(scope="module")
+def large(django_db_setup, django_db_blocker):
+    """A register with so many recommendations that reading all of them costs more than an index."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        ensure_groups()
+        call_command("load_dataset", settings.BASE_DIR / "fixtures", verbosity=0)
+        build.build(3_000)
+        PartyOfficer.objects.filter(user__username="officer-2").update(party=Party.objects.get(code="p-230"))
+        yield SimpleNamespace(users={name: User.objects.get(username=name) for name in USERS})
+        transaction.set_rollback(True)
+
+
+def nodes(plan):
+    """The steps of a plan, without the ones that PostgreSQL never reaches."""
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+def plan_of(rows) -> dict:
+    return json.loads(rows.explain(format="json", analyze=True))[0]["Plan"]
+
+
+def scanned(rows) -> set[str]:
+    """The large tables of which the query reads all rows."""
+    return {node["Relation Name"] for node in nodes(plan_of(rows)) if node["Node Type"] == "Seq Scan" and node["Actual Loops"]} & LARGE
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_a_page_reads_few_rows(large, name):
+    rows = Recommendation.objects.visible_to(large.users[name]).order_by("slug").values("pk")[:51]
+
+    plan = plan_of(rows)
+
+    assert not scanned(rows)
+    assert max(node["Actual Rows"] * node["Actual Loops"] for node in nodes(plan)) < 500
+
+
+@pytest.mark.parametrize("filter", FILTERS)
+@pytest.mark.parametrize("name", USERS)
+def test_a_filtered_page_scans_no_large_table(large, name, filter):
+    user = large.users[name]
+    filters = resource_filters(registry.of(Recommendation))
+
+    rows = filters[filter].apply(Recommendation.objects.visible_to(user), [FILTERS[filter]], ReadContext.of(user))
+
+    assert not scanned(rows.order_by("slug").values("pk")[:51])
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_counting_many_rows_looks_at_no_other_table(large, name):
+    user = large.users[name]
+    rows = Recommendation.objects.visible_to(user).at_most(1_000, user)
+
+    read = {node["Relation Name"] for node in nodes(plan_of(rows)) if "Relation Name" in node and node["Actual Loops"]}
+
+    assert read == {"recommendations_recommendation"}
+
+
+def test_the_role_of_the_reader_is_part_of_every_statement(large):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM recommendations_recommendation")
+        (total,) = cursor.fetchone()
+    counts = {name: Recommendation.objects.visible_to(user).at_most(10_001, user).count() for name, user in large.users.items()}
+
+    assert counts["administrator-1"] == total
+    assert counts["analyst-01"] > counts["officer-1"] > counts["officer-2"]
+    assert Role.OFFICER in large.users["officer-2"].roles
