@@ -196,6 +196,7 @@ class AgreementAdmin(RegistryColumns, TabbedAdmin):
 class AgreementRelationAdmin(RecordAdmin):
     icon, menu_position = "share", 11
     list_display = ["from_agreement", "kind", "to_agreement"]
+    ordering = ["from_agreement__slug", "id"]
     list_filter = [choice_filter("kind"), AGREEMENT, SOURCE]
     fieldsets = [(None, {"fields": ["from_agreement", "kind", "to_agreement", "note"]}), CITED]
 
@@ -204,6 +205,7 @@ class AgreementRelationAdmin(RecordAdmin):
 class ParticipationAdmin(RecordAdmin):
     icon, menu_position = "group", 10
     list_display = ["party", "agreement", "role_shown", "since", "until"]
+    ordering = ["agreement__slug", "party__name", "id"]
     list_filter = [
         choice_filter("role"),
         AGREEMENT,

@@ -106,6 +106,7 @@ class CommitmentAdmin(RecordAdmin):
     form = CommitmentForm
     icon, menu_position = "payments", 14
     list_display = ["__str__", "stage_shown", "agreement", "component", "payer", "stated", "disputes", "part_of"]
+    ordering = ["-stated_on_first", "-id"]
     list_filter = [
         AGREEMENT,
         choice_filter("stage"),

@@ -84,6 +84,7 @@ class FactCheckAdmin(RecordAdmin):
 class CitationAdmin(RecordAdmin):
     icon, menu_position = "format_quote", 41
     list_display = ["source", "field", "agreement", "component", "outcome", "confidence_shown", "stance"]
+    ordering = ["-id"]
     list_filter = [
         choice_filter("confidence"),
         choice_filter("stance"),

@@ -7,10 +7,10 @@ from django.core.exceptions import ValidationError
 from django.db.models import Prefetch
 from django.http import HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
-from django.utils.text import capfirst
+from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext_lazy as _
 
-from agreements.admin import CITED, DEADLINE_COLOURS, RegistryColumns
+from agreements.admin import CITED, RegistryColumns
 from agreements.deadlines import DeadlineState
 from policytracker.admin import (
     BaseInline,
@@ -50,6 +50,7 @@ from recommendations.slippage import slippage
 EDIT_TAB = "edit"
 SHOWN_UPDATES = 50
 BULK_EDIT_LIMIT = 500  # recommendations
+MAX_NAME = 150  # characters of a recommendation in its list
 DELETED_UPDATE = _("This update no longer exists. Nothing was changed.")
 AGREEMENT = related_filter("agreement", Recommendation._meta.get_field("agreements"))
 STATUS_COLOURS = {"success": list(DONE), "info": [Status.IN_PROGRESS, *CLOSABLE], "warning": [Status.STALLED]}
@@ -82,7 +83,19 @@ class DependencyInline(BaseInline):
 @admin.register(Recommendation)
 class RecommendationAdmin(RegistryColumns, RecordAdmin):
     icon, menu_position = "checklist", 0
-    list_display = ["named", "status_shown", "deadline_state_shown", "due", "freshness_shown", "priority", "owner", "publication_shown"]
+    list_display = [
+        "named",
+        "agreements_shown",
+        "addressees_shown",
+        "status_shown",
+        "progress_shown",
+        "due",
+        "freshness_shown",
+        "owner",
+        "publication_shown",
+    ]
+    list_references = ["agreements"]
+    ordering = ["due_on_first", "id"]  # the order of the index
     list_filter = [
         choice_filter("owner", choices=owner_choices),
         choice_filter("overdue"),
@@ -122,17 +135,31 @@ class RecommendationAdmin(RegistryColumns, RecordAdmin):
     actions = ["bulk_edit"]
 
     status_shown = code_column("status", Status, ordering="status", **STATUS_COLOURS)
-    deadline_state_shown = code_column("deadline_state", DeadlineState, **DEADLINE_COLOURS)
     freshness_shown = code_column("freshness", Freshness, warning=[Freshness.STALE], success=[Freshness.FRESH])
 
-    @display(description=_("recommendation"), ordering="slug", header=True)
+    @display(description=_("recommendation"), ordering="key_action")
     def named(self, recommendation):
-        action = recommendation.key_action
-        return [action if len(action) <= 90 else f"{action[:89]}…", recommendation.slug]
+        return Truncator(recommendation.key_action).chars(MAX_NAME)
 
-    @display(description=_("due date"), ordering="due_on_first")
+    @display(description=_("agreement"))
+    def agreements_shown(self, recommendation):
+        return ", ".join(str(agreement) for agreement in recommendation.agreements.all())
+
+    @display(description=_("addressee"))
+    def addressees_shown(self, recommendation):
+        return ", ".join(str(addressee.party) for addressee in recommendation.addressees.all())
+
+    @display(description=_("progress"), ordering="progress_percent")
+    def progress_shown(self, recommendation):
+        return None if recommendation.progress_percent is None else f"{recommendation.progress_percent} %"
+
+    @display(description=_("due date"), ordering="due_on_first", header=True)
     def due(self, recommendation):
-        return recommendation.due_on
+        return [recommendation.due_on or "–", DeadlineState(recommendation.deadline_state).label if recommendation.due_on else ""]
+
+    def list_prefetches(self, request):
+        parties = Addressee.objects.visible_to(request.user).select_related("party").order_by("party__code")
+        return [Prefetch("addressees", parties)]
 
     def get_queryset(self, request):
         return super().get_queryset(request).annotate(deadline_state=deadline(today()), freshness=freshness(today()))
@@ -297,6 +324,7 @@ class UpdateLine:
 class AddresseeAdmin(RecordAdmin):
     icon, menu_position = "outgoing_mail", 3
     list_display = ["party", "recommendation", "role", "response_shown", "responded_on"]
+    ordering = ["-id"]
     list_filter = [
         choice_filter("response"),
         choice_filter("role"),
@@ -321,6 +349,7 @@ class AddresseeAdmin(RecordAdmin):
 class MilestoneAdmin(RecordAdmin):
     icon, menu_position = "flag_circle", 5
     list_display = ["title", "recommendation", "position", "due_on", "completed_on"]
+    ordering = ["due_on_first", "id"]
     list_filter = [AGREEMENT, related_filter("recommendation", Milestone._meta.get_field("recommendation"))]
     search_fields = ["uid", "title", "recommendation"]
     fieldsets = [(None, {"fields": ["recommendation", ("position", "title"), ("due_on", "completed_on")]})]
