@@ -1,5 +1,6 @@
 """Pages of agreements, their relations and participations."""
 
+from django import forms
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
@@ -12,6 +13,8 @@ from agreements.models.agreements import INVERSE_LABELS, AgreementStatus, LegalF
 from agreements.standing import TextStanding
 from policytracker.admin import (
     BaseInline,
+    BulkEditAdmin,
+    BulkEditForm,
     ListInline,
     RecordAdmin,
     TabbedAdmin,
@@ -23,6 +26,7 @@ from policytracker.admin import (
     text_filter,
 )
 from policytracker.admin.forms import RecordForm, VersionedForm
+from policytracker.models import User
 
 
 class ParticipationInline(BaseInline):
@@ -119,9 +123,17 @@ class AgreementForm(RecordForm):
         return values
 
 
+class AgreementBulkEditForm(BulkEditForm):
+    columns = ("lead",)
+
+    lead = forms.ModelChoiceField(
+        User.objects.filter(is_active=True).order_by("username"), required=False, label=_("Lead"), empty_label="—"
+    )
+
+
 @admin.register(models.Agreement)
-class AgreementAdmin(RegistryColumns, TabbedAdmin):
-    form = AgreementForm
+class AgreementAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
+    form, bulk_edit_form = AgreementForm, AgreementBulkEditForm
     icon, menu_position = "handshake", 1
     list_display = ["named", "status_shown", "legal_force_shown", "kind", "next_review_on", "lead", "visibility_shown", "publication_shown"]
     list_filter = [

@@ -13,6 +13,7 @@ from policytracker.admin.base import (
     relax_csp,
     select_widget,
 )
+from policytracker.admin.bulk import BulkEditAdmin, BulkEditForm
 from policytracker.admin.filters import choice_filter, date_range_filters, missing_filter, related_filter, text_filter
 from policytracker.admin.inlines import BaseInline, ListInline
 from policytracker.admin.people import PeopleAdmin, UserAdmin
@@ -24,6 +25,8 @@ from policytracker.admin.tiles import Tile, list_url, tile
 __all__ = [
     "BaseAdmin",
     "BaseInline",
+    "BulkEditAdmin",
+    "BulkEditForm",
     "CodeColours",
     "ListInline",
     "Panel",

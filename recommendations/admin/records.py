@@ -6,7 +6,6 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Prefetch
 from django.http import HttpResponseRedirect, QueryDict
-from django.template.response import TemplateResponse
 from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext_lazy as _
 
@@ -14,6 +13,7 @@ from agreements.admin import CITED, RegistryColumns
 from agreements.deadlines import DeadlineState
 from policytracker.admin import (
     BaseInline,
+    BulkEditAdmin,
     RecordAdmin,
     apply_theme,
     choice_filter,
@@ -23,10 +23,10 @@ from policytracker.admin import (
     related_filter,
     text_filter,
 )
-from policytracker.admin.error_summary import errors_of_form
 from policytracker.admin.querysets import references, visible
 from policytracker.models import User
 from policytracker.records import exceptions
+from policytracker.records.access import Publication
 from policytracker.resources import today
 from recommendations import filters, progress, reviews
 from recommendations.admin import forms
@@ -49,7 +49,6 @@ from recommendations.slippage import slippage
 
 EDIT_TAB = "edit"
 SHOWN_UPDATES = 50
-BULK_EDIT_LIMIT = 500  # recommendations
 MAX_NAME = 150  # characters of a recommendation in its list
 DELETED_UPDATE = _("This update no longer exists. Nothing was changed.")
 AGREEMENT = related_filter("agreement", Recommendation._meta.get_field("agreements"))
@@ -81,7 +80,7 @@ class DependencyInline(BaseInline):
 
 
 @admin.register(Recommendation)
-class RecommendationAdmin(RegistryColumns, RecordAdmin):
+class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
     icon, menu_position = "checklist", 0
     list_display = [
         "named",
@@ -92,7 +91,6 @@ class RecommendationAdmin(RegistryColumns, RecordAdmin):
         "due",
         "freshness_shown",
         "owner",
-        "publication_shown",
     ]
     list_references = ["agreements"]
     ordering = ["due_on_first", "id"]  # the order of the index
@@ -132,14 +130,15 @@ class RecommendationAdmin(RegistryColumns, RecordAdmin):
     readonly_fields = ["original_due_on"]
     key_from = ["key_action"]
     inlines = [AddresseeInline, MilestoneInline, DependencyInline]
-    actions = ["bulk_edit"]
+    bulk_edit_form = forms.RecommendationBulkEditForm
 
     status_shown = code_column("status", Status, ordering="status", **STATUS_COLOURS)
-    freshness_shown = code_column("freshness", Freshness, warning=[Freshness.STALE], success=[Freshness.FRESH])
 
     @display(description=_("recommendation"), ordering="key_action")
     def named(self, recommendation):
-        return Truncator(recommendation.key_action).chars(MAX_NAME)
+        name = Truncator(recommendation.key_action).chars(MAX_NAME)
+        published = recommendation.publication == Publication.PUBLISHED
+        return name if published else f"{name} ({recommendation.get_publication_display().lower()})"
 
     @display(description=_("agreement"))
     def agreements_shown(self, recommendation):
@@ -157,34 +156,16 @@ class RecommendationAdmin(RegistryColumns, RecordAdmin):
     def due(self, recommendation):
         return [recommendation.due_on or "–", DeadlineState(recommendation.deadline_state).label if recommendation.due_on else ""]
 
+    @display(description=_("freshness"))
+    def freshness_shown(self, recommendation):
+        return None if recommendation.freshness == Freshness.NONE else Freshness(recommendation.freshness).label
+
     def list_prefetches(self, request):
         parties = Addressee.objects.visible_to(request.user).select_related("party").order_by("party__code")
         return [Prefetch("addressees", parties)]
 
     def get_queryset(self, request):
         return super().get_queryset(request).annotate(deadline_state=deadline(today()), freshness=freshness(today()))
-
-    @admin.action(description=_("Bulk edit"), permissions=["change"])
-    def bulk_edit(self, request, queryset):
-        """Change several recommendations. A rejected one is reported and does not stop the others."""
-        form = forms.BulkEditForm(request.POST if "_bulk_edit" in request.POST else None, request.user, today())
-        selected = list(queryset[:BULK_EDIT_LIMIT])
-        if not form.is_valid():
-            context = self.admin_site.each_context(request) | {
-                "title": _("Bulk edit"),
-                "opts": self.opts,
-                "form": apply_theme(form),
-                "error_summary": list(errors_of_form(form)),
-                "selected": selected,
-            }
-            return TemplateResponse(request, "admin/recommendations/recommendation/bulk_edit.html", context)
-        rejected = {recommendation: errors for recommendation in selected if (errors := form.apply(recommendation))}
-        for recommendation, errors in rejected.items():
-            self.message_user(request, f"{recommendation}: {' '.join(errors)}", messages.ERROR)
-        if changed := len(selected) - len(rejected):
-            message = _("%(changed)d of %(selected)d recommendations changed.") % {"changed": changed, "selected": len(selected)}
-            self.message_user(request, message, messages.SUCCESS)
-        return None
 
     # ---- two tabs, each a page of its own: Progress with the updates, Edit with the record form
 
