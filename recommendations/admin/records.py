@@ -29,7 +29,7 @@ from policytracker.records import exceptions
 from policytracker.records.access import Publication
 from policytracker.resources import today
 from recommendations import filters, progress, reviews
-from recommendations.admin import forms
+from recommendations.admin import addressees, forms
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import (
     CLOSABLE,
@@ -48,8 +48,10 @@ from recommendations.models import (
 from recommendations.slippage import slippage
 
 EDIT_TAB = "edit"
+PROGRESS_FORMS = {"_report": "save_update", "_action": "review_update", "_response": "save_response"}  # by the name of the button
 SHOWN_UPDATES = 50
 MAX_NAME = 150  # characters of a recommendation in its list
+DELETED_ADDRESSEE = _("This addressee no longer exists. Nothing was changed.")
 DELETED_UPDATE = _("This update no longer exists. Nothing was changed.")
 AGREEMENT = related_filter("agreement", Recommendation._meta.get_field("agreements"))
 STATUS_COLOURS = {"success": list(DONE), "info": [Status.IN_PROGRESS, *CLOSABLE], "warning": [Status.STALLED]}
@@ -181,8 +183,8 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
         return HttpResponseRedirect(f"{request.path}?tab={EDIT_TAB}") if "_continue" in request.POST else response
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
-        if request.method == "POST" and object_id and {"_report", "_action"} & set(request.POST):
-            response = self.save_update(request, object_id) if "_report" in request.POST else self.review_update(request, object_id)
+        if request.method == "POST" and object_id and (posted := PROGRESS_FORMS.keys() & set(request.POST)):
+            response = getattr(self, PROGRESS_FORMS[posted.pop()])(request, object_id)
             if response:
                 return response
             request.method = "GET"  # rejected: show the Progress tab with the errors, and do not save the record
@@ -227,12 +229,27 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
             return HttpResponseRedirect(f"{request.path}#{anchor}")
         return None
 
+    def save_response(self, request, object_id):
+        """Record the response of an addressee. Returns None if it is rejected; the form then has the errors."""
+        recommendation = self.get_object(request, object_id)
+        if recommendation is None:
+            return None
+        form = addressees.save_response(request, recommendation)
+        if form is None:
+            self.message_user(request, DELETED_ADDRESSEE, messages.ERROR)
+        elif form.errors:
+            request.response_form = form
+        else:
+            self.message_user(request, _("Response saved."), messages.SUCCESS, extra_tags="addressees")
+            return HttpResponseRedirect(f"{request.path}#addressees")
+        return None
+
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
         if obj is not None and change:
             progress_tab = self.is_progress_tab(request, obj.pk)
             context |= {"tabs": True, "progress_tab": progress_tab, "may_edit": self.has_change_permission(request, obj)}
             if progress_tab:
-                context |= self.current_values(request, obj) | self.timeline(request, obj)
+                context |= self.current_values(request, obj) | self.timeline(request, obj) | addressees.related(request, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def current_values(self, request, recommendation):
@@ -242,7 +259,6 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
         return {
             "recommendation": recommendation,
             "claims": newest.prefetch_related(*references(ProgressUpdate, request.user, ["party"])),
-            "addressees": recommendation.addressees.prefetch_related(*references(Addressee, request.user, ["party"])),
             "deadline_label": DeadlineState(recommendation.deadline_state).label,
             "freshness_label": "" if closed else Freshness(recommendation.freshness).label,
             "slipped": slippage(recommendation, request.user),
@@ -262,8 +278,9 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
         rejected, returns = getattr(request, "rejected_review", None), reviews.returns(updates[:SHOWN_UPDATES], user)
         lines = [UpdateLine(update, recommendation, user, returns[update.pk], rejected) for update in updates[:SHOWN_UPDATES]]
         # A message with the anchor of a part of the page in its tags is shown there, any other at the top of the page.
-        context: dict[str, list] = {"page_messages": [], "report_messages": [], "updates_messages": []}
+        context: dict[str, list] = {name: [] for name in ("page_messages", "report_messages", "updates_messages", "response_messages")}
         by_anchor = {"report": context["report_messages"], "updates": context["updates_messages"]}
+        by_anchor["addressees"] = context["response_messages"]
         by_anchor |= {f"update-{line.update.pk}": line.messages for line in lines}
         for message in messages.get_messages(request):
             by_anchor.get(message.extra_tags, context["page_messages"]).append(message)

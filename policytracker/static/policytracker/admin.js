@@ -22,35 +22,57 @@ document.addEventListener("click", (event) => {
     });
 });
 
-// Warn before leaving a page with an update that was not submitted.
+// A form with data-keep keeps its input in this browser until the server has saved it: closing the tab or the end of the session loses
+// nothing. The value of data-keep names the user and the record. Leaving the page warns too.
+const SUBMITTED = "submitted input"; // the form that was submitted last in this tab
+function keptInput(form) {
+    const values = {};
+    for (const field of form.elements) {
+        if (!field.name || field.name === "csrfmiddlewaretoken" || field.type === "submit") continue;
+        values[field.name] = field.type === "checkbox" ? field.checked : [field.value, field.selectedOptions?.[0]?.text];
+    }
+    return values;
+}
+function restoreInput(form, values) {
+    for (const field of form.elements) {
+        if (!(field.name in values)) continue;
+        const value = values[field.name];
+        if (field.type === "checkbox") field.checked = value;
+        else {
+            // A select that searches has only the options that were chosen.
+            if (field.options && value[0] && ![...field.options].some((option) => option.value === value[0])) field.add(new Option(value[1], value[0]));
+            field.value = value[0];
+            if (value[0] && field.type !== "hidden") field.closest("details")?.setAttribute("open", "");
+        }
+    }
+}
 document.addEventListener("DOMContentLoaded", () => {
     for (const form of document.querySelectorAll("form[data-keep]")) {
+        const key = `input of ${form.dataset.keep}`;
         let changed = false;
-        form.addEventListener("input", () => { changed = true; });
-        form.addEventListener("submit", () => { changed = false; });
+        if ("saved" in form.dataset) localStorage.removeItem(sessionStorage.getItem(SUBMITTED));
+        const kept = "bound" in form.dataset ? null : localStorage.getItem(key);
+        if (kept) {
+            restoreInput(form, JSON.parse(kept));
+            form.querySelector("[data-restored]").hidden = false;
+        }
+        form.querySelector("[data-discard]").addEventListener("click", () => {
+            localStorage.removeItem(key);
+            changed = false;
+            location.reload();
+        });
+        const keep = () => {
+            changed = true;
+            localStorage.setItem(key, JSON.stringify(keptInput(form)));
+        };
+        form.addEventListener("input", keep);
+        window.addEventListener("load", () => window.django?.jQuery(form).on("select2:select select2:clear", keep));
+        form.addEventListener("submit", () => {
+            changed = false;
+            sessionStorage.setItem(SUBMITTED, key);
+        });
         window.addEventListener("beforeunload", (event) => { if (changed) event.preventDefault(); });
     }
-});
-
-// Refuse a file that is too large before it is sent, so that the rest of the form is kept.
-document.addEventListener("change", (event) => {
-    const input = event.target;
-    if (!input.matches("input[data-limit]")) return;
-    const message = input.files[0]?.size > Number(input.dataset.limit) ? input.dataset.tooLarge : "";
-    const field = input.closest(".pt-field");
-    field.querySelectorAll(".pt-errors").forEach((error) => error.remove());
-    input.setCustomValidity(message);
-    if (!message) return;
-    const error = Object.assign(document.createElement("p"), { className: "pt-errors", textContent: message });
-    error.setAttribute("role", "alert");
-    field.append(error);
-});
-document.addEventListener("submit", (event) => {
-    const input = [...event.target.querySelectorAll("input[data-limit]")].find((file) => file.validity.customError);
-    if (!input) return;
-    event.preventDefault();
-    input.focus();
-    input.scrollIntoView({ block: "center" });
 });
 
 // Reload one part of the page, such as the standing on another date, and keep the input in the rest of it.
