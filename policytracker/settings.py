@@ -29,8 +29,9 @@ class Environment(environ.Env):
 
 env = Environment()
 
-DEBUG = env.bool("DEBUG", False)
-SECRET_KEY = env.str("SECRET_KEY", "only for development: this key is public" if DEBUG else "")
+# `DEBUG=1` is for a developer's machine. The site is the same as in production, also its error pages: Django's DEBUG stays off.
+DEVELOPMENT = env.bool("DEBUG", False)
+SECRET_KEY = env.str("SECRET_KEY", "only for development: this key is public" if DEVELOPMENT else "")
 if not SECRET_KEY:
     raise ImproperlyConfigured("Set SECRET_KEY, or set DEBUG=1 on a development machine.")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
@@ -80,8 +81,8 @@ MIDDLEWARE = [
     "policytracker.api.errors.DatabaseErrors",
     "policytracker.web.heavy.HeavyRequests",
 ]
-# Heavy requests (policytracker/web/heavy.py): how many of each lane run at a time in one process, and how many of its threads they use,
-# with those that wait for their turn.
+# Heavy requests (policytracker/web/heavy.py): how many reports run at a time in one process, beside twice as many exports, and how many
+# of its threads they use, with those that wait for their turn.
 HEAVY_REQUESTS = env.int("HEAVY_REQUESTS", 1)
 HEAVY_THREADS = max(1, env.int("WEB_THREADS", 32) // 2)
 ROOT_URLCONF = "policytracker.urls"
@@ -160,7 +161,7 @@ USE_I18N = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", str(BASE_DIR / ".data" / "static")))
-WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEVELOPMENT
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", str(BASE_DIR / ".data" / "files")))
 # Only this system user may read uploads; another one may serve the static files.
 STORAGES = {
@@ -208,9 +209,9 @@ SPECTACULAR_SETTINGS = {
 }
 
 SESSION_COOKIE_AGE = 12 * 60 * 60
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
-SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", not DEBUG)
-SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 0 if DEBUG else 31_536_000)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEVELOPMENT
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", not DEVELOPMENT)
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 0 if DEVELOPMENT else 31_536_000)
 # Off by default, because they apply to all servers of the domain.
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", False)
 SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", False)
@@ -230,7 +231,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-LOGGING = logs.configuration(terminal=DEBUG)
+LOGGING = logs.configuration(terminal=DEVELOPMENT)
 LOG_REQUESTS = env.bool("LOG_REQUESTS", False)
 LOG_SLOW_MS = env.int("LOG_SLOW_MS", 500)
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
@@ -397,6 +398,20 @@ def test_fields_missing_in_a_file_are_not_changed(folder):
     load(folder)
 
     assert Agreement.objects.get(slug="aukus").purpose == "Ours"
+
+
+@pytest.mark.parametrize("way", [load, loaddata])
+@pytest.mark.parametrize("given", [{}, {"reviewed_at": None}])
+def test_an_approved_update_without_a_time_was_approved_on_its_report_date(way, given, full, empty):
+    update = {"uid": str(uuid4()), "recommendation": [full.slug], "kind": "assessment", "status": "planned", "reported_on": "2026-02-03"}
+    write(empty, "recommendations.json", ("recommendations.progressupdate", update | {"narrative": "Seen.", "review": "approved"} | given))
+
+    way(empty)
+    before, changes = versions(), Change.objects.count()
+    way(empty)
+
+    assert ProgressUpdate.objects.get(uid=update["uid"]).reviewed_at == datetime(2026, 2, 3, tzinfo=UTC)
+    assert (versions(), Change.objects.count()) == (before, changes)
 
 
 @pytest.mark.parametrize("way", [load, loaddata])

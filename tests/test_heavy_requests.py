@@ -114,6 +114,13 @@ def test_a_heavy_request_waits_until_the_one_before_it_is_done(site):
     assert [response.status_code for response in later] == [200]
 
 
+def test_an_export_does_not_wait_for_another_one(site, monkeypatch):
+    monkeypatch.setattr(heavy, "MAX_WAIT", 0)
+
+    with site.running(EXPORT):
+        assert site.get(f"/{EXPORT}").status_code == 200
+
+
 def test_a_request_that_waits_too_long_is_refused(site, monkeypatch):
     monkeypatch.setattr(heavy, "MAX_WAIT", 0)
 

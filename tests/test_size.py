@@ -1,4 +1,4 @@
-"""Pages take the same number of queries with 2,000 recommendations as with 200."""
+"""Pages take no more queries with 2,000 recommendations than with 200."""
 
 from datetime import date
 from types import SimpleNamespace
@@ -88,8 +88,11 @@ def big(django_db_setup, django_db_blocker):
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_page_takes_as_many_queries_as_with_few_rows(big, role):
-    assert queries_of_pages(User.objects.get(pk=big.users[role].pk), 50) == big.few[role]
+def test_no_page_takes_more_queries_than_with_few_rows(big, role):
+    few, many = big.few[role], queries_of_pages(User.objects.get(pk=big.users[role].pk), 50)
+
+    # Fewer, if no row of the page refers to a record of some type.
+    assert {page: (few.get(page), number) for page, number in many.items() if number > few.get(page, 0)} == {}
 
 
 def test_the_largest_page_takes_as_many_queries_as_the_smallest(big):

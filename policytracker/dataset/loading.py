@@ -214,6 +214,7 @@ class Loader:
             else:
                 values[column.attname], is_valid = column.value(entry, given)
                 valid = valid and is_valid
+        entry.model.complete_data_set(values, is_new=record is None)
         if record:
             return writer.Row(record, values, links, validated=valid)
         for field in columns.required:

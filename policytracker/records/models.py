@@ -144,6 +144,10 @@ class Record(models.Model):
         constraints = (c for c in cls._meta.constraints if isinstance(c, models.UniqueConstraint) and len(c.fields) > 1)
         return next((constraint.fields for constraint in constraints), ())
 
+    @classmethod
+    def complete_data_set(cls, values: dict[str, Any], is_new: bool) -> None:
+        """Add what a data set may leave out to the values of a new or stored record in it, by attribute."""
+
     def natural_key(self) -> tuple[str]:
         return (str(getattr(self, self.key)),)
 

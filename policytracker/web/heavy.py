@@ -1,6 +1,6 @@
 """Heavy requests: those whose cost grows with the size of the register, such as summaries and exports.
 
-A process serves one heavy request of each lane at a time. The others wait in a queue, without a database connection. Heavy requests use
+A process serves one report and two exports at a time. The others wait in a queue, without a database connection. Heavy requests use
 at most half of the threads, so that all other requests are served meanwhile. One that finds the queue full, or waits too long, gets 503.
 """
 
@@ -18,8 +18,10 @@ from django.utils.translation import gettext as _
 from policytracker.db.errors import RETRY_AFTER
 from policytracker.web.errors import refuse
 
-# An export can take minutes, because it lasts until the client has read it. Reports do not wait for exports.
-REPORT, EXPORT = LANES = ("report", "export")
+# An export can take minutes, because it lasts until the client has read it. Reports do not wait for exports, and two exports run at a
+# time, so that the short one of another user need not wait for a long one.
+REPORT, EXPORT = "report", "export"
+TURNS = {REPORT: 1, EXPORT: 2}  # of each lane, for one of HEAVY_REQUESTS
 MAX_WAIT = 10  # seconds
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -56,7 +58,7 @@ class HeavyRequests:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]):
         self.get_response = get_response
-        self.turns = {lane: BoundedSemaphore(settings.HEAVY_REQUESTS) for lane in LANES}
+        self.turns = {lane: BoundedSemaphore(turns * settings.HEAVY_REQUESTS) for lane, turns in TURNS.items()}
         self.threads = BoundedSemaphore(settings.HEAVY_THREADS)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:

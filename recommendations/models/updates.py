@@ -1,6 +1,7 @@
 """Progress updates of recommendations, and their evidence."""
 
-from datetime import date
+from datetime import UTC, date, datetime, time
+from typing import Any
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator
@@ -239,6 +240,15 @@ class ProgressUpdate(UidRecord):
         if row["review"] == Review.APPROVED or (reader.id and row["author_id"] == reader.id) or reader.sees_unapproved:
             return True
         return row["review"] == Review.SUBMITTED and bool(reader.roles & {Role.ANALYST, Role.REVIEWER})
+
+    @classmethod
+    def complete_data_set(cls, values: dict[str, Any], is_new: bool) -> None:
+        """Without a time of its approval, a new update was approved at midnight UTC of its report date; a stored one keeps its time."""
+        if values.get("review") != Review.APPROVED or values.get("reviewed_at") is not None:
+            return
+        values.pop("reviewed_at", None)
+        if is_new and (day := values.get("reported_on")):
+            values["reviewed_at"] = datetime.combine(day, time(), UTC)
 
     def __str__(self):
         template = _("{kind} of {date}: {status}") if self.status else _("{kind} of {date}")

@@ -39,7 +39,7 @@ class Command(BaseCommand):
         parser.add_argument("--reset", action="store_true", help="drop the private database first")
 
     def handle(self, *args, reset, **options):
-        if not settings.DEBUG:
+        if not settings.DEVELOPMENT:
             raise CommandError(_("Demo users are not created on a production server. Set DEBUG=1 on a development machine."))
         if reset:
             self.reset()
