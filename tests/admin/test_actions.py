@@ -118,3 +118,10 @@ def test_too_many_records_are_refused(analyst, signed_in, monkeypatch):
 
     assert "Select at most 1 records." in messages_of(client.get(changes(Recommendation)))
     assert not Change.objects.filter(changed__has_key="priority").exists()
+
+
+@pytest.mark.parametrize("make", [make_agreement, make_part, make_recommendation, make_source])
+def test_each_list_offers_its_actions(make, analyst, signed_in):
+    record = make()
+
+    assert '<select name="action"' in signed_in(analyst).get(changes(type(record))).text

@@ -75,6 +75,27 @@ document.addEventListener("DOMContentLoaded", () => {
     }
 });
 
+// Refuse a file that is too large before it is sent, so that the rest of the form is kept.
+document.addEventListener("change", (event) => {
+    const input = event.target;
+    if (!input.matches("input[data-limit]")) return;
+    const message = input.files[0]?.size > Number(input.dataset.limit) ? input.dataset.tooLarge : "";
+    const field = input.closest(".pt-field");
+    field.querySelectorAll(".pt-errors").forEach((error) => error.remove());
+    input.setCustomValidity(message);
+    if (!message) return;
+    const error = Object.assign(document.createElement("p"), { className: "pt-errors", textContent: message });
+    error.setAttribute("role", "alert");
+    field.append(error);
+});
+document.addEventListener("submit", (event) => {
+    const input = [...event.target.querySelectorAll("input[data-limit]")].find((file) => file.validity.customError);
+    if (!input) return;
+    event.preventDefault();
+    input.focus();
+    input.scrollIntoView({ block: "center" });
+});
+
 // Reload one part of the page, such as the standing on another date, and keep the input in the rest of it.
 document.addEventListener("submit", async (event) => {
     const form = event.target;
