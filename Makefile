@@ -14,7 +14,7 @@ COMPILE = $(PY) -m uv pip compile --quiet --generate-hashes --no-header --univer
 CODE := policytracker agreements recommendations
 PYTEST := $(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help run demo-reset test check check-code audit format openapi pins bench bench-load python free-port requirements-local.txt.installed \
+.PHONY: help run demo-reset screenshots test check check-code audit format openapi pins bench bench-load python free-port requirements-local.txt.installed \
 	requirements-dev.txt.installed database
 .NOTPARALLEL:
 
@@ -25,12 +25,13 @@ help:
 	@echo "make check       run all checks of CI, including slow tests"
 	@echo "make audit       check the pinned packages for known vulnerabilities"
 	@echo "make format      format the code"
+	@echo "make screenshots update the images of the README (needs chromium; after make demo-reset)"
 	@echo "make openapi     update docs/openapi.yaml"
 	@echo "make pins        update the pinned requirements after a change in pyproject.toml (ARGS=--upgrade upgrades packages)"
 	@echo "make bench       measure the site over HTTP at 1 %, 10 % and 100 % of a national register (QUICK=1 takes 3 minutes, without 100 %)"
 	@echo "make bench-load  measure fairness while many clients ask for expensive responses (MINUTES=10 takes longer; default 1)"
 
-run demo-reset: export DEBUG = 1
+run demo-reset screenshots: export DEBUG = 1
 test check check-code openapi bench bench-load: export DEBUG = 0
 test check check-code openapi bench bench-load: export SECRET_KEY = only for tests
 
@@ -39,6 +40,9 @@ run: python free-port requirements-local.txt.installed database
 
 demo-reset: requirements-local.txt.installed database
 	@$(MANAGE) make_demo --reset
+
+screenshots: free-port requirements-dev.txt.installed database
+	@$(MANAGE) make_demo > /dev/null && $(PY) .ci/screenshots.py
 
 test: requirements-dev.txt.installed database
 	@echo "Slow tests are skipped. Run them with: make test ARGS='-m slow' (make check includes them)"

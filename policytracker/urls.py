@@ -11,17 +11,21 @@ from rest_framework.permissions import AllowAny
 
 from agreements.admin import checks
 from agreements.views import AgreementViewSet, SourceViewSet
-from policytracker.admin import search
+from policytracker.admin import account, search
 from policytracker.api.renderers import JSONRenderer
 from policytracker.api.routes import Choices, not_found, record_urls
 from policytracker.api.tokens import TokenDetail, TokenList
 from policytracker.history.views import Changes
 from policytracker.quality.views import Findings
 from policytracker.search.views import Search
+from recommendations.admin import home
 from recommendations.reports.views import AgreementReportViewSet, Me, MemoRenderer, SummaryViewSet
 from recommendations.views import AddresseeViewSet, ProgressUpdateViewSet, RecommendationViewSet
 
-handler500 = "policytracker.web.requests.server_error"
+handler400 = "policytracker.web.errors.bad_request"
+handler403 = "policytracker.web.errors.not_permitted"
+handler404 = "policytracker.web.errors.not_found"
+handler500 = "policytracker.web.errors.server_error"
 
 API = [
     path("schema/", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[AllowAny]), name="schema"),
@@ -55,7 +59,10 @@ API = [
 # Middleware in policytracker/web/requests.py serves the probes `/healthz` and `/readyz`.
 urlpatterns = [
     path("", RedirectView.as_view(url=reverse_lazy("admin:index"))),
+    path("admin/account/", admin.site.admin_view(account), name="account"),
     path("admin/checks/", admin.site.admin_view(checks.page), name="data_checks"),
+    path("admin/checks/count/", admin.site.admin_view(checks.count_findings), name="data_checks_count"),
+    path("admin/changes/", admin.site.admin_view(home.changes), name="recent_changes"),
     path("admin/search/", admin.site.admin_view(search)),
     path("admin/", admin.site.urls),
     path("api/v1/", include(API)),

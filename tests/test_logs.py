@@ -33,7 +33,7 @@ urlpatterns = [
     path("api/v1/query/", query),
     path("", include("policytracker.urls")),
 ]
-handler500 = "policytracker.web.requests.server_error"
+handler500 = "policytracker.web.errors.server_error"
 
 
 @pytest.fixture

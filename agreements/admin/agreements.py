@@ -1,5 +1,6 @@
 """Pages of agreements, their relations and participations."""
 
+from django import forms
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
@@ -12,6 +13,8 @@ from agreements.models.agreements import INVERSE_LABELS, AgreementStatus, LegalF
 from agreements.standing import TextStanding
 from policytracker.admin import (
     BaseInline,
+    BulkEditAdmin,
+    BulkEditForm,
     ListInline,
     RecordAdmin,
     TabbedAdmin,
@@ -23,6 +26,7 @@ from policytracker.admin import (
     text_filter,
 )
 from policytracker.admin.forms import RecordForm, VersionedForm
+from policytracker.models import User
 
 
 class ParticipationInline(BaseInline):
@@ -119,9 +123,17 @@ class AgreementForm(RecordForm):
         return values
 
 
+class AgreementBulkEditForm(BulkEditForm):
+    columns = ("lead",)
+
+    lead = forms.ModelChoiceField(
+        User.objects.filter(is_active=True).order_by("username"), required=False, label=_("Lead"), empty_label="—"
+    )
+
+
 @admin.register(models.Agreement)
-class AgreementAdmin(RegistryColumns, TabbedAdmin):
-    form = AgreementForm
+class AgreementAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
+    form, bulk_edit_form = AgreementForm, AgreementBulkEditForm
     icon, menu_position = "handshake", 1
     list_display = ["named", "status_shown", "legal_force_shown", "kind", "next_review_on", "lead", "visibility_shown", "publication_shown"]
     list_filter = [
@@ -196,6 +208,7 @@ class AgreementAdmin(RegistryColumns, TabbedAdmin):
 class AgreementRelationAdmin(RecordAdmin):
     icon, menu_position = "share", 11
     list_display = ["from_agreement", "kind", "to_agreement"]
+    ordering = ["from_agreement__slug", "id"]
     list_filter = [choice_filter("kind"), AGREEMENT, SOURCE]
     fieldsets = [(None, {"fields": ["from_agreement", "kind", "to_agreement", "note"]}), CITED]
 
@@ -204,6 +217,7 @@ class AgreementRelationAdmin(RecordAdmin):
 class ParticipationAdmin(RecordAdmin):
     icon, menu_position = "group", 10
     list_display = ["party", "agreement", "role_shown", "since", "until"]
+    ordering = ["agreement__slug", "party__name", "id"]
     list_filter = [
         choice_filter("role"),
         AGREEMENT,

@@ -10,6 +10,8 @@ from agreements.deadlines import DeadlineState, of_component
 from agreements.models.commitments import CURRENCIES, Stage
 from agreements.models.components import ComponentStatus, DueAnchor
 from policytracker.admin import (
+    BulkEditAdmin,
+    BulkEditForm,
     RecordAdmin,
     choice_filter,
     code_column,
@@ -20,7 +22,7 @@ from policytracker.admin import (
     related_filter,
     text_filter,
 )
-from policytracker.admin.forms import RecordForm
+from policytracker.admin.forms import PartialDate, RecordForm
 from policytracker.resources import today
 
 CALCULATED = _("Calculated: %(offset)s after %(anchor)s. Empty until the exact date is known.")
@@ -52,9 +54,15 @@ class CommitmentForm(WithinAgreement, RecordForm):
     within = ["component", "disputes", "part_of"]
 
 
+class ComponentBulkEditForm(BulkEditForm):
+    columns = ("due_on",)
+
+    due_on = PartialDate(required=False, label=_("Due date"), help_text=_("Not for components whose due date is calculated."))
+
+
 @admin.register(models.Component)
-class ComponentAdmin(RegistryColumns, RecordAdmin):
-    form = ComponentForm
+class ComponentAdmin(RegistryColumns, BulkEditAdmin):
+    form, bulk_edit_form = ComponentForm, ComponentBulkEditForm
     icon, menu_position = "account_tree", 2
     list_display = ["named", "agreement", "status_shown", "due", "deadline_state_shown", "visibility_shown", "publication_shown"]
     list_filter = [
@@ -106,6 +114,7 @@ class CommitmentAdmin(RecordAdmin):
     form = CommitmentForm
     icon, menu_position = "payments", 14
     list_display = ["__str__", "stage_shown", "agreement", "component", "payer", "stated", "disputes", "part_of"]
+    ordering = ["-stated_on_first", "-id"]
     list_filter = [
         AGREEMENT,
         choice_filter("stage"),

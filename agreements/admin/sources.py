@@ -11,7 +11,17 @@ from django.utils.translation import gettext_lazy as _
 from agreements import models
 from agreements.admin.shared import ACCESS, AGREEMENT, PUBLISHED, SOURCE, RegistryColumns
 from agreements.models.sources import CITABLE, Confidence, Verdict
-from policytracker.admin import Panel, RecordAdmin, TabbedAdmin, choice_filter, code_column, display, referring, related_filter
+from policytracker.admin import (
+    BulkEditAdmin,
+    Panel,
+    RecordAdmin,
+    TabbedAdmin,
+    choice_filter,
+    code_column,
+    display,
+    referring,
+    related_filter,
+)
 
 SHOWN_QUOTES = 30
 
@@ -23,7 +33,7 @@ def overview(request: HttpRequest, source: models.Source) -> dict[str, Any]:
 
 
 @admin.register(models.Source)
-class SourceAdmin(RegistryColumns, TabbedAdmin):
+class SourceAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
     icon, menu_position = "description", 40
     panels = [Panel("overview", _("Overview"), "admin/agreements/source/overview.html", overview)]
     list_display = ["named", "kind", "publisher", "published_on", "visibility_shown", "publication_shown"]
@@ -84,6 +94,7 @@ class FactCheckAdmin(RecordAdmin):
 class CitationAdmin(RecordAdmin):
     icon, menu_position = "format_quote", 41
     list_display = ["source", "field", "agreement", "component", "outcome", "confidence_shown", "stance"]
+    ordering = ["-id"]
     list_filter = [
         choice_filter("confidence"),
         choice_filter("stance"),

@@ -1,5 +1,6 @@
 """Base classes of the admin. The only package that imports the theme (unfold)."""
 
+from policytracker.admin.account import account
 from policytracker.admin.base import (
     BaseAdmin,
     CodeColours,
@@ -12,6 +13,7 @@ from policytracker.admin.base import (
     relax_csp,
     select_widget,
 )
+from policytracker.admin.bulk import BulkEditAdmin, BulkEditForm
 from policytracker.admin.filters import choice_filter, date_range_filters, missing_filter, related_filter, text_filter
 from policytracker.admin.inlines import BaseInline, ListInline
 from policytracker.admin.people import PeopleAdmin, UserAdmin
@@ -23,6 +25,8 @@ from policytracker.admin.tiles import Tile, list_url, tile
 __all__ = [
     "BaseAdmin",
     "BaseInline",
+    "BulkEditAdmin",
+    "BulkEditForm",
     "CodeColours",
     "ListInline",
     "Panel",
@@ -32,6 +36,7 @@ __all__ = [
     "TabbedAdmin",
     "Tile",
     "UserAdmin",
+    "account",
     "apply_theme",
     "choice_filter",
     "code_column",

@@ -9,6 +9,7 @@ from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.postgres.fields import ArrayField
 from django.db import DatabaseError, models
@@ -21,7 +22,6 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
-from unfold.views import ChangeList
 from unfold.widgets import (
     BASE_INPUT_CLASSES,
     CHECKBOX_CLASSES,
@@ -33,6 +33,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from policytracker.admin.changelist import RecordChangeList
 from policytracker.admin.error_summary import errors_of_page
 from policytracker.admin.forms import Day, Duration, LinesField, PartialDate, RecordForm, VerbatimField
 from policytracker.admin.history import history_entries
@@ -101,17 +102,6 @@ def return_address(request: HttpRequest) -> str:
     return address if url_has_allowed_host_and_scheme(address, allowed_hosts=None) else ""
 
 
-class RecordChangeList(ChangeList):
-    """Reads the references of a page of rows in one query per field, and no long texts."""
-
-    def apply_select_related(self, rows):
-        return rows
-
-    def get_queryset(self, request, exclude_parameters=None):
-        rows = super().get_queryset(request, exclude_parameters)
-        return rows.prefetch_related(*references(self.model, request.user, {*self.list_display, *self.model_admin.list_references}))
-
-
 class Reference(AutocompleteSelect):
     """A field that finds a record by typing. `labels` has the labels of records that are already loaded, which saves a query."""
 
@@ -176,12 +166,22 @@ class BaseAdmin(Page, ModelAdmin):
     list_filter_submit = True
     show_facets = admin.ShowFacets.NEVER
     list_references: Iterable[str] = ()
+    list_before_template, list_after_template = "admin/list_chips.html", "admin/list_export.html"
     actions = None
     warn_unsaved_form = True
     compressed_fields = False
 
     def get_changelist(self, request, **kwargs):
         return RecordChangeList
+
+    def list_prefetches(self, request: HttpRequest) -> Iterable[Any]:
+        """What the columns show besides the references of a row."""
+        return ()
+
+    def changelist_view(self, request, extra_context=None):
+        if ERROR_FLAG in request.GET:
+            self.message_user(request, _("Unknown filter or value. This list is not filtered."), messages.WARNING)
+        return super().changelist_view(request, extra_context)
 
     def lookup_allowed(self, lookup, value, request):
         # Only the filters of the list. Other lookups could reveal values that the user may not read, such as password hashes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -37,6 +38,17 @@ class ChoiceFilter(DropdownFilter):
         if self.filter.schema["type"] == "boolean":
             return YES_NO
         return list(model_admin.model._meta.get_field(self.parameter_name).choices)
+
+    @property
+    def chosen(self) -> str:
+        """The active values as people read them, "" if there are none."""
+        labels = {str(value): str(label) for value, label in self.lookup_choices}
+        return ", ".join(labels.get(value, value) for value in self.values)
+
+    @property
+    def api_values(self) -> list[str]:
+        """The active values in the form of the API."""
+        return self.values
 
     def choices(self, changelist):
         # The theme would label the field "By" and the title.
@@ -84,6 +96,20 @@ class RelatedFilter(ChoiceFilter):
         form = self.form_class(self.request, name, self.title, (), self.field, self.page, data={name: self.selected_id()})
         form.fields[name].queryset = visible(self.field.related_model, self.request.user)
         yield {"form": form}
+
+    @property
+    def chosen(self) -> str:
+        return str(self.selected) if self.selected else ""
+
+    @property
+    def api_values(self) -> list[str]:
+        return [str(getattr(self.selected, getattr(self.selected, "key", "username")))] if self.selected else []
+
+    @cached_property
+    def selected(self) -> models.Model | None:
+        """The selected record."""
+        selected = self.selected_id()
+        return visible(self.field.related_model, self.request.user).filter(pk=selected).first() if selected else None
 
     def selected_id(self) -> int | None:
         """The id of the selected record. The URL has its id or its natural key. Raises ValueError."""

@@ -14,7 +14,7 @@ from django.core.exceptions import (
 )
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
 from django.db.models.deletion import ProtectedError
-from django.http import Http404, HttpResponse, JsonResponse
+from django.http import Http404, JsonResponse
 from django.utils.translation import gettext as _
 from rest_framework import exceptions, serializers, status
 from rest_framework.response import Response
@@ -24,6 +24,7 @@ from policytracker.api.renderers import JSONRenderer
 from policytracker.db.errors import RETRY_AFTER, temporary_error
 from policytracker.records.exceptions import EntriesRefused, NotPermitted, Refused, Rejected, Stale
 from policytracker.records.violations import IN_USE, violated_constraint
+from policytracker.web.errors import API, error_page
 
 
 class RefusalSerializer(serializers.Serializer):
@@ -178,7 +179,7 @@ class DatabaseErrors:
         if response is None:
             return None
         headers = {"Retry-After": response["Retry-After"]} if "Retry-After" in response else {}
-        if request.path.startswith("/api/"):
+        if request.path.startswith(API):
             return JsonResponse(response.data, status=response.status_code, headers=headers)
         message = response.data.get("detail") or " ".join(chain.from_iterable(response.data.values()))
-        return HttpResponse(message, content_type="text/plain; charset=utf-8", status=response.status_code, headers=headers)
+        return error_page(response.status_code, message, headers)

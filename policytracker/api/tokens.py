@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
+from uuid import UUID
 
 from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
 from django.contrib.auth import authenticate
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -19,10 +20,28 @@ from rest_framework.views import APIView
 from policytracker.api.errors import APIError
 from policytracker.api.parameters import reject_unknown_parameters
 from policytracker.api.serializers import StrictSerializer
-from policytracker.models import Token
+from policytracker.models import Token, User
+from policytracker.web.errors import refuse
 
+MAX_DAYS, DEFAULT_DAYS = 365, 90  # the lifetime of a token
 LOCKOUT_SECONDS = int(settings.AXES_COOLOFF_TIME * 3600)
 TOO_MANY_ATTEMPTS = _("Too many failed login attempts. Try again in {minutes} minutes.")
+
+
+def create_token(user: User, name: str, days: int) -> tuple[Token, str]:
+    """A new token with its secret, which is stored as a hash only. Deletes the expired tokens of the user."""
+    Token.objects.filter(user=user, expiry__lt=timezone.now()).delete()
+    return Token.objects.create(user, expiry=timedelta(days), name=name)
+
+
+def own_tokens(user: User) -> QuerySet[Token]:
+    """The tokens of the user that have not expired, oldest first."""
+    return Token.objects.filter(user=user, expiry__gt=timezone.now()).order_by("created")
+
+
+def revoke_token(user: User, key: UUID) -> bool:
+    """Whether the user had this token. It is deleted."""
+    return bool(Token.objects.filter(user=user, uid=key).delete()[0])
 
 
 class SignIn(StrictSerializer):
@@ -31,7 +50,7 @@ class SignIn(StrictSerializer):
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=1000, trim_whitespace=False)
     name = serializers.CharField(max_length=100, required=False, default="", allow_blank=True)
-    expires_in_days = serializers.IntegerField(min_value=1, max_value=365, required=False, default=90)
+    expires_in_days = serializers.IntegerField(min_value=1, max_value=MAX_DAYS, required=False, default=DEFAULT_DAYS)
 
 
 class NewToken(serializers.Serializer):
@@ -73,15 +92,13 @@ class TokenList(APIView):
             if getattr(request._request, "axes_locked_out", False):
                 return locked_out(request._request)
             raise APIError("authentication_failed", _("Wrong username or password."), 401)
-        Token.objects.filter(user=user, expiry__lt=timezone.now()).delete()
-        token, secret = Token.objects.create(user, expiry=timedelta(values["expires_in_days"]), name=values["name"])
+        token, secret = create_token(user, values["name"], values["expires_in_days"])
         return JsonResponse(NewToken({"id": token.uid, "token": secret, "expires_at": token.expiry}).data, status=201)
 
     @extend_schema(responses=OwnToken(many=True), operation_id="auth_tokens_list")
     def get(self, request):
         reject_unknown_parameters(request, set())
-        tokens = Token.objects.filter(user=request.user, expiry__gt=timezone.now()).order_by("created")
-        return JsonResponse(OwnToken(tokens, many=True).data, safe=False)
+        return JsonResponse(OwnToken(own_tokens(request.user), many=True).data, safe=False)
 
 
 class TokenDetail(APIView):
@@ -92,15 +109,12 @@ class TokenDetail(APIView):
     @extend_schema(responses={204: None}, operation_id="auth_tokens_destroy")
     def delete(self, request, key):
         reject_unknown_parameters(request, set())
-        if not Token.objects.filter(user=request.user, uid=key).delete()[0]:
+        if not revoke_token(request.user, key):
             raise Http404
         return HttpResponse(status=204)
 
 
 def locked_out(request, response=None, credentials=None) -> HttpResponse:
     """The 429 response after too many failed logins, for the API and the login form (`AXES_LOCKOUT_CALLABLE`)."""
-    headers = {"Retry-After": str(LOCKOUT_SECONDS)}
     detail = TOO_MANY_ATTEMPTS.format(minutes=LOCKOUT_SECONDS // 60)
-    if request.path.startswith("/api/"):
-        return HttpResponse(json.dumps({"code": "throttled", "detail": detail}), "application/json", 429, headers=headers)
-    return HttpResponse(detail, "text/plain; charset=utf-8", 429, headers=headers)
+    return refuse(request, 429, "throttled", detail, {"Retry-After": str(LOCKOUT_SECONDS)})

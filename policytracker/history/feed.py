@@ -35,6 +35,7 @@ ORDER = [keyset.Column("era"), keyset.Column("txid"), keyset.Column("id")]
 MAX_SCANNED = 10_000
 MAX_CHUNK = 2_000  # changes per query
 Place = list[Any]  # era, transaction and id of a change
+RECENT_SCANNED = 200  # changes among which the newest entries are looked for
 # A transaction gets its number with its first write. No transaction is open for longer than this before it writes, or after another
 # transaction has changed a row that it writes too. So the numbers of the transactions of a period are known from their times.
 LONGEST_TRANSACTION = timedelta(hours=6)
@@ -112,6 +113,11 @@ class Feed:
         while page.has_more:
             page = self.page(page.cursor, size)
             yield from page.entries
+
+    def newest(self, size: int) -> list[Entry]:
+        """At most `size` entries, newest first, of the last RECENT_SCANNED changes. Their number of queries is fixed."""
+        rows = Change.objects.filter(self.of_records(self.filters.models or models_of_feed())).order_by("-id")
+        return self.entries(with_old_values(list(short_values(rows)[:RECENT_SCANNED])))[:size]
 
     # ---- selecting changes
 
@@ -256,17 +262,25 @@ def place_of(change: Change) -> Place:
 
 def read_after(rows: QuerySet[Change], place: Place | None, size: int) -> list[Change]:
     """The first changes after the place. `before` has the old values of changed columns; for a deletion those of short columns."""
-    always = Value(["version", "source_id", *{model.key for model in models_of_feed()}], ArrayField(TextField()))
-    template = """(SELECT jsonb_object_agg(key, value) FROM jsonb_each(before)
-        WHERE key = ANY(%(expressions)s) OR coalesce(changed ? key, length(value::text) < 1000))"""
-    rows = rows.defer("before").annotate(old=Func(always, template=template, output_field=JSONField()))
     changes: list[Change] = []
-    for part in keyset.ranges(rows, ORDER, place, True):
+    for part in keyset.ranges(short_values(rows), ORDER, place, True):
         changes += part[: size - len(changes)]
         if len(changes) >= size:
             break
+    return with_old_values(changes)
+
+
+def short_values(rows: QuerySet[Change]) -> QuerySet[Change]:
+    """Reads the old values of changed and short columns only, as `old`."""
+    always = Value(["version", "source_id", *{model.key for model in models_of_feed()}], ArrayField(TextField()))
+    template = """(SELECT jsonb_object_agg(key, value) FROM jsonb_each(before)
+        WHERE key = ANY(%(expressions)s) OR coalesce(changed ? key, length(value::text) < 1000))"""
+    return rows.defer("before").annotate(old=Func(always, template=template, output_field=JSONField()))
+
+
+def with_old_values(changes: list[Change]) -> list[Change]:
     for change in changes:
-        change.before = change.old
+        change.before = change.old  # type: ignore[attr-defined]
     return changes
 
 

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from policytracker.db.errors import RETRY_AFTER
-from policytracker.web.requests import refuse
+from policytracker.web.errors import refuse
 
 # An export can take minutes, because it lasts until the client has read it. Reports do not wait for exports, and two exports run at a
 # time, so that the short one of another user need not wait for a long one.

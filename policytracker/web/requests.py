@@ -14,33 +14,18 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
-from django.views import defaults
 
 from policytracker.web import health
+from policytracker.web.errors import API, refuse
 from policytracker.web.logs import current_request
 
 log = logging.getLogger(__name__)
 
-API, TOKENS = "/api/", "/api/v1/auth/"
+TOKENS = "/api/v1/auth/"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
 MAX_QUERY_LENGTH = 16 * 1024  # characters; enough for a list of 100 keys
 MAX_SQL_LENGTH = 2_000  # characters of a slow statement in the log
 PROBES = {"/healthz": health.alive, "/readyz": health.ready}
-
-
-def refuse(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:
-    """An error response: `{"code", "detail"}` under `/api/`, plain text elsewhere."""
-    if request.path.startswith(API):
-        return JsonResponse({"code": code, "detail": detail}, status=status)
-    return HttpResponse(detail, content_type="text/plain; charset=utf-8", status=status)
-
-
-def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's `handler500`. The log has the traceback with the id of the request."""
-    if not request.path.startswith(API):
-        return defaults.server_error(request)
-    detail = _("Internal server error. The server log has the details under the X-Request-ID of this response.")
-    return refuse(request, 500, "server_error", detail)
 
 
 # ---- middleware

@@ -12,14 +12,16 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, Stance
+from policytracker.admin.bulk import BulkEditForm
 from policytracker.admin.error_summary import FieldError, errors_of_form, errors_of_formset
 from policytracker.admin.forms import Day, PartialDate, stale
 from policytracker.admin.querysets import visible
 from policytracker.models import User
 from policytracker.records import exceptions, violations
-from policytracker.records.context import MAX_REASON, change_context
+from policytracker.records.context import change_context
+from policytracker.resources import today
 from recommendations import progress
-from recommendations.models import Evidence, ProgressUpdate, Recommendation, Review, Status, UpdateKind
+from recommendations.models import Evidence, Priority, ProgressUpdate, Recommendation, Review, Status, UpdateKind
 from recommendations.progress import EvidenceRow, Report
 from recommendations.serializers import ProgressUpdateSerializer, RecommendationSerializer
 
@@ -203,42 +205,21 @@ def saved_message(update: ProgressUpdate) -> str:
     return str(_("Draft saved."))
 
 
-class BulkEditForm(forms.Form):
-    """Changes for several recommendations at once. Empty fields change nothing."""
+class RecommendationBulkEditForm(BulkEditForm):
+    """Bulk edit of recommendations, with a note as a progress update."""
+
+    columns = ("owner", "priority", "due_on")
 
     owner = forms.ModelChoiceField(User.objects.none(), required=False, label=_("Owner"), empty_label="—")
+    priority = forms.ChoiceField(choices=[("", "—"), *Priority.choices], required=False)
     due_on = PartialDate(required=False, label=_("Due date"), help_text=_("Such as 2027-06-30, 30 June 2027, June 2027 or 2027."))
     narrative = forms.CharField(required=False, max_length=100_000, strip=False, label=_("Note"), widget=forms.Textarea(attrs={"rows": 3}))
-    change_reason = forms.CharField(
-        required=False, max_length=MAX_REASON, label=_("Reason for change"), help_text=_("Required for moving a due date.")
-    )
 
-    def __init__(self, data: Any, user: User, today: date):
-        super().__init__(data)
-        self.user, self.today = user, today
+    def __init__(self, data: Any, user: User):
+        super().__init__(data, user)
         self.fields["owner"].queryset = User.objects.filter(is_active=True).order_by("username")
 
-    def clean(self) -> dict[str, Any]:
-        values = super().clean()
-        if not self.errors and not any(values[name] for name in ("owner", "due_on", "narrative")):
-            raise ValidationError(_("Change at least one field."), code="required")
-        return values
-
-    def apply(self, recommendation: Recommendation) -> list[str]:
-        """Change one recommendation. Returns the error messages; if there are any, nothing was changed."""
-        values = self.cleaned_data
-        changes = {name: values[name] for name in ("owner", "due_on") if values[name]}
-        try:
-            with change_context(self.user, values["change_reason"], "admin"):
-                for name, value in changes.items():
-                    setattr(recommendation, name, value)
-                if changes:
-                    recommendation.save(update_fields=list(changes))
-                if values["narrative"]:
-                    note = Report(kind=UpdateKind.NOTE, narrative=values["narrative"])
-                    progress.report_progress(recommendation, note, by=self.user, today=self.today)
-        except exceptions.Refused as refused:
-            return [refusal.detail for refusal in refused.refusals]
-        except DatabaseError as error:
-            return [violations.constraint_of(error).message]
-        return []
+    def change(self, record: Any) -> None:
+        super().change(record)
+        if narrative := self.cleaned_data["narrative"]:
+            progress.report_progress(record, Report(kind=UpdateKind.NOTE, narrative=narrative), by=self.user, today=today())

@@ -1,32 +1,50 @@
-"""The home page of the admin: own queue, team queue, status distribution and deadlines. Each number links to its list."""
+"""The home page of the admin, by role: queues, status of recommendations, next deadlines and recent changes.
+
+Each number links to the list that it counts.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from agreements.models import Agreement, Party
+from policytracker.admin.charts import Distribution, Trend
+from policytracker.admin.querysets import visible
+from policytracker.admin.recent import recent_changes
 from policytracker.admin.tiles import Tile, list_url, tile
 from policytracker.records.access import Role
 from policytracker.resources import today
 from recommendations import progress
-from recommendations.models import ProgressUpdate, Recommendation, Status
+from recommendations.admin.calendar import next_deadlines
+from recommendations.models import Addressee, ProgressUpdate, Recommendation, Response, Status
+from recommendations.reports.trend import status_trend
 
-SHOWN_DEADLINES = 8
+SHOWN_DEADLINES = 12
+SHOWN_CHANGES = 10
+SHOWN_AGREEMENTS = 10
+SHOWN_MONTHS = 12
+CHANGES_OF = [Agreement, Recommendation, ProgressUpdate]
 
 
 @dataclass(frozen=True)
-class Share:
-    """The number of recommendations with a status."""
+class Queue:
+    """A group of numbers with a title."""
 
-    status: Status
-    count: int
-    percent: float
-    url: str
+    name: str
+    title: Any
+    tiles: list[Tile]
+
+
+# ---- queues
 
 
 def my_queue(request: HttpRequest) -> list[Tile]:
@@ -34,13 +52,6 @@ def my_queue(request: HttpRequest) -> list[Tile]:
         tile(request, _("Overdue"), Recommendation, owner="me", overdue="true"),
         tile(request, _("Due within 30 days"), Recommendation, owner="me", due_within="30"),
         tile(request, _("Needs assessment"), Recommendation, owner="me", freshness=["stale", "never"]),
-        tile(request, _("Returned to me"), ProgressUpdate, review="returned", author=request.user.get_username()),
-    ]
-
-
-def officer_queue(request: HttpRequest) -> list[Tile]:
-    return [
-        tile(request, _("Claims in review"), ProgressUpdate, review="submitted", author=request.user.get_username()),
         tile(request, _("Returned to me"), ProgressUpdate, review="returned", author=request.user.get_username()),
     ]
 
@@ -55,37 +66,113 @@ def team_queue(request: HttpRequest) -> list[Tile]:
     ]
 
 
-def distribution(request: HttpRequest) -> list[Share]:
-    """The statuses that recommendations have, in the order of the code list."""
-    rows = Recommendation.objects.visible_to(request.user).order_by()
-    counts = dict(rows.values_list("status").annotate(Count("pk")))
-    total = sum(counts.values())
+def officer_queue(request: HttpRequest, party: Party) -> list[Tile]:
     return [
-        Share(status, counts[status], 100 * counts[status] / total, list_url(Recommendation, {"status": status.value}))
-        for status in Status
-        if status in counts
+        tile(request, _("Addressed to us"), Recommendation, party=party.code, open="true"),
+        tile(request, _("Awaiting our response"), Addressee, party=party.code, response=Response.NONE_RECORDED.value),
+        tile(request, _("Our overdue items"), Recommendation, party=party.code, overdue="true"),
+        tile(request, _("Our claims in review"), ProgressUpdate, party=party.code, kind="claim", review="submitted"),
+        tile(request, _("Returned to me"), ProgressUpdate, review="returned", author=request.user.get_username()),
     ]
 
 
-def deadlines(request: HttpRequest, on: date) -> list[Recommendation]:
-    """The open recommendations with the next due dates."""
-    rows = Recommendation.objects.visible_to(request.user).open().filter(due_on_last__gte=on)
-    return list(rows.only("slug", "key_action", "due_on", "due_on_last", "status").order_by("due_on_last", "slug")[:SHOWN_DEADLINES])
+def queues(request: HttpRequest, party: Party | None) -> list[Queue]:
+    """What waits for the user, by role; `party` is the party of an officer. Readers have no queue."""
+    roles, found = progress.roles(request.user), []
+    if party:
+        found.append(Queue("party-queue", party.name, officer_queue(request, party)))
+    if roles & progress.EDITORS:
+        found.append(Queue("my-queue", _("My queue"), my_queue(request)))
+        found.append(Queue("team-queue", _("Whole team"), team_queue(request)))
+    return found
+
+
+def party_of(user: Any) -> Party | None:
+    """The party for which an officer acts, if there is one."""
+    return Party.objects.filter(officers__user=user).first() if Role.OFFICER in progress.roles(user) else None
+
+
+# ---- statuses
+
+
+@dataclass(frozen=True)
+class AgreementLine:
+    """The statuses of the recommendations of an agreement, with their list."""
+
+    title: str
+    url: str
+    list_url: str
+    statuses: Distribution
+
+
+def distribution(counts: dict[str, int], **query: str) -> Distribution:
+    """The statuses that occur, each with its list; `query` holds the other filters of the list."""
+    return Distribution.of(Status, counts, Status.NOT_ASSESSED, lambda status: list_url(Recommendation, query | {"status": status.value}))
+
+
+def statuses(request: HttpRequest) -> Distribution:
+    rows: Any = Recommendation.objects.visible_to(request.user).order_by()
+    return distribution(dict(rows.values_list("status").annotate(Count("pk"))))
+
+
+def statuses_by_agreement(request: HttpRequest) -> list[AgreementLine]:
+    """The agreements with the most recommendations."""
+    rows: Any = Recommendation.objects.visible_to(request.user).order_by()
+    readable = Agreement.objects.visible_to(request.user).order_by().values("pk")
+    totals = rows.filter(agreements__in=readable).values_list("agreements").annotate(number=Count("pk"))
+    largest = [pk for pk, _number in totals.order_by("-number", "agreements")[:SHOWN_AGREEMENTS]]
+    counts: dict[int, dict[str, int]] = {pk: {} for pk in largest}
+    for pk, status, number in rows.filter(agreements__in=largest).values_list("agreements", "status").annotate(Count("pk")):
+        counts[pk][status] = number
+    agreements = visible(Agreement, request.user).in_bulk(largest)
+    return [
+        AgreementLine(
+            str(agreements[pk]),
+            reverse("admin:agreements_agreement_change", args=[pk]),
+            list_url(Recommendation, {"agreement": agreements[pk].slug}),
+            distribution(counts[pk], agreement=agreements[pk].slug),
+        )
+        for pk in largest
+    ]
+
+
+def trend(request: HttpRequest) -> Trend:
+    points = status_trend(Recommendation.objects.visible_to(request.user), SHOWN_MONTHS, today())
+    return Trend.of(Status, ((point.on, point.by_status) for point in points), Status.NOT_ASSESSED)
+
+
+# ---- the pages
+
+
+def changes(request: HttpRequest) -> HttpResponse:
+    """The page of recent changes. The home page loads its list last, because it takes longer than the rest."""
+    if not request.user.has_perm("recommendations.view_recommendation"):
+        raise PermissionDenied
+    context = admin.site.each_context(request) | {
+        "title": _("Recent changes"),
+        "changes": recent_changes(request, CHANGES_OF, SHOWN_CHANGES),
+    }
+    request.current_app = admin.site.name
+    return TemplateResponse(request, "admin/changes.html", context)
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """The context of the home page. The theme calls this function, which DASHBOARD_CALLBACK in the settings names."""
+    context |= {"title": _("Home")}
     if not request.user.has_perm("recommendations.view_recommendation"):
         return context
-    shares, roles = distribution(request), progress.roles(request.user)
-    is_editor = bool(roles & progress.EDITORS)
+    roles, party, overview = progress.roles(request.user), party_of(request.user), statuses(request)
+    agreements, agreement_page = statuses_by_agreement(request), admin.site.get_model_admin(Agreement)
     return context | {
-        "title": _("Home"),
         "has_role": True,
-        "my_queue": my_queue(request) if is_editor else officer_queue(request) if roles & {Role.OFFICER} else [],
-        "team_queue": team_queue(request) if is_editor else [],
-        "distribution": shares,
-        "total": sum(share.count for share in shares),
-        "not_assessed": next((share for share in shares if share.status == Status.NOT_ASSESSED), None),
-        "deadlines": deadlines(request, today()),
+        "queues": queues(request, party),
+        "shows_checks": bool(roles & progress.EDITORS),
+        "is_officer_without_party": Role.OFFICER in roles and party is None,
+        "statuses": overview,
+        "trend": trend(request),
+        "agreements": agreements,
+        "agreements_url": list_url(Agreement, {}),
+        "deadlines": next_deadlines(request, today(), SHOWN_DEADLINES),
+        "is_empty": not overview.total and not agreement_page.get_queryset(request).exists(),
+        "may_add": agreement_page.has_add_permission(request),
     }

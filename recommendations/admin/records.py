@@ -6,14 +6,14 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Prefetch
 from django.http import HttpResponseRedirect, QueryDict
-from django.template.response import TemplateResponse
-from django.utils.text import capfirst
+from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext_lazy as _
 
-from agreements.admin import CITED, DEADLINE_COLOURS, RegistryColumns
+from agreements.admin import CITED, RegistryColumns
 from agreements.deadlines import DeadlineState
 from policytracker.admin import (
     BaseInline,
+    BulkEditAdmin,
     RecordAdmin,
     apply_theme,
     choice_filter,
@@ -23,13 +23,13 @@ from policytracker.admin import (
     related_filter,
     text_filter,
 )
-from policytracker.admin.error_summary import errors_of_form
 from policytracker.admin.querysets import references, visible
 from policytracker.models import User
 from policytracker.records import exceptions
+from policytracker.records.access import Publication
 from policytracker.resources import today
 from recommendations import filters, progress, reviews
-from recommendations.admin import forms
+from recommendations.admin import addressees, forms
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import (
     CLOSABLE,
@@ -48,8 +48,10 @@ from recommendations.models import (
 from recommendations.slippage import slippage
 
 EDIT_TAB = "edit"
+PROGRESS_FORMS = {"_report": "save_update", "_action": "review_update", "_response": "save_response"}  # by the name of the button
 SHOWN_UPDATES = 50
-BULK_EDIT_LIMIT = 500  # recommendations
+MAX_NAME = 150  # characters of a recommendation in its list
+DELETED_ADDRESSEE = _("This addressee no longer exists. Nothing was changed.")
 DELETED_UPDATE = _("This update no longer exists. Nothing was changed.")
 AGREEMENT = related_filter("agreement", Recommendation._meta.get_field("agreements"))
 STATUS_COLOURS = {"success": list(DONE), "info": [Status.IN_PROGRESS, *CLOSABLE], "warning": [Status.STALLED]}
@@ -80,9 +82,20 @@ class DependencyInline(BaseInline):
 
 
 @admin.register(Recommendation)
-class RecommendationAdmin(RegistryColumns, RecordAdmin):
+class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
     icon, menu_position = "checklist", 0
-    list_display = ["named", "status_shown", "deadline_state_shown", "due", "freshness_shown", "priority", "owner", "publication_shown"]
+    list_display = [
+        "named",
+        "agreements_shown",
+        "addressees_shown",
+        "status_shown",
+        "progress_shown",
+        "due",
+        "freshness_shown",
+        "owner",
+    ]
+    list_references = ["agreements"]
+    ordering = ["due_on_first", "id"]  # the order of the index
     list_filter = [
         choice_filter("owner", choices=owner_choices),
         choice_filter("overdue"),
@@ -119,45 +132,42 @@ class RecommendationAdmin(RegistryColumns, RecordAdmin):
     readonly_fields = ["original_due_on"]
     key_from = ["key_action"]
     inlines = [AddresseeInline, MilestoneInline, DependencyInline]
-    actions = ["bulk_edit"]
+    bulk_edit_form = forms.RecommendationBulkEditForm
 
     status_shown = code_column("status", Status, ordering="status", **STATUS_COLOURS)
-    deadline_state_shown = code_column("deadline_state", DeadlineState, **DEADLINE_COLOURS)
-    freshness_shown = code_column("freshness", Freshness, warning=[Freshness.STALE], success=[Freshness.FRESH])
 
-    @display(description=_("recommendation"), ordering="slug", header=True)
+    @display(description=_("recommendation"), ordering="key_action")
     def named(self, recommendation):
-        action = recommendation.key_action
-        return [action if len(action) <= 90 else f"{action[:89]}…", recommendation.slug]
+        name = Truncator(recommendation.key_action).chars(MAX_NAME)
+        published = recommendation.publication == Publication.PUBLISHED
+        return name if published else f"{name} ({recommendation.get_publication_display().lower()})"
 
-    @display(description=_("due date"), ordering="due_on_first")
+    @display(description=_("agreement"))
+    def agreements_shown(self, recommendation):
+        return ", ".join(str(agreement) for agreement in recommendation.agreements.all())
+
+    @display(description=_("addressee"))
+    def addressees_shown(self, recommendation):
+        return ", ".join(str(addressee.party) for addressee in recommendation.addressees.all())
+
+    @display(description=_("progress"), ordering="progress_percent")
+    def progress_shown(self, recommendation):
+        return None if recommendation.progress_percent is None else f"{recommendation.progress_percent} %"
+
+    @display(description=_("due date"), ordering="due_on_first", header=True)
     def due(self, recommendation):
-        return recommendation.due_on
+        return [recommendation.due_on or "–", DeadlineState(recommendation.deadline_state).label if recommendation.due_on else ""]
+
+    @display(description=_("freshness"))
+    def freshness_shown(self, recommendation):
+        return None if recommendation.freshness == Freshness.NONE else Freshness(recommendation.freshness).label
+
+    def list_prefetches(self, request):
+        parties = Addressee.objects.visible_to(request.user).select_related("party").order_by("party__code")
+        return [Prefetch("addressees", parties)]
 
     def get_queryset(self, request):
         return super().get_queryset(request).annotate(deadline_state=deadline(today()), freshness=freshness(today()))
-
-    @admin.action(description=_("Bulk edit"), permissions=["change"])
-    def bulk_edit(self, request, queryset):
-        """Change several recommendations. A rejected one is reported and does not stop the others."""
-        form = forms.BulkEditForm(request.POST if "_bulk_edit" in request.POST else None, request.user, today())
-        selected = list(queryset[:BULK_EDIT_LIMIT])
-        if not form.is_valid():
-            context = self.admin_site.each_context(request) | {
-                "title": _("Bulk edit"),
-                "opts": self.opts,
-                "form": apply_theme(form),
-                "error_summary": list(errors_of_form(form)),
-                "selected": selected,
-            }
-            return TemplateResponse(request, "admin/recommendations/recommendation/bulk_edit.html", context)
-        rejected = {recommendation: errors for recommendation in selected if (errors := form.apply(recommendation))}
-        for recommendation, errors in rejected.items():
-            self.message_user(request, f"{recommendation}: {' '.join(errors)}", messages.ERROR)
-        if changed := len(selected) - len(rejected):
-            message = _("%(changed)d of %(selected)d recommendations changed.") % {"changed": changed, "selected": len(selected)}
-            self.message_user(request, message, messages.SUCCESS)
-        return None
 
     # ---- two tabs, each a page of its own: Progress with the updates, Edit with the record form
 
@@ -173,8 +183,8 @@ class RecommendationAdmin(RegistryColumns, RecordAdmin):
         return HttpResponseRedirect(f"{request.path}?tab={EDIT_TAB}") if "_continue" in request.POST else response
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
-        if request.method == "POST" and object_id and {"_report", "_action"} & set(request.POST):
-            response = self.save_update(request, object_id) if "_report" in request.POST else self.review_update(request, object_id)
+        if request.method == "POST" and object_id and (posted := PROGRESS_FORMS.keys() & set(request.POST)):
+            response = getattr(self, PROGRESS_FORMS[posted.pop()])(request, object_id)
             if response:
                 return response
             request.method = "GET"  # rejected: show the Progress tab with the errors, and do not save the record
@@ -219,12 +229,27 @@ class RecommendationAdmin(RegistryColumns, RecordAdmin):
             return HttpResponseRedirect(f"{request.path}#{anchor}")
         return None
 
+    def save_response(self, request, object_id):
+        """Record the response of an addressee. Returns None if it is rejected; the form then has the errors."""
+        recommendation = self.get_object(request, object_id)
+        if recommendation is None:
+            return None
+        form = addressees.save_response(request, recommendation)
+        if form is None:
+            self.message_user(request, DELETED_ADDRESSEE, messages.ERROR)
+        elif form.errors:
+            request.response_form = form
+        else:
+            self.message_user(request, _("Response saved."), messages.SUCCESS, extra_tags="addressees")
+            return HttpResponseRedirect(f"{request.path}#addressees")
+        return None
+
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
         if obj is not None and change:
             progress_tab = self.is_progress_tab(request, obj.pk)
             context |= {"tabs": True, "progress_tab": progress_tab, "may_edit": self.has_change_permission(request, obj)}
             if progress_tab:
-                context |= self.current_values(request, obj) | self.timeline(request, obj)
+                context |= self.current_values(request, obj) | self.timeline(request, obj) | addressees.related(request, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def current_values(self, request, recommendation):
@@ -234,7 +259,6 @@ class RecommendationAdmin(RegistryColumns, RecordAdmin):
         return {
             "recommendation": recommendation,
             "claims": newest.prefetch_related(*references(ProgressUpdate, request.user, ["party"])),
-            "addressees": recommendation.addressees.prefetch_related(*references(Addressee, request.user, ["party"])),
             "deadline_label": DeadlineState(recommendation.deadline_state).label,
             "freshness_label": "" if closed else Freshness(recommendation.freshness).label,
             "slipped": slippage(recommendation, request.user),
@@ -254,8 +278,9 @@ class RecommendationAdmin(RegistryColumns, RecordAdmin):
         rejected, returns = getattr(request, "rejected_review", None), reviews.returns(updates[:SHOWN_UPDATES], user)
         lines = [UpdateLine(update, recommendation, user, returns[update.pk], rejected) for update in updates[:SHOWN_UPDATES]]
         # A message with the anchor of a part of the page in its tags is shown there, any other at the top of the page.
-        context: dict[str, list] = {"page_messages": [], "report_messages": [], "updates_messages": []}
+        context: dict[str, list] = {name: [] for name in ("page_messages", "report_messages", "updates_messages", "response_messages")}
         by_anchor = {"report": context["report_messages"], "updates": context["updates_messages"]}
+        by_anchor["addressees"] = context["response_messages"]
         by_anchor |= {f"update-{line.update.pk}": line.messages for line in lines}
         for message in messages.get_messages(request):
             by_anchor.get(message.extra_tags, context["page_messages"]).append(message)
@@ -297,6 +322,7 @@ class UpdateLine:
 class AddresseeAdmin(RecordAdmin):
     icon, menu_position = "outgoing_mail", 3
     list_display = ["party", "recommendation", "role", "response_shown", "responded_on"]
+    ordering = ["-id"]
     list_filter = [
         choice_filter("response"),
         choice_filter("role"),
@@ -321,6 +347,7 @@ class AddresseeAdmin(RecordAdmin):
 class MilestoneAdmin(RecordAdmin):
     icon, menu_position = "flag_circle", 5
     list_display = ["title", "recommendation", "position", "due_on", "completed_on"]
+    ordering = ["due_on_first", "id"]
     list_filter = [AGREEMENT, related_filter("recommendation", Milestone._meta.get_field("recommendation"))]
     search_fields = ["uid", "title", "recommendation"]
     fieldsets = [(None, {"fields": ["recommendation", ("position", "title"), ("due_on", "completed_on")]})]

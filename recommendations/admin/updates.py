@@ -82,7 +82,8 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
 @admin.register(Evidence)
 class EvidenceAdmin(ReadOnly, RecordAdmin):
     icon, menu_position = "verified", 4
-    list_display = ["uid", "source", "update", "stance", "confidence"]
+    list_display = ["source", "update", "stance", "confidence"]
+    ordering = ["-id"]
     list_filter = [choice_filter("stance"), choice_filter("confidence"), related_filter("source", Evidence._meta.get_field("source"))]
     search_fields = ["uid", "source"]
     fieldsets = [(None, {"fields": ["uid", "update", "source", "locator", "quote", ("stance", "confidence")]})]

@@ -148,6 +148,23 @@ def test_a_rejected_update_keeps_the_input(visit, live_server, world):
     assert fits(page)
 
 
+def test_text_that_was_not_submitted_survives_a_closed_tab(visit, live_server, world):
+    _, recommendation = world
+    page, address = visit(1280, "light"), live_server.url + change(recommendation)
+    page.goto(address)
+    page.fill("#id_report-narrative", "typed with care")
+
+    page.close()
+    reopened = page.context.new_page()
+    reopened.goto(address)
+    restored = reopened.input_value("#id_report-narrative")
+    reopened.click("button[name=_report][value=draft]")
+    reopened.locator("text=Draft saved.").wait_for()
+
+    assert restored == "typed with care"
+    assert reopened.input_value("#id_report-narrative") == ""
+
+
 def test_a_source_is_found_by_typing(visit, live_server, world):
     _, recommendation = world
     page = visit(1280, "light")

@@ -22,12 +22,55 @@ document.addEventListener("click", (event) => {
     });
 });
 
-// Warn before leaving a page with an update that was not submitted.
+// A form with data-keep keeps its input in this browser until the server has saved it: closing the tab or the end of the session loses
+// nothing. The value of data-keep names the user and the record. Leaving the page warns too.
+const SUBMITTED = "submitted input"; // the form that was submitted last in this tab
+function keptInput(form) {
+    const values = {};
+    for (const field of form.elements) {
+        if (!field.name || field.name === "csrfmiddlewaretoken" || field.type === "submit") continue;
+        values[field.name] = field.type === "checkbox" ? field.checked : [field.value, field.selectedOptions?.[0]?.text];
+    }
+    return values;
+}
+function restoreInput(form, values) {
+    for (const field of form.elements) {
+        if (!(field.name in values)) continue;
+        const value = values[field.name];
+        if (field.type === "checkbox") field.checked = value;
+        else {
+            // A select that searches has only the options that were chosen.
+            if (field.options && value[0] && ![...field.options].some((option) => option.value === value[0])) field.add(new Option(value[1], value[0]));
+            field.value = value[0];
+            if (value[0] && field.type !== "hidden") field.closest("details")?.setAttribute("open", "");
+        }
+    }
+}
 document.addEventListener("DOMContentLoaded", () => {
     for (const form of document.querySelectorAll("form[data-keep]")) {
+        const key = `input of ${form.dataset.keep}`;
         let changed = false;
-        form.addEventListener("input", () => { changed = true; });
-        form.addEventListener("submit", () => { changed = false; });
+        if ("saved" in form.dataset) localStorage.removeItem(sessionStorage.getItem(SUBMITTED));
+        const kept = "bound" in form.dataset ? null : localStorage.getItem(key);
+        if (kept) {
+            restoreInput(form, JSON.parse(kept));
+            form.querySelector("[data-restored]").hidden = false;
+        }
+        form.querySelector("[data-discard]").addEventListener("click", () => {
+            localStorage.removeItem(key);
+            changed = false;
+            location.reload();
+        });
+        const keep = () => {
+            changed = true;
+            localStorage.setItem(key, JSON.stringify(keptInput(form)));
+        };
+        form.addEventListener("input", keep);
+        window.addEventListener("load", () => window.django?.jQuery(form).on("select2:select select2:clear", keep));
+        form.addEventListener("submit", () => {
+            changed = false;
+            sessionStorage.setItem(SUBMITTED, key);
+        });
         window.addEventListener("beforeunload", (event) => { if (changed) event.preventDefault(); });
     }
 });
@@ -106,4 +149,30 @@ window.addEventListener("load", () => {
         const name = event.target.getAttribute("aria-label") || event.target.labels[0]?.textContent.trim();
         for (const part of document.querySelectorAll(".select2-dropdown .select2-search__field, .select2-dropdown [role=listbox]")) part.setAttribute("aria-label", name);
     });
+});
+
+// Parts that take long are loaded after the page: each replaces the part with the same id.
+document.addEventListener("DOMContentLoaded", () => {
+    for (const part of document.querySelectorAll("[data-load]")) {
+        fetch(part.dataset.load, { credentials: "same-origin" })
+            .then((response) => response.text())
+            .then((text) => {
+                const loaded = new DOMParser().parseFromString(text, "text/html").getElementById(part.id);
+                if (loaded) part.replaceWith(loaded);
+            })
+            .catch(() => {}); // the link in the part leads to the page
+    }
+});
+
+// Numbers that take long to count are loaded after the page.
+document.addEventListener("DOMContentLoaded", () => {
+    for (const number of document.querySelectorAll("[data-count]")) {
+        fetch(number.dataset.count, { credentials: "same-origin" })
+            .then((response) => response.json())
+            .then(({ count, more }) => {
+                number.textContent = (more ? "more than " : "") + count;
+                number.parentElement.classList.toggle("pt-some", count > 0);
+            })
+            .catch(() => { number.textContent = "?"; });
+    }
 });

@@ -1,0 +1,104 @@
+"""Addressees, milestones and dependencies on the tab *Progress*, with the form of a response."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from policytracker.admin import apply_theme
+from policytracker.admin.error_summary import FieldError, errors_of_form
+from policytracker.admin.forms import PartialDate
+from policytracker.admin.querysets import references
+from policytracker.records import violations
+from policytracker.records.context import MAX_REASON, change_context
+from policytracker.records.exceptions import NotPermitted
+from policytracker.resources import today
+from recommendations import responses
+from recommendations.models import Addressee, Dependency, Recommendation, Response
+
+
+class ResponseForm(forms.Form):
+    """The response of an addressee. responses.py decides whether it is accepted."""
+
+    response = forms.ChoiceField(choices=Response.choices)
+    responded_on = PartialDate(required=False, label=_("Response date"))
+    response_text = forms.CharField(
+        required=False, max_length=100_000, strip=False, label=_("Text of the response"), widget=forms.Textarea(attrs={"rows": 3})
+    )
+    change_reason = forms.CharField(required=False, max_length=MAX_REASON, label=_("Reason for change"))
+
+    def __init__(self, data: Any, addressee: Addressee, user: Any):
+        initial = {name: getattr(addressee, name) for name in ("response", "responded_on", "response_text")}
+        super().__init__(data, prefix=f"response-{addressee.pk}", initial=initial)
+        self.addressee, self.user = addressee, user
+
+    def error_summary(self) -> list[FieldError]:
+        return list(errors_of_form(self))
+
+    def save(self) -> bool:
+        """Record the response. If it is rejected, adds the errors to the fields."""
+        if not self.is_valid():
+            return False
+        values = self.cleaned_data
+        try:
+            with change_context(self.user, values.pop("change_reason"), "admin"):
+                responses.respond(self.addressee, values, by=self.user, today=today())
+        except NotPermitted as error:
+            self.add_error(None, str(error))
+        except ValidationError as error:
+            for name, messages in error.message_dict.items():
+                self.add_error(name if name in self.fields else None, messages)
+        except DatabaseError as error:
+            rule = violations.constraint_of(error)
+            self.add_error(rule.field if rule.field in self.fields else None, rule.message)
+        return not self.errors
+
+
+@dataclass(frozen=True)
+class AddresseeLine:
+    """An addressee, with the form of its response if the user may record it."""
+
+    addressee: Addressee
+    form: ResponseForm | None
+
+
+def addressees_of(recommendation: Recommendation, user: Any) -> Iterable[Addressee]:
+    """The addressees that the user may read."""
+    return recommendation.addressees.visible_to(user).prefetch_related(*references(Addressee, user, ["party"]))
+
+
+def save_response(request: HttpRequest, recommendation: Recommendation) -> ResponseForm | None:
+    """Record the response that the request contains. Returns its form, or None if the addressee does not exist."""
+    key = request.POST["_response"]
+    rows = recommendation.addressees.visible_to(request.user)
+    addressee = rows.filter(pk=key).first() if key.isascii() and key.isdigit() and len(key) < 19 else None
+    if addressee is None:
+        return None
+    form = ResponseForm(request.POST, addressee, request.user)
+    form.save()
+    return form
+
+
+def related(request: HttpRequest, recommendation: Recommendation) -> dict[str, Any]:
+    """The variables of the template. `request.response_form` is a rejected form."""
+    user, rejected = request.user, getattr(request, "response_form", None)
+    lines = []
+    for addressee in addressees_of(recommendation, user):
+        form = None
+        if responses.may_respond(addressee, user):
+            form = rejected if rejected and rejected.addressee.pk == addressee.pk else ResponseForm(None, addressee, user)
+        lines.append(AddresseeLine(addressee, apply_theme(form) if form else None))
+    dependencies = Dependency.objects.visible_to(user).select_related("recommendation", "depends_on").order_by("pk")
+    return {
+        "addressees": lines,
+        "milestones": recommendation.milestones.visible_to(user).order_by("position", "pk"),
+        "depends_on": [dependency.depends_on for dependency in dependencies.filter(recommendation=recommendation)],
+        "needed_by": [dependency.recommendation for dependency in dependencies.filter(depends_on=recommendation)],
+    }

@@ -1,0 +1,97 @@
+"""The next dates of the register: deadlines of recommendations, components and milestones, reviews and expiries of agreements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import DateField, F, Func, Q, Value
+from django.db.models.functions import Coalesce, NullIf
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from agreements.models import Agreement, Component
+from agreements.models.components import ComponentStatus
+from recommendations.models import Milestone, Recommendation
+
+LONGEST_PERIOD = timedelta(366)  # of a partial date: a year
+
+
+def last_day(name: str) -> Func:
+    """The last possible day of a partial date whose model stores the first one only."""
+    return Func(F(name), function="edtf_last", output_field=DateField())
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of date: the field, the condition for rows that are not finished, and the name of the row."""
+
+    label: Any
+    model: Any
+    date_field: str
+    name: Any
+    open: Q = field(default_factory=Q)
+    stores_last_day: bool = True
+
+    def rows(self, user: Any, on: date, limit: int) -> list[tuple[date, str, int, str]]:
+        """Day, date as recorded, id and name of the next rows. A partial date counts as its last possible day."""
+        rows = self.model.objects.visible_to(user).filter(self.open)
+        if self.stores_last_day:
+            last: Any = F(f"{self.date_field}_last")
+        else:
+            rows, last = rows.filter(**{f"{self.date_field}_first__gte": on - LONGEST_PERIOD}), last_day(self.date_field)
+        rows = rows.annotate(last=last).filter(last__gte=on).order_by("last", "pk")
+        return list(rows.values_list("last", self.date_field, "pk", self.name)[:limit])
+
+
+AGREEMENT_NAME = Coalesce(NullIf("short_title", Value("")), "title")  # type: ignore[arg-type]
+KINDS = [
+    Kind(_("Recommendation due"), Recommendation, "due_on", "key_action", Q(closed_on__isnull=True)),
+    Kind(
+        _("Component due"),
+        Component,
+        "due_on",
+        "title",
+        ~Q(status__in=[ComponentStatus.COMPLETED, ComponentStatus.CANCELLED]),
+    ),
+    Kind(
+        _("Milestone due"),
+        Milestone,
+        "due_on",
+        "title",
+        Q(completed_on="", recommendation__closed_on__isnull=True),
+        stores_last_day=False,
+    ),
+    Kind(_("Agreement review"), Agreement, "next_review_on", AGREEMENT_NAME, stores_last_day=False),
+    Kind(_("Agreement expires"), Agreement, "expires_on", AGREEMENT_NAME),
+]
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """An entry of the calendar: its date as recorded, its kind, and the name and page of the record."""
+
+    day: date
+    on: str
+    kind: Any
+    name: str
+    url: str
+
+
+def next_deadlines(request: HttpRequest, on: date, limit: int) -> list[Deadline]:
+    """The next dates of all kinds, in order, in one query for each kind."""
+    found = []
+    for kind in KINDS:
+        page = page_of(kind.model)
+        found += [Deadline(day, text, kind.label, name, page(pk)) for day, text, pk, name in kind.rows(request.user, on, limit)]
+    return sorted(found, key=lambda deadline: (deadline.day, deadline.url))[:limit]
+
+
+def page_of(model: Any) -> Callable[[int], str]:
+    """A function that returns the address of the page of a record."""
+    name = f"{admin.site.name}:{model._meta.app_label}_{model._meta.model_name}_change"
+    return lambda pk: reverse(name, args=[pk])

@@ -1,0 +1,102 @@
+"""Lists: columns, chips of active filters, empty lists and export."""
+
+import re
+from datetime import date
+
+import pytest
+from django.contrib import admin
+from django.utils.html import strip_tags
+
+from policytracker.records.models import Record
+from recommendations.models import Addressee, Recommendation
+from recommendations.progress import Report, report_progress
+from tests.admin.page import changes, messages_of
+from tests.make import make_agreement, make_party, make_recommendation
+
+
+def cells(response) -> list[list[str]]:
+    """The text of the cells of the list, by row, without the selection box."""
+    found = re.findall(r"<tbody.*?</tbody>", response.text, re.S)
+    return [[" ".join(strip_tags(cell).split()) for cell in re.findall(r"<t[dh].*?</t[dh]>", row, re.S)] for row in found]
+
+
+def test_the_list_of_recommendations_shows_what_an_analyst_needs(analyst, signed_in):
+    agreement = make_agreement(short_title="Pact")
+    recommendation = make_recommendation(agreement, key_action="Build hubs", owner=analyst, due_on="2020-01-01")
+    Addressee.objects.create(recommendation=recommendation, party=make_party("AUS", name="Australia"))
+    report = Report(status="in_progress", progress_percent=40, narrative="Begun.")
+    report_progress(recommendation, report, by=analyst, today=date.today())
+
+    (row,) = cells(signed_in(analyst).get(changes(Recommendation)))
+
+    text = " | ".join(row)
+    for value in ("Build hubs", "Pact", "Australia", "In progress", "40 %", "2020-01-01 Overdue", "Fresh", "analyst"):
+        assert value in text
+    assert recommendation.slug not in text
+
+
+def test_a_hidden_agreement_is_not_shown_in_the_list(reader, signed_in):
+    recommendation = make_recommendation(make_agreement(short_title="Pact"))
+    recommendation.agreements.add(make_agreement(short_title="Hidden pact", publication="draft"))
+
+    (row,) = cells(signed_in(reader).get(changes(Recommendation)))
+
+    assert "Hidden" not in " ".join(row)
+
+
+def test_each_active_filter_has_a_chip_that_removes_it(analyst, signed_in):
+    agreement = make_agreement(short_title="Pact")
+    for _ in range(2):
+        make_recommendation(agreement, key_action="Build hubs", owner=analyst)
+    make_recommendation(key_action="Other")
+    client = signed_in(analyst)
+
+    page = client.get(changes(Recommendation), {"agreement": agreement.slug, "owner": "me", "freshness": ["never", "stale"], "q": "hubs"})
+    chips = page.context["cl"].chips
+
+    assert [(str(chip.title), chip.value) for chip in chips] == [
+        ("Owner", "Me"),
+        ("Freshness", "Never assessed, Stale"),
+        ("Agreement", "Pact"),
+        ("Search", "hubs"),
+    ]
+    without_owner = client.get(changes(Recommendation) + chips[0].url)
+    assert [str(chip.title) for chip in without_owner.context["cl"].chips] == ["Freshness", "Agreement", "Search"]
+
+
+def test_an_unknown_filter_value_is_reported(analyst, signed_in):
+    page = signed_in(analyst).get(changes(Recommendation, "?status=nonsense"), follow=True)
+
+    assert "This list is not filtered." in messages_of(page)
+
+
+def test_an_empty_list_says_what_to_do_next(analyst, reader, signed_in):
+    for_analyst, for_reader = (signed_in(user).get(changes(Recommendation)).text for user in (analyst, reader))
+    make_recommendation()
+    filtered = signed_in(reader).get(changes(Recommendation, "?overdue=true")).text
+
+    assert "No recommendations yet" in for_analyst
+    assert "Add recommendation" in for_analyst
+    assert "Import a table" in for_analyst
+    assert "Add recommendation" not in for_reader
+    assert "No recommendations match these filters" in filtered
+
+
+def test_a_list_is_exported_with_its_filters(analyst, signed_in):
+    agreement, other = make_agreement(), make_agreement()
+    shown = make_recommendation(agreement, owner=analyst)
+    make_recommendation(other, owner=analyst)
+    client = signed_in(analyst)
+
+    page = client.get(changes(Recommendation), {"agreement": agreement.pk, "owner": "me"})
+    (csv, url), (xlsx, _) = page.context["cl"].exports
+    rows = b"".join(client.get(url).streaming_content).decode()
+
+    assert (csv, xlsx) == ("CSV", "XLSX")
+    assert rows.count("\n") == 2
+    assert shown.slug in rows
+
+
+@pytest.mark.parametrize("model", [m for m in admin.site._registry if issubclass(m, Record)], ids=lambda model: model.__name__)
+def test_no_list_shows_the_key_of_a_record_as_a_name(model):
+    assert not {"uid", "slug"} & set(admin.site.get_model_admin(model).list_display)

@@ -1,0 +1,101 @@
+"""Addressees, milestones and dependencies on the tab Progress, and recording a response."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from recommendations.models import Addressee, Dependency, Milestone
+from tests.admin.page import change, messages_of
+from tests.make import make_party, make_recommendation
+
+TODAY = date.today()
+
+
+@pytest.fixture
+def asked(officer):
+    """The addressees of a recommendation: the party of the officer, and another one."""
+    recommendation = make_recommendation()
+    parties = (officer.office.party, make_party("JPN"))
+    return [Addressee.objects.create(recommendation=recommendation, party=party) for party in parties]
+
+
+def respond(client, addressee, key=None, **values):
+    fields = {"response": "accepted", "responded_on": "", "response_text": "", "change_reason": ""} | values
+    data = {f"response-{addressee.pk}-{name}": value for name, value in fields.items()}
+    return client.post(change(addressee.recommendation), data | {"_response": key or addressee.pk}, follow=True)
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [("reader", []), ("party officer", ["AUS"]), ("analyst", ["AUS", "JPN"]), ("reviewer", ["AUS", "JPN"])],
+)
+def test_the_form_of_a_response_is_shown_to_those_who_may_record_it(role, expected, users, asked, signed_in):
+    page = signed_in(users[role]).get(change(asked[0].recommendation))
+
+    lines = page.context["addressees"]
+    assert len(lines) == 2
+    assert sorted(line.addressee.party.code for line in lines if line.form) == expected
+
+
+def test_an_officer_records_the_response_of_the_own_party(officer, asked, signed_in):
+    page = respond(signed_in(officer), asked[0], responded_on="2 March 2026", response_text="We agree.")
+
+    asked[0].refresh_from_db()
+    assert (asked[0].response, asked[0].responded_on, asked[0].response_text) == ("accepted", "2026-03-02", "We agree.")
+    assert [message.tags for message in page.context["response_messages"]] == ["addressees success"]
+    assert page.redirect_chain[0][0].endswith("#addressees")
+
+
+@pytest.mark.parametrize("role", ["reader", "party officer"])
+def test_nobody_responds_for_another_party(role, users, asked, signed_in):
+    page = respond(signed_in(users[role]), asked[1])
+
+    asked[1].refresh_from_db()
+    assert page.status_code == 200
+    assert asked[1].response == "none_recorded"
+
+
+def test_a_rejected_response_keeps_the_text(officer, asked, signed_in):
+    page = respond(signed_in(officer), asked[0], responded_on=str(TODAY + timedelta(1)), response_text="typed with care")
+
+    asked[0].refresh_from_db()
+    assert asked[0].response == "none_recorded"
+    (form,) = [line.form for line in page.context["addressees"] if line.form]
+    assert list(form.errors) == ["responded_on"]
+    assert "typed with care" in page.text
+
+
+@pytest.mark.parametrize("key", ["0", "x", "9" * 30, "-1"])
+def test_a_missing_addressee_is_reported(analyst, asked, signed_in, key):
+    assert "This addressee no longer exists." in messages_of(respond(signed_in(analyst), asked[0], key))
+
+
+def test_milestones_and_dependencies_are_shown_without_hidden_ones(reader, signed_in):
+    recommendation = make_recommendation()
+    Milestone.objects.create(recommendation=recommendation, title="Site chosen", due_on="2027")
+    shown, hidden = make_recommendation(key_action="Train pilots"), make_recommendation(key_action="Not to be seen", publication="draft")
+    for other in (shown, hidden):
+        Dependency.objects.create(recommendation=recommendation, depends_on=other)
+
+    page = signed_in(reader).get(change(recommendation))
+
+    assert "Site chosen" in page.text
+    assert page.context["depends_on"] == [shown]
+    assert "Not to be seen" not in page.text
+
+
+def test_the_number_of_queries_does_not_depend_on_addressees(analyst, asked, signed_in):
+    client, costs, recommendation = signed_in(analyst), [], asked[0].recommendation
+    client.get(change(recommendation))
+
+    for code in ("NZL", "KOR"):
+        Addressee.objects.create(recommendation=recommendation, party=make_party(code))
+        Milestone.objects.create(recommendation=recommendation, title="Step", due_on="2027")
+        Dependency.objects.create(recommendation=recommendation, depends_on=make_recommendation())
+        with CaptureQueriesContext(connection) as queries:
+            client.get(change(recommendation))
+        costs.append(len(queries))
+
+    assert costs[0] == costs[1] <= 40
