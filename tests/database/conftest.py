@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,17 +101,29 @@ def using(chosen: Database) -> Iterator[None]:
         ContentType.objects.clear_cache()
 
 
+def drop(server: Database, name: str) -> None:
+    """Drop a database with its connections. PostgreSQL 15 refuses it to this role while autovacuum works in the database."""
+    for left in reversed(range(20)):
+        try:
+            server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            return
+        except psycopg.errors.InsufficientPrivilege:
+            if not left:
+                raise
+            time.sleep(0.5)
+
+
 @contextmanager
 def database(server: Database, purpose: str, template: str = "template0"):
     """An empty database, or a copy of the template. It is dropped after the block."""
     made = Database(f"{server.name}_{purpose}")
-    server.execute(f"DROP DATABASE IF EXISTS {made.name} WITH (FORCE)")
+    drop(server, made.name)
     locale = "ENCODING 'UTF8' LOCALE 'C.UTF-8'" if template == "template0" else ""
     server.execute(f"CREATE DATABASE {made.name} TEMPLATE {template} {locale}")
     try:
         yield made
     finally:
-        server.execute(f"DROP DATABASE IF EXISTS {made.name} WITH (FORCE)")
+        drop(server, made.name)
 
 
 @pytest.fixture(scope="session")
