@@ -139,12 +139,17 @@ class EdtfField(models.CharField):
         return f"\"{self.column}\" ~ '^([0-9]{{4}}(-[0-9][0-9](-[0-9][0-9])?)?~?)?$'"
 
 
+def latest(name: str) -> models.Func:
+    """The last possible day of the EDTF field `name`, for a query on a partial date that has no column for it."""
+    return _calculated(name, "edtf_last")
+
+
+def _calculated(name: str, function: str) -> models.Func:
+    return models.Func(models.F(name), function=function, output_field=models.DateField())
+
+
 def _day(name: str, function: str) -> models.GeneratedField:
-    return models.GeneratedField(
-        expression=models.Func(models.F(name), function=function, output_field=models.DateField()),
-        output_field=models.DateField(null=True),
-        db_persist=True,
-    )
+    return models.GeneratedField(expression=_calculated(name, function), output_field=models.DateField(null=True), db_persist=True)
 
 
 def FirstDay(name: str) -> models.GeneratedField:  # noqa: N802 - used like a field class

@@ -25,7 +25,8 @@ from agreements.checks.sources import (
 )
 from agreements.checks.standings import NO_VALID_SUCCESSOR, SUPERSEDED_WITHOUT_SUCCESSOR
 from agreements.models.sources import Stance
-from policytracker.quality.engine import CheckContext, Rule, Severity, each, latest, listed
+from policytracker.edtf import latest
+from policytracker.quality.engine import CheckContext, Rule, Severity, each, listed
 from recommendations.deadlines import Freshness, freshness
 from recommendations.derived_status import DIFFERS
 from recommendations.models import DONE, Addressee, Evidence, Milestone, ProgressUpdate, Recommendation, Status, UpdateKind

@@ -14,7 +14,8 @@ from agreements.models import Participation, TreatyAction
 from agreements.models.agreements import NON_PARTICIPANT_ROLES
 from agreements.models.treaty_actions import CONSENTS, SIGNATURES, ActionKind
 from agreements.standing.history import NOTICES, OWN_FORCE
-from policytracker.quality.engine import CheckContext, Rule, Severity, each, latest
+from policytracker.edtf import latest
+from policytracker.quality.engine import CheckContext, Rule, Severity, each
 
 EFFECT_FIRST = Coalesce("effective_on_first", "acted_on_first")
 EFFECT_LAST = Coalesce(latest("effective_on"), F("acted_on_last"))

@@ -13,7 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from agreements.models import Agreement, Commitment, Component, Indicator, Measurement, TreatyAction
 from agreements.models.components import RESOLVED, ComponentStatus, DueAnchor
 from agreements.models.treaty_actions import SIGNATURES
-from policytracker.quality.engine import CheckContext, Rule, Severity, each, latest, listed
+from policytracker.edtf import latest
+from policytracker.quality.engine import CheckContext, Rule, Severity, each, listed
 
 OVERDUE_NOT_ASSESSED = Rule(
     "overdue_not_assessed",

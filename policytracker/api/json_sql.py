@@ -202,7 +202,7 @@ def page(shape: Representation, column: Column, cursor: str | None, size: int, s
         count = rows[0][2] if rows else 0
     else:
         count = shape.serializer.Meta.model.objects.visible_to(context.reader).at_most(MAX_COUNT + 1, context.reader).count()
-    return page_of([(text, value) for value, text, _ in rows], [column], cursor, size, salt, count)
+    return page_of([(text, value) for value, text, _ in rows], [column], size, salt, forward, cursor is not None, count)
 
 
 def find(shape: Representation, key: Any, context: ReadContext) -> tuple[int, str] | None:

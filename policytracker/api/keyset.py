@@ -100,13 +100,14 @@ def page(rows: QuerySet, columns: Sequence[Column], cursor: str | None, size: in
         page_rows += part.values_list(*paths)[: size + 1 - len(page_rows)]
         if len(page_rows) > size:
             break
-    return page_of(page_rows, columns, cursor, size, salt)
+    return page_of(page_rows, columns, size, salt, forward, has_cursor=cursor is not None)
 
 
-def page_of(rows: list[tuple], columns: Sequence[Column], cursor: str | None, size: int, salt: str, count: int | None = None) -> Page:
-    """The page of up to `size` + 1 rows that were read from the cursor on: a result, followed by the values of the columns."""
-    forward = decode_cursor(cursor, columns, salt)[0] if cursor else True
-    rows, has_next, has_previous = trim_page(rows, size, forward, cursor is not None)
+def page_of(
+    rows: list[tuple], columns: Sequence[Column], size: int, salt: str, forward: bool, has_cursor: bool, count: int | None = None
+) -> Page:
+    """The page of up to `size` + 1 rows in the direction of reading: a result, followed by the values of the columns."""
+    rows, has_next, has_previous = trim_page(rows, size, forward, has_cursor)
     return Page(
         [row[0] for row in rows],
         encode_cursor(True, rows[-1][1:], columns, salt) if has_next else None,

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from django.core import signing
-from django.db.models import DateField, Exists, F, Func, Model, OuterRef, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -189,11 +189,6 @@ def not_in_publication(publication: Publication, model: type[Record], path: str 
             parent: Any = model._meta.get_field(name).related_model
             condition &= not_in_publication(publication, parent, f"{path}{name}__")
     return condition
-
-
-def latest(name: str) -> Func:
-    """The last day of a partial date that has no `_last` column."""
-    return Func(F(name), function="edtf_last", output_field=DateField())
 
 
 # ---- findings

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import DateField, F, Func, Q, Value
+from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, NullIf
 from django.http import HttpRequest
 from django.urls import reverse
@@ -16,14 +16,10 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Agreement, Component
 from agreements.models.components import ComponentStatus
+from policytracker.edtf import latest
 from recommendations.models import Milestone, Recommendation
 
 LONGEST_PERIOD = timedelta(366)  # of a partial date: a year
-
-
-def last_day(name: str) -> Func:
-    """The last possible day of a partial date whose model stores the first one only."""
-    return Func(F(name), function="edtf_last", output_field=DateField())
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,7 @@ class Kind:
         if self.stores_last_day:
             last: Any = F(f"{self.date_field}_last")
         else:
-            rows, last = rows.filter(**{f"{self.date_field}_first__gte": on - LONGEST_PERIOD}), last_day(self.date_field)
+            rows, last = rows.filter(**{f"{self.date_field}_first__gte": on - LONGEST_PERIOD}), latest(self.date_field)
         rows = rows.annotate(last=last).filter(last__gte=on).order_by("last", "pk")
         return list(rows.values_list("last", self.date_field, "pk", self.name)[:limit])
 
