@@ -5,6 +5,7 @@ import shutil
 from datetime import date, timedelta
 
 import pytest
+from django.db import connection
 
 from agreements.models import Participation
 from policytracker.models import User
@@ -45,6 +46,7 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield browser
         browser.close()
+        connection.close()  # while an event loop runs, Django has a connection of its own, which nothing else closes
 
 
 @pytest.fixture

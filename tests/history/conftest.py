@@ -14,12 +14,8 @@ from tests.database.conftest import Database, database, using
 def committed(django_db_setup, django_db_blocker) -> Iterator[Database]:
     """A copy of the empty test database, used by all tests of the module."""
     with django_db_blocker.unblock():
-        # PostgreSQL copies a database only while nobody is connected to it. Threads of earlier tests, such as those of a live server, may
-        # still be.
-        connection.close()
+        connection.close()  # PostgreSQL copies a database only while nobody is connected to it
         server = Database(connection.settings_dict["NAME"])
-        others = "datname = %s AND pid <> pg_backend_pid()"
-        server.rows(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {others}", server.name)
         with database(server, "committed", template=server.name) as made, using(made):
             ensure_groups()
             yield made
