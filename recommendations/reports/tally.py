@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
-from django.db.models import Count
-
 from agreements.deadlines import DeadlineState
 from policytracker.codes import Codes
 from policytracker.resources import ReadContext
@@ -50,8 +48,3 @@ def tally(counts: list[tuple[str, str, str, int]], differ: int) -> dict[str, Any
         "unknown": {"count": unknown, "share": unknown / total if total else None},
     }
 
-
-def counts_by_state(rows: RecommendationQuerySet, on: date) -> list[tuple[str, str, str, int]]:
-    """The number of rows for each combination of status, deadline state and freshness."""
-    annotated: Any = rows.order_by().annotate(**states(on))
-    return list(annotated.values_list("status", "deadline_state", "freshness").annotate(Count("pk")))
