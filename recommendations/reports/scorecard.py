@@ -32,7 +32,7 @@ def scorecard(key: str, context: ReadContext) -> dict[str, Any] | None:
     """
     shape = Representation(registry.of(Agreement).serializer, context.reader.roles, past=context.past)
     compiled = statement(shape)
-    row = None if compiled is None else next(compiled.rows(values_of(context) | {"key": key}), None)
+    row = None if compiled is None else compiled.row(values_of(context) | {"key": key})
     if row is None:
         return None
     components, recommendations, money, indicators = (rows or [] for rows in row)
@@ -89,8 +89,8 @@ def recommendations(shape: Representation, agreement: Any) -> QuerySet:
     """For each status, deadline state and freshness: the number of recommendations, and of those that a claim contradicts."""
     rows: Any = Recommendation.objects.order_by()
     rows = (rows.on_day(ON) if shape.past else rows).visible_to(shape.reader).filter(agreements=agreement)
-    counts = [Count("pk"), Count("pk", filter=claim_differs(ON))]
-    return rows.annotate(**states(ON)).values_list("status", "deadline_state", "freshness").annotate(number=counts[0], differ=counts[1])
+    rows = rows.annotate(**states(ON)).values_list("status", "deadline_state", "freshness")
+    return rows.annotate(number=Count("pk"), differ=Count("pk", filter=claim_differs(ON)))
 
 
 def figures(shape: Representation, agreement: Any) -> QuerySet:
@@ -103,7 +103,8 @@ def figures(shape: Representation, agreement: Any) -> QuerySet:
 
 # The total for each stage and currency. A commitment that disputes another one, or is part of another one, is not added.
 MONEY = """SELECT figure.stage, figure.currency, count(*) FILTER (WHERE disputed.id IS NULL AND whole.id IS NULL) AS figures,
-    coalesce(sum(figure.amount) FILTER (WHERE disputed.id IS NULL AND whole.id IS NULL), 0.00)::text AS total, count(disputed.id) AS disputed
+        coalesce(sum(figure.amount) FILTER (WHERE disputed.id IS NULL AND whole.id IS NULL), 0.00)::text AS total,
+        count(disputed.id) AS disputed
     FROM figure LEFT JOIN figure AS disputed ON disputed.id = figure.disputes LEFT JOIN figure AS whole ON whole.id = figure.part_of
     GROUP BY figure.stage, figure.currency"""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from agreements.deadlines import DeadlineState
 from policytracker.codes import Codes
+from policytracker.records.parameters import Parameter
 from policytracker.resources import ReadContext
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import Recommendation, RecommendationQuerySet, Status
@@ -19,7 +20,7 @@ def recommendations_on(context: ReadContext) -> RecommendationQuerySet:
     return (rows.on_day(context.on) if context.past else rows).visible_to(context.reader)
 
 
-def states(on: date) -> dict[str, Any]:
+def states(on: date | Parameter) -> dict[str, Any]:
     return {"deadline_state": deadline(on), "freshness": freshness(on)}
 
 
@@ -47,4 +48,3 @@ def tally(counts: list[tuple[str, str, str, int]], differ: int) -> dict[str, Any
         "claim_differs": differ,
         "unknown": {"count": unknown, "share": unknown / total if total else None},
     }
-
