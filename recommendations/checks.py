@@ -29,6 +29,7 @@ from policytracker.edtf import latest
 from policytracker.quality.engine import CheckContext, Rule, Severity, each, listed
 from recommendations.deadlines import Freshness, freshness
 from recommendations.derived_status import DIFFERS
+from recommendations.facts import fact
 from recommendations.models import DONE, Addressee, Evidence, Milestone, ProgressUpdate, Recommendation, Status, UpdateKind
 from recommendations.models.recommendations import DEFAULT_UPDATE_EVERY
 
@@ -118,7 +119,7 @@ Rule(
     _("The newest claim of a party differs from our assessment."),
     _("Check the evidence of the claim. If it is newer, submit a new assessment. The claim stays on record."),
     title=_("Claim differs"),
-).check(Recommendation, lambda rows, context: rows.claim_differs(), differing_claims)
+).check(Recommendation, lambda rows, context: rows.filter(fact("claim_differs", context.read)), differing_claims)
 
 Rule(
     "stale",

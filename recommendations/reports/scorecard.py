@@ -13,6 +13,7 @@ from agreements.models import Agreement, Commitment, Component, Indicator, Measu
 from agreements.models.commitments import Stage
 from agreements.models.components import ComponentStatus
 from policytracker.resources import ReadContext
+from recommendations.facts import fact
 from recommendations.reports.tally import by_code, counts_by_state, recommendations_on, tally
 
 
@@ -33,7 +34,7 @@ def scorecard(agreement: Agreement, context: ReadContext) -> dict[str, Any]:
             "by_status": by_code(ComponentStatus, ((status, n) for status, _, n in counts)),
             "by_deadline_state": by_code(DeadlineState, ((state, n) for _, state, n in counts)),
         },
-        "recommendations": tally(counts_by_state(rows, on), rows.claim_differs(on=on).count()),
+        "recommendations": tally(counts_by_state(rows, on), rows.filter(fact("claim_differs", context)).count()),
         "money": money(agreement, context),
         "indicators": indicators(agreement, context),
     }
