@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import DateField, Exists, F, FilteredRelation, Func, OuterRef, Q, Value
+from django.db.models import DateField, F, FilteredRelation, Func, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
@@ -24,7 +24,7 @@ from policytracker.records.constraints import (
 )
 from policytracker.records.fields import Locator, Quote, Text, contains_index
 from policytracker.records.models import DeadlineFields, RegistryQuerySet, RegistryRecord, UidRecord
-from policytracker.records.parameters import ExistsForRow
+from policytracker.records.parameters import ExistsForRow, InLinks
 from recommendations.models.facts import FACTS, FACTS_ARE_CALCULATED, FACTS_OF_ADDRESSEES, Facts
 from recommendations.models.periods import DERIVED_FIELDS, RECOMPUTING, DerivedStatus
 from recommendations.models.updates import DONE, PERCENT_RANGE, ProgressUpdate, UpdateKind
@@ -131,7 +131,7 @@ class RecommendationQuerySet(RegistryQuerySet):
 
     def addressed_to(self, parties):
         """Recommendations addressed to any of the parties."""
-        return self.filter(Exists(Addressee.objects.filter(recommendation=OuterRef("pk"), party__in=parties)))
+        return self.filter(InLinks(Addressee.objects.filter(party__in=parties).values("recommendation")))
 
 
 STATUS_IS_DERIVED = _("The status is calculated from progress updates. Submit an update to change it.")
