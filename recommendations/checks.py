@@ -127,6 +127,7 @@ Rule(
     _("An open recommendation has no recent assessment."),
     _("Submit a new assessment. “No change” is a valid result."),
     title=_("Stale"),
+    common=True,
 ).check(
     Recommendation,
     lambda rows, context: rows.open().alias(fresh=freshness(context.on)).filter(fresh=Freshness.STALE),
@@ -160,7 +161,7 @@ Rule(
     title=_("Recommendation without addressee"),
 ).check(
     Recommendation,
-    lambda rows, context: rows.open().filter(~Exists(Addressee.objects.filter(recommendation=OuterRef("pk")))),
+    lambda rows, context: rows.open().filter(~fact("has_addressee", context.read)),
     each(_("No addressee.")),
 )
 
@@ -170,6 +171,7 @@ Rule(
     _("An open recommendation has no owner."),
     _("Assign an owner."),
     title=_("Recommendation without owner"),
+    common=True,
 ).check(
     Recommendation,
     lambda rows, context: rows.open().filter(owner__isnull=True),
