@@ -8,6 +8,7 @@ from functools import cache
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from policytracker.records.parameters import Statement
 from recommendations.facts import calculated_facts
 from recommendations.models import DERIVED_FIELDS, Recommendation
 from recommendations.models.periods import PERIODS
@@ -64,8 +65,20 @@ FACTS_DIFFER = f"stored.id = calculated.id AND ({columns('stored', FACTS)}) IS D
 @cache
 def write_facts() -> str:
     """The statement that stores the facts. They are no change of the record, so it is not part of the other statements."""
-    return f"""UPDATE {_TABLE} AS stored SET ({", ".join(FACTS)}) = ROW({columns("calculated", FACTS)})
-FROM ({calculated_facts()}) AS {_CALCULATED} WHERE calculated.id = ANY(%(ids)s::bigint[]) AND {FACTS_DIFFER}"""
+    # MATERIALIZED, because PostgreSQL would plan and calculate each fact twice: to compare it and to store it.
+    return f"""WITH {_CALCULATED} AS MATERIALIZED ({calculated_facts()} WHERE {_TABLE}.id = ANY(%(ids)s::bigint[]))
+UPDATE {_TABLE} AS stored SET ({", ".join(FACTS)}) = ROW({columns("calculated", FACTS)}) FROM calculated WHERE {FACTS_DIFFER}"""
+
+
+def statements() -> tuple[str, ...]:
+    """The statements that store everything, in this order."""
+    return DELETE_OBSOLETE, WRITE_PERIODS, WRITE_CURRENT, write_facts()
+
+
+@cache
+def statements_for_one() -> list[Statement]:
+    """The same for one recommendation, prepared: PostgreSQL plans them longer than it executes them."""
+    return [Statement(f"{sql.replace('%(ids)s', 'ARRAY[$1::bigint]')} RETURNING true", ("id",)) for sql in statements()]
 
 
 def recompute_status(recommendations: QuerySet[Recommendation] | None = None) -> None:
@@ -75,8 +88,12 @@ def recompute_status(recommendations: QuerySet[Recommendation] | None = None) ->
         # Lock before reading the updates, so that a concurrent change of an update is either visible or waits.
         ids = list(rows.order_by("pk").select_for_update(of=("self",)).values_list("pk", flat=True))
         cursor.execute("SELECT set_config('policytracker.recomputing_status', 'on', true)")
-        for statement in (DELETE_OBSOLETE, WRITE_PERIODS, WRITE_CURRENT, write_facts()):
-            cursor.execute(statement, {"ids": ids})
+        if len(ids) == 1:
+            for statement in statements_for_one():
+                list(statement.rows({"id": ids[0]}))
+        else:
+            for sql in statements():
+                cursor.execute(sql, {"ids": ids})
         cursor.execute("SELECT set_config('policytracker.recomputing_status', '', true)")
 
 
