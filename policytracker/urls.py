@@ -63,6 +63,7 @@ urlpatterns = [
     path("admin/checks/", admin.site.admin_view(checks.page), name="data_checks"),
     path("admin/checks/count/", admin.site.admin_view(checks.count_findings), name="data_checks_count"),
     path("admin/changes/", admin.site.admin_view(home.changes), name="recent_changes"),
+    path("admin/numbers/", admin.site.admin_view(home.numbers), name="recommendations_in_numbers"),
     path("admin/search/", admin.site.admin_view(search)),
     path("admin/", admin.site.urls),
     path("api/v1/", include(API)),

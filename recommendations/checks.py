@@ -29,6 +29,7 @@ from policytracker.edtf import latest
 from policytracker.quality.engine import CheckContext, Rule, Severity, each, listed
 from recommendations.deadlines import Freshness, freshness
 from recommendations.derived_status import DIFFERS
+from recommendations.facts import fact
 from recommendations.models import DONE, Addressee, Evidence, Milestone, ProgressUpdate, Recommendation, Status, UpdateKind
 from recommendations.models.recommendations import DEFAULT_UPDATE_EVERY
 
@@ -118,7 +119,7 @@ Rule(
     _("The newest claim of a party differs from our assessment."),
     _("Check the evidence of the claim. If it is newer, submit a new assessment. The claim stays on record."),
     title=_("Claim differs"),
-).check(Recommendation, lambda rows, context: rows.claim_differs(), differing_claims)
+).check(Recommendation, lambda rows, context: rows.filter(fact("claim_differs", context.read)), differing_claims)
 
 Rule(
     "stale",
@@ -126,6 +127,7 @@ Rule(
     _("An open recommendation has no recent assessment."),
     _("Submit a new assessment. “No change” is a valid result."),
     title=_("Stale"),
+    common=True,
 ).check(
     Recommendation,
     lambda rows, context: rows.open().alias(fresh=freshness(context.on)).filter(fresh=Freshness.STALE),
@@ -159,7 +161,7 @@ Rule(
     title=_("Recommendation without addressee"),
 ).check(
     Recommendation,
-    lambda rows, context: rows.open().filter(~Exists(Addressee.objects.filter(recommendation=OuterRef("pk")))),
+    lambda rows, context: rows.open().filter(~fact("has_addressee", context.read)),
     each(_("No addressee.")),
 )
 
@@ -169,6 +171,7 @@ Rule(
     _("An open recommendation has no owner."),
     _("Assign an owner."),
     title=_("Recommendation without owner"),
+    common=True,
 ).check(
     Recommendation,
     lambda rows, context: rows.open().filter(owner__isnull=True),

@@ -1,16 +1,23 @@
-"""The status of a recommendation, calculated from its updates: the current values and the periods of earlier values."""
+"""The status of a recommendation, calculated from its updates: the current values, the periods of earlier values, and the facts."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from policytracker.records.parameters import Statement
+from recommendations.facts import calculated_facts
 from recommendations.models import DERIVED_FIELDS, Recommendation
 from recommendations.models.periods import PERIODS
 
+_TABLE = Recommendation._meta.db_table
 
-def columns(table: str) -> str:
-    return ", ".join(f"{table}.{name}" for name in DERIVED_FIELDS)
+
+def columns(table: str, names: Sequence[str] = DERIVED_FIELDS) -> str:
+    return ", ".join(f"{table}.{name}" for name in names)
 
 
 INITIAL_VALUES = {"status": "'not_assessed'", "claimed_status": "''"}  # SQL values without any update; the other fields are null
@@ -30,7 +37,7 @@ ON CONFLICT (recommendation_id, since) DO UPDATE SET (until, {", ".join(DERIVED_
 CURRENT = ", ".join(
     f"coalesce(period.{name}, {INITIAL_VALUES[name]}) AS {name}" if name in INITIAL_VALUES else f"period.{name}" for name in DERIVED_FIELDS
 )
-WRITE_CURRENT = f"""UPDATE recommendations_recommendation AS stored SET ({", ".join(DERIVED_FIELDS)}) = ROW({columns("current")})
+WRITE_CURRENT = f"""UPDATE {_TABLE} AS stored SET ({", ".join(DERIVED_FIELDS)}) = ROW({columns("current")})
 FROM (
     SELECT id, {CURRENT} FROM unnest(%(ids)s::bigint[]) AS id
         LEFT JOIN recommendations_statusperiod AS period ON period.recommendation_id = id AND period.until IS NULL
@@ -38,7 +45,6 @@ FROM (
 WHERE stored.id = current.id AND ({columns("stored")}) IS DISTINCT FROM ({columns("current")})"""
 
 # SQL condition: the stored values or periods of a recommendation differ from those calculated from its updates.
-_TABLE = Recommendation._meta.db_table
 _DEFAULTS = ", ".join(INITIAL_VALUES.get(name, "NULL") for name in DERIVED_FIELDS)
 DIFFERS = f"""(
     (SELECT array_agg(ROW(since, until, {columns("computed")})::text ORDER BY since)
@@ -50,21 +56,52 @@ DIFFERS = f"""(
         ROW({_DEFAULTS})::text)
 )"""
 
+# A stored fact of a recommendation differs from the calculated one. Each fact is named after its column.
+FACTS = Recommendation.facts
+_CALCULATED = f"calculated (id, {', '.join(FACTS)})"
+FACTS_DIFFER = f"stored.id = calculated.id AND ({columns('stored', FACTS)}) IS DISTINCT FROM ({columns('calculated', FACTS)})"
+
+
+@cache
+def write_facts() -> str:
+    """The statement that stores the facts. They are no change of the record, so it is not part of the other statements."""
+    # MATERIALIZED, because PostgreSQL would plan and calculate each fact twice: to compare it and to store it.
+    return f"""WITH {_CALCULATED} AS MATERIALIZED ({calculated_facts()} WHERE {_TABLE}.id = ANY(%(ids)s::bigint[]))
+UPDATE {_TABLE} AS stored SET ({", ".join(FACTS)}) = ROW({columns("calculated", FACTS)}) FROM calculated WHERE {FACTS_DIFFER}"""
+
+
+def statements() -> tuple[str, ...]:
+    """The statements that store everything, in this order."""
+    return DELETE_OBSOLETE, WRITE_PERIODS, WRITE_CURRENT, write_facts()
+
+
+@cache
+def statements_for_one() -> list[Statement]:
+    """The same for one recommendation, prepared: PostgreSQL plans them longer than it executes them."""
+    return [Statement(f"{sql.replace('%(ids)s', 'ARRAY[$1::bigint]')} RETURNING true", ("id",)) for sql in statements()]
+
 
 def recompute_status(recommendations: QuerySet[Recommendation] | None = None) -> None:
-    """Calculate the derived fields and periods of these recommendations, or of all. Writes only the rows that differ."""
+    """Calculate the derived fields, periods and facts of these recommendations, or of all. Writes only the rows that differ."""
     with transaction.atomic(), connection.cursor() as cursor:
         rows = Recommendation.objects.all() if recommendations is None else recommendations
         # Lock before reading the updates, so that a concurrent change of an update is either visible or waits.
         ids = list(rows.order_by("pk").select_for_update(of=("self",)).values_list("pk", flat=True))
         cursor.execute("SELECT set_config('policytracker.recomputing_status', 'on', true)")
-        for statement in (DELETE_OBSOLETE, WRITE_PERIODS, WRITE_CURRENT):
-            cursor.execute(statement, {"ids": ids})
+        if len(ids) == 1:
+            for statement in statements_for_one():
+                list(statement.rows({"id": ids[0]}))
+        else:
+            for sql in statements():
+                cursor.execute(sql, {"ids": ids})
         cursor.execute("SELECT set_config('policytracker.recomputing_status', '', true)")
 
 
 def inconsistent() -> list[str]:
-    """The slugs of recommendations whose derived fields or periods do not match their updates. Normally empty."""
+    """The slugs of recommendations whose derived fields, periods or facts do not match their updates. Normally empty."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT slug FROM {_TABLE} WHERE {DIFFERS} ORDER BY slug")
+        cursor.execute(
+            f"""SELECT slug FROM {_TABLE} WHERE {DIFFERS}
+            UNION SELECT slug FROM {_TABLE} AS stored, ({calculated_facts()}) AS {_CALCULATED} WHERE {FACTS_DIFFER} ORDER BY slug"""
+        )
         return [slug for (slug,) in cursor]

@@ -2,32 +2,26 @@
 
 from collections.abc import Callable
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from agreements.deadlines import DeadlineState, has_code, later
 from agreements.models import Party, Source
 from policytracker.api.filters import Filter, on
 from policytracker.api.values import boolean, code, integer_between, reference
 from policytracker.models import User
-from policytracker.records.parameters import ExistsForRow
 from policytracker.resources import ReadContext
 from recommendations.deadlines import Freshness, deadline_states, freshness_states
-from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Response, Review, in_effect
-from recommendations.models.recommendations import claim_differs, is_overdue
+from recommendations.facts import fact
+from recommendations.models import Evidence, ProgressUpdate, Recommendation, Review
+from recommendations.models.recommendations import is_overdue
 
-MISSING_CONDITIONS: dict[str, Callable[[ReadContext], Q | Exists]] = {
+MISSING_CONDITIONS: dict[str, Callable[[ReadContext], Q]] = {
     "owner": lambda context: Q(owner__isnull=True),
     "due_on": lambda context: Q(due_on_last__isnull=True),
-    "evidence": lambda context: (
-        ~ExistsForRow(Evidence.objects.filter(in_effect(on=context.on, path="update__"), update__recommendation=OuterRef("pk")))
-    ),
-    "addressee": lambda context: ~Exists(Addressee.objects.filter(recommendation=OuterRef("pk"))),
-    "response": lambda context: ~Exists(Addressee.objects.filter(recommendation=OuterRef("pk")).exclude(response=Response.NONE_RECORDED)),
-    # Without an assessment and a claim, which are indexed, there can only be notes.
-    "update": lambda context: (
-        Q(last_update_on__isnull=True, claimed_status="")
-        & ~ExistsForRow(ProgressUpdate.objects.in_effect(on=context.on).filter(recommendation=OuterRef("pk")))
-    ),
+    "evidence": lambda context: ~fact("has_evidence", context),
+    "addressee": lambda context: ~fact("has_addressee", context),
+    "response": lambda context: ~fact("has_response", context),
+    "update": lambda context: ~fact("has_update", context),
 }
 
 
@@ -57,7 +51,7 @@ def of_owners(rows: QuerySet, owners: list[int | None], context: ReadContext) ->
 def without(rows: QuerySet, names: list[str], context: ReadContext) -> QuerySet:
     condition = Q()
     for name in names:
-        condition |= Q(MISSING_CONDITIONS[name](context))
+        condition |= MISSING_CONDITIONS[name](context)
     return rows.filter(condition)
 
 
@@ -86,7 +80,9 @@ RECOMMENDATIONS = {
     ),
     "on": on(lambda rows, days, context: rows.on_day(context.on) if context.past else rows),
     "source": Filter(reference(Source), cites, help="The recommendation, or the evidence of an update, cites any of these sources."),
-    "claim_differs": boolean_filter(lambda context: claim_differs(context.on), "The newest claim of a party differs from our assessment."),
+    "claim_differs": boolean_filter(
+        lambda context: fact("claim_differs", context), "The newest claim of a party differs from our assessment."
+    ),
     "awaiting_approval": boolean_filter(awaiting_approval, "An update is waiting for review."),
     "overdue": boolean_filter(lambda context: is_overdue(context.on), "Open and past the due date."),
     "due_within": Filter(

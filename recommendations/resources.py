@@ -7,7 +7,7 @@ from recommendations import events, filters, serializers
 from recommendations.deadlines import Freshness
 from recommendations.derived_status import recompute_status
 from recommendations.imports import ProgressSection
-from recommendations.models import DERIVED_FIELDS, Review
+from recommendations.models import DERIVED_FIELDS, Recommendation, Review
 
 registry.register(
     Resource(
@@ -19,7 +19,7 @@ registry.register(
         events=events.RECOMMENDATION,
         section=Section("recommendations"),
         search=Search(("key_action",), ("details", "expected_outcome", "made_by_text"), spelling="key_action"),
-        calculated=frozenset(DERIVED_FIELDS),
+        calculated=frozenset({*DERIVED_FIELDS, *Recommendation.facts}),
         recalculate=recompute_status,
         import_sections={"progress": ProgressSection.parse},
     ),

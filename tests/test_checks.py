@@ -220,6 +220,14 @@ def test_findings_are_counted_no_further_than_a_person_would_turn_pages(many, mo
     assert engine.findings(many, check_context(), size=1).count == 4
 
 
+def test_counting_begins_with_the_rules_that_have_many_findings():
+    common = {check.name for rule in RULES.values() for check in rule.checks if rule.common}
+
+    order = sorted(engine.select_checks(), key=engine.Check.expected_findings, reverse=True)
+
+    assert common and {check.name for check in order[: len(common)]} == common
+
+
 # ---- the command
 
 

@@ -20,6 +20,8 @@ LANES = {
     "/api/v1/agreements/a/dossier/": REPORT,
     "/api/v1/recommendations/?as_of=2026-01-01": REPORT,
     "/admin/checks/": REPORT,
+    "/admin/checks/count/": REPORT,
+    "/admin/numbers/": REPORT,
     "/api/v1/recommendations/?format=csv": EXPORT,
     "/api/v1/parties/?format=xlsx": EXPORT,
     "/api/v1/recommendations/": None,

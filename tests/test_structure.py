@@ -59,7 +59,7 @@ LAYERS = {
     ],
     "recommendations": [
         {"models"},
-        {"deadlines", "derived_status", "slippage", "progress", "reviews", "schemes", "bulk_progress"},
+        {"deadlines", "facts", "derived_status", "slippage", "progress", "reviews", "schemes", "bulk_progress"},
         {"publication", "responses", "events"},
         {"serializers", "filters", "checks", "imports"},
         {"resources"},

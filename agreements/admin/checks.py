@@ -88,6 +88,7 @@ def rule_lines(selected: dict[str, str], context: engine.CheckContext) -> dict[s
     return lines
 
 
+@heavy(REPORT)
 def count_findings(request: HttpRequest) -> JsonResponse:
     """The number of findings, for the home page, which loads it last: counting takes longer than the rest of the page."""
     lines = rule_lines({"severity": ""}, engine.CheckContext(ReadContext.of(request.user)))["with_findings"]

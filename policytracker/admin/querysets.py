@@ -30,7 +30,7 @@ class CappedPaginator(Paginator):
     def counted(self) -> int:
         """The number of rows; COUNTED + 1 if there are more than COUNTED."""
         rows = self.object_list
-        return rows.order_by()[: COUNTED + 1].count() if isinstance(rows, QuerySet) else len(rows)
+        return rows.order_by().values("pk")[: COUNTED + 1].count() if isinstance(rows, QuerySet) else len(rows)
 
     @cached_property
     def count(self) -> int:

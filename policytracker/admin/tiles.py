@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
-from policytracker.admin.querysets import CappedPaginator
+from policytracker.admin.querysets import COUNTED
 from policytracker.resources import ReadContext
 
 
@@ -31,9 +31,9 @@ def list_url(model: type, query: dict[str, Any]) -> str:
 def tile(request: HttpRequest, title: Any, model: type, **query: Any) -> Tile:
     """Count the rows of a list with the filters of the list itself, so that both show the same number."""
     page = admin.site.get_model_admin(model)
-    rows = page.get_queryset(request)
+    rows: Any = page.get_queryset(request)
     for name, value in query.items():
         values = value if isinstance(value, list) else [value]
         rows = page.filter_set[name].apply(rows, values, ReadContext.of(request.user))
-    paginator = CappedPaginator(rows, 1)
-    return Tile(title, paginator.count, paginator.counted > paginator.count, list_url(model, query))
+    counted = rows.at_most(COUNTED + 1, request.user).count()
+    return Tile(title, min(counted, COUNTED), counted > COUNTED, list_url(model, query))

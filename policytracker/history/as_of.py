@@ -90,12 +90,14 @@ def record_view(model: Any) -> str:
     The first part of the union has the present rows. Their key and parents are the same at every moment, so that queries by key or
     parent, and the default order, use the indexes of the table. If a row changed since the moment, each of its other columns is
     looked up in the history where a query uses it: a join instead would double the number of tables that PostgreSQL has to order.
-    The second part has the rows that were deleted, or moved to another parent, since the moment.
+    The second part has the rows that were deleted, or moved to another parent, since the moment. Facts have no history, so they are null.
     """
     table, fields = model._meta.db_table, model._meta.concrete_fields
     constant = {"id", model._meta.get_field(model.key).column, "created_at", *parent_columns(model)}
     columns = [
-        f'r."{field.column}"'
+        f'NULL::{field.db_type(connection)} AS "{field.column}"'
+        if field.name in model.facts
+        else f'r."{field.column}"'
         if field.column in constant
         else f"""CASE WHEN r.updated_at <= {MOMENT} THEN r."{field.column}"
   ELSE (SELECT {stored(field, "c")} FROM {CHANGES} c WHERE {covers("c", table)} AND c.row_id = r.id) END AS "{field.column}\""""

@@ -99,14 +99,14 @@ class Check:
     def name(self) -> str:
         return f"{self.rule.id} {self.model._meta.label_lower}"
 
-    def expected_findings(self) -> tuple[bool, int]:
-        """A sort key: checks that PostgreSQL decides alone come later than others, and those of the lowest severity last.
+    def expected_findings(self) -> tuple[bool, bool, int]:
+        """A sort key: checks that PostgreSQL decides alone come later than others, then those of low severity, and common rules last.
 
         What is missing is far more frequent than what is wrong.
         """
-        return not self.confirmed_in_python, list(Severity).index(Severity(self.rule.severity))
+        return self.rule.common, not self.confirmed_in_python, list(Severity).index(Severity(self.rule.severity))
 
-    def rows(self, context: CheckContext) -> QuerySet:
+    def rows(self, context: CheckContext) -> Any:
         """The candidates within the scope of the context."""
         rows = self.candidates(context.rows(self.model), context)
         return rows if context.scope is None else rows.filter(registry.of(self.model).belonging_to(context.scope.pk))
@@ -134,7 +134,7 @@ class Rule:
     """A rule of the data checks: `means` explains a finding, `remedy` says how to fix it.
 
     A slow rule takes too long on a complete register for a page. It is checked where it is named, on the records of one scope, and by
-    the command.
+    the command. A common rule has many findings in a large register, which an index of one table finds: they are counted first.
     """
 
     id: str
@@ -143,6 +143,7 @@ class Rule:
     remedy: StrOrPromise
     title: StrOrPromise
     slow: bool = False
+    common: bool = False
     checks: list[Check] = field(default_factory=list)
 
     def __post_init__(self):
@@ -271,7 +272,7 @@ def count(checks: Sequence[Check], context: CheckContext, limit: int | None = No
         if check.confirmed_in_python:
             remaining -= sum(1 for _ in islice(check.violations(context), remaining))
         else:
-            remaining -= check.rows(context)[:remaining].count()
+            remaining -= check.rows(context).at_most(remaining, context.reader).count()
         if not remaining:
             break
     return total - remaining

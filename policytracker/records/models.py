@@ -122,6 +122,7 @@ class Record(models.Model):
     reserved: ClassVar[tuple[ReservedChange, ...]] = ()
     derived_writes: ClassVar[tuple[DerivedWrite, ...]] = ()
     derived_fields: ClassVar[tuple[str, ...]] = ()  # fields that only derived writes set
+    facts: ClassVar[tuple[str, ...]] = ()  # stored to find records fast: no change of the record, and without history
     label_parts: ClassVar[tuple[str, ...]] = ("title",)  # the field paths of the text by which people recognise the record
     first_values: ClassVar[dict[str, str]] = {}  # fields that a trigger sets to the first value of another field
     label_relations: ClassVar[tuple[str, ...]] = ()  # foreign keys whose names are part of the label

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import BooleanField, Exists, Expression, F, IntegerField, Q, QuerySet
+from django.db.models import BooleanField, Exists, Expression, F, Func, IntegerField, Q, QuerySet, Subquery
 from psycopg import RawCursor
 from psycopg.sql import Literal
 
@@ -76,6 +76,25 @@ class ExistsForRow(Exists):
     """
 
     template = "EXISTS(%(subquery)s OFFSET 0)"
+
+
+class InLinks(Func):
+    """Whether the id of a row is among the values of a queryset, for links from another table.
+
+    A page, which has an order, checks the links of its rows. A query without an order counts: it reads all links first, as an array,
+    and then these rows only. PostgreSQL would read the rows of the whole table until it has found enough.
+    """
+
+    output_field = BooleanField()
+    conditional = True
+
+    def __init__(self, links: QuerySet):
+        super().__init__(F("pk"), Subquery(links.order_by()))
+
+    def as_sql(self, compiler, connection, **context):
+        counts = not compiler.query.order_by and not compiler.query.default_ordering
+        arg_joiner, template = (" = ANY(ARRAY", "%(expressions)s)") if counts else (" IN ", "%(expressions)s")
+        return super().as_sql(compiler, connection, arg_joiner=arg_joiner, template=template)
 
 
 @dataclass(frozen=True)

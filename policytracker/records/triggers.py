@@ -209,7 +209,7 @@ def count_change_trigger(model: type[Record]) -> Trigger:
     """The trigger that counts a change of any column except those that are derived, or written by triggers."""
     table = model._meta.db_table
     # Generated columns are computed after BEFORE triggers; they change only if another column does.
-    not_counted = {"version", "created_at", "updated_at", *model.derived_fields}
+    not_counted = {"version", "created_at", "updated_at", *model.derived_fields, *model.facts}
     counted = [f.column for f in model._meta.concrete_fields if not f.generated and f.name not in not_counted]
     # The condition is in the function: PostgreSQL cannot change the type of a column that a trigger definition names.
     function = f"""CREATE OR REPLACE FUNCTION {table}_count_change() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -23,6 +23,7 @@ from policytracker.admin.recent import recent_changes
 from policytracker.admin.tiles import Tile, list_url, tile
 from policytracker.records.access import Role
 from policytracker.resources import today
+from policytracker.web.heavy import REPORT, heavy
 from recommendations import progress
 from recommendations.admin.calendar import next_deadlines
 from recommendations.models import Addressee, ProgressUpdate, Recommendation, Response, Status
@@ -156,23 +157,36 @@ def changes(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/changes.html", context)
 
 
+@heavy(REPORT)
+def numbers(request: HttpRequest) -> HttpResponse:
+    """The page of recommendations in numbers: of all that the user may read. The home page loads its content last, too."""
+    if not request.user.has_perm("recommendations.view_recommendation"):
+        raise PermissionDenied
+    context = admin.site.each_context(request) | {
+        "title": _("Recommendations in numbers"),
+        "statuses": statuses(request),
+        "trend": trend(request),
+        "agreements": statuses_by_agreement(request),
+        "agreements_url": list_url(Agreement, {}),
+    }
+    request.current_app = admin.site.name
+    return TemplateResponse(request, "admin/numbers.html", context)
+
+
 def page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """The context of the home page. The theme calls this function, which DASHBOARD_CALLBACK in the settings names."""
     context |= {"title": _("Home")}
     if not request.user.has_perm("recommendations.view_recommendation"):
         return context
-    roles, party, overview = progress.roles(request.user), party_of(request.user), statuses(request)
-    agreements, agreement_page = statuses_by_agreement(request), admin.site.get_model_admin(Agreement)
+    roles, party, agreement_page = progress.roles(request.user), party_of(request.user), admin.site.get_model_admin(Agreement)
+    has_records = Recommendation.objects.visible_to(request.user).exists() or agreement_page.get_queryset(request).exists()
     return context | {
         "has_role": True,
         "queues": queues(request, party),
         "shows_checks": bool(roles & progress.EDITORS),
         "is_officer_without_party": Role.OFFICER in roles and party is None,
-        "statuses": overview,
-        "trend": trend(request),
-        "agreements": agreements,
         "agreements_url": list_url(Agreement, {}),
         "deadlines": next_deadlines(request, today(), SHOWN_DEADLINES),
-        "is_empty": not overview.total and not agreement_page.get_queryset(request).exists(),
+        "is_empty": not has_records,
         "may_add": agreement_page.has_add_permission(request),
     }

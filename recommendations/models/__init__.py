@@ -10,6 +10,7 @@ from recommendations.models.recommendations import (
     Recommendation,
     RecommendationQuerySet,
     Response,
+    claim_differs,
 )
 from recommendations.models.refusals import RefusalCode
 from recommendations.models.updates import (
@@ -44,5 +45,6 @@ __all__ = [
     "Status",
     "StatusPeriod",
     "UpdateKind",
+    "claim_differs",
     "in_effect",
 ]

@@ -28,7 +28,8 @@ class DerivedStatus(models.Model):
 DERIVED_FIELDS = [field.name for field in DerivedStatus._meta.local_fields]
 
 # The condition under which the database accepts a write of derived fields and of periods.
-RECOMPUTING = "coalesce(current_setting('policytracker.recomputing_status', true), '') = 'on'"
+RECOMPUTING_SETTING = "policytracker.recomputing_status"
+RECOMPUTING = f"coalesce(current_setting('{RECOMPUTING_SETTING}', true), '') = 'on'"
 
 
 def sql_list(statuses: Iterable[Status]) -> str:

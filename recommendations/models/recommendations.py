@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import DateField, Exists, F, FilteredRelation, Func, OuterRef, Q, Value
+from django.db.models import DateField, F, FilteredRelation, Func, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
@@ -24,9 +24,10 @@ from policytracker.records.constraints import (
 )
 from policytracker.records.fields import Locator, Quote, Text, contains_index
 from policytracker.records.models import DeadlineFields, RegistryQuerySet, RegistryRecord, UidRecord
-from policytracker.records.parameters import ExistsForRow
+from policytracker.records.parameters import ExistsForRow, InLinks
+from recommendations.models.facts import FACTS, FACTS_ARE_CALCULATED, FACTS_OF_ADDRESSEES, Facts
 from recommendations.models.periods import DERIVED_FIELDS, RECOMPUTING, DerivedStatus
-from recommendations.models.updates import PERCENT_RANGE, ProgressUpdate, UpdateKind
+from recommendations.models.updates import DONE, PERCENT_RANGE, ProgressUpdate, UpdateKind
 
 
 class Priority(Codes):
@@ -56,6 +57,15 @@ def fresh_until() -> Func:
     return Func(F("last_update_on"), days, arg_joiner=" + ", template="(%(expressions)s)", output_field=DateField())
 
 
+# All conditions of the deadline state, because PostgreSQL would otherwise combine the index with one on a single column.
+MET_LATE = Q(status__in=sorted(DONE), closed_on__isnull=False, due_on_last__isnull=False, closed_on__gt=F("due_on_last"))
+
+
+def few(condition: Q, name: str) -> models.Index:
+    """An index of the recommendations that match the condition, in the default order, with the fields that decide who can read them."""
+    return models.Index(fields=["slug"], include=["id", *READER_FIELDS], condition=condition, name=name)
+
+
 def is_overdue(on: Any) -> Q:
     """The condition of an open recommendation whose due date has passed. A partial date has passed after its last possible day."""
     # The condition on the first day changes no result. With it, an order by the first day does not scan future dates.
@@ -65,7 +75,7 @@ def is_overdue(on: Any) -> Q:
 def claim_differs(on: Any = None) -> Q:
     """The condition that the newest claim of any party differs from our assessment. For a past day, use with `on_day()`."""
     claims = ProgressUpdate.objects.in_effect(UpdateKind.CLAIM, on=on)
-    newest = claims.filter(recommendation=OuterRef(OuterRef("pk"))).newest_for("party__code")
+    newest = claims.filter(recommendation=OuterRef(OuterRef("pk"))).newest_for("party_id")
     # Both subqueries filter by the recommendation, so that each uses the index.
     claims = claims.filter(recommendation=OuterRef("pk"))
     differing = claims.filter(pk__in=newest.values("pk")).exclude(status=OuterRef("status"))
@@ -119,19 +129,15 @@ class RecommendationQuerySet(RegistryQuerySet):
         """Open recommendations due between two days, inclusive. A partial date counts as its last possible day."""
         return self.open().filter(due_on_last__range=(first, last))
 
-    def claim_differs(self, *, on=None):
-        """Recommendations for which the newest claim of any party differs from our assessment. For a past day, use with `on_day()`."""
-        return self.filter(claim_differs(on))
-
     def addressed_to(self, parties):
         """Recommendations addressed to any of the parties."""
-        return self.filter(Exists(Addressee.objects.filter(recommendation=OuterRef("pk"), party__in=parties)))
+        return self.filter(InLinks(Addressee.objects.filter(party__in=parties).values("recommendation")))
 
 
 STATUS_IS_DERIVED = _("The status is calculated from progress updates. Submit an update to change it.")
 
 
-class Recommendation(DeadlineFields, RegistryRecord, DerivedStatus):
+class Recommendation(DeadlineFields, RegistryRecord, DerivedStatus, Facts):
     """A proposed action that follows from agreements, with addressees, due date and status."""
 
     label_parts = ("key_action",)
@@ -180,6 +186,7 @@ class Recommendation(DeadlineFields, RegistryRecord, DerivedStatus):
 
     objects = RecommendationQuerySet.as_manager()
 
+    facts = FACTS
     reserved = (*RegistryRecord.reserved, LOWERING_PRIORITY)
     trigger_constraints = (
         *RegistryRecord.trigger_constraints,
@@ -216,6 +223,8 @@ class Recommendation(DeadlineFields, RegistryRecord, DerivedStatus):
         ),
     )
 
+    derived_writes = (FACTS_ARE_CALCULATED,)
+
     class Meta:
         ordering = ["slug"]
         indexes = [
@@ -246,6 +255,13 @@ class Recommendation(DeadlineFields, RegistryRecord, DerivedStatus):
                 condition=Q(closed_on__isnull=True),
                 name="recommendation_by_freshness",
             ),
+            # Lists of rows that are few, in the default order. Other indexes would find them among many.
+            few(Q(claim_differs=True), "recommendation_claim_differs"),
+            few(Q(has_update=False), "recommendation_without_update"),
+            few(Q(has_evidence=False), "recommendation_without_proof"),
+            few(Q(has_addressee=False), "recommendation_not_addressed"),
+            few(Q(has_response=False), "recommendation_not_answered"),
+            few(MET_LATE, "recommendation_met_late"),
         ]
         constraints = [
             CheckConstraint(
@@ -287,6 +303,8 @@ class Addressee(UidRecord, SourceFields):
     responded_on = EdtfField()
     responded_on_first = FirstDay("responded_on")
     response_text = Text()
+
+    derived_writes = (FACTS_OF_ADDRESSEES,)
 
     class Meta:
         ordering = ["id"]

@@ -19,8 +19,7 @@ from agreements.models.components import ComponentStatus
 from policytracker.api.json_sql import ON, Representation, values_of
 from policytracker.records.parameters import Parameter, Statement
 from policytracker.resources import ReadContext, registry
-from recommendations.models import Recommendation
-from recommendations.models.recommendations import claim_differs
+from recommendations.models import Recommendation, claim_differs
 from recommendations.reports.tally import by_code, states, tally
 
 

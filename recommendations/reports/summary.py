@@ -145,7 +145,7 @@ class Summary:
         """For each group and combination of states: the number of recommendations, and of those that a claim contradicts.
 
         One statement that reads only the recommendations of these groups. The newest claim of a party contradicts the assessment if
-        its status differs, as in `RecommendationQuerySet.claim_differs()`.
+        its status differs, as in `claim_differs()`.
         """
         if not groups:
             return []

@@ -42,11 +42,11 @@ def make_claims(officer, analyst):
     report_progress(recommendation, claim, by=officer, today=TODAY)
 
 
-def numbers_of(home) -> list[tuple[int, str]]:
-    """Each number of the home page with the list to which it links."""
+def numbers_of(home, page) -> list[tuple[int, str]]:
+    """Each number of the home page, and of the page that it loads last, with the list to which it links."""
     tiles = [(tile.count, tile.url) for queue in home["queues"] for tile in queue.tiles]
-    parts = [(part.count, part.url) for part in home["statuses"].parts]
-    for line in home["agreements"]:
+    parts = [(part.count, part.url) for part in page["statuses"].parts]
+    for line in page["agreements"]:
         parts += [(line.statuses.total, line.list_url), *((part.count, part.url) for part in line.statuses.parts)]
     return tiles + parts
 
@@ -57,9 +57,9 @@ def test_each_number_of_the_home_page_equals_its_list(role, users, signed_in):
     make_claims(users["party officer"], users["analyst"])
     user = users[role]
 
-    home = signed_in(user).get("/admin/").context
+    client = signed_in(user)
+    numbers = numbers_of(client.get("/admin/").context, client.get("/admin/numbers/").context)
 
-    numbers = numbers_of(home)
     assert len(numbers) >= 6
     for count, url in numbers:
         assert rows_in_list(url, user) == count, url
@@ -105,13 +105,28 @@ def test_the_number_of_data_findings_equals_the_page_of_data_checks(analyst, rev
     assert counted["count"] > 0
 
 
-def test_the_home_page_shows_the_share_that_is_not_assessed(analyst, reviewer, signed_in):
+def test_the_numbers_show_the_share_that_is_not_assessed(analyst, reviewer, signed_in):
     make_work(analyst, reviewer)
 
-    home = signed_in(analyst).get("/admin/")
+    page = signed_in(analyst).get("/admin/numbers/")
 
-    assert (home.context["statuses"].unknown.count, home.context["statuses"].total) == (12, 14)
-    assert "12 of 14 (86 %)" in home.text
+    assert (page.context["statuses"].unknown.count, page.context["statuses"].total) == (12, 14)
+    assert "12 of 14 (86 %)" in page.text
+
+
+def test_the_home_page_loads_the_numbers_of_the_whole_register_last(analyst, reviewer, signed_in):
+    make_work(analyst, reviewer)
+    client = signed_in(analyst)
+
+    home, page = client.get("/admin/"), client.get("/admin/numbers/")
+
+    assert 'id="numbers" data-load="/admin/numbers/"' in home.text
+    assert 'id="numbers"' in page.text
+    assert "statuses" not in home.context and "trend" not in home.context
+
+
+def test_the_numbers_need_a_role(django_user_model, signed_in):
+    assert signed_in(django_user_model.objects.create_user("no role", is_staff=True)).get("/admin/numbers/").status_code in (302, 403)
 
 
 def test_statuses_by_agreement_count_only_visible_agreements(reader, signed_in):
@@ -119,9 +134,9 @@ def test_statuses_by_agreement_count_only_visible_agreements(reader, signed_in):
     make_recommendation(shown).agreements.add(hidden)
     make_recommendation(shown)
 
-    home = signed_in(reader).get("/admin/").context
+    page = signed_in(reader).get("/admin/numbers/").context
 
-    assert [(line.title, line.statuses.total) for line in home["agreements"]] == [(str(shown), 2)]
+    assert [(line.title, line.statuses.total) for line in page["agreements"]] == [(str(shown), 2)]
 
 
 def test_the_calendar_has_the_next_dates_of_all_kinds(reader, signed_in):
@@ -158,9 +173,9 @@ def test_hidden_records_are_not_on_the_home_page(reader, analyst, reviewer, sign
     ProgressUpdate.objects.create(recommendation=recommendation, kind="note", reported_on=TODAY, review="submitted", author=analyst)
     client = signed_in(reader)
 
-    home, changes = client.get("/admin/"), client.get("/admin/changes/")
+    home, changes, numbers = (client.get(f"/admin/{path}") for path in ("", "changes/", "numbers/"))
 
-    assert (home.context["statuses"].total, home.context["deadlines"], home.context["queues"]) == (1, [], [])
+    assert (numbers.context["statuses"].total, home.context["deadlines"], home.context["queues"]) == (1, [], [])
     assert [change.title for change in changes.context["changes"]] == [str(recommendation)]
     assert hidden.slug not in changes.text
 

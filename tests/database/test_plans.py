@@ -21,7 +21,10 @@ pytestmark = pytest.mark.django_db
 LARGE = {"recommendations_recommendation", "recommendations_addressee", "recommendations_progressupdate"}
 FILTERS = {
     "status": "withdrawn", "overdue": "true", "due_within": "30", "freshness": "never", "deadline_state": "met_late", "party": "p-040",
-    "owner": "analyst-02", "without": "owner",
+    "owner": "analyst-02", "without": "owner", "claim_differs": "true",
+}  # fmt: skip
+MISSING = {
+    "evidence": "without_proof", "update": "without_update", "addressee": "not_addressed", "response": "not_answered",
 }  # fmt: skip
 USERS = ["administrator-1", "analyst-01", "officer-1", "officer-2"]
 
@@ -68,12 +71,52 @@ def test_a_page_reads_few_rows(large, name):
 @pytest.mark.parametrize("filter", FILTERS)
 @pytest.mark.parametrize("name", USERS)
 def test_a_filtered_page_scans_no_large_table(large, name, filter):
-    user = large.users[name]
-    filters = resource_filters(registry.of(Recommendation))
-
-    rows = filters[filter].apply(Recommendation.objects.visible_to(user), [FILTERS[filter]], ReadContext.of(user))
+    rows = filtered(large.users[name], filter, FILTERS[filter])
 
     assert not scanned(rows.order_by("slug").values("pk")[:51])
+
+
+def filtered(user, filter: str, value: str):
+    """The rows of a list with one filter, as the user reads them."""
+    filters = resource_filters(registry.of(Recommendation))
+    return filters[filter].apply(Recommendation.objects.visible_to(user), [value], ReadContext.of(user))
+
+
+def indexes(rows) -> set[str]:
+    """The indexes that a query reads."""
+    return {node["Index Name"] for node in nodes(plan_of(rows)) if "Index Name" in node and node["Actual Loops"]}
+
+
+@pytest.mark.parametrize(
+    ("filter", "value", "index"),
+    [
+        *(("without", name, index) for name, index in MISSING.items()),
+        ("claim_differs", "true", "claim_differs"),
+        ("deadline_state", "met_late", "met_late"),
+    ],
+)
+@pytest.mark.parametrize("name", USERS)
+def test_pages_and_counts_of_few_rows_read_the_index_of_these_rows(large, name, filter, value, index):
+    user = large.users[name]
+    rows = filtered(user, filter, value)
+
+    for query in (rows.order_by("slug").values("pk")[:51], rows.at_most(10_001, user)):
+        assert f"recommendation_{index}" in indexes(query)
+        assert not scanned(query)
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_counting_the_rows_of_a_party_reads_only_its_recommendations(large, name):
+    user = large.users[name]
+
+    query = filtered(user, "party", "p-001").at_most(10_001, user)
+
+    assert not scanned(query)
+    read = {
+        index for index in indexes(query) if index.startswith("recommendation_by") or index.startswith("recommendations_recommendation_")
+    }
+    assert read <= {"recommendations_recommendation_pkey", "recommendation_by_id"}
+    assert query.count() == filtered(user, "party", "p-001").order_by("slug").count()
 
 
 @pytest.mark.parametrize("name", USERS)

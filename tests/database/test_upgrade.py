@@ -43,6 +43,13 @@ def test_users_roles_and_tokens_survive(table, baseline, upgraded):
     assert [row for row in after if row in before] == before  # other tests of this session add tokens
 
 
+def test_facts_are_stored_for_the_recommendations_of_the_baseline(upgraded):
+    checked = upgraded.call("recompute_status", "--check")
+
+    assert checked.returncode == 0, checked.stderr
+    assert upgraded.rows("SELECT count(*) > 0 FROM recommendations_recommendation WHERE has_evidence AND has_addressee") == [(True,)]
+
+
 def test_no_table_of_the_baseline_is_lost(baseline, upgraded):
     assert set(tables_of(baseline)) <= set(tables_of(upgraded))
 
