@@ -24,7 +24,7 @@ from policytracker.api.keyset import Column, Page, decode_cursor, page_of
 from policytracker.api.pagination import MAX_COUNT
 from policytracker.codes import CodeField, ForeignCode
 from policytracker.edtf import EdtfField
-from policytracker.history.as_of import moment_read
+from policytracker.history.as_of import WholeRows, moment_read
 from policytracker.records.access import Reader
 from policytracker.records.parameters import Parameter, Statement
 from policytracker.resources import ReadContext
@@ -129,7 +129,9 @@ def rendered(shape: Representation, rows: QuerySet | None = None, *also: str) ->
     selected = {name: expressions[name] for name in (expressions if shape.fields is None else shape.fields)}
     model = serializer.Meta.model
     if rows is None:
-        rows = model.objects.on_day(ON) if shape.past else model._base_manager
+        rows = model.objects.on_day(ON) if shape.past else model._base_manager.all()
+    if shape.as_of:
+        rows = WholeRows.of(rows)
     return rows.order_by().values_list(*also, Cast(JsonObject(selected), TextField()))
 
 

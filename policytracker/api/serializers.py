@@ -177,7 +177,7 @@ class KeyField(serializers.RelatedField):
     def column(self, reader: Reader, expand: bool = False):
         if self.of_people and not reader.sees_people:
             return Cast(models.Value(None), TextField())
-        if self.hides and not reader.sees_all:
+        if reader.as_of and issubclass(self.model, Record) or self.hides and not reader.sees_all:
             rows = self.model.objects.visible_to(reader).filter(pk=OuterRef(f"{self.source}_id")).order_by()
             return Subquery(rows.values_list(self._representation("", expand), flat=True))
         representation = self._representation(f"{self.source}__", expand)

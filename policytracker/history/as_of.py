@@ -16,11 +16,15 @@ from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import OperationalError, connection, models, transaction
-from django.db.models import BooleanField, Exists, Func
+from django.db.models import BooleanField, Exists, Func, QuerySet
+from django.db.models.sql.datastructures import BaseTable
 
 SCHEMA, TABLES = "as_of", "public"  # the schema of the views, and that of the tables
 CHANGES = f"{TABLES}.policytracker_change"
 MOMENT = "(SELECT current_setting('policytracker.as_of')::timestamptz)"  # evaluated once per query
+
+# Columns that rarely change, and that the rules of access read for each row of a query.
+STEADY = ["publication", "visibility"]
 
 # Settings for the planner. Statements on views take long to plan, so prepared ones are planned once per connection, and their high
 # estimated costs are no reason to compile them. PostgreSQL underestimates how many rows of a view match; it must not read a
@@ -72,7 +76,7 @@ class WasDeleted(Func):
     output_field = BooleanField()
     conditional = True
     template = f"""EXISTS (SELECT FROM {CHANGES} d WHERE d.tbl = '%(table)s' AND d.row_id = %(expressions)s
-        AND d.op = 'delete' AND NOT d.before @> '{{"visibility": "restricted"}}')"""
+        AND d.op = 'delete' AND d.moved AND d.at > {MOMENT} AND NOT d.before @> '{{"visibility": "restricted"}}')"""
 
 
 # ---- the views
@@ -92,24 +96,75 @@ def record_view(model: Any) -> str:
     looked up in the history where a query uses it: a join instead would double the number of tables that PostgreSQL has to order.
     The second part has the rows that were deleted, or moved to another parent, since the moment.
     """
-    table, fields = model._meta.db_table, model._meta.concrete_fields
-    constant = {"id", model._meta.get_field(model.key).column, "created_at", *parent_columns(model)}
-    columns = [
+    return f"SELECT {', '.join(looked_up(field) for field in model._meta.concrete_fields)}\n{present_and_removed(model)}"
+
+
+def looked_up(field: Any) -> str:
+    """The column at the moment, in a view."""
+    table = field.model._meta.db_table
+    if is_constant(field):
+        return f'r."{field.column}"'
+    unchanged = f"r.updated_at <= {MOMENT}"
+    past = f"(SELECT {stored(field, 'c.before')} FROM {CHANGES} c WHERE {covers('c', table)} AND c.row_id = r.id)"
+    if field.column in STEADY:
+        unchanged += f""" OR NOT EXISTS (SELECT FROM {CHANGES} s
+    WHERE s.tbl = '{table}' AND s.row_id = r.id AND s.at > {MOMENT} AND s.changed ?| '{{{",".join(STEADY)}}}')"""
+        past = stored(field, f"{TABLES}.row_before('{table}', r.id)")
+    return f'CASE WHEN {unchanged} THEN r."{field.column}" ELSE {past} END AS "{field.column}"'
+
+
+class WholeRows(BaseTable):
+    """The rows of a record type at the moment, as the first table of a query that reads most of their columns.
+
+    The history of a row is read once, by a join, and not once for each column.
+    """
+
+    @classmethod
+    def of(cls, rows: QuerySet) -> QuerySet:
+        """The same rows, whose columns are read in this way."""
+        rows = rows.all()
+        alias = rows.query.get_initial_alias()
+        rows.query.alias_map[alias] = cls(rows.model._meta.db_table, alias)
+        return rows
+
+    def as_sql(self, compiler, connection):
+        return f'({row_view(compiler.query.model)}) "{self.table_alias}"', []
+
+
+def row_view(model: Any) -> str:
+    """The rows of a record type, as in `record_view()`, for a query that reads most columns of few rows."""
+    table = model._meta.db_table
+    columns = (
         f'r."{field.column}"'
-        if field.column in constant
-        else f"""CASE WHEN r.updated_at <= {MOMENT} THEN r."{field.column}"
-  ELSE (SELECT {stored(field, "c")} FROM {CHANGES} c WHERE {covers("c", table)} AND c.row_id = r.id) END AS "{field.column}\""""
-        for field in fields
-    ]
+        if is_constant(field)
+        else f'CASE WHEN h.before IS NULL THEN r."{field.column}" ELSE {stored(field, "h.before")} END AS "{field.column}"'
+        for field in model._meta.concrete_fields
+    )
+    history = f"""LEFT JOIN LATERAL (SELECT c.before FROM {CHANGES} c
+  WHERE {covers("c", table)} AND c.row_id = r.id AND r.updated_at > {MOMENT}) h ON true"""
+    return f"SELECT {', '.join(columns)}\n{present_and_removed(model, history)}"
+
+
+def is_constant(field: Any) -> bool:
+    """Whether a column is the same at every moment, while the row is not moved to another parent."""
+    model = field.model
+    return field.primary_key or field.name in (model.key, "created_at") or field.column in parent_columns(model)
+
+
+def present_and_removed(model: Any, join: str = "") -> str:
+    """The FROM and WHERE of the rows `r` that existed at the moment. Those that still exist have their present values."""
+    table, fields = model._meta.db_table, model._meta.concrete_fields
     moved = f"SELECT m.row_id FROM {CHANGES} m WHERE m.tbl = '{table}' AND m.moved AND m.at > {MOMENT} AND m.op"
-    return f"""SELECT {", ".join(columns)}
-FROM (
+    removing, stayed = "= 'delete'", "true"
+    if parent_columns(model):
+        removing, stayed = "IN ('update', 'delete')", f"(NOT r.present OR r.id NOT IN ({moved} = 'update'))"
+    removed = ", ".join("v.row_id" if field.primary_key else stored(field, "v.before") for field in fields)
+    return f"""FROM (
   SELECT true AS present, {", ".join(f'"{field.column}"' for field in fields)} FROM {TABLES}.{table}
   UNION ALL
-  SELECT false, {", ".join(stored(field, "v") for field in fields)} FROM {CHANGES} v
-  WHERE {covers("v", table)} AND v.row_id IN ({moved} IN ('update', 'delete'))
-) r
-WHERE r.created_at <= {MOMENT} AND (NOT r.present OR r.id NOT IN ({moved} = 'update'))"""
+  SELECT false, {removed} FROM {CHANGES} v WHERE {covers("v", table)} AND v.row_id IN ({moved} {removing})
+) r {join}
+WHERE r.created_at <= {MOMENT} AND {stayed}"""
 
 
 def covers(change: str, table: str) -> str:
@@ -117,16 +172,14 @@ def covers(change: str, table: str) -> str:
     return f"{change}.tbl = '{table}' AND {change}.since <= {MOMENT} AND {change}.at > {MOMENT}"
 
 
-def stored(field: Any, change: str) -> str:
-    """The value of a column before a change."""
-    if field.primary_key:
-        return f"{change}.row_id"
+def stored(field: Any, before: str) -> str:
+    """The value of a column in a stored row."""
     if field.generated:
         sql, _ = field.generated_sql(connection)
-        return re.sub(r'"(\w+)"', lambda name: stored(field.model._meta.get_field(name[1]), change), sql)
+        return re.sub(r'"(\w+)"', lambda name: stored(field.model._meta.get_field(name[1]), before), sql)
     if isinstance(field, ArrayField | models.JSONField):
-        return f'(jsonb_populate_record(NULL::{TABLES}.{field.model._meta.db_table}, {change}.before))."{field.column}"'
-    value = f"({change}.before ->> '{field.column}')::{field.db_type(connection)}"
+        return f'(jsonb_populate_record(NULL::{TABLES}.{field.model._meta.db_table}, {before}))."{field.column}"'
+    value = f"({before} ->> '{field.column}')::{field.db_type(connection)}"
     if field.null or not field.has_default() or callable(field.default):
         return value
     default = connection.schema_editor(collect_sql=True).quote_value(field.get_default())

@@ -12,7 +12,7 @@ from django.apps import apps
 from django.db.models import ManyToManyField, Model
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.history.as_of import parent_columns
+from policytracker.history.as_of import MOMENT, TABLES, parent_columns
 from policytracker.records.constraints import ARCHIVED_IS_CLOSED, IN_THIS_TRANSACTION, DerivedWrite, TriggerConstraint
 from policytracker.records.models import DeadlineFields, Record, RegistryRecord
 from policytracker.resources import registry
@@ -29,6 +29,10 @@ BEGIN RAISE check_violation USING CONSTRAINT = rule, MESSAGE = sentence; END $$;
 
 CREATE OR REPLACE FUNCTION actor() RETURNS jsonb LANGUAGE sql STABLE AS $$
 SELECT nullif(current_setting('policytracker.actor', true), '')::jsonb $$;
+
+-- The row as it was at the moment that is read, if it has changed since (history/as_of.py).
+CREATE OR REPLACE FUNCTION row_before(name text, id bigint) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+BEGIN RETURN (SELECT c.before FROM {TABLES}.{CHANGES} c WHERE c.tbl = name AND c.row_id = id AND c.since <= {MOMENT} AND c.at > {MOMENT}); END $$;
 
 -- Only triggers write these three columns. touch_parent() sets the version to NULL to have it counted.
 CREATE OR REPLACE FUNCTION protect_version() RETURNS trigger LANGUAGE plpgsql AS $$
