@@ -17,6 +17,7 @@ from typing import Any
 from django.contrib.postgres.fields import ArrayField
 from django.db import OperationalError, connection, models, transaction
 from django.db.models import BooleanField, Exists, Func, QuerySet
+from django.db.models.expressions import RawSQL
 from django.db.models.sql.datastructures import BaseTable
 
 SCHEMA, TABLES = "as_of", "public"  # the schema of the views, and that of the tables
@@ -113,36 +114,59 @@ def looked_up(field: Any) -> str:
     return f'CASE WHEN {unchanged} THEN r."{field.column}" ELSE {past} END AS "{field.column}"'
 
 
-class WholeRows(BaseTable):
-    """The rows of a record type at the moment, as the first table of a query that reads most of their columns.
+class SelectedFirst(BaseTable):
+    """Rows of the moment as the first table of a query. They are selected before the rest of it is computed, with all of their columns.
 
-    The history of a row is read once, by a join, and not once for each column.
+    Their history is joined, so that it is read once for all columns.
     """
 
+    def __init__(self, table_name: str, alias: str | None, rows: QuerySet, computed: dict[str, Any]):
+        super().__init__(table_name, alias)
+        self.rows, self.computed = rows, computed
+
     @classmethod
-    def of(cls, rows: QuerySet) -> QuerySet:
-        """The same rows, whose columns are read in this way."""
-        rows = rows.all()
-        alias = rows.query.get_initial_alias()
-        rows.query.alias_map[alias] = cls(rows.model._meta.db_table, alias)
-        return rows
+    def of(cls, rows: QuerySet, **computed: Any) -> QuerySet:
+        """These rows, in the same order, with additional columns, which `computed_first()` reads."""
+        rows, query = rows.all(), rows.model._default_manager.order_by(*rows.query.order_by)
+        table = rows.model._meta.db_table
+        rows.query.get_initial_alias()
+        rows.query.alias_map[table] = JoinedHistory(table, table)
+        query.query.get_initial_alias()
+        query.query.alias_map[table] = cls(table, table, rows, computed)
+        return query
+
+    def relabeled_clone(self, change_map):
+        return type(self)(self.table_name, change_map.get(self.table_alias, self.table_alias), self.rows, self.computed)
 
     def as_sql(self, compiler, connection):
-        return f'({row_view(compiler.query.model)}) "{self.table_alias}"', []
+        # PostgreSQL would merge a subquery with the rest, and compute its columns wherever they are used; OFFSET prevents this.
+        sql, params = self.rows.query.sql_with_params()
+        sql = f'({sql}{"" if self.rows.query.is_sliced else " OFFSET 0"}) "{self.table_alias}"'
+        for name, expression in self.computed.items():
+            column, more = compiler.compile(expression.resolve_expression(compiler.query))
+            sql, params = f'(SELECT *, {column} AS "{name}" FROM {sql} OFFSET 0) "{self.table_alias}"', (*more, *params)
+        return sql, params
 
 
-def row_view(model: Any) -> str:
-    """The rows of a record type, as in `record_view()`, for a query that reads most columns of few rows."""
-    table = model._meta.db_table
-    columns = (
-        f'r."{field.column}"'
-        if is_constant(field)
-        else f'CASE WHEN h.before IS NULL THEN r."{field.column}" ELSE {stored(field, "h.before")} END AS "{field.column}"'
-        for field in model._meta.concrete_fields
-    )
-    history = f"""LEFT JOIN LATERAL (SELECT c.before FROM {CHANGES} c
-  WHERE {covers("c", table)} AND c.row_id = r.id AND r.updated_at > {MOMENT}) h ON true"""
-    return f"SELECT {', '.join(columns)}\n{present_and_removed(model, history)}"
+def computed_first(model: Any, name: str) -> RawSQL:
+    """A condition that `SelectedFirst` computed for each row."""
+    return RawSQL(f'"{model._meta.db_table}"."{name}"', (), BooleanField())
+
+
+class JoinedHistory(BaseTable):
+    """The rows of a record type at the moment, as `record_view()` shows them, for a query that reads all columns of few rows."""
+
+    def as_sql(self, compiler, connection):
+        model = compiler.query.model
+        columns = (
+            f'r."{field.column}"'
+            if is_constant(field)
+            else f'CASE WHEN h.before IS NULL THEN r."{field.column}" ELSE {stored(field, "h.before")} END AS "{field.column}"'
+            for field in model._meta.concrete_fields
+        )
+        history = f"""LEFT JOIN LATERAL (SELECT c.before FROM {CHANGES} c
+  WHERE {covers("c", self.table_name)} AND c.row_id = r.id AND r.updated_at > {MOMENT}) h ON true"""
+        return f'(SELECT {", ".join(columns)}\n{present_and_removed(model, history)}) "{self.table_alias}"', []
 
 
 def is_constant(field: Any) -> bool:

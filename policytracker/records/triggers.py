@@ -30,9 +30,11 @@ BEGIN RAISE check_violation USING CONSTRAINT = rule, MESSAGE = sentence; END $$;
 CREATE OR REPLACE FUNCTION actor() RETURNS jsonb LANGUAGE sql STABLE AS $$
 SELECT nullif(current_setting('policytracker.actor', true), '')::jsonb $$;
 
--- The row as it was at the moment that is read, if it has changed since (history/as_of.py).
-CREATE OR REPLACE FUNCTION row_before(name text, id bigint) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
-BEGIN RETURN (SELECT c.before FROM {TABLES}.{CHANGES} c WHERE c.tbl = name AND c.row_id = id AND c.since <= {MOMENT} AND c.at > {MOMENT}); END $$;
+-- The complete row at the moment that is read, if it has changed since (history/as_of.py).
+CREATE OR REPLACE FUNCTION row_before(name text, key bigint) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN (SELECT c.before FROM {TABLES}.{CHANGES} c WHERE c.tbl = name AND c.row_id = key AND c.since <= {MOMENT} AND c.at > {MOMENT});
+END $$;
 
 -- Only triggers write these three columns. touch_parent() sets the version to NULL to have it counted.
 CREATE OR REPLACE FUNCTION protect_version() RETURNS trigger LANGUAGE plpgsql AS $$
