@@ -15,7 +15,21 @@ from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import EmptyResultSet
-from django.db.models import BigIntegerField, BooleanField, Case, DateField, DateTimeField, F, Func, JSONField, Q, QuerySet, TextField, Value, When
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    Case,
+    DateField,
+    DateTimeField,
+    F,
+    Func,
+    JSONField,
+    Q,
+    QuerySet,
+    TextField,
+    Value,
+    When,
+)
 from django.db.models.expressions import OuterRef
 from django.db.models.functions import Cast, Concat, NullIf
 from rest_framework import serializers
@@ -24,7 +38,7 @@ from policytracker.api.keyset import Column, Page, decode_cursor, page_of
 from policytracker.api.pagination import MAX_COUNT
 from policytracker.codes import CodeField, ForeignCode
 from policytracker.edtf import EdtfField
-from policytracker.history.as_of import SelectedFirst, computed_first, moment_read
+from policytracker.history.as_of import ComputedFirst, SelectedFirst, moment_read
 from policytracker.records.access import Reader
 from policytracker.records.parameters import Parameter, Statement
 from policytracker.resources import ReadContext
@@ -150,7 +164,7 @@ def selected_first(rows: QuerySet, serializer: serializers.ModelSerializer, name
         return SelectedFirst.of(rows)
     source = serializer.fields["source"]
     rows = SelectedFirst.of(rows, source_is_visible=source.visible(reader))
-    source.is_visible = computed_first(rows.model, "source_is_visible")
+    source.is_visible = ComputedFirst(rows.model, "source_is_visible")
     return rows
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError as ModelError
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Subquery, TextField
+from django.db.models import F, OuterRef, Subquery, TextField
 from django.db.models.functions import Cast, Coalesce
 from django.utils.translation import gettext as _
 from rest_framework import serializers
@@ -178,7 +178,7 @@ class KeyField(serializers.RelatedField):
     def column(self, reader: Reader, expand: bool = False):
         if self.of_people and not reader.sees_people:
             return Cast(models.Value(None), TextField())
-        if reader.as_of and issubclass(self.model, Record) or self.hides and not reader.sees_all:
+        if (self.hides and not reader.sees_all) or (reader.as_of and issubclass(self.model, Record)):
             visible = self.model.objects.all() if self.is_visible else self.model.objects.visible_to(reader)
             rows = visible.filter(pk=OuterRef(f"{self.source}_id")).order_by()
             found = Subquery(rows.values_list(self._representation("", expand), flat=True))

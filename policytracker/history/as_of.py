@@ -16,8 +16,7 @@ from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import OperationalError, connection, models, transaction
-from django.db.models import BooleanField, Exists, Func, QuerySet
-from django.db.models.expressions import RawSQL
+from django.db.models import BooleanField, Exists, Expression, Func, QuerySet
 from django.db.models.sql.datastructures import BaseTable
 
 SCHEMA, TABLES = "as_of", "public"  # the schema of the views, and that of the tables
@@ -37,6 +36,12 @@ PLANNING = ", ".join(
 
 # The moment that queries read, or None for the present. Only `as_of()` sets it.
 moment_read: ContextVar[datetime | None] = ContextVar("moment_read", default=None)
+
+
+def access_changed(table: str, row: str) -> str:
+    """The condition that these columns of a row changed after the moment."""
+    return f"""EXISTS (SELECT FROM {CHANGES} s
+  WHERE s.tbl = '{table}' AND s.row_id = {row} AND s.at > {MOMENT} AND s.changed ?| '{{{",".join(STEADY)}}}')"""
 
 
 @contextmanager
@@ -80,6 +85,15 @@ class WasDeleted(Func):
         AND d.op = 'delete' AND d.moved AND d.at > {MOMENT} AND NOT d.before @> '{{"visibility": "restricted"}}')"""
 
 
+class IsAsAccessible(Func):
+    """Whether the record with this id exists today, with the visibility and publication that it had at the moment."""
+
+    output_field = BooleanField()
+    conditional = True
+    template = f"""(NOT EXISTS (SELECT FROM {CHANGES} d WHERE d.tbl = '%(table)s' AND d.row_id = %(expressions)s
+        AND d.op = 'delete' AND d.moved AND d.at > {MOMENT}) AND NOT {access_changed("%(table)s", "%(expressions)s")})"""
+
+
 # ---- the views
 
 
@@ -106,19 +120,14 @@ def looked_up(field: Any) -> str:
     if is_constant(field):
         return f'r."{field.column}"'
     unchanged = f"r.updated_at <= {MOMENT}"
-    past = f"(SELECT {stored(field, 'c.before')} FROM {CHANGES} c WHERE {covers('c', table)} AND c.row_id = r.id)"
     if field.column in STEADY:
-        unchanged += f""" OR NOT EXISTS (SELECT FROM {CHANGES} s
-    WHERE s.tbl = '{table}' AND s.row_id = r.id AND s.at > {MOMENT} AND s.changed ?| '{{{",".join(STEADY)}}}')"""
-        past = stored(field, f"{TABLES}.row_before('{table}', r.id)")
+        unchanged += f" OR NOT {access_changed(table, 'r.id')}"
+    past = stored(field, f"{TABLES}.row_before('{table}', r.id)")
     return f'CASE WHEN {unchanged} THEN r."{field.column}" ELSE {past} END AS "{field.column}"'
 
 
 class SelectedFirst(BaseTable):
-    """Rows of the moment as the first table of a query. They are selected before the rest of it is computed, with all of their columns.
-
-    Their history is joined, so that it is read once for all columns.
-    """
+    """Rows of the moment as the first table of a query, which are selected before the rest of it is computed."""
 
     def __init__(self, table_name: str, alias: str | None, rows: QuerySet, computed: dict[str, Any]):
         super().__init__(table_name, alias)
@@ -126,13 +135,10 @@ class SelectedFirst(BaseTable):
 
     @classmethod
     def of(cls, rows: QuerySet, **computed: Any) -> QuerySet:
-        """These rows, in the same order, with additional columns, which `computed_first()` reads."""
-        rows, query = rows.all(), rows.model._default_manager.order_by(*rows.query.order_by)
-        table = rows.model._meta.db_table
-        rows.query.get_initial_alias()
-        rows.query.alias_map[table] = JoinedHistory(table, table)
-        query.query.get_initial_alias()
-        query.query.alias_map[table] = cls(table, table, rows, computed)
+        """These rows, in the same order, with additional columns, which `ComputedFirst` reads."""
+        query = rows.model._default_manager.order_by(*rows.query.order_by)
+        alias = query.query.get_initial_alias()
+        query.query.alias_map[alias] = cls(alias, alias, JoinedHistory.of(rows), computed)
         return query
 
     def relabeled_clone(self, change_map):
@@ -148,13 +154,30 @@ class SelectedFirst(BaseTable):
         return sql, params
 
 
-def computed_first(model: Any, name: str) -> RawSQL:
-    """A condition that `SelectedFirst` computed for each row."""
-    return RawSQL(f'"{model._meta.db_table}"."{name}"', (), BooleanField())
+class ComputedFirst(Expression):
+    """A condition that `SelectedFirst` computed for each row of the record type."""
+
+    def __init__(self, model: Any, name: str):
+        super().__init__(output_field=BooleanField())
+        self.table, self.name = model._meta.db_table, name
+
+    def as_sql(self, compiler, connection):
+        return f'"{self.table}"."{self.name}"', []
 
 
 class JoinedHistory(BaseTable):
-    """The rows of a record type at the moment, as `record_view()` shows them, for a query that reads all columns of few rows."""
+    """The rows of a record type at the moment, as the first table of a query.
+
+    They are those of `record_view()`, but their history is joined, so that it is read once for all columns.
+    """
+
+    @classmethod
+    def of(cls, rows: QuerySet) -> QuerySet:
+        """The same rows, read in this way."""
+        rows = rows.all()
+        alias = rows.query.get_initial_alias()
+        rows.query.alias_map[alias] = cls(rows.model._meta.db_table, alias)
+        return rows
 
     def as_sql(self, compiler, connection):
         model = compiler.query.model
