@@ -50,7 +50,7 @@ def as_of(moment: datetime) -> Iterator[None]:
 
     Writes are impossible inside. Raises OperationalError while the views are missing, because `migrate` is running.
     """
-    token = moment_read.set(moment)
+    token, is_nested = moment_read.set(moment), connection.in_atomic_block
     try:
         # An exception makes the surrounding transaction unusable, so its search path needs no reset then.
         with transaction.atomic(savepoint=False), connection.cursor() as cursor:
@@ -63,7 +63,8 @@ def as_of(moment: datetime) -> Iterator[None]:
             if not has_views:
                 raise OperationalError(f"The schema {SCHEMA} is missing.")
             yield
-            cursor.execute("SELECT set_config('search_path', %s, true)", [outer])
+            if is_nested:  # otherwise the setting ends with the transaction
+                cursor.execute("SELECT set_config('search_path', %s, true)", [outer])
     finally:
         moment_read.reset(token)
 
