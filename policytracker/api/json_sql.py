@@ -211,7 +211,7 @@ def statement_of_page(shape: Representation, column: Column, size: int, is_first
         page = Statement.of(rendered(shape, rows.order_by(column.order_by(forward))[: size + 1], column.path))
         counted = Statement.of(readable.at_most(MAX_COUNT + 1, shape.reader), *page.names)
         sql = f"SELECT page.*, (SELECT count(*) FROM ({counted.sql}) AS counted) FROM ({page.sql}) AS page"
-        return Statement(sql, counted.names)
+        return Statement(f"{shape.mark}{sql}", counted.names)
     return None
 
 

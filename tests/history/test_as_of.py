@@ -386,10 +386,11 @@ def test_a_cursor_is_bound_to_its_moment(story, reader):
 # ---- the mechanism
 
 
-def test_present_and_past_reads_alternate_on_one_connection(story, reader, api):
+@pytest.mark.parametrize("address", ["recommendations/act/", "recommendations/"])
+def test_present_and_past_reads_alternate_on_one_connection(address, story, reader, api):
     """The statements are prepared once per connection, and PostgreSQL plans them for one search path."""
     answers = {
-        (client, moment): client.get("recommendations/act/", {"as_of": at(moment)} if moment else {}).content
+        (client, moment): client.get(address, {"as_of": at(moment)} if moment else {}).content
         for _ in range(8)
         for client in (reader, api[Role.ADMINISTRATOR])
         for moment in (None, story.then, story.late, None)
@@ -400,6 +401,13 @@ def test_present_and_past_reads_alternate_on_one_connection(story, reader, api):
         assert b'"Act"' in then
         assert b'"Act at once"' in now
         assert late == now
+
+
+def test_a_page_of_a_past_list_needs_one_statement(story, reader):
+    with CaptureQueriesContext(connection) as queries:
+        past(reader, "recommendations/", story, page_size=1)
+
+    assert sum("recommendations_recommendation" in query["sql"] for query in queries) == 1
 
 
 def test_the_search_path_is_restored(story, reader):
