@@ -196,6 +196,8 @@ def delete_drafts() -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM recommendations_recommendation_agreements WHERE recommendation_id IN {drafts}")
         cursor.execute(f"DELETE FROM recommendations_recommendation WHERE id IN {drafts}")
+        # Autovacuum would come later: until then, a count meets the deleted rows, and takes twice as long.
+        cursor.execute("VACUUM recommendations_recommendation, recommendations_recommendation_agreements")
 
 
 def show(result: dict[str, Any]) -> None:

@@ -38,12 +38,12 @@ def once_per_module(request, django_db_setup, django_db_blocker) -> Iterator[Cal
 
     def make(function: Callable[[], Any]) -> Any:
         with django_db_blocker.unblock():
-            ensure_groups()
             made = function()
             settled()
         return made
 
     with django_db_blocker.unblock():
+        ensure_groups()
         module_transaction = transaction.atomic()
         module_transaction.__enter__()
     request.node.stash[SHARES_RECORDS] = True
@@ -88,7 +88,10 @@ def world(shared_world, db):
 
 
 def ensure_groups() -> None:
-    """Create the groups of the roles again: a transactional test empties all tables, including rows from migrations."""
+    """Create the groups of the roles again: a transactional test empties all tables, including rows from migrations.
+
+    Call it before the transaction of a test or module. In it, the groups would be rolled back and created for each test again.
+    """
     if not Group.objects.exists():
         import_module("recommendations.migrations.0002_groups").make_groups(apps, None)
 
@@ -103,8 +106,10 @@ def groups(request):
     if request.node.getparent(pytest.Module).stash.get(SHARES_RECORDS, False):
         assert "once_per_module" in request.fixturenames, "Ask for the records that the tests of this module share."
         assert not transactional, "Move this test to a module without shared records: it needs a database that it can commit to."
+    request.getfixturevalue("django_db_setup")
+    with request.getfixturevalue("django_db_blocker").unblock():
+        ensure_groups()
     request.getfixturevalue("transactional_db" if transactional else "db")
-    ensure_groups()
 
 
 def make_user(name: str, *roles: str, **fields) -> User:

@@ -14,7 +14,7 @@ from tests.api.client import Api
 from tests.conftest import ensure_groups
 
 SIZE = 3_000
-LARGE = 1_000  # rows
+LARGE = 500  # rows
 MAX_SHARE = 0.15  # of the rows of a large table
 PAST = today() - timedelta(200)
 REPORTS = ["scorecard/", f"scorecard/?on={PAST}", "coverage/", "timeline/", "standing/", f"dossier/?on={PAST}", "dossier/"]

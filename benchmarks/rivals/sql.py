@@ -14,7 +14,7 @@ SOURCES, UPDATES, PARTICIPATIONS = "agreements_source", "recommendations_progres
 TAKES_PART = "m.party_id = %(party)s AND m.role NOT IN ('subject_of_concern', 'listed_in_source')"
 BY_ROW = "OFFSET 0"  # PostgreSQL looks the row up, instead of reading everything that the user may read first
 NOT_RESTRICTED = "{row}.visibility IN ('public', 'internal')"
-PUBLIC = "({row}.visibility = 'public' AND {row}.publication <> 'draft')"
+PUBLIC = "({row}.visibility = 'public' AND {row}.publication IN ('published', 'archived'))"
 
 
 def arms(role: str, row: str, own: str, team: str) -> list[str]:

@@ -40,10 +40,11 @@ def title_of(model: type[models.Model], name: str) -> str:
 
 
 def referring(request: HttpRequest, record: Any) -> list[Tile]:
-    """A tile for each list that the user may view and that can be filtered by the record, in the order of loading."""
-    return [
+    """A tile for each list with records that refer to it and that the user may view, in the order of loading."""
+    tiles = (
         tile(request, title_of(model, name), model, **{name: record.natural_key()[0]})
         for model, name in references_to(type(record))
         for page in [admin.site.get_model_admin(model)]
         if name in filters_of(page) and page.has_view_permission(request)
-    ]
+    )
+    return [counted for counted in tiles if counted.count]

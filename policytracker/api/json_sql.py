@@ -236,7 +236,7 @@ def page(shape: Representation, column: Column, cursor: str | None, size: int, s
     """
     forward, after = decode_cursor(cursor, [column], salt) if cursor else (True, [None])
     compiled = statement_of_page(shape, column, size, cursor is None, forward)
-    rows = [] if compiled is None else list(compiled.rows(values_of(context) | {"after": after[0]}))
+    rows = [] if compiled is None else compiled.rows(values_of(context) | {"after": after[0]})
     if rows or cursor is None:
         count = rows[0][2] if rows else 0
     else:
@@ -247,7 +247,7 @@ def page(shape: Representation, column: Column, cursor: str | None, size: int, s
 def find(shape: Representation, key: Any, context: ReadContext) -> tuple[int, str] | None:
     """The version and the JSON text of the record with this key. None if it does not exist or the reader may not read it."""
     compiled = statement_by_key(shape)
-    return None if compiled is None else next(compiled.rows(values_of(context) | {"key": key}), None)
+    return None if compiled is None else compiled.row(values_of(context) | {"key": key})
 
 
 class ComputedField(serializers.ReadOnlyField):

@@ -23,7 +23,7 @@ from policytracker.records.constraints import (
     ReservedChange,
     TriggerConstraint,
 )
-from policytracker.records.parameters import CompiledCondition, Parameter
+from policytracker.records.parameters import CompiledCondition, ExistsForRow, Parameter
 
 
 def key_of(model: Any) -> str:
@@ -49,8 +49,11 @@ class RecordQuerySet(models.QuerySet):
         rule = Q()
         for name in self.model.access_parents:
             field = self.model._meta.get_field(name)
-            parent = Q(**{f"{name}__in": field.related_model.objects.visible_to(reader).values("pk")})
-            rule &= parent | Q(**{f"{name}__isnull": True}) if field.null else parent
+            parents = field.related_model.objects.visible_to(reader)
+            if field.null:  # PostgreSQL would read all parents for a condition with OR
+                rule &= Q(**{f"{name}__isnull": True}) | Q(ExistsForRow(parents.filter(pk=OuterRef(name))))
+            else:
+                rule &= Q(**{f"{name}__in": parents.values("pk")})
         return rule
 
     def on_day(self, day: Any) -> Self:

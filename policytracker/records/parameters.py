@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
@@ -99,7 +99,11 @@ class Statement:
         texts = (numbers[p.name] if isinstance(p, Parameter) else Literal(p).as_string(connection.connection) for p in params)
         return cls(sql % tuple(texts), names)
 
-    def rows(self, values: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    def row(self, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """The first row, or None."""
+        return next(iter(self.rows(values)), None)
+
+    def rows(self, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run the statement. It is planned once per connection, because planning takes longer than reading a page.
 
         With `DB_PREPARE=0` (behind a transaction pooler) nothing is prepared.
@@ -114,4 +118,4 @@ class Statement:
         log = connection.make_debug_cursor(raw).debug_sql(self.sql, texts) if connection.queries_logged else nullcontext()
         with connection.make_cursor(raw) as cursor, log:
             cursor.execute(self.sql, texts)
-            yield from cursor
+            return cursor.fetchall()

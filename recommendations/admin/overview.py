@@ -51,7 +51,7 @@ DEADLINE_COLOUR = CodeColours({code: colour for colour, codes in DEADLINE_COLOUR
 def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
     """The variables of the template. The number of queries is fixed."""
     user, context = request.user, ReadContext.of(request.user)
-    card = scorecard(agreement, context)
+    card = scorecard(agreement.slug, context)
     dates = timeline.Timeline(agreement, user)
     page = dates.page(None, DRAWN_DATES)
     components = list(components_of(request, agreement))

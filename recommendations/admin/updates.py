@@ -60,9 +60,9 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
         address = reverse("admin:recommendations_recommendation_change", args=[update.recommendation_id])
         return format_html('<a href="{}#update-{}">{}</a>', address, update.pk, update.recommendation)
 
-    @display(description=_("voided"), boolean=True)
+    @display(description=_("voided"))
     def voided(self, update):
-        return update.voided_at is not None
+        return _("Voided") if update.voided_at else ""
 
     def has_review_permission(self, request):
         return bool(progress.roles(request.user) & progress.EDITORS)

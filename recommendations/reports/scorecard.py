@@ -2,75 +2,130 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from contextlib import suppress
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, Subquery, Sum, TextField, Value
-from django.db.models.functions import Cast, Coalesce, NullIf
+from django.core.exceptions import EmptyResultSet
+from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, SlugField, Subquery, TextField, Value
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Cast, NullIf
 
 from agreements.deadlines import DeadlineState, of_component
 from agreements.models import Agreement, Commitment, Component, Indicator, Measurement
 from agreements.models.commitments import Stage
 from agreements.models.components import ComponentStatus
-from policytracker.resources import ReadContext
-from recommendations.reports.tally import by_code, counts_by_state, recommendations_on, tally
+from policytracker.api.json_sql import ON, Representation, values_of
+from policytracker.records.parameters import Parameter, Statement
+from policytracker.resources import ReadContext, registry
+from recommendations.models import Recommendation
+from recommendations.models.recommendations import claim_differs
+from recommendations.reports.tally import by_code, states, tally
 
 
-def scorecard(agreement: Agreement, context: ReadContext) -> dict[str, Any]:
-    """The numbers of an agreement on a date, from the records that the reader may read.
+def scorecard(key: str, context: ReadContext) -> dict[str, Any] | None:
+    """The numbers of an agreement on a date, from the records that the reader may read. None if the reader may not read the agreement.
 
     On a past date, recommendations are counted with their status of that date, and only the commitments stated and the indicators
     measured until then count. The status of components is always the current one.
     """
-    rows, on = recommendations_on(context).filter(agreements=agreement), context.on
-    components = Component.objects.visible_to(context.reader).filter(agreement=agreement).order_by()
-    counts = list(components.annotate(state=of_component(on)).values_list("status", "state").annotate(Count("pk")))
+    shape = Representation(registry.of(Agreement).serializer, context.reader.roles, past=context.past)
+    compiled = statement(shape)
+    row = None if compiled is None else compiled.row(values_of(context) | {"key": key})
+    if row is None:
+        return None
+    components, recommendations, money, indicators = (rows or [] for rows in row)
     return {
-        "agreement": agreement.slug,
-        "on": on.isoformat(),
+        "agreement": key,
+        "on": context.on.isoformat(),
         "components": {
-            "total": sum(n for *_, n in counts),
-            "by_status": by_code(ComponentStatus, ((status, n) for status, _, n in counts)),
-            "by_deadline_state": by_code(DeadlineState, ((state, n) for _, state, n in counts)),
+            "total": sum(n for *_, n in components),
+            "by_status": by_code(ComponentStatus, ((status, n) for status, _, n in components)),
+            "by_deadline_state": by_code(DeadlineState, ((state, n) for _, state, n in components)),
         },
-        "recommendations": tally(counts_by_state(rows, on), rows.claim_differs(on=on).count()),
-        "money": money(agreement, context),
-        "indicators": indicators(agreement, context),
+        "recommendations": tally([counts for *counts, _ in recommendations], sum(differ for *_, differ in recommendations)),
+        "money": sorted(money, key=lambda row: (Stage.values.index(row["stage"]), row["currency"])),
+        "indicators": indicators,
     }
 
 
-def money(agreement: Agreement, context: ReadContext) -> list[dict[str, Any]]:
-    """Total of the commitments for each stage and currency.
+@lru_cache(1024)
+def statement(shape: Representation) -> Statement | None:
+    """The statement that returns the rows of each part as JSON; None for readers who may read no agreement.
 
-    Commitments that dispute another one, or are part of another one, are not added. Only commitments that the
-    reader may read are considered. On a past date, commitments stated later are excluded; those without a date count.
+    It returns no row if the reader may not read the agreement.
     """
-    rows = Commitment.objects.visible_to(context.reader).filter(agreement=agreement).order_by()
-    if context.past:
-        rows = rows.filter(Q(stated_on_first__isnull=True) | Q(stated_on_first__lte=context.on))
-    disputing = Exists(rows.filter(pk=OuterRef("disputes")))
-    included = Exists(rows.filter(pk=OuterRef("part_of")))
-    sums: Any = rows.annotate(disputing=disputing, included=included).values("stage", "currency").annotate(
-        figures=Count("pk", filter=Q(disputing=False, included=False)),
-        total=Coalesce(Sum("amount", filter=Q(disputing=False, included=False)), Decimal(0)),
-        disputed=Count("pk", filter=Q(disputing=True)),
-    )  # fmt: skip
-    ordered = sorted(sums, key=lambda row: (Stage.values.index(row["stage"]), row["currency"]))
-    return [row | {"total": f"{row['total']:.2f}"} for row in ordered]
-
-
-def indicators(agreement: Agreement, context: ReadContext) -> list[dict[str, Any]]:
-    """Baseline, newest measurement and target of each indicator. On a past date, later measurements are excluded."""
-    newest = Measurement.objects.visible_to(context.reader).filter(indicator=OuterRef("pk")).order_by("-measured_on_first", "-measured_on")
-    if context.past:
-        newest = newest.filter(measured_on_first__lte=context.on)
-    values: dict[str, Any] = {
-        "latest_value": Subquery(newest.values_list(Cast("value", TextField()), flat=True)[:1]),
-        "latest_on": Subquery(newest.values("measured_on")[:1]),
-        "baseline_value": Cast("baseline_value", TextField()),
-        "target_value": Cast("target_value", TextField()),
-        "target_on": NullIf("target_on", Value("")),
+    agreement: Any = RawSQL("(SELECT id FROM agreement)", [], IntegerField())
+    parts: dict[str, QuerySet] = {
+        "agreement (id)": shape.readable.filter(slug=Parameter("key", SlugField())).order_by().values_list("pk"),
+        "component (status, state, number)": components(shape, agreement),
+        "recommendation (status, deadline_state, freshness, number, differ)": recommendations(shape, agreement),
+        "figure (id, stage, currency, amount, disputes, part_of)": figures(shape, agreement),
+        "indicator (slug, name, unit, latest_value, latest_on, baseline_value, target_value, target_on)": indicators(shape, agreement),
     }
-    rows = Indicator.objects.visible_to(context.reader).filter(outcome__agreement=agreement).order_by("slug")
-    names = ["slug", "name", "unit", *values]
-    return [dict(zip(names, row, strict=True)) for row in rows.values_list("slug", "name", "unit", *values.values())]
+    with suppress(EmptyResultSet):
+        statements, values = zip(*(rows.query.sql_with_params() for rows in parts.values()), strict=True)
+        tables = ", ".join(f"{name} AS MATERIALIZED ({sql})" for name, sql in zip(parts, statements, strict=True))
+        return Statement.numbered(
+            f"""{shape.mark}WITH {tables}, money AS ({MONEY}) SELECT
+                (SELECT json_agg(json_build_array(status, state, number)) FROM component),
+                (SELECT json_agg(json_build_array(status, deadline_state, freshness, number, differ)) FROM recommendation),
+                (SELECT json_agg(money) FROM money),
+                (SELECT json_agg(indicator ORDER BY slug) FROM indicator)
+            FROM agreement""",
+            list(chain(*values)),
+        )
+    return None
+
+
+def components(shape: Representation, agreement: Any) -> QuerySet:
+    """The number of components for each status and deadline state."""
+    rows = Component.objects.visible_to(shape.reader).filter(agreement=agreement).order_by()
+    return rows.annotate(state=of_component(ON)).values_list("status", "state").annotate(Count("pk"))
+
+
+def recommendations(shape: Representation, agreement: Any) -> QuerySet:
+    """For each status, deadline state and freshness: the number of recommendations, and of those that a claim contradicts."""
+    rows: Any = Recommendation.objects.order_by()
+    rows = (rows.on_day(ON) if shape.past else rows).visible_to(shape.reader).filter(agreements=agreement)
+    rows = rows.annotate(**states(ON)).values_list("status", "deadline_state", "freshness")
+    return rows.annotate(number=Count("pk"), differ=Count("pk", filter=claim_differs(ON)))
+
+
+def figures(shape: Representation, agreement: Any) -> QuerySet:
+    """The commitments. On a past date, commitments stated later are excluded; those without a date count."""
+    rows = Commitment.objects.visible_to(shape.reader).filter(agreement=agreement).order_by()
+    if shape.past:
+        rows = rows.filter(Q(stated_on_first__isnull=True) | Q(stated_on_first__lte=ON))
+    return rows.values_list("pk", "stage", "currency", "amount", "disputes", "part_of")
+
+
+# The total for each stage and currency. A commitment that disputes another one, or is part of another one, is not added.
+MONEY = """SELECT figure.stage, figure.currency, count(*) FILTER (WHERE disputed.id IS NULL AND whole.id IS NULL) AS figures,
+        coalesce(sum(figure.amount) FILTER (WHERE disputed.id IS NULL AND whole.id IS NULL), 0.00)::text AS total,
+        count(disputed.id) AS disputed
+    FROM figure LEFT JOIN figure AS disputed ON disputed.id = figure.disputes LEFT JOIN figure AS whole ON whole.id = figure.part_of
+    GROUP BY figure.stage, figure.currency"""
+
+
+def indicators(shape: Representation, agreement: Any) -> QuerySet:
+    """Baseline, newest measurement and target of each indicator. On a past date, later measurements are excluded."""
+    newest = Measurement.objects.visible_to(shape.reader).filter(indicator=OuterRef("pk")).order_by("-measured_on_first", "-measured_on")
+    if shape.past:
+        newest = newest.filter(measured_on_first__lte=ON)
+    return (
+        Indicator.objects.visible_to(shape.reader)
+        .filter(outcome__agreement=agreement)
+        .order_by()
+        .values_list(
+            "slug",
+            "name",
+            "unit",
+            Subquery(newest.values_list(Cast("value", TextField()))[:1]),
+            Subquery(newest.values("measured_on")[:1]),
+            Cast("baseline_value", TextField()),
+            Cast("target_value", TextField()),
+            NullIf("target_on", Value("")),
+        )
+    )

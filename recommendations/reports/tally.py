@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
-from django.db.models import Count
-
 from agreements.deadlines import DeadlineState
 from policytracker.codes import Codes
+from policytracker.records.parameters import Parameter
 from policytracker.resources import ReadContext
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import Recommendation, RecommendationQuerySet, Status
@@ -21,7 +20,7 @@ def recommendations_on(context: ReadContext) -> RecommendationQuerySet:
     return (rows.on_day(context.on) if context.past else rows).visible_to(context.reader)
 
 
-def states(on: date) -> dict[str, Any]:
+def states(on: date | Parameter) -> dict[str, Any]:
     return {"deadline_state": deadline(on), "freshness": freshness(on)}
 
 
@@ -49,9 +48,3 @@ def tally(counts: list[tuple[str, str, str, int]], differ: int) -> dict[str, Any
         "claim_differs": differ,
         "unknown": {"count": unknown, "share": unknown / total if total else None},
     }
-
-
-def counts_by_state(rows: RecommendationQuerySet, on: date) -> list[tuple[str, str, str, int]]:
-    """The number of rows for each combination of status, deadline state and freshness."""
-    annotated: Any = rows.order_by().annotate(**states(on))
-    return list(annotated.values_list("status", "deadline_state", "freshness").annotate(Count("pk")))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import transaction
+from django.http import Http404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
@@ -92,7 +93,10 @@ class AgreementReportViewSet(WriteMixin):
     def scorecard(self, request, *args, **kwargs):
         """Counts of components and recommendations on a date, with totals of commitments and the values of indicators."""
         reject_unknown_parameters(request, {"on"})
-        return Response(scorecard(self.find(), self.read_context))
+        card = scorecard(self.key_value(self.kwargs["key"]), self.read_context)
+        if card is None:
+            raise Http404
+        return Response(card)
 
     @extend_schema(responses=CoverageSerializer)
     @action(detail=True, methods=["get"])

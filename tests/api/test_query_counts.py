@@ -124,6 +124,13 @@ def test_evidence_of_updates_needs_no_extra_queries(readers, world):
     assert few == many == dict.fromkeys(ROLES, ALL)
 
 
+@pytest.mark.parametrize("query", ["", "?on=2025-01-01"])
+def test_a_scorecard_needs_as_many_queries_as_a_detail(readers, world, query):
+    counts = {role: asked(readers[role], f"agreements/aukus/scorecard/{query}") for role in ROLES}
+
+    assert counts == dict.fromkeys(ROLES, DETAIL)
+
+
 def test_ordering_by_nullable_columns_needs_one_query_per_range(readers, world):
     for number in range(12):
         make_agreement(slug=f"a{number}")

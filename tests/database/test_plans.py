@@ -29,8 +29,9 @@ USERS = ["administrator-1", "analyst-01", "officer-1", "officer-2"]
 @pytest.fixture(scope="module")
 def large(django_db_setup, django_db_blocker):
     """A register with so many recommendations that reading all of them costs more than an index."""
-    with django_db_blocker.unblock(), transaction.atomic():
+    with django_db_blocker.unblock():
         ensure_groups()
+    with django_db_blocker.unblock(), transaction.atomic():
         call_command("load_dataset", settings.BASE_DIR / "fixtures", verbosity=0)
         build(3_000)
         PartyOfficer.objects.filter(user__username="officer-2").update(party=Party.objects.get(code="p-230"))
