@@ -15,7 +15,21 @@ from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import EmptyResultSet
-from django.db.models import Case, DateField, DateTimeField, F, Func, JSONField, Q, QuerySet, TextField, Value, When
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    Case,
+    DateField,
+    DateTimeField,
+    F,
+    Func,
+    JSONField,
+    Q,
+    QuerySet,
+    TextField,
+    Value,
+    When,
+)
 from django.db.models.expressions import OuterRef
 from django.db.models.functions import Cast, Concat, NullIf
 from rest_framework import serializers
@@ -24,7 +38,7 @@ from policytracker.api.keyset import Column, Page, decode_cursor, page_of
 from policytracker.api.pagination import MAX_COUNT
 from policytracker.codes import CodeField, ForeignCode
 from policytracker.edtf import EdtfField
-from policytracker.history.as_of import moment_read
+from policytracker.history.as_of import ComputedFirst, SelectedFirst, moment_read
 from policytracker.records.access import Reader
 from policytracker.records.parameters import Parameter, Statement
 from policytracker.resources import ReadContext
@@ -50,6 +64,14 @@ class JsonObject(Func):
             parts.append(f"'{name}', {sql}")
             params += values
         return f"json_build_object({', '.join(parts)})", params
+
+
+class IsOneOf(Func):
+    """The condition that a value is in an array."""
+
+    output_field = BooleanField()
+    conditional = True
+    template, arg_joiner = "%(expressions)s)", " = ANY("
 
 
 class UtcTimestamp(Func):
@@ -122,15 +144,28 @@ def unknown_when_blank(field) -> bool:
     return isinstance(field, EdtfField | ForeignCode) or (isinstance(field, CodeField) and field.blank)
 
 
-def rendered(shape: Representation, rows: QuerySet | None = None, *also: str) -> QuerySet:
+def rendered(shape: Representation, rows: QuerySet, *also: str) -> QuerySet:
     """The JSON text of each row, with Parameters for what differs between requests, after the values of the fields in `also`."""
     serializer = shape.serializer()
+    names = tuple(serializer.fields) if shape.fields is None else shape.fields
+    if shape.as_of:
+        rows = selected_first(rows, serializer, names, shape.reader)
     expressions = columns(serializer, shape.reader, shape.expand)
-    selected = {name: expressions[name] for name in (expressions if shape.fields is None else shape.fields)}
-    model = serializer.Meta.model
-    if rows is None:
-        rows = model.objects.on_day(ON) if shape.past else model._base_manager
-    return rows.order_by().values_list(*also, Cast(JsonObject(selected), TextField()))
+    selected = {name: expressions[name] for name in names}
+    if shape.past:
+        rows = rows.on_day(ON)  # type: ignore[attr-defined]
+    return rows.values_list(*also, Cast(JsonObject(selected), TextField()))
+
+
+def selected_first(rows: QuerySet, serializer: serializers.ModelSerializer, names: Iterable[str], reader: Reader) -> QuerySet:
+    """The rows of a past moment. Whether the source of each is readable is computed once, not for each field that shows its content."""
+    using = source_content(serializer.fields) & set(names)
+    if not using or reader.sees_all:
+        return SelectedFirst.of(rows)
+    source = serializer.fields["source"]
+    rows = SelectedFirst.of(rows, source_is_visible=source.visible(reader))
+    source.is_visible = ComputedFirst(rows.model, "source_is_visible")
+    return rows
 
 
 @lru_cache(1024)
@@ -140,10 +175,14 @@ def statement(shape: Representation, single: bool) -> Statement:
     A `single` id has its own statement: with an array PostgreSQL would plan it each time, because the generic plan for an
     array is estimated to cost more than the plan for one id.
     """
-    compiled = Statement.of(rendered(shape), "ids")
-    key = f'"{shape.serializer.Meta.model._meta.db_table}"."id"'
-    where = f"{key} = $1::bigint" if single else f"{key} = ANY($1::bigint[]) ORDER BY array_position($1::bigint[], {key})"
-    return Statement(f"{shape.mark}{compiled.sql} WHERE {where}", compiled.names)
+    rows = shape.serializer.Meta.model.objects.order_by()
+    if single:
+        rows = rows.filter(pk=Parameter("ids", BigIntegerField(), "::bigint"))
+    else:
+        ids = Parameter("ids", BigIntegerField(), "::bigint[]")
+        rows = rows.filter(IsOneOf(F("pk"), ids)).order_by(Func(ids, F("pk"), function="array_position"))
+    compiled = Statement.of(rendered(shape, rows), "ids")
+    return Statement(f"{shape.mark}{compiled.sql}", compiled.names)
 
 
 @lru_cache(1024)
@@ -151,9 +190,9 @@ def statement_by_key(shape: Representation) -> Statement | None:
     """The statement that returns the version and the JSON text of the record with a key; None for readers who may read no record."""
     model = shape.serializer.Meta.model
     key = Parameter("key", model._meta.get_field(model.key))
-    rows = shape.readable.filter(**{model.key: key})
+    rows = shape.readable.filter(**{model.key: key}).order_by()
     with suppress(EmptyResultSet):
-        compiled = Statement.of(rendered(shape, rows.on_day(ON) if shape.past else rows, "version"))
+        compiled = Statement.of(rendered(shape, rows, "version"))
         return Statement(f"{shape.mark}{compiled.sql}", compiled.names)
     return None
 
@@ -169,10 +208,10 @@ def statement_of_page(shape: Representation, column: Column, size: int, is_first
     after = Parameter("after", model._meta.get_field(column.path))
     rows = readable if is_first else readable.filter(column.after(after, forward))
     with suppress(EmptyResultSet):
-        page = Statement.of(rendered(shape, rows, column.path).order_by(column.order_by(forward))[: size + 1])
+        page = Statement.of(rendered(shape, rows.order_by(column.order_by(forward))[: size + 1], column.path))
         counted = Statement.of(readable.at_most(MAX_COUNT + 1, shape.reader), *page.names)
         sql = f"SELECT page.*, (SELECT count(*) FROM ({counted.sql}) AS counted) FROM ({page.sql}) AS page"
-        return Statement(sql, counted.names)
+        return Statement(f"{shape.mark}{sql}", counted.names)
     return None
 
 

@@ -38,7 +38,7 @@ from policytracker.records.models import Record
 from policytracker.web.heavy import EXPORT, REPORT, heavy
 
 LIST_PARAMETERS = REPRESENTATION_PARAMETERS | pagination.PARAMETERS | {"ordering", "format"}
-UNFILTERED = REPRESENTATION_PARAMETERS | pagination.PARAMETERS | {"format"}
+UNFILTERED = REPRESENTATION_PARAMETERS | pagination.PARAMETERS | {"format", AS_OF}
 FORMATS = {"type": "string", "enum": ["json", *(renderer.format for renderer in EXPORTS)]}
 FORMAT = OpenApiParameter("format", FORMATS, description="The format of the response. All except json contain all rows.")
 

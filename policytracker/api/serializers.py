@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError as ModelError
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Subquery, TextField
+from django.db.models import F, OuterRef, Subquery, TextField
 from django.db.models.functions import Cast, Coalesce
 from django.utils.translation import gettext as _
 from rest_framework import serializers
@@ -99,6 +99,7 @@ class KeyField(serializers.RelatedField):
     def __init__(self, model: type[models.Model], **kwargs):
         self.model = model
         self.key = key_of(model)
+        self.is_visible: Any = None  # the condition of `visible()`, where a statement has computed it already
         if not kwargs.get("read_only"):
             kwargs["queryset"] = model._default_manager.none()
         super().__init__(**kwargs)
@@ -158,9 +159,9 @@ class KeyField(serializers.RelatedField):
     def get_choices(self, cutoff=None):
         return {}
 
-    def visible(self, reader: Reader) -> Exists:
+    def visible(self, reader: Reader) -> Any:
         """The condition that the reader may read the referenced record."""
-        return ExistsForRow(self.model.objects.visible_to(reader).filter(pk=OuterRef(f"{self.source}_id")))
+        return self.is_visible or ExistsForRow(self.model.objects.visible_to(reader).filter(pk=OuterRef(f"{self.source}_id")))
 
     def unknown(self, reader: Reader) -> models.Q:
         """The condition that the reference is empty, or its record is hidden from the reader."""
@@ -177,9 +178,11 @@ class KeyField(serializers.RelatedField):
     def column(self, reader: Reader, expand: bool = False):
         if self.of_people and not reader.sees_people:
             return Cast(models.Value(None), TextField())
-        if self.hides and not reader.sees_all:
-            rows = self.model.objects.visible_to(reader).filter(pk=OuterRef(f"{self.source}_id")).order_by()
-            return Subquery(rows.values_list(self._representation("", expand), flat=True))
+        if (self.hides and not reader.sees_all) or (reader.as_of and issubclass(self.model, Record)):
+            visible = self.model.objects.all() if self.is_visible else self.model.objects.visible_to(reader)
+            rows = visible.filter(pk=OuterRef(f"{self.source}_id")).order_by()
+            found = Subquery(rows.values_list(self._representation("", expand), flat=True))
+            return models.Case(models.When(self.is_visible, then=found)) if self.is_visible else found
         representation = self._representation(f"{self.source}__", expand)
         if not expand or not issubclass(self.model, Record):
             return representation

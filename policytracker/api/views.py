@@ -27,6 +27,7 @@ from policytracker.api.parameters import InvalidParameter, reported_as, single
 from policytracker.api.renderers import FormatParameter, JsonText
 from policytracker.api.serializers import KeyField, KeyListField, RecordSerializer, declared_fields
 from policytracker.api.values import Parse, check_length, iso_date, reference
+from policytracker.history.as_of import JoinedHistory, moment_read
 from policytracker.records.access import Reader
 from policytracker.records.models import Record
 from policytracker.resources import ReadContext, Resource, registry
@@ -128,7 +129,8 @@ class RecordView(GenericViewSet):
         return orders(self.resource.serializer)
 
     def get_queryset(self) -> QuerySet:
-        return self.model.objects.visible_to(self.request.user)
+        rows = self.model.objects.visible_to(self.request.user)
+        return rows if moment_read.get() is None else JoinedHistory.of(rows)
 
     @cached_property
     def read_context(self) -> ReadContext:

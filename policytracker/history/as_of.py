@@ -16,11 +16,15 @@ from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import OperationalError, connection, models, transaction
-from django.db.models import BooleanField, Exists, Func
+from django.db.models import BooleanField, Exists, Expression, Func, QuerySet
+from django.db.models.sql.datastructures import BaseTable
 
 SCHEMA, TABLES = "as_of", "public"  # the schema of the views, and that of the tables
 CHANGES = f"{TABLES}.policytracker_change"
 MOMENT = "(SELECT current_setting('policytracker.as_of')::timestamptz)"  # evaluated once per query
+
+# Columns that rarely change, and that the rules of access read for each row of a query.
+STEADY = ["publication", "visibility"]
 
 # Settings for the planner. Statements on views take long to plan, so prepared ones are planned once per connection, and their high
 # estimated costs are no reason to compile them. PostgreSQL underestimates how many rows of a view match; it must not read a
@@ -34,13 +38,19 @@ PLANNING = ", ".join(
 moment_read: ContextVar[datetime | None] = ContextVar("moment_read", default=None)
 
 
+def access_changed(table: str, row: str) -> str:
+    """The condition that these columns of a row changed after the moment."""
+    return f"""EXISTS (SELECT FROM {CHANGES} s
+  WHERE s.tbl = '{table}' AND s.row_id = {row} AND s.at > {MOMENT} AND s.changed ?| '{{{",".join(STEADY)}}}')"""
+
+
 @contextmanager
 def as_of(moment: datetime) -> Iterator[None]:
     """Read the register of this moment inside the block: what transactions that began at or before it had written.
 
     Writes are impossible inside. Raises OperationalError while the views are missing, because `migrate` is running.
     """
-    token = moment_read.set(moment)
+    token, is_nested = moment_read.set(moment), connection.in_atomic_block
     try:
         # An exception makes the surrounding transaction unusable, so its search path needs no reset then.
         with transaction.atomic(savepoint=False), connection.cursor() as cursor:
@@ -53,7 +63,8 @@ def as_of(moment: datetime) -> Iterator[None]:
             if not has_views:
                 raise OperationalError(f"The schema {SCHEMA} is missing.")
             yield
-            cursor.execute("SELECT set_config('search_path', %s, true)", [outer])
+            if is_nested:  # otherwise the setting ends with the transaction
+                cursor.execute("SELECT set_config('search_path', %s, true)", [outer])
     finally:
         moment_read.reset(token)
 
@@ -72,7 +83,16 @@ class WasDeleted(Func):
     output_field = BooleanField()
     conditional = True
     template = f"""EXISTS (SELECT FROM {CHANGES} d WHERE d.tbl = '%(table)s' AND d.row_id = %(expressions)s
-        AND d.op = 'delete' AND NOT d.before @> '{{"visibility": "restricted"}}')"""
+        AND d.op = 'delete' AND d.moved AND d.at > {MOMENT} AND NOT d.before @> '{{"visibility": "restricted"}}')"""
+
+
+class IsAsAccessible(Func):
+    """Whether the record with this id exists today, with the visibility and publication that it had at the moment."""
+
+    output_field = BooleanField()
+    conditional = True
+    template = f"""(NOT EXISTS (SELECT FROM {CHANGES} d WHERE d.tbl = '%(table)s' AND d.row_id = %(expressions)s
+        AND d.op = 'delete' AND d.moved AND d.at > {MOMENT}) AND NOT {access_changed("%(table)s", "%(expressions)s")})"""
 
 
 # ---- the views
@@ -92,26 +112,109 @@ def record_view(model: Any) -> str:
     looked up in the history where a query uses it: a join instead would double the number of tables that PostgreSQL has to order.
     The second part has the rows that were deleted, or moved to another parent, since the moment. Facts have no history, so they are null.
     """
+    return f"SELECT {', '.join(looked_up(field) for field in model._meta.concrete_fields)}\n{present_and_removed(model)}"
+
+
+def looked_up(field: Any) -> str:
+    """The column at the moment, in a view."""
+    table = field.model._meta.db_table
+    if column := without_history(field):
+        return column
+    unchanged = f"r.updated_at <= {MOMENT}"
+    if field.column in STEADY:
+        unchanged += f" OR NOT {access_changed(table, 'r.id')}"
+    past = stored(field, f"{TABLES}.row_before('{table}', r.id)")
+    return f'CASE WHEN {unchanged} THEN r."{field.column}" ELSE {past} END AS "{field.column}"'
+
+
+class SelectedFirst(BaseTable):
+    """Rows of the moment as the first table of a query, which are selected before the rest of it is computed."""
+
+    def __init__(self, table_name: str, alias: str | None, rows: QuerySet, computed: dict[str, Any]):
+        super().__init__(table_name, alias)
+        self.rows, self.computed = rows, computed
+
+    @classmethod
+    def of(cls, rows: QuerySet, **computed: Any) -> QuerySet:
+        """These rows, in the same order, with additional columns, which `ComputedFirst` reads."""
+        query = rows.model._default_manager.order_by(*rows.query.order_by)
+        alias = query.query.get_initial_alias()
+        query.query.alias_map[alias] = cls(alias, alias, JoinedHistory.of(rows), computed)
+        return query
+
+    def relabeled_clone(self, change_map):
+        return type(self)(self.table_name, change_map.get(self.table_alias, self.table_alias), self.rows, self.computed)
+
+    def as_sql(self, compiler, connection):
+        # PostgreSQL would merge a subquery with the rest, and compute its columns wherever they are used; OFFSET prevents this.
+        sql, params = self.rows.query.sql_with_params()
+        sql = f'({sql}{"" if self.rows.query.is_sliced else " OFFSET 0"}) "{self.table_alias}"'
+        for name, expression in self.computed.items():
+            column, more = compiler.compile(expression.resolve_expression(compiler.query))
+            sql, params = f'(SELECT *, {column} AS "{name}" FROM {sql} OFFSET 0) "{self.table_alias}"', (*more, *params)
+        return sql, params
+
+
+class ComputedFirst(Expression):
+    """A condition that `SelectedFirst` computed for each row of the record type."""
+
+    def __init__(self, model: Any, name: str):
+        super().__init__(output_field=BooleanField())
+        self.table, self.name = model._meta.db_table, name
+
+    def as_sql(self, compiler, connection):
+        return f'"{self.table}"."{self.name}"', []
+
+
+class JoinedHistory(BaseTable):
+    """The rows of a record type at the moment, as the first table of a query.
+
+    They are those of `record_view()`, but their history is joined, so that it is read once for all columns.
+    """
+
+    @classmethod
+    def of(cls, rows: QuerySet) -> QuerySet:
+        """The same rows, read in this way."""
+        rows = rows.all()
+        alias = rows.query.get_initial_alias()
+        rows.query.alias_map[alias] = cls(rows.model._meta.db_table, alias)
+        return rows
+
+    def as_sql(self, compiler, connection):
+        model = compiler.query.model
+        columns = (
+            without_history(field)
+            or f'CASE WHEN h.before IS NULL THEN r."{field.column}" ELSE {stored(field, "h.before")} END AS "{field.column}"'
+            for field in model._meta.concrete_fields
+        )
+        history = f"""LEFT JOIN LATERAL (SELECT c.before FROM {CHANGES} c
+  WHERE {covers("c", self.table_name)} AND c.row_id = r.id AND r.updated_at > {MOMENT}) h ON true"""
+        return f'(SELECT {", ".join(columns)}\n{present_and_removed(model, history)}) "{self.table_alias}"', []
+
+
+def without_history(field: Any) -> str:
+    """A column that is the same at every moment while the row is not moved to another parent; null for a fact. "" for others."""
+    model = field.model
+    if field.name in model.facts:
+        return f'NULL::{field.db_type(connection)} AS "{field.column}"'
+    constant = field.primary_key or field.name in (model.key, "created_at") or field.column in parent_columns(model)
+    return f'r."{field.column}"' if constant else ""
+
+
+def present_and_removed(model: Any, join: str = "") -> str:
+    """The FROM and WHERE of the rows `r` that existed at the moment. Those that still exist have their present values."""
     table, fields = model._meta.db_table, model._meta.concrete_fields
-    constant = {"id", model._meta.get_field(model.key).column, "created_at", *parent_columns(model)}
-    columns = [
-        f'NULL::{field.db_type(connection)} AS "{field.column}"'
-        if field.name in model.facts
-        else f'r."{field.column}"'
-        if field.column in constant
-        else f"""CASE WHEN r.updated_at <= {MOMENT} THEN r."{field.column}"
-  ELSE (SELECT {stored(field, "c")} FROM {CHANGES} c WHERE {covers("c", table)} AND c.row_id = r.id) END AS "{field.column}\""""
-        for field in fields
-    ]
     moved = f"SELECT m.row_id FROM {CHANGES} m WHERE m.tbl = '{table}' AND m.moved AND m.at > {MOMENT} AND m.op"
-    return f"""SELECT {", ".join(columns)}
-FROM (
+    removing, stayed = "= 'delete'", "true"
+    if parent_columns(model):
+        removing, stayed = "IN ('update', 'delete')", f"(NOT r.present OR r.id NOT IN ({moved} = 'update'))"
+    removed = ", ".join("v.row_id" if field.primary_key else stored(field, "v.before") for field in fields)
+    return f"""FROM (
   SELECT true AS present, {", ".join(f'"{field.column}"' for field in fields)} FROM {TABLES}.{table}
   UNION ALL
-  SELECT false, {", ".join(stored(field, "v") for field in fields)} FROM {CHANGES} v
-  WHERE {covers("v", table)} AND v.row_id IN ({moved} IN ('update', 'delete'))
-) r
-WHERE r.created_at <= {MOMENT} AND (NOT r.present OR r.id NOT IN ({moved} = 'update'))"""
+  SELECT false, {removed} FROM {CHANGES} v WHERE {covers("v", table)} AND v.row_id IN ({moved} {removing})
+) r {join}
+WHERE r.created_at <= {MOMENT} AND {stayed}"""
 
 
 def covers(change: str, table: str) -> str:
@@ -119,16 +222,14 @@ def covers(change: str, table: str) -> str:
     return f"{change}.tbl = '{table}' AND {change}.since <= {MOMENT} AND {change}.at > {MOMENT}"
 
 
-def stored(field: Any, change: str) -> str:
-    """The value of a column before a change."""
-    if field.primary_key:
-        return f"{change}.row_id"
+def stored(field: Any, before: str) -> str:
+    """The value of a column in a stored row."""
     if field.generated:
         sql, _ = field.generated_sql(connection)
-        return re.sub(r'"(\w+)"', lambda name: stored(field.model._meta.get_field(name[1]), change), sql)
+        return re.sub(r'"(\w+)"', lambda name: stored(field.model._meta.get_field(name[1]), before), sql)
     if isinstance(field, ArrayField | models.JSONField):
-        return f'(jsonb_populate_record(NULL::{TABLES}.{field.model._meta.db_table}, {change}.before))."{field.column}"'
-    value = f"({change}.before ->> '{field.column}')::{field.db_type(connection)}"
+        return f'(jsonb_populate_record(NULL::{TABLES}.{field.model._meta.db_table}, {before}))."{field.column}"'
+    value = f"({before} ->> '{field.column}')::{field.db_type(connection)}"
     if field.null or not field.has_default() or callable(field.default):
         return value
     default = connection.schema_editor(collect_sql=True).quote_value(field.get_default())

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.edtf import EdtfField, FirstDay, LastDay
-from policytracker.history.as_of import ExistsToday, WasDeleted
+from policytracker.history.as_of import ExistsToday, IsAsAccessible, WasDeleted
 from policytracker.records.access import Publication, Reader, Visibility, can_read_snapshot, readable, readable_by_its_own_fields
 from policytracker.records.constraints import (
     ARCHIVING,
@@ -96,9 +96,11 @@ class RegistryQuerySet(RecordQuerySet):
     def at_most(self, limit, user):
         # Rows whose own fields make them readable come first: they are usually enough, and need no other table.
         rows, reader = self.order_by().values("pk"), Reader.of(user)
-        if reader.sees_all or reader.as_of or self.model.access_parents:
+        if reader.sees_all or self.model.access_parents:
             return rows[:limit]
         simple = readable_by_its_own_fields(reader)
+        if reader.as_of:
+            simple &= Q(IsAsAccessible(F("pk"), table=self.model._meta.db_table))
         return rows.without_rule().filter(simple).union(rows.exclude(simple), all=True)[:limit]
 
     def without_rule(self) -> Self:

@@ -12,7 +12,7 @@ from django.apps import apps
 from django.db.models import ManyToManyField, Model
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.history.as_of import parent_columns
+from policytracker.history.as_of import TABLES, parent_columns
 from policytracker.records.constraints import ARCHIVED_IS_CLOSED, IN_THIS_TRANSACTION, DerivedWrite, TriggerConstraint
 from policytracker.records.models import DeadlineFields, Record, RegistryRecord
 from policytracker.resources import registry
@@ -29,6 +29,13 @@ BEGIN RAISE check_violation USING CONSTRAINT = rule, MESSAGE = sentence; END $$;
 
 CREATE OR REPLACE FUNCTION actor() RETURNS jsonb LANGUAGE sql STABLE AS $$
 SELECT nullif(current_setting('policytracker.actor', true), '')::jsonb $$;
+
+-- The complete row at the moment that is read, if it has changed since (history/as_of.py).
+CREATE OR REPLACE FUNCTION row_before(name text, key bigint) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+DECLARE moment timestamptz := current_setting('policytracker.as_of');
+BEGIN
+  RETURN (SELECT c.before FROM {TABLES}.{CHANGES} c WHERE c.tbl = name AND c.row_id = key AND c.since <= moment AND c.at > moment);
+END $$;
 
 -- Only triggers write these three columns. touch_parent() sets the version to NULL to have it counted.
 CREATE OR REPLACE FUNCTION protect_version() RETURNS trigger LANGUAGE plpgsql AS $$

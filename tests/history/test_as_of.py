@@ -13,7 +13,7 @@ from django.db.utils import DatabaseError
 from django.test.utils import CaptureQueriesContext
 from openpyxl import load_workbook
 
-from agreements.models import Agreement, Component, Participation, PartyOfficer, Sector
+from agreements.models import Agreement, Component, Participation, PartyOfficer, Sector, Source
 from policytracker.history.as_of import as_of, moment_read
 from policytracker.records.access import Role
 from policytracker.records.context import change_context
@@ -48,6 +48,8 @@ def story(committed):
     report = {"narrative": "Yes.", "reported_on": date(2025, 1, 1)}
     s.update = report_progress(s.act, Report(status="in_progress", **report), by=s.users[Role.ANALYST], today=date.today())
     make_action(s.aukus, "signature", s.aus, acted_on="2021-09-15")
+    s.leaflet = make_source(slug="leaflet", visibility="internal")
+    Recommendation.objects.filter(pk=s.later.pk).update(source=s.leaflet, quote="A quote", locator="p. 3")
     s.then = mark()
 
     void(s.update, by=s.users[Role.REVIEWER], reason="Wrong.")
@@ -62,6 +64,9 @@ def story(committed):
     Agreement.objects.filter(pk=s.aukus.pk).update(title="AUKUS pact")
     make_action(s.aukus, "ratification", acted_on="2024-01-01")
     change_with_reason(Agreement.objects.filter(pk=s.quad.pk), visibility="restricted")
+    change_with_reason(Source.objects.filter(pk=s.leaflet.pk), visibility="public")
+    change_with_reason(Source.objects.filter(pk=s.leaflet.pk), visibility="internal")
+    change_with_reason(Source.objects.filter(pk=s.leaflet.pk), visibility="public")
     s.team.team.set([])
     with change_context(reason="No longer needed."):
         s.gone_addressee.delete()
@@ -244,6 +249,26 @@ def test_a_record_that_was_hidden_since_stays_hidden(story, api):
     assert past(api[Role.ADMINISTRATOR], "agreements/quad/", story)["visibility"] == "public"
 
 
+@pytest.mark.parametrize("address", ["recommendations/", "recommendations/?fields=slug,quote,locator,source", "recommendations/?q=later"])
+def test_the_content_of_a_source_that_was_hidden_then_stays_hidden(address, story, api):
+    """The source was internal at the moment, and has been published and hidden several times since."""
+    expected = dict.fromkeys(ROLES, ("leaflet", "A quote", "p. 3")) | {Role.OFFICER: (None, "", "")}
+    for role in ROLES:
+        listed = {row["slug"]: row for row in past(api[role], address, story)["results"]}["later"]
+        read = past(api[role], "recommendations/later/", story)
+
+        assert (role, *((row["source"], row["quote"], row["locator"]) for row in (listed, read))) == (role, *[expected[role]] * 2)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("address", ["recommendations/", "agreements/", "sources/", "components/", "recommendations/?status=in_progress"])
+def test_the_count_of_a_list_is_that_of_its_records(address, role, story, api):
+    for moment in (story.before_all, story.then, story.late):
+        answer = api[role].get(address, {"as_of": at(moment)}).json()
+
+        assert answer["count"] == len(answer["results"])
+
+
 def test_a_member_who_left_the_team_since_reads_nothing(story, api):
     assert api[Role.ANALYST].get("agreements/team/", {"as_of": at(story.then)}).status_code == 404
     assert past(api[Role.ADMINISTRATOR], "agreements/team/", story)["team"] == ["analyst"]
@@ -361,10 +386,11 @@ def test_a_cursor_is_bound_to_its_moment(story, reader):
 # ---- the mechanism
 
 
-def test_present_and_past_reads_alternate_on_one_connection(story, reader, api):
+@pytest.mark.parametrize("address", ["recommendations/act/", "recommendations/"])
+def test_present_and_past_reads_alternate_on_one_connection(address, story, reader, api):
     """The statements are prepared once per connection, and PostgreSQL plans them for one search path."""
     answers = {
-        (client, moment): client.get("recommendations/act/", {"as_of": at(moment)} if moment else {}).content
+        (client, moment): client.get(address, {"as_of": at(moment)} if moment else {}).content
         for _ in range(8)
         for client in (reader, api[Role.ADMINISTRATOR])
         for moment in (None, story.then, story.late, None)
@@ -375,6 +401,13 @@ def test_present_and_past_reads_alternate_on_one_connection(story, reader, api):
         assert b'"Act"' in then
         assert b'"Act at once"' in now
         assert late == now
+
+
+def test_a_page_of_a_past_list_needs_one_statement(story, reader):
+    with CaptureQueriesContext(connection) as queries:
+        past(reader, "recommendations/", story, page_size=1)
+
+    assert sum("recommendations_recommendation" in query["sql"] for query in queries) == 1
 
 
 def test_the_search_path_is_restored(story, reader):
