@@ -8,6 +8,7 @@ from typing import Any
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.admin.widgets import AutocompleteSelect
@@ -17,6 +18,7 @@ from django.db.models import ProtectedError
 from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse, reverse_lazy
+from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -199,6 +201,12 @@ class BaseAdmin(Page, ModelAdmin):
         autocomplete = request.resolver_match and request.resolver_match.url_name == "autocomplete"
         label_relations = getattr(self.model, "label_relations", ()) if autocomplete else ()
         return (queryset.select_related(*label_relations) if label_relations else queryset), False
+
+    @display(description=ModelAdmin.action_checkbox.short_description)
+    def action_checkbox(self, obj):
+        # Without the widget of the theme, which takes 800 bytes.
+        field = '<input type="checkbox" name="{}" value="{}" class="action-select" aria-label="{}">'
+        return format_html(field, ACTION_CHECKBOX_NAME, obj.pk, _("Select record"))
 
     # ---- writing
 

@@ -141,8 +141,8 @@ function nameSearchFields(root) {
     }
 }
 window.addEventListener("load", () => {
-    nameSearchFields(document);
     const django = window.django?.jQuery;
+    django?.(() => nameSearchFields(document)); // after select2, which may start later than "load"
     document.addEventListener("formset:added", (event) => setTimeout(() => nameSearchFields(event.target)));
     django?.(document).on("select2:select select2:unselect", () => setTimeout(() => nameSearchFields(document)));
     django?.(document).on("select2:open", (event) => {
@@ -176,3 +176,6 @@ document.addEventListener("DOMContentLoaded", () => {
             .catch(() => { number.textContent = "?"; });
     }
 });
+
+// The theme has no main landmark.
+document.addEventListener("DOMContentLoaded", () => document.getElementById("main")?.setAttribute("role", "main"));
