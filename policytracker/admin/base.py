@@ -37,7 +37,7 @@ from unfold.widgets import (
 
 from policytracker.admin.changelist import RecordChangeList
 from policytracker.admin.error_summary import errors_of_page
-from policytracker.admin.forms import Day, Duration, LinesField, PartialDate, RecordForm, VerbatimField
+from policytracker.admin.forms import Day, Duration, LinesField, PartialDate, RecordForm, VerbatimField, entered_texts
 from policytracker.admin.history import history_entries
 from policytracker.admin.import_page import ImportPage
 from policytracker.admin.querysets import (
@@ -221,6 +221,18 @@ class BaseAdmin(Page, ModelAdmin):
             request.constraint_violation = violations.constraint_of(error)
         # The second call renders the form with the violation as a field error. RecordForm.clean() adds it.
         return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def _get_obj_does_not_exist_redirect(self, request, opts, object_id):
+        """The seam of Django for a record that was deleted or hidden. What the user entered into its form is shown, to be copied."""
+        if not request.POST:
+            return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
+        context = self.admin_site.each_context(request) | {
+            "title": _("This record no longer exists"),
+            "opts": opts,
+            "entered": entered_texts(request.POST),
+            "list_url": reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"),
+        }
+        return TemplateResponse(request, "admin/gone.html", context, status=404)
 
     def save_related(self, request, form, formsets, change):
         with change_context():  # checks deferred constraints here, before the success message
