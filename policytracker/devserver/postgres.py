@@ -62,6 +62,8 @@ def start() -> bool:
     folder, version = programs()
     with lock():
         check_data_folder(version)
+        if running := postmaster():  # a killed process may take a moment to end
+            wait_for(lambda: is_responding() or running not in processes(), f"PostgreSQL does not respond. See {LOG}.")
         started = not postmaster()
         if started:
             command, identity = unprivileged()
@@ -230,7 +232,6 @@ def serve(folder: Path, command: list[str], identity: dict) -> None:
 
 def create_database() -> None:
     """Create the role and the database if they are missing, as after an interrupted reset."""
-    wait_for(is_responding, f"PostgreSQL does not respond. See {LOG}.")
     with administrator() as server:
         if not server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [NAME]).fetchone():
             server.execute(f"CREATE ROLE {NAME} LOGIN CREATEDB")

@@ -5,9 +5,11 @@ import multiprocessing
 import os
 import pwd
 import shutil
+import signal
 import stat
 import subprocess
 from pathlib import Path
+from threading import Timer
 
 import psycopg
 import pytest
@@ -83,6 +85,19 @@ def test_a_long_query_of_a_killed_server_does_not_delay_the_next_start(server):
     query.communicate(timeout=10)
 
     assert output.startswith("Started")
+
+
+def test_a_start_beside_a_server_that_is_being_killed_starts_another_one(server):
+    server.start()
+    os.kill(server.pid, signal.SIGSTOP)
+    killed = Timer(0.5, server.kill_all)
+    killed.start()
+
+    output = server.start()
+
+    assert output.startswith("Started")
+    assert server.query("SELECT 1") == "1"
+    killed.join()
 
 
 def test_a_stale_pid_file_with_the_id_of_another_process_is_ignored(server):
