@@ -226,12 +226,8 @@ class BaseAdmin(Page, ModelAdmin):
         """The seam of Django for a record that was deleted or hidden. What the user entered into its form is shown, to be copied."""
         if not request.POST:
             return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
-        context = self.admin_site.each_context(request) | {
-            "title": _("This record no longer exists"),
-            "opts": opts,
-            "entered": entered_texts(request.POST),
-            "list_url": reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"),
-        }
+        own = {"title": _("This record no longer exists"), "opts": opts, "entered": entered_texts(request.POST)}
+        context = self.admin_site.each_context(request) | own
         return TemplateResponse(request, "admin/gone.html", context, status=404)
 
     def save_related(self, request, form, formsets, change):
