@@ -173,7 +173,7 @@ def test_text_survives_the_end_of_the_session(visit, live_server, world):
     page.goto(live_server.url + change(recommendation))
     page.fill("#id_report-narrative", "typed with care")
 
-    page.context.clear_cookies()
+    page.context.clear_cookies(name="sessionid")
     page.click("button[name=_report][value=submit]")
     page.fill("[name=username]", "analyst")
     page.fill("[name=password]", "a long pass phrase")

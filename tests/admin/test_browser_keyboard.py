@@ -89,7 +89,7 @@ def test_ctrl_enter_saves_the_form_that_has_the_focus(visit, live_server, world)
 
 def test_the_first_link_of_a_page_skips_the_menu(visit, live_server, world):  # noqa: F811
     page = visit(1280, "light")
-    page.goto(f"{live_server.url}/admin/")
+    page.goto(live_server.url + edit(world[1]))
 
     Keys(page).press("Tab", "Enter", "Tab")
 
