@@ -228,6 +228,18 @@ def test_counting_begins_with_the_rules_that_have_many_findings():
     assert common and {check.name for check in order[: len(common)]} == common
 
 
+@pytest.mark.parametrize("batch", [2, 1_000])
+def test_checks_that_are_counted_together_have_the_same_numbers_and_findings(many, monkeypatch, batch):
+    monkeypatch.setattr(engine, "BATCH", batch)
+    context = check_context()
+
+    numbers = engine.counts(many, context, limit=3)
+
+    assert numbers == {check.name: engine.count([check], check_context(), limit=3) for check in many}
+    together, alone = (engine.findings(many, place).results for place in (context, check_context()))
+    assert [(finding.rule.id, finding.record.pk) for finding in together] == [(finding.rule.id, finding.record.pk) for finding in alone]
+
+
 # ---- the command
 
 

@@ -79,8 +79,10 @@ class FindingLine:
 def rule_lines(selected: dict[str, str], context: engine.CheckContext) -> dict[str, list[RuleLine]]:
     """The rules of the selected severity: those with findings and those without."""
     lines: dict[str, list[RuleLine]] = {"with_findings": [], "without_findings": []}
-    for rule in engine.select_rules((), [selected["severity"]] if selected["severity"] else [], context.scope):
-        count = engine.count(rule.checks, context, COUNTED_PER_RULE)
+    rules = engine.select_rules((), [selected["severity"]] if selected["severity"] else [], context.scope)
+    counts = engine.counts([check for rule in rules for check in rule.checks], context, COUNTED_PER_RULE)
+    for rule in rules:
+        count = min(sum(counts[check.name] for check in rule.checks), COUNTED_PER_RULE + 1)
         url = "?" + urlencode({**{name: value for name, value in selected.items() if value}, "rule": rule.id})
         more = count > COUNTED_PER_RULE
         line = RuleLine(rule, COLOURS[rule.severity], min(count, COUNTED_PER_RULE), more, url)

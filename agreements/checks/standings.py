@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -20,7 +20,7 @@ from agreements.standing.data import load_records
 from agreements.standing.history import OWN_FORCE
 from agreements.standing.queries import text_standing_on
 from policytracker.edtf import first_day
-from policytracker.quality.engine import CheckContext, Rule, Severity, each, listed
+from policytracker.quality.engine import BATCH, CheckContext, Rule, Severity, each, listed
 from policytracker.records.access import Publication
 
 # The standings of the text that match each status of an agreement.
@@ -53,10 +53,22 @@ def has_action(*kinds: str, **conditions: Any) -> Exists:
 
 def records(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, AgreementRecord]]:
     """Each agreement with the record that its standing is computed from."""
-    loaded = load_records([agreement.pk for agreement in rows], context.reader)
+    loaded = loaded_records([agreement.pk for agreement in rows], context)
     for agreement in rows:
         if agreement.pk in loaded:
             yield agreement, loaded[agreement.pk]
+
+
+def loaded_records(pks: Iterable[int], context: CheckContext) -> dict[int, AgreementRecord]:
+    """The records of these agreements. Checks that are counted together load the records of all their agreements at once."""
+    wanted = set(pks)
+    missing = wanted - context.loaded.keys()
+    together = missing | context.candidates.get(Agreement, set())
+    if len(context.loaded) + len(together) > BATCH or not context.candidates:
+        return load_records(wanted, context.reader)
+    if missing:
+        context.loaded.update(load_records(together, context.reader))
+    return {pk: record for pk, record in context.loaded.items() if pk in wanted}
 
 
 def differing(rows: Any, context: CheckContext) -> Any:
@@ -316,7 +328,7 @@ def obviously_matching(on: date) -> Q:
 
 def against_standing(rows: Any, context: CheckContext) -> Iterator[tuple[Participation, str]]:
     rows = rows.select_related("party", "agreement")
-    loaded = load_records({participation.agreement_id for participation in rows}, context.reader)
+    loaded = loaded_records({participation.agreement_id for participation in rows}, context)
     # Both parties of a pair count as parties, although only one of them has an action.
     paired = {pk: {party for pair in pairs(record, context.on) for party in pair.parties} for pk, record in loaded.items()}
     for participation in rows:

@@ -11,7 +11,7 @@ from django import forms
 from django.contrib.postgres.forms import SimpleArrayField
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import Q
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.utils.text import capfirst, slugify
 from django.utils.translation import gettext_lazy as _
 
@@ -252,3 +252,12 @@ class VersionedFormSet(forms.BaseInlineFormSet):
         changed = [form for form in self.forms if form.has_changed()]
         if rule and rule.model is self.model and not rule.code and len(changed) == 1:
             changed[0].add_error(rule.field if rule.field in changed[0].fields else None, rule.message)
+
+
+def entered_texts(data: QueryDict) -> list[tuple[str, str]]:
+    """The names and values of the fields that a person fills in."""
+    hidden = ("csrfmiddlewaretoken", "initial-", "_")
+    entered = [(name, value) for name, values in data.lists() if not name.startswith(hidden) for value in values]
+    return [
+        (capfirst(name.replace("_", " ")), value) for name, value in entered if value.strip() and not name.endswith(("_FORMS", "version"))
+    ]

@@ -14,6 +14,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from django.core import signing
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -53,6 +55,12 @@ class CheckContext:
     read: ReadContext
     scope: Record | None = None
     cached_rows: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    # Filled by counts(): the number of findings of each check; the candidates of each model that Python has to confirm, and what
+    # checks load for them; the records that Python confirmed, with their messages, by check.
+    counted: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+    candidates: dict[type[Record], set[int]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    loaded: dict[int, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    confirmed: dict[str, dict[int, tuple[Any, str]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def reader(self) -> Reader:
@@ -113,11 +121,15 @@ class Check:
 
     def describe(self, ids: Sequence[int], context: CheckContext) -> dict[int, tuple[Any, str]]:
         """Each record that violates the rule, with its message, by id. Records are annotated with `display_title`."""
+        if self.name in context.confirmed:
+            return context.confirmed[self.name]
         rows = self.model.objects.filter(pk__in=ids).annotate(display_title=title(self.model)[1])
         return {record.pk: (record, message) for record, message in self.messages(rows, context)}
 
     def violations(self, context: CheckContext, forward: bool = True, after: int | None = None, size: int = BATCH) -> Iterator[int]:
         """The ids of the violating records, ascending or descending, after the id `after`; `size` rows are read at a time."""
+        if context.counted.get(self.name) == 0:
+            return
         rows = self.rows(context).order_by("pk" if forward else "-pk")
         while True:
             part = rows if after is None else rows.filter(**{"pk__gt" if forward else "pk__lt": after})
@@ -276,6 +288,45 @@ def count(checks: Sequence[Check], context: CheckContext, limit: int | None = No
         if not remaining:
             break
     return total - remaining
+
+
+def counts(checks: Sequence[Check], context: CheckContext, limit: int) -> dict[str, int]:
+    """The number of findings of each check by name, at most `limit` + 1. One statement reads the candidates of all checks.
+
+    The context keeps the numbers, so that a page of findings then reads only checks that have some.
+    """
+    by_name = {check.name: check for check in checks}
+    unconfirmed: list[tuple[Check, list[int]]] = []
+    for name, number, ids in candidates_of(checks, context, limit + 1):
+        check = by_name[name]
+        if check.confirmed_in_python and number:
+            unconfirmed.append((check, ids))
+            context.candidates.setdefault(check.model, set()).update(ids)
+        else:
+            context.counted[name] = number
+    for check, ids in unconfirmed:
+        if len(ids) < BATCH:
+            context.confirmed[check.name] = check.describe(ids, context)
+            context.counted[check.name] = min(len(context.confirmed[check.name]), limit + 1)
+        else:
+            context.counted[check.name] = count([check], context, limit)
+    return {check.name: context.counted[check.name] for check in checks}
+
+
+def candidates_of(checks: Sequence[Check], context: CheckContext, limit: int) -> list[tuple[str, int, list[int]]]:
+    """The name of each check, the number of its candidates, at most `limit`, and their ids if Python decides; then at most `BATCH`."""
+    statements, values = [], []
+    for check in checks:
+        ids, most = ("array_agg(id::bigint)", BATCH) if check.confirmed_in_python else ("NULL::bigint[]", limit)
+        try:
+            rows, parameters = check.rows(context).values("pk")[:most].query.sql_with_params()
+        except EmptyResultSet:
+            rows, parameters = "SELECT 0 WHERE false", ()
+        statements.append(f"SELECT %s, count(*), {ids} FROM ({rows}) AS candidates(id)")
+        values += [check.name, *parameters]
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(statements), values)
+        return cursor.fetchall()
 
 
 def encode_cursor(forward: bool, place: tuple[Check, int]) -> str:

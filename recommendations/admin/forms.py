@@ -104,6 +104,15 @@ class ReportForm(forms.Form):
                 {"kind": UpdateKind.CLAIM, "status": "", "party": getattr(user.office, "party_id", None)} if hasattr(user, "office") else {}
             )
 
+    def clean(self) -> dict[str, Any]:
+        """Rejects an update that the user has submitted before: the form was posted twice."""
+        values = self.cleaned_data
+        if values.get("narrative") and not values.get("revises"):
+            content = {name: values.get(name) for name in ("kind", "reported_on", "narrative")}
+            if self.recommendation.updates.filter(author=self.user, voided_at=None, **content).exists():
+                raise ValidationError(_("You already submitted this update."), code="already_submitted")
+        return values
+
     def is_valid(self) -> bool:
         return super().is_valid() and self.evidence.is_valid()
 

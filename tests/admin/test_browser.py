@@ -167,6 +167,22 @@ def test_text_that_was_not_submitted_survives_a_closed_tab(visit, live_server, w
     assert reopened.input_value("#id_report-narrative") == ""
 
 
+def test_text_survives_the_end_of_the_session(visit, live_server, world):
+    _, recommendation = world
+    page = visit(390, "light")
+    page.goto(live_server.url + change(recommendation))
+    page.fill("#id_report-narrative", "typed with care")
+
+    page.context.clear_cookies(name="sessionid")
+    page.click("button[name=_report][value=submit]")
+    page.fill("[name=username]", "analyst")
+    page.fill("[name=password]", "a long pass phrase")
+    page.click("[type=submit]")
+    page.locator("[data-restored]").wait_for()
+
+    assert page.input_value("#id_report-narrative") == "typed with care"
+
+
 def test_a_source_is_found_by_typing(visit, live_server, world):
     _, recommendation = world
     page = visit(1280, "light")

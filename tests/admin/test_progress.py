@@ -319,7 +319,7 @@ def test_invalid_form_data_causes_no_server_error(analyst, signed_in):
         {"_report": "1", "report-revises": "x", "report-version": "x", "report-narrative": "\0"},
     ):
         assert client.post(change(recommendation), nonsense).status_code == 200, nonsense
-    assert client.post("/admin/recommendations/recommendation/x/change/", {"_action": "approve", "update": "1"}).status_code == 302
+    assert client.post("/admin/recommendations/recommendation/x/change/", {"_action": "approve", "update": "1"}).status_code == 404
 
 
 def test_a_stale_edit_of_an_update_is_rejected(analyst, reviewer, signed_in):

@@ -124,6 +124,23 @@ window.addEventListener("keydown", (event) => {
     window.dispatchEvent(new CustomEvent("opencommand"));
 });
 
+// Ctrl-Enter submits the form that has the focus.
+document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    const form = event.target.closest("form");
+    const button = form && [...form.elements].find((element) => element.matches("[data-submit], [name=_save]"));
+    if (!button) return;
+    event.preventDefault();
+    form.requestSubmit(button);
+});
+
+// Typing opens a field that searches.
+document.addEventListener("keydown", (event) => {
+    const box = event.target.closest(".select2-selection--single");
+    if (!box || event.key.length !== 1 || event.key === " " || event.ctrlKey || event.metaKey || event.altKey) return;
+    window.django.jQuery(box.closest(".select2").previousElementSibling).select2("open");
+});
+
 document.addEventListener("click", (event) => { if (event.target.closest("[data-print]")) window.print(); });
 
 // Give the search fields of select2 the name of the field that they stand for. In a list of chosen values, remove the button that
@@ -141,8 +158,8 @@ function nameSearchFields(root) {
     }
 }
 window.addEventListener("load", () => {
-    nameSearchFields(document);
     const django = window.django?.jQuery;
+    django?.(() => nameSearchFields(document)); // after select2, which may start later than "load"
     document.addEventListener("formset:added", (event) => setTimeout(() => nameSearchFields(event.target)));
     django?.(document).on("select2:select select2:unselect", () => setTimeout(() => nameSearchFields(document)));
     django?.(document).on("select2:open", (event) => {
@@ -176,3 +193,6 @@ document.addEventListener("DOMContentLoaded", () => {
             .catch(() => { number.textContent = "?"; });
     }
 });
+
+// The theme has no main landmark.
+document.addEventListener("DOMContentLoaded", () => document.getElementById("main")?.setAttribute("role", "main"));

@@ -1,0 +1,48 @@
+"""The demonstration register, and the addresses of the pages and tabs of the admin that show it."""
+
+from collections.abc import Iterator
+from io import StringIO
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib import admin
+from django.core.management import call_command
+from django.urls import reverse
+
+from policytracker.admin import TabbedAdmin
+from policytracker.management.commands.make_demo import Command as MakeDemo
+from policytracker.models import User
+from recommendations.models import Recommendation
+from tests.admin.page import add, admin_request, change, changes, delete, edit, history
+
+
+def load_demo() -> None:
+    """What a fresh `make run` shows: the fixtures, the demo users and the demonstration data."""
+    call_command("load_dataset", settings.BASE_DIR / "fixtures", stdout=StringIO())
+    MakeDemo().create_users()
+    call_command("load_dataset", settings.BASE_DIR / "demo", stdout=StringIO())
+
+
+def tabs(user: User, record) -> list[str]:
+    """The tabs of the page of a record."""
+    page = admin.site.get_model_admin(type(record))
+    if isinstance(page, TabbedAdmin):
+        queries = [urlsplit(link.url).query for link in page.tab_links(admin_request(user), record)]
+        return [f"{change(record)}?{query}" for query in queries]
+    return [change(record), edit(record)] if isinstance(record, Recommendation) else [change(record)]
+
+
+def every_page(user: User) -> Iterator[str]:
+    """Each page and tab of the admin, with the newest record of each type."""
+    request = admin_request(user)
+    yield from (reverse(name) for name in ("admin:index", "data_checks", "recent_changes", "account", "admin:password_change"))
+    for model, page in admin.site._registry.items():
+        yield changes(model)
+        if page.has_add_permission(request):
+            yield add(model)
+        if getattr(page, "may_import", lambda request: False)(request):
+            yield changes(model) + "import/"
+        if record := model._default_manager.order_by("pk").last():
+            yield from tabs(user, record)
+            yield history(record)
+            yield delete(record)

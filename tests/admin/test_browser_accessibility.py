@@ -1,0 +1,85 @@
+"""axe-core finds no serious or critical violation of WCAG on the pages of the admin, light and dark."""
+
+import pytest
+from django.urls import reverse
+
+from agreements.models import Component
+from policytracker.models import User
+from recommendations.models import Recommendation
+from tests.admin.page import add, change, changes, edit, tab
+from tests.admin.pages import every_page, load_demo
+from tests.admin.test_browser import CHROMIUM, chromium, synchronous, visit, world  # noqa: F401 - imported fixtures
+
+Axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+    pytest.mark.django_db(transaction=True),
+]
+# Colours are all that differs in the dark.
+SCHEMES = {"light": {"resultTypes": ["violations"]}, "dark": {"resultTypes": ["violations"], "runOnly": ["color-contrast"]}}
+LOADED = """() => !document.querySelector("[data-load]")
+    && ![...document.querySelectorAll("[data-count]")].some(number => number.textContent === "…")"""
+
+
+def violations(page) -> list[str]:
+    """The serious and critical violations on the page, with all its parts open, in both schemes."""
+    page.wait_for_function(LOADED)
+    page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+    found = []
+    for scheme, options in SCHEMES.items():
+        page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", scheme == "dark")
+        for violation in Axe().run(page, options=options).response["violations"]:
+            if violation["impact"] in ("serious", "critical"):
+                found += [f"{page.url} {scheme} {violation['id']}: {node['html']}" for node in violation["nodes"]]
+    return found
+
+
+def test_the_main_pages_have_no_serious_violation(visit, live_server, world):  # noqa: F811
+    agreement, recommendation = world
+    page, found = visit(1280, "light"), []
+
+    for address in (
+        reverse("admin:index"),
+        change(agreement),
+        tab(agreement, "participations"),
+        change(recommendation),
+        edit(recommendation),
+        add(Component),
+    ):
+        page.goto(live_server.url + address)
+        found += violations(page)
+
+    assert found == [] == page.errors
+
+
+def test_filters_search_and_errors_have_no_serious_violation_on_a_phone(visit, live_server, world):  # noqa: F811
+    _, recommendation = world
+    page = visit(390, "light")
+
+    page.goto(live_server.url + changes(Recommendation, "?status=in_progress"))
+    page.click("text=Filters")
+    page.locator("#changelist-filter button[type=submit]").wait_for()
+    filters = violations(page)
+    page.goto(live_server.url + change(recommendation))
+    page.click("button[name=_report][value=submit]")
+    page.locator("[data-message]").wait_for()
+    errors = violations(page)
+    page.keyboard.press("Control+k")
+    page.locator("#search-input-command").press_sequentially("hubs")
+    page.locator("#command-results-list a").first.wait_for()
+    search = violations(page)
+
+    assert filters == search == errors == []
+
+
+@pytest.mark.slow
+def test_no_page_or_tab_has_a_serious_violation(visit, live_server, world):  # noqa: F811
+    load_demo()
+    User.objects.filter(username="analyst").update(is_superuser=True)
+    page, found = visit(1280, "light"), []
+
+    for address in every_page(User.objects.get(username="analyst")):
+        page.goto(live_server.url + address)
+        found += violations(page)
+
+    assert found == []

@@ -1,0 +1,97 @@
+"""An update with evidence takes few key presses. Typed text is not counted; the first letter that selects a status is."""
+
+import pytest
+
+from recommendations.models import ProgressUpdate
+from tests.admin.page import change, edit
+from tests.admin.test_browser import CHROMIUM, chromium, synchronous, visit, world  # noqa: F401 - imported fixtures
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+    pytest.mark.django_db(transaction=True),
+]
+
+
+class Keys:
+    """Operates a page by keyboard only, and counts the key presses."""
+
+    def __init__(self, page):
+        self.page, self.pressed = page, 0
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+            self.pressed += 1
+
+    def type(self, text: str) -> None:
+        self.page.keyboard.type(text)
+
+    def focus(self) -> str:
+        """The id of the element that has the focus."""
+        return self.page.evaluate("document.activeElement.closest('.select2')?.previousElementSibling.id || document.activeElement.id")
+
+    def submit(self) -> None:
+        with self.page.expect_navigation():
+            self.press("Control+Enter")
+
+
+@pytest.mark.parametrize("evidence", ["an existing source", "the address of a page"])
+def test_an_update_with_evidence_takes_at_most_twelve_key_presses(evidence, visit, live_server, world):  # noqa: F811
+    _, recommendation = world
+    page = visit(1280, "light")
+    page.goto(live_server.url + change(recommendation))
+    keys = Keys(page)
+
+    keys.press("Tab", "Tab", "Enter")  # the second link of the page leads to the form
+    page.wait_for_function("document.activeElement.id === 'id_report-status'")
+    keys.press("L", "Tab")
+    keys.type("80")
+    keys.press("Tab")
+    keys.type("Both hubs operate.")
+    keys.press("Tab")
+    if evidence == "an existing source":
+        keys.type("paper")
+        page.locator(".select2-results__option", has_text="A paper").wait_for()
+        keys.press("Enter", "Tab", "Tab", "Tab")
+    else:
+        keys.press("Tab")
+        keys.type("https://example.org/opening")
+        keys.press("Tab")
+        keys.type("Hubs opened")
+        keys.press("Tab")
+    assert keys.focus() == "id_evidence-0-quote"
+    keys.type("Both hubs operate since May.")
+    keys.submit()
+
+    update = ProgressUpdate.objects.latest("pk")
+    source = update.evidence.get().source
+    assert (update.status, update.progress_percent, update.narrative) == ("largely_implemented", 80, "Both hubs operate.")
+    assert (source.title, update.evidence.get().quote) == (
+        "A paper" if evidence == "an existing source" else "Hubs opened",
+        "Both hubs operate since May.",
+    )
+    assert keys.pressed <= 12, keys.pressed
+    assert page.errors == []
+
+
+def test_ctrl_enter_saves_the_form_that_has_the_focus(visit, live_server, world):  # noqa: F811
+    _, recommendation = world
+    page = visit(1280, "light")
+    page.goto(live_server.url + edit(recommendation))
+
+    page.fill("#id_details", "In two regions.")
+    Keys(page).submit()
+
+    recommendation.refresh_from_db()
+    assert recommendation.details == "In two regions."
+    assert page.errors == []
+
+
+def test_the_first_link_of_a_page_skips_the_menu(visit, live_server, world):  # noqa: F811
+    page = visit(1280, "light")
+    page.goto(live_server.url + edit(world[1]))
+
+    Keys(page).press("Tab", "Enter", "Tab")
+
+    assert page.evaluate("Boolean(document.activeElement.closest('[role=main]'))")
+    assert page.errors == []
