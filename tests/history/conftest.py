@@ -12,11 +12,12 @@ from tests.database.conftest import Database, database, using
 
 @pytest.fixture(scope="module")
 def committed(django_db_setup, django_db_blocker) -> Iterator[Database]:
-    """A copy of the empty test database, used by all tests of the module."""
+    """A migrated database, used by all tests of the module."""
     with django_db_blocker.unblock():
-        connection.close()  # PostgreSQL copies a database only while nobody is connected to it
         server = Database(connection.settings_dict["NAME"])
-        with database(server, "committed", template=server.name) as made, using(made):
+        migrated = connection.settings_dict["TEST"].get("TEMPLATE") or server.name
+        connection.close()  # PostgreSQL copies a database only while nobody is connected to it
+        with database(server, "committed", template=migrated) as made, using(made):
             ensure_groups()
             yield made
 
