@@ -102,6 +102,7 @@ free-port:
 	@$(PYTHON) -c 'import socket, sys; socket.create_server(("127.0.0.1", int(sys.argv[1])))' '$(PORT)' 2> /dev/null || { \
 		echo "Port $(PORT) is in use or not permitted. Use another: make run PORT=8001" >&2; exit 1; }
 
+# The file names all packages with their hashes, so pip need not look for others. Python compiles what is used.
 # A copy of the file in .venv means that its packages are installed. The lock on descriptor 9 makes a second make wait; it ends with
 # this shell.
 requirements-local.txt.installed requirements-dev.txt.installed: %.installed: python
