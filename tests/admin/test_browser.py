@@ -69,14 +69,18 @@ def world(groups, settings):
 def visit(chromium, live_server, world, client):
     """A function that returns a page, logged in as analyst. `page.errors` lists console errors, external requests and error responses."""
     client.force_login(User.objects.get(username="analyst"), backend="django.contrib.auth.backends.ModelBackend")
-    contexts = []
+    contexts, unfinished = [], []
 
     def opened(width: int, scheme: str):
         context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
         contexts.append(context)
         context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
         page = context.new_page()
-        page.errors = []
+        page.errors, pending = [], set()
+        unfinished.append((page, pending))
+        page.on("request", pending.add)
+        page.on("requestfinished", pending.discard)
+        page.on("requestfailed", pending.discard)
         page.on("console", lambda message: page.errors.append(message.text) if message.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.on(
@@ -86,6 +90,11 @@ def visit(chromium, live_server, world, client):
         return page
 
     yield opened
+    # A request that still reads, such as that of a part of the home page, could deadlock with the emptying of the tables.
+    for page, pending in unfinished:
+        for _ in range(200):
+            if pending and not page.is_closed():
+                page.wait_for_timeout(20)
     for context in contexts:
         context.close()
 
