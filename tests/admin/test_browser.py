@@ -78,9 +78,9 @@ def visit(chromium, live_server, world, client):
         page = context.new_page()
         page.errors, pending = [], set()
         unfinished.append((page, pending))
-        page.on("request", pending.add)
-        page.on("requestfinished", pending.discard)
-        page.on("requestfailed", pending.discard)
+        page.on("request", lambda request: pending.add(request))
+        page.on("requestfinished", lambda request: pending.discard(request))
+        page.on("requestfailed", lambda request: pending.discard(request))
         page.on("console", lambda message: page.errors.append(message.text) if message.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.on(
