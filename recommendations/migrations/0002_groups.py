@@ -16,7 +16,7 @@ def make_groups(apps, schema_editor):
         create_permissions(config, apps=apps, verbosity=0)
         config.models_module = module
     Group, Permission = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
-    group = {name: Group.objects.get_or_create(name=name)[0] for name in GROUPS}
+    granted = {name: [] for name in GROUPS}
     for permission in Permission.objects.filter(content_type__app_label__in=APPS).select_related("content_type"):
         kind, model = permission.codename.split("_", 1)
         if (permission.content_type.app_label, model) in PEOPLE:
@@ -30,7 +30,9 @@ def make_groups(apps, schema_editor):
             if permission.codename == "add_progressupdate":
                 allowed = ["party officer", *allowed]
         for name in allowed:
-            group[name].permissions.add(permission)
+            granted[name].append(permission)
+    for name, permissions in granted.items():
+        Group.objects.get_or_create(name=name)[0].permissions.add(*permissions)
 
 
 class Migration(migrations.Migration):
