@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from policytracker.records.parameters import Statement
 from recommendations.facts import calculated_facts
 from recommendations.models import DERIVED_FIELDS, Recommendation
-from recommendations.models.periods import PERIODS
+from recommendations.models.periods import PERIODS, RECOMPUTING_SETTING
 
 _TABLE = Recommendation._meta.db_table
 
@@ -87,14 +87,14 @@ def recompute_status(recommendations: QuerySet[Recommendation] | None = None) ->
         rows = Recommendation.objects.all() if recommendations is None else recommendations
         # Lock before reading the updates, so that a concurrent change of an update is either visible or waits.
         ids = list(rows.order_by("pk").select_for_update(of=("self",)).values_list("pk", flat=True))
-        cursor.execute("SELECT set_config('policytracker.recomputing_status', 'on', true)")
+        cursor.execute(f"SELECT set_config('{RECOMPUTING_SETTING}', 'on', true)")
         if len(ids) == 1:
             for statement in statements_for_one():
-                list(statement.rows({"id": ids[0]}))
+                statement.rows({"id": ids[0]})
         else:
             for sql in statements():
                 cursor.execute(sql, {"ids": ids})
-        cursor.execute("SELECT set_config('policytracker.recomputing_status', '', true)")
+        cursor.execute(f"SELECT set_config('{RECOMPUTING_SETTING}', '', true)")
 
 
 def inconsistent() -> list[str]:
