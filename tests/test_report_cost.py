@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Count
 
 from agreements.models import Agreement
@@ -11,7 +11,6 @@ from benchmarks.build.register import build
 from policytracker.models import User
 from policytracker.resources import today
 from tests.api.client import Api
-from tests.conftest import ensure_groups
 
 SIZE = 3_000
 LARGE = 500  # rows
@@ -22,17 +21,16 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(scope="module")
-def agreement(django_db_setup, django_db_blocker):
+def agreement(once_per_module):
     """An agreement with a few recommendations in a large register."""
-    with django_db_blocker.unblock():
-        ensure_groups()
-        connection.close()  # functions of triggers were planned for the small tables of earlier tests
-    with django_db_blocker.unblock(), transaction.atomic():
+
+    def make():
         build(SIZE)
         published = Agreement.objects.filter(visibility="public", publication="published")
         numbered = published.annotate(number=Count("recommendations")).filter(number__range=(5, 10))
-        yield numbered.earliest("slug")
-        transaction.set_rollback(True)
+        return numbered.earliest("slug")
+
+    return once_per_module(make)
 
 
 def rows_read() -> dict[str, tuple[int, int]]:

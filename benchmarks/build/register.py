@@ -33,6 +33,8 @@ def build(recommendations: int = 5_000, *, today: date | None = None, seed: int 
         raise BuildError("This database already contains benchmark data.")
     make, write = Maker(today or datetime.now(UTC).date(), seed), Writer(show)
     with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("DISCARD PLANS")  # this connection may have planned the functions of triggers for small tables
         parties = fill_parties(make, write)
         analysts, reviewers = make_users(parties)
         context = fill_agreements(recommendations, make, write, analysts, parties)

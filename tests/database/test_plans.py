@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import connection
 
 from agreements.models import Party, PartyOfficer
 from benchmarks.build.register import build
@@ -15,7 +15,6 @@ from policytracker.models import User
 from policytracker.records.access import Role
 from policytracker.resources import ReadContext, registry
 from recommendations.models import Recommendation
-from tests.conftest import ensure_groups
 
 pytestmark = pytest.mark.django_db
 LARGE = {"recommendations_recommendation", "recommendations_addressee", "recommendations_progressupdate"}
@@ -30,17 +29,16 @@ USERS = ["administrator-1", "analyst-01", "officer-1", "officer-2"]
 
 
 @pytest.fixture(scope="module")
-def large(django_db_setup, django_db_blocker):
+def large(once_per_module):
     """A register with so many recommendations that reading all of them costs more than an index."""
-    with django_db_blocker.unblock():
-        ensure_groups()
-        connection.close()  # functions of triggers were planned for the small tables of earlier tests
-    with django_db_blocker.unblock(), transaction.atomic():
+
+    def make():
         call_command("load_dataset", settings.BASE_DIR / "fixtures", verbosity=0)
         build(3_000)
         PartyOfficer.objects.filter(user__username="officer-2").update(party=Party.objects.get(code="p-230"))
-        yield SimpleNamespace(users={name: User.objects.get(username=name) for name in USERS})
-        transaction.set_rollback(True)
+        return SimpleNamespace(users={name: User.objects.get(username=name) for name in USERS})
+
+    return once_per_module(make)
 
 
 def nodes(plan):
