@@ -54,7 +54,7 @@ def standings(party: models.Party, context: ReadContext) -> tuple[list[StandingL
 def overview(request: HttpRequest, party: models.Party) -> dict[str, Any]:
     lines, more = standings(party, ReadContext.of(request.user))
     agreements = tile(request, _("Agreements"), models.Agreement, party=party.code)
-    return {"referring": [agreements] * bool(agreements.count) + referring(request, party), "standings": lines, "more_standings": more}
+    return {"referring": referring(request, party, agreements), "standings": lines, "more_standings": more}
 
 
 @admin.register(models.Party)

@@ -39,12 +39,12 @@ def title_of(model: type[models.Model], name: str) -> str:
     return plural if name == field.related_model._meta.model_name else f"{plural}: {field.verbose_name}"  # type: ignore[union-attr]
 
 
-def referring(request: HttpRequest, record: Any) -> list[Tile]:
-    """A tile for each list with records that refer to it and that the user may view, in the order of loading."""
-    tiles = (
+def referring(request: HttpRequest, record: Any, *first: Tile) -> list[Tile]:
+    """A tile for each list with records that refer to it and that the user may view, in the order of loading. Empty lists are left out."""
+    tiles = [
         tile(request, title_of(model, name), model, **{name: record.natural_key()[0]})
         for model, name in references_to(type(record))
         for page in [admin.site.get_model_admin(model)]
         if name in filters_of(page) and page.has_view_permission(request)
-    )
-    return [counted for counted in tiles if counted.count]
+    ]
+    return [counted for counted in (*first, *tiles) if counted.count]

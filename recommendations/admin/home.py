@@ -185,7 +185,6 @@ def page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "queues": queues(request, party),
         "shows_checks": bool(roles & progress.EDITORS),
         "is_officer_without_party": Role.OFFICER in roles and party is None,
-        "agreements_url": list_url(Agreement, {}),
         "deadlines": next_deadlines(request, today(), SHOWN_DEADLINES),
         "is_empty": not has_records,
         "may_add": agreement_page.has_add_permission(request),
