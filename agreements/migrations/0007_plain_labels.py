@@ -10,6 +10,7 @@ import policytracker.edtf
 import policytracker.records.fields
 from django.conf import settings
 from django.db import migrations, models
+from policytracker.db.operations import StateOnly
 
 
 class Migration(migrations.Migration):
@@ -20,474 +21,476 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AlterField(
-            model_name='agreement',
-            name='actions_complete_as_of',
-            field=models.DateField(blank=True, help_text='The treaty actions of all parties are recorded up to this date. Leave empty if unknown.', null=True),
-        ),
-        migrations.AlterField(
-            model_name='agreement',
-            name='depositary',
-            field=models.CharField(blank=True, default='', help_text='The body that keeps the instruments and records treaty actions.', max_length=200),
-        ),
-        migrations.AlterField(
-            model_name='agreement',
-            name='expires_on',
-            field=policytracker.edtf.EdtfField(help_text='The last day of the term.'),
-        ),
-        migrations.AlterField(
-            model_name='agreement',
-            name='in_force_on',
-            field=policytracker.edtf.EdtfField(editable=False, help_text='Calculated: the first date on which the text is in force.'),
-        ),
-        migrations.AlterField(
-            model_name='agreement',
-            name='kind',
-            field=policytracker.codes.CodeField(choices=[('treaty', 'Treaty'), ('agreement', 'Agreement'), ('convention', 'Convention'), ('protocol', 'Protocol'), ('accession_protocol', 'Accession protocol'), ('exchange_of_notes', 'Exchange of notes'), ('memorandum_of_understanding', 'Memorandum of understanding'), ('framework', 'Framework'), ('joint_statement', 'Joint statement'), ('declaration_of_intent', 'Declaration of intent'), ('partnership', 'Partnership'), ('initiative', 'Initiative'), ('charter', 'Charter'), ('other', 'Other')], default='agreement', help_text='The type of instrument. It does not determine the legal force.', max_length=40),
-        ),
-        migrations.AlterField(
-            model_name='agreement',
-            name='later_joiner_delay',
-            field=policytracker.codes.ForeignCode(blank=True, default='', help_text='Time between consent and being bound, for a party that consents after entry into force. Example: P30D.', max_length=20, validators=[django.core.validators.RegexValidator('^P(?=[0-9])([0-9]{1,4}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,4}D)?\\Z', 'Enter a duration such as P6M, P180D or P1Y6M (ISO 8601).')]),
-        ),
-        migrations.AlterField(
-            model_name='agreement',
-            name='lead',
-            field=models.ForeignKey(blank=True, help_text='The person responsible for this record.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='led_agreements', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AlterField(
-            model_name='agreement',
-            name='registration',
-            field=models.CharField(blank=True, default='', help_text='Number in the UN treaty series or a national one.', max_length=200),
-        ),
-        migrations.AlterField(
-            model_name='agreement',
-            name='signed_on',
-            field=policytracker.edtf.EdtfField(editable=False, help_text='Calculated: the signature of the text, otherwise the first one of an adopted text, otherwise the last one.'),
-        ),
-        migrations.AlterField(
-            model_name='agreement',
-            name='status',
-            field=policytracker.codes.CodeField(choices=[('proposed', 'Proposed'), ('under_negotiation', 'Under negotiation'), ('announced', 'Announced'), ('adopted', 'Adopted'), ('signed', 'Signed'), ('provisionally_applied', 'Provisionally applied'), ('in_force', 'In force'), ('operative', 'Operative'), ('suspended', 'Suspended'), ('superseded', 'Superseded'), ('expired', 'Expired'), ('terminated', 'Terminated'), ('lapsed', 'Lapsed'), ('unknown', 'Unknown')], default='unknown', help_text='Only a binding agreement can be in force. A non-binding one is operative.', max_length=40),
-        ),
-        migrations.AlterField(
-            model_name='agreement',
-            name='team',
-            field=models.ManyToManyField(blank=True, help_text='Analysts and reviewers with access if the agreement is restricted.', related_name='team_agreements', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AlterField(
-            model_name='agreementrelation',
-            name='locator',
-            field=models.CharField(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='agreementrelation',
-            name='quote',
-            field=policytracker.records.fields.Text(blank=True, default='', help_text="The source's exact words.", max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='citation',
-            name='field',
-            field=models.CharField(blank=True, default='', help_text='The field that the source states. Leave empty for the record as a whole.', max_length=60),
-        ),
-        migrations.AlterField(
-            model_name='citation',
-            name='locator',
-            field=models.CharField(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='citation',
-            name='quote',
-            field=policytracker.records.fields.Text(blank=True, default='', help_text="The source's exact words.", max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='commitment',
-            name='amount',
-            field=models.DecimalField(decimal_places=2, help_text='In whole currency units, not in thousands or millions.', max_digits=20, validators=[django.core.validators.MinValueValidator(0, 'The amount cannot be negative.')]),
-        ),
-        migrations.AlterField(
-            model_name='commitment',
-            name='bound',
-            field=policytracker.codes.CodeField(choices=[('exactly', 'Exactly'), ('at_least', 'At least'), ('up_to', 'Up to'), ('about', 'About')], default='exactly', help_text='The precision that the source gives.', max_length=40),
-        ),
-        migrations.AlterField(
-            model_name='commitment',
-            name='currency',
-            field=policytracker.codes.ForeignCode(help_text='ISO 4217 code, such as USD.', max_length=3),
-        ),
-        migrations.AlterField(
-            model_name='commitment',
-            name='locator',
-            field=models.CharField(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='commitment',
-            name='part_of',
-            field=models.ForeignKey(blank=True, help_text='The figure that includes this one. It has the same agreement, currency and stage. Totals leave out this one.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='parts', to='agreements.commitment'),
-        ),
-        migrations.AlterField(
-            model_name='commitment',
-            name='payer',
-            field=models.ForeignKey(blank=True, help_text='The party that pays.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='commitments', to='agreements.party'),
-        ),
-        migrations.AlterField(
-            model_name='commitment',
-            name='quote',
-            field=policytracker.records.fields.Text(blank=True, default='', help_text="The source's exact words.", max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='commitment',
-            name='stated_on',
-            field=policytracker.edtf.EdtfField(help_text='The date on which the source gives this figure.'),
-        ),
-        migrations.AlterField(
-            model_name='component',
-            name='due_anchor',
-            field=policytracker.codes.CodeField(choices=[('none', 'None'), ('signature', 'Signature'), ('entry_into_force', 'Entry into force')], default='none', help_text='The date that a relative deadline is counted from.', max_length=40),
-        ),
-        migrations.AlterField(
-            model_name='component',
-            name='due_offset',
-            field=policytracker.codes.ForeignCode(blank=True, default='', help_text='Time after the anchor, such as P6M or P180D.', max_length=20, validators=[django.core.validators.RegexValidator('^P(?=[0-9])([0-9]{1,4}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,4}D)?\\Z', 'Enter a duration such as P6M, P180D or P1Y6M (ISO 8601).')]),
-        ),
-        migrations.AlterField(
-            model_name='component',
-            name='due_on',
-            field=policytracker.edtf.EdtfField(help_text='The date by which this must be completed.', verbose_name='due on'),
-        ),
-        migrations.AlterField(
-            model_name='component',
-            name='original_due_on',
-            field=policytracker.edtf.EdtfField(editable=False, help_text='The first due date that was set. It never changes.'),
-        ),
-        migrations.AlterField(
-            model_name='component',
-            name='parent',
-            field=models.ForeignKey(blank=True, help_text='The component that this one is part of, in the same agreement.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='agreements.component'),
-        ),
-        migrations.AlterField(
-            model_name='component',
-            name='position',
-            field=models.PositiveIntegerField(blank=True, help_text='Position within the agreement.', null=True),
-        ),
-        migrations.AlterField(
-            model_name='entryintoforcecondition',
-            name='delay',
-            field=policytracker.codes.ForeignCode(blank=True, default='', help_text='Time between meeting the condition and entry into force, such as P30D.', max_length=20, validators=[django.core.validators.RegexValidator('^P(?=[0-9])([0-9]{1,4}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,4}D)?\\Z', 'Enter a duration such as P6M, P180D or P1Y6M (ISO 8601).')]),
-        ),
-        migrations.AlterField(
-            model_name='entryintoforcecondition',
-            name='fixed_on',
-            field=policytracker.edtf.EdtfField(help_text='The date in the text.'),
-        ),
-        migrations.AlterField(
-            model_name='entryintoforcecondition',
-            name='locator',
-            field=models.CharField(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='entryintoforcecondition',
-            name='number',
-            field=models.PositiveIntegerField(blank=True, help_text='The number of consents required.', null=True),
-        ),
-        migrations.AlterField(
-            model_name='entryintoforcecondition',
-            name='parties',
-            field=models.ManyToManyField(blank=True, help_text='The parties whose consent is required.', related_name='+', to='agreements.party'),
-        ),
-        migrations.AlterField(
-            model_name='entryintoforcecondition',
-            name='quote',
-            field=policytracker.records.fields.Text(blank=True, default='', help_text="The source's exact words.", max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='entryintoforcecondition',
-            name='text',
-            field=policytracker.records.fields.Text(blank=True, default='', help_text='The wording of the article.', max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='factcheck',
-            name='correction',
-            field=policytracker.records.fields.Text(blank=True, default='', help_text='The correct statement.', max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='factcheck',
-            name='locator',
-            field=models.CharField(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='factcheck',
-            name='quote',
-            field=policytracker.records.fields.Text(blank=True, default='', help_text="The source's exact words.", max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='factcheck',
-            name='source',
-            field=models.ForeignKey(help_text='The source that makes the statement.', on_delete=django.db.models.deletion.PROTECT, related_name='fact_checks', to='agreements.source'),
-        ),
-        migrations.AlterField(
-            model_name='indicator',
-            name='baseline_on',
-            field=policytracker.edtf.EdtfField(help_text='The date of the baseline value.'),
-        ),
-        migrations.AlterField(
-            model_name='indicator',
-            name='direction',
-            field=policytracker.codes.CodeField(blank=True, choices=[('increase', 'Increase'), ('decrease', 'Decrease'), ('reach', 'Reach')], default='', help_text='The direction of improvement.', max_length=40),
-        ),
-        migrations.AlterField(
-            model_name='indicator',
-            name='target_on',
-            field=policytracker.edtf.EdtfField(help_text='The date for reaching the target value.'),
-        ),
-        migrations.AlterField(
-            model_name='indicator',
-            name='unit',
-            field=models.CharField(blank=True, default='', help_text='Examples: t/y, %, USD.', max_length=100),
-        ),
-        migrations.AlterField(
-            model_name='measurement',
-            name='locator',
-            field=models.CharField(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='measurement',
-            name='quote',
-            field=policytracker.records.fields.Text(blank=True, default='', help_text="The source's exact words.", max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='participation',
-            name='contribution',
-            field=policytracker.records.fields.Text(blank=True, default='', help_text='What the party contributes.', max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='participation',
-            name='since',
-            field=policytracker.edtf.EdtfField(help_text='The first day of the period.'),
-        ),
-        migrations.AlterField(
-            model_name='participation',
-            name='until',
-            field=policytracker.edtf.EdtfField(help_text='The first day after the period.'),
-        ),
-        migrations.AlterField(
-            model_name='party',
-            name='aliases',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), blank=True, default=list, help_text='Other names. Import and search match them.', size=None),
-        ),
-        migrations.AlterField(
-            model_name='party',
-            name='iso_alpha2',
-            field=policytracker.codes.ForeignCode(blank=True, default='', max_length=2, validators=[django.core.validators.RegexValidator('^[A-Z]{2}\\Z', 'Enter two capital letters, as in ISO 3166-1.')], verbose_name='ISO 3166-1 alpha-2'),
-        ),
-        migrations.AlterField(
-            model_name='party',
-            name='iso_numeric',
-            field=policytracker.codes.ForeignCode(blank=True, default='', max_length=3, validators=[django.core.validators.RegexValidator('^[0-9]{3}\\Z', 'Enter three digits, as in ISO 3166-1.')], verbose_name='ISO 3166-1 numeric'),
-        ),
-        migrations.AlterField(
-            model_name='party',
-            name='parent',
-            field=models.ForeignKey(blank=True, help_text='The party that this one is part of.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='agreements.party'),
-        ),
-        migrations.AlterField(
-            model_name='party',
-            name='since',
-            field=policytracker.edtf.EdtfField(help_text='The date on which it came into existence, if relevant.'),
-        ),
-        migrations.AlterField(
-            model_name='party',
-            name='until',
-            field=policytracker.edtf.EdtfField(help_text='The first day on which it no longer exists.'),
-        ),
-        migrations.AlterField(
-            model_name='source',
-            name='language',
-            field=policytracker.codes.ForeignCode(blank=True, default='', help_text='Language tag (BCP 47), such as en or fr-CA.', max_length=35),
-        ),
-        migrations.AlterField(
-            model_name='source',
-            name='notes',
-            field=policytracker.records.fields.Text(blank=True, default='', help_text='Remarks, or the full text. Quotes are checked against the full text.', max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='treatyaction',
-            name='acted_on',
-            field=policytracker.edtf.EdtfField(help_text='The date of the action.'),
-        ),
-        migrations.AlterField(
-            model_name='treatyaction',
-            name='counterparty',
-            field=models.ForeignKey(blank=True, help_text='The other party, if the action concerns only these two.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agreements.party'),
-        ),
-        migrations.AlterField(
-            model_name='treatyaction',
-            name='effective_on',
-            field=policytracker.edtf.EdtfField(help_text='The date on which it takes effect, if that is another date.'),
-        ),
-        migrations.AlterField(
-            model_name='treatyaction',
-            name='locator',
-            field=models.CharField(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='treatyaction',
-            name='party',
-            field=models.ForeignKey(blank=True, help_text='The party that acts. Leave empty for an action on the text as a whole.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='actions', to='agreements.party'),
-        ),
-        migrations.AlterField(
-            model_name='treatyaction',
-            name='quote',
-            field=policytracker.records.fields.Text(blank=True, default='', help_text="The source's exact words.", max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='treatyaction',
-            name='signed_by',
-            field=models.CharField(blank=True, default='', help_text='Name and office, such as “Anthony Albanese, Prime Minister”.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='treatyaction',
-            name='targets',
-            field=models.ManyToManyField(blank=True, help_text='The actions that this one objects to, withdraws or revokes.', related_name='targeted_by', to='agreements.treatyaction'),
-        ),
-        migrations.AlterField(
-            model_name='treatyaction',
-            name='text',
-            field=policytracker.records.fields.Text(blank=True, default='', help_text='The wording of the action, such as that of a reservation.', max_length=100000),
-        ),
-        migrations.AlterConstraint(
-            model_name='agreement',
-            name='agreement_in_force_is_binding',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['in_force', 'provisionally_applied']), _negated=True), ('legal_force__in', ['binding', 'mixed']), _connector='OR'), name='agreement_in_force_is_binding', violation_error_code='agreement_in_force_is_binding', violation_error_message='Only a binding or mixed agreement can be in force or provisionally applied.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='agreement',
-            name='agreement_operative_is_non_binding',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'operative'), _negated=True), ('legal_force__in', ['non_binding', 'mixed']), _connector='OR'), name='agreement_operative_is_non_binding', violation_error_code='agreement_operative_is_non_binding', violation_error_message='Only a non-binding or mixed agreement can be operative.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='agreement',
-            name='agreement_later_joiner_delay_is_a_duration',
-            constraint=models.CheckConstraint(condition=models.Q(('later_joiner_delay', ''), ('later_joiner_delay__regex', '^P(?=[0-9])([0-9]{1,4}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,4}D)?\\Z'), _connector='OR'), name='agreement_later_joiner_delay_is_a_duration', violation_error_code='agreement_later_joiner_delay_is_a_duration', violation_error_message='Enter a duration such as P6M, P180D or P1Y6M (ISO 8601).'),
-        ),
-        migrations.AlterConstraint(
-            model_name='agreement',
-            name='agreement_later_joiner_delay_binds',
-            constraint=models.CheckConstraint(condition=models.Q(('later_joiner_delay', ''), models.Q(('legal_force', 'non_binding'), _negated=True), _connector='OR'), name='agreement_later_joiner_delay_binds', violation_error_code='agreement_later_joiner_delay_binds', violation_error_message='Leave the delay empty: a non-binding agreement binds no party.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='agreementrelation',
-            name='agreement_relation_is_stated_once',
-            constraint=models.UniqueConstraint(fields=('from_agreement', 'kind', 'to_agreement'), name='agreement_relation_is_stated_once', violation_error_code='agreement_relation_is_stated_once', violation_error_message='This relation is already recorded.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='agreementrelation',
-            name='agreement_relation_needs_two',
-            constraint=models.CheckConstraint(condition=models.Q(('from_agreement', models.F('to_agreement')), _negated=True), name='agreement_relation_needs_two', violation_error_code='agreement_relation_needs_two', violation_error_message='Select another agreement. An agreement cannot have a relation to itself.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='citation',
-            name='citation_has_exactly_one_target',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('agreement__isnull', False), ('component__isnull', True), ('outcome__isnull', True), ('participation__isnull', True)), models.Q(('agreement__isnull', True), ('component__isnull', False), ('outcome__isnull', True), ('participation__isnull', True)), models.Q(('agreement__isnull', True), ('component__isnull', True), ('outcome__isnull', True), ('participation__isnull', False)), models.Q(('agreement__isnull', True), ('component__isnull', True), ('outcome__isnull', False), ('participation__isnull', True)), _connector='OR'), name='citation_has_exactly_one_target', violation_error_code='citation_has_exactly_one_target', violation_error_message='Select exactly one agreement, component, participation or outcome.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='commitment',
-            name='commitment_is_not_below_zero',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gte', 0), ('amount__lt', 1000000000000000000)), name='commitment_is_not_below_zero', violation_error_code='commitment_is_not_below_zero', violation_error_message='The amount cannot be negative.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='commitment',
-            name='commitment_currency_is_in_use',
-            constraint=models.CheckConstraint(condition=models.Q(('currency__in', ['AED', 'AFN', 'ALL', 'AMD', 'AOA', 'ARS', 'AUD', 'AWG', 'AZN', 'BAM', 'BBD', 'BDT', 'BGN', 'BHD', 'BIF', 'BMD', 'BND', 'BOB', 'BOV', 'BRL', 'BSD', 'BTN', 'BWP', 'BYN', 'BZD', 'CAD', 'CDF', 'CHE', 'CHF', 'CHW', 'CLF', 'CLP', 'CNY', 'COP', 'COU', 'CRC', 'CUP', 'CVE', 'CZK', 'DJF', 'DKK', 'DOP', 'DZD', 'EGP', 'ERN', 'ETB', 'EUR', 'FJD', 'FKP', 'GBP', 'GEL', 'GHS', 'GIP', 'GMD', 'GNF', 'GTQ', 'GYD', 'HKD', 'HNL', 'HTG', 'HUF', 'IDR', 'ILS', 'INR', 'IQD', 'IRR', 'ISK', 'JMD', 'JOD', 'JPY', 'KES', 'KGS', 'KHR', 'KMF', 'KPW', 'KRW', 'KWD', 'KYD', 'KZT', 'LAK', 'LBP', 'LKR', 'LRD', 'LSL', 'LYD', 'MAD', 'MDL', 'MGA', 'MKD', 'MMK', 'MNT', 'MOP', 'MRU', 'MUR', 'MVR', 'MWK', 'MXN', 'MXV', 'MYR', 'MZN', 'NAD', 'NGN', 'NIO', 'NOK', 'NPR', 'NZD', 'OMR', 'PAB', 'PEN', 'PGK', 'PHP', 'PKR', 'PLN', 'PYG', 'QAR', 'RON', 'RSD', 'RUB', 'RWF', 'SAR', 'SBD', 'SCR', 'SDG', 'SEK', 'SGD', 'SHP', 'SLE', 'SOS', 'SRD', 'SSP', 'STN', 'SVC', 'SYP', 'SZL', 'THB', 'TJS', 'TMT', 'TND', 'TOP', 'TRY', 'TTD', 'TWD', 'TZS', 'UAH', 'UGX', 'USD', 'USN', 'UYI', 'UYU', 'UYW', 'UZS', 'VED', 'VES', 'VND', 'VUV', 'WST', 'XAD', 'XAF', 'XAG', 'XAU', 'XBA', 'XBB', 'XBC', 'XBD', 'XCD', 'XCG', 'XDR', 'XOF', 'XPD', 'XPF', 'XPT', 'XSU', 'XUA', 'YER', 'ZAR', 'ZMW', 'ZWG'])), name='commitment_currency_is_in_use', violation_error_code='commitment_currency_is_in_use', violation_error_message='Enter a currency code of ISO 4217, such as USD, AUD or EUR.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='component',
-            name='component_offset_has_an_anchor',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('due_anchor', 'none'), ('due_offset', '')), models.Q(models.Q(('due_anchor', 'none'), _negated=True), models.Q(('due_offset', ''), _negated=True)), _connector='OR'), name='component_offset_has_an_anchor', violation_error_code='component_offset_has_an_anchor', violation_error_message='Enter both an anchor and an offset, or neither.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='component',
-            name='component_offset_is_a_duration',
-            constraint=models.CheckConstraint(condition=models.Q(('due_offset', ''), ('due_offset__regex', '^P(?=[0-9])([0-9]{1,4}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,4}D)?\\Z'), _connector='OR'), name='component_offset_is_a_duration', violation_error_code='component_offset_is_a_duration', violation_error_message='Enter a duration such as P6M, P180D or P1Y6M (ISO 8601).'),
-        ),
-        migrations.AlterConstraint(
-            model_name='entryintoforcecondition',
-            name='condition_says_its_number',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'number_of_consents'), _negated=True), models.Q(('number__gte', 1), ('number__isnull', False)), _connector='OR'), name='condition_says_its_number', violation_error_code='condition_says_its_number', violation_error_message='Enter the number of consents required.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='entryintoforcecondition',
-            name='condition_says_its_day',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'on_date'), _negated=True), models.Q(('fixed_on', ''), _negated=True), _connector='OR'), name='condition_says_its_day', violation_error_code='condition_says_its_day', violation_error_message='Enter the date.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='entryintoforcecondition',
-            name='condition_delay_is_a_duration',
-            constraint=models.CheckConstraint(condition=models.Q(('delay', ''), ('delay__regex', '^P(?=[0-9])([0-9]{1,4}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,4}D)?\\Z'), _connector='OR'), name='condition_delay_is_a_duration', violation_error_code='condition_delay_is_a_duration', violation_error_message='Enter a duration such as P6M, P180D or P1Y6M (ISO 8601).'),
-        ),
-        migrations.AlterConstraint(
-            model_name='measurement',
-            name='measurement_is_recorded_once',
-            constraint=models.UniqueConstraint(fields=('indicator', 'measured_on'), name='measurement_is_recorded_once', violation_error_code='measurement_is_recorded_once', violation_error_message='A measurement of this date is already recorded.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='measurement',
-            name='measurement_has_a_day',
-            constraint=models.CheckConstraint(condition=models.Q(('measured_on', ''), _negated=True), name='measurement_has_a_day', violation_error_code='measurement_has_a_day', violation_error_message='Enter the date of the measurement.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='participation',
-            name='participation_ends_after_it_begins',
-            constraint=models.CheckConstraint(condition=models.Q(('until_first__isnull', True), ('since_first__isnull', True), ('until_first__gte', models.F('since_first')), _connector='OR'), name='participation_ends_after_it_begins', violation_error_code='participation_ends_after_it_begins', violation_error_message='The end date cannot be before the start date.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='participation',
-            name='participation_is_recorded_once',
-            constraint=models.UniqueConstraint(fields=('agreement', 'party', 'role', 'since'), name='participation_is_recorded_once', violation_error_code='participation_is_recorded_once', violation_error_message='This participation is already recorded.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='participation',
-            name='participation_spells_do_not_overlap',
-            constraint=django.contrib.postgres.constraints.ExclusionConstraint(expressions=[('agreement', '='), ('party', '='), ('role', '='), (models.Func('since_first', 'until_first', function='daterange', output_field=django.contrib.postgres.fields.ranges.DateRangeField()), '&&')], name='participation_spells_do_not_overlap', violation_error_code='participation_spells_do_not_overlap', violation_error_message='This party already has this role in an overlapping period.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='party',
-            name='party_iso_alpha2_is_unique',
-            constraint=models.UniqueConstraint(condition=models.Q(('iso_alpha2', ''), _negated=True), fields=('iso_alpha2',), name='party_iso_alpha2_is_unique', violation_error_code='party_iso_alpha2_is_unique', violation_error_message='Another party already has this ISO code.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='party',
-            name='party_iso_numeric_is_unique',
-            constraint=models.UniqueConstraint(condition=models.Q(('iso_numeric', ''), _negated=True), fields=('iso_numeric',), name='party_iso_numeric_is_unique', violation_error_code='party_iso_numeric_is_unique', violation_error_message='Another party already has this ISO number.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='party',
-            name='party_ends_after_it_begins',
-            constraint=models.CheckConstraint(condition=models.Q(('until_first__isnull', True), ('since_first__isnull', True), ('until_first__gte', models.F('since_first')), _connector='OR'), name='party_ends_after_it_begins', violation_error_code='party_ends_after_it_begins', violation_error_message='The end date cannot be before the start date.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='treatyaction',
-            name='treaty_action_is_recorded_once',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind__in', ['reservation', 'reservation_withdrawal', 'declaration', 'objection', 'objection_withdrawal']), _negated=True), fields=('agreement', 'kind', 'party', 'acted_on', 'counterparty'), name='treaty_action_is_recorded_once', nulls_distinct=False, violation_error_code='treaty_action_is_recorded_once', violation_error_message='This action is already recorded.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='treatyaction',
-            name='treaty_action_pair_has_two',
-            constraint=models.CheckConstraint(condition=models.Q(('counterparty__isnull', True), ('party__isnull', True), models.Q(('party', models.F('counterparty')), _negated=True), _connector='OR'), name='treaty_action_pair_has_two', violation_error_code='treaty_action_pair_has_two', violation_error_message='Select another party. The counterparty cannot be the party itself.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='treatyaction',
-            name='treaty_action_pair_has_a_party',
-            constraint=models.CheckConstraint(condition=models.Q(('counterparty__isnull', True), ('party__isnull', False), _connector='OR'), name='treaty_action_pair_has_a_party', violation_error_code='treaty_action_pair_has_a_party', violation_error_message='Select the party that acts towards the counterparty.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='treatyaction',
-            name='treaty_action_of_a_party_names_it',
-            constraint=models.CheckConstraint(condition=models.Q(('party__isnull', False), models.Q(('kind__in', ['signature_ad_referendum', 'definitive_signature', 'ratification', 'acceptance', 'approval', 'accession', 'formal_confirmation', 'succession', 'continued_application', 'consent_to_be_bound', 'entry_into_force_for_party', 'consent_withdrawal', 'withdrawal_notice', 'denunciation_notice', 'withdrawal_effect', 'notice_revocation']), _negated=True), _connector='OR'), name='treaty_action_of_a_party_names_it', violation_error_code='treaty_action_of_a_party_names_it', violation_error_message='Select the party. This kind of action always has one.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='treatyaction',
-            name='treaty_action_termination_has_no_party',
-            constraint=models.CheckConstraint(condition=models.Q(('party__isnull', True), models.Q(('kind', 'termination'), _negated=True), _connector='OR'), name='treaty_action_termination_has_no_party', violation_error_code='treaty_action_termination_has_no_party', violation_error_message="Leave the party empty: a termination ends the agreement for all parties. Record one party's exit as a withdrawal."),
-        ),
+        StateOnly(state_operations=[
+            migrations.AlterField(
+                model_name='agreement',
+                name='actions_complete_as_of',
+                field=models.DateField(blank=True, help_text='The treaty actions of all parties are recorded up to this date. Leave empty if unknown.', null=True),
+            ),
+            migrations.AlterField(
+                model_name='agreement',
+                name='depositary',
+                field=models.CharField(blank=True, default='', help_text='The body that keeps the instruments and records treaty actions.', max_length=200),
+            ),
+            migrations.AlterField(
+                model_name='agreement',
+                name='expires_on',
+                field=policytracker.edtf.EdtfField(help_text='The last day of the term.'),
+            ),
+            migrations.AlterField(
+                model_name='agreement',
+                name='in_force_on',
+                field=policytracker.edtf.EdtfField(editable=False, help_text='Calculated: the first date on which the text is in force.'),
+            ),
+            migrations.AlterField(
+                model_name='agreement',
+                name='kind',
+                field=policytracker.codes.CodeField(choices=[('treaty', 'Treaty'), ('agreement', 'Agreement'), ('convention', 'Convention'), ('protocol', 'Protocol'), ('accession_protocol', 'Accession protocol'), ('exchange_of_notes', 'Exchange of notes'), ('memorandum_of_understanding', 'Memorandum of understanding'), ('framework', 'Framework'), ('joint_statement', 'Joint statement'), ('declaration_of_intent', 'Declaration of intent'), ('partnership', 'Partnership'), ('initiative', 'Initiative'), ('charter', 'Charter'), ('other', 'Other')], default='agreement', help_text='The type of instrument. It does not determine the legal force.', max_length=40),
+            ),
+            migrations.AlterField(
+                model_name='agreement',
+                name='later_joiner_delay',
+                field=policytracker.codes.ForeignCode(blank=True, default='', help_text='Time between consent and being bound, for a party that consents after entry into force. Example: P30D.', max_length=20, validators=[django.core.validators.RegexValidator('^P(?=[0-9])([0-9]{1,4}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,4}D)?\\Z', 'Enter a duration such as P6M, P180D or P1Y6M (ISO 8601).')]),
+            ),
+            migrations.AlterField(
+                model_name='agreement',
+                name='lead',
+                field=models.ForeignKey(blank=True, help_text='The person responsible for this record.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='led_agreements', to=settings.AUTH_USER_MODEL),
+            ),
+            migrations.AlterField(
+                model_name='agreement',
+                name='registration',
+                field=models.CharField(blank=True, default='', help_text='Number in the UN treaty series or a national one.', max_length=200),
+            ),
+            migrations.AlterField(
+                model_name='agreement',
+                name='signed_on',
+                field=policytracker.edtf.EdtfField(editable=False, help_text='Calculated: the signature of the text, otherwise the first one of an adopted text, otherwise the last one.'),
+            ),
+            migrations.AlterField(
+                model_name='agreement',
+                name='status',
+                field=policytracker.codes.CodeField(choices=[('proposed', 'Proposed'), ('under_negotiation', 'Under negotiation'), ('announced', 'Announced'), ('adopted', 'Adopted'), ('signed', 'Signed'), ('provisionally_applied', 'Provisionally applied'), ('in_force', 'In force'), ('operative', 'Operative'), ('suspended', 'Suspended'), ('superseded', 'Superseded'), ('expired', 'Expired'), ('terminated', 'Terminated'), ('lapsed', 'Lapsed'), ('unknown', 'Unknown')], default='unknown', help_text='Only a binding agreement can be in force. A non-binding one is operative.', max_length=40),
+            ),
+            migrations.AlterField(
+                model_name='agreement',
+                name='team',
+                field=models.ManyToManyField(blank=True, help_text='Analysts and reviewers with access if the agreement is restricted.', related_name='team_agreements', to=settings.AUTH_USER_MODEL),
+            ),
+            migrations.AlterField(
+                model_name='agreementrelation',
+                name='locator',
+                field=models.CharField(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='agreementrelation',
+                name='quote',
+                field=policytracker.records.fields.Text(blank=True, default='', help_text="The source's exact words.", max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='citation',
+                name='field',
+                field=models.CharField(blank=True, default='', help_text='The field that the source states. Leave empty for the record as a whole.', max_length=60),
+            ),
+            migrations.AlterField(
+                model_name='citation',
+                name='locator',
+                field=models.CharField(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='citation',
+                name='quote',
+                field=policytracker.records.fields.Text(blank=True, default='', help_text="The source's exact words.", max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='commitment',
+                name='amount',
+                field=models.DecimalField(decimal_places=2, help_text='In whole currency units, not in thousands or millions.', max_digits=20, validators=[django.core.validators.MinValueValidator(0, 'The amount cannot be negative.')]),
+            ),
+            migrations.AlterField(
+                model_name='commitment',
+                name='bound',
+                field=policytracker.codes.CodeField(choices=[('exactly', 'Exactly'), ('at_least', 'At least'), ('up_to', 'Up to'), ('about', 'About')], default='exactly', help_text='The precision that the source gives.', max_length=40),
+            ),
+            migrations.AlterField(
+                model_name='commitment',
+                name='currency',
+                field=policytracker.codes.ForeignCode(help_text='ISO 4217 code, such as USD.', max_length=3),
+            ),
+            migrations.AlterField(
+                model_name='commitment',
+                name='locator',
+                field=models.CharField(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='commitment',
+                name='part_of',
+                field=models.ForeignKey(blank=True, help_text='The figure that includes this one. It has the same agreement, currency and stage. Totals leave out this one.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='parts', to='agreements.commitment'),
+            ),
+            migrations.AlterField(
+                model_name='commitment',
+                name='payer',
+                field=models.ForeignKey(blank=True, help_text='The party that pays.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='commitments', to='agreements.party'),
+            ),
+            migrations.AlterField(
+                model_name='commitment',
+                name='quote',
+                field=policytracker.records.fields.Text(blank=True, default='', help_text="The source's exact words.", max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='commitment',
+                name='stated_on',
+                field=policytracker.edtf.EdtfField(help_text='The date on which the source gives this figure.'),
+            ),
+            migrations.AlterField(
+                model_name='component',
+                name='due_anchor',
+                field=policytracker.codes.CodeField(choices=[('none', 'None'), ('signature', 'Signature'), ('entry_into_force', 'Entry into force')], default='none', help_text='The date that a relative deadline is counted from.', max_length=40),
+            ),
+            migrations.AlterField(
+                model_name='component',
+                name='due_offset',
+                field=policytracker.codes.ForeignCode(blank=True, default='', help_text='Time after the anchor, such as P6M or P180D.', max_length=20, validators=[django.core.validators.RegexValidator('^P(?=[0-9])([0-9]{1,4}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,4}D)?\\Z', 'Enter a duration such as P6M, P180D or P1Y6M (ISO 8601).')]),
+            ),
+            migrations.AlterField(
+                model_name='component',
+                name='due_on',
+                field=policytracker.edtf.EdtfField(help_text='The date by which this must be completed.', verbose_name='due on'),
+            ),
+            migrations.AlterField(
+                model_name='component',
+                name='original_due_on',
+                field=policytracker.edtf.EdtfField(editable=False, help_text='The first due date that was set. It never changes.'),
+            ),
+            migrations.AlterField(
+                model_name='component',
+                name='parent',
+                field=models.ForeignKey(blank=True, help_text='The component that this one is part of, in the same agreement.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='agreements.component'),
+            ),
+            migrations.AlterField(
+                model_name='component',
+                name='position',
+                field=models.PositiveIntegerField(blank=True, help_text='Position within the agreement.', null=True),
+            ),
+            migrations.AlterField(
+                model_name='entryintoforcecondition',
+                name='delay',
+                field=policytracker.codes.ForeignCode(blank=True, default='', help_text='Time between meeting the condition and entry into force, such as P30D.', max_length=20, validators=[django.core.validators.RegexValidator('^P(?=[0-9])([0-9]{1,4}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,4}D)?\\Z', 'Enter a duration such as P6M, P180D or P1Y6M (ISO 8601).')]),
+            ),
+            migrations.AlterField(
+                model_name='entryintoforcecondition',
+                name='fixed_on',
+                field=policytracker.edtf.EdtfField(help_text='The date in the text.'),
+            ),
+            migrations.AlterField(
+                model_name='entryintoforcecondition',
+                name='locator',
+                field=models.CharField(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='entryintoforcecondition',
+                name='number',
+                field=models.PositiveIntegerField(blank=True, help_text='The number of consents required.', null=True),
+            ),
+            migrations.AlterField(
+                model_name='entryintoforcecondition',
+                name='parties',
+                field=models.ManyToManyField(blank=True, help_text='The parties whose consent is required.', related_name='+', to='agreements.party'),
+            ),
+            migrations.AlterField(
+                model_name='entryintoforcecondition',
+                name='quote',
+                field=policytracker.records.fields.Text(blank=True, default='', help_text="The source's exact words.", max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='entryintoforcecondition',
+                name='text',
+                field=policytracker.records.fields.Text(blank=True, default='', help_text='The wording of the article.', max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='factcheck',
+                name='correction',
+                field=policytracker.records.fields.Text(blank=True, default='', help_text='The correct statement.', max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='factcheck',
+                name='locator',
+                field=models.CharField(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='factcheck',
+                name='quote',
+                field=policytracker.records.fields.Text(blank=True, default='', help_text="The source's exact words.", max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='factcheck',
+                name='source',
+                field=models.ForeignKey(help_text='The source that makes the statement.', on_delete=django.db.models.deletion.PROTECT, related_name='fact_checks', to='agreements.source'),
+            ),
+            migrations.AlterField(
+                model_name='indicator',
+                name='baseline_on',
+                field=policytracker.edtf.EdtfField(help_text='The date of the baseline value.'),
+            ),
+            migrations.AlterField(
+                model_name='indicator',
+                name='direction',
+                field=policytracker.codes.CodeField(blank=True, choices=[('increase', 'Increase'), ('decrease', 'Decrease'), ('reach', 'Reach')], default='', help_text='The direction of improvement.', max_length=40),
+            ),
+            migrations.AlterField(
+                model_name='indicator',
+                name='target_on',
+                field=policytracker.edtf.EdtfField(help_text='The date for reaching the target value.'),
+            ),
+            migrations.AlterField(
+                model_name='indicator',
+                name='unit',
+                field=models.CharField(blank=True, default='', help_text='Examples: t/y, %, USD.', max_length=100),
+            ),
+            migrations.AlterField(
+                model_name='measurement',
+                name='locator',
+                field=models.CharField(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='measurement',
+                name='quote',
+                field=policytracker.records.fields.Text(blank=True, default='', help_text="The source's exact words.", max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='participation',
+                name='contribution',
+                field=policytracker.records.fields.Text(blank=True, default='', help_text='What the party contributes.', max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='participation',
+                name='since',
+                field=policytracker.edtf.EdtfField(help_text='The first day of the period.'),
+            ),
+            migrations.AlterField(
+                model_name='participation',
+                name='until',
+                field=policytracker.edtf.EdtfField(help_text='The first day after the period.'),
+            ),
+            migrations.AlterField(
+                model_name='party',
+                name='aliases',
+                field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), blank=True, default=list, help_text='Other names. Import and search match them.', size=None),
+            ),
+            migrations.AlterField(
+                model_name='party',
+                name='iso_alpha2',
+                field=policytracker.codes.ForeignCode(blank=True, default='', max_length=2, validators=[django.core.validators.RegexValidator('^[A-Z]{2}\\Z', 'Enter two capital letters, as in ISO 3166-1.')], verbose_name='ISO 3166-1 alpha-2'),
+            ),
+            migrations.AlterField(
+                model_name='party',
+                name='iso_numeric',
+                field=policytracker.codes.ForeignCode(blank=True, default='', max_length=3, validators=[django.core.validators.RegexValidator('^[0-9]{3}\\Z', 'Enter three digits, as in ISO 3166-1.')], verbose_name='ISO 3166-1 numeric'),
+            ),
+            migrations.AlterField(
+                model_name='party',
+                name='parent',
+                field=models.ForeignKey(blank=True, help_text='The party that this one is part of.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='agreements.party'),
+            ),
+            migrations.AlterField(
+                model_name='party',
+                name='since',
+                field=policytracker.edtf.EdtfField(help_text='The date on which it came into existence, if relevant.'),
+            ),
+            migrations.AlterField(
+                model_name='party',
+                name='until',
+                field=policytracker.edtf.EdtfField(help_text='The first day on which it no longer exists.'),
+            ),
+            migrations.AlterField(
+                model_name='source',
+                name='language',
+                field=policytracker.codes.ForeignCode(blank=True, default='', help_text='Language tag (BCP 47), such as en or fr-CA.', max_length=35),
+            ),
+            migrations.AlterField(
+                model_name='source',
+                name='notes',
+                field=policytracker.records.fields.Text(blank=True, default='', help_text='Remarks, or the full text. Quotes are checked against the full text.', max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='treatyaction',
+                name='acted_on',
+                field=policytracker.edtf.EdtfField(help_text='The date of the action.'),
+            ),
+            migrations.AlterField(
+                model_name='treatyaction',
+                name='counterparty',
+                field=models.ForeignKey(blank=True, help_text='The other party, if the action concerns only these two.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agreements.party'),
+            ),
+            migrations.AlterField(
+                model_name='treatyaction',
+                name='effective_on',
+                field=policytracker.edtf.EdtfField(help_text='The date on which it takes effect, if that is another date.'),
+            ),
+            migrations.AlterField(
+                model_name='treatyaction',
+                name='locator',
+                field=models.CharField(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='treatyaction',
+                name='party',
+                field=models.ForeignKey(blank=True, help_text='The party that acts. Leave empty for an action on the text as a whole.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='actions', to='agreements.party'),
+            ),
+            migrations.AlterField(
+                model_name='treatyaction',
+                name='quote',
+                field=policytracker.records.fields.Text(blank=True, default='', help_text="The source's exact words.", max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='treatyaction',
+                name='signed_by',
+                field=models.CharField(blank=True, default='', help_text='Name and office, such as “Anthony Albanese, Prime Minister”.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='treatyaction',
+                name='targets',
+                field=models.ManyToManyField(blank=True, help_text='The actions that this one objects to, withdraws or revokes.', related_name='targeted_by', to='agreements.treatyaction'),
+            ),
+            migrations.AlterField(
+                model_name='treatyaction',
+                name='text',
+                field=policytracker.records.fields.Text(blank=True, default='', help_text='The wording of the action, such as that of a reservation.', max_length=100000),
+            ),
+            migrations.AlterConstraint(
+                model_name='agreement',
+                name='agreement_in_force_is_binding',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['in_force', 'provisionally_applied']), _negated=True), ('legal_force__in', ['binding', 'mixed']), _connector='OR'), name='agreement_in_force_is_binding', violation_error_code='agreement_in_force_is_binding', violation_error_message='Only a binding or mixed agreement can be in force or provisionally applied.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='agreement',
+                name='agreement_operative_is_non_binding',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'operative'), _negated=True), ('legal_force__in', ['non_binding', 'mixed']), _connector='OR'), name='agreement_operative_is_non_binding', violation_error_code='agreement_operative_is_non_binding', violation_error_message='Only a non-binding or mixed agreement can be operative.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='agreement',
+                name='agreement_later_joiner_delay_is_a_duration',
+                constraint=models.CheckConstraint(condition=models.Q(('later_joiner_delay', ''), ('later_joiner_delay__regex', '^P(?=[0-9])([0-9]{1,4}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,4}D)?\\Z'), _connector='OR'), name='agreement_later_joiner_delay_is_a_duration', violation_error_code='agreement_later_joiner_delay_is_a_duration', violation_error_message='Enter a duration such as P6M, P180D or P1Y6M (ISO 8601).'),
+            ),
+            migrations.AlterConstraint(
+                model_name='agreement',
+                name='agreement_later_joiner_delay_binds',
+                constraint=models.CheckConstraint(condition=models.Q(('later_joiner_delay', ''), models.Q(('legal_force', 'non_binding'), _negated=True), _connector='OR'), name='agreement_later_joiner_delay_binds', violation_error_code='agreement_later_joiner_delay_binds', violation_error_message='Leave the delay empty: a non-binding agreement binds no party.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='agreementrelation',
+                name='agreement_relation_is_stated_once',
+                constraint=models.UniqueConstraint(fields=('from_agreement', 'kind', 'to_agreement'), name='agreement_relation_is_stated_once', violation_error_code='agreement_relation_is_stated_once', violation_error_message='This relation is already recorded.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='agreementrelation',
+                name='agreement_relation_needs_two',
+                constraint=models.CheckConstraint(condition=models.Q(('from_agreement', models.F('to_agreement')), _negated=True), name='agreement_relation_needs_two', violation_error_code='agreement_relation_needs_two', violation_error_message='Select another agreement. An agreement cannot have a relation to itself.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='citation',
+                name='citation_has_exactly_one_target',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('agreement__isnull', False), ('component__isnull', True), ('outcome__isnull', True), ('participation__isnull', True)), models.Q(('agreement__isnull', True), ('component__isnull', False), ('outcome__isnull', True), ('participation__isnull', True)), models.Q(('agreement__isnull', True), ('component__isnull', True), ('outcome__isnull', True), ('participation__isnull', False)), models.Q(('agreement__isnull', True), ('component__isnull', True), ('outcome__isnull', False), ('participation__isnull', True)), _connector='OR'), name='citation_has_exactly_one_target', violation_error_code='citation_has_exactly_one_target', violation_error_message='Select exactly one agreement, component, participation or outcome.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='commitment',
+                name='commitment_is_not_below_zero',
+                constraint=models.CheckConstraint(condition=models.Q(('amount__gte', 0), ('amount__lt', 1000000000000000000)), name='commitment_is_not_below_zero', violation_error_code='commitment_is_not_below_zero', violation_error_message='The amount cannot be negative.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='commitment',
+                name='commitment_currency_is_in_use',
+                constraint=models.CheckConstraint(condition=models.Q(('currency__in', ['AED', 'AFN', 'ALL', 'AMD', 'AOA', 'ARS', 'AUD', 'AWG', 'AZN', 'BAM', 'BBD', 'BDT', 'BGN', 'BHD', 'BIF', 'BMD', 'BND', 'BOB', 'BOV', 'BRL', 'BSD', 'BTN', 'BWP', 'BYN', 'BZD', 'CAD', 'CDF', 'CHE', 'CHF', 'CHW', 'CLF', 'CLP', 'CNY', 'COP', 'COU', 'CRC', 'CUP', 'CVE', 'CZK', 'DJF', 'DKK', 'DOP', 'DZD', 'EGP', 'ERN', 'ETB', 'EUR', 'FJD', 'FKP', 'GBP', 'GEL', 'GHS', 'GIP', 'GMD', 'GNF', 'GTQ', 'GYD', 'HKD', 'HNL', 'HTG', 'HUF', 'IDR', 'ILS', 'INR', 'IQD', 'IRR', 'ISK', 'JMD', 'JOD', 'JPY', 'KES', 'KGS', 'KHR', 'KMF', 'KPW', 'KRW', 'KWD', 'KYD', 'KZT', 'LAK', 'LBP', 'LKR', 'LRD', 'LSL', 'LYD', 'MAD', 'MDL', 'MGA', 'MKD', 'MMK', 'MNT', 'MOP', 'MRU', 'MUR', 'MVR', 'MWK', 'MXN', 'MXV', 'MYR', 'MZN', 'NAD', 'NGN', 'NIO', 'NOK', 'NPR', 'NZD', 'OMR', 'PAB', 'PEN', 'PGK', 'PHP', 'PKR', 'PLN', 'PYG', 'QAR', 'RON', 'RSD', 'RUB', 'RWF', 'SAR', 'SBD', 'SCR', 'SDG', 'SEK', 'SGD', 'SHP', 'SLE', 'SOS', 'SRD', 'SSP', 'STN', 'SVC', 'SYP', 'SZL', 'THB', 'TJS', 'TMT', 'TND', 'TOP', 'TRY', 'TTD', 'TWD', 'TZS', 'UAH', 'UGX', 'USD', 'USN', 'UYI', 'UYU', 'UYW', 'UZS', 'VED', 'VES', 'VND', 'VUV', 'WST', 'XAD', 'XAF', 'XAG', 'XAU', 'XBA', 'XBB', 'XBC', 'XBD', 'XCD', 'XCG', 'XDR', 'XOF', 'XPD', 'XPF', 'XPT', 'XSU', 'XUA', 'YER', 'ZAR', 'ZMW', 'ZWG'])), name='commitment_currency_is_in_use', violation_error_code='commitment_currency_is_in_use', violation_error_message='Enter a currency code of ISO 4217, such as USD, AUD or EUR.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='component',
+                name='component_offset_has_an_anchor',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('due_anchor', 'none'), ('due_offset', '')), models.Q(models.Q(('due_anchor', 'none'), _negated=True), models.Q(('due_offset', ''), _negated=True)), _connector='OR'), name='component_offset_has_an_anchor', violation_error_code='component_offset_has_an_anchor', violation_error_message='Enter both an anchor and an offset, or neither.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='component',
+                name='component_offset_is_a_duration',
+                constraint=models.CheckConstraint(condition=models.Q(('due_offset', ''), ('due_offset__regex', '^P(?=[0-9])([0-9]{1,4}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,4}D)?\\Z'), _connector='OR'), name='component_offset_is_a_duration', violation_error_code='component_offset_is_a_duration', violation_error_message='Enter a duration such as P6M, P180D or P1Y6M (ISO 8601).'),
+            ),
+            migrations.AlterConstraint(
+                model_name='entryintoforcecondition',
+                name='condition_says_its_number',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'number_of_consents'), _negated=True), models.Q(('number__gte', 1), ('number__isnull', False)), _connector='OR'), name='condition_says_its_number', violation_error_code='condition_says_its_number', violation_error_message='Enter the number of consents required.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='entryintoforcecondition',
+                name='condition_says_its_day',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'on_date'), _negated=True), models.Q(('fixed_on', ''), _negated=True), _connector='OR'), name='condition_says_its_day', violation_error_code='condition_says_its_day', violation_error_message='Enter the date.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='entryintoforcecondition',
+                name='condition_delay_is_a_duration',
+                constraint=models.CheckConstraint(condition=models.Q(('delay', ''), ('delay__regex', '^P(?=[0-9])([0-9]{1,4}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,4}D)?\\Z'), _connector='OR'), name='condition_delay_is_a_duration', violation_error_code='condition_delay_is_a_duration', violation_error_message='Enter a duration such as P6M, P180D or P1Y6M (ISO 8601).'),
+            ),
+            migrations.AlterConstraint(
+                model_name='measurement',
+                name='measurement_is_recorded_once',
+                constraint=models.UniqueConstraint(fields=('indicator', 'measured_on'), name='measurement_is_recorded_once', violation_error_code='measurement_is_recorded_once', violation_error_message='A measurement of this date is already recorded.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='measurement',
+                name='measurement_has_a_day',
+                constraint=models.CheckConstraint(condition=models.Q(('measured_on', ''), _negated=True), name='measurement_has_a_day', violation_error_code='measurement_has_a_day', violation_error_message='Enter the date of the measurement.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='participation',
+                name='participation_ends_after_it_begins',
+                constraint=models.CheckConstraint(condition=models.Q(('until_first__isnull', True), ('since_first__isnull', True), ('until_first__gte', models.F('since_first')), _connector='OR'), name='participation_ends_after_it_begins', violation_error_code='participation_ends_after_it_begins', violation_error_message='The end date cannot be before the start date.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='participation',
+                name='participation_is_recorded_once',
+                constraint=models.UniqueConstraint(fields=('agreement', 'party', 'role', 'since'), name='participation_is_recorded_once', violation_error_code='participation_is_recorded_once', violation_error_message='This participation is already recorded.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='participation',
+                name='participation_spells_do_not_overlap',
+                constraint=django.contrib.postgres.constraints.ExclusionConstraint(expressions=[('agreement', '='), ('party', '='), ('role', '='), (models.Func('since_first', 'until_first', function='daterange', output_field=django.contrib.postgres.fields.ranges.DateRangeField()), '&&')], name='participation_spells_do_not_overlap', violation_error_code='participation_spells_do_not_overlap', violation_error_message='This party already has this role in an overlapping period.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='party',
+                name='party_iso_alpha2_is_unique',
+                constraint=models.UniqueConstraint(condition=models.Q(('iso_alpha2', ''), _negated=True), fields=('iso_alpha2',), name='party_iso_alpha2_is_unique', violation_error_code='party_iso_alpha2_is_unique', violation_error_message='Another party already has this ISO code.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='party',
+                name='party_iso_numeric_is_unique',
+                constraint=models.UniqueConstraint(condition=models.Q(('iso_numeric', ''), _negated=True), fields=('iso_numeric',), name='party_iso_numeric_is_unique', violation_error_code='party_iso_numeric_is_unique', violation_error_message='Another party already has this ISO number.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='party',
+                name='party_ends_after_it_begins',
+                constraint=models.CheckConstraint(condition=models.Q(('until_first__isnull', True), ('since_first__isnull', True), ('until_first__gte', models.F('since_first')), _connector='OR'), name='party_ends_after_it_begins', violation_error_code='party_ends_after_it_begins', violation_error_message='The end date cannot be before the start date.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='treatyaction',
+                name='treaty_action_is_recorded_once',
+                constraint=models.UniqueConstraint(condition=models.Q(('kind__in', ['reservation', 'reservation_withdrawal', 'declaration', 'objection', 'objection_withdrawal']), _negated=True), fields=('agreement', 'kind', 'party', 'acted_on', 'counterparty'), name='treaty_action_is_recorded_once', nulls_distinct=False, violation_error_code='treaty_action_is_recorded_once', violation_error_message='This action is already recorded.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='treatyaction',
+                name='treaty_action_pair_has_two',
+                constraint=models.CheckConstraint(condition=models.Q(('counterparty__isnull', True), ('party__isnull', True), models.Q(('party', models.F('counterparty')), _negated=True), _connector='OR'), name='treaty_action_pair_has_two', violation_error_code='treaty_action_pair_has_two', violation_error_message='Select another party. The counterparty cannot be the party itself.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='treatyaction',
+                name='treaty_action_pair_has_a_party',
+                constraint=models.CheckConstraint(condition=models.Q(('counterparty__isnull', True), ('party__isnull', False), _connector='OR'), name='treaty_action_pair_has_a_party', violation_error_code='treaty_action_pair_has_a_party', violation_error_message='Select the party that acts towards the counterparty.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='treatyaction',
+                name='treaty_action_of_a_party_names_it',
+                constraint=models.CheckConstraint(condition=models.Q(('party__isnull', False), models.Q(('kind__in', ['signature_ad_referendum', 'definitive_signature', 'ratification', 'acceptance', 'approval', 'accession', 'formal_confirmation', 'succession', 'continued_application', 'consent_to_be_bound', 'entry_into_force_for_party', 'consent_withdrawal', 'withdrawal_notice', 'denunciation_notice', 'withdrawal_effect', 'notice_revocation']), _negated=True), _connector='OR'), name='treaty_action_of_a_party_names_it', violation_error_code='treaty_action_of_a_party_names_it', violation_error_message='Select the party. This kind of action always has one.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='treatyaction',
+                name='treaty_action_termination_has_no_party',
+                constraint=models.CheckConstraint(condition=models.Q(('party__isnull', True), models.Q(('kind', 'termination'), _negated=True), _connector='OR'), name='treaty_action_termination_has_no_party', violation_error_code='treaty_action_termination_has_no_party', violation_error_message="Leave the party empty: a termination ends the agreement for all parties. Record one party's exit as a withdrawal."),
+            ),
+        ]),
     ]

@@ -2,6 +2,7 @@
 
 import policytracker.records.fields
 from django.db import migrations
+from policytracker.db.operations import StateOnly
 
 
 class Migration(migrations.Migration):
@@ -11,74 +12,76 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AlterField(
-            model_name='agreementrelation',
-            name='locator',
-            field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='agreementrelation',
-            name='quote',
-            field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='citation',
-            name='locator',
-            field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='citation',
-            name='quote',
-            field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='commitment',
-            name='locator',
-            field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='commitment',
-            name='quote',
-            field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='entryintoforcecondition',
-            name='locator',
-            field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='entryintoforcecondition',
-            name='quote',
-            field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='factcheck',
-            name='locator',
-            field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='factcheck',
-            name='quote',
-            field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='measurement',
-            name='locator',
-            field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='measurement',
-            name='quote',
-            field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='treatyaction',
-            name='locator',
-            field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='treatyaction',
-            name='quote',
-            field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
-        ),
+        StateOnly(state_operations=[
+            migrations.AlterField(
+                model_name='agreementrelation',
+                name='locator',
+                field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='agreementrelation',
+                name='quote',
+                field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='citation',
+                name='locator',
+                field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='citation',
+                name='quote',
+                field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='commitment',
+                name='locator',
+                field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='commitment',
+                name='quote',
+                field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='entryintoforcecondition',
+                name='locator',
+                field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='entryintoforcecondition',
+                name='quote',
+                field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='factcheck',
+                name='locator',
+                field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='factcheck',
+                name='quote',
+                field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='measurement',
+                name='locator',
+                field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='measurement',
+                name='quote',
+                field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='treatyaction',
+                name='locator',
+                field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='treatyaction',
+                name='quote',
+                field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
+            ),
+        ]),
     ]

@@ -7,6 +7,7 @@ import policytracker.edtf
 import policytracker.records.fields
 from django.conf import settings
 from django.db import migrations, models
+from policytracker.db.operations import StateOnly
 
 
 class Migration(migrations.Migration):
@@ -53,209 +54,211 @@ class Migration(migrations.Migration):
             new_name='recommendation_by_updated_at',
             old_name='recommendation_by_change',
         ),
-        migrations.AlterField(
-            model_name='addressee',
-            name='locator',
-            field=models.CharField(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='addressee',
-            name='quote',
-            field=policytracker.records.fields.Text(blank=True, default='', help_text="The source's exact words.", max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='dependency',
-            name='depends_on',
-            field=models.ForeignKey(help_text='Recommendation that must be implemented first.', on_delete=django.db.models.deletion.PROTECT, related_name='needed_by', to='recommendations.recommendation'),
-        ),
-        migrations.AlterField(
-            model_name='evidence',
-            name='locator',
-            field=models.CharField(blank=True, default='', help_text='Place in the source: page, section or row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='evidence',
-            name='quote',
-            field=policytracker.records.fields.Text(blank=True, default='', help_text='Exact words of the source.', max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='milestone',
-            name='completed_on',
-            field=policytracker.edtf.EdtfField(help_text='Completion date.'),
-        ),
-        migrations.AlterField(
-            model_name='milestone',
-            name='due_on',
-            field=policytracker.edtf.EdtfField(help_text='Due date.'),
-        ),
-        migrations.AlterField(
-            model_name='milestone',
-            name='position',
-            field=models.PositiveIntegerField(blank=True, help_text='Position among the milestones of the recommendation.', null=True),
-        ),
-        migrations.AlterField(
-            model_name='progressupdate',
-            name='assessed_by',
-            field=models.CharField(blank=True, default='', help_text='External organisation that made the assessment, if it is not ours.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='progressupdate',
-            name='closes',
-            field=models.BooleanField(default=False, help_text='Close: no further work is expected, although it is not fully implemented.'),
-        ),
-        migrations.AlterField(
-            model_name='progressupdate',
-            name='party',
-            field=models.ForeignKey(blank=True, help_text='Party that makes the claim.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='claims', to='agreements.party'),
-        ),
-        migrations.AlterField(
-            model_name='progressupdate',
-            name='progress_percent',
-            field=models.PositiveSmallIntegerField(blank=True, null=True, validators=[django.core.validators.MaxValueValidator(100, 'Enter a percentage from 0 to 100.')]),
-        ),
-        migrations.AlterField(
-            model_name='progressupdate',
-            name='reason',
-            field=policytracker.records.fields.Text(blank=True, default='', help_text='Required for a backward transition or a reopening.', max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='progressupdate',
-            name='reported_on',
-            field=models.DateField(help_text='Report date: the date to which the update refers.'),
-        ),
-        migrations.AlterField(
-            model_name='recommendation',
-            name='claimed_status',
-            field=policytracker.codes.CodeField(blank=True, choices=[('proposed', 'Proposed, not started'), ('planned', 'Planned'), ('in_progress', 'In progress'), ('partly_implemented', 'Partly implemented'), ('largely_implemented', 'Largely implemented'), ('implemented', 'Implemented'), ('addressed_otherwise', 'Addressed otherwise'), ('stalled', 'Stalled'), ('closed_not_implemented', 'Closed, not implemented'), ('withdrawn', 'Withdrawn'), ('superseded', 'Superseded'), ('no_longer_applicable', 'No longer applicable'), ('not_assessed', 'Not assessed')], default='', editable=False, help_text='Newest claim of any party.', max_length=40),
-        ),
-        migrations.AlterField(
-            model_name='recommendation',
-            name='due_on',
-            field=policytracker.edtf.EdtfField(help_text='The date by which this must be completed.', verbose_name='due on'),
-        ),
-        migrations.AlterField(
-            model_name='recommendation',
-            name='key_action',
-            field=models.CharField(help_text='The recommended action.', max_length=400),
-        ),
-        migrations.AlterField(
-            model_name='recommendation',
-            name='locator',
-            field=models.CharField(blank=True, default='', help_text='Place in the source: page, section or row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='recommendation',
-            name='made_by',
-            field=models.ForeignKey(blank=True, help_text='Party or body that made the recommendation.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='recommendations_made', to='agreements.party'),
-        ),
-        migrations.AlterField(
-            model_name='recommendation',
-            name='made_by_text',
-            field=models.CharField(blank=True, default='', help_text='Author, as named in the source.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='recommendation',
-            name='original_due_on',
-            field=policytracker.edtf.EdtfField(editable=False, help_text='The first due date that was set. It never changes.'),
-        ),
-        migrations.AlterField(
-            model_name='recommendation',
-            name='owner',
-            field=models.ForeignKey(blank=True, help_text='User responsible for this recommendation.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='recommendations', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AlterField(
-            model_name='recommendation',
-            name='quote',
-            field=policytracker.records.fields.Text(blank=True, default='', help_text='Exact words of the source.', max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='recommendation',
-            name='source_code',
-            field=models.CharField(blank=True, default='', help_text='Status in the external register, verbatim.', max_length=200),
-        ),
-        migrations.AlterField(
-            model_name='recommendation',
-            name='source_scheme',
-            field=models.CharField(blank=True, default='', help_text='Name of the external register.', max_length=60),
-        ),
-        migrations.AlterField(
-            model_name='recommendation',
-            name='status',
-            field=policytracker.codes.CodeField(choices=[('proposed', 'Proposed, not started'), ('planned', 'Planned'), ('in_progress', 'In progress'), ('partly_implemented', 'Partly implemented'), ('largely_implemented', 'Largely implemented'), ('implemented', 'Implemented'), ('addressed_otherwise', 'Addressed otherwise'), ('stalled', 'Stalled'), ('closed_not_implemented', 'Closed, not implemented'), ('withdrawn', 'Withdrawn'), ('superseded', 'Superseded'), ('no_longer_applicable', 'No longer applicable'), ('not_assessed', 'Not assessed')], default='not_assessed', editable=False, help_text='Our latest assessment.', max_length=40),
-        ),
-        migrations.AlterField(
-            model_name='recommendation',
-            name='update_every',
-            field=models.PositiveIntegerField(blank=True, help_text='Number of days after which an assessment is stale. Empty means 90.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(3650)]),
-        ),
-        migrations.AlterField(
-            model_name='statusperiod',
-            name='claimed_status',
-            field=policytracker.codes.CodeField(blank=True, choices=[('proposed', 'Proposed, not started'), ('planned', 'Planned'), ('in_progress', 'In progress'), ('partly_implemented', 'Partly implemented'), ('largely_implemented', 'Largely implemented'), ('implemented', 'Implemented'), ('addressed_otherwise', 'Addressed otherwise'), ('stalled', 'Stalled'), ('closed_not_implemented', 'Closed, not implemented'), ('withdrawn', 'Withdrawn'), ('superseded', 'Superseded'), ('no_longer_applicable', 'No longer applicable'), ('not_assessed', 'Not assessed')], default='', editable=False, help_text='Newest claim of any party.', max_length=40),
-        ),
-        migrations.AlterField(
-            model_name='statusperiod',
-            name='status',
-            field=policytracker.codes.CodeField(choices=[('proposed', 'Proposed, not started'), ('planned', 'Planned'), ('in_progress', 'In progress'), ('partly_implemented', 'Partly implemented'), ('largely_implemented', 'Largely implemented'), ('implemented', 'Implemented'), ('addressed_otherwise', 'Addressed otherwise'), ('stalled', 'Stalled'), ('closed_not_implemented', 'Closed, not implemented'), ('withdrawn', 'Withdrawn'), ('superseded', 'Superseded'), ('no_longer_applicable', 'No longer applicable'), ('not_assessed', 'Not assessed')], default='not_assessed', editable=False, help_text='Our latest assessment.', max_length=40),
-        ),
-        migrations.AlterField(
-            model_name='statusperiod',
-            name='until',
-            field=models.DateField(editable=False, help_text='First day after the period. Empty for the current period.', null=True),
-        ),
-        migrations.AlterConstraint(
-            model_name='addressee',
-            name='addressee_is_named_once',
-            constraint=models.UniqueConstraint(fields=('recommendation', 'party'), name='addressee_is_named_once', violation_error_code='addressee_is_named_once', violation_error_message='This party is already an addressee.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='dependency',
-            name='dependency_is_stated_once',
-            constraint=models.UniqueConstraint(fields=('recommendation', 'depends_on'), name='dependency_is_stated_once', violation_error_code='dependency_is_stated_once', violation_error_message='This dependency is already recorded.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='dependency',
-            name='dependency_needs_two',
-            constraint=models.CheckConstraint(condition=models.Q(('recommendation', models.F('depends_on')), _negated=True), name='dependency_needs_two', violation_error_code='dependency_needs_two', violation_error_message='A recommendation cannot depend on itself.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='progressupdate',
-            name='update_percent_is_a_share',
-            constraint=models.CheckConstraint(condition=models.Q(('progress_percent__isnull', True), ('progress_percent__lte', 100), _connector='OR'), name='update_percent_is_a_share', violation_error_code='update_percent_is_a_share', violation_error_message='Enter a percentage from 0 to 100.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='progressupdate',
-            name='update_status_unless_a_note',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'note'), ('status', '')), models.Q(models.Q(('kind', 'note'), _negated=True), models.Q(('status', ''), _negated=True)), _connector='OR'), name='update_status_unless_a_note', violation_error_code='update_status_unless_a_note', violation_error_message='An assessment or a claim must have a status. A note must not have one.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='progressupdate',
-            name='update_claim_has_a_party',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'claim'), _negated=True), ('party__isnull', False), _connector='OR'), name='update_claim_has_a_party', violation_error_code='update_claim_has_a_party', violation_error_message='Select the party that makes this claim.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='progressupdate',
-            name='update_approval_has_a_moment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('review', 'approved'), _negated=True), ('reviewed_at__isnull', False), _connector='OR'), name='update_approval_has_a_moment', violation_error_code='update_approval_has_a_moment', violation_error_message='An approved update must have the time of its approval.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='progressupdate',
-            name='update_void_has_a_reason',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('void_reason', ''), ('voided_at__isnull', True)), models.Q(('voided_at__isnull', False), models.Q(('void_reason', ''), _negated=True)), _connector='OR'), name='update_void_has_a_reason', violation_error_code='update_void_has_a_reason', violation_error_message='Enter a reason for voiding the update.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='progressupdate',
-            name='update_percent_agrees_with_status',
-            constraint=models.CheckConstraint(condition=models.Q(('voided_at__isnull', False), ('progress_percent__isnull', True), models.Q(('progress_percent', 100), ('status', 'implemented')), models.Q(('status__in', ['implemented', 'not_assessed']), _negated=True), _connector='OR'), name='update_percent_agrees_with_status', violation_error_code='update_percent_agrees_with_status', violation_error_message='The percentage must be 100 or empty for Implemented, and empty for Not assessed.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='recommendation',
-            name='recommendation_percent_is_a_share',
-            constraint=models.CheckConstraint(condition=models.Q(('progress_percent__isnull', True), ('progress_percent__lte', 100), _connector='OR'), name='recommendation_percent_is_a_share', violation_error_code='recommendation_percent_is_a_share', violation_error_message='Enter a percentage from 0 to 100.'),
-        ),
-        migrations.AlterConstraint(
-            model_name='statusperiod',
-            name='status_period_ends_after_it_begins',
-            constraint=models.CheckConstraint(condition=models.Q(('until__isnull', True), ('until__gt', models.F('since')), _connector='OR'), name='status_period_ends_after_it_begins', violation_error_code='status_period_ends_after_it_begins', violation_error_message='The end must be later than the start.'),
-        ),
+        StateOnly(state_operations=[
+            migrations.AlterField(
+                model_name='addressee',
+                name='locator',
+                field=models.CharField(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='addressee',
+                name='quote',
+                field=policytracker.records.fields.Text(blank=True, default='', help_text="The source's exact words.", max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='dependency',
+                name='depends_on',
+                field=models.ForeignKey(help_text='Recommendation that must be implemented first.', on_delete=django.db.models.deletion.PROTECT, related_name='needed_by', to='recommendations.recommendation'),
+            ),
+            migrations.AlterField(
+                model_name='evidence',
+                name='locator',
+                field=models.CharField(blank=True, default='', help_text='Place in the source: page, section or row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='evidence',
+                name='quote',
+                field=policytracker.records.fields.Text(blank=True, default='', help_text='Exact words of the source.', max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='milestone',
+                name='completed_on',
+                field=policytracker.edtf.EdtfField(help_text='Completion date.'),
+            ),
+            migrations.AlterField(
+                model_name='milestone',
+                name='due_on',
+                field=policytracker.edtf.EdtfField(help_text='Due date.'),
+            ),
+            migrations.AlterField(
+                model_name='milestone',
+                name='position',
+                field=models.PositiveIntegerField(blank=True, help_text='Position among the milestones of the recommendation.', null=True),
+            ),
+            migrations.AlterField(
+                model_name='progressupdate',
+                name='assessed_by',
+                field=models.CharField(blank=True, default='', help_text='External organisation that made the assessment, if it is not ours.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='progressupdate',
+                name='closes',
+                field=models.BooleanField(default=False, help_text='Close: no further work is expected, although it is not fully implemented.'),
+            ),
+            migrations.AlterField(
+                model_name='progressupdate',
+                name='party',
+                field=models.ForeignKey(blank=True, help_text='Party that makes the claim.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='claims', to='agreements.party'),
+            ),
+            migrations.AlterField(
+                model_name='progressupdate',
+                name='progress_percent',
+                field=models.PositiveSmallIntegerField(blank=True, null=True, validators=[django.core.validators.MaxValueValidator(100, 'Enter a percentage from 0 to 100.')]),
+            ),
+            migrations.AlterField(
+                model_name='progressupdate',
+                name='reason',
+                field=policytracker.records.fields.Text(blank=True, default='', help_text='Required for a backward transition or a reopening.', max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='progressupdate',
+                name='reported_on',
+                field=models.DateField(help_text='Report date: the date to which the update refers.'),
+            ),
+            migrations.AlterField(
+                model_name='recommendation',
+                name='claimed_status',
+                field=policytracker.codes.CodeField(blank=True, choices=[('proposed', 'Proposed, not started'), ('planned', 'Planned'), ('in_progress', 'In progress'), ('partly_implemented', 'Partly implemented'), ('largely_implemented', 'Largely implemented'), ('implemented', 'Implemented'), ('addressed_otherwise', 'Addressed otherwise'), ('stalled', 'Stalled'), ('closed_not_implemented', 'Closed, not implemented'), ('withdrawn', 'Withdrawn'), ('superseded', 'Superseded'), ('no_longer_applicable', 'No longer applicable'), ('not_assessed', 'Not assessed')], default='', editable=False, help_text='Newest claim of any party.', max_length=40),
+            ),
+            migrations.AlterField(
+                model_name='recommendation',
+                name='due_on',
+                field=policytracker.edtf.EdtfField(help_text='The date by which this must be completed.', verbose_name='due on'),
+            ),
+            migrations.AlterField(
+                model_name='recommendation',
+                name='key_action',
+                field=models.CharField(help_text='The recommended action.', max_length=400),
+            ),
+            migrations.AlterField(
+                model_name='recommendation',
+                name='locator',
+                field=models.CharField(blank=True, default='', help_text='Place in the source: page, section or row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='recommendation',
+                name='made_by',
+                field=models.ForeignKey(blank=True, help_text='Party or body that made the recommendation.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='recommendations_made', to='agreements.party'),
+            ),
+            migrations.AlterField(
+                model_name='recommendation',
+                name='made_by_text',
+                field=models.CharField(blank=True, default='', help_text='Author, as named in the source.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='recommendation',
+                name='original_due_on',
+                field=policytracker.edtf.EdtfField(editable=False, help_text='The first due date that was set. It never changes.'),
+            ),
+            migrations.AlterField(
+                model_name='recommendation',
+                name='owner',
+                field=models.ForeignKey(blank=True, help_text='User responsible for this recommendation.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='recommendations', to=settings.AUTH_USER_MODEL),
+            ),
+            migrations.AlterField(
+                model_name='recommendation',
+                name='quote',
+                field=policytracker.records.fields.Text(blank=True, default='', help_text='Exact words of the source.', max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='recommendation',
+                name='source_code',
+                field=models.CharField(blank=True, default='', help_text='Status in the external register, verbatim.', max_length=200),
+            ),
+            migrations.AlterField(
+                model_name='recommendation',
+                name='source_scheme',
+                field=models.CharField(blank=True, default='', help_text='Name of the external register.', max_length=60),
+            ),
+            migrations.AlterField(
+                model_name='recommendation',
+                name='status',
+                field=policytracker.codes.CodeField(choices=[('proposed', 'Proposed, not started'), ('planned', 'Planned'), ('in_progress', 'In progress'), ('partly_implemented', 'Partly implemented'), ('largely_implemented', 'Largely implemented'), ('implemented', 'Implemented'), ('addressed_otherwise', 'Addressed otherwise'), ('stalled', 'Stalled'), ('closed_not_implemented', 'Closed, not implemented'), ('withdrawn', 'Withdrawn'), ('superseded', 'Superseded'), ('no_longer_applicable', 'No longer applicable'), ('not_assessed', 'Not assessed')], default='not_assessed', editable=False, help_text='Our latest assessment.', max_length=40),
+            ),
+            migrations.AlterField(
+                model_name='recommendation',
+                name='update_every',
+                field=models.PositiveIntegerField(blank=True, help_text='Number of days after which an assessment is stale. Empty means 90.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(3650)]),
+            ),
+            migrations.AlterField(
+                model_name='statusperiod',
+                name='claimed_status',
+                field=policytracker.codes.CodeField(blank=True, choices=[('proposed', 'Proposed, not started'), ('planned', 'Planned'), ('in_progress', 'In progress'), ('partly_implemented', 'Partly implemented'), ('largely_implemented', 'Largely implemented'), ('implemented', 'Implemented'), ('addressed_otherwise', 'Addressed otherwise'), ('stalled', 'Stalled'), ('closed_not_implemented', 'Closed, not implemented'), ('withdrawn', 'Withdrawn'), ('superseded', 'Superseded'), ('no_longer_applicable', 'No longer applicable'), ('not_assessed', 'Not assessed')], default='', editable=False, help_text='Newest claim of any party.', max_length=40),
+            ),
+            migrations.AlterField(
+                model_name='statusperiod',
+                name='status',
+                field=policytracker.codes.CodeField(choices=[('proposed', 'Proposed, not started'), ('planned', 'Planned'), ('in_progress', 'In progress'), ('partly_implemented', 'Partly implemented'), ('largely_implemented', 'Largely implemented'), ('implemented', 'Implemented'), ('addressed_otherwise', 'Addressed otherwise'), ('stalled', 'Stalled'), ('closed_not_implemented', 'Closed, not implemented'), ('withdrawn', 'Withdrawn'), ('superseded', 'Superseded'), ('no_longer_applicable', 'No longer applicable'), ('not_assessed', 'Not assessed')], default='not_assessed', editable=False, help_text='Our latest assessment.', max_length=40),
+            ),
+            migrations.AlterField(
+                model_name='statusperiod',
+                name='until',
+                field=models.DateField(editable=False, help_text='First day after the period. Empty for the current period.', null=True),
+            ),
+            migrations.AlterConstraint(
+                model_name='addressee',
+                name='addressee_is_named_once',
+                constraint=models.UniqueConstraint(fields=('recommendation', 'party'), name='addressee_is_named_once', violation_error_code='addressee_is_named_once', violation_error_message='This party is already an addressee.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='dependency',
+                name='dependency_is_stated_once',
+                constraint=models.UniqueConstraint(fields=('recommendation', 'depends_on'), name='dependency_is_stated_once', violation_error_code='dependency_is_stated_once', violation_error_message='This dependency is already recorded.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='dependency',
+                name='dependency_needs_two',
+                constraint=models.CheckConstraint(condition=models.Q(('recommendation', models.F('depends_on')), _negated=True), name='dependency_needs_two', violation_error_code='dependency_needs_two', violation_error_message='A recommendation cannot depend on itself.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='progressupdate',
+                name='update_percent_is_a_share',
+                constraint=models.CheckConstraint(condition=models.Q(('progress_percent__isnull', True), ('progress_percent__lte', 100), _connector='OR'), name='update_percent_is_a_share', violation_error_code='update_percent_is_a_share', violation_error_message='Enter a percentage from 0 to 100.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='progressupdate',
+                name='update_status_unless_a_note',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'note'), ('status', '')), models.Q(models.Q(('kind', 'note'), _negated=True), models.Q(('status', ''), _negated=True)), _connector='OR'), name='update_status_unless_a_note', violation_error_code='update_status_unless_a_note', violation_error_message='An assessment or a claim must have a status. A note must not have one.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='progressupdate',
+                name='update_claim_has_a_party',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'claim'), _negated=True), ('party__isnull', False), _connector='OR'), name='update_claim_has_a_party', violation_error_code='update_claim_has_a_party', violation_error_message='Select the party that makes this claim.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='progressupdate',
+                name='update_approval_has_a_moment',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('review', 'approved'), _negated=True), ('reviewed_at__isnull', False), _connector='OR'), name='update_approval_has_a_moment', violation_error_code='update_approval_has_a_moment', violation_error_message='An approved update must have the time of its approval.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='progressupdate',
+                name='update_void_has_a_reason',
+                constraint=models.CheckConstraint(condition=models.Q(models.Q(('void_reason', ''), ('voided_at__isnull', True)), models.Q(('voided_at__isnull', False), models.Q(('void_reason', ''), _negated=True)), _connector='OR'), name='update_void_has_a_reason', violation_error_code='update_void_has_a_reason', violation_error_message='Enter a reason for voiding the update.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='progressupdate',
+                name='update_percent_agrees_with_status',
+                constraint=models.CheckConstraint(condition=models.Q(('voided_at__isnull', False), ('progress_percent__isnull', True), models.Q(('progress_percent', 100), ('status', 'implemented')), models.Q(('status__in', ['implemented', 'not_assessed']), _negated=True), _connector='OR'), name='update_percent_agrees_with_status', violation_error_code='update_percent_agrees_with_status', violation_error_message='The percentage must be 100 or empty for Implemented, and empty for Not assessed.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='recommendation',
+                name='recommendation_percent_is_a_share',
+                constraint=models.CheckConstraint(condition=models.Q(('progress_percent__isnull', True), ('progress_percent__lte', 100), _connector='OR'), name='recommendation_percent_is_a_share', violation_error_code='recommendation_percent_is_a_share', violation_error_message='Enter a percentage from 0 to 100.'),
+            ),
+            migrations.AlterConstraint(
+                model_name='statusperiod',
+                name='status_period_ends_after_it_begins',
+                constraint=models.CheckConstraint(condition=models.Q(('until__isnull', True), ('until__gt', models.F('since')), _connector='OR'), name='status_period_ends_after_it_begins', violation_error_code='status_period_ends_after_it_begins', violation_error_message='The end must be later than the start.'),
+            ),
+        ]),
     ]

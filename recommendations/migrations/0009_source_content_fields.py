@@ -2,6 +2,7 @@
 
 import policytracker.records.fields
 from django.db import migrations
+from policytracker.db.operations import StateOnly
 
 
 class Migration(migrations.Migration):
@@ -11,34 +12,36 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AlterField(
-            model_name='addressee',
-            name='locator',
-            field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='addressee',
-            name='quote',
-            field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='evidence',
-            name='locator',
-            field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='evidence',
-            name='quote',
-            field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
-        ),
-        migrations.AlterField(
-            model_name='recommendation',
-            name='locator',
-            field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
-        ),
-        migrations.AlterField(
-            model_name='recommendation',
-            name='quote',
-            field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
-        ),
+        StateOnly(state_operations=[
+            migrations.AlterField(
+                model_name='addressee',
+                name='locator',
+                field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='addressee',
+                name='quote',
+                field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='evidence',
+                name='locator',
+                field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='evidence',
+                name='quote',
+                field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
+            ),
+            migrations.AlterField(
+                model_name='recommendation',
+                name='locator',
+                field=policytracker.records.fields.Locator(blank=True, default='', help_text='The place within the source: page, section, row.', max_length=300),
+            ),
+            migrations.AlterField(
+                model_name='recommendation',
+                name='quote',
+                field=policytracker.records.fields.Quote(blank=True, default='', help_text="The source's exact words.", max_length=100000),
+            ),
+        ]),
     ]
