@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from importlib import import_module
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import transaction
@@ -31,9 +29,9 @@ def once_per_module(request, django_db_setup, django_db_blocker) -> Iterator[Cal
     of a transaction has been checked when the function returns.
 
     Use it as `world` does: a module-scoped fixture makes the records, and a fixture of the test returns a deep
-    copy of them, since a test may change the Python objects. Two rules, which `groups` checks: every test of such a module that uses
-    the database asks for the shared records (`pytestmark = pytest.mark.usefixtures(...)`), so that no result depends on
-    the order of tests; and none is transactional, because nothing here is ever committed.
+    copy of them, since a test may change the Python objects. Two rules, which `rules_of_shared_records` checks: every test of
+    such a module that uses the database asks for the shared records (`pytestmark = pytest.mark.usefixtures(...)`), so that
+    no result depends on the order of tests; and none is transactional, because nothing here is ever committed.
     """
 
     def make(function: Callable[[], Any]) -> Any:
@@ -43,7 +41,6 @@ def once_per_module(request, django_db_setup, django_db_blocker) -> Iterator[Cal
         return made
 
     with django_db_blocker.unblock():
-        ensure_groups()
         module_transaction = transaction.atomic()
         module_transaction.__enter__()
     request.node.stash[SHARES_RECORDS] = True
@@ -62,7 +59,6 @@ def committed_once_per_module(django_db_setup, django_db_blocker) -> Iterator[Ca
 
     def make(function: Callable[[], Any]) -> Any:
         with django_db_blocker.unblock():
-            ensure_groups()
             return function()
 
     yield make
@@ -87,29 +83,15 @@ def world(shared_world, db):
     return deepcopy(shared_world)
 
 
-def ensure_groups() -> None:
-    """Create the groups of the roles again: a transactional test empties all tables, including rows from migrations.
-
-    Call it before the transaction of a test or module. In it, the groups would be rolled back and created for each test again.
-    """
-    if not Group.objects.exists():
-        import_module("recommendations.migrations.0002_groups").make_groups(apps, None)
-
-
 @pytest.fixture(autouse=True)
-def groups(request):
-    """The groups of the roles, for every test that uses the database."""
+def rules_of_shared_records(request):
+    """Fails a test that breaks a rule of `once_per_module`."""
     mark = request.node.get_closest_marker("django_db")
-    transactional = "transactional_db" in request.fixturenames or (mark and mark.kwargs.get("transaction"))
-    if not (transactional or mark or "db" in request.fixturenames):
+    if not request.node.getparent(pytest.Module).stash.get(SHARES_RECORDS, False) or not (mark or "db" in request.fixturenames):
         return
-    if request.node.getparent(pytest.Module).stash.get(SHARES_RECORDS, False):
-        assert "once_per_module" in request.fixturenames, "Ask for the records that the tests of this module share."
-        assert not transactional, "Move this test to a module without shared records: it needs a database that it can commit to."
-    request.getfixturevalue("django_db_setup")
-    with request.getfixturevalue("django_db_blocker").unblock():
-        ensure_groups()
-    request.getfixturevalue("transactional_db" if transactional else "db")
+    assert "once_per_module" in request.fixturenames, "Ask for the records that the tests of this module share."
+    transactional = "transactional_db" in request.fixturenames or (mark and mark.kwargs.get("transaction"))
+    assert not transactional, "Move this test to a module without shared records: it needs a database that it can commit to."
 
 
 def make_user(name: str, *roles: str, **fields) -> User:

@@ -12,7 +12,7 @@ from policytracker.records.context import change_context
 from policytracker.resources import registry
 from recommendations.models import Recommendation
 from tests.api.client import Api
-from tests.conftest import ensure_groups, make_user
+from tests.conftest import make_user
 from tests.make import make_agreement, make_component, make_party, make_recommendation
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,6 @@ def world(django_db_setup, django_db_blocker):
     """Agreements with parties, teams and components, and recommendations with owners, that nobody arranged."""
     random = Random(7)
     with django_db_blocker.unblock(), transaction.atomic():
-        ensure_groups()
         people = {name: make_user(name, *roles) for name, roles in PEOPLE.items()}
         parties = [make_party(code) for code in ("AUS", "USA", "FJI")]
         for name in ("an officer", "a reading officer", "an analyst and officer"):

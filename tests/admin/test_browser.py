@@ -50,7 +50,7 @@ def chromium():
 
 
 @pytest.fixture
-def world(groups, settings):
+def world(transactional_db, settings):
     """An agreement with a recommendation in progress."""
     settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
     analyst = make_user("analyst", "analyst")

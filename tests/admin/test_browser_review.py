@@ -57,7 +57,7 @@ class Keyboard:
 
 
 @pytest.fixture
-def sign_in(live_server, settings, groups):
+def sign_in(live_server, settings):
     """A function that logs in a user in a new browser context and returns the keyboard."""
     settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
     with sync_playwright() as playwright:

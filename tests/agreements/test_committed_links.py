@@ -20,7 +20,7 @@ def at(record):
     return f"{'treaty-actions' if isinstance(record, TreatyAction) else 'entry-into-force-conditions'}/{record.uid}/"
 
 
-def test_a_target_in_another_agreement_is_refused_even_when_only_the_targets_change(groups):
+def test_a_target_in_another_agreement_is_refused_even_when_only_the_targets_change():
     api, pact = Api(make_user("analyst", "analyst")), make_agreement()
     one, other, elsewhere = make_action(pact), make_action(pact, "reservation"), make_action(make_agreement())
 
@@ -33,7 +33,7 @@ def test_a_target_in_another_agreement_is_refused_even_when_only_the_targets_cha
     assert changes == {"targets": {"before": [], "after": [str(other.uid)]}}
 
 
-def test_a_condition_on_named_parties_cannot_lose_its_parties(groups):
+def test_a_condition_on_named_parties_cannot_lose_its_parties():
     api, pact = Api(make_user("analyst", "analyst")), make_agreement()
     condition = make_condition(pact, "named_parties", [make_party("AUS")])
 

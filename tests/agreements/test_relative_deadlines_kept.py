@@ -35,7 +35,7 @@ def part(pact):
 
 
 @pytest.fixture
-def analyst_outside(transactional_db, groups):
+def analyst_outside(transactional_db):
     """An API client of an analyst that commits each request."""
     return Api(make_user("analyst", "analyst"))
 
@@ -120,7 +120,7 @@ def test_rolled_back_transaction_changes_no_date(analyst_outside):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_concurrent_actions_of_two_users_both_count(groups):
+def test_concurrent_actions_of_two_users_both_count():
     """The second signature waits for the first transaction, and then sees the first signature."""
     pact, aus, usa = make_agreement(), make_party("AUS"), make_party("USA")
     part = make_component(pact, **SIX_MONTHS)

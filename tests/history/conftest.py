@@ -6,7 +6,6 @@ from datetime import datetime
 import pytest
 from django.db import connection
 
-from tests.conftest import ensure_groups
 from tests.database.conftest import Database, database, using
 
 
@@ -18,7 +17,6 @@ def committed(django_db_setup, django_db_blocker) -> Iterator[Database]:
         migrated = connection.settings_dict["TEST"].get("TEMPLATE") or server.name
         connection.close()  # PostgreSQL copies a database only while nobody is connected to it
         with database(server, "committed", template=migrated) as made, using(made):
-            ensure_groups()
             yield made
 
 
