@@ -80,11 +80,12 @@ def wait_for(pooled, running, log) -> None:
     raise AssertionError(log.read_text())
 
 
-@pytest.fixture(params=MODES)
-def site(request, upgraded, tmp_path):
+@pytest.fixture(scope="module", params=MODES)
+def site(request, upgraded, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
     with (
-        pooler(upgraded, request.param, tmp_path) as pooled,
-        served(pooled, tmp_path / "log", DB_PREPARE=MODES[request.param], HEAVY_REQUESTS="8") as made,
+        pooler(upgraded, request.param, folder) as pooled,
+        served(pooled, folder / "log", DB_PREPARE=MODES[request.param], HEAVY_REQUESTS="8") as made,
     ):
         yield made
 
@@ -168,7 +169,7 @@ def test_timeouts_apply_and_do_not_reach_other_clients(mode, prepare, upgraded, 
 
     with (
         pooler(upgraded, mode, tmp_path) as pooled,
-        served(pooled, tmp_path / "log", DB_PREPARE=prepare, LOCK_TIMEOUT="300ms") as site,
+        served(pooled, tmp_path / "log", DB_PREPARE=prepare, LOCK_TIMEOUT="300ms", WEB_CONCURRENCY="1") as site,
         upgraded.connect() as other,
         other.transaction(),
     ):
