@@ -22,8 +22,10 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+from unfold import forms as unfold_forms
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
+from unfold.fields import UnfoldAdminReadonlyField
 from unfold.widgets import (
     BASE_INPUT_CLASSES,
     CHECKBOX_CLASSES,
@@ -117,6 +119,19 @@ class Reference(AutocompleteSelect):
         return [(None, [*blank, *(self.create_option(name, key, self.labels[key], True, 1) for key in chosen)], 0)]
 
 
+class ReadonlyField(UnfoldAdminReadonlyField):
+    """A read-only value. A reference is a link only if the user may view the page."""
+
+    def get_admin_url(self, remote_field, remote_obj):
+        page, request = admin.site._registry.get(remote_field.model), getattr(self.form, "request", None)
+        if page and request and not page.has_view_permission(request):
+            return str(remote_obj)
+        return super().get_admin_url(remote_field, remote_obj)
+
+
+unfold_forms.UnfoldAdminReadonlyField = ReadonlyField
+
+
 class NewFile(UnfoldAdminFileFieldWidget):
     """Uploads a file. It has no link to the stored file, which is served by the API only, with its permission check."""
 
@@ -133,7 +148,7 @@ class Page:
         Text: {"form_class": VerbatimField, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
         ArrayField: {"form_class": LinesField, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
         models.DateField: {"form_class": Day},
-        EdtfField: {"form_class": PartialDate, "widget": UnfoldAdminTextInputWidget(attrs={"placeholder": "2025-10-20"})},
+        EdtfField: {"form_class": PartialDate, "widget": UnfoldAdminTextInputWidget(attrs={"placeholder": _("YYYY-MM-DD")})},
     }
 
     def get_queryset(self, request):
@@ -283,13 +298,16 @@ class CodeColours(dict):
         return ""
 
 
-def code_column(name: str, codes: Any, *, ordering: str = "", **colours: Iterable[str]):
-    """A column that shows the label of a code. `colours` maps label colours to codes, such as `danger=["overdue"]`."""
+def code_column(name: str, codes: Any, *, ordering: str = "", blank: str = "", **colours: Iterable[str]):
+    """A column that shows the label of a code. `colours` maps label colours to codes, such as `danger=["overdue"]`.
+
+    The cell of the code `blank`, which says nothing, is empty.
+    """
     code_colours = CodeColours({code: colour for colour, coloured in colours.items() for code in coloured})
 
     @display(description=name.replace("_", " "), ordering=ordering or None, label=code_colours or None)
     def column(page, record):
-        if not (code := getattr(record, name)):
+        if (code := getattr(record, name)) in ("", None, blank):
             return None
         return (code, codes(code).label) if code_colours else codes(code).label
 
