@@ -54,7 +54,7 @@ class OutcomeAdmin(RecordAdmin):
         related_filter("sector", models.Outcome._meta.get_field("sector")),
     ]
     search_fields = ["slug", "agreement"]
-    fieldsets = [(None, {"fields": ["slug", "agreement", "component", "sector", "statement"]})]
+    fieldsets = [(None, {"fields": ["statement", "slug", "agreement", "component", "sector"]})]
     key_from = ["statement"]
     inlines = [IndicatorInline]
 
@@ -72,7 +72,7 @@ class IndicatorAdmin(RecordAdmin):
     ]
     search_fields = ["slug", "name", "outcome"]
     fieldsets = [
-        (None, {"fields": ["slug", "name", "outcome", ("unit", "direction")]}),
+        (None, {"fields": ["name", "slug", "outcome", ("unit", "direction")]}),
         (_("Baseline and target"), {"fields": [("baseline_value", "baseline_on"), ("target_value", "target_on")]}),
     ]
     key_from = ["name"]

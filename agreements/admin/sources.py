@@ -83,7 +83,7 @@ class FactCheckAdmin(RecordAdmin):
     search_fields = ["slug", "source", "agreement"]
     key_from = ["statement"]
     fieldsets = [
-        (None, {"fields": ["slug", "statement", "agreement", "source", "locator", "quote"]}),
+        (None, {"fields": ["statement", "slug", "agreement", "source", "locator", "quote"]}),
         (_("Verdict"), {"fields": ["verdict", "correction", "correcting_source", "checked_on"]}),
     ]
 
