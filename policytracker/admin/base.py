@@ -142,6 +142,8 @@ class NewFile(UnfoldAdminFileFieldWidget):
 class Page:
     """Shared by pages and inlines: all querysets start from the rows that are visible to the user."""
 
+    empty_value_display = '<span class="pt-none">-</span>'  # narrow windows leave out the cell
+
     formfield_overrides = {
         models.URLField: {"assume_scheme": "https"},
         models.FileField: {"widget": NewFile},
