@@ -56,6 +56,18 @@ def test_users_who_may_not_edit_see_the_page_and_cannot_save_it(role, users, sig
     assert Agreement.objects.get().title == "A framework"
 
 
+@pytest.mark.parametrize(("role", "links"), [("reader", False), ("administrator", True)])
+def test_a_name_links_only_to_a_page_that_the_user_may_open(role, links, users, signed_in):
+    update = ProgressUpdate.objects.create(
+        recommendation=make_recommendation(), kind="note", narrative="Heard.", reported_on="2026-01-01", author=users["analyst"]
+    )
+
+    page = signed_in(users[role]).get(change(update)).text
+
+    assert "analyst" in page
+    assert (f'href="{change(users["analyst"])}"' in page) == links
+
+
 def test_an_analyst_finds_users_by_name_but_cannot_open_their_pages(analyst, reader, signed_in):
     client = signed_in(analyst)
     wanted = {"app_label": "recommendations", "model_name": "recommendation", "field_name": "owner", "term": "read"}
