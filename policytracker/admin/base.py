@@ -242,7 +242,8 @@ class BaseAdmin(Page, ModelAdmin):
     def _get_obj_does_not_exist_redirect(self, request, opts, object_id):
         """The seam of Django for a record that was deleted or hidden. What the user entered into its form is shown, to be copied."""
         if not request.POST:
-            return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
+            self.message_user(request, _("This record does not exist, or you may not read it."), messages.WARNING)
+            return HttpResponseRedirect(ADMIN)
         own = {"title": _("This record no longer exists"), "opts": opts, "entered": entered_texts(request.POST)}
         context = self.admin_site.each_context(request) | own
         return TemplateResponse(request, "admin/gone.html", context, status=404)
@@ -271,7 +272,7 @@ class BaseAdmin(Page, ModelAdmin):
         if not sentence:
             try:
                 with change_context(request.user, reason, "admin"):
-                    return super().delete_view(request, object_id, extra_context)
+                    return super().delete_view(request, object_id, (extra_context or {}) | {"input_classes": " ".join(BASE_INPUT_CLASSES)})
             except ProtectedError:
                 sentence = violations.IN_USE
             except DatabaseError as error:
