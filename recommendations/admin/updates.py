@@ -1,17 +1,19 @@
 """Pages of updates and their evidence."""
 
 from django.contrib import admin, messages
+from django.db.models import Prefetch
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.admin import RecordAdmin, choice_filter, code_column, display, related_filter
+from policytracker.admin.querysets import visible
 from policytracker.records import exceptions
 from policytracker.records.context import change_context
 from policytracker.resources import today
 from recommendations import progress
 from recommendations.admin.records import AGREEMENT
-from recommendations.models import Evidence, ProgressUpdate, Review
+from recommendations.models import Evidence, ProgressUpdate, Recommendation, Review
 
 AUTHOR = related_filter("author", ProgressUpdate._meta.get_field("author"))
 
@@ -96,4 +98,4 @@ class EvidenceAdmin(ReadOnly, RecordAdmin):
         return evidence.update.recommendation
 
     def list_prefetches(self, request):
-        return ["update__recommendation"]
+        return [Prefetch("update__recommendation", visible(Recommendation, request.user))]
