@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.db.models import F, Q
@@ -14,17 +13,13 @@ from agreements.models.agreements import ParticipationRole
 from agreements.models.commitments import Bound, Stage
 from agreements.models.sources import Verdict
 from agreements.models.treaty_actions import ActionKind
+from agreements.numbers import number
 from policytracker.resources import Event
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 MAX_TITLE = 300  # characters
-
-
-def number(text: str, unit: str = "") -> str:
-    """A number with thousands separators and its unit: `13,000,000,000`, `0.5 t/y`."""
-    return f"{Decimal(text).normalize():,f} {unit}".rstrip()
 
 
 def titled(template: StrOrPromise) -> Callable[..., str]:

@@ -50,7 +50,7 @@ LAYERS = {
         {"api.routes", "apps", "formats", "management", "settings", "urls", "wsgi"},
     ],
     "agreements": [
-        {"models"},
+        {"models", "numbers"},
         {"deadlines", "standing", "events"},
         {"serializers", "filters", "checks"},
         {"resources"},

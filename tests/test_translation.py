@@ -2,12 +2,14 @@
 
 import re
 from datetime import date
+from html.parser import HTMLParser
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.core.management.commands import makemessages
 from django.db import models
@@ -235,3 +237,66 @@ def test_makemessages_collects_the_names_of_fields(monkeypatch, tmp_path):
 
     assert {"_('original due on')", "_('treaty action')"} <= set(collected[0].splitlines())
     assert list(tmp_path.iterdir()) == []
+
+
+TEMPLATES = [
+    path for app in ("policytracker", "agreements", "recommendations") for path in (settings.BASE_DIR / app).rglob("templates/**/*.html")
+]
+MARKED = re.compile(r"{% blocktranslate\b.*?{% endblocktranslate %}|{#.*?#}", re.S)
+TEMPLATE_CODE = re.compile(r"{%.*?%}|{{.*?}}", re.S)
+ARGUMENT = re.compile(r"""\b(\w+)[=:](["'])(.*?[a-z].*?)\2""", re.I)
+# Arguments of template tags and filters that are not read by people: formats, names of colours, keys.
+NOT_READ = {"date", "stringformat", "type", "shortcut", "urlencode", "admin_urlname"}
+KEYS = {"new"}
+
+
+class UnmarkedTexts(HTMLParser):
+    """Collects the texts of a template without its template code: text nodes and attributes that people read. Icons are no texts."""
+
+    def __init__(self, template: str):
+        super().__init__()
+        marked = MARKED.sub("", template)
+        self.found: list[str] = []
+        self.skipped = False
+        self.feed(TEMPLATE_CODE.sub("", marked))
+        for code in TEMPLATE_CODE.findall(marked):
+            if code.startswith(("{% include", "{{")):
+                self.found += [text for name, _quote, text in ARGUMENT.findall(code) if name not in NOT_READ and text not in KEYS]
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.skipped = tag in ("script", "style") or "material-symbols-outlined" in (values.get("class") or "")
+        self.found += [values[name] or "" for name in ("aria-label", "title", "placeholder", "alt", "data-label") if name in values]
+
+    def handle_endtag(self, tag):
+        self.skipped = False
+
+    def handle_data(self, data):
+        if not self.skipped:
+            self.found.append(data)
+
+    @property
+    def texts(self) -> list[str]:
+        return [" ".join(text.split()) for text in self.found if re.search(r"[^\W\d_]", text)]
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.relative_to(settings.BASE_DIR).as_posix())
+def test_texts_of_templates_are_marked_for_translation(path):
+    assert UnmarkedTexts(path.read_text()).texts == []
+
+
+@pytest.mark.parametrize(
+    ("template", "unmarked"),
+    [
+        ("<p>Save</p>", ["Save"]),
+        ("{% if a %}Save{% else %}Cancel{% endif %}", ["SaveCancel"]),
+        ('<b title="Save"></b>', ["Save"]),
+        ('{% include "a.html" with title="Save" %}', ["Save"]),
+        ('{{ name|default:"nobody" }}', ["nobody"]),
+        ('<p>{% translate "Save" %} {{ a|default:_("nobody") }} 7 %</p>', []),
+        ("<p>{% blocktranslate with name=a %}Save {{ name }}{% endblocktranslate %}</p>", []),
+        ('{% include "a.html" with title=_("Save") type="warning" %}', []),
+    ],
+)
+def test_an_unmarked_text_is_found(template, unmarked):
+    assert UnmarkedTexts(template).texts == unmarked

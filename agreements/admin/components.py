@@ -7,8 +7,9 @@ from agreements import models
 from agreements.admin.parts import WithinAgreement, cite_links
 from agreements.admin.shared import ACCESS, AGREEMENT, CITED, DEADLINE_COLOURS, PUBLISHED, RegistryColumns
 from agreements.deadlines import DeadlineState, of_component
-from agreements.models.commitments import CURRENCIES, Stage
+from agreements.models.commitments import CURRENCIES, Bound, Stage
 from agreements.models.components import ComponentStatus, DueAnchor
+from agreements.numbers import number
 from policytracker.admin import (
     BulkEditAdmin,
     BulkEditForm,
@@ -87,7 +88,7 @@ class ComponentAdmin(RegistryColumns, BulkEditAdmin):
     key_from = ["title"]
 
     status_shown = code_column("status", ComponentStatus, success=["completed"], info=["active"], warning=["suspended"])
-    deadline_state_shown = code_column("deadline_state", DeadlineState, **DEADLINE_COLOURS)
+    deadline_state_shown = code_column("deadline_state", DeadlineState, blank=DeadlineState.NONE, **DEADLINE_COLOURS)
 
     def get_form(self, request, obj=None, change=False, **kwargs):
         return cite_links(super().get_form(request, obj, change, **kwargs), request, obj, "component")
@@ -106,14 +107,14 @@ class ComponentAdmin(RegistryColumns, BulkEditAdmin):
 
     @display(description=_("due date"), ordering="due_on_first")
     def due(self, component):
-        return component.due_on
+        return component.due_on or None
 
 
 @admin.register(models.Commitment)
 class CommitmentAdmin(RecordAdmin):
     form = CommitmentForm
     icon, menu_position = "payments", 14
-    list_display = ["__str__", "stage_shown", "agreement", "component", "payer", "stated", "disputes", "part_of"]
+    list_display = ["amount_shown", "stage_shown", "agreement", "component", "payer", "stated", "disputes"]
     ordering = ["-stated_on_first", "-id"]
     list_filter = [
         AGREEMENT,
@@ -137,6 +138,11 @@ class CommitmentAdmin(RecordAdmin):
 
     stage_shown = code_column("stage", Stage, info=[Stage.AUTHORISED, Stage.COMMITTED], success=[Stage.DISBURSED])
 
+    @display(description=_("amount"), ordering="amount")
+    def amount_shown(self, commitment):
+        bound = "" if commitment.bound == Bound.EXACTLY else commitment.get_bound_display().lower()
+        return f"{bound} {commitment.currency}\N{NO-BREAK SPACE}{number(commitment.amount)}".lstrip()
+
     @display(description=_("date stated"), ordering="stated_on_first")
     def stated(self, commitment):
-        return commitment.stated_on
+        return commitment.stated_on or None

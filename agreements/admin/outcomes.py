@@ -7,6 +7,7 @@ from agreements import models
 from agreements.admin.parts import WithinAgreement
 from agreements.admin.shared import AGREEMENT, CITED
 from agreements.models.outcomes import Direction
+from agreements.numbers import number
 from policytracker.admin import (
     BaseInline,
     RecordAdmin,
@@ -53,7 +54,7 @@ class OutcomeAdmin(RecordAdmin):
         related_filter("sector", models.Outcome._meta.get_field("sector")),
     ]
     search_fields = ["slug", "agreement"]
-    fieldsets = [(None, {"fields": ["slug", "agreement", "component", "sector", "statement"]})]
+    fieldsets = [(None, {"fields": ["statement", "slug", "agreement", "component", "sector"]})]
     key_from = ["statement"]
     inlines = [IndicatorInline]
 
@@ -61,7 +62,7 @@ class OutcomeAdmin(RecordAdmin):
 @admin.register(models.Indicator)
 class IndicatorAdmin(RecordAdmin):
     icon, menu_position = "speed", 16
-    list_display = ["named", "outcome", "direction_shown", "baseline_value", "target_value", "target"]
+    list_display = ["named", "outcome", "direction_shown", "baseline", "target", "target_date"]
     list_filter = [
         AGREEMENT,
         related_filter("outcome", models.Indicator._meta.get_field("outcome")),
@@ -71,7 +72,7 @@ class IndicatorAdmin(RecordAdmin):
     ]
     search_fields = ["slug", "name", "outcome"]
     fieldsets = [
-        (None, {"fields": ["slug", "name", "outcome", ("unit", "direction")]}),
+        (None, {"fields": ["name", "slug", "outcome", ("unit", "direction")]}),
         (_("Baseline and target"), {"fields": [("baseline_value", "baseline_on"), ("target_value", "target_on")]}),
     ]
     key_from = ["name"]
@@ -83,15 +84,23 @@ class IndicatorAdmin(RecordAdmin):
     def named(self, indicator):
         return [str(indicator), indicator.slug]
 
-    @display(description=_("target date"), ordering="target_on_first")
+    @display(description=_("baseline"), ordering="baseline_value")
+    def baseline(self, indicator):
+        return None if indicator.baseline_value is None else number(indicator.baseline_value)
+
+    @display(description=_("target"), ordering="target_value")
     def target(self, indicator):
-        return indicator.target_on
+        return None if indicator.target_value is None else number(indicator.target_value)
+
+    @display(description=_("target date"), ordering="target_on_first")
+    def target_date(self, indicator):
+        return indicator.target_on or None
 
 
 @admin.register(models.Measurement)
 class MeasurementAdmin(RecordAdmin):
     icon, menu_position = "straighten", 17
-    list_display = ["__str__", "indicator", "value", "measured", "source"]
+    list_display = ["indicator", "value_shown", "measured", "source"]
     list_filter = [
         AGREEMENT,
         related_filter("indicator", models.Measurement._meta.get_field("indicator")),
@@ -101,6 +110,10 @@ class MeasurementAdmin(RecordAdmin):
     ]
     search_fields = ["uid", "indicator", "note"]
     fieldsets = [(None, {"fields": ["indicator", ("measured_on", "value"), "note"]}), CITED]
+
+    @display(description=_("value"), ordering="value")
+    def value_shown(self, measurement):
+        return number(measurement.value)
 
     @display(description=_("date measured"), ordering="measured_on_first")
     def measured(self, measurement):

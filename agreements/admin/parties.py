@@ -66,6 +66,7 @@ class PartyAdmin(TabbedAdmin):
     list_filter = [choice_filter("kind"), related_filter("parent", models.Party._meta.get_field("parent"))]
     titles_from = {"parent": _("Parts")}
     search_fields = ["code", "name", "iso_alpha2"]
+    ordering = ["name"]
     fieldsets = [
         (None, {"fields": ["code", "name", "kind", "parent", "aliases"]}),
         (_("Codes and dates"), {"fields": [("iso_alpha2", "iso_numeric"), ("since", "until")]}),
@@ -76,6 +77,7 @@ class SubjectAdmin(RecordAdmin):
     """Base class of the pages of sectors and focus areas."""
 
     list_display = ["name", "code"]
+    ordering = ["name"]
     fieldsets = [(None, {"fields": ["code", "name", "description"]})]
 
 

@@ -61,10 +61,10 @@ def cite_links(form: type[forms.ModelForm], request: HttpRequest, record: Any, t
 
 
 def cited_field(citation: models.Citation) -> str:
-    """The label of the field that is cited, or its name if the cited record has no such field."""
+    """The label of the field that is cited. If the cited record has no such field, a label made of the name that was entered."""
     target: Any = next(citation._meta.get_field(name).related_model for name in CITABLE if getattr(citation, f"{name}_id"))
     labels = {field.name: str(capfirst(field.verbose_name)) for field in target._meta.concrete_fields}
-    return labels.get(citation.field, citation.field)
+    return labels.get(citation.field) or str(capfirst(citation.field.replace("_", " ")))
 
 
 def role_of_signer(agreement: models.Agreement, kind: str = ActionKind.SIGNATURE) -> ParticipationRole | None:

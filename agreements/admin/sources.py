@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from agreements import models
+from agreements.admin.parts import cited_field
 from agreements.admin.shared import ACCESS, AGREEMENT, PUBLISHED, SOURCE, RegistryColumns
 from agreements.models.sources import CITABLE, Confidence, Verdict
 from policytracker.admin import (
@@ -29,7 +30,8 @@ SHOWN_QUOTES = 30
 def overview(request: HttpRequest, source: models.Source) -> dict[str, Any]:
     quotes = models.Citation.objects.visible_to(request.user).filter(source=source).exclude(quote="")
     targets = quotes.select_related(*CITABLE, "participation__party", "participation__agreement").order_by("id")
-    return {"referring": referring(request, source), "citations": targets[:SHOWN_QUOTES]}
+    citations = [(cited_field(citation), citation) for citation in targets[:SHOWN_QUOTES]]
+    return {"referring": referring(request, source), "citations": citations}
 
 
 @admin.register(models.Source)
@@ -81,7 +83,7 @@ class FactCheckAdmin(RecordAdmin):
     search_fields = ["slug", "source", "agreement"]
     key_from = ["statement"]
     fieldsets = [
-        (None, {"fields": ["slug", "statement", "agreement", "source", "locator", "quote"]}),
+        (None, {"fields": ["statement", "slug", "agreement", "source", "locator", "quote"]}),
         (_("Verdict"), {"fields": ["verdict", "correction", "correcting_source", "checked_on"]}),
     ]
 
@@ -93,7 +95,8 @@ class FactCheckAdmin(RecordAdmin):
 @admin.register(models.Citation)
 class CitationAdmin(RecordAdmin):
     icon, menu_position = "format_quote", 41
-    list_display = ["source", "field", "agreement", "component", "outcome", "confidence_shown", "stance"]
+    list_display = ["source", "cited_record", "field_shown", "confidence_shown", "stance"]
+    list_references = CITABLE
     ordering = ["-id"]
     list_filter = [
         choice_filter("confidence"),
@@ -109,3 +112,11 @@ class CitationAdmin(RecordAdmin):
     ]
 
     confidence_shown = code_column("confidence", Confidence, success=["confirmed"], danger=["refuted"], warning=["disputed", "unverified"])
+
+    @display(description=_("cited record"))
+    def cited_record(self, citation):
+        return citation.target
+
+    @display(description=_("field"), ordering="field")
+    def field_shown(self, citation):
+        return cited_field(citation) or None

@@ -72,7 +72,6 @@ class Line:
     sentence: str
     actions: list[Link]
     more: int = 0
-    incomplete: bool = False
     via: Link | None = None
 
 
@@ -165,7 +164,6 @@ def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
             sentence=row["sentence"],
             actions=actions[:SHOWN],
             more=max(0, len(actions) - SHOWN),
-            incomplete=row.get("incomplete", False),
             via=via.get(row.get("via")),
         )
 

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from agreements import models
 from agreements.admin.parts import add_participation
 from agreements.admin.shared import AGREEMENT, CITED, PARTY, SOURCE
+from agreements.events import action_title
 from agreements.models.treaty_actions import ActionKind, ConditionKind
 from policytracker.admin import (
     CodeColours,
@@ -36,8 +37,8 @@ GROUP_COLOURS = CodeColours({"consent": "primary", "force": "success", "exit": "
 @admin.register(models.TreatyAction)
 class TreatyActionAdmin(RecordAdmin):
     icon, menu_position = "history_edu", 12
-    list_display = ["__str__", "agreement", "group", "acted", "effective", "counterparty"]
-    list_references = ["party"]
+    list_display = ["named", "agreement", "group", "acted", "effective"]
+    list_references = ["party", "counterparty"]
     list_filter = [
         AGREEMENT,
         choice_filter("kind"),
@@ -58,6 +59,10 @@ class TreatyActionAdmin(RecordAdmin):
         CITED,
     ]
 
+    @display(description=_("treaty action"))
+    def named(self, action):
+        return action_title(action.kind, *(str(party) if party else "" for party in (action.party, action.counterparty)))
+
     @display(description=_("group"), label=GROUP_COLOURS)
     def group(self, action):
         code = ActionKind(action.kind).group
@@ -65,11 +70,11 @@ class TreatyActionAdmin(RecordAdmin):
 
     @display(description=_("action date"), ordering="acted_on_first")
     def acted(self, action):
-        return action.acted_on
+        return action.acted_on or None
 
     @display(description=_("effective date"), ordering="effective_on_first")
     def effective(self, action):
-        return action.effective_on
+        return action.effective_on or None
 
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)

@@ -413,6 +413,7 @@ class Participation(UidRecord):
 
     access_parents = ("agreement",)
     label_parts = ("party__code", "role", "agreement__slug")
+    label_relations = ("party", "agreement")
 
     agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="participations")
     party = models.ForeignKey(Party, models.PROTECT, related_name="participations")

@@ -11,6 +11,7 @@ from agreements.models.agreements import Agreement
 from agreements.models.components import Component
 from agreements.models.parties import Party
 from agreements.models.sourced import SourceFields
+from agreements.numbers import number
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
 from policytracker.records.constraints import CheckConstraint, TriggerConstraint
@@ -135,4 +136,4 @@ class Commitment(UidRecord, SourceFields):
 
     def __str__(self):
         values = {"stage": self.get_stage_display(), "bound": self.get_bound_display().lower()}
-        return _("{stage}: {bound} {currency} {amount}").format(**values, currency=self.currency, amount=f"{self.amount:,}")
+        return _("{stage}: {bound} {currency} {amount}").format(**values, currency=self.currency, amount=number(self.amount))

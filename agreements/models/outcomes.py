@@ -10,6 +10,7 @@ from agreements.models.agreements import Agreement
 from agreements.models.components import Component
 from agreements.models.parties import Sector
 from agreements.models.sourced import SourceFields
+from agreements.numbers import number
 from policytracker.codes import CodeField, Codes
 from policytracker.edtf import EdtfField, FirstDay
 from policytracker.records.constraints import CheckConstraint, TriggerConstraint, UniqueConstraint
@@ -107,4 +108,4 @@ class Measurement(UidRecord, SourceFields):
         ]
 
     def __str__(self):
-        return _("{value} on {date}").format(value=self.value, date=self.measured_on)
+        return _("{value} on {date}").format(value=number(self.value), date=self.measured_on)

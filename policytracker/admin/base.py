@@ -22,8 +22,10 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+from unfold import forms as unfold_forms
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
+from unfold.fields import UnfoldAdminReadonlyField
 from unfold.widgets import (
     BASE_INPUT_CLASSES,
     CHECKBOX_CLASSES,
@@ -117,6 +119,19 @@ class Reference(AutocompleteSelect):
         return [(None, [*blank, *(self.create_option(name, key, self.labels[key], True, 1) for key in chosen)], 0)]
 
 
+class ReadonlyField(UnfoldAdminReadonlyField):
+    """A read-only value. A reference is a link only if the user may view the page."""
+
+    def get_admin_url(self, remote_field, remote_obj):
+        page, request = admin.site._registry.get(remote_field.model), getattr(self.form, "request", None)
+        if page and request and not page.has_view_permission(request):
+            return str(remote_obj)
+        return super().get_admin_url(remote_field, remote_obj)
+
+
+unfold_forms.UnfoldAdminReadonlyField = ReadonlyField
+
+
 class NewFile(UnfoldAdminFileFieldWidget):
     """Uploads a file. It has no link to the stored file, which is served by the API only, with its permission check."""
 
@@ -127,13 +142,15 @@ class NewFile(UnfoldAdminFileFieldWidget):
 class Page:
     """Shared by pages and inlines: all querysets start from the rows that are visible to the user."""
 
+    empty_value_display = '<span class="pt-none">-</span>'  # narrow windows leave out the cell
+
     formfield_overrides = {
         models.URLField: {"assume_scheme": "https"},
         models.FileField: {"widget": NewFile},
         Text: {"form_class": VerbatimField, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
         ArrayField: {"form_class": LinesField, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
         models.DateField: {"form_class": Day},
-        EdtfField: {"form_class": PartialDate, "widget": UnfoldAdminTextInputWidget(attrs={"placeholder": "2025-10-20"})},
+        EdtfField: {"form_class": PartialDate, "widget": UnfoldAdminTextInputWidget(attrs={"placeholder": _("YYYY-MM-DD")})},
     }
 
     def get_queryset(self, request):
@@ -225,7 +242,8 @@ class BaseAdmin(Page, ModelAdmin):
     def _get_obj_does_not_exist_redirect(self, request, opts, object_id):
         """The seam of Django for a record that was deleted or hidden. What the user entered into its form is shown, to be copied."""
         if not request.POST:
-            return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
+            self.message_user(request, _("This record does not exist, or you may not read it."), messages.WARNING)
+            return HttpResponseRedirect(ADMIN)
         own = {"title": _("This record no longer exists"), "opts": opts, "entered": entered_texts(request.POST)}
         context = self.admin_site.each_context(request) | own
         return TemplateResponse(request, "admin/gone.html", context, status=404)
@@ -254,7 +272,7 @@ class BaseAdmin(Page, ModelAdmin):
         if not sentence:
             try:
                 with change_context(request.user, reason, "admin"):
-                    return super().delete_view(request, object_id, extra_context)
+                    return super().delete_view(request, object_id, (extra_context or {}) | {"input_classes": " ".join(BASE_INPUT_CLASSES)})
             except ProtectedError:
                 sentence = violations.IN_USE
             except DatabaseError as error:
@@ -283,13 +301,16 @@ class CodeColours(dict):
         return ""
 
 
-def code_column(name: str, codes: Any, *, ordering: str = "", **colours: Iterable[str]):
-    """A column that shows the label of a code. `colours` maps label colours to codes, such as `danger=["overdue"]`."""
+def code_column(name: str, codes: Any, *, ordering: str = "", blank: str = "", **colours: Iterable[str]):
+    """A column that shows the label of a code. `colours` maps label colours to codes, such as `danger=["overdue"]`.
+
+    The cell of the code `blank`, which says nothing, is empty.
+    """
     code_colours = CodeColours({code: colour for colour, coloured in colours.items() for code in coloured})
 
     @display(description=name.replace("_", " "), ordering=ordering or None, label=code_colours or None)
     def column(page, record):
-        if not (code := getattr(record, name)):
+        if (code := getattr(record, name)) in ("", None, blank):
             return None
         return (code, codes(code).label) if code_colours else codes(code).label
 

@@ -43,6 +43,12 @@ class RecordChangeList(ChangeList):
         prefetches = references(self.model, request.user, {*self.list_display, *self.model_admin.list_references})
         return rows.prefetch_related(*prefetches, *self.model_admin.list_prefetches(request))
 
+    def get_results(self, request):
+        """The theme shows a count with the link *Show all* where this number differs from that of the whole list."""
+        super().get_results(request)
+        if not self.chips:
+            self.full_result_count = self.result_count
+
     def without(self, parameter: str) -> str:
         """The URL of the first page of the list without this parameter."""
         query = self.request.GET.copy()

@@ -42,7 +42,7 @@ class BaseInline(Page, TabularInline):
     def get_readonly_fields(self, request, obj=None):
         return [*super().get_readonly_fields(request, obj), "open_link"]
 
-    @display(description="link")
+    @display(description=_("link"))
     def open_link(self, record):
         if record.pk is None:
             return ""

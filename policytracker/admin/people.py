@@ -19,6 +19,8 @@ from policytracker.records.access import Role
 class SignInForm(AuthenticationForm):
     """The login form. Explains why an account without a role cannot log in."""
 
+    error_messages = AuthenticationForm.error_messages | {"invalid_login": _("Wrong username or password.")}
+
     def confirm_login_allowed(self, user):
         if user.is_active and not user.roles:
             raise ValidationError(_("This account has no role yet. Ask an administrator to assign one."), code="no_role")

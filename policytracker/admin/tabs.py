@@ -108,6 +108,7 @@ class TabbedAdmin(RecordAdmin):
             "title": str(record),
             "opts": self.opts,
             "original": record,
+            "object": record,
             "change": True,
             "show_history": True,
             "may_edit": self.has_change_permission(request, record),

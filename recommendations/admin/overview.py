@@ -20,11 +20,11 @@ from agreements.admin import DEADLINE_COLOURS
 from agreements.admin.parts import cited_field
 from agreements.admin.standing import standing_panel
 from agreements.deadlines import DeadlineState, of_component
-from agreements.events import number
 from agreements.models import Agreement, Citation, Commitment, Component, FactCheck, Sector
 from agreements.models.agreements import AgreementStatus
 from agreements.models.commitments import Stage
 from agreements.models.sources import CITABLE
+from agreements.numbers import number
 from policytracker.admin import CodeColours, list_url
 from policytracker.admin.charts import Bar, Cell, Distribution, Line, Matrix, Moment, Timeline, Trend
 from policytracker.admin.querysets import references, visible

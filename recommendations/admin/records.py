@@ -30,6 +30,7 @@ from policytracker.records.access import Publication
 from policytracker.resources import today
 from recommendations import filters, progress, reviews
 from recommendations.admin import addressees, forms
+from recommendations.admin.status_options import status_options
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import (
     CLOSABLE,
@@ -121,7 +122,7 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
         choice_filter("visibility"),
     ]
     fieldsets = [
-        (None, {"fields": ["slug", "key_action", "details", "expected_outcome"]}),
+        (None, {"fields": ["key_action", "slug", "details", "expected_outcome"]}),
         (_("Assignment"), {"fields": [("owner", "priority"), ("due_on", "original_due_on", "update_every")]}),
         (_("Links"), {"fields": ["agreements", "components", "sectors", "focus_area", ("parent", "superseded_by")]}),
         (_("Origin"), {"fields": [("made_by", "made_by_text", "made_on"), ("source_scheme", "source_code")]}),
@@ -250,6 +251,8 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
             context |= {"tabs": True, "progress_tab": progress_tab, "may_edit": self.has_change_permission(request, obj)}
             if progress_tab:
                 context |= self.current_values(request, obj) | self.timeline(request, obj) | addressees.related(request, obj)
+                if report := context["report"]:  # its fields search, also where no field of the record form does
+                    context["media"] += report.media + report.evidence.media
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def current_values(self, request, recommendation):
@@ -288,7 +291,7 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
             "updates": lines,
             "more_updates": len(updates) > SHOWN_UPDATES,
             "report": apply_theme(request.report, *request.report.evidence) if may_report else None,
-            "status_options": progress.transitions(recommendation, by=user, today=today()) if is_editor else None,
+            "statuses": status_options(recommendation, user) if is_editor else None,
         }
 
 

@@ -1,17 +1,19 @@
 """Pages of updates and their evidence."""
 
 from django.contrib import admin, messages
+from django.db.models import Prefetch
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.admin import RecordAdmin, choice_filter, code_column, display, related_filter
+from policytracker.admin.querysets import visible
 from policytracker.records import exceptions
 from policytracker.records.context import change_context
 from policytracker.resources import today
 from recommendations import progress
 from recommendations.admin.records import AGREEMENT
-from recommendations.models import Evidence, ProgressUpdate, Review
+from recommendations.models import Evidence, ProgressUpdate, Recommendation, Review
 
 AUTHOR = related_filter("author", ProgressUpdate._meta.get_field("author"))
 
@@ -32,7 +34,7 @@ class ReadOnly:
 @admin.register(ProgressUpdate)
 class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
     icon, menu_position = "timeline", 2
-    list_display = ["__str__", "recommendation_link", "kind", "review_shown", "reported_on", "author", "voided"]
+    list_display = ["__str__", "recommendation_link", "party", "review_shown", "author", "voided"]
     list_filter = [
         choice_filter("review"),
         choice_filter("kind"),
@@ -44,9 +46,12 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
     ]
     titles_from = {"party": _("Claims")}
     fieldsets = [
-        (None, {"fields": ["uid", "recommendation", ("kind", "status", "progress_percent"), "reported_on", "narrative", "reason"]}),
+        (None, {"fields": ["recommendation", ("kind", "status", "progress_percent"), "reported_on", "narrative", "reason"]}),
         (_("Author"), {"fields": [("party", "assessed_by", "author"), ("corrects", "closes")]}),
-        (_("Review"), {"fields": [("review", "reviewed_by", "reviewed_at"), "review_note", ("voided_at", "voided_by"), "void_reason"]}),
+        (
+            _("Review"),
+            {"fields": [("review", "reviewed_by", "reviewed_at"), "review_note", ("voided_at", "voided_by"), "void_reason", "uid"]},
+        ),
     ]
     actions = ["approve"]
     ordering = ["-reported_on", "-id"]  # the order of the index
@@ -62,7 +67,7 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
 
     @display(description=_("voided"))
     def voided(self, update):
-        return _("Voided") if update.voided_at else ""
+        return _("Voided") if update.voided_at else None
 
     def has_review_permission(self, request):
         return bool(progress.roles(request.user) & progress.EDITORS)
@@ -82,8 +87,15 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
 @admin.register(Evidence)
 class EvidenceAdmin(ReadOnly, RecordAdmin):
     icon, menu_position = "verified", 4
-    list_display = ["source", "update", "stance", "confidence"]
+    list_display = ["source", "recommendation", "update", "stance", "confidence"]
     ordering = ["-id"]
     list_filter = [choice_filter("stance"), choice_filter("confidence"), related_filter("source", Evidence._meta.get_field("source"))]
     search_fields = ["uid", "source"]
-    fieldsets = [(None, {"fields": ["uid", "update", "source", "locator", "quote", ("stance", "confidence")]})]
+    fieldsets = [(None, {"fields": ["update", "source", "locator", "quote", ("stance", "confidence"), "uid"]})]
+
+    @display(description=_("recommendation"))
+    def recommendation(self, evidence):
+        return evidence.update.recommendation
+
+    def list_prefetches(self, request):
+        return [Prefetch("update__recommendation", visible(Recommendation, request.user))]

@@ -233,6 +233,17 @@ def test_a_draft_can_be_deleted_unless_other_records_refer_to_it(analyst, signed
     assert messages_of(refused)
 
 
+def test_the_page_that_deletes_a_record_asks_for_a_reason(analyst, signed_in):
+    client, draft = signed_in(analyst), make_agreement(publication="draft")
+
+    page = client.get(delete(draft))
+    client.post(delete(draft), {"post": "yes", "change_reason": "Entered twice."})
+
+    deletion = Change.objects.filter(tbl="agreements_agreement", row_id=draft.pk).latest("id")
+    assert 'name="change_reason"' in page.text
+    assert deletion.actor["reason"] == "Entered twice."
+
+
 def test_a_relation_that_a_status_depends_on_cannot_be_deleted(analyst, signed_in):
     client, old, new = signed_in(analyst), make_agreement(), make_agreement()
     relation = AgreementRelation.objects.create(from_agreement=new, kind="supersedes", to_agreement=old)

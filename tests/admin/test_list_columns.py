@@ -7,11 +7,12 @@ import pytest
 from django.contrib import admin
 from django.utils.html import strip_tags
 
+from agreements.models import Citation, Commitment, Indicator, Measurement, Outcome, Participation
 from policytracker.records.models import Record
-from recommendations.models import Addressee, Recommendation
-from recommendations.progress import Report, report_progress
-from tests.admin.page import changes, messages_of
-from tests.make import make_agreement, make_party, make_recommendation
+from recommendations.models import Addressee, Evidence, Recommendation
+from recommendations.progress import EvidenceRow, Report, report_progress
+from tests.admin.page import change, changes, messages_of
+from tests.make import make_agreement, make_party, make_recommendation, make_source
 
 
 def cells(response) -> list[list[str]]:
@@ -100,3 +101,49 @@ def test_a_list_is_exported_with_its_filters(analyst, signed_in):
 @pytest.mark.parametrize("model", [m for m in admin.site._registry if issubclass(m, Record)], ids=lambda model: model.__name__)
 def test_no_list_shows_the_key_of_a_record_as_a_name(model):
     assert not {"uid", "slug"} & set(admin.site.get_model_admin(model).list_display)
+
+
+def test_amounts_and_values_are_shown_without_trailing_zeros(analyst, signed_in):
+    agreement, client = make_agreement(), signed_in(analyst)
+    Commitment.objects.create(agreement=agreement, stage="announced", bound="about", amount=13_000_000_000, currency="AUD")
+    outcome = Outcome.objects.create(slug="outcome", agreement=agreement, statement="Clean air")
+    indicator = Indicator.objects.create(slug="indicator", outcome=outcome, name="Berths", baseline_value=2, target_value="9.5")
+    Measurement.objects.create(indicator=indicator, measured_on="2026-01", value=1000)
+
+    money, target, measured = (" | ".join(cells(client.get(changes(model)))[0]) for model in (Commitment, Indicator, Measurement))
+
+    assert "about AUD 13,000,000,000 |" in money
+    assert "| 2 | 9.5 |" in target
+    assert "| 1,000 | 2026-01 |" in measured
+
+
+def test_a_citation_and_evidence_name_the_record_that_they_are_about(analyst, signed_in):
+    participation = Participation.objects.create(agreement=make_agreement(), party=make_party(), role="party")
+    Citation.objects.create(source=make_source(), participation=participation, field="role")
+    source, recommendation = make_source(), make_recommendation(key_action="Build hubs")
+    report = Report(status="in_progress", narrative="Begun.", evidence=(EvidenceRow(source=source),))
+    report_progress(recommendation, report, by=analyst, today=date.today())
+
+    citation, evidence = (" | ".join(cells(signed_in(analyst).get(changes(model)))[0]) for model in (Citation, Evidence))
+
+    assert f"| {participation} | Role |" in citation
+    assert "| Build hubs |" in evidence
+
+
+def test_only_a_filtered_list_has_a_link_to_the_whole_list(analyst, signed_in):
+    make_recommendation()
+    client = signed_in(analyst)
+
+    whole, filtered = (client.get(changes(Recommendation, query)).text for query in ("", "?open=true"))
+
+    assert "Show all" not in whole
+    assert "Show all" in filtered
+
+
+def test_the_breadcrumb_has_names_as_they_are_and_no_app(analyst, signed_in):
+    source = make_source(title="iea.org")
+
+    heading = re.search(r"<h1.*?</h1>", signed_in(analyst).get(change(source)).text, re.S)
+
+    assert heading
+    assert re.sub(r"<[^>]*>", " ", heading[0]).split() == ["Sources", "chevron_right", "iea.org"]

@@ -1,5 +1,6 @@
 """Submitting and reviewing updates on the page of a recommendation."""
 
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -7,8 +8,9 @@ import pytest
 
 from agreements.models import Source
 from policytracker.models import Change
-from recommendations.models import Addressee, ProgressUpdate, Recommendation, Status
-from recommendations.progress import EvidenceRow, Report, approve, discard, report_progress, revise, send_back, submit, void
+from recommendations.models import Addressee, ProgressUpdate, Recommendation
+from recommendations.models.refusals import RefusalCode
+from recommendations.progress import EvidenceRow, Report, approve, discard, report_progress, revise, send_back, submit, transitions, void
 from tests.admin.page import change, changes, messages_of
 from tests.conftest import make_user
 from tests.make import make_party, make_recommendation, make_source
@@ -150,15 +152,18 @@ def test_the_page_shows_assessment_claims_responses_and_deadline(reader, analyst
         assert words in text, words
 
 
-def test_each_status_is_listed_with_its_conditions(analyst, signed_in):
-    recommendation = make_recommendation()
+def test_each_status_is_listed_with_its_conditions_and_shared_ones_once(analyst, signed_in):
+    recommendation = make_recommendation(priority="critical")  # a second person must approve each update
     report_progress(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
 
     page = signed_in(analyst).get(change(recommendation))
+    box = re.search(r'aria-labelledby="status-options".*?</section>', page.text, re.S)[0]
 
-    assert [option.status for option in page.context["status_options"]] == list(Status)
-    for option in page.context["status_options"]:
-        assert all(refusal.detail in page.content.decode() for refusal in option.unmet if refusal.code != "narrative_required")
+    shared = RefusalCode.SECOND_PERSON_REQUIRED.text()
+    assert box.count(shared) == 1
+    for option in transitions(recommendation, by=analyst, today=TODAY):
+        assert option.label in box
+        assert all(refusal.detail in box for refusal in option.unmet if refusal.code != "narrative_required")
 
 
 def test_a_second_person_reviews_an_update_that_requires_it(analyst, reviewer, signed_in):
@@ -445,6 +450,12 @@ def test_a_closed_recommendation_has_no_freshness(analyst, reviewer, signed_in):
     assert "(none)" not in page.content.decode().lower()
 
 
+def test_the_fields_of_an_update_search_for_those_who_may_not_edit_the_record(officer, signed_in, australia):
+    page = signed_in(officer).get(change(make_recommendation()))
+
+    assert "admin/js/autocomplete.js" in page.text
+
+
 def test_an_officer_sees_that_a_claim_awaits_review(officer, signed_in, australia):
     client, recommendation = signed_in(officer), make_recommendation()
 
@@ -453,5 +464,5 @@ def test_an_officer_sees_that_a_claim_awaits_review(officer, signed_in, australi
 
     (line,) = page.context["updates"]
     assert (line.may_review, line.refusals) == (False, [])
-    assert page.context["status_options"] is None
+    assert page.context["statuses"] is None
     assert b"Awaiting review" in page.content

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group
 from agreements.models import Agreement, PartyOfficer
 from policytracker.models import Token, User
 from recommendations.models import Evidence, ProgressUpdate, Recommendation
-from tests.admin.page import add, admin_request, change, changes
+from tests.admin.page import add, admin_request, change, changes, edit
 from tests.make import make_agreement, make_recommendation
 
 PEOPLE = [User, Group, Token, PartyOfficer]
@@ -54,6 +54,17 @@ def test_users_who_may_not_edit_see_the_page_and_cannot_save_it(role, users, sig
     assert b'name="_save"' not in page.content
     assert response.status_code == 403
     assert Agreement.objects.get().title == "A framework"
+
+
+def test_a_name_links_only_to_a_page_that_the_user_may_open(reader, analyst, signed_in):
+    newer = make_recommendation(key_action="Newer")
+    recommendation = make_recommendation(owner=analyst, superseded_by=newer)
+
+    page = signed_in(reader).get(edit(recommendation)).text
+
+    assert "analyst" in page
+    assert change(analyst) not in page
+    assert change(newer) in page
 
 
 def test_an_analyst_finds_users_by_name_but_cannot_open_their_pages(analyst, reader, signed_in):
