@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import count, cycle
+from itertools import count, cycle, islice
 from statistics import median
 from typing import Any
 
@@ -30,7 +30,10 @@ from benchmarks.users import NAMES, Reader
 CLIENTS, FEW_CLIENTS = 8, 2
 SLOW = 0.25  # seconds; few clients send a request that takes longer, so that a round does not take a minute
 COMPARED = 3  # variants of each request
-WARM_UP = 0.15  # seconds for each way, before the first round
+# PostgreSQL plans a prepared statement again at each of its first five executions on a connection, and then keeps a plan. A worker has at
+# most as many connections as there are clients, and uses them in turn. So a way has its plans after this many requests, with a margin
+# of 2, because clients do not spread over the workers evenly: each connects WAVES times. Or after WARM_UP seconds, for slow requests.
+WARM_UP_REQUESTS, WAVES, WARM_UP = 2 * 6 * WORKERS * CLIENTS, 8, 2.0
 GUNICORN = [sys.executable, "-m", "gunicorn", "--config", "/dev/null", "--no-control-socket"]
 RIVAL = [*GUNICORN, f"--workers={WORKERS}", f"--threads={THREADS}", "--worker-class=gthread"]
 COMMANDS = {
@@ -111,11 +114,14 @@ def run(
     """Measure a request in rounds, so that a slow moment of the machine affects every way. Returns the results, and the clients."""
     clients = 1 if request.once else FEW_CLIENTS if took > SLOW else CLIENTS
     measured, postgres = {way: Measured() for way in ways}, Postgres()
-    texts = {way: iter(request.texts[way][COMPARED if request.writes else 0 :]) for way in ways}
-    if not request.writes:
+    if request.writes:
+        texts = {way: iter(request.texts[way][COMPARED:]) for way in ways}
+    else:
         texts = {way: cycle(request.texts[way]) for way in ways}
-        for way in ways if not request.once else ():
-            repeat(servers[way], request.name, texts[way], clients, WARM_UP * scale)
+    for way in ways if not request.once else ():
+        number = min(WARM_UP_REQUESTS, len(request.texts[way]) // 3) if request.writes else WARM_UP_REQUESTS
+        for _ in range(WAVES):
+            repeat(servers[way], request.name, islice(texts[way], number // WAVES), clients, WARM_UP * scale / WAVES)
     for number in range(2 if request.once else rounds):
         for way in ways[number % len(ways) :] + ways[: number % len(ways)]:
             server = servers[way]

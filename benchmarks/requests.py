@@ -44,6 +44,10 @@ def page_content(body: Any) -> Any:
     return {"results": body["results"], "more": body["next"] is not None}
 
 
+def page_of_hits(body: Any) -> Any:
+    return page_content(body) | {"counts": body["counts"]}
+
+
 def written(body: Any) -> Any:
     """What was written, without what each write makes new."""
     if isinstance(body, list):
@@ -127,6 +131,9 @@ class Plan:
         yield self.get("checks of one rule", ["checks/?rule=status_differs_from_standing"], seconds=1)
         words = ["treaty", "border+health", "babababa", "gandor", "%22data+energy%22", "skills+-port"]
         yield self.get("search", [f"search/?q={word}" for word in words], seconds=1)
+        # Hits of one type, so that the rival needs the title and the words of one table. Both count those of all types.
+        of_one_type = [f"search/?q={word}&type=recommendations" for word in words]
+        yield self.get("search, type=recommendations", of_one_type, BOTH, compare=page_of_hits, target=1, seconds=1)
 
     def exports(self) -> Iterator[Request]:
         name, query = "export as CSV, party= (few)", {"format": "csv", "party": "p-240"}

@@ -1,6 +1,7 @@
 """The benchmark compares responses before it measures. Here it compares all of them, on a small register."""
 
 import sys
+import time
 from threading import Thread
 from types import SimpleNamespace
 
@@ -40,6 +41,9 @@ class InThread:
 
     def end_of_log(self):
         return ""
+
+    def cpu_seconds(self):
+        return time.process_time()
 
     def stop(self):
         self.server.shutdown()
@@ -101,6 +105,21 @@ def test_an_address_that_does_not_exist_is_skipped(readers, servers):
 
     with pytest.raises(measure.NotServed):
         measure.compare(request, servers, [OURS])
+
+
+def test_a_request_is_sent_to_every_way_before_it_is_measured(readers, servers, monkeypatch):
+    sent = []
+    repeat = measure.repeat
+    monkeypatch.setattr(measure, "repeat", lambda server, *args: sent.append((server, timings := repeat(server, *args))) or timings)
+    request = next(request for request in Plan(readers["analyst"]).requests() if request.name == "detail")
+
+    results, _clients = measure.run(request, servers, [OURS, HAND], rounds=2, scale=0.1, took=0)
+
+    warm_up = sent[: 2 * measure.WAVES]
+    for way in (OURS, HAND):
+        number = sum(len(timings) for server, timings in warm_up if server is servers[way])
+        assert measure.CLIENTS * measure.WAVES <= number <= measure.WARM_UP_REQUESTS
+        assert results[way]["requests"] == sum(len(timings) for server, timings in sent[len(warm_up) :] if server is servers[way])
 
 
 def test_pages_of_the_admin_accept_the_session(readers, servers):

@@ -16,7 +16,7 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool
 
-from benchmarks.rivals import reports, sql, writes
+from benchmarks.rivals import reports, search, sql, writes
 
 READER = """SELECT u.id, u.username, p.party_id, (SELECT array_agg(g.name) FROM policytracker_user_groups m
     JOIN auth_group g ON g.id = m.group_id WHERE m.user_id = u.id)
@@ -100,6 +100,8 @@ def respond(connection: Connection, environ: dict[str, Any], query: dict[str, st
         case "GET", ["summary"]:
             row = connection.execute(summary(reader.role, query["group_by"]), values).fetchone()
             return "200 OK", reports.body(reports.summary(row, f"summary/?group_by={query['group_by']}"))
+        case "GET", ["search"]:
+            return "200 OK", search.body(connection, reader.role, query["q"], values)
         case "POST", ["recommendations", slug, "progress"]:
             values |= {"slug": slug, "narrative": "", "status": "", "progress_percent": None} | body_of(environ)
             return write(connection, writes.report, reader, values)
