@@ -22,7 +22,7 @@ from policytracker.quality import engine
 from policytracker.resources import ReadContext
 from policytracker.web.heavy import REPORT, heavy
 
-COUNTED_PER_RULE = 500  # findings of a rule are counted no further, which limits the cost of the page
+COUNTED = 250  # findings of a check are counted among so many candidates, which limits the cost of the page
 PAGE_SIZE = 50
 COLOURS = {engine.Severity.ERROR: "danger", engine.Severity.WARNING: "warning", engine.Severity.INFO: "info"}
 
@@ -56,7 +56,7 @@ def agreement_id(text: str, user: Any) -> str:
 
 @dataclass(frozen=True)
 class RuleLine:
-    """A rule, the number of its findings, and the URL that lists them. `more` is true if there are more than `count`."""
+    """A rule, the number of its findings, and the URL that lists them. With `more`, there may be more than `count`."""
 
     rule: engine.Rule
     colour: str
@@ -76,25 +76,46 @@ class FindingLine:
     url: str
 
 
-def rule_lines(selected: dict[str, str], context: engine.CheckContext) -> dict[str, list[RuleLine]]:
-    """The rules of the selected severity: those with findings and those without."""
+@dataclass(frozen=True)
+class Selection:
+    """The selected rule, severity and agreement."""
+
+    rule: str
+    severity: str
+    agreement: models.Agreement | None
+
+    @classmethod
+    def of(cls, form: FindingFilterForm) -> Selection:
+        return cls(**{name: form.cleaned_data[name] for name in ("rule", "severity", "agreement")})
+
+    def query(self, **changed: str) -> str:
+        """The query string of this selection with other values. Without the `?`."""
+        values = {"rule": self.rule, "severity": self.severity, "agreement": self.agreement and self.agreement.pk, **changed}
+        return urlencode({name: value for name, value in values.items() if value})
+
+
+def rule_lines(selected: Selection, context: engine.CheckContext) -> dict[str, list[RuleLine]]:
+    """The rules of the selected severity: those with findings, or with candidates that are not examined, and the others."""
     lines: dict[str, list[RuleLine]] = {"with_findings": [], "without_findings": []}
-    rules = engine.select_rules((), [selected["severity"]] if selected["severity"] else [], context.scope)
-    counts = engine.counts([check for rule in rules for check in rule.checks], context, COUNTED_PER_RULE)
+    rules = engine.select_rules((), [selected.severity] if selected.severity else [], context.scope)
+    counts = engine.counts([check for rule in rules for check in rule.checks], context, COUNTED)
     for rule in rules:
-        count = min(sum(counts[check.name] for check in rule.checks), COUNTED_PER_RULE + 1)
-        url = "?" + urlencode({**{name: value for name, value in selected.items() if value}, "rule": rule.id})
-        more = count > COUNTED_PER_RULE
-        line = RuleLine(rule, COLOURS[rule.severity], min(count, COUNTED_PER_RULE), more, url)
-        lines["with_findings" if line.count else "without_findings"].append(line)
+        numbers = [counts[check.name] for check in rule.checks]
+        count, more = sum(number.counted for number in numbers), not all(number.complete for number in numbers)
+        line = RuleLine(rule, COLOURS[rule.severity], count, more, f"?{selected.query(rule=rule.id)}")
+        lines["with_findings" if count or more else "without_findings"].append(line)
     return lines
+
+
+def total(lines: dict[str, list[RuleLine]]) -> dict[str, Any]:
+    """The number of findings of all rules, and whether there may be more."""
+    return {"count": sum(line.count for line in lines["with_findings"]), "more": any(line.more for line in lines["with_findings"])}
 
 
 @heavy(REPORT)
 def count_findings(request: HttpRequest) -> JsonResponse:
     """The number of findings, for the home page, which loads it last: counting takes longer than the rest of the page."""
-    lines = rule_lines({"severity": ""}, engine.CheckContext(ReadContext.of(request.user)))["with_findings"]
-    return JsonResponse({"count": sum(line.count for line in lines), "more": any(line.more for line in lines)})
+    return JsonResponse(total(rule_lines(Selection("", "", None), engine.CheckContext(ReadContext.of(request.user)))))
 
 
 def finding_line(finding: engine.Finding) -> FindingLine:
@@ -114,26 +135,22 @@ def page(request: HttpRequest) -> HttpResponse:
     form = FindingFilterForm(request.GET, request.user)
     context = admin.site.each_context(request) | {"title": _("Data checks"), "form": apply_theme(form), "is_nav_sidebar_enabled": True}
     if form.is_valid():
-        agreement = form.cleaned_data["agreement"]
-        rule, severity = form.cleaned_data["rule"], form.cleaned_data["severity"]
-        selected = {"rule": rule, "severity": severity, "agreement": str(agreement.pk) if agreement else ""}
-        check_context = engine.CheckContext(ReadContext.of(request.user), agreement)
-        checks = engine.select_checks([rule] if rule else [], [severity] if severity else [], agreement)
-        rules = None if rule else rule_lines(selected, check_context)
-        total = None if rules is None else sum(line.count for line in rules["with_findings"])
+        selected = Selection.of(form)
+        check_context = engine.CheckContext(ReadContext.of(request.user), selected.agreement)
+        names, severities = ([value] if value else [] for value in (selected.rule, selected.severity))
+        checks = engine.select_checks(names, severities, selected.agreement)
+        rules = None if selected.rule else rule_lines(selected, check_context)
         try:
-            findings = engine.findings(checks, check_context, request.GET.get("cursor"), PAGE_SIZE, total)
+            findings = engine.findings(checks, check_context, request.GET.get("cursor"), PAGE_SIZE, counted=rules is not None)
         except InvalidCursor:
             context["cursor_error"] = _("Invalid page link. Showing the first page.")
-            findings = engine.findings(checks, check_context, None, PAGE_SIZE, total)
-        query = urlencode({name: value for name, value in selected.items() if value})
-        count = findings.count or 0
+            findings = engine.findings(checks, check_context, None, PAGE_SIZE, counted=rules is not None)
+        query, count = selected.query(), findings.count or 0
         context |= {
             "rules": rules,
-            "rule": engine.RULES.get(rule),
+            "rule": engine.RULES.get(selected.rule),
             "findings": [finding_line(finding) for finding in findings.results],
-            "count": min(count, engine.MAX_COUNT),
-            "more": count > engine.MAX_COUNT or bool(rules and any(line.more for line in rules["with_findings"])),
+            **(total(rules) if rules is not None else {"count": min(count, engine.MAX_COUNT), "more": count > engine.MAX_COUNT}),
             "filtered": bool(query),
             **{way: f"?{query}&{urlencode({'cursor': cursor})}" for way in ("next", "previous") if (cursor := getattr(findings, way))},
         }

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from policytracker.api.serializers import title
 from policytracker.codes import Codes
 from policytracker.records.access import Publication, Reader
 from policytracker.records.models import Record, RegistryRecord
+from policytracker.records.parameters import Parameter, bind_parameters
 from policytracker.resources import ReadContext, registry
 
 if TYPE_CHECKING:
@@ -55,9 +57,9 @@ class CheckContext:
     read: ReadContext
     scope: Record | None = None
     cached_rows: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
-    # Filled by counts(): the number of findings of each check; the candidates of each model that Python has to confirm, and what
-    # checks load for them; the records that Python confirmed, with their messages, by check.
-    counted: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+    # Filled by counts(): the checks without findings; the candidates of each model that Python has to confirm, and what checks load for
+    # them; the records that Python confirmed, with their messages, by check.
+    empty: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
     candidates: dict[type[Record], set[int]] = field(default_factory=dict, init=False, repr=False, compare=False)
     loaded: dict[int, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     confirmed: dict[str, dict[int, tuple[Any, str]]] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -93,7 +95,7 @@ Candidates = Callable[[Any, CheckContext], QuerySet]
 Messages = Callable[[Any, CheckContext], Iterable[tuple[Model, str]]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Check:
     """How one model is checked by a rule. With `confirmed_in_python`, only candidates that get a message violate the rule."""
 
@@ -121,14 +123,15 @@ class Check:
 
     def describe(self, ids: Sequence[int], context: CheckContext) -> dict[int, tuple[Any, str]]:
         """Each record that violates the rule, with its message, by id. Records are annotated with `display_title`."""
-        if self.name in context.confirmed:
-            return context.confirmed[self.name]
+        confirmed = context.confirmed.get(self.name)
+        if confirmed is not None:  # all of them
+            return confirmed
         rows = self.model.objects.filter(pk__in=ids).annotate(display_title=title(self.model)[1])
         return {record.pk: (record, message) for record, message in self.messages(rows, context)}
 
     def violations(self, context: CheckContext, forward: bool = True, after: int | None = None, size: int = BATCH) -> Iterator[int]:
         """The ids of the violating records, ascending or descending, after the id `after`; `size` rows are read at a time."""
-        if context.counted.get(self.name) == 0:
+        if self.name in context.empty:
             return
         rows = self.rows(context).order_by("pk" if forward else "-pk")
         while True:
@@ -231,18 +234,17 @@ def select_checks(rules: Iterable[str] = (), severities: Iterable[str] = (), sco
     return [check for rule in select_rules(rules, severities, scope) for check in rule.checks]
 
 
-def findings(checks: Sequence[Check], context: CheckContext, cursor: str | None = None, size: int = 50, total: int | None = None) -> Page:
-    """A page of findings, ordered by rule and record. Pass `total` if it is known; it is at most `MAX_COUNT` + 1. Raises InvalidCursor."""
+def findings(checks: Sequence[Check], context: CheckContext, cursor: str | None = None, size: int = 50, counted: bool = False) -> Page:
+    """A page of findings, ordered by rule and record, with their number unless the caller has `counted` them. Raises InvalidCursor."""
     forward, place = decode_cursor(cursor, checks) if cursor else (True, None)
     pairs = list(islice(iterate(checks, context, size + 1, forward, place), size + 1))
     pairs, has_next, has_previous = trim_page(pairs, size, forward, cursor is not None)
-    if cursor is None and not has_next:
-        total = len(pairs)
+    is_complete = cursor is None and not has_next
     return Page(
         describe(pairs, context),
         encode_cursor(True, pairs[-1]) if has_next else None,
         encode_cursor(False, pairs[0]) if has_previous else None,
-        count(checks, context) if total is None else total,
+        len(pairs) if is_complete else None if counted else count(checks, context),
     )
 
 
@@ -277,9 +279,9 @@ def describe(pairs: Sequence[tuple[Check, int]], context: CheckContext) -> list[
     return [Finding(check.rule, *described[check.name][pk]) for check, pk in pairs if pk in described[check.name]]
 
 
-def count(checks: Sequence[Check], context: CheckContext, limit: int | None = None) -> int:
-    """The number of findings, at most `limit` + 1 (`MAX_COUNT` by default). Stops at the limit, so it begins where most are expected."""
-    remaining = total = (MAX_COUNT if limit is None else limit) + 1
+def count(checks: Sequence[Check], context: CheckContext) -> int:
+    """The number of findings, at most MAX_COUNT + 1. Stops at the limit, so it begins where most are expected."""
+    remaining = total = MAX_COUNT + 1
     for check in sorted(checks, key=Check.expected_findings, reverse=True):
         if check.confirmed_in_python:
             remaining -= sum(1 for _ in islice(check.violations(context), remaining))
@@ -290,43 +292,64 @@ def count(checks: Sequence[Check], context: CheckContext, limit: int | None = No
     return total - remaining
 
 
-def counts(checks: Sequence[Check], context: CheckContext, limit: int) -> dict[str, int]:
-    """The number of findings of each check by name, at most `limit` + 1. One statement reads the candidates of all checks.
+@dataclass(frozen=True)
+class Number:
+    """The findings of a check that were counted. They are all of them if `complete`."""
 
-    The context keeps the numbers, so that a page of findings then reads only checks that have some.
+    counted: int
+    complete: bool
+
+
+def counts(checks: Sequence[Check], context: CheckContext, limit: int) -> dict[str, Number]:
+    """The number of findings of each check by name, among its first `limit` candidates. One statement reads them for all checks.
+
+    The context keeps what a page of findings does not have to read again.
     """
-    by_name = {check.name: check for check in checks}
-    unconfirmed: list[tuple[Check, list[int]]] = []
-    for name, number, ids in candidates_of(checks, context, limit + 1):
-        check = by_name[name]
-        if check.confirmed_in_python and number:
-            unconfirmed.append((check, ids))
-            context.candidates.setdefault(check.model, set()).update(ids)
-        else:
-            context.counted[name] = number
-    for check, ids in unconfirmed:
-        if len(ids) < BATCH:
-            context.confirmed[check.name] = check.describe(ids, context)
-            context.counted[check.name] = min(len(context.confirmed[check.name]), limit + 1)
-        else:
-            context.counted[check.name] = count([check], context, limit)
-    return {check.name: context.counted[check.name] for check in checks}
+    by_name, numbers = {check.name: check for check in checks}, {}
+    candidates = [(by_name[name], number, ids[:limit] if ids else []) for name, number, ids in candidates_of(checks, context, limit + 1)]
+    for check, _number, ids in candidates:
+        context.candidates.setdefault(check.model, set()).update(ids)
+    for check, number, ids in candidates:
+        complete = number <= limit
+        if ids:
+            confirmed = check.describe(ids, context)
+            number = len(confirmed)
+            if complete:
+                context.confirmed[check.name] = confirmed
+        if complete and not number:
+            context.empty.add(check.name)
+        numbers[check.name] = Number(min(number, limit), complete)
+    return numbers
 
 
-def candidates_of(checks: Sequence[Check], context: CheckContext, limit: int) -> list[tuple[str, int, list[int]]]:
-    """The name of each check, the number of its candidates, at most `limit`, and their ids if Python decides; then at most `BATCH`."""
+def candidates_of(checks: Sequence[Check], context: CheckContext, limit: int) -> list[tuple[str, int, list[int] | None]]:
+    """The name of each check, the number of its candidates, at most `limit`, and their ids if Python decides."""
     statements, values = [], []
     for check in checks:
-        ids, most = ("array_agg(id::bigint)", BATCH) if check.confirmed_in_python else ("NULL::bigint[]", limit)
-        try:
-            rows, parameters = check.rows(context).values("pk")[:most].query.sql_with_params()
-        except EmptyResultSet:
-            rows, parameters = "SELECT 0 WHERE false", ()
+        ids = "array_agg(id::bigint)" if check.confirmed_in_python else "NULL::bigint[]"
+        if context.scope is None and context.read.as_of is None:
+            rows, parameters = compiled_candidates(check, context.reader.roles, context.on, limit)
+            parameters = bind_parameters(parameters, user=context.reader.id)
+        else:
+            rows, parameters = sql_of_candidates(check, context, limit)
         statements.append(f"SELECT %s, count(*), {ids} FROM ({rows}) AS candidates(id)")
         values += [check.name, *parameters]
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(statements), values)
         return cursor.fetchall()
+
+
+def sql_of_candidates(check: Check, context: CheckContext, limit: int) -> tuple[str, Sequence[Any]]:
+    try:
+        return check.rows(context).values("pk")[:limit].query.sql_with_params()
+    except EmptyResultSet:
+        return "SELECT 0 WHERE false", ()
+
+
+@lru_cache(1024)
+def compiled_candidates(check: Check, roles: frozenset[str], on: date, limit: int) -> tuple[str, Sequence[Any]]:
+    """The same for readers with these roles, in the whole register. Compiling all checks takes as long as running them."""
+    return sql_of_candidates(check, CheckContext(ReadContext(Reader(roles, Parameter("user"), as_of=False), on, on)), limit)
 
 
 def encode_cursor(forward: bool, place: tuple[Check, int]) -> str:

@@ -4,10 +4,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from agreements.models import Commitment, TreatyAction
+from agreements.models import Commitment, Party, TreatyAction
+from policytracker.models import User
 from policytracker.quality import engine
 from policytracker.records.context import change_context
 from tests.admin.page import change
+from tests.conftest import make_user
 from tests.make import make_agreement, make_party, make_source
 
 PAGE = "/admin/checks/"
@@ -151,3 +153,29 @@ def test_the_number_of_queries_does_not_depend_on_the_findings(analyst, signed_i
 
     print("checks", costs)
     assert costs[1] == costs[2] <= 8 * len([check for rule in engine.RULES.values() for check in rule.checks])
+
+
+def test_the_findings_of_a_rule_are_counted_among_a_limited_number_of_candidates(analyst, signed_in, monkeypatch):
+    monkeypatch.setattr("agreements.admin.checks.COUNTED", 2)
+    for party in ("CZE", "SVK", "POL"):
+        make_backdated_action(make_agreement(legal_force="binding"), party)
+    for name in ("Bohemia", "Moravia", "Silesia"):
+        Party.objects.create(code=name.lower(), name=name, kind="state")  # candidates of a rule that Python decides
+
+    page = signed_in(analyst).get(PAGE)
+
+    lines = {line.rule.id: line for lines in page.context["rules"].values() for line in lines}
+    assert (lines["effect_before_act"].count, lines["effect_before_act"].more) == (2, True)
+    assert (lines["near_duplicate_parties"].count, lines["near_duplicate_parties"].more) == (0, True)
+    assert page.context["more"]
+
+
+def test_statements_that_are_compiled_once_show_each_user_the_own_findings(db, signed_in):
+    teams = {name: make_agreement(legal_force="binding", visibility="restricted") for name in ("one", "two")}
+    actions = {name: make_backdated_action(agreement) for name, agreement in teams.items()}
+    for name, agreement in teams.items():
+        agreement.team.add(make_user(name, "analyst"))
+
+    for name in teams:
+        page = signed_in(User.objects.get(username=name)).get(PAGE)
+        assert {record for rule, record in findings_on(page) if rule == "effect_before_act"} == {actions[name]}

@@ -187,7 +187,7 @@ document.addEventListener("DOMContentLoaded", () => {
         fetch(number.dataset.count, { credentials: "same-origin" })
             .then((response) => response.json())
             .then(({ count, more }) => {
-                number.textContent = (more ? "more than " : "") + count;
+                number.textContent = (more ? "at least " : "") + count;
                 number.parentElement.classList.toggle("pt-some", count > 0);
             })
             .catch(() => { number.textContent = "?"; });
