@@ -83,10 +83,15 @@ def statements_for_one() -> list[Statement]:
 
 def recompute_status(recommendations: QuerySet[Recommendation] | None = None) -> None:
     """Calculate the derived fields, periods and facts of these recommendations, or of all. Writes only the rows that differ."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic():
         rows = Recommendation.objects.all() if recommendations is None else recommendations
         # Lock before reading the updates, so that a concurrent change of an update is either visible or waits.
-        ids = list(rows.order_by("pk").select_for_update(of=("self",)).values_list("pk", flat=True))
+        recompute_locked(list(rows.order_by("pk").select_for_update(of=("self",)).values_list("pk", flat=True)))
+
+
+def recompute_locked(ids: list[int]) -> None:
+    """The same for recommendations that the transaction has locked."""
+    with connection.cursor() as cursor:
         cursor.execute(f"SELECT set_config('{RECOMPUTING_SETTING}', 'on', true)")
         if len(ids) == 1:
             for statement in statements_for_one():

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import date
+from functools import lru_cache
 from itertools import chain, count
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -26,7 +27,7 @@ from policytracker.records import exceptions
 from policytracker.records.access import Publication, Reader, Role
 from policytracker.records.context import change_context, shortened
 from policytracker.records.exceptions import Refused, Stale
-from recommendations.derived_status import recompute_status
+from recommendations.derived_status import recompute_locked
 from recommendations.models import (
     CLOSABLE,
     DONE,
@@ -130,8 +131,8 @@ class StatusOption:
 
 def status_on(recommendation: Recommendation, day: date) -> Status:
     """Our assessment on a day. An update reported for a past date is validated against this status, not the current one."""
-    newest = recommendation.updates.in_effect(UpdateKind.ASSESSMENT, on=day).newest_first().first()
-    return Status(newest.status) if newest else Status.NOT_ASSESSED
+    updates = recommendation.updates.in_effect(UpdateKind.ASSESSMENT, on=day).newest_first()
+    return Status(updates.values_list("status", flat=True).first() or Status.NOT_ASSESSED)
 
 
 def roles(by: User | None) -> frozenset[str]:
@@ -238,15 +239,15 @@ def locked(row: Row, *, by: User | None, reason: str, version: int | None) -> It
     `reason` is the change reason. Raises DoesNotExist if the user cannot read the row, and Stale if its version is not `version`.
     """
     with change_context(by, shortened(reason)):  # the update itself stores the full reason
-        recommendations = Recommendation.objects.filter(pk=row.pk if isinstance(row, Recommendation) else row.recommendation_id)
-        # Concurrent changes of the same recommendation wait here.
-        recommendations.select_for_update(of=("self",)).get()
+        recommendation_id = row.pk if isinstance(row, Recommendation) else row.recommendation_id
+        # Concurrent changes of the same recommendation wait here. The row is read by a later statement, which sees what they did.
+        Recommendation.objects.select_for_update().values_list("pk").get(pk=recommendation_id)
         rows = type(row).objects
         current = (rows.visible_to(by) if by else rows.all()).get(pk=row.pk)
         if version not in (None, current.version):
             raise Stale(current.version)
         yield current
-        recompute_status(recommendations)
+        recompute_locked([recommendation_id])
         if current.pk:
             current.refresh_from_db()
 
@@ -336,14 +337,15 @@ def set_review(update: ProgressUpdate, review: Review, by: User, note: str) -> N
 
 def write_report(update: ProgressUpdate, report: Report, *, by: User | None, today: date, submit: bool) -> None:
     """Store a report in an update. An ordinary one is approved at once if an analyst or reviewer submits it. Raises as `check_report`."""
-    report = replace(report, reported_on=report.reported_on or today)
+    report, is_new = replace(report, reported_on=report.reported_on or today), update.pk is None
     check_report(update, report, status_on(update.recommendation, report.reported_on or today), by=by, today=today, submit=submit)
     if submit and by and roles(by) & EDITORS and not is_own_claim(report, by) and not needs_second_person(update.recommendation, report):
         set_review(update, Review.APPROVED, by, note="")
     else:
         update.review = Review.SUBMITTED if submit else update.review
         update.save()
-    replace_evidence(update, report.evidence, by)
+    if report.evidence or not is_new:
+        replace_evidence(update, report.evidence, by)
 
 
 def check_report(update: ProgressUpdate, report: Report, old: Status, *, by: User | None, today: date, submit: bool) -> None:
@@ -351,11 +353,8 @@ def check_report(update: ProgressUpdate, report: Report, old: Status, *, by: Use
     for name in REPORT_FIELDS:
         setattr(update, name, getattr(report, name))
     update.clean_fields(exclude={field.name for field in update._meta.fields if field.is_relation})
-    if update.progress_percent is not None:
-        try:
-            PERCENT_AGREES_WITH_STATUS.validate(ProgressUpdate, update)  # a query
-        except ValidationError as error:
-            raise ValidationError({"progress_percent": error.messages}) from error
+    if update.progress_percent is not None and not percent_agrees(update.status, update.progress_percent):
+        raise ValidationError({"progress_percent": PERCENT_AGREES_WITH_STATUS.violation_error_message})
     if report.kind == UpdateKind.NOTE and report.status:
         raise ValidationError({"status": NOTE_HAS_NO_STATUS})
     corrected = report.corrects
@@ -363,6 +362,16 @@ def check_report(update: ProgressUpdate, report: Report, old: Status, *, by: Use
         raise ValidationError({"corrects": CORRECTS_ONLY_VOIDED})
     refusals = unmet_conditions(update.recommendation, report, old, by=by, today=today)
     raise_refusals(refusal for refusal in refusals if submit or refusal.reason.required_of_draft)
+
+
+@lru_cache(len(Status) * 101)
+def percent_agrees(status: str, percent: int) -> bool:
+    """Whether the constraint accepts the percentage. PostgreSQL evaluates it, once for each pair of values."""
+    try:
+        PERCENT_AGREES_WITH_STATUS.validate(ProgressUpdate, ProgressUpdate(status=status, progress_percent=percent))
+    except ValidationError:
+        return False
+    return True
 
 
 def replace_evidence(update: ProgressUpdate, rows: tuple[EvidenceRow, ...], by: User | None) -> None:

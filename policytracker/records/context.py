@@ -12,6 +12,9 @@ from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
 MAX_REASON = 2000  # characters
+ADD_TO_ACTOR = """WITH outer_context AS MATERIALIZED (SELECT coalesce(current_setting('policytracker.actor', true), '') AS actor)
+SELECT actor, set_config('policytracker.actor', (coalesce(nullif(actor, ''), '{"channel": "shell"}')::jsonb || %s)::text, true)
+FROM outer_context"""
 REASON_TOO_LONG = _("Enter a change reason of at most {maximum} characters.")
 
 
@@ -34,10 +37,8 @@ def change_context(user: Any = None, reason: str = "", channel: str = "") -> Ite
     if user is not None and user.is_authenticated:
         actor |= {"id": user.pk, "user": user.get_username()}
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT coalesce(current_setting('policytracker.actor', true), '')")
+        cursor.execute(ADD_TO_ACTOR, [json.dumps({name: value for name, value in actor.items() if value})])
         outer = cursor.fetchone()[0]
-        actor = (json.loads(outer) if outer else {"channel": "shell"}) | {k: v for k, v in actor.items() if v}
-        cursor.execute("SELECT set_config('policytracker.actor', %s, true)", [json.dumps(actor)])
         yield
         cursor.execute(
             "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED; SELECT set_config('policytracker.actor', %s, true)",

@@ -144,3 +144,14 @@ def test_ordering_by_nullable_columns_needs_one_query_per_range(readers, world):
         link = page["next"]
 
     assert max(counts) <= LIST + 4
+
+
+def test_submitting_an_update_takes_few_statements(readers, world):
+    client = Api(readers["analyst"])
+    body = {"status": "in_progress", "progress_percent": 40, "narrative": "The second site has been chosen."}
+    assert client.post("recommendations/act/progress/", body).status_code == 201  # also fills caches
+
+    with CaptureQueriesContext(connection) as captured:
+        assert client.post("recommendations/act/progress/", body).status_code == 201
+
+    assert queries(captured) <= 19

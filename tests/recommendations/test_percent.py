@@ -12,7 +12,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from recommendations.models import ProgressUpdate
-from recommendations.progress import EvidenceRow, Report, report_progress, void
+from recommendations.progress import EvidenceRow, Report, percent_agrees, report_progress, void
 from tests.make import make_recommendation, make_source, settled
 
 TODAY = date.today()
@@ -38,6 +38,16 @@ def test_a_percentage_that_contradicts_the_status_is_rejected(status, percent, r
 )
 def test_a_percentage_that_agrees_with_the_status_is_accepted(status, percent, reviewer):
     assert report_progress(make_recommendation(), report(status, percent), by=reviewer, today=TODAY).progress_percent == percent
+
+
+def test_postgresql_evaluates_the_rule_once_for_each_pair_of_values(reviewer, django_assert_num_queries):
+    percent_agrees.cache_clear()
+    pairs = [("implemented", 40), ("implemented", 100), ("planned", 40)]
+
+    first = [percent_agrees(*pair) for pair in pairs]
+
+    with django_assert_num_queries(0):
+        assert [percent_agrees(*pair) for pair in pairs] == first == [False, True, True]
 
 
 def test_the_rule_applies_to_claims_too(reviewer, officer):
