@@ -14,6 +14,7 @@ from recommendations.deadlines import Freshness, deadline_states, freshness_stat
 from recommendations.facts import fact
 from recommendations.models import Evidence, ProgressUpdate, Recommendation, Review
 from recommendations.models.recommendations import is_overdue
+from recommendations.models.updates import readable_stages
 
 MISSING_CONDITIONS: dict[str, Callable[[ReadContext], Q]] = {
     "owner": lambda context: Q(owner__isnull=True),
@@ -57,7 +58,11 @@ def without(rows: QuerySet, names: list[str], context: ReadContext) -> QuerySet:
 
 def awaiting_approval(context: ReadContext) -> Q:
     """Recommendations with a submitted update that the user may read."""
-    updates = ProgressUpdate.objects.visible_to(context.reader).filter(review=Review.SUBMITTED)
+    updates, reader = ProgressUpdate.objects.filter(review=Review.SUBMITTED), context.reader
+    if reader.as_of:
+        updates = updates.visible_to(reader)
+    elif Review.SUBMITTED not in readable_stages(reader):  # the rows of the list are readable, so only the own updates are left
+        updates = updates.filter(author=reader.id) if reader.id else updates.none()
     return Q(pk__in=updates.values("recommendation"))
 
 

@@ -152,6 +152,8 @@ class Component(DeadlineFields, RegistryRecord):
             contains_index("title", "component_title_contains"),
             contains_index("slug", "component_slug_contains"),
             models.Index(fields=["due_on_first", "id"], name="component_by_due_day"),
+            # For the next deadlines: a partial date counts as its last day.
+            models.Index(fields=["due_on_last", "id"], name="component_by_last_due_day"),
         ]
         constraints = [
             CheckConstraint(

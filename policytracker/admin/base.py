@@ -193,6 +193,11 @@ class BaseAdmin(Page, ModelAdmin):
     def get_changelist(self, request, **kwargs):
         return RecordChangeList
 
+    def get_paginator(self, request, *args, **kwargs):
+        paginator = super().get_paginator(request, *args, **kwargs)
+        paginator.user = request.user
+        return paginator
+
     def list_prefetches(self, request: HttpRequest) -> Iterable[Any]:
         """What the columns show besides the references of a row."""
         return ()

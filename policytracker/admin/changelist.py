@@ -22,6 +22,16 @@ unfold_list.CHECKBOX_CLASSES[:] = ["pt-cell", "action-checkbox"]
 unfold_list.LINK_CLASSES[:] = []
 
 
+def result_headers(cl: ChangeList, make: Any = unfold_list.result_headers) -> list[dict[str, Any]]:
+    """The headers of a list. The theme would make them again for each row."""
+    if not hasattr(cl, "headers"):
+        cl.headers = list(make(cl))
+    return cl.headers
+
+
+unfold_list.result_headers = result_headers
+
+
 @dataclass(frozen=True)
 class Chip:
     """An active filter: its title and value as people read them, and the URL of the list without it."""

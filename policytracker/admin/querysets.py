@@ -15,7 +15,7 @@ from django.utils.text import smart_split, unescape_string_literal
 from policytracker.api.filters import is_name
 from policytracker.models import User
 from policytracker.records.fields import SourceContent, Text
-from policytracker.records.models import Record
+from policytracker.records.models import Record, RecordQuerySet
 
 COUNTED = 10_000  # the largest number of rows that a list counts
 MAX_TERMS = 10  # of a search
@@ -25,11 +25,14 @@ class CappedPaginator(Paginator):
     """Counts at most COUNTED rows, because counting a large table takes longer than reading a page of it."""
 
     template_name = "admin/capped_pagination.html"
+    user: Any = None  # the rows of records are those that this user may read
 
     @cached_property
     def counted(self) -> int:
         """The number of rows; COUNTED + 1 if there are more than COUNTED."""
         rows = self.object_list
+        if self.user and isinstance(rows, RecordQuerySet):
+            return rows.at_most(COUNTED + 1, self.user).count()
         return rows.order_by().values("pk")[: COUNTED + 1].count() if isinstance(rows, QuerySet) else len(rows)
 
     @cached_property

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import Prefetch
+from django.db.models import OuterRef, Prefetch
 from django.http import HttpResponseRedirect, QueryDict
 from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext_lazy as _
@@ -27,6 +27,7 @@ from policytracker.admin.querysets import references, visible
 from policytracker.models import User
 from policytracker.records import exceptions
 from policytracker.records.access import Publication
+from policytracker.records.parameters import ExistsForRow
 from policytracker.resources import today
 from recommendations import filters, progress, reviews
 from recommendations.admin import addressees, forms
@@ -60,7 +61,13 @@ MISSING = [(name, capfirst(name.replace("_", " "))) for name in filters.MISSING_
 
 
 def owner_choices(request):
-    names = User.visible_to(request.user).filter(is_active=True).order_by("username").values_list("username", flat=True)
+    """The users who may be owners; for readers and officers, the owners of recommendations that they may read."""
+    if progress.roles(request.user) & progress.EDITORS:
+        users = User.visible_to(request.user)
+    else:  # User.visible_to() would also look through all updates for other users
+        owned = Recommendation.objects.visible_to(request.user).filter(owner=OuterRef("pk")).order_by()
+        users = User.objects.filter(ExistsForRow(owned))
+    names = users.filter(is_active=True).order_by("username").values_list("username", flat=True)
     return [("me", _("Me")), ("none", _("Unassigned")), *((name, name) for name in names)]
 
 

@@ -76,17 +76,21 @@ def in_effect(*, on: date | None = None, path: str = "") -> Q:
     return condition if on is None else condition & Q(**{f"{path}reported_on__lte": on})
 
 
+def readable_stages(reader: Reader) -> list[Review]:
+    """The stages at which this reader can read the updates of other authors."""
+    if reader.sees_unapproved:
+        return list(Review)
+    return [Review.APPROVED, *([Review.SUBMITTED] if reader.roles & {Role.ANALYST, Role.REVIEWER} else [])]
+
+
 class ProgressUpdateQuerySet(RecordQuerySet):
     def readable_by(self, reader: Reader):
-        """Who can read the recommendation can read its approved updates. The author and reviewers can read the others too."""
-        stage = has_code(reader, "review", [Review.APPROVED], Review)
-        if reader.id is not None:  # otherwise updates without an author would match
-            stage |= Q(author=reader.id)
-        if reader.roles & {Role.ANALYST, Role.REVIEWER}:
-            stage |= Q(review=Review.SUBMITTED)
-        if reader.sees_unapproved:
-            stage = Q()
-        return super().readable_by(reader) & stage
+        """Who can read the recommendation can read its updates at some stages. The author can read them at any stage."""
+        stages = readable_stages(reader)
+        rule = Q() if len(stages) == len(Review) else has_code(reader, "review", stages, Review)
+        if rule and reader.id is not None:  # otherwise updates without an author would match
+            rule |= Q(author=reader.id)
+        return super().readable_by(reader) & rule
 
     def in_effect(self, kind: str | None = None, *, on: date | None = None):
         """Updates in effect, of one kind or all. With `on`, only those reported for that day or an earlier one."""
@@ -237,9 +241,7 @@ class ProgressUpdate(UidRecord):
 
     @classmethod
     def snapshot_readable(cls, row, reader, own, team):
-        if row["review"] == Review.APPROVED or (reader.id and row["author_id"] == reader.id) or reader.sees_unapproved:
-            return True
-        return row["review"] == Review.SUBMITTED and bool(reader.roles & {Role.ANALYST, Role.REVIEWER})
+        return row["review"] in readable_stages(reader) or bool(reader.id and row["author_id"] == reader.id)
 
     @classmethod
     def complete_data_set(cls, values: dict[str, Any], is_new: bool) -> None:

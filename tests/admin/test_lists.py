@@ -1,11 +1,13 @@
 """Lists: what they show, what they hide, what they response, and what they cost."""
 
 import uuid
+from collections import Counter
 from datetime import date, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from unfold.templatetags import unfold_list
 
 from agreements.models import (
     Agreement,
@@ -199,3 +201,29 @@ def test_a_long_list_is_counted_up_to_a_limit(analyst, signed_in, monkeypatch):
     page = signed_in(analyst).get(changes(Agreement)).content.decode()
 
     assert "more than 4" in " ".join(page.split())
+
+
+def test_the_headers_of_a_list_are_made_once(analyst, signed_in, monkeypatch):
+    for _ in range(6):
+        make_agreement()
+    asked = Counter()
+    label_for_field = unfold_list.label_for_field
+    monkeypatch.setattr(
+        unfold_list, "label_for_field", lambda name, *args, **kwargs: asked.update([name]) or label_for_field(name, *args, **kwargs)
+    )
+
+    assert len(rows_of(signed_in(analyst).get(changes(Agreement)))) == 6
+
+    assert set(asked.values()) == {1}
+
+
+def test_an_officer_filters_by_owners_of_readable_recommendations(officer, analyst, reviewer, signed_in):
+    make_recommendation(owner=analyst)
+    make_recommendation(owner=reviewer, visibility="restricted")
+
+    offered = {
+        user: str(signed_in(user).get(changes(Recommendation)).context["cl"].filter_specs[0].lookup_choices) for user in (officer, analyst)
+    }
+
+    assert analyst.username in offered[officer] and reviewer.username not in offered[officer]
+    assert analyst.username in offered[analyst] and reviewer.username in offered[analyst]

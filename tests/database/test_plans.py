@@ -7,13 +7,16 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from agreements.models import Party, PartyOfficer
+from agreements.models import Component, Party, PartyOfficer
 from benchmarks.build.register import build
+from policytracker.admin.querysets import CappedPaginator
 from policytracker.api.filters import resource_filters
 from policytracker.models import User
 from policytracker.records.access import Role
-from policytracker.resources import ReadContext, registry
+from policytracker.resources import ReadContext, registry, today
+from recommendations.admin.calendar import KINDS
 from recommendations.models import Recommendation
 
 pytestmark = pytest.mark.django_db
@@ -21,6 +24,7 @@ LARGE = {"recommendations_recommendation", "recommendations_addressee", "recomme
 FILTERS = {
     "status": "withdrawn", "overdue": "true", "due_within": "30", "freshness": "never", "deadline_state": "met_late", "party": "p-040",
     "owner": "analyst-02", "without": "owner", "claim_differs": "true",
+    "awaiting_approval": "true",
 }  # fmt: skip
 MISSING = {
     "evidence": "without_proof", "update": "without_update", "addressee": "not_addressed", "response": "not_answered",
@@ -116,6 +120,42 @@ def test_counting_the_rows_of_a_party_reads_only_its_recommendations(large, name
     }
     assert read <= {"recommendations_recommendation_pkey", "recommendation_by_id"}
     assert query.count() == filtered(user, "party", "p-001").order_by("slug").count()
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_what_waits_for_approval_is_found_from_the_updates_that_wait(large, name):
+    user = large.users[name]
+    rows = filtered(user, "awaiting_approval", "true")
+
+    for query in (rows.order_by("slug").values("pk")[:51], rows.at_most(10_001, user)):
+        if name.startswith("officer"):  # only their own
+            assert not scanned(query)
+            assert max(node["Actual Rows"] * node["Actual Loops"] for node in nodes(plan_of(query))) < 100
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_the_lists_of_the_admin_are_counted_like_those_of_the_api(large, name):
+    user = large.users[name]
+    paginator = CappedPaginator(Recommendation.objects.visible_to(user).order_by("due_on_first"), 50)
+    paginator.user = user
+
+    with CaptureQueriesContext(connection) as queries:
+        counted = paginator.counted
+
+    assert counted == Recommendation.objects.visible_to(user).count()
+    assert ("UNION ALL" in queries[0]["sql"]) == (name != "administrator-1")
+
+
+def test_the_next_deadlines_of_components_are_read_in_the_order_of_an_index(large):
+    (kind,) = (kind for kind in KINDS if kind.model is Component)
+
+    with CaptureQueriesContext(connection) as queries:
+        kind.rows(large.users["administrator-1"], today(), 12)
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {queries[0]['sql']}")
+        (plan,) = cursor.fetchone()
+    assert "component_by_last_due_day" in {node.get("Index Name") for node in nodes(plan[0]["Plan"])}
 
 
 @pytest.mark.parametrize("name", USERS)
