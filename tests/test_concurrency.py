@@ -79,7 +79,7 @@ def request(site, method: str, path: str, body: dict | None = None, **headers: s
 
 
 @pytest.fixture
-def users(site, groups):
+def users(site):
     """Two analysts and four reviewers, each with request headers."""
     credentials = {}
     for name in ("anna", "adam", "vera", "vito", "vala", "vuk"):
