@@ -114,6 +114,21 @@ def listed(kinds: Iterable[str]) -> str:
     return ", ".join(f"'{kind}'" for kind in kinds)
 
 
+def follow_actions(agreements: str) -> str:
+    """The PL/pgSQL statements that calculate the dates of the agreements whose ids this SELECT returns."""
+    # With the lock, the second of two concurrent transactions waits and then sees the actions of the first.
+    return f"""DECLARE of_agreement bigint; legal text; term text; signed text; force text; BEGIN
+  FOR of_agreement IN {agreements} ORDER BY id LOOP
+    SELECT legal_force, expires_on INTO legal, term FROM agreements_agreement WHERE id = of_agreement FOR NO KEY UPDATE;
+    signed := {signature_day_sql("of_agreement")};
+    force := {force_day_sql("of_agreement", "legal", "term")};
+    UPDATE agreements_agreement SET signed_on = signed, in_force_on = force,
+      version = CASE WHEN EXISTS (SELECT FROM policytracker_change WHERE tbl = 'agreements_agreement' AND row_id = of_agreement
+        AND op = 'insert' AND {IN_THIS_TRANSACTION}) THEN version END
+      WHERE id = of_agreement AND (signed_on, in_force_on) IS DISTINCT FROM (signed, force);
+  END LOOP; END;"""
+
+
 class TreatyAction(UidRecord, SourceFields):
     """A dated event in the life of an agreement, of one party or of the text as a whole. `agreements.standing` computes its effects."""
 
@@ -182,17 +197,8 @@ class TreatyAction(UidRecord, SourceFields):
     derived_writes: ClassVar = (
         DerivedWrite(
             "agreement_follows_its_actions",
-            # With the lock, the second of two concurrent transactions waits and then sees the actions of the first.
-            f"""DECLARE of_agreement bigint; legal text; term text; signed text; force text; BEGIN
-  FOR of_agreement IN SELECT DISTINCT id FROM unnest(ARRAY[old.agreement_id, new.agreement_id]) AS id WHERE id IS NOT NULL ORDER BY id LOOP
-    SELECT legal_force, expires_on INTO legal, term FROM agreements_agreement WHERE id = of_agreement FOR NO KEY UPDATE;
-    signed := {signature_day_sql("of_agreement")};
-    force := {force_day_sql("of_agreement", "legal", "term")};
-    UPDATE agreements_agreement SET signed_on = signed, in_force_on = force,
-      version = CASE WHEN EXISTS (SELECT FROM policytracker_change WHERE tbl = 'agreements_agreement' AND row_id = of_agreement
-        AND op = 'insert' AND {IN_THIS_TRANSACTION}) THEN version END
-      WHERE id = of_agreement AND (signed_on, in_force_on) IS DISTINCT FROM (signed, force);
-  END LOOP; END;""",
+            follow_actions("SELECT DISTINCT id FROM unnest(ARRAY[old.agreement_id, new.agreement_id]) AS id WHERE id IS NOT NULL"),
+            inserted=follow_actions("SELECT DISTINCT agreement_id AS id FROM written"),
         ),
     )
 

@@ -79,11 +79,16 @@ class TriggerConstraint:
 
 @dataclass(frozen=True)
 class DerivedWrite:
-    """PL/pgSQL statements that run after each write of a row, or before it to set columns of NEW."""
+    """PL/pgSQL statements that run after each write of a row, or before it to set columns of NEW.
+
+    If `inserted` is given, rows that one statement inserts are processed together: these statements run once for all of them, and find
+    them in the table `written`.
+    """
 
     name: str
     sql: str
     before: bool = False
+    inserted: str = ""
 
 
 # An SQL condition on a history row: the current transaction wrote it. The transaction ID is not enough: on a server that a dump was

@@ -51,13 +51,17 @@ BEGIN
 END $$;
 
 -- The current row is the newest version, so an insert stores no copy; an update and a deletion store the old row.
+CREATE OR REPLACE FUNCTION record_inserts() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO {CHANGES} (tbl, row_id, op, at, actor) SELECT tg_table_name, id, 'insert', updated_at, (SELECT actor()) FROM written;
+  RETURN NULL;
+END $$;
+
 -- The arguments are the columns by which the record is found from its parents.
-CREATE OR REPLACE FUNCTION record_change() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION record_update_delete() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE o jsonb; n jsonb; delta jsonb;
 BEGIN
-  IF tg_op = 'INSERT' THEN
-    INSERT INTO {CHANGES} (tbl, row_id, op, at, actor) VALUES (tg_table_name, new.id, 'insert', new.updated_at, actor());
-  ELSIF tg_op = 'UPDATE' THEN
+  IF tg_op = 'UPDATE' THEN
     o := to_jsonb(old); n := to_jsonb(new);
     delta := (SELECT coalesce(jsonb_object_agg(key, value), '{{}}') FROM jsonb_each(n - 'version' - 'updated_at')
       WHERE value IS DISTINCT FROM o -> key);
@@ -71,11 +75,11 @@ BEGIN
 END $$;
 
 -- A many-to-many link is recorded as a change of the record that holds it, with the columns of the link.
-CREATE OR REPLACE FUNCTION record_link() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE link jsonb := to_jsonb(coalesce(new, old));
+CREATE OR REPLACE FUNCTION record_links() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO {CHANGES} (tbl, row_id, op, at, actor, before, moved)
-  VALUES (tg_table_name, (link ->> tg_argv[0])::bigint, lower(tg_op), now(), actor(), link, tg_op = 'DELETE');
+  SELECT tg_table_name, (link ->> tg_argv[0])::bigint, lower(tg_op), now(), (SELECT actor()), link, tg_op = 'DELETE'
+  FROM (SELECT to_jsonb(written) AS link FROM written OFFSET 0) AS links;
   RETURN NULL;
 END $$;
 
@@ -84,16 +88,6 @@ BEGIN
   IF tg_op = 'UPDATE' THEN new.original_due_on := old.original_due_on; END IF;
   IF new.original_due_on = '' THEN new.original_due_on := new.due_on; END IF;
   RETURN new;
-END $$;
-
--- Count the parent at most once in a transaction, and not if the transaction created it. Times could not tell transactions apart.
-CREATE OR REPLACE FUNCTION touch_parent() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE parent_id bigint := (to_jsonb(coalesce(new, old)) ->> tg_argv[1])::bigint;
-BEGIN
-  IF (SELECT {IN_THIS_TRANSACTION} FROM {CHANGES} WHERE tbl = tg_argv[0] AND row_id = parent_id ORDER BY id DESC LIMIT 1) IS NOT TRUE THEN
-    EXECUTE format('UPDATE %I SET version = NULL WHERE id = $1', tg_argv[0]) USING parent_id;
-  END IF;
-  RETURN NULL;
 END $$;
 
 -- Django deletes the links to a record together with it. That would change the linking record without a change of its own.
@@ -164,9 +158,20 @@ def trigger_constraints(model: type[Record]) -> Iterator[TriggerConstraint]:
 
 
 def create(
-    name: str, when: str, table: str, call: str, *args: str, condition: str = "", deferred: bool = False, function: str = ""
+    name: str,
+    when: str,
+    table: str,
+    call: str,
+    *args: str,
+    condition: str = "",
+    deferred: bool = False,
+    function: str = "",
+    written: str = "",
 ) -> Trigger:
+    """A trigger for each row; with `written` ("NEW" or "OLD"), one for each statement, which finds its rows in the table `written`."""
     kind, timing = ("CONSTRAINT TRIGGER", "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW") if deferred else ("TRIGGER", "FOR EACH ROW")
+    if written:
+        timing = f"REFERENCING {written} TABLE AS written FOR EACH STATEMENT"
     arguments = ", ".join(f"'{arg}'" for arg in args)
     restriction = f" WHEN ({condition})" if condition else ""
     return Trigger(
@@ -199,17 +204,36 @@ END $$"""
     return create(name, when, table, call, condition=constraint.when, deferred=constraint.deferred, function=function)
 
 
-def derived_write_trigger(write: DerivedWrite, table: str) -> Trigger:
-    call = f"{table}_{write.name}"[:63]
-    events = "INSERT OR UPDATE" if write.before else "INSERT OR UPDATE OR DELETE"
-    # a_0 runs before the version is counted, so that the derived columns are counted too.
-    name, when = (f"a_0_{write.name}", "BEFORE") if write.before else (write.name, "AFTER")
-    function = f"""CREATE OR REPLACE FUNCTION {call}() RETURNS trigger LANGUAGE plpgsql{BY_INDEX} AS $$
+def derived_write_triggers(write: DerivedWrite, table: str) -> Iterator[Trigger]:
+    if write.before:  # a_0 runs before the version is counted, so that the derived columns are counted too
+        yield writing_trigger(f"a_0_{write.name}", "BEFORE INSERT OR UPDATE", table, f"{table}_{write.name}", write.sql)
+    elif write.inserted:
+        yield writing_trigger(write.name, "AFTER UPDATE OR DELETE", table, f"{table}_{write.name}", write.sql)
+        name = f"inserted_{write.name}"
+        yield writing_trigger(name, "AFTER INSERT", table, f"{table}_{name}", write.inserted, written="NEW")
+    else:
+        yield writing_trigger(write.name, "AFTER INSERT OR UPDATE OR DELETE", table, f"{table}_{write.name}", write.sql)
+
+
+def writing_trigger(name: str, when: str, table: str, call: str, sql: str, written: str = "") -> Trigger:
+    function = f"""CREATE OR REPLACE FUNCTION {call[:63]}() RETURNS trigger LANGUAGE plpgsql{BY_INDEX} AS $$
 BEGIN
-  {write.sql}
+  {sql}
   RETURN new;
 END $$"""
-    return create(name, f"{when} {events}", table, call, function=function)
+    return create(name, when, table, call[:63], function=function, written=written)
+
+
+def touch_parent_triggers(table: str, parent: str, column: str, *events: str) -> Iterator[Trigger]:
+    """Count a change of the parents of the written rows.
+
+    At most once in a transaction, and not if the transaction created the parent. Times could not tell transactions apart.
+    """
+    sql = f"""UPDATE {parent} SET version = NULL WHERE id = ANY (ARRAY(SELECT {column} FROM written)) AND (
+    SELECT {IN_THIS_TRANSACTION} FROM {CHANGES} WHERE tbl = '{parent}' AND row_id = {parent}.id ORDER BY id DESC LIMIT 1) IS NOT TRUE;"""
+    for event in events:
+        written = "OLD" if event == "DELETE" else "NEW"
+        yield writing_trigger(f"touch_parent_{event.lower()}", f"AFTER {event}", table, f"{table}_touch_parent", sql, written)
 
 
 def count_change_trigger(model: type[Record]) -> Trigger:
@@ -239,22 +263,25 @@ def triggers(model: type[Record]) -> Iterator[Trigger]:
     table = model._meta.db_table
     yield create("a_1_protect_version", "BEFORE INSERT OR UPDATE", table, "protect_version")
     yield count_change_trigger(model)
-    yield create("record_insert_delete", "AFTER INSERT OR DELETE", table, "record_change")
-    yield create("record_update", "AFTER UPDATE", table, "record_change", *parent_columns(model), condition="OLD.version <> NEW.version")
+    yield create("record_insert", "AFTER INSERT", table, "record_inserts", written="NEW")
+    condition = "OLD.version <> NEW.version"
+    yield create("record_update", "AFTER UPDATE", table, "record_update_delete", *parent_columns(model), condition=condition)
+    yield create("record_delete", "AFTER DELETE", table, "record_update_delete")
     if issubclass(model, DeadlineFields):
         yield create("a_2_keep_original_due_on", "BEFORE INSERT OR UPDATE", table, "keep_original_due_on")
-    yield from (derived_write_trigger(write, table) for write in model.derived_writes)
+    for write in model.derived_writes:
+        yield from derived_write_triggers(write, table)
     if registry.of(model).search:
-        yield derived_write_trigger(index.writes(registry.of(model)), table)
+        yield from derived_write_triggers(index.writes(registry.of(model)), table)
     yield from (constraint_trigger(constraint, table) for constraint in trigger_constraints(model))
     if model.version_parent:
         parent = model._meta.get_field(model.version_parent)
-        arguments = (parent.related_model._meta.db_table, parent.column)
-        yield create("touch_parent", "AFTER INSERT OR UPDATE OR DELETE", table, "touch_parent", *arguments)
+        yield from touch_parent_triggers(table, parent.related_model._meta.db_table, parent.column, "INSERT", "UPDATE", "DELETE")
     for field in links(model):
         link = field.remote_field.through._meta.db_table
-        yield create("record_link", "AFTER INSERT OR DELETE", link, "record_link", field.m2m_column_name())
-        yield create("touch_parent", "AFTER INSERT OR DELETE", link, "touch_parent", table, field.m2m_column_name())
+        yield create("record_link_insert", "AFTER INSERT", link, "record_links", field.m2m_column_name(), written="NEW")
+        yield create("record_link_delete", "AFTER DELETE", link, "record_links", field.m2m_column_name(), written="OLD")
+        yield from touch_parent_triggers(link, table, field.m2m_column_name(), "INSERT", "DELETE")
         if issubclass(field.related_model, Record):
             ends = (table, field.m2m_column_name(), field.related_model._meta.db_table, field.m2m_reverse_name())
             yield create(LINKED_STAYS, "AFTER DELETE", link, "refuse_linked_delete", *ends, deferred=True)

@@ -60,15 +60,20 @@ def searched_columns(resource: Resource, row: str) -> str:
 
 def writes(resource: Resource) -> DerivedWrite:
     """The trigger statements that keep the entry of a record. Keys never change."""
+    table = resource.model._meta.db_table
+
+    def entry(source: str, row: str) -> str:
+        return f"""INSERT INTO {partition(resource)} (tbl, row_id, vector) SELECT '{table}', {row}.id, {document(resource, row)}{source}
+    ON CONFLICT (tbl, row_id) DO UPDATE SET vector = excluded.vector;"""
+
     return DerivedWrite(
         "search",
         f"""IF tg_op = 'DELETE' THEN
-    DELETE FROM {ENTRIES} WHERE tbl = tg_table_name AND row_id = old.id;
-    RETURN old;
-  ELSIF tg_op = 'INSERT' OR {searched_columns(resource, "old")} IS DISTINCT FROM {searched_columns(resource, "new")} THEN
-    INSERT INTO {ENTRIES} (tbl, row_id, vector) VALUES (tg_table_name, new.id, {document(resource, "new")})
-    ON CONFLICT (tbl, row_id) DO UPDATE SET vector = excluded.vector;
+    DELETE FROM {partition(resource)} WHERE row_id = old.id;
+  ELSIF {searched_columns(resource, "old")} IS DISTINCT FROM {searched_columns(resource, "new")} THEN
+    {entry("", "new")}
   END IF;""",
+        inserted=entry(" FROM written", "written"),
     )
 
 
