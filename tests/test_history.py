@@ -7,12 +7,13 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agreements.models import Sector
-from policytracker.models import Change, User
+from agreements.models import Agreement, Sector, TreatyAction
+from policytracker.models import Change, SearchEntry, User
 from policytracker.records.context import change_context
-from recommendations.models import Recommendation
+from recommendations.models import Addressee, Recommendation
 from tests.api.client import Api
 from tests.conftest import make_user
+from tests.make import make_agreement, make_party, make_recommendation
 
 # The steps of one transaction: set a field, or add, remove or replace links to sectors.
 steps = st.one_of(
@@ -154,3 +155,75 @@ def test_bulk_and_raw_writes_are_recorded():
     ] * 4 + ["delete"]
     assert Change.objects.filter(op="update").order_by("id").last().before["name"] == "T"
     assert Change.objects.get(op="delete").before["version"] == 2
+
+
+# ---- rows that one statement writes
+
+
+def changes_of(table: str) -> list[tuple[str, int]]:
+    return list(Change.objects.filter(tbl=table).order_by("id").values_list("op", "row_id"))
+
+
+@pytest.mark.django_db
+def test_rows_inserted_together_are_recorded_like_rows_inserted_one_by_one(analyst):
+    with change_context(analyst, "together"):
+        together = Sector.objects.bulk_create(Sector(code=f"t{number}", name="T") for number in range(3))
+    with change_context(analyst, "one by one"):
+        alone = [Sector.objects.create(code=f"a{number}", name="A") for number in range(3)]
+
+    assert changes_of("agreements_sector") == [("insert", sector.pk) for sector in [*together, *alone]]
+    rows = Change.objects.filter(tbl="agreements_sector")
+    known = {(row.actor["user"], row.moved, row.before, row.changed, row.since) for row in rows}
+    assert known == {(analyst.username, False, None, None, None)}
+    assert {row.at for row in rows} == {sector.updated_at for sector in Sector.objects.all()}
+    assert [row.actor["reason"] for row in rows.order_by("id")] == ["together"] * 3 + ["one by one"] * 3
+
+
+@pytest.mark.django_db
+def test_an_insert_is_recorded_before_the_first_update_of_the_row():
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO agreements_sector (code, name, description) VALUES ('a', 'A', ''), ('b', 'B', '')")
+    first, second = Sector.objects.order_by("code")
+    Sector.objects.update(name="C")
+
+    assert changes_of("agreements_sector")[:2] == [("insert", first.pk), ("insert", second.pk)]
+    assert sorted(changes_of("agreements_sector")[2:]) == [("update", first.pk), ("update", second.pk)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_links_written_together_count_each_record_once():
+    sectors = [Sector.objects.create(code=f"s{number}", name="S") for number in range(2)]
+    stored, other = (Recommendation.objects.create(slug=slug, key_action="x") for slug in ("stored", "other"))
+    links = Recommendation.sectors.through
+
+    with transaction.atomic():
+        new = Recommendation.objects.create(slug="new", key_action="x")
+        links.objects.bulk_create(links(recommendation=row, sector=sector) for row in (stored, new) for sector in sectors)
+    with transaction.atomic():
+        links.objects.filter(recommendation=stored).delete()
+
+    assert dict(Recommendation.objects.values_list("slug", "version")) == {"stored": 3, "new": 1, "other": 1}
+    added = [("insert", row.pk) for row in (stored, stored, new, new)]
+    assert changes_of(links._meta.db_table) == [*added, ("delete", stored.pk), ("delete", stored.pk)]
+    inserted = [("insert", row.pk) for row in (stored, other, new)]
+    assert changes_of("recommendations_recommendation") == [*inserted, ("update", stored.pk), ("update", stored.pk)]
+
+
+@pytest.mark.django_db
+def test_what_follows_from_rows_inserted_together_is_that_of_rows_inserted_one_by_one():
+    party, other = make_party("AUS"), make_party("NZL")
+    agreement, second = make_agreement(slug="a"), make_agreement(slug="b")
+    days = {agreement: "2001-02-03", second: "2004-05-06"}
+    TreatyAction.objects.bulk_create(
+        TreatyAction(agreement=signed, kind="signature", party=by, acted_on=day) for signed, day in days.items() for by in (party, other)
+    )
+    answered, silent, _unaddressed = (make_recommendation(slug=slug) for slug in ("answered", "silent", "unaddressed"))
+    Addressee.objects.bulk_create(
+        Addressee(recommendation=row, party=by, response=response)
+        for row, by, response in [(answered, party, "none_recorded"), (answered, other, "accepted"), (silent, party, "none_recorded")]
+    )
+
+    assert dict(Agreement.objects.values_list("slug", "signed_on")) == {"a": "2001-02-03", "b": "2004-05-06"}
+    facts = {slug: tuple(stored) for slug, *stored in Recommendation.objects.values_list("slug", "has_addressee", "has_response")}
+    assert facts == {"answered": (True, True), "silent": (True, False), "unaddressed": (False, False)}
+    assert SearchEntry.objects.filter(tbl="recommendations_recommendation").count() == 3

@@ -215,7 +215,7 @@ def insert(model: type[Model], records: Sequence[Model]) -> None:
 
 def column_values(fields: Sequence[Field]) -> Callable[[Model], list[Any]]:
     """A function that returns the values of a record for these columns, as psycopg takes them."""
-    saved = [f for f in fields if type(f).pre_save is not Field.pre_save]
+    saved = [f for f in fields if type(f).pre_save is not Field.pre_save and (getattr(f, "auto_now", True) or f.auto_now_add)]
     read = attrgetter(*(f.attname for f in fields))
 
     def values(record: Model) -> list[Any]:

@@ -82,13 +82,14 @@ class DerivedWrite:
     """PL/pgSQL statements that run after each write of a row, or before it to set columns of NEW.
 
     If `inserted` is given, rows that one statement inserts are processed together: these statements run once for all of them, and find
-    them in the table `written`.
+    them in the table `written`, if the SQL condition `when` is true.
     """
 
     name: str
     sql: str
     before: bool = False
     inserted: str = ""
+    when: str = ""
 
 
 # An SQL condition on a history row: the current transaction wrote it. The transaction ID is not enough: on a server that a dump was
@@ -96,6 +97,7 @@ class DerivedWrite:
 IN_THIS_TRANSACTION = "txid = pg_current_xact_id() AND at >= now()"
 # Also a message of rules in the apps.
 ARCHIVED_IS_CLOSED = _("This record (or its parent) is archived. Restore it before editing.")
+NOT_LOADING = "coalesce(actor() ->> 'channel', '') <> 'data set'"
 WITHOUT_REASON = "coalesce(actor() ->> 'reason', '') = ''"
 
 

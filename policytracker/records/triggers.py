@@ -13,7 +13,7 @@ from django.db.models import ManyToManyField, Model
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.history.as_of import TABLES, parent_columns
-from policytracker.records.constraints import ARCHIVED_IS_CLOSED, IN_THIS_TRANSACTION, DerivedWrite, TriggerConstraint
+from policytracker.records.constraints import ARCHIVED_IS_CLOSED, IN_THIS_TRANSACTION, NOT_LOADING, DerivedWrite, TriggerConstraint
 from policytracker.records.models import DeadlineFields, Record, RegistryRecord
 from policytracker.resources import registry
 from policytracker.search import index
@@ -145,14 +145,13 @@ def trigger_constraints(model: type[Record]) -> Iterator[TriggerConstraint]:
     )
     new, old = archived(model, "NEW"), archived(model, "OLD")
     if new:
-        not_loading = "coalesce(actor() ->> 'channel', '') <> 'data set'"
         same_publication = "NEW.publication = OLD.publication AND " if issubclass(model, RegistryRecord) else ""
         if by_parent := [condition for condition in new if not condition.startswith("NEW.publication")]:
-            yield TriggerConstraint("closed_record", ARCHIVED_IS_CLOSED, f"{not_loading} AND ({' OR '.join(by_parent)})", events="INSERT")
+            yield TriggerConstraint("closed_record", ARCHIVED_IS_CLOSED, " OR ".join(by_parent), events="INSERT", when=NOT_LOADING)
         yield TriggerConstraint(
-            "closed_record", ARCHIVED_IS_CLOSED, f"{not_loading} AND {same_publication}({' OR '.join(new + old)})", events="UPDATE"
+            "closed_record", ARCHIVED_IS_CLOSED, f"{same_publication}({' OR '.join(new + old)})", events="UPDATE", when=NOT_LOADING
         )
-        yield TriggerConstraint("closed_record", ARCHIVED_IS_CLOSED, f"{not_loading} AND ({' OR '.join(old)})", events="DELETE")
+        yield TriggerConstraint("closed_record", ARCHIVED_IS_CLOSED, " OR ".join(old), events="DELETE", when=NOT_LOADING)
     yield from (change.constraint for change in model.reserved)
     yield from model.trigger_constraints
 
@@ -210,18 +209,18 @@ def derived_write_triggers(write: DerivedWrite, table: str) -> Iterator[Trigger]
     elif write.inserted:
         yield writing_trigger(write.name, "AFTER UPDATE OR DELETE", table, f"{table}_{write.name}", write.sql)
         name = f"inserted_{write.name}"
-        yield writing_trigger(name, "AFTER INSERT", table, f"{table}_{name}", write.inserted, written="NEW")
+        yield writing_trigger(name, "AFTER INSERT", table, f"{table}_{name}", write.inserted, "NEW", write.when)
     else:
         yield writing_trigger(write.name, "AFTER INSERT OR UPDATE OR DELETE", table, f"{table}_{write.name}", write.sql)
 
 
-def writing_trigger(name: str, when: str, table: str, call: str, sql: str, written: str = "") -> Trigger:
+def writing_trigger(name: str, when: str, table: str, call: str, sql: str, written: str = "", condition: str = "") -> Trigger:
     function = f"""CREATE OR REPLACE FUNCTION {call[:63]}() RETURNS trigger LANGUAGE plpgsql{BY_INDEX} AS $$
 BEGIN
   {sql}
   RETURN new;
 END $$"""
-    return create(name, when, table, call[:63], function=function, written=written)
+    return create(name, when, table, call[:63], condition=condition, function=function, written=written)
 
 
 def touch_parent_triggers(table: str, parent: str, column: str, *events: str) -> Iterator[Trigger]:

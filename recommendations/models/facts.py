@@ -8,7 +8,7 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.records.constraints import DerivedWrite
+from policytracker.records.constraints import NOT_LOADING, DerivedWrite
 from recommendations.models.periods import RECOMPUTING, RECOMPUTING_SETTING
 
 
@@ -51,11 +51,12 @@ def recomputing(statements: str) -> str:
   END;"""
 
 
-# A new addressee can only make facts true, and writes its recommendation only if it does: loads add many. A change or deletion locks the
-# recommendations first, so that two of them see each other.
+# A new addressee can only make facts true, and writes its recommendation only if it does. A change or deletion locks the recommendations
+# first, so that two of them see each other. A load calculates all facts at its end.
 FACTS_OF_ADDRESSEES = DerivedWrite(
     "facts_of_addressees",
-    recomputing("""PERFORM FROM recommendations_recommendation WHERE id IN (old.recommendation_id, new.recommendation_id) ORDER BY id FOR UPDATE;
+    recomputing("""PERFORM FROM recommendations_recommendation
+    WHERE id IN (old.recommendation_id, new.recommendation_id) ORDER BY id FOR UPDATE;
     UPDATE recommendations_recommendation AS stored SET (has_addressee, has_response) = ROW(calculated.addressed, calculated.answered)
     FROM (
       SELECT r.id, EXISTS (SELECT FROM recommendations_addressee a WHERE a.recommendation_id = r.id) AS addressed,
@@ -65,7 +66,9 @@ FACTS_OF_ADDRESSEES = DerivedWrite(
     WHERE stored.id = calculated.id
       AND (stored.has_addressee, stored.has_response) IS DISTINCT FROM (calculated.addressed, calculated.answered);"""),
     inserted=recomputing("""UPDATE recommendations_recommendation SET has_addressee = true, has_response = true
-    WHERE id = ANY (ARRAY(SELECT recommendation_id FROM written WHERE response <> 'none_recorded')) AND NOT (has_addressee AND has_response);
+    WHERE id = ANY (ARRAY(SELECT recommendation_id FROM written WHERE response <> 'none_recorded'))
+      AND NOT (has_addressee AND has_response);
     UPDATE recommendations_recommendation SET has_addressee = true
     WHERE id = ANY (ARRAY(SELECT recommendation_id FROM written)) AND NOT has_addressee;"""),
+    when=NOT_LOADING,
 )

@@ -172,7 +172,7 @@ def test_migrate_during_reads_and_writes(dropped, database):
         for _ in range(ROUNDS):
             if dropped:
                 for table in sorted(TABLES):
-                    database.execute(f"DROP TRIGGER IF EXISTS record_insert_delete ON {table}")
+                    database.execute(f"DROP TRIGGER IF EXISTS record_insert ON {table}")
 
             migrated = database.call("migrate")
 
