@@ -56,7 +56,7 @@ class TriggerConstraint:
     `violated_when` is an SQL condition on NEW (and OLD) that is true if the row violates the constraint. A constraint that reads
     other rows is `deferred`: it is checked at the end of the transaction on the final row, so rows can be written in any order;
     concurrent transactions are checked one after the other. `when` is an SQL condition for the rows to check; empty: all.
-    `field` is the field that the error is reported on, `code` the API's error code.
+    `field` is the field that the error is reported on, `code` the API's error code. A load of a data set is not checked without `in_loads`.
     """
 
     name: str
@@ -67,6 +67,7 @@ class TriggerConstraint:
     events: str = "INSERT OR UPDATE"
     when: str = ""
     deferred: bool = False
+    in_loads: bool = True
 
     @classmethod
     def no_circle(cls, name: str, message: StrOrPromise, table: str, field: str) -> TriggerConstraint:
@@ -82,14 +83,13 @@ class DerivedWrite:
     """PL/pgSQL statements that run after each write of a row, or before it to set columns of NEW.
 
     If `inserted` is given, rows that one statement inserts are processed together: these statements run once for all of them, and find
-    them in the table `written`, if the SQL condition `when` is true.
+    them in the table `written`.
     """
 
     name: str
     sql: str
     before: bool = False
     inserted: str = ""
-    when: str = ""
 
 
 # An SQL condition on a history row: the current transaction wrote it. The transaction ID is not enough: on a server that a dump was

@@ -147,11 +147,11 @@ def trigger_constraints(model: type[Record]) -> Iterator[TriggerConstraint]:
     if new:
         same_publication = "NEW.publication = OLD.publication AND " if issubclass(model, RegistryRecord) else ""
         if by_parent := [condition for condition in new if not condition.startswith("NEW.publication")]:
-            yield TriggerConstraint("closed_record", ARCHIVED_IS_CLOSED, " OR ".join(by_parent), events="INSERT", when=NOT_LOADING)
+            yield TriggerConstraint("closed_record", ARCHIVED_IS_CLOSED, " OR ".join(by_parent), events="INSERT", in_loads=False)
         yield TriggerConstraint(
-            "closed_record", ARCHIVED_IS_CLOSED, f"{same_publication}({' OR '.join(new + old)})", events="UPDATE", when=NOT_LOADING
+            "closed_record", ARCHIVED_IS_CLOSED, f"{same_publication}({' OR '.join(new + old)})", events="UPDATE", in_loads=False
         )
-        yield TriggerConstraint("closed_record", ARCHIVED_IS_CLOSED, " OR ".join(old), events="DELETE", when=NOT_LOADING)
+        yield TriggerConstraint("closed_record", ARCHIVED_IS_CLOSED, " OR ".join(old), events="DELETE", in_loads=False)
     yield from (change.constraint for change in model.reserved)
     yield from model.trigger_constraints
 
@@ -188,6 +188,8 @@ def constraint_trigger(constraint: TriggerConstraint, table: str) -> Trigger:
     call = f"{table}_{name}"[:63]
     message = str(constraint.message).replace("'", "''")
     check = f"IF {constraint.violated_when} THEN PERFORM refuse('{constraint.name}', '{message}'); END IF;"
+    if not constraint.in_loads:  # not in WHEN: PostgreSQL would plan the condition for each statement
+        check = f"IF {NOT_LOADING} THEN {check} END IF;"
     if constraint.deferred:
         # One lock for all constraints, because two of them may check the same rule from both sides of a relation.
         check = f"""PERFORM pg_advisory_xact_lock(hashtext('deferred constraints'));
@@ -209,18 +211,18 @@ def derived_write_triggers(write: DerivedWrite, table: str) -> Iterator[Trigger]
     elif write.inserted:
         yield writing_trigger(write.name, "AFTER UPDATE OR DELETE", table, f"{table}_{write.name}", write.sql)
         name = f"inserted_{write.name}"
-        yield writing_trigger(name, "AFTER INSERT", table, f"{table}_{name}", write.inserted, "NEW", write.when)
+        yield writing_trigger(name, "AFTER INSERT", table, f"{table}_{name}", write.inserted, written="NEW")
     else:
         yield writing_trigger(write.name, "AFTER INSERT OR UPDATE OR DELETE", table, f"{table}_{write.name}", write.sql)
 
 
-def writing_trigger(name: str, when: str, table: str, call: str, sql: str, written: str = "", condition: str = "") -> Trigger:
+def writing_trigger(name: str, when: str, table: str, call: str, sql: str, written: str = "") -> Trigger:
     function = f"""CREATE OR REPLACE FUNCTION {call[:63]}() RETURNS trigger LANGUAGE plpgsql{BY_INDEX} AS $$
 BEGIN
   {sql}
   RETURN new;
 END $$"""
-    return create(name, when, table, call[:63], condition=condition, function=function, written=written)
+    return create(name, when, table, call[:63], function=function, written=written)
 
 
 def touch_parent_triggers(table: str, parent: str, column: str, *events: str) -> Iterator[Trigger]:
@@ -232,7 +234,7 @@ def touch_parent_triggers(table: str, parent: str, column: str, *events: str) ->
     SELECT {IN_THIS_TRANSACTION} FROM {CHANGES} WHERE tbl = '{parent}' AND row_id = {parent}.id ORDER BY id DESC LIMIT 1) IS NOT TRUE;"""
     for event in events:
         written = "OLD" if event == "DELETE" else "NEW"
-        yield writing_trigger(f"touch_parent_{event.lower()}", f"AFTER {event}", table, f"{table}_touch_parent", sql, written)
+        yield writing_trigger(f"touch_parent_{event.lower()}", f"AFTER {event}", table, f"{table}_touch_parent", sql, written=written)
 
 
 def count_change_trigger(model: type[Record]) -> Trigger:

@@ -41,34 +41,27 @@ FACTS_ARE_CALCULATED = DerivedWrite(
     before=True,
 )
 
-
-def recomputing(statements: str) -> str:
-    """The PL/pgSQL statements, with the permission to write facts."""
-    return f"""DECLARE outer_setting text := current_setting('{RECOMPUTING_SETTING}', true); BEGIN
-    PERFORM set_config('{RECOMPUTING_SETTING}', 'on', true);
-    {statements}
-    PERFORM set_config('{RECOMPUTING_SETTING}', coalesce(outer_setting, ''), true);
-  END;"""
-
-
-# A new addressee can only make facts true, and writes its recommendation only if it does. A change or deletion locks the recommendations
-# first, so that two of them see each other. A load calculates all facts at its end.
+# A new addressee can only make facts true, and writes its recommendation only if it does. A load adds many, and calculates all facts at
+# its end. A change or deletion locks the recommendations first, so that two of them see each other.
 FACTS_OF_ADDRESSEES = DerivedWrite(
     "facts_of_addressees",
-    recomputing("""PERFORM FROM recommendations_recommendation
-    WHERE id IN (old.recommendation_id, new.recommendation_id) ORDER BY id FOR UPDATE;
-    UPDATE recommendations_recommendation AS stored SET (has_addressee, has_response) = ROW(calculated.addressed, calculated.answered)
-    FROM (
-      SELECT r.id, EXISTS (SELECT FROM recommendations_addressee a WHERE a.recommendation_id = r.id) AS addressed,
-        EXISTS (SELECT FROM recommendations_addressee a WHERE a.recommendation_id = r.id AND a.response <> 'none_recorded') AS answered
-      FROM recommendations_recommendation r WHERE r.id IN (old.recommendation_id, new.recommendation_id)
-    ) AS calculated
-    WHERE stored.id = calculated.id
-      AND (stored.has_addressee, stored.has_response) IS DISTINCT FROM (calculated.addressed, calculated.answered);"""),
-    inserted=recomputing("""UPDATE recommendations_recommendation SET has_addressee = true, has_response = true
-    WHERE id = ANY (ARRAY(SELECT recommendation_id FROM written WHERE response <> 'none_recorded'))
-      AND NOT (has_addressee AND has_response);
-    UPDATE recommendations_recommendation SET has_addressee = true
-    WHERE id = ANY (ARRAY(SELECT recommendation_id FROM written)) AND NOT has_addressee;"""),
-    when=NOT_LOADING,
+    f"""DECLARE outer_setting text := current_setting('{RECOMPUTING_SETTING}', true); BEGIN
+    IF tg_op = 'INSERT' AND NOT ({NOT_LOADING}) THEN RETURN new; END IF;
+    PERFORM set_config('{RECOMPUTING_SETTING}', 'on', true);
+    IF tg_op = 'INSERT' THEN
+      UPDATE recommendations_recommendation SET has_addressee = true, has_response = has_response OR new.response <> 'none_recorded'
+      WHERE id = new.recommendation_id AND NOT (has_addressee AND (has_response OR new.response = 'none_recorded'));
+    ELSE
+      PERFORM FROM recommendations_recommendation WHERE id IN (old.recommendation_id, new.recommendation_id) ORDER BY id FOR UPDATE;
+      UPDATE recommendations_recommendation AS stored SET (has_addressee, has_response) = ROW(calculated.addressed, calculated.answered)
+      FROM (
+        SELECT r.id, EXISTS (SELECT FROM recommendations_addressee a WHERE a.recommendation_id = r.id) AS addressed,
+          EXISTS (SELECT FROM recommendations_addressee a WHERE a.recommendation_id = r.id AND a.response <> 'none_recorded') AS answered
+        FROM recommendations_recommendation r WHERE r.id IN (old.recommendation_id, new.recommendation_id)
+      ) AS calculated
+      WHERE stored.id = calculated.id
+        AND (stored.has_addressee, stored.has_response) IS DISTINCT FROM (calculated.addressed, calculated.answered);
+    END IF;
+    PERFORM set_config('{RECOMPUTING_SETTING}', coalesce(outer_setting, ''), true);
+  END;""",
 )
