@@ -244,6 +244,8 @@ class Loader:
 
     def reference(self, entry: Entry, field: Any, given: Any) -> int | None:
         """The id of the referenced record; None for an unknown user."""
+        if given is None and field.null:
+            return None
         if given is None and not field.many_to_many:
             return to_python(entry, field, given)
         if not (isinstance(given, list) and len(given) == 1 and isinstance(given[0], str)):

@@ -69,7 +69,7 @@ def writes(resource: Resource) -> DerivedWrite:
     return DerivedWrite(
         "search",
         f"""IF tg_op = 'DELETE' THEN
-    DELETE FROM {partition(resource)} WHERE row_id = old.id;
+    DELETE FROM {partition(resource)} WHERE tbl = '{table}' AND row_id = old.id;
   ELSIF {searched_columns(resource, "old")} IS DISTINCT FROM {searched_columns(resource, "new")} THEN
     {entry("", "new")}
   END IF;""",
