@@ -56,7 +56,7 @@ class TriggerConstraint:
     `violated_when` is an SQL condition on NEW (and OLD) that is true if the row violates the constraint. A constraint that reads
     other rows is `deferred`: it is checked at the end of the transaction on the final row, so rows can be written in any order;
     concurrent transactions are checked one after the other. `when` is an SQL condition for the rows to check; empty: all.
-    `field` is the field that the error is reported on, `code` the API's error code. A load of a data set is not checked without `in_loads`.
+    `field` is the field that the error is reported on, `code` the API's error code. With `in_loads=False`, loads of data sets are exempt.
     """
 
     name: str

@@ -28,7 +28,8 @@ MARK = "policytracker "
 INSTALLATION_LOCK = 7_062_025  # an advisory lock: one process at a time installs functions, triggers and views
 # `migrate` waits this long for the lock of a table. Later queries wait behind it, so it gives up and tries again.
 LOCK_TIMEOUT, TRIES, PAUSE = "2s", 20, 1.0  # PAUSE in seconds
-RETIRED = ["count_change", "keep_count", "keep_what_is_linked", "record_change", "record_link", "touch_owner"]  # of version 0.1
+# Shared functions of version 0.1, without comments.
+RETIRED = ["count_change", "keep_count", "keep_what_is_linked", "record_change", "record_link", "touch_owner"]
 # The era of new history entries is the default of its column. SQL that reads it. PostgreSQL may read the defaults of the other columns
 # too before it compares the name, so what is no number must be no error.
 CURRENT_ERA = """SELECT substring(pg_get_expr(adbin, adrelid) FROM '^[0-9]+$')::int
