@@ -37,7 +37,7 @@ from unfold.widgets import (
 
 from policytracker.admin.changelist import RecordChangeList
 from policytracker.admin.error_summary import errors_of_page
-from policytracker.admin.forms import Day, Duration, LinesField, PartialDate, RecordForm, VerbatimField, entered_texts
+from policytracker.admin.forms import Day, Duration, LinesField, PartialDate, RecordForm, VerbatimField, entered_texts, pairs
 from policytracker.admin.history import history_entries
 from policytracker.admin.import_page import ImportPage
 from policytracker.admin.querysets import (
@@ -226,7 +226,7 @@ class BaseAdmin(Page, ModelAdmin):
         """The seam of Django for a record that was deleted or hidden. What the user entered into its form is shown, to be copied."""
         if not request.POST:
             return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
-        own = {"title": _("This record no longer exists"), "opts": opts, "entered": entered_texts(request.POST)}
+        own = {"title": _("This record no longer exists"), "opts": opts, "entered": entered_texts(pairs(request.POST))}
         context = self.admin_site.each_context(request) | own
         return TemplateResponse(request, "admin/gone.html", context, status=404)
 
