@@ -63,8 +63,8 @@ def cite_links(form: type[forms.ModelForm], request: HttpRequest, record: Any, t
 def cited_field(citation: models.Citation) -> str:
     """The label of the field that is cited, or its name if the cited record has no such field."""
     target: Any = next(citation._meta.get_field(name).related_model for name in CITABLE if getattr(citation, f"{name}_id"))
-    labels = {field.name: str(capfirst(field.verbose_name)) for field in target._meta.concrete_fields}
-    return labels.get(citation.field, citation.field)
+    stated = next((field for field in target._meta.concrete_fields if field.name == citation.field), None)
+    return str(capfirst(stated.verbose_name)) if stated else citation.field
 
 
 def role_of_signer(agreement: models.Agreement, kind: str = ActionKind.SIGNATURE) -> ParticipationRole | None:

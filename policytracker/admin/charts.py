@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 from policytracker.codes import Codes
 
@@ -86,11 +87,11 @@ class Timeline:
     today: date
     total: int
 
-    @property
+    @cached_property
     def first(self) -> date:
         return date(min(moment.day for moment in self.moments).year, 1, 1)
 
-    @property
+    @cached_property
     def days(self) -> int:
         last = max([self.today, *(moment.day for moment in self.moments)])
         return max((date(last.year, 12, 31) - self.first).days, 1)
@@ -104,10 +105,12 @@ class Timeline:
         return self.position(self.today) if self.today >= self.first else None
 
     @property
-    def lanes(self) -> list[tuple[str, list[tuple[float, Moment]]]]:
-        lanes: dict[str, list[tuple[float, Moment]]] = defaultdict(list)
+    def lanes(self) -> list[tuple[str, list[tuple[str, str, bool]]]]:
+        """Each lane with its marks: position in percent, date and title, and whether the date is still to come."""
+        lanes: dict[str, list[tuple[str, str, bool]]] = defaultdict(list)
         for moment in self.moments:
-            lanes[moment.lane].append((self.position(moment.day), moment))
+            mark = f"{self.position(moment.day):.2f}", f"{moment.on}: {moment.title}", moment.day > self.today
+            lanes[moment.lane].append(mark)
         return list(lanes.items())
 
     @property

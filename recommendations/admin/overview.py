@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from django.contrib import admin
@@ -54,6 +55,7 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
     card = scorecard(agreement.slug, context)
     dates = timeline.Timeline(agreement, user)
     page = dates.page(None, DRAWN_DATES)
+    drawn = moments(page.results)
     components = list(components_of(request, agreement))
     recommendations = recommendation_lines(request, agreement, SHOWN_RECOMMENDATIONS)
     standing = standing_panel(request, agreement)
@@ -76,8 +78,8 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
         "trend": trend(request, agreement, context),
         "money": money_bars(card["money"], lists),
         "indicators": [indicator_values(indicator) for indicator in card["indicators"]],
-        "timeline": timeline_chart(page, context),
-        "next_dates": next_dates(dates, page, context),
+        "timeline": Timeline(drawn, context.today, page.count),
+        "next_dates": next_dates(dates, page, drawn, context),
         "components": components,
         "recommendations": recommendations,
         "recommendations_url": list_url(Recommendation, lists),
@@ -152,21 +154,17 @@ def indicator_values(indicator: dict[str, Any]) -> dict[str, Any]:
     return indicator | values
 
 
-def moment(entry: timeline.Entry) -> Moment:
-    kind = registry.at(entry.type).model._meta.verbose_name_plural
-    return Moment(entry.day, entry.on, entry.title, str(capfirst(kind)))
+def moments(entries: Iterable[timeline.Entry]) -> list[Moment]:
+    lane = cache(lambda address: str(capfirst(registry.at(address).model._meta.verbose_name_plural)))
+    return [Moment(entry.day, entry.on, entry.title, lane(entry.type)) for entry in entries]
 
 
-def timeline_chart(page: Any, context: ReadContext) -> Timeline:
-    return Timeline([moment(entry) for entry in page.results], context.today, page.count)
-
-
-def next_dates(dates: timeline.Timeline, page: Any, context: ReadContext) -> list[Moment]:
-    """The next entries of the timeline, from today on."""
-    coming = [entry for entry in page.results if entry.day >= context.today]
+def next_dates(dates: timeline.Timeline, page: Any, shown: list[Moment], context: ReadContext) -> list[Moment]:
+    """The next entries of the timeline, from today on. `shown` are the moments of its first page."""
+    coming = [moment for moment in shown if moment.day >= context.today]
     if page.next and len(coming) < SHOWN_DATES:
-        coming = dates.page(dates.cursor_from(context.today), SHOWN_DATES).results
-    return [moment(entry) for entry in coming[:SHOWN_DATES]]
+        coming = moments(dates.page(dates.cursor_from(context.today), SHOWN_DATES).results)
+    return coming[:SHOWN_DATES]
 
 
 # ---- components and recommendations

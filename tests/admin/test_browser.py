@@ -204,7 +204,11 @@ def test_text_survives_the_end_of_the_session(form, login, visit, live_server, w
     page.get_by_role("button", name="Submit again").click()
     page.locator("text=Draft saved." if form == "update" else "text=was changed successfully").wait_for()
 
-    saved = recommendation.updates.filter(narrative__startswith="typed with care,") if form == "update" else type(recommendation).objects.filter(details=text)
+    saved = (
+        recommendation.updates.filter(narrative__startswith="typed with care,")
+        if form == "update"
+        else type(recommendation).objects.filter(details=text)
+    )
     assert saved.exists()
     assert page_fits
     assert focused
