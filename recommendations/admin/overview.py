@@ -27,21 +27,20 @@ from agreements.models.agreements import AgreementStatus
 from agreements.models.commitments import Stage
 from agreements.models.sources import CITABLE
 from policytracker.admin import CodeColours, list_url
-from policytracker.admin.charts import Bar, Cell, Distribution, Line, Matrix, Moment, Timeline, Trend
+from policytracker.admin.charts import Bar, Cell, Distribution, Line, Matrix, Moment, Timeline
 from policytracker.admin.querysets import references, visible
 from policytracker.resources import ReadContext, registry
 from recommendations.admin.records import STATUS_COLOURS
+from recommendations.admin.trend import trend
 from recommendations.models import Addressee, Recommendation, Status
 from recommendations.reports import timeline
 from recommendations.reports.coverage import coverage
 from recommendations.reports.scorecard import scorecard
-from recommendations.reports.trend import status_trend
 
 SHOWN_RECOMMENDATIONS = 15
 SHOWN_CITATIONS = 40
 SHOWN_FACT_CHECKS = 20
 SHOWN_DATES = 8
-SHOWN_MONTHS = 12
 DRAWN_DATES = 200
 DRAWN_COLUMNS = SHOWN_RECOMMENDATIONS  # of a matrix; a wider one shows the counts only
 DRAWN_LINES = 40
@@ -75,7 +74,7 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
             Status.NOT_ASSESSED,
             lambda status: list_url(Recommendation, lists | {"status": status.value}),
         ),
-        "trend": trend(request, agreement, context),
+        "trend": trend(of_agreement(user, agreement), context.today, lists),
         "money": money_bars(card["money"], lists),
         "indicators": [indicator_values(indicator) for indicator in card["indicators"]],
         "timeline": Timeline(drawn, context.today, page.count),
@@ -116,11 +115,6 @@ def attention(card: dict[str, Any], lists: dict[str, str]) -> Iterator[tuple[str
         card["recommendations"]["claim_differs"],
         list_url(Recommendation, lists | {"claim_differs": "true"}),
     )
-
-
-def trend(request: HttpRequest, agreement: Agreement, context: ReadContext) -> Trend:
-    points = status_trend(of_agreement(request.user, agreement), SHOWN_MONTHS, context.today)
-    return Trend.of(Status, ((point.on, point.by_status) for point in points), Status.NOT_ASSESSED)
 
 
 def money_bars(totals: list[dict[str, Any]], lists: dict[str, str]) -> list[Bar]:

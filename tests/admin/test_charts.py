@@ -24,9 +24,9 @@ def test_the_columns_of_a_trend_have_one_scale():
 
     chart = Trend.of(Status, points, UNKNOWN)
 
-    assert [height for _on, _point, height in chart.columns] == [25, 100]
+    assert [height for _on, _url, height, _parts in chart.columns] == [25, 100]
     assert chart.codes == [Status.PLANNED, Status.NOT_ASSESSED]
-    assert [counts for _on, counts in chart.rows] == [[0, 1], [3, 1]]
+    assert [[count for count, _url in counts] for _on, _url, counts in chart.rows] == [[0, 1], [3, 1]]
 
 
 def test_the_axis_of_a_timeline_reaches_from_the_first_year_to_the_last_and_includes_today():
