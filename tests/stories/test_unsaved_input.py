@@ -21,7 +21,7 @@ STORED = TYPED.replace("\r\n", "\n")
 PASSWORD = "a long pass phrase"
 ORIGIN = "http://testserver"
 LOGIN = "/admin/login/"
-pytestmark = pytest.mark.usefixtures("groups", "db")
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
