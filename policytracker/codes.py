@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property, partialmethod
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.encoding import force_str
 from django.utils.translation import gettext as _
 
 if TYPE_CHECKING:
@@ -30,6 +32,12 @@ def invalid_choice(value: object, codes: Iterable[str]) -> str:
     return _("“%(value)s” is not one of: %(codes)s.") % {"value": str(value)[:100], "codes": ", ".join(codes)}
 
 
+def label_of(record: models.Model, field: CodeField) -> str | None:
+    """The label of the code in this field, in the current language. A value that is not in the code list stays as it is."""
+    code = getattr(record, field.attname)
+    return force_str(field.labels.get(code, code), strings_only=True)
+
+
 class CodeField(models.CharField):
     """A field for one code of a list, with a check constraint in the database."""
 
@@ -44,6 +52,17 @@ class CodeField(models.CharField):
             kwargs |= {"choices": codes.choices}
             self.codes = codes
         super().__init__(**{"max_length": 40} | kwargs)
+
+    def contribute_to_class(self, cls, name, private_only=False):
+        getter = f"get_{name}_display"
+        defined = getter in cls.__dict__
+        super().contribute_to_class(cls, name, private_only)
+        if self.choices and not defined:  # Django's makes a dictionary of all choices for each value
+            setattr(cls, getter, partialmethod(label_of, field=self))
+
+    @cached_property
+    def labels(self) -> dict[str, StrOrPromise]:
+        return dict(self.flatchoices)
 
     def db_check(self, connection):
         allowed = [code for code, _ in self.choices or ()] + ([""] if self.blank else [])

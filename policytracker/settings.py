@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "policytracker.admin.relax_csp",
+    "policytracker.admin.unsaved_input.keep_input",
     "axes.middleware.AxesMiddleware",
     "policytracker.web.requests.end_of_pages",
     "policytracker.api.errors.DatabaseErrors",
@@ -141,7 +142,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator": {},
     }.items()
 ]
-CSRF_FAILURE_VIEW = "policytracker.web.errors.form_expired"
+CSRF_FAILURE_VIEW = "policytracker.admin.unsaved_input.form_expired"
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 

@@ -11,7 +11,7 @@ from rest_framework.permissions import AllowAny
 
 from agreements.admin import checks
 from agreements.views import AgreementViewSet, SourceViewSet
-from policytracker.admin import account, search
+from policytracker.admin import account, search, unsaved_input
 from policytracker.api.renderers import JSONRenderer
 from policytracker.api.routes import Choices, not_found, record_urls
 from policytracker.api.tokens import TokenDetail, TokenList
@@ -59,6 +59,7 @@ API = [
 # Middleware in policytracker/web/requests.py serves the probes `/healthz` and `/readyz`.
 urlpatterns = [
     path("", RedirectView.as_view(url=reverse_lazy("admin:index"))),
+    path("admin/login/", unsaved_input.login),
     path("admin/account/", admin.site.admin_view(account), name="account"),
     path("admin/checks/", admin.site.admin_view(checks.page), name="data_checks"),
     path("admin/checks/count/", admin.site.admin_view(checks.count_findings), name="data_checks_count"),

@@ -228,3 +228,6 @@ class ParticipationAdmin(RecordAdmin):
     fieldsets = [(None, {"fields": ["agreement", "party", "role", ("since", "until"), "focus_area", "contribution", "note"]})]
 
     role_shown = code_column("role", ParticipationRole, primary=["party"])
+
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        return cite_links(super().get_form(request, obj, change, **kwargs), request, obj, "participation")

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from agreements import models
-from agreements.admin.parts import WithinAgreement
+from agreements.admin.parts import WithinAgreement, cite_links
 from agreements.admin.shared import AGREEMENT, CITED
 from agreements.models.outcomes import Direction
 from agreements.numbers import number
@@ -57,6 +57,9 @@ class OutcomeAdmin(RecordAdmin):
     fieldsets = [(None, {"fields": ["statement", "slug", "agreement", "component", "sector"]})]
     key_from = ["statement"]
     inlines = [IndicatorInline]
+
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        return cite_links(super().get_form(request, obj, change, **kwargs), request, obj, "outcome")
 
 
 @admin.register(models.Indicator)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache, cached_property
 from typing import Any
 
 from django.db.models import Q
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -37,6 +41,8 @@ ACTION = {  # by whether the label has a party and a counterparty
     (False, True): _("%(kind)s with %(counterparty)s, %(date)s"),
     (True, True): _("%(kind)s by %(party)s with %(counterparty)s, %(date)s"),
 }
+ANY = "ANY"  # stands for the key in the address of a page: making each address takes long
+LONGEST = 600  # characters of a sentence
 SHOWN = 8  # names or actions; the rest is collapsed or counted
 
 
@@ -46,6 +52,10 @@ class Badge:
 
     label: str
     colour: str
+
+    @cached_property
+    def html(self) -> str:
+        return render_to_string("unfold/helpers/label.html", {"text": self.label, "type": self.colour})
 
     @classmethod
     def of(cls, code: TextStanding | PartyStanding) -> Badge:
@@ -58,6 +68,11 @@ class Link:
 
     name: str
     url: str
+
+
+def joined(links: Iterable[Link]) -> str:
+    """The links as HTML. A template that includes another one for each link takes ten times as long."""
+    return format_html_join(" · ", '<a href="{}">{}</a>', ((link.url, link.name) for link in links))
 
 
 @dataclass(frozen=True)
@@ -74,6 +89,10 @@ class Line:
     more: int = 0
     via: Link | None = None
 
+    @property
+    def links(self) -> str:
+        return joined(self.actions)
+
 
 @dataclass(frozen=True)
 class PairLine:
@@ -83,6 +102,10 @@ class PairLine:
     since: str
     actions: list[Link]
     via: Link | None = None
+
+    @property
+    def links(self) -> str:
+        return joined(self.actions)
 
 
 @dataclass(frozen=True)
@@ -139,31 +162,32 @@ def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
         record.slug: Link(str(record), reverse("admin:agreements_agreement_change", args=[record.pk]))
         for record in visible(models.Agreement, user).filter(slug__in=protocols).order_by().only("pk", "slug", "title", "short_title")
     }
-    # For each action two links: without the party, for the line of that party, and with it.
-    links = {
-        str(uid): tuple(Link(action_label(kind, name, counterparty, acted_on), page) for name in ("", party))
-        for pk, uid, kind, party, counterparty, acted_on in visible(models.TreatyAction, user)
+    actions = {
+        str(uid): (pk, *stated)
+        for pk, uid, *stated in visible(models.TreatyAction, user)
         .filter(Q(agreement=agreement) | Q(agreement__slug__in=protocols))
         .order_by()
         .values_list("pk", "uid", "kind", "party__name", "counterparty__name", "acted_on")
-        for page in [reverse("admin:agreements_treatyaction_change", args=[pk])]
     }
+    link_to = action_links()
     pages = {
         str(uid): reverse("admin:agreements_entryintoforcecondition_change", args=[pk])
         for pk, uid in visible(models.EntryIntoForceCondition, user).filter(agreement=agreement).order_by().values_list("pk", "uid")
     }
 
+    badge = cache(Badge.of)
+
     def line(row: dict[str, Any], name: str, code: TextStanding | PartyStanding) -> Line:
-        actions = [links[uid][not row.get("party")] for uid in row["actions"] if uid in links]
+        shown = [uid for uid in row["actions"] if uid in actions]
         return Line(
             name=name,
             code=code,
-            badge=Badge.of(code),
+            badge=badge(code),
             since=row["since"],
             approximate=row["approximate"],
-            sentence=row["sentence"],
-            actions=actions[:SHOWN],
-            more=max(0, len(actions) - SHOWN),
+            sentence=Truncator(row["sentence"]).chars(LONGEST) if len(row["sentence"]) > LONGEST else row["sentence"],
+            actions=[link_to(*actions[uid], of_party=bool(row.get("party"))) for uid in shown[:SHOWN]],
+            more=max(0, len(shown) - SHOWN),
             via=via.get(row.get("via")),
         )
 
@@ -175,7 +199,7 @@ def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
             PairLine(
                 [names.get(code, code) for code in pair["parties"]],
                 pair["since"],
-                [links[uid][1] for uid in pair["actions"] if uid in links],
+                [link_to(*actions[uid]) for uid in pair["actions"] if uid in actions],
                 via.get(pair["via"]),
             )
             for pair in document["pairs"]
@@ -195,10 +219,18 @@ def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
     )
 
 
-def action_label(kind: str, party: str | None, counterparty: str | None, acted_on: str) -> str:
-    """The label of an action, such as "Signature by Australia, 2020-01-01"."""
-    parameters = {"kind": ActionKind(kind).label, "party": party, "counterparty": counterparty, "date": acted_on or _("no date")}
-    return str(ACTION[bool(party), bool(counterparty)]) % parameters
+def action_links() -> Callable[..., Link]:
+    """A function that makes the link to an action, such as "Signature by Australia, 2020-01-01". Looks each text up once."""
+    kinds = {kind.value: str(kind.label) for kind in ActionKind}
+    templates = {parts: str(text) for parts, text in ACTION.items()}
+    no_date, page = str(_("no date")), reverse("admin:agreements_treatyaction_change", args=[ANY])
+
+    def link(pk: int, kind: str, party: str | None, counterparty: str | None, acted_on: str, *, of_party: bool = False) -> Link:
+        """`of_party` leaves out the party, for the line of that party."""
+        parameters = {"kind": kinds[kind], "party": party, "counterparty": counterparty, "date": acted_on or no_date}
+        return Link(templates[bool(party) and not of_party, bool(counterparty)] % parameters, page.replace(ANY, str(pk)))
+
+    return link
 
 
 def missing(condition: dict[str, Any], names: dict[str, str]) -> Iterable[Missing]:

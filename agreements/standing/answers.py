@@ -98,7 +98,8 @@ def earliest(record: AgreementRecord) -> StandingCalculator:
 
 
 def latest(record: AgreementRecord) -> StandingCalculator:
-    return calculator(record, last_day)
+    """The calculator that reads each partial date as its latest possible day: the same one if there is no partial date."""
+    return calculator(record, last_day if record.has_partial_dates else first_day)
 
 
 def calculator(record: AgreementRecord, day: Callable[[str], date | None]) -> StandingCalculator:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
+
+from policytracker.edtf import first_day, last_day
 
 
 @dataclass(frozen=True)
@@ -56,3 +59,10 @@ class AgreementRecord:
 
     def name(self, party: str) -> str:
         return self.names.get(party, party)
+
+    @cached_property
+    def has_partial_dates(self) -> bool:
+        """Whether a date that the standing depends on is not known to the day."""
+        dates = {self.expires_on, *self.dissolved.values(), *(condition.fixed_on for condition in self.conditions)}
+        dates |= {stated for action in self.actions for stated in (action.acted_on, action.effective_on)}
+        return any(first_day(stated) != last_day(stated) for stated in dates) or any(record.has_partial_dates for record in self.protocols)

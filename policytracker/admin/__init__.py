@@ -14,7 +14,15 @@ from policytracker.admin.base import (
     select_widget,
 )
 from policytracker.admin.bulk import BulkEditAdmin, BulkEditForm
-from policytracker.admin.filters import choice_filter, date_range_filters, missing_filter, related_filter, text_filter
+from policytracker.admin.filters import (
+    OnFilter,
+    choice_filter,
+    date_range_filters,
+    missing_filter,
+    read_context,
+    related_filter,
+    text_filter,
+)
 from policytracker.admin.inlines import BaseInline, ListInline
 from policytracker.admin.people import PeopleAdmin, UserAdmin
 from policytracker.admin.referring import referring
@@ -29,6 +37,7 @@ __all__ = [
     "BulkEditForm",
     "CodeColours",
     "ListInline",
+    "OnFilter",
     "Panel",
     "PeopleAdmin",
     "RecordAdmin",
@@ -45,6 +54,7 @@ __all__ = [
     "list_url",
     "missing_filter",
     "navigation",
+    "read_context",
     "referring",
     "related_filter",
     "relax_csp",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django import forms
+from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
@@ -39,7 +42,7 @@ from unfold.widgets import (
 
 from policytracker.admin.changelist import RecordChangeList
 from policytracker.admin.error_summary import errors_of_page
-from policytracker.admin.forms import Day, Duration, LinesField, PartialDate, RecordForm, VerbatimField, entered_texts
+from policytracker.admin.forms import Day, Duration, LinesField, PartialDate, RecordForm, VerbatimField, entered_texts, pairs
 from policytracker.admin.history import history_entries
 from policytracker.admin.import_page import ImportPage
 from policytracker.admin.querysets import (
@@ -82,22 +85,28 @@ def relax_csp(get_response):
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The menu of the admin: the pages that the user may view, by app."""
-    groups: list[tuple[int, dict[str, Any]]] = []
-    for app in admin.site.get_app_list(request):
-        pages = [(admin.site.get_model_admin(entry["model"]), entry) for entry in app["models"] if entry["admin_url"]]
-        positions = sorted((getattr(page, "menu_position", 99), number) for number, (page, _entry) in enumerate(pages))
-        items = []
-        for _position, number in positions:
-            page, entry = pages[number]
-            items.append({"title": capfirst(entry["name"]), "icon": getattr(page, "icon", "list"), "link": entry["admin_url"]})
-        groups.append((positions[0][0] if positions else 99, {"title": app["name"], "separator": True, "items": items}))
+    by_app: dict[str, list[tuple[int, str, dict[str, Any]]]] = defaultdict(list)
+    for model, page in admin.site._registry.items():
+        if page.has_module_permission(request) and page.has_view_or_change_permission(request):
+            title = capfirst(model._meta.verbose_name_plural)
+            address = reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist")
+            item = {"title": title, "icon": getattr(page, "icon", "list"), "link": address}
+            by_app[page.opts.app_label].append((getattr(page, "menu_position", 99), str(title), item))
+    groups = [
+        {
+            "title": apps.get_app_config(app).verbose_name,
+            "separator": True,
+            "items": [item for *_order, item in sorted(items, key=itemgetter(0, 1))],
+        }
+        for app, items in sorted(by_app.items(), key=lambda group: min(position for position, *_ in group[1]))
+    ]
     home = {
         "items": [
             {"title": _("Home"), "icon": "home", "link": str(ADMIN)},
             {"title": _("Data checks"), "icon": "troubleshoot", "link": reverse("data_checks")},
         ]
     }
-    return [home, *(group for _position, group in sorted(groups, key=lambda pair: pair[0]))]
+    return [home, *groups]
 
 
 def return_address(request: HttpRequest) -> str:
@@ -249,7 +258,7 @@ class BaseAdmin(Page, ModelAdmin):
         if not request.POST:
             self.message_user(request, _("This record does not exist, or you may not read it."), messages.WARNING)
             return HttpResponseRedirect(ADMIN)
-        own = {"title": _("This record no longer exists"), "opts": opts, "entered": entered_texts(request.POST)}
+        own = {"title": _("This record no longer exists"), "opts": opts, "entered": entered_texts(pairs(request.POST))}
         context = self.admin_site.each_context(request) | own
         return TemplateResponse(request, "admin/gone.html", context, status=404)
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property, partial
 
 from policytracker.codes import Codes
 
@@ -45,26 +46,43 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Trend:
-    """A distribution at several dates. `codes` are the codes that occur at any of them; `scale` is the largest total."""
+    """A distribution at several dates, each with the list that it counts. `codes` are the codes that occur at any of them."""
 
-    points: list[tuple[date, Distribution]]
+    points: list[tuple[date, str, Distribution]]
     codes: list[Codes]
 
     @property
-    def columns(self) -> list[tuple[date, Distribution, float]]:
-        """Each date with its distribution and the height of its column in percent."""
-        scale = max((point.total for _on, point in self.points), default=0)
-        return [(on, point, 100 * point.total / scale if scale else 0) for on, point in self.points]
+    def columns(self) -> list[tuple[date, str, float, list[tuple[Codes, float, str]]]]:
+        """Each date with its list, the height of its column in percent, and for each part its code, share and title."""
+        scale = max((point.total for _on, _url, point in self.points), default=0)
+        return [
+            (
+                on,
+                url,
+                100 * point.total / scale if scale else 0,
+                [(part.code, part.percent, f"{on.isoformat()}, {part.code.label}: {part.count}") for part in point.parts],
+            )
+            for on, url, point in self.points
+        ]
 
     @property
-    def rows(self) -> list[tuple[date, list[int]]]:
-        """Each date with the count of each code in `codes`."""
-        return [(on, [next((p.count for p in point.parts if p.code == code), 0) for code in self.codes]) for on, point in self.points]
+    def rows(self) -> list[tuple[date, str, list[tuple[int, str]]]]:
+        """Each date with its list, and the count of each code in `codes` with its own list."""
+        none = 0, ""
+        counts = [{part.code: (part.count, part.url) for part in point.parts} for _on, _url, point in self.points]
+        return [(on, url, [of.get(code, none) for code in self.codes]) for (on, url, _), of in zip(self.points, counts, strict=True)]
 
     @classmethod
-    def of(cls, codes: type[Codes], points: Iterable[tuple[date, Mapping[str, int]]], unknown: Codes) -> Trend:
-        distributions = [(on, Distribution.of(codes, counts, unknown)) for on, counts in points]
-        occurring = {part.code for _on, point in distributions for part in point.parts}
+    def of(
+        cls,
+        codes: type[Codes],
+        points: Iterable[tuple[date, Mapping[str, int]]],
+        unknown: Codes,
+        url: Callable[[date, Codes | None], str] = lambda on, code: "",
+    ) -> Trend:
+        """`url` gives the list on a date, of one code or of all."""
+        distributions = [(on, url(on, None), Distribution.of(codes, counts, unknown, partial(url, on))) for on, counts in points]
+        occurring = {part.code for _on, _url, point in distributions for part in point.parts}
         return cls(distributions, [code for code in codes if code in occurring])
 
 
@@ -86,11 +104,11 @@ class Timeline:
     today: date
     total: int
 
-    @property
+    @cached_property
     def first(self) -> date:
         return date(min(moment.day for moment in self.moments).year, 1, 1)
 
-    @property
+    @cached_property
     def days(self) -> int:
         last = max([self.today, *(moment.day for moment in self.moments)])
         return max((date(last.year, 12, 31) - self.first).days, 1)
@@ -104,10 +122,12 @@ class Timeline:
         return self.position(self.today) if self.today >= self.first else None
 
     @property
-    def lanes(self) -> list[tuple[str, list[tuple[float, Moment]]]]:
-        lanes: dict[str, list[tuple[float, Moment]]] = defaultdict(list)
+    def lanes(self) -> list[tuple[str, list[tuple[str, str, bool]]]]:
+        """Each lane with its marks: position in percent, date and title, and whether the date is still to come."""
+        lanes: dict[str, list[tuple[str, str, bool]]] = defaultdict(list)
         for moment in self.moments:
-            lanes[moment.lane].append((self.position(moment.day), moment))
+            mark = f"{self.position(moment.day):.2f}", f"{moment.on}: {moment.title}", moment.day > self.today
+            lanes[moment.lane].append(mark)
         return list(lanes.items())
 
     @property

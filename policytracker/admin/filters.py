@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db import models
+from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.contrib.filters.forms import AutocompleteDropdownForm, SearchForm
 
 from policytracker.admin.querysets import visible
+from policytracker.api.values import iso_date
 from policytracker.resources import ReadContext
 
 YES_NO = [("true", _("Yes")), ("false", _("No"))]
+ON = "on"  # the URL parameter of a list that shows the values of a past date
+
+
+def read_context(request: HttpRequest) -> ReadContext:
+    """The reader of a list, and the date that it is about. Raises IncorrectLookupParameters."""
+    context = ReadContext.of(request.user)
+    try:
+        return replace(context, on=iso_date(request.GET[ON], context)) if request.GET.get(ON) else context
+    except ValueError as error:
+        raise IncorrectLookupParameters(str(error)) from error
 
 
 class ChoiceFilter(DropdownFilter):
@@ -60,7 +73,7 @@ class ChoiceFilter(DropdownFilter):
         if not self.values:
             return rows
         try:
-            return self.filter.apply(rows, self.values, ReadContext.of(request.user))
+            return self.filter.apply(rows, self.values, read_context(request))
         except ValueError as error:
             raise IncorrectLookupParameters(str(error)) from error
 
@@ -76,6 +89,15 @@ class TextFilter(ChoiceFilter):
     def choices(self, changelist):
         name = self.parameter_name
         yield {"form": self.form_class(name, self.title, data={name: self.value()})}
+
+
+class OnFilter(TextFilter):
+    """The date of a list. The page restores the rows to it before any filter applies, because filters would use the values of today."""
+
+    title, parameter_name = _("Values on"), ON
+
+    def queryset(self, request, rows):
+        return rows
 
 
 class RelatedFilter(ChoiceFilter):

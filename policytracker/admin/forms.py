@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from itertools import count
 from typing import Any
@@ -254,10 +254,20 @@ class VersionedFormSet(forms.BaseInlineFormSet):
             changed[0].add_error(rule.field if rule.field in changed[0].fields else None, rule.message)
 
 
-def entered_texts(data: QueryDict) -> list[tuple[str, str]]:
-    """The names and values of the fields that a person fills in."""
-    hidden = ("csrfmiddlewaretoken", "initial-", "_")
-    entered = [(name, value) for name, values in data.lists() if not name.startswith(hidden) for value in values]
+def pairs(data: QueryDict) -> list[tuple[str, str]]:
+    """The names and values of a submitted form, in its order."""
+    return [(name, value) for name, values in data.lists() for value in values]
+
+
+# The fields of a form that no person fills in: by their beginning, their end, and their whole name.
+HIDDEN = (("csrfmiddlewaretoken", "initial-", "_"), ("_FORMS", "version"), {"action", "select_across", "index", "form", "token"})
+
+
+def entered_texts(fields: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The labels and values of the fields that a person fills in."""
+    beginnings, ends, names = HIDDEN
     return [
-        (capfirst(name.replace("_", " ")), value) for name, value in entered if value.strip() and not name.endswith(("_FORMS", "version"))
+        (capfirst(name.replace("_", " ")), value)
+        for name, value in fields
+        if value.strip() and not (name.startswith(beginnings) or name.endswith(ends) or name in names)
     ]

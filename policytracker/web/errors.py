@@ -55,11 +55,6 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return refuse(request, 404, "not_found", _("This page does not exist, or you may not see it. The record may have been deleted."))
 
 
-def form_expired(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Django's `CSRF_FAILURE_VIEW`."""
-    return error_page(403, _("This form has expired. Go back with your browser, reload the page and submit it again."))
-
-
 def server_error(request: HttpRequest) -> HttpResponse:
     """The log has the traceback with the id of the request."""
     detail = _("Internal server error. The server log has the details under the X-Request-ID of this response.")

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Agreement, Party
-from policytracker.admin.charts import Distribution, Trend
+from policytracker.admin.charts import Distribution
 from policytracker.admin.querysets import visible
 from policytracker.admin.recent import recent_changes
 from policytracker.admin.tiles import Tile, list_url, tile
@@ -26,13 +26,12 @@ from policytracker.resources import today
 from policytracker.web.heavy import REPORT, heavy
 from recommendations import progress
 from recommendations.admin.calendar import next_deadlines
+from recommendations.admin.trend import trend
 from recommendations.models import Addressee, ProgressUpdate, Recommendation, Response, Status
-from recommendations.reports.trend import status_trend
 
 SHOWN_DEADLINES = 12
 SHOWN_CHANGES = 10
 SHOWN_AGREEMENTS = 10
-SHOWN_MONTHS = 12
 CHANGES_OF = [Agreement, Recommendation, ProgressUpdate]
 
 
@@ -137,11 +136,6 @@ def statuses_by_agreement(request: HttpRequest) -> list[AgreementLine]:
     ]
 
 
-def trend(request: HttpRequest) -> Trend:
-    points = status_trend(Recommendation.objects.visible_to(request.user), SHOWN_MONTHS, today())
-    return Trend.of(Status, ((point.on, point.by_status) for point in points), Status.NOT_ASSESSED)
-
-
 # ---- the pages
 
 
@@ -165,7 +159,7 @@ def numbers(request: HttpRequest) -> HttpResponse:
     context = admin.site.each_context(request) | {
         "title": _("Recommendations in numbers"),
         "statuses": statuses(request),
-        "trend": trend(request),
+        "trend": trend(Recommendation.objects.visible_to(request.user), today(), {}),
         "agreements": statuses_by_agreement(request),
         "agreements_url": list_url(Agreement, {}),
     }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from django.contrib import admin
@@ -26,21 +27,20 @@ from agreements.models.commitments import Stage
 from agreements.models.sources import CITABLE
 from agreements.numbers import number
 from policytracker.admin import CodeColours, list_url
-from policytracker.admin.charts import Bar, Cell, Distribution, Line, Matrix, Moment, Timeline, Trend
+from policytracker.admin.charts import Bar, Cell, Distribution, Line, Matrix, Moment, Timeline
 from policytracker.admin.querysets import references, visible
 from policytracker.resources import ReadContext, registry
 from recommendations.admin.records import STATUS_COLOURS
+from recommendations.admin.trend import trend
 from recommendations.models import Addressee, Recommendation, Status
 from recommendations.reports import timeline
 from recommendations.reports.coverage import coverage
 from recommendations.reports.scorecard import scorecard
-from recommendations.reports.trend import status_trend
 
 SHOWN_RECOMMENDATIONS = 15
 SHOWN_CITATIONS = 40
 SHOWN_FACT_CHECKS = 20
 SHOWN_DATES = 8
-SHOWN_MONTHS = 12
 DRAWN_DATES = 200
 DRAWN_COLUMNS = SHOWN_RECOMMENDATIONS  # of a matrix; a wider one shows the counts only
 DRAWN_LINES = 40
@@ -54,6 +54,7 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
     card = scorecard(agreement.slug, context)
     dates = timeline.Timeline(agreement, user)
     page = dates.page(None, DRAWN_DATES)
+    drawn = moments(page.results)
     components = list(components_of(request, agreement))
     recommendations = recommendation_lines(request, agreement, SHOWN_RECOMMENDATIONS)
     standing = standing_panel(request, agreement)
@@ -73,11 +74,11 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
             Status.NOT_ASSESSED,
             lambda status: list_url(Recommendation, lists | {"status": status.value}),
         ),
-        "trend": trend(request, agreement, context),
+        "trend": trend(of_agreement(user, agreement), context.today, lists),
         "money": money_bars(card["money"], lists),
         "indicators": [indicator_values(indicator) for indicator in card["indicators"]],
-        "timeline": timeline_chart(page, context),
-        "next_dates": next_dates(dates, page, context),
+        "timeline": Timeline(drawn, context.today, page.count),
+        "next_dates": next_dates(dates, page, drawn, context),
         "components": components,
         "recommendations": recommendations,
         "recommendations_url": list_url(Recommendation, lists),
@@ -116,11 +117,6 @@ def attention(card: dict[str, Any], lists: dict[str, str]) -> Iterator[tuple[str
     )
 
 
-def trend(request: HttpRequest, agreement: Agreement, context: ReadContext) -> Trend:
-    points = status_trend(of_agreement(request.user, agreement), SHOWN_MONTHS, context.today)
-    return Trend.of(Status, ((point.on, point.by_status) for point in points), Status.NOT_ASSESSED)
-
-
 def money_bars(totals: list[dict[str, Any]], lists: dict[str, str]) -> list[Bar]:
     """A bar for each stage and currency. Bars of one currency have one scale."""
     largest: dict[str, Decimal] = defaultdict(Decimal)
@@ -152,21 +148,17 @@ def indicator_values(indicator: dict[str, Any]) -> dict[str, Any]:
     return indicator | values
 
 
-def moment(entry: timeline.Entry) -> Moment:
-    kind = registry.at(entry.type).model._meta.verbose_name_plural
-    return Moment(entry.day, entry.on, entry.title, str(capfirst(kind)))
+def moments(entries: Iterable[timeline.Entry]) -> list[Moment]:
+    lane = cache(lambda address: str(capfirst(registry.at(address).model._meta.verbose_name_plural)))
+    return [Moment(entry.day, entry.on, entry.title, lane(entry.type)) for entry in entries]
 
 
-def timeline_chart(page: Any, context: ReadContext) -> Timeline:
-    return Timeline([moment(entry) for entry in page.results], context.today, page.count)
-
-
-def next_dates(dates: timeline.Timeline, page: Any, context: ReadContext) -> list[Moment]:
-    """The next entries of the timeline, from today on."""
-    coming = [entry for entry in page.results if entry.day >= context.today]
+def next_dates(dates: timeline.Timeline, page: Any, shown: list[Moment], context: ReadContext) -> list[Moment]:
+    """The next entries of the timeline, from today on. `shown` are the moments of its first page."""
+    coming = [moment for moment in shown if moment.day >= context.today]
     if page.next and len(coming) < SHOWN_DATES:
-        coming = dates.page(dates.cursor_from(context.today), SHOWN_DATES).results
-    return [moment(entry) for entry in coming[:SHOWN_DATES]]
+        coming = moments(dates.page(dates.cursor_from(context.today), SHOWN_DATES).results)
+    return coming[:SHOWN_DATES]
 
 
 # ---- components and recommendations

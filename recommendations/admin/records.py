@@ -14,12 +14,14 @@ from agreements.deadlines import DeadlineState
 from policytracker.admin import (
     BaseInline,
     BulkEditAdmin,
+    OnFilter,
     RecordAdmin,
     apply_theme,
     choice_filter,
     code_column,
     display,
     missing_filter,
+    read_context,
     related_filter,
     text_filter,
 )
@@ -28,7 +30,7 @@ from policytracker.models import User
 from policytracker.records import exceptions
 from policytracker.records.access import Publication
 from policytracker.records.parameters import ExistsForRow
-from policytracker.resources import today
+from policytracker.resources import ReadContext, today
 from recommendations import filters, progress, reviews
 from recommendations.admin import addressees, forms
 from recommendations.admin.status_options import status_options
@@ -116,6 +118,7 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
         choice_filter("without", _("Missing"), MISSING),
         choice_filter("status"),
         choice_filter("priority"),
+        OnFilter,
         AGREEMENT,
         related_filter("party", Addressee._meta.get_field("party"), title=_("Addressee")),
         related_filter("components", Recommendation._meta.get_field("components"), _("Component")),
@@ -174,8 +177,18 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
         parties = Addressee.objects.visible_to(request.user).select_related("party").order_by("party__code")
         return [Prefetch("addressees", parties)]
 
+    def get_changelist_instance(self, request):
+        request.list_context = read_context(request)  # only the list shows a past date
+        return super().get_changelist_instance(request)
+
     def get_queryset(self, request):
-        return super().get_queryset(request).annotate(deadline_state=deadline(today()), freshness=freshness(today()))
+        rows, context = super().get_queryset(request), getattr(request, "list_context", None) or ReadContext.of(request.user)
+        if context.past:
+            rows = rows.on_day(context.on)
+        return rows.annotate(deadline_state=deadline(context.on), freshness=freshness(context.on))
+
+    def get_actions(self, request):
+        return {} if OnFilter.parameter_name in request.GET else super().get_actions(request)  # they change the values of today
 
     # ---- two tabs, each a page of its own: Progress with the updates, Edit with the record form
 

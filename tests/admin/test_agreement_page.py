@@ -1,6 +1,7 @@
 """The page of an agreement: the overview and its numbers, tabs that load one by one, adding parts, publishing."""
 
 from datetime import date, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
@@ -341,9 +342,36 @@ def test_the_parent_of_a_component_is_one_of_the_same_agreement(analyst, signed_
 
 @pytest.mark.parametrize(("role", "offered"), [("analyst", True), ("reader", False)])
 def test_a_field_is_cited_from_the_form(role, offered, users, signed_in, pact):
-    content = signed_in(users[role]).get(edit(pact)).content.decode()
+    participation = Participation.objects.create(agreement=pact, party=make_party("NZL"), role="party")
+    component, outcome = Component.objects.get(slug="upper"), make_outcome(pact)
+    client = signed_in(users[role])
+    cited = [
+        (edit(pact), f"agreement={pact.pk}&amp;field=signed_at_place"),
+        (change(component), f"component={component.pk}&amp;field=due_on"),
+        (change(participation), f"participation={participation.pk}&amp;field=since"),
+        (change(outcome), f"outcome={outcome.pk}&amp;field=statement"),
+    ]
 
-    assert (f"{add(Citation)}?agreement={pact.pk}&amp;field=signed_at_place&amp;return_to=" in content) == offered
+    for address, query in cited:
+        content = client.get(address).content.decode()
+        assert (f"{add(Citation)}?{query}&amp;return_to=" in content) == offered, query
+
+
+def test_a_citation_is_added_and_edited_without_leaving_the_agreement(analyst, signed_in, pact):
+    client, citations = signed_in(analyst), tab(pact, "citations")
+    link = f"{add(Citation)}?{urlencode({'agreement': pact.pk, 'field': 'signed_at_place', 'return_to': citations})}"
+    form = typed(client.get(link)) | {"source": Source.objects.get(slug="paper").pk, "quote": "in Perth"}
+
+    added = client.post(link, form)
+    citation = Citation.objects.get(quote="in Perth")
+    page = client.get(citations).content.decode()
+    opened = f"{change(citation)}?{urlencode({'return_to': citations})}"
+    edited = client.post(opened, typed(client.get(opened)) | {"quote": "at Perth"})
+
+    assert (citation.agreement, citation.field) == (pact, "signed_at_place")
+    assert "in Perth" in page and opened in page
+    assert (added.url, edited.url) == (citations, citations)
+    assert Citation.objects.filter(quote="at Perth").exists()
 
 
 # ---- cost

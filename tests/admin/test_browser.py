@@ -176,20 +176,44 @@ def test_text_that_was_not_submitted_survives_a_closed_tab(visit, live_server, w
     assert reopened.input_value("#id_report-narrative") == ""
 
 
-def test_text_survives_the_end_of_the_session(visit, live_server, world):
+@pytest.mark.parametrize("login", ["the same tab", "another tab"])
+@pytest.mark.parametrize("form", ["update", "record"])
+def test_text_survives_the_end_of_the_session(form, login, visit, live_server, world):
     _, recommendation = world
-    page = visit(390, "light")
+    page, text = visit(390, "light"), "typed with care,\nin two lines"
+    page.goto(live_server.url + (change(recommendation) if form == "update" else edit(recommendation)))
+    page.fill("#id_report-narrative" if form == "update" else "#id_details", text)
+
+    def log_in(where):
+        where.fill("[name=username]", "analyst")
+        where.fill("[name=password]", "a long pass phrase")
+        where.click("[type=submit]")
+
+    page.context.clear_cookies()
+    if login == "another tab":
+        other = page.context.new_page()
+        other.goto(live_server.url)
+        log_in(other)
+        other.wait_for_url("**/admin/")
+    page.click("button[name=_report][value=draft]" if form == "update" else "[name=_save]")
+    if login == "the same tab":
+        log_in(page)
+    page.get_by_role("button", name="Submit again").wait_for()
+    page_fits = fits(page)
+    focused = page.evaluate("document.activeElement.hasAttribute('data-message')")
+    page.get_by_role("button", name="Submit again").click()
+    page.locator("text=Draft saved." if form == "update" else "text=was changed successfully").wait_for()
+
+    saved = (
+        recommendation.updates.filter(narrative__startswith="typed with care,")
+        if form == "update"
+        else type(recommendation).objects.filter(details=text)
+    )
+    assert saved.exists()
+    assert page_fits
+    assert focused
     page.goto(live_server.url + change(recommendation))
-    page.fill("#id_report-narrative", "typed with care")
-
-    page.context.clear_cookies(name="sessionid")
-    page.click("button[name=_report][value=submit]")
-    page.fill("[name=username]", "analyst")
-    page.fill("[name=password]", "a long pass phrase")
-    page.click("[type=submit]")
-    page.locator("[data-restored]").wait_for()
-
-    assert page.input_value("#id_report-narrative") == "typed with care"
+    assert page.input_value("#id_report-narrative") == ""
 
 
 def test_a_source_is_found_by_typing(visit, live_server, world):

@@ -24,9 +24,9 @@ def test_the_columns_of_a_trend_have_one_scale():
 
     chart = Trend.of(Status, points, UNKNOWN)
 
-    assert [height for _on, _point, height in chart.columns] == [25, 100]
+    assert [height for _on, _url, height, _parts in chart.columns] == [25, 100]
     assert chart.codes == [Status.PLANNED, Status.NOT_ASSESSED]
-    assert [counts for _on, counts in chart.rows] == [[0, 1], [3, 1]]
+    assert [[count for count, _url in counts] for _on, _url, counts in chart.rows] == [[0, 1], [3, 1]]
 
 
 def test_the_axis_of_a_timeline_reaches_from_the_first_year_to_the_last_and_includes_today():
@@ -36,11 +36,11 @@ def test_the_axis_of_a_timeline_reaches_from_the_first_year_to_the_last_and_incl
 
     assert [year for _left, year in chart.years] == [2020, 2021, 2022]
     assert chart.position(date(2020, 1, 1)) == 0 and chart.today_position == 100
-    assert [(lane, [moment.title for _left, moment in marks]) for lane, marks in chart.lanes] == [
-        ("Actions", ["Signed"]),
-        ("Components", ["Due"]),
+    assert [(lane, [(title, coming) for _left, title, coming in marks]) for lane, marks in chart.lanes] == [
+        ("Actions", [("2020-07: Signed", False)]),
+        ("Components", [("2021: Due", False)]),
     ]
-    assert all(0 <= left <= 100 for _lane, marks in chart.lanes for left, _moment in marks)
+    assert all(0 <= float(left) <= 100 for _lane, marks in chart.lanes for left, *_ in marks)
 
 
 def test_a_long_timeline_labels_few_years():

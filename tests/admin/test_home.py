@@ -48,6 +48,8 @@ def numbers_of(home, page) -> list[tuple[int, str]]:
     parts = [(part.count, part.url) for part in page["statuses"].parts]
     for line in page["agreements"]:
         parts += [(line.statuses.total, line.list_url), *((part.count, part.url) for part in line.statuses.parts)]
+    for _on, url, counts in page["trend"].rows:
+        parts += [(sum(count for count, _url in counts), url), *(number for number in counts if number[1])]
     return tiles + parts
 
 
@@ -60,7 +62,7 @@ def test_each_number_of_the_home_page_equals_its_list(role, users, signed_in):
     client = signed_in(user)
     numbers = numbers_of(client.get("/admin/").context, client.get("/admin/numbers/").context)
 
-    assert len(numbers) >= 6
+    assert len(numbers) >= 6 + 12
     for count, url in numbers:
         assert rows_in_list(url, user) == count, url
 

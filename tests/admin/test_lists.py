@@ -23,6 +23,7 @@ from agreements.models import (
     Source,
 )
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation
+from recommendations.progress import Report, report_progress
 from tests.admin.page import change, changes, rows_of
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 
@@ -227,3 +228,43 @@ def test_an_officer_filters_by_owners_of_readable_recommendations(officer, analy
 
     assert analyst.username in offered[officer] and reviewer.username not in offered[officer]
     assert analyst.username in offered[analyst] and reviewer.username in offered[analyst]
+
+
+# ---- a list on a past date
+
+
+def test_a_list_of_a_past_date_shows_its_values_and_changes_nothing(analyst, signed_in):
+    recommendation, client = make_recommendation(due_on=str(TODAY + timedelta(20))), signed_in(analyst)
+    for days, status in ((100, "planned"), (10, "in_progress")):
+        report = Report(status=status, narrative="As seen.", reported_on=TODAY - timedelta(days))
+        report_progress(recommendation, report, by=analyst, today=TODAY)
+    past = f"?on={TODAY - timedelta(50)}"
+
+    page = client.get(changes(Recommendation, f"{past}&status=planned&freshness=fresh&deadline_state=upcoming"))
+    client.post(
+        changes(Recommendation, past),
+        {"action": "bulk_edit", "_bulk_edit": "1", "_selected_action": [recommendation.pk], "priority": "high"},
+    )
+
+    assert [(row.status, row.deadline_state) for row in page.context["cl"].result_list] == [("planned", "upcoming")]
+    assert str(TODAY - timedelta(50)) in [chip.value for chip in page.context["cl"].chips]
+    assert page.context["action_form"] is None
+    recommendation.refresh_from_db()
+    assert recommendation.status == "in_progress"
+    assert recommendation.priority != "high"
+
+
+def test_the_form_of_a_record_ignores_the_date_of_a_list(analyst, signed_in):
+    recommendation = make_recommendation()
+    report_progress(recommendation, Report(status="planned", narrative="As seen."), by=analyst, today=TODAY)
+
+    page = signed_in(analyst).get(f"{change(recommendation)}?on=2020-01-01")
+
+    assert page.context["original"].status == "planned"
+
+
+@pytest.mark.parametrize("date", ["yesterday", "2025-13-01", "0"])
+def test_an_invalid_date_of_a_list_is_told(date, analyst, signed_in):
+    response = signed_in(analyst).get(changes(Recommendation, f"?on={date}"))
+
+    assert (response.status_code, response.url) == (302, changes(Recommendation, "?e=1"))

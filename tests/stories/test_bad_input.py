@@ -1,4 +1,7 @@
-"""Bad input in the admin: the person is told what happened, and nothing typed is lost. Files and imports: tests/admin/test_import.py."""
+"""Bad input in the admin: the person is told what happened, and nothing typed is lost.
+
+Files and imports: tests/admin/test_import.py. The end of the session: test_unsaved_input.py.
+"""
 
 import pytest
 from django.test import Client
@@ -89,24 +92,6 @@ def test_an_update_of_a_record_that_is_gone_is_shown_to_be_copied(client, db):
 
     assert page.status_code == 404
     assert TYPED in page.content.decode()
-    assert not ProgressUpdate.objects.exists()
-
-
-# ---- the session ended
-
-
-@pytest.mark.parametrize("form", ["update", "record"])
-def test_nothing_is_saved_after_the_session_ended(form, client, db):
-    recommendation = make_recommendation()
-    address = change(recommendation) if form == "update" else edit(recommendation)
-    page = client.get(address)
-    sent = report_data(page, status="planned", narrative=TYPED) if form == "update" else typed(page) | {"details": TYPED}
-    client.logout()
-
-    refused = client.post(address, sent)
-
-    assert refused.status_code == 302
-    assert refused.url.startswith("/admin/login/?next=/admin/recommendations/recommendation/")
     assert not ProgressUpdate.objects.exists()
 
 
