@@ -24,7 +24,7 @@ from policytracker.resources import registry
 from recommendations.derived_status import recompute_status
 from recommendations.models import TERMINAL, Addressee, Evidence, ProgressUpdate, Recommendation, Status
 from tests.api.client import Api
-from tests.conftest import ensure_groups, make_user
+from tests.conftest import make_user
 from tests.make import make_party
 
 FEW, SIZE = 200, 2_000
@@ -68,7 +68,6 @@ def queries_of_pages(user, size: int) -> dict[str, int]:
 def big(django_db_setup, django_db_blocker):
     """A large register, and the number of queries of all pages with few rows (`few`)."""
     with django_db_blocker.unblock(), transaction.atomic():
-        ensure_groups()
         call_command("load_dataset", settings.BASE_DIR / "fixtures", verbosity=0)
         users = {role: make_user(f"{role} of size", role, is_superuser=role == Role.ADMINISTRATOR) for role in ROLES}
         PartyOfficer.objects.create(user=users[Role.OFFICER], party=make_party("AUS"))
