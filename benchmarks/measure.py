@@ -33,7 +33,7 @@ COMPARED = 3  # variants of each request
 # PostgreSQL plans a prepared statement again at each of its first five executions on a connection, and then keeps a plan. A worker has at
 # most as many connections as there are clients, and uses them in turn. So a way has its plans after this many requests, with a margin
 # of 2, because clients do not spread over the workers evenly: each connects WAVES times. Or after WARM_UP seconds, for slow requests.
-WARM_UP_REQUESTS, WAVES, WARM_UP = 2 * 6 * WORKERS * CLIENTS, 8, 2.0
+WARM_UP_REQUESTS, WAVES, WARM_UP = 2 * 6 * WORKERS * CLIENTS, 8, 1.5
 GUNICORN = [sys.executable, "-m", "gunicorn", "--config", "/dev/null", "--no-control-socket"]
 RIVAL = [*GUNICORN, f"--workers={WORKERS}", f"--threads={THREADS}", "--worker-class=gthread"]
 COMMANDS = {
@@ -120,8 +120,10 @@ def run(
         texts = {way: cycle(request.texts[way]) for way in ways}
     for way in ways if not request.once else ():
         number = min(WARM_UP_REQUESTS, len(request.texts[way]) // 3) if request.writes else WARM_UP_REQUESTS
+        end = time.monotonic() + WARM_UP * scale
         for _ in range(WAVES):
-            repeat(servers[way], request.name, islice(texts[way], number // WAVES), clients, WARM_UP * scale / WAVES)
+            if (left := end - time.monotonic()) > 0:
+                repeat(servers[way], request.name, islice(texts[way], number // WAVES), clients, left / WAVES)
     for number in range(2 if request.once else rounds):
         for way in ways[number % len(ways) :] + ways[: number % len(ways)]:
             server = servers[way]

@@ -111,7 +111,7 @@ what the role permits.
 
 The bodies of all ways were compared first, and were the same, except links to other pages. Then each way is warmed up, because
 PostgreSQL plans a prepared statement again at each of its first five executions on a connection: before the first round of a request,
-each way is sent {warm_up} of it, or as many as it answers in {warm_up_seconds:.0f} seconds. That is twice what all connections need
+each way is sent {warm_up} of it, or as many as it answers in {warm_up_seconds} seconds. That is twice what all connections need
 to keep their plans. Eight clients with keep-alive send a request for a part of a second to each way in turn, in several rounds, so that
 a slow moment affects all; two clients if a response takes longer than a quarter of a second, one for whole exports and lists of 500.
 *Median* and *p95* are the milliseconds that a client waits while the others ask too; *CPU* is the milliseconds of web server +
