@@ -122,8 +122,8 @@ def run(
         number = min(WARM_UP_REQUESTS, len(request.texts[way]) // 3) if request.writes else WARM_UP_REQUESTS
         end = time.monotonic() + WARM_UP * scale
         for _ in range(WAVES):
-            if (left := end - time.monotonic()) > 0:
-                repeat(servers[way], request.name, islice(texts[way], number // WAVES), clients, left / WAVES)
+            if time.monotonic() < end:
+                repeat(servers[way], request.name, islice(texts[way], number // WAVES), clients, WARM_UP * scale / WAVES)
     for number in range(2 if request.once else rounds):
         for way in ways[number % len(ways) :] + ways[: number % len(ways)]:
             server = servers[way]

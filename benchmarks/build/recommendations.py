@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from django.db import connection
-
 from benchmarks.build.agreements import COMPONENTS_OF_EACH, Context
 from benchmarks.build.values import Maker
 from benchmarks.build.writer import Writer
 from recommendations.models import CLOSABLE, DONE, TERMINAL, Addressee, Evidence, ProgressUpdate, Recommendation, Status
-from recommendations.models.facts import FACTS_OF_ADDRESSEES
 from recommendations.progress import ALLOWED
 
 VERBS = ["Adopt", "Build", "Consult on", "Extend", "Finance", "Publish", "Ratify", "Review", "Set up", "Simplify"]
@@ -53,16 +50,13 @@ def fill_recommendations(size: int, context: Context, make: Maker, write: Writer
     write.fill(Recommendation.components.through, "recommendation_id component_id", rows, size // 2)
     rows = ((pk, sector) for pk in ids for sector in make.random.sample(context.sectors, 1 + make.chance(0.2)))
     write.fill(Recommendation.sectors.through, "recommendation_id sector_id", rows, size * 6 // 5)
-    # recompute_status() stores the facts of all recommendations at the end, so the trigger need not do it for each row.
-    with connection.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE {Addressee._meta.db_table} DISABLE TRIGGER {FACTS_OF_ADDRESSEES.name}")
-        write.fill(
-            Addressee,
-            "recommendation_id party_id role response responded_on response_text uid",
-            addressee_rows(ids, context.parties, make),
-            size * 8 // 5,
-        )
-        cursor.execute(f"ALTER TABLE {Addressee._meta.db_table} ENABLE TRIGGER {FACTS_OF_ADDRESSEES.name}")
+    write.fill(
+        Addressee,
+        "recommendation_id party_id role response responded_on response_text uid",
+        addressee_rows(ids, context.parties, make),
+        size * 8 // 5,
+        "data set",  # the trigger of their facts leaves a load to recompute_status() at its end
+    )
     updates = write.ids(ProgressUpdate, size * 5)
     evidence: list[tuple] = []
     write.fill(

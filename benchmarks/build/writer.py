@@ -39,7 +39,7 @@ class Writer:
             (last,) = cursor.fetchone()
         return range(last - count, last)
 
-    def fill(self, model: type[Model], columns: str, rows: Iterable[tuple], total: int = 0) -> None:
+    def fill(self, model: type[Model], columns: str, rows: Iterable[tuple], total: int = 0, channel: str = "benchmark") -> None:
         """COPY rows of the named columns; other columns get the default of their field. `total` is only for the progress bar."""
         named = columns.split()
         fields = [f for f in model._meta.local_concrete_fields if not f.generated and f.name not in WRITTEN_BY_TRIGGERS]
@@ -50,6 +50,6 @@ class Writer:
         copy = f"COPY {model._meta.db_table} ({names}) FROM STDIN"
         if isinstance(rows, list):
             total = len(rows)
-        with change_context(None, "Benchmark data.", "benchmark"), connection.cursor() as cursor, cursor.copy(copy) as into:
+        with change_context(None, "Benchmark data.", channel), connection.cursor() as cursor, cursor.copy(copy) as into:
             for row in with_progress(rows, label, total, self.show):
                 into.write_row(row + defaults)
