@@ -34,9 +34,14 @@ USERS = ["administrator-1", "analyst-01", "officer-1", "officer-2"]
 
 @pytest.fixture(scope="module")
 def large(once_per_module):
-    """A register with so many recommendations that reading all of them costs more than an index."""
+    """A register with so many recommendations that reading all of them costs more than an index.
+
+    The tables are emptied first: rows that other tests rolled back leave tables and indexes larger, which changes the plans.
+    """
 
     def make():
+        with connection.cursor() as cursor:
+            cursor.execute("TRUNCATE recommendations_recommendation CASCADE")
         call_command("load_dataset", settings.BASE_DIR / "fixtures", verbosity=0)
         build(3_000)
         PartyOfficer.objects.filter(user__username="officer-2").update(party=Party.objects.get(code="p-230"))
