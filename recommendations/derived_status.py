@@ -37,12 +37,8 @@ ON CONFLICT (recommendation_id, since) DO UPDATE SET (until, {", ".join(DERIVED_
 CURRENT = ", ".join(
     f"coalesce(period.{name}, {INITIAL_VALUES[name]}) AS {name}" if name in INITIAL_VALUES else f"period.{name}" for name in DERIVED_FIELDS
 )
-WRITE_CURRENT = f"""UPDATE {_TABLE} AS stored SET ({", ".join(DERIVED_FIELDS)}) = ROW({columns("current")})
-FROM (
-    SELECT id, {CURRENT} FROM unnest(%(ids)s::bigint[]) AS id
-        LEFT JOIN recommendations_statusperiod AS period ON period.recommendation_id = id AND period.until IS NULL
-) AS current
-WHERE stored.id = current.id AND ({columns("stored")}) IS DISTINCT FROM ({columns("current")})"""
+CURRENT_VALUES = f"""SELECT id, {CURRENT} FROM unnest(%(ids)s::bigint[]) AS id
+        LEFT JOIN recommendations_statusperiod AS period ON period.recommendation_id = id AND period.until IS NULL"""
 
 # SQL condition: the stored values or periods of a recommendation differ from those calculated from its updates.
 _DEFAULTS = ", ".join(INITIAL_VALUES.get(name, "NULL") for name in DERIVED_FIELDS)
@@ -63,16 +59,21 @@ FACTS_DIFFER = f"stored.id = calculated.id AND ({columns('stored', FACTS)}) IS D
 
 
 @cache
-def write_facts() -> str:
-    """The statement that stores the facts. They are no change of the record, so it is not part of the other statements."""
+def write_current() -> str:
+    """The statement that stores the current values and the facts."""
+    # The facts follow from the values that are about to be stored, so the query of the facts reads these under the name of the table.
     # MATERIALIZED, because PostgreSQL would plan and calculate each fact twice: to compare it and to store it.
-    return f"""WITH {_CALCULATED} AS MATERIALIZED ({calculated_facts()} WHERE {_TABLE}.id = ANY(%(ids)s::bigint[]))
-UPDATE {_TABLE} AS stored SET ({", ".join(FACTS)}) = ROW({columns("calculated", FACTS)}) FROM calculated WHERE {FACTS_DIFFER}"""
+    written = (*DERIVED_FIELDS, *FACTS)
+    return f"""WITH current AS MATERIALIZED ({CURRENT_VALUES}),
+{_CALCULATED} AS MATERIALIZED (WITH {_TABLE} AS (SELECT * FROM current) {calculated_facts()}),
+new AS (SELECT * FROM current JOIN calculated USING (id))
+UPDATE {_TABLE} AS stored SET ({", ".join(written)}) = ROW({columns("new", written)})
+FROM new WHERE stored.id = new.id AND ({columns("stored", written)}) IS DISTINCT FROM ({columns("new", written)})"""
 
 
 def statements() -> tuple[str, ...]:
     """The statements that store everything, in this order."""
-    return DELETE_OBSOLETE, WRITE_PERIODS, WRITE_CURRENT, write_facts()
+    return DELETE_OBSOLETE, WRITE_PERIODS, write_current()
 
 
 @cache

@@ -481,6 +481,23 @@ def test_derived_values_are_calculated_after_a_load(way, small, empty, monkeypat
     assert called == [1]
 
 
+@pytest.mark.parametrize("way", [load, loaddata])
+def test_derived_values_are_calculated_with_the_statistics_of_the_loaded_rows(way, small, monkeypatch):
+    """An earlier load that was rolled back can leave statistics of an empty table. A plan for these reads all rows again and again."""
+    estimates = []
+
+    def recalculate():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'recommendations_recommendation'::regclass")
+            estimates.extend(cursor.fetchone())
+
+    monkeypatch.setitem(vars(registry.of(Recommendation)), "recalculate", recalculate)
+
+    way(small)
+
+    assert estimates == [Recommendation.objects.count()] == [1]
+
+
 def test_if_empty_loads_nothing_into_a_database_with_agreements(folder):
     load(folder, "--if-empty")
     edit(folder, "parties.json", NLD={"name": "Holland"})
