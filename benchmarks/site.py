@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 ROOT = Path(__file__).parent.parent
-WORKERS, THREADS = 2, 16  # the defaults of gunicorn.conf.py; every server has the same
+WORKERS, THREADS = 2, 32  # the defaults of gunicorn.conf.py; every server has the same
 OURS = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py"]
 START_TIMEOUT = 120  # seconds
 TICK = os.sysconf("SC_CLK_TCK")

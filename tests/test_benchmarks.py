@@ -2,10 +2,12 @@
 
 import sys
 import time
+from runpy import run_path
 from threading import Thread
 from types import SimpleNamespace
 
 import pytest
+from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.db import connection
@@ -18,7 +20,7 @@ from benchmarks.measure import HAND, OURS, PLAIN, Different
 from benchmarks.report import document
 from benchmarks.requests import Plan, Request
 from benchmarks.rivals import hand
-from benchmarks.site import Server
+from benchmarks.site import THREADS, WORKERS, Server
 from benchmarks.users import NAMES, Reader
 
 pytestmark = pytest.mark.django_db
@@ -191,3 +193,12 @@ def test_a_database_url_keeps_socket_folders_and_passwords(monkeypatch):
     monkeypatch.setattr(databases, "settings", SimpleNamespace(DATABASES={"default": database}))
 
     assert databases.url("big") == "postgres://us:p%2Fw@%2Fvar%2Frun/big?sslmode=require"
+
+
+def test_the_servers_of_the_benchmark_have_the_defaults_of_the_site(monkeypatch):
+    for name in ("WEB_CONCURRENCY", "WEB_THREADS", "DB_POOL", "GREETING"):
+        monkeypatch.setenv(name, "")  # which also undoes what the file sets
+
+    defaults = run_path(str(settings.BASE_DIR / "gunicorn.conf.py"))
+
+    assert (defaults["workers"], defaults["threads"]) == (WORKERS, THREADS)
