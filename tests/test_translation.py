@@ -235,7 +235,7 @@ def test_makemessages_collects_the_names_of_fields(monkeypatch, tmp_path):
 
     call_command("makemessages", locale=["xx"])
 
-    assert {"_('original due on')", "_('treaty action')"} <= set(collected[0].splitlines())
+    assert {"_('completed on')", "_('treaty action')"} <= set(collected[0].splitlines())
     assert list(tmp_path.iterdir()) == []
 
 

@@ -210,7 +210,7 @@ WITH_REASON = _("{line} ({reason})")
 
 
 def line(entry: dict[str, Any], changes: dict[str, dict[str, Any]], labels: dict[str, StrOrPromise]) -> str:
-    """The entry as one line: `2026-11-24 11:10 ann due on: 2024-05-20 → 2027-01-01 (minister postponed it)`."""
+    """The entry as one line: `2026-11-24 11:10 ann due date: 2024-05-20 → 2027-01-01 (minister postponed it)`."""
     summary = "; ".join(
         FIELD_CHANGE.format(field=labels[name], before=_shortened(change["before"]), after=_shortened(change["after"]))
         for name, change in changes.items()

@@ -214,10 +214,12 @@ class DeadlineFields(models.Model):
 
     first_values: ClassVar[dict[str, str]] = {"original_due_on": "due_on"}
 
-    due_on = EdtfField(verbose_name=_("due on"), help_text=_("The date by which this must be completed."))
+    due_on = EdtfField(verbose_name=_("due date"), help_text=_("The date by which this must be completed."))
     due_on_first = FirstDay("due_on")
     due_on_last = LastDay("due_on")
-    original_due_on = EdtfField(editable=False, help_text=_("The first due date that was set. It never changes."))
+    original_due_on = EdtfField(
+        verbose_name=_("original due date"), editable=False, help_text=_("The first due date that was set. It never changes.")
+    )
     original_due_on_first = FirstDay("original_due_on")
 
     class Meta:

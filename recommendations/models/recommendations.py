@@ -331,7 +331,7 @@ class Milestone(UidRecord):
     recommendation = models.ForeignKey(Recommendation, models.PROTECT, related_name="milestones")
     position = models.PositiveIntegerField(null=True, blank=True, help_text=_("Position among the milestones of the recommendation."))
     title = models.CharField(max_length=500)
-    due_on = EdtfField(help_text=_("Due date."))
+    due_on = EdtfField(verbose_name=_("due date"), help_text=_("The date by which this must be completed."))
     due_on_first = FirstDay("due_on")
     completed_on = EdtfField(help_text=_("Completion date."))
     completed_on_first = FirstDay("completed_on")
