@@ -482,20 +482,30 @@ def test_derived_values_are_calculated_after_a_load(way, small, empty, monkeypat
 
 
 @pytest.mark.parametrize("way", [load, loaddata])
-def test_derived_values_are_calculated_with_the_statistics_of_the_loaded_rows(way, small, monkeypatch):
-    """An earlier load that was rolled back can leave statistics of an empty table. A plan for these reads all rows again and again."""
+def test_constraints_are_checked_with_the_statistics_of_the_loaded_rows(way, small, monkeypatch):
+    """A load that was rolled back can leave the statistics of an empty table. A plan for these reads the whole table for each row."""
     estimates = []
 
-    def recalculate():
+    def estimate(files):
         with connection.cursor() as cursor:
             cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'recommendations_recommendation'::regclass")
             estimates.extend(cursor.fetchone())
 
-    monkeypatch.setitem(vars(registry.of(Recommendation)), "recalculate", recalculate)
+    monkeypatch.setattr(loading, "check_deferred_constraints", estimate)
 
     way(small)
 
     assert estimates == [Recommendation.objects.count()] == [1]
+
+
+def test_tables_are_analysed_again_while_they_grow(empty, monkeypatch):
+    monkeypatch.setattr(loading, "BATCH", 2)
+    write(empty, "vocabulary.json", *(("agreements.sector", {"code": f"s{number}", "name": "S"}) for number in range(41)))
+
+    with CaptureQueriesContext(connection) as queries:
+        load(empty)
+
+    assert [query["sql"] for query in queries if "ANALYZE" in query["sql"]] == ["ANALYZE agreements_sector"] * 3  # after 2, 20 and 41 rows
 
 
 def test_if_empty_loads_nothing_into_a_database_with_agreements(folder):

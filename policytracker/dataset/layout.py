@@ -155,10 +155,6 @@ def snapshot() -> Iterator[None]:
 def finish(loaded: Iterable[type[Model]]) -> None:
     """Recalculate the derived values of the loaded models."""
     models = set(loaded)
-    if models:
-        with connection.cursor() as cursor:
-            # The queries below would be planned for the number of rows before the load, and could take hours.
-            cursor.execute(f"ANALYZE {', '.join(sorted(model._meta.db_table for model in models))}")
     files_loaded = {resource.file for resource in registry if resource.model in models}
     for resource in registry:
         if resource.recalculate and resource.file in files_loaded:

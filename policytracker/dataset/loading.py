@@ -167,7 +167,8 @@ class Loader:
         self.keys: dict[type[Model], Keys] = {}
         self.counts: dict[str, Counter] = defaultdict(Counter)
         self.files: dict[type[Model], str] = {}
-        self.written: set[type[Model]] = set()
+        self.written: Counter[type[Model]] = Counter()  # rows
+        self.analyse_at: dict[type[Model], int] = defaultdict(lambda: BATCH)  # rows written
 
     def load(self, entries: Iterable[Entry]) -> dict[str, Counter]:
         """Write the records that differ. Returns the numbers of created, changed and unchanged records by file. Raises DatasetError."""
@@ -178,6 +179,7 @@ class Loader:
                 self.write_waiting()
         self.write_waiting()
         self.refuse_expected()
+        self.analyse(self.written)
         check_deferred_constraints(self.files)
         layout.finish(self.written)
         return self.counts
@@ -194,9 +196,21 @@ class Loader:
                 if row.error:
                     raise refusal(entry, row.error) from row.error
                 self.counts[entry.file][row.outcome] += 1
-            if any(row.outcome != writer.Outcome.UNCHANGED for row in rows):
-                self.written.add(model)
+            if written := sum(row.outcome != writer.Outcome.UNCHANGED for row in rows):
+                self.written[model] += written
+                if self.written[model] >= self.analyse_at[model]:
+                    self.analyse_at[model] = 10 * self.written[model]
+                    self.analyse([model])
             entries.clear()
+
+    def analyse(self, models: Iterable[type[Model]]) -> None:
+        """Update the statistics of the tables.
+
+        Those of an empty table, as a load that was rolled back leaves behind, would make PostgreSQL read whole tables for each row.
+        """
+        if tables := ", ".join(sorted(model._meta.db_table for model in models)):
+            with connection.cursor() as cursor:
+                cursor.execute(f"ANALYZE {tables}")
 
     def rows(self, model: type[Model], entries: Sequence[Entry]) -> list[writer.Row]:
         """The rows to write for entries of one model."""
