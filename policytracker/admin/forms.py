@@ -42,7 +42,7 @@ def stale(record: Record, seen: int, serializer: type, user: Any) -> str:
 
 
 class VerbatimField(forms.CharField):
-    """A text that is stored unchanged, except for line ends: browsers send CRLF."""
+    """A text of several lines, stored unchanged except for its line ends: browsers send CRLF."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs | {"strip": False})

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from policytracker.admin import apply_theme
 from policytracker.admin.error_summary import FieldError, errors_of_form
-from policytracker.admin.forms import PartialDate
+from policytracker.admin.forms import PartialDate, VerbatimField
 from policytracker.admin.querysets import references
 from policytracker.records import violations
 from policytracker.records.context import MAX_REASON, change_context
@@ -29,8 +29,8 @@ class ResponseForm(forms.Form):
 
     response = forms.ChoiceField(choices=Response.choices)
     responded_on = PartialDate(required=False, label=_("Response date"))
-    response_text = forms.CharField(
-        required=False, max_length=100_000, strip=False, label=_("Text of the response"), widget=forms.Textarea(attrs={"rows": 3})
+    response_text = VerbatimField(
+        required=False, max_length=100_000, label=_("Text of the response"), widget=forms.Textarea(attrs={"rows": 3})
     )
     change_reason = forms.CharField(required=False, max_length=MAX_REASON, label=_("Reason for change"))
 

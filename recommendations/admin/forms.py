@@ -14,7 +14,7 @@ from agreements.models import Party, Source
 from agreements.models.sources import Confidence, Stance
 from policytracker.admin.bulk import BulkEditForm
 from policytracker.admin.error_summary import FieldError, errors_of_form, errors_of_formset
-from policytracker.admin.forms import Day, PartialDate, stale
+from policytracker.admin.forms import Day, PartialDate, VerbatimField, stale
 from policytracker.admin.querysets import visible
 from policytracker.models import User
 from policytracker.records import exceptions, violations
@@ -35,7 +35,7 @@ class EvidenceForm(forms.Form):
     url = forms.URLField(required=False, max_length=2000, label=_("Or URL"), assume_scheme="https")
     title = forms.CharField(required=False, max_length=500, label=_("Page title"))
     locator = forms.CharField(required=False, max_length=300, label=_("Locator"), help_text=_("Page, section or row."))
-    quote = forms.CharField(required=False, max_length=100_000, strip=False, label=_("Quote"), widget=forms.Textarea(attrs={"rows": 2}))
+    quote = VerbatimField(required=False, max_length=100_000, label=_("Quote"), widget=forms.Textarea(attrs={"rows": 2}))
     stance = forms.ChoiceField(choices=Stance.choices, initial=Stance.SUPPORTS)
     confidence = forms.ChoiceField(choices=Confidence.choices, initial=Confidence.REPORTED)
 
@@ -61,9 +61,7 @@ class ReportForm(forms.Form):
         help_text=_("The date to which the update applies."),
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
-    narrative = forms.CharField(
-        required=False, max_length=100_000, strip=False, label=_("Narrative"), widget=forms.Textarea(attrs={"rows": 3})
-    )
+    narrative = VerbatimField(required=False, max_length=100_000, label=_("Narrative"), widget=forms.Textarea(attrs={"rows": 3}))
     party = forms.ModelChoiceField(Party.objects.none(), required=False, label=_("Claimed by"))
     reason = forms.CharField(
         required=False,
@@ -222,7 +220,7 @@ class RecommendationBulkEditForm(BulkEditForm):
     owner = forms.ModelChoiceField(User.objects.none(), required=False, label=_("Owner"), empty_label="—")
     priority = forms.ChoiceField(choices=[("", "—"), *Priority.choices], required=False)
     due_on = PartialDate(required=False, label=_("Due date"), help_text=_("Such as 2027-06-30, 30 June 2027, June 2027 or 2027."))
-    narrative = forms.CharField(required=False, max_length=100_000, strip=False, label=_("Note"), widget=forms.Textarea(attrs={"rows": 3}))
+    narrative = VerbatimField(required=False, max_length=100_000, label=_("Note"), widget=forms.Textarea(attrs={"rows": 3}))
 
     def __init__(self, data: Any, user: User):
         super().__init__(data, user)

@@ -1,9 +1,11 @@
 """Record forms: constraints, stale edits, hidden references, deletion, and keeping the input."""
 
 import pytest
+from django import forms
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from agreements.models import Agreement, AgreementRelation, Component, Participation, Party
+from policytracker.admin.forms import VerbatimField
 from policytracker.models import Change
 from policytracker.records.context import change_context
 from recommendations.models import Recommendation
@@ -41,6 +43,18 @@ def test_saving_an_unchanged_form_changes_nothing(analyst, signed_in):
 
     assert Change.objects.count() == before
     assert Party.objects.get(code="KOR").aliases == ["Korea, Republic of", "South Korea"]
+
+
+def test_every_field_of_several_lines_converts_the_line_ends_of_browsers():
+    def subclasses(form):
+        return {form}.union(*map(subclasses, form.__subclasses__()))
+
+    own = [form for form in subclasses(forms.Form) if form.__module__.startswith(("policytracker", "agreements", "recommendations"))]
+    fields = {(form, name): field for form in own for name, field in form.base_fields.items()}
+    multiline = {place: field for place, field in fields.items() if isinstance(field.widget, forms.Textarea)}
+
+    assert {name for _, name in multiline} == {"narrative", "quote", "response_text"}
+    assert [place for place, field in multiline.items() if not isinstance(field, VerbatimField)] == []
 
 
 def test_the_key_of_an_existing_record_is_read_only(analyst, signed_in):

@@ -40,10 +40,10 @@ def test_the_form_of_a_response_is_shown_to_those_who_may_record_it(role, expect
 
 
 def test_an_officer_records_the_response_of_the_own_party(officer, asked, signed_in):
-    page = respond(signed_in(officer), asked[0], responded_on="2 March 2026", response_text="We agree.")
+    page = respond(signed_in(officer), asked[0], responded_on="2 March 2026", response_text="We agree.\r\nFully.")
 
     asked[0].refresh_from_db()
-    assert (asked[0].response, asked[0].responded_on, asked[0].response_text) == ("accepted", "2026-03-02", "We agree.")
+    assert (asked[0].response, asked[0].responded_on, asked[0].response_text) == ("accepted", "2026-03-02", "We agree.\nFully.")
     assert [message.tags for message in page.context["response_messages"]] == ["addressees success"]
     assert page.redirect_chain[0][0].endswith("#addressees")
 
