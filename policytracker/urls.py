@@ -23,7 +23,7 @@ from recommendations.reports.views import AgreementReportViewSet, Me, MemoRender
 from recommendations.views import AddresseeViewSet, ProgressUpdateViewSet, RecommendationViewSet
 
 handler400 = "policytracker.web.errors.bad_request"
-handler403 = "policytracker.web.errors.not_permitted"
+handler403 = "policytracker.admin.unsaved_input.not_permitted"
 handler404 = "policytracker.web.errors.not_found"
 handler500 = "policytracker.web.errors.server_error"
 

@@ -258,9 +258,9 @@ class BaseAdmin(Page, ModelAdmin):
         if not request.POST:
             self.message_user(request, _("This record does not exist, or you may not read it."), messages.WARNING)
             return HttpResponseRedirect(ADMIN)
-        own = {"title": _("This record no longer exists"), "opts": opts, "entered": entered_texts(pairs(request.POST))}
-        context = self.admin_site.each_context(request) | own
-        return TemplateResponse(request, "admin/gone.html", context, status=404)
+        message = _("Not saved: this record was deleted or is no longer visible to you. Copy what you need from your input below.")
+        own = {"title": _("This record no longer exists"), "message": message, "opts": opts, "entered": entered_texts(pairs(request.POST))}
+        return TemplateResponse(request, "admin/not_saved.html", self.admin_site.each_context(request) | own, status=404)
 
     def save_related(self, request, form, formsets, change):
         with change_context():  # checks deferred constraints here, before the success message

@@ -1,4 +1,5 @@
 """Input that was submitted when the session had ended or the form had expired: it travels with the sign-in and can be sent again.
+Input that the user may no longer submit is shown, to be copied.
 
 The input is only in the page that the person sees, signed, and never stored on the server. Nothing is saved before the person
 presses a button, with a valid CSRF token, and then with the permissions of the user who has signed in.
@@ -20,7 +21,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 
 from policytracker.admin.forms import entered_texts, pairs
-from policytracker.web.errors import error_page
+from policytracker.web import errors
 
 UNSAVED = "unsaved_input"  # the field of the login form
 SALT = "policytracker.admin.unsaved_input"
@@ -50,12 +51,22 @@ def login(request: HttpRequest) -> HttpResponse:
 def form_expired(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Django's `CSRF_FAILURE_VIEW`. Another site may have sent the form, unless the browser says that a page of this one did."""
     if request.headers.get("Origin") != f"{request.scheme}://{request.get_host()}":
-        return error_page(403, _("This form has expired. Go back with your browser, reload the page and submit it again."))
+        return errors.error_page(403, _("This form has expired. Go back with your browser, reload the page and submit it again."))
     logs_in = request.path == reverse("admin:login")
     unsaved = read(request) if logs_in else input_of(request)
     if unsaved and admin.site.has_permission(request):
         return send_again(request, unsaved)
     return sign_in(request, unsaved)
+
+
+def not_permitted(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's `handler403`. The role of the user may have changed while the form was open."""
+    sent = request.method == "POST" and not request.path.startswith(errors.API)
+    entered = entered_texts(input_of(request)["fields"]) if sent and admin.site.has_permission(request) else []
+    if not entered:
+        return errors.not_permitted(request, exception)
+    message = _("Not saved: your role may not perform this action. Ask an administrator. Copy what you need from your input below.")
+    return page(request, "admin/not_saved.html", {"title": errors.TITLES[403], "message": message, "entered": entered})
 
 
 def input_of(request: HttpRequest) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from html.parser import HTMLParser
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client
@@ -100,7 +101,7 @@ def rows_of_a_tab(client):
 def update(client):
     address = change(make_recommendation())
     data = report_data(client.get(address), status="planned", narrative=TYPED)
-    return address, data, lambda: ProgressUpdate.objects.filter(narrative__startswith="typed with care").exists()
+    return address, data, lambda: ProgressUpdate.objects.filter(narrative=STORED).exists()
 
 
 def bulk_edit(client):
@@ -208,6 +209,18 @@ def test_the_permissions_are_those_of_the_user_who_logged_in(browser):
 
     assert "logged in as reader" in kept.content.decode()
     assert refused.status_code == 403
+    assert not saved()
+
+
+def test_input_that_the_role_no_longer_permits_is_shown(browser):
+    address, data, saved = record(browser)
+    data = with_token(browser, data)
+    User.objects.get(username="analyst").groups.set(Group.objects.filter(name="reader"))
+
+    refused = browser.post(address, data)
+
+    assert refused.status_code == 403
+    assert ("Summary", TYPED) in refused.context["entered"]
     assert not saved()
 
 
