@@ -74,7 +74,7 @@ class UserWithPartyAdmin(UserAdmin):
 
 @admin.register(PartyOfficer)
 class PartyOfficerAdmin(PeopleAdmin):
-    icon, menu_position = "badge", 90
+    icon = "badge"
     list_display = ["user", "party"]
     list_references = ["user", "party"]
     search_fields = ["user", "party"]

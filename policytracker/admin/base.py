@@ -84,14 +84,14 @@ def relax_csp(get_response):
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """The menu of the admin: the pages that the user may view, by app."""
+    """The menu of the admin: the pages that the user may view, by app. `menu` puts a page under another app than that of its model."""
     by_app: dict[str, list[tuple[int, str, dict[str, Any]]]] = defaultdict(list)
     for model, page in admin.site._registry.items():
         if page.has_module_permission(request) and page.has_view_or_change_permission(request):
             title = capfirst(model._meta.verbose_name_plural)
             address = reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist")
             item = {"title": title, "icon": getattr(page, "icon", "list"), "link": address}
-            by_app[page.opts.app_label].append((getattr(page, "menu_position", 99), str(title), item))
+            by_app[getattr(page, "menu", page.opts.app_label)].append((getattr(page, "menu_position", 99), str(title), item))
     groups = [
         {
             "title": apps.get_app_config(app).verbose_name,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from policytracker.admin.base import BaseAdmin
 from policytracker.models import Token, User
@@ -35,6 +37,9 @@ admin.site.unregister(Group)
 class PeopleAdmin(BaseAdmin):
     """Base class of the pages of users, groups and tokens. They use plain selects; autocomplete fields require a visible list."""
 
+    menu = "policytracker"
+    object_history_template = "admin/account_history.html"
+
     def get_autocomplete_fields(self, request):
         return []
 
@@ -54,7 +59,6 @@ class UserAdmin(DjangoUserAdmin, PeopleAdmin):  # type: ignore[misc]
     icon = "person"
     list_display = ["username", "first_name", "last_name", "role", "is_active", "last_login"]
     list_filter = [("groups", RoleFilter), "is_active"]
-    search_fields = ["username", "first_name", "last_name"]
     filter_horizontal = ()
     list_filter_submit = False
     fieldsets = [
@@ -81,6 +85,7 @@ class UserAdmin(DjangoUserAdmin, PeopleAdmin):  # type: ignore[misc]
         field = super().formfield_for_manytomany(db_field, request, **kwargs)
         if field is not None and db_field.name == "groups":
             field.label, field.help_text = _("Roles"), _("Users with a role can log in and use the API.")
+            field.widget = UnfoldAdminCheckboxSelectMultipleWidget(choices=field.choices)
         return field
 
     def has_view_permission(self, request, obj=None):
@@ -93,11 +98,34 @@ class UserAdmin(DjangoUserAdmin, PeopleAdmin):  # type: ignore[misc]
         return (rows.filter(is_active=True) if request.resolver_match.url_name == "autocomplete" else rows), may_have_duplicates
 
 
+class PermissionsField(forms.ModelMultipleChoiceField):
+    widget = UnfoldAdminCheckboxSelectMultipleWidget
+
+    def label_from_instance(self, permission):
+        return permission.name
+
+
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, PeopleAdmin):  # type: ignore[misc]
+    """The program knows the groups of the roles by their names, so they keep them."""
+
     icon = "groups"
     search_fields = ["name"]
     filter_horizontal = ()
+    fields = ["name", "permissions"]
+
+    def get_readonly_fields(self, request, obj=None):
+        return ["name"] if self.is_role(obj) else []
+
+    def has_delete_permission(self, request, obj=None):
+        return super().has_delete_permission(request, obj) and not self.is_role(obj)
+
+    def is_role(self, group):
+        return group is not None and group.name in set(Role)
+
+    def formfield_for_manytomany(self, db_field, request, **kwargs):
+        # Boxes, because in a list of several choices a click without Ctrl clears all others.
+        return PermissionsField(Permission.objects.select_related("content_type"), required=False)
 
 
 @admin.register(Token)
@@ -107,6 +135,7 @@ class TokenAdmin(PeopleAdmin):
     list_references = ["user"]
     search_fields = ["name", "user"]
     fields = readonly_fields = ["user", "name", "token_key", "created", "expiry"]
+    empty_help = _("Users create tokens on the page My account.")
 
     def has_add_permission(self, request):
         return False  # the API creates tokens, because their secret is shown only once, to the owner

@@ -70,8 +70,10 @@ def redact_source(record: Record) -> Record:
     return record
 
 
-def default_search_fields(model: type[Record]) -> list[str]:
+def default_search_fields(model: type[Record] | type[User]) -> list[str]:
     """The fields by which rows are searched: key and name, or the parents of a model that has neither."""
+    if issubclass(model, User):
+        return ["username", "first_name", "last_name"]
     names = [f.name for f in model._meta.fields if is_name(f, model) or f.name == "uid"]
     return [*names, *(model.access_parents if names == ["uid"] else ())]
 

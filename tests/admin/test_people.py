@@ -1,15 +1,16 @@
 """The pages of users: roles, logging in, deletion of tokens, and which users are visible."""
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from agreements.models import PartyOfficer
+from policytracker.admin import navigation
 from policytracker.models import Token, User
 from policytracker.records.access import Role
-from tests.admin.page import add, change, changes, rows_of, typed
+from tests.admin.page import add, admin_request, change, changes, delete, rows_of, typed
 from tests.conftest import make_user
 from tests.make import make_agreement, make_party, make_recommendation
 
@@ -286,3 +287,42 @@ def test_editors_can_select_all_users(role, people, users, signed_in):
 
     assert client.get("/api/v1/recommendations/?owner=nowhere").json()["count"] == 0
     assert 'value="nowhere"' in page
+
+
+# ---- roles
+
+
+def test_a_role_keeps_its_name_and_cannot_be_deleted(administrator, signed_in):
+    client, role, other = signed_in(administrator), Group.objects.get(name="analyst"), Group.objects.create(name="Interns")
+
+    client.post(change(role), {"name": "editors", "permissions": []})
+
+    assert set(Group.objects.values_list("name", flat=True)) == {*Role, "Interns"}
+    assert client.get(delete(role)).status_code == 403
+    assert client.get(delete(other)).status_code == 200
+
+
+def test_permissions_of_a_role_are_saved(administrator, signed_in):
+    client, role = signed_in(administrator), Group.objects.get(name="analyst")
+    permissions = set(role.permissions.values_list("pk", flat=True))
+    removed = Permission.objects.get(codename="add_party").pk
+
+    client.post(change(role), {"permissions": permissions - {removed}})
+
+    assert set(role.permissions.values_list("pk", flat=True)) == permissions - {removed}
+
+
+def test_tokens_and_party_officers_are_found_by_the_name_of_the_user(administrator, officer, signed_in):
+    client = signed_in(administrator)
+    token, _ = Token.objects.create(user=officer)
+
+    assert rows_of(client.get(changes(Token, "?q=officer"))) == {token}
+    assert rows_of(client.get(changes(Token, "?q=nobody"))) == set()
+    assert rows_of(client.get(changes(PartyOfficer, "?q=officer"))) == {officer.office}
+
+
+def test_people_are_one_group_of_the_menu(administrator, analyst):
+    menu = {str(group.get("title")): [str(item["title"]) for item in group["items"]] for group in navigation(admin_request(administrator))}
+
+    assert menu["People and access"] == ["Groups", "Party officers", "Tokens", "Users"]
+    assert "People and access" not in {str(group.get("title")) for group in navigation(admin_request(analyst))}
