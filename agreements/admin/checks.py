@@ -34,7 +34,11 @@ class FindingFilterForm(forms.Form):
 
     rule = forms.ChoiceField(required=False)
     severity = forms.ChoiceField(required=False, choices=[("", _("All")), *engine.Severity.choices])
-    agreement = forms.ModelChoiceField(models.Agreement.objects.none(), required=False)
+    agreement = forms.ModelChoiceField(
+        models.Agreement.objects.none(),
+        required=False,
+        error_messages={"invalid_choice": _("This agreement does not exist, or you may not read it.")},
+    )
 
     def __init__(self, query, user):
         data = {name: query.get(name, "") for name in ("rule", "severity", "agreement")}
@@ -133,7 +137,12 @@ def finding_line(finding: engine.Finding) -> FindingLine:
 def page(request: HttpRequest) -> HttpResponse:
     """All findings on records that the user may read."""
     form = FindingFilterForm(request.GET, request.user)
-    context = admin.site.each_context(request) | {"title": _("Data checks"), "form": apply_theme(form), "is_nav_sidebar_enabled": True}
+    context = admin.site.each_context(request) | {
+        "title": _("Data checks"),
+        "form": apply_theme(form),
+        "is_nav_sidebar_enabled": True,
+        "filtered": True,
+    }
     if form.is_valid():
         selected = Selection.of(form)
         check_context = engine.CheckContext(ReadContext.of(request.user), selected.agreement)

@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR
 from django.urls import reverse
+from django.utils.safestring import SafeData
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.templatetags import unfold_list
 from unfold.views import ChangeList
@@ -23,9 +25,12 @@ unfold_list.LINK_CLASSES[:] = []
 
 
 def result_headers(cl: ChangeList, make: Any = unfold_list.result_headers) -> list[dict[str, Any]]:
-    """The headers of a list. The theme would make them again for each row."""
+    """The headers of a list. The theme would make them again for each row, where they are the labels of a narrow window."""
     if not hasattr(cl, "headers"):
         cl.headers = list(make(cl))
+        for header in cl.headers:
+            if not isinstance(header["text"], SafeData):  # the box that selects all rows
+                header["text"] = capfirst(header["text"])
     return cl.headers
 
 
@@ -90,6 +95,11 @@ class RecordChangeList(ChangeList):
         """The page that adds a record, "" if the user may not."""
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_add"
         return reverse(name) if self.model_admin.has_add_permission(self.request) else ""
+
+    @property
+    def empty_help(self) -> Any:
+        """What to do where the list is empty and the user may not add a record to it."""
+        return getattr(self.model_admin, "empty_help", _("Nothing is recorded here yet, or you may not read it."))
 
     @property
     def import_url(self) -> str:

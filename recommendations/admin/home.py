@@ -181,5 +181,6 @@ def page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "is_officer_without_party": Role.OFFICER in roles and party is None,
         "deadlines": next_deadlines(request, today(), SHOWN_DEADLINES),
         "is_empty": not has_records,
+        "has_parties": has_records or Party.objects.exists(),
         "may_add": agreement_page.has_add_permission(request),
     }

@@ -11,7 +11,7 @@ from policytracker.records.context import change_context
 from recommendations.models import Addressee, ProgressUpdate
 from recommendations.progress import EvidenceRow, Report, report_progress, send_back
 from tests.admin.page import change, rows_in_list
-from tests.make import make_agreement, make_component, make_recommendation, make_source
+from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 
 TODAY = date.today()
 
@@ -197,9 +197,13 @@ def test_recent_changes_are_newest_first_with_who_changed_what(analyst, signed_i
 
 def test_an_empty_register_says_what_to_do_next(analyst, reader, signed_in):
     for_analyst, for_reader = (signed_in(user).get("/admin/").text for user in (analyst, reader))
+    make_party("AUS")
+    with_parties = signed_in(analyst).get("/admin/").text
 
-    assert "Add agreement" in for_analyst
-    assert "Add agreement" not in for_reader
+    assert "Add party" in for_analyst
+    assert "Add agreement" not in for_analyst
+    assert "Add agreement" in with_parties
+    assert "Add party" not in for_reader
     assert "Nothing has been published yet." in for_reader
 
 

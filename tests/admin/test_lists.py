@@ -22,6 +22,7 @@ from agreements.models import (
     Sector,
     Source,
 )
+from policytracker.models import Token
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation
 from recommendations.progress import Report, report_progress
 from tests.admin.page import change, changes, rows_of
@@ -268,3 +269,19 @@ def test_an_invalid_date_of_a_list_is_told(date, analyst, signed_in):
     response = signed_in(analyst).get(changes(Recommendation, f"?on={date}"))
 
     assert (response.status_code, response.url) == (302, changes(Recommendation, "?e=1"))
+
+
+def test_an_empty_list_without_an_add_button_says_where_its_records_are_made(administrator, signed_in):
+    client = signed_in(administrator)
+
+    assert "on the page of a recommendation" in client.get(changes(ProgressUpdate)).text
+    assert "on the page My account" in client.get(changes(Token)).text
+
+
+def test_the_head_of_a_list_has_capitalised_labels_and_the_box_that_selects_all_rows(analyst, signed_in):
+    make_recommendation()
+
+    page = signed_in(analyst).get(changes(Recommendation)).text
+
+    assert 'id="action-toggle"' in page
+    assert 'data-label="Due date"' in page
