@@ -107,7 +107,15 @@ class CitationAdmin(RecordAdmin):
     ]
     search_fields = ["uid", "source", "agreement"]
     fieldsets = [
-        (None, {"fields": ["source", ("agreement", "component"), ("participation", "outcome"), "field"]}),
+        (
+            None,
+            {
+                "fields": ["source", ("agreement", "component"), ("participation", "outcome"), "field"],
+                "description": _(
+                    "Select a source and the record that it confirms: exactly one agreement, component, participation or outcome."
+                ),
+            },
+        ),
         (_("Content"), {"fields": ["locator", "quote", ("confidence", "stance")]}),
     ]
 

@@ -177,7 +177,7 @@ class Page:
 
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         if DURATION in getattr(db_field, "validators", ()):
-            kwargs["form_class"] = Duration
+            kwargs |= {"form_class": Duration, "widget": UnfoldAdminTextInputWidget(attrs={"placeholder": _("such as 6 months")})}
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and hasattr(field.widget, "can_delete_related"):
             field.widget.can_delete_related = False

@@ -29,13 +29,13 @@ class BulkEditForm(forms.Form):
     field_order: list[str] | None = None
 
     publish = forms.BooleanField(required=False, label=_("Publish drafts"))
-    change_reason = forms.CharField(
-        required=False, max_length=MAX_REASON, label=_("Reason for change"), help_text=_("Required for moving a due date.")
-    )
+    change_reason = forms.CharField(required=False, max_length=MAX_REASON, label=_("Reason for change"))
 
     def __init__(self, data: Any, user: User):
         super().__init__(data)
         self.user = user
+        if "due_on" in self.columns:
+            self.fields["change_reason"].help_text = _("Required for moving a due date.")
         self.order_fields([*(name for name in self.fields if name != "change_reason"), "change_reason"])
 
     def clean(self) -> dict[str, Any]:

@@ -28,8 +28,9 @@ STALE = _("This record has changed since you opened it. %(changes)s Your text is
 ROW_FIELD = _("%(field)s, row %(row)d")
 NEW_ROW_FIELD = _("%(field)s, new row")
 SUGGESTED_KEY = 60  # characters of a suggested key, at most
-KEY_HELP = _("Part of the URL. It cannot be changed later. Leave empty to have it made from the title.")
-NO_KEY = _("Enter a key: small letters, digits and hyphens.")
+KEY_HELP = _("Part of the URL. It cannot be changed later. Leave empty to create it automatically.")
+NO_KEY = _("No key can be made from the title. Enter one: small letters, digits and hyphens.")
+NO_TITLE = _("Enter a title, from which the key is made, or a key.")
 STALE_HIDDEN = _("This record has changed since you opened it. Your text is kept. Check it and save again.")  # the changes are hidden
 
 
@@ -156,7 +157,7 @@ class VersionedForm(forms.ModelForm):
         elif key:
             values["slug"] = key
         elif title or not set(self.key_from) & set(self.errors):
-            self.add_error("slug", ValidationError(NO_KEY, code="required"))
+            self.add_error("slug", ValidationError(NO_KEY if title else NO_TITLE, code="required"))
 
     def keep_hidden(self, values: dict[str, Any]) -> None:
         """Keep references that the user may not read: the form shows them as empty, which must not clear them."""

@@ -57,5 +57,5 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """The log has the traceback with the id of the request."""
-    detail = _("Internal server error. The server log has the details under the X-Request-ID of this response.")
-    return refuse(request, 500, "server_error", detail)
+    detail = _("An error occurred on the server. An administrator can find the details in the server log by this request ID: {id}")
+    return refuse(request, 500, "server_error", detail.format(id=getattr(request, "id", _("unknown"))))
