@@ -112,7 +112,7 @@ class CitationAdmin(RecordAdmin):
             {
                 "fields": ["source", ("agreement", "component"), ("participation", "outcome"), "field"],
                 "description": _(
-                    "Select a source and the record that it confirms: exactly one agreement, component, participation or outcome."
+                    "Select a source and the record that it is about: exactly one agreement, component, participation or outcome."
                 ),
             },
         ),

@@ -81,8 +81,8 @@ class UserAdmin(DjangoUserAdmin, PeopleAdmin):  # type: ignore[misc]
         names = {group.name for group in user.groups.all()} | ({Role.ADMINISTRATOR.value} if user.is_superuser else set())
         return ", ".join(sorted(names))
 
-    def formfield_for_manytomany(self, db_field, request, **kwargs):
-        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and db_field.name == "groups":
             field.label, field.help_text = _("Roles"), _("Users with a role can log in and use the API.")
             field.widget = UnfoldAdminCheckboxSelectMultipleWidget(choices=field.choices)
