@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 SHAPE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?~?", re.ASCII)
 EXAMPLES = _("Enter a date such as 2025-10-20, 2019-01 or 2023. Add ~ for an approximate date. Leave empty if unknown.")
@@ -93,6 +94,20 @@ def parse_duration(text: str) -> str:
     if match is None or not any(match.groups()):
         raise ValidationError(NO_DURATION, code="invalid_duration")
     return "P" + "".join(f"{int(number)}{unit}" for number, unit in zip(match.groups(), "YMWD", strict=True) if number)
+
+
+UNITS = [
+    ngettext_lazy("%d year", "%d years"),
+    ngettext_lazy("%d month", "%d months"),
+    ngettext_lazy("%d week", "%d weeks"),
+    ngettext_lazy("%d day", "%d days"),
+]
+
+
+def in_words(duration: str) -> str:
+    """A duration (ISO 8601) in a form that `parse_duration` reads, such as `1 year 6 months`; "" for none."""
+    match = re.match(SPAN, duration)
+    return " ".join(str(unit % int(part[:-1])) for unit, part in zip(UNITS, match.groups(), strict=True) if part) if match else ""
 
 
 def after(day: date, duration: str) -> date:

@@ -26,6 +26,7 @@ from policytracker.admin import (
     text_filter,
 )
 from policytracker.admin.forms import RecordForm, VersionedForm
+from policytracker.edtf import in_words
 from policytracker.models import User
 
 
@@ -62,8 +63,13 @@ class TreatyActionInline(BaseInline):
 
 class ConditionInline(ListInline):
     model = models.EntryIntoForceCondition
-    fields = ["kind", "number", "parties", "fixed_on", "delay"]
+    fields = ["kind", "number", "parties", "fixed_on", "delay_shown"]
+    readonly_fields = ["delay_shown"]
     verbose_name_plural = _("conditions")
+
+    @display(description=_("delay"))
+    def delay_shown(self, condition):
+        return in_words(condition.delay) or None
 
 
 class CommitmentInline(ListInline):

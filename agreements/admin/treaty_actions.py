@@ -18,7 +18,7 @@ from policytracker.admin import (
     missing_filter,
     related_filter,
 )
-from policytracker.edtf import is_before
+from policytracker.edtf import in_words, is_before
 
 EFFECTIVE_BEFORE_ACTION = _("%(action)s: saved, but the effective date %(effective_on)s is before the action date. Check both dates.")
 GROUPS = {
@@ -93,7 +93,7 @@ def warn_effective_before_action(request, page, action: models.TreatyAction) -> 
 @admin.register(models.EntryIntoForceCondition)
 class EntryIntoForceConditionAdmin(RecordAdmin):
     icon, menu_position = "rule_settings", 13
-    list_display = ["kind_shown", "agreement", "number", "fixed_on", "delay"]
+    list_display = ["kind_shown", "agreement", "number", "fixed_on", "delay_shown"]
     list_filter = [
         AGREEMENT,
         choice_filter("kind"),
@@ -106,3 +106,7 @@ class EntryIntoForceConditionAdmin(RecordAdmin):
     fieldsets = [(None, {"fields": ["agreement", "kind", ("number", "fixed_on", "delay"), "parties", "text"]}), CITED]
 
     kind_shown = code_column("kind", ConditionKind)
+
+    @display(description=_("delay"))
+    def delay_shown(self, condition):
+        return in_words(condition.delay) or None
