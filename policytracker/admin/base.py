@@ -42,7 +42,7 @@ from unfold.widgets import (
 
 from policytracker.admin.changelist import RecordChangeList
 from policytracker.admin.error_summary import errors_of_page
-from policytracker.admin.forms import Day, Duration, LinesField, PartialDate, RecordForm, VerbatimField, entered_texts, pairs
+from policytracker.admin.forms import Day, Duration, LinesField, Number, PartialDate, RecordForm, VerbatimField, entered_texts, pairs
 from policytracker.admin.history import history_entries
 from policytracker.admin.import_page import ImportPage
 from policytracker.admin.querysets import (
@@ -159,6 +159,7 @@ class Page:
         Text: {"form_class": VerbatimField, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
         ArrayField: {"form_class": LinesField, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
         models.DateField: {"form_class": Day},
+        models.DecimalField: {"form_class": Number},
         EdtfField: {"form_class": PartialDate, "widget": UnfoldAdminTextInputWidget(attrs={"placeholder": _("YYYY-MM-DD")})},
     }
 

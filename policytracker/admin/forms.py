@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from copy import copy
+from decimal import Decimal
 from itertools import count
 from typing import Any
 
@@ -93,6 +94,13 @@ class Duration(forms.CharField):
 
     def to_python(self, value):
         return parse_duration(super().to_python(value))
+
+
+class Number(forms.DecimalField):
+    """A number, shown without the zeros that only fill its decimal places: `20` and not `20.0000`."""
+
+    def prepare_value(self, value):
+        return f"{value.normalize():f}" if isinstance(value, Decimal) else value
 
 
 class SeenVersion(forms.IntegerField):

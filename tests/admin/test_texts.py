@@ -482,3 +482,17 @@ def test_an_effective_date_before_the_action_date_of_an_inline_row_causes_a_warn
 
     assert response.status_code == 302
     assert "1993-01-01" in messages_of(client.get("/admin/"))
+
+
+def test_numbers_in_forms_have_no_needless_zeros(client, treaty):
+    indicator = make_indicator(treaty, baseline_value="20.0000", target_value="0.2500")
+    large = make_money(treaty, amount=3_000_000)
+    before = Change.objects.count()
+
+    form = client.get(change(indicator)).context_data["adminform"].form
+    money = typed(client.get(change(large)))
+    client.post(change(large), money)
+
+    assert [form[name].value() for name in ("baseline_value", "target_value")] == ["20", "0.25"]
+    assert money["amount"] == "3000000"
+    assert Change.objects.count() == before
