@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from agreements.models import Agreement, Commitment, Component, Indicator, Measurement, TreatyAction
 from agreements.models.components import RESOLVED, ComponentStatus, DueAnchor
 from agreements.models.treaty_actions import SIGNATURES
-from policytracker.edtf import latest
+from policytracker.edtf import duration_in_words, latest
 from policytracker.quality.engine import CheckContext, Rule, Severity, each, listed
 
 OVERDUE_NOT_ASSESSED = Rule(
@@ -46,6 +46,11 @@ Rule(
 
 # ---- dates
 
+
+def offset_of(component: Component) -> str:
+    return duration_in_words(component.due_offset)
+
+
 Rule(
     "broken_relative_deadline",
     Severity.ERROR,
@@ -57,7 +62,11 @@ Rule(
     lambda rows, context: rows.exclude(due_anchor=DueAnchor.NONE).filter(
         RawSQL(f"agreements_component.due_on <> {RESOLVED.replace('NEW.', 'agreements_component.')}", [], BooleanField())  # noqa: S611
     ),
-    each(_("The due date is {date}, which is not {due_offset} after the anchor."), date=lambda component: component.due_on or _("empty")),
+    each(
+        _("The due date is {date}, which is not {offset} after the anchor."),
+        date=lambda component: component.due_on or _("empty"),
+        offset=offset_of,
+    ),
 )
 
 
@@ -81,7 +90,7 @@ Rule(
     lambda rows, context: rows.filter(
         Q(due_anchor=DueAnchor.SIGNATURE) & inexact("signed_on") | Q(due_anchor=DueAnchor.ENTRY_INTO_FORCE) & inexact("in_force_on")
     ),
-    each(_("Due {due_offset} after {anchor}, which is not an exact date."), "agreement", anchor=anchor_of),
+    each(_("Due {offset} after {anchor}, which is not an exact date."), "agreement", anchor=anchor_of, offset=offset_of),
 )
 
 

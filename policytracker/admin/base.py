@@ -55,7 +55,7 @@ from policytracker.admin.querysets import (
     visible,
 )
 from policytracker.api import filters
-from policytracker.edtf import DURATION, EdtfField
+from policytracker.edtf import DURATION, EdtfField, duration_in_words
 from policytracker.history.record import History
 from policytracker.records import publishing, violations
 from policytracker.records.access import Reader
@@ -129,7 +129,13 @@ class Reference(AutocompleteSelect):
 
 
 class ReadonlyField(UnfoldAdminReadonlyField):
-    """A read-only value. A reference is a link only if the user may view the page."""
+    """A read-only value. A reference is a link only if the user may view the page. A duration is shown in words."""
+
+    def contents(self):
+        field, _attribute, value = self.resolved_field or (None, None, None)
+        if value and DURATION in getattr(field, "validators", ()):
+            return duration_in_words(value)
+        return super().contents()
 
     def get_admin_url(self, remote_field, remote_obj):
         page, request = admin.site._registry.get(remote_field.model), getattr(self.form, "request", None)

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 from django.db import connection
+from django.urls import reverse
 
 from agreements.models import Participation
 from policytracker.models import User
@@ -120,6 +121,20 @@ def test_pages_fit_the_window_and_log_no_errors(scheme, visit, live_server, worl
         assert fits(page), address
         assert page.locator("html.dark").count() == (scheme == "dark")
 
+    assert page.errors == []
+
+
+@pytest.mark.parametrize(("system", "chosen", "shown"), [("dark", None, True), ("dark", "light", False), ("light", "dark", True)])
+def test_the_api_documentation_has_the_colours_that_the_user_chose(system, chosen, shown, visit, live_server, world):
+    page = visit(1280, system)
+    page.goto(live_server.url + reverse("docs"))
+
+    if chosen:
+        page.evaluate("scheme => localStorage.setItem('adminTheme', JSON.stringify(scheme))", chosen)
+        page.reload()
+    page.locator(".opblock").first.wait_for()
+
+    assert (page.locator("html.dark-mode").count() == 1) == shown
     assert page.errors == []
 
 

@@ -7,12 +7,13 @@ import pytest
 from django.contrib import admin
 from django.utils.html import strip_tags
 
-from agreements.models import Citation, Commitment, Indicator, Measurement, Outcome, Participation
+from agreements.models import Citation, Commitment, EntryIntoForceCondition, Indicator, Measurement, Outcome, Participation
 from policytracker.records.models import Record
+from policytracker.resources import registry
 from recommendations.models import Addressee, Evidence, Recommendation
 from recommendations.progress import EvidenceRow, Report, report_progress
-from tests.admin.page import change, changes, messages_of
-from tests.make import make_agreement, make_party, make_recommendation, make_source
+from tests.admin.page import change, changes, edit, history, messages_of, tab
+from tests.make import make_agreement, make_condition, make_party, make_recommendation, make_source
 
 
 def cells(response) -> list[list[str]]:
@@ -147,3 +148,20 @@ def test_the_breadcrumb_has_names_as_they_are_and_no_app(analyst, signed_in):
 
     assert heading
     assert re.sub(r"<[^>]*>", " ", heading[0]).split() == ["Sources", "chevron_right", "iea.org"]
+
+
+def test_a_duration_is_shown_in_words(reader, analyst, signed_in):
+    treaty = make_agreement(legal_force="binding", later_joiner_delay="P1Y6M")
+    condition = make_condition(treaty, "on_signature", delay="P60D")
+    condition.delay = "P45D"
+    condition.save()
+    rows = tab(treaty, registry.of(EntryIntoForceCondition).address)
+
+    pages = {
+        address: signed_in(reader).get(address).text
+        for address in (edit(treaty), rows, changes(EntryIntoForceCondition), change(condition))
+    }
+    pages[history(condition)] = signed_in(analyst).get(history(condition)).text
+
+    assert "1 year 6 months" in pages.pop(edit(treaty))
+    assert [address for address, page in pages.items() if "45 days" not in page or "P45D" in page] == []
