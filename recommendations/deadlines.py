@@ -17,7 +17,7 @@ class Freshness(Codes):
     FRESH = "fresh", _("the newest approved assessment is recent enough"), _("Fresh")
     STALE = "stale", _("the newest approved assessment is too old"), _("Stale")
     NEVER = "never", _("never assessed"), _("Never assessed")
-    NONE = "none", _("closed: no assessment is expected"), _("None")
+    NONE = "none", _("closed: no assessment is expected"), _("Closed")
 
 
 def deadline_states(on: date | Parameter) -> Cases:

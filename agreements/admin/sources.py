@@ -119,6 +119,19 @@ class CitationAdmin(RecordAdmin):
         (_("Content"), {"fields": ["locator", "quote", ("confidence", "stance")]}),
     ]
 
+    def get_fieldsets(self, request, obj=None):
+        """With the label of the cited field, for users who cannot edit."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fieldsets
+        return [
+            (title, options | {"fields": ["field_shown" if name == "field" else name for name in options["fields"]]})
+            for title, options in fieldsets
+        ]
+
+    def get_readonly_fields(self, request, obj=None):
+        return [*super().get_readonly_fields(request, obj), "field_shown"]
+
     confidence_shown = code_column("confidence", Confidence, success=["confirmed"], danger=["refuted"], warning=["disputed", "unverified"])
 
     @display(description=_("cited record"))

@@ -197,4 +197,6 @@ class Citation(UidRecord):
 
     def __str__(self):
         stance = self.get_stance_display().lower()
-        return _("{source} {stance} {field}").format(source=self.source, stance=stance, field=self.field or _("the record"))
+        return _("{source} {stance} {field}").format(
+            source=self.source, stance=stance, field=self.field.replace("_", " ") or _("the record")
+        )

@@ -18,7 +18,7 @@ class TextStanding(Codes):
 
 
 class PartyStanding(Codes):
-    NONE = "none", _("no recorded action gives it a standing"), _("None")
+    NONE = "none", _("no recorded action gives it a standing"), _("No standing")
     ANNOUNCED = "announced", _("named in the announcement"), _("Announced")
     SIGNATORY = "signatory", _("signed, and has not consented to be bound"), _("Signatory")
     CONTRACTING = "contracting", _("has consented, and is not bound yet"), _("Contracting")

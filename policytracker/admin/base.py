@@ -21,7 +21,7 @@ from django.db.models import ProtectedError
 from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse, reverse_lazy
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -129,10 +129,14 @@ class Reference(AutocompleteSelect):
 
 
 class ReadonlyField(UnfoldAdminReadonlyField):
-    """A read-only value. A reference is a link only if the user may view the page. A duration is shown in words."""
+    """A read-only value as people read it. A reference is a link only if the user may view the page."""
 
     def contents(self):
         field, _attribute, value = self.resolved_field or (None, None, None)
+        if isinstance(field, models.ManyToManyField) and (records := list(value.all())):
+            return format_html_join(", ", "{}", [(self.get_admin_url(field.remote_field, record),) for record in records])
+        if isinstance(field, models.DecimalField) and value is not None:
+            return f"{value.normalize():,f}"
         if value and DURATION in getattr(field, "validators", ()):
             return duration_in_words(value)
         return super().contents()
@@ -221,7 +225,8 @@ class BaseAdmin(Page, ModelAdmin):
     def changelist_view(self, request, extra_context=None):
         if ERROR_FLAG in request.GET:
             self.message_user(request, _("Unknown filter or value. This list is not filtered."), messages.WARNING)
-        return super().changelist_view(request, extra_context)
+        title = {"title": capfirst(self.opts.verbose_name_plural)}  # Django's is "Select agreement to change"
+        return super().changelist_view(request, title | (extra_context or {}))
 
     def lookup_allowed(self, lookup, value, request):
         # Only the filters of the list. Other lookups could reveal values that the user may not read, such as password hashes.

@@ -24,6 +24,7 @@ class BaseInline(Page, TabularInline):
     tab = True
     can_delete = False
     hide_title = True
+    template_before = "admin/inline_empty.html"
 
     def get_queryset(self, request):
         return super().get_queryset(request).prefetch_related(*references(self.model, request.user))

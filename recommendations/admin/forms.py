@@ -48,7 +48,7 @@ EvidenceForms = forms.formset_factory(EvidenceForm, extra=3, max_num=23, absolut
 
 
 class ReportForm(forms.Form):
-    """A progress update. progress.py decides whether it is accepted."""
+    """A progress update. progress.py decides whether it is accepted. `claimant` is the party of an officer, otherwise None."""
 
     autocomplete = {"party": ProgressUpdate._meta.get_field("party")}
 
@@ -96,11 +96,19 @@ class ReportForm(forms.Form):
         self.evidence = EvidenceForms(data, prefix="evidence", initial=evidence, form_kwargs={"user": user})
         self.fields["party"].queryset = visible(Party, user)
         self.fields["revises"].queryset = recommendation.updates.visible_to(user).filter(author=user)
-        if not progress.roles(user) & progress.EDITORS:
-            self.fields["kind"].choices = [(UpdateKind.CLAIM.value, UpdateKind.CLAIM.label)]
-            self.initial |= (
-                {"kind": UpdateKind.CLAIM, "status": "", "party": getattr(user.office, "party_id", None)} if hasattr(user, "office") else {}
-            )
+        self.claimant = None if progress.roles(user) & progress.EDITORS else user.office.party
+        if self.claimant:
+            self.show_own_claim(self.claimant)
+
+    def show_own_claim(self, party: Party) -> None:
+        """Reduce the form to what an officer may submit: a claim of the own party."""
+        self.autocomplete = {}
+        self.fields["kind"].choices = [(UpdateKind.CLAIM.value, UpdateKind.CLAIM.label)]
+        self.initial |= {"kind": UpdateKind.CLAIM, "party": party.pk} | ({} if self.initial.get("revises") else {"status": ""})
+        for name in ("kind", "party"):
+            self.fields[name].widget = forms.HiddenInput()
+        for name in ("assessed_by", "reason", "closes"):
+            del self.fields[name]
 
     def clean(self) -> dict[str, Any]:
         """Rejects an update that the user has submitted before: the form was posted twice."""
@@ -115,7 +123,7 @@ class ReportForm(forms.Form):
         return super().is_valid() and self.evidence.is_valid()
 
     def report(self) -> Report:
-        values = {name: self.cleaned_data[name] for name in progress.REPORT_FIELDS if name != "corrects"}
+        values = {name: self.cleaned_data[name] for name in progress.REPORT_FIELDS if name in self.cleaned_data}
         if revises := self.cleaned_data["revises"]:
             values["corrects"] = revises.corrects  # set through the API; this form does not show it
         if values["kind"] == UpdateKind.NOTE and values["status"] == self.initial["status"]:

@@ -178,6 +178,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "has_role": True,
         "queues": queues(request, party),
         "shows_checks": bool(roles & progress.EDITORS),
+        "party": party,
         "is_officer_without_party": Role.OFFICER in roles and party is None,
         "deadlines": next_deadlines(request, today(), SHOWN_DEADLINES),
         "is_empty": not has_records,

@@ -213,7 +213,10 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def may_report(self, request):
-        return request.user.has_perm("recommendations.add_progressupdate")
+        """Whether the user may submit updates. An officer without a party may not: each claim would be rejected."""
+        user = request.user
+        may_claim = bool(progress.roles(user) & progress.EDITORS) or hasattr(user, "office")
+        return may_claim and user.has_perm("recommendations.add_progressupdate")
 
     def save_update(self, request, object_id):
         """Submit an update or save it as a draft. Returns None if it is rejected; the form then has the errors."""

@@ -1,5 +1,6 @@
 """Lists: what they show, what they hide, what they response, and what they cost."""
 
+import re
 import uuid
 from collections import Counter
 from datetime import date, timedelta
@@ -112,6 +113,12 @@ def test_the_number_of_queries_of_a_page_does_not_depend_on_related_records(role
     print(role, agreements, recommendations)
     assert agreements[0] == agreements[1] <= 65
     assert recommendations[0] == recommendations[1] <= 45
+
+
+def test_a_list_has_the_name_of_its_records_as_title(reader, signed_in):
+    page = signed_in(reader).get(changes(Recommendation)).text
+
+    assert re.search(r"<title>\s*Recommendations \| Policy Tracker\s*</title>", page)
 
 
 def test_hidden_records_are_in_no_list_search_or_page(reader, signed_in):

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from agreements.models import Source
+from agreements.models import PartyOfficer, Source
 from policytracker.models import Change
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from recommendations.models.refusals import RefusalCode
@@ -454,6 +454,32 @@ def test_the_fields_of_an_update_search_for_those_who_may_not_edit_the_record(of
     page = signed_in(officer).get(change(make_recommendation()))
 
     assert "admin/js/autocomplete.js" in page.text
+
+
+def test_an_officer_gets_a_form_for_claims_of_the_own_party_only(officer, signed_in, australia):
+    form = signed_in(officer).get(change(make_recommendation())).context["report"]
+
+    assert form.claimant == australia
+    assert [field.name for field in form.visible_fields()] == ["status", "progress_percent", "reported_on", "narrative"]
+
+
+def test_a_returned_claim_keeps_its_status_in_the_form(officer, reviewer, signed_in, australia):
+    client, recommendation = signed_in(officer), make_recommendation()
+    client.post(change(recommendation), report_data(client.get(change(recommendation)), status="implemented", narrative="We did it."))
+    update = recommendation.updates.get()
+    signed_in(reviewer).post(change(recommendation), {"_action": "return", "update": update.pk, "note": "Add a source."})
+
+    form = client.get(change(recommendation), {"revise": update.pk}).context["report"]
+
+    assert (form["status"].value(), form["narrative"].value()) == ("implemented", "We did it.")
+
+
+def test_an_officer_without_a_party_gets_no_form(officer, signed_in):
+    recommendation = make_recommendation()
+    client = signed_in(officer)
+    PartyOfficer.objects.all().delete()
+
+    assert client.get(change(recommendation)).context["report"] is None
 
 
 def test_an_officer_sees_that_a_claim_awaits_review(officer, signed_in, australia):

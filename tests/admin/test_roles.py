@@ -4,11 +4,11 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group
 
-from agreements.models import Agreement, PartyOfficer
+from agreements.models import Agreement, Citation, PartyOfficer, Sector
 from policytracker.models import Token, User
 from recommendations.models import Evidence, ProgressUpdate, Recommendation
-from tests.admin.page import add, admin_request, change, changes, edit
-from tests.make import make_agreement, make_recommendation
+from tests.admin.page import add, admin_request, change, changes, edit, tab
+from tests.make import make_agreement, make_commitment, make_recommendation, make_source
 
 PEOPLE = [User, Group, Token, PartyOfficer]
 READ_ONLY = [ProgressUpdate, Evidence]
@@ -94,3 +94,27 @@ def test_a_user_without_a_role_has_no_access(db, signed_in):
 
     for page in ("/admin/", changes(Recommendation), change(recommendation)):
         assert client.get(page).status_code == 302
+
+
+def test_a_reader_sees_values_as_people_write_them(reader, signed_in):
+    agreement = make_agreement(title="A pact")
+    sector = Sector.objects.create(code="ports", name="Ports")
+    agreement.sectors.add(sector)
+    commitment = make_commitment(agreement, amount="120000000", currency="USD")
+    citation = Citation.objects.create(source=make_source(), agreement=agreement, field="in_force_on")
+    client = signed_in(reader)
+
+    money, links, cited = (client.get(address).text for address in (change(commitment), edit(agreement), change(citation)))
+
+    assert "120,000,000" in money
+    assert "120000000.00" not in money
+    assert f'href="{change(sector)}"' in links
+    assert "In force on" in cited
+    assert "in_force_on" not in cited
+
+
+def test_a_reader_sees_that_an_agreement_has_no_rows_of_a_type(reader, signed_in):
+    page = signed_in(reader).get(tab(make_agreement(), "agreement-relations")).text
+
+    assert "No relations recorded" in page
+    assert "No incoming relations recorded" in page
