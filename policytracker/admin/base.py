@@ -42,8 +42,8 @@ from unfold.widgets import (
 
 from policytracker.admin.changelist import RecordChangeList
 from policytracker.admin.error_summary import errors_of_page
-from policytracker.admin.forms import Day, Duration, LinesField, Number, PartialDate, RecordForm, VerbatimField, entered_texts, pairs
-from policytracker.admin.history import history_entries
+from policytracker.admin.forms import Day, Duration, LinesField, PartialDate, RecordForm, VerbatimField, entered_texts, pairs
+from policytracker.admin.history import display_value, history_entries
 from policytracker.admin.import_page import ImportPage
 from policytracker.admin.querysets import (
     CappedPaginator,
@@ -55,7 +55,7 @@ from policytracker.admin.querysets import (
     visible,
 )
 from policytracker.api import filters
-from policytracker.edtf import DURATION, EdtfField, duration_in_words
+from policytracker.edtf import DURATION, EdtfField
 from policytracker.history.record import History
 from policytracker.records import publishing, violations
 from policytracker.records.access import Reader
@@ -137,8 +137,8 @@ class ReadonlyField(UnfoldAdminReadonlyField):
             return format_html_join(", ", "{}", [(self.get_admin_url(field.remote_field, record),) for record in records])
         if isinstance(field, models.DecimalField) and value is not None:
             return f"{value.normalize():,f}"
-        if value and DURATION in getattr(field, "validators", ()):
-            return duration_in_words(value)
+        if isinstance(value, bool) or (value and DURATION in getattr(field, "validators", ())):
+            return display_value(field, value)
         return super().contents()
 
     def get_admin_url(self, remote_field, remote_obj):

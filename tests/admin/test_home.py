@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from agreements.models import PartyOfficer
 from policytracker.models import User
 from policytracker.records.context import change_context
 from recommendations.models import Addressee, ProgressUpdate
@@ -205,6 +206,17 @@ def test_an_empty_register_says_what_to_do_next(analyst, reader, signed_in):
     assert "Add agreement" in with_parties
     assert "Add party" not in for_reader
     assert "Nothing has been published yet." in for_reader
+
+
+def test_an_officer_of_an_empty_register_reads_what_will_be_shown(officer, signed_in):
+    client = signed_in(officer)
+
+    with_party = client.get("/admin/").text
+    PartyOfficer.objects.all().delete()
+    without_party = client.get("/admin/").text
+
+    assert f"What is addressed to {officer.office.party} will be shown here." in with_party
+    assert "Your account has no party yet." in without_party
 
 
 def test_an_account_that_lost_its_role_is_sent_to_the_login_page(reader, signed_in):

@@ -474,6 +474,15 @@ def test_a_returned_claim_keeps_its_status_in_the_form(officer, reviewer, signed
     assert (form["status"].value(), form["narrative"].value()) == ("implemented", "We did it.")
 
 
+def test_the_page_of_an_update_says_yes_or_no(reader, analyst, signed_in):
+    update = report_progress(make_recommendation(), Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
+
+    page = " ".join(signed_in(reader).get(change(update)).text.split())
+
+    assert re.search(r"Closes</label>.{0,300}?\bNo\b", page)
+    assert re.search(r">\s*close\s*</span>", page[page.index("Closes</label>") :]) is None
+
+
 def test_an_officer_without_a_party_gets_no_form(officer, signed_in):
     recommendation = make_recommendation()
     client = signed_in(officer)
