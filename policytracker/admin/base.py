@@ -225,7 +225,7 @@ class BaseAdmin(Page, ModelAdmin):
     def changelist_view(self, request, extra_context=None):
         if ERROR_FLAG in request.GET:
             self.message_user(request, _("Unknown filter or value. This list is not filtered."), messages.WARNING)
-        title = {"title": capfirst(self.opts.verbose_name_plural)}  # Django's is "Select agreement to change"
+        title = {"title": capfirst(self.opts.verbose_name_plural)}  # Django's title is "Select … to change"
         return super().changelist_view(request, title | (extra_context or {}))
 
     def lookup_allowed(self, lookup, value, request):

@@ -116,7 +116,9 @@ class ReportForm(forms.Form):
         if values.get("narrative") and not values.get("revises"):
             content = {name: values.get(name) for name in ("kind", "reported_on", "narrative")}
             if self.recommendation.updates.filter(author=self.user, voided_at=None, **content).exists():
-                raise ValidationError(_("You already submitted this update."), code="already_submitted")
+                raise ValidationError(
+                    _("You already saved or submitted this update. It is in the list of updates."), code="already_submitted"
+                )
         return values
 
     def is_valid(self) -> bool:
