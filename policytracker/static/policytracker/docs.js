@@ -1,4 +1,4 @@
-// Use the colour scheme that the user chose in the admin. The theme stores it as JSON; "auto" is that of the system.
-const chosen = JSON.parse(localStorage.getItem("adminTheme") || '"auto"');
-const dark = chosen === "auto" ? matchMedia("(prefers-color-scheme: dark)").matches : chosen === "dark";
+// Show the API documentation in the colour scheme that the user chose in the admin. The theme stores it as JSON.
+const scheme = JSON.parse(localStorage.getItem("adminTheme") || '"auto"');
+const dark = scheme === "dark" || (scheme === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
 document.documentElement.classList.toggle("dark-mode", dark);
