@@ -96,7 +96,7 @@ def parse_duration(text: str) -> str:
     return "P" + "".join(f"{int(number)}{unit}" for number, unit in zip(match.groups(), "YMWD", strict=True) if number)
 
 
-UNITS = [  # in the order of the pattern
+UNITS = [
     ngettext_lazy("%d year", "%d years"),
     ngettext_lazy("%d month", "%d months"),
     ngettext_lazy("%d week", "%d weeks"),
@@ -104,11 +104,10 @@ UNITS = [  # in the order of the pattern
 ]
 
 
-def duration_in_words(duration: str) -> str:
-    """The duration (ISO 8601) as people read it, such as `1 year 6 months`. Any other text is returned as it is."""
-    if not (match := re.match(SPAN, duration)):
-        return duration
-    return " ".join(str(unit % int(part[:-1])) for part, unit in zip(match.groups(), UNITS, strict=True) if part)
+def in_words(duration: str) -> str:
+    """A duration (ISO 8601) in a form that `parse_duration` reads, such as `1 year 6 months`; "" for none."""
+    match = re.match(SPAN, duration)
+    return " ".join(str(unit % int(part[:-1])) for unit, part in zip(UNITS, match.groups(), strict=True) if part) if match else ""
 
 
 def after(day: date, duration: str) -> date:

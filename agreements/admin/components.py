@@ -24,7 +24,7 @@ from policytracker.admin import (
     text_filter,
 )
 from policytracker.admin.forms import PartialDate, RecordForm
-from policytracker.edtf import duration_in_words
+from policytracker.edtf import in_words
 from policytracker.resources import today
 
 CALCULATED = _("Calculated: %(offset)s after %(anchor)s. Empty until the exact date is known.")
@@ -42,7 +42,7 @@ class RelativeDeadlineForm:
             field.disabled = True
             field.help_text = CALCULATED % {
                 "anchor": component.get_due_anchor_display().lower(),
-                "offset": duration_in_words(component.due_offset),
+                "offset": in_words(component.due_offset),
             }
             field.widget.attrs |= {"placeholder": _("not known yet"), "title": field.help_text}
 

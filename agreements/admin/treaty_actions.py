@@ -18,7 +18,7 @@ from policytracker.admin import (
     missing_filter,
     related_filter,
 )
-from policytracker.edtf import duration_in_words, is_before
+from policytracker.edtf import in_words, is_before
 
 EFFECTIVE_BEFORE_ACTION = _("%(action)s: saved, but the effective date %(effective_on)s is before the action date. Check both dates.")
 GROUPS = {
@@ -107,6 +107,6 @@ class EntryIntoForceConditionAdmin(RecordAdmin):
 
     kind_shown = code_column("kind", ConditionKind)
 
-    @display(description=_("delay"), ordering="delay")
+    @display(description=_("delay"))
     def delay_shown(self, condition):
-        return duration_in_words(condition.delay) or None
+        return in_words(condition.delay) or None

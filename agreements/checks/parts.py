@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from agreements.models import Agreement, Commitment, Component, Indicator, Measurement, TreatyAction
 from agreements.models.components import RESOLVED, ComponentStatus, DueAnchor
 from agreements.models.treaty_actions import SIGNATURES
-from policytracker.edtf import duration_in_words, latest
+from policytracker.edtf import in_words, latest
 from policytracker.quality.engine import CheckContext, Rule, Severity, each, listed
 
 OVERDUE_NOT_ASSESSED = Rule(
@@ -48,7 +48,7 @@ Rule(
 
 
 def offset_of(component: Component) -> str:
-    return duration_in_words(component.due_offset)
+    return in_words(component.due_offset)
 
 
 Rule(

@@ -9,7 +9,7 @@ from django.db import models
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.edtf import DURATION, duration_in_words
+from policytracker.edtf import DURATION, in_words
 from policytracker.history.diffs import Budget, diff
 from policytracker.history.record import History
 from policytracker.models import Change
@@ -47,5 +47,5 @@ def display_value(field: models.Field, value: Any) -> Any:
     if field.flatchoices and value and not isinstance(value, list):
         return str(dict(field.flatchoices).get(value, value))
     if value and DURATION in field.validators:
-        return duration_in_words(value)
+        return in_words(value)
     return value
