@@ -40,10 +40,7 @@ class RelativeDeadlineForm:
         if "due_on" in self.fields and component.pk and component.due_anchor != DueAnchor.NONE:
             field = self.fields["due_on"]
             field.disabled = True
-            field.help_text = CALCULATED % {
-                "anchor": component.get_due_anchor_display().lower(),
-                "offset": in_words(component.due_offset),
-            }
+            field.help_text = CALCULATED % {"anchor": component.get_due_anchor_display().lower(), "offset": in_words(component.due_offset)}
             field.widget.attrs |= {"placeholder": _("not known yet"), "title": field.help_text}
 
 
