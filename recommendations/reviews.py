@@ -1,7 +1,7 @@
 """Returns of updates to their authors. Read from the history, because an update stores only its newest review."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,16 @@ class Return:
     note: str
 
 
-def returns(updates: Iterable[ProgressUpdate], user: Any) -> dict[int, list[Return]]:
+def returns(updates: Sequence[ProgressUpdate], user: Any) -> dict[int, list[Return]]:
     """The returns of each update by its id, oldest first. Only the author and reviewers can read them."""
     reader = Reader.of(user)
-    readable = [update.pk for update in updates if reader.sees_unapproved or (reader.id and update.author_id == reader.id)]
+    readable = [update for update in updates if reader.sees_unapproved or (reader.id and update.author_id == reader.id)]
     returns_by_update: dict[int, list[Return]] = defaultdict(list)
-    changes = Change.objects.filter(tbl=ProgressUpdate._meta.db_table, row_id__in=readable, op="update")
+    changes = Change.objects.filter(tbl=ProgressUpdate._meta.db_table, row_id__in=[update.pk for update in readable], op="update")
     for change in changes.filter(changed__review=Review.RETURNED).order_by("id"):
         row = (change.before or {}) | (change.changed or {})
         returns_by_update[change.row_id].append(Return((change.actor or {}).get("user"), row["review_note"]))
+    for update in readable:
+        if update.review == Review.RETURNED and update.pk not in returns_by_update:  # loaded or imported as returned
+            returns_by_update[update.pk].append(Return(str(update.reviewed_by) if update.reviewed_by else None, update.review_note))
     return returns_by_update

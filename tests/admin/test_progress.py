@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from django.utils import timezone
 
 from agreements.models import PartyOfficer, Source
 from policytracker.models import Change
@@ -424,6 +425,25 @@ def test_an_update_names_who_submitted_returned_and_approved_it(analyst, reviewe
         assert "<li>Submitted by analyst</li>" in page
         assert "<li>Returned by reviewer: “Who says so?”</li>" in page
     assert "<li>Approved by other-reviewer</li>" in approved
+
+
+def test_the_note_of_an_update_that_was_loaded_as_returned_is_shown(analyst, reviewer, signed_in):
+    recommendation = make_recommendation()
+    ProgressUpdate.objects.create(
+        recommendation=recommendation,
+        kind="note",
+        reported_on=TODAY,
+        narrative="Someone said so.",
+        author=analyst,
+        review="returned",
+        reviewed_by=reviewer,
+        reviewed_at=timezone.now(),
+        review_note="Who says so?",
+    )
+
+    page = signed_in(analyst).get(change(recommendation)).text
+
+    assert "<li>Returned by reviewer: “Who says so?”</li>" in page
 
 
 def test_a_return_is_not_shown_to_readers(reader, analyst, reviewer, signed_in):
