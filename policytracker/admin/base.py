@@ -42,7 +42,7 @@ from unfold.widgets import (
 
 from policytracker.admin.changelist import RecordChangeList
 from policytracker.admin.error_summary import errors_of_page
-from policytracker.admin.forms import Day, Duration, LinesField, PartialDate, RecordForm, VerbatimField, entered_texts, pairs
+from policytracker.admin.forms import Day, Duration, LinesField, Number, PartialDate, RecordForm, VerbatimField, entered_texts, pairs
 from policytracker.admin.history import display_value, history_entries
 from policytracker.admin.import_page import ImportPage
 from policytracker.admin.querysets import (
