@@ -28,7 +28,7 @@ help:
 	@echo "make screenshots update the images of the README (needs chromium; after make demo-reset)"
 	@echo "make openapi     update docs/openapi.yaml"
 	@echo "make pins        update the pinned requirements after a change in pyproject.toml (ARGS=--upgrade upgrades packages)"
-	@echo "make bench       measure the site over HTTP at 1 %, 10 % and 100 % of a national register (QUICK=1 takes 3 minutes, without 100 %)"
+	@echo "make bench       measure the site over HTTP at 1 %, 10 % and 100 % of a national register (QUICK=1 takes 3 minutes: without 100 %, as an administrator)"
 	@echo "make bench-load  measure fairness while many clients ask for expensive responses (MINUTES=10 takes longer; default 1)"
 
 run demo-reset screenshots: export DEBUG = 1
