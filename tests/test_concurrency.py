@@ -21,7 +21,7 @@ from recommendations.models import Evidence, ProgressUpdate, Recommendation
 from tests.conftest import make_user
 from tests.make import agreeing_percent, make_recommendation, make_source
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 ROUNDS = 500 if os.environ.get("THOROUGH") else 40
 THREADS = 8

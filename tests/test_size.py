@@ -29,7 +29,7 @@ from tests.make import make_party
 
 FEW, SIZE = 200, 2_000
 ROLES = [Role.ADMINISTRATOR, Role.OFFICER]  # tests/api/test_query_counts.py asks for all roles, with fewer rows
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 PAGES = sorted(model._meta.label_lower for model in site._registry if issubclass(model, Record))
 
 

@@ -109,6 +109,7 @@ def fits(page) -> bool:
     return all(widths)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_fit_the_window_and_log_no_errors(scheme, visit, live_server, world):
     agreement, recommendation = world
@@ -124,6 +125,7 @@ def test_pages_fit_the_window_and_log_no_errors(scheme, visit, live_server, worl
     assert page.errors == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("system", "chosen", "shown"), [("dark", None, True), ("dark", "light", False), ("light", "dark", True)])
 def test_the_api_documentation_has_the_colours_that_the_user_chose(system, chosen, shown, visit, live_server, world):
     page = visit(1280, system)

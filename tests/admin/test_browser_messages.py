@@ -9,6 +9,7 @@ from tests.admin.test_browser import CHROMIUM, TODAY, chromium, synchronous, vis
 from tests.conftest import make_user
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
     pytest.mark.django_db(transaction=True),
 ]

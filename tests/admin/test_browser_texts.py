@@ -9,6 +9,7 @@ from tests.admin.test_browser import CHROMIUM, chromium, fits, synchronous, visi
 from tests.make import make_agreement, make_component, make_party
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
     pytest.mark.django_db(transaction=True),
 ]

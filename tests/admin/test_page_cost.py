@@ -22,7 +22,7 @@ LARGEST = [
     (Source, "slug", "github-openclimatedata-paris-agreement"),
     (Recommendation, "slug", "demo-rec-shore-power"),
 ]
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("demo")]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("demo")]
 
 
 @pytest.fixture(scope="module")

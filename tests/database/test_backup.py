@@ -7,7 +7,7 @@ import pytest
 from policytracker.db import backup
 from tests.database.conftest import data_of, database, schema_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 from tests.database.site import served
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 WRITERS, LIMIT = 12, 2  # seconds; a site has 5
 

@@ -12,7 +12,7 @@ from django.db import OperationalError
 
 from policytracker.records import installation
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 ROUNDS = 20 if os.environ.get("THOROUGH") else 2
 TABLES = ["agreements_agreement", "agreements_party", "agreements_source", "recommendations_recommendation"]

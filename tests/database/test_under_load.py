@@ -8,7 +8,7 @@ import pytest
 
 from tests.database.site import served
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @contextmanager

@@ -22,6 +22,7 @@ import pytest
 
 from tests.platform.test_server import free_port
 
+pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).parents[2]
 GUIDE = (PROJECT / "docs" / "operator.md").read_text()
 POSTGRESQL = max(Path("/usr/lib/postgresql").glob("[0-9]*/bin"), key=lambda folder: float(folder.parent.name), default=None)

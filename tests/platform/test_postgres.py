@@ -17,6 +17,8 @@ import pytest
 from policytracker.devserver import postgres
 from tests.database.private_postgres import PROJECT, private_server
 
+pytestmark = pytest.mark.slow
+
 
 def is_refused(result, message):
     """Whether the command failed with one line that contains the message."""
