@@ -45,7 +45,7 @@ screenshots: free-port requirements-dev.txt.installed database
 	@$(MANAGE) make_demo > /dev/null && $(PY) .ci/screenshots.py
 
 test: requirements-dev.txt.installed database
-	@echo "Slow tests are skipped. Run them with: make test ARGS='-m slow' (make check includes them)"
+	@$(if $(findstring -m ,$(ARGS) ),,echo "Slow tests are skipped. Run them with: make test ARGS='-m slow' (make check includes them)")
 	@$(PYTEST) -m "not slow" $(ARGS)
 
 check: requirements-dev.txt.installed database
