@@ -122,6 +122,7 @@ def test_non_binding_text_is_never_in_force_and_binds_no_party(text, on):
 @many
 @given(TEXTS, DATES)
 def test_terminated_text_binds_no_party(text, on):
+    text = replace(text, non_binding=False, actions=(*text.actions, Action("ended", "termination", acted_on=on.isoformat())))
     assume(text_standing(text, on).code == "terminated")
 
     assert not any(party_standing(text, party, on).bound for party in PARTIES)
