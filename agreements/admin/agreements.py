@@ -26,7 +26,6 @@ from policytracker.admin import (
     text_filter,
 )
 from policytracker.admin.forms import RecordForm, VersionedForm
-from policytracker.edtf import in_words
 from policytracker.models import User
 
 
@@ -63,13 +62,8 @@ class TreatyActionInline(BaseInline):
 
 class ConditionInline(ListInline):
     model = models.EntryIntoForceCondition
-    fields = ["kind", "number", "parties", "fixed_on", "delay_shown"]
-    readonly_fields = ["delay_shown"]
+    fields = ["kind", "number", "parties", "fixed_on", "delay"]
     verbose_name_plural = _("conditions")
-
-    @display(description=_("delay"))
-    def delay_shown(self, condition):
-        return in_words(condition.delay) or None
 
 
 class CommitmentInline(ListInline):

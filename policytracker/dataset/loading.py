@@ -179,7 +179,7 @@ class Loader:
                 self.write_waiting()
         self.write_waiting()
         self.refuse_expected()
-        self.analyse(self.written)
+        analyse(self.written)
         check_deferred_constraints(self.files)
         layout.finish(self.written)
         return self.counts
@@ -200,17 +200,8 @@ class Loader:
                 self.written[model] += written
                 if self.written[model] >= self.analyse_at[model]:
                     self.analyse_at[model] = 10 * self.written[model]
-                    self.analyse([model])
+                    analyse([model])
             entries.clear()
-
-    def analyse(self, models: Iterable[type[Model]]) -> None:
-        """Update the statistics of the tables.
-
-        Those of an empty table, as a load that was rolled back leaves behind, would make PostgreSQL read whole tables for each row.
-        """
-        if tables := ", ".join(sorted(model._meta.db_table for model in models)):
-            with connection.cursor() as cursor:
-                cursor.execute(f"ANALYZE {tables}")
 
     def rows(self, model: type[Model], entries: Sequence[Entry]) -> list[writer.Row]:
         """The rows to write for entries of one model."""
@@ -285,6 +276,16 @@ def refusal(entry: Entry, error: Exception) -> Exception:
     if isinstance(error, DatabaseError) and (rule := violated_constraint(error)):
         return DatasetError(located(entry.name, rule.field, rule.message))
     return error
+
+
+def analyse(models: Iterable[type[Model]]) -> None:
+    """Update the statistics of the tables of these models.
+
+    Those of an empty table, as a load that was rolled back leaves behind, would make PostgreSQL read whole tables for each row.
+    """
+    if tables := ", ".join(sorted(model._meta.db_table for model in models)):
+        with connection.cursor() as cursor:
+            cursor.execute(f"ANALYZE {tables}")
 
 
 def check_deferred_constraints(files: dict[type[Model], str]) -> None:
