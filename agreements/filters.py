@@ -48,13 +48,13 @@ def with_party_standing(rows: QuerySet, pairs: list[tuple[int, str, str]], conte
 def party_with(standings: Iterable[PartyStanding]) -> Parse:
     """A parser that combines a party with each of the standings, in the format of `with_party_standing`."""
 
-    def read(value: str, context: ReadContext) -> list[tuple[int, str, str]]:
-        return [(reference(Party)(value, context), value, standing) for standing in sorted(standings)]
+    def read(value: str, context: ReadContext) -> tuple[tuple[int, str, str], ...]:
+        return tuple((reference(Party)(value, context), value, standing) for standing in sorted(standings))
 
     return read
 
 
-def bound(rows: QuerySet, parties: list[list[tuple[int, str, str]]], context: ReadContext) -> QuerySet:
+def bound(rows: QuerySet, parties: list[tuple[tuple[int, str, str], ...]], context: ReadContext) -> QuerySet:
     return with_party_standing(rows, [pair for pairs in parties for pair in pairs], context)
 
 
@@ -76,10 +76,16 @@ DATE_DEPENDENT = {"party_standing", "binds", "text_standing"}
 AGREEMENTS = {
     "on": on(lambda rows, days, context: rows),
     "party_standing": Filter(
-        party_and_standing, with_party_standing, help="The party has exactly this standing on the date `on`, such as AUS:bound."
+        party_and_standing,
+        with_party_standing,
+        help="The party has exactly this standing on the date `on`, such as AUS:bound.",
+        reads=True,
     ),
     "binds": Filter(
-        party_with(BINDING), bound, help="Any of these parties is bound on the date `on`: standing bound, withdrawing or suspended."
+        party_with(BINDING),
+        bound,
+        help="Any of these parties is bound on the date `on`: standing bound, withdrawing or suspended.",
+        reads=True,
     ),
     "text_standing": Filter(
         code(TextStanding.values),
@@ -104,6 +110,7 @@ PARTIES = {
         text,
         lambda rows, names, context: rows.named(*names),
         help="The code, name or an alias of the party. Case and diacritics are ignored.",
+        reads=True,
     )
 }
 COMPONENTS = {

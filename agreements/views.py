@@ -1,6 +1,7 @@
 """API views of agreements and related records."""
 
 import logging
+from functools import cached_property
 
 from django.http import FileResponse, Http404
 from django.utils.translation import gettext as _
@@ -52,12 +53,13 @@ class SourceViewSet(RecordViewSet):
 class AgreementViewSet(RecordViewSet):
     resource = registry.of(Agreement)
 
-    def filter_queryset(self, queryset):
+    @cached_property
+    def filter_values(self):
         parameters = self.request.query_params.keys()
         if "on" in parameters and not parameters & filters.DATE_DEPENDENT:
             names = ", ".join(sorted(filters.DATE_DEPENDENT))
             raise InvalidParameter("on", _("Use this parameter together with one of: {names}.").format(names=names))
-        return super().filter_queryset(queryset)
+        return super().filter_values
 
     @extend_schema(parameters=[ON, PARTIES], responses=StandingSerializer)
     @action(detail=True, methods=["get"])

@@ -33,7 +33,7 @@ def main() -> None:
     load.add_argument("--leaving", type=int, help="number of clients that hang up; default: 4 if it runs for 2 minutes or longer")
     load.add_argument("--obey-retry-after", action="store_true", help="wait a second after each 503 instead of repeating at once")
 
-    parser.add_argument("--quick", action="store_true", help="1 % and 10 %, as an administrator")
+    parser.add_argument("--quick", action="store_true", help="1 %% and 10 %%, as an administrator")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers are stopped
     configure(options.database_url if options.command else "")

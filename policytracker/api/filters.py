@@ -6,7 +6,7 @@ A filter parameter is `field` (any of the values), or `field__lookup` with the l
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -53,8 +53,9 @@ FilterRows = Callable[[QuerySet, list[Any], ReadContext], QuerySet]
 class Filter:
     """One query parameter of a list.
 
-    `parse` reads one value and raises ValueError with a message for the user. `filter_rows` filters the queryset by the values.
-    Only users who may see people can use a filter with `of_people`.
+    `parse` reads one value, which is hashable, and raises ValueError with a message for the user. `filter_rows` filters the queryset by
+    the values; if it `reads` the database for that, its SQL is different each time. Only users who may see people can use a filter with
+    `of_people`.
     """
 
     parse: Parse
@@ -63,16 +64,21 @@ class Filter:
     help: str = ""
     many: bool = True
     of_people: bool = False
+    reads: bool = False
 
     def apply(self, rows: QuerySet, texts: list[str], context: ReadContext) -> QuerySet:
         """Filter the rows by the values of the query parameter. Raises ValueError with a message for the user."""
+        return self.filter_rows(rows, self.read(texts, context), context)
+
+    def read(self, texts: list[str], context: ReadContext) -> list[Any]:
+        """The values of the query parameter. Raises ValueError with a message for the user."""
         if self.of_people and not context.reader.sees_people:
             raise ValueError(_("Sign in to filter by people."))
         if len(texts) > (MAX_VALUES if self.many else 1):
             raise ValueError(_("Enter at most {max} values.").format(max=MAX_VALUES) if self.many else _("May be given only once."))
         for value in texts:
             check_length(value)
-        return self.filter_rows(rows, [self.parse(value, context) for value in texts], context)
+        return [self.parse(value, context) for value in texts]
 
 
 # ---- filtering rows
@@ -222,6 +228,7 @@ def words_of(resource: Resource) -> Filter:
         {"type": "string", "minLength": 1, "maxLength": query.MAX_LENGTH},
         'Words (all of them), `"phrases"`, `-without`, `or`. The last word may be the beginning of a word.',
         many=False,
+        reads=True,
     )
 
 
@@ -276,18 +283,33 @@ def on(filter_rows: FilterRows) -> Filter:
 
 # ---- the filter backend
 
+Values = tuple[tuple[str, tuple[Any, ...]], ...]  # the values of each filter parameter of a request
+
+
+def read_values(request: Request, filter_set: Mapping[str, Filter], context: ReadContext) -> Values:
+    """The values of the filter parameters. Raises InvalidParameter."""
+    result = []
+    # `on` first: it restores the rows to that date, and the other filters apply to the result.
+    for name, texts in sorted(request.query_params.lists(), key=lambda parameter: parameter[0] != "on"):
+        if name in filter_set:
+            with reported_as(name):
+                result.append((name, tuple(filter_set[name].read(texts, context))))
+    return tuple(result)
+
+
+def filtered(rows: QuerySet, filter_set: Mapping[str, Filter], values: Values, context: ReadContext) -> QuerySet:
+    """The rows that match all of the values. Raises InvalidParameter."""
+    for name, of_parameter in values:
+        with reported_as(name):
+            rows = filter_set[name].filter_rows(rows, list(of_parameter), context)
+    return rows
+
 
 class FieldFilters(BaseFilterBackend):
     """Filters a list by the parameters of `view.filter_set()`."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet, view: Any) -> QuerySet:
-        context, filter_set = view.read_context, view.filter_set()
-        # `on` first: it restores the rows to that date, and the other filters apply to the result.
-        for name, texts in sorted(request.query_params.lists(), key=lambda parameter: parameter[0] != "on"):
-            if name in filter_set:
-                with reported_as(name):
-                    queryset = filter_set[name].apply(queryset, texts, context)
-        return queryset
+        return filtered(queryset, view.filter_set(), view.filter_values, view.read_context)
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         return [

@@ -106,11 +106,6 @@ class Representation:
         """The records that the reader may read."""
         return self.serializer.Meta.model.objects.visible_to(self.reader)
 
-    @property
-    def mark(self) -> str:
-        """A comment that distinguishes the statements of a past moment."""
-        return "/* as of */ " if self.as_of else ""
-
 
 def link(address: str, key: Any) -> Concat:
     """The URL of the record with this key."""
@@ -181,8 +176,7 @@ def statement(shape: Representation, single: bool) -> Statement:
     else:
         ids = Parameter("ids", BigIntegerField(), "::bigint[]")
         rows = rows.filter(IsOneOf(F("pk"), ids)).order_by(Func(ids, F("pk"), function="array_position"))
-    compiled = Statement.of(rendered(shape, rows), "ids")
-    return Statement(f"{shape.mark}{compiled.sql}", compiled.names)
+    return Statement.of(rendered(shape, rows), "ids").marked(shape.as_of)
 
 
 @lru_cache(1024)
@@ -192,8 +186,7 @@ def statement_by_key(shape: Representation) -> Statement | None:
     key = Parameter("key", model._meta.get_field(model.key))
     rows = shape.readable.filter(**{model.key: key}).order_by()
     with suppress(EmptyResultSet):
-        compiled = Statement.of(rendered(shape, rows, "version"))
-        return Statement(f"{shape.mark}{compiled.sql}", compiled.names)
+        return Statement.of(rendered(shape, rows, "version")).marked(shape.as_of)
     return None
 
 
@@ -211,7 +204,7 @@ def statement_of_page(shape: Representation, column: Column, size: int, is_first
         page = Statement.of(rendered(shape, rows.order_by(column.order_by(forward))[: size + 1], column.path))
         counted = Statement.of(readable.at_most(MAX_COUNT + 1, shape.reader), *page.names)
         sql = f"SELECT page.*, (SELECT count(*) FROM ({counted.sql}) AS counted) FROM ({page.sql}) AS page"
-        return Statement(f"{shape.mark}{sql}", counted.names)
+        return Statement(sql, counted.names).marked(shape.as_of)
     return None
 
 

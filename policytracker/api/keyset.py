@@ -7,7 +7,7 @@ can use an index on (column, id).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -94,13 +94,24 @@ def _ordered(rows: QuerySet, columns: Sequence[Column], forward: bool) -> QueryS
 def page(rows: QuerySet, columns: Sequence[Column], cursor: str | None, size: int, salt: str) -> Page:
     """The ids of the page at the cursor, or of the first page. The last of `columns` must be unique. Raises InvalidCursor."""
     forward, after = decode_cursor(cursor, columns, salt) if cursor else (True, None)
-    page_rows: list[tuple] = []
-    paths = ["pk", *(c.path for c in columns)]
+    read = read_parts(parts(rows, columns, after, forward, size), size)
+    return page_of(read, columns, size, salt, forward, has_cursor=cursor is not None)
+
+
+def parts(rows: QuerySet, columns: Sequence[Column], after: Sequence[Any] | None, forward: bool, size: int) -> Iterator[QuerySet]:
+    """The querysets that `read_parts` reads for a page: ids with the values of the columns."""
     for part in ranges(rows, columns, after, forward):
-        page_rows += part.values_list(*paths)[: size + 1 - len(page_rows)]
-        if len(page_rows) > size:
+        yield part.values_list("pk", *(c.path for c in columns))[: size + 1]
+
+
+def read_parts(parts: Iterable[Iterable[tuple]], size: int) -> list[tuple]:
+    """The first `size` + 1 rows of the parts, which are read one after the other until there are enough."""
+    rows: list[tuple] = []
+    for part in parts:
+        rows += part
+        if len(rows) > size:
             break
-    return page_of(page_rows, columns, size, salt, forward, has_cursor=cursor is not None)
+    return rows[: size + 1]
 
 
 def page_of(

@@ -25,6 +25,7 @@ from policytracker.api import bulk, etag, json_sql, keyset, pagination
 from policytracker.api.as_of import reads_as_of
 from policytracker.api.export import EXPORTS, Export, ExportRenderer
 from policytracker.api.idempotency import IdempotencyMixin
+from policytracker.api.list_query import ListQuery
 from policytracker.api.ordering import default_column
 from policytracker.api.parameters import AS_OF, InvalidParameter, reject_unknown_parameters
 from policytracker.api.renderers import JsonText, reject_unknown_format
@@ -63,8 +64,17 @@ class ListMixin(ListModelMixin, RecordView):
             return request.accepted_renderer.response(self.export(representation))
         if request.query_params.keys() <= UNFILTERED:
             return self.get_paginated_response(JsonText.array(self.all_records(representation)))
-        ids = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(self.list_text(ids, representation))
+        return self.get_paginated_response(self.list_text(self.page_of_ids(), representation))
+
+    def page_of_ids(self) -> Sequence[int]:
+        """The ids of a page of the records that match the filters. Its statements are kept, unless they are different each time."""
+        context, filter_set = self.read_context, self.filter_set()
+        if context.as_of is not None or any(filter_set[name].reads for name, _values in self.filter_values):
+            return self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        query = ListQuery(self.resource, context.reader.roles, context.today, context.on, self.filter_values, self.order)
+        return self.paginator.paginate_ids(
+            lambda cursor, size: query.page(cursor, size, self.address, context.reader), lambda: query.count(context.reader), self.request
+        )
 
     def all_records(self, representation: json_sql.Representation) -> Sequence[str]:
         """The JSON texts of a page of all readable records in their default order: one statement, prepared once per connection."""

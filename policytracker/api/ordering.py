@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -22,6 +22,7 @@ from policytracker.api.parameters import InvalidParameter, query_parameter, sing
 from policytracker.api.serializers import KeyField, declared_fields
 from policytracker.records.access import Reader
 from policytracker.records.models import Record
+from policytracker.resources import Resource
 
 MAX_FIELDS = 5
 
@@ -30,27 +31,42 @@ class Ordering(BaseFilterBackend):
     """Orders a list by the parameter `ordering`, and by its key; the last column is always unique. Unknown values come last."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet, view: Any) -> QuerySet:
-        columns: list[Column] = []
-        annotations: dict[str, Any] = {}
-        for part in filter(None, single(request, "ordering").split(",")):
-            name = part.removeprefix("-")
-            if name not in view.orders():
-                raise InvalidParameter("ordering", _("The list cannot be ordered by “{name}”.").format(name=name[:100]))
-            if len(columns) >= MAX_FIELDS:
-                raise InvalidParameter("ordering", _("Order by at most {max} fields.").format(max=MAX_FIELDS))
-            if names_people(declared_fields(view.serializer_class)[name]) and not view.reader.sees_people:
-                raise InvalidParameter("ordering", _("Sign in to order by people."))
-            column, expression = view.orders()[name]
-            columns.append(Column(column.path, part.startswith("-"), column.nullable))
-            if expression:
-                annotations[column.path] = expression(view.reader)
-        columns.append(Column("id") if columns else default_column(view.model))
-        queryset = queryset.annotate(**annotations) if annotations else queryset
-        return queryset.order_by(*(column.order_by() for column in columns))
+        return ordered(queryset, view.order, view.resource, view.reader)
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        help = f"Fields separated by commas, `-` for descending. Empty values come last. Fields: {', '.join(view.orders())}."
+        names = ", ".join(orders(view.resource.serializer))
+        help = f"Fields separated by commas, `-` for descending. Empty values come last. Fields: {names}."
         return [query_parameter("ordering", {"type": "string"}, help)]
+
+
+def read_order(request: Request, resource: Resource, reader: Reader) -> tuple[str, ...]:
+    """The fields of the parameter `ordering`, each with `-` for descending. Raises InvalidParameter."""
+    parts = tuple(filter(None, single(request, "ordering").split(",")))
+    for number, part in enumerate(parts):
+        name = part.removeprefix("-")
+        if name not in orders(resource.serializer):
+            raise InvalidParameter("ordering", _("The list cannot be ordered by “{name}”.").format(name=name[:100]))
+        if number >= MAX_FIELDS:
+            raise InvalidParameter("ordering", _("Order by at most {max} fields.").format(max=MAX_FIELDS))
+        if names_people(declared_fields(resource.serializer)[name]) and not reader.sees_people:
+            raise InvalidParameter("ordering", _("Sign in to order by people."))
+    return parts
+
+
+def columns(order: Iterable[str], resource: Resource) -> list[Column]:
+    """The columns of an order by these fields, and last a unique one: without fields the key."""
+    result = []
+    for part in order:
+        column, _expression = orders(resource.serializer)[part.removeprefix("-")]
+        result.append(Column(column.path, part.startswith("-"), column.nullable))
+    return [*result, Column("id") if result else default_column(resource.model)]
+
+
+def ordered(rows: QuerySet, order: Iterable[str], resource: Resource, reader: Reader) -> QuerySet:
+    """The rows in the order of these fields."""
+    found = [orders(resource.serializer)[part.removeprefix("-")] for part in order]
+    rows = rows.annotate(**{column.path: expression(reader) for column, expression in found if expression})
+    return rows.order_by(*(column.order_by() for column in columns(order, resource)))
 
 
 def default_column(model: type[Record]) -> Column:

@@ -35,15 +35,23 @@ class Pagination(BasePagination):
     page: keyset.Page
     count: int
 
-    def paginate_queryset(self, queryset: QuerySet, request: Request, view: Any = None, salt: str = "") -> list[int]:
+    def paginate_queryset(self, queryset: QuerySet, request: Request, view: Any = None, salt: str = "") -> Sequence[int]:
         """The ids of the page. The queryset must be ordered by `keyset.Column`.
 
         A cursor is valid for one list only: that with this `salt`, by default the address of the view.
         """
         columns = keyset.columns_of(queryset)
-        ids = self.paginate(lambda cursor, size: keyset.page(queryset, columns, cursor, size, salt or view.address), request)
+        return self.paginate_ids(
+            lambda cursor, size: keyset.page(queryset, columns, cursor, size, salt or view.address),
+            lambda: self.count_rows(queryset),
+            request,
+        )
+
+    def paginate_ids(self, read: Callable[[str | None, int], keyset.Page], count: Callable[[], int], request: Request) -> Sequence[int]:
+        """The ids of the page that `read(cursor, size)` returns. Rows on all pages are counted unless this is the only one."""
+        ids = self.paginate(read, request)
         is_complete = self.page.next is None and not request.query_params.get("cursor")
-        self.count = len(ids) if is_complete else self.count_rows(queryset)
+        self.count = len(ids) if is_complete else count()
         return ids
 
     def count_rows(self, rows: QuerySet) -> int:

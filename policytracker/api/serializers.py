@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
+from django.core.exceptions import EmptyResultSet
 from django.core.exceptions import ValidationError as ModelError
 from django.db import models
 from django.db.models import F, OuterRef, Subquery, TextField
@@ -23,7 +25,7 @@ from policytracker.records import violations
 from policytracker.records.access import Reader
 from policytracker.records.fields import Text, hides_source_content
 from policytracker.records.models import Record, RegistryRecord, key_of
-from policytracker.records.parameters import ExistsForRow
+from policytracker.records.parameters import ExistsForRow, Parameter, Statement
 from policytracker.resources import registry
 
 HEAD = ["url", "version", "created_at", "updated_at"]
@@ -62,6 +64,25 @@ def find_by_key(model: type[models.Model], keys: Iterable[str], reader: Any) -> 
     name, values = key_of(model), valid_keys(model, keys)
     records = referable(model, reader).filter(**{f"{name}__in": values}) if values else []
     return {str(getattr(record, name)): record for record in records}
+
+
+def find_id(model: type[models.Model], key: str, reader: Reader) -> int | None:
+    """The id of the record with this key; None if there is none that the reader may refer to."""
+    statement = statement_of_id(model, reader.roles, reader.as_of)
+    values = valid_keys(model, [key])
+    found = statement.row({"user": reader.id, "key": values[0]}) if statement and values else None
+    return found and found[0]
+
+
+@lru_cache(1024)
+def statement_of_id(model: type[models.Model], roles: frozenset[str], as_of: bool) -> Statement | None:
+    """The statement that returns the id of the record with a key; None for readers who may refer to no record."""
+    name = key_of(model)
+    key = Parameter("key", model._meta.get_field(name))
+    rows = referable(model, Reader(roles, Parameter("user"), as_of)).filter(**{name: key}).order_by()
+    with suppress(EmptyResultSet):
+        return Statement.of(rows.values("pk")).marked(as_of)
+    return None
 
 
 def does_not_exist(model: type[models.Model], key: str) -> serializers.ErrorDetail:

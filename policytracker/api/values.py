@@ -14,7 +14,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from policytracker import edtf
-from policytracker.api.serializers import does_not_exist, find_by_key
+from policytracker.api.serializers import does_not_exist, find_id
 from policytracker.codes import invalid_choice
 from policytracker.resources import ReadContext
 
@@ -125,9 +125,9 @@ def reference(model: type[models.Model]) -> Parse:
     """Parse the key of a record, or the user name of a person, to its id. Records that the reader may not read do not exist."""
 
     def parse(value: str, context: ReadContext) -> Any:
-        records = find_by_key(model, [value], context.reader)
-        if not records:
+        pk = find_id(model, value, context.reader)
+        if pk is None:
             raise ValueError(does_not_exist(model, value))
-        return next(iter(records.values())).pk
+        return pk
 
     return parse

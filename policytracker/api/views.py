@@ -21,7 +21,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from policytracker.api import errors, filters, json_sql
-from policytracker.api.ordering import Ordering, orders
+from policytracker.api.ordering import Ordering, read_order
 from policytracker.api.pagination import Pagination
 from policytracker.api.parameters import InvalidParameter, reported_as, single
 from policytracker.api.renderers import FormatParameter, JsonText
@@ -125,8 +125,15 @@ class RecordView(GenericViewSet):
         """The filters of the list by parameter name."""
         return filters.resource_filters(self.resource)
 
-    def orders(self):
-        return orders(self.resource.serializer)
+    @cached_property
+    def filter_values(self) -> filters.Values:
+        """The values of the filter parameters. Raises InvalidParameter."""
+        return filters.read_values(self.request, self.filter_set(), self.read_context)
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """The fields of the parameter `ordering`. Raises InvalidParameter."""
+        return read_order(self.request, self.resource, self.reader)
 
     def get_queryset(self) -> QuerySet:
         rows = self.model.objects.visible_to(self.request.user)

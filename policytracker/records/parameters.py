@@ -118,6 +118,10 @@ class Statement:
         texts = (numbers[p.name] if isinstance(p, Parameter) else Literal(p).as_string(connection.connection) for p in params)
         return cls(sql % tuple(texts), names)
 
+    def marked(self, as_of: bool) -> Statement:
+        """The statement, with a comment that distinguishes it if it reads a past moment."""
+        return Statement(f"/* as of */ {self.sql}", self.names) if as_of else self
+
     def row(self, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """The first row, or None."""
         return next(iter(self.rows(values)), None)

@@ -67,14 +67,14 @@ def statement(shape: Representation) -> Statement | None:
         statements, values = zip(*(rows.query.sql_with_params() for rows in parts.values()), strict=True)
         tables = ", ".join(f"{name} AS MATERIALIZED ({sql})" for name, sql in zip(parts, statements, strict=True))
         return Statement.numbered(
-            f"""{shape.mark}WITH {tables}, money AS ({MONEY}) SELECT
+            f"""WITH {tables}, money AS ({MONEY}) SELECT
                 (SELECT json_agg(json_build_array(status, state, number)) FROM component),
                 (SELECT json_agg(json_build_array(status, deadline_state, freshness, number, differ)) FROM recommendation),
                 (SELECT json_agg(money) FROM money),
                 (SELECT json_agg(indicator ORDER BY slug) FROM indicator)
             FROM agreement""",
             list(chain(*values)),
-        )
+        ).marked(shape.as_of)
     return None
 
 
