@@ -39,8 +39,8 @@ def run(quick: bool) -> None:
     for percent in percents:
         everything = percent == largest
         print(f"Measuring {'all ways' if everything else 'ours'} at {percent} %", flush=True)
-        options = ["--ways", "ours,hand,plain" if everything else "ours", "--rounds", "4" if everything and not quick else "2"]
-        options += ["--seconds", "0.4", "--roles", "administrator"] if quick else []
+        options = ["--ways", "ours,hand,plain" if everything else "ours", "--rounds", "3" if everything and not quick else "2"]
+        options += ["--seconds", "0.4", "--roles", "administrator"] if quick else ["--seconds", "1" if everything else "0.6"]
         results[percent] = measure(urls[percent], options)
     text = document(results, urls[largest], quick)
     print(f"\n{text}")
