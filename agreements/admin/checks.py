@@ -22,7 +22,7 @@ from policytracker.quality import engine
 from policytracker.resources import ReadContext
 from policytracker.web.heavy import REPORT, heavy
 
-COUNTED = 500  # findings of a check are counted among so many candidates, which limits the cost of the page
+COUNTED = 1000  # findings of a check are counted among so many candidates, which limits the cost of the page
 PAGE_SIZE = 50
 COLOURS = {engine.Severity.ERROR: "danger", engine.Severity.WARNING: "warning", engine.Severity.INFO: "info"}
 

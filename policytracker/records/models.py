@@ -173,7 +173,7 @@ class SluggedRecord(Record):
     """A record whose natural key is a slug."""
 
     key = "slug"
-    slug = models.SlugField(max_length=120, unique=True)
+    slug = models.SlugField(_("key"), max_length=120, unique=True)
 
     class Meta:
         abstract = True
