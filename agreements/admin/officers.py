@@ -72,8 +72,21 @@ class UserWithPartyAdmin(UserAdmin):
             PartyOfficer.objects.filter(user=form.instance).delete()
 
 
+class OfficeForm(forms.ModelForm):
+    """The party of a user who has the role already."""
+
+    def clean_user(self):
+        user = self.cleaned_data["user"]
+        if Role.OFFICER not in user.roles:
+            raise forms.ValidationError(
+                _("Only a party officer represents a party. Add the role on the page of the user first."), code="not_an_officer"
+            )
+        return user
+
+
 @admin.register(PartyOfficer)
 class PartyOfficerAdmin(PeopleAdmin):
+    form = OfficeForm
     icon = "badge"
     list_display = ["user", "party"]
     list_references = ["user", "party"]

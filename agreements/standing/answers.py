@@ -24,23 +24,23 @@ NAMED = 5  # parties named in a sentence; the others are counted
 
 TEXT_SENTENCES = {
     TextStanding.ANNOUNCED: _("The text has been announced since {since}: {reasons}."),
-    TextStanding.ADOPTED: _("The text has been adopted but not signed since {since}: {reasons}."),
-    TextStanding.SIGNED: _("The text has been signed but not in force since {since}: {reasons}."),
+    TextStanding.ADOPTED: _("The text has been adopted since {since}, and is not signed: {reasons}."),
+    TextStanding.SIGNED: _("The text has been signed since {since}, and is not in force: {reasons}."),
     TextStanding.PROVISIONALLY_APPLIED: _("The text has been applied provisionally since {since}: {reasons}."),
     TextStanding.IN_FORCE: _("The text has been in force since {since}: {reasons}."),
     TextStanding.OPERATIVE: _("The text has been in operation since {since}: {reasons}."),
     TextStanding.SUSPENDED: _("The text has been suspended since {since}: {reasons}."),
-    TextStanding.TERMINATED: _("The text has been terminated, and binds no party, since {since}: {reasons}."),
+    TextStanding.TERMINATED: _("The text has been terminated since {since}, and binds no party: {reasons}."),
     TextStanding.UNKNOWN: _("No action on the text is recorded up to this date."),
 }
 PARTY_SENTENCES = {
     PartyStanding.ANNOUNCED: _("{party} has been named in the announcement since {since}: {reasons}."),
     PartyStanding.SIGNATORY: _("{party} has been a signatory since {since}: {reasons}."),
-    PartyStanding.CONTRACTING: _("{party} has consented, and is not bound yet, since {since}: {reasons}."),
+    PartyStanding.CONTRACTING: _("{party} has been a contracting party since {since}, and is not bound yet: {reasons}."),
     PartyStanding.BOUND: _("{party} has been bound since {since}: {reasons}."),
-    PartyStanding.PROVISIONALLY_APPLYING: _("{party} has applied the text provisionally, without being bound, since {since}: {reasons}."),
+    PartyStanding.PROVISIONALLY_APPLYING: _("{party} has applied the text provisionally since {since}, without being bound: {reasons}."),
     PartyStanding.SUSPENDED: _("{party} is bound, and has been suspended since {since}: {reasons}."),
-    PartyStanding.WITHDRAWING: _("{party} has given notice of withdrawal, and is still bound, since {since}: {reasons}."),
+    PartyStanding.WITHDRAWING: _("{party} has been withdrawing since {since}, and is bound until the withdrawal takes effect: {reasons}."),
     PartyStanding.FORMER_PARTY: _("{party} has been a former party since {since}: {reasons}."),
     PartyStanding.PARTICIPANT: _("{party} has taken part since {since}: {reasons}."),
 }

@@ -183,6 +183,13 @@ class Page:
     def get_autocomplete_fields(self, request):
         return [f.name for f in (*self.opts.fields, *self.opts.many_to_many) if f.is_relation and f.editable]
 
+    def formfield_for_choice_field(self, db_field, request, **kwargs):
+        # The theme selects the first code of a field without a default, which would be stored unnoticed.
+        if "choices" not in kwargs:
+            no_default = db_field.blank or not db_field.has_default()
+            kwargs["choices"] = db_field.get_choices(include_blank=no_default, blank_choice=[("", _("Select value"))])
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
         return super().formfield_for_foreignkey(db_field, request, **{"widget": Reference(db_field, self.admin_site)} | kwargs)
 

@@ -16,7 +16,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils.text import capfirst, slugify
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.edtf import is_exact, parse, parse_duration
+from policytracker.edtf import in_words, is_exact, parse, parse_duration
 from policytracker.history.record import History
 from policytracker.records import publishing, violations
 from policytracker.records.access import Reader
@@ -87,10 +87,13 @@ class Day(forms.DateField):
 
 
 class Duration(forms.CharField):
-    """A duration (ISO 8601), which may also be typed in a common form such as `1 year` or `6 months`."""
+    """A duration (ISO 8601), which is shown and may also be typed in a common form such as `1 year` or `6 months`."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs | {"max_length": None})
+
+    def prepare_value(self, value):
+        return in_words(value) or value if isinstance(value, str) else value
 
     def to_python(self, value):
         return parse_duration(super().to_python(value))
@@ -212,10 +215,7 @@ class RecordForm(VersionedForm):
         label=_("Reason for change"),
         required=False,
         max_length=MAX_REASON,
-        help_text=_(
-            "Shown in the history. Required for moving a due date, archiving, restoring, unpublishing, narrowing visibility, "
-            "and lowering a high or critical priority."
-        ),
+        help_text=_("Shown in the history. Some changes require it, such as moving a due date, archiving or narrowing the visibility."),
     )
 
     def __init__(self, *args, instance: Record | None = None, **kwargs):

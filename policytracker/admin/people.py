@@ -55,6 +55,7 @@ class UserAdmin(DjangoUserAdmin, PeopleAdmin):  # type: ignore[misc]
     """A user with a role may log in to the admin: the database derives `is_staff` from the roles."""
 
     form, add_form, change_password_form = UserChangeForm, UserCreationForm, AdminPasswordChangeForm
+    add_form_template = None  # that of Django promises more fields after the first save
     change_user_password_template = "admin/user_password.html"  # noqa: S105 - a path
     icon = "person"
     list_display = ["username", "first_name", "last_name", "role", "is_active", "last_login"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -30,21 +31,21 @@ def references_to(target: type[models.Model]) -> list[tuple[type[models.Model], 
     ]
 
 
-def title_of(model: type[models.Model], name: str) -> str:
-    """The title of the list of records that refer to a record by this field. A page may name it in `titles_from`."""
+def title_of(model: type[models.Model], name: str, number: int) -> str:
+    """The title of so many records that refer to a record by this field. A page may name it in `titles_from`."""
     page, field = admin.site.get_model_admin(model), model._meta.get_field(name)
     if title := getattr(page, "titles_from", {}).get(name):
         return str(title)
-    plural = str(capfirst(model._meta.verbose_name_plural))
-    return plural if name == field.related_model._meta.model_name else f"{plural}: {field.verbose_name}"  # type: ignore[union-attr]
+    title = str(capfirst(model._meta.verbose_name if number == 1 else model._meta.verbose_name_plural))
+    return title if name == field.related_model._meta.model_name else f"{title}: {field.verbose_name}"  # type: ignore[union-attr]
 
 
 def referring(request: HttpRequest, record: Any, *first: Tile) -> list[Tile]:
     """A tile for each list with records that refer to it and that the user may view, in the order of loading. Empty lists are left out."""
-    tiles = [
-        tile(request, title_of(model, name), model, **{name: record.natural_key()[0]})
-        for model, name in references_to(type(record))
-        for page in [admin.site.get_model_admin(model)]
-        if name in filters_of(page) and page.has_view_permission(request)
-    ]
-    return [counted for counted in (*first, *tiles) if counted.count]
+    tiles = list(first)
+    for model, name in references_to(type(record)):
+        page = admin.site.get_model_admin(model)
+        if name in filters_of(page) and page.has_view_permission(request):
+            counted = tile(request, "", model, **{name: record.natural_key()[0]})
+            tiles.append(replace(counted, title=title_of(model, name, counted.count)))
+    return [counted for counted in tiles if counted.count]

@@ -716,7 +716,7 @@ def test_sentence_names_parties_and_effective_dates():
     )
 
     assert text_standing(text, date(2021, 1, 1)).sentence == (
-        "The text has been signed but not in force since 2020: signature 2020 (AUS, USA). Based on an approximate date."
+        "The text has been signed since 2020, and is not in force: signature 2020 (AUS, USA). Based on an approximate date."
     )
     left = AgreementRecord(actions=(FORCE, *text.actions))
     assert party_standing(left, "USA", date(2023, 1, 1)).sentence.startswith(
