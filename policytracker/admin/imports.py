@@ -58,7 +58,7 @@ class ImportForm(forms.Form):
     file = forms.FileField(
         label=gettext_lazy("File"),
         help_text=gettext_lazy(
-            "CSV, TSV, XLSX, ODS, JSON or JSON lines. At most 5 MB and 5,000 rows; for a larger file, use the command import_table."
+            "CSV, TSV, XLSX, ODS, JSON or JSON lines. At most 5 MB and 5,000 rows; an administrator can import larger files."
         ),
         widget=FileInput(formats.FORMATS, MAX_FILE),
     )
@@ -79,7 +79,7 @@ class ImportForm(forms.Form):
         label=gettext_lazy("Source"),
         required=False,
         max_length=120,
-        help_text=gettext_lazy("The key of the source of new records that have none."),
+        help_text=gettext_lazy("For new records without a source: the key of the source to use."),
     )
 
     def __init__(self, resource: str, *args: Any, **kwargs: Any):

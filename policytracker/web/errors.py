@@ -47,7 +47,7 @@ def not_permitted(request: HttpRequest, exception: Exception) -> HttpResponse:
         request,
         403,
         "permission_denied",
-        str(exception) or _("Your role may not open this page or perform this action. Ask an administrator."),
+        str(exception) or _("Your role may not open this page or perform this action. Ask an administrator for access."),
     )
 
 

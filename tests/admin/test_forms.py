@@ -4,8 +4,8 @@ import pytest
 from django import forms
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from agreements.models import Agreement, AgreementRelation, Component, Participation, Party
-from policytracker.admin.forms import VerbatimField
+from agreements.models import Agreement, AgreementRelation, Component, Participation, Party, TreatyAction
+from policytracker.admin.forms import Duration, VerbatimField
 from policytracker.models import Change
 from policytracker.records.context import change_context
 from recommendations.models import Recommendation
@@ -317,3 +317,21 @@ def test_lists_have_no_facet_counts(analyst, signed_in):
 
     assert b"Show counts" not in page.content
     assert not page.context["cl"].add_facets
+
+
+def test_a_required_code_without_a_default_is_not_selected_in_advance(analyst, signed_in):
+    client = signed_in(analyst)
+
+    page = client.get(add(TreatyAction))
+    response = client.post(add(TreatyAction), {"agreement": make_agreement().pk, "kind": ""})
+
+    form = page.context["adminform"].form
+    assert form.fields["kind"].choices[0][0] == "" and form["kind"].value() is None
+    assert response.context["adminform"].form.errors["kind"].as_data()[0].code == "required"
+
+
+def test_a_duration_is_shown_in_words_and_does_not_count_as_a_change():
+    field = Duration()
+
+    assert field.prepare_value("P1Y6M") == "1 year 6 months" and field.prepare_value("soon") == "soon"
+    assert not field.has_changed("P30D", "30 days")

@@ -326,3 +326,14 @@ def test_people_are_one_group_of_the_menu(administrator, analyst):
 
     assert menu["People and access"] == ["Groups", "Party officers", "Tokens", "Users"]
     assert "People and access" not in {str(group.get("title")) for group in navigation(admin_request(analyst))}
+
+
+def test_only_a_party_officer_is_given_a_party(client, administrator, reader):
+    client.force_login(administrator)
+    officer, party = make_user("new officer", "party officer"), make_party("JPN")
+
+    refused = client.post(add(PartyOfficer), {"user": reader.pk, "party": party.pk})
+    accepted = client.post(add(PartyOfficer), {"user": officer.pk, "party": party.pk})
+
+    assert refused.context["adminform"].form.errors["user"].as_data()[0].code == "not_an_officer"
+    assert accepted.status_code == 302 and PartyOfficer.objects.get(party=party).user == officer
