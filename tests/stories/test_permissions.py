@@ -473,11 +473,12 @@ def manage_people(entry_point: str, person: Person, permission: str) -> bool:
         elif "own" not in permission:
             unrendered(model_admin_of(Token).delete_view, user_of(person), str(token.pk), data={"post": "yes"})
         return not Token.objects.filter(pk=token.pk).exists()
+    officer = make_user(f"officer without a party, {person.role}", "party officer")
     secret = {"password1": "a long pass phrase", "password2": "a long pass phrase", "usable_password": "true"}
     model, values = {
         "create a user": (User, {"username": "maria"} | secret),
         "create a group": (Group, {"name": "guests"}),
-        "assign a party to a user": (PartyOfficer, {"user": person.other.pk, "party": make_party("GBR").pk}),
+        "assign a party to a user": (PartyOfficer, {"user": officer.pk, "party": make_party("GBR").pk}),
     }[permission]
     before = model.objects.count()
     done = was_accepted(unrendered(model_admin_of(model).add_view, user_of(person), data=values))
