@@ -58,8 +58,9 @@ class ListQuery:
 
     def count(self, reader: Reader) -> int:
         """The number of records, at most MAX_COUNT + 1. Raises InvalidParameter."""
-        counted = [row for statement in statement_of_count(self) for row in statement.rows({"user": reader.id})]
-        return sum(number for (number,) in counted)
+        statement = statement_of_count(self)
+        counted = statement and statement.row({"user": reader.id})
+        return counted[0] if counted else 0
 
 
 def refuse(*_: Any) -> NoReturn:
@@ -74,11 +75,10 @@ def statements_of_page(query: ListQuery, is_null: tuple[bool, ...] | None, forwa
 
 
 @lru_cache(256)
-def statement_of_count(query: ListQuery) -> tuple[Statement, ...]:
-    """The statement that counts the records up to MAX_COUNT + 1; none if there can be no record."""
-    reader = Reader(query.roles, Parameter("user"))
-    rows = compiled([query.rows().at_most(MAX_COUNT + 1, reader)])
-    return tuple(Statement(f"SELECT count(*) FROM ({ids.sql}) AS counted", ids.names) for ids in rows)
+def statement_of_count(query: ListQuery) -> Statement | None:
+    """The statement that counts the records up to MAX_COUNT + 1. None if no record can match."""
+    ids = next(compiled([query.rows().at_most(MAX_COUNT + 1, Reader(query.roles, Parameter("user")))]), None)
+    return ids and Statement(f"SELECT count(*) FROM ({ids.sql}) AS counted", ids.names)
 
 
 def compiled(parts: Iterable[QuerySet]) -> Iterator[Statement]:

@@ -67,7 +67,7 @@ def find_by_key(model: type[models.Model], keys: Iterable[str], reader: Any) -> 
 
 
 def find_id(model: type[models.Model], key: str, reader: Reader) -> int | None:
-    """The id of the record with this key; None if there is none that the reader may refer to."""
+    """The id of the record with this key. None if it does not exist, or the reader may not refer to it."""
     statement = statement_of_id(model, reader.roles, reader.as_of)
     values = valid_keys(model, [key])
     found = statement.row({"user": reader.id, "key": values[0]}) if statement and values else None
