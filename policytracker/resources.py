@@ -154,6 +154,11 @@ class Resource:
     def label(self) -> str:
         return self.model._meta.label_lower
 
+    @property
+    def definition(self) -> str:
+        """What a record of this type is, in English: the first sentence of the docstring of the model."""
+        return f"{' '.join((self.model.__doc__ or '').split()).split('. ')[0].removesuffix('.')}."
+
     def belonging_to(self, scope: Any) -> Q:
         """The rows that belong to a record of the scope, given as an id or an expression, or to any of a list of ids.
 

@@ -228,14 +228,14 @@ def test_a_trigger_has_the_untranslated_message():
     assert not any("⟦" in sql for sql in wanted_functions().values())
 
 
-def test_makemessages_collects_the_names_of_fields(monkeypatch, tmp_path):
+def test_makemessages_collects_the_names_of_fields_and_the_definitions_of_record_types(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     collected = []
     monkeypatch.setattr(makemessages.Command, "handle", lambda self, **options: collected.append(Path("derived_names.py").read_text()))
 
     call_command("makemessages", locale=["xx"])
 
-    assert {"_('completed on')", "_('treaty action')"} <= set(collected[0].splitlines())
+    assert {"_('completed on')", "_('treaty action')", "_('The value of an indicator on a date.')"} <= set(collected[0].splitlines())
     assert list(tmp_path.iterdir()) == []
 
 

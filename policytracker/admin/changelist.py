@@ -1,4 +1,4 @@
-"""Lists of the admin: a fixed number of queries, chips for active filters, and what to do next where a list is empty."""
+"""Lists of the admin: a fixed number of queries, chips for active filters, and what to do first where a list is empty."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR
+from django.contrib.auth import get_permission_codename
 from django.urls import reverse
 from django.utils.safestring import SafeData
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.templatetags import unfold_list
 from unfold.views import ChangeList
 
-from policytracker.admin.querysets import references
+from policytracker.admin.querysets import references, visible
 from policytracker.api.json_sql import API
 
 # The theme writes about 30 classes into each cell, most of the bytes of a list. One of ours replaces them.
@@ -35,6 +37,16 @@ def result_headers(cl: ChangeList, make: Any = unfold_list.result_headers) -> li
 
 
 unfold_list.result_headers = result_headers
+
+
+def first_to_add(page: Any, user: Any) -> Any:
+    """The page of the record type to add first, where records of this page need others that do not exist yet; otherwise this page."""
+    scope = page.resource.scope_paths if hasattr(page, "resource") else ()
+    for field in (*page.opts.fields, *page.opts.many_to_many):
+        needed = field.name in scope if field.many_to_many else field.is_relation and not field.null
+        if needed and not visible(field.related_model, user).exists():
+            return first_to_add(page.admin_site.get_model_admin(field.related_model), user)
+    return page
 
 
 @dataclass(frozen=True)
@@ -59,10 +71,12 @@ class RecordChangeList(ChangeList):
         return rows.prefetch_related(*prefetches, *self.model_admin.list_prefetches(request))
 
     def get_results(self, request):
-        """The theme shows a count with the link *Show all* where this number differs from that of the whole list."""
         super().get_results(request)
-        if not self.chips:
-            self.full_result_count = self.result_count
+        if self.filtered:
+            return
+        self.full_result_count = self.result_count  # if it differs, the theme shows the link *Show all*
+        if not self.result_count:
+            self.search_fields, self.has_filters = (), False  # there is nothing to find
 
     def without(self, parameter: str) -> str:
         """The URL of the first page of the list without this parameter."""
@@ -90,19 +104,40 @@ class RecordChangeList(ChangeList):
             query["q"] = [self.query]
         return [(kind.upper(), f"{API}{resource.address}/?{urlencode(query | {'format': kind}, doseq=True)}") for kind in ("csv", "xlsx")]
 
-    @property
-    def add_url(self) -> str:
-        """The page that adds a record, "" if the user may not."""
-        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_add"
-        return reverse(name) if self.model_admin.has_add_permission(self.request) else ""
+    # ---- where the list is empty
 
     @property
-    def empty_help(self) -> Any:
-        """What to do where the list is empty and the user may not add a record to it."""
-        return getattr(self.model_admin, "empty_help", _("Nothing is recorded here yet, or you may not read it."))
+    def filtered(self) -> bool:
+        """Whether a filter or a search is active. Only our own filters have chips."""
+        return bool(self.chips or self.has_active_filters)
+
+    @property
+    def definition(self) -> str:
+        """What the list will show, as one sentence; "" for users, roles and tokens."""
+        resource = getattr(self.model_admin, "resource", None)
+        return gettext(resource.definition) if resource else ""
+
+    @cached_property
+    def first(self) -> Any:
+        """The page of the record type to add first: that of this list, unless records that it needs are missing."""
+        return first_to_add(self.model_admin, self.request.user)
+
+    @property
+    def add_url(self) -> str:
+        """The page that adds the first record, "" if the user may not."""
+        options = self.first.opts
+        return reverse(f"admin:{options.app_label}_{options.model_name}_add") if self.first.has_add_permission(self.request) else ""
 
     @property
     def import_url(self) -> str:
-        """The page that imports records, "" if the user may not."""
-        may_import = getattr(self.model_admin, "may_import", None)
-        return self.model_admin.address_of("import") if may_import and may_import(self.request) else ""
+        """The page that imports the first records, "" if the user may not."""
+        may_import = getattr(self.first, "may_import", None)
+        return self.first.address_of("import") if may_import and may_import(self.request) else ""
+
+    @property
+    def elsewhere(self) -> tuple[Any, str]:
+        """Where the user adds these records, if not on a page of their own: a sentence, and the URL of its link."""
+        options = self.first.opts
+        sentence, address = getattr(self.first, "added_elsewhere", ("", ""))
+        permission = f"{options.app_label}.{get_permission_codename('add', options)}"
+        return (sentence, reverse(address)) if sentence and self.request.user.has_perm(permission) else ("", "")

@@ -136,7 +136,7 @@ class TokenAdmin(PeopleAdmin):
     list_references = ["user"]
     search_fields = ["name", "user"]
     fields = readonly_fields = ["user", "name", "token_key", "created", "expiry"]
-    empty_help = _("Users create tokens on the page My account.")
+    added_elsewhere = _("Users create tokens on the page My account."), "account"
 
     def has_add_permission(self, request):
         return False  # the API creates tokens, because their secret is shown only once, to the owner

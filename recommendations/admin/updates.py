@@ -34,7 +34,7 @@ class ReadOnly:
 @admin.register(ProgressUpdate)
 class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
     icon, menu_position = "timeline", 2
-    empty_help = _("Updates are submitted on the page of a recommendation.")
+    added_elsewhere = _("Updates are submitted on the page of a recommendation."), "admin:recommendations_recommendation_changelist"
     list_display = ["__str__", "recommendation_link", "party", "review_shown", "author", "voided"]
     list_filter = [
         choice_filter("review"),
@@ -88,7 +88,7 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
 @admin.register(Evidence)
 class EvidenceAdmin(ReadOnly, RecordAdmin):
     icon, menu_position = "verified", 4
-    empty_help = _("Evidence is added to updates, on the page of a recommendation.")
+    added_elsewhere = _("Evidence is added to updates, on the page of a recommendation."), "admin:recommendations_recommendation_changelist"
     list_display = ["source", "recommendation", "update", "stance", "confidence"]
     ordering = ["-id"]
     list_filter = [choice_filter("stance"), choice_filter("confidence"), related_filter("source", Evidence._meta.get_field("source"))]

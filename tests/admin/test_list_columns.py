@@ -7,12 +7,13 @@ import pytest
 from django.contrib import admin
 from django.utils.html import strip_tags
 
-from agreements.models import Citation, Commitment, EntryIntoForceCondition, Indicator, Measurement, Outcome, Participation
+from agreements.models import Agreement, Citation, Commitment, EntryIntoForceCondition, Indicator, Measurement, Outcome, Participation
+from policytracker.models import User
 from policytracker.records.models import Record
 from policytracker.resources import registry
 from recommendations.models import Addressee, Evidence, Recommendation
 from recommendations.progress import EvidenceRow, Report, report_progress
-from tests.admin.page import change, changes, edit, history, messages_of, tab
+from tests.admin.page import add, change, changes, edit, history, messages_of, tab
 from tests.make import make_agreement, make_condition, make_party, make_recommendation, make_source
 
 
@@ -72,16 +73,52 @@ def test_an_unknown_filter_value_is_reported(analyst, signed_in):
     assert "This list is not filtered." in messages_of(page)
 
 
-def test_an_empty_list_says_what_to_do_next(analyst, reader, signed_in):
-    for_analyst, for_reader = (signed_in(user).get(changes(Recommendation)).text for user in (analyst, reader))
-    make_recommendation()
-    filtered = signed_in(reader).get(changes(Recommendation, "?overdue=true")).text
+def test_an_empty_list_says_what_it_will_show_and_what_to_add_first(analyst, reader, signed_in):
+    empty = signed_in(analyst).get(changes(Measurement)).text
+    for_reader = signed_in(reader).get(changes(Measurement)).text
+    outcome = Outcome.objects.create(slug="outcome", agreement=make_agreement(), statement="Clean air")
+    with_outcome = signed_in(analyst).get(changes(Measurement)).text
+    Indicator.objects.create(slug="indicator", outcome=outcome, name="Share")
+    with_indicator = signed_in(analyst).get(changes(Measurement)).text
 
-    assert "No recommendations yet" in for_analyst
-    assert "Add recommendation" in for_analyst
-    assert "Import a table" in for_analyst
-    assert "Add recommendation" not in for_reader
-    assert "No recommendations match these filters" in filtered
+    for page, models in ((empty, [Agreement]), (with_outcome, [Indicator]), (with_indicator, [Measurement]), (for_reader, [])):
+        links = {model for model in (Agreement, Outcome, Indicator, Measurement) if f'class="pt-button" href="{add(model)}"' in page}
+        assert links == set(models)
+        assert "The value of an indicator on a date." in page
+    assert f'href="{changes(Agreement)}import/"' in empty
+    assert f'href="{changes(Agreement)}import/"' not in for_reader
+
+
+def test_an_empty_list_of_recommendations_asks_for_an_agreement_first(analyst, signed_in):
+    empty = signed_in(analyst).get(changes(Recommendation)).text
+    make_agreement()
+    with_agreement = signed_in(analyst).get(changes(Recommendation)).text
+
+    assert f'class="pt-button" href="{add(Agreement)}"' in empty
+    assert f'class="pt-button" href="{add(Recommendation)}"' in with_agreement
+
+
+def test_a_list_without_any_record_has_no_search_and_no_filters(analyst, signed_in):
+    client = signed_in(analyst)
+    empty = client.get(changes(Recommendation)).text
+    make_recommendation()
+    filled = client.get(changes(Recommendation)).text
+
+    assert ('id="searchbar"' in empty, 'id="changelist-filter"' in empty) == (False, False)
+    assert ('id="searchbar"' in filled, 'id="changelist-filter"' in filled) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "where", [changes(Recommendation, "?overdue=true"), changes(Recommendation, "?q=zzz"), changes(User, "?is_active__exact=0")]
+)
+def test_a_list_that_is_empty_because_of_filters_offers_to_remove_them(where, administrator, signed_in):
+    make_recommendation()
+
+    page = signed_in(administrator).get(where).text
+
+    assert '<p><a href="?">' in page
+    assert 'id="searchbar"' in page
+    assert "pt-button" not in page
 
 
 def test_a_list_is_exported_with_its_filters(analyst, signed_in):

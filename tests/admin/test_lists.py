@@ -278,11 +278,14 @@ def test_an_invalid_date_of_a_list_is_told(date, analyst, signed_in):
     assert (response.status_code, response.url) == (302, changes(Recommendation, "?e=1"))
 
 
-def test_an_empty_list_without_an_add_button_says_where_its_records_are_made(administrator, signed_in):
-    client = signed_in(administrator)
+def test_an_empty_list_without_an_add_button_links_to_the_page_that_adds_its_records(administrator, reader, signed_in):
+    make_recommendation()
+    client, recommendations = signed_in(administrator), f'<p><a href="{changes(Recommendation)}">'
 
-    assert "on the page of a recommendation" in client.get(changes(ProgressUpdate)).text
-    assert "on the page My account" in client.get(changes(Token)).text
+    assert recommendations in client.get(changes(ProgressUpdate)).text
+    assert recommendations in client.get(changes(Evidence)).text
+    assert '<p><a href="/admin/account/">' in client.get(changes(Token)).text
+    assert recommendations not in signed_in(reader).get(changes(ProgressUpdate)).text
 
 
 def test_the_head_of_a_list_has_capitalised_labels_and_the_box_that_selects_all_rows(analyst, signed_in):
