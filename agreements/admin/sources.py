@@ -22,6 +22,7 @@ from policytracker.admin import (
     display,
     referring,
     related_filter,
+    without_fields,
 )
 
 SHOWN_QUOTES = 30
@@ -64,9 +65,7 @@ class SourceAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
     def get_fieldsets(self, request, obj=None):
         """Without the upload field for users who cannot edit. The link to the stored file leads to the API, which checks access."""
         fieldsets = super().get_fieldsets(request, obj)
-        if self.has_change_permission(request, obj):
-            return fieldsets
-        return [(title, options | {"fields": [name for name in options["fields"] if name != "file"]}) for title, options in fieldsets]
+        return fieldsets if self.has_change_permission(request, obj) else without_fields(fieldsets, {"file"})
 
 
 @admin.register(models.FactCheck)
@@ -120,13 +119,12 @@ class CitationAdmin(RecordAdmin):
     ]
 
     def get_fieldsets(self, request, obj=None):
-        """With the label of the cited field, for users who cannot edit."""
+        """With the label of the cited field and without instructions, for users who cannot edit."""
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return fieldsets
         return [
-            (title, options | {"fields": ["field_shown" if name == "field" else name for name in options["fields"]]})
-            for title, options in fieldsets
+            (title, {"fields": ["field_shown" if name == "field" else name for name in options["fields"]]}) for title, options in fieldsets
         ]
 
     def get_readonly_fields(self, request, obj=None):

@@ -12,6 +12,7 @@ from policytracker.admin.base import (
     navigation,
     relax_csp,
     select_widget,
+    without_fields,
 )
 from policytracker.admin.bulk import BulkEditAdmin, BulkEditForm
 from policytracker.admin.filters import (
@@ -62,4 +63,5 @@ __all__ = [
     "select_widget",
     "text_filter",
     "tile",
+    "without_fields",
 ]

@@ -373,6 +373,16 @@ def form_for_request(form: type, request: HttpRequest, serializer: type) -> type
     return type(form.__name__, (form,), {"request": request, "serializer": serializer})
 
 
+def without_fields(fieldsets: Iterable[tuple[Any, Any]], names: set[str]) -> list[tuple[Any, Any]]:
+    """The fieldsets without these fields. Rows and fieldsets that have no other field are left out."""
+    kept = []
+    for title, options in fieldsets:
+        rows = [[name for name in ([row] if isinstance(row, str) else row) if name not in names] for row in options["fields"]]
+        if rows := [row for row in rows if row]:
+            kept.append((title, options | {"fields": rows}))
+    return kept
+
+
 class RecordAdmin(ImportPage, BaseAdmin):
     """Base class of the pages of a record type."""
 
@@ -389,14 +399,16 @@ class RecordAdmin(ImportPage, BaseAdmin):
         return filters.resource_filters(registry.of(self.model))
 
     def get_readonly_fields(self, request, obj=None):
-        return [*super().get_readonly_fields(request, obj), *([self.model.key] if obj or self.model.key == "uid" else [])]
+        return [*super().get_readonly_fields(request, obj), *([self.model.key] if obj else [])]
 
     def get_prepopulated_fields(self, request, obj=None):
         return {} if obj or not self.key_from else {"slug": self.key_from[:1]}
 
     def get_fieldsets(self, request, obj=None):
         fieldsets = list(super().get_fieldsets(request, obj))
-        if obj is None or not self.has_change_permission(request, obj):
+        if obj is None:  # a new record has no calculated values
+            return without_fields(fieldsets, set(self.get_readonly_fields(request)))
+        if not self.has_change_permission(request, obj):
             return fieldsets
         return [*fieldsets, (None, {"fields": ["change_reason", "seen_version"]})]
 

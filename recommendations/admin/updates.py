@@ -51,7 +51,7 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
         (_("Author"), {"fields": [("party", "assessed_by", "author"), ("corrects", "closes")]}),
         (
             _("Review"),
-            {"fields": [("review", "reviewed_by", "reviewed_at"), "review_note", ("voided_at", "voided_by"), "void_reason", "uid"]},
+            {"fields": [("review", "reviewed_by", "reviewed_at"), "review_note", ("voided_at", "voided_by"), "void_reason"]},
         ),
     ]
     actions = ["approve"]
@@ -93,7 +93,7 @@ class EvidenceAdmin(ReadOnly, RecordAdmin):
     ordering = ["-id"]
     list_filter = [choice_filter("stance"), choice_filter("confidence"), related_filter("source", Evidence._meta.get_field("source"))]
     search_fields = ["uid", "source"]
-    fieldsets = [(None, {"fields": ["update", "source", "locator", "quote", ("stance", "confidence"), "uid"]})]
+    fieldsets = [(None, {"fields": ["update", "source", "locator", "quote", ("stance", "confidence")]})]
 
     @display(description=_("recommendation"))
     def recommendation(self, evidence):

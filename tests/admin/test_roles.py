@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.auth.models import Group
 
 from agreements.models import Agreement, Citation, PartyOfficer, Sector
@@ -54,6 +55,26 @@ def test_users_who_may_not_edit_see_the_page_and_cannot_save_it(role, users, sig
     assert b'name="_save"' not in page.content
     assert response.status_code == 403
     assert Agreement.objects.get().title == "A framework"
+
+
+def test_the_help_of_fields_is_shown_only_to_users_who_may_edit(reader, analyst, signed_in):
+    agreement = make_agreement()
+    citation = Citation.objects.create(agreement=agreement, source=make_source(), field="title")
+    field_help = str(Agreement._meta.get_field("expires_on").help_text)
+
+    for user, shown in ((analyst, True), (reader, False)):
+        client = signed_in(user)
+        assert (field_help in client.get(edit(agreement)).text) == shown
+        assert ("exactly one agreement" in client.get(change(citation)).text) == shown
+
+
+@pytest.mark.parametrize("model", [model for model in DOMAIN if model not in READ_ONLY], ids=lambda model: model.__name__)
+def test_the_form_of_a_new_record_has_no_read_only_fields(model, analyst):
+    page, request = admin.site.get_model_admin(model), admin_request(analyst)
+
+    fields = flatten_fieldsets(page.get_fieldsets(request))
+
+    assert fields and not set(fields) & set(page.get_readonly_fields(request))
 
 
 def test_a_name_links_only_to_a_page_that_the_user_may_open(reader, analyst, signed_in):
