@@ -170,7 +170,7 @@ class Page:
         ArrayField: {"form_class": LinesField, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
         models.DateField: {"form_class": Day},
         models.DecimalField: {"form_class": Number},
-        EdtfField: {"form_class": PartialDate, "widget": UnfoldAdminTextInputWidget(attrs={"placeholder": _("YYYY-MM-DD")})},
+        EdtfField: {"form_class": PartialDate, "widget": UnfoldAdminTextInputWidget},
     }
 
     def get_queryset(self, request):

@@ -13,7 +13,7 @@ from django.contrib.postgres.forms import SimpleArrayField
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import Q
 from django.http import HttpRequest, QueryDict
-from django.utils.text import capfirst, slugify
+from django.utils.text import capfirst, format_lazy, slugify
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.edtf import in_words, is_exact, parse, parse_duration
@@ -28,6 +28,8 @@ SHOWN_CHANGES = 5
 STALE = _("This record has changed since you opened it. %(changes)s Your text is kept. Check it and save again.")
 ROW_FIELD = _("%(field)s, row %(row)d")
 NEW_ROW_FIELD = _("%(field)s, new row")
+DATE_FORMAT = {"placeholder": _("YYYY-MM-DD")}
+PARTIAL_DATE = _("A day, month or year, such as 2026-05-31, 2026-05 or 2026.")
 SUGGESTED_KEY = 60  # characters of a suggested key, at most
 KEY_HELP = _("Part of the URL. It cannot be changed later. Leave empty to create it automatically.")
 NO_KEY = _("No key can be made from the title. Enter one: small letters, digits and hyphens.")
@@ -68,8 +70,12 @@ class LinesField(SimpleArrayField):
 class PartialDate(forms.CharField):
     """A partial date (EDTF), which may also be typed in a common form such as `22 Oct 2022`, `October 2022` or `22.10.2022`."""
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs | {"max_length": None})  # with a limit, browsers would silently cut off a longer form of the date
+    def __init__(self, *, help_text="", **kwargs):
+        kwargs["max_length"] = None  # with a limit, browsers would silently cut off a longer form of the date
+        super().__init__(help_text=format_lazy("{} {}", help_text, PARTIAL_DATE) if help_text else PARTIAL_DATE, **kwargs)
+
+    def widget_attrs(self, widget):
+        return super().widget_attrs(widget) | DATE_FORMAT
 
     def to_python(self, value):
         return parse(super().to_python(value))
@@ -77,6 +83,9 @@ class PartialDate(forms.CharField):
 
 class Day(forms.DateField):
     """An exact date. Accepts the same notations as PartialDate."""
+
+    def widget_attrs(self, widget):
+        return super().widget_attrs(widget) | DATE_FORMAT
 
     def to_python(self, value):
         if isinstance(value, str) and value:

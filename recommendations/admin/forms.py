@@ -229,7 +229,7 @@ class RecommendationBulkEditForm(BulkEditForm):
 
     owner = forms.ModelChoiceField(User.objects.none(), required=False, label=_("Owner"), empty_label="—")
     priority = forms.ChoiceField(choices=[("", "—"), *Priority.choices], required=False)
-    due_on = PartialDate(required=False, label=_("Due date"), help_text=_("Such as 2027-06-30, 30 June 2027, June 2027 or 2027."))
+    due_on = PartialDate(required=False, label=_("Due date"))
     narrative = VerbatimField(required=False, max_length=100_000, label=_("Note"), widget=forms.Textarea(attrs={"rows": 3}))
 
     def __init__(self, data: Any, user: User):

@@ -1,10 +1,12 @@
 """Record forms: constraints, stale edits, hidden references, deletion, and keeping the input."""
 
+import re
+
 import pytest
 from django import forms
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from agreements.models import Agreement, AgreementRelation, Component, Participation, Party, TreatyAction
+from agreements.models import Agreement, AgreementRelation, Component, Participation, Party, Source, TreatyAction
 from policytracker.admin.forms import Duration, VerbatimField
 from policytracker.models import Change
 from policytracker.records.context import change_context
@@ -335,3 +337,21 @@ def test_a_duration_is_shown_in_words_and_does_not_count_as_a_change():
 
     assert field.prepare_value("P1Y6M") == "1 year 6 months" and field.prepare_value("soon") == "soon"
     assert not field.has_changed("P30D", "30 days")
+
+
+def test_each_date_field_says_its_format(analyst, signed_in):
+    form = signed_in(analyst).get(add(Source)).context_data["adminform"].form
+    published, retrieved = form["published_on"], form["retrieved_on"]
+
+    assert "YYYY-MM-DD" in str(published) and "YYYY-MM-DD" in str(retrieved)
+    assert "2026-05 or 2026" in str(published.help_text)
+    assert "2026-05 or 2026" not in str(retrieved.help_text)
+
+
+def test_the_help_of_a_field_is_linked_to_its_input(analyst, signed_in):
+    page = signed_in(analyst).get(add(Source)).text
+
+    described = set(re.findall(r'aria-describedby="(\w+)"', page))
+
+    assert "id_published_on_helptext" in described
+    assert described <= set(re.findall(r'id="(\w+)"', page))
