@@ -7,7 +7,9 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
@@ -16,6 +18,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from policytracker.admin.base import BaseAdmin
 from policytracker.models import Token, User
 from policytracker.records.access import Role
+from policytracker.resources import registry
 
 
 class SignInForm(AuthenticationForm):
@@ -32,16 +35,25 @@ class SignInForm(AuthenticationForm):
 admin.site.login_form = SignInForm
 admin.site.password_change_template = "admin/password_change.html"  # noqa: S105 - a path
 admin.site.unregister(Group)
+Group._meta.verbose_name, Group._meta.verbose_name_plural = _("role"), _("roles")  # a group of Django is a role of the program
 
 
 class PeopleAdmin(BaseAdmin):
-    """Base class of the pages of users, groups and tokens. They use plain selects; autocomplete fields require a visible list."""
+    """Base class of the pages of users, roles and tokens. They use plain selects; autocomplete fields require a visible list."""
 
     menu = "policytracker"
     object_history_template = "admin/account_history.html"
 
     def get_autocomplete_fields(self, request):
         return []
+
+
+class AccountForm(UserChangeForm):
+    """The form of a user. The password field has a link to the page that changes it, and needs no help."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["password"].help_text = ""
 
 
 class RoleFilter(admin.RelatedFieldListFilter):
@@ -54,7 +66,7 @@ class RoleFilter(admin.RelatedFieldListFilter):
 class UserAdmin(DjangoUserAdmin, PeopleAdmin):  # type: ignore[misc]
     """A user with a role may log in to the admin: the database derives `is_staff` from the roles."""
 
-    form, add_form, change_password_form = UserChangeForm, UserCreationForm, AdminPasswordChangeForm
+    form, add_form, change_password_form = AccountForm, UserCreationForm, AdminPasswordChangeForm
     add_form_template = None  # that of Django promises more fields after the first save
     change_user_password_template = "admin/user_password.html"  # noqa: S105 - a path
     icon = "person"
@@ -106,27 +118,41 @@ class PermissionsField(forms.ModelMultipleChoiceField):
         return permission.name
 
 
-@admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, PeopleAdmin):  # type: ignore[misc]
-    """The program knows the groups of the roles by their names, so they keep them."""
+class RoleForm(forms.ModelForm):
+    """The form of a role. It offers the permissions of the record types, and keeps all others."""
 
+    def clean_permissions(self):
+        selected = Q(pk__in=self.cleaned_data["permissions"].values("pk"))
+        if self.instance.pk:
+            offered = self.fields["permissions"].queryset.order_by().values("pk")
+            selected |= Q(pk__in=self.instance.permissions.exclude(pk__in=offered).order_by().values("pk"))
+        return Permission.objects.filter(selected)
+
+
+@admin.register(Group)
+class RoleAdmin(DjangoGroupAdmin, PeopleAdmin):  # type: ignore[misc]
+    """The program knows its roles by their names, so they keep them."""
+
+    form = RoleForm
     icon = "groups"
     search_fields = ["name"]
     filter_horizontal = ()
     fields = ["name", "permissions"]
 
     def get_readonly_fields(self, request, obj=None):
-        return ["name"] if self.is_role(obj) else []
+        return ["name"] if self.is_built_in(obj) else []
 
     def has_delete_permission(self, request, obj=None):
-        return super().has_delete_permission(request, obj) and not self.is_role(obj)
+        return super().has_delete_permission(request, obj) and not self.is_built_in(obj)
 
-    def is_role(self, group):
-        return group is not None and group.name in set(Role)
+    def is_built_in(self, role):
+        return role is not None and role.name in set(Role)
 
     def formfield_for_manytomany(self, db_field, request, **kwargs):
         # Boxes, because in a list of several choices a click without Ctrl clears all others.
-        return PermissionsField(Permission.objects.select_related("content_type"), required=False)
+        types = ContentType.objects.get_for_models(*(resource.model for resource in registry)).values()
+        offered = Permission.objects.filter(content_type__in=types).select_related("content_type")
+        return PermissionsField(offered, required=False, label=_("Permissions"))
 
 
 @admin.register(Token)

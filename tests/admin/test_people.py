@@ -1,16 +1,20 @@
 """The pages of users: roles, logging in, deletion of tokens, and which users are visible."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils.html import strip_tags
 
 from agreements.models import PartyOfficer
 from policytracker.admin import navigation
 from policytracker.models import Token, User
 from policytracker.records.access import Role
-from tests.admin.page import add, admin_request, change, changes, delete, rows_of, typed
+from policytracker.resources import registry
+from tests.admin.page import add, admin_request, change, changes, delete, history, rows_of, typed
 from tests.conftest import make_user
 from tests.make import make_agreement, make_party, make_recommendation
 
@@ -312,6 +316,39 @@ def test_permissions_of_a_role_are_saved(administrator, signed_in):
     assert set(role.permissions.values_list("pk", flat=True)) == permissions - {removed}
 
 
+def test_a_role_offers_the_permissions_of_record_types_and_keeps_all_others(administrator, signed_in):
+    client, role = signed_in(administrator), Group.objects.get(name="administrator")
+    may_view_users = Permission.objects.get(codename="view_user")
+
+    offered = client.get(change(role)).context_data["adminform"].form["permissions"].field.queryset
+    client.post(change(role), {"permissions": [Permission.objects.get(codename="view_party").pk]})
+
+    assert {permission.content_type.model_class() for permission in offered} == {resource.model for resource in registry}
+    assert may_view_users in role.permissions.all()
+    assert set(role.permissions.filter(content_type__app_label="agreements").exclude(codename__endswith="partyofficer")) == {
+        Permission.objects.get(codename="view_party")
+    }
+
+
+def test_the_pages_of_roles_are_not_called_groups(administrator, signed_in):
+    client, role = signed_in(administrator), Group.objects.create(name="Interns")
+
+    for where in (changes(Group), add(Group), change(role), history(role), delete(role)):
+        page = strip_tags(re.sub(r"<span class=\"material-symbols[^<]*", "", client.get(where).text))  # without the names of icons
+        assert re.search(r"\broles?\b", page, re.I) and not re.search(r"\bgroups?\b", page, re.I)
+
+
+def test_the_page_of_a_user_links_to_the_password_and_shows_no_part_of_its_hash(administrator, analyst, signed_in):
+    client = signed_in(administrator)
+    page = client.get(change(analyst)).text
+    analyst.set_unusable_password()
+    analyst.save()
+    without_password = client.get(change(analyst)).text
+
+    assert 'href="../password/"' in page and "algorithm" not in page
+    assert "Not set" not in page and "Not set" in without_password
+
+
 def test_tokens_and_party_officers_are_found_by_the_name_of_the_user(administrator, officer, signed_in):
     client = signed_in(administrator)
     token, _ = Token.objects.create(user=officer)
@@ -324,7 +361,7 @@ def test_tokens_and_party_officers_are_found_by_the_name_of_the_user(administrat
 def test_people_are_one_group_of_the_menu(administrator, analyst):
     menu = {str(group.get("title")): [str(item["title"]) for item in group["items"]] for group in navigation(admin_request(administrator))}
 
-    assert menu["People and access"] == ["Groups", "Party officers", "Tokens", "Users"]
+    assert menu["People and access"] == ["Party officers", "Roles", "Tokens", "Users"]
     assert "People and access" not in {str(group.get("title")) for group in navigation(admin_request(analyst))}
 
 
