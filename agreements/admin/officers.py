@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Party, PartyOfficer
 from policytracker.admin import PeopleAdmin, Reference, UserAdmin, display
+from policytracker.admin.people import AccountForm
 from policytracker.models import User
 from policytracker.records.access import Role
 
@@ -34,7 +35,7 @@ class OfficerForm(forms.ModelForm):
         return values
 
 
-class UserForm(OfficerForm, UserAdmin.form):
+class UserForm(OfficerForm, AccountForm):
     pass
 
 

@@ -17,6 +17,11 @@ from policytracker.models import Change
 CHANNELS = {"api": _("API"), "import": _("Import"), "data set": _("Import")}
 
 
+def channel_label(channel: Any) -> Any:
+    """The interface through which a change was made, as people read it."""
+    return CHANNELS.get(channel, channel)
+
+
 def history_entries(history: History, changes: Iterable[Change]) -> list[dict[str, Any]]:
     """The entries of a page. Adds to each `when`, `channel_label` and `fields`: label and difference of each changed field.
 
@@ -27,7 +32,7 @@ def history_entries(history: History, changes: Iterable[Change]) -> list[dict[st
         entry
         | {
             "when": parse_datetime(entry["at"]),
-            "channel_label": CHANNELS.get(entry["channel"], entry["channel"]),
+            "channel_label": channel_label(entry["channel"]),
             "fields": [_field_change(history, name, change, budget) for name, change in entry["changes"].items()],
         }
         for entry in history.entries(list(changes))

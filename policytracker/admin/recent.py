@@ -14,7 +14,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.admin.history import CHANNELS, display_value
+from policytracker.admin.history import channel_label, display_value
 from policytracker.admin.querysets import visible
 from policytracker.api.serializers import declared_fields
 from policytracker.history.feed import Entry, Feed, Filters
@@ -63,7 +63,7 @@ def recent_change(entry: Entry, record: Record | None) -> RecentChange:
         url=reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[entry.pk]) if record else "",
         fields=[field_value(entry.model, name, value) for name, value in fields[:SHOWN_FIELDS]],
         more_fields=max(0, len(fields) - SHOWN_FIELDS),
-        reason=CHANNELS[data["reason"]] if data["reason"] == data["channel"] and data["reason"] in CHANNELS else data["reason"],
+        reason=channel_label(data["channel"]) if data["reason"] == data["channel"] else data["reason"],
     )
 
 

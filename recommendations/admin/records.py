@@ -167,7 +167,7 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
 
     @display(description=_("due date"), ordering="due_on_first", header=True)
     def due(self, recommendation):
-        return [recommendation.due_on or "–", DeadlineState(recommendation.deadline_state).label if recommendation.due_on else ""]
+        return [recommendation.due_on, DeadlineState(recommendation.deadline_state).label if recommendation.due_on else ""]
 
     @display(description=_("freshness"))
     def freshness_shown(self, recommendation):

@@ -38,6 +38,14 @@ def test_the_list_of_recommendations_shows_what_an_analyst_needs(analyst, signed
     assert recommendation.slug not in text
 
 
+def test_a_recommendation_without_a_due_date_has_the_sign_of_empty_values(analyst, signed_in):
+    make_recommendation(due_on="")
+
+    (row,) = cells(signed_in(analyst).get(changes(Recommendation)))
+
+    assert row[5:7] == ["-", "-"]  # progress and due date
+
+
 def test_a_hidden_agreement_is_not_shown_in_the_list(reader, signed_in):
     recommendation = make_recommendation(make_agreement(short_title="Pact"))
     recommendation.agreements.add(make_agreement(short_title="Hidden pact", publication="draft"))
