@@ -4,7 +4,7 @@ import pytest
 
 from agreements.models import Agreement, Citation, Participation, Source
 from recommendations.models import Addressee, Recommendation
-from tests.admin.page import add, change
+from tests.admin.page import add, change, tab
 from tests.admin.test_browser import (  # noqa: F401 - fixtures
     CHROMIUM,
     chromium,
@@ -104,4 +104,18 @@ def test_the_overview_and_its_tabs_fit_and_open_their_tables(width, scheme, visi
         page.goto(live_server.url + link)
         assert fits(page), link
 
+    assert page.errors == []
+
+
+def test_the_tabs_of_a_record_are_one_row_on_a_phone_and_show_the_current_one(visit, live_server, world):  # noqa: F811
+    page = visit(390, "light")
+
+    page.goto(live_server.url + tab(world[0], "citations"), wait_until="load")
+    page.wait_for_function("document.querySelector('.pt-tabs').scrollLeft > 0")
+
+    assert page.evaluate("new Set([...document.querySelectorAll('.pt-tabs a')].map(tab => tab.offsetTop)).size") == 1
+    left, right = page.evaluate(
+        "(({left, right}) => [left, right])(document.querySelector('.pt-tabs [aria-current]').getBoundingClientRect())"
+    )
+    assert 0 <= left < right <= 390
     assert page.errors == []

@@ -7,6 +7,12 @@ window.addEventListener("load", () => requestAnimationFrame(() => {
     message.scrollIntoView({ block: "center" });
 }));
 
+// In a narrow window the tabs scroll sideways: show the current one.
+window.addEventListener("load", () => requestAnimationFrame(() => {
+    const tab = document.querySelector(".pt-tabs [aria-current]");
+    if (tab) tab.parentElement.scrollLeft += tab.getBoundingClientRect().left - tab.parentElement.getBoundingClientRect().left - 40;
+}));
+
 // A link of an error summary moves the focus to its field, after the tab of the field has opened.
 document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-field]");
