@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Prefetch, Q, QuerySet
@@ -70,10 +71,8 @@ def redact_source(record: Record) -> Record:
     return record
 
 
-def default_search_fields(model: type[Record] | type[User]) -> list[str]:
-    """The fields by which rows are searched: key and name, or the parents of a model that has neither."""
-    if issubclass(model, User):
-        return ["username", "first_name", "last_name"]
+def default_search_fields(model: type[Record]) -> list[str]:
+    """The fields by which records are searched: key and name, or the parents of a record that has neither."""
     names = [f.name for f in model._meta.fields if is_name(f, model) or f.name == "uid"]
     return [*names, *(model.access_parents if names == ["uid"] else ())]
 
@@ -91,7 +90,8 @@ def matching(model: type[models.Model], user: Any, term: str, names: Iterable[st
         field = model._meta.get_field(name)
         if field.is_relation:
             related = field.related_model
-            rows = visible(related, user).filter(matching(related, user, term, default_search_fields(related)))
+            searched = default_search_fields(related) if issubclass(related, Record) else admin.site.get_model_admin(related).search_fields
+            rows = visible(related, user).filter(matching(related, user, term, searched))
             condition |= Q(**{f"{name}__in": rows.order_by().values("pk")})
         elif isinstance(field, models.UUIDField):
             try:
