@@ -131,6 +131,10 @@ class Reference(AutocompleteSelect):
 class ReadonlyField(UnfoldAdminReadonlyField):
     """A read-only value as people read it. A reference is a link only if the user may view the page."""
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.field["label"] = capfirst(self.field["label"])  # narrow windows show it, where the theme would capitalize each word
+
     def contents(self):
         field, _attribute, value = self.resolved_field or (None, None, None)
         if isinstance(field, models.ManyToManyField) and (records := list(value.all())):

@@ -1,5 +1,6 @@
 """The page of an agreement: the overview and its numbers, tabs that load one by one, adding parts, publishing."""
 
+import re
 from datetime import date, timedelta
 from urllib.parse import urlencode
 
@@ -143,6 +144,15 @@ def test_the_overview_is_for_reading(reader, signed_in, pact):
         assert text in content, text
     assert "dossier/?format=md" in content
     assert "<textarea" not in content and 'name="_save"' not in content
+
+
+def test_dates_in_tables_that_become_cards_have_labels(analyst, signed_in, pact):
+    content = signed_in(analyst).get(change(pact)).content.decode()
+
+    tables = re.findall(r'<table class="pt-table pt-cards">(.*?)</table>', content, re.DOTALL)
+    cells = re.findall(r"<td([^>]*)>(?:<span[^>]*>)?\d{4}-\d\d-\d\d", "".join(tables))
+    assert len(cells) > 2
+    assert [cell for cell in cells if "data-label" not in cell] == []
 
 
 @pytest.mark.parametrize("role", ["reader", "party officer"])

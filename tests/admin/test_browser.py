@@ -12,7 +12,7 @@ from agreements.models import Participation
 from policytracker.models import User
 from recommendations.models import Addressee
 from recommendations.progress import EvidenceRow, Report, report_progress
-from tests.admin.page import change, changes, edit
+from tests.admin.page import change, changes, edit, tab
 from tests.conftest import make_user
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 
@@ -123,6 +123,20 @@ def test_pages_fit_the_window_and_log_no_errors(scheme, visit, live_server, worl
         assert page.locator("html.dark").count() == (scheme == "dark")
 
     assert page.errors == []
+
+
+def test_on_a_phone_the_fields_of_a_row_are_as_wide_as_their_card(visit, live_server, world):
+    agreement, recommendation = world
+    page = visit(390, "light")
+
+    for address in (tab(agreement, "components"), tab(agreement, "participations"), edit(recommendation) + "#addressees"):
+        page.goto("about:blank")
+        page.goto(live_server.url + address)
+        page.locator(".formset td :is(input, .select2):visible").first.wait_for()
+        edges = page.evaluate("""() => [...document.querySelectorAll(".formset td :is(input, select, .select2)")]
+            .filter(field => field.offsetWidth > 2).map(field => field.getBoundingClientRect())
+            .map(box => `${Math.round(box.left)} ${Math.round(box.right)}`)""")
+        assert len(edges) > 2 and len(set(edges)) == 1, address
 
 
 @pytest.mark.slow

@@ -24,6 +24,31 @@ SCHEMES = {
 LOADED = """() => !document.querySelector("[data-load]")
     && ![...document.querySelectorAll("[data-count]")].some(number => number.textContent === "…")"""
 
+# The fields whose outline differs from what is around them by less than 3:1 (WCAG 1.4.11), which axe-core does not check. Browsers draw
+# the boxes that select rows.
+FAINT = """() => {
+    const context = Object.assign(document.createElement("canvas"), {width: 1, height: 1}).getContext("2d", {willReadFrequently: true});
+    const luminance = colours => {
+        for (const colour of colours) {
+            context.fillStyle = colour;
+            context.fillRect(0, 0, 1, 1);
+        }
+        const parts = [...context.getImageData(0, 0, 1, 1).data].map(part => part / 255);
+        const [red, green, blue] = parts.map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    };
+    const backgrounds = element => element ? [...backgrounds(element.parentElement), getComputedStyle(element).backgroundColor] : ["white"];
+    const isFaint = field => {
+        const box = getComputedStyle(field).borderTopWidth === "0px" ? field.parentElement : field;
+        const around = backgrounds(box.parentElement), outline = getComputedStyle(box).borderTopColor;
+        const [dark, light] = [luminance(around), luminance([...around, outline])].sort((one, other) => one - other);
+        return (light + 0.05) / (dark + 0.05) < 3;
+    };
+    const fields = document.querySelectorAll("input:not(.action-select), select:not(.select2-hidden-accessible), textarea, .select2");
+    return [...fields].filter(field => field.offsetWidth > 2 && !field.closest(".select2 *") && isFaint(field))
+        .map(field => field.outerHTML.slice(0, 200));
+}"""
+
 
 def violations(page) -> list[str]:
     """The serious and critical violations on the page, with all its parts open, in both schemes."""
@@ -54,6 +79,25 @@ def test_the_main_pages_have_no_serious_violation(visit, live_server, world):  #
         found += violations(page)
 
     assert found == [] == page.errors
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_outlines_of_fields_can_be_seen(scheme, visit, live_server, world):  # noqa: F811
+    agreement, recommendation = world
+    page, found = visit(1280, scheme), []
+
+    for address in (
+        changes(Recommendation),
+        change(recommendation),
+        edit(recommendation),
+        tab(agreement, "participations"),
+        changes(Recommendation) + "import/",
+        reverse("data_checks"),
+    ):
+        page.goto(live_server.url + address)
+        found += [f"{address} {field}" for field in page.evaluate(FAINT)]
+
+    assert found == []
 
 
 def test_filters_search_and_errors_have_no_serious_violation_on_a_phone(visit, live_server, world):  # noqa: F811
