@@ -14,7 +14,6 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ERROR_FLAG
-from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.postgres.fields import ArrayField
 from django.db import DatabaseError, models
 from django.db.models import ProtectedError
@@ -42,7 +41,18 @@ from unfold.widgets import (
 
 from policytracker.admin.changelist import RecordChangeList
 from policytracker.admin.error_summary import errors_of_page
-from policytracker.admin.forms import Day, Duration, LinesField, Number, PartialDate, RecordForm, VerbatimField, entered_texts, pairs
+from policytracker.admin.forms import (
+    Day,
+    Duration,
+    LinesField,
+    Number,
+    PartialDate,
+    RecordForm,
+    Reference,
+    VerbatimField,
+    entered_texts,
+    pairs,
+)
 from policytracker.admin.history import display_value, history_entries
 from policytracker.admin.import_page import ImportPage
 from policytracker.admin.querysets import (
@@ -113,19 +123,6 @@ def return_address(request: HttpRequest) -> str:
     """The page of this host to which the user returns after saving, or ""."""
     address = request.GET.get(RETURN_TO, "")
     return address if url_has_allowed_host_and_scheme(address, allowed_hosts=None) else ""
-
-
-class Reference(AutocompleteSelect):
-    """A field that finds a record by typing. `labels` has the labels of records that are already loaded, which saves a query."""
-
-    labels: dict[str, str] = {}
-
-    def optgroups(self, name, value, attr=None):
-        chosen = [str(key) for key in value if key]
-        if not all(key in self.labels for key in chosen):
-            return super().optgroups(name, value, attr)
-        blank = [] if self.is_required else [self.create_option(name, "", "", False, 0)]
-        return [(None, [*blank, *(self.create_option(name, key, self.labels[key], True, 1) for key in chosen)], 0)]
 
 
 class ReadonlyField(UnfoldAdminReadonlyField):

@@ -1,4 +1,4 @@
-"""Forms of records: field types, errors of the database, protection of hidden references, detection of stale edits."""
+"""Forms of records: field types and references, errors of the database, protection of hidden references, detection of stale edits."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 from django import forms
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.postgres.forms import SimpleArrayField
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import Q
@@ -113,6 +114,19 @@ class Number(forms.DecimalField):
 
     def prepare_value(self, value):
         return f"{value.normalize():f}" if isinstance(value, Decimal) else value
+
+
+class Reference(AutocompleteSelect):
+    """A field that finds a record by typing. `labels` has the labels of records that are already loaded, which saves a query."""
+
+    labels: dict[str, str] = {}
+
+    def optgroups(self, name, value, attr=None):
+        chosen = [str(key) for key in value if str(key).isdecimal()]  # the query of Django fails for other keys, which no browser sends
+        if not all(key in self.labels for key in chosen):
+            return super().optgroups(name, chosen, attr)
+        blank = [] if self.is_required else [self.create_option(name, "", "", False, 0)]
+        return [(None, [*blank, *(self.create_option(name, key, self.labels[key], True, 1) for key in chosen)], 0)]
 
 
 class SeenVersion(forms.IntegerField):

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 
 from policytracker.admin.error_summary import errors_of_form
-from policytracker.admin.imports import ImportForm, Preview, Upload
+from policytracker.admin.imports import ImportForm, Preview, Upload, columns, empty_table
 from policytracker.dataset import uploads
 from policytracker.dataset.mapping import MappingError
 from policytracker.dataset.record_import import is_importable
@@ -79,7 +79,7 @@ class ImportPage(ModelAdmin):
         if "token" in request.POST:
             return self.confirm_import(request)
         sent = request.method == "POST"
-        form = ImportForm(self.resource.address, request.POST if sent else None, request.FILES if sent else None)
+        form = ImportForm(self.resource, request.user, request.POST if sent else None, request.FILES if sent else None)
         preview, token = None, ""
         if sent and form.is_valid():
             upload = form.cleaned_data["upload"]
@@ -112,7 +112,7 @@ class ImportPage(ModelAdmin):
         if not same or preview.refused:
             self.message_user(request, DIFFERENT, messages.ERROR)
             uploads.delete(stored)  # a new preview keeps it again if it can be imported
-            return self.render_import(request, ImportForm(self.resource.address), preview, self.token(request, upload, preview))
+            return self.render_import(request, ImportForm(self.resource, request.user), preview, self.token(request, upload, preview))
         transaction.on_commit(lambda: uploads.delete(stored))
         self.message_user(
             request,
@@ -135,6 +135,9 @@ class ImportPage(ModelAdmin):
             "title": _("Import %(records)s") % {"records": self.opts.verbose_name_plural},
             "model_admin": self,  # makes the breadcrumb, which ends with the title
             "form": form,
+            "columns": columns(self.resource),
+            "empty_table": empty_table(self.resource),
+            "file_name": f"{self.resource.address}.csv",
             "error_summary": list(errors_of_form(form)),
             "preview": preview,
             "token": token,

@@ -9,18 +9,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 from django import forms
+from django.contrib import admin
+from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from rest_framework import serializers
 from unfold.widgets import BASE_INPUT_CLASSES
 
+from policytracker.admin.forms import Reference
+from policytracker.admin.querysets import visible
 from policytracker.dataset import formats, mapping
 from policytracker.dataset.importing import Importer
 from policytracker.dataset.mapping import FileMapping, RecordMapping
 from policytracker.dataset.record_import import Line, display_value, mapping_types
 from policytracker.dataset.tables import TableError, TooManyRows
 from policytracker.dataset.writer import Outcome
+from policytracker.resources import Resource
 
 MAX_FILE = 5_000_000  # bytes
 MAX_MAPPING = 50_000  # bytes
@@ -52,6 +59,29 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:g}"
 
 
+@dataclass(frozen=True)
+class Column:
+    """A column that a table without a mapping can have: a field that can be written."""
+
+    name: str
+    field: serializers.Field
+
+    @property
+    def codes(self) -> list[str]:
+        return list(filter(None, self.field.choices)) if isinstance(self.field, serializers.ChoiceField) else []
+
+
+def columns(resource: Resource) -> list[Column]:
+    """The columns of a table with records of this type. A table cannot hold files."""
+    fields = resource.serializer().fields.items()
+    return [Column(name, field) for name, field in fields if not (field.read_only or isinstance(field, serializers.FileField))]
+
+
+def empty_table(resource: Resource) -> str:
+    """The URL of a table with all columns and no rows, which contains the table itself."""
+    return f"data:text/csv,{quote(','.join(column.name for column in columns(resource)))}%0D%0A"
+
+
 class ImportForm(forms.Form):
     """The table to import, and how its columns become fields. `cleaned_data["upload"]` is the result."""
 
@@ -65,28 +95,35 @@ class ImportForm(forms.Form):
     mapping = forms.ChoiceField(
         label=gettext_lazy("Mapping"),
         required=False,
-        help_text=gettext_lazy(
-            "Select the register that the file comes from. Without a mapping, the headers must be the names of our fields."
-        ),
+        help_text=gettext_lazy("Select the register that the file comes from."),
     )
     mapping_file = forms.FileField(
         label=gettext_lazy("Mapping file"),
         required=False,
-        help_text=gettext_lazy("Your own mapping (.toml), instead of one from the list."),
+        help_text=gettext_lazy("Your own mapping (.toml). Without a mapping, the headers must be those listed under Columns."),
         widget=FileInput([".toml"], MAX_MAPPING),
     )
-    source = forms.CharField(
+    source = forms.ModelChoiceField(
+        None,
         label=gettext_lazy("Source"),
         required=False,
-        max_length=120,
-        help_text=gettext_lazy("For new records without a source: the key of the source to use."),
+        help_text=gettext_lazy("For new records without a source."),
+        error_messages={"invalid_choice": gettext_lazy("This source does not exist, or you may not read it.")},
     )
 
-    def __init__(self, resource: str, *args: Any, **kwargs: Any):
+    def __init__(self, resource: Resource, user: Any, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.fields["mapping"].choices = [("", _("None")), *mapping.shipped(resource).items()]
+        self.fields["mapping"].choices = [("", _("None")), *mapping.shipped(resource.address).items()]
         for field in self.fields.values():
             field.widget.attrs["class"] = " ".join(BASE_INPUT_CLASSES)
+        if len(self.fields["mapping"].choices) == 1:
+            del self.fields["mapping"]
+        reference = next((field for field in resource.model._meta.fields if field.name == "source"), None)
+        if isinstance(reference, models.ForeignKey):
+            self.fields["source"].widget = Reference(reference, admin.site)
+            self.fields["source"].queryset = visible(reference.related_model, user)
+        else:
+            del self.fields["source"]
 
     def clean_file(self) -> Any:
         return self.limited("file", MAX_FILE)
@@ -111,7 +148,8 @@ class ImportForm(forms.Form):
         mapping_name, mapping_data = (
             (own.name, own.read()) if own else (shipped, (mapping.SHIPPED / shipped).read_bytes() if shipped else b"")
         )
-        upload = Upload(values["file"].name, values["file"].read(), mapping_name or "", mapping_data, values["source"])
+        source = values["source"].natural_key()[0] if values.get("source") else ""
+        upload = Upload(values["file"].name, values["file"].read(), mapping_name or "", mapping_data, source)
         return values | {"upload": upload}
 
 

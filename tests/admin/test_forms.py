@@ -225,6 +225,13 @@ def test_a_hidden_record_cannot_be_selected(analyst, signed_in):
     assert not recommendation.agreements.exists()
 
 
+def test_a_reference_that_is_not_a_number_is_an_error_of_its_field(analyst, signed_in):
+    response = signed_in(analyst).post(add(Component), {"agreement": "nothing"})
+
+    assert response.status_code == 200
+    assert "agreement" in errors_of(response)
+
+
 @pytest.mark.parametrize("publication", ["published", "archived"])
 def test_a_published_record_cannot_be_deleted(publication, reviewer, signed_in):
     client, agreement = signed_in(reviewer), make_agreement(publication=publication)

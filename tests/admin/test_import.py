@@ -5,6 +5,7 @@ import os
 import re
 import zipfile
 from datetime import timedelta
+from urllib.parse import unquote
 
 import pytest
 from django.conf import settings
@@ -20,12 +21,13 @@ from django.utils import timezone
 from agreements.models import Party, Source, TreatyAction
 from policytracker.admin import imports
 from policytracker.dataset import uploads
-from policytracker.dataset.record_import import RecordImport
+from policytracker.dataset.record_import import RecordImport, is_importable
 from policytracker.models import Change
+from policytracker.resources import registry
 from recommendations.models import Evidence, ProgressUpdate, Recommendation
 from tests.admin.page import change, changes, messages_of, typed
 from tests.imports.conftest import make_records, table
-from tests.make import make_party
+from tests.make import make_party, make_source
 
 pytestmark = pytest.mark.usefixtures("stored_records")
 NEW = table({"slug": "rec-2", "key_action": "Train the staff", "priority": "low"})
@@ -70,6 +72,10 @@ def counts(response) -> dict[str, int]:
 
 def errors(response) -> dict[str, list[str]]:
     return {name: list(found) for name, found in response.context["form"].errors.items()}
+
+
+def register() -> Source:
+    return Source.objects.get(slug="register")
 
 
 def slugs() -> list[str]:
@@ -273,15 +279,48 @@ def test_new_records_without_a_code_can_be_imported(analyst, signed_in):
 def test_new_records_get_the_chosen_source(analyst, signed_in):
     client = signed_in(analyst)
 
-    confirm(client, preview(client, NEW, source="register"))
+    confirm(client, preview(client, NEW, source=register().pk))
 
     assert Recommendation.objects.get(slug="rec-2").source.slug == "register"
 
 
-def test_an_unknown_source_is_refused(analyst, signed_in):
-    response = preview(signed_in(analyst), NEW, source="nothing")
+def test_an_unknown_or_hidden_source_is_an_error_of_the_field(analyst, signed_in):
+    hidden = make_source(slug="hidden", visibility="restricted")
 
-    assert counts(response)["refused"] == 1
+    for source in (0, "nothing", hidden.pk):
+        assert list(errors(preview(signed_in(analyst), NEW, source=source))) == ["source"]
+
+
+def test_records_without_a_source_are_not_asked_for_one(analyst, signed_in):
+    client = signed_in(analyst)
+
+    assert {model: "source" in client.get(page(model)).context["form"].fields for model in (Recommendation, Party)} == {
+        Recommendation: True,
+        Party: False,
+    }
+
+
+# ---- columns
+
+
+def test_the_empty_table_has_the_listed_columns_and_can_be_uploaded(analyst, signed_in):
+    client, models = signed_in(analyst), [resource.model for resource in registry.addressed if is_importable(resource)]
+
+    for model in models:
+        response = client.get(page(model))
+        listed = [column.name for column in response.context["columns"]]
+        (link,) = re.findall(r'href="data:text/csv,([^"]+)"', response.content.decode())
+        assert model.key in listed and "url" not in listed
+        assert unquote(link).split("\r\n") == [",".join(listed), ""]
+        assert errors(preview(client, unquote(link), model)) == {}, model
+
+
+def test_required_columns_and_the_codes_of_a_column_are_marked(analyst, signed_in):
+    columns = {column.name: column for column in signed_in(analyst).get(page()).context["columns"]}
+
+    assert {name for name, column in columns.items() if column.field.required} == {"slug", "key_action"}
+    assert {name for name, column in columns.items() if column.codes} == {"visibility", "publication", "priority"}
+    assert columns["visibility"].codes == ["public", "internal", "restricted"]
 
 
 # ---- forged requests
@@ -352,18 +391,18 @@ def test_a_bad_file_is_an_error_of_the_field(content, name, analyst, signed_in):
 
 
 def test_a_missing_file_is_an_error_of_the_field(analyst, signed_in):
-    response = signed_in(analyst).post(page(), {"source": "register"})
+    response = signed_in(analyst).post(page(), {"source": register().pk})
 
     assert list(errors(response)) == ["file"]
-    assert response.context["form"]["source"].value() == "register"
+    assert response.context["form"]["source"].value() == str(register().pk)
 
 
 def test_a_file_above_the_usual_limit_of_a_request_gets_a_message_in_the_form(analyst, signed_in):
-    response = preview(signed_in(analyst), b"slug\n" + b"x" * 11_000_000, source="a-source")
+    response = preview(signed_in(analyst), b"slug\n" + b"x" * 11_000_000, source=register().pk)
 
     assert response.status_code == 200
     assert list(errors(response)) == ["file"]
-    assert response.context["form"]["source"].value() == "a-source"
+    assert response.context["form"]["source"].value() == str(register().pk)
     assert 'data-limit="5000000"' in response.content.decode()
 
 
@@ -471,14 +510,14 @@ def test_a_mapping_of_records_that_the_user_may_not_write_is_refused(analyst, si
 def test_a_list_offers_the_mappings_of_the_product_for_its_records(analyst, signed_in):
     client = signed_in(analyst)
 
-    offered = {model: client.get(page(model)).context["form"].fields["mapping"].choices for model in (Recommendation, TreatyAction, Party)}
+    fields = {model: client.get(page(model)).context["form"].fields for model in (Recommendation, TreatyAction, Party)}
 
-    names = {model: [name for name, _label in choices] for model, choices in offered.items()}
-    assert names == {
+    offered = {model: [name for name, _label in fields[model]["mapping"].choices] for model in (Recommendation, TreatyAction)}
+    assert offered == {
         Recommendation: ["", "anao.toml", "gao.toml", "ogp.toml", "promise-tracker.toml"],
         TreatyAction: ["", "un-treaty-participation.toml"],
-        Party: [""],
     }
+    assert "mapping" not in fields[Party]  # there are none
 
 
 def test_a_mapping_of_the_product_makes_several_records_of_a_row(reviewer, signed_in):
@@ -488,7 +527,7 @@ def test_a_mapping_of_the_product_makes_several_records_of_a_row(reviewer, signe
     Source.objects.filter(slug="register").update(retrieved_on="2026-06-30")
     content = (settings.BASE_DIR / "mappings/samples/gao.csv").read_bytes()
 
-    response = preview(client, content, name="gao.csv", mapping="gao.toml", source="register")
+    response = preview(client, content, name="gao.csv", mapping="gao.toml", source=register().pk)
     confirm(client, response)
 
     assert counts(response) == {"created": 6, "changed": 0, "unchanged": 0, "refused": 0}
