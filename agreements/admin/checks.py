@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django import forms
@@ -15,12 +15,15 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements import models
 from policytracker.admin import apply_theme
-from policytracker.admin.querysets import visible
+from policytracker.admin.querysets import load_labels, visible
 from policytracker.api.keyset import InvalidCursor
 from policytracker.api.values import reference
 from policytracker.quality import engine
 from policytracker.resources import ReadContext
 from policytracker.web.heavy import REPORT, heavy
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 COUNTED = 1000  # findings of a check are counted among so many candidates, which limits the cost of the page
 PAGE_SIZE = 50
@@ -63,6 +66,7 @@ class RuleLine:
     """A rule, the number of its findings, and the URL that lists them. With `more`, there may be more than `count`."""
 
     rule: engine.Rule
+    remedy: StrOrPromise
     colour: str
     count: int
     more: bool
@@ -98,7 +102,19 @@ class Selection:
         return urlencode({name: value for name, value in values.items() if value})
 
 
-def rule_lines(selected: Selection, context: engine.CheckContext) -> dict[str, list[RuleLine]]:
+def remedy(rule: engine.Rule, user: Any) -> StrOrPromise:
+    """How to fix the findings of a rule, "" for a user who may not change the records that it checks."""
+    models = (check.model._meta for check in rule.checks)
+    return rule.remedy if any(user.has_perm(f"{opts.app_label}.change_{opts.model_name}") for opts in models) else ""
+
+
+def has_records(user: Any) -> bool:
+    """Whether the user may read any record that is checked. Records with parents need not be looked for."""
+    models = {check.model for rule in engine.RULES.values() for check in rule.checks if not check.model.access_parents}
+    return any(visible(model, user).exists() for model in models)
+
+
+def rule_lines(selected: Selection, context: engine.CheckContext, user: Any) -> dict[str, list[RuleLine]]:
     """The rules of the selected severity: those with findings, or with candidates that are not examined, and the others."""
     lines: dict[str, list[RuleLine]] = {"with_findings": [], "without_findings": []}
     rules = engine.select_rules((), [selected.severity] if selected.severity else [], context.scope)
@@ -106,7 +122,7 @@ def rule_lines(selected: Selection, context: engine.CheckContext) -> dict[str, l
     for rule in rules:
         numbers = [counts[check.name] for check in rule.checks]
         count, more = sum(number.counted for number in numbers), not all(number.complete for number in numbers)
-        line = RuleLine(rule, COLOURS[rule.severity], count, more, f"?{selected.query(rule=rule.id)}")
+        line = RuleLine(rule, remedy(rule, user), COLOURS[rule.severity], count, more, f"?{selected.query(rule=rule.id)}")
         lines["with_findings" if count or more else "without_findings"].append(line)
     return lines
 
@@ -119,7 +135,7 @@ def total(lines: dict[str, list[RuleLine]]) -> dict[str, Any]:
 @heavy(REPORT)
 def count_findings(request: HttpRequest) -> JsonResponse:
     """The number of findings, for the home page, which loads it last: counting takes longer than the rest of the page."""
-    return JsonResponse(total(rule_lines(Selection("", "", None), engine.CheckContext(ReadContext.of(request.user)))))
+    return JsonResponse(total(rule_lines(Selection("", "", None), engine.CheckContext(ReadContext.of(request.user)), request.user)))
 
 
 def finding_line(finding: engine.Finding) -> FindingLine:
@@ -127,7 +143,7 @@ def finding_line(finding: engine.Finding) -> FindingLine:
     return FindingLine(
         finding,
         COLOURS[finding.rule.severity],
-        record.display_title or record.natural_key()[0],
+        record.full_label,
         str(opts.verbose_name),
         reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[record.pk]),
     )
@@ -136,10 +152,11 @@ def finding_line(finding: engine.Finding) -> FindingLine:
 @heavy(REPORT)
 def page(request: HttpRequest) -> HttpResponse:
     """All findings on records that the user may read."""
-    form = FindingFilterForm(request.GET, request.user)
+    form = apply_theme(FindingFilterForm(request.GET, request.user))
+    form.fields["agreement"].widget.placeholder = _("All")
     context = admin.site.each_context(request) | {
         "title": _("Data checks"),
-        "form": apply_theme(form),
+        "form": form,
         "is_nav_sidebar_enabled": True,
         "filtered": True,
     }
@@ -148,17 +165,20 @@ def page(request: HttpRequest) -> HttpResponse:
         check_context = engine.CheckContext(ReadContext.of(request.user), selected.agreement)
         names, severities = ([value] if value else [] for value in (selected.rule, selected.severity))
         checks = engine.select_checks(names, severities, selected.agreement)
-        rules = None if selected.rule else rule_lines(selected, check_context)
+        rules = None if selected.rule else rule_lines(selected, check_context, request.user)
         try:
             findings = engine.findings(checks, check_context, request.GET.get("cursor"), PAGE_SIZE, counted=rules is not None)
         except InvalidCursor:
             context["cursor_error"] = _("Invalid page link. Showing the first page.")
             findings = engine.findings(checks, check_context, None, PAGE_SIZE, counted=rules is not None)
+        load_labels([finding.record for finding in findings.results], request.user)
         query, count = selected.query(), findings.count or 0
         context |= {
             "rules": rules,
             "rule": engine.RULES.get(selected.rule),
+            "remedy": remedy(engine.RULES[selected.rule], request.user) if selected.rule else "",
             "findings": [finding_line(finding) for finding in findings.results],
+            "is_empty": not (findings.results or query or has_records(request.user)),
             **(total(rules) if rules is not None else {"count": min(count, engine.MAX_COUNT), "more": count > engine.MAX_COUNT}),
             "filtered": bool(query),
             **{way: f"?{query}&{urlencode({'cursor': cursor})}" for way in ("next", "previous") if (cursor := getattr(findings, way))},

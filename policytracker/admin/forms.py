@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from copy import copy
 from decimal import Decimal
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.admin.widgets import AutocompleteSelect
@@ -24,6 +24,9 @@ from policytracker.records.access import Reader
 from policytracker.records.context import MAX_REASON
 from policytracker.records.fields import SourceContent
 from policytracker.records.models import Record
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 SHOWN_CHANGES = 5
 STALE = _("This record has changed since you opened it. %(changes)s Your text is kept. Check it and save again.")
@@ -117,9 +120,16 @@ class Number(forms.DecimalField):
 
 
 class Reference(AutocompleteSelect):
-    """A field that finds a record by typing. `labels` has the labels of records that are already loaded, which saves a query."""
+    """A field that finds a record by typing. `labels` has the labels of records that are already loaded, which saves a query.
+
+    An empty field shows the `placeholder`.
+    """
 
     labels: dict[str, str] = {}
+    placeholder: StrOrPromise = ""
+
+    def build_attrs(self, base_attrs, extra_attrs=None):
+        return super().build_attrs(base_attrs, extra_attrs) | {"data-placeholder": self.placeholder}
 
     def optgroups(self, name, value, attr=None):
         chosen = [str(key) for key in value if str(key).isdecimal()]  # the query of Django fails for other keys, which no browser sends

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
@@ -10,13 +11,13 @@ from uuid import UUID
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db import models
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 from django.utils.text import smart_split, unescape_string_literal
 
 from policytracker.api.filters import is_name
 from policytracker.models import User
 from policytracker.records.fields import SourceContent, Text
-from policytracker.records.models import Record, RecordQuerySet
+from policytracker.records.models import Record, RecordQuerySet, UidRecord
 
 COUNTED = 10_000  # the largest number of rows that a list counts
 MAX_TERMS = 10  # of a search
@@ -57,6 +58,21 @@ def references(model: type[models.Model], user: Any, names: Iterable[str] | None
         Prefetch(field.name, User._default_manager.all() if field.related_model is User else visible(field.related_model, user))
         for field in fields
     ]
+
+
+def load_labels(records: Iterable[Record], user: Any) -> None:
+    """Load the records that `full_label` names, with one query per field, and without those that the user may not read."""
+    by_model: dict[type[Record], list[Record]] = defaultdict(list)
+    for record in records:
+        record._state.fields_cache.clear()  # loaded without regard to the user
+        by_model[type(record)].append(record)
+    for model, rows in by_model.items():
+        parents = model.access_parents if issubclass(model, UidRecord) else ()
+        names = {path.partition("__")[0] for path in (*model.label_parts, *model.label_relations, *parents)}
+        prefetch_related_objects(rows, *references(model, user, names))
+        if "source" in names:
+            for record in rows:
+                redact_source(record)
 
 
 def redact_source(record: Record) -> Record:

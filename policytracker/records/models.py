@@ -157,6 +157,14 @@ class Record(models.Model):
     def natural_key(self) -> tuple[str]:
         return (str(getattr(self, self.key)),)
 
+    @property
+    def full_label(self) -> str:
+        """The label; a record without title or name is followed by the record that it belongs to."""
+        label = str(self)
+        parents = [getattr(self, name) for name in self.access_parents] if isinstance(self, UidRecord) else []
+        others = [str(parent) for parent in parents if parent is not None and str(parent) not in label]
+        return ", ".join([label, *others[:1]])
+
 
 class CodedRecord(Record):
     """A record whose natural key is a short code."""

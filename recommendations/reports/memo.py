@@ -20,7 +20,7 @@ from policytracker.api.markdown import document, escaped
 from policytracker.api.serializers import declared_fields
 from policytracker.history.feed import Entry, Filters
 from policytracker.records.access import Publication
-from policytracker.records.models import DeadlineFields, Record, RegistryRecord, UidRecord
+from policytracker.records.models import DeadlineFields, Record, RegistryRecord
 from policytracker.resources import ReadContext, registry
 from recommendations.models import Evidence, Milestone, ProgressUpdate, Review, Status
 
@@ -213,7 +213,7 @@ class Memo:
         for entry in self.entries:
             ids[entry.model].add(entry.pk)
         return {
-            (model, pk): label_of(record)
+            (model, pk): record.full_label
             for model, pks in ids.items()
             for pk, record in model._base_manager.select_related(*label_relations(model)).in_bulk(pks).items()
         }
@@ -230,7 +230,7 @@ class Memo:
             prefetch_related_objects(list(records.values()), *names)
             for pk, record in records.items():
                 if all(has_related(record, name, last) for name in names):
-                    found[model, pk] = label_of(record)
+                    found[model, pk] = record.full_label
         return found
 
 
@@ -258,14 +258,6 @@ def label_relations(model: type[Record]) -> list[str]:
 def is_open(model: type[Record]) -> bool:
     """Whether every reader may read all records of the model."""
     return not issubclass(model, RegistryRecord) and not model.access_parents
-
-
-def label_of(record: Record) -> str:
-    """The label of a record; a record without title or name is followed by the record that it belongs to."""
-    label = str(record)
-    parents = [getattr(record, name) for name in record.access_parents] if isinstance(record, UidRecord) else []
-    others = [str(parent) for parent in parents if parent is not None and str(parent) not in label]
-    return ", ".join([label, *others[:1]])
 
 
 def linked(text: str, url: str) -> str:

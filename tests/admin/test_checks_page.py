@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from agreements.models import Commitment, Party, TreatyAction
+from agreements.models import Citation, Commitment, Party, TreatyAction
 from policytracker.models import User
 from policytracker.quality import engine
 from policytracker.records.context import change_context
@@ -44,6 +44,46 @@ def test_a_record_without_a_title_is_linked_by_its_key(analyst, signed_in):
     page = signed_in(analyst).get(f"{PAGE}?rule=source_without_title")
 
     assert f'<a href="{change(source)}">{source.slug}</a>' in page.content.decode()
+
+
+def test_a_record_without_a_title_is_named_by_the_records_that_it_links(analyst, signed_in):
+    action = make_backdated_action(make_agreement(slug="pact", title="Pact on ports", legal_force="binding"))
+
+    page = signed_in(analyst).get(f"{PAGE}?rule=effect_before_act")
+
+    (line,) = page.context["findings"]
+    assert line.record_title == f"{action}, Pact on ports"
+    assert "pact" not in line.record_title
+
+
+def test_the_name_of_a_citation_does_not_reveal_a_hidden_source(reader, administrator, signed_in):
+    source = make_source(title="Secret paper", slug="secret", visibility="restricted")
+    with change_context():
+        Citation.objects.create(source=source, agreement=make_agreement(title="Pact"), field="title")
+
+    for user, shown in ((administrator, True), (reader, False)):
+        page = signed_in(user).get(f"{PAGE}?rule=citation_without_quote").content.decode()
+        assert ("Secret paper" in page) == shown
+        assert ("secret" in page.lower()) == shown
+
+
+@pytest.mark.parametrize(("role", "may_fix"), [("reader", False), ("party officer", False), ("analyst", True), ("reviewer", True)])
+def test_only_users_who_may_change_the_records_see_how_to_fix_a_finding(role, may_fix, users, signed_in):
+    make_backdated_action(make_agreement(legal_force="binding"))
+    client, fix = signed_in(users[role]), str(engine.RULES["effect_before_act"].remedy)
+
+    for query in ("", "?rule=effect_before_act"):
+        assert (fix in client.get(PAGE + query).content.decode()) == may_fix
+
+
+def test_without_records_the_page_says_so(administrator, signed_in):
+    client = signed_in(administrator)
+
+    empty = client.get(PAGE).context["is_empty"]
+    make_agreement()
+
+    assert empty
+    assert not client.get(PAGE).context["is_empty"]
 
 
 def test_an_anonymous_user_is_redirected_to_the_login(client, db):
