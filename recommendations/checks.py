@@ -24,10 +24,10 @@ from agreements.checks.sources import (
     without_source,
 )
 from agreements.checks.standings import NO_VALID_SUCCESSOR, SUPERSEDED_WITHOUT_SUCCESSOR
+from agreements.deadlines import DeadlineState
 from agreements.models.sources import Stance
-from policytracker.edtf import latest
 from policytracker.quality.engine import CheckContext, Rule, Severity, each, listed
-from recommendations.deadlines import Freshness, freshness
+from recommendations.deadlines import Freshness, freshness, milestones_in
 from recommendations.derived_status import DIFFERS
 from recommendations.facts import fact
 from recommendations.models import DONE, Addressee, Evidence, Milestone, ProgressUpdate, Recommendation, Status, UpdateKind
@@ -145,9 +145,7 @@ Rule(
     title=_("Milestone overdue"),
 ).check(
     Milestone,
-    lambda rows, context: rows.alias(until=latest("due_on")).filter(
-        until__lt=context.on, completed_on="", recommendation__closed_on__isnull=True
-    ),
+    lambda rows, context: milestones_in(rows, [DeadlineState.OVERDUE], context.on),
     each(_("Due {due_on}, not completed.")),
 )
 

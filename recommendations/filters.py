@@ -10,7 +10,7 @@ from policytracker.api.filters import Filter, on
 from policytracker.api.values import boolean, code, integer_between, reference
 from policytracker.models import User
 from policytracker.resources import ReadContext
-from recommendations.deadlines import Freshness, deadline_states, freshness_states
+from recommendations.deadlines import Freshness, deadline_states, freshness_states, milestones_in
 from recommendations.facts import fact
 from recommendations.models import Evidence, ProgressUpdate, Recommendation, Review
 from recommendations.models.recommendations import is_overdue
@@ -73,6 +73,10 @@ def cites(rows: QuerySet, sources: list[int], context: ReadContext) -> QuerySet:
     return rows.filter(pk__in=own.values_list("pk").union(evidence.values_list("update__recommendation")))
 
 
+def deadline_state(apply: Callable[[QuerySet, list[str], ReadContext], QuerySet], help: str) -> Filter:
+    return Filter(code(DeadlineState.values), apply, {"type": "string", "enum": DeadlineState.values}, help)
+
+
 RECOMMENDATIONS = {
     "party": Filter(reference(Party), lambda rows, parties, context: rows.addressed_to(parties), help="Addressed to any of these parties."),
     "owner": Filter(owner, of_owners, help="A username, `me` or `none`.", of_people=True),
@@ -97,11 +101,8 @@ RECOMMENDATIONS = {
         "Open, and due within this number of days from today, or from the date `on`.",
         many=False,
     ),
-    "deadline_state": Filter(
-        code(DeadlineState.values),
-        lambda rows, states, context: rows.filter(has_code(deadline_states(context.on), states)),
-        {"type": "string", "enum": DeadlineState.values},
-        "The deadline state on the date `on`.",
+    "deadline_state": deadline_state(
+        lambda rows, states, context: rows.filter(has_code(deadline_states(context.on), states)), "The deadline state on the date `on`."
     ),
     "freshness": Filter(
         code(Freshness.values),
@@ -110,4 +111,7 @@ RECOMMENDATIONS = {
         "The freshness on the date `on`: whether the newest approved assessment is recent enough.",
     ),
     "without": Filter(code(MISSING_CONDITIONS), without, {"type": "string", "enum": list(MISSING_CONDITIONS)}, "Any of these is missing."),
+}
+MILESTONES = {
+    "deadline_state": deadline_state(lambda rows, states, context: milestones_in(rows, states, context.today), "The deadline state today."),
 }

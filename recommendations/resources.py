@@ -34,6 +34,7 @@ registry.register(
         "milestones",
         serializers.MilestoneSerializer,
         "recommendations.json",
+        filters=filters.MILESTONES,
         scope_paths=("recommendation__agreements",),
         events=events.MILESTONE,
     ),

@@ -1,7 +1,7 @@
 """Admin pages of agreements and their records, one file per subject."""
 
 from agreements.admin import agreements, components, officers, outcomes, parties, sources, treaty_actions
-from agreements.admin.shared import AGREEMENT, CITED, DEADLINE_COLOURS, PARTY, SOURCE, RegistryColumns
+from agreements.admin.shared import AGREEMENT, CITED, DEADLINE_COLOURS, PARTY, SOURCE, RegistryColumns, deadline_label
 
 __all__ = [
     "AGREEMENT",
@@ -12,6 +12,7 @@ __all__ = [
     "RegistryColumns",
     "agreements",
     "components",
+    "deadline_label",
     "officers",
     "outcomes",
     "parties",

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements import models
 from agreements.deadlines import DeadlineState
-from policytracker.admin import choice_filter, code_column, related_filter
+from policytracker.admin import CodeColours, choice_filter, code_column, related_filter
 from policytracker.records.access import Publication, Visibility
 
 AGREEMENT = related_filter("agreement", models.Participation._meta.get_field("agreement"))
@@ -20,6 +20,12 @@ DEADLINE_COLOURS: dict[str, Any] = {
     "warning": [DeadlineState.DUE_SOON, DeadlineState.MET_LATE],
     "success": [DeadlineState.MET],
 }
+DEADLINE_COLOUR = CodeColours({code: colour for colour, codes in DEADLINE_COLOURS.items() for code in codes})
+
+
+def deadline_label(state: str) -> tuple[str, str]:
+    """The label and the colour of a deadline state."""
+    return str(DeadlineState(state).label), DEADLINE_COLOUR[state]
 
 
 class RegistryColumns:

@@ -12,6 +12,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from agreements.admin import deadline_label
 from policytracker.admin import apply_theme
 from policytracker.admin.error_summary import FieldError, errors_of_form
 from policytracker.admin.forms import PartialDate, VerbatimField
@@ -21,6 +22,7 @@ from policytracker.records.context import MAX_REASON, change_context
 from policytracker.records.exceptions import NotPermitted
 from policytracker.resources import today
 from recommendations import responses
+from recommendations.deadlines import with_deadline_state
 from recommendations.models import Addressee, Dependency, Recommendation, Response
 
 
@@ -95,10 +97,11 @@ def related(request: HttpRequest, recommendation: Recommendation) -> dict[str, A
         if responses.may_respond(addressee, user):
             form = rejected if rejected and rejected.addressee.pk == addressee.pk else ResponseForm(None, addressee, user)
         lines.append(AddresseeLine(addressee, apply_theme(form) if form else None))
+    milestones: Any = with_deadline_state(recommendation.milestones.visible_to(user), today())
     dependencies = Dependency.objects.visible_to(user).select_related("recommendation", "depends_on").order_by("pk")
     return {
         "addressees": lines,
-        "milestones": recommendation.milestones.visible_to(user).order_by("position", "pk"),
+        "milestones": [(row, deadline_label(row.deadline_state)) for row in milestones.order_by("position", "due_on_first", "pk")],
         "depends_on": [dependency.depends_on for dependency in dependencies.filter(recommendation=recommendation)],
         "needed_by": [dependency.recommendation for dependency in dependencies.filter(depends_on=recommendation)],
     }

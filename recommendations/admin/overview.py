@@ -17,7 +17,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from agreements.admin import DEADLINE_COLOURS
+from agreements.admin import deadline_label
 from agreements.admin.parts import cited_field
 from agreements.admin.standing import standing_panel
 from agreements.deadlines import DeadlineState, of_component
@@ -45,7 +45,6 @@ DRAWN_DATES = 200
 DRAWN_COLUMNS = SHOWN_RECOMMENDATIONS  # of a matrix; a wider one shows the counts only
 DRAWN_LINES = 40
 STATUS_COLOUR = CodeColours({code: colour for colour, codes in STATUS_COLOURS.items() for code in codes})
-DEADLINE_COLOUR = CodeColours({code: colour for colour, codes in DEADLINE_COLOURS.items() for code in codes})
 
 
 def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
@@ -190,12 +189,11 @@ def components_of(request: HttpRequest, agreement: Agreement) -> Iterator[Compon
 
     def branch(parent: int | None, depth: int) -> Iterator[ComponentLine]:
         for component in children[parent]:
-            state = DeadlineState(component.deadline_state)  # type: ignore[attr-defined]
             yield ComponentLine(
                 component,
                 depth,
                 component.get_status_display(),
-                (str(state.label), DEADLINE_COLOUR[state]),
+                deadline_label(component.deadline_state),  # type: ignore[attr-defined]
                 numbers.get(component.pk, 0),
                 list_url(Recommendation, {"components": component.slug}),
             )
@@ -223,7 +221,7 @@ def recommendation_lines(request: HttpRequest, agreement: Agreement, limit: int)
         RecommendationLine(
             row,
             (row.get_status_display(), STATUS_COLOUR[row.status]),
-            (str(DeadlineState(row.deadline_state).label), DEADLINE_COLOUR[row.deadline_state]),
+            deadline_label(row.deadline_state),
             [str(addressee.party) for addressee in row.addressees.all()],
         )
         for row in rows.prefetch_related(Prefetch("addressees", addressees))[:limit]

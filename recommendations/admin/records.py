@@ -9,7 +9,7 @@ from django.http import HttpResponseRedirect, QueryDict
 from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext_lazy as _
 
-from agreements.admin import CITED, RegistryColumns
+from agreements.admin import CITED, DEADLINE_COLOURS, RegistryColumns
 from agreements.deadlines import DeadlineState
 from policytracker.admin import (
     BaseInline,
@@ -34,7 +34,7 @@ from policytracker.resources import ReadContext, today
 from recommendations import filters, progress, reviews
 from recommendations.admin import addressees, forms
 from recommendations.admin.status_options import status_options
-from recommendations.deadlines import Freshness, deadline, freshness
+from recommendations.deadlines import Freshness, deadline, freshness, with_deadline_state
 from recommendations.models import (
     CLOSABLE,
     DONE,
@@ -81,7 +81,7 @@ class AddresseeInline(BaseInline):
 class MilestoneInline(BaseInline):
     model = Milestone
     fields = ["position", "title", "due_on", "completed_on"]
-    ordering = ["position", "id"]
+    ordering = ["position", "due_on_first", "id"]
 
 
 class DependencyInline(BaseInline):
@@ -372,11 +372,20 @@ class AddresseeAdmin(RecordAdmin):
 @admin.register(Milestone)
 class MilestoneAdmin(RecordAdmin):
     icon, menu_position = "flag_circle", 5
-    list_display = ["title", "recommendation", "position", "due_on", "completed_on"]
+    list_display = ["title", "recommendation", "due_on", "deadline_state_shown", "completed_on"]
     ordering = ["due_on_first", "id"]
-    list_filter = [AGREEMENT, related_filter("recommendation", Milestone._meta.get_field("recommendation"))]
+    list_filter = [
+        choice_filter("deadline_state", _("Deadline"), DeadlineState.choices),
+        AGREEMENT,
+        related_filter("recommendation", Milestone._meta.get_field("recommendation")),
+    ]
     search_fields = ["uid", "title", "recommendation"]
     fieldsets = [(None, {"fields": ["recommendation", ("position", "title"), ("due_on", "completed_on")]})]
+
+    deadline_state_shown = code_column("deadline_state", DeadlineState, blank=DeadlineState.NONE, **DEADLINE_COLOURS)
+
+    def get_queryset(self, request):
+        return with_deadline_state(super().get_queryset(request), today())
 
 
 @admin.register(Dependency)

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from recommendations.models import Addressee, Dependency, Milestone
-from tests.admin.page import change, messages_of
+from tests.admin.page import change, changes, messages_of, rows_of
 from tests.make import make_party, make_recommendation
 
 TODAY = date.today()
@@ -84,6 +84,24 @@ def test_milestones_and_dependencies_are_shown_without_hidden_ones(reader, signe
     assert "Site chosen" in page.text
     assert page.context["depends_on"] == [shown]
     assert "Not to be seen" not in page.text
+
+
+def test_the_page_and_the_list_show_the_deadline_state_of_a_milestone(reader, signed_in):
+    recommendation, client = make_recommendation(), signed_in(reader)
+    late = Milestone.objects.create(recommendation=recommendation, title="Site chosen", due_on="2020")
+    Milestone.objects.create(recommendation=recommendation, title="Site built", due_on="2020", completed_on="2020")
+    Milestone.objects.create(recommendation=recommendation, title="Site opened", due_on="9999")
+
+    milestones = client.get(change(recommendation)).context["milestones"]
+    overdue = client.get(changes(Milestone, "?deadline_state=overdue"))
+
+    assert [(str(row), colour) for row, (_label, colour) in milestones] == [
+        ("Site chosen", "danger"),
+        ("Site built", "success"),
+        ("Site opened", ""),
+    ]
+    assert rows_of(overdue) == {late}
+    assert overdue.text.count("pt-danger") == 1
 
 
 def test_the_number_of_queries_does_not_depend_on_addressees(analyst, asked, signed_in):

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from policytracker.resources import today
 from recommendations.derived_status import recompute_status
+from recommendations.models import Milestone, Recommendation
 from tests.make import make_recommendation
 
 pytestmark = pytest.mark.django_db
@@ -94,3 +95,22 @@ def test_freshness_is_the_age_of_the_newest_approved_assessment(register, as_rea
     assert {freshness: register(freshness=freshness) for freshness in expected} == expected
     shown = as_reader.list("recommendations/", fields="slug,freshness")["results"]
     assert all(row["slug"] in expected[row["freshness"]] for row in shown)
+
+
+def test_milestones_are_filtered_by_deadline_state(register, as_reader):
+    day, open_one, closed = today(), Recommendation.objects.get(slug="never"), Recommendation.objects.get(slug="dropped")
+    expected = {
+        "none": {"recommendation": open_one},
+        "met": {"recommendation": closed, "due_on": "2025-06", "completed_on": "2025-06-30"},
+        "met_late": {"recommendation": open_one, "due_on": "2025-06", "completed_on": "2025-07-01"},
+        "closed": {"recommendation": closed, "due_on": "2025-06"},
+        "overdue": {"recommendation": open_one, "due_on": str(day.year - 1)},
+        "due_soon": {"recommendation": open_one, "due_on": str(day)},
+        "upcoming": {"recommendation": open_one, "due_on": str(day.year + 1)},
+    }
+    keys = {state: str(Milestone.objects.create(title=state, **fields).uid) for state, fields in expected.items()}
+
+    assert {state: as_reader.keys("milestones/", deadline_state=state) for state in expected} == {
+        state: [key] for state, key in keys.items()
+    }
+    assert set(as_reader.keys("milestones/", deadline_state=["overdue", "met"])) == {keys["overdue"], keys["met"]}
