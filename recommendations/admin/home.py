@@ -47,6 +47,10 @@ class Queue:
 # ---- queues
 
 
+def waiting_for_review(request: HttpRequest) -> Tile:
+    return tile(request, _("Waiting for review"), ProgressUpdate, review="submitted")
+
+
 def my_queue(request: HttpRequest) -> list[Tile]:
     return [
         tile(request, _("Overdue"), Recommendation, owner="me", overdue="true"),
@@ -58,7 +62,6 @@ def my_queue(request: HttpRequest) -> list[Tile]:
 
 def team_queue(request: HttpRequest) -> list[Tile]:
     return [
-        tile(request, _("Waiting for review"), ProgressUpdate, review="submitted"),
         tile(request, _("Overdue"), Recommendation, overdue="true"),
         tile(request, _("Due within 30 days"), Recommendation, due_within="30"),
         tile(request, _("Contradicted by a claim"), Recommendation, claim_differs="true"),
@@ -82,8 +85,9 @@ def queues(request: HttpRequest, party: Party | None) -> list[Queue]:
     if party:
         found.append(Queue("party-queue", party.name, officer_queue(request, party)))
     if roles & progress.EDITORS:
-        found.append(Queue("my-queue", _("My queue"), my_queue(request)))
-        found.append(Queue("team-queue", _("Whole team"), team_queue(request)))
+        own, team = my_queue(request), team_queue(request)
+        (own if roles & progress.REVIEWERS else team).insert(0, waiting_for_review(request))
+        found += [Queue("my-queue", _("My queue"), own), Queue("team-queue", _("Whole team"), team)]
     return found
 
 
@@ -173,6 +177,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if not request.user.has_perm("recommendations.view_recommendation"):
         return context
     roles, party, agreement_page = progress.roles(request.user), party_of(request.user), admin.site.get_model_admin(Agreement)
+    own_deadlines = party is not None and not roles & progress.EDITORS
     has_records = Recommendation.objects.visible_to(request.user).exists() or agreement_page.get_queryset(request).exists()
     return context | {
         "has_role": True,
@@ -180,7 +185,8 @@ def page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "shows_checks": bool(roles & progress.EDITORS),
         "party": party,
         "is_officer_without_party": Role.OFFICER in roles and party is None,
-        "deadlines": next_deadlines(request, today(), SHOWN_DEADLINES),
+        "own_deadlines": own_deadlines,
+        "deadlines": next_deadlines(request, today(), SHOWN_DEADLINES, party if own_deadlines else None),
         "is_empty": not has_records,
         "has_parties": has_records or Party.objects.exists(),
         "may_add": agreement_page.has_add_permission(request),
