@@ -143,7 +143,7 @@ def finding_line(finding: engine.Finding) -> FindingLine:
     return FindingLine(
         finding,
         COLOURS[finding.rule.severity],
-        record.full_label,
+        record.full_label(),
         str(opts.verbose_name),
         reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[record.pk]),
     )

@@ -432,6 +432,11 @@ class RecordAdmin(ImportPage, BaseAdmin):
         visible_record = self.get_queryset(request).prefetch_related(*references(self.model, request.user)).get(pk=record.pk)
         return redact_source(visible_record)
 
+    def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
+        if obj is not None and change:
+            context["subtitle"] = obj.full_label()
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
     # ---- returning to the page from which the record was opened
 
     def page_of(self, record: Any) -> str:
@@ -455,7 +460,7 @@ class RecordAdmin(ImportPage, BaseAdmin):
         history = History(record, self.serializer().fields, Reader.of(request.user))
         page = CappedPaginator(history.shown().order_by("-id"), self.list_per_page).get_page(request.GET.get("p"))
         context = self.admin_site.each_context(request) | {
-            "title": _("History of %(record)s") % {"record": record},
+            "title": _("History of %(record)s") % {"record": record.full_label()},
             "entries": history_entries(history, page),
             "page": page,
             "opts": self.opts,

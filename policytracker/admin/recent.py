@@ -47,7 +47,11 @@ def recent_changes(request: HttpRequest, models: Sequence[type[Record]], size: i
     ids: dict[type[Record], set[int]] = defaultdict(set)
     for entry in entries:
         ids[entry.model].add(entry.pk)
-    records = {(model, pk): record for model, pks in ids.items() for pk, record in visible(model, request.user).in_bulk(pks).items()}
+    records = {
+        (model, pk): record
+        for model, pks in ids.items()
+        for pk, record in visible(model, request.user).prefetch_related(*model.access_parents).in_bulk(pks).items()
+    }
     return [recent_change(entry, records.get((entry.model, entry.pk))) for entry in entries]
 
 
@@ -59,7 +63,7 @@ def recent_change(entry: Entry, record: Record | None) -> RecentChange:
         user=data["user"] or "",
         operation=OPERATIONS[data["operation"]],
         kind=str(opts.verbose_name),
-        title=str(record) if record else data["key"],
+        title=record.full_label() if record else data["key"],
         url=reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[entry.pk]) if record else "",
         fields=[field_value(entry.model, name, value) for name, value in fields[:SHOWN_FIELDS]],
         more_fields=max(0, len(fields) - SHOWN_FIELDS),

@@ -157,13 +157,9 @@ class Record(models.Model):
     def natural_key(self) -> tuple[str]:
         return (str(getattr(self, self.key)),)
 
-    @property
     def full_label(self) -> str:
-        """The label; a record without title or name is followed by the record that it belongs to."""
-        label = str(self)
-        parents = [getattr(self, name) for name in self.access_parents] if isinstance(self, UidRecord) else []
-        others = [str(parent) for parent in parents if parent is not None and str(parent) not in label]
-        return ", ".join([label, *others[:1]])
+        """The label of the record where nothing else says what it belongs to, such as the title of its page."""
+        return str(self)
 
 
 class CodedRecord(Record):
@@ -195,6 +191,11 @@ class UidRecord(Record):
 
     class Meta:
         abstract = True
+
+    def full_label(self):
+        label = str(self)
+        parents = [str(parent) for name in self.access_parents if (parent := getattr(self, name)) is not None]
+        return ", ".join([label, *[parent for parent in parents if parent not in label][:1]])
 
 
 class RegistryRecord(SluggedRecord):

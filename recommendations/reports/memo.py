@@ -213,7 +213,7 @@ class Memo:
         for entry in self.entries:
             ids[entry.model].add(entry.pk)
         return {
-            (model, pk): record.full_label
+            (model, pk): record.full_label()
             for model, pks in ids.items()
             for pk, record in model._base_manager.select_related(*label_relations(model)).in_bulk(pks).items()
         }
@@ -230,7 +230,7 @@ class Memo:
             prefetch_related_objects(list(records.values()), *names)
             for pk, record in records.items():
                 if all(has_related(record, name, last) for name in names):
-                    found[model, pk] = record.full_label
+                    found[model, pk] = record.full_label()
         return found
 
 

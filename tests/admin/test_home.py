@@ -222,6 +222,16 @@ def test_recent_changes_are_newest_first_with_who_changed_what(analyst, signed_i
     assert newest.url == change(recommendation)
 
 
+def test_a_recent_update_names_its_recommendation(analyst, signed_in):
+    report = Report(status="in_progress", narrative="Begun.", reported_on=TODAY)
+    report_progress(make_recommendation(key_action="Build"), report, by=analyst, today=TODAY)
+
+    changes = signed_in(analyst).get("/admin/changes/").context["changes"]
+
+    assert [change.title.endswith("Build") for change in changes] == [True] * len(changes)
+    assert {str(change.kind) for change in changes} == {"recommendation", "progress update"}
+
+
 def test_an_empty_register_says_what_to_do_next(analyst, reader, signed_in):
     for_analyst, for_reader = (signed_in(user).get("/admin/").text for user in (analyst, reader))
     make_party("AUS")

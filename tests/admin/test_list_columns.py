@@ -195,6 +195,25 @@ def test_the_breadcrumb_has_names_as_they_are_and_no_app(analyst, signed_in):
     assert re.sub(r"<[^>]*>", " ", heading[0]).split() == ["Sources", "chevron_right", "iea.org"]
 
 
+def test_the_title_of_a_page_says_what_the_record_belongs_to(analyst, signed_in):
+    outcome = Outcome.objects.create(slug="outcome", agreement=make_agreement(), statement="Clean air")
+    indicator = Indicator.objects.create(slug="indicator", outcome=outcome, name="Berths in use")
+    recommendation = make_recommendation(key_action="Build hubs")
+    update = report_progress(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=date.today())
+    parents = {
+        Measurement.objects.create(indicator=indicator, measured_on="2026-01", value=20): "Berths in use",
+        Addressee.objects.create(recommendation=recommendation, party=make_party()): "Build hubs",
+        recommendation.milestones.create(title="Half"): "Build hubs",
+        update: "Build hubs",
+    }
+
+    for record, parent in parents.items():
+        for address in (change(record), history(record)):
+            page = signed_in(analyst).get(address).text
+            titles = re.findall(r"<title>.*?</title>|<h1.*?</h1>", page, re.S)
+            assert [parent in title for title in titles] == [True, True], address
+
+
 def test_a_duration_is_shown_in_words(reader, analyst, signed_in):
     treaty = make_agreement(legal_force="binding", later_joiner_delay="P1Y6M")
     condition = make_condition(treaty, "on_signature", delay="P60D")
