@@ -25,6 +25,8 @@ from recommendations import responses
 from recommendations.deadlines import with_deadline_state
 from recommendations.models import Addressee, Dependency, Recommendation, Response
 
+LEAD_FIRST = ["role", "party__name", "id"]  # the order of addressees
+
 
 class ResponseForm(forms.Form):
     """The response of an addressee. responses.py decides whether it is accepted."""
@@ -72,8 +74,9 @@ class AddresseeLine:
 
 
 def addressees_of(recommendation: Recommendation, user: Any) -> Iterable[Addressee]:
-    """The addressees that the user may read."""
-    return recommendation.addressees.visible_to(user).prefetch_related(*references(Addressee, user, ["party"]))
+    """The addressees that the user may read, the lead first."""
+    rows = recommendation.addressees.visible_to(user).order_by(*LEAD_FIRST)
+    return rows.prefetch_related(*references(Addressee, user, ["party"]))
 
 
 def save_response(request: HttpRequest, recommendation: Recommendation) -> ResponseForm | None:
@@ -98,10 +101,14 @@ def related(request: HttpRequest, recommendation: Recommendation) -> dict[str, A
             form = rejected if rejected and rejected.addressee.pk == addressee.pk else ResponseForm(None, addressee, user)
         lines.append(AddresseeLine(addressee, apply_theme(form) if form else None))
     milestones: Any = with_deadline_state(recommendation.milestones.visible_to(user), today())
-    dependencies = Dependency.objects.visible_to(user).select_related("recommendation", "depends_on").order_by("pk")
+    dependencies = Dependency.objects.visible_to(user).select_related("recommendation", "depends_on")
     return {
         "addressees": lines,
         "milestones": [(row, deadline_label(row.deadline_state)) for row in milestones.order_by("position", "due_on_first", "pk")],
-        "depends_on": [dependency.depends_on for dependency in dependencies.filter(recommendation=recommendation)],
-        "needed_by": [dependency.recommendation for dependency in dependencies.filter(depends_on=recommendation)],
+        "depends_on": [
+            row.depends_on for row in dependencies.filter(recommendation=recommendation).order_by("depends_on__key_action", "pk")
+        ],
+        "needed_by": [
+            row.recommendation for row in dependencies.filter(depends_on=recommendation).order_by("recommendation__key_action", "pk")
+        ],
     }

@@ -30,6 +30,7 @@ from policytracker.admin import CodeColours, list_url
 from policytracker.admin.charts import Bar, Cell, Distribution, Line, Matrix, Moment, Timeline
 from policytracker.admin.querysets import references, visible
 from policytracker.resources import ReadContext, registry
+from recommendations.admin.addressees import LEAD_FIRST
 from recommendations.admin.records import STATUS_COLOURS
 from recommendations.admin.trend import trend
 from recommendations.models import Addressee, Recommendation, Status
@@ -215,7 +216,7 @@ class RecommendationLine:
 def recommendation_lines(request: HttpRequest, agreement: Agreement, limit: int) -> list[RecommendationLine]:
     """The first recommendations of the agreement: open ones first, then by due date."""
     page = admin.site.get_model_admin(Recommendation)
-    addressees = Addressee.objects.visible_to(request.user).select_related("party").order_by("party__code")
+    addressees = Addressee.objects.visible_to(request.user).select_related("party").order_by(*LEAD_FIRST)
     rows: Any = page.get_queryset(request).filter(agreements=agreement).order_by("-closed_on", "due_on_last", "slug")
     return [
         RecommendationLine(

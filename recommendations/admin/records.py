@@ -76,6 +76,7 @@ def owner_choices(request):
 class AddresseeInline(BaseInline):
     model = Addressee
     fields = ["party", "role", "response", "responded_on", "response_text"]
+    ordering = addressees.LEAD_FIRST
 
 
 class MilestoneInline(BaseInline):
@@ -88,6 +89,7 @@ class DependencyInline(BaseInline):
     model = Dependency
     fk_name = "recommendation"
     fields = ["depends_on"]
+    ordering = ["depends_on__key_action", "id"]
     verbose_name_plural = _("dependencies")
 
 
@@ -174,7 +176,7 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
         return None if recommendation.freshness == Freshness.NONE else Freshness(recommendation.freshness).label
 
     def list_prefetches(self, request):
-        parties = Addressee.objects.visible_to(request.user).select_related("party").order_by("party__code")
+        parties = Addressee.objects.visible_to(request.user).select_related("party").order_by(*addressees.LEAD_FIRST)
         return [Prefetch("addressees", parties)]
 
     def get_changelist_instance(self, request):
@@ -280,7 +282,7 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
 
     def current_values(self, request, recommendation):
         """The four values: our assessment, the claims, the responses, the deadline."""
-        newest = recommendation.updates.visible_to(request.user).in_effect(UpdateKind.CLAIM).newest_for("party_id")
+        newest = recommendation.updates.visible_to(request.user).in_effect(UpdateKind.CLAIM).newest_for("party__name", "party_id")
         closed = recommendation.freshness == Freshness.NONE
         return {
             "recommendation": recommendation,
@@ -293,9 +295,8 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
     def timeline(self, request, recommendation):
         """The updates with their evidence, the allowed status changes, and the form of an update."""
         user = request.user
-        evidence = visible(Evidence, user).prefetch_related(*references(Evidence, user, ["source"]))
         related = references(ProgressUpdate, user, ["party", "author", "reviewed_by", "voided_by", "corrects"])
-        rows = recommendation.updates.visible_to(user).prefetch_related(*related, Prefetch("evidence", evidence.defer(None)))
+        rows = recommendation.updates.visible_to(user).prefetch_related(*related, evidence_of_updates(user))
         updates = list(rows[: SHOWN_UPDATES + 1])
         may_report, is_editor = self.may_report(request), bool(progress.roles(user) & progress.EDITORS)
         if may_report and not hasattr(request, "report"):
@@ -312,10 +313,16 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
             by_anchor.get(message.extra_tags, context["page_messages"]).append(message)
         return context | {
             "updates": lines,
+            "to_review": [line.update for line in lines if line.may_review],
             "more_updates": len(updates) > SHOWN_UPDATES,
             "report": apply_theme(request.report, *request.report.evidence) if may_report else None,
             "statuses": status_options(recommendation, user) if is_editor else None,
         }
+
+
+def evidence_of_updates(user):
+    """The evidence of updates, without sources that the user may not read."""
+    return Prefetch("evidence", visible(Evidence, user).prefetch_related(*references(Evidence, user, ["source"])).defer(None))
 
 
 @dataclass(frozen=True)

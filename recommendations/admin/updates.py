@@ -1,8 +1,9 @@
 """Pages of updates and their evidence."""
 
 from django.contrib import admin, messages
-from django.db.models import Prefetch
+from django.db.models import Prefetch, prefetch_related_objects
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -12,7 +13,7 @@ from policytracker.records import exceptions
 from policytracker.records.context import change_context
 from policytracker.resources import today
 from recommendations import progress
-from recommendations.admin.records import AGREEMENT
+from recommendations.admin.records import AGREEMENT, UpdateLine, evidence_of_updates
 from recommendations.models import Evidence, ProgressUpdate, Recommendation, Review
 
 AUTHOR = related_filter("author", ProgressUpdate._meta.get_field("author"))
@@ -47,13 +48,14 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
     ]
     titles_from = {"party": _("Claims")}
     fieldsets = [
-        (None, {"fields": ["recommendation", ("kind", "status", "progress_percent"), "reported_on", "narrative", "reason"]}),
-        (_("Author"), {"fields": [("party", "assessed_by", "author"), ("corrects", "closes")]}),
+        (None, {"fields": ["recommendation", ("kind", "status", "progress_percent"), ("reported_on", "closes"), "narrative", "reason"]}),
+        (_("Author"), {"fields": [("party", "assessed_by", "author"), "corrects"]}),
         (
             _("Review"),
             {"fields": [("review", "reviewed_by", "reviewed_at"), "review_note", ("voided_at", "voided_by"), "void_reason"]},
         ),
     ]
+    change_form_outer_before_template = "admin/recommendations/progressupdate/review.html"
     actions = ["approve"]
     ordering = ["-reported_on", "-id"]  # the order of the index
     list_references = ["recommendation"]
@@ -66,9 +68,24 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
         address = reverse("admin:recommendations_recommendation_change", args=[update.recommendation_id])
         return format_html('<a href="{}#update-{}">{}</a>', address, update.pk, update.recommendation)
 
-    @display(description=_("voided"))
+    @display(description=_("voided"), ordering="voided_at")
     def voided(self, update):
-        return _("Voided") if update.voided_at else None
+        return update.voided_at and date_format(update.voided_at, "SHORT_DATE_FORMAT")
+
+    def get_fieldsets(self, request, obj=None):
+        """The fields with a value: nobody fills in the others here."""
+
+        def filled(row):
+            names = row if isinstance(row, tuple) else (row,)
+            return tuple(name for name in names if getattr(obj, name) not in (None, ""))
+
+        sets = [(title, {"fields": list(filter(None, map(filled, options["fields"])))}) for title, options in self.fieldsets]
+        return [fieldset for fieldset in sets if fieldset[1]["fields"]]
+
+    def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
+        prefetch_related_objects([obj], evidence_of_updates(request.user))
+        context["line"] = UpdateLine(obj, obj.recommendation, request.user, [], None)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def has_review_permission(self, request):
         return bool(progress.roles(request.user) & progress.EDITORS)

@@ -246,6 +246,37 @@ def test_the_list_of_submitted_updates_links_to_the_page_for_reviewing_them(anal
     assert f'href="{change(recommendation)}#update-{recommendation.updates.get().pk}"' in waiting
 
 
+@pytest.mark.parametrize(("role", "may_review"), [("reviewer", True), ("administrator", True), ("analyst", False)])
+def test_a_submitted_update_leads_those_who_may_review_it_to_the_buttons(role, may_review, users, signed_in):
+    recommendation, client = make_recommendation(), signed_in(users[role])
+    ended = Report(
+        status="implemented", narrative="Done.", evidence=(EvidenceRow(source=make_source(title="A paper"), quote="it is done"),)
+    )
+    update = report_progress(recommendation, ended, by=users["analyst"], today=TODAY)
+
+    page, of_recommendation = client.get(change(update)), client.get(change(recommendation))
+
+    assert f'href="{change(recommendation)}#update-{update.pk}"' in page.text
+    assert "A paper" in page.text and "it is done" in page.text
+    assert page.context["line"].may_review is may_review
+    assert of_recommendation.context["to_review"] == ([update] if may_review else [])
+    assert ('value="approve"' in of_recommendation.text) is may_review
+
+
+def test_the_page_of_an_update_leaves_out_empty_fields(analyst, signed_in):
+    update = report_progress(make_recommendation(), Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
+
+    fields = [
+        field
+        for fieldset in signed_in(analyst).get(change(update)).context["adminform"].fieldsets
+        for row in fieldset[1]["fields"]
+        for field in row
+    ]
+
+    assert {"status", "narrative", "author", "reviewed_at"} <= set(fields)
+    assert not {"party", "progress_percent", "voided_at", "void_reason", "corrects"} & set(fields)
+
+
 def test_a_voided_update_is_shown_with_the_reason(reader, analyst, reviewer, signed_in):
     recommendation = make_recommendation()
     update = report_progress(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)

@@ -86,6 +86,39 @@ def test_milestones_and_dependencies_are_shown_without_hidden_ones(reader, signe
     assert "Not to be seen" not in page.text
 
 
+def test_addressees_are_shown_by_name_and_the_lead_first(reader, signed_in):
+    recommendation = make_recommendation()
+    for code, role in (("USA", "support"), ("AUS", "support"), ("NZL", "lead")):
+        Addressee.objects.create(recommendation=recommendation, party=make_party(code, name=code), role=role)
+
+    page = signed_in(reader).get(change(recommendation))
+
+    assert [line.addressee.party.code for line in page.context["addressees"]] == ["NZL", "AUS", "USA"]
+
+
+def test_dependencies_are_shown_by_name_and_milestones_by_date(reader, signed_in):
+    recommendation = make_recommendation()
+    for name in ("Train pilots", "Build hubs"):
+        Dependency.objects.create(recommendation=recommendation, depends_on=make_recommendation(key_action=name))
+    for due_on in ("2028", "2027"):
+        Milestone.objects.create(recommendation=recommendation, title=due_on, due_on=due_on)
+
+    context = signed_in(reader).get(change(recommendation)).context
+
+    assert [str(other) for other in context["depends_on"]] == ["Build hubs", "Train pilots"]
+    assert [str(milestone) for milestone, _deadline in context["milestones"]] == ["2027", "2028"]
+
+
+def test_empty_parts_of_the_page_lead_those_who_may_fill_them_to_the_forms(analyst, reader, signed_in):
+    address = change(make_recommendation())
+
+    for_analyst, for_reader = (signed_in(user).get(address).text for user in (analyst, reader))
+
+    links = ['<a href="#report">', 'href="?tab=edit#addressees"', 'href="?tab=edit#milestones"']
+    assert [link in for_analyst for link in links] == [True] * 3
+    assert [link in for_reader for link in links] == [False] * 3
+
+
 def test_the_page_and_the_list_show_the_deadline_state_of_a_milestone(reader, signed_in):
     recommendation, client = make_recommendation(), signed_in(reader)
     late = Milestone.objects.create(recommendation=recommendation, title="Site chosen", due_on="2020")
