@@ -121,6 +121,16 @@ def test_every_number_of_the_overview_equals_the_list_to_which_it_links(role, us
     assert [(count, url) for count, url in numbers if rows_in_list(url, users[role]) != count] == []
 
 
+def test_the_overview_links_to_all_recommendations_only_if_it_shows_fewer(reader, signed_in, monkeypatch, pact):
+    client, whole_list = signed_in(reader), f'{urlencode({"agreement": pact.slug})}">View all'
+
+    complete = client.get(change(pact)).text
+    monkeypatch.setattr("recommendations.admin.overview.SHOWN_RECOMMENDATIONS", 1)
+    shortened = client.get(change(pact)).text
+
+    assert (whole_list in complete, whole_list in shortened) == (False, True)
+
+
 def test_the_overview_shows_the_numbers_of_the_api(analyst, signed_in, client, pact):
     context = signed_in(analyst).get(change(pact)).context
     client.force_login(analyst, backend="django.contrib.auth.backends.ModelBackend")
