@@ -33,9 +33,7 @@ class ResponseForm(forms.Form):
 
     response = forms.ChoiceField(choices=Response.choices)
     responded_on = PartialDate(required=False, label=_("Response date"))
-    response_text = VerbatimField(
-        required=False, max_length=100_000, label=_("Text of the response"), widget=forms.Textarea(attrs={"rows": 3})
-    )
+    response_text = VerbatimField(required=False, max_length=100_000, label=_("Response text"), widget=forms.Textarea(attrs={"rows": 3}))
     change_reason = forms.CharField(required=False, max_length=MAX_REASON, label=_("Reason for change"))
 
     def __init__(self, data: Any, addressee: Addressee, user: Any):

@@ -43,7 +43,7 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
         choice_filter("status"),
         AGREEMENT,
         related_filter("recommendation", ProgressUpdate._meta.get_field("recommendation")),
-        related_filter("party", ProgressUpdate._meta.get_field("party")),
+        related_filter("party", ProgressUpdate._meta.get_field("party"), _("Claimed by")),
         AUTHOR,
     ]
     titles_from = {"party": _("Claims")}
@@ -56,6 +56,7 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
         ),
     ]
     change_form_outer_before_template = "admin/recommendations/progressupdate/review.html"
+    change_form_outer_after_template = "admin/recommendations/progressupdate/sources.html"
     actions = ["approve"]
     ordering = ["-reported_on", "-id"]  # the order of the index
     list_references = ["recommendation"]

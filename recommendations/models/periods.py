@@ -17,7 +17,7 @@ class DerivedStatus(models.Model):
     status = CodeField(Status, default=Status.NOT_ASSESSED, editable=False, help_text=_("Our latest assessment."))
     claimed_status = CodeField(Status, blank=True, default="", editable=False, help_text=_("Newest claim of any party."))
     status_since = models.DateField(null=True, blank=True, editable=False)
-    progress_percent = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
+    progress_percent = models.PositiveSmallIntegerField(_("progress (%)"), null=True, blank=True, editable=False)
     last_update_on = models.DateField(null=True, blank=True, editable=False)
     closed_on = models.DateField(null=True, blank=True, editable=False)
 

@@ -160,7 +160,7 @@ class Recommendation(DeadlineFields, RegistryRecord, DerivedStatus, Facts):
         help_text=_("Party or body that made the recommendation."),
     )
     made_by_text = models.CharField(max_length=300, blank=True, default="", help_text=_("Author, as named in the source."))
-    made_on = EdtfField()
+    made_on = EdtfField(_("date made"))
     made_on_first = FirstDay("made_on")
     source = models.ForeignKey(Source, models.PROTECT, null=True, blank=True, related_name="recommendations")
     locator = Locator()
@@ -300,7 +300,7 @@ class Addressee(UidRecord, SourceFields):
     party = models.ForeignKey(Party, models.PROTECT, related_name="addressed", db_index=False)
     role = CodeField(AddresseeRole, default=AddresseeRole.LEAD)
     response = CodeField(Response, default=Response.NONE_RECORDED)
-    responded_on = EdtfField()
+    responded_on = EdtfField(_("response date"))
     responded_on_first = FirstDay("responded_on")
     response_text = Text()
 
@@ -333,7 +333,7 @@ class Milestone(UidRecord):
     title = models.CharField(max_length=500)
     due_on = EdtfField(verbose_name=_("due date"), help_text=_("The date by which this must be completed."))
     due_on_first = FirstDay("due_on")
-    completed_on = EdtfField(help_text=_("Completion date."))
+    completed_on = EdtfField(_("completion date"), help_text=_("The date on which this was completed."))
     completed_on_first = FirstDay("completed_on")
 
     trigger_constraints = (MOVED_DEADLINE_HAS_A_REASON,)

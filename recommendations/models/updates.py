@@ -119,12 +119,20 @@ class ProgressUpdate(UidRecord):
     recommendation = models.ForeignKey("recommendations.Recommendation", models.PROTECT, related_name="updates")
     kind = CodeField(UpdateKind, default=UpdateKind.ASSESSMENT)
     status = CodeField(Status, blank=True, default="")
-    progress_percent = models.PositiveSmallIntegerField(null=True, blank=True, validators=[MaxValueValidator(100, PERCENT_RANGE)])
-    reported_on = models.DateField(help_text=_("Report date: the date to which the update refers."))
+    progress_percent = models.PositiveSmallIntegerField(
+        _("progress (%)"), null=True, blank=True, validators=[MaxValueValidator(100, PERCENT_RANGE)]
+    )
+    reported_on = models.DateField(_("report date"), help_text=_("The date to which the update applies."))
     narrative = Text()
-    reason = Text(help_text=_("Required for a backward transition or a reopening."))
+    reason = Text(help_text=_("Required for a step back or for reopening."))
     party = models.ForeignKey(
-        Party, models.PROTECT, null=True, blank=True, related_name="claims", help_text=_("Party that makes the claim.")
+        Party,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="claims",
+        verbose_name=_("claimed by"),
+        help_text=_("Party that makes the claim."),
     )
     assessed_by = models.CharField(
         max_length=300, blank=True, default="", help_text=_("External organisation that made the assessment, if it is not ours.")
@@ -133,12 +141,16 @@ class ProgressUpdate(UidRecord):
     review = CodeField(Review, default=Review.DRAFT)
     reviewed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="reviewed_updates")
     reviewed_at = models.DateTimeField(null=True, blank=True)
-    review_note = Text()
+    review_note = Text(_("note to author"))
     voided_at = models.DateTimeField(null=True, blank=True)
     voided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="voided_updates")
-    void_reason = Text()
+    void_reason = Text(_("reason for voiding"))
     corrects = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="corrected_by")
-    closes = models.BooleanField(default=False, help_text=_("Close: no further work is expected, although it is not fully implemented."))
+    closes = models.BooleanField(
+        _("close without full implementation"),
+        default=False,
+        help_text=_("No further work is expected, although it is not fully implemented."),
+    )
 
     objects = ProgressUpdateQuerySet.as_manager()
 

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from agreements.models import PartyOfficer, Source
 from policytracker.models import Change
@@ -261,6 +262,18 @@ def test_a_submitted_update_leads_those_who_may_review_it_to_the_buttons(role, m
     assert page.context["line"].may_review is may_review
     assert of_recommendation.context["to_review"] == ([update] if may_review else [])
     assert ('value="approve"' in of_recommendation.text) is may_review
+
+
+def test_a_form_has_the_labels_of_the_fields(analyst, signed_in):
+    recommendation = make_recommendation()
+    Addressee.objects.create(recommendation=recommendation, party=make_party())
+    page = signed_in(analyst).get(change(recommendation))
+    (addressee,) = page.context["addressees"]
+
+    for form, model in ((page.context["report"], ProgressUpdate), (addressee.form, Addressee)):
+        fields = {field.name: field for field in model._meta.fields if field.name in form.fields and field.name != "version"}
+        assert len(fields) > 2
+        assert {name: str(form[name].label) for name in fields} == {name: capfirst(field.verbose_name) for name, field in fields.items()}
 
 
 def test_the_page_of_an_update_leaves_out_empty_fields(analyst, signed_in):
@@ -530,8 +543,8 @@ def test_the_page_of_an_update_says_yes_or_no(reader, analyst, signed_in):
 
     page = " ".join(signed_in(reader).get(change(update)).text.split())
 
-    assert re.search(r"Closes</label>.{0,300}?\bNo\b", page)
-    assert re.search(r">\s*close\s*</span>", page[page.index("Closes</label>") :]) is None
+    assert re.search(r"Close without full implementation</label>.{0,300}?\bNo\b", page)
+    assert re.search(r">\s*close\s*</span>", page[page.index("Close without full implementation</label>") :]) is None
 
 
 def test_an_officer_without_a_party_gets_no_form(officer, signed_in):

@@ -275,7 +275,7 @@ def test_markdown_has_the_same_records_with_labels(full, as_reader):
         "| Status | In progress |",
         "| Australia (AUS) | Lead | No response recorded |",
         "Newest update:",
-        "| Reported on | " + str(NOW - 20 * DAY) + " |",
+        "| Report date | " + str(NOW - 20 * DAY) + " |",
         "| Expires on | 2050~ |",
         "- `communique`: News, Communiqué, The three, 2021-09. <https://example.org/c>",
         "- `gazette`: News.",
