@@ -45,6 +45,11 @@ def is_before(one: str, other: str) -> bool:
     return first is not None and second is not None and first < second
 
 
+def date_in_words(text: str) -> str:
+    """The date as people read it: `about 2031` for `2031~`."""
+    return _("about {date}").format(date=text[:-1]) if text.endswith("~") else text
+
+
 MONTH_NAMES = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
 MONTHS = {name[:length]: f"{number:02}" for number, name in enumerate(MONTH_NAMES, 1) for length in (3, 4, len(name))}
 WITH_MONTH_NAME = [  # 22 October 2022 · October 22, 2022 · Oct 2022

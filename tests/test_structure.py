@@ -47,7 +47,7 @@ LAYERS = {
         {"api.mixins", "api.schema", "api.tokens", "api.viewsets"},
         {"dataset.cells", "dataset.identity", "dataset.importing", "dataset.record_import"},
         {"admin", "history.views", "quality.views", "search.views"},
-        {"api.routes", "apps", "formats", "management", "settings", "urls", "wsgi"},
+        {"api.routes", "apps", "formats", "management", "settings", "templatetags", "urls", "wsgi"},
     ],
     "agreements": [
         {"models", "numbers"},

@@ -24,7 +24,7 @@ from policytracker.admin import (
     text_filter,
 )
 from policytracker.admin.forms import PartialDate, RecordForm
-from policytracker.edtf import in_words
+from policytracker.edtf import date_in_words, in_words
 from policytracker.resources import today
 
 CALCULATED = _("Calculated: %(offset)s after %(anchor)s. Empty until the exact date is known.")
@@ -108,7 +108,7 @@ class ComponentAdmin(RegistryColumns, BulkEditAdmin):
 
     @display(description=_("due date"), ordering="due_on_first")
     def due(self, component):
-        return component.due_on or None
+        return date_in_words(component.due_on) or None
 
 
 @admin.register(models.Commitment)
@@ -146,4 +146,4 @@ class CommitmentAdmin(RecordAdmin):
 
     @display(description=_("date stated"), ordering="stated_on_first")
     def stated(self, commitment):
-        return commitment.stated_on or None
+        return date_in_words(commitment.stated_on) or None

@@ -19,6 +19,7 @@ from policytracker.admin import (
     related_filter,
 )
 from policytracker.admin.forms import RecordForm
+from policytracker.edtf import date_in_words
 
 
 class IndicatorInline(BaseInline):
@@ -97,7 +98,7 @@ class IndicatorAdmin(RecordAdmin):
 
     @display(description=_("target date"), ordering="target_on_first")
     def target_date(self, indicator):
-        return indicator.target_on or None
+        return date_in_words(indicator.target_on) or None
 
 
 @admin.register(models.Measurement)
@@ -120,4 +121,4 @@ class MeasurementAdmin(RecordAdmin):
 
     @display(description=_("date measured"), ordering="measured_on_first")
     def measured(self, measurement):
-        return measurement.measured_on
+        return date_in_words(measurement.measured_on)

@@ -18,7 +18,7 @@ from policytracker.admin import (
     missing_filter,
     related_filter,
 )
-from policytracker.edtf import in_words, is_before
+from policytracker.edtf import date_in_words, in_words, is_before
 
 EFFECTIVE_BEFORE_ACTION = _("%(action)s: saved, but the effective date %(effective_on)s is before the action date. Check both dates.")
 GROUPS = {
@@ -70,11 +70,11 @@ class TreatyActionAdmin(RecordAdmin):
 
     @display(description=_("action date"), ordering="acted_on_first")
     def acted(self, action):
-        return action.acted_on or None
+        return date_in_words(action.acted_on) or None
 
     @display(description=_("effective date"), ordering="effective_on_first")
     def effective(self, action):
-        return action.effective_on or None
+        return date_in_words(action.effective_on) or None
 
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)

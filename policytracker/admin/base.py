@@ -138,7 +138,7 @@ class ReadonlyField(UnfoldAdminReadonlyField):
             return format_html_join(", ", "{}", [(self.get_admin_url(field.remote_field, record),) for record in records])
         if isinstance(field, models.DecimalField) and value is not None:
             return f"{value.normalize():,f}"
-        if isinstance(value, bool) or (value and DURATION in getattr(field, "validators", ())):
+        if isinstance(value, bool) or (value and (isinstance(field, EdtfField) or DURATION in getattr(field, "validators", ()))):
             return display_value(field, value)
         return super().contents()
 

@@ -19,6 +19,7 @@ from unfold.views import ChangeList
 
 from policytracker.admin.querysets import references, visible
 from policytracker.api.json_sql import API
+from policytracker.edtf import EdtfField, date_in_words
 
 # The theme writes about 30 classes into each cell, most of the bytes of a list. One of ours replaces them.
 unfold_list.ROW_CLASSES[:] = ["pt-cell"]
@@ -36,7 +37,11 @@ def result_headers(cl: ChangeList, make: Any = unfold_list.result_headers) -> li
     return cl.headers
 
 
-unfold_list.result_headers = result_headers
+def display_for_field(value: Any, field: Any, empty: str, display: Any = unfold_list.display_for_field) -> str:
+    return display(date_in_words(value) if isinstance(field, EdtfField) else value, field, empty)
+
+
+unfold_list.result_headers, unfold_list.display_for_field = result_headers, display_for_field
 
 
 def first_to_add(page: Any, user: Any) -> Any:

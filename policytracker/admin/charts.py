@@ -88,7 +88,7 @@ class Trend:
 
 @dataclass(frozen=True)
 class Moment:
-    """An entry of a timeline: its first possible day, its date as recorded, and its title."""
+    """An entry of a timeline: its first possible day, its date in words, and its title."""
 
     day: date
     on: str

@@ -9,7 +9,7 @@ from django.db import models
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.edtf import DURATION, in_words
+from policytracker.edtf import DURATION, EdtfField, date_in_words, in_words
 from policytracker.history.diffs import Budget, diff
 from policytracker.history.record import History
 from policytracker.models import Change
@@ -46,11 +46,13 @@ def _field_change(history: History, name: str, change: dict[str, Any], budget: B
 
 
 def display_value(field: models.Field, value: Any) -> Any:
-    """The value of a field as people read it: the label of a code, Yes or No, a duration in words."""
+    """The value of a field as people read it: the label of a code, Yes or No, a duration or an approximate date in words."""
     if isinstance(value, bool):
         return str(_("Yes") if value else _("No"))
     if field.flatchoices and value and not isinstance(value, list):
         return str(dict(field.flatchoices).get(value, value))
     if value and DURATION in field.validators:
         return in_words(value)
+    if value and isinstance(field, EdtfField):
+        return date_in_words(value)
     return value

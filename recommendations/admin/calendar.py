@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Agreement, Component, Party
 from agreements.models.components import ComponentStatus
-from policytracker.edtf import latest
+from policytracker.edtf import date_in_words, latest
 from recommendations.models import Milestone, Recommendation
 
 LONGEST_PERIOD = timedelta(366)  # of a partial date: a year
@@ -85,7 +85,7 @@ KINDS = [
 
 @dataclass(frozen=True)
 class Deadline:
-    """An entry of the calendar: its date as recorded, its kind, and the name and page of the record."""
+    """An entry of the calendar: its date in words, its kind, and the name and page of the record."""
 
     day: date
     on: str
@@ -100,7 +100,7 @@ def next_deadlines(request: HttpRequest, on: date, limit: int, party: Party | No
     for kind in KINDS:
         page = page_of(kind.model)
         rows = kind.rows(request.user, on, limit, party)
-        found += [Deadline(day, text, kind.label, name, page(pk)) for day, text, pk, name in rows]
+        found += [Deadline(day, date_in_words(text), kind.label, name, page(pk)) for day, text, pk, name in rows]
     return sorted(found, key=lambda deadline: (deadline.day, deadline.url))[:limit]
 
 

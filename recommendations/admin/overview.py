@@ -29,6 +29,7 @@ from agreements.numbers import number
 from policytracker.admin import CodeColours, list_url
 from policytracker.admin.charts import Bar, Cell, Distribution, Line, Matrix, Moment, Timeline
 from policytracker.admin.querysets import references, visible
+from policytracker.edtf import date_in_words
 from policytracker.resources import ReadContext, registry
 from recommendations.admin.addressees import LEAD_FIRST
 from recommendations.admin.records import STATUS_COLOURS
@@ -150,7 +151,7 @@ def indicator_values(indicator: dict[str, Any]) -> dict[str, Any]:
 
 def moments(entries: Iterable[timeline.Entry]) -> list[Moment]:
     lane = cache(lambda address: str(capfirst(registry.at(address).model._meta.verbose_name_plural)))
-    return [Moment(entry.day, entry.on, entry.title, lane(entry.type)) for entry in entries]
+    return [Moment(entry.day, date_in_words(entry.on), entry.title, lane(entry.type)) for entry in entries]
 
 
 def next_dates(dates: timeline.Timeline, page: Any, shown: list[Moment], context: ReadContext) -> list[Moment]:

@@ -26,6 +26,7 @@ from policytracker.admin import (
     text_filter,
 )
 from policytracker.admin.querysets import references, visible
+from policytracker.edtf import date_in_words
 from policytracker.models import User
 from policytracker.records import exceptions
 from policytracker.records.access import Publication
@@ -169,7 +170,8 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
 
     @display(description=_("due date"), ordering="due_on_first", header=True)
     def due(self, recommendation):
-        return [recommendation.due_on, DeadlineState(recommendation.deadline_state).label if recommendation.due_on else ""]
+        due_on, state = recommendation.due_on, DeadlineState(recommendation.deadline_state)
+        return [date_in_words(due_on), state.label if due_on else ""]
 
     @display(description=_("freshness"))
     def freshness_shown(self, recommendation):

@@ -9,9 +9,10 @@ from django.utils.html import strip_tags
 
 from agreements.models import Agreement, Citation, Commitment, EntryIntoForceCondition, Indicator, Measurement, Outcome, Participation
 from policytracker.models import User
+from policytracker.records.context import change_context
 from policytracker.records.models import Record
 from policytracker.resources import registry
-from recommendations.models import Addressee, Evidence, Recommendation
+from recommendations.models import Addressee, Evidence, Milestone, Recommendation
 from recommendations.progress import EvidenceRow, Report, report_progress
 from tests.admin.page import add, change, changes, edit, history, messages_of, tab
 from tests.make import make_agreement, make_condition, make_party, make_recommendation, make_source
@@ -229,3 +230,24 @@ def test_a_duration_is_shown_in_words(reader, analyst, signed_in):
 
     assert "1 year 6 months" in pages.pop(edit(treaty))
     assert [address for address, page in pages.items() if "45 days" not in page or "P45D" in page] == []
+
+
+def test_an_approximate_date_is_shown_in_words_and_exported_as_it_is_stored(reader, analyst, signed_in):
+    agreement = make_agreement(expires_on="2050~")
+    recommendation = make_recommendation(agreement, due_on="2031~")
+    recommendation.milestones.create(title="Half", due_on="2031~")
+    addressee = Addressee.objects.create(recommendation=recommendation, party=make_party(), response="noted", responded_on="2031~")
+    with change_context(analyst, "Moved", "admin"):
+        Milestone.objects.update(due_on="2032~")
+    milestone = Milestone.objects.get()
+    of_reader, of_analyst = signed_in(reader), signed_in(analyst)
+
+    shown = [change(agreement), tab(agreement, "recommendations"), change(recommendation), change(milestone), change(addressee)]
+    shown += [changes(Recommendation), changes(Milestone), changes(Addressee), "/admin/"]
+    pages = {address: of_reader.get(address).text for address in shown}
+    pages[history(milestone)] = of_analyst.get(history(milestone)).text
+    (_csv, url), _xlsx = of_reader.get(changes(Milestone)).context["cl"].exports
+
+    assert [address for address, page in pages.items() if "about 20" not in page or re.search(r"\b20\d\d~", page)] == []
+    assert b"2032~" in b"".join(of_reader.get(url).streaming_content)
+    assert 'value="2032~"' in of_analyst.get(change(milestone)).text
