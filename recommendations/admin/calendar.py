@@ -34,7 +34,7 @@ class Kind:
     open: Q = field(default_factory=Q)
     stores_last_day: bool = True
 
-    def rows(self, user: Any, on: date, limit: int, party: Party | None) -> list[tuple[date, str, int, str]]:
+    def rows(self, user: Any, on: date, limit: int, party: Party | None = None) -> list[tuple[date, str, int, str]]:
         """Day, date as recorded, id and name of the next rows. A partial date counts as its last possible day."""
         rows = self.model.objects.visible_to(user).filter(self.open)
         if party:
