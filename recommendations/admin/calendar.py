@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from agreements.models import Agreement, Component, Party
+from agreements.models import Agreement, Component
 from agreements.models.components import ComponentStatus
 from policytracker.edtf import date_in_words, latest
 from recommendations.models import Milestone, Recommendation
@@ -24,21 +24,18 @@ LONGEST_PERIOD = timedelta(366)  # of a partial date: a year
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of date: the field, the name of the row, the rows that concern a party, and the condition for rows that are not finished."""
+    """A kind of date: the field, the condition for rows that are not finished, and the name of the row."""
 
     label: Any
     model: Any
     date_field: str
     name: Any
-    of_party: Callable[[Any, Party], Any]
     open: Q = field(default_factory=Q)
     stores_last_day: bool = True
 
-    def rows(self, user: Any, on: date, limit: int, party: Party | None = None) -> list[tuple[date, str, int, str]]:
+    def rows(self, user: Any, on: date, limit: int) -> list[tuple[date, str, int, str]]:
         """Day, date as recorded, id and name of the next rows. A partial date counts as its last possible day."""
         rows = self.model.objects.visible_to(user).filter(self.open)
-        if party:
-            rows = self.of_party(rows, party)
         if self.stores_last_day:
             last: Any = F(f"{self.date_field}_last")
         else:
@@ -47,26 +44,14 @@ class Kind:
         return list(rows.values_list("last", self.date_field, "pk", self.name)[:limit])
 
 
-def of_participant(agreements: Any, party: Party) -> Any:
-    return agreements.with_party([party])
-
-
 AGREEMENT_NAME = Coalesce(NullIf("short_title", Value("")), "title")  # type: ignore[arg-type]
 KINDS = [
-    Kind(
-        _("Recommendation due"),
-        Recommendation,
-        "due_on",
-        "key_action",
-        lambda rows, party: rows.addressed_to([party]),
-        Q(closed_on__isnull=True),
-    ),
+    Kind(_("Recommendation due"), Recommendation, "due_on", "key_action", Q(closed_on__isnull=True)),
     Kind(
         _("Component due"),
         Component,
         "due_on",
         "title",
-        lambda rows, party: rows.filter(lead_parties=party),
         ~Q(status__in=[ComponentStatus.COMPLETED, ComponentStatus.CANCELLED]),
     ),
     Kind(
@@ -74,12 +59,11 @@ KINDS = [
         Milestone,
         "due_on",
         "title",
-        lambda rows, party: rows.filter(recommendation__in=Recommendation.objects.addressed_to([party])),
         Q(completed_on="", recommendation__closed_on__isnull=True),
         stores_last_day=False,
     ),
-    Kind(_("Agreement review"), Agreement, "next_review_on", AGREEMENT_NAME, of_participant, stores_last_day=False),
-    Kind(_("Agreement expires"), Agreement, "expires_on", AGREEMENT_NAME, of_participant),
+    Kind(_("Agreement review"), Agreement, "next_review_on", AGREEMENT_NAME, stores_last_day=False),
+    Kind(_("Agreement expires"), Agreement, "expires_on", AGREEMENT_NAME),
 ]
 
 
@@ -94,13 +78,14 @@ class Deadline:
     url: str
 
 
-def next_deadlines(request: HttpRequest, on: date, limit: int, party: Party | None) -> list[Deadline]:
-    """The next dates of all kinds, or those that concern a party, in order, in one query for each kind."""
+def next_deadlines(request: HttpRequest, on: date, limit: int) -> list[Deadline]:
+    """The next dates of all kinds, in order, in one query for each kind."""
     found = []
     for kind in KINDS:
         page = page_of(kind.model)
-        rows = kind.rows(request.user, on, limit, party)
-        found += [Deadline(day, date_in_words(text), kind.label, name, page(pk)) for day, text, pk, name in rows]
+        found += [
+            Deadline(day, date_in_words(text), kind.label, name, page(pk)) for day, text, pk, name in kind.rows(request.user, on, limit)
+        ]
     return sorted(found, key=lambda deadline: (deadline.day, deadline.url))[:limit]
 
 

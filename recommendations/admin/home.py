@@ -177,7 +177,6 @@ def page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if not request.user.has_perm("recommendations.view_recommendation"):
         return context
     roles, party, agreement_page = progress.roles(request.user), party_of(request.user), admin.site.get_model_admin(Agreement)
-    own_deadlines = party is not None and not roles & progress.EDITORS
     has_records = Recommendation.objects.visible_to(request.user).exists() or agreement_page.get_queryset(request).exists()
     return context | {
         "has_role": True,
@@ -185,8 +184,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "shows_checks": bool(roles & progress.EDITORS),
         "party": party,
         "is_officer_without_party": Role.OFFICER in roles and party is None,
-        "own_deadlines": own_deadlines,
-        "deadlines": next_deadlines(request, today(), SHOWN_DEADLINES, party if own_deadlines else None),
+        "deadlines": next_deadlines(request, today(), SHOWN_DEADLINES),
         "is_empty": not has_records,
         "has_parties": has_records or Party.objects.exists(),
         "may_add": agreement_page.has_add_permission(request),

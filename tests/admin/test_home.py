@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from agreements.models import Participation, PartyOfficer
+from agreements.models import PartyOfficer
 from policytracker.models import User
 from policytracker.records.context import change_context
 from recommendations.models import Addressee, ProgressUpdate
@@ -170,23 +170,6 @@ def test_the_calendar_has_the_next_dates_of_all_kinds(reader, signed_in):
         (day(4), "Recommendation due", "Build"),
         (day(5), "Agreement expires", str(agreement)),
     ]
-
-
-def test_an_officer_sees_the_deadlines_of_the_own_party(officer, analyst, signed_in):
-    party, other, day = officer.office.party, make_party("NZL"), str(TODAY + timedelta(9))
-    for addressed, name in ((party, "Ours"), (other, "Theirs")):
-        agreement = make_agreement(short_title=name, next_review_on=day, expires_on=day)
-        for role in ("party", "signatory"):
-            Participation.objects.create(agreement=agreement, party=addressed, role=role)
-        make_component(agreement, title=name, due_on=day).lead_parties.add(addressed)
-        recommendation = make_recommendation(agreement, key_action=name, due_on=day)
-        recommendation.milestones.create(title=name, due_on=day)
-        Addressee.objects.create(recommendation=recommendation, party=addressed)
-
-    own, all_parties = ([row.name for row in signed_in(user).get("/admin/").context["deadlines"]] for user in (officer, analyst))
-
-    assert own == ["Ours"] * 5
-    assert sorted(all_parties) == ["Ours"] * 5 + ["Theirs"] * 5
 
 
 def test_a_partial_date_is_in_the_calendar_until_its_last_possible_day(reader, signed_in):
