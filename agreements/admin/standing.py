@@ -77,7 +77,10 @@ def joined(links: Iterable[Link]) -> str:
 
 @dataclass(frozen=True)
 class Line:
-    """The standing of the text or of a party. `more` is the number of actions that are not shown."""
+    """The standing of the text or of a party. `more` is the number of actions that are not shown.
+
+    `expected` is false for a party without a standing whose roles do not give one.
+    """
 
     name: str
     code: str
@@ -88,6 +91,7 @@ class Line:
     actions: list[Link]
     more: int = 0
     via: Link | None = None
+    expected: bool = True
 
     @property
     def links(self) -> str:
@@ -141,19 +145,21 @@ class Standing:
     pairs: list[PairLine]
     conditions: list[ConditionLine]
     names: dict[str, str]  # of the parties, by code
+    complete_until: date | None = None  # the day up to which all actions are recorded, if it is before `on`
     other_parameters: list[tuple[str, str]] = field(default_factory=list)  # of the URL, without `on`
     date_error: str = ""
 
     @property
     def counts(self) -> list[tuple[Badge, int]]:
-        """How many parties have each standing, in the order of the code list."""
-        numbers = Counter(line.code for line in self.parties)
+        """How many parties have each standing, in the order of the code list. Without those that are not expected to have one."""
+        numbers = Counter(line.code for line in self.parties if line.expected)
         return [(Badge.of(code), numbers[code]) for code in PartyStanding if numbers[code]]
 
 
 def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
     """The standing of the agreement on a date, with names and links. The number of queries is fixed."""
-    document = standing_document(load_record(agreement, user), on)
+    record = load_record(agreement, user)
+    document = standing_document(record, on)
     codes = {row["party"] for row in document["parties"]} | {code for pair in document["pairs"] for code in pair["parties"]}
     codes |= {code for condition in document["conditions"] for code in condition["missing"]["parties"]}
     names = dict(visible(models.Party, user).filter(code__in=codes).order_by().values_list("code", "name"))
@@ -179,6 +185,7 @@ def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
 
     def line(row: dict[str, Any], name: str, code: TextStanding | PartyStanding) -> Line:
         shown = [uid for uid in row["actions"] if uid in actions]
+        expected = code != PartyStanding.NONE or not record.only_roles_without_standing(row["party"])
         return Line(
             name=name,
             code=code,
@@ -189,12 +196,15 @@ def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
             actions=[link_to(*actions[uid], of_party=bool(row.get("party"))) for uid in shown[:SHOWN]],
             more=max(0, len(shown) - SHOWN),
             via=via.get(row.get("via")),
+            expected=expected,
         )
 
+    parties = [line(row, names.get(row["party"], row["party"]), PartyStanding(row["standing"])) for row in document["parties"]]
+    complete = record.actions_complete_as_of
     return Standing(
         on=on,
         text=line(document["text"], str(agreement), TextStanding(document["text"]["standing"])),
-        parties=[line(row, names.get(row["party"], row["party"]), PartyStanding(row["standing"])) for row in document["parties"]],
+        parties=sorted(parties, key=lambda line: not line.expected),
         pairs=[
             PairLine(
                 [names.get(code, code) for code in pair["parties"]],
@@ -216,6 +226,7 @@ def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
             if row["uid"] in pages
         ],
         names=names,
+        complete_until=complete if complete and complete < on else None,
     )
 
 

@@ -154,6 +154,18 @@ ENDS_BEFORE_START = _("The end date cannot be before the start date.")
 
 # Roles of parties that are named in connection with an agreement but do not take part in it.
 NON_PARTICIPANT_ROLES = [ParticipationRole.SUBJECT_OF_CONCERN, ParticipationRole.LISTED_IN_SOURCE]
+# A party with no other role is not expected to have a standing.
+ROLES_WITHOUT_STANDING = {
+    ParticipationRole.OBSERVER,
+    ParticipationRole.DEPOSITARY,
+    ParticipationRole.HOST,
+    ParticipationRole.FUNDER,
+    ParticipationRole.OVERSIGHT,
+    ParticipationRole.MANAGER,
+    ParticipationRole.IMPLEMENTER,
+    ParticipationRole.BENEFICIARY,
+    ParticipationRole.SUBJECT_OF_CONCERN,
+}
 
 
 def officers_agreements(reader: Reader, agreement: str = "pk") -> Q:

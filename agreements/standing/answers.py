@@ -13,6 +13,7 @@ from datetime import date
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from agreements.models.agreements import ParticipationRole
 from agreements.models.treaty_actions import CONSENTS, ActionKind
 from agreements.standing.calculator import PairResult, Result, StandingCalculator
 from agreements.standing.codes import BINDING, PartyStanding, TextStanding
@@ -48,6 +49,8 @@ NO_STANDING = _("{party} has no standing according to the recorded actions.")
 NO_ACTION = _("No actions of {party} are recorded.")
 RECORD_IS_COMPLETE = _("The record is complete up to {day}.")
 RECORD_IS_INCOMPLETE = _("The record is not complete.")
+RECORD_IS_INCOMPLETE_AFTER = _("The record is not complete after {day}.")
+NOT_EXPECTED = _("{party} has the role {roles}, for which no standing is expected.")
 VIA = _("This standing comes from the accession protocol “{protocol}”.")
 APPROXIMATE = _("Based on an approximate date.")
 DELAY_UNKNOWN = _("How long after its consent a later party is bound is not recorded.")
@@ -128,10 +131,14 @@ def party_standing(record: AgreementRecord, party: str, on: date) -> Standing:
     at_once = any(effect.cause == NO_DELAY_KNOWN for effect in result.because)
     incomplete = result.code == PartyStanding.NONE and (record.actions_complete_as_of is None or record.actions_complete_as_of < on)
     source, own = result.via or record, earliest(record).of_party.get(party, [])
-    if result.code == PartyStanding.NONE:
+    if result.code == PartyStanding.NONE and not own and record.only_roles_without_standing(party):
+        roles = sorted(ParticipationRole(role).label.lower() for role in record.participants[party])
+        sentences = [NOT_EXPECTED.format(party=record.name(party), roles=", ".join(roles))]
+    elif result.code == PartyStanding.NONE:
         sentences = [(NO_STANDING if own else NO_ACTION).format(party=source.name(party))]
-        complete = RECORD_IS_INCOMPLETE if incomplete else RECORD_IS_COMPLETE
-        sentences.append(complete.format(day=record.actions_complete_as_of))
+        day = record.actions_complete_as_of
+        complete = RECORD_IS_COMPLETE if not incomplete else RECORD_IS_INCOMPLETE_AFTER if day else RECORD_IS_INCOMPLETE
+        sentences.append(complete.format(day=day))
     else:
         reasons = in_words(result.because, source.name, NAMED - 1, party)
         sentences = [PARTY_SENTENCES[PartyStanding(result.code)].format(party=source.name(party), since=since, reasons=reasons)]

@@ -79,7 +79,7 @@ class StandingCalculator(DateReader):
     def parties(self) -> list[str]:
         """Every party with an action or a participation, here or in an accession protocol."""
         acting = {action.party for calculator in (self, *self.protocols) for action in calculator.actions if action.party}
-        return sorted(self.record.participants | acting)
+        return sorted(self.record.participants.keys() | acting)
 
     # ---- the text
 

@@ -42,7 +42,7 @@ def load_records(pks: Iterable[int], user: Any, party: int | None = None) -> dic
             actions=tuple(actions[pk]),
             non_binding=force == LegalForce.NON_BINDING,
             expires_on=expires_on,
-            participants=frozenset(participants[pk]),
+            participants=participants[pk],
             conditions=tuple(entry_conditions[pk]),
             later_joiner_delay=delay,
             actions_complete_as_of=complete,
@@ -109,13 +109,13 @@ def note_party(columns: Sequence[Any], names: dict[str, str], dissolved: dict[st
     return code
 
 
-def participants_of(ids: list[int], party: int | None, names: dict[str, str], dissolved: dict[str, str]) -> dict[int, set[str]]:
+def participants_of(ids: list[int], party: int | None, names: dict[str, str], dissolved: dict[str, str]) -> dict[int, dict[str, set[str]]]:
     rows = Participation.objects.filter(agreement__in=ids).order_by()
     if party is not None:
         rows = rows.filter(party=party)
-    participants: dict[int, set[str]] = defaultdict(set)
-    for agreement, *columns in rows.values_list("agreement", "party__code", "party__name", "party__until"):
-        participants[agreement].add(note_party(columns, names, dissolved))
+    participants: dict[int, dict[str, set[str]]] = defaultdict(dict)
+    for agreement, role, *columns in rows.values_list("agreement", "role", "party__code", "party__name", "party__until"):
+        participants[agreement].setdefault(note_party(columns, names, dissolved), set()).add(role)
     return participants
 
 

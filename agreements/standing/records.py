@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
+from agreements.models.agreements import ROLES_WITHOUT_STANDING
 from policytracker.edtf import first_day, last_day
 
 
@@ -40,7 +41,7 @@ class Condition:
 class AgreementRecord:
     """An agreement with everything that its standing depends on.
 
-    `participants` are the parties with a participation, `dissolved` gives the `until` of parties that no longer exist,
+    `participants` are the parties with a participation and their roles, `dissolved` gives the `until` of parties that no longer exist,
     `protocols` are the agreements with the relation `accession_to` to this one, `names` gives the names of parties.
     """
 
@@ -48,7 +49,7 @@ class AgreementRecord:
     actions: tuple[Action, ...] = ()
     non_binding: bool = False
     expires_on: str = ""
-    participants: frozenset[str] = frozenset()
+    participants: Mapping[str, Set[str]] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
     later_joiner_delay: str = ""
     actions_complete_as_of: date | None = None
@@ -59,6 +60,10 @@ class AgreementRecord:
 
     def name(self, party: str) -> str:
         return self.names.get(party, party)
+
+    def only_roles_without_standing(self, party: str) -> bool:
+        """Whether the party has participations, all with roles for which no standing is expected."""
+        return party in self.participants and self.participants[party] <= ROLES_WITHOUT_STANDING
 
     @cached_property
     def has_partial_dates(self) -> bool:

@@ -121,6 +121,26 @@ def test_a_participant_without_actions_is_shown(client, treaty):
     assert standings(panel(client, treaty))["Fji"] == "none"
 
 
+def test_a_depositary_without_actions_comes_last_and_is_not_counted(client, treaty):
+    Participation.objects.create(agreement=treaty, party=make_party("AAA"), role="depositary")
+    Participation.objects.create(agreement=treaty, party=make_party("FJI"), role="party")
+
+    standing = panel(client, treaty, "?on=2023-01-01")
+
+    assert [line.name for line in standing.parties] == ["Aus", "Fji", "Nzl", "Aaa"]
+    assert sum(count for _badge, count in standing.counts) == 3
+
+
+@pytest.mark.parametrize(("complete", "told"), [(None, False), ("2022-06-01", True), ("2023-01-01", False)])
+def test_the_panel_says_up_to_which_day_all_actions_are_recorded(complete, told, client, treaty):
+    Agreement.objects.filter(pk=treaty.pk).update(actions_complete_as_of=complete)
+
+    page = client.get(f"{change(treaty)}?on=2023-01-01")
+
+    assert bool(page.context["standing"].complete_until) == told
+    assert ("2022-06-01" in page.text) == told
+
+
 def test_force_between_two_parties_is_shown_as_a_pair(client, treaty):
     action = make_action(treaty, "entry_into_force_for_party", "GBR", "2024-12-15", counterparty=make_party("AUS"))
 

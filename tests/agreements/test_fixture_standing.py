@@ -165,7 +165,9 @@ def fixture_texts() -> dict[str, AgreementRecord]:
                 Condition(f["uid"], f["kind"], f["number"], frozenset(map(key, f["parties"])), f["fixed_on"], f["delay"], f["text"])
                 for f in of("entryintoforcecondition", slug)
             ]
-            named = frozenset(key(f["party"]) for f in of("participation", slug))
+            named = {}
+            for f in of("participation", slug):
+                named.setdefault(key(f["party"]), set()).add(f["role"])
             force = agreement["legal_force"] == "non_binding"
             complete = agreement["actions_complete_as_of"]
             found[slug] = AgreementRecord(

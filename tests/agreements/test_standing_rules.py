@@ -349,6 +349,26 @@ def test_the_message_of_an_incomplete_answer_says_that_no_actions_are_recorded()
     assert on(text, "USA", "2020-01-01").sentence == "No actions of United States are recorded. The record is not complete."
 
 
+def test_the_message_of_an_incomplete_answer_names_the_last_day_of_a_complete_record():
+    text = record(FORCE, actions_complete_as_of=date(2019, 3, 1))
+
+    assert "2019-03-01" in on(text, "USA", "2020-01-01").sentence
+
+
+def test_no_action_is_expected_of_a_party_that_only_has_roles_without_a_standing():
+    roles = {"CHE": {"depositary", "host"}, "USA": {"depositary", "party"}, "AUS": {"observer"}}
+    text = record(FORCE, act("ratification", "AUS", "2016-01-01"), participants=roles)
+
+    sentences = {party: on(text, party, "2020-01-01").sentence for party in ("CHE", "USA", "GBR")}
+
+    assert "depositary, host" in sentences["CHE"]
+    assert not sentences["CHE"].endswith("The record is not complete.")
+    assert sentences["USA"].endswith("The record is not complete.")
+    assert sentences["GBR"].endswith("The record is not complete.")
+    assert (on(text, "CHE", "2020-01-01").code, on(text, "CHE", "2020-01-01").incomplete) == ("none", True)
+    assert on(text, "AUS", "2020-01-01").code == "bound"
+
+
 # ---- conditions
 
 
