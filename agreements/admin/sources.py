@@ -1,5 +1,8 @@
 """Pages of sources, citations and fact checks."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
@@ -28,11 +31,28 @@ from policytracker.admin import (
 SHOWN_QUOTES = 30
 
 
+@dataclass(frozen=True)
+class QuoteLine:
+    """A citation or evidence with a quote, the record that it is about, and the fact that it states of this record."""
+
+    quoted: Any
+    record: Any
+    fact: str
+
+    @property
+    def url(self) -> str:
+        return admin.site.get_model_admin(type(self.quoted)).page_of(self.quoted)
+
+    @property
+    def record_url(self) -> str:
+        return admin.site.get_model_admin(type(self.record)).page_of(self.record)
+
+
 def overview(request: HttpRequest, source: models.Source) -> dict[str, Any]:
     quotes = models.Citation.objects.visible_to(request.user).filter(source=source).exclude(quote="")
     targets = quotes.select_related(*CITABLE, "participation__party", "participation__agreement").order_by("id")
-    citations = [(cited_field(citation), citation) for citation in targets[:SHOWN_QUOTES]]
-    return {"referring": referring(request, source), "citations": citations}
+    lines = [QuoteLine(citation, citation.target, cited_field(citation)) for citation in targets[:SHOWN_QUOTES]]
+    return {"referring": referring(request, source), "quotes": [(_("Quotes in citations"), lines)]}
 
 
 @admin.register(models.Source)
@@ -52,7 +72,7 @@ class SourceAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
 
     @display(description=_("title"), ordering="slug", header=True)
     def named(self, source):
-        return [source.title or source.slug, source.slug]
+        return [str(source), source.slug if source.title else ""]
 
     @display(description=_("stored file"))
     def file_link(self, source):

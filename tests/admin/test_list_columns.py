@@ -7,7 +7,17 @@ import pytest
 from django.contrib import admin
 from django.utils.html import strip_tags
 
-from agreements.models import Agreement, Citation, Commitment, EntryIntoForceCondition, Indicator, Measurement, Outcome, Participation
+from agreements.models import (
+    Agreement,
+    Citation,
+    Commitment,
+    EntryIntoForceCondition,
+    Indicator,
+    Measurement,
+    Outcome,
+    Participation,
+    Source,
+)
 from policytracker.models import User
 from policytracker.records.context import change_context
 from policytracker.records.models import Record
@@ -148,6 +158,14 @@ def test_a_list_is_exported_with_its_filters(analyst, signed_in):
 @pytest.mark.parametrize("model", [m for m in admin.site._registry if issubclass(m, Record)], ids=lambda model: model.__name__)
 def test_no_list_shows_the_key_of_a_record_as_a_name(model):
     assert not {"uid", "slug"} & set(admin.site.get_model_admin(model).list_display)
+
+
+def test_a_source_without_a_title_shows_its_key_once(reader, signed_in):
+    source = make_source(title="")
+
+    (row,) = cells(signed_in(reader).get(changes(Source)))
+
+    assert " ".join(row).count(source.slug) == 1
 
 
 def test_amounts_and_values_are_shown_without_trailing_zeros(analyst, signed_in):

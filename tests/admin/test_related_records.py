@@ -1,5 +1,7 @@
 """The pages of parties, sources and components, with the records that refer to them."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.contrib import admin
 from django.db import connection
@@ -7,7 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Agreement, Citation, Component, FactCheck, Participation, Party, Source
 from policytracker.admin.referring import filters_of, references_to
-from recommendations.models import Addressee, ProgressUpdate
+from policytracker.records.context import change_context
+from recommendations.models import Addressee, Evidence, ProgressUpdate
 from tests.admin.page import change, rows_in_list, tab
 from tests.make import (
     make_action,
@@ -19,6 +22,14 @@ from tests.make import (
     make_recommendation,
     make_source,
 )
+
+
+def make_evidence(recommendation, source, quote: str, **fields) -> Evidence:
+    with change_context():
+        update = ProgressUpdate.objects.create(
+            recommendation=recommendation, kind="note", reported_on="2025-01-01", narrative="So.", **fields
+        )
+        return Evidence.objects.create(update=update, source=source, quote=quote)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +61,8 @@ def shared_records(once_per_module):
             review="draft",
         )
         Citation.objects.create(source=source, component=component, quote="as they said")
+        make_evidence(make_recommendation(agreement), source, "it is planned", review="approved", reviewed_at=datetime.now(UTC))
+        make_evidence(make_recommendation(hidden), source, "not to be seen", review="draft")
         FactCheck.objects.create(slug="one", source=source, statement="So", correcting_source=make_source(slug="other"))
         return party.pk, source.pk, component.pk
 
@@ -92,9 +105,14 @@ def test_a_party_shows_its_standings(reader, signed_in, records):
 
 def test_a_source_shows_what_is_quoted_from_it(reader, signed_in, records):
     content = signed_in(reader).get(change(records[1])).content.decode()
+    citation, evidence = Citation.objects.get(quote="as they said"), Evidence.objects.get(quote="it is planned")
 
-    assert "as they said" in content
     assert "A paper" in content
+    for quoted, about in ((citation, records[2]), (evidence, evidence.update.recommendation)):
+        assert quoted.quote in content
+        assert f'href="{change(quoted)}"' in content
+        assert f'href="{change(about)}"' in content
+    assert "not to be seen" not in content
 
 
 def test_the_form_is_a_tab_of_its_own(reader, analyst, signed_in, records):
