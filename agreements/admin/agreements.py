@@ -2,6 +2,8 @@
 
 from django import forms
 from django.contrib import admin
+from django.db.models import F
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from agreements import models
@@ -9,7 +11,8 @@ from agreements.admin.components import RelativeDeadlineForm
 from agreements.admin.parts import add_participation, cite_links, cited_field, role_of_signer
 from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, SOURCE, RegistryColumns
 from agreements.admin.treaty_actions import warn_effective_before_action
-from agreements.models.agreements import INVERSE_LABELS, AgreementStatus, LegalForce, ParticipationRole, team_with_caller
+from agreements.models.agreements import INVERSE_LABELS, AgreementStatus, LegalForce, ParticipationRole, by_name, team_with_caller
+from agreements.models.sources import by_source_name
 from agreements.standing import TextStanding
 from policytracker.admin import (
     BaseInline,
@@ -32,6 +35,7 @@ from policytracker.models import User
 class ParticipationInline(BaseInline):
     model = models.Participation
     fields = ["party", "role", "since", "until", "focus_area"]
+    ordering = ["party__name", "id"]
 
     def get_formset(self, request, obj=None, **kwargs):
         formset = super().get_formset(request, obj, **kwargs)
@@ -51,6 +55,7 @@ class ComponentInline(BaseInline):
     form = ComponentRow
     fields = ["slug", "title", "status", "due_on"]
     readonly_fields = ["slug"]
+    ordering = ["position", Lower("title"), "id"]  # components without a position come last
     template_after = "admin/inline_links.html"
 
 
@@ -70,12 +75,14 @@ class CommitmentInline(ListInline):
     model = models.Commitment
     fields = ["__str__", "payer", "component", "stated_on", "disputes", "part_of"]
     readonly_fields = ["__str__"]
+    ordering = [F("stated_on_first").desc(nulls_last=True), "-id"]
 
 
 class RelationInline(BaseInline):
     model = models.AgreementRelation
     fk_name = "from_agreement"
     fields = ["kind", "to_agreement", "note"]
+    ordering = [by_name("to_agreement__"), "id"]
     verbose_name_plural = _("relations")
 
 
@@ -84,6 +91,7 @@ class IncomingRelationInline(ListInline):
     fk_name = "to_agreement"
     fields = ["from_agreement", "relation", "note"]
     readonly_fields = ["relation"]
+    ordering = [by_name("from_agreement__"), "id"]
     verbose_name_plural = _("incoming relations")
     template_after = None
 
@@ -96,6 +104,7 @@ class CitationInline(ListInline):
     model = models.Citation
     fields = ["source", "cites", "locator", "quote", "confidence", "stance"]
     readonly_fields = ["cites"]
+    ordering = [by_source_name("source__"), "field", "id"]
     template_after = "admin/agreements/agreement/citation_links.html"
 
     @display(description=_("field"))
@@ -106,11 +115,13 @@ class CitationInline(ListInline):
 class FactCheckInline(ListInline):
     model = models.FactCheck
     fields = ["statement", "verdict", "source"]
+    ordering = [Lower("statement"), "id"]
 
 
 class OutcomeInline(ListInline):
     model = models.Outcome
     fields = ["statement", "component", "sector"]
+    ordering = [Lower("statement"), "id"]
 
 
 class AgreementForm(RecordForm):
@@ -166,6 +177,7 @@ class AgreementAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
         ),
         (_("Access"), {"fields": ["lead", "team", ("visibility", "publication")]}),
     ]
+    ordering = [by_name()]
     readonly_fields = ["signed_on", "in_force_on"]  # calculated from treaty actions
     key_from = ["short_title", "title"]
     # Components are saved before actions, because saving an action changes due dates and versions of components.
@@ -199,7 +211,7 @@ class AgreementAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
             for action in [*formset.new_objects, *(changed for changed, _fields in formset.changed_objects)]:
                 warn_effective_before_action(request, self, action)
 
-    @display(description=_("title"), ordering="slug", header=True)
+    @display(description=_("title"), ordering=by_name(), header=True)
     def named(self, agreement):
         return [str(agreement), agreement.slug]
 
@@ -208,7 +220,7 @@ class AgreementAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
 class AgreementRelationAdmin(RecordAdmin):
     icon, menu_position = "share", 11
     list_display = ["from_agreement", "kind", "to_agreement"]
-    ordering = ["from_agreement__slug", "id"]
+    ordering = [by_name("from_agreement__"), "id"]
     list_filter = [choice_filter("kind"), AGREEMENT, SOURCE]
     fieldsets = [(None, {"fields": ["from_agreement", "kind", "to_agreement", "note"]}), CITED]
 
@@ -217,7 +229,7 @@ class AgreementRelationAdmin(RecordAdmin):
 class ParticipationAdmin(RecordAdmin):
     icon, menu_position = "group", 10
     list_display = ["party", "agreement", "role_shown", "since", "until"]
-    ordering = ["agreement__slug", "party__name", "id"]
+    ordering = [by_name("agreement__"), "party__name", "id"]
     list_filter = [
         choice_filter("role"),
         AGREEMENT,

@@ -1,6 +1,8 @@
 """Pages of components and commitments."""
 
 from django.contrib import admin
+from django.db.models import F
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from agreements import models
@@ -85,6 +87,7 @@ class ComponentAdmin(RegistryColumns, BulkEditAdmin):
         ACCESS,
     ]
     titles_from = {"lead_parties": _("Components it leads"), "parent": _("Parts")}
+    ordering = [Lower("title")]
     readonly_fields = ["original_due_on"]
     key_from = ["title"]
 
@@ -102,7 +105,7 @@ class ComponentAdmin(RegistryColumns, BulkEditAdmin):
             context["referring"] = referring(request, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
-    @display(description=_("title"), ordering="slug", header=True)
+    @display(description=_("title"), ordering=Lower("title"), header=True)
     def named(self, component):
         return [component.title, component.slug]
 
@@ -116,7 +119,7 @@ class CommitmentAdmin(RecordAdmin):
     form = CommitmentForm
     icon, menu_position = "payments", 14
     list_display = ["amount_shown", "stage_shown", "agreement", "component", "payer", "stated", "disputes"]
-    ordering = ["-stated_on_first", "-id"]
+    ordering = [F("stated_on_first").desc(nulls_last=True), "-id"]
     list_filter = [
         AGREEMENT,
         choice_filter("stage"),

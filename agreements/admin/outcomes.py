@@ -1,6 +1,7 @@
 """Pages of outcomes, indicators and measurements."""
 
 from django.contrib import admin
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from agreements import models
@@ -26,6 +27,7 @@ class IndicatorInline(BaseInline):
     model = models.Indicator
     fields = ["slug", "name", "unit", "direction", "baseline_value", "target_value", "target_on"]
     readonly_fields = ["slug"]
+    ordering = [Lower("name"), "id"]
     template_after = "admin/inline_links.html"
 
     def has_add_permission(self, request, obj=None):
@@ -49,6 +51,7 @@ class OutcomeAdmin(RecordAdmin):
     form = OutcomeForm
     icon, menu_position = "target", 15
     list_display = ["__str__", "agreement", "component", "sector"]
+    ordering = [Lower("statement")]
     list_filter = [
         AGREEMENT,
         related_filter("component", models.Outcome._meta.get_field("component")),
@@ -67,6 +70,7 @@ class OutcomeAdmin(RecordAdmin):
 class IndicatorAdmin(RecordAdmin):
     icon, menu_position = "speed", 16
     list_display = ["named", "outcome", "direction_shown", "baseline", "target", "target_date"]
+    ordering = [Lower("name")]
     list_filter = [
         AGREEMENT,
         related_filter("outcome", models.Indicator._meta.get_field("outcome")),
@@ -84,7 +88,7 @@ class IndicatorAdmin(RecordAdmin):
 
     direction_shown = code_column("direction", Direction)
 
-    @display(description=_("name"), ordering="slug", header=True)
+    @display(description=_("name"), ordering=Lower("name"), header=True)
     def named(self, indicator):
         return [str(indicator), indicator.slug]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
+from django.db.models.functions import Lower
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -14,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from agreements import models
 from agreements.admin.parts import cited_field
 from agreements.admin.shared import ACCESS, AGREEMENT, PUBLISHED, SOURCE, RegistryColumns
-from agreements.models.sources import CITABLE, Confidence, Verdict
+from agreements.models.sources import CITABLE, Confidence, Verdict, by_source_name
 from policytracker.admin import (
     BulkEditAdmin,
     Panel,
@@ -61,6 +62,7 @@ class SourceAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
     panels = [Panel("overview", _("Overview"), "admin/agreements/source/overview.html", overview)]
     list_display = ["named", "kind", "publisher", "published_on", "visibility_shown", "publication_shown"]
     list_filter = [choice_filter("kind"), *PUBLISHED]
+    ordering = [by_source_name()]
     fieldsets = [
         (None, {"fields": ["title", "slug", "kind", ("publisher", "author"), ("published_on", "retrieved_on", "language")]}),
         (_("URL and file"), {"fields": ["original_url", "archived_url", "file", "file_link", "sha256"]}),
@@ -70,7 +72,7 @@ class SourceAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
     readonly_fields = ["file_link", "sha256"]
     key_from = ["title"]
 
-    @display(description=_("title"), ordering="slug", header=True)
+    @display(description=_("title"), ordering=by_source_name(), header=True)
     def named(self, source):
         return [str(source), source.slug if source.title else ""]
 
@@ -92,6 +94,7 @@ class SourceAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
 class FactCheckAdmin(RecordAdmin):
     icon, menu_position = "rule", 42
     list_display = ["__str__", "verdict_shown", "source", "agreement", "checked_on"]
+    ordering = [Lower("statement")]
     list_filter = [
         choice_filter("verdict"),
         AGREEMENT,

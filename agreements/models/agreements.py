@@ -7,7 +7,8 @@ from django.conf import settings
 from django.contrib.postgres.fields import DateRangeField, RangeOperators
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Exists, F, Func, OuterRef, Q, Subquery
+from django.db.models import Exists, F, Func, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, Lower, NullIf
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
@@ -214,6 +215,11 @@ class AgreementQuerySet(RegistryQuerySet):
         return self.filter(Exists(rows))
 
 
+def by_name(path: str = "") -> Lower:
+    """The order of agreements by the name that people read. `path` leads to the agreement, such as `agreement__`."""
+    return Lower(Coalesce(NullIf(f"{path}short_title", Value("")), f"{path}title"))
+
+
 class Agreement(RegistryRecord):
     """An instrument or arrangement between two or more parties: binding, non-binding or mixed."""
 
@@ -326,6 +332,7 @@ class Agreement(RegistryRecord):
             contains_index("title", "agreement_title_contains"),
             contains_index("slug", "agreement_slug_contains"),
             models.Index(fields=["status", "id"], name="agreement_by_status"),
+            models.Index(by_name(), "id", name="agreement_by_name"),
         ]
         constraints = [
             CheckConstraint(

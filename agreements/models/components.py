@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from agreements.models.agreements import Agreement, officers_agreements, team_agreements
@@ -151,6 +152,7 @@ class Component(DeadlineFields, RegistryRecord):
         indexes = [
             contains_index("title", "component_title_contains"),
             contains_index("slug", "component_slug_contains"),
+            models.Index(Lower("title"), "id", name="component_by_title"),
             models.Index(fields=["due_on_first", "id"], name="component_by_due_day"),
             # For the next deadlines: a partial date counts as its last day.
             models.Index(fields=["due_on_last", "id"], name="component_by_last_due_day"),

@@ -7,7 +7,8 @@ from typing import ClassVar
 from django.core.exceptions import ValidationError
 from django.core.validators import FileExtensionValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Coalesce, Lower, NullIf
 from django.utils.translation import gettext_lazy as _
 
 from agreements.models.agreements import Agreement, Participation
@@ -81,6 +82,11 @@ class SourceQuerySet(RegistryQuerySet):
             for grant in self.granted:
                 rule |= grant(reader)
         return rule
+
+
+def by_source_name(path: str = "") -> Lower:
+    """The order of sources by the name that people read. `path` leads to the source, such as `source__`."""
+    return Lower(Coalesce(NullIf(f"{path}title", Value("")), f"{path}slug"))
 
 
 class Source(RegistryRecord):

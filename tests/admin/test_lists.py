@@ -14,6 +14,7 @@ from agreements.models import (
     Agreement,
     AgreementRelation,
     Citation,
+    Commitment,
     Component,
     FactCheck,
     FocusArea,
@@ -24,10 +25,11 @@ from agreements.models import (
     Source,
 )
 from policytracker.models import Token
+from policytracker.resources import registry
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation
 from recommendations.progress import Report, report_progress
-from tests.admin.page import change, changes, rows_of
-from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
+from tests.admin.page import change, changes, rows_of, tab
+from tests.make import make_agreement, make_commitment, make_component, make_party, make_recommendation, make_source
 
 TODAY = date.today()
 LISTS = [Agreement, AgreementRelation, Citation, Component, FactCheck, FocusArea, Outcome, Participation, Party, Sector, Source]
@@ -119,6 +121,57 @@ def test_a_list_has_the_name_of_its_records_as_title(reader, signed_in):
     page = signed_in(reader).get(changes(Recommendation)).text
 
     assert re.search(r"<title>\s*Recommendations \| Policy Tracker\s*</title>", page)
+
+
+@pytest.mark.parametrize("query", ["", "?o=1"])
+def test_a_list_is_in_the_order_of_the_names_that_people_read(query, analyst, signed_in):
+    client = signed_in(analyst)
+    last, first = make_agreement(slug="a", title="Treaty of York"), make_agreement(slug="c", title="Long title", short_title="aUKUS")
+    middle = make_agreement(slug="b", title="Pact")
+    components = [make_component(first, title=title) for title in ("Zinc", "arsenic", "Iron")]
+    sources = [make_source(slug="b", title=""), make_source(slug="z", title="A paper"), make_source(slug="a", title="C paper")]
+    outcomes = [
+        Outcome.objects.create(slug=slug, agreement=first, statement=statement) for slug, statement in (("a", "More"), ("b", "Less"))
+    ]
+    Participation.objects.bulk_create(
+        Participation(agreement=agreement, party=make_party("NZL"), role="party") for agreement in (last, first, middle)
+    )
+
+    def shown(model):
+        return list(client.get(changes(model, query)).context["cl"].result_list)
+
+    assert shown(Agreement) == [first, middle, last]
+    assert shown(Component) == [components[1], components[2], components[0]]
+    assert shown(Source) == [sources[1], sources[0], sources[2]]
+    if not query:  # these columns are not ordered
+        assert shown(Outcome) == [outcomes[1], outcomes[0]]
+        assert [participation.agreement for participation in shown(Participation)] == [first, middle, last]
+
+
+def test_commitments_without_a_date_come_last(analyst, signed_in):
+    agreement, client = make_agreement(), signed_in(analyst)
+    undated, old, new = (make_commitment(agreement, stated_on=day) for day in ("", "2020", "2024-05"))
+
+    rows = client.get(changes(Commitment)).context["cl"].result_list
+    (inline,) = client.get(tab(agreement, registry.of(Commitment).address)).context["inline_admin_formsets"]
+
+    assert list(rows) == [form.instance for form in inline.formset.forms] == [new, old, undated]
+
+
+def test_the_rows_of_an_agreement_are_in_the_order_in_which_people_read_them(analyst, signed_in):
+    agreement, client = make_agreement(), signed_in(analyst)
+    components = [make_component(agreement, title=title, position=position) for title, position in (("A", None), ("B", 2), ("C", 1))]
+    sources = [make_source(title=title) for title in ("Report", "Annex")]
+    citations = [
+        Citation.objects.create(source=sources[i], agreement=agreement, field=field) for i, field in ((0, ""), (1, "title"), (1, "kind"))
+    ]
+
+    def rows(model):
+        (inline,) = client.get(tab(agreement, registry.of(model).address)).context["inline_admin_formsets"]
+        return [form.instance for form in inline.formset.forms]
+
+    assert rows(Component) == components[::-1]
+    assert rows(Citation) == [citations[2], citations[1], citations[0]]
 
 
 def test_hidden_records_are_in_no_list_search_or_page(reader, signed_in):
