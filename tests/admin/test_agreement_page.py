@@ -8,7 +8,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from agreements.models import Agreement, Citation, Component, FactCheck, Participation, Sector, Source
+from agreements.models import Agreement, Citation, Commitment, Component, FactCheck, Participation, Sector, Source
+from policytracker.resources import registry
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Report, report_progress
 from tests.admin.page import add, change, edit, errors_of, messages_of, rows_in_list, tab, typed
@@ -223,6 +224,13 @@ def test_every_field_of_a_row_has_a_name(analyst, signed_in, pact):
                 for field in form.visible_fields():
                     widget = getattr(field.field.widget, "widget", field.field.widget)
                     assert str(widget.attrs["aria-label"]).startswith(str(field.label)), field.name
+
+
+@pytest.mark.parametrize("model", [Component, Participation, Citation, Commitment])
+def test_a_tab_has_one_button_that_adds_a_part(model, analyst, signed_in, pact):
+    page = signed_in(analyst).get(tab(pact, registry.of(model).address)).text
+
+    assert page.count('class="add-row') + page.count(f'href="{add(model)}') == 1
 
 
 def test_a_part_that_was_added_from_a_tab_returns_to_it(analyst, signed_in, pact):

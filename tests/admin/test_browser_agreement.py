@@ -41,7 +41,7 @@ def test_a_new_agreement_takes_at_most_eight_saves(visit, live_server):  # noqa:
     page.fill("#id_short_title", "Japan-Australia minerals partnership")
     page.select_option("#id_legal_force", "non_binding")
     for number, name in enumerate(("Japan", "Korea")):
-        page.locator("#actions-group").get_by_text("Add another").click()
+        page.locator("#actions-group").locator(".add-row").click()
         page.select_option(f"#id_actions-{number}-kind", "signature")
         choose(page, f"id_actions-{number}-party", name)
         page.fill(f"#id_actions-{number}-acted_on", "22 Oct 2022")
@@ -51,7 +51,7 @@ def test_a_new_agreement_takes_at_most_eight_saves(visit, live_server):  # noqa:
 
     page.locator(".pt-tabs a", has_text="Components").click()
     for number, title in enumerate(("Joint projects", "Information sharing", "Investment")):
-        page.locator("#components-group").get_by_text("Add another").click()
+        page.locator("#components-group").locator(".add-row").click()
         page.fill(f"#id_components-{number}-title", title)
     save()
 
@@ -68,7 +68,7 @@ def test_a_new_agreement_takes_at_most_eight_saves(visit, live_server):  # noqa:
     page.get_by_role("link", name="Add recommendation").click()
     page.fill("#id_key_action", "Publish the list of joint projects")
     page.locator("#tabs-items a[href='#addressees']").click()
-    page.locator("#addressees-group").get_by_text("Add another").click()
+    page.locator("#addressees-group").locator(".add-row").click()
     choose(page, "id_addressees-0-party", "Korea")
     save()
 
