@@ -20,10 +20,12 @@ from agreements.models.agreements import LegalForce, ParticipationRole
 from agreements.models.sources import CITABLE
 from agreements.models.treaty_actions import CONSENTS, SIGNATURES, ActionKind
 from policytracker.admin import select_widget
+from policytracker.admin.forms import RecordForm
 from policytracker.admin.querysets import visible
 from policytracker.edtf import EdtfField
 
-NOT_CITED = {"slug", "uid", "visibility", "publication", "position", "next_review_on", "actions_complete_as_of"}
+STATES_A_FACT = (EdtfField, fields.CharField, fields.TextField, fields.ForeignKey, fields.ManyToManyField)
+NOT_CITED = {"slug", "uid", "visibility", "publication", "next_review_on", "original_due_on", "agreement", "parent", "lead", "team"}
 JOINED = _("%(party)s was added to the participations as %(role)s.")
 
 
@@ -45,26 +47,56 @@ class WithinAgreement(forms.ModelForm):
             field.queryset = rows.exclude(pk=self.instance.pk) if same_type else rows
 
 
+def citable_fields(model: type[fields.Model]) -> dict[str, str]:
+    """The label of each field that states a fact, which a citation can name."""
+    stated = [f for f in (*model._meta.concrete_fields, *model._meta.many_to_many) if isinstance(f, STATES_A_FACT)]
+    return {field.name: str(capfirst(field.verbose_name)) for field in stated if field.name not in NOT_CITED}
+
+
 def cite_links(form: type[forms.ModelForm], request: HttpRequest, record: Any, target: str) -> type[forms.ModelForm]:
     """Add to each field that states a fact a link that adds a citation of it. `target` is the field of a citation for the record."""
     if record is None or not admin.site.get_model_admin(models.Citation).has_add_permission(request):
         return form
     address = reverse("admin:agreements_citation_add")
-    for field in type(record)._meta.concrete_fields:
-        stated = isinstance(field, EdtfField | fields.CharField | fields.TextField) and field.name not in NOT_CITED
-        if stated and field.name in form.base_fields:
-            query = urlencode({target: record.pk, "field": field.name, "return_to": request.get_full_path()})
-            label = _("Cite this field: %(field)s") % {"field": field.verbose_name}
-            link = format_html('<a class="text-link" href="{}?{}" aria-label="{}">{}</a>', address, query, label, _("Cite this field"))
-            form.base_fields[field.name].help_text = format_html("{} {}", form.base_fields[field.name].help_text, link)
+    for name, label in citable_fields(type(record)).items():
+        if name in form.base_fields:
+            query = urlencode({target: record.pk, "field": name, "return_to": request.get_full_path()})
+            text = _("Cite this field: %(field)s") % {"field": label}
+            link = format_html('<a class="text-link" href="{}?{}" aria-label="{}">{}</a>', address, query, text, _("Cite this field"))
+            form.base_fields[name].help_text = format_html("{} {}", form.base_fields[name].help_text, link)
     return form
 
 
 def cited_field(citation: models.Citation) -> str:
     """The label of the field that is cited. If the cited record has no such field, a label made of the name that was entered."""
     target: Any = next(citation._meta.get_field(name).related_model for name in CITABLE if getattr(citation, f"{name}_id"))
-    labels = {field.name: str(capfirst(field.verbose_name)) for field in target._meta.concrete_fields}
-    return labels.get(citation.field) or str(capfirst(citation.field.replace("_", " ")))
+    return citable_fields(target).get(citation.field) or in_words(citation.field)
+
+
+def in_words(name: str) -> str:
+    """A label made of the name of a field."""
+    return str(capfirst(name.replace("_", " ")))
+
+
+class CitationForm(RecordForm):
+    """The form of a citation. Offers the fields of the cited record, or of all records that can be cited, and the stored value."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if "field" not in self.fields:
+            return
+        cited = [name for name in CITABLE if self[name].value()] or CITABLE
+        types: list[Any] = [self._meta.model._meta.get_field(name).related_model for name in cited]
+        offered = {str(capfirst(model._meta.verbose_name)): citable_fields(model) for model in types}
+        known = set().union(*offered.values())
+        others = {name: in_words(name) for name in (self.instance.field, self["field"].value()) if name and name not in known}
+        self.fields["field"].help_text = _("The field that the source states.")
+        self.fields["field"].widget = select_widget()
+        self.fields["field"].widget.choices = [
+            ("", _("The whole record")),
+            *others.items(),
+            *((model, list(labels.items())) for model, labels in offered.items()),
+        ]
 
 
 def role_of_signer(agreement: models.Agreement, kind: str = ActionKind.SIGNATURE) -> ParticipationRole | None:

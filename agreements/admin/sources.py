@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from agreements import models
-from agreements.admin.parts import cited_field
+from agreements.admin.parts import CitationForm, cited_field
 from agreements.admin.shared import ACCESS, AGREEMENT, PUBLISHED, SOURCE, RegistryColumns
 from agreements.models.sources import CITABLE, Confidence, Verdict, by_source_name
 from policytracker.admin import (
@@ -116,6 +116,7 @@ class FactCheckAdmin(RecordAdmin):
 
 @admin.register(models.Citation)
 class CitationAdmin(RecordAdmin):
+    form = CitationForm
     icon, menu_position = "format_quote", 41
     list_display = ["source", "cited_record", "field_shown", "confidence_shown", "stance"]
     list_references = CITABLE

@@ -385,6 +385,38 @@ def test_a_field_is_cited_from_the_form(role, offered, users, signed_in, pact):
         assert (f"{add(Citation)}?{query}&amp;return_to=" in content) == offered, query
 
 
+def offered_fields(response) -> set[str]:
+    """The names of the fields that the form of a citation offers, without the empty one."""
+    names = set()
+    for value, label in response.context["adminform"].form.fields["field"].widget.choices:
+        names |= {name for name, _label in label} if isinstance(label, list) else {value}
+    return names - {""}
+
+
+def test_a_citation_offers_the_fields_of_the_cited_record(analyst, signed_in, pact):
+    client, component = signed_in(analyst), Component.objects.get(slug="upper")
+
+    for_component, for_all = (offered_fields(client.get(f"{add(Citation)}{query}")) for query in (f"?component={component.pk}", ""))
+
+    assert {"title", "description", "due_on", "lead_parties"} <= for_component
+    assert not {"slug", "agreement", "visibility", "signed_at_place", "due_on_first"} & for_component
+    assert {"due_on", "signed_at_place", "role", "statement"} <= for_all
+
+
+def test_a_stored_field_that_is_not_offered_stays_selected(analyst, signed_in, pact):
+    citation = Citation.objects.create(source=Source.objects.get(slug="paper"), agreement=pact, field="definitive_signature")
+    client = signed_in(analyst)
+
+    page = client.get(change(citation))
+    form = typed(page)
+    response = client.post(change(citation), form | {"quote": "as signed"})
+
+    citation.refresh_from_db()
+    assert re.search(r'<option value="definitive_signature"\s+selected', page.text)
+    assert response.status_code == 302
+    assert (form["field"], citation.field, citation.quote) == ("definitive_signature", "definitive_signature", "as signed")
+
+
 def test_a_citation_is_added_and_edited_without_leaving_the_agreement(analyst, signed_in, pact):
     client, citations = signed_in(analyst), tab(pact, "citations")
     link = f"{add(Citation)}?{urlencode({'agreement': pact.pk, 'field': 'signed_at_place', 'return_to': citations})}"

@@ -134,6 +134,17 @@ def test_a_reader_sees_values_as_people_write_them(reader, signed_in):
     assert "in_force_on" not in cited
 
 
+def test_only_users_who_can_edit_a_citation_see_how_to_fill_it_in(reader, analyst, signed_in):
+    address = change(Citation.objects.create(source=make_source(), agreement=make_agreement()))
+
+    described = [
+        any(options.get("description") for _title, options in signed_in(user).get(address).context["adminform"].fieldsets)
+        for user in (reader, analyst)
+    ]
+
+    assert described == [False, True]
+
+
 def test_a_tab_says_that_an_agreement_has_no_rows_of_a_type(reader, analyst, signed_in):
     empty = make_agreement()
     for_reader, for_analyst = (signed_in(user).get(tab(empty, "agreement-relations")).text for user in (reader, analyst))
