@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements import models
 from agreements.admin.parts import WithinAgreement, cite_links
-from agreements.admin.shared import ACCESS, AGREEMENT, CITED, DEADLINE_COLOURS, PUBLISHED, RegistryColumns
+from agreements.admin.shared import ACCESS, AGREEMENT, CITED, DEADLINE_COLOURS, PUBLISHED, ReferringPage, RegistryColumns
 from agreements.deadlines import DeadlineState, of_component
 from agreements.models.commitments import CURRENCIES, Bound, Stage
 from agreements.models.components import ComponentStatus, DueAnchor
@@ -21,7 +21,6 @@ from policytracker.admin import (
     date_range_filters,
     display,
     missing_filter,
-    referring,
     related_filter,
     text_filter,
 )
@@ -65,7 +64,7 @@ class ComponentBulkEditForm(BulkEditForm):
 
 
 @admin.register(models.Component)
-class ComponentAdmin(RegistryColumns, BulkEditAdmin):
+class ComponentAdmin(RegistryColumns, ReferringPage, BulkEditAdmin):
     form, bulk_edit_form = ComponentForm, ComponentBulkEditForm
     icon, menu_position = "account_tree", 2
     list_display = ["named", "agreement", "status_shown", "due", "deadline_state_shown", "visibility_shown", "publication_shown"]
@@ -99,11 +98,6 @@ class ComponentAdmin(RegistryColumns, BulkEditAdmin):
 
     def get_queryset(self, request):
         return super().get_queryset(request).annotate(deadline_state=of_component(today()))
-
-    def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
-        if obj is not None and change:
-            context["referring"] = referring(request, obj)
-        return super().render_change_form(request, context, add, change, form_url, obj)
 
     @display(description=_("title"), ordering=Lower("title"), header=True)
     def named(self, component):

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from agreements import models
+from agreements.admin.shared import ReferringPage
 from agreements.admin.standing import Badge, Link
 from agreements.models.agreements import RelationKind
 from agreements.standing import party_standing
@@ -53,7 +54,7 @@ def standings(party: models.Party, context: ReadContext) -> tuple[list[StandingL
 
 def overview(request: HttpRequest, party: models.Party) -> dict[str, Any]:
     lines, more = standings(party, ReadContext.of(request.user))
-    agreements = tile(request, _("Agreements"), models.Agreement, party=party.code)
+    agreements = tile(request, "", models.Agreement, party=party.code)
     return {"referring": referring(request, party, agreements), "standings": lines, "more_standings": more}
 
 
@@ -73,7 +74,7 @@ class PartyAdmin(TabbedAdmin):
     ]
 
 
-class SubjectAdmin(RecordAdmin):
+class SubjectAdmin(ReferringPage, RecordAdmin):
     """Base class of the pages of sectors and focus areas."""
 
     list_display = ["name", "code"]

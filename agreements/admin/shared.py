@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements import models
 from agreements.deadlines import DeadlineState
-from policytracker.admin import CodeColours, choice_filter, code_column, related_filter
+from policytracker.admin import CodeColours, choice_filter, code_column, referring, related_filter
 from policytracker.records.access import Publication, Visibility
 
 AGREEMENT = related_filter("agreement", models.Participation._meta.get_field("agreement"))
@@ -26,6 +26,15 @@ DEADLINE_COLOUR = CodeColours({code: colour for colour, codes in DEADLINE_COLOUR
 def deadline_label(state: str) -> tuple[str, str]:
     """The label and the colour of a deadline state."""
     return str(DeadlineState(state).label), DEADLINE_COLOUR[state]
+
+
+class ReferringPage:
+    """Shows the lists of the records that refer to the record above its form."""
+
+    def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
+        if obj is not None and change:
+            context["referring"] = referring(request, obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)  # type: ignore[misc]
 
 
 class RegistryColumns:

@@ -9,9 +9,8 @@ from typing import Any
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
-from django.utils.text import capfirst
 
-from policytracker.admin.tiles import Tile, tile
+from policytracker.admin.tiles import Tile, records, tile
 from policytracker.resources import registry
 
 
@@ -36,8 +35,9 @@ def title_of(model: type[models.Model], name: str, number: int) -> str:
     page, field = admin.site.get_model_admin(model), model._meta.get_field(name)
     if title := getattr(page, "titles_from", {}).get(name):
         return str(title)
-    title = str(capfirst(model._meta.verbose_name if number == 1 else model._meta.verbose_name_plural))
-    return title if name == field.related_model._meta.model_name else f"{title}: {field.verbose_name}"  # type: ignore[union-attr]
+    related: Any = field.related_model._meta  # type: ignore[union-attr]
+    alike = str(field.verbose_name) in (str(related.verbose_name), str(related.verbose_name_plural))
+    return records(model, number) if alike else f"{records(model, number)}: {field.verbose_name}"
 
 
 def referring(request: HttpRequest, record: Any, *first: Tile) -> list[Tile]:
