@@ -64,6 +64,7 @@ from policytracker.admin.querysets import (
     search_terms,
     visible,
 )
+from policytracker.admin.referring import referring
 from policytracker.api import filters
 from policytracker.edtf import DURATION, EdtfField
 from policytracker.history.record import History
@@ -304,9 +305,11 @@ class BaseAdmin(Page, ModelAdmin):
         if len(reason) > MAX_REASON:
             sentence = REASON_TOO_LONG.format(maximum=MAX_REASON)
         if not sentence:
+            used_by = referring(request, record) if isinstance(record, Record) and request.method == "GET" else []
+            context = (extra_context or {}) | {"input_classes": " ".join(BASE_INPUT_CLASSES), "used_by": used_by}
             try:
                 with change_context(request.user, reason, "admin"):
-                    return super().delete_view(request, object_id, (extra_context or {}) | {"input_classes": " ".join(BASE_INPUT_CLASSES)})
+                    return super().delete_view(request, object_id, context)
             except ProtectedError:
                 sentence = violations.IN_USE
             except DatabaseError as error:

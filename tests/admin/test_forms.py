@@ -11,7 +11,7 @@ from policytracker.admin.forms import Duration, VerbatimField
 from policytracker.models import Change
 from policytracker.records.context import change_context
 from recommendations.models import Recommendation
-from tests.admin.page import add, change, changes, delete, edit, errors_of, messages_of, tab, typed
+from tests.admin.page import add, change, changes, delete, edit, errors_of, messages_of, rows_in_list, tab, typed
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 
 
@@ -254,6 +254,19 @@ def test_a_draft_can_be_deleted_unless_other_records_refer_to_it(analyst, signed
     assert page.status_code == 200
     assert set(Agreement.objects.all()) == {referred}
     assert messages_of(refused)
+
+
+def test_the_page_that_deletes_a_record_in_use_shows_what_uses_it(analyst, signed_in):
+    client, party = signed_in(analyst), make_party("AUS")
+    Participation.objects.create(agreement=make_agreement(), party=party, role="party")
+
+    page = client.get(delete(party))
+    unused = client.get(delete(make_party("NZL")))
+
+    (tile,) = page.context["used_by"]
+    assert (tile.count, rows_in_list(tile.url, analyst)) == (1, 1)
+    assert f'href="{tile.url}"' in page.text
+    assert ['name="post"' in content.text for content in (page, unused)] == [False, True]
 
 
 def test_the_page_that_deletes_a_record_asks_for_a_reason(analyst, signed_in):
