@@ -235,7 +235,7 @@ def test_makemessages_collects_the_names_of_fields_and_the_definitions_of_record
 
     call_command("makemessages", locale=["xx"])
 
-    assert {"_('completed on')", "_('treaty action')", "_('The value of an indicator on a date.')"} <= set(collected[0].splitlines())
+    assert {"_('last update on')", "_('treaty action')", "_('The value of an indicator on a date.')"} <= set(collected[0].splitlines())
     assert list(tmp_path.iterdir()) == []
 
 

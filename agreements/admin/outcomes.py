@@ -75,8 +75,8 @@ class IndicatorAdmin(RecordAdmin):
         AGREEMENT,
         related_filter("outcome", models.Indicator._meta.get_field("outcome")),
         choice_filter("direction"),
-        *date_range_filters("baseline_on", _("Baseline")),
-        *date_range_filters("target_on", _("Target")),
+        *date_range_filters("baseline_on", _("Baseline date")),
+        *date_range_filters("target_on", _("Target date")),
     ]
     search_fields = ["slug", "name", "outcome"]
     fieldsets = [
@@ -92,11 +92,11 @@ class IndicatorAdmin(RecordAdmin):
     def named(self, indicator):
         return [str(indicator), indicator.slug]
 
-    @display(description=_("baseline"), ordering="baseline_value")
+    @display(description=_("baseline value"), ordering="baseline_value")
     def baseline(self, indicator):
         return None if indicator.baseline_value is None else number(indicator.baseline_value)
 
-    @display(description=_("target"), ordering="target_value")
+    @display(description=_("target value"), ordering="target_value")
     def target(self, indicator):
         return None if indicator.target_value is None else number(indicator.target_value)
 
@@ -112,7 +112,7 @@ class MeasurementAdmin(RecordAdmin):
     list_filter = [
         AGREEMENT,
         related_filter("indicator", models.Measurement._meta.get_field("indicator")),
-        *date_range_filters("measured_on", _("Measured")),
+        *date_range_filters("measured_on", _("Date measured")),
         related_filter("source", models.Measurement._meta.get_field("source")),
         missing_filter("source", _("Source missing")),
     ]

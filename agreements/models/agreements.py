@@ -243,10 +243,10 @@ class Agreement(RegistryRecord):
     depositary = models.CharField(
         max_length=200, blank=True, default="", help_text=_("The body that keeps the instruments and records treaty actions.")
     )
-    expires_on = EdtfField(help_text=_("The last day of the term."))
+    expires_on = EdtfField(_("expiry date"), help_text=_("The last day of the term."))
     expires_on_first = FirstDay("expires_on")
     expires_on_last = LastDay("expires_on")
-    next_review_on = EdtfField()
+    next_review_on = EdtfField(_("next review"))
     next_review_on_first = FirstDay("next_review_on")
     actions_complete_as_of = models.DateField(
         null=True, blank=True, help_text=_("The treaty actions of all parties are recorded up to this date. Leave empty if unknown.")
@@ -259,11 +259,12 @@ class Agreement(RegistryRecord):
         help_text=_("Time between consent and being bound, for a party that consents after entry into force. Example: P30D."),
     )
     signed_on = EdtfField(
+        _("signature date"),
         editable=False,
         help_text=_("Calculated: the signature of the text, otherwise the first one of an adopted text, otherwise the last one."),
     )
     signed_on_first = FirstDay("signed_on")
-    in_force_on = EdtfField(editable=False, help_text=_("Calculated: the first date on which the text is in force."))
+    in_force_on = EdtfField(_("entry into force"), editable=False, help_text=_("Calculated: the first date on which the text is in force."))
     in_force_on_first = FirstDay("in_force_on")
     sectors = models.ManyToManyField(Sector, blank=True, related_name="agreements")
     lead = models.ForeignKey(

@@ -73,13 +73,13 @@ class Component(DeadlineFields, RegistryRecord):
     description = Text()
     status = CodeField(ComponentStatus, default=ComponentStatus.UNKNOWN)
     lead_parties = models.ManyToManyField(Party, blank=True, related_name="led_components")
-    starts_on = EdtfField()
+    starts_on = EdtfField(_("start date"))
     starts_on_first = FirstDay("starts_on")
     due_anchor = CodeField(DueAnchor, default=DueAnchor.NONE, help_text=_("The date that a relative deadline is counted from."))
     due_offset = ForeignCode(
         max_length=20, blank=True, default="", validators=[DURATION], help_text=_("Time after the anchor, such as P6M or P180D.")
     )
-    completed_on = EdtfField()
+    completed_on = EdtfField(_("completion date"))
     completed_on_first = FirstDay("completed_on")
     completed_on_last = LastDay("completed_on")
 

@@ -64,10 +64,10 @@ class Indicator(SluggedRecord):
     unit = models.CharField(max_length=100, blank=True, default="", help_text=_("Examples: t/y, %, USD."))
     direction = CodeField(Direction, blank=True, default="", help_text=_("The direction of improvement."))
     baseline_value = models.DecimalField(max_digits=20, decimal_places=4, null=True, blank=True)
-    baseline_on = EdtfField(help_text=_("The date of the baseline value."))
+    baseline_on = EdtfField(_("baseline date"), help_text=_("The date of the baseline value."))
     baseline_on_first = FirstDay("baseline_on")
     target_value = models.DecimalField(max_digits=20, decimal_places=4, null=True, blank=True)
-    target_on = EdtfField(help_text=_("The date for reaching the target value."))
+    target_on = EdtfField(_("target date"), help_text=_("The date for reaching the target value."))
     target_on_first = FirstDay("target_on")
 
     class Meta:
@@ -85,7 +85,7 @@ class Measurement(UidRecord, SourceFields):
     label_parts = ("indicator__slug", "measured_on")
 
     indicator = models.ForeignKey(Indicator, models.PROTECT, related_name="measurements")
-    measured_on = EdtfField(blank=False)
+    measured_on = EdtfField(_("date measured"), blank=False)
     measured_on_first = FirstDay("measured_on")
     value = models.DecimalField(max_digits=20, decimal_places=4)
     note = Text()

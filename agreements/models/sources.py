@@ -98,9 +98,9 @@ class Source(RegistryRecord):
     author = models.CharField(max_length=300, blank=True, default="")
     original_url = models.URLField(_("original address"), max_length=2000, blank=True, default="")
     archived_url = models.URLField(_("archived address"), max_length=2000, blank=True, default="")
-    published_on = EdtfField()
+    published_on = EdtfField(_("date published"))
     published_on_first = FirstDay("published_on")
-    retrieved_on = models.DateField(null=True, blank=True)
+    retrieved_on = models.DateField(_("date retrieved"), null=True, blank=True)
     language = ForeignCode(max_length=35, blank=True, default="", help_text=_("Language tag (BCP 47), such as en or fr-CA."))
     file = models.FileField(upload_to="sources/", blank=True, default="", max_length=300, validators=[FileExtensionValidator(FILE_TYPES)])
     sha256 = models.CharField(_("SHA-256 of the file"), max_length=64, blank=True, default="", editable=False)
@@ -152,7 +152,7 @@ class FactCheck(SluggedRecord):
     verdict = CodeField(Verdict, default=Verdict.UNCHECKED)
     correction = Text(help_text=_("The correct statement."))
     correcting_source = models.ForeignKey(Source, models.PROTECT, null=True, blank=True, related_name="corrections")
-    checked_on = models.DateField(null=True, blank=True)
+    checked_on = models.DateField(_("date checked"), null=True, blank=True)
 
     class Meta:
         ordering = ["slug"]

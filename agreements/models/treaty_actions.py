@@ -146,7 +146,7 @@ class TreatyAction(UidRecord, SourceFields):
         related_name="actions",
         help_text=_("The party that acts. Leave empty for an action on the text as a whole."),
     )
-    acted_on = EdtfField(help_text=_("The date of the action."))
+    acted_on = EdtfField(_("action date"), help_text=_("The date of the action."))
     acted_on_first = FirstDay("acted_on")
     acted_on_last = LastDay("acted_on")
     counterparty = models.ForeignKey(
@@ -157,7 +157,7 @@ class TreatyAction(UidRecord, SourceFields):
         related_name="+",
         help_text=_("The other party, if the action concerns only these two."),
     )
-    effective_on = EdtfField(help_text=_("The date on which it takes effect, if that is another date."))
+    effective_on = EdtfField(_("effective date"), help_text=_("The date on which it takes effect, if that is another date."))
     effective_on_first = FirstDay("effective_on")
     place = models.CharField(max_length=200, blank=True, default="")
     signed_by = models.CharField(
@@ -275,7 +275,7 @@ class EntryIntoForceCondition(UidRecord, SourceFields):
     kind = CodeField(ConditionKind)
     number = models.PositiveIntegerField(null=True, blank=True, help_text=_("The number of consents required."))
     parties = models.ManyToManyField(Party, blank=True, related_name="+", help_text=_("The parties whose consent is required."))
-    fixed_on = EdtfField(help_text=_("The date in the text."))
+    fixed_on = EdtfField(_("fixed date"), help_text=_("The date in the text."))
     fixed_on_first = FirstDay("fixed_on")
     delay = ForeignCode(
         max_length=20,

@@ -5,18 +5,21 @@ from datetime import date
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.utils import label_for_field
 from django.utils.html import strip_tags
 
 from agreements.models import (
     Agreement,
     Citation,
     Commitment,
+    Component,
     EntryIntoForceCondition,
     Indicator,
     Measurement,
     Outcome,
     Participation,
     Source,
+    TreatyAction,
 )
 from policytracker.models import User
 from policytracker.records.context import change_context
@@ -269,3 +272,22 @@ def test_an_approximate_date_is_shown_in_words_and_exported_as_it_is_stored(read
     assert [address for address, page in pages.items() if "about 20" not in page or re.search(r"\b20\d\d~", page)] == []
     assert b"2032~" in b"".join(of_reader.get(url).streaming_content)
     assert 'value="2032~"' in of_analyst.get(change(milestone)).text
+
+
+@pytest.mark.parametrize(
+    ("model", "column", "field"),
+    [
+        (TreatyAction, "acted", "acted_on"),
+        (TreatyAction, "effective", "effective_on"),
+        (Commitment, "stated", "stated_on"),
+        (Component, "due", "due_on"),
+        (Indicator, "baseline", "baseline_value"),
+        (Indicator, "target", "target_value"),
+        (Indicator, "target_date", "target_on"),
+        (Measurement, "measured", "measured_on"),
+    ],
+)
+def test_a_column_has_the_label_of_the_field(model, column, field):
+    page = admin.site.get_model_admin(model)
+
+    assert label_for_field(column, model, page) == label_for_field(field, model, page)

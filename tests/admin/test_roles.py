@@ -130,7 +130,7 @@ def test_a_reader_sees_values_as_people_write_them(reader, signed_in):
     assert "120,000,000" in money
     assert "120000000.00" not in money
     assert f'href="{change(sector)}"' in links
-    assert "In force on" in cited
+    assert "Entry into force" in cited
     assert "in_force_on" not in cited
 
 
