@@ -85,9 +85,9 @@ def test_users_who_may_not_edit_see_the_details_without_a_save_button(role, user
 
 
 @pytest.mark.parametrize(("role", "offered"), [("reader", False), ("party officer", False), ("analyst", True)])
-def test_the_link_to_add_a_component_is_shown_to_users_who_may_add_one(role, offered, users, signed_in):
+def test_the_button_that_adds_a_component_is_shown_to_users_who_may_add_one(role, offered, users, signed_in):
     agreement = make_agreement()
 
     page = signed_in(users[role]).get(tab(agreement, "components")).content.decode()
 
-    assert ("/agreements/component/add/" in page) == offered
+    assert ('class="add-row' in page) == offered
