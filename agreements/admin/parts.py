@@ -85,12 +85,12 @@ class CitationForm(RecordForm):
         super().__init__(*args, **kwargs)
         if "field" not in self.fields:
             return
+        self.fields["field"].help_text = _("The field that the source states.")
         cited = [name for name in CITABLE if self[name].value()] or CITABLE
         types: list[Any] = [self._meta.model._meta.get_field(name).related_model for name in cited]
         offered = {str(capfirst(model._meta.verbose_name)): citable_fields(model) for model in types}
         known = set().union(*offered.values())
         others = {name: in_words(name) for name in (self.instance.field, self["field"].value()) if name and name not in known}
-        self.fields["field"].help_text = _("The field that the source states.")
         self.fields["field"].widget = select_widget()
         self.fields["field"].widget.choices = [
             ("", _("The whole record")),
