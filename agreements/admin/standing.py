@@ -24,6 +24,7 @@ from agreements.standing import PartyStanding, TextStanding
 from agreements.standing.data import load_record, standing_document
 from policytracker.admin.querysets import visible
 from policytracker.api.values import iso_date
+from policytracker.edtf import date_in_words
 from policytracker.resources import ReadContext, today
 
 COLOURS = {
@@ -238,7 +239,7 @@ def action_links() -> Callable[..., Link]:
 
     def link(pk: int, kind: str, party: str | None, counterparty: str | None, acted_on: str, *, of_party: bool = False) -> Link:
         """`of_party` leaves out the party, for the line of that party."""
-        parameters = {"kind": kinds[kind], "party": party, "counterparty": counterparty, "date": acted_on or no_date}
+        parameters = {"kind": kinds[kind], "party": party, "counterparty": counterparty, "date": date_in_words(acted_on) or no_date}
         return Link(templates[bool(party) and not of_party, bool(counterparty)] % parameters, page.replace(ANY, str(pk)))
 
     return link
@@ -256,7 +257,7 @@ def missing(condition: dict[str, Any], names: dict[str, str]) -> Iterable[Missin
         text = str(MISSING_FROM_PARTIES.get(ConditionKind(condition["kind"]), CONSENT))
         yield Missing(text, [names.get(code, code) for code in requires["parties"]])
     if requires["on"]:
-        yield Missing(str(_("date %(date)s")) % {"date": requires["on"]})
+        yield Missing(str(_("date %(date)s")) % {"date": date_in_words(requires["on"])})
 
 
 def standing_panel(request: HttpRequest, agreement: models.Agreement) -> Standing:

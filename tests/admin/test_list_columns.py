@@ -263,7 +263,9 @@ def test_an_approximate_date_is_shown_in_words_and_exported_as_it_is_stored(read
     milestone = Milestone.objects.get()
     of_reader, of_analyst = signed_in(reader), signed_in(analyst)
 
+    source = make_source(published_on="2020~", publication="published", visibility="public")
     shown = [change(agreement), tab(agreement, "recommendations"), change(recommendation), change(milestone), change(addressee)]
+    shown += [change(source)]
     shown += [changes(Recommendation), changes(Milestone), changes(Addressee), "/admin/"]
     pages = {address: of_reader.get(address).text for address in shown}
     pages[history(milestone)] = of_analyst.get(history(milestone)).text

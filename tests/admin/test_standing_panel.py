@@ -44,6 +44,14 @@ def client(reader, signed_in):
     return signed_in(reader)
 
 
+def test_an_approximate_date_is_shown_in_words(client, reader):
+    agreement, party = make_agreement(), make_party("AUS")
+    make_action(agreement, "signature", "AUS", "2020-05~")
+
+    for address in (change(agreement), change(party)):
+        assert "about 2020-05" in client.get(address).text, address
+
+
 def panel(client, agreement, query: str = ""):
     return client.get(change(agreement) + query).context["standing"]
 
