@@ -9,6 +9,7 @@ from datetime import date
 from functools import cache, cached_property
 from typing import Any
 
+from django import forms
 from django.db.models import Q
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -22,10 +23,11 @@ from agreements import models
 from agreements.models.treaty_actions import ActionKind, ConditionKind
 from agreements.standing import PartyStanding, TextStanding
 from agreements.standing.data import load_record, standing_document
+from policytracker.admin import apply_theme
+from policytracker.admin.forms import Day
 from policytracker.admin.querysets import visible
-from policytracker.api.values import iso_date
 from policytracker.edtf import date_in_words
-from policytracker.resources import ReadContext, today
+from policytracker.resources import today
 
 COLOURS = {
     "success": [TextStanding.IN_FORCE, TextStanding.OPERATIVE, PartyStanding.BOUND, PartyStanding.PARTICIPANT],
@@ -149,6 +151,7 @@ class Standing:
     complete_until: date | None = None  # the day up to which all actions are recorded, if it is before `on`
     other_parameters: list[tuple[str, str]] = field(default_factory=list)  # of the URL, without `on`
     date_error: str = ""
+    form: StandingForm | None = None
 
     @property
     def counts(self) -> list[tuple[Badge, int]]:
@@ -260,15 +263,21 @@ def missing(condition: dict[str, Any], names: dict[str, str]) -> Iterable[Missin
         yield Missing(str(_("date %(date)s")) % {"date": date_in_words(requires["on"])})
 
 
+class StandingForm(forms.Form):
+    """Asks for the date of the standing."""
+
+    on = Day(label=_("Date"))
+
+
 def standing_panel(request: HttpRequest, agreement: models.Agreement) -> Standing:
     """The standing on the date of the URL parameter `on`; the default is today."""
-    on, date_error = today(), ""
-    if text := request.GET.get("on", "").strip():
-        try:
-            on = iso_date(text, ReadContext.of(request.user))
-        except ValueError as error:
-            date_error = str(_("%(error)s Showing the standing today.")) % {"error": error}
-    panel = standing(agreement, request.user, on)
+    form = StandingForm(
+        request.GET if request.GET.get("on", "").strip() else None, initial={"on": today()}, auto_id="standing-%s", label_suffix=""
+    )
+    is_dated = form.is_valid()
+    panel = standing(agreement, request.user, form.cleaned_data["on"] if is_dated else today())
     panel.other_parameters = [(name, value) for name, values in request.GET.lists() if name != "on" for value in values]
-    panel.date_error = date_error
+    if form.is_bound and not is_dated:
+        panel.date_error = str(_("%(error)s Showing the standing today.")) % {"error": " ".join(form.errors["on"])}
+    panel.form = apply_theme(form)
     return panel

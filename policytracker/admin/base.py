@@ -33,6 +33,7 @@ from unfold.widgets import (
     CHECKBOX_CLASSES,
     SELECT_CLASSES,
     TEXTAREA_CLASSES,
+    UnfoldAdminDateWidget,
     UnfoldAdminFileFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -42,6 +43,7 @@ from unfold.widgets import (
 from policytracker.admin.changelist import RecordChangeList
 from policytracker.admin.error_summary import errors_of_page
 from policytracker.admin.forms import (
+    DateInput,
     Day,
     Duration,
     LinesField,
@@ -172,7 +174,7 @@ class Page:
         ArrayField: {"form_class": LinesField, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
         models.DateField: {"form_class": Day},
         models.DecimalField: {"form_class": Number},
-        EdtfField: {"form_class": PartialDate, "widget": UnfoldAdminTextInputWidget},
+        EdtfField: {"form_class": PartialDate, "widget": UnfoldAdminDateWidget},
     }
 
     def get_queryset(self, request):
@@ -326,6 +328,7 @@ class BaseAdmin(Page, ModelAdmin):
             context["show_delete"] = False
         context["input_classes"] = " ".join(BASE_INPUT_CLASSES)
         context["return_address"] = return_address(request)
+        context["media"] += DateInput().media  # of date fields outside the form of the record
         # Replaces the note of the theme, which does not name the errors.
         context |= {"errors": None, "error_summary": errors_of_page(context["adminform"].form, context["inline_admin_formsets"])}
         return super().render_change_form(request, context, add, change, form_url, obj)
@@ -361,7 +364,12 @@ def select_widget() -> forms.Select:
 
 def apply_theme(form: forms.Form, *nested: forms.Form) -> forms.Form:
     """Add the CSS classes of the theme to a plain form and to the forms that it shows. Returns the form."""
-    classes: dict[type, list[str]] = {forms.Textarea: TEXTAREA_CLASSES, forms.Select: SELECT_CLASSES, forms.CheckboxInput: CHECKBOX_CLASSES}
+    classes: dict[type, list[str]] = {
+        forms.Textarea: TEXTAREA_CLASSES,
+        forms.Select: SELECT_CLASSES,
+        forms.CheckboxInput: CHECKBOX_CLASSES,
+        DateInput: ["vDateField", *BASE_INPUT_CLASSES],  # the class of fields with a date picker
+    }
     for part in (form, *nested):
         for name, field in part.fields.items():
             if name in getattr(part, "autocomplete", {}):

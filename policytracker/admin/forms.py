@@ -9,7 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.contrib.admin.widgets import AutocompleteSelect
+from django.contrib.admin.widgets import AdminDateWidget, AutocompleteSelect
 from django.contrib.postgres.forms import SimpleArrayField
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import Q
@@ -71,8 +71,18 @@ class LinesField(SimpleArrayField):
         return super().to_python(value)
 
 
+class DateInput(AdminDateWidget):
+    """A text field with a date picker."""
+
+    class Media:
+        extend = False
+        js = ["admin/js/core.js", "admin/js/calendar.js", "admin/js/admin/DateTimeShortcuts.js"]
+
+
 class PartialDate(forms.CharField):
     """A partial date (EDTF), which may also be typed in a common form such as `22 Oct 2022`, `October 2022` or `22.10.2022`."""
+
+    widget = DateInput
 
     def __init__(self, *, help_text="", **kwargs):
         kwargs["max_length"] = None  # with a limit, browsers would silently cut off a longer form of the date
@@ -87,6 +97,8 @@ class PartialDate(forms.CharField):
 
 class Day(forms.DateField):
     """An exact date. Accepts the same notations as PartialDate."""
+
+    widget = DateInput
 
     def widget_attrs(self, widget):
         return super().widget_attrs(widget) | DATE_FORMAT

@@ -59,7 +59,6 @@ class ReportForm(forms.Form):
         required=False,
         label=_("Report date"),
         help_text=_("The date to which the update applies."),
-        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
     narrative = VerbatimField(required=False, max_length=100_000, label=_("Narrative"), widget=forms.Textarea(attrs={"rows": 3}))
     party = forms.ModelChoiceField(Party.objects.none(), required=False, label=_("Claimed by"))

@@ -67,6 +67,7 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
     lists = {"agreement": agreement.slug}
     return {
         "standing": standing,
+        "media": standing.form.media,
         "suggested_status": suggested_status(agreement, standing.text.code),
         "attention": list(attention(card, lists)),
         "progress": Distribution.of(

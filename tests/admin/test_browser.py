@@ -273,6 +273,19 @@ def test_a_list_is_filtered(visit, live_server, world):
     assert page.errors == []
 
 
+def test_a_date_is_picked_from_a_calendar(visit, live_server, world):
+    agreement, recommendation = world
+    page = visit(1280, "light")
+
+    for address, field in ((change(agreement) + "?on=2020-01-01", "standing-on"), (change(recommendation), "id_report-reported_on")):
+        page.goto(live_server.url + address)
+        page.fill(f"#{field}", "2020-01-01")
+        page.click(f"#{field} ~ .datetimeshortcuts a[id^=calendarlink]")
+        page.click(".calendarbox:visible td a:text-is('15')")
+        assert page.input_value(f"#{field}") == "2020-01-15"
+    assert page.errors == []
+
+
 def test_a_file_that_is_too_large_is_refused_before_it_is_sent(visit, live_server, world, tmp_path):
     page = visit(390, "light")
     page.goto(live_server.url + changes(type(world[1])) + "import/")

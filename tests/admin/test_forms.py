@@ -4,14 +4,16 @@ import re
 
 import pytest
 from django import forms
+from django.contrib import admin
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from agreements.models import Agreement, AgreementRelation, Component, Participation, Party, Source, TreatyAction
-from policytracker.admin.forms import Duration, VerbatimField
+from policytracker.admin.forms import Day, Duration, PartialDate, VerbatimField
 from policytracker.models import Change
 from policytracker.records.context import change_context
+from policytracker.records.models import Record
 from recommendations.models import Recommendation
-from tests.admin.page import add, change, changes, delete, edit, errors_of, messages_of, rows_in_list, tab, typed
+from tests.admin.page import add, admin_request, change, changes, delete, edit, errors_of, messages_of, rows_in_list, tab, typed
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 
 
@@ -375,3 +377,16 @@ def test_the_help_of_a_field_is_linked_to_its_input(analyst, signed_in):
 
     assert "id_published_on_helptext" in described
     assert described <= set(re.findall(r'id="(\w+)"', page))
+
+
+def test_every_date_field_has_a_date_picker(administrator):
+    request, without, checked = admin_request(administrator), [], 0
+
+    for model, page in admin.site._registry.items():
+        offered = issubclass(model, Record) and page.has_add_permission(request)
+        for name, field in page.get_form(request).base_fields.items() if offered else ():
+            if isinstance(field, PartialDate | Day):
+                checked += 1
+                without += [] if "vDateField" in field.widget.attrs["class"].split() else [(model, name)]
+
+    assert without == [] and checked > 20
