@@ -194,13 +194,12 @@ def test_paging_through_all_findings_gives_each_once_in_order(many):
         assert page.count == len(every)
 
 
-def test_order_is_that_of_the_rules_and_then_of_the_records(many):
-    every = [
-        (list(RULES).index(finding.rule.id), finding.record.pk) for finding in engine.all_findings(engine.select_checks(), check_context())
-    ]
+def test_findings_are_in_the_order_of_severities_and_rules(many):
+    rules = [finding.rule for finding in engine.all_findings(engine.select_checks(), check_context())]
 
-    by_rule = [rule for rule, _ in every]
-    assert by_rule == sorted(by_rule)
+    order = [(list(engine.Severity).index(rule.severity), list(RULES).index(rule.id)) for rule in rules]
+    assert order == sorted(order)
+    assert len({severity for severity, _ in order}) > 1
 
 
 def test_foreign_cursor_is_rejected(many):

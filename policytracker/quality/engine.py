@@ -169,7 +169,7 @@ class Rule:
         self.checks.append(Check(self, model, candidates, messages, confirmed_in_python))
 
 
-# All rules by id, in the order of the findings; filled by the apps.
+# All rules by id, in the order of the findings of one severity; filled by the apps.
 RULES: dict[str, Rule] = {}
 
 
@@ -220,13 +220,14 @@ class Finding:
 
 
 def select_rules(rules: Iterable[str] = (), severities: Iterable[str] = (), scope: Record | None = None) -> list[Rule]:
-    """The rules with these names and severities, in order; by default all, without the slow ones unless there is a scope."""
+    """The rules with these names and severities, errors first; by default all, without the slow ones unless there is a scope."""
     rules, severities = set(rules), set(severities)
-    return [
+    selected = [
         rule
         for rule in RULES.values()
         if (rule.id in rules if rules else scope or not rule.slow) and (not severities or rule.severity in severities)
     ]
+    return sorted(selected, key=lambda rule: list(Severity).index(rule.severity))
 
 
 def select_checks(rules: Iterable[str] = (), severities: Iterable[str] = (), scope: Record | None = None) -> list[Check]:
@@ -235,7 +236,7 @@ def select_checks(rules: Iterable[str] = (), severities: Iterable[str] = (), sco
 
 
 def findings(checks: Sequence[Check], context: CheckContext, cursor: str | None = None, size: int = 50, counted: bool = False) -> Page:
-    """A page of findings, ordered by rule and record, with their number unless the caller has `counted` them. Raises InvalidCursor."""
+    """A page of findings by severity, rule and record, with their number unless the caller has `counted` them. Raises InvalidCursor."""
     forward, place = decode_cursor(cursor, checks) if cursor else (True, None)
     pairs = list(islice(iterate(checks, context, size + 1, forward, place), size + 1))
     pairs, has_next, has_previous = trim_page(pairs, size, forward, cursor is not None)
