@@ -6,10 +6,11 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import OuterRef, Prefetch
 from django.http import HttpResponseRedirect, QueryDict
+from django.template.loader import render_to_string
 from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext_lazy as _
 
-from agreements.admin import CITED, DEADLINE_COLOURS, RegistryColumns
+from agreements.admin import CITED, DEADLINE_COLOURS, RegistryColumns, deadline_label
 from agreements.deadlines import DeadlineState
 from policytracker.admin import (
     BaseInline,
@@ -108,7 +109,7 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
         "owner",
     ]
     list_references = ["agreements"]
-    ordering = ["due_on_first", "id"]  # the order of the index
+    ordering = ["-closed_on", "due_on_first", "id"]  # open ones first: NULL comes first. The order of the index
     list_filter = [
         choice_filter("owner", choices=owner_choices),
         choice_filter("overdue"),
@@ -170,8 +171,10 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
 
     @display(description=_("due date"), ordering="due_on_first", header=True)
     def due(self, recommendation):
-        due_on, state = recommendation.due_on, DeadlineState(recommendation.deadline_state)
-        return [date_in_words(due_on), state.label if due_on else ""]
+        if not recommendation.due_on:
+            return ["", ""]
+        text, colour = deadline_label(recommendation.deadline_state)
+        return [date_in_words(recommendation.due_on), render_to_string("unfold/helpers/label.html", {"text": text, "type": colour})]
 
     @display(description=_("freshness"))
     def freshness_shown(self, recommendation):
@@ -190,6 +193,10 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
         if context.past:
             rows = rows.on_day(context.on)
         return rows.annotate(deadline_state=deadline(context.on), freshness=freshness(context.on))
+
+    def get_ordering(self, request):
+        """On a past date no index has the default order: closed_on is then a value of that day."""
+        return ["due_on_first", "id"] if OnFilter.parameter_name in request.GET else super().get_ordering(request)
 
     def get_actions(self, request):
         return {} if OnFilter.parameter_name in request.GET else super().get_actions(request)  # they change the values of today

@@ -7,7 +7,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.admin import RecordAdmin, choice_filter, code_column, display, related_filter
+from policytracker.admin import CodeColours, RecordAdmin, choice_filter, display, related_filter
 from policytracker.admin.querysets import visible
 from policytracker.records import exceptions
 from policytracker.records.context import change_context
@@ -16,6 +16,8 @@ from recommendations import progress
 from recommendations.admin.records import AGREEMENT, UpdateLine, evidence_of_updates
 from recommendations.models import Evidence, ProgressUpdate, Recommendation, Review
 
+VOIDED = "voided"
+REVIEW_COLOURS = CodeColours({Review.APPROVED: "success", Review.RETURNED: "warning", Review.SUBMITTED: "info", VOIDED: "danger"})
 AUTHOR = related_filter("author", ProgressUpdate._meta.get_field("author"))
 
 
@@ -61,7 +63,10 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
     ordering = ["-reported_on", "-id"]  # the order of the index
     list_references = ["recommendation"]
 
-    review_shown = code_column("review", Review, success=[Review.APPROVED], warning=[Review.RETURNED], info=[Review.SUBMITTED])
+    @display(description=_("review"), label=REVIEW_COLOURS)
+    def review_shown(self, update):
+        """The review status. A voided update stays approved, but has no effect."""
+        return (VOIDED, _("Voided")) if update.voided_at else (update.review, Review(update.review).label)
 
     @display(description=_("recommendation"))
     def recommendation_link(self, update):

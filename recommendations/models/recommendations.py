@@ -238,7 +238,11 @@ class Recommendation(DeadlineFields, RegistryRecord, DerivedStatus, Facts):
             models.Index(fields=["visibility", "publication", "owner", "id"], name="recommendation_by_reader"),
             models.Index(fields=["id"], include=[*READER_FIELDS, "slug"], name="recommendation_by_id"),
             models.Index(fields=["status", "id"], include=[*READER_FIELDS, "due_on_last", "closed_on"], name="recommendation_by_status"),
-            models.Index(fields=["closed_on", "id"], include=[*READER_FIELDS, "status", "due_on_last"], name="recommendation_by_closed_on"),
+            models.Index(  # the order of the list in the admin: open ones first
+                fields=["-closed_on", "due_on_first", "id"],
+                include=[*READER_FIELDS, "status", "due_on_last"],
+                name="recommendation_by_closed_on",
+            ),
             models.Index(
                 fields=["due_on_last"],
                 include=[*READER_FIELDS, "id", "due_on_first", "status", "closed_on"],

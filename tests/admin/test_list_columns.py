@@ -25,8 +25,8 @@ from policytracker.models import User
 from policytracker.records.context import change_context
 from policytracker.records.models import Record
 from policytracker.resources import registry
-from recommendations.models import Addressee, Evidence, Milestone, Recommendation
-from recommendations.progress import EvidenceRow, Report, report_progress
+from recommendations.models import Addressee, Evidence, Milestone, ProgressUpdate, Recommendation
+from recommendations.progress import EvidenceRow, Report, report_progress, void
 from tests.admin.page import add, change, changes, edit, history, messages_of, tab
 from tests.make import make_agreement, make_condition, make_party, make_recommendation, make_source
 
@@ -50,6 +50,17 @@ def test_the_list_of_recommendations_shows_what_an_analyst_needs(analyst, signed
     for value in ("Build hubs", "Pact", "Australia", "In progress", "40 %", "2020-01-01 Overdue", "Fresh", "analyst"):
         assert value in text
     assert recommendation.slug not in text
+
+
+def test_an_overdue_recommendation_and_a_voided_update_have_a_red_label(analyst, reviewer, signed_in):
+    recommendation = make_recommendation(due_on="2020-01-01")
+    update = report_progress(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=date.today())
+    void(update, by=reviewer, reason="Wrong.")
+    client = signed_in(analyst)
+
+    for model, column in ((Recommendation, "due"), (ProgressUpdate, "review_shown")):
+        (cell,) = re.findall(rf"<t[dh][^>]*field-{column}\b.*?</t[dh]>", client.get(changes(model)).text, re.S)
+        assert re.findall(r'class="pt-label pt-(\w+)"', cell) == ["danger"]
 
 
 def test_a_recommendation_without_a_due_date_has_the_sign_of_empty_values(analyst, signed_in):

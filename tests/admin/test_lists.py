@@ -27,7 +27,7 @@ from agreements.models import (
 from policytracker.models import Token
 from policytracker.resources import registry
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation
-from recommendations.progress import Report, report_progress
+from recommendations.progress import EvidenceRow, Report, approve, report_progress
 from tests.admin.page import change, changes, rows_of, tab
 from tests.make import make_agreement, make_commitment, make_component, make_party, make_recommendation, make_source
 
@@ -156,6 +156,16 @@ def test_commitments_without_a_date_come_last(analyst, signed_in):
     (inline,) = client.get(tab(agreement, registry.of(Commitment).address)).context["inline_admin_formsets"]
 
     assert list(rows) == [form.instance for form in inline.formset.forms] == [new, old, undated]
+
+
+def test_open_recommendations_come_first_and_then_by_due_date(analyst, reviewer, signed_in):
+    closed, late, early, never = (make_recommendation(due_on=due_on) for due_on in ("2020-01-01", "2030", "2027-05", ""))
+    report = Report(status="no_longer_applicable", narrative="Ended.", evidence=(EvidenceRow(source=make_source()),))
+    approve(report_progress(closed, report, by=analyst, today=date.today()), by=reviewer, today=date.today())
+
+    page = signed_in(analyst).get(changes(Recommendation))
+
+    assert list(page.context["cl"].result_list) == [early, late, never, closed]
 
 
 def test_the_rows_of_an_agreement_are_in_the_order_in_which_people_read_them(analyst, signed_in):
