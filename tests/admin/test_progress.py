@@ -15,7 +15,7 @@ from recommendations.models.refusals import RefusalCode
 from recommendations.progress import EvidenceRow, Report, approve, discard, report_progress, revise, send_back, submit, transitions, void
 from tests.admin.page import change, changes, messages_of
 from tests.conftest import make_user
-from tests.make import make_party, make_recommendation, make_source
+from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 
 TODAY = date.today()
 
@@ -154,6 +154,21 @@ def test_the_page_shows_assessment_claims_responses_and_deadline(reader, analyst
         assert words in text, words
 
 
+def test_the_page_shows_what_the_recommendation_is_about_without_what_is_hidden(reader, signed_in):
+    pact, hidden = make_agreement(short_title="Pact"), make_agreement(short_title="Secret pact", publication="draft")
+    recommendation = make_recommendation(pact, hidden, made_by=make_party("OECD"), made_on="2025-03", details="All of them.")
+    component = make_component(pact)
+    recommendation.components.add(component)
+
+    page = signed_in(reader).get(change(recommendation)).text
+    facts = re.search(r'<dl class="pt-facts">.*?</dl>', page, re.S)[0]
+
+    assert all(f'href="{change(record)}"' in facts for record in (pact, component, recommendation.made_by))
+    assert "Secret" not in page
+    assert "2025-03" in facts and "All of them." in page
+    assert facts.count("<dt>") == 4  # no priority
+
+
 def test_each_status_is_listed_with_its_conditions_and_shared_ones_once(analyst, signed_in):
     recommendation = make_recommendation(priority="critical")  # a second person must approve each update
     report_progress(recommendation, Report(status="in_progress", narrative="Begun."), by=analyst, today=TODAY)
@@ -164,8 +179,16 @@ def test_each_status_is_listed_with_its_conditions_and_shared_ones_once(analyst,
     shared = RefusalCode.SECOND_PERSON_REQUIRED.text()
     assert box.count(shared) == 1
     for option in transitions(recommendation, by=analyst, today=TODAY):
-        assert option.label in box
-        assert all(refusal.detail in box for refusal in option.unmet if refusal.code != "narrative_required")
+        assert (f">{option.label}<" in box) == (option.status != recommendation.status)  # the present status is not a next one
+        shown = [refusal for refusal in option.unmet if refusal.code not in ("narrative_required", "evidence_required")]
+        assert all(refusal.detail in box for refusal in shown)
+
+
+def test_a_condition_of_a_status_does_not_repeat_its_name(analyst, signed_in):
+    statuses = signed_in(analyst).get(change(make_recommendation())).context["statuses"]
+
+    conditions = dict(statuses.allowed)["Implemented"]
+    assert conditions and not any("Implemented" in condition for condition in conditions)
 
 
 def test_a_second_person_reviews_an_update_that_requires_it(analyst, reviewer, signed_in):
