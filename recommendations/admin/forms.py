@@ -96,6 +96,7 @@ class ReportForm(forms.Form):
         self.fields["party"].queryset = visible(Party, user)
         self.fields["revises"].queryset = recommendation.updates.visible_to(user).filter(author=user)
         self.claimant = None if progress.roles(user) & progress.EDITORS else user.office.party
+        self.claimant_is_not_addressed = bool(self.claimant) and not recommendation.addressees.filter(party=self.claimant).exists()
         if self.claimant:
             self.show_own_claim(self.claimant)
 

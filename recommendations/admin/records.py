@@ -33,7 +33,7 @@ from policytracker.records import exceptions
 from policytracker.records.access import Publication
 from policytracker.records.parameters import ExistsForRow
 from policytracker.resources import ReadContext, today
-from recommendations import filters, progress, reviews
+from recommendations import filters, progress, responses, reviews
 from recommendations.admin import addressees, forms
 from recommendations.admin.status_options import status_options
 from recommendations.deadlines import Freshness, deadline, freshness, with_deadline_state
@@ -73,6 +73,14 @@ def owner_choices(request):
         users = User.objects.filter(ExistsForRow(owned))
     names = users.filter(is_active=True).order_by("username").values_list("username", flat=True)
     return [("me", _("Me")), ("none", _("Unassigned")), *((name, name) for name in names)]
+
+
+def deadline_html(record):
+    """The label of the deadline state of a recommendation or milestone with a due date, otherwise ""."""
+    if not record.due_on:
+        return ""
+    text, colour = deadline_label(record.deadline_state)
+    return render_to_string("unfold/helpers/label.html", {"text": text, "type": colour})
 
 
 class AddresseeInline(BaseInline):
@@ -171,10 +179,7 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
 
     @display(description=_("due date"), ordering="due_on_first", header=True)
     def due(self, recommendation):
-        if not recommendation.due_on:
-            return ["", ""]
-        text, colour = deadline_label(recommendation.deadline_state)
-        return [date_in_words(recommendation.due_on), render_to_string("unfold/helpers/label.html", {"text": text, "type": colour})]
+        return [date_in_words(recommendation.due_on), deadline_html(recommendation)]
 
     @display(description=_("freshness"))
     def freshness_shown(self, recommendation):
@@ -379,10 +384,16 @@ class AddresseeAdmin(RecordAdmin):
         (_("Response"), {"fields": [("response", "responded_on"), "response_text"]}),
         CITED,
     ]
+    change_form_outer_before_template = "admin/recommendations/addressee/respond.html"
 
     response_shown = code_column(
         "response", Response, success=[Response.ACCEPTED], warning=[Response.ACCEPTED_IN_PART], danger=[Response.REJECTED]
     )
+
+    def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
+        # Who may change the record answers in its form.
+        context["may_respond"] = obj and not self.has_change_permission(request, obj) and responses.may_respond(obj, request.user)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
 
 @admin.register(Milestone)
@@ -396,9 +407,14 @@ class MilestoneAdmin(RecordAdmin):
         related_filter("recommendation", Milestone._meta.get_field("recommendation")),
     ]
     search_fields = ["uid", "title", "recommendation"]
-    fieldsets = [(None, {"fields": ["recommendation", ("position", "title"), ("due_on", "completed_on")]})]
+    fieldsets = [(None, {"fields": ["recommendation", ("position", "title"), ("due_on", "deadline", "completed_on")]})]
+    readonly_fields = ["deadline"]
 
     deadline_state_shown = code_column("deadline_state", DeadlineState, blank=DeadlineState.NONE, **DEADLINE_COLOURS)
+
+    @display(description=_("deadline"))
+    def deadline(self, milestone):
+        return deadline_html(milestone)
 
     def get_queryset(self, request):
         return with_deadline_state(super().get_queryset(request), today())

@@ -550,6 +550,17 @@ def test_an_officer_gets_a_form_for_claims_of_the_own_party_only(officer, signed
     assert [field.name for field in form.visible_fields()] == ["status", "progress_percent", "reported_on", "narrative"]
 
 
+def test_an_officer_is_told_that_a_recommendation_is_not_addressed_to_the_own_party(officer, analyst, signed_in, australia):
+    recommendation = make_recommendation()
+
+    def told(user):
+        return signed_in(user).get(change(recommendation)).context["report"].claimant_is_not_addressed
+
+    assert told(officer) and not told(analyst)
+    Addressee.objects.create(recommendation=recommendation, party=australia)
+    assert not told(officer)
+
+
 def test_a_returned_claim_keeps_its_status_in_the_form(officer, reviewer, signed_in, australia):
     client, recommendation = signed_in(officer), make_recommendation()
     client.post(change(recommendation), report_data(client.get(change(recommendation)), status="implemented", narrative="We did it."))

@@ -39,6 +39,23 @@ def test_the_form_of_a_response_is_shown_to_those_who_may_record_it(role, expect
     assert sorted(line.addressee.party.code for line in lines if line.form) == expected
 
 
+@pytest.mark.parametrize(("role", "linked"), [("reader", []), ("party officer", ["AUS"])])
+def test_the_page_of_an_addressee_leads_to_the_form_of_its_response(role, linked, users, asked, signed_in):
+    client = signed_in(users[role])
+    page = client.get(change(asked[0].recommendation)).text
+
+    forms = {addressee.party.code: f"respond-{addressee.pk}" for addressee in asked}
+    assert [code for code, form in forms.items() if f'id="{form}"' in page] == linked
+    addresses = {code: f'href="{change(asked[0].recommendation)}#{form}"' for code, form in forms.items()}
+    assert [addressee.party.code for addressee in asked if addresses[addressee.party.code] in client.get(change(addressee)).text] == linked
+
+
+def test_the_page_of_a_milestone_shows_its_deadline_state(reader, signed_in):
+    milestone = Milestone.objects.create(recommendation=make_recommendation(), title="Site chosen", due_on="2020")
+
+    assert signed_in(reader).get(change(milestone)).text.count("pt-label pt-danger") == 1
+
+
 def test_an_officer_records_the_response_of_the_own_party(officer, asked, signed_in):
     page = respond(signed_in(officer), asked[0], responded_on="2 March 2026", response_text="We agree.\r\nFully.")
 
