@@ -36,19 +36,31 @@ def publish(agreement: Agreement, *, by: User, components: bool, recommendations
     """
     if agreement.publication == Publication.ARCHIVED:
         raise Conflict("closed_record", _("This agreement is archived. Restore it before publishing."))
-    drafts: list[QuerySet] = []
-    if components:
-        drafts.append(Component.objects.visible_to(by).filter(agreement=agreement))
-    own = Recommendation.objects.visible_to(by).filter(pk__in=_only_of(agreement)) if recommendations else Recommendation.objects.none()
-    drafts.append(own)
-    if sources:
-        drafts.append(Source.objects.visible_to(by).filter(pk__in=set(_referenced(agreement, own))))
-    parts = chain.from_iterable(rows.filter(publication=Publication.DRAFT).order_by("slug") for rows in drafts)
+    parts = chain.from_iterable(
+        rows.order_by("slug") for rows in drafts(agreement, by, components=components, recommendations=recommendations, sources=sources)
+    )
     published = [record for record in (agreement, *parts) if record.publication != Publication.PUBLISHED]
     for record in published:
         record.publication = Publication.PUBLISHED
         record.save(update_fields=["publication"])
     return published
+
+
+def drafts(agreement: Agreement, by: User, *, components: bool, recommendations: bool, sources: bool) -> Iterator[QuerySet]:
+    """The selected drafts that belong to an agreement, by kind."""
+    if components:
+        yield Component.objects.visible_to(by).filter(agreement=agreement, publication=Publication.DRAFT)
+    own = Recommendation.objects.visible_to(by).filter(pk__in=_only_of(agreement)) if recommendations else Recommendation.objects.none()
+    yield own.filter(publication=Publication.DRAFT)
+    if sources:
+        yield Source.objects.visible_to(by).filter(pk__in=set(_referenced(agreement, own)), publication=Publication.DRAFT)
+
+
+def has_something_to_publish(agreement: Agreement, by: User) -> bool:
+    """Whether the agreement or one of its parts is a draft that the user can read. An archived agreement is not published."""
+    if agreement.publication != Publication.PUBLISHED:
+        return agreement.publication == Publication.DRAFT
+    return any(rows.exists() for rows in drafts(agreement, by, components=True, recommendations=True, sources=True))
 
 
 def _only_of(agreement: Agreement) -> QuerySet:

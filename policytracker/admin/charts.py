@@ -28,11 +28,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Distribution:
-    """How a total is divided among codes. `unknown` is the part whose code says that nothing is known, if there is one."""
+    """How a total is divided among codes. `unknown` is the part whose code says that nothing is known; it may be 0."""
 
     parts: list[Part]
     total: int
-    unknown: Part | None
+    unknown: Part
 
     @classmethod
     def of(
@@ -41,7 +41,7 @@ class Distribution:
         """The codes that occur, in the order of the code list."""
         total = sum(counts.values())
         parts = [Part(code, counts[code], 100 * counts[code] / total, url(code)) for code in codes if counts.get(code)]
-        return cls(parts, total, next((part for part in parts if part.code == unknown), None))
+        return cls(parts, total, next((part for part in parts if part.code == unknown), Part(unknown, 0, 0)))
 
 
 @dataclass(frozen=True)

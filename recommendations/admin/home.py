@@ -30,7 +30,8 @@ from recommendations.admin.trend import trend
 from recommendations.models import Addressee, ProgressUpdate, Recommendation, Response, Status
 
 SHOWN_DEADLINES = 12
-SHOWN_CHANGES = 10
+SHOWN_CHANGES = 50
+SHOWN_ON_HOME = 10
 SHOWN_AGREEMENTS = 10
 CHANGES_OF = [Agreement, Recommendation, ProgressUpdate]
 
@@ -144,12 +145,12 @@ def statuses_by_agreement(request: HttpRequest) -> list[AgreementLine]:
 
 
 def changes(request: HttpRequest) -> HttpResponse:
-    """The page of recent changes. The home page loads its list last, because it takes longer than the rest."""
+    """The page of recent changes. The home page loads the newest ones last, because they take longer than the rest."""
     if not request.user.has_perm("recommendations.view_recommendation"):
         raise PermissionDenied
     context = admin.site.each_context(request) | {
         "title": _("Recent changes"),
-        "changes": recent_changes(request, CHANGES_OF, SHOWN_CHANGES),
+        "changes": recent_changes(request, CHANGES_OF, SHOWN_ON_HOME if "home" in request.GET else SHOWN_CHANGES),
     }
     request.current_app = admin.site.name
     return TemplateResponse(request, "admin/changes.html", context)

@@ -23,7 +23,7 @@ from agreements.admin.standing import standing_panel
 from agreements.deadlines import DeadlineState, of_component
 from agreements.models import Agreement, Citation, Commitment, Component, FactCheck, Sector
 from agreements.models.agreements import AgreementStatus
-from agreements.models.commitments import Stage
+from agreements.models.commitments import Bound, Stage
 from agreements.models.sources import CITABLE
 from agreements.numbers import number
 from policytracker.admin import CodeColours, list_url
@@ -35,6 +35,7 @@ from recommendations.admin.addressees import LEAD_FIRST
 from recommendations.admin.records import STATUS_COLOURS
 from recommendations.admin.trend import trend
 from recommendations.models import Addressee, Recommendation, Status
+from recommendations.publication import has_something_to_publish
 from recommendations.reports import timeline
 from recommendations.reports.coverage import coverage
 from recommendations.reports.scorecard import scorecard
@@ -78,6 +79,7 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
         ),
         "trend": trend(of_agreement(user, agreement), context.today, lists),
         "money": money_bars(card["money"], lists),
+        "inexact_money": has_inexact_money(agreement, user),
         "indicators": [indicator_values(indicator) for indicator in card["indicators"]],
         "timeline": Timeline(drawn, context.today, page.count),
         "next_dates": next_dates(dates, page, drawn, context),
@@ -89,6 +91,7 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
         "sources": cited_sources(agreement, user),
         "fact_checks": fact_checks(agreement, user),
         "dossier_url": f"{reverse('agreements-dossier', args=[agreement.slug])}?format=md",
+        "may_publish": may_publish(request, agreement),
         "publish_url": reverse("admin:agreements_agreement_publish", args=[agreement.pk]),
     }
 
@@ -98,6 +101,12 @@ def suggested_status(agreement: Agreement, code: Any) -> str:
     known = {status.value: status for status in AgreementStatus}
     suggests = agreement.status == AgreementStatus.UNKNOWN and code.value in known and code.value != AgreementStatus.UNKNOWN
     return str(known[code.value].label) if suggests else ""
+
+
+def may_publish(request: HttpRequest, agreement: Agreement) -> bool:
+    """Whether the user may publish the agreement with its parts, and something is a draft."""
+    page = admin.site.get_model_admin(Agreement)
+    return page.has_change_permission(request, agreement) and has_something_to_publish(agreement, request.user)
 
 
 # ---- numbers and charts
@@ -142,6 +151,12 @@ def money_bars(totals: list[dict[str, Any]], lists: dict[str, str]) -> list[Bar]
             )
         )
     return bars
+
+
+def has_inexact_money(agreement: Agreement, user: Any) -> bool:
+    """Whether a total contains a figure that is not given as exact."""
+    added: Any = Commitment.objects.visible_to(user).filter(agreement=agreement, disputes=None, part_of=None)
+    return added.exclude(bound=Bound.EXACTLY).exists()
 
 
 def indicator_values(indicator: dict[str, Any]) -> dict[str, Any]:

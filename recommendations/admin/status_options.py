@@ -18,7 +18,10 @@ Line = tuple[str, list[str]]  # a status, and what it requires or why it is bloc
 
 @dataclass(frozen=True)
 class StatusOptions:
-    """The statuses that an update can set besides the present one, and the others. `common` are the conditions of all allowed ones, which are shown once."""
+    """The statuses that an update can set besides the present one, and the others.
+
+    `common` are the conditions of all allowed ones, which are shown once.
+    """
 
     allowed: list[Line]
     blocked: list[Line]

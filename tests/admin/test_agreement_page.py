@@ -8,10 +8,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from agreements.deadlines import DeadlineState
 from agreements.models import Agreement, Citation, Commitment, Component, FactCheck, Participation, Sector, Source
 from policytracker.resources import registry
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Report, report_progress
+from recommendations.publication import publish
 from tests.admin.page import add, change, edit, errors_of, messages_of, rows_in_list, tab, typed
 from tests.conftest import make_user
 from tests.make import (
@@ -146,6 +148,32 @@ def test_the_overview_shows_the_numbers_of_the_api(analyst, signed_in, client, p
     assert [(line.component.slug, line.depth) for line in context["components"]] == [("hidden", 0), ("upper", 0), ("lower", 1)]
     assert context["indicators"][0]["target_value"] == "100.5"
     assert [moment.on for moment in context["next_dates"]] == [str(TODAY), str(TODAY), str(TODAY + timedelta(9))]
+
+
+def test_the_overview_shows_the_state_of_a_deadline_without_a_date(reader, signed_in):
+    agreement = make_agreement()
+    make_component(agreement, due_anchor="entry_into_force", due_offset="P1Y")
+    make_component(agreement)
+
+    page = signed_in(reader).get(change(agreement)).text
+
+    assert [page.count(str(state.label)) for state in (DeadlineState.OPEN_ENDED, DeadlineState.NONE)] == [1, 0]
+
+
+def test_the_overview_says_whether_totals_include_figures_that_are_not_exact(reader, signed_in, pact):
+    client, told = signed_in(reader), []
+
+    for bound, disputed in (("exactly", True), ("about", False)):
+        Commitment.objects.filter(agreement=pact, disputes__isnull=not disputed).update(bound=bound)
+        told.append(client.get(change(pact)).context["inexact_money"])
+
+    assert told == [False, True]
+
+
+def test_an_agreement_without_recommendations_says_so_once(reader, signed_in):
+    page = signed_in(reader).get(change(make_agreement()))
+
+    assert re.findall(r'<h2 id="(statuses|trend|recommendations)"', page.text) == ["recommendations"]
 
 
 def test_the_overview_is_for_reading(reader, signed_in, pact):
@@ -283,6 +311,16 @@ def test_an_agreement_is_published_with_the_selected_parts(analyst, signed_in, p
     assert Component.objects.get(slug="hidden").publication == "published"
     assert Recommendation.objects.get(slug="draft").publication == "draft"
     assert "1 record" in messages_of(client.get(change(pact)))
+
+
+def test_only_an_agreement_with_a_draft_part_can_be_published(analyst, reader, signed_in, pact):
+    def offered(user):
+        return publish_address(pact) in signed_in(user).get(change(pact)).text
+
+    before = offered(analyst), offered(reader)
+    publish(pact, by=analyst, components=True, recommendations=True, sources=True)
+
+    assert (*before, offered(analyst)) == (True, False, False)
 
 
 def test_an_archived_agreement_is_not_published(administrator, signed_in):

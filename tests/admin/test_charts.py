@@ -16,7 +16,8 @@ def test_a_distribution_shows_the_codes_that_occur_and_the_unknown_share():
         (Status.NOT_ASSESSED, 3, 75, "?status=not_assessed"),
     ]
     assert chart.unknown.count == 3
-    assert (Distribution.of(Status, {}, UNKNOWN).parts, Distribution.of(Status, {}, UNKNOWN).unknown) == ([], None)
+    empty = Distribution.of(Status, {}, UNKNOWN)
+    assert (empty.parts, empty.unknown.count, empty.unknown.percent) == ([], 0, 0)
 
 
 def test_the_columns_of_a_trend_have_one_scale():

@@ -205,6 +205,15 @@ def test_recent_changes_are_newest_first_with_who_changed_what(analyst, signed_i
     assert newest.url == change(recommendation)
 
 
+def test_the_home_page_shows_fewer_changes_than_their_page(analyst, signed_in):
+    for _number in range(11):
+        make_recommendation()
+    client = signed_in(analyst)
+
+    assert 'data-load="/admin/changes/?home=1"' in client.get("/admin/").text
+    assert [len(client.get(address).context["changes"]) for address in ("/admin/changes/?home=1", "/admin/changes/")] == [10, 11]
+
+
 def test_a_recent_update_names_its_recommendation(analyst, signed_in):
     report = Report(status="in_progress", narrative="Begun.", reported_on=TODAY)
     report_progress(make_recommendation(key_action="Build"), report, by=analyst, today=TODAY)
