@@ -53,7 +53,7 @@ def drafts(agreement: Agreement, by: User, *, components: bool, recommendations:
     own = Recommendation.objects.visible_to(by).filter(pk__in=_only_of(agreement)) if recommendations else Recommendation.objects.none()
     yield own.filter(publication=Publication.DRAFT)
     if sources:
-        yield Source.objects.visible_to(by).filter(pk__in=set(_referenced(agreement, own)), publication=Publication.DRAFT)
+        yield Source.objects.visible_to(by).filter(pk__in=_referenced(agreement, own), publication=Publication.DRAFT)
 
 
 def has_something_to_publish(agreement: Agreement, by: User) -> bool:
@@ -70,7 +70,7 @@ def _only_of(agreement: Agreement) -> QuerySet:
     return links.filter(agreement=agreement).exclude(recommendation__in=others).values("recommendation")
 
 
-def _referenced(agreement: Agreement, recommendations: QuerySet) -> Iterator[int]:
+def _referenced(agreement: Agreement, recommendations: QuerySet) -> QuerySet:
     """The ids of the sources that the agreement's records reference."""
     rows: list[Any] = [model.objects.filter(agreement=agreement) for model in (TreatyAction, EntryIntoForceCondition, Commitment)]
     rows += [
@@ -78,5 +78,5 @@ def _referenced(agreement: Agreement, recommendations: QuerySet) -> Iterator[int
         Citation.objects.filter(registry.of(Citation).belonging_to(agreement.pk)),
         recommendations,
     ]
-    for part in rows:
-        yield from part.filter(source__isnull=False).values_list("source", flat=True)
+    first, *others = (part.order_by().values("source") for part in rows)
+    return first.union(*others)
