@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.db.models import F
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from agreements import models
 from agreements.admin.parts import WithinAgreement, cite_links
@@ -85,7 +86,10 @@ class ComponentAdmin(RegistryColumns, ReferringPage, BulkEditAdmin):
         (_("Dates"), {"fields": [("due_on", "original_due_on"), ("due_anchor", "due_offset"), ("starts_on", "completed_on")]}),
         ACCESS,
     ]
-    titles_from = {"lead_parties": _("Components it leads"), "parent": _("Parts")}
+    titles_from = {
+        "lead_parties": ngettext_lazy("Component it leads", "Components it leads"),
+        "parent": ngettext_lazy("Part", "Parts"),
+    }
     ordering = [Lower("title")]
     readonly_fields = ["original_due_on"]
     key_from = ["title"]
@@ -126,7 +130,7 @@ class CommitmentAdmin(RecordAdmin):
         related_filter("source", models.Commitment._meta.get_field("source")),
         missing_filter("source", _("Source missing")),
     ]
-    titles_from = {"payer": _("Money it pays")}
+    titles_from = {"payer": ngettext_lazy("Commitment it pays", "Commitments it pays")}
     search_fields = ["uid", "agreement", "payer", "description"]
     fieldsets = [
         (None, {"fields": ["agreement", "component", "payer", "stage", ("bound", "amount", "currency"), "stated_on", "description"]}),

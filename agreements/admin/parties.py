@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from agreements import models
 from agreements.admin.shared import ReferringPage
@@ -65,7 +66,7 @@ class PartyAdmin(TabbedAdmin):
     panel_references = ["parent"]
     list_display = ["name", "code", "kind", "parent", "since", "until"]
     list_filter = [choice_filter("kind"), related_filter("parent", models.Party._meta.get_field("parent"))]
-    titles_from = {"parent": _("Parts")}
+    titles_from = {"parent": ngettext_lazy("Part", "Parts")}
     search_fields = ["code", "name", "iso_alpha2"]
     ordering = ["name"]
     fieldsets = [

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from agreements import models
 from agreements.admin.parts import CitationForm, cited_field
@@ -101,7 +102,7 @@ class FactCheckAdmin(RecordAdmin):
         SOURCE,
         related_filter("correcting_source", models.FactCheck._meta.get_field("correcting_source")),
     ]
-    titles_from = {"correcting_source": _("Corrections of other sources")}
+    titles_from = {"correcting_source": ngettext_lazy("Correction of another source", "Corrections of other sources")}
     search_fields = ["slug", "source", "agreement"]
     key_from = ["statement"]
     fieldsets = [

@@ -2,6 +2,7 @@
 
 from django.contrib import admin, messages
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from agreements import models
 from agreements.admin.parts import add_participation
@@ -50,7 +51,7 @@ class TreatyActionAdmin(RecordAdmin):
         related_filter("source", models.TreatyAction._meta.get_field("source")),
         missing_filter("source", _("Source missing")),
     ]
-    titles_from = {"counterparty": _("Treaty actions of others towards it")}
+    titles_from = {"counterparty": ngettext_lazy("Treaty action of another party towards it", "Treaty actions of others towards it")}
     search_fields = ["uid", "agreement", "party", "signed_by"]
     ordering = ["-acted_on_first", "-id"]
     fieldsets = [
@@ -101,7 +102,6 @@ class EntryIntoForceConditionAdmin(RecordAdmin):
         *date_range_filters("fixed_on", _("Fixed date")),
         SOURCE,
     ]
-    titles_from = {"parties": _("Conditions of entry into force")}
     search_fields = ["uid", "agreement", "text"]
     fieldsets = [(None, {"fields": ["agreement", "kind", ("number", "fixed_on", "delay"), "parties", "text"]}), CITED]
 

@@ -31,10 +31,10 @@ def references_to(target: type[models.Model]) -> list[tuple[type[models.Model], 
 
 
 def title_of(model: type[models.Model], name: str, number: int) -> str:
-    """The title of so many records that refer to a record by this field. A page may name it in `titles_from`."""
+    """The title of so many records that refer to a record by this field. A page may name it in `titles_from`, with a plural."""
     page, field = admin.site.get_model_admin(model), model._meta.get_field(name)
     if title := getattr(page, "titles_from", {}).get(name):
-        return str(title)
+        return title % number
     related: Any = field.related_model._meta  # type: ignore[union-attr]
     alike = str(field.verbose_name) in (str(related.verbose_name), str(related.verbose_name_plural))
     return records(model, number) if alike else f"{records(model, number)}: {field.verbose_name}"

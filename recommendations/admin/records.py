@@ -9,6 +9,7 @@ from django.http import HttpResponseRedirect, QueryDict
 from django.template.loader import render_to_string
 from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from agreements.admin import CITED, DEADLINE_COLOURS, RegistryColumns, deadline_label
 from agreements.deadlines import DeadlineState
@@ -151,7 +152,7 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
         CITED,
         (_("Access"), {"fields": [("visibility", "publication")]}),
     ]
-    titles_from = {"made_by": _("Recommendations it made"), "components": _("Recommendations"), "source": _("Recommendations")}
+    titles_from = {"made_by": ngettext_lazy("Recommendation it made", "Recommendations it made")}
     readonly_fields = ["original_due_on"]
     key_from = ["key_action"]
     inlines = [AddresseeInline, MilestoneInline, DependencyInline]
@@ -377,7 +378,10 @@ class AddresseeAdmin(RecordAdmin):
         related_filter("party", Addressee._meta.get_field("party")),
         related_filter("source", Addressee._meta.get_field("source")),
     ]
-    titles_from = {"party": _("Recommendations addressed to it"), "source": _("Responses")}
+    titles_from = {
+        "party": ngettext_lazy("Recommendation addressed to it", "Recommendations addressed to it"),
+        "source": ngettext_lazy("Response", "Responses"),
+    }
     search_fields = ["uid", "recommendation", "party"]
     fieldsets = [
         (None, {"fields": ["recommendation", "party", "role"]}),

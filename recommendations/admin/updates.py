@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from policytracker.admin import CodeColours, RecordAdmin, choice_filter, display, related_filter
 from policytracker.admin.querysets import visible
@@ -48,7 +49,7 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
         related_filter("party", ProgressUpdate._meta.get_field("party"), _("Claimed by")),
         AUTHOR,
     ]
-    titles_from = {"party": _("Claims")}
+    titles_from = {"party": ngettext_lazy("Claim", "Claims")}
     fieldsets = [
         (None, {"fields": ["recommendation", ("kind", "status", "progress_percent"), ("reported_on", "closes"), "narrative", "reason"]}),
         (_("Author"), {"fields": [("party", "assessed_by", "author"), "corrects"]}),

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Agreement, Citation, Component, FactCheck, FocusArea, Participation, Party, Sector, Source
-from policytracker.admin.referring import filters_of, references_to
+from policytracker.admin.referring import filters_of, references_to, title_of
 from policytracker.records.context import change_context
 from recommendations.models import Addressee, Evidence, ProgressUpdate
 from tests.admin.page import change, rows_in_list, tab
@@ -103,6 +103,13 @@ def test_a_tile_with_one_record_names_it_in_the_singular(reader, signed_in, reco
 
     assert "Agreement" in [tile.title for tile in party]
     assert [(tile.title, tile.count) for tile in (*sector, *area)] == [("Agreement", 1), ("Participation", 1)]
+
+
+def test_every_name_of_a_tile_has_a_singular_and_a_plural():
+    named = [(page.model, name) for page in admin.site._registry.values() for name in getattr(page, "titles_from", {})]
+    assert len(named) > 5
+    for model, name in named:
+        assert title_of(model, name, 1) != title_of(model, name, 2)
 
 
 def test_a_party_shows_its_standings(reader, signed_in, records):
