@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements import models
 from agreements.admin.components import RelativeDeadlineForm
-from agreements.admin.parts import add_participation, cite_links, cited_field, role_of_signer
+from agreements.admin.parts import add_participation, cite_links, role_of_signer
 from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, SOURCE, RegistryColumns
 from agreements.admin.treaty_actions import warn_effective_before_action
 from agreements.models.agreements import INVERSE_LABELS, AgreementStatus, LegalForce, ParticipationRole, by_name, team_with_caller
@@ -109,7 +109,7 @@ class CitationInline(ListInline):
 
     @display(description=_("field"))
     def cites(self, citation):
-        return cited_field(citation)
+        return citation.field_label
 
 
 class FactCheckInline(ListInline):

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
-from django.db import models as fields
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -17,15 +16,12 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements import models
 from agreements.models.agreements import LegalForce, ParticipationRole
-from agreements.models.sources import CITABLE
+from agreements.models.sources import CITABLE, citable_fields, in_words
 from agreements.models.treaty_actions import CONSENTS, SIGNATURES, ActionKind
 from policytracker.admin import select_widget
 from policytracker.admin.forms import RecordForm
 from policytracker.admin.querysets import visible
-from policytracker.edtf import EdtfField
 
-STATES_A_FACT = (EdtfField, fields.CharField, fields.TextField, fields.ForeignKey, fields.ManyToManyField)
-NOT_CITED = {"slug", "uid", "visibility", "publication", "next_review_on", "original_due_on", "agreement", "parent", "lead", "team"}
 JOINED = _("%(party)s was added to the participations as %(role)s.")
 
 
@@ -47,12 +43,6 @@ class WithinAgreement(forms.ModelForm):
             field.queryset = rows.exclude(pk=self.instance.pk) if same_type else rows
 
 
-def citable_fields(model: type[fields.Model]) -> dict[str, str]:
-    """The label of each field that states a fact, which a citation can name."""
-    stated = [f for f in (*model._meta.concrete_fields, *model._meta.many_to_many) if isinstance(f, STATES_A_FACT)]
-    return {field.name: str(capfirst(field.verbose_name)) for field in stated if field.name not in NOT_CITED}
-
-
 def cite_links(form: type[forms.ModelForm], request: HttpRequest, record: Any, target: str) -> type[forms.ModelForm]:
     """Add to each field that states a fact a link that adds a citation of it. `target` is the field of a citation for the record."""
     if record is None or not admin.site.get_model_admin(models.Citation).has_add_permission(request):
@@ -65,17 +55,6 @@ def cite_links(form: type[forms.ModelForm], request: HttpRequest, record: Any, t
             link = format_html('<a class="text-link" href="{}?{}" aria-label="{}">{}</a>', address, query, text, _("Cite this field"))
             form.base_fields[name].help_text = format_html("{} {}", form.base_fields[name].help_text, link)
     return form
-
-
-def cited_field(citation: models.Citation) -> str:
-    """The label of the field that is cited. If the cited record has no such field, a label made of the name that was entered."""
-    target: Any = next(citation._meta.get_field(name).related_model for name in CITABLE if getattr(citation, f"{name}_id"))
-    return citable_fields(target).get(citation.field) or in_words(citation.field)
-
-
-def in_words(name: str) -> str:
-    """A label made of the name of a field."""
-    return str(capfirst(name.replace("_", " ")))
 
 
 class CitationForm(RecordForm):

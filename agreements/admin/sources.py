@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from agreements import models
-from agreements.admin.parts import CitationForm, cited_field
+from agreements.admin.parts import CitationForm
 from agreements.admin.shared import ACCESS, AGREEMENT, PUBLISHED, SOURCE, RegistryColumns
 from agreements.models.sources import CITABLE, Confidence, Verdict, by_source_name
 from policytracker.admin import (
@@ -53,7 +53,7 @@ class QuoteLine:
 def overview(request: HttpRequest, source: models.Source) -> dict[str, Any]:
     quotes = models.Citation.objects.visible_to(request.user).filter(source=source).exclude(quote="")
     targets = quotes.select_related(*CITABLE, "participation__party", "participation__agreement").order_by("id")
-    lines = [QuoteLine(citation, citation.target, cited_field(citation)) for citation in targets[:SHOWN_QUOTES]]
+    lines = [QuoteLine(citation, citation.target, citation.field_label) for citation in targets[:SHOWN_QUOTES]]
     return {"referring": referring(request, source), "quotes": [(_("Quotes in citations"), lines)]}
 
 
@@ -163,4 +163,4 @@ class CitationAdmin(RecordAdmin):
 
     @display(description=_("field"), ordering="field")
     def field_shown(self, citation):
-        return cited_field(citation) or None
+        return citation.field_label or None

@@ -9,6 +9,7 @@ from django.core.validators import FileExtensionValidator
 from django.db import models
 from django.db.models import Q, Value
 from django.db.models.functions import Coalesce, Lower, NullIf
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from agreements.models.agreements import Agreement, Participation
@@ -86,7 +87,7 @@ class SourceQuerySet(RegistryQuerySet):
 
 def by_source_name(path: str = "") -> Lower:
     """The order of sources by the name that people read. `path` leads to the source, such as `source__`."""
-    return Lower(Coalesce(NullIf(f"{path}title", Value("")), f"{path}slug"))
+    return Lower(Coalesce(NullIf(f"{path}title", Value("")), NullIf(f"{path}publisher", Value("")), f"{path}slug"))
 
 
 class Source(RegistryRecord):
@@ -117,7 +118,7 @@ class Source(RegistryRecord):
         ]
 
     def __str__(self):
-        return self.title or self.slug
+        return self.title or (f"{self.publisher} ({self.slug})" if self.publisher else self.slug)
 
     def clean(self):
         """Hashes a new file. Raises ValidationError if it is larger than 25 MiB."""
@@ -162,6 +163,19 @@ class FactCheck(SluggedRecord):
 
 
 CITABLE = ["agreement", "component", "participation", "outcome"]
+STATES_A_FACT = (EdtfField, models.CharField, models.TextField, models.ForeignKey, models.ManyToManyField)
+NOT_CITED = {"slug", "uid", "visibility", "publication", "next_review_on", "original_due_on", "agreement", "parent", "lead", "team"}
+
+
+def citable_fields(model: type[models.Model]) -> dict[str, str]:
+    """The label of each field that states a fact, which a citation can name."""
+    stated = [f for f in (*model._meta.concrete_fields, *model._meta.many_to_many) if isinstance(f, STATES_A_FACT)]
+    return {field.name: str(capfirst(field.verbose_name)) for field in stated if field.name not in NOT_CITED}
+
+
+def in_words(name: str) -> str:
+    """A label made of the name of a field."""
+    return str(capfirst(name.replace("_", " ")))
 
 
 class Citation(UidRecord):
@@ -199,10 +213,21 @@ class Citation(UidRecord):
     @property
     def target(self):
         """The cited record; None if no record is selected yet."""
-        return next((getattr(self, name) for name in CITABLE if getattr(self, f"{name}_id")), None)
+        return getattr(self, self.target_name) if self.target_name else None
+
+    @property
+    def target_name(self) -> str:
+        """The name of the field that leads to the cited record; "" if no record is selected yet."""
+        return next((name for name in CITABLE if getattr(self, f"{name}_id")), "")
+
+    @property
+    def field_label(self) -> str:
+        """The label of the field that is cited. If the cited record has no such field, a label made of the name that was entered."""
+        labels = citable_fields(self._meta.get_field(self.target_name).related_model) if self.target_name else {}
+        return labels.get(self.field) or in_words(self.field)
 
     def __str__(self):
-        stance = self.get_stance_display().lower()
-        return _("{source} {stance} {field}").format(
-            source=self.source, stance=stance, field=self.field.replace("_", " ") or _("the record")
-        )
+        record = self.target or "\N{EM DASH}"
+        subject = _("{field} of {record}").format(field=self.field_label, record=record) if self.field else record
+        template = _("{subject}: contradicted by {source}") if self.stance == Stance.CONTRADICTS else _("{subject}: supported by {source}")
+        return template.format(subject=subject, source=self.source)

@@ -18,13 +18,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from agreements.admin import deadline_label
-from agreements.admin.parts import cited_field
 from agreements.admin.standing import standing_panel
 from agreements.deadlines import DeadlineState, of_component
 from agreements.models import Agreement, Citation, Commitment, Component, FactCheck, Sector
 from agreements.models.agreements import AgreementStatus
 from agreements.models.commitments import Bound, Stage
-from agreements.models.sources import CITABLE
 from agreements.numbers import number
 from policytracker.admin import CodeColours, list_url
 from policytracker.admin.charts import Bar, Cell, Distribution, Line, Matrix, Moment, Timeline
@@ -308,9 +306,9 @@ class CitedSource:
 
 def subject(citation: Citation) -> str:
     """The part of the agreement that is cited, and its field."""
-    target = next(name for name in CITABLE if getattr(citation, f"{name}_id"))
-    part = "" if target == "agreement" else str(citation.participation.party if target == "participation" else getattr(citation, target))
-    return ", ".join(filter(None, [part, cited_field(citation)])) or _("Agreement")
+    target = citation.target_name
+    part = "" if target == "agreement" else str(citation.participation.party if target == "participation" else citation.target)
+    return ", ".join(filter(None, [part, citation.field_label])) or _("Agreement")
 
 
 def cited_sources(agreement: Agreement, user: Any) -> dict[str, Any]:

@@ -163,7 +163,7 @@ class Memo:
             source=self.record(citation.source),
             supports=str(citation.get_stance_display()).lower(),
             record=self.record(citation.target),
-            field=escaped(citation.field.replace("_", " ")),
+            field=escaped(citation.field_label),
             words=words(citation),
         )
 

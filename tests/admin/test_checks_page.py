@@ -10,7 +10,7 @@ from policytracker.quality import engine
 from policytracker.records.context import change_context
 from tests.admin.page import change
 from tests.conftest import make_user
-from tests.make import make_agreement, make_party, make_source
+from tests.make import make_agreement, make_component, make_party, make_source
 
 PAGE = "/admin/checks/"
 
@@ -54,6 +54,20 @@ def test_a_record_without_a_title_is_named_by_the_records_that_it_links(analyst,
     (line,) = page.context["findings"]
     assert line.record_title == f"{action}, Pact on ports"
     assert "pact" not in line.record_title
+
+
+def test_the_name_of_a_citation_has_the_label_of_the_field_and_names_the_record_and_the_source(analyst, signed_in):
+    agreement, source = make_agreement(title="Pact"), make_source(title="Report on the Pact")
+    with change_context():
+        for target in ({"agreement": agreement}, {"component": make_component(agreement, title="Ports")}):
+            Citation.objects.create(source=source, field="due_on" if "component" in target else "in_force_on", **target)
+
+    page = signed_in(analyst).get(f"{PAGE}?rule=citation_without_quote")
+
+    assert [line.record_title for line in page.context["findings"]] == [
+        "Entry into force of Pact: supported by Report on the Pact",
+        "Due date of Ports: supported by Report on the Pact",
+    ]
 
 
 def test_the_name_of_a_citation_does_not_reveal_a_hidden_source(reader, administrator, signed_in):

@@ -196,6 +196,16 @@ def test_amounts_and_values_are_shown_without_trailing_zeros(analyst, signed_in)
     assert "| 1,000 | 2026-01 |" in measured
 
 
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [({"title": "A paper", "publisher": "WTO"}, "A paper"), ({"publisher": "WTO"}, "WTO (paper)"), ({}, "paper")],
+)
+def test_a_source_without_a_title_is_named_by_its_publisher_and_key(fields, name, reader, signed_in):
+    make_source(slug="paper", **{"title": ""} | fields)
+
+    assert cells(signed_in(reader).get(changes(Source)))[0][0].startswith(name)
+
+
 def test_a_citation_and_evidence_name_the_record_that_they_are_about(analyst, signed_in):
     participation = Participation.objects.create(agreement=make_agreement(), party=make_party(), role="party")
     Citation.objects.create(source=make_source(), participation=participation, field="role")

@@ -129,7 +129,7 @@ def test_a_list_is_in_the_order_of_the_names_that_people_read(query, analyst, si
     last, first = make_agreement(slug="a", title="Treaty of York"), make_agreement(slug="c", title="Long title", short_title="aUKUS")
     middle = make_agreement(slug="b", title="Pact")
     components = [make_component(first, title=title) for title in ("Zinc", "arsenic", "Iron")]
-    sources = [make_source(slug="b", title=""), make_source(slug="z", title="A paper"), make_source(slug="a", title="C paper")]
+    sources = [make_source(slug="x", publisher="Bank"), make_source(slug="z", title="A paper"), make_source(slug="a", title="C paper")]
     outcomes = [
         Outcome.objects.create(slug=slug, agreement=first, statement=statement) for slug, statement in (("a", "More"), ("b", "Less"))
     ]
