@@ -10,9 +10,8 @@ from agreements import models
 from agreements.admin.parts import WithinAgreement, cite_links
 from agreements.admin.shared import ACCESS, AGREEMENT, CITED, DEADLINE_COLOURS, PUBLISHED, ReferringPage, RegistryColumns
 from agreements.deadlines import DeadlineState, of_component
-from agreements.models.commitments import CURRENCIES, Bound, Stage
+from agreements.models.commitments import CURRENCIES, Stage
 from agreements.models.components import ComponentStatus, DueAnchor
-from agreements.numbers import number
 from policytracker.admin import (
     BulkEditAdmin,
     BulkEditForm,
@@ -142,8 +141,7 @@ class CommitmentAdmin(RecordAdmin):
 
     @display(description=_("amount"), ordering="amount")
     def amount_shown(self, commitment):
-        bound = "" if commitment.bound == Bound.EXACTLY else commitment.get_bound_display().lower()
-        return f"{bound} {commitment.currency}\N{NO-BREAK SPACE}{number(commitment.amount)}".lstrip()
+        return commitment.figure
 
     @display(description=_("date stated"), ordering="stated_on_first")
     def stated(self, commitment):

@@ -66,8 +66,8 @@ class SourceAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
     ordering = [by_source_name()]
     fieldsets = [
         (None, {"fields": ["title", "slug", "kind", ("publisher", "author"), ("published_on", "retrieved_on", "language")]}),
-        (_("URL and file"), {"fields": ["original_url", "archived_url", "file", "file_link", "sha256"]}),
-        (_("Full text"), {"fields": ["notes"]}),
+        (_("Addresses and file"), {"fields": ["original_url", "archived_url", "file", "file_link", "sha256"]}),
+        (_("Notes"), {"fields": ["notes"]}),
         ACCESS,
     ]
     readonly_fields = ["file_link", "sha256"]
@@ -107,7 +107,7 @@ class FactCheckAdmin(RecordAdmin):
     key_from = ["statement"]
     fieldsets = [
         (None, {"fields": ["statement", "slug", "agreement", "source", "locator", "quote"]}),
-        (_("Verdict"), {"fields": ["verdict", "correction", "correcting_source", "checked_on"]}),
+        (_("Result of the check"), {"fields": ["verdict", "correction", "correcting_source", "checked_on"]}),
     ]
 
     verdict_shown = code_column(

@@ -28,7 +28,7 @@ GROUPS = {
     "consent": _("Consent"),
     "domestic": _("Domestic procedure"),
     "delivery": _("Deposit and notification"),
-    "force": _("Entry into force"),
+    "force": _("Start of effect"),
     "statement": _("Statement"),
     "exit": _("Withdrawal and end"),
 }
@@ -64,7 +64,7 @@ class TreatyActionAdmin(RecordAdmin):
     def named(self, action):
         return action_title(action.kind, *(str(party) if party else "" for party in (action.party, action.counterparty)))
 
-    @display(description=_("group"), label=GROUP_COLOURS)
+    @display(description=_("kind"), label=GROUP_COLOURS)
     def group(self, action):
         code = ActionKind(action.kind).group
         return code, GROUPS.get(code, code)

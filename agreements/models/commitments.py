@@ -67,7 +67,13 @@ class Commitment(UidRecord, SourceFields):
     stated_on_first = FirstDay("stated_on")
     description = Text()
     disputes = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="disputed_by", help_text=_("The figure that this one disputes.")
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="disputed_by",
+        verbose_name=_("disputed figure"),
+        help_text=_("The figure that this one disputes."),
     )
     part_of = models.ForeignKey(
         "self",
@@ -134,6 +140,11 @@ class Commitment(UidRecord, SourceFields):
             ),
         ]
 
+    @property
+    def figure(self) -> str:
+        """Amount and currency, with the bound unless it is exact: "about AUD 13,000"."""
+        bound = "" if self.bound == Bound.EXACTLY else f"{self.get_bound_display().lower()} "
+        return f"{bound}{self.currency}\N{NO-BREAK SPACE}{number(self.amount)}"
+
     def __str__(self):
-        values = {"stage": self.get_stage_display(), "bound": self.get_bound_display().lower()}
-        return _("{stage}: {bound} {currency} {amount}").format(**values, currency=self.currency, amount=number(self.amount))
+        return _("{stage}: {figure}").format(stage=self.get_stage_display(), figure=self.figure)

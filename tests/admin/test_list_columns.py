@@ -28,7 +28,7 @@ from policytracker.resources import registry
 from recommendations.models import Addressee, Evidence, Milestone, ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Report, report_progress, void
 from tests.admin.page import add, change, changes, edit, history, messages_of, tab
-from tests.make import make_agreement, make_condition, make_party, make_recommendation, make_source
+from tests.make import make_agreement, make_commitment, make_condition, make_party, make_recommendation, make_source
 
 
 def cells(response) -> list[list[str]]:
@@ -217,6 +217,14 @@ def test_a_citation_and_evidence_name_the_record_that_they_are_about(analyst, si
 
     assert f"| {participation} | Role |" in citation
     assert "| Build hubs |" in evidence
+
+
+def test_a_commitment_has_the_same_figure_in_its_name_and_in_the_list(reader, signed_in):
+    money = make_commitment(make_agreement(), bound="exactly", amount=13_000, currency="AUD")
+
+    assert cells(signed_in(reader).get(changes(Commitment)))[0][0] == money.figure
+    assert str(money).endswith(f": {money.figure}")
+    assert money.figure.split() == ["AUD", "13,000"]
 
 
 def test_only_a_filtered_list_has_a_link_to_the_whole_list(analyst, signed_in):

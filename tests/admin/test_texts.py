@@ -221,14 +221,15 @@ def test_hidden_records_are_in_no_list_and_on_no_page(reader, signed_in):
 def test_the_page_of_an_agreement_shows_actions_conditions_and_commitments(client, treaty):
     make_action(treaty, "signature", "AUS", acted_on="2019-03-01")
     EntryIntoForceCondition.objects.create(agreement=treaty, kind="number_of_consents", number=55)
-    make_money(treaty, bound="about", amount=13_000_000_000, currency="AUD")
+    money = make_money(treaty, bound="about", amount=13_000_000_000, currency="AUD")
 
     names = ("treaty-actions", "entry-into-force-conditions", "commitments")
     actions, conditions, commitments = (client.get(tab(treaty, name)).content.decode() for name in names)
 
     assert 'value="2019-03-01"' in actions
     assert "Number of consents" in conditions
-    assert "Announced: about AUD 13,000,000,000" in commitments
+    assert str(money) == "Announced: about AUD\N{NO-BREAK SPACE}13,000,000,000"
+    assert str(money) in commitments
 
 
 def test_the_page_of_an_agreement_with_200_parties_has_a_limited_size(client, treaty):
