@@ -36,6 +36,8 @@ class ParticipationInline(BaseInline):
     model = models.Participation
     fields = ["party", "role", "since", "until", "focus_area"]
     ordering = ["party__name", "id"]
+    template_before = "admin/agreements/agreement/participations_note.html"
+    template_after = "admin/inline_links.html"
 
     def get_formset(self, request, obj=None, **kwargs):
         formset = super().get_formset(request, obj, **kwargs)
@@ -53,16 +55,27 @@ class ComponentRow(RelativeDeadlineForm, VersionedForm):
 class ComponentInline(BaseInline):
     model = models.Component
     form = ComponentRow
-    fields = ["slug", "title", "status", "due_on"]
-    readonly_fields = ["slug"]
+    fields = ["title", "status", "due_on", "slug"]
+    readonly_fields = ["slug", "named"]
     ordering = ["position", Lower("title"), "id"]  # components without a position come last
     template_after = "admin/inline_links.html"
+
+    def get_fields(self, request, obj=None):
+        """The title as a link instead of an input, and no key, for users who cannot edit."""
+        if self.has_change_permission(request, obj):
+            return super().get_fields(request, obj)
+        return ["named", "status", "due_on"]
+
+    @display(description=_("title"))
+    def named(self, component):
+        return self.link_to(component, component.title)
 
 
 class TreatyActionInline(BaseInline):
     model = models.TreatyAction
     fields = ["kind", "party", "acted_on", "effective_on"]
     ordering = ["acted_on_first", "id"]
+    template_after = "admin/inline_links.html"
 
 
 class ConditionInline(ListInline):
@@ -84,6 +97,7 @@ class RelationInline(BaseInline):
     fields = ["kind", "to_agreement", "note"]
     ordering = [by_name("to_agreement__"), "id"]
     verbose_name_plural = _("relations")
+    template_after, list_parameter = "admin/inline_links.html", "agreement"
 
 
 class IncomingRelationInline(ListInline):

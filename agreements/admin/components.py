@@ -42,7 +42,7 @@ class RelativeDeadlineForm:
             field = self.fields["due_on"]
             field.disabled = True
             field.help_text = CALCULATED % {"anchor": component.get_due_anchor_display().lower(), "offset": in_words(component.due_offset)}
-            field.widget.attrs |= {"placeholder": _("not known yet"), "title": field.help_text}
+            field.widget.attrs |= {"placeholder": DeadlineState.OPEN_ENDED.label, "title": field.help_text}
 
 
 class ComponentForm(RelativeDeadlineForm, WithinAgreement, RecordForm):

@@ -25,7 +25,7 @@ from policytracker.edtf import date_in_words
 
 class IndicatorInline(BaseInline):
     model = models.Indicator
-    fields = ["slug", "name", "unit", "direction", "baseline_value", "target_value", "target_on"]
+    fields = ["name", "unit", "direction", "baseline_value", "target_value", "target_on", "slug"]
     readonly_fields = ["slug"]
     ordering = [Lower("name"), "id"]
     template_after = "admin/inline_links.html"
@@ -109,6 +109,7 @@ class IndicatorAdmin(RecordAdmin):
 class MeasurementAdmin(RecordAdmin):
     icon, menu_position = "straighten", 17
     list_display = ["indicator", "value_shown", "measured", "source"]
+    ordering = [Lower("indicator__name"), "-measured_on_first", "-id"]
     list_filter = [
         AGREEMENT,
         related_filter("indicator", models.Measurement._meta.get_field("indicator")),

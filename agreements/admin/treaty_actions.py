@@ -8,6 +8,7 @@ from agreements import models
 from agreements.admin.parts import add_participation
 from agreements.admin.shared import AGREEMENT, CITED, PARTY, SOURCE
 from agreements.events import action_title
+from agreements.models.agreements import by_name
 from agreements.models.treaty_actions import ActionKind, ConditionKind
 from policytracker.admin import (
     CodeColours,
@@ -95,6 +96,7 @@ def warn_effective_before_action(request, page, action: models.TreatyAction) -> 
 class EntryIntoForceConditionAdmin(RecordAdmin):
     icon, menu_position = "rule_settings", 13
     list_display = ["kind_shown", "agreement", "number", "fixed_on", "delay_shown"]
+    ordering = [by_name("agreement__"), "id"]
     list_filter = [
         AGREEMENT,
         choice_filter("kind"),

@@ -19,6 +19,7 @@ class BaseInline(Page, TabularInline):
     """Rows that are edited on the page of their parent record, page by page."""
 
     form = VersionedForm
+    list_parameter = ""  # the filter of the list for the rows of the parent, if it has another name than the foreign key
     per_page = 15  # more would make the page larger than 250 KB
     extra = 0
     tab = True
@@ -45,10 +46,14 @@ class BaseInline(Page, TabularInline):
 
     @display(description=_("link"))
     def open_link(self, record):
+        return self.link_to(record, _("Open"))
+
+    def link_to(self, record, text):
+        """A link to the page of a row, "" for a new row."""
         if record.pk is None:
             return ""
         address = reverse(f"admin:{record._meta.app_label}_{record._meta.model_name}_change", args=[record.pk])
-        return format_html('<a href="{}?{}" class="text-link">{}</a>', address, self.return_query, _("Open"))
+        return format_html('<a href="{}?{}" class="text-link">{}</a>', address, self.return_query, text)
 
     def get_formset(self, request, obj=None, **kwargs):
         self.form = form_for_request(type(self).form, request, registry.of(self.model).serializer)

@@ -7,20 +7,35 @@ from urllib.parse import urlencode
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils.html import strip_tags
 
 from agreements.deadlines import DeadlineState
-from agreements.models import Agreement, Citation, Commitment, Component, FactCheck, Participation, Sector, Source
+from agreements.models import (
+    Agreement,
+    AgreementRelation,
+    Citation,
+    Commitment,
+    Component,
+    EntryIntoForceCondition,
+    FactCheck,
+    Outcome,
+    Participation,
+    Sector,
+    Source,
+    TreatyAction,
+)
 from policytracker.resources import registry
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Report, report_progress
 from recommendations.publication import publish
-from tests.admin.page import add, change, edit, errors_of, messages_of, rows_in_list, tab, typed
+from tests.admin.page import add, change, changes, edit, errors_of, messages_of, rows_in_list, tab, typed
 from tests.conftest import make_user
 from tests.make import (
     make_action,
     make_agreement,
     make_commitment,
     make_component,
+    make_condition,
     make_indicator,
     make_outcome,
     make_party,
@@ -122,6 +137,46 @@ def test_every_number_of_the_overview_equals_the_list_to_which_it_links(role, us
 
     assert len(numbers) > 12
     assert [(count, url) for count, url in numbers if rows_in_list(url, users[role]) != count] == []
+
+
+@pytest.mark.parametrize(
+    ("model", "rows"),
+    [
+        (Participation, 2),
+        (Component, 2),
+        (TreatyAction, 2),
+        (AgreementRelation, 1),
+        (EntryIntoForceCondition, 1),
+        (Commitment, 3),
+        (Outcome, 1),
+        (Citation, 2),  # with the one of a component
+        (FactCheck, 1),
+    ],
+)
+def test_a_tab_with_rows_links_to_the_list_of_the_rows(model, rows, reader, signed_in, pact):
+    make_condition(pact)
+    AgreementRelation.objects.create(from_agreement=pact, to_agreement=make_agreement(), kind="implements")
+    client, name = signed_in(reader), registry.of(model).address
+
+    full, empty = (client.get(tab(agreement, name)).text for agreement in (pact, make_agreement()))
+    url = re.search(rf"{changes(model)}\?agreement=\d+", full)
+
+    assert url and rows_in_list(url[0], reader) == rows
+    assert f"{changes(model)}?agreement=" not in empty
+
+
+def test_a_component_is_opened_by_its_title_and_readers_do_not_see_its_key(reader, analyst, signed_in, pact):
+    component = Component.objects.get(slug="lower")
+
+    for user, is_editor in ((reader, False), (analyst, True)):
+        page = signed_in(user).get(tab(pact, "components")).text
+        links = re.findall(rf'<a href="{change(component)}[^>]*>([^<]*)</a>', page)
+        assert (links == [component.title], component.slug in strip_tags(page).split()) == (not is_editor, is_editor)
+
+
+def test_the_participations_lead_to_the_standing_that_is_calculated(reader, analyst, signed_in, pact):
+    for user in (reader, analyst):
+        assert f'href="{change(pact)}#standing"' in signed_in(user).get(tab(pact, "participations")).text
 
 
 def test_the_overview_links_to_all_recommendations_only_if_it_shows_fewer(reader, signed_in, monkeypatch, pact):

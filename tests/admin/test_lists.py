@@ -16,8 +16,10 @@ from agreements.models import (
     Citation,
     Commitment,
     Component,
+    EntryIntoForceCondition,
     FactCheck,
     FocusArea,
+    Measurement,
     Outcome,
     Participation,
     Party,
@@ -29,7 +31,18 @@ from policytracker.resources import registry
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Report, approve, report_progress
 from tests.admin.page import change, changes, rows_of, tab
-from tests.make import make_agreement, make_commitment, make_component, make_party, make_recommendation, make_source
+from tests.make import (
+    make_agreement,
+    make_commitment,
+    make_component,
+    make_condition,
+    make_indicator,
+    make_measurement,
+    make_outcome,
+    make_party,
+    make_recommendation,
+    make_source,
+)
 
 TODAY = date.today()
 LISTS = [Agreement, AgreementRelation, Citation, Component, FactCheck, FocusArea, Outcome, Participation, Party, Sector, Source]
@@ -146,6 +159,19 @@ def test_a_list_is_in_the_order_of_the_names_that_people_read(query, analyst, si
     if not query:  # these columns are not ordered
         assert shown(Outcome) == [outcomes[1], outcomes[0]]
         assert [participation.agreement for participation in shown(Participation)] == [first, middle, last]
+
+
+def test_conditions_are_in_the_order_of_agreements_and_measurements_in_that_of_indicators_with_the_newest_first(analyst, signed_in):
+    client = signed_in(analyst)
+    conditions = [make_condition(make_agreement(title=title)) for title in ("Pact", "accord")]
+    measured = [
+        make_measurement(indicator, day)
+        for indicator in (make_indicator(make_outcome(make_agreement()), name=name) for name in ("Ports", "berths"))
+        for day in ("2020", "2024-05")
+    ]
+
+    assert list(client.get(changes(EntryIntoForceCondition)).context["cl"].result_list) == conditions[::-1]
+    assert list(client.get(changes(Measurement)).context["cl"].result_list) == measured[::-1]
 
 
 def test_commitments_without_a_date_come_last(analyst, signed_in):
