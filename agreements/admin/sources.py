@@ -67,7 +67,7 @@ class SourceAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
     fieldsets = [
         (None, {"fields": ["title", "slug", "kind", ("publisher", "author"), ("published_on", "retrieved_on", "language")]}),
         (_("Addresses and file"), {"fields": ["original_url", "archived_url", "file", "file_link", "sha256"]}),
-        (_("Notes"), {"fields": ["notes"]}),
+        (None, {"fields": ["notes"]}),
         ACCESS,
     ]
     readonly_fields = ["file_link", "sha256"]
