@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import FileExtensionValidator
@@ -223,7 +223,8 @@ class Citation(UidRecord):
     @property
     def field_label(self) -> str:
         """The label of the field that is cited. If the cited record has no such field, a label made of the name that was entered."""
-        labels = citable_fields(self._meta.get_field(self.target_name).related_model) if self.target_name else {}
+        target: Any = self._meta.get_field(self.target_name) if self.target_name else None
+        labels = citable_fields(target.related_model) if target else {}
         return labels.get(self.field) or in_words(self.field)
 
     def __str__(self):
