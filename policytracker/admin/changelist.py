@@ -20,6 +20,8 @@ from unfold.views import ChangeList
 from policytracker.admin.querysets import references, visible
 from policytracker.api.json_sql import API
 from policytracker.edtf import EdtfField, date_in_words
+from policytracker.records.models import RegistryRecord
+from policytracker.resources import registry
 
 # The theme writes about 30 classes into each cell, most of the bytes of a list. One of ours replaces them.
 unfold_list.ROW_CLASSES[:] = ["pt-cell"]
@@ -44,14 +46,11 @@ def display_for_field(value: Any, field: Any, empty: str, display: Any = unfold_
 unfold_list.result_headers, unfold_list.display_for_field = result_headers, display_for_field
 
 
-def first_to_add(page: Any, user: Any) -> Any:
-    """The page of the record type to add first, where records of this page need others that do not exist yet; otherwise this page."""
-    scope = page.resource.scope_paths if hasattr(page, "resource") else ()
-    for field in (*page.opts.fields, *page.opts.many_to_many):
-        needed = field.name in scope if field.many_to_many else field.is_relation and not field.null
-        if needed and not visible(field.related_model, user).exists():
-            return first_to_add(page.admin_site.get_model_admin(field.related_model), user)
-    return page
+def missing_types(model: Any, user: Any) -> set[Any]:
+    """The record types of which one must be added before a record of this type, because none exists that the user may read."""
+    needed = {field.related_model for field in model._meta.fields if field.is_relation and not field.null}
+    missing = {other for other in needed if not visible(other, user).exists()}
+    return missing.union(*(missing_types(other, user) for other in missing))
 
 
 @dataclass(frozen=True)
@@ -123,15 +122,31 @@ class RecordChangeList(ChangeList):
         return gettext(resource.definition) if resource else ""
 
     @cached_property
+    def missing(self) -> list[Any]:
+        """The pages of the record types to add first, in this order, while this list is empty."""
+        if self.result_count or self.filtered:
+            return []
+        types = missing_types(self.model, self.request.user)
+        return [self.model_admin.admin_site.get_model_admin(resource.model) for resource in registry if resource.model in types]
+
+    @property
+    def to_add_first(self) -> list[tuple[Any, str]]:
+        """The names of these record types, each with the URL of the page that adds one, "" if the user may not."""
+        return [(page.opts.verbose_name_plural, self.add_url_of(page) or self.elsewhere_of(page)[1]) for page in self.missing]
+
+    @cached_property
     def first(self) -> Any:
         """The page of the record type to add first: that of this list, unless records that it needs are missing."""
-        return first_to_add(self.model_admin, self.request.user)
+        return self.missing[0] if self.missing else self.model_admin
+
+    def add_url_of(self, page: Any) -> str:
+        options = page.opts
+        return reverse(f"admin:{options.app_label}_{options.model_name}_add") if page.has_add_permission(self.request) else ""
 
     @property
     def add_url(self) -> str:
         """The page that adds the first record, "" if the user may not."""
-        options = self.first.opts
-        return reverse(f"admin:{options.app_label}_{options.model_name}_add") if self.first.has_add_permission(self.request) else ""
+        return self.add_url_of(self.first)
 
     @property
     def import_url(self) -> str:
@@ -139,10 +154,25 @@ class RecordChangeList(ChangeList):
         may_import = getattr(self.first, "may_import", None)
         return self.first.address_of("import") if may_import and may_import(self.request) else ""
 
+    def elsewhere_of(self, page: Any) -> tuple[Any, str]:
+        options = page.opts
+        sentence, address = getattr(page, "added_elsewhere", ("", ""))
+        permission = f"{options.app_label}.{get_permission_codename('add', options)}"
+        return (sentence, reverse(address)) if sentence and self.request.user.has_perm(permission) else ("", "")
+
     @property
     def elsewhere(self) -> tuple[Any, str]:
         """Where the user adds these records, if not on a page of their own: a sentence, and the URL of its link."""
-        options = self.first.opts
-        sentence, address = getattr(self.first, "added_elsewhere", ("", ""))
-        permission = f"{options.app_label}.{get_permission_codename('add', options)}"
-        return (sentence, reverse(address)) if sentence and self.request.user.has_perm(permission) else ("", "")
+        return self.elsewhere_of(self.first)
+
+    @property
+    def shown_after(self) -> str:
+        """What a user who may not add records waits for; "" for records that are not published, such as parties."""
+        if issubclass(self.model, RegistryRecord):
+            return gettext("Records are shown here after they are published.")
+        resource = getattr(self.model_admin, "resource", None)
+        return (
+            gettext("Records are shown here after the record that they belong to is published.")
+            if resource and resource.scope_paths
+            else ""
+        )

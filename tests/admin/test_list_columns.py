@@ -18,6 +18,7 @@ from agreements.models import (
     Measurement,
     Outcome,
     Participation,
+    Party,
     Source,
     TreatyAction,
 )
@@ -122,13 +123,46 @@ def test_an_empty_list_says_what_it_will_show_and_what_to_add_first(analyst, rea
     assert f'href="{changes(Agreement)}import/"' not in for_reader
 
 
-def test_an_empty_list_of_recommendations_asks_for_an_agreement_first(analyst, signed_in):
-    empty = signed_in(analyst).get(changes(Recommendation)).text
-    make_agreement()
-    with_agreement = signed_in(analyst).get(changes(Recommendation)).text
+def test_an_empty_list_names_all_that_must_be_added_first_in_order(administrator, signed_in):
+    client = signed_in(administrator)
 
-    assert f'class="pt-button" href="{add(Agreement)}"' in empty
-    assert f'class="pt-button" href="{add(Recommendation)}"' in with_agreement
+    def missing(model) -> list[tuple[str, str]]:
+        return [(str(name), url) for name, url in client.get(changes(model)).context["cl"].to_add_first]
+
+    empty = {model: missing(model) for model in (Participation, Measurement, Addressee, Evidence, Recommendation)}
+    make_recommendation()
+    evidence = missing(Evidence)
+
+    assert empty[Participation] == [("parties", add(Party)), ("agreements", add(Agreement))]
+    assert empty[Measurement] == [("agreements", add(Agreement)), ("outcomes", add(Outcome)), ("indicators", add(Indicator))]
+    assert empty[Addressee] == [("parties", add(Party)), ("recommendations", add(Recommendation))]
+    assert [name for name, _url in empty[Evidence]] == ["sources", "recommendations", "progress updates"]
+    assert empty[Recommendation] == []
+    assert evidence == [("sources", add(Source)), ("progress updates", changes(Recommendation))]
+
+
+def test_a_list_offers_no_form_that_needs_records_which_do_not_exist(administrator, signed_in):
+    client = signed_in(administrator)
+
+    def header(model) -> tuple[bool, bool]:
+        page = client.get(changes(model)).text
+        return "addlink" in page, f'href="{changes(model)}import/" class' in page
+
+    before = header(Participation)
+    participation = Participation(agreement=make_agreement(), party=make_party("AUS"), role="party")
+
+    assert before == (False, False)
+    assert header(Participation) == (True, True)
+    participation.save()
+    assert header(Participation) == (True, True)
+
+
+def test_a_reader_of_an_empty_list_reads_when_records_are_shown_if_they_are_published(reader, signed_in):
+    client = signed_in(reader)
+    sentences = [client.get(changes(model)).context["cl"].shown_after for model in (Agreement, Participation, Party)]
+
+    assert len(set(sentences)) == 3
+    assert sentences[2] == ""
 
 
 def test_a_list_without_any_record_has_no_search_and_no_filters(analyst, signed_in):
