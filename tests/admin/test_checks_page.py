@@ -8,7 +8,7 @@ from agreements.models import Citation, Commitment, Party, TreatyAction
 from policytracker.models import User
 from policytracker.quality import engine
 from policytracker.records.context import change_context
-from tests.admin.page import change
+from tests.admin.page import add, change
 from tests.conftest import make_user
 from tests.make import make_agreement, make_component, make_party, make_source
 
@@ -98,6 +98,12 @@ def test_without_records_the_page_says_so(administrator, signed_in):
 
     assert empty
     assert not client.get(PAGE).context["is_empty"]
+
+
+def test_without_records_only_who_may_add_them_has_a_link_to_the_first_form(analyst, reader, signed_in):
+    pages = [signed_in(user).get(PAGE).text for user in (analyst, reader)]
+
+    assert [f'href="{add(Party)}"' in page for page in pages] == [True, False]
 
 
 def test_an_anonymous_user_is_redirected_to_the_login(client, db):

@@ -11,7 +11,7 @@ from policytracker.models import User
 from policytracker.records.context import change_context
 from recommendations.models import Addressee, ProgressUpdate
 from recommendations.progress import EvidenceRow, Report, report_progress, send_back
-from tests.admin.page import change, rows_in_list
+from tests.admin.page import add, change, rows_in_list
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 
 TODAY = date.today()
@@ -233,7 +233,13 @@ def test_an_empty_register_says_what_to_do_next(analyst, reader, signed_in):
     assert "Add agreement" not in for_analyst
     assert "Add agreement" in with_parties
     assert "Add party" not in for_reader
-    assert "Nothing has been published yet." in for_reader
+    assert "Nothing is published yet" in for_reader
+
+
+def test_only_who_may_add_users_is_asked_to_add_them_to_an_empty_register(administrator, analyst, signed_in):
+    pages = [signed_in(user).get("/admin/").text for user in (administrator, analyst)]
+
+    assert [f'href="{add(User)}"' in page for page in pages] == [True, False]
 
 
 def test_an_officer_of_an_empty_register_reads_what_will_be_shown(officer, signed_in):
