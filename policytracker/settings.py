@@ -240,7 +240,7 @@ LOG_SLOW_MS = env.int("LOG_SLOW_MS", 500)
 UNFOLD = {
     "SITE_TITLE": "Policy Tracker",
     "SITE_HEADER": "Policy Tracker",
-    "SITE_SYMBOL": "fact_check",
+    "SITE_ICON": lambda request: static("policytracker/icon.svg"),
     "SITE_URL": None,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,

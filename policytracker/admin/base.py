@@ -474,8 +474,8 @@ class RecordAdmin(ImportPage, BaseAdmin):
             "title": _("History of %(record)s") % {"record": record.full_label()},
             "entries": history_entries(history, page),
             "page": page,
-            "opts": self.opts,
-            "original": record,
+            "object": record,  # makes the breadcrumb, which ends with the title
+            "back_url": self.page_of(record),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/record_history.html", context | (extra_context or {}))

@@ -141,7 +141,7 @@ class ImportPage(ModelAdmin):
             "error_summary": list(errors_of_form(form)),
             "preview": preview,
             "token": token,
-            "list_url": self.address_of("changelist"),
+            "back_url": self.address_of("changelist"),
             "import_url": self.address_of("import"),
         }
         request.current_app = self.admin_site.name

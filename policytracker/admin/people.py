@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db.models import Q
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
@@ -46,6 +47,10 @@ class PeopleAdmin(BaseAdmin):
 
     def get_autocomplete_fields(self, request):
         return []
+
+    def history_view(self, request, object_id, extra_context=None):
+        own = {"opts": None, "back_url": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id])}
+        return super().history_view(request, object_id, own | (extra_context or {}))  # with `opts` the breadcrumb would not end with the title
 
 
 class AccountForm(UserChangeForm):

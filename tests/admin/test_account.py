@@ -97,3 +97,9 @@ def test_the_number_of_queries_does_not_depend_on_the_tokens(reader, signed_in):
         costs.append(len(queries))
 
     assert costs[1] == costs[2] <= 40
+
+
+def test_the_page_that_changes_the_own_password_has_a_way_back(reader, signed_in):
+    page = signed_in(reader).get("/admin/password_change/").text
+
+    assert page.count(f'href="{reverse("account")}"') >= 3  # the menu, the breadcrumb and *Cancel*

@@ -70,3 +70,13 @@ def test_hidden_references_are_not_in_the_history(analyst, administrator, signed
 
     assert "secret-paper" not in signed_in(analyst).get(history(recommendation)).content.decode()
     assert "secret-paper" in signed_in(administrator).get(history(recommendation)).content.decode()
+
+
+def test_the_page_of_the_history_is_below_the_record(administrator, signed_in):
+    client = signed_in(administrator)
+    for record in (make_agreement(), administrator):
+        page = client.get(history(record)).text
+        header = page[page.index('id="header-inner"') : page.index("</h1>")]
+
+        assert header.count(f'href="{change(record)}"') == 2  # the arrow and the breadcrumb
+        assert "History" in header
