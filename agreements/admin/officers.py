@@ -2,6 +2,9 @@
 
 from django import forms
 from django.contrib import admin
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Party, PartyOfficer
@@ -14,7 +17,7 @@ from policytracker.records.access import Role
 class OfficerForm(forms.ModelForm):
     """Part of the form of a user: the party of a party officer."""
 
-    party = forms.ModelChoiceField(Party.objects.all(), required=False, help_text=_("The party that a party officer represents."))
+    party = forms.ModelChoiceField(Party.objects.all(), required=False, help_text=_("Required for a party officer."))
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -22,6 +25,10 @@ class OfficerForm(forms.ModelForm):
             self.fields["party"].widget = Reference(PartyOfficer._meta.get_field("party"), admin.site)
             self.fields["party"].widget.choices = self.fields["party"].choices
             self.initial.setdefault("party", getattr(getattr(self.instance, "office", None), "party_id", None))
+            if not Party.objects.exists():
+                link = '{} <a href="{}" class="underline">{}</a>'
+                own = self.fields["party"].help_text, reverse("admin:agreements_party_add"), _("Add party")
+                self.fields["party"].help_text = format_html(link, *own)
 
     def clean(self):
         values = super().clean() or self.cleaned_data
@@ -62,8 +69,16 @@ class UserWithPartyAdmin(UserAdmin):
 
     @display(description=_("party"))
     def party(self, user):
-        office = getattr(user, "office", None)
-        return office.party if office else None
+        if office := getattr(user, "office", None):
+            return office.party
+        if any(group.name == Role.OFFICER for group in user.groups.all()):
+            return render_to_string("unfold/helpers/label.html", {"text": _("No party"), "type": "warning"})
+        return None
+
+    def get_search_results(self, request, queryset, search_term):
+        rows, may_have_duplicates = super().get_search_results(request, queryset, search_term)
+        for_officer = request.GET.get("model_name") == PartyOfficer._meta.model_name  # asked by the form of a party officer
+        return (rows.filter(groups__name=Role.OFFICER) if for_officer else rows), may_have_duplicates
 
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)
@@ -91,6 +106,7 @@ class PartyOfficerAdmin(PeopleAdmin):
     icon = "badge"
     list_display = ["user", "party"]
     list_references = ["user", "party"]
+    list_before_template = "admin/officers.html"
     search_fields = ["user", "party"]
 
     def get_autocomplete_fields(self, request):

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from policytracker.admin.base import apply_theme
 from policytracker.admin.error_summary import errors_of_form
+from policytracker.admin.people import role_label
 from policytracker.api.tokens import DEFAULT_DAYS, MAX_DAYS, create_token, own_tokens, revoke_token
 from policytracker.models import User
 
@@ -59,7 +60,7 @@ def account(request: HttpRequest) -> HttpResponse:
         "error_summary": errors,
         "secret": secret,
         "tokens": own_tokens(request.user),
-        "roles": sorted(request.user.roles),
+        "roles": sorted(map(role_label, request.user.roles)),
     }
     request.current_app = admin.site.name
     return TemplateResponse(request, "admin/account.html", context)

@@ -88,12 +88,13 @@ class ImportForm(forms.Form):
     file = forms.FileField(
         label=gettext_lazy("File"),
         help_text=gettext_lazy(
-            "CSV, TSV, XLSX, ODS, JSON or JSON lines. At most 5 MB and 5,000 rows; an administrator can import larger files."
+            "CSV, TSV, XLSX, ODS, JSON or JSON lines. At most 5 MB and 5,000 rows. "
+            "For larger files use the command import_table on the server."
         ),
         widget=FileInput(formats.FORMATS, MAX_FILE),
     )
     mapping = forms.ChoiceField(
-        label=gettext_lazy("Mapping"),
+        label=gettext_lazy("Layout of the file"),
         required=False,
         help_text=gettext_lazy("Select the register that the file comes from."),
     )
@@ -113,7 +114,7 @@ class ImportForm(forms.Form):
 
     def __init__(self, resource: Resource, user: Any, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.fields["mapping"].choices = [("", _("None")), *mapping.shipped(resource.address).items()]
+        self.fields["mapping"].choices = [("", _("The columns listed below")), *mapping.shipped(resource.address).items()]
         for field in self.fields.values():
             field.widget.attrs["class"] = " ".join(BASE_INPUT_CLASSES)
         if len(self.fields["mapping"].choices) == 1:

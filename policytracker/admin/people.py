@@ -39,6 +39,14 @@ admin.site.unregister(Group)
 Group._meta.verbose_name, Group._meta.verbose_name_plural = _("role"), _("roles")  # a group of Django is a role of the program
 
 
+def role_label(name: str) -> str:
+    """The name of a role as people read it: the label of a built-in role."""
+    return str(Role(name).label) if name in set(Role) else name
+
+
+Group.__str__ = lambda group: role_label(group.name)  # type: ignore[method-assign]
+
+
 class PeopleAdmin(BaseAdmin):
     """Base class of the pages of users, roles and tokens. They use plain selects; autocomplete fields require a visible list."""
 
@@ -50,7 +58,9 @@ class PeopleAdmin(BaseAdmin):
 
     def history_view(self, request, object_id, extra_context=None):
         own = {"opts": None, "back_url": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id])}
-        return super().history_view(request, object_id, own | (extra_context or {}))  # with `opts` the breadcrumb would not end with the title
+        return super().history_view(
+            request, object_id, own | (extra_context or {})
+        )  # with `opts` the breadcrumb would not end with the title
 
 
 class AccountForm(UserChangeForm):
@@ -87,19 +97,26 @@ class UserAdmin(DjangoUserAdmin, PeopleAdmin):  # type: ignore[misc]
     add_fieldsets = [
         (None, {"fields": ["username", ("first_name", "last_name"), "email"]}),
         (_("Access"), {"fields": ["groups"]}),
-        (_("Password"), {"fields": ["usable_password", "password1", "password2"]}),
+        (_("Password"), {"fields": ["password1", "password2"]}),
     ]
     readonly_fields = ["last_login", "date_joined"]
+    help_texts = {
+        "username": _("Letters, digits and @ . + - _ only. At most 150 characters."),
+        "is_active": _("A user who is not active cannot log in."),
+        "is_superuser": _("Has all permissions. The role Administrator is enough for daily work."),
+    }
 
     def get_queryset(self, request):
         return super().get_queryset(request).prefetch_related("groups")
 
     @display(description=_("role"))
     def role(self, user):
-        names = {group.name for group in user.groups.all()} | ({Role.ADMINISTRATOR.value} if user.is_superuser else set())
+        names = {str(group) for group in user.groups.all()} | ({role_label(Role.ADMINISTRATOR)} if user.is_superuser else set())
         return ", ".join(sorted(names))
 
     def formfield_for_dbfield(self, db_field, request, **kwargs):
+        if db_field.name in self.help_texts:
+            kwargs["help_text"] = self.help_texts[db_field.name]
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and db_field.name == "groups":
             field.label, field.help_text = _("Roles"), _("Users with a role can log in and use the API.")
@@ -142,10 +159,21 @@ class RoleAdmin(DjangoGroupAdmin, PeopleAdmin):  # type: ignore[misc]
     icon = "groups"
     search_fields = ["name"]
     filter_horizontal = ()
-    fields = ["name", "permissions"]
+    about = _(
+        "The built-in roles also decide who reads drafts and restricted records, so they keep their names. "
+        "A role that you add gives only the permissions that are ticked, and no access to drafts."
+    )
+
+    def get_fieldsets(self, request, obj=None):
+        name = "built_in_name" if self.is_built_in(obj) else "name"
+        return [(None, {"fields": [name, "permissions"], "description": self.about})]
 
     def get_readonly_fields(self, request, obj=None):
-        return ["name"] if self.is_built_in(obj) else []
+        return ["built_in_name"] if self.is_built_in(obj) else []
+
+    @display(description=_("name"))
+    def built_in_name(self, role):
+        return str(role)
 
     def has_delete_permission(self, request, obj=None):
         return super().has_delete_permission(request, obj) and not self.is_built_in(obj)

@@ -7,9 +7,10 @@ from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils.html import strip_tags
 
-from agreements.models import PartyOfficer
+from agreements.models import Party, PartyOfficer
 from policytracker.admin import navigation
 from policytracker.models import Token, User
 from policytracker.records.access import Role
@@ -113,9 +114,38 @@ def test_the_list_of_users_shows_role_and_party(administrator, officer, signed_i
     with django_assert_num_queries(len(few)):
         client.get(changes(User))
 
-    assert "analyst, reviewer" in page
-    assert "party officer" in page
+    assert "Analyst, Reviewer" in page
+    assert "Party officer" in page
     assert str(officer.office.party) in page
+
+
+def test_a_party_officer_without_a_party_is_marked_in_the_list(administrator, officer, signed_in):
+    client = signed_in(administrator)
+    before = client.get(changes(User)).text
+    PartyOfficer.objects.all().delete()
+    after = client.get(changes(User)).text
+
+    assert ("No party" in before, "No party" in after) == (False, True)
+
+
+def test_only_party_officers_are_offered_on_the_page_of_party_officers(administrator, analyst, officer, signed_in):
+    asked = {"app_label": "agreements", "model_name": "partyofficer", "field_name": "user"}
+    offered = signed_in(administrator).get(reverse("admin:autocomplete"), asked).json()["results"]
+
+    assert [int(user["id"]) for user in offered] == [officer.pk]
+
+
+def test_the_form_of_a_user_links_to_the_form_of_a_party_only_while_there_is_none(administrator, signed_in):
+    client = signed_in(administrator)
+    without = client.get(add(User)).text
+    make_party("AUS")
+    with_party = client.get(add(User)).text
+
+    assert [f'href="{add(Party)}" class' in page for page in (without, with_party)] == [True, False]
+
+
+def test_the_form_of_a_new_user_does_not_ask_how_the_user_logs_in(administrator, signed_in):
+    assert 'name="usable_password"' not in signed_in(administrator).get(add(User)).text
 
 
 # ---- tokens are deleted with the password
@@ -304,6 +334,16 @@ def test_a_role_keeps_its_name_and_cannot_be_deleted(administrator, signed_in):
     assert set(Group.objects.values_list("name", flat=True)) == {*Role, "Interns"}
     assert client.get(delete(role)).status_code == 403
     assert client.get(delete(other)).status_code == 200
+
+
+def test_built_in_roles_are_shown_by_their_labels(administrator, signed_in):
+    client, role = signed_in(administrator), Group.objects.get(name=Role.OFFICER)
+    choices = {label for _value, label in client.get(add(User)).context["adminform"].form.fields["groups"].choices}
+    texts = {text.strip() for where in (change(role), changes(Group)) for text in strip_tags(client.get(where).text).splitlines()}
+
+    for shown in (choices, texts):
+        assert "Party officer" in shown and Role.OFFICER.value not in shown
+    assert str(Group(name="Interns")) == "Interns"
 
 
 def test_permissions_of_a_role_are_saved(administrator, signed_in):
