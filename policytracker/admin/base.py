@@ -278,11 +278,16 @@ class BaseAdmin(Page, ModelAdmin):
 
     def _get_obj_does_not_exist_redirect(self, request, opts, object_id):
         """The seam of Django for a record that was deleted or hidden. What the user entered into its form is shown, to be copied."""
-        if not request.POST:
-            self.message_user(request, _("This record does not exist, or you may not read it."), messages.WARNING)
-            return HttpResponseRedirect(ADMIN)
-        message = _("Not saved: this record was deleted or is no longer visible to you. Copy what you need from your input below.")
-        own = {"title": _("This record no longer exists"), "message": message, "opts": opts, "entered": entered_texts(pairs(request.POST))}
+        title, message = _("Record not found"), _("This %(record)s does not exist, or you may not read it. It may have been deleted.")
+        if request.POST:
+            title = _("This record no longer exists")
+            message = _("Not saved: this record was deleted or is no longer visible to you. Copy what you need from your input below.")
+        own = {
+            "title": title,
+            "message": message % {"record": opts.verbose_name},
+            "opts": opts,
+            "entered": entered_texts(pairs(request.POST)),
+        }
         return TemplateResponse(request, "admin/not_saved.html", self.admin_site.each_context(request) | own, status=404)
 
     def save_related(self, request, form, formsets, change):

@@ -57,7 +57,7 @@ def test_changes_made_while_the_record_was_hidden_stay_hidden(reader, analyst, s
 
     content = signed_in(reader).get(history(agreement)).content.decode()
 
-    assert hidden.status_code == 302
+    assert hidden.status_code == 404
     assert "Working title" not in content
     assert "first words" not in content
 

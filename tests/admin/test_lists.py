@@ -220,7 +220,7 @@ def test_hidden_records_are_in_no_list_search_or_page(reader, signed_in):
     assert rows_of(client.get(changes(Agreement, "?q=framework"))) == {seen}
     assert not rows_of(client.get(changes(Participation)))
     for hidden in (draft, restricted):
-        assert client.get(change(hidden)).status_code == 302
+        assert client.get(change(hidden)).status_code == 404
     wanted = {"app_label": "recommendations", "model_name": "recommendation", "field_name": "agreements", "term": "framework"}
     results = client.get("/admin/autocomplete/", wanted).json()["results"]
     assert [row["text"] for row in results] == ["Seen framework"]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from agreements.models import Participation
+from agreements.models import Agreement, Participation
 from recommendations.models import Addressee
-from tests.admin.page import add, change, edit, tab, typed
+from tests.admin.page import add, change, changes, edit, tab, typed
 from tests.make import make_agreement, make_party, make_recommendation, make_source
 
 
@@ -91,3 +91,14 @@ def test_the_button_that_adds_a_component_is_shown_to_users_who_may_add_one(role
     page = signed_in(users[role]).get(tab(agreement, "components")).content.decode()
 
     assert ('class="add-row' in page) == offered
+
+
+def test_an_unknown_and_a_hidden_record_answer_404_with_a_link_to_the_list(reader, signed_in):
+    hidden = make_agreement(publication="draft", title="Working title")
+    client = signed_in(reader)
+
+    for address in (change(hidden), change(hidden).replace(str(hidden.pk), "999999")):
+        response = client.get(address)
+        assert response.status_code == 404
+        assert f'<p><a href="{changes(Agreement)}">' in response.text
+        assert hidden.title not in response.text

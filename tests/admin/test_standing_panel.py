@@ -201,7 +201,7 @@ def test_everyone_who_may_read_the_agreement_sees_the_panel(users, signed_in, tr
 
     for role, user in users.items():
         assert panel(signed_in(user), treaty) is not None, role
-    assert signed_in(users["reader"]).get(change(draft)).status_code == 302
+    assert signed_in(users["reader"]).get(change(draft)).status_code == 404
 
 
 def test_a_new_agreement_has_no_panel(analyst, signed_in):

@@ -208,7 +208,7 @@ def test_hidden_records_are_in_no_list_and_on_no_page(reader, signed_in):
     assert rows_of(client.get(changes(TreatyAction))) == {seen}
     assert not rows_of(client.get(changes(Commitment)))
     for record in hidden:
-        assert client.get(change(record)).status_code == 302
+        assert client.get(change(record)).status_code == 404
     for address in (changes(TreatyAction), change(seen), change(seen.agreement)):
         content = client.get(address).content
         assert b"A secret paper" not in content

@@ -545,8 +545,8 @@ def test_pages_are_open_to_the_roles_that_may_use_them(role, model, people):
     assert ask(model_admin.history_view, str(record.pk)) == (200 if can_read else 302)
     assert ask(model_admin.changelist_view) == (200 if can_read else 302)
     assert ask(model_admin.add_view) == (200 if can_write else refused)
-    # The page of a record that the user cannot read redirects to the home page.
-    assert ask(model_admin.change_view, str(draft.pk)) == (200 if can_write else 302)
+    # A record that the user cannot read is not found.
+    assert ask(model_admin.change_view, str(draft.pk)) == (200 if can_write else 404 if can_read else 302)
     assert ask(model_admin.delete_view, str(draft.pk)) == (200 if can_write else refused)
 
 

@@ -7,10 +7,14 @@ window.addEventListener("load", () => requestAnimationFrame(() => {
     message.scrollIntoView({ block: "center" });
 }));
 
-// In a narrow window the tabs scroll sideways: show the current one.
+// In a narrow window the tabs scroll sideways: start with the current one, or with the one before it if both fit.
 window.addEventListener("load", () => requestAnimationFrame(() => {
     const tab = document.querySelector(".pt-tabs [aria-current]");
-    if (tab) tab.parentElement.scrollLeft += tab.getBoundingClientRect().left - tab.parentElement.getBoundingClientRect().left - 40;
+    if (!tab) return;
+    const [tabs, previous] = [tab.parentElement, tab.previousElementSibling];
+    const left = (element) => element.getBoundingClientRect().left;
+    const fits = previous && left(tab) + tab.offsetWidth - left(previous) <= tabs.clientWidth;
+    tabs.scrollLeft += left(fits ? previous : tab) - left(tabs);
 }));
 
 // A link of an error summary moves the focus to its field, after the tab of the field has opened.
