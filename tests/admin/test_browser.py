@@ -291,14 +291,14 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent(visit, live_serve
     page.goto(live_server.url + changes(type(world[1])) + "import/")
     (tmp_path / "large.csv").write_bytes(b"slug\n" + b"x" * 5_000_000)
 
-    page.get_by_label("Mapping", exact=True).select_option("gao.toml")
+    page.get_by_label("Layout of the file", exact=True).select_option("gao.toml")
     page.get_by_label("File", exact=True).set_input_files(tmp_path / "large.csv")
     page.get_by_role("alert").wait_for()
     message = page.get_by_role("alert").inner_text()
     page.get_by_role("button", name="Preview").click()
 
     assert "5 MB" in message
-    assert page.get_by_label("Mapping", exact=True).input_value() == "gao.toml"
+    assert page.get_by_label("Layout of the file", exact=True).input_value() == "gao.toml"
     page.get_by_label("File", exact=True).set_input_files([])
     assert page.get_by_role("alert").count() == 0
     assert page.errors == []
