@@ -16,7 +16,7 @@ SOON = 30  # days
 
 class DeadlineState(Codes):
     NONE = "none", _("no due day"), _("No due date")
-    OPEN_ENDED = "open_ended", _("counted from a day that is not known yet"), _("Open-ended")
+    OPEN_ENDED = "open_ended", _("counted from a day that is not known yet"), _("Not known yet")
     MET = "met", _("done by the due day, or on a day unknown"), _("Met")
     MET_LATE = "met_late", _("done after the due day"), _("Met late")
     CLOSED = "closed", _("ended without being done"), _("Closed")

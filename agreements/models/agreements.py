@@ -256,7 +256,7 @@ class Agreement(RegistryRecord):
         blank=True,
         default="",
         validators=[DURATION],
-        help_text=_("Time between consent and being bound, for a party that consents after entry into force. Example: P30D."),
+        help_text=_("Time between consent and being bound, for a party that consents after entry into force, such as P30D (30 days)."),
     )
     signed_on = EdtfField(
         _("signature date"),

@@ -282,7 +282,7 @@ class EntryIntoForceCondition(UidRecord, SourceFields):
         blank=True,
         default="",
         validators=[DURATION],
-        help_text=_("Time between meeting the condition and entry into force, such as P30D."),
+        help_text=_("Time between meeting the condition and entry into force, such as P30D (30 days)."),
     )
     text = Text(help_text=_("The wording of the article."))
 

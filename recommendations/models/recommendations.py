@@ -159,7 +159,7 @@ class Recommendation(DeadlineFields, RegistryRecord, DerivedStatus, Facts):
         related_name="recommendations_made",
         help_text=_("Party or body that made the recommendation."),
     )
-    made_by_text = models.CharField(max_length=300, blank=True, default="", help_text=_("Author, as named in the source."))
+    made_by_text = models.CharField(_("author as named"), max_length=300, blank=True, default="", help_text=_("In the words of the source."))
     made_on = EdtfField(_("date made"))
     made_on_first = FirstDay("made_on")
     source = models.ForeignKey(Source, models.PROTECT, null=True, blank=True, related_name="recommendations")
@@ -181,8 +181,12 @@ class Recommendation(DeadlineFields, RegistryRecord, DerivedStatus, Facts):
         help_text=_("Number of days after which an assessment is stale. Empty means 90."),
     )
     superseded_by = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="supersedes")
-    source_scheme = models.CharField(max_length=60, blank=True, default="", help_text=_("Name of the external register."))
-    source_code = models.CharField(max_length=200, blank=True, default="", help_text=_("Status in the external register, verbatim."))
+    source_scheme = models.CharField(
+        _("external register"), max_length=60, blank=True, default="", help_text=_("Name of the external register.")
+    )
+    source_code = models.CharField(
+        _("external status"), max_length=200, blank=True, default="", help_text=_("Status in the external register, verbatim.")
+    )
 
     objects = RecommendationQuerySet.as_manager()
 
