@@ -77,7 +77,11 @@ class Component(DeadlineFields, RegistryRecord):
     starts_on_first = FirstDay("starts_on")
     due_anchor = CodeField(DueAnchor, default=DueAnchor.NONE, help_text=_("The date that a relative deadline is counted from."))
     due_offset = ForeignCode(
-        max_length=20, blank=True, default="", validators=[DURATION], help_text=_("Time after the anchor, such as P6M (6 months) or P180D (180 days).")
+        max_length=20,
+        blank=True,
+        default="",
+        validators=[DURATION],
+        help_text=_("Time after the anchor, such as P6M (6 months) or P180D (180 days)."),
     )
     completed_on = EdtfField(_("completion date"))
     completed_on_first = FirstDay("completed_on")

@@ -167,7 +167,9 @@ class CodedRecord(Record):
 
     key = "code"
     label_parts = ("name",)
-    code = models.SlugField(max_length=60, unique=True, help_text=_("A short code of letters, digits and hyphens. It cannot be changed later."))
+    code = models.SlugField(
+        max_length=60, unique=True, help_text=_("A short code of letters, digits and hyphens. It cannot be changed later.")
+    )
 
     class Meta:
         abstract = True

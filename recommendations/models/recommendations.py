@@ -159,7 +159,9 @@ class Recommendation(DeadlineFields, RegistryRecord, DerivedStatus, Facts):
         related_name="recommendations_made",
         help_text=_("Party or body that made the recommendation."),
     )
-    made_by_text = models.CharField(_("author as named"), max_length=300, blank=True, default="", help_text=_("In the words of the source."))
+    made_by_text = models.CharField(
+        _("author as named"), max_length=300, blank=True, default="", help_text=_("In the words of the source.")
+    )
     made_on = EdtfField(_("date made"))
     made_on_first = FirstDay("made_on")
     source = models.ForeignKey(Source, models.PROTECT, null=True, blank=True, related_name="recommendations")
