@@ -1,5 +1,6 @@
 """Users of each role, and records that are created once per module."""
 
+import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group
 from django.core.management import call_command
-from django.db import transaction
+from django.db import connection, transaction
 
 from agreements.models import PartyOfficer
 from policytracker.models import User
@@ -59,11 +60,29 @@ def committed_once_per_module(django_db_setup, django_db_blocker) -> Iterator[Ca
 
     def make(function: Callable[[], Any]) -> Any:
         with django_db_blocker.unblock():
-            return function()
+            made = function()
+            wait_for_open_transactions()
+            return made
 
     yield make
     with django_db_blocker.unblock():
         call_command("flush", verbosity=0, interactive=False)
+
+
+def wait_for_open_transactions() -> None:
+    """Wait until all transactions of the server that are open now have ended, those of other test processes too.
+
+    One that ends while the feed looks at it is taken for open, so the feed would end before the changes of later transactions.
+    """
+    deadline = time.monotonic() + 60
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+        (next_transaction,) = cursor.fetchone()
+        while time.monotonic() < deadline:
+            cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot()) >= %s::text::xid8", [next_transaction])
+            if cursor.fetchone() == (True,):
+                return
+            time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

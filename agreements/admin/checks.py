@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 COUNTED = 1000  # findings of a check are counted among so many candidates, which limits the cost of the page
-PAGE_SIZE = 50
+PAGE_SIZE = 20  # findings of many rules are of many record types, each of which takes queries
 COLOURS = {engine.Severity.ERROR: "danger", engine.Severity.WARNING: "warning", engine.Severity.INFO: "info"}
 
 
