@@ -65,7 +65,7 @@ class TreatyActionAdmin(RecordAdmin):
     def named(self, action):
         return action_title(action.kind, *(str(party) if party else "" for party in (action.party, action.counterparty)))
 
-    @display(description=_("kind"), label=GROUP_COLOURS)
+    @display(description=_("group"), label=GROUP_COLOURS)
     def group(self, action):
         code = ActionKind(action.kind).group
         return code, GROUPS.get(code, code)
