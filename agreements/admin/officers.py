@@ -2,13 +2,12 @@
 
 from django import forms
 from django.contrib import admin
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Party, PartyOfficer
-from policytracker.admin import PeopleAdmin, Reference, UserAdmin, display
+from policytracker.admin import PeopleAdmin, Reference, UserAdmin, display, label_html
 from policytracker.admin.people import AccountForm
 from policytracker.models import User
 from policytracker.records.access import Role
@@ -72,7 +71,7 @@ class UserWithPartyAdmin(UserAdmin):
         if office := getattr(user, "office", None):
             return office.party
         if any(group.name == Role.OFFICER for group in user.groups.all()):
-            return render_to_string("unfold/helpers/label.html", {"text": _("No party"), "type": "warning"})
+            return label_html(_("No party"), "warning")
         return None
 
     def get_search_results(self, request, queryset, search_term):

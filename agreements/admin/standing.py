@@ -12,7 +12,6 @@ from typing import Any
 from django import forms
 from django.db.models import Q
 from django.http import HttpRequest
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.text import Truncator
@@ -23,7 +22,7 @@ from agreements import models
 from agreements.models.treaty_actions import ActionKind, ConditionKind
 from agreements.standing import PartyStanding, TextStanding
 from agreements.standing.data import load_record, standing_document
-from policytracker.admin import apply_theme
+from policytracker.admin import apply_theme, label_html
 from policytracker.admin.forms import Day
 from policytracker.admin.querysets import visible
 from policytracker.edtf import date_in_words
@@ -58,7 +57,7 @@ class Badge:
 
     @cached_property
     def html(self) -> str:
-        return render_to_string("unfold/helpers/label.html", {"text": self.label, "type": self.colour})
+        return label_html(self.label, self.colour)
 
     @classmethod
     def of(cls, code: TextStanding | PartyStanding) -> Badge:

@@ -215,9 +215,14 @@ class AgreementQuerySet(RegistryQuerySet):
         return self.filter(Exists(rows))
 
 
+def name(path: str = "") -> Coalesce:
+    """The name of an agreement that people read. `path` leads to the agreement, such as `agreement__`."""
+    return Coalesce(NullIf(f"{path}short_title", Value("")), f"{path}title")  # type: ignore[arg-type]
+
+
 def by_name(path: str = "") -> Lower:
-    """The order of agreements by the name that people read. `path` leads to the agreement, such as `agreement__`."""
-    return Lower(Coalesce(NullIf(f"{path}short_title", Value("")), f"{path}title"))
+    """The order of agreements by this name."""
+    return Lower(name(path))
 
 
 class Agreement(RegistryRecord):

@@ -18,6 +18,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import DatabaseError, models
 from django.db.models import ProtectedError
 from django.http import HttpRequest, HttpResponseRedirect
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse, reverse_lazy
 from django.utils.html import format_html, format_html_join
@@ -337,6 +338,11 @@ class BaseAdmin(Page, ModelAdmin):
         # Replaces the note of the theme, which does not name the errors.
         context |= {"errors": None, "error_summary": errors_of_page(context["adminform"].form, context["inline_admin_formsets"])}
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+
+def label_html(text: Any, colour: str) -> str:
+    """A coloured label of the theme."""
+    return render_to_string("unfold/helpers/label.html", {"text": text, "type": colour})
 
 
 class CodeColours(dict):

@@ -57,10 +57,9 @@ class PeopleAdmin(BaseAdmin):
         return []
 
     def history_view(self, request, object_id, extra_context=None):
+        # With `opts` the breadcrumb would not end with the title.
         own = {"opts": None, "back_url": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id])}
-        return super().history_view(
-            request, object_id, own | (extra_context or {})
-        )  # with `opts` the breadcrumb would not end with the title
+        return super().history_view(request, object_id, own | (extra_context or {}))
 
 
 class AccountForm(UserChangeForm):

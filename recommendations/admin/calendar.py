@@ -8,13 +8,12 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import F, Q, Value
-from django.db.models.functions import Coalesce, NullIf
+from django.db.models import F, Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from agreements.models import Agreement, Component
+from agreements.models import Agreement, Component, agreements
 from agreements.models.components import ComponentStatus
 from policytracker.edtf import date_in_words, latest
 from recommendations.models import Milestone, Recommendation
@@ -44,7 +43,6 @@ class Kind:
         return list(rows.values_list("last", self.date_field, "pk", self.name)[:limit])
 
 
-AGREEMENT_NAME = Coalesce(NullIf("short_title", Value("")), "title")  # type: ignore[arg-type]
 KINDS = [
     Kind(_("Recommendation due"), Recommendation, "due_on", "key_action", Q(closed_on__isnull=True)),
     Kind(
@@ -62,8 +60,8 @@ KINDS = [
         Q(completed_on="", recommendation__closed_on__isnull=True),
         stores_last_day=False,
     ),
-    Kind(_("Agreement review"), Agreement, "next_review_on", AGREEMENT_NAME, stores_last_day=False),
-    Kind(_("Agreement expires"), Agreement, "expires_on", AGREEMENT_NAME),
+    Kind(_("Agreement review"), Agreement, "next_review_on", agreements.name(), stores_last_day=False),
+    Kind(_("Agreement expires"), Agreement, "expires_on", agreements.name()),
 ]
 
 

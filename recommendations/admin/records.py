@@ -6,7 +6,6 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import OuterRef, Prefetch
 from django.http import HttpResponseRedirect, QueryDict
-from django.template.loader import render_to_string
 from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
@@ -22,6 +21,7 @@ from policytracker.admin import (
     choice_filter,
     code_column,
     display,
+    label_html,
     missing_filter,
     read_context,
     related_filter,
@@ -80,8 +80,7 @@ def deadline_html(record):
     """The label of the deadline state of a recommendation or milestone with a due date, otherwise ""."""
     if not record.due_on:
         return ""
-    text, colour = deadline_label(record.deadline_state)
-    return render_to_string("unfold/helpers/label.html", {"text": text, "type": colour})
+    return label_html(*deadline_label(record.deadline_state))
 
 
 class AddresseeInline(BaseInline):
