@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from datetime import date
 from functools import cached_property
@@ -35,9 +36,13 @@ class Effect(NamedTuple):
 
 class Consent(NamedTuple):
     """A consent to be bound: the day on which it takes effect, the day of the instrument, the deposit that delays its effect,
-    and the day from which it counts for conditions of entry into force."""
+    and the day from which it counts for conditions of entry into force.
+
+    `takes_effect` is later than `own_effect` if the party had given notice of withdrawal: it takes effect when the party has left.
+    """
 
     takes_effect: Effect
+    own_effect: Effect
     instrument: Effect
     deposit: Effect | None
     counts: Effect
@@ -136,8 +141,19 @@ class PartyHistory(DateReader):
 
     @cached_property
     def own_forces(self) -> list[Effect]:
-        """The dated entries into force for the party, with or without a counterparty."""
-        return self.effects(self.actions, *OWN_FORCE)
+        """The dated entries into force for the party, with or without a counterparty.
+
+        One that belongs to a consent given during a notice of withdrawal takes effect when the party has left, like the consent.
+        """
+        consents = sorted(self.consents, key=lambda consent: by_day(consent.own_effect))
+        days = [consent.own_effect.day for consent in consents]
+
+        def after_leaving(force: Effect) -> Effect:
+            earlier = bisect_right(days, force.day)
+            start = consents[earlier - 1].takes_effect if earlier else force
+            return start._replace(action=force.action) if start.day > force.day else force
+
+        return in_order(after_leaving(force) for force in self.effects(self.actions, *OWN_FORCE))
 
     @cached_property
     def has_undated_force(self) -> bool:
@@ -165,12 +181,11 @@ class PartyHistory(DateReader):
             counts = max(start, deposit._replace(action=action), key=by_day) if deposit else start
             if action.effective_on:
                 deposit = None
-            takes_effect = deposit._replace(action=action) if deposit and deposit.day > effect.day else effect
-            instrument = min((e for e in (acted, takes_effect) if e), key=by_day)
+            own_effect = deposit._replace(action=action) if deposit and deposit.day > effect.day else effect
+            instrument = min((e for e in (acted, own_effect) if e), key=by_day)
             leaves = self.next_withdrawal(instrument.day)
-            if leaves and takes_effect.day < leaves.day:
-                takes_effect = leaves._replace(action=action)
-            consents.append(Consent(takes_effect, instrument, deposit, counts))
+            takes_effect = leaves._replace(action=action) if leaves and own_effect.day < leaves.day else own_effect
+            consents.append(Consent(takes_effect, own_effect, instrument, deposit, counts))
         return sorted(consents, key=lambda consent: by_day(consent.takes_effect))
 
     def next_withdrawal(self, day: date) -> Effect | None:

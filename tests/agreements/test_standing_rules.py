@@ -45,6 +45,36 @@ def test_the_first_pair_delays_the_newest_consent_before_it():
     assert standings(text, "GBR", "2024-12-14", "2024-12-15") == ["contracting", "bound"]
 
 
+RETURN_DURING_NOTICE = (
+    act("entry_into_force", acted_on="1970-01-01"),
+    act("accession", "AUS", "1971-01-01"),
+    act("withdrawal_notice", "AUS", "1980-01-01", effective_on="1981-01-01"),
+    act("accession", "AUS", "1980-06-01"),
+)
+
+
+@pytest.mark.parametrize("counterparty", ["", "JPN"])
+def test_the_own_entry_into_force_of_a_consent_during_a_notice_does_not_delay_the_earlier_consent(counterparty):
+    text = record(*RETURN_DURING_NOTICE, act(OWN, "AUS", "1980-09-01", counterparty=counterparty))
+
+    assert standings(text, "AUS", "1971-01-01", "1975-01-01", "1980-02-01") == ["bound", "bound", "withdrawing"]
+    assert standings(text, "AUS", "1980-12-31", "1981-01-01", "1990-01-01") == ["withdrawing", "bound", "bound"]
+    assert on(text, "AUS", "1975-01-01").since == "1971-01-01"
+    assert on(text, "AUS", "1990-01-01").since == "1981-01-01"
+
+
+def test_an_own_entry_into_force_after_leaving_delays_a_consent_during_the_notice():
+    text = record(*RETURN_DURING_NOTICE, act(OWN, "AUS", "1981-09-01"))
+
+    assert standings(text, "AUS", "1975-01-01", "1980-12-31", "1981-08-31", "1981-09-01") == ["bound", "withdrawing", "contracting", "bound"]
+
+
+def test_an_own_entry_into_force_during_a_notice_before_the_new_consent_belongs_to_the_earlier_consent():
+    text = record(*RETURN_DURING_NOTICE, act(OWN, "AUS", "1980-05-31"))
+
+    assert standings(text, "AUS", "1980-05-30", "1980-05-31", "1981-01-01") == ["contracting", "withdrawing", "bound"]
+
+
 @pytest.mark.parametrize("counterparty", ["", "JPN"])
 def test_an_own_entry_into_force_without_a_date_keeps_the_party_contracting_and_approximate(counterparty):
     text = record(FORCE, act("ratification", "AUS", "2016-01-01"), act(OWN, "AUS", counterparty=counterparty))
