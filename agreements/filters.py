@@ -8,13 +8,14 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from agreements.deadlines import DeadlineState, component_states, has_code
-from agreements.models import AgreementRelation, Party, TreatyAction
+from agreements.models import AgreementRelation, Participation, Party, TreatyAction
 from agreements.models.agreements import RelationKind
-from agreements.standing import BINDING, PartyStanding, TextStanding, party_standing
+from agreements.standing import BINDING, PartyStanding, TextStanding, party_standing_code
 from agreements.standing.data import load_records
 from agreements.standing.queries import text_standing_on
 from policytracker.api.filters import Filter, on
 from policytracker.api.values import Parse, code, iso_date, reference, text
+from policytracker.records.parameters import InIds
 from policytracker.resources import ReadContext
 
 
@@ -38,11 +39,14 @@ def with_party_standing(rows: QuerySet, pairs: list[tuple[int, str, str]], conte
     matches: set[int] = set()
     for (pk, party), standings in requested.items():
         actions = TreatyAction.objects.filter(party=pk).order_by()
+        participating = Participation.objects.filter(party=pk).order_by()
         joined = AgreementRelation.objects.filter(kind=RelationKind.ACCESSION_TO, from_agreement__in=actions.values("agreement")).order_by()
-        candidates = Q(actions__party=pk) | Q(participations__party=pk) | Q(pk__in=joined.values("to_agreement"))
-        records = load_records(rows.filter(candidates).order_by().values_list("pk", flat=True).distinct(), context.reader, party=pk)
-        matches |= {agreement for agreement, record in records.items() if party_standing(record, party, context.on).code in standings}
-    return rows.filter(pk__in=matches)
+        candidates = {*actions.values_list("agreement", flat=True), *participating.values_list("agreement", flat=True)}
+        candidates.update(joined.values_list("to_agreement", flat=True))
+        ids = rows.filter(InIds("pk", candidates)).order_by().values_list("pk", flat=True)
+        records = load_records(ids, context.reader, party=pk)
+        matches |= {agreement for agreement, record in records.items() if party_standing_code(record, party, context.on) in standings}
+    return rows.filter(InIds("pk", sorted(matches)))
 
 
 def party_with(standings: Iterable[PartyStanding]) -> Parse:

@@ -3,7 +3,7 @@
 Pure functions of an `AgreementRecord`. The exceptions are `data`, which loads records, and `queries`, which is SQL.
 """
 
-from agreements.standing.answers import Pair, Standing, pairs, party_standing, text_standing
+from agreements.standing.answers import Pair, Standing, pairs, party_standing, party_standing_code, text_standing
 from agreements.standing.codes import BINDING, PartyStanding, TextStanding
 from agreements.standing.conditions import ConditionResult, Missing, conditions
 from agreements.standing.records import Action, AgreementRecord, Condition
@@ -22,5 +22,6 @@ __all__ = [
     "conditions",
     "pairs",
     "party_standing",
+    "party_standing_code",
     "text_standing",
 ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
-from functools import cache, cached_property
+from functools import cache
 from typing import NamedTuple
+
+from django.utils.functional import cached_property
 
 from agreements.models.treaty_actions import CONSENTS, SIGNATURES, ActionKind
 from agreements.standing.codes import BINDING, PartyStanding, TextStanding

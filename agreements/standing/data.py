@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from agreements.models import Agreement, EntryIntoForceCondition, LegalForce, Participation, TreatyAction
 from agreements.models.agreements import RelationKind
@@ -18,14 +18,14 @@ from agreements.standing.calculator import BEFORE_FORCE
 from agreements.standing.conditions import conditions
 from agreements.standing.history import OWN_FORCE
 from agreements.standing.records import Action, AgreementRecord, Condition
-
-FETCH_SIZE = 5_000  # rows
+from policytracker.records.parameters import InIds
 
 
 def load_records(pks: Iterable[int], user: Any, party: int | None = None) -> dict[int, AgreementRecord]:
-    """Each agreement with everything that its standing depends on, in eight queries.
+    """Each agreement with everything that its standing depends on, in seven queries.
 
-    Accession protocols that the user may not read are left out. With a `party`, only what that party's own standing depends on.
+    Accession protocols that the user may not read are left out. With a `party`, only what that party's own standing depends on, without
+    the conditions of entry into force, in five.
     """
     ids = list(pks)
     protocols = protocols_of(ids, user)
@@ -34,7 +34,7 @@ def load_records(pks: Iterable[int], user: Any, party: int | None = None) -> dic
     dissolved: dict[str, str] = {}
     actions = actions_of(with_protocols, party, names, dissolved)
     participants = participants_of(with_protocols, party, names, dissolved)
-    entry_conditions = conditions_of(with_protocols, names)
+    entry_conditions = conditions_of(with_protocols, names) if party is None else {}
     fields = ("pk", "slug", "title", "short_title", "legal_force", "expires_on", "later_joiner_delay", "actions_complete_as_of")
     records = {
         pk: AgreementRecord(
@@ -43,22 +43,19 @@ def load_records(pks: Iterable[int], user: Any, party: int | None = None) -> dic
             non_binding=force == LegalForce.NON_BINDING,
             expires_on=expires_on,
             participants=participants[pk],
-            conditions=tuple(entry_conditions[pk]),
+            conditions=tuple(entry_conditions.get(pk, ())),
             later_joiner_delay=delay,
             actions_complete_as_of=complete,
             dissolved=dissolved,
             title=short_title or title,
             names=names,
         )
-        for pk, slug, title, short_title, force, expires_on, delay, complete in Agreement.objects.filter(pk__in=with_protocols)
+        for pk, slug, title, short_title, force, expires_on, delay, complete in Agreement.objects.filter(InIds("pk", with_protocols))
         .order_by()
         .values_list(*fields)
     }
-    return {
-        pk: replace(records[pk], protocols=tuple(records[protocol] for protocol in protocols[pk] if protocol in records))
-        for pk in ids
-        if pk in records
-    }
+    joined = {pk: tuple(records[protocol] for protocol in own if protocol in records) for pk, own in protocols.items()}
+    return {pk: replace(records[pk], protocols=joined[pk]) if pk in joined else records[pk] for pk in ids if pk in records}
 
 
 def load_record(agreement: Agreement, user: Any) -> AgreementRecord:
@@ -71,20 +68,23 @@ def load_record(agreement: Agreement, user: Any) -> AgreementRecord:
 def protocols_of(ids: list[int], user: Any) -> dict[int, list[int]]:
     """The accession protocols of each agreement, in the order of their slugs."""
     protocols: dict[int, list[int]] = defaultdict(list)
-    rows = Agreement.objects.visible_to(user).filter(relations_from__kind=RelationKind.ACCESSION_TO, relations_from__to_agreement__in=ids)
+    to_any = InIds("relations_from__to_agreement", ids)
+    rows = Agreement.objects.visible_to(user).filter(to_any, relations_from__kind=RelationKind.ACCESSION_TO)
     for agreement, protocol in rows.order_by("slug").values_list("relations_from__to_agreement", "pk"):
         protocols[agreement].append(protocol)
     return protocols
 
 
 def actions_of(ids: list[int], party: int | None, names: dict[str, str], dissolved: dict[str, str]) -> dict[int, list[Action]]:
-    rows = TreatyAction.objects.filter(agreement__in=ids).order_by()
+    rows = TreatyAction.objects.filter(InIds("agreement", ids)).order_by()
     if party is not None:
-        # Actions that bring the text into force or end it affect every party. Without a date of entry into force, so do earlier actions.
-        stage = Q(agreement__in_force_on="", kind__in=BEFORE_FORCE)
-        rows = rows.filter(Q(party=party) | Q(party__isnull=True) | Q(kind__in=[*OWN_FORCE, ActionKind.TERMINATION]) | stage)
+        # Actions on the text affect every party. If none brought it into force, so do those of other parties that did, and earlier ones.
+        of_text = TreatyAction.objects.filter(agreement=OuterRef("agreement"), kind=ActionKind.ENTRY_INTO_FORCE, party__isnull=True)
+        dated = of_text.exclude(acted_on="", effective_on="").order_by()
+        others = Q(kind__in=OWN_FORCE) | Q(agreement__in_force_on="", kind__in=BEFORE_FORCE)
+        rows = rows.filter(Q(party=party) | Q(party__isnull=True) | others & ~Exists(dated))
     targets: dict[int, set[str]] = defaultdict(set)
-    links = TreatyAction.targets.through.objects.filter(from_treatyaction__agreement__in=ids)
+    links = TreatyAction.targets.through.objects.filter(InIds("from_treatyaction__agreement", ids))
     for pk, uid in links.values_list("from_treatyaction", "to_treatyaction__uid"):
         targets[pk].add(str(uid))
     actions: dict[int, list[Action]] = defaultdict(list)
@@ -92,7 +92,7 @@ def actions_of(ids: list[int], party: int | None, names: dict[str, str], dissolv
         *("pk", "agreement", "uid", "kind", "acted_on", "effective_on"),
         *("party__code", "party__name", "party__until", "counterparty__code", "counterparty__name", "counterparty__until"),
     )
-    for pk, agreement, uid, kind, acted_on, effective_on, *parties in rows.values_list(*columns).iterator(FETCH_SIZE):
+    for pk, agreement, uid, kind, acted_on, effective_on, *parties in rows.values_list(*columns):
         actor, counterparty = note_party(parties[:3], names, dissolved), note_party(parties[3:], names, dissolved)
         actions[agreement].append(Action(str(uid), kind, actor, acted_on, effective_on, counterparty, frozenset(targets.get(pk, ()))))
     return actions
@@ -110,7 +110,7 @@ def note_party(columns: Sequence[Any], names: dict[str, str], dissolved: dict[st
 
 
 def participants_of(ids: list[int], party: int | None, names: dict[str, str], dissolved: dict[str, str]) -> dict[int, dict[str, set[str]]]:
-    rows = Participation.objects.filter(agreement__in=ids).order_by()
+    rows = Participation.objects.filter(InIds("agreement", ids)).order_by()
     if party is not None:
         rows = rows.filter(party=party)
     participants: dict[int, dict[str, set[str]]] = defaultdict(dict)
@@ -120,9 +120,9 @@ def participants_of(ids: list[int], party: int | None, names: dict[str, str], di
 
 
 def conditions_of(ids: list[int], names: dict[str, str]) -> dict[int, list[Condition]]:
-    rows = EntryIntoForceCondition.objects.filter(agreement__in=ids)
+    rows = EntryIntoForceCondition.objects.filter(InIds("agreement", ids))
     named: dict[int, set[str]] = defaultdict(set)
-    through = EntryIntoForceCondition.parties.through.objects.filter(entryintoforcecondition__agreement__in=ids)
+    through = EntryIntoForceCondition.parties.through.objects.filter(InIds("entryintoforcecondition__agreement", ids))
     for pk, code, name in through.values_list("entryintoforcecondition", "party__code", "party__name"):
         named[pk].add(code)
         names[code] = name

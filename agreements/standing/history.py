@@ -5,8 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from datetime import date
-from functools import cached_property
 from typing import NamedTuple
+
+from django.utils.functional import cached_property
 
 from agreements.models.treaty_actions import CONSENTS, SIGNATURES, ActionKind
 from agreements.standing.records import Action
@@ -145,7 +146,8 @@ class PartyHistory(DateReader):
 
         One that belongs to a consent given during a notice of withdrawal takes effect when the party has left, like the consent.
         """
-        consents = sorted(self.consents, key=lambda consent: by_day(consent.own_effect))
+        forces = self.effects(self.actions, *OWN_FORCE)
+        consents = sorted(self.consents if forces else [], key=lambda consent: by_day(consent.own_effect))
         days = [consent.own_effect.day for consent in consents]
 
         def after_leaving(force: Effect) -> Effect:
@@ -153,7 +155,7 @@ class PartyHistory(DateReader):
             start = consents[earlier - 1].takes_effect if earlier else force
             return start._replace(action=force.action) if start.day > force.day else force
 
-        return in_order(after_leaving(force) for force in self.effects(self.actions, *OWN_FORCE))
+        return in_order(after_leaving(force) for force in forces)
 
     @cached_property
     def has_undated_force(self) -> bool:

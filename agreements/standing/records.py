@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
+
+from django.utils.functional import cached_property
 
 from agreements.models.agreements import ROLES_WITHOUT_STANDING
 from policytracker.edtf import first_day, last_day
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Action:
     """A treaty action. `targets` are uids. Without a party it is an action on the text as a whole."""
 

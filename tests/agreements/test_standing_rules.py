@@ -66,7 +66,12 @@ def test_the_own_entry_into_force_of_a_consent_during_a_notice_does_not_delay_th
 def test_an_own_entry_into_force_after_leaving_delays_a_consent_during_the_notice():
     text = record(*RETURN_DURING_NOTICE, act(OWN, "AUS", "1981-09-01"))
 
-    assert standings(text, "AUS", "1975-01-01", "1980-12-31", "1981-08-31", "1981-09-01") == ["bound", "withdrawing", "contracting", "bound"]
+    assert standings(text, "AUS", "1975-01-01", "1980-12-31", "1981-08-31", "1981-09-01") == [
+        "bound",
+        "withdrawing",
+        "contracting",
+        "bound",
+    ]
 
 
 def test_an_own_entry_into_force_during_a_notice_before_the_new_consent_belongs_to_the_earlier_consent():

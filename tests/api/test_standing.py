@@ -8,8 +8,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from agreements.models import Agreement, AgreementRelation, Participation, TreatyAction
-from agreements.standing import PartyStanding, TextStanding, party_standing, text_standing
+from agreements.models import Agreement, AgreementRelation, Participation, Party, TreatyAction
+from agreements.standing import PartyStanding, TextStanding, party_standing, party_standing_code, text_standing
 from agreements.standing.data import load_records, standing_document
 from policytracker.edtf import first_day
 from policytracker.resources import today
@@ -266,6 +266,23 @@ def test_the_filters_agree_with_the_functions(db, as_administrator, administrato
             for code in set(PartyStanding) - {PartyStanding.NONE}:
                 expected = {slug for slug, found in standings.items() if found.code == code}
                 assert set(found_by(as_administrator, f"party_standing={party}:{code}&on={day}")) == expected, (day, party, code)
+
+
+@pytest.mark.parametrize("seed", range(1, 3))
+def test_the_records_that_are_read_for_one_party_give_it_the_same_standing(db, administrator, seed):
+    make_random_register(Random(seed))
+    ids = list(Agreement.objects.values_list("pk", flat=True))
+    complete = load_records(ids, administrator)
+
+    for party in Party.objects.all():
+        of_party = load_records(ids, administrator, party=party.pk)
+
+        for on in map(date.fromisoformat, DAYS):
+            expected = {pk: party_standing(record, party.code, on) for pk, record in complete.items()}
+            assert {pk: party_standing(record, party.code, on) for pk, record in of_party.items()} == expected
+            assert {pk: party_standing_code(record, party.code, on) for pk, record in of_party.items()} == {
+                pk: standing.code for pk, standing in expected.items()
+            }
 
 
 @pytest.mark.parametrize("seed", range(2, 5))
