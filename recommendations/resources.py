@@ -18,7 +18,12 @@ registry.register(
         scope_paths=("agreements",),
         events=events.RECOMMENDATION,
         section=Section("recommendations"),
-        search=Search(("key_action",), ("details", "expected_outcome", "made_by_text"), spelling="key_action"),
+        search=Search(
+            ("key_action",),
+            ("details", "expected_outcome", "made_by_text"),
+            linked=("agreements", "addressees__party"),
+            spelling="key_action",
+        ),
         calculated=frozenset({*DERIVED_FIELDS, *Recommendation.facts}),
         recalculate=recompute_status,
         import_sections={"progress": ProgressSection.parse},

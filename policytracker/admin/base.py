@@ -248,7 +248,8 @@ class BaseAdmin(Page, ModelAdmin):
         return lookup in plain or lookup in {getattr(list_filter, "parameter_name", None) for list_filter in list_filters}
 
     def get_search_fields(self, request):
-        return self.search_fields or default_search_fields(self.model)
+        search = registry.of(self.model).search if issubclass(self.model, Record) else None
+        return self.search_fields or [*default_search_fields(self.model), *(search.linked if search else ())]
 
     def get_search_results(self, request, queryset, search_term):
         for term in search_terms(search_term):

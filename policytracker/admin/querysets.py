@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.utils import get_fields_from_path
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
@@ -100,15 +101,21 @@ def search_terms(text: str) -> list[str]:
 
 
 def matching(model: type[models.Model], user: Any, term: str, names: Iterable[str]) -> Q:
-    """The condition for rows with this term in one of the fields, or in the label of a record to which one of them refers."""
+    """The condition for rows with this term in one of the fields, or in the label of a record to which one of them leads.
+
+    `names` are fields, or paths to other records such as `addressees__party`.
+    """
     condition = Q(pk__in=[])
     for name in names:
-        field = model._meta.get_field(name)
+        *through, field = get_fields_from_path(model, name)
         if field.is_relation:
             related = field.related_model
             searched = default_search_fields(related) if issubclass(related, Record) else admin.site.get_model_admin(related).search_fields
             rows = visible(related, user).filter(matching(related, user, term, searched))
-            condition |= Q(**{f"{name}__in": rows.order_by().values("pk")})
+            found = Q(**{f"{name}__in": rows.order_by().values("pk")})
+            if through or field.many_to_many:  # a row may lead to several of them
+                found = Q(pk__in=model._base_manager.filter(found).order_by().values("pk"))
+            condition |= found
         elif isinstance(field, models.UUIDField):
             try:
                 condition |= Q(**{name: UUID(term)})

@@ -226,7 +226,7 @@ def words_of(resource: Resource) -> Filter:
         query.parse,
         lambda rows, values, context: rows.filter(query.matching(resource, values[0], context)),
         {"type": "string", "minLength": 1, "maxLength": query.MAX_LENGTH},
-        'Words (all of them), `"phrases"`, `-without`, `or`. The last word may be the beginning of a word.',
+        'Words (all of them, by their beginning), `"phrases"`, `-without`, `or`.',
         many=False,
         reads=True,
     )

@@ -27,7 +27,7 @@ from policytracker.search.query import EXAMINED, Query, newest
 
 COUNTED = 1_000  # hits of each type that are counted, and hits of all types that are ranked
 FIRST = 1_500  # newest hits of each type whose access is checked; if these are not enough, EXAMINED
-OF_BEGINNING = 0.1  # the rank of a hit in which the last word is only the beginning of a word
+OF_BEGINNING = 0.1  # the rank of a hit in which a word of the search is only the beginning of a word
 WEIGHTS = "{0.02, 0.1, 0.4, 1}"  # of a hit in texts (D), nothing (C), the key (B) and titles (A)
 HIGHLIGHTED = 5_000  # characters of a record in which its highlight is searched
 START, STOP, SEPARATOR = "\2", "\3", "\4"  # around a hit until the highlight is escaped; between words (`search_text`)

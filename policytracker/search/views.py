@@ -65,7 +65,7 @@ class Search(RegisterView):
                 "q",
                 {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH},
                 required=True,
-                description='Words (all of them), `"phrases"`, `-without`, `or`. The last word may be the beginning of a word.',
+                description='Words (all of them, by their beginning), `"phrases"`, `-without`, `or`.',
             ),
             OpenApiParameter(
                 "type",

@@ -250,6 +250,21 @@ def test_a_hidden_reference_is_not_shown_in_columns(analyst, signed_in):
         assert "p. 99" not in content, address
 
 
+@pytest.mark.parametrize(
+    ("q", "found"), [("aukus", 2), ("australia", 1), ("aotearoa", 0), ("designs aukus", 1), ("aukus zealand", 1), ("covenant", 0)]
+)
+def test_recommendations_are_found_by_the_names_of_agreements_and_addressees(reader, signed_in, q, found):
+    aukus, secret = (
+        make_agreement(title="AUKUS partnership", publication="published"),
+        make_agreement(title="Covenant", visibility="restricted"),
+    )
+    australia, zealand = make_party("AUS", name="Australia"), make_party("NZL", name="New Zealand")
+    for agreement, party, action in [(aukus, australia, "Share designs"), (aukus, zealand, "Train crews"), (secret, zealand, "Keep")]:
+        Addressee.objects.create(recommendation=make_recommendation(agreement, key_action=action), party=party)
+
+    assert len(rows_of(signed_in(reader).get(changes(Recommendation, f"?q={q.replace(' ', '+')}")))) == found
+
+
 def test_a_list_is_searched_by_name_and_by_natural_key(analyst, signed_in):
     client, wanted = signed_in(analyst), make_agreement(slug="aukus", title="Enhanced trilateral security partnership")
     make_agreement()

@@ -6,12 +6,12 @@ from django.test import override_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agreements.models import Agreement, FactCheck, Outcome
+from agreements.models import Agreement, FactCheck, Outcome, Party
 from policytracker.models import SearchEntry
 from policytracker.records.fields import hides_source_content
 from policytracker.resources import registry
 from policytracker.search import hits
-from recommendations.models import ProgressUpdate
+from recommendations.models import Addressee, ProgressUpdate
 from tests.api.client import Api
 from tests.conftest import make_user
 from tests.make import change_with_reason, make_agreement, make_component, make_party, make_recommendation, make_source
@@ -110,13 +110,14 @@ def test_words_phrases_exclusions_and_alternatives(as_reader, q, keys):
     assert sorted(key for key in found(as_reader, q, type="agreements")) == [f"agreements/{key}" for key in keys]
 
 
-@pytest.mark.parametrize("q", ["pacif", "pacific harb", '"pacific harb', "tables or pacif"])
-def test_the_last_word_may_be_the_beginning_of_a_word(as_reader, q):
-    assert "agreements/pact" in found(as_reader, q)
+@pytest.mark.parametrize("q", ["pacif", "pacific harb", "harbo pact", "pac harb", '"pacific harb', "ferries or pacif harbo", "pac -tide"])
+def test_each_word_is_found_by_its_beginning(as_reader, q):
+    assert as_reader.keys("agreements/", q=q) == ["pact"]
+    assert found(as_reader, q, type="agreements") == ["agreements/pact"]
 
 
-@pytest.mark.parametrize("q", ["harbo pact", "pa", "-pact", '"harbo"'])
-def test_other_words_must_be_complete(as_reader, q):
+@pytest.mark.parametrize("q", ["harbo pactt", "pa", "-pact", '"harbo"', '"harbo pact"', "pac -pact"])
+def test_short_words_phrases_and_excluded_words_must_be_complete(as_reader, q):
     assert "agreements/pact" not in found(as_reader, q)
 
 
@@ -136,6 +137,49 @@ def test_the_beginning_of_a_word_is_found_although_its_stem_is_shorter(as_reader
 @pytest.mark.parametrize("q", ["santé", "SANTE", "sante\u0301", "union de puertos", "oresund", "ØRESUND", "hbr", "Harbour Union"])
 def test_diacritics_are_ignored_and_aliases_and_codes_found(as_reader, q):
     assert len(found(as_reader, q, type="parties")) == 1
+
+
+@pytest.fixture
+def linked(db):
+    """Recommendations of two agreements, one of them restricted, with an addressee each."""
+    aukus = make_agreement(slug="aukus", title="AUKUS trilateral partnership", summary="On submarines.", publication="published")
+    secret = make_agreement(slug="secret", title="Hidden covenant", visibility="restricted", publication="published")
+    for slug, agreement, party, action in [
+        ("share", aukus, make_party("AUS", name="Australia"), "Share designs"),
+        ("train", aukus, make_party("NZL", name="New Zealand", aliases=["Aotearoa"]), "Train crews"),
+        ("keep", secret, Party.objects.get(code="AUS"), "Keep designs"),
+    ]:
+        Addressee.objects.create(recommendation=make_recommendation(agreement, slug=slug, key_action=action), party=party)
+
+
+@pytest.mark.parametrize(
+    ("q", "keys"),
+    [
+        ("aukus", ["share", "train"]),
+        ("auk", ["share", "train"]),
+        ("australia", ["keep", "share"]),
+        ("aotearoa", ["train"]),
+        ("designs aukus", ["share"]),
+        ("austral auk", ["share"]),
+        ("crews or australia", ["keep", "share", "train"]),
+        ("aukus -australia", ["train"]),
+        ("aukus -crews", ["share"]),
+        ("-aukus -dredge", ["keep"]),
+        ('"trilateral partnership"', ["share", "train"]),
+        ('"aukus partnership"', []),
+        ('"new zealand" -designs', ["train"]),
+        ("submarines", []),  # in the summary of the agreement
+        ("covenant", []),  # of an agreement that the reader may not read
+        ("designs -covenant", ["keep", "share"]),
+    ],
+)
+def test_the_list_of_recommendations_finds_titles_of_agreements_and_names_of_addressees(linked, as_reader, q, keys):
+    assert sorted(as_reader.keys("recommendations/", q=q)) == keys
+    assert as_reader.list("recommendations/", q=q)["count"] == len(keys)
+
+
+def test_titles_of_restricted_agreements_are_found_by_those_who_may_read_them(linked, as_administrator):
+    assert as_administrator.keys("recommendations/", q="covenant designs") == ["keep"]
 
 
 def test_a_name_that_is_a_frequent_word_is_found(as_reader):

@@ -152,6 +152,16 @@ def test_the_full_text_search_of_a_list_finds_the_words_of_that_time(story, read
     assert reader.keys("agreements/", q="aukus", as_of=at(story.then)) == ["aukus"]
 
 
+def test_the_full_text_search_of_a_list_finds_linked_titles_of_that_time(story, reader):
+    of_aukus = reader.keys("recommendations/", agreements="aukus")
+    then_of_aukus = reader.keys("recommendations/", agreements="aukus", as_of=at(story.then))
+
+    assert of_aukus and then_of_aukus
+    assert reader.keys("recommendations/", q="aukus pact") == of_aukus
+    assert reader.keys("recommendations/", q="aukus pact", as_of=at(story.then)) == []
+    assert reader.keys("recommendations/", q="aukus", as_of=at(story.then)) == then_of_aukus
+
+
 def test_a_link_that_was_removed_and_restored_since_is_listed_once(story, reader):
     assert past(reader, "recommendations/act/", story)["sectors"] == ["energy"]
     assert [row["slug"] for row in past(reader, "recommendations/", story, sectors="energy")["results"]] == ["act"]
