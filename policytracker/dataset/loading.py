@@ -19,6 +19,7 @@ from policytracker.dataset import layout, writer
 from policytracker.dataset.layout import is_user_reference
 from policytracker.dataset.reading import UNSTORABLE, DatasetError, Entry, in_file, located
 from policytracker.records.constraints import TriggerConstraint
+from policytracker.records.context import check_constraints
 from policytracker.records.models import Record, key_of
 from policytracker.records.triggers import records, trigger_constraints
 from policytracker.records.violations import by_field, violated_constraint
@@ -316,8 +317,8 @@ def analyse(models: Iterable[type[Model]]) -> None:
 def check_deferred_constraints(files: dict[type[Model], str]) -> None:
     """Check the deferred constraints. Raises DatasetError with the name of a record that violates one."""
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+        with transaction.atomic():
+            check_constraints()
     except IntegrityError as error:
         name = error.__cause__.diag.constraint_name  # type: ignore[union-attr]
         for model in records():
