@@ -20,7 +20,7 @@ from policytracker.dataset.layout import is_user_reference
 from policytracker.dataset.reading import UNSTORABLE, DatasetError, Entry, in_file, located
 from policytracker.records.constraints import TriggerConstraint
 from policytracker.records.context import check_constraints
-from policytracker.records.models import Record, key_of
+from policytracker.records.models import Record, key_of, lock_for_change
 from policytracker.records.triggers import records, trigger_constraints
 from policytracker.records.violations import by_field, violated_constraint
 from policytracker.resources import registry
@@ -234,7 +234,7 @@ class Loader:
         keys = self.keys_of(model)
         ids = [keys.load(entry) for entry in entries]
         known = [pk for pk, is_stored in ids if is_stored]
-        stored = model._base_manager.select_for_update().in_bulk(known) if known else {}
+        stored = lock_for_change(model._base_manager.order_by("pk")).in_bulk(known) if known else {}
         return [self.row(entry, pk, stored.get(pk)) for entry, (pk, _is_stored) in zip(entries, ids, strict=True)]
 
     def row(self, entry: Entry, pk: int, record: Model | None) -> writer.Row:
