@@ -132,6 +132,21 @@ class DerivedWrite:
     inserted: str = ""
 
 
+@dataclass(frozen=True)
+class OwnTrigger:
+    """A trigger that a model that is not a record declares in `own_triggers`, and its function, which has the same name.
+
+    `when` is as in "AFTER UPDATE", `sql` are the PL/pgSQL statements. `links` is the many-to-many field whose link table has the trigger.
+    """
+
+    name: str
+    when: str
+    sql: str
+    condition: str = ""
+    links: str = ""
+    for_each_row: bool = True
+
+
 # An SQL condition on a history row: the current transaction wrote it. The transaction ID is not enough: on a server that a dump was
 # restored to, IDs can repeat those stored in the history, but those rows are older than the transaction.
 IN_THIS_TRANSACTION = "txid = pg_current_xact_id() AND at >= now()"

@@ -6,7 +6,7 @@ constraints.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.apps import apps
 from django.db.models import ManyToManyField, Model
@@ -338,8 +338,19 @@ def triggers(model: type[Record]) -> Iterator[Trigger]:
             yield create(LINKED_STAYS, "AFTER DELETE", link, "refuse_linked_delete", *ends, deferred=True)
 
 
+def own_triggers() -> Iterator[Trigger]:
+    """The triggers of models that are not records."""
+    for model in apps.get_models():
+        for own in getattr(model, "own_triggers", ()):
+            table = (model._meta.get_field(own.links).remote_field.through if own.links else model)._meta.db_table
+            call = f"CREATE OR REPLACE FUNCTION {own.name}() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n  {own.sql}\nEND $$"
+            trigger = create(own.name, own.when, table, own.name, condition=own.condition, function=call)
+            yield trigger if own.for_each_row else replace(trigger, sql=trigger.sql.replace("FOR EACH ROW", "FOR EACH STATEMENT"))
+
+
 def functions() -> dict[str, str]:
     """The SQL of every function by its name; shared functions come first, because others call them."""
     of_tables = [trigger.function for model in records() for trigger in triggers(model) if trigger.function]
+    of_tables += [trigger.function for trigger in own_triggers()]
     shared = re.split(r"\n(?=CREATE OR REPLACE FUNCTION)", FUNCTIONS)[1:]
     return {re.match(r"CREATE OR REPLACE FUNCTION (\w+)", sql)[1]: sql for sql in [*shared, *of_tables]}
