@@ -22,11 +22,39 @@ from knox.models import AbstractAuthToken
 
 from policytracker.history.as_of import STEADY
 from policytracker.records.access import Reader, Role
+from policytracker.records.constraints import OwnTrigger
 from policytracker.records.models import Record
 
 
 class User(AbstractUser):
     """A person or another system that signs in."""
+
+    own_triggers = (
+        # Tokens end with the password. check_password() makes the setting when it stores a stronger hash of the same password.
+        OwnTrigger(
+            "end_tokens",
+            "AFTER UPDATE",
+            """IF OLD.is_active AND NOT NEW.is_active OR coalesce(current_setting('policytracker.same_password', true), '') <> 'on' THEN
+    DELETE FROM policytracker_token WHERE user_id = NEW.id;
+  END IF;
+  RETURN NULL;""",
+            condition="OLD.password <> NEW.password OR OLD.is_active AND NOT NEW.is_active",
+        ),
+        # The admin of Django lets in whoever has `is_staff`: users with a role.
+        OwnTrigger(
+            "staff_have_a_role",
+            "BEFORE INSERT OR UPDATE",
+            """NEW.is_staff := NEW.is_superuser OR EXISTS (SELECT FROM policytracker_user_groups WHERE user_id = NEW.id);
+  RETURN NEW;""",
+        ),
+        OwnTrigger(
+            "role_makes_staff",
+            "AFTER INSERT OR DELETE",
+            """UPDATE policytracker_user SET is_staff = is_staff WHERE id = coalesce(NEW.user_id, OLD.user_id);
+  RETURN NULL;""",
+            links="groups",
+        ),
+    )
 
     @cached_property
     def roles(self) -> frozenset[str]:

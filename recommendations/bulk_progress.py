@@ -17,6 +17,7 @@ from policytracker.dataset import writer
 from policytracker.models import User
 from policytracker.records.context import change_context, shortened
 from policytracker.records.exceptions import Refused
+from policytracker.records.models import lock_for_change
 from recommendations import progress
 from recommendations.derived_status import recompute_status
 from recommendations.models import Evidence, ProgressUpdate, Recommendation, Review, Status, UpdateKind
@@ -50,7 +51,7 @@ class BulkProgress:
     def submit_all(self, submissions: Sequence[Submission]) -> None:
         """Validate and write the submissions, in the order of their report dates."""
         ids = {submission.recommendation_id for submission in submissions}
-        locked = Recommendation.objects.select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk").in_bulk()
+        locked = lock_for_change(Recommendation.objects.filter(pk__in=ids).order_by("pk")).in_bulk()
         statuses = self.statuses(ids)
         by_reason: dict[str, list[Submission]] = defaultdict(list)
         for submission in sorted(submissions, key=lambda submission: submission.report.reported_on or self.today):

@@ -8,6 +8,7 @@ from functools import cache
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from policytracker.records.models import lock_for_change
 from policytracker.records.parameters import Statement
 from recommendations.facts import calculated_facts
 from recommendations.models import DERIVED_FIELDS, Recommendation
@@ -87,7 +88,7 @@ def recompute_status(recommendations: QuerySet[Recommendation] | None = None) ->
     with transaction.atomic():
         rows = Recommendation.objects.all() if recommendations is None else recommendations
         # Lock before reading the updates, so that a concurrent change of an update is either visible or waits.
-        recompute_locked(list(rows.order_by("pk").select_for_update(of=("self",)).values_list("pk", flat=True)))
+        recompute_locked(list(lock_for_change(rows.order_by("pk")).values_list("pk", flat=True)))
 
 
 def recompute_locked(ids: list[int]) -> None:

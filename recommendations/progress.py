@@ -27,6 +27,7 @@ from policytracker.records import exceptions
 from policytracker.records.access import Publication, Reader, Role
 from policytracker.records.context import change_context, shortened
 from policytracker.records.exceptions import Refused, Stale
+from policytracker.records.models import lock_for_change
 from recommendations.derived_status import recompute_locked
 from recommendations.models import (
     CLOSABLE,
@@ -241,7 +242,7 @@ def locked(row: Row, *, by: User | None, reason: str, version: int | None) -> It
     with change_context(by, shortened(reason)):  # the update itself stores the full reason
         recommendation_id = row.pk if isinstance(row, Recommendation) else row.recommendation_id
         # Concurrent changes of the same recommendation wait here. The row is read by a later statement, which sees what they did.
-        Recommendation.objects.select_for_update().values_list("pk").get(pk=recommendation_id)
+        lock_for_change(Recommendation.objects.values_list("pk")).get(pk=recommendation_id)
         rows = type(row).objects
         current = (rows.visible_to(by) if by else rows.all()).get(pk=row.pk)
         if version not in (None, current.version):

@@ -17,7 +17,15 @@ from agreements.models.sourced import SourceFields
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay, is_before
 from policytracker.records.access import Reader, Visibility
-from policytracker.records.constraints import CheckConstraint, DerivedWrite, ExclusionConstraint, TriggerConstraint, UniqueConstraint
+from policytracker.records.constraints import (
+    CheckConstraint,
+    DerivedWrite,
+    ExclusionConstraint,
+    RuleLock,
+    TriggerConstraint,
+    UniqueConstraint,
+    differs,
+)
 from policytracker.records.fields import Text, contains_index
 from policytracker.records.models import RegistryQuerySet, RegistryRecord, UidRecord
 from policytracker.records.parameters import ExistsForRow
@@ -298,7 +306,9 @@ class Agreement(RegistryRecord):
                 WHERE r.to_agreement_id = NEW.id AND r.kind = 'supersedes')""",
             field="status",
             when="NEW.status = 'superseded'",
+            changed=("status",),
             deferred=True,
+            locks=(RuleLock("superseded", "UPDATE", "NEW.status = 'superseded' AND OLD.status <> 'superseded'", "id"),),
         ),
         TriggerConstraint(
             "agreement_with_consents_is_binding",
@@ -309,7 +319,8 @@ class Agreement(RegistryRecord):
             field="legal_force",
             events="UPDATE",
             when="NEW.legal_force = 'non_binding'",
-            deferred=True,
+            changed=("legal_force",),
+            deferred=True,  # without a lock: a treaty action locks the row of its agreement too (`follow_actions`)
         ),
     )
     derived_writes: ClassVar = (
@@ -393,7 +404,14 @@ class AgreementRelation(UidRecord, SourceFields):
                 SELECT FROM after WHERE id = NEW.from_agreement_id)""",
             field="to_agreement",
             when="NEW.kind = 'supersedes'",
+            changed=("kind", "from_agreement_id", "to_agreement_id"),
             deferred=True,
+            locks=(
+                RuleLock("supersession", "INSERT", "NEW.kind = 'supersedes'"),
+                RuleLock(
+                    "supersession", "UPDATE", f"NEW.kind = 'supersedes' AND {differs('kind', 'from_agreement_id', 'to_agreement_id')}"
+                ),
+            ),
         ),
         TriggerConstraint(
             "superseded_agreement_keeps_its_relation",
@@ -406,7 +424,12 @@ class AgreementRelation(UidRecord, SourceFields):
             code="in_use",
             events="UPDATE OR DELETE",
             when="OLD.kind = 'supersedes'",
+            changed=("kind", "to_agreement_id"),
             deferred=True,
+            locks=(
+                RuleLock("superseded", "UPDATE", f"OLD.kind = 'supersedes' AND {differs('kind', 'to_agreement_id')}", "to_agreement_id"),
+                RuleLock("superseded", "DELETE", "OLD.kind = 'supersedes'", "to_agreement_id"),
+            ),
         ),
     )
 

@@ -8,13 +8,13 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from agreements.models.agreements import Agreement
-from agreements.models.components import Component
+from agreements.models.components import REFERS_TO_COMPONENT, Component
 from agreements.models.parties import Party
 from agreements.models.sourced import SourceFields
 from agreements.numbers import number
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records.constraints import CheckConstraint, TriggerConstraint
+from policytracker.records.constraints import CheckConstraint, RuleLock, TriggerConstraint, differs
 from policytracker.records.fields import Text
 from policytracker.records.models import UidRecord
 
@@ -43,6 +43,9 @@ class Bound(Codes):
     AT_LEAST = "at_least", _("this or more"), _("At least")
     UP_TO = "up_to", _("this or less"), _("Up to")
     ABOUT = "about", _("near this"), _("About")
+
+
+FIGURES = "figures_of_one_agreement"  # the lock of the rules between figures, for each agreement
 
 
 class Commitment(UidRecord, SourceFields):
@@ -91,7 +94,9 @@ class Commitment(UidRecord, SourceFields):
             "EXISTS (SELECT FROM agreements_component c WHERE c.id = NEW.component_id AND c.agreement_id <> NEW.agreement_id)",
             field="component",
             when="NEW.component_id IS NOT NULL",
+            changed=("component_id", "agreement_id"),
             deferred=True,
+            locks=REFERS_TO_COMPONENT,
         ),
         TriggerConstraint(
             "commitment_disputes_one_of_the_same_agreement",
@@ -99,13 +104,20 @@ class Commitment(UidRecord, SourceFields):
             """EXISTS (SELECT FROM agreements_commitment c WHERE c.agreement_id <> NEW.agreement_id
                 AND (c.id = NEW.disputes_id OR c.disputes_id = NEW.id))""",
             field="disputes",
+            changed=("agreement_id", "disputes_id"),
             deferred=True,
+            locks=(
+                RuleLock(FIGURES, "INSERT", "NEW.disputes_id IS NOT NULL", "agreement_id", shared=True),
+                RuleLock(FIGURES, "UPDATE", "NEW.agreement_id <> OLD.agreement_id", "agreement_id"),
+            ),
         ),
         TriggerConstraint.no_circle(
             "commitment_does_not_dispute_itself",
             _("Circular dispute: the other figure already disputes this one, directly or through others."),
             "agreements_commitment",
             "disputes",
+            lock=FIGURES,
+            scope="agreement_id",
         ),
         TriggerConstraint(
             "commitment_part_is_alike",
@@ -113,13 +125,20 @@ class Commitment(UidRecord, SourceFields):
             """EXISTS (SELECT FROM agreements_commitment c WHERE (c.id = NEW.part_of_id OR c.part_of_id = NEW.id)
                 AND (c.agreement_id, c.currency, c.stage) <> (NEW.agreement_id, NEW.currency, NEW.stage))""",
             field="part_of",
+            changed=("agreement_id", "currency", "stage", "part_of_id"),
             deferred=True,
+            locks=(
+                RuleLock(FIGURES, "INSERT", "NEW.part_of_id IS NOT NULL", "agreement_id", shared=True),
+                RuleLock(FIGURES, "UPDATE", differs("agreement_id", "currency", "stage"), "agreement_id"),
+            ),
         ),
         TriggerConstraint.no_circle(
             "commitment_is_not_its_own_part",
             _("A figure cannot be part of itself, directly or through others."),
             "agreements_commitment",
             "part_of",
+            lock=FIGURES,
+            scope="agreement_id",
         ),
     )
 

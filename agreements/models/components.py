@@ -11,7 +11,14 @@ from agreements.models.agreements import Agreement, officers_agreements, team_ag
 from agreements.models.parties import Party
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay
-from policytracker.records.constraints import MOVED_DEADLINE_HAS_A_REASON, CheckConstraint, DerivedWrite, TriggerConstraint
+from policytracker.records.constraints import (
+    MOVED_DEADLINE_HAS_A_REASON,
+    CheckConstraint,
+    DerivedWrite,
+    RuleLock,
+    TriggerConstraint,
+    differs,
+)
 from policytracker.records.fields import Text, contains_index
 from policytracker.records.models import DeadlineFields, RegistryQuerySet, RegistryRecord
 
@@ -52,6 +59,21 @@ class ComponentQuerySet(RegistryQuerySet):
         agreements = Agreement.objects.filter(pk__in={row["agreement_id"] for row in rows.values()})
         own, team = agreements.own_and_team_ids(reader)
         return tuple({pk for pk, row in rows.items() if row["agreement_id"] in ids} for ids in (own, team))
+
+
+# The lock of the rules by which a component belongs to the same agreement as its parent and as what refers to it, for each agreement.
+PARTS = "parts_of_one_agreement"
+COMPONENT_MOVED = RuleLock(PARTS, "UPDATE", "NEW.agreement_id <> OLD.agreement_id", "agreement_id")
+REFERS_TO_COMPONENT = (
+    RuleLock(PARTS, "INSERT", "NEW.component_id IS NOT NULL", "agreement_id", shared=True),
+    RuleLock(
+        PARTS,
+        "UPDATE",
+        f"NEW.component_id IS NOT NULL AND {differs('component_id', 'agreement_id')}",
+        "agreement_id",
+        shared=True,
+    ),
+)
 
 
 class Component(DeadlineFields, RegistryRecord):
@@ -98,7 +120,9 @@ class Component(DeadlineFields, RegistryRecord):
             """EXISTS (SELECT FROM agreements_component c WHERE c.id = NEW.parent_id AND c.agreement_id <> NEW.agreement_id)
                 OR EXISTS (SELECT FROM agreements_component c WHERE c.parent_id = NEW.id AND c.agreement_id <> NEW.agreement_id)""",
             field="parent",
+            changed=("parent_id", "agreement_id"),
             deferred=True,
+            locks=(RuleLock(PARTS, "INSERT", "NEW.parent_id IS NOT NULL", "agreement_id", shared=True), COMPONENT_MOVED),
         ),
         TriggerConstraint(
             "component_stays_with_what_hangs_on_it",
@@ -109,6 +133,7 @@ class Component(DeadlineFields, RegistryRecord):
             events="UPDATE",
             when="NEW.agreement_id <> OLD.agreement_id",
             deferred=True,
+            locks=(COMPONENT_MOVED,),
         ),
         TriggerConstraint(
             "component_relative_due_day_is_derived",
@@ -126,13 +151,16 @@ class Component(DeadlineFields, RegistryRecord):
             field="due_on",
             events="INSERT",
             when="NEW.due_anchor <> 'none' AND NEW.due_offset <> ''",
-            deferred=True,  # a data set may contain the treaty actions after the component
+            # A data set may contain the treaty actions after the component. Without a lock: the row of the agreement is locked.
+            deferred=True,
         ),
         TriggerConstraint.no_circle(
             "component_is_not_its_own_parent",
             _("A component cannot be its own parent, directly or through others."),
             "agreements_component",
             "parent",
+            lock=PARTS,
+            scope="agreement_id",
         ),
     )
 

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from agreements.models.agreements import Agreement
-from agreements.models.components import Component
+from agreements.models.components import REFERS_TO_COMPONENT, Component
 from agreements.models.parties import Sector
 from agreements.models.sourced import SourceFields
 from agreements.numbers import number
@@ -36,7 +36,9 @@ class Outcome(SluggedRecord):
             "EXISTS (SELECT FROM agreements_component c WHERE c.id = NEW.component_id AND c.agreement_id <> NEW.agreement_id)",
             field="component",
             when="NEW.component_id IS NOT NULL",
+            changed=("component_id", "agreement_id"),
             deferred=True,
+            locks=REFERS_TO_COMPONENT,
         ),
     )
 

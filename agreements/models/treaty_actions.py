@@ -181,7 +181,8 @@ class TreatyAction(UidRecord, SourceFields):
                 AND EXISTS (SELECT FROM agreements_agreement a WHERE a.id = NEW.agreement_id AND a.legal_force = 'non_binding')""",
             field="kind",
             when=f"NEW.kind IN ({listed(ONLY_BINDING)})",
-            deferred=True,
+            changed=("kind", "agreement_id"),
+            deferred=True,  # without a lock, as the next one: `follow_actions` has locked the row of the agreement
         ),
         TriggerConstraint(
             "treaty_action_targets_the_same_agreement",

@@ -76,7 +76,7 @@ from policytracker.records.access import Reader
 from policytracker.records.context import MAX_REASON, REASON_TOO_LONG, change_context, shortened
 from policytracker.records.exceptions import Conflict
 from policytracker.records.fields import Text
-from policytracker.records.models import Record
+from policytracker.records.models import Record, lock_for_change
 from policytracker.resources import registry
 
 ADMIN = reverse_lazy("admin:index")
@@ -451,7 +451,7 @@ class RecordAdmin(ImportPage, BaseAdmin):
             return None
         if request.method == "POST":
             # A query of its own: PostgreSQL cannot lock rows of the query behind visible_to(), which has outer joins.
-            self.model._base_manager.select_for_update(of=("self",)).get(pk=record.pk)
+            lock_for_change(self.model._base_manager.all()).get(pk=record.pk)
         visible_record = self.get_queryset(request).prefetch_related(*references(self.model, request.user)).get(pk=record.pk)
         return redact_source(visible_record)
 

@@ -22,7 +22,7 @@ from policytracker.api.serializers import HEAD, KeyField, KeyListField, RecordSe
 from policytracker.dataset import writer
 from policytracker.records.context import change_context
 from policytracker.records.exceptions import EntriesRefused
-from policytracker.records.models import Record
+from policytracker.records.models import Record, lock_for_change
 
 MAX_ENTRIES = 500
 
@@ -258,8 +258,7 @@ class Entries:
         """The existing records of the entries, locked, by key."""
         keys = {self.key_of(body) for body in self.bodies} - {""}
         ids = list(self.readable.filter(**{f"{self.model.key}__in": keys}).values_list("pk", flat=True))
-        # A fixed order prevents deadlocks between two lists; NO KEY lets others insert references to the records meanwhile.
-        rows = self.model._base_manager.select_for_update(of=("self",), no_key=True).filter(pk__in=ids).order_by("pk")
+        rows = lock_for_change(self.model._base_manager.filter(pk__in=ids).order_by("pk"))
         return {str(getattr(record, self.model.key)): record for record in rows}
 
     def changed_rows(self, segment: list[tuple[int, Any]], stored: dict[str, Record]) -> dict[int, writer.Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -21,7 +22,8 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
 from policytracker.api.renderers import JSONRenderer
-from policytracker.db.errors import RETRY_AFTER, temporary_error
+from policytracker.db.errors import IMPORT_RUNS, RETRY_AFTER, TemporaryError, temporary_error, waited_too_long_for_a_lock
+from policytracker.records.context import import_is_running
 from policytracker.records.exceptions import EntriesRefused, NotPermitted, Refused, Rejected, Stale
 from policytracker.records.violations import IN_USE, violated_constraint
 from policytracker.web.errors import API, error_page
@@ -62,7 +64,12 @@ def error_details(errors: list[ValidationError]) -> list[exceptions.ErrorDetail]
 
 
 def handle_exception(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's exception handler: the response to an error. None, and so a 500, only for a defect of this software."""
+    """DRF's exception handler: the response to an error. None, and so a 500, only for a defect of this software.
+
+    Also None if the request waited too long for a lock: `DatabaseErrors` answers it after the transaction has ended.
+    """
+    if waited_too_long_for_a_lock(error):
+        return None
     response = _entries_response(error, context) if isinstance(error, EntriesRefused) else _single_response(error, context)
     if response is not None:
         response.data = replace_unencodable(response.data)
@@ -158,10 +165,22 @@ def domain_response(error: Exception, api_name: Callable[[str], str]) -> Respons
         body = validation_body({field: [exceptions.ErrorDetail(str(rule.message), rule.rule)]})
         return Response(body, status.HTTP_400_BAD_REQUEST)
     if isinstance(error, DatabaseError | InterfaceError) and (temporary := temporary_error(error)):
-        response = Response({"code": temporary.code, "detail": temporary.detail}, temporary.status)
-        if temporary.status == status.HTTP_503_SERVICE_UNAVAILABLE:
-            response["Retry-After"] = str(RETRY_AFTER)
-        return response
+        return temporary_response(temporary)
+    return None
+
+
+def temporary_response(temporary: TemporaryError) -> Response:
+    response = Response({"code": temporary.code, "detail": temporary.detail}, temporary.status)
+    if temporary.status == status.HTTP_503_SERVICE_UNAVAILABLE:
+        response["Retry-After"] = str(RETRY_AFTER)
+    return response
+
+
+def busy_response(error: Exception) -> Response | None:
+    """The response to a request that waited too long for a lock while an import is running. It needs a query."""
+    with suppress(DatabaseError, InterfaceError):
+        if waited_too_long_for_a_lock(error) and import_is_running():
+            return temporary_response(IMPORT_RUNS)
     return None
 
 
@@ -175,7 +194,9 @@ class DatabaseErrors:
         return self.get_response(request)
 
     def process_exception(self, request, error):
-        response = domain_response(error, lambda field: field) if isinstance(error, DatabaseError | InterfaceError) else None
+        if not isinstance(error, DatabaseError | InterfaceError):
+            return None
+        response = busy_response(error) or domain_response(error, lambda field: field)
         if response is None:
             return None
         headers = {"Retry-After": response["Retry-After"]} if "Retry-After" in response else {}

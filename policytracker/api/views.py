@@ -29,7 +29,7 @@ from policytracker.api.serializers import KeyField, KeyListField, RecordSerializ
 from policytracker.api.values import Parse, check_length, iso_date, reference
 from policytracker.history.as_of import JoinedHistory, moment_read
 from policytracker.records.access import Reader
-from policytracker.records.models import Record
+from policytracker.records.models import Record, lock_for_change
 from policytracker.resources import ReadContext, Resource, registry
 
 REPRESENTATION = [
@@ -158,10 +158,9 @@ class RecordView(GenericViewSet):
         key = self.key_value(self.kwargs["key"] if key is None else key)
         try:
             if lock:
-                # Lock by id, because visible_to() uses joins and DISTINCT, which row locks do not allow. NO KEY lets others
-                # insert references meanwhile; otherwise two writers of records that refer to each other would deadlock.
+                # Lock by id, because visible_to() uses joins and DISTINCT, which row locks do not allow.
                 pk = rows.values_list("pk", flat=True).get(**{self.model.key: key})
-                return self.model._base_manager.select_for_update(of=("self",), no_key=True).get(pk=pk)
+                return lock_for_change(self.model._base_manager.all()).get(pk=pk)
             return rows.get(**{self.model.key: key})
         except self.model.DoesNotExist as error:
             raise Http404 from error

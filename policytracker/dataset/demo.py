@@ -17,6 +17,7 @@ from django.db.models import DO_NOTHING, Model, Q
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.models import Change
+from policytracker.records.context import check_constraints
 from policytracker.records.models import Record, UidRecord
 from policytracker.records.triggers import links, records
 from policytracker.resources import registry
@@ -76,10 +77,10 @@ def remove() -> dict[type[Model], int]:
         if found := list(islice(references(ids), NAMED + 1)):
             named = ", ".join(found[:NAMED]) + (", …" if len(found) > NAMED else "")
             raise StillReferenced(STILL_REFERENCED.format(records=named))
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")  # a table with pending checks cannot be altered
+        check_constraints()  # a table with pending checks cannot be altered
         disabled = disable_triggers(cursor, tables_of(ids))
         deleted = delete_rows(ids) | delete_descriptions(ids)
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+        check_constraints()
         for table, name in disabled:
             cursor.execute(f'ALTER TABLE "{table}" ENABLE TRIGGER "{name}"')
     return deleted

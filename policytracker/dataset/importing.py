@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.utils.translation import gettext as _
 
 from policytracker.dataset.cells import Cells
@@ -17,12 +17,17 @@ from policytracker.dataset.record_import import Line, RecordImport
 from policytracker.dataset.tables import Table, TableError, steps
 from policytracker.dataset.writer import Outcome
 from policytracker.records.access import Reader, Role
-from policytracker.records.context import change_context
+from policytracker.records.context import change_context, mark_import, nothing_is_committed, one_check_at_the_end
 from policytracker.records.models import Record
 from policytracker.resources import ReadContext, registry
 
 CHUNK = 1000  # rows
+NumberedRow = tuple[int, dict[str, Any]]
 FULL_ACCESS = Reader(frozenset({Role.ADMINISTRATOR}))  # without a user, an import may refer to any record
+
+
+class RowRefused(Exception):
+    """A row of an import is refused, so nothing is written."""
 
 
 @dataclass
@@ -43,10 +48,14 @@ class Importer:
         self.table, self.mapping, self.by, self.source, self.reason = table, mapping, by, source, reason
         self.reader = by or FULL_ACCESS
         self.context = ReadContext.of(self.reader)
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what an earlier run has found."""
         self.indexes: dict[type[models.Model], NameIndex | None] = {}
         self.result = Result()
         order = [resource.address for resource in registry]
-        records = sorted(mapping.records, key=lambda record: order.index(record.resource))  # a record comes after those it refers to
+        records = sorted(self.mapping.records, key=lambda record: order.index(record.resource))  # a record comes after those it refers to
         self.parts = [RecordImport(self, record) for record in records]
         for part in self.parts:
             part.check_permission()
@@ -88,22 +97,56 @@ class Importer:
     ) -> Result:
         """Write all rows, or none if any is refused. In a dry run, nothing is written.
 
-        `report` gets each line: in a dry run, and `with_changes`, with the changes.
+        `report` gets each line of a dry run, or of an import `with_changes`, with the changes; otherwise only those of refused records.
         """
         ordered = self.ordered_rows()
-        with transaction.atomic():
-            with change_context(self.by, self.reason, "import"):
-                for start in range(0, len(ordered), CHUNK):
-                    rows = ordered[start : start + CHUNK]
-                    lines = [line for part in self.parts for line in part.write(rows, with_changes=dry_run or with_changes)]
-                    for line in sorted(lines, key=lambda line: line.row):
-                        self.result.counts[line.outcome] += 1
-                        report(line)
-                    show_done(start + len(rows))
-            transaction.set_rollback(dry_run or self.result.counts[Outcome.REFUSED] > 0)
+        if dry_run or not self.write_all(ordered, report, show_done, with_changes):
+            self.begin()
+            self.try_all(ordered, report, show_done)
         return self.result
 
-    def ordered_rows(self) -> list[tuple[int, dict[str, Any]]]:
+    def write_all(
+        self, ordered: Sequence[NumberedRow], report: Callable[[Line], None], show_done: Callable[[int], None], with_changes: bool
+    ) -> bool:
+        """Write all rows. Returns whether that succeeded; otherwise nothing was written, and a dry run finds all refused rows.
+
+        Rules over several records are checked once, at the end, so that others wait for their locks for a short time.
+        """
+        lines: list[Line] = []
+        try:
+            with transaction.atomic(), change_context(self.by, self.reason, "import"), one_check_at_the_end():
+                mark_import()
+                for line in self.lines(ordered, show_done, with_changes):
+                    if line.outcome == Outcome.REFUSED:
+                        raise RowRefused
+                    lines += [line] if with_changes else []
+        except (RowRefused, IntegrityError):
+            return False
+        for line in lines:
+            report(line)
+        return True
+
+    def try_all(self, ordered: Sequence[NumberedRow], report: Callable[[Line], None], show_done: Callable[[int], None]) -> None:
+        """Report what an import would do, and write nothing."""
+        with transaction.atomic():
+            with change_context(self.by, self.reason, "import"):
+                mark_import()
+                nothing_is_committed()
+                for line in self.lines(ordered, show_done, with_changes=True):
+                    report(line)
+            transaction.set_rollback(True)
+
+    def lines(self, ordered: Sequence[NumberedRow], show_done: Callable[[int], None], with_changes: bool) -> Iterator[Line]:
+        """Write the rows in chunks, and count and yield their lines."""
+        for start in range(0, len(ordered), CHUNK):
+            rows = ordered[start : start + CHUNK]
+            lines = [line for part in self.parts for line in part.write(rows, with_changes=with_changes)]
+            for line in sorted(lines, key=lambda line: line.row):
+                self.result.counts[line.outcome] += 1
+                yield line
+            show_done(start + len(rows))
+
+    def ordered_rows(self) -> list[NumberedRow]:
         """The rows, each after the rows whose records it refers to. Otherwise their order stays."""
         rows, ordered, done = self.table.rows, [], set()
         makers: dict[Any, int] = {}  # the index of the row that makes a record, by resource and key

@@ -19,7 +19,8 @@ from policytracker.dataset import layout, writer
 from policytracker.dataset.layout import is_user_reference
 from policytracker.dataset.reading import UNSTORABLE, DatasetError, Entry, in_file, located
 from policytracker.records.constraints import TriggerConstraint
-from policytracker.records.models import Record, key_of
+from policytracker.records.context import check_constraints
+from policytracker.records.models import Record, key_of, lock_for_change
 from policytracker.records.triggers import records, trigger_constraints
 from policytracker.records.violations import by_field, violated_constraint
 from policytracker.resources import registry
@@ -233,7 +234,7 @@ class Loader:
         keys = self.keys_of(model)
         ids = [keys.load(entry) for entry in entries]
         known = [pk for pk, is_stored in ids if is_stored]
-        stored = model._base_manager.select_for_update().in_bulk(known) if known else {}
+        stored = lock_for_change(model._base_manager.order_by("pk")).in_bulk(known) if known else {}
         return [self.row(entry, pk, stored.get(pk)) for entry, (pk, _is_stored) in zip(entries, ids, strict=True)]
 
     def row(self, entry: Entry, pk: int, record: Model | None) -> writer.Row:
@@ -316,8 +317,8 @@ def analyse(models: Iterable[type[Model]]) -> None:
 def check_deferred_constraints(files: dict[type[Model], str]) -> None:
     """Check the deferred constraints. Raises DatasetError with the name of a record that violates one."""
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+        with transaction.atomic():
+            check_constraints()
     except IntegrityError as error:
         name = error.__cause__.diag.constraint_name  # type: ignore[union-attr]
         for model in records():

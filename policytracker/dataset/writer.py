@@ -22,6 +22,8 @@ from psycopg.errors import error_from_result
 from psycopg.generators import execute, send
 from psycopg.pq import ExecStatus
 
+from policytracker.records.context import check_constraints
+
 BATCH = 200  # rows in one UPDATE
 STORED_AS_THEY_ARE = {NoneType, str, int, bool, date, UUID}  # types whose values Django passes to PostgreSQL unchanged
 RESERVE_IDS = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
@@ -195,8 +197,7 @@ def write_together(rows: Sequence[Row], check_deferred: bool) -> Iterator[None]:
     for m2m, linking_rows in linked(rows):
         yield from write_links(m2m, linking_rows)
     if check_deferred:
-        with connection.cursor() as cursor:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+        check_constraints()
 
 
 def write_links(m2m: Any, rows: Sequence[Row]) -> Iterator[None]:

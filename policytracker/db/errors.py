@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 RETRY_AFTER = 5  # seconds
+LOCK_TIMEOUT = "55P03"
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,24 @@ TEMPORARY_ERRORS = {  # by SQLSTATE, https://www.postgresql.org/docs/current/err
     "53100": TemporaryError("unavailable", _("The database has no disk space left. Try again later.")),
     "53200": TemporaryError("unavailable", _("The database has no memory left. Try again later.")),
     "53300": TemporaryError("unavailable", _("The database has no free connection. Try again in a few seconds.")),
-    "55P03": TemporaryError("busy", _("Another request is changing the same record. Try again in a few seconds.")),
+    LOCK_TIMEOUT: TemporaryError(
+        "busy", _("Another request is changing this record, or one that a rule connects with it. Try again in a few seconds.")
+    ),
     "57014": TemporaryError("timeout", _("The request took too long. Request less data at a time.")),
     "57P01": UNREACHABLE,
     "57P02": UNREACHABLE,
     "57P03": UNREACHABLE,
 }
+
+
+# The server does not tell which transaction was waited for.
+IMPORT_RUNS = TemporaryError(
+    "busy", _("An import is running, which may be changing this record, or one that a rule connects with it. Try again when it has ended.")
+)
+
+
+def waited_too_long_for_a_lock(error: Exception) -> bool:
+    return isinstance(error, DatabaseError) and getattr(error.__cause__, "sqlstate", None) == LOCK_TIMEOUT
 
 
 def temporary_error(error: DatabaseError | InterfaceError) -> TemporaryError | None:

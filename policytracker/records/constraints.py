@@ -50,12 +50,36 @@ class ExclusionConstraint(_ReportedOnField, DjangoExclusionConstraint):
 
 
 @dataclass(frozen=True)
+class RuleLock:
+    """The lock of a rule for one record, which a write takes before the rule is checked.
+
+    Concurrent transactions do not see each other's rows, so two of them could violate a rule together. Every write that can do so
+    takes the lock `name` of the same record: of each id that `column` has before and after the write, or of the whole rule if
+    `column` is empty. Writes that can only violate it together with other kinds of writes take it `shared`. The lock is declared for
+    one event, with `when` as in a trigger. It is taken at the end of the transaction (`lock_rules()` in records/triggers.py).
+    """
+
+    name: str
+    event: str
+    when: str = ""
+    column: str = ""
+    shared: bool = False
+
+
+def differs(*columns: str) -> str:
+    """SQL: an update changes one of these columns."""
+    new, old = (", ".join(f"{row}.{column}" for column in columns) for row in ("NEW", "OLD"))
+    return f"({new}) IS DISTINCT FROM ({old})"
+
+
+@dataclass(frozen=True)
 class TriggerConstraint:
     """A constraint that compares several rows, or the old and the new row; a trigger enforces it.
 
     `violated_when` is an SQL condition on NEW (and OLD) that is true if the row violates the constraint. A constraint that reads
-    other rows is `deferred`: it is checked at the end of the transaction on the final row, so rows can be written in any order;
-    concurrent transactions are checked one after the other. `when` is an SQL condition for the rows to check; empty: all.
+    other rows is `deferred`: it is checked at the end of the transaction on the final row, so rows can be written in any order.
+    `locks` make concurrent transactions wait that could violate it together. `when` is an SQL condition for the rows to check; empty:
+    all. An update is checked only if it changes one of the columns `changed`, if there are any.
     `field` is the field that the error is reported on, `code` the API's error code. With `in_loads=False`, loads of data sets are exempt.
     """
 
@@ -66,16 +90,32 @@ class TriggerConstraint:
     code: str = ""
     events: str = "INSERT OR UPDATE"
     when: str = ""
+    changed: tuple[str, ...] = ()
     deferred: bool = False
+    locks: tuple[RuleLock, ...] = ()
     in_loads: bool = True
 
     @classmethod
-    def no_circle(cls, name: str, message: StrOrPromise, table: str, field: str) -> TriggerConstraint:
-        """A record cannot be its own ancestor through the foreign key `field`."""
+    def no_circle(cls, name: str, message: StrOrPromise, table: str, field: str, lock: str = "", scope: str = "") -> TriggerConstraint:
+        """A record cannot be its own ancestor through the foreign key `field`.
+
+        `lock` names the lock if other rules share it. `scope` is a column with the same value in all records of a circle, if there is
+        one. Only updates take the lock: no other transaction can refer to a record that is being inserted, so it closes no circle of
+        two transactions.
+        """
         column = f"{field}_id"
         violated_when = f"""EXISTS (WITH RECURSIVE above AS (SELECT NEW.{column} AS id UNION
             SELECT t.{column} FROM {table} t JOIN above ON t.id = above.id) SELECT FROM above WHERE id = NEW.id)"""
-        return cls(name, message, violated_when, field=field, when=f"NEW.{column} IS NOT NULL", deferred=True)
+        return cls(
+            name,
+            message,
+            violated_when,
+            field=field,
+            when=f"NEW.{column} IS NOT NULL",
+            changed=(column,),
+            deferred=True,
+            locks=(RuleLock(lock or name, "UPDATE", f"NEW.{column} IS NOT NULL AND {differs(column)}", scope),),
+        )
 
 
 @dataclass(frozen=True)
@@ -90,6 +130,21 @@ class DerivedWrite:
     sql: str
     before: bool = False
     inserted: str = ""
+
+
+@dataclass(frozen=True)
+class OwnTrigger:
+    """A trigger that a model that is not a record declares in `own_triggers`, and its function, which has the same name.
+
+    `when` is as in "AFTER UPDATE", `sql` are the PL/pgSQL statements. `links` is the many-to-many field whose link table has the trigger.
+    """
+
+    name: str
+    when: str
+    sql: str
+    condition: str = ""
+    links: str = ""
+    for_each_row: bool = True
 
 
 # An SQL condition on a history row: the current transaction wrote it. The transaction ID is not enough: on a server that a dump was

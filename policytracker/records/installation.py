@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import chain
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Tags, register
@@ -20,7 +21,7 @@ from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.history.as_of import SCHEMA, TABLES, link_view, record_view
-from policytracker.records.triggers import Trigger, functions, links, records, triggers
+from policytracker.records.triggers import Trigger, functions, links, own_triggers, records, triggers
 from policytracker.resources import Resource, registry
 from policytracker.search import index
 
@@ -64,7 +65,8 @@ def wanted_functions() -> dict[str, str]:
 @cache
 def wanted_triggers() -> dict[tuple[str, str], Trigger]:
     with translation.override(None):
-        return {(trigger.table, trigger.name): trigger for model in records() for trigger in triggers(model)}
+        declared = chain(own_triggers(), chain.from_iterable(triggers(model) for model in records()))
+        return {(trigger.table, trigger.name): trigger for trigger in declared}
 
 
 @cache

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from django.db import models
 from django.db.models import F, OuterRef, Q
@@ -24,6 +25,8 @@ from policytracker.records.constraints import (
     TriggerConstraint,
 )
 from policytracker.records.parameters import CompiledCondition, ExistsForRow, Parameter
+
+Row = TypeVar("Row", bound=models.Model)
 
 
 def key_of(model: Any) -> str:
@@ -78,6 +81,15 @@ class RecordQuerySet(models.QuerySet):
         rows = self.model.objects.visible_to(replace(reader, as_of=False)).filter(pk=OuterRef("pk"))
         rule = Q(ExistsToday(rows))
         return rule | Q(WasDeleted(F("pk"), table=self.model._meta.db_table)) if reader.sees_unapproved else rule
+
+
+def lock_for_change(rows: models.QuerySet[Row]) -> models.QuerySet[Row]:
+    """These rows, locked until the end of the transaction. Every change of a record locks it like this first.
+
+    NO KEY lets others insert references to the records meanwhile. Otherwise two writers of records that refer to each other would
+    deadlock. Give several rows an order (`order_by("pk")`), so that two lists cannot deadlock either.
+    """
+    return rows.select_for_update(of=("self",), no_key=True)
 
 
 class RegistryQuerySet(RecordQuerySet):
@@ -138,6 +150,24 @@ class Record(models.Model):
 
     class Meta:
         abstract = True
+
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        """Save the record. The key of a stored record is left out unless it was changed, which the database refuses.
+
+        PostgreSQL locks a row as for a deletion if the statement names its key: it would wait for all who refer to the record.
+        """
+        stored = getattr(self, "_stored_key", None)
+        if update_fields is None and not args and not kwargs and stored is not None and stored == getattr(self, self.key):
+            left_out = {self.key, *(f.name for f in self._meta.fields if f.attname in self.get_deferred_fields())}
+            fields = (f for f in self._meta.concrete_fields if not (f.primary_key or f.generated))
+            update_fields = [f.name for f in fields if f.name not in left_out]
+        super().save(*args, update_fields=update_fields, **kwargs)
+
+    @classmethod
+    def from_db(cls, db, field_names, values):
+        record = super().from_db(db, field_names, values)
+        record._stored_key = record.__dict__.get(cls.key)
+        return record
 
     @classmethod
     def snapshot_readable(cls, row: dict[str, Any], reader: Reader, own: bool, team: bool) -> bool:

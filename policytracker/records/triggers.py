@@ -6,19 +6,22 @@ constraints.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.apps import apps
 from django.db.models import ManyToManyField, Model
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.history.as_of import TABLES, parent_columns
-from policytracker.records.constraints import ARCHIVED_IS_CLOSED, IN_THIS_TRANSACTION, NOT_LOADING, DerivedWrite, TriggerConstraint
+from policytracker.records.constraints import ARCHIVED_IS_CLOSED, IN_THIS_TRANSACTION, NOT_LOADING, DerivedWrite, TriggerConstraint, differs
 from policytracker.records.models import DeadlineFields, Record, RegistryRecord
 from policytracker.resources import registry
 from policytracker.search import index
 
 CHANGES = "policytracker_change"
+# The locks of rules are advisory locks with this first number. PostgreSQL has room for a few thousand locks of all transactions, so rule
+# and record are hashed to one of RULE_LOCKS numbers.
+RULE_LOCK, RULE_LOCKS = 7_092_312, 1024
 LINKED_STAYS = "linked_record_stays"
 # For functions that read other rows: a plan cached while a table is small would scan the table for each row of a large load.
 BY_INDEX = " SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off"
@@ -35,6 +38,42 @@ CREATE OR REPLACE FUNCTION row_before(name text, key bigint) RETURNS jsonb LANGU
 DECLARE moment timestamptz := current_setting('policytracker.as_of');
 BEGIN
   RETURN (SELECT c.before FROM {TABLES}.{CHANGES} c WHERE c.tbl = name AND c.row_id = key AND c.since <= moment AND c.at > moment);
+END $$;
+
+-- Remember the locks that the transaction needs to check a rule: a text with one digit for each number, 1 if it is needed. The arguments
+-- are the name of the lock, "shared" or "exclusive", and the column with the record.
+CREATE OR REPLACE FUNCTION need_rule_lock() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE setting text := 'policytracker.' || tg_argv[1] || '_locks'; needed text; scope text; place int;
+BEGIN
+  needed := coalesce(nullif(current_setting(setting, true), ''), repeat('0', {RULE_LOCKS}));
+  FOR scope IN SELECT DISTINCT coalesce(written ->> tg_argv[2], '') FROM (VALUES (to_jsonb(old)), (to_jsonb(new))) AS v (written)
+    WHERE written IS NOT NULL
+  LOOP
+    place := (hashtext(tg_argv[0] || ' ' || scope) & ({RULE_LOCKS} - 1)) + 1;
+    IF substr(needed, place, 1) = '0' THEN
+      needed := overlay(needed placing '1' from place for 1);
+      PERFORM set_config(setting, needed, true);
+    END IF;
+  END LOOP;
+  RETURN NULL;
+END $$;
+
+-- Take the locks that were remembered, before the first rule is checked. All transactions take them in the same order, after all rows
+-- were written, so that they cannot wait for each other in a circle.
+CREATE OR REPLACE FUNCTION lock_rules() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE alone text := coalesce(current_setting('policytracker.exclusive_locks', true), '');
+  shared text := coalesce(current_setting('policytracker.shared_locks', true), ''); needed text; place int;
+BEGIN
+  IF alone = '' AND shared = '' OR current_setting('policytracker.dry_run', true) = 'on' THEN RETURN; END IF;
+  needed := (rpad(alone, {RULE_LOCKS}, '0')::bit({RULE_LOCKS}) | rpad(shared, {RULE_LOCKS}, '0')::bit({RULE_LOCKS}))::text;
+  LOOP
+    place := strpos(needed, '1');
+    EXIT WHEN place = 0;
+    IF substr(alone, place, 1) = '1' THEN PERFORM pg_advisory_xact_lock({RULE_LOCK}, place);
+    ELSE PERFORM pg_advisory_xact_lock_shared({RULE_LOCK}, place); END IF;
+    needed := overlay(needed placing '0' from place for 1);
+  END LOOP;
+  PERFORM set_config('policytracker.exclusive_locks', '', true), set_config('policytracker.shared_locks', '', true);
 END $$;
 
 -- Only triggers write these three columns. touch_parent() sets the version to NULL to have it counted.
@@ -191,8 +230,9 @@ def constraint_trigger(constraint: TriggerConstraint, table: str) -> Trigger:
     if not constraint.in_loads:  # not in WHEN: PostgreSQL would plan the condition for each statement
         check = f"IF {NOT_LOADING} THEN {check} END IF;"
     if constraint.deferred:
-        # One lock for all constraints, because two of them may check the same rule from both sides of a relation.
-        check = f"""PERFORM pg_advisory_xact_lock(hashtext('deferred constraints'));
+        changed = constraint.changed
+        unchanged = f"IF tg_op = 'UPDATE' AND NOT ({differs(*changed)}) THEN RETURN NULL; END IF; " if changed else ""
+        check = f"""{unchanged}PERFORM lock_rules();
   IF tg_op <> 'DELETE' THEN SELECT * INTO new FROM {table} WHERE id = new.id; IF NOT FOUND THEN RETURN NULL; END IF; END IF; {check}"""
     function = f"""CREATE OR REPLACE FUNCTION {call}() RETURNS trigger LANGUAGE plpgsql{BY_INDEX if constraint.deferred else ""} AS $$
 BEGIN
@@ -203,6 +243,15 @@ BEGIN
 END $$"""
     when = f"{'AFTER' if constraint.deferred else 'BEFORE'} {constraint.events}"
     return create(name, when, table, call, condition=constraint.when, deferred=constraint.deferred, function=function)
+
+
+def rule_lock_triggers(model: type[Record]) -> Iterator[Trigger]:
+    """The triggers that remember the locks of the model's constraints. a_4 runs before the constraints, in case these are not deferred."""
+    locks = dict.fromkeys(lock for constraint in trigger_constraints(model) for lock in constraint.locks)
+    for number, lock in enumerate(locks):
+        arguments = (lock.name, "shared" if lock.shared else "exclusive", lock.column)
+        name = f"a_4_lock_{lock.name}_{lock.event.lower()}_{number}"
+        yield create(name, f"AFTER {lock.event}", model._meta.db_table, "need_rule_lock", *arguments, condition=lock.when)
 
 
 def derived_write_triggers(write: DerivedWrite, table: str) -> Iterator[Trigger]:
@@ -275,6 +324,7 @@ def triggers(model: type[Record]) -> Iterator[Trigger]:
     if registry.of(model).search:
         yield from derived_write_triggers(index.writes(registry.of(model)), table)
     yield from (constraint_trigger(constraint, table) for constraint in trigger_constraints(model))
+    yield from rule_lock_triggers(model)
     if model.version_parent:
         parent = model._meta.get_field(model.version_parent)
         yield from touch_parent_triggers(table, parent.related_model._meta.db_table, parent.column, "INSERT", "UPDATE", "DELETE")
@@ -288,8 +338,19 @@ def triggers(model: type[Record]) -> Iterator[Trigger]:
             yield create(LINKED_STAYS, "AFTER DELETE", link, "refuse_linked_delete", *ends, deferred=True)
 
 
+def own_triggers() -> Iterator[Trigger]:
+    """The triggers of models that are not records."""
+    for model in apps.get_models():
+        for own in getattr(model, "own_triggers", ()):
+            table = (model._meta.get_field(own.links).remote_field.through if own.links else model)._meta.db_table
+            call = f"CREATE OR REPLACE FUNCTION {own.name}() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n  {own.sql}\nEND $$"
+            trigger = create(own.name, own.when, table, own.name, condition=own.condition, function=call)
+            yield trigger if own.for_each_row else replace(trigger, sql=trigger.sql.replace("FOR EACH ROW", "FOR EACH STATEMENT"))
+
+
 def functions() -> dict[str, str]:
     """The SQL of every function by its name; shared functions come first, because others call them."""
     of_tables = [trigger.function for model in records() for trigger in triggers(model) if trigger.function]
+    of_tables += [trigger.function for trigger in own_triggers()]
     shared = re.split(r"\n(?=CREATE OR REPLACE FUNCTION)", FUNCTIONS)[1:]
     return {re.match(r"CREATE OR REPLACE FUNCTION (\w+)", sql)[1]: sql for sql in [*shared, *of_tables]}

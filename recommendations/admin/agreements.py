@@ -23,7 +23,7 @@ from policytracker.records import violations
 from policytracker.records.access import Publication
 from policytracker.records.context import change_context
 from policytracker.records.exceptions import Conflict
-from policytracker.records.models import RegistryRecord
+from policytracker.records.models import RegistryRecord, lock_for_change
 from recommendations.admin.overview import of_agreement, overview, recommendation_lines
 from recommendations.models import Recommendation
 from recommendations.publication import publish
@@ -95,7 +95,7 @@ class AgreementAdmin(AgreedAdmin):
         try:
             with transaction.atomic():
                 with change_context(request.user, "", "admin"):
-                    locked = self.model._base_manager.select_for_update().get(pk=record.pk)
+                    locked = lock_for_change(self.model._base_manager.all()).get(pk=record.pk)
                     drafts = publish(locked, by=request.user, **form.cleaned_data)
                 transaction.set_rollback(not confirmed)
         except Conflict as rejection:

@@ -52,7 +52,7 @@ FACTS_OF_ADDRESSEES = DerivedWrite(
       UPDATE recommendations_recommendation SET has_addressee = true, has_response = has_response OR new.response <> 'none_recorded'
       WHERE id = new.recommendation_id AND NOT (has_addressee AND (has_response OR new.response = 'none_recorded'));
     ELSE
-      PERFORM FROM recommendations_recommendation WHERE id IN (old.recommendation_id, new.recommendation_id) ORDER BY id FOR UPDATE;
+      PERFORM FROM recommendations_recommendation WHERE id IN (old.recommendation_id, new.recommendation_id) ORDER BY id FOR NO KEY UPDATE;
       UPDATE recommendations_recommendation AS stored SET (has_addressee, has_response) = ROW(calculated.addressed, calculated.answered)
       FROM (
         SELECT r.id, EXISTS (SELECT FROM recommendations_addressee a WHERE a.recommendation_id = r.id) AS addressed,

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from policytracker.codes import CodeField
 from policytracker.history.as_of import CHANGES, MOMENT, TABLES
-from policytracker.records.constraints import CheckConstraint
+from policytracker.records.constraints import CheckConstraint, OwnTrigger
 from recommendations.models.updates import CLOSABLE, TERMINAL, Status
 
 
@@ -106,11 +106,21 @@ class StatusPeriod(DerivedStatus):
     Based on the updates in effect today. A period begins on each report date of an assessment or claim; the last period has no
     end. Before the first period, and without periods, a recommendation is not assessed. This is derived data, like the derived
     fields of the recommendation: it has no history and no API, and it is not part of the data set. The periods of a past moment are
-    calculated from the updates of that moment (`as_of_view`). The database rejects all writes except those of `recompute_status()`
-    (migration 0006).
+    calculated from the updates of that moment (`as_of_view`). The database rejects all writes except those of `recompute_status()`.
     """
 
     as_of_view = PERIODS_AS_OF
+    own_triggers = (
+        OwnTrigger(
+            "status_periods_are_derived",
+            "BEFORE INSERT OR UPDATE OR DELETE",
+            f"""IF NOT ({RECOMPUTING}) THEN
+    PERFORM refuse('status_periods_are_derived', 'Status periods are calculated from progress updates. Submit an update to change them.');
+  END IF;
+  RETURN NULL;""",
+            for_each_row=False,  # one check for each statement
+        ),
+    )
 
     pk = models.CompositePrimaryKey("recommendation_id", "since")
     # DO_NOTHING is safe: a recommendation with periods has approved updates, so it cannot be deleted.

@@ -18,8 +18,10 @@ from policytracker.records.constraints import (
     MOVED_DEADLINE_HAS_A_REASON,
     CheckConstraint,
     ReservedChange,
+    RuleLock,
     TriggerConstraint,
     UniqueConstraint,
+    differs,
     steps_down,
 )
 from policytracker.records.fields import Locator, Quote, Text, contains_index
@@ -202,12 +204,14 @@ class Recommendation(DeadlineFields, RegistryRecord, DerivedStatus, Facts):
             _("A recommendation cannot be its own parent, directly or through others."),
             "recommendations_recommendation",
             "parent",
+            lock="recommendation_order",
         ),
         TriggerConstraint.no_circle(
             "recommendation_does_not_supersede_itself",
             _("A recommendation cannot supersede itself, directly or through others."),
             "recommendations_recommendation",
             "superseded_by",
+            lock="recommendation_order",
         ),
         TriggerConstraint(
             "status_follows_from_updates",
@@ -374,7 +378,9 @@ class Dependency(UidRecord):
                 SELECT d.depends_on_id FROM recommendations_dependency d JOIN below ON d.recommendation_id = below.id)
                 SELECT FROM below WHERE id = NEW.recommendation_id)""",
             field="depends_on",
+            changed=("recommendation_id", "depends_on_id"),
             deferred=True,
+            locks=(RuleLock("dependencies", "INSERT"), RuleLock("dependencies", "UPDATE", differs("recommendation_id", "depends_on_id"))),
         ),
     )
 

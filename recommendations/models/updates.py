@@ -185,7 +185,8 @@ class ProgressUpdate(UidRecord):
                 WHERE u.id = NEW.corrects_id AND u.recommendation_id = NEW.recommendation_id AND u.voided_at IS NOT NULL)""",
             field="corrects",
             when="NEW.corrects_id IS NOT NULL",
-            deferred=True,
+            changed=("corrects_id", "recommendation_id"),
+            deferred=True,  # without a lock: a voided update does not change any more
         ),
         TriggerConstraint(
             "update_changes_only_by_voiding",

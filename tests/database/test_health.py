@@ -3,6 +3,7 @@
 import pytest
 from django.db import OperationalError, connection
 
+from policytracker.records import installation
 from policytracker.web import health
 
 pytestmark = pytest.mark.django_db
@@ -25,6 +26,26 @@ def test_a_missing_trigger_is_not_ready(client):
         cursor.execute("DROP TRIGGER record_update ON agreements_party")
 
     assert probed(client) == (503, "unavailable", True)
+
+
+@pytest.mark.parametrize(
+    ("table", "trigger"),
+    [
+        ("policytracker_user", "end_tokens"),
+        ("policytracker_user", "staff_have_a_role"),
+        ("policytracker_user_groups", "role_makes_staff"),
+        ("recommendations_statusperiod", "status_periods_are_derived"),
+    ],
+)
+@pytest.mark.parametrize("missing", ["DROP TRIGGER {trigger} ON {table}", "DROP FUNCTION {trigger} CASCADE"])
+def test_a_missing_trigger_of_accounts_and_periods_is_not_ready_until_it_is_installed_again(missing, table, trigger, client):
+    with connection.cursor() as cursor:
+        cursor.execute(missing.format(table=table, trigger=trigger))
+    assert probed(client) == (503, "unavailable", True)
+
+    installation.install("default", lambda line: None)
+
+    assert probed(client) == (200, "ok", False)
 
 
 def test_a_disabled_trigger_is_not_ready(client):

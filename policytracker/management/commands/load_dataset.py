@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from policytracker.dataset import layout
 from policytracker.dataset.loading import Loader
 from policytracker.dataset.reading import DatasetError, read
-from policytracker.records.context import change_context
+from policytracker.records.context import change_context, mark_import
 from policytracker.records.violations import constraint_of
 from policytracker.resources import registry
 
@@ -33,6 +33,7 @@ class Command(BaseCommand):
             return
         try:
             with change_context(None, "data set", "data set"):
+                mark_import()
                 counts = Loader().load(read(folder, progress_bar(folder)))
         except DatasetError as error:
             raise CommandError(NOTHING_LOADED.format(reason=error)) from error
