@@ -45,7 +45,7 @@ def slippage(recommendation: Recommendation, user: Any) -> Slippage:
     changes = history.readable().filter(op="update", changed__has_key="due_on").order_by("id")
     slips = []
     for change in changes:
-        if history.hidden(change.since):
+        if not history.had_been_readable(change):
             continue  # the user may not see the previous due date
         before, after, actor = change.before["due_on"], change.changed["due_on"], change.actor or {}
         days = days_between(before, after)

@@ -97,7 +97,8 @@ def test_versions_and_entries_follow_every_change_of_fields_and_links(transactio
     def keys(links):
         return sorted(f"s{number}" for number in links)
 
-    assert [entry["changes"] for entry in entries] == [
+    assert {name: entries[0]["changes"][name]["after"] for name in ("key_action", "sectors")} == {"key_action": "x", "sectors": []}
+    assert [entry["changes"] if entry["operation"] == "update" else {} for entry in entries] == [
         {n: {"before": keys(b) if n == "sectors" else b, "after": keys(a) if n == "sectors" else a} for n, (b, a) in changes.items()}
         for changes in (model.entries[number - 1] for number in shown)
     ]

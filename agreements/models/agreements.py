@@ -1,5 +1,6 @@
 """Agreements, the relations between them, and the parties that take part."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -16,6 +17,8 @@ from agreements.models.parties import FocusArea, Party, PartyOfficer, Sector
 from agreements.models.sourced import SourceFields
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay, is_before
+from policytracker.history.access import PastAccess, PeriodsOf, link_periods, past_rows, periods_of_children
+from policytracker.history.periods import Period, union
 from policytracker.records.access import Reader, Visibility
 from policytracker.records.constraints import (
     CheckConstraint,
@@ -189,6 +192,26 @@ def team_agreements(reader: Reader, agreement: str = "pk") -> Q:
     return Q(ExistsForRow(Agreement.team.through.objects.filter(agreement=OuterRef(agreement), user=reader.id)))
 
 
+def officers_periods(access: PastAccess, agreements: Iterable[int]) -> PeriodsOf:
+    """When the party of this officer took part in each agreement. The office is that of today: only the present says whom to trust."""
+    party = PartyOfficer.objects.filter(user=access.reader.id).values_list("party", flat=True).first() if access.reader.id else None
+    periods: dict[int, list[Period]] = defaultdict(list)
+    if party is not None:
+        for agreement, period, _pk, row in periods_of_children(Participation, "agreement", agreements, "party_id", "role"):
+            if row["party_id"] == party and row["role"] not in NON_PARTICIPANT_ROLES:
+                periods[agreement].append(period)
+    return {agreement: union(of_rows) for agreement, of_rows in periods.items()}
+
+
+def team_periods(access: PastAccess, agreements: Iterable[int]) -> PeriodsOf:
+    """When this reader was on the team of each agreement."""
+    reader = access.reader.id
+    if reader is None:
+        return {}
+    teams = link_periods(Agreement, "team", past_rows(Agreement, agreements, []), target=reader)
+    return {pk: union(of_users[reader]) for pk, of_users in teams.items()}
+
+
 def team_with_caller(user: Any, visibility: str, team: Iterable[Any]) -> list[Any]:
     """The team to store. A user who restricts an agreement, or edits a restricted one, is added, so as to keep access to it.
 
@@ -204,14 +227,11 @@ class AgreementQuerySet(RegistryQuerySet):
     def own_and_team(self, reader):
         return officers_agreements(reader), team_agreements(reader)
 
-    def own_and_team_of_deleted(self, reader, rows, links):
-        # Participations are deleted before their agreement, so a deleted one is no officer's own.
-        return set(), {pk for pk in rows if reader.id in links["team"][pk]}
+    def own_periods(self, access, rows):
+        return officers_periods(access, rows)
 
-    def own_and_team_ids(self, reader: Reader) -> tuple[set[int], set[int]]:
-        """The ids of the officer's own agreements among these, and of those whose team the reader belongs to."""
-        own, team = (set(self.filter(rule).values_list("pk", flat=True)) for rule in self.own_and_team(reader))
-        return own, team
+    def team_periods(self, access, rows):
+        return team_periods(access, rows)
 
     def binding(self):
         """Agreements that are legally binding, wholly or in part."""

@@ -7,10 +7,11 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
-from agreements.models.agreements import Agreement, officers_agreements, team_agreements
+from agreements.models.agreements import Agreement, officers_agreements, officers_periods, team_agreements, team_periods
 from agreements.models.parties import Party
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay
+from policytracker.history.access import references, targets, through
 from policytracker.records.constraints import (
     MOVED_DEADLINE_HAS_A_REASON,
     CheckConstraint,
@@ -55,10 +56,13 @@ class ComponentQuerySet(RegistryQuerySet):
     def own_and_team(self, reader):
         return officers_agreements(reader, "agreement"), team_agreements(reader, "agreement")
 
-    def own_and_team_of_deleted(self, reader, rows, links):
-        agreements = Agreement.objects.filter(pk__in={row["agreement_id"] for row in rows.values()})
-        own, team = agreements.own_and_team_ids(reader)
-        return tuple({pk for pk, row in rows.items() if row["agreement_id"] in ids} for ids in (own, team))
+    def own_periods(self, access, rows):
+        agreements = references(rows, "agreement_id")
+        return through(agreements, officers_periods(access, targets(agreements)))
+
+    def team_periods(self, access, rows):
+        agreements = references(rows, "agreement_id")
+        return through(agreements, team_periods(access, targets(agreements)))
 
 
 # The lock of the rules by which a component belongs to the same agreement as its parent and as what refers to it, for each agreement.

@@ -1,8 +1,8 @@
 """Sources, citations and fact checks."""
 
 import hashlib
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
 
 from django.core.exceptions import ValidationError
 from django.core.validators import FileExtensionValidator
@@ -17,6 +17,8 @@ from agreements.models.components import Component
 from agreements.models.outcomes import Outcome
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
+from policytracker.history.access import PastAccess, PastRow, PeriodsOf
+from policytracker.history.periods import union
 from policytracker.records.access import Reader, Role
 from policytracker.records.constraints import CheckConstraint
 from policytracker.records.fields import Locator, Quote, Text, contains_index
@@ -72,17 +74,31 @@ class Verdict(Codes):
     UNCHECKED = "unchecked", _("Unchecked")
 
 
-class SourceQuerySet(RegistryQuerySet):
-    """A source has no team, so only administrators read a restricted one. Other apps may add conditions to `granted`."""
+class Grant(Protocol):
+    """A reason for which a reader can read a source, beside its own fields: now, and in the past."""
 
-    granted: ClassVar[list[Callable[[Reader], Q]]] = []
+    def condition(self, reader: Reader) -> Q:
+        """The condition for sources that the reader can read."""
+
+    def periods(self, access: PastAccess, rows: Mapping[int, PastRow]) -> PeriodsOf:
+        """The periods in which the reader could read these sources."""
+
+
+class SourceQuerySet(RegistryQuerySet):
+    """A source has no team, so only administrators read a restricted one. Other apps may add reasons to read one to `granted`."""
+
+    granted: ClassVar[list[Grant]] = []
 
     def readable_by(self, reader):
         rule = super().readable_by(reader)
         if not reader.roles & {Role.ANALYST, Role.REVIEWER}:  # these roles read all drafts
             for grant in self.granted:
-                rule |= grant(reader)
+                rule |= grant.condition(reader)
         return rule
+
+    def granted_periods(self, access, rows):
+        by_grant = [grant.periods(access, rows) for grant in self.granted]
+        return {pk: union(period for periods in by_grant for period in periods.get(pk, [])) for pk in rows}
 
 
 def by_source_name(path: str = "") -> Lower:
@@ -92,6 +108,8 @@ def by_source_name(path: str = "") -> Lower:
 
 class Source(RegistryRecord):
     """A document or other reference from which facts are taken. Only slug and kind are required."""
+
+    snapshot_columns = (*RegistryRecord.snapshot_columns, "kind")
 
     kind = CodeField(SourceKind)
     title = models.CharField(max_length=500, blank=True, default="")

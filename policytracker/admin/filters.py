@@ -138,14 +138,14 @@ class RelatedFilter(ChoiceFilter):
         value, rows = self.value(), visible(self.field.related_model, self.request.user)
         if value and value.isascii() and value.isdigit() and len(value) < 19 and rows.filter(pk=value).exists():
             return int(value)
-        return self.filter.parse(value, ReadContext.of(self.request.user)) if value else None
+        return self.filter.parse(value, read_context(self.request)) if value else None
 
     def queryset(self, request, rows):
         try:
             selected = self.selected_id()
         except ValueError as error:
             raise IncorrectLookupParameters(str(error)) from error
-        return self.filter.filter_rows(rows, [selected], ReadContext.of(request.user)) if selected else rows
+        return self.filter.filter_rows(rows, [selected], read_context(request)) if selected else rows
 
 
 def filter_title(name: str, title: Any) -> Any:

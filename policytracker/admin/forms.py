@@ -45,7 +45,7 @@ def stale(record: Record, seen: int, serializer: type, user: Any) -> str:
     """The error message for an edit of version `seen`, with the changes since then that the user may read."""
     history = History(record, serializer().fields, Reader.of(user))
     since = history.shown().filter(op="update", before__version__gte=seen).order_by("id")
-    lines = "; ".join(entry["line"] for entry in history.entries(list(since[:SHOWN_CHANGES])))
+    lines = "; ".join(entry.data["line"] for entry in history.entries(list(since[:SHOWN_CHANGES])))
     return str(STALE) % {"changes": f"{lines}."} if lines else str(STALE_HIDDEN)
 
 

@@ -23,17 +23,17 @@ def channel_label(channel: Any) -> Any:
 
 
 def history_entries(history: History, changes: Iterable[Change]) -> list[dict[str, Any]]:
-    """The entries of a page. Adds to each `when`, `channel_label` and `fields`: label and difference of each changed field.
+    """The entries of a page. Adds to each `when`, `channel_label` and `fields`: label and difference of each edited field.
 
     A difference is a list of (" ", "-" or "+", text).
     """
     budget = Budget()
     return [
-        entry
+        entry.data
         | {
-            "when": parse_datetime(entry["at"]),
-            "channel_label": channel_label(entry["channel"]),
-            "fields": [_field_change(history, name, change, budget) for name, change in entry["changes"].items()],
+            "when": parse_datetime(entry.data["at"]),
+            "channel_label": channel_label(entry.data["channel"]),
+            "fields": [_field_change(history, name, entry.data["changes"][name], budget) for name in entry.edited],
         }
         for entry in history.entries(list(changes))
     ]

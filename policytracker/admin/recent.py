@@ -57,7 +57,7 @@ def recent_changes(request: HttpRequest, models: Sequence[type[Record]], size: i
 
 def recent_change(entry: Entry, record: Record | None) -> RecentChange:
     data, opts = entry.data, entry.model._meta
-    fields = [(name, change["after"]) for name, change in data["changes"].items()]
+    fields = [(name, data["changes"][name]["after"]) for name in entry.edited]
     return RecentChange(
         at=parse_datetime(data["at"]),
         user=data["user"] or "",

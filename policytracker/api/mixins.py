@@ -117,7 +117,7 @@ class RetrieveMixin(RetrieveModelMixin, RecordView):
         rows = history.shown().order_by(keyset.Column("id", descending=True).order_by())
         ids = self.paginator.paginate_queryset(rows, request, salt=f"history of {record.pk}")
         changes = rows.in_bulk(ids)
-        return self.get_paginated_response(history.entries([changes[pk] for pk in ids]))
+        return self.get_paginated_response([entry.data for entry in history.entries([changes[pk] for pk in ids])])
 
     def find_or_deleted(self) -> Record:
         """The record of this URL, or for reviewers and administrators the deleted one. Raises Http404."""

@@ -1,60 +1,151 @@
-"""When a reader could not read records: many records of one type at once, live and deleted ones, with their access parents."""
+"""When a reader could read records: many records of one type at once, live and deleted ones, with their access parents.
+
+The rule is that of `as_of`: what the reader may read today, and could read at that time. Visibility, publication, parents, owners,
+teams and the other records that open a record are those of that time; users, roles and offices are those of today.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import product
+from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Func, Q, TextField, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.lookups import In
 
+from policytracker.history.periods import END, EVER, START, Period, intersection, union
 from policytracker.models import Change
-from policytracker.records.access import Reader
+from policytracker.records.access import ANY, OWN, TEAM, Reader
 from policytracker.records.models import Record, RegistryRecord
 from policytracker.records.triggers import links
 
-Period = tuple[datetime, datetime]  # start, and the first moment after it
-START, END = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-EVER: Period = (START, END)
+Row = dict[str, Any]  # columns of a stored row, as in JSON
+PeriodsOf = Mapping[int, list[Period]]  # periods by id of a record
+Links = Mapping[int, Mapping[int, list[Period]]]  # the periods in which a record referred to another one, by both ids
 
 
-def columns_of_row(columns: Iterable[str]) -> Func:
-    """A JSON object with these columns of the old row of a change, without its long texts."""
+def columns_of_row(columns: Iterable[str], row: str = "before") -> Func:
+    """A JSON object with these columns of the old row of a change, without its long texts. `row` is SQL for another row."""
     chosen = Value(list(columns), output_field=ArrayField(TextField()))
-    template = "(SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(before) WHERE key = ANY(%(expressions)s))"
+    template = f"(SELECT coalesce(jsonb_object_agg(key, value), '{{}}') FROM jsonb_each({row}) WHERE key = ANY(%(expressions)s))"
     return Func(chosen, template=template, output_field=models.JSONField())
 
 
+def refers_to(column: str, ids: Iterable[int]) -> In:
+    """The condition that the old row of a change has one of these ids in the column."""
+    return In(KeyTextTransform(column, "before"), [str(pk) for pk in ids])
+
+
+# ---- rows and links in the past
+
+
 @dataclass
-class PastRows:
-    """Earlier states of one record: (period, columns), oldest first; and its last columns and transaction if it was deleted."""
+class PastRow:
+    """The states of one row: (period, columns), oldest first. The first one begins at START.
 
-    states: list[tuple[Period, dict[str, Any]]] = field(default_factory=list)
-    deleted: dict[str, Any] | None = None
-    txid: str = ""
+    The last one lasts until END, although the row was deleted at `deleted_at`, so that it is also the state at the deletion.
+    """
 
-    @property
-    def since(self) -> datetime:
-        """The start of the current state, or of the last one of a deleted record."""
-        return self.states[-1][0][1] if self.states else START
+    states: list[tuple[Period, Row]] = field(default_factory=list)
+    deleted_at: datetime | None = None
+    deleted_by: str = ""  # the transaction
+
+    def end(self, until: datetime, row: Row) -> None:
+        """Add the state that ends then. It began when the previous one ended."""
+        self.states.append(((self.states[-1][0][1] if self.states else START, until), row))
 
 
-def past_rows(model: type[Record], ids: Iterable[int], columns: Sequence[str], missing: Iterable[int]) -> defaultdict[int, PastRows]:
-    """The states of the records that an update of one of the columns ended, and the last state of the `missing` records."""
-    past: defaultdict[int, PastRows] = defaultdict(PastRows)
-    wanted = Q(op="update", changed__has_any_keys=columns, row_id__in=ids) if columns else Q(pk__in=[])
-    rows = Change.objects.filter(wanted | Q(op="delete", row_id__in=missing), tbl=model._meta.db_table).order_by("id")
-    for pk, op, at, txid, row in rows.annotate(row=columns_of_row(columns)).values_list("row_id", "op", "at", "txid", "row"):
+def past_rows(model: type[models.Model], ids: Iterable[int], columns: Sequence[str]) -> dict[int, PastRow]:
+    """The states of these columns, also of deleted rows. Rows that never existed, or were removed with their history, are left out."""
+    ids = set(ids)
+    table = model._meta.db_table
+    # In this order a row that another transaction deletes meanwhile is still found: it counts as one that exists.
+    rows = model._base_manager.filter(pk__in=ids).annotate(row=columns_of_row(columns, f'to_jsonb("{table}")'))
+    present = dict(rows.values_list("pk", "row"))
+    past: dict[int, PastRow] = defaultdict(PastRow)
+    ended = Q(op="update", changed__has_any_keys=columns, row_id__in=ids) if columns else Q(pk__in=[])
+    changes = Change.objects.filter(ended | Q(op="delete", row_id__in=ids - present.keys()), tbl=table).order_by("id")
+    for pk, op, at, txid, row in changes.annotate(row=columns_of_row(columns)).values_list("row_id", "op", "at", "txid", "row"):
         if op == "delete":
-            past[pk].deleted, past[pk].txid = row, txid
+            past[pk].end(END, row)
+            past[pk].deleted_at, past[pk].deleted_by = at, txid
         else:
-            past[pk].states.append(((past[pk].since, at), row))
-    return past
+            past[pk].end(at, row)
+    for pk, row in present.items():
+        past[pk].end(END, row)
+    return {pk: row for pk, row in past.items() if row.states and row.states[-1][0][1] == END}
+
+
+def periods_of_children(model: type[Record], name: str, ids: Iterable[int], *columns: str) -> list[tuple[int, Period, int, Row]]:
+    """The states of the rows that ever referred to these records by the foreign key, within the life of each row.
+
+    Each as (id of the record, period, id of the row, columns).
+    """
+    ids = set(ids)
+    column = model._meta.get_field(name).column  # type: ignore[union-attr]
+    former = Change.objects.filter(refers_to(column, ids), tbl=model._meta.db_table, moved=True)
+    live = model._base_manager.filter(**{f"{name}__in": ids})
+    rows = {*live.values_list("pk", flat=True), *former.values_list("row_id", flat=True)}
+    found = []
+    for pk, past in past_rows(model, rows, [*columns, column, "created_at"]).items():
+        for (start, end), row in past.states:
+            life = (datetime.fromisoformat(row["created_at"]), past.deleted_at or END)
+            if row[column] in ids:
+                found += [(row[column], period, pk, row) for period in intersection([(start, end)], [life])]
+    return found
+
+
+def references(rows: Mapping[int, PastRow], column: str) -> Links:
+    """The periods in which each row had each value in the column of a foreign key."""
+    found: dict[int, dict[int, list[Period]]] = {}
+    for pk, row in rows.items():
+        found[pk] = defaultdict(list)
+        for period, state in row.states:
+            if state[column] is not None:
+                found[pk][state[column]].append(period)
+    return found
+
+
+def targets(links: Links) -> set[int]:
+    return {target for of_record in links.values() for target in of_record}
+
+
+def through(links: Links, periods: PeriodsOf) -> dict[int, list[Period]]:
+    """The periods in which each record referred to a record that had one of its own periods at the time."""
+    return {
+        pk: union(each for target, linked in of_record.items() for each in intersection(union(linked), periods.get(target, [])))
+        for pk, of_record in links.items()
+    }
+
+
+def link_periods(model: type[Record], name: str, rows: Mapping[int, PastRow], target: int | None = None) -> Links:
+    """The periods of the links of a many-to-many field, by record and linked record; with `target`, only links to that one.
+
+    The last links of a deleted record last until END, as its last state does.
+    """
+    m2m: Any = model._meta.get_field(name)
+    through, source, far = m2m.remote_field.through, m2m.m2m_column_name(), m2m.m2m_reverse_name()
+    present = through._default_manager.filter(**{f"{source}__in": rows})
+    changes = Change.objects.filter(tbl=through._meta.db_table, row_id__in=rows).order_by("id")
+    if target is not None:
+        present, changes = present.filter(**{far: target}), changes.filter(**{f"before__{far}": target})
+    linked = set(present.values_list(source, far))
+    since: dict[tuple[int, int], datetime] = {}
+    periods: dict[int, dict[int, list[Period]]] = defaultdict(lambda: defaultdict(list))
+    for pk, op, at, txid, link in changes.values_list("row_id", "op", "at", "txid", "before"):
+        if op == "insert":
+            since[pk, link[far]] = at
+        else:
+            start, end = since.pop((pk, link[far]), START), END if txid == rows[pk].deleted_by else at
+            periods[pk][link[far]] += union([(start, end)])
+    for pk, to in linked:
+        periods[pk][to].append((since.get((pk, to), START), END))
+    return periods
 
 
 def links_when_deleted(model: type[Record], deletions: dict[int, str]) -> dict[str, dict[int, set[int]]]:
@@ -68,70 +159,64 @@ def links_when_deleted(model: type[Record], deletions: dict[int, str]) -> dict[s
     return found
 
 
-def hidden_periods(model: type[Record], ids: Iterable[int], reader: Reader) -> dict[int, list[Period]]:
-    """The periods in which each record, or one of its access parents, was hidden from the reader.
-
-    That is always, if the reader may not read the record now or could not read it immediately before its deletion.
-    """
-    ids = set(ids)
-    hidden: dict[int, list[Period]] = {pk: [] for pk in ids}
-    if reader.sees_all or not ids:
-        return hidden
-    if not reader.roles:
-        return {pk: [EVER] for pk in ids}
-    parents = {name: model._meta.get_field(name) for name in model.access_parents}
-    columns = [*model.snapshot_columns, *(parent.column for parent in parents.values())]
-    # In this order a record that another transaction deletes meanwhile is still found: it counts as one that exists.
-    readable = set(model.objects.visible_to(reader).filter(pk__in=ids).values_list("pk", flat=True))
-    rows = model._base_manager.filter(pk__in=ids).values_list("pk", *columns)
-    present = {pk: dict(zip(columns, values, strict=True)) for pk, *values in rows}
-    past = past_rows(model, ids, columns, ids - present.keys())
-    deleted = {pk: rows.deleted for pk, rows in past.items() if rows.deleted is not None}
-    last = present | deleted
-    own, team = own_and_team(model, {pk for pk in present if past[pk].states}, deleted, past, reader)
-    for pk in ids:
-        could_read = pk in deleted and model.snapshot_readable(deleted[pk], reader, pk in own, pk in team)
-        if pk not in last or not (pk in readable or could_read):
-            hidden[pk] = [EVER]
-            continue
-        hidden[pk] += [period for period, state in past[pk].states if not model.snapshot_readable(state, reader, pk in own, pk in team)]
-    for parent in parents.values():
-        referred: dict[int, dict[int, list[Period]]] = {}
-        for pk in ids:
-            if hidden[pk] == [EVER]:
-                continue
-            periods = referred[pk] = defaultdict(list)
-            for period, state in past[pk].states:
-                periods[state[parent.column]].append(period)
-            periods[last[pk][parent.column]].append((past[pk].since, END))
-        of_parents = hidden_periods(parent.related_model, {i for periods in referred.values() for i in periods} - {None}, reader)
-        for pk, periods in referred.items():
-            for parent_id in periods.keys() - {None}:
-                hidden[pk] += intersections(periods[parent_id], of_parents[parent_id])
-    return hidden
+# ---- what a reader could read
 
 
-def own_and_team(
-    model: type[Record], live: set[int], deleted: dict[int, dict[str, Any]], past: dict[int, PastRows], reader: Reader
-) -> tuple[set[int], set[int]]:
-    """The records of the officer's party, and those whose team the reader belongs to."""
-    own: set[int] = set()
-    team: set[int] = set()
-    if not issubclass(model, RegistryRecord):
-        return own, team
-    if live:
-        own, team = (
-            set(model.objects.filter(rule, pk__in=live).values_list("pk", flat=True)) for rule in model.objects.all().own_and_team(reader)
-        )
-    if deleted:
-        last_links = links_when_deleted(model, {pk: past[pk].txid for pk in deleted})
-        own_deleted, team_deleted = model.objects.all().own_and_team_of_deleted(reader, deleted, last_links)
-        own, team = own | own_deleted, team | team_deleted
-    return own, team
+class PastAccess:
+    """When one reader could read records. What was found is kept, since records share their parents."""
 
+    def __init__(self, reader: Reader):
+        self.reader = reader
+        self.known: dict[type[models.Model], dict[int, list[Period]]] = defaultdict(dict)
 
-def intersections(first: list[Period], second: list[Period]) -> Iterable[Period]:
-    """The periods that are in both lists."""
-    for (since, until), (start, end) in product(first, second):
-        if max(since, start) < min(until, end):
-            yield max(since, start), min(until, end)
+    def periods(self, model: type[Record], ids: Iterable[int]) -> PeriodsOf:
+        """The periods in which the reader could read each record and its access parents; none if it may not read it now.
+
+        For a deleted record: none if the reader could not read it immediately before its deletion.
+        """
+        ids, known = set(ids), self.known[model]
+        if new := ids - known.keys():
+            known |= self.found(model, new)
+        return {pk: known[pk] for pk in ids}
+
+    def found(self, model: type[Record], ids: set[int]) -> PeriodsOf:
+        if self.reader.sees_all or not self.reader.roles:
+            return dict.fromkeys(ids, EVER if self.reader.sees_all else [])
+        if not model.access_parents and not model.snapshot_columns:
+            return dict.fromkeys(ids, EVER)
+        parents: list[Any] = [model._meta.get_field(name) for name in model.access_parents]
+        columns = [*model.snapshot_columns, *(parent.column for parent in parents)]
+        visible = set(model.objects.visible_to(self.reader).filter(pk__in=ids).values_list("pk", flat=True))
+        rows = past_rows(model, ids, columns)
+        rows = {pk: row for pk, row in rows.items() if pk in visible or row.deleted_at is not None}
+        readable = self.by_their_own(model, rows)
+        for parent in parents:
+            referred = references(rows, parent.column)
+            opened = through(referred, self.periods(parent.related_model, targets(referred)))
+            for pk, row in rows.items():
+                without = (period for period, state in row.states if state[parent.column] is None)
+                readable[pk] = intersection(readable[pk], union([*opened[pk], *without]))
+        return {pk: readable[pk] if readable.get(pk) and readable[pk][-1][1] == END else [] for pk in ids}
+
+    def by_their_own(self, model: type[Record], rows: Mapping[int, PastRow]) -> dict[int, list[Period]]:
+        """The periods in which the reader could read the records, without regard to their parents."""
+        scopes = {pk: [(period, model.snapshot_scopes(state, self.reader)) for period, state in row.states] for pk, row in rows.items()}
+        limited = {pk: rows[pk] for pk, of_states in scopes.items() if not all(ANY in granted for _, granted in of_states)}
+        opened: dict[str, PeriodsOf] = {}
+        if limited and issubclass(model, RegistryRecord):
+            wanted = {scope for pk in limited for _, granted in scopes[pk] for scope in granted}
+            queryset = model.objects.all()
+            opened = {OWN: queryset.own_periods(self, limited) if OWN in wanted else {}, TEAM: {}}
+            if TEAM in wanted:
+                opened[TEAM] = queryset.team_periods(self, limited)
+        readable = {}
+        for pk, of_states in scopes.items():
+            periods: list[Period] = []
+            for period, granted in of_states:
+                allowed = EVER if ANY in granted else union(each for scope in granted for each in opened[scope].get(pk, []))
+                periods += intersection([period], allowed)
+            readable[pk] = union(periods)
+        if limited and issubclass(model, RegistryRecord):
+            for pk, more in model.objects.all().granted_periods(self, limited).items():
+                readable[pk] = union([*readable[pk], *more])
+        return readable

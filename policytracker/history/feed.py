@@ -21,9 +21,10 @@ from django.db.models.lookups import Exact
 
 from policytracker.api import json_sql, keyset
 from policytracker.api.serializers import declared_fields
-from policytracker.history.access import columns_of_row, hidden_periods
+from policytracker.history.access import PastAccess, columns_of_row
+from policytracker.history.periods import contains, contains_before
 from policytracker.history.scope import Node, departures, left_by, members, roots
-from policytracker.history.values import RecordValues, readable_keys
+from policytracker.history.values import Keys, RecordValues, ShownChange
 from policytracker.models import Change
 from policytracker.records.installation import CURRENT_ERA
 from policytracker.records.models import Record
@@ -54,9 +55,13 @@ class Filters:
 
 @dataclass(frozen=True)
 class Entry:
-    """One change: its data in the API, its record, and the columns of the row before the change, without long texts."""
+    """One change: its data in the API, its record, and the columns of the row before the change, without long texts.
+
+    `edited` are the fields of `changes` that sentences mention: those that an update itself changed.
+    """
 
     data: dict[str, Any]
+    edited: list[str]
     model: type[Record]
     pk: int
     row: Mapping[str, Any]
@@ -165,24 +170,24 @@ class Feed:
         models = {model._meta.db_table: model for model in models_of_feed()}
         for change in changes:
             of_model[models[change.tbl]].append(change)
+        access = PastAccess(self.reader)
         values: dict[type[Record], RecordValues] = {}
         stored: dict[int, Any] = {}
         for model, rows in of_model.items():
-            periods = hidden_periods(model, {change.row_id for change in rows}, self.reader)
-            values[model] = RecordValues(model, declared_fields(registry.of(model).serializer), self.reader, periods)
-            stored |= values[model].stored([change for change in rows if not values[model].hidden(change.row_id, change.at)])
+            values[model] = RecordValues(model, declared_fields(registry.of(model).serializer), access)
+            stored |= values[model].stored(values[model].readable(rows))
         references = [values[m].references(stored[c.id] for c in rows if c.id in stored) for m, rows in of_model.items()]
-        keys = readable_keys(self.reader, references)
+        keys = Keys(access, references)
         shown = []
         for change in changes:
             model = models[change.tbl]
             if change.id in stored:
-                visible = values[model].shown(stored[change.id], keys)
+                visible = values[model].shown(change, stored[change.id], keys)
                 if values[model].has_content(change, visible):
                     shown.append((model, change, values[model].entry(change, visible)))
-        return self.with_records(shown)
+        return self.with_records(shown, access)
 
-    def with_records(self, shown: list[tuple[type[Record], Change, dict[str, Any]]]) -> list[Entry]:
+    def with_records(self, shown: list[tuple[type[Record], Change, ShownChange]], access: PastAccess) -> list[Entry]:
         """The entries with resource, key, URL and scope of their records, without records that were removed with their history."""
         ids: dict[type[Record], set[int]] = defaultdict(set)
         for model, change, _ in shown:
@@ -194,25 +199,30 @@ class Feed:
         for parent, pk in set().union(*left.values()):
             ids[parent].add(pk)
         scope, scopes = registry.scope, roots(ids)
-        readable = scope.model.objects.visible_to(self.reader).filter(pk__in=set().union(*scopes.values()))
-        scope_keys = dict(readable.values_list("pk", scope.model.key))
+        found = set().union(*scopes.values())
+        periods = access.periods(scope.model, found)
+        scope_keys = dict(scope.model.objects.visible_to(self.reader).filter(pk__in=found).values_list("pk", scope.model.key))
         entries = []
-        for model, change, data in shown:
+        for model, change, entry in shown:
             if change.row_id not in keys[model]:
                 continue
-            address, key = registry.of(model).address, keys[model][change.row_id]
+            data, address, (key, deleted_at) = entry.data, registry.of(model).address, keys[model][change.row_id]
             line, changed = data.pop("line"), data.pop("changes")
-            belongs, former = scopes[model, change.row_id], (scopes[node] for node in left.get(change.id, ()))
             del data["version"]
+            belongs = {pk for pk in scopes[model, change.row_id] if deleted_at is None or contains(periods[pk], deleted_at)}
+            for node in left.get(change.id, ()):
+                belongs |= {pk for pk in scopes[node] if contains_before(periods[pk], change.at)}
+            if self.filters.scope and self.filters.scope.pk not in belongs:
+                continue  # the reader could not read the record of the scope when this one belonged to it
             data |= {
                 "resource": address,
                 "key": key,
                 "url": f"{self.context.base_url}{json_sql.API}{address}/{key}/",
-                scope.address: sorted(scope_keys[pk] for pk in belongs.union(*former) if pk in scope_keys),
+                scope.address: sorted(scope_keys[pk] for pk in belongs if pk in scope_keys),
                 "line": line,
                 "changes": changed,
             }
-            entries.append(Entry(data, model, change.row_id, change.before or {}, place_of(change)))
+            entries.append(Entry(data, entry.edited, model, change.row_id, change.before or {}, place_of(change)))
         return entries
 
 
@@ -284,12 +294,14 @@ def with_old_values(changes: list[Change]) -> list[Change]:
     return changes
 
 
-def natural_keys(model: type[Record], ids: set[int]) -> dict[int, str]:
-    """The keys of records, also of deleted ones."""
-    keys = {pk: str(key) for pk, key in model._base_manager.filter(pk__in=ids).values_list("pk", model.key)}
+def natural_keys(model: type[Record], ids: set[int]) -> dict[int, tuple[str, datetime | None]]:
+    """The keys of records, and the times at which deleted ones were deleted."""
+    keys: dict[int, tuple[str, datetime | None]] = {}
+    for pk, key in model._base_manager.filter(pk__in=ids).values_list("pk", model.key):
+        keys[pk] = (str(key), None)
     if deleted := ids - keys.keys():
         last = Change.objects.filter(tbl=model._meta.db_table, row_id__in=deleted, op="delete").annotate(row=columns_of_row([model.key]))
-        keys |= {pk: row[model.key] for pk, row in last.order_by("id").values_list("row_id", "row")}
+        keys |= {pk: (row[model.key], at) for pk, row, at in last.order_by("id").values_list("row_id", "row", "at")}
     return keys
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -10,8 +9,9 @@ from django.db import models
 from django.db.models import F, Func, Q, Value
 
 from policytracker.api.serializers import KeyField
-from policytracker.history.access import hidden_periods
-from policytracker.history.values import RecordValues
+from policytracker.history.access import PastAccess
+from policytracker.history.periods import EVER
+from policytracker.history.values import RecordValues, ShownChange
 from policytracker.models import Change
 from policytracker.records.access import Reader, Visibility
 from policytracker.records.fields import Text
@@ -25,21 +25,24 @@ class History:
 
     def __init__(self, record: Record, fields: dict[str, Any], reader: Reader):
         self.record, self.reader, self.model = record, reader, type(record)
-        self.hidden_periods = hidden_periods(self.model, [record.pk], reader)[record.pk]
-        self.values = RecordValues(self.model, fields, reader, {record.pk: self.hidden_periods})
+        access = PastAccess(reader)
+        self.periods = access.periods(self.model, [record.pk])[record.pk]
+        self.values = RecordValues(self.model, fields, access)
         self.fields = self.values.fields
         self.rows = Change.objects.filter(tbl=self.model._meta.db_table, row_id=record.pk)
 
-    def hidden(self, time: datetime) -> bool:
-        """Whether the reader could not have read the record at that time."""
-        return self.values.hidden(self.record.pk, time)
+    def had_been_readable(self, change: Change) -> bool:
+        """Whether the reader could read the record immediately before the change."""
+        return self.values.had_been_readable(change)
 
     def readable(self):
         """The changes from the times at which the reader could have read the record."""
-        rows = self.rows
-        for start, end in self.hidden_periods:
-            rows = rows.exclude(at__gte=start, at__lt=end)
-        return rows
+        if self.periods == EVER:
+            return self.rows
+        readable = Q(pk__in=[])
+        for start, end in self.periods:
+            readable |= Q(at__gte=start, at__lt=end)
+        return self.rows.filter(readable)
 
     def shown(self):
         """The readable changes without the updates that changed only hidden fields; their reasons are hidden too."""
@@ -54,11 +57,8 @@ class History:
             for column, name in values.columns.items()
             if name not in values.source_texts and not isinstance(self.fields[name], KeyField)
         ]
-        after_hidden = Q(pk__in=[])
-        for start, end in self.hidden_periods:
-            after_hidden |= Q(since__gte=start, since__lt=end)
         # Most updates change a field that is always visible, so few need the expensive check below.
-        candidates = rows.filter(~Q(changed__has_any_keys=always_visible) | after_hidden, op="update")
+        candidates = rows.filter(~Q(changed__has_any_keys=always_visible), op="update")
         if not self.model._meta.many_to_many:
             candidates = candidates.exclude(changed={})  # only a record that is shown inside this one changed
         long = [f.column for f in self.model._meta.concrete_fields if isinstance(f, Text) and f.name not in values.source_texts]
@@ -77,7 +77,7 @@ class History:
             hidden += [pk for pk, visible in values.visible(changes).items() if not visible]
         return hidden
 
-    def entries(self, changes: list[Change]) -> list[dict[str, Any]]:
+    def entries(self, changes: list[Change]) -> list[ShownChange]:
         """One entry for each change, with the changed links, in the given order."""
         visible = self.values.visible(changes)
         return [self.values.entry(change, visible[change.id]) for change in changes]

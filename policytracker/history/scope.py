@@ -12,10 +12,8 @@ from functools import cache
 from typing import Any
 
 from django.db.models import CharField, Q, Value
-from django.db.models.fields.json import KeyTextTransform
-from django.db.models.lookups import In
 
-from policytracker.history.access import columns_of_row, links_when_deleted
+from policytracker.history.access import columns_of_row, links_when_deleted, refers_to
 from policytracker.models import Change
 from policytracker.records.models import Record
 from policytracker.resources import registry
@@ -92,18 +90,13 @@ def members(record: Record) -> dict[type[Record], set[int]]:
     return found
 
 
-def refers_to(column: str, ids: list[str]) -> In:
-    """The condition that the old row of a change has one of these ids in the column."""
-    return In(KeyTextTransform(column, "before"), ids)
-
-
 def deleted_members(found: Mapping[type[Record], set[int]]) -> dict[type[Record], set[int]]:
     """The deleted records that belonged directly to one of these records, and are not among them."""
     by_column, by_link = Q(pk__in=[]), Q(pk__in=[])
     linking: dict[str, type[Record]] = {}
     for model in found:
         for field in relations(model).values():
-            ids = [str(pk) for pk in found[field.related_model]]
+            ids = found[field.related_model]
             if field.many_to_many:
                 table = field.remote_field.through._meta.db_table
                 linking[table] = model
@@ -135,7 +128,7 @@ def departures(found: Mapping[type[Record], set[int]]) -> set[int]:
     linking: dict[str, str] = {}
     for model in found:
         for field in relations(model).values():
-            ids = [str(pk) for pk in found[field.related_model]]
+            ids = found[field.related_model]
             if field.many_to_many:
                 table = field.remote_field.through._meta.db_table
                 linking[table] = model._meta.db_table

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
+from django.db.models import F, Func, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_aware
 from django.utils.translation import gettext_lazy as _
@@ -17,10 +22,10 @@ from policytracker.api import json_sql
 from policytracker.api.filters import names_people
 from policytracker.api.json_sql import source_content
 from policytracker.api.serializers import KeyField, KeyListField
-from policytracker.history.access import Period
+from policytracker.history.access import PastAccess, PeriodsOf
 from policytracker.history.diffs import display_text
+from policytracker.history.periods import contains, contains_before
 from policytracker.models import Change
-from policytracker.records.access import Reader
 from policytracker.records.models import Record
 
 if TYPE_CHECKING:
@@ -28,18 +33,19 @@ if TYPE_CHECKING:
 
 OPERATIONS = {"insert": "create", "update": "update", "delete": "delete"}
 Values = dict[str, tuple[Any, Any]]  # before and after, by field
-Keys = dict[type[models.Model], dict[int, str]]  # natural keys by model and id
+# Their old values are shown even if the record was hidden before: they say why it was.
+ACCESS = ("visibility", "publication")
 
 
 class RecordValues:
     """What a reader may see of the changes of records of one model.
 
-    `fields` are the serializer fields of the model, `hidden_periods` the periods in which each record was hidden from the reader.
+    `fields` are the serializer fields of the model, `access` says when the reader could read records.
     """
 
-    def __init__(self, model: type[Record], fields: Mapping[str, Any], reader: Reader, hidden_periods: Mapping[int, list[Period]]):
-        self.model, self.reader, self.hidden_periods = model, reader, hidden_periods
-        self.fields = {name: shown for name, shown in fields.items() if reader.sees_people or not names_people(shown)}
+    def __init__(self, model: type[Record], fields: Mapping[str, Any], access: PastAccess):
+        self.model, self.access, self.reader = model, access, access.reader
+        self.fields = {name: shown for name, shown in fields.items() if self.reader.sees_people or not names_people(shown)}
         self.columns = {
             field.column: name
             for name, shown in self.fields.items()
@@ -48,15 +54,21 @@ class RecordValues:
         }
         self.source_texts = source_content(self.fields)
 
-    def hidden(self, pk: int, time: datetime) -> bool:
-        """Whether the reader could not have read the record at that time."""
-        return any(start <= time < end for start, end in self.hidden_periods[pk])
+    def readable(self, changes: Iterable[Change]) -> list[Change]:
+        """The changes from the times at which the reader could read the record; of deletions, those of records it could read before."""
+        changes = list(changes)
+        periods = self.access.periods(self.model, {change.row_id for change in changes})
+        return [change for change in changes if contains(periods[change.row_id], change.at)]
+
+    def had_been_readable(self, change: Change) -> bool:
+        """Whether the reader could read the record immediately before the change."""
+        return change.op != "insert" and contains_before(self.access.periods(self.model, [change.row_id])[change.row_id], change.at)
 
     def visible(self, changes: list[Change]) -> dict[int, dict[str, dict[str, Any]]]:
         """What the reader may see of each change: by id of the change and by field, {"before", "after"}."""
         values = self.stored(changes)
-        keys = readable_keys(self.reader, [self.references(values.values())])
-        return {change_id: self.shown(fields, keys) for change_id, fields in values.items()}
+        keys = Keys(self.access, [self.references(values.values())])
+        return {change.id: self.shown(change, values[change.id], keys) for change in changes}
 
     def has_content(self, change: Change, visible: dict[str, Any]) -> bool:
         """Whether the change is an entry for this reader. An update that shows nothing is none, and its reason is hidden too."""
@@ -64,73 +76,101 @@ class RecordValues:
         by_inner_record = not self.model._meta.many_to_many and not change.changed
         return self.reader.sees_all or change.op != "update" or bool(visible) or by_inner_record
 
+    def edited(self, change: Change, visible: Iterable[str]) -> list[str]:
+        """The visible fields that an update itself changed. An update that made the record readable shows all its fields."""
+        if change.op != "update":
+            return []
+        columns = {name: column for column, name in self.columns.items()}
+        return [name for name in visible if columns.get(name) in change.changed or (name not in columns and self.had_been_readable(change))]
+
     def stored(self, changes: list[Change]) -> dict[int, Values]:
-        """The stored values of each change, with ids in place of keys, and without the words of hidden sources."""
-        result = {change.id: self.columns_changed(change) for change in changes}
-        for change_id, links in self.links_changed(changes).items():
+        """The stored values of each change, with ids in place of keys, and without the words of hidden sources.
+
+        A change that created the record, or made it readable, has all values, and None before it.
+        """
+        complete = [change for change in changes if change.op != "delete" and not self.had_been_readable(change)]
+        rows = self.rows_after(complete)
+        result = {change.id: self.columns_changed(change, rows.get(change.id)) for change in changes}
+        for change_id, links in self.links_changed(changes, rows.keys()).items():
             result[change_id] |= links
-        self.hide_source_texts(changes, result)
+        self.hide_source_texts(changes, rows, result)
         return result
 
-    def columns_changed(self, change: Change) -> Values:
+    def rows_after(self, changes: list[Change]) -> dict[int, dict[str, Any]]:
+        """The rows after these changes, by id of the change: before the next change, or today. Empty if the row was just removed."""
+        if not changes:
+            return {}
+        following = Change.objects.filter(tbl=OuterRef("tbl"), row_id=OuterRef("row_id"), id__gt=OuterRef("id"), before__isnull=False)
+        present = Func(F("row_id"), template=f'(SELECT to_jsonb(r) FROM "{self.model._meta.db_table}" r WHERE r.id = %(expressions)s)')
+        row = Coalesce(Subquery(following.order_by("id").values("before")[:1]), present, output_field=models.JSONField())
+        rows = Change.objects.filter(pk__in=[change.id for change in changes]).annotate(after=row)
+        return {pk: after or {} for pk, after in rows.values_list("pk", "after")}
+
+    def columns_changed(self, change: Change, row: dict[str, Any] | None) -> Values:
+        if row is not None:
+            old = {column: change.before[column] for column in ACCESS if change.op == "update" and column in change.changed}
+            return {name: (old.get(column), row.get(column)) for column, name in self.columns.items()}
         if change.op != "update":
             return {}
-        before_hidden = self.hidden(change.row_id, change.since)
         return {
-            name: (
-                None if before_hidden and name not in ("visibility", "publication") else change.before.get(column),
-                change.changed[column],
-            )
-            for column, name in self.columns.items()
-            if column in change.changed
+            name: (change.before.get(column), change.changed[column]) for column, name in self.columns.items() if column in change.changed
         }
 
-    def links_changed(self, changes: list[Change]) -> dict[int, dict[str, tuple[list[int], list[int]]]]:
-        """The many-to-many links before and after each update, reconstructed backwards from the current links."""
-        updates, result = {change.id: change for change in changes if change.op == "update"}, defaultdict(dict)
-        fields = {name: shown for name, shown in self.fields.items() if isinstance(shown, KeyListField)}
-        if not updates or not fields:
+    def links_changed(self, changes: list[Change], complete: Collection[int]) -> dict[int, dict[str, tuple[list[int] | None, list[int]]]]:
+        """The many-to-many links before and after each change, reconstructed backwards from the current links.
+
+        Of the `complete` changes all links, with None before them; of the others the fields whose links changed.
+        """
+        shown, result = {change.id: change for change in changes if change.op != "delete"}, defaultdict(dict)
+        fields = {name: field for name, field in self.fields.items() if isinstance(field, KeyListField)}
+        if not shown or not fields:
             return result
-        ids = {change.row_id for change in updates.values()}
+        ids = {change.row_id for change in shown.values()}
         versions: dict[tuple[int, int, str], list[int]] = defaultdict(list)
         rows = Change.objects.filter(tbl=self.model._meta.db_table, row_id__in=ids).exclude(op="delete").order_by("id")
         for *transaction, change_id in rows.values_list("row_id", "era", "txid", "id"):
             versions[*transaction].append(change_id)
-        for name, shown in fields.items():
-            m2m = self.model._meta.get_field(shown.source)
+        for name, field in fields.items():
+            m2m = self.model._meta.get_field(field.source)
             through, column, far = m2m.remote_field.through, m2m.m2m_column_name(), m2m.m2m_reverse_name()
             links: dict[int, set[int]] = defaultdict(set)
             for pk, target in through._default_manager.filter(**{f"{column}__in": ids}).values_list(column, far):
                 links[pk].add(target)
-            by_change: dict[tuple[int, int], list[Change]] = defaultdict(list)
+            by_change: dict[tuple[int, int], list[Change]] = {(change_id, shown[change_id].row_id): [] for change_id in complete}
             for link_change in Change.objects.filter(tbl=through._meta.db_table, row_id__in=ids).order_by("-id"):
                 # A link belongs to the version that its transaction wrote last before the link, else to the next one.
                 of_transaction = versions[link_change.row_id, link_change.era, link_change.txid] or [link_change.id]
                 version = of_transaction[max(bisect(of_transaction, link_change.id) - 1, 0)]
-                by_change[version, link_change.row_id].append(link_change)
+                by_change.setdefault((version, link_change.row_id), []).append(link_change)
             for change_id, pk in sorted(by_change, reverse=True):
                 after = set(links[pk])
                 for link_change in by_change[change_id, pk]:
                     target = {link_change.before[far]}
                     links[pk] = links[pk] - target if link_change.op == "insert" else links[pk] | target
-                if change_id in updates and after != links[pk]:
-                    before = [] if self.hidden(pk, updates[change_id].since) else sorted(links[pk])
-                    result[change_id][name] = (before, sorted(after))
+                if change_id in complete:
+                    result[change_id][name] = (None, sorted(after))
+                elif change_id in shown and after != links[pk]:
+                    result[change_id][name] = (sorted(links[pk]), sorted(after))
         return result
 
-    def hide_source_texts(self, changes: list[Change], values: dict[int, Values]) -> None:
-        """Empty the texts that quote a source which the reader may not read."""
+    def hide_source_texts(self, changes: list[Change], rows: Mapping[int, dict[str, Any]], values: dict[int, Values]) -> None:
+        """Empty the texts that quote a source which the reader could not read at the time."""
         if not self.source_texts or self.reader.sees_all:
             return
-        cited = {c.id: (c.before["source_id"], c.changed.get("source_id", c.before["source_id"])) for c in changes if c.op == "update"}
-        sources = (
-            self.fields["source"].model.objects.visible_to(self.reader).filter(pk__in={pk for pair in cited.values() for pk in pair if pk})
-        )
-        readable = {None, *sources.values_list("pk", flat=True)}
-        for change_id, (before, after) in cited.items():
-            for name in self.source_texts & values[change_id].keys():
-                old, new = values[change_id][name]
-                values[change_id][name] = (old if before in readable else "", new if after in readable else "")
+        cited = {}
+        for change in changes:
+            if change.op != "delete":
+                before = None if change.id in rows else change.before["source_id"]
+                row = rows.get(change.id, change.changed)
+                cited[change.id] = (before, row.get("source_id", before))
+        sources = self.access.periods(self.fields["source"].model, {pk for pair in cited.values() for pk in pair if pk})
+        for change in changes:
+            for name in self.source_texts & values[change.id].keys():
+                (old, new), (before, after) = values[change.id][name], cited[change.id]
+                values[change.id][name] = (
+                    old if before is None or contains_before(sources[before], change.at) else "",
+                    new if after is None or contains(sources[after], change.at) else "",
+                )
 
     def references(self, values: Iterable[Values]) -> dict[type[models.Model], set[int]]:
         """The ids of the referenced records and people, by model."""
@@ -146,24 +186,29 @@ class RecordValues:
         shown = self.fields[name]
         return shown.child_relation if isinstance(shown, KeyListField) else shown
 
-    def shown(self, values: Values, keys: Keys) -> dict[str, dict[str, Any]]:
+    def shown(self, change: Change, values: Values, keys: Keys) -> dict[str, dict[str, Any]]:
         """The values in the format of the API."""
-        pairs = {name: [self.value(name, value, keys) for value in pair] for name, pair in values.items()}
+        pairs = {
+            name: (self.value(name, before, partial(keys.before, change.at)), self.value(name, after, partial(keys.after, change.at)))
+            for name, (before, after) in values.items()
+        }
         # A change between hidden references is no change for this reader.
         return {name: {"before": before, "after": after} for name, (before, after) in pairs.items() if before != after}
 
-    def value(self, name: str, value: Any, keys: Keys) -> Any:
+    def value(self, name: str, value: Any, key: Callable[[type[models.Model], int], str | None]) -> Any:
+        if value is None:
+            return None
         if isinstance(self.fields[name], KeyField | KeyListField):
-            of_model = keys.get(self.referenced(name).model, {})
-            return sorted(of_model[pk] for pk in value if pk in of_model) if isinstance(value, list) else of_model.get(value)
+            model = self.referenced(name).model
+            return sorted(filter(None, (key(model, pk) for pk in value))) if isinstance(value, list) else key(model, value)
         field = self.model._meta.get_field(self.fields[name].source)
-        if value == "" and json_sql.unknown_when_blank(field):
+        if value == "" and (json_sql.unknown_when_blank(field) or isinstance(field, models.FileField)):
             return None
         if isinstance(field, models.DateTimeField) and isinstance(value, str):
             return moment(parse_datetime(value))
-        return str(value) if isinstance(field, models.DecimalField) and value is not None else value
+        return f"{Decimal(str(value)):.{field.decimal_places}f}" if isinstance(field, models.DecimalField) else value
 
-    def entry(self, change: Change, changes: dict[str, Any]) -> dict[str, Any]:
+    def entry(self, change: Change, changes: dict[str, Any]) -> ShownChange:
         """The entry of a change in the history of its record."""
         actor = change.actor or {}
         entry = {
@@ -175,24 +220,44 @@ class RecordValues:
             "reason": actor.get("reason", ""),
             "channel": actor.get("channel", ""),
         }
-        labels = {name: self.model._meta.get_field(self.fields[name].source).verbose_name for name in changes}
-        return entry | {"line": line(entry, changes, labels), "changes": changes}
+        edited = self.edited(change, changes)
+        labels = {name: self.model._meta.get_field(self.fields[name].source).verbose_name for name in edited}
+        text = line(entry, {name: changes[name] for name in edited}, labels)
+        return ShownChange(entry | {"line": text, "changes": changes}, edited)
 
 
-def readable_keys(reader: Reader, references: Iterable[Mapping[type[models.Model], set[int]]]) -> Keys:
-    """The natural keys of those referenced records that the reader may read, and the names of people."""
-    ids: dict[type[models.Model], set[int]] = defaultdict(set)
-    for of_model in references:
-        for model, pks in of_model.items():
-            ids[model] |= pks - {None}
-    keys: Keys = {}
-    for model, pks in ids.items():
-        rows = model._default_manager.filter(pk__in=pks)
-        if issubclass(model, Record):
-            rows = rows.visible_to(reader)
-        name = getattr(model, "key", "username")
-        keys[model] = {pk: str(key) for pk, key in rows.values_list("pk", name)}
-    return keys
+@dataclass(frozen=True)
+class ShownChange:
+    """An entry in the form of the API, and the names of the fields that the change itself edited, for sentences about it."""
+
+    data: dict[str, Any]
+    edited: list[str]
+
+
+class Keys:
+    """The natural keys of referenced records, at times when the reader could read them, and the names of people."""
+
+    def __init__(self, access: PastAccess, references: Iterable[Mapping[type[models.Model], set[int]]]):
+        ids: dict[type[models.Model], set[int]] = defaultdict(set)
+        for of_model in references:
+            for model, pks in of_model.items():
+                ids[model] |= pks - {None}
+        self.keys: dict[type[models.Model], dict[int, str]] = {}
+        self.periods: dict[type[models.Model], PeriodsOf] = {}
+        for model, pks in ids.items():
+            rows = model._default_manager.filter(pk__in=pks).values_list("pk", getattr(model, "key", "username"))
+            self.keys[model] = {pk: str(key) for pk, key in rows}
+            self.periods[model] = access.periods(model, pks) if issubclass(model, Record) else {}
+
+    def after(self, time: datetime, model: type[models.Model], pk: int) -> str | None:
+        """The key, if the reader could read the record at this time."""
+        readable = not issubclass(model, Record) or contains(self.periods[model][pk], time)
+        return self.keys[model].get(pk) if readable else None
+
+    def before(self, time: datetime, model: type[models.Model], pk: int) -> str | None:
+        """The key, if the reader could read the record immediately before this time."""
+        readable = not issubclass(model, Record) or contains_before(self.periods[model][pk], time)
+        return self.keys[model].get(pk) if readable else None
 
 
 def moment(value: datetime | None) -> str | None:

@@ -134,10 +134,10 @@ def granted(reader: Reader, visibilities: list[Visibility], drafts: bool) -> Q:
     return rule if drafts else rule & has_code(reader, "publication", [Publication.PUBLISHED, Publication.ARCHIVED], Publication)
 
 
-def can_read_snapshot(reader: Reader, row: dict[str, Any], own: bool, team: bool) -> bool:
-    """Whether the reader could have read this stored earlier version of a row."""
-    conditions = {ANY: True, OWN: own, TEAM: team}
-    return any(
-        row["visibility"] in visibilities and conditions[scope] and (drafts or row["publication"] != Publication.DRAFT)
+def snapshot_scopes(reader: Reader, row: dict[str, Any]) -> set[str]:
+    """The rows among which the reader could have read this stored earlier version of a row: ANY, OWN or TEAM."""
+    return {
+        scope
         for visibilities, drafts, scope in grants(reader)
-    )
+        if row["visibility"] in visibilities and (drafts or row["publication"] != Publication.DRAFT)
+    }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from django.db import models
 from django.db.models import F, OuterRef, Q
@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from policytracker.edtf import EdtfField, FirstDay, LastDay
 from policytracker.history.as_of import ExistsToday, IsAsAccessible, WasDeleted
-from policytracker.records.access import Publication, Reader, Visibility, can_read_snapshot, readable, readable_by_its_own_fields
+from policytracker.records.access import ANY, Publication, Reader, Visibility, readable, readable_by_its_own_fields, snapshot_scopes
 from policytracker.records.constraints import (
     ARCHIVING,
     NARROWING,
@@ -25,6 +25,9 @@ from policytracker.records.constraints import (
     TriggerConstraint,
 )
 from policytracker.records.parameters import CompiledCondition, ExistsForRow, Parameter
+
+if TYPE_CHECKING:
+    from policytracker.history.access import PastAccess, PastRow, PeriodsOf
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -99,11 +102,17 @@ class RegistryQuerySet(RecordQuerySet):
         """The records of the officer's party, and the restricted records whose team the user belongs to."""
         return Q(pk__in=[]), Q(pk__in=[])
 
-    def own_and_team_of_deleted(
-        self, reader: Reader, rows: dict[int, dict[str, Any]], links: dict[str, dict[int, set[int]]]
-    ) -> tuple[set[int], set[int]]:
-        """The ids of the same among deleted records, from their last columns and their last many-to-many links by field name."""
-        return set(), set()
+    def own_periods(self, access: PastAccess, rows: Mapping[int, PastRow]) -> PeriodsOf:
+        """When these records belonged to the officer's party. `own_and_team` says the same of the present."""
+        return {}
+
+    def team_periods(self, access: PastAccess, rows: Mapping[int, PastRow]) -> PeriodsOf:
+        """When the reader belonged to the team of these records. `own_and_team` says the same of the present."""
+        return {}
+
+    def granted_periods(self, access: PastAccess, rows: Mapping[int, PastRow]) -> PeriodsOf:
+        """When the reader could read these records for another reason than their own fields."""
+        return {}
 
     def at_most(self, limit, user):
         # Rows whose own fields make them readable come first: they are usually enough, and need no other table.
@@ -131,7 +140,7 @@ class Record(models.Model):
 
     key: ClassVar[str]  # the field that holds the natural key
     access_parents: ClassVar[tuple[str, ...]] = ()  # foreign keys to records that the reader must be able to read too
-    snapshot_columns: ClassVar[tuple[str, ...]] = ()  # the columns that `snapshot_readable` reads
+    snapshot_columns: ClassVar[tuple[str, ...]] = ()  # the columns that `snapshot_scopes` reads
     trigger_constraints: ClassVar[tuple[TriggerConstraint, ...]] = ()
     reserved: ClassVar[tuple[ReservedChange, ...]] = ()
     derived_writes: ClassVar[tuple[DerivedWrite, ...]] = ()
@@ -170,9 +179,9 @@ class Record(models.Model):
         return record
 
     @classmethod
-    def snapshot_readable(cls, row: dict[str, Any], reader: Reader, own: bool, team: bool) -> bool:
-        """Whether the reader could have read this stored earlier version, without regard to its parents."""
-        return True
+    def snapshot_scopes(cls, row: dict[str, Any], reader: Reader) -> set[str]:
+        """The rows among which the reader could have read this stored earlier version, without regard to its parents."""
+        return {ANY}
 
     @classmethod
     def identifying_fields(cls, values: dict[str, Any]) -> tuple[str, ...]:
@@ -246,8 +255,8 @@ class RegistryRecord(SluggedRecord):
         abstract = True
 
     @classmethod
-    def snapshot_readable(cls, row, reader, own, team):
-        return can_read_snapshot(reader, row, own, team)
+    def snapshot_scopes(cls, row, reader):
+        return snapshot_scopes(reader, row)
 
 
 class DeadlineFields(models.Model):

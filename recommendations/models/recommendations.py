@@ -10,10 +10,12 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Agreement, Component, FocusArea, Party, Sector, Source
-from agreements.models.agreements import officers_agreements, team_agreements
+from agreements.models.agreements import officers_agreements, officers_periods, team_agreements, team_periods
 from agreements.models.sourced import SourceFields
 from policytracker.codes import CodeField, Codes
 from policytracker.edtf import EdtfField, FirstDay
+from policytracker.history.access import link_periods, references, targets, through
+from policytracker.history.periods import union
 from policytracker.records.constraints import (
     MOVED_DEADLINE_HAS_A_REASON,
     CheckConstraint,
@@ -92,14 +94,15 @@ class RecommendationQuerySet(RegistryQuerySet):
         team = links.filter(team_agreements(reader, "agreement"))
         return Q(ExistsForRow(own)), Q(owner=reader.id) | Q(ExistsForRow(team))
 
-    def own_and_team_of_deleted(self, reader, rows, links):
-        agreements = Agreement.objects.filter(pk__in=set().union(*links["agreements"].values()))
-        own, team = agreements.own_and_team_ids(reader)
-        owned = {pk for pk, row in rows.items() if reader.id is not None and row["owner_id"] == reader.id}
-        return (
-            {pk for pk in rows if links["agreements"][pk] & own},
-            owned | {pk for pk in rows if links["agreements"][pk] & team},
-        )
+    def own_periods(self, access, rows):
+        agreements = link_periods(Recommendation, "agreements", rows)
+        return through(agreements, officers_periods(access, targets(agreements)))
+
+    def team_periods(self, access, rows):
+        agreements = link_periods(Recommendation, "agreements", rows)
+        of_teams = through(agreements, team_periods(access, targets(agreements)))
+        owned = references(rows, "owner_id")
+        return {pk: union([*of_teams.get(pk, []), *owned[pk].get(access.reader.id, [])]) for pk in rows}
 
     def on_day(self, day):
         """The same recommendations with the derived values of a past day, in output, filters and order.

@@ -1,7 +1,9 @@
 """Progress updates of recommendations, and their evidence."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator
@@ -12,7 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, SourceKind, SourceQuerySet, Stance
 from policytracker.codes import CodeField, Codes
-from policytracker.records.access import Publication, Reader, Role, Visibility, has_code
+from policytracker.history.access import PastAccess, PastRow, PeriodsOf, periods_of_children
+from policytracker.history.periods import Period, intersection, union
+from policytracker.records.access import ANY, Publication, Reader, Role, Visibility, has_code
 from policytracker.records.constraints import IN_THIS_TRANSACTION, CheckConstraint, TriggerConstraint
 from policytracker.records.fields import Locator, Quote, Text
 from policytracker.records.models import RecordQuerySet, UidRecord
@@ -253,8 +257,9 @@ class ProgressUpdate(UidRecord):
         ]
 
     @classmethod
-    def snapshot_readable(cls, row, reader, own, team):
-        return row["review"] in readable_stages(reader) or bool(reader.id and row["author_id"] == reader.id)
+    def snapshot_scopes(cls, row, reader):
+        readable = row["review"] in readable_stages(reader) or bool(reader.id and row["author_id"] == reader.id)
+        return {ANY} if readable else set()
 
     @classmethod
     def complete_data_set(cls, values: dict[str, Any], is_new: bool) -> None:
@@ -311,10 +316,23 @@ class Evidence(UidRecord):
         return _("{source} {stance} the status").format(source=self.source, stance=self.get_stance_display().lower())
 
 
-def cited_drafts(reader: Reader) -> Q:
+class CitedDrafts:
     """Draft sources created together with an update. Everyone who can read the update can read them."""
-    readable = Evidence.objects.filter(source=OuterRef("pk"), update__in=ProgressUpdate.objects.visible_to(reader).values("pk"))
-    return Q(publication=Publication.DRAFT, visibility=Visibility.PUBLIC, kind=SourceKind.OTHER) & Q(Exists(readable))
+
+    source: ClassVar = {"publication": Publication.DRAFT, "visibility": Visibility.PUBLIC, "kind": SourceKind.OTHER}
+
+    def condition(self, reader: Reader) -> Q:
+        readable = Evidence.objects.filter(source=OuterRef("pk"), update__in=ProgressUpdate.objects.visible_to(reader).values("pk"))
+        return Q(**self.source) & Q(Exists(readable))
+
+    def periods(self, access: PastAccess, rows: Mapping[int, PastRow]) -> PeriodsOf:
+        drafts = {pk: [period for period, state in row.states if self.source.items() <= state.items()] for pk, row in rows.items()}
+        cited = periods_of_children(Evidence, "source", [pk for pk, periods in drafts.items() if periods], "update_id")
+        updates = access.periods(ProgressUpdate, {row["update_id"] for *_rest, row in cited})
+        readable: dict[int, list[Period]] = defaultdict(list)
+        for pk, period, _evidence, row in cited:
+            readable[pk] += intersection([period], updates[row["update_id"]])
+        return {pk: intersection(union(drafts[pk]), union(periods)) for pk, periods in readable.items()}
 
 
-SourceQuerySet.granted.append(cited_drafts)
+SourceQuerySet.granted.append(CitedDrafts())

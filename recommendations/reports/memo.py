@@ -104,7 +104,7 @@ class Memo:
     def about_fields(self, entry: Entry) -> Iterator[tuple[StrOrPromise, str]]:
         about = partial(_("{subject}: {changes}.").format, subject=self.subject(entry))
         rest = []
-        for name, change in entry.data["changes"].items():
+        for name, change in edits(entry).items():
             before, after = change["before"], change["after"]
             if name in STATUS_FIELDS:
                 yield STATUS, about(changes=self.field_change(entry.model, name, before, after))
@@ -116,12 +116,12 @@ class Memo:
                 rest.append(self.field_change(entry.model, name, before, after))
         if rest:
             yield OTHER, about(changes="; ".join(rest))
-        elif not entry.data["changes"]:
+        elif not entry.edited:
             yield OTHER, _("{subject} was changed.").format(subject=self.subject(entry))
 
     def about_update(self, entry: Entry) -> Iterator[tuple[StrOrPromise, str]]:
         """An update is new when it is approved, which may be at once. Its status is in the entry of the recommendation."""
-        update, changes, is_new = self.updates.get(entry.pk), entry.data["changes"], entry.data["operation"] == "create"
+        update, changes, is_new = self.updates.get(entry.pk), edits(entry), entry.data["operation"] == "create"
         subject = self.update_subject(update) if update else self.subject(entry)
         review, evidence = review_after(entry), "; ".join(self.evidence[entry.pk])
         approved_at_once = is_new and update is not None and update.review == Review.APPROVED and entry.pk not in self.approved
@@ -234,9 +234,14 @@ class Memo:
         return found
 
 
+def edits(entry: Entry) -> dict[str, Any]:
+    """The fields that an update itself changed, before and after."""
+    return {name: entry.data["changes"][name] for name in entry.edited}
+
+
 def review_after(entry: Entry) -> str | None:
     """The review state of an update after the change, if it changed."""
-    return entry.data["changes"].get("review", {}).get("after")
+    return edits(entry).get("review", {}).get("after")
 
 
 def has_related(record: Record, name: str, deleted: Mapping[type[Record], Mapping[int, Record]]) -> bool:

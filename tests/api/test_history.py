@@ -40,8 +40,38 @@ def entries(client, address):
 
 
 def told(client, address):
-    """(version, operation, changes) of every entry, oldest first."""
-    return [(entry["version"], entry["operation"], entry["changes"]) for entry in reversed(entries(client, address))]
+    """(version, operation, changes) of every entry, oldest first. Of a creation, only the operation."""
+    return [
+        (entry["version"], entry["operation"], {} if entry["operation"] == "create" else entry["changes"])
+        for entry in reversed(entries(client, address))
+    ]
+
+
+def test_a_creation_lists_the_first_value_of_each_field(api):
+    make_world()
+    body = {
+        "agreement": "aukus",
+        "stage": "announced",
+        "amount": "13000000000.50",
+        "currency": "AUD",
+        "source": "gazette",
+        "quote": "words",
+    }
+    made = api["analyst"].post("commitments/", body)
+    at = f"commitments/{made.json()['uid']}/"
+    api["analyst"].patch(at, {"amount": "7.00", "source": "communique", "quote": "other words"})
+
+    changes = entries(api["reader"], at)[-1]["changes"]
+
+    assert {change["before"] for change in changes.values()} == {None}
+    stored = {name: made.json()[name] for name in changes}
+    assert {name: change["after"] for name, change in changes.items()} == stored
+    assert set(body) <= set(changes)
+    made = api["analyst"].post("recommendations/", {"slug": "new", "key_action": "New", "agreements": ["aukus"], "sectors": ["water"]})
+    api["analyst"].patch("recommendations/new/", {"agreements": ["quad"], "sectors": []})
+    changes = entries(api["analyst"], "recommendations/new/")[-1]["changes"]
+    assert (changes["agreements"], changes["sectors"]) == ({"before": None, "after": ["aukus"]}, {"before": None, "after": ["water"]})
+    assert changes["priority"] == {"before": None, "after": "unset"} and "due_on" not in changes
 
 
 def test_every_version_is_one_entry_with_exactly_the_changed_fields(api):
@@ -181,16 +211,17 @@ def test_the_history_of_a_child_is_hidden_with_its_parent(api):
         ("agreement-relations/", str(w.relation.uid), "note"),
     ]  # fmt: skip
 
-    for publication, words in (("draft", "hidden words"), ("published", "open words")):
+    for publication, words in (("draft", ["hidden words", "cleaned words"]), ("published", ["open words"])):
         api["reviewer"].patch("agreements/aukus/", {"publication": publication, "change_reason": "as it is"})
         for address, key, name in children:
-            assert analyst.patch(f"{address}{key}/", {name: words}).status_code == 200
+            for text in words:
+                assert analyst.patch(f"{address}{key}/", {name: text}).status_code == 200
     for address, key, name in children:
         seen = entries(reader, f"{address}{key}/")
-        assert [entry["version"] for entry in reversed(seen)] == [1, 3], address
-        assert seen[0]["changes"][name]["after"] == "open words"
+        assert [entry["version"] for entry in reversed(seen)] == [1, 4], address
+        assert seen[0]["changes"] == {name: {"before": "cleaned words", "after": "open words"}}  # both were readable
         assert "hidden words" not in reader.get(f"{address}{key}/history/").content.decode(), address
-        assert len(entries(analyst, f"{address}{key}/")) == 3
+        assert len(entries(analyst, f"{address}{key}/")) == 4
 
     api["reviewer"].patch("recommendations/act/", {"publication": "draft", "change_reason": "too early"})
     analyst.patch(f"addressees/{w.addressee.uid}/", {"response_text": "hidden words"})
@@ -241,14 +272,14 @@ def test_hidden_references_are_not_in_the_history(api):
     assert whole["agreements"] == {"before": ["aukus", "secret"], "after": ["quad", "secret"]}
 
 
-def test_an_officer_sees_the_history_of_the_own_party(api):
+def test_an_officer_sees_the_history_of_an_agreement_since_the_own_party_takes_part(api):
     officer = make_user("officer", "party officer")
     PartyOfficer.objects.create(user=officer, party=make_party("AUS"))
     api["analyst"].post("agreements/", {"slug": "pact", "title": "Draft"})
-    api["analyst"].patch("agreements/pact/", {"title": "More of it"})
     api["analyst"].post("participations/", {"agreement": "pact", "party": "AUS", "role": "party"})
+    api["analyst"].patch("agreements/pact/", {"title": "More of it"})
 
-    assert len(entries(Api(officer), "agreements/pact/")) == 2
+    assert told(Api(officer), "agreements/pact/") == [(2, "update", {"title": {"before": "Draft", "after": "More of it"}})]
 
 
 def test_the_history_of_an_update_includes_its_review(api, people):
