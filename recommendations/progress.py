@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, SourceKind, Stance
 from policytracker.models import User
-from policytracker.records import exceptions
+from policytracker.records import exceptions, hidden
 from policytracker.records.access import Publication, Reader, Role
 from policytracker.records.context import change_context, shortened
 from policytracker.records.exceptions import Refused, Stale
@@ -267,11 +267,30 @@ def report_progress(
 
 
 def revise(update: ProgressUpdate, report: Report, *, by: User, today: date, version: int | None = None) -> ProgressUpdate:
-    """Replace the content of a draft or returned update. It is validated as a draft."""
+    """Replace the content of a draft or returned update. It is validated as a draft. Evidence that the author may not read is kept."""
     with locked(update, by=by, reason=report.reason, version=version) as update:
         raise_refusals(edit_refusals(update, by))
+        report = with_hidden_evidence(update, report, by)
         write_report(update, report, by=by, today=today, submit=False)
     return update
+
+
+def hidden_sources(report: Report, by: User | None) -> set[int]:
+    """The ids of the sources in the evidence that the user may not read now."""
+    ids = {row.source.pk for row in report.evidence if row.source}
+    return ids - hidden.readable_ids(Source, ids, by) if by else set()
+
+
+def with_hidden_evidence(update: ProgressUpdate, report: Report, by: User) -> Report:
+    """The new content of an update, with the stored evidence whose source its author may not read, in its place."""
+    stored = Report.of(update)
+    if not (sources := hidden_sources(stored, by)):
+        return report
+    evidence = [row for row in report.evidence if not row.source or row.source.pk not in sources]
+    for place, row in enumerate(stored.evidence):
+        if row.source and row.source.pk in sources:
+            evidence.insert(place, row)
+    return replace(report, evidence=tuple(evidence))
 
 
 def discard(update: ProgressUpdate, *, by: User, version: int | None = None) -> None:

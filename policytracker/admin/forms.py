@@ -12,17 +12,15 @@ from django import forms
 from django.contrib.admin.widgets import AdminDateWidget, AutocompleteSelect
 from django.contrib.postgres.forms import SimpleArrayField
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db.models import Q
 from django.http import HttpRequest, QueryDict
 from django.utils.text import capfirst, format_lazy, slugify
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.edtf import in_words, is_exact, parse, parse_duration
 from policytracker.history.record import History
-from policytracker.records import publishing, violations
+from policytracker.records import hidden, publishing, violations
 from policytracker.records.access import Reader
 from policytracker.records.context import MAX_REASON
-from policytracker.records.fields import SourceContent
 from policytracker.records.models import Record
 
 if TYPE_CHECKING:
@@ -181,17 +179,21 @@ class VersionedForm(forms.ModelForm):
 
     seen_version = SeenVersion()
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args, instance: Record | None = None, **kwargs):
+        if instance is not None and instance.pk:
+            hidden.redact([instance], self.request.user)
+        super().__init__(*args, instance=instance, **kwargs)
         if not self.instance.pk and self.key_from and "slug" in self.fields:
             self.fields["slug"].required = False
             self.fields["slug"].help_text = KEY_HELP
             self.fields["slug"].max_length = SUGGESTED_KEY  # the script that suggests the key reads it
         if self.instance.pk and "seen_version" in self.fields:
             self.initial["seen_version"] = self.instance.version
+        loaded = self.instance._state.fields_cache
+        self.initial |= {name: None for name in self.fields if name in loaded and loaded[name] is None}  # hidden from the user, or empty
         for name, field in self.fields.items():
             # References were loaded with the record, so the widget does not need to query their labels.
-            if (reference := self.instance._state.fields_cache.get(name)) is not None:
+            if (reference := loaded.get(name)) is not None:
                 widget = getattr(field.widget, "widget", field.widget)
                 widget.labels = {str(reference.pk): str(reference)}
 
@@ -216,26 +218,18 @@ class VersionedForm(forms.ModelForm):
             self.add_error("slug", ValidationError(NO_KEY if title else NO_TITLE, code="required"))
 
     def keep_hidden(self, values: dict[str, Any]) -> None:
-        """Keep references that the user may not read: the form shows them as empty, which must not clear them."""
-        user, stored = self.request.user, None
+        """Keep what the user may not read of the stored record, which the form shows as empty."""
+        user = self.request.user
         if Reader.of(user).sees_all:
             return
-        for name in [n for n in self.fields if n in values]:
-            related = getattr(getattr(self.fields[name], "queryset", None), "model", None)
-            if related is None or not issubclass(related, Record):
-                continue
-            stored = stored or type(self.instance)._base_manager.get(pk=self.instance.pk)
-            visible = related.objects.visible_to(user)
-            if isinstance(self.fields[name], forms.ModelMultipleChoiceField):
-                hidden = getattr(stored, name).exclude(pk__in=visible.values("pk"))
-                if hidden := list(hidden.values_list("pk", flat=True)):
-                    selected = [row.pk for row in values[name]]
-                    values[name] = related._base_manager.filter(Q(pk__in=hidden) | Q(pk__in=selected))
-            elif values[name] is None and (stored_id := getattr(stored, f"{name}_id")) and not visible.filter(pk=stored_id).exists():
-                values[name] = getattr(stored, name)
-                if name == "source":
-                    content = [f.name for f in stored._meta.fields if isinstance(f, SourceContent)]
-                    values |= {text: getattr(stored, text) for text in content if values.get(text) == ""}
+        stored = type(self.instance)._base_manager.get(pk=self.instance.pk)
+        try:
+            hidden.keep(stored, values, lambda model, ids: hidden.readable_ids(model, ids, user))
+        except ValidationError as error:
+            for name, errors in error.error_dict.items():
+                self.add_error(name, errors)
+        for name in hidden.content_fields(type(stored)):  # redacted in the instance; the form sets those that are left in `values`
+            setattr(self.instance, name, values.get(name, getattr(stored, name)))
 
     def reject_stale(self, seen: int | None) -> None:
         """Reject an edit of an older version and show what has changed. Sending the form again saves it."""

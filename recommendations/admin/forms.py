@@ -87,7 +87,9 @@ class ReportForm(forms.Form):
             report = Report.of(revises)
             initial |= {name: getattr(report, name) for name in progress.REPORT_FIELDS if name != "corrects"}
             initial |= {"revises": revises.pk, "version": revises.version}
-            evidence = [{name: getattr(row, name) for name in progress.EVIDENCE_FIELDS} for row in report.evidence]
+            hidden = progress.hidden_sources(report, user)  # kept by progress.revise()
+            shown = [row for row in report.evidence if row.source.pk not in hidden]
+            evidence = [{name: getattr(row, name) for name in progress.EVIDENCE_FIELDS} for row in shown]
         if not recommendation.updates.in_effect(UpdateKind.ASSESSMENT).exists():
             initial["status"] = initial["status"] if revises else ""
         super().__init__(data, prefix="report", initial=initial)
