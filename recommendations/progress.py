@@ -23,10 +23,10 @@ from django.utils.translation import gettext_lazy as _
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, SourceKind, Stance
 from policytracker.models import User
-from policytracker.records import exceptions, hidden
+from policytracker.records import exceptions, hidden, versions
 from policytracker.records.access import Publication, Reader, Role
 from policytracker.records.context import change_context, shortened
-from policytracker.records.exceptions import Refused, Stale
+from policytracker.records.exceptions import Refused
 from recommendations.derived_status import recompute_locked
 from recommendations.models import (
     CLOSABLE,
@@ -244,8 +244,8 @@ def locked(row: Row, *, by: User | None, reason: str, version: int | None) -> It
         Recommendation.objects.select_for_update().values_list("pk").get(pk=recommendation_id)
         rows = type(row).objects
         current = (rows.visible_to(by) if by else rows.all()).get(pk=row.pk)
-        if version not in (None, current.version):
-            raise Stale(current.version)
+        if version is not None:
+            versions.check(current, version)
         yield current
         recompute_locked([recommendation_id])
         if current.pk:

@@ -13,7 +13,7 @@ from policytracker.api.serializers import RecordSerializer
 from policytracker.records.access import Reader, Role
 from policytracker.resources import ReadContext
 
-HARD = "a \"quote\", a {brace}, an ü and 100 %, a \\ and '"
+HARD = 'a "quote", a {brace}, an ü and 100 %, a \\ and \''
 
 
 class WideSerializer(RecordSerializer):
@@ -25,9 +25,9 @@ class WideSerializer(RecordSerializer):
 
     for number in range(120):
         locals()[f"field_{number:03}"] = ComputedField(
-            lambda reader, number=number: JsonObject({"inner": JsonObject({"text": Value(HARD, TextField())})})
-            if number % 5
-            else Value(number)
+            lambda reader, number=number: (
+                JsonObject({"inner": JsonObject({"text": Value(HARD, TextField())})}) if number % 5 else Value(number)
+            )
         )
 
 
