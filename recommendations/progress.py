@@ -23,10 +23,10 @@ from django.utils.translation import gettext_lazy as _
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, SourceKind, Stance
 from policytracker.models import User
-from policytracker.records import exceptions
+from policytracker.records import exceptions, hidden, versions
 from policytracker.records.access import Publication, Reader, Role
 from policytracker.records.context import change_context, shortened
-from policytracker.records.exceptions import Refused, Stale
+from policytracker.records.exceptions import Refused
 from policytracker.records.models import lock_for_change
 from recommendations.derived_status import recompute_locked
 from recommendations.models import (
@@ -245,8 +245,8 @@ def locked(row: Row, *, by: User | None, reason: str, version: int | None) -> It
         lock_for_change(Recommendation.objects.values_list("pk")).get(pk=recommendation_id)
         rows = type(row).objects
         current = (rows.visible_to(by) if by else rows.all()).get(pk=row.pk)
-        if version not in (None, current.version):
-            raise Stale(current.version)
+        if version is not None:
+            versions.check(current, version)
         yield current
         recompute_locked([recommendation_id])
         if current.pk:
@@ -268,11 +268,30 @@ def report_progress(
 
 
 def revise(update: ProgressUpdate, report: Report, *, by: User, today: date, version: int | None = None) -> ProgressUpdate:
-    """Replace the content of a draft or returned update. It is validated as a draft."""
+    """Replace the content of a draft or returned update. It is validated as a draft. Evidence that the author may not read is kept."""
     with locked(update, by=by, reason=report.reason, version=version) as update:
         raise_refusals(edit_refusals(update, by))
+        report = with_hidden_evidence(update, report, by)
         write_report(update, report, by=by, today=today, submit=False)
     return update
+
+
+def hidden_sources(report: Report, by: User | None) -> set[int]:
+    """The ids of the sources in the evidence that the user may not read now."""
+    ids = {row.source.pk for row in report.evidence if row.source}
+    return ids - hidden.readable_ids(Source, ids, by) if by else set()
+
+
+def with_hidden_evidence(update: ProgressUpdate, report: Report, by: User) -> Report:
+    """The new content of an update, with the stored evidence whose source its author may not read, in its place."""
+    stored = Report.of(update)
+    if not (sources := hidden_sources(stored, by)):
+        return report
+    evidence = [row for row in report.evidence if not row.source or row.source.pk not in sources]
+    for place, row in enumerate(stored.evidence):
+        if row.source and row.source.pk in sources:
+            evidence.insert(place, row)
+    return replace(report, evidence=tuple(evidence))
 
 
 def discard(update: ProgressUpdate, *, by: User, version: int | None = None) -> None:

@@ -38,7 +38,7 @@ LAYERS = {
         {"records"},
         {"records.models"},
         {"models"},
-        {"records.publishing", "resources"},
+        {"records.hidden", "records.publishing", "resources"},
         {"search"},
         {"records.triggers", "records.violations", "records.installation"},
         {"dataset", "web"},

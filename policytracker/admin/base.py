@@ -62,7 +62,6 @@ from policytracker.admin.querysets import (
     CappedPaginator,
     default_search_fields,
     matching,
-    redact_source,
     references,
     search_terms,
     visible,
@@ -71,7 +70,7 @@ from policytracker.admin.referring import referring
 from policytracker.api import filters
 from policytracker.edtf import DURATION, EdtfField
 from policytracker.history.record import History
-from policytracker.records import publishing, violations
+from policytracker.records import hidden, publishing, violations
 from policytracker.records.access import Reader
 from policytracker.records.context import MAX_REASON, REASON_TOO_LONG, change_context, shortened
 from policytracker.records.exceptions import Conflict
@@ -453,7 +452,7 @@ class RecordAdmin(ImportPage, BaseAdmin):
             # A query of its own: PostgreSQL cannot lock rows of the query behind visible_to(), which has outer joins.
             lock_for_change(self.model._base_manager.all()).get(pk=record.pk)
         visible_record = self.get_queryset(request).prefetch_related(*references(self.model, request.user)).get(pk=record.pk)
-        return redact_source(visible_record)
+        return hidden.redact([visible_record], request.user)[0]
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
         if obj is not None and change:

@@ -12,24 +12,21 @@ from django import forms
 from django.contrib.admin.widgets import AdminDateWidget, AutocompleteSelect
 from django.contrib.postgres.forms import SimpleArrayField
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db.models import Q
 from django.http import HttpRequest, QueryDict
 from django.utils.text import capfirst, format_lazy, slugify
 from django.utils.translation import gettext_lazy as _
 
+from policytracker.admin.stale import MERGED, ChangesSince
 from policytracker.edtf import in_words, is_exact, parse, parse_duration
-from policytracker.history.record import History
-from policytracker.records import publishing, violations
+from policytracker.records import hidden, publishing, versions, violations
 from policytracker.records.access import Reader
 from policytracker.records.context import MAX_REASON
-from policytracker.records.fields import SourceContent
+from policytracker.records.exceptions import Stale
 from policytracker.records.models import Record
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
-SHOWN_CHANGES = 5
-STALE = _("This record has changed since you opened it. %(changes)s Your text is kept. Check it and save again.")
 ROW_FIELD = _("%(field)s, row %(row)d")
 NEW_ROW_FIELD = _("%(field)s, new row")
 DATE_FORMAT = {"placeholder": _("YYYY-MM-DD")}
@@ -38,15 +35,6 @@ SUGGESTED_KEY = 60  # characters of a suggested key, at most
 KEY_HELP = _("Part of the URL. It cannot be changed later. Leave empty to create it automatically.")
 NO_KEY = _("No key can be made from the title. Enter one: small letters, digits and hyphens.")
 NO_TITLE = _("Enter a title, from which the key is made, or a key.")
-STALE_HIDDEN = _("This record has changed since you opened it. Your text is kept. Check it and save again.")  # the changes are hidden
-
-
-def stale(record: Record, seen: int, serializer: type, user: Any) -> str:
-    """The error message for an edit of version `seen`, with the changes since then that the user may read."""
-    history = History(record, serializer().fields, Reader.of(user))
-    since = history.shown().filter(op="update", before__version__gte=seen).order_by("id")
-    lines = "; ".join(entry.data["line"] for entry in history.entries(list(since[:SHOWN_CHANGES])))
-    return str(STALE) % {"changes": f"{lines}."} if lines else str(STALE_HIDDEN)
 
 
 class VerbatimField(forms.CharField):
@@ -151,6 +139,10 @@ class Reference(AutocompleteSelect):
         return [(None, [*blank, *(self.create_option(name, key, self.labels[key], True, 1) for key in chosen)], 0)]
 
 
+ROW_REMOVED = _("This row was deleted since you opened the page. Copy what you need. If you save again, it is left out.")
+REMOVED = "0"  # the version of a row of which the user knows that it was deleted
+
+
 class SeenVersion(forms.IntegerField):
     """The version of the record that the form was rendered with. It does not count as a change of the form."""
 
@@ -181,25 +173,50 @@ class VersionedForm(forms.ModelForm):
 
     seen_version = SeenVersion()
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args, instance: Record | None = None, **kwargs):
+        if instance is not None and instance.pk:
+            hidden.redact([instance], self.request.user)
+        super().__init__(*args, instance=instance, **kwargs)
         if not self.instance.pk and self.key_from and "slug" in self.fields:
             self.fields["slug"].required = False
             self.fields["slug"].help_text = KEY_HELP
             self.fields["slug"].max_length = SUGGESTED_KEY  # the script that suggests the key reads it
         if self.instance.pk and "seen_version" in self.fields:
             self.initial["seen_version"] = self.instance.version
+        loaded = self.instance._state.fields_cache
+        self.initial |= {name: None for name in self.fields if name in loaded and loaded[name] is None}  # hidden from the user, or empty
         for name, field in self.fields.items():
             # References were loaded with the record, so the widget does not need to query their labels.
-            if (reference := self.instance._state.fields_cache.get(name)) is not None:
+            if (reference := loaded.get(name)) is not None:
                 widget = getattr(field.widget, "widget", field.widget)
                 widget.labels = {str(reference.pk): str(reference)}
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether this is a row whose record was deleted, or hidden from the user, since the page was opened."""
+        return not self.instance.pk and bool(self.data.get(self.add_prefix(self._meta.model._meta.pk.name)))
+
+    def full_clean(self) -> None:
+        super().full_clean()
+        if self.is_bound and self.is_removed:
+            self.leave_out()
+
+    def leave_out(self) -> None:
+        """Tell the user that the row no longer exists. If the form is sent again, the row is left out."""
+        name = self.add_prefix("seen_version")
+        was_told = self.data.get(name) == REMOVED
+        self.errors.clear()
+        self.cleaned_data = {}
+        if not was_told:
+            self.data = self.data.copy()
+            self.data[name] = REMOVED
+            self.add_error(None, ValidationError(ROW_REMOVED, code="removed"))
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
         if self.instance.pk:
+            self.reject_stale(values.get("seen_version"))  # first, while the instance has no content of hidden sources
             self.keep_hidden(values)
-            self.reject_stale(values.get("seen_version"))
         elif self.key_from and not values.get("slug") and "slug" not in self.errors:
             self.set_key(values)
         return values
@@ -216,34 +233,30 @@ class VersionedForm(forms.ModelForm):
             self.add_error("slug", ValidationError(NO_KEY if title else NO_TITLE, code="required"))
 
     def keep_hidden(self, values: dict[str, Any]) -> None:
-        """Keep references that the user may not read: the form shows them as empty, which must not clear them."""
-        user, stored = self.request.user, None
+        """Keep what the user may not read of the stored record, which the form shows as empty."""
+        user = self.request.user
         if Reader.of(user).sees_all:
             return
-        for name in [n for n in self.fields if n in values]:
-            related = getattr(getattr(self.fields[name], "queryset", None), "model", None)
-            if related is None or not issubclass(related, Record):
-                continue
-            stored = stored or type(self.instance)._base_manager.get(pk=self.instance.pk)
-            visible = related.objects.visible_to(user)
-            if isinstance(self.fields[name], forms.ModelMultipleChoiceField):
-                hidden = getattr(stored, name).exclude(pk__in=visible.values("pk"))
-                if hidden := list(hidden.values_list("pk", flat=True)):
-                    selected = [row.pk for row in values[name]]
-                    values[name] = related._base_manager.filter(Q(pk__in=hidden) | Q(pk__in=selected))
-            elif values[name] is None and (stored_id := getattr(stored, f"{name}_id")) and not visible.filter(pk=stored_id).exists():
-                values[name] = getattr(stored, name)
-                if name == "source":
-                    content = [f.name for f in stored._meta.fields if isinstance(f, SourceContent)]
-                    values |= {text: getattr(stored, text) for text in content if values.get(text) == ""}
+        stored = type(self.instance)._base_manager.get(pk=self.instance.pk)
+        try:
+            hidden.keep(stored, values, lambda model, ids: hidden.readable_ids(model, ids, user))
+        except ValidationError as error:
+            for name, errors in error.error_dict.items():
+                self.add_error(name, errors)
+        for name in hidden.content_fields(type(stored)):  # redacted in the instance; the form sets those that are left in `values`
+            setattr(self.instance, name, values.get(name, getattr(stored, name)))
 
     def reject_stale(self, seen: int | None) -> None:
-        """Reject an edit of an older version and show what has changed. Sending the form again saves it."""
-        if seen in (None, self.instance.version):
+        """Reject an edit of an older version, merged with what has changed since. Sending the form again saves what it shows."""
+        if seen is None:
             return
-        self.add_error(None, stale(self.instance, seen, self.serializer, self.request.user))
-        self.data = self.data.copy()
-        self.data[self.add_prefix("seen_version")] = str(self.instance.version)
+        try:
+            versions.check(self.instance, seen)
+        except Stale as error:
+            changes = ChangesSince(self.instance, seen, self.serializer, self.request.user)
+            changes.merge_into(self)
+            self.data[self.add_prefix("seen_version")] = str(error.current_version)
+            self.add_error(None, ValidationError(changes.message(MERGED), code="stale"))
 
     def _update_errors(self, errors: ValidationError) -> None:
         """Put the errors of the model on the fields of the form."""
@@ -292,6 +305,13 @@ class VersionedFormSet(forms.BaseInlineFormSet):
     """Inline rows. A constraint violation is shown on its row if only one row was changed, otherwise on the record."""
 
     request: HttpRequest
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.is_bound:  # the rows of the form, which may be on another page by now, because others added or deleted rows
+            count, pk = min(self.initial_form_count(), self.total_form_count()), self.model._meta.pk.name
+            keys = [self.data.get(f"{self.add_prefix(number)}-{pk}", "") for number in range(count)]
+            self._queryset = self.queryset.filter(pk__in=[key for key in keys if key.isascii() and key.isdigit() and len(key) < 19])
 
     def add_fields(self, form, index) -> None:
         super().add_fields(form, index)

@@ -17,7 +17,8 @@ from django.utils.text import smart_split, unescape_string_literal
 
 from policytracker.api.filters import is_name
 from policytracker.models import User
-from policytracker.records.fields import SourceContent, Text
+from policytracker.records import hidden
+from policytracker.records.fields import Text
 from policytracker.records.models import Record, RecordQuerySet, UidRecord
 
 COUNTED = 10_000  # the largest number of rows that a list counts
@@ -72,20 +73,7 @@ def load_labels(records: Iterable[Record], user: Any) -> None:
         names = {path.partition("__")[0] for path in (*model.label_parts, *model.label_relations, *parents)}
         prefetch_related_objects(rows, *references(model, user, names))
         if "source" in names:
-            for record in rows:
-                redact_source(record)
-
-
-def redact_source(record: Record) -> Record:
-    """Clear the content of the record's source if the user may not read it. The record was read with `references`."""
-    if getattr(record, "source_id", None) and record._state.fields_cache.get("source") is None:
-        for content in record._meta.fields:
-            if isinstance(content, SourceContent):
-                setattr(record, content.attname, "")
-        field = record._meta.get_field("source")
-        if not field.null:
-            field.set_cached_value(record, field.related_model())
-    return record
+            hidden.redact(rows, user)
 
 
 def default_search_fields(model: type[Record]) -> list[str]:

@@ -18,7 +18,8 @@ from django.utils.translation import gettext_lazy as _
 
 from policytracker.admin.base import RecordAdmin
 from policytracker.admin.inlines import BaseInline
-from policytracker.admin.querysets import redact_source, references
+from policytracker.admin.querysets import references
+from policytracker.records import hidden
 from policytracker.records.access import Reader
 from policytracker.records.parameters import Parameter, bind_parameters
 from policytracker.resources import registry
@@ -126,7 +127,7 @@ class TabbedAdmin(RecordAdmin):
             return None
         rows = self.get_queryset(request).prefetch_related(*references(self.model, request.user, self.panel_references))
         record = rows.filter(pk=key).first()
-        return record and redact_source(record)
+        return record and hidden.redact([record], request.user)[0]
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
         if obj is not None and change and not context.get("is_popup"):

@@ -20,6 +20,7 @@ from rest_framework import serializers
 from policytracker.api.errors import ENTRY_ERRORS
 from policytracker.api.serializers import HEAD, KeyField, KeyListField, RecordSerializer, not_an_object
 from policytracker.dataset import writer
+from policytracker.records import hidden
 from policytracker.records.context import change_context
 from policytracker.records.exceptions import EntriesRefused
 from policytracker.records.models import Record, lock_for_change
@@ -43,12 +44,12 @@ class References:
             known |= {getattr(row, reference.key): row for row in reference.rows().filter(**{f"{reference.key}__in": missing})}
         return [known[key] for key in dict.fromkeys(keys) if known[key] is not None]
 
-    def readable_ids(self, reference: KeyField, ids: set[int]) -> set[int]:
+    def readable_ids(self, model: type[Record], ids: set[int], user: Any) -> set[int]:
         """The ids of those records that the user may read."""
-        known = self.readable[reference.model]
+        known = self.readable[model]
         if missing := ids - known.keys():
             known |= dict.fromkeys(missing, False)
-            known |= dict.fromkeys(reference.rows().filter(pk__in=missing).values_list("pk", flat=True), True)
+            known |= dict.fromkeys(hidden.readable_ids(model, missing, user), True)
         return {pk for pk in ids if known[pk]}
 
     def links(self, record: Record, name: str) -> set[int]:
@@ -306,7 +307,7 @@ class Entries:
                 ids = set().union(*(self.references.links(record, reference_field.source) for record in rows))
             else:
                 ids = {getattr(record, f"{reference_field.source}_id") for record in rows} - {None}
-            reference.readable_ids(ids)
+            self.serializer.readable_ids(reference.model, ids)
 
     def changed_row(self, record: Record, body: Any, text: str) -> writer.Row:
         self.check_version(record, body)

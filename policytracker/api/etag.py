@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from policytracker.api.errors import APIError
-from policytracker.records.exceptions import Stale
+from policytracker.records import versions
 from policytracker.records.models import Record
 
 IF_MATCH = OpenApiParameter(
@@ -32,11 +32,10 @@ def check_version(request: Request, record: Record, body: Any = None, tag_requir
         raise APIError("if_match_required", _("Send the ETag of the version that you read in the If-Match header."), 428)
     if tag is not None and tag != "*":
         tags = {part.strip().removeprefix("W/").strip('"') for part in tag.split(",")}
-        if str(record.version) not in tags:
-            raise Stale(record.version)
+        versions.check(record, *tags)
     body_version = body.get("version") if isinstance(body, dict) else None
-    if body_version not in (None, "") and str(body_version) != str(record.version):  # a multipart body has only texts
-        raise Stale(record.version)
+    if body_version not in (None, ""):
+        versions.check(record, body_version)
     return None if tag in (None, "*") and body_version in (None, "") else record.version
 
 

@@ -49,9 +49,13 @@ ON = Parameter("on", DateField(), "::date")
 
 
 class JsonObject(Func):
-    """`json_build_object` of named expressions. Unlike jsonb it keeps their order."""
+    """`json_build_object` of named expressions. Unlike jsonb it keeps their order.
+
+    A function of PostgreSQL has at most 100 arguments. The text of a larger object is joined from those of its parts.
+    """
 
     output_field = JSONField()
+    part_size = 50  # names with their values
 
     def __init__(self, columns: dict[str, Any]):
         self.names = list(columns)
@@ -63,7 +67,13 @@ class JsonObject(Func):
             sql, values = compiler.compile(expression)
             parts.append(f"'{name}', {sql}")
             params += values
-        return f"json_build_object({', '.join(parts)})", params
+        objects = [
+            f"json_build_object({', '.join(parts[start : start + self.part_size])})" for start in range(0, len(parts) or 1, self.part_size)
+        ]
+        if len(objects) == 1:
+            return objects[0], params
+        contents = " || ', ' || ".join(f"left(substr({part}::text, 2), -1)" for part in objects)  # without the braces
+        return f"('{{' || {contents} || '}}')::json", params
 
 
 class IsOneOf(Func):

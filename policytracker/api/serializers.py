@@ -18,10 +18,10 @@ from rest_framework import serializers
 from rest_framework.validators import UniqueValidator
 
 from policytracker.api import errors
-from policytracker.api.json_sql import JsonObject, SourceContentField, UrlField, link, source_content
+from policytracker.api.json_sql import JsonObject, SourceContentField, UrlField, link
 from policytracker.codes import invalid_choice
 from policytracker.edtf import EdtfField
-from policytracker.records import violations
+from policytracker.records import hidden, violations
 from policytracker.records.access import Reader
 from policytracker.records.fields import Text, hides_source_content
 from policytracker.records.models import Record, RegistryRecord, key_of
@@ -135,7 +135,7 @@ class KeyField(serializers.RelatedField):
     @property
     def hides(self) -> bool:
         """Whether some users may not read the referenced records."""
-        return issubclass(self.model, Record) and (issubclass(self.model, RegistryRecord) or bool(self.model.access_parents))
+        return hidden.can_be_hidden(self.model)
 
     @property
     def of_people(self) -> bool:
@@ -152,12 +152,6 @@ class KeyField(serializers.RelatedField):
             records = self.context["references"].find(self, valid_keys(self.model, keys))
             return {str(getattr(record, self.key)): record for record in records}
         return find_by_key(self.model, keys, self.context["request"].user)
-
-    def readable_ids(self, ids: set[int]) -> set[int]:
-        """The ids of those records that the current user may read."""
-        if "references" in self.context:
-            return self.context["references"].readable_ids(self, ids)
-        return set(self.rows().filter(pk__in=ids).values_list("pk", flat=True)) if ids else set()
 
     def missing(self, key: str) -> serializers.ErrorDetail:
         """The error for a key without a record, or with a record that the current user may not read."""
@@ -422,39 +416,19 @@ class RecordSerializer(serializers.ModelSerializer):
         return serializers.ValidationError(detail | ({"_existing": existing} if existing else {}))
 
     def keep_hidden(self, instance: Record, values: dict[str, Any]) -> dict[str, Any]:
-        """Keep references to records that the user may not read, with the content of a hidden source."""
-        user = self.context["request"].user
-        for field in self._writable_fields:
-            reference = field.child_relation if isinstance(field, KeyListField) else field
-            text_fields = source_content(self.fields) if field.source == "source" else set()
-            if (
-                not values.keys() & {field.source, *text_fields}
-                or not isinstance(reference, KeyField)
-                or not reference.hides
-                or Reader.of(user).sees_all
-            ):
-                continue
-            if isinstance(field, KeyListField):
-                values[field.source] = [*values[field.source], *self.hidden_links(instance, field)]
-                continue
-            stored_id = getattr(instance, f"{field.source}_id")
-            if not stored_id or reference.readable_ids({stored_id}):
-                continue
-            if values.get(field.source) is None:
-                for name in (field.source, *text_fields):
-                    values.pop(name, None)
-            else:  # they belong to the replaced source
-                values |= dict.fromkeys(text_fields - values.keys(), "")
+        """The values of a write, without those that it must not change because the user may not read them. Raises ValidationError."""
+        if not Reader.of(self.context["request"].user).sees_all:
+            references = self.context.get("references")  # in a list: looked up for all entries at once
+            links = references.links if references else hidden.linked_ids
+            hidden.keep(instance, values, self.readable_ids, links)
         return values
 
-    def hidden_links(self, instance: Record, field: KeyListField) -> set[int]:
-        """The ids in a many-to-many field of a stored record that the user may not read."""
-        reference = field.child_relation
+    def readable_ids(self, model: type[Record], ids: set[int]) -> set[int]:
+        """The ids of those records that the current user may read."""
+        user = self.context["request"].user
         if "references" in self.context:
-            stored = self.context["references"].links(instance, field.source)
-            return stored - reference.readable_ids(stored)
-        hidden = getattr(instance, field.source).exclude(pk__in=reference.rows().values("pk"))
-        return set(hidden.values_list("pk", flat=True))
+            return self.context["references"].readable_ids(model, ids, user)
+        return hidden.readable_ids(model, ids, user)
 
     @classmethod
     def api_name(cls, name: str) -> str:

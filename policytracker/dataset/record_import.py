@@ -23,9 +23,9 @@ from policytracker.dataset.mapping import RecordMapping, RecordType
 from policytracker.dataset.tables import Place
 from policytracker.dataset.writer import Outcome
 from policytracker.history.diffs import display_text
-from policytracker.records import publishing
+from policytracker.records import publishing, versions
 from policytracker.records.context import MAX_REASON, REASON_TOO_LONG
-from policytracker.records.exceptions import EntriesRefused, NotPermitted, Stale
+from policytracker.records.exceptions import EntriesRefused, NotPermitted
 from policytracker.records.models import Record
 from policytracker.resources import Resource, registry
 
@@ -316,8 +316,7 @@ def check_version(record: Record | None, body: dict[str, Any]) -> None:
     if record is None:
         message = _("The file has a version, but there is no such record. Remove the version to create the record.")
         raise serializers.ValidationError({"version": [message]}, "stale")
-    if str(version) != str(record.version):
-        raise Stale(record.version)
+    versions.check(record, version)
 
 
 def error_messages(error: Exception, serializer: type[RecordSerializer]) -> Iterator[tuple[str, str]]:

@@ -14,8 +14,9 @@ from agreements.models import Party, Source
 from agreements.models.sources import Confidence, Stance
 from policytracker.admin.bulk import BulkEditForm
 from policytracker.admin.error_summary import FieldError, errors_of_form, errors_of_formset
-from policytracker.admin.forms import Day, PartialDate, VerbatimField, stale
+from policytracker.admin.forms import Day, PartialDate, VerbatimField
 from policytracker.admin.querysets import visible
+from policytracker.admin.stale import STALE, ChangesSince
 from policytracker.models import User
 from policytracker.records import exceptions, violations
 from policytracker.records.context import change_context
@@ -87,7 +88,9 @@ class ReportForm(forms.Form):
             report = Report.of(revises)
             initial |= {name: getattr(report, name) for name in progress.REPORT_FIELDS if name != "corrects"}
             initial |= {"revises": revises.pk, "version": revises.version}
-            evidence = [{name: getattr(row, name) for name in progress.EVIDENCE_FIELDS} for row in report.evidence]
+            hidden = progress.hidden_sources(report, user)  # kept by progress.revise()
+            shown = [row for row in report.evidence if row.source.pk not in hidden]
+            evidence = [{name: getattr(row, name) for name in progress.EVIDENCE_FIELDS} for row in shown]
         if not recommendation.updates.in_effect(UpdateKind.ASSESSMENT).exists():
             initial["status"] = initial["status"] if revises else ""
         super().__init__(data, prefix="report", initial=initial)
@@ -168,7 +171,7 @@ class ReportForm(forms.Form):
     def reject_stale(self, version: int) -> None:
         seen, update = self.cleaned_data["version"], self.cleaned_data["revises"]
         serializer = ProgressUpdateSerializer if update else RecommendationSerializer
-        self.add_error(None, stale(update or self.recommendation, seen, serializer, self.user))
+        self.add_error(None, ChangesSince(update or self.recommendation, seen, serializer, self.user).message(STALE))
         self.data = self.data.copy()
         self.data[self.add_prefix("version")] = str(version)
 
