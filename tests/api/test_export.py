@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from itertools import zip_longest
+from itertools import count, zip_longest
 
 import pytest
 from django.db import connection
@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from openpyxl import load_workbook
 from rest_framework.test import APIClient
 
+from policytracker.api import export as export_module
 from policytracker.records.access import Role
 from policytracker.resources import registry
 from recommendations.models import Recommendation
@@ -139,8 +140,35 @@ def test_an_export_is_a_file(as_analyst, name):
     response = as_analyst.get("recommendations/", {"format": name})
 
     assert response["Content-Disposition"] == f'attachment; filename="recommendations.{name}"'
-    assert not response.has_header("Content-Length") or name == "xlsx"
-    content(response)
+    assert int(response["Content-Length"]) == len(content(response))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_export_has_a_maximum_size(as_analyst, settings, name):
+    settings.EXPORT_MAX_MB = 1
+    make_source(slug="long", notes="x" * 30_000)
+    for number in range(40):
+        make_source(slug=f"long-{number}", notes="x" * 30_000)
+
+    assert list(as_analyst.get("sources/", {"format": name}).json()) == ["format"]
+    assert as_analyst.get("sources/", {"format": name, "slug": "long"}).status_code == 200
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_export_has_a_maximum_time(as_analyst, monkeypatch, name):
+    monkeypatch.setattr(export_module, "monotonic", count(0, 1000).__next__)
+
+    response = as_analyst.get("sources/", {"format": name})
+
+    assert (response.status_code, response.json()["code"]) == (503, "timeout")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_export_ends_when_its_client_has_left(as_analyst, monkeypatch, name):
+    monkeypatch.setattr("policytracker.api.mixins.has_left", lambda request: True)
+
+    assert as_analyst.get("sources/", {"format": name}).status_code == 499
+    assert as_analyst.get("sources/").status_code == 200
 
 
 @pytest.mark.parametrize("role", Role.values)
