@@ -44,9 +44,12 @@ PLAIN_LINES = r"FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02'"
 
 
 class SafeText(Func):
-    """A text that no spreadsheet executes: a leading `'` if it begins with = + - @, tab or CR, or with `'` and one of these."""
+    """A text that no spreadsheet executes: a `'` before = + - @ (also full-width), tab and CR, and before `'` and one of these.
 
-    template = r"""regexp_replace(%(expressions)s, E'^(?=''*[-=+@\t\r])', '''')"""
+    It is put where a cell begins: at the start, and after a semicolon, at which spreadsheets of many countries split a CSV file.
+    """
+
+    template = r"""regexp_replace(%(expressions)s, E'(^|;)(?=''*[-=+@\t\r\uFF1D\uFF0B\uFF0D\uFF20])', E'\\1''', 'g')"""
     output_field = TextField()
 
 
