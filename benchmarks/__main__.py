@@ -31,7 +31,7 @@ def main() -> None:
     load.add_argument("--minutes", type=float, default=1)
     load.add_argument("--heavy", type=int, default=20, help="number of clients with expensive requests")
     load.add_argument("--leaving", type=int, help="number of clients that hang up; default: 4 if it runs for 2 minutes or longer")
-    load.add_argument("--obey-retry-after", action="store_true", help="wait a second after each 503 instead of repeating at once")
+    load.add_argument("--obey-retry-after", action="store_true", help="wait a second after each 429 and 503 instead of repeating at once")
 
     parser.add_argument("--quick", action="store_true", help="1 %% and 10 %%, as an administrator")
     options = parser.parse_args()

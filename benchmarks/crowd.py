@@ -10,6 +10,7 @@ from functools import partial
 
 from benchmarks.client import Connection, Timing, in_threads, timed
 
+REFUSED = (429, 503)  # a client, or all of them, ask for too much
 Client = Sequence[tuple[str, bytes]]  # the named requests that a client repeats in turn
 
 
@@ -49,5 +50,5 @@ def run_client(plan: Plan, client: Client, end: float, timings: list[Timing], se
             connection.close()
             timing = Timing(name, -1, 0)
         timings.append(timing)
-        if timing.status == 503 and plan.obeys_retry_after:
+        if timing.status in REFUSED and plan.obeys_retry_after:
             time.sleep(1)

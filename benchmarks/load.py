@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 from django.db import connection
 
 from benchmarks.client import Timing, message
-from benchmarks.crowd import Client, Plan, run
+from benchmarks.crowd import REFUSED, Client, Plan, run
 from benchmarks.site import OURS, Postgres, Server
 from benchmarks.users import NAMES, Reader
 from policytracker.resources import today
@@ -96,7 +96,7 @@ def measure(seconds: float, heavy: int, obeys_retry_after: bool, leaving: int) -
         states["at the end"] = state(server)
     return [
         f"{LIGHT} clients read details and lists; {heavy} clients ask for summaries, exports, checks and dossiers without pause"
-        f"{', waiting a second after each 503' if obeys_retry_after else ''}"
+        f"{', waiting a second after each refusal' if obeys_retry_after else ''}"
         f"{f'; {leaving} more clients hang up within a second' if leaving else ''}; {seconds:.0f} s.",
         "",
         *compare(idle, loaded),
@@ -139,8 +139,8 @@ def compare(idle: list[Timing], loaded: list[Timing]) -> list[str]:
     ]
     for name in ("detail", "list"):
         alone, together = times(idle, name), times(loaded, name)
-        refused = sum(t.name == name and t.status == 503 for t in loaded)
-        failed = sum(t.name == name and t.status not in (200, 503) for t in loaded)
+        refused = sum(t.name == name and t.status in REFUSED for t in loaded)
+        failed = sum(t.name == name and t.status not in (200, *REFUSED) for t in loaded)
         if not together:
             lines.append(f"| {name} | {median(alone):.1f} | {p99(alone):.1f} | no answer | | | | {refused} | {failed} | no |")
             continue
@@ -159,14 +159,14 @@ def times(timings: list[Timing], name: str) -> list[float]:
 def heavy_lines(timings: list[Timing], seconds: float) -> list[str]:
     """A table of the expensive requests. Of a response that was cut short no time is known."""
     lines = [
-        "| expensive request | answers | per second | median, s | p99, s | 503 | cut short | other |",
+        "| expensive request | answers | per second | median, s | p99, s | refused | cut short | other |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name in ("summary", "export", "checks", "dossier"):
         answered = [value / 1000 for value in times(timings, name)]
         statuses = [timing.status for timing in timings if timing.name == name]
         numbers = [f"{median(answered):.2f}", f"{p99(answered):.2f}"] if answered else ["", ""]
-        refused, cut = statuses.count(503), statuses.count(-1)
+        refused, cut = sum(map(statuses.count, REFUSED)), statuses.count(-1)
         other = len(statuses) - len(answered) - refused - cut
         lines.append(f"| {name} | {len(answered)} | {len(answered) / seconds:.1f} | {' | '.join(numbers)} | {refused} | {cut} | {other} |")
     return lines

@@ -60,6 +60,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "policytracker.web.requests.log_requests",
+    "policytracker.web.requests.release_connection",
     "policytracker.web.requests.client_address",
     "policytracker.web.requests.limits",
     "policytracker.web.requests.probes",
@@ -86,6 +87,7 @@ MIDDLEWARE = [
 # of its threads they use, with those that wait for their turn.
 HEAVY_REQUESTS = env.int("HEAVY_REQUESTS", 1)
 HEAVY_THREADS = max(1, env.int("WEB_THREADS", 32) // 2)
+EXPORT_MAX_MB = env.int("EXPORT_MAX_MB", 1000)  # the temporary file of one export
 ROOT_URLCONF = "policytracker.urls"
 WSGI_APPLICATION = "policytracker.wsgi.application"
 TEMPLATES = [

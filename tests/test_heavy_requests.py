@@ -1,7 +1,9 @@
 """Heavy requests run one after the other in each lane, and leave threads for all others."""
 
 from contextlib import contextmanager
+from itertools import count
 from threading import Event, Thread
+from time import monotonic, sleep
 
 import pytest
 from django.http import HttpResponse, StreamingHttpResponse
@@ -9,9 +11,11 @@ from django.test import RequestFactory
 from django.urls import resolve
 from drf_spectacular.generators import SchemaGenerator
 
+from policytracker.models import User
 from policytracker.web import heavy
 from policytracker.web.heavy import EXPORT, REPORT, HeavyRequests
 from tests.api.client import Api
+from tests.make import make_agreement
 
 pytestmark = pytest.mark.django_db
 LANES = {
@@ -53,7 +57,7 @@ class Site:
     """The middleware around a view that declares its lane by its path, and responds when `finish` is set."""
 
     def __init__(self):
-        self.started, self.finish = Event(), Event()
+        self.started, self.finish, self.users = Event(), Event(), count(1000)
         self.middleware = HeavyRequests(self.respond)
 
     def respond(self, request):
@@ -61,18 +65,21 @@ class Site:
             return self.view(request)
 
         if request.path != "/light":
-            heavy.heavy(request.path.strip("/"))(view)
+            heavy.heavy(request.path.strip("/").rpartition("/")[2])(view)
         return self.middleware.process_view(request, view, (), {}) or view(request)
 
     @staticmethod
     def view(request):
         return HttpResponse("done")
 
-    def get(self, path: str):
-        return self.middleware(RequestFactory().get(path))
+    def get(self, path: str, user: int | None = None, address: str = "127.0.0.1"):
+        """`user` is the id of a signed-in user. By default each request comes from another user."""
+        request = RequestFactory().get(path, REMOTE_ADDR=address)
+        request.user = User(pk=next(self.users) if user is None else user)
+        return self.middleware(request)
 
     @contextmanager
-    def running(self, lane: str):
+    def running(self, lane: str, user: int | None = None):
         """A request of this lane runs during the block."""
 
         def view(request):
@@ -81,7 +88,7 @@ class Site:
             return HttpResponse("done")
 
         self.view, original = view, self.view
-        thread = Thread(target=self.get, args=[f"/{lane}"])
+        thread = Thread(target=self.get, args=[f"/{lane}", user])
         thread.start()
         assert self.started.wait(10)
         self.view = original
@@ -96,6 +103,13 @@ class Site:
 def site(settings):
     settings.HEAVY_REQUESTS, settings.HEAVY_THREADS = 1, 3
     return Site()
+
+
+def until(condition) -> None:
+    end = monotonic() + 10
+    while not condition():
+        assert monotonic() < end
+        sleep(0.01)
 
 
 def is_busy(response) -> bool:
@@ -143,15 +157,99 @@ def test_heavy_requests_beyond_their_threads_are_refused_at_once(site, settings)
     assert site.get(f"/{EXPORT}").status_code == 200
 
 
-def test_a_stream_is_heavy_until_it_is_closed(site, monkeypatch):
-    monkeypatch.setattr(heavy, "MAX_WAIT", 0)
+def test_a_stream_needs_no_turn_but_a_thread(site, settings):
+    settings.HEAVY_THREADS = 1
     site.view = lambda request: StreamingHttpResponse(iter([b"part", b"part"]))
 
     stream = site.get(f"/{REPORT}")
 
+    assert {turn.state for turn in site.middleware.queue.turns} == {heavy.SENDING}
     assert is_busy(site.get(f"/{REPORT}"))
     stream.close()
     assert site.get(f"/{REPORT}").status_code == 200
+
+
+def test_a_third_request_of_a_user_is_refused_at_once(site):
+    later = []
+
+    with site.running(REPORT, user=1):
+        waiting = Thread(target=lambda: later.append(site.get(f"/{REPORT}", user=1)))
+        waiting.start()
+        until(lambda: len(site.middleware.queue.turns) == 2)
+        refused = site.get(f"/{EXPORT}", user=1)
+        other = site.get(f"/{EXPORT}", user=2)
+    waiting.join()
+
+    assert (refused.status_code, other.status_code) == (429, 200)
+    assert int(refused["Retry-After"]) > 0
+    assert [response.status_code for response in later] == [200]
+
+
+def test_a_user_who_reads_two_responses_slowly_gets_no_third_one(site, settings):
+    settings.HEAVY_THREADS = 10
+    site.view = lambda request: StreamingHttpResponse(iter([b"part"]))
+    streams = [site.get(f"/{EXPORT}", user=1) for _ in range(2)]
+
+    assert site.get(f"/{EXPORT}", user=1).status_code == 429
+    assert site.get(f"/{EXPORT}", user=2).status_code == 200
+    streams[0].close()
+    assert site.get(f"/{EXPORT}", user=1).status_code == 200
+
+
+def test_one_user_does_not_run_both_exports(site, monkeypatch):
+    monkeypatch.setattr(heavy, "MAX_WAIT", 0)
+
+    with site.running(EXPORT, user=1):
+        assert is_busy(site.get(f"/{EXPORT}", user=1))
+        assert site.get(f"/{EXPORT}", user=2).status_code == 200
+
+
+def turn(number: int, state: str, is_anonymous: bool, lane: str = REPORT) -> heavy.Turn:
+    return heavy.Turn(lane, ("client", number), is_anonymous, state)
+
+
+def test_signed_in_users_come_before_anonymous_ones(settings):
+    settings.HEAVY_REQUESTS = 1
+    queue = heavy.Queue()
+    queue.turns = [turn(1, heavy.WAITING, True), turn(2, heavy.WAITING, False), turn(3, heavy.WAITING, False)]
+
+    order = []
+    while chosen := queue.next(REPORT):
+        order.append(chosen.client[1])
+        queue.leave(chosen)
+
+    assert order == [2, 3, 1]
+
+
+def test_anonymous_users_have_at_most_half_of_the_turns_and_places(settings):
+    settings.HEAVY_REQUESTS, settings.HEAVY_THREADS = 1, 4
+    queue = heavy.Queue()
+    queue.turns = [turn(1, heavy.RUNNING, True, EXPORT), turn(2, heavy.WAITING, True, EXPORT)]
+
+    assert queue.next(EXPORT) is None
+    with pytest.raises(heavy.TurnRefused) as refused:
+        queue.enter(turn(3, heavy.WAITING, True, EXPORT))
+    staff = turn(4, heavy.WAITING, False, EXPORT)
+    queue.enter(staff)
+
+    assert refused.value.status == 503
+    assert queue.next(EXPORT) is staff
+
+
+def test_an_anonymous_request_to_a_page_takes_no_turn(client, settings):
+    settings.HEAVY_THREADS = 0
+
+    assert client.get("/admin/checks/", secure=True).status_code == 302
+
+
+def test_the_number_of_refused_requests_is_logged(site, settings, caplog):
+    settings.HEAVY_THREADS = 0
+
+    for _ in range(3):
+        site.get(f"/{REPORT}")
+
+    assert [record.fields for record in caplog.records] == [{"refused_since_start": {503: 1}}]
+    assert site.middleware.queue.refused == {503: 3}
 
 
 def test_a_failed_request_ends_its_turn(site, monkeypatch):
@@ -179,6 +277,57 @@ def test_the_api_answers_busy_with_a_code_and_retry_after(settings, reader):
     assert is_busy(response)
     assert response.json()["code"] == "busy"
     assert Api(reader).get("parties/").status_code == 200
+
+
+BAD = {
+    "checks/?cursor=true": 400,
+    "checks/?rule=unknown": 400,
+    "summary/": 400,
+    "summary/?group_by=party&cursor=true": 400,
+    "summary/?group_by=party&page_size=501": 400,
+    "agreements/unknown/dossier/": 404,
+    "recommendations/?as_of=2026-01-01&cursor=true": 400,
+    "recommendations/?as_of=2026-01-01&page_size=x": 400,
+    "recommendations/?as_of=2026-01-01&party=unknown": 400,
+    "recommendations/?as_of=2026-01-01&ordering=unknown": 400,
+    "recommendations/?as_of=tomorrow": 400,
+    "recommendations/?format=csv&status=unknown": 400,
+    "recommendations/?format=csv&expand=source": 400,
+    "recommendations/?format=pdf": 400,
+}
+
+
+@pytest.mark.parametrize(("path", "status"), BAD.items())
+def test_a_wrong_request_does_not_wait(settings, reader, path, status):
+    settings.HEAVY_THREADS = 0
+
+    assert Api(reader).get(path).status_code == status
+
+
+def test_a_request_without_credentials_does_not_wait(settings, db):
+    settings.HEAVY_THREADS = 0
+
+    assert Api().get("summary/?group_by=party").status_code == 401
+
+
+@pytest.mark.parametrize("path", [path.removeprefix("/api/v1/") for path, lane in LANES.items() if lane and path.startswith("/api/")])
+def test_each_heavy_request_of_the_api_takes_a_turn(settings, reader, path):
+    make_agreement(slug="a")
+    assert Api(reader).get(path).status_code == 200
+    settings.HEAVY_THREADS = 0
+
+    assert is_busy(Api(reader).get(path))
+
+
+def test_a_request_that_had_to_wait_gets_the_same_response(reader, monkeypatch):
+    api, path = Api(reader), "summary/?group_by=party"
+    expected = api.get(path).content
+    starts = iter([False, True])
+    start = heavy.Queue.start
+    monkeypatch.setattr(heavy.Queue, "start", lambda queue, turn: next(starts) and start(queue, turn))
+
+    assert api.get(path).content == expected
+    assert next(starts, None) is None
 
 
 def test_the_admin_answers_busy_with_a_message(settings, administrator, client):

@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from itertools import count
 
 import pytest
@@ -46,6 +49,7 @@ def lines():
             written.append(json.loads(logs.JsonFormatter().format(record)))
 
     handler, root = Keep(), logging.getLogger()
+    handler.addFilter(logs.without_traceback_of_clients)
     before = root.level
     root.addHandler(handler)
     root.setLevel("INFO")
@@ -169,3 +173,35 @@ def test_a_line_of_text_with_newlines_stays_one_line():
     record = logging.LogRecord("x", logging.INFO, "", 0, "a\nb\u2028c", None, None)
 
     assert len(logs.JsonFormatter().format(record).splitlines()) == 1
+
+
+def test_a_suspicious_request_is_one_line_without_traceback(reader, client, lines):
+    client.force_login(reader)
+
+    response = client.get("/admin/agreements/agreement/?lead__password=x", secure=True)
+
+    (line,) = [line for line in lines if line["logger"].startswith("django.security")]
+    assert (response.status_code, line["level"], line["path"]) == (400, "WARNING", "/admin/agreements/agreement/")
+    assert "traceback" not in line
+    assert [line for line in lines if line["level"] == "ERROR"] == []
+
+
+def test_a_client_that_reads_too_slowly_is_one_line_without_traceback(lines):
+    try:
+        raise TimeoutError("timed out")
+    except TimeoutError:
+        logging.getLogger("gunicorn.error").exception("Socket error processing request.")
+
+    assert [(line["level"], "traceback" in line) for line in lines] == [("WARNING", False)]
+
+
+@pytest.mark.parametrize(("level", "shown"), [("DEBUG", 4), ("INFO", 3), ("WARNING", 2), ("ERROR", 1)])
+def test_log_level_selects_the_events(level, shown):
+    code = f"""import logging, logging.config
+from policytracker.web import logs
+logging.config.dictConfig(logs.configuration(terminal=False))
+for number in {[10, 20, 30, 40]}: logging.getLogger("x").log(number, "an event")"""
+
+    run = subprocess.run([sys.executable, "-c", code], env=os.environ | {"LOG_LEVEL": level}, capture_output=True, text=True, timeout=30)
+
+    assert [json.loads(line)["message"] for line in run.stderr.splitlines()] == ["an event"] * shown

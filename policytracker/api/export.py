@@ -1,44 +1,55 @@
 """Export of a complete list as CSV, XLSX or JSON lines.
 
-PostgreSQL writes the cells, from the same declaration as the JSON of the API, and sends the rows with COPY. Nothing is collected in
-memory. The response begins while PostgreSQL still reads.
+PostgreSQL writes the cells, from the same declaration as the JSON of the API, and sends the rows with COPY. They are collected in a
+temporary file, and the response begins when it is complete: a slow client holds no connection of the database.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from tempfile import TemporaryFile
-from typing import IO, Any
+from errno import ENOSPC
+from tempfile import SpooledTemporaryFile
+from time import monotonic
+from typing import IO, Any, TypeVar
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Func, QuerySet, TextField, Value
 from django.db.models.functions import Cast
-from django.http import FileResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import FileResponse
 from django.utils.translation import gettext as _
 from rest_framework import renderers, serializers
 from xlsxwriter import Workbook
 
+from policytracker.api.errors import APIError
 from policytracker.api.json_sql import ComputedField, JsonObject, NestedRecords, columns
 from policytracker.api.parameters import InvalidParameter
 from policytracker.api.serializers import KeyField, KeyListField, RecordSerializer, declared_fields
 from policytracker.records.parameters import bind_parameters
 from policytracker.resources import ReadContext
+from policytracker.web.heavy import ClientLeft
 
 BLOCK = 64 * 1024  # bytes of a part of the response
+IN_MEMORY = 1024 * 1024  # bytes; a larger export is written to the disk
 ROWS_AT_A_TIME = 2000
-MAX_TIME = "10min"  # of the statement; the time that a slow client takes counts too
+MAX_SECONDS = 300
+MEGABYTE = 1_000_000
 MAX_ROWS, MAX_CELL, MAX_SHEET_NAME = 1_048_576, 32_767, 31  # of a worksheet: rows with the header, characters of a cell and of its name
 TOO_LONG = -2  # returned by XlsxWriter
 # JSON texts contain no control characters, so with these as quote and delimiter COPY sends each text as a line of its own.
+Part = TypeVar("Part")
 PLAIN_LINES = r"FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02'"
 
 
 class SafeText(Func):
-    """A text that no spreadsheet executes: a leading `'` if it begins with = + - @, tab or CR, or with `'` and one of these."""
+    """A text that no spreadsheet executes: a `'` before = + - @ (also full-width), tab and CR, and before `'` and one of these.
 
-    template = r"""regexp_replace(%(expressions)s, E'^(?=''*[-=+@\t\r])', '''')"""
+    It is put where a cell begins: at the start, and after a semicolon, at which spreadsheets of many countries split a CSV file.
+    """
+
+    template = r"""regexp_replace(%(expressions)s, E'(^|;)(?=''*[-=+@\t\r\uFF1D\uFF0B\uFF0D\uFF20])', E'\\1''', 'g')"""
     output_field = TextField()
 
 
@@ -60,6 +71,7 @@ class Export:
     expand: frozenset[str]
     context: ReadContext
     name: str
+    has_left: Callable[[], bool]
 
     @property
     def table_fields(self) -> list[str]:
@@ -102,11 +114,35 @@ class Export:
             yield bytes(block)
 
     @contextmanager
+    def limited(self, parts: Iterator[Part], size_of: Callable[[Part], int]) -> Iterator[Iterator[Part]]:
+        """The parts of the export, within the limits of size and time. Raises ClientLeft if nobody waits for it any more.
+
+        The transaction of the parts ends with the block, also after an exception.
+        """
+        end, maximum = monotonic() + MAX_SECONDS, settings.EXPORT_MAX_MB * MEGABYTE
+
+        def checked() -> Iterator[Part]:
+            size = 0
+            for part in parts:
+                size += size_of(part)
+                if size > maximum:
+                    message = _("The export is larger than {max} MB. Use filters, or select fewer fields.")
+                    raise InvalidParameter("format", message.format(max=settings.EXPORT_MAX_MB))
+                if monotonic() > end:
+                    raise APIError("timeout", _("The export takes too long. Use filters, or select fewer fields."), 503)
+                if self.has_left():
+                    raise ClientLeft
+                yield part
+
+        with closing(parts):  # type: ignore[type-var]  # a generator
+            yield checked()
+
+    @contextmanager
     def transaction(self) -> Iterator[None]:
-        """A transaction with a longer time limit. A stream runs in it, because the transaction of the request has ended."""
+        """A transaction with a longer time limit."""
         with transaction.atomic(), self.context.reading():
             with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [MAX_TIME])
+                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{MAX_SECONDS}s"])
             yield
 
     def record(self) -> list[Any]:
@@ -143,68 +179,80 @@ def cell(field: serializers.Field, expression: Any) -> Any:
 
 
 class ExportRenderer(renderers.BaseRenderer):
-    """A format in which a list is exported, with all of its rows. The file is named after the list."""
+    """A format in which a list is exported, with all of its rows. The file is named after the list.
 
-    def response(self, export: Export) -> HttpResponseBase:
-        response = StreamingHttpResponse(self.stream(export), content_type=self.media_type)
-        response["Content-Disposition"] = f'attachment; filename="{export.name}.{self.format}"'
-        return response
+    It is complete before the response begins, so an export that fails is an error, and never half a file.
+    """
 
-    def stream(self, export: Export) -> Iterator[bytes]:
+    def check(self, export: Export) -> None:
+        """Raises InvalidParameter if the format cannot have what was asked for."""
+
+    def write(self, export: Export, file: IO[bytes]) -> None:
         raise NotImplementedError
+
+    def response(self, export: Export) -> FileResponse:
+        file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - the response closes it
+        try:
+            self.write(export, file)
+        except BaseException as error:
+            file.close()
+            if isinstance(error, OSError) and error.errno == ENOSPC:
+                raise APIError("unavailable", _("The server has no space for this export. Try again later."), 503) from error
+            raise
+        file.seek(0)
+        response = FileResponse(file, as_attachment=True, filename=f"{export.name}.{self.format}", content_type=self.media_type)
+        response.block_size = BLOCK
+        response.file_to_stream = None  # otherwise the server sends it without blocks, and the time limit would be for all of it
+        return response
 
 
 class NdjsonRenderer(ExportRenderer):
     media_type = "application/x-ndjson"
     format = "ndjson"
 
-    def stream(self, export):
-        return export.json_lines()
+    def write(self, export, file):
+        with export.limited(export.json_lines(), len) as lines:
+            file.writelines(lines)
 
 
 class CsvRenderer(ExportRenderer):
     media_type = "text/csv; charset=utf-8"
     format = "csv"
 
-    def stream(self, export):
-        names = export.table_fields  # checked before the response begins
-        return chained(f"{','.join(names)}\n".encode(), export.csv_lines())
+    def check(self, export):
+        _names = export.table_fields
 
-
-def chained(head: bytes, body: Iterator[bytes]) -> Iterator[bytes]:
-    yield head
-    yield from body
+    def write(self, export, file):
+        file.write(f"{','.join(export.table_fields)}\n".encode())
+        with export.limited(export.csv_lines(), len) as lines:
+            file.writelines(lines)
 
 
 class XlsxRenderer(ExportRenderer):
-    """A worksheet of texts. It is complete before the response begins, because a text may be too long for a cell."""
+    """A worksheet of texts."""
 
     media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     format = "xlsx"
 
-    def response(self, export):
-        file = TemporaryFile()  # noqa: SIM115 - the response closes it
-        write_workbook(export, file)
-        file.seek(0)
-        return FileResponse(file, as_attachment=True, filename=f"{export.name}.{self.format}", content_type=self.media_type)
+    def check(self, export):
+        _names = export.table_fields
 
-
-def write_workbook(export: Export, file: IO[bytes]) -> None:
-    """Write the cells as a worksheet of texts, row by row. Raises InvalidParameter if they do not fit into one."""
-    names = export.table_fields
-    with Workbook(file, {"constant_memory": True}) as workbook:
-        sheet = workbook.add_worksheet(export.name[:MAX_SHEET_NAME])
-        sheet.write_row(0, 0, names)
-        for number, row in enumerate(export.table(), 1):
-            if number == MAX_ROWS:
-                message = _("The list has more rows than a worksheet can have ({max}). Use csv.")
-                raise InvalidParameter("format", message.format(max=f"{MAX_ROWS:,}"))
-            for column, text in enumerate(row):
-                if text and sheet.write_string(number, column, text) == TOO_LONG:
-                    message = _(
-                        "Row {row}, {field}: the text has more characters than a cell can have ({max}). Use csv, or omit the field."
-                    )
-                    raise InvalidParameter("format", message.format(row=number + 1, field=names[column], max=f"{MAX_CELL:,}"))
+    def write(self, export, file):
+        names = export.table_fields
+        characters = lambda row: sum(len(text) for text in row if text)  # noqa: E731
+        with export.limited(export.table(), characters) as rows, Workbook(file, {"constant_memory": True}) as workbook:
+            sheet = workbook.add_worksheet(export.name[:MAX_SHEET_NAME])
+            sheet.write_row(0, 0, names)
+            for number, row in enumerate(rows, 1):
+                if number == MAX_ROWS:
+                    message = _("The list has more rows than a worksheet can have ({max}). Use csv.")
+                    raise InvalidParameter("format", message.format(max=f"{MAX_ROWS:,}"))
+                for column, text in enumerate(row):
+                    if text and sheet.write_string(number, column, text) == TOO_LONG:
+                        message = _(
+                            "Row {row}, {field}: the text has more characters than a cell can have ({max}). Use csv, or omit the field."
+                        )
+                        raise InvalidParameter("format", message.format(row=number + 1, field=names[column], max=f"{MAX_CELL:,}"))
 
 
 EXPORTS = [CsvRenderer, XlsxRenderer, NdjsonRenderer]

@@ -26,7 +26,7 @@ from policytracker.api.as_of import reads_as_of
 from policytracker.api.export import EXPORTS, Export, ExportRenderer
 from policytracker.api.idempotency import IdempotencyMixin
 from policytracker.api.list_query import ListQuery
-from policytracker.api.ordering import default_column
+from policytracker.api.ordering import columns, default_column
 from policytracker.api.parameters import AS_OF, InvalidParameter, reject_unknown_parameters
 from policytracker.api.renderers import JsonText, reject_unknown_format
 from policytracker.api.serializers import RecordSerializer, declared_fields
@@ -36,7 +36,7 @@ from policytracker.history.serializers import ChangeSerializer
 from policytracker.records import publishing
 from policytracker.records.context import MAX_REASON, change_context
 from policytracker.records.models import Record
-from policytracker.web.heavy import EXPORT, REPORT, heavy
+from policytracker.web.heavy import EXPORT, REPORT, has_left, heavy, take_turn
 
 LIST_PARAMETERS = REPRESENTATION_PARAMETERS | pagination.PARAMETERS | {"ordering", "format"}
 UNFILTERED = REPRESENTATION_PARAMETERS | pagination.PARAMETERS | {"format", AS_OF}
@@ -52,16 +52,24 @@ class ListMixin(ListModelMixin, RecordView):
     def get_renderers(self) -> list[BaseRenderer]:
         return [*super().get_renderers(), *(renderer() for renderer in EXPORTS if self.action == "list")]
 
-    @heavy(EXPORT, when=lambda request: request.GET.get("format", "json") != "json")
     @heavy(REPORT, when=lambda request: AS_OF in request.GET)
+    @heavy(EXPORT, when=lambda request: request.GET.get("format", "json") != "json")
     @extend_schema(parameters=[*REPRESENTATION, FORMAT])
     @reads_as_of
     def list(self, request: Request, *args, **kwargs) -> HttpResponseBase:
         reject_unknown_parameters(request, LIST_PARAMETERS | self.filter_set().keys())
         reject_unknown_format(request, self.get_renderers())
         representation = self.representation()
-        if isinstance(request.accepted_renderer, ExportRenderer):
-            return request.accepted_renderer.response(self.export(representation))
+        if isinstance(renderer := request.accepted_renderer, ExportRenderer):
+            export = self.export(representation)
+            renderer.check(export)
+            take_turn(request)
+            return renderer.response(export)
+        if self.read_context.as_of is not None:
+            ordering = columns(self.order, self.resource)
+            self.paginator.check(request, lambda cursor: keyset.decode_cursor(cursor, ordering, self.address))
+            _values = self.filter_values  # are checked when they are read
+            take_turn(request)
         if request.query_params.keys() <= UNFILTERED:
             return self.get_paginated_response(JsonText.array(self.all_records(representation)))
         return self.get_paginated_response(self.list_text(self.page_of_ids(), representation))
@@ -91,7 +99,9 @@ class ListMixin(ListModelMixin, RecordView):
             raise InvalidParameter(name, _("An export contains all rows. Remove this parameter."))
         rows = self.filter_queryset(self.get_queryset())
         fields = representation.fields or tuple(declared_fields(self.serializer_class))
-        return Export(rows, self.serializer_class, fields, representation.expand, self.read_context, self.address)
+        return Export(
+            rows, self.serializer_class, fields, representation.expand, self.read_context, self.address, partial(has_left, self.request)
+        )
 
 
 class RetrieveMixin(RetrieveModelMixin, RecordView):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.db.models import QuerySet
@@ -26,6 +27,16 @@ def url_at(request: Request, cursor: str) -> str:
     query = request.query_params.copy()
     query["cursor"] = cursor
     return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+
+
+@contextmanager
+def valid_cursor() -> Iterator[None]:
+    """Raises InvalidParameter instead of InvalidCursor."""
+    try:
+        yield
+    except keyset.InvalidCursor as error:
+        message = _("Invalid cursor. Use `next` or `previous` of a response for the same list and order.")
+        raise InvalidParameter("cursor", message) from error
 
 
 class Pagination(BasePagination):
@@ -64,13 +75,17 @@ class Pagination(BasePagination):
         """The results of the page that `read(cursor, size)` returns. Raises InvalidParameter."""
         self.request = request
         size, cursor = self.get_page_size(request), single(request, "cursor") or None
-        try:
+        with valid_cursor():
             self.page = read(cursor, size)
-        except keyset.InvalidCursor as error:
-            message = _("Invalid cursor. Use `next` or `previous` of a response for the same list and order.")
-            raise InvalidParameter("cursor", message) from error
         self.count = self.page.count or 0
         return self.page.results
+
+    def check(self, request: Request, decode: Callable[[str], Any]) -> None:
+        """Check `page_size` and `cursor` before the request waits for its turn. Raises InvalidParameter."""
+        self.get_page_size(request)
+        if cursor := single(request, "cursor"):
+            with valid_cursor():
+                decode(cursor)
 
     def get_page_size(self, request: Request) -> int:
         """The value of `page_size`. Raises InvalidParameter."""

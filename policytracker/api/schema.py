@@ -33,6 +33,7 @@ REFUSALS = {
     "415": ("JSON bodies only.", "Error"),
     "422": ("The Idempotency-Key was used with a different body.", "Error"),
     "428": ("`If-Match` with the version that you read is required.", "Error"),
+    "429": ("Two of your requests of this kind are not finished. Try again after `Retry-After`.", "Error"),
     "503": ("The database is unavailable or timed out. Try again after `Retry-After`.", "Error"),
     "503Busy": ("As above, or too many heavy requests are running (`busy`). Try again after `Retry-After`.", "Error"),
 }
@@ -147,7 +148,10 @@ class ViewSchema(AutoSchema):
             codes.append("412")
         if self.method == "POST":
             codes.append("422")
-        named = {"503": "503Busy"} if getattr(getattr(self.view, self.action, None), "heavy", ()) else {}
+        named = {}
+        if getattr(getattr(self.view, self.action, None), "heavy", ()):
+            codes.append("429")
+            named = {"503": "503Busy"}
         return bodies | {code: {"$ref": f"#/components/responses/Refused{named.get(code, code)}"} for code in sorted(codes)}
 
 

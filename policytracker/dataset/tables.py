@@ -12,7 +12,8 @@ from xlsxwriter.utility import xl_col_to_name
 
 MAX_CELL = 100_000  # characters; no field of a record is longer
 MAX_COLUMNS = 1000
-EXECUTABLE = re.compile(r"'(?='*[=+\-@\t\r])")  # an export puts ' before a cell that a spreadsheet would execute
+# An export puts ' where a spreadsheet would begin to execute a cell (api/export.py).
+EXECUTABLE = re.compile(r"(^|;)'(?='*[=+\-@\t\r\uFF1D\uFF0B\uFF0D\uFF20])")
 FORMULA = re.compile(r"=|[+\-@][^|(]{0,100}(?:\|[^!]{0,1000}!|(?<=[A-Za-z_.])\()")  # =1+1, @SUM(1), -1+cmd|'/C calc'!A0
 
 
@@ -130,7 +131,7 @@ def cells_by_header(number: int, headers: list[str], cells: Sequence[str], of_te
                 raise formula(Place(number, column, header))
             if len(cell) > MAX_CELL:
                 raise too_long(cell, Place(number, column, header))
-            result[header] = cell[1:] if EXECUTABLE.match(cell) else cell
+            result[header] = EXECUTABLE.sub(r"\1", cell)
     return result
 
 

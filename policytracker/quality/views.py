@@ -14,7 +14,7 @@ from policytracker.api.values import code
 from policytracker.api.views import RegisterView
 from policytracker.quality import engine
 from policytracker.resources import registry
-from policytracker.web.heavy import REPORT, heavy
+from policytracker.web.heavy import REPORT, heavy, take_turn
 
 
 class FindingSerializer(serializers.Serializer):
@@ -53,6 +53,8 @@ class Findings(RegisterView):
         severities = self.values("severity", code(engine.Severity.values))
         scope = self.scope
         checks, context = engine.select_checks(rules, severities, scope), engine.CheckContext(self.read_context, scope)
+        self.paginator.check(request, lambda cursor: engine.decode_cursor(cursor, checks))
+        take_turn(request)
         findings = self.paginator.paginate(lambda cursor, size: engine.findings(checks, context, cursor, size), request)
         return self.get_paginated_response([self.representation(finding) for finding in findings])
 

@@ -16,7 +16,7 @@ TITLES = {
     404: gettext_lazy("Page not found"),
     409: gettext_lazy("Conflict"),
     413: gettext_lazy("Too large"),
-    429: gettext_lazy("Too many attempts"),
+    429: gettext_lazy("Too many requests"),
     500: gettext_lazy("Server error"),
     503: gettext_lazy("Temporarily unavailable"),
 }

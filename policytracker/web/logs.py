@@ -40,6 +40,14 @@ def describe(request: Any) -> dict[str, Any]:
     }
 
 
+def without_traceback_of_clients(record: logging.LogRecord) -> bool:
+    """A filter: a suspicious request (`django.security`), and a client that reads too slowly, are warnings of one line."""
+    error = record.exc_info[1] if record.exc_info else None
+    if record.name.startswith("django.security.") or (record.name == "gunicorn.error" and isinstance(error, TimeoutError)):
+        record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
+    return True
+
+
 class JsonFormatter(logging.Formatter):
     """Formats a log record as one line of JSON. A call can add fields with `extra={"fields": {…}}`."""
 
@@ -70,7 +78,15 @@ def configuration(*, terminal: bool) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": JsonFormatter}, "text": {"format": "%(levelname)s %(name)s: %(message)s"}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "level": level, "formatter": "text" if terminal else "json"}},
+        "filters": {"clients": {"()": lambda: without_traceback_of_clients}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "level": level,
+                "formatter": "text" if terminal else "json",
+                "filters": ["clients"],
+            }
+        },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": through_root,

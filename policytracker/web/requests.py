@@ -66,6 +66,18 @@ def log_slow_statement(execute, sql, params, many, context):
             log.warning("Slow statement", extra={"fields": {"milliseconds": milliseconds, "sql": str(sql)[:MAX_SQL_LENGTH]}})
 
 
+def release_connection(get_response):
+    """Gives the database connection back before the response is sent, so that slow clients hold none."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if not connection.in_atomic_block:  # in a test
+            connection.close()
+        return response
+
+    return middleware
+
+
 def client_address(get_response):
     """Behind a proxy, sets the client address to the last entry of `X-Forwarded-For`, the only one that the proxy itself wrote."""
 

@@ -22,7 +22,7 @@ from policytracker.api.schema import ON
 from policytracker.api.views import RecordView
 from policytracker.records.models import Record
 from policytracker.resources import registry, today
-from policytracker.web.heavy import REPORT, heavy
+from policytracker.web.heavy import REPORT, heavy, take_turn
 from recommendations.models import Recommendation
 from recommendations.publication import publish
 from recommendations.reports.coverage import coverage
@@ -123,7 +123,9 @@ class AgreementReportViewSet(WriteMixin):
         """All records of the agreement on a date, in one document: at most 500 of each kind, with the URL of the remaining ones."""
         reject_unknown_parameters(request, {"on", "format"})
         reject_unknown_format(request, self.get_renderers())
-        return Response(Dossier(self.find(), self.read_context).as_dict())
+        agreement = self.find()
+        take_turn(request)
+        return Response(Dossier(agreement, self.read_context).as_dict())
 
     def represent(self, entry) -> dict:
         url = self.request.build_absolute_uri(f"{json_sql.API}{entry.type}/{entry.key}/")
@@ -147,6 +149,8 @@ class SummaryViewSet(RecordView):
         if by == "owner" and not self.reader.sees_people:
             raise InvalidParameter("group_by", _("Sign in to group by owner."))
         summary = Summary(by, self.read_context)
+        self.paginator.check(request, summary.decode)
+        take_turn(request)
         groups = self.paginator.paginate(summary.page, request)
         return self.get_paginated_response([self.represent(group, summary.model) | counts for group, counts in groups])
 

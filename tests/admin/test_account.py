@@ -11,6 +11,8 @@ from policytracker.models import Token
 from tests.admin.page import messages_of
 
 ACCOUNT = "/admin/account/"
+PASSWORD = "a long pass phrase"
+NEW_TOKEN = {"form": "token", "name": "nightly export", "expires_in_days": "30"}
 
 
 @pytest.mark.parametrize("role", ["reader", "party officer", "analyst", "reviewer", "administrator"])
@@ -22,7 +24,15 @@ def test_every_role_reaches_the_account_from_each_page(role, users, signed_in):
 
 
 def test_a_user_changes_name_and_e_mail(reader, signed_in):
-    form = {"form": "profile", "first_name": "Ann", "last_name": "Lee", "email": "ann@example.org", "username": "root", "is_superuser": "1"}
+    form = {
+        "form": "profile",
+        "first_name": "Ann",
+        "last_name": "Lee",
+        "email": "ann@example.org",
+        "password": PASSWORD,
+        "username": "root",
+        "is_superuser": "1",
+    }
 
     saved = signed_in(reader).post(ACCOUNT, form, follow=True)
 
@@ -44,7 +54,7 @@ def test_an_invalid_e_mail_is_rejected_and_the_input_is_kept(reader, signed_in):
 def test_a_new_token_is_shown_once_and_works(reader, signed_in, client):
     browser = signed_in(reader)
 
-    created = browser.post(ACCOUNT, {"form": "token", "name": "nightly export", "expires_in_days": "30"})
+    created = browser.post(ACCOUNT, {"form": "token", "name": "nightly export", "expires_in_days": "30", "password": PASSWORD})
 
     secret = created.context["secret"]
     token = Token.objects.get(user=reader)
@@ -57,10 +67,48 @@ def test_a_new_token_is_shown_once_and_works(reader, signed_in, client):
 
 @pytest.mark.parametrize("values", [{"name": "", "expires_in_days": "30"}, {"name": "a", "expires_in_days": "366"}, {"name": "a"}])
 def test_a_token_needs_a_name_and_at_most_a_year(reader, signed_in, values):
-    rejected = signed_in(reader).post(ACCOUNT, {"form": "token"} | values)
+    rejected = signed_in(reader).post(ACCOUNT, {"form": "token", "password": PASSWORD} | values)
 
     assert rejected.context["error_summary"]
     assert not Token.objects.exists()
+
+
+@pytest.mark.parametrize(("password", "code"), [("", "required"), ("wrong", "wrong_password")])
+def test_a_session_alone_makes_no_token(reader, signed_in, password, code):
+    rejected = signed_in(reader).post(ACCOUNT, NEW_TOKEN | {"password": password})
+
+    assert rejected.context["token_form"].errors.as_data()["password"][0].code == code
+    assert not Token.objects.exists()
+
+
+def test_a_session_alone_changes_no_e_mail_address_but_a_name(reader, signed_in):
+    client = signed_in(reader)
+
+    rejected = client.post(ACCOUNT, {"form": "profile", "first_name": "Ann", "email": "other@example.org"})
+    client.post(ACCOUNT, {"form": "profile", "first_name": "Ann", "email": reader.email})
+
+    reader.refresh_from_db()
+    assert rejected.context["profile"].errors.as_data()["password"][0].code == "required"
+    assert (reader.first_name, reader.email) == ("Ann", "")
+
+
+def test_wrong_passwords_of_the_account_lock_it_out_like_failed_logins(reader, signed_in):
+    client = signed_in(reader)
+
+    statuses = [client.post(ACCOUNT, NEW_TOKEN | {"password": "wrong"}).status_code for _ in range(11)]
+
+    assert statuses == [200] * 10 + [429]
+    assert client.post(ACCOUNT, NEW_TOKEN | {"password": PASSWORD}).status_code == 429
+    assert not Token.objects.exists()
+
+
+def test_a_user_without_a_password_of_this_site_is_not_asked_for_it(reader, signed_in):
+    reader.set_unusable_password()
+    reader.save()
+
+    created = signed_in(reader).post(ACCOUNT, NEW_TOKEN)
+
+    assert created.context["secret"]
 
 
 def test_a_user_sees_and_revokes_own_tokens_only(reader, analyst, signed_in):

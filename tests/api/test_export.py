@@ -3,14 +3,21 @@
 import csv
 import io
 import json
-from itertools import zip_longest
+from itertools import count, zip_longest
 
 import pytest
 from django.db import connection
+from django.db.models import Value
 from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from openpyxl import load_workbook
 from rest_framework.test import APIClient
 
+from policytracker.api import export as export_module
+from policytracker.api.export import SafeText
+from policytracker.dataset.tables import EXECUTABLE
+from policytracker.models import User
 from policytracker.records.access import Role
 from policytracker.resources import registry
 from recommendations.models import Recommendation
@@ -24,6 +31,7 @@ pytestmark = pytest.mark.usefixtures("world")
 ADDRESSES = [resource.address for resource in registry.addressed]
 NESTED = {"agreements": ["relations"], "recommendations": ["claims"], "progress-updates": ["evidence"]}
 FORMATS = ["csv", "xlsx", "ndjson"]
+EXECUTED = "=+-@\t\r\uff1d\uff0b\uff0d\uff20"
 
 
 def content(response) -> bytes:
@@ -88,7 +96,9 @@ def test_an_export_contains_all_rows_and_accepts_no_page(as_analyst):
 @pytest.mark.parametrize(
     ("stored", "cell"),
     [
-        *((f"{sign}1+1", f"'{sign}1+1") for sign in "=+-@\t\r"),
+        *((f"{sign}1+1", f"'{sign}1+1") for sign in EXECUTED),
+        *((f"a;{sign}1+1;b", f"a;'{sign}1+1;b") for sign in EXECUTED),
+        ("a; =1", "a; =1"),
         ("'=1+1", "''=1+1"),
         ("''@x", "'''@x"),
         ("'tis true", "'tis true"),
@@ -107,6 +117,15 @@ def test_a_spreadsheet_executes_no_cell(as_analyst, stored, cell):
     if "\r" not in stored:  # openpyxl does not decode it
         (row,) = export(as_analyst, "sources", format="xlsx", slug="risky")
         assert row["notes"] == cell
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.sampled_from("';a \\\n" + EXECUTED), max_size=12))
+def test_an_import_reads_the_text_that_was_exported_and_no_part_of_it_is_executed(reader, stored):
+    cell = User.objects.values_list(SafeText(Value(stored)), flat=True).first()
+
+    assert EXECUTABLE.sub(r"\1", cell) == stored
+    assert not any(part.startswith(tuple(EXECUTED)) for part in cell.split(";"))
 
 
 def test_a_list_in_a_cell_is_safe_and_its_semicolons_can_be_told_from_separators(as_analyst):
@@ -139,8 +158,35 @@ def test_an_export_is_a_file(as_analyst, name):
     response = as_analyst.get("recommendations/", {"format": name})
 
     assert response["Content-Disposition"] == f'attachment; filename="recommendations.{name}"'
-    assert not response.has_header("Content-Length") or name == "xlsx"
-    content(response)
+    assert int(response["Content-Length"]) == len(content(response))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_export_has_a_maximum_size(as_analyst, settings, name):
+    settings.EXPORT_MAX_MB = 1
+    make_source(slug="long", notes="x" * 30_000)
+    for number in range(40):
+        make_source(slug=f"long-{number}", notes="x" * 30_000)
+
+    assert list(as_analyst.get("sources/", {"format": name}).json()) == ["format"]
+    assert as_analyst.get("sources/", {"format": name, "slug": "long"}).status_code == 200
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_export_has_a_maximum_time(as_analyst, monkeypatch, name):
+    monkeypatch.setattr(export_module, "monotonic", count(0, 1000).__next__)
+
+    response = as_analyst.get("sources/", {"format": name})
+
+    assert (response.status_code, response.json()["code"]) == (503, "timeout")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_export_ends_when_its_client_has_left(as_analyst, monkeypatch, name):
+    monkeypatch.setattr("policytracker.api.mixins.has_left", lambda request: True)
+
+    assert as_analyst.get("sources/", {"format": name}).status_code == 499
+    assert as_analyst.get("sources/").status_code == 200
 
 
 @pytest.mark.parametrize("role", Role.values)
