@@ -3,8 +3,9 @@
 import pytest
 
 from recommendations.models import ProgressUpdate
-from tests.admin.page import change, edit
+from tests.admin.page import change, edit, tab
 from tests.admin.test_browser import CHROMIUM, chromium, synchronous, visit, world  # noqa: F401 - imported fixtures
+from tests.make import make_agreement, make_source
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
@@ -94,4 +95,51 @@ def test_the_first_link_of_a_page_skips_the_menu(visit, live_server, world):  # 
     Keys(page).press("Tab", "Enter", "Tab")
 
     assert page.evaluate("Boolean(document.activeElement.closest('[role=main]'))")
+    assert page.errors == []
+
+
+@pytest.mark.parametrize("delay", [0, 30, 90, 200])
+def test_a_field_that_searches_loses_no_letter_and_selects_what_was_typed(delay, visit, live_server, world):  # noqa: F811
+    agreement, recommendation = world
+    make_source(slug="taper", title="Aper, the first hit without the first letter")
+    make_agreement(slug="river", title="River pact")
+    page = visit(1280, "light")
+    fields = [  # the page, the id of the select, what is typed, and the hit
+        (change(recommendation), "id_evidence-0-source", "paper", "A paper"),
+        (edit(recommendation), "id_owner", "analyst", "analyst"),
+        (edit(recommendation), "id_agreements", "river", "River pact"),
+        (tab(agreement, "participations"), "id_participations-0-party", "AUS", "Aus"),
+    ]
+
+    for address, field, text, hit in fields:
+        page.goto("about:blank")
+        page.goto(live_server.url + address)
+        page.locator(f"#{field} ~ .select2").wait_for()
+        page.evaluate(
+            "id => document.querySelector(`#${id} ~ .select2 :is(.select2-selection--single, .select2-search__field)`).focus()", field
+        )
+        page.keyboard.type(text, delay=delay)
+        typed = page.evaluate("document.activeElement.value")
+        page.keyboard.press("Enter")
+        page.wait_for_function(
+            "([id, hit]) => [...document.getElementById(id).selectedOptions].at(-1)?.text.includes(hit)", arg=[field, hit], timeout=5000
+        )
+        assert (field, typed) == (field, text)
+    assert page.errors == []
+
+
+@pytest.mark.parametrize("opens", ["/", "Control+k"])
+@pytest.mark.parametrize("waits", ["before the results arrive", "when the results are shown"])
+def test_enter_in_the_command_palette_opens_the_first_result(opens, waits, visit, live_server, world):  # noqa: F811
+    page = visit(1280, "light")
+    page.goto(live_server.url + "/admin/")
+    page.locator("#search-input-command").wait_for(state="attached")
+
+    page.keyboard.press(opens)
+    page.keyboard.type("data checks")
+    if waits == "when the results are shown":
+        page.locator("#command-results-list a").first.wait_for()
+    page.keyboard.press("Enter")
+
+    page.wait_for_url("**/admin/checks/")
     assert page.errors == []
