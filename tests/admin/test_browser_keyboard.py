@@ -2,10 +2,11 @@
 
 import pytest
 
+from agreements.models import Citation
 from recommendations.models import ProgressUpdate
-from tests.admin.page import change, edit, tab
-from tests.admin.test_browser import CHROMIUM, chromium, synchronous, visit, world  # noqa: F401 - imported fixtures
-from tests.make import make_agreement, make_source
+from tests.admin.page import add, change, edit, tab
+from tests.admin.test_browser import CHROMIUM, chromium, fits, synchronous, visit, world  # noqa: F401 - imported fixtures
+from tests.make import make_agreement, make_component, make_source
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
@@ -143,3 +144,49 @@ def test_enter_in_the_command_palette_opens_the_first_result(opens, waits, visit
 
     page.wait_for_url("**/admin/checks/")
     assert page.errors == []
+
+
+def test_a_citation_has_one_target_and_offers_its_fields(visit, live_server, world):  # noqa: F811
+    agreement, _ = world
+    component = make_component(agreement, slug="hub", title="Processing hub")
+    make_source(slug="river", title="River paper")
+    page = visit(1280, "light")
+    page.goto(f"{live_server.url}{add(Citation)}?agreement={agreement.pk}&return_to={tab(agreement, 'citations')}")
+    offered = """() => [...document.querySelectorAll('#id_field optgroup')].filter((group) => !group.hidden).map((group) => group.label)"""
+    choose = "id => document.querySelector(`#${id} ~ .select2 .select2-selection`).focus()"
+    page.locator("#id_component ~ .select2").wait_for()
+    of_agreement = page.evaluate(offered)
+    page.select_option("#id_field", label="Title")
+
+    for field, text in (("id_component", "hub"), ("id_source", "river")):
+        page.evaluate(choose, field)
+        page.keyboard.type(text)
+        page.keyboard.press("Enter")
+        page.wait_for_function("id => document.getElementById(id).value", arg=field)
+    targets = [page.input_value(f"#id_{name}") for name in ("agreement", "component", "participation", "outcome")]
+    of_component, field = page.evaluate(offered), page.input_value("#id_field")
+    page.locator("[name=_save]").click()
+    page.wait_for_url("**tab=citations")
+
+    assert (of_agreement, of_component, field) == (["Agreement"], ["Component"], "title")
+    assert targets == ["", str(component.pk), "", ""]
+    assert Citation.objects.get().target == component
+    assert page.get_by_role("cell", name="Processing hub Title").is_visible()
+    assert page.errors == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_fields_of_a_refused_row_keep_their_width(width, visit, live_server, world):  # noqa: F811
+    agreement, _ = world
+    make_component(agreement, slug="hub", title="Processing hub")
+    page = visit(width, "light")
+    page.goto(live_server.url + tab(agreement, "components"))
+    title = page.locator("input[name=components-0-title]")
+    before = title.bounding_box()["width"]
+
+    page.fill("input[name=components-0-due_on]", "6/7/2027")
+    page.locator("[name=_save]").click()
+    page.locator("[data-message]").wait_for()
+
+    assert abs(page.locator("input[name=components-0-title]").bounding_box()["width"] - before) < 12
+    assert fits(page)

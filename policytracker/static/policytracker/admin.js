@@ -227,6 +227,31 @@ window.addEventListener("load", () => {
     });
 });
 
+// Of the fields that data-groups names, one is chosen: choosing another clears it. The select offers the options of the group that belongs to it.
+document.addEventListener("DOMContentLoaded", () => {
+    const select = document.querySelector("select[data-groups]");
+    if (!select) return;
+    const groups = JSON.parse(select.dataset.groups), $ = window.django.jQuery;
+    const fields = Object.keys(groups).map((name) => select.form.elements[name]);
+    const offer = () => {
+        const chosen = fields.filter((field) => field.value).map((field) => groups[field.name]);
+        for (const group of select.querySelectorAll("optgroup")) {
+            group.hidden = group.disabled = chosen.length > 0 && !chosen.includes(group.label);
+        }
+        const option = select.selectedOptions[0];
+        if (!option?.parentElement.disabled) return;
+        const same = [...select.querySelectorAll("optgroup:not([disabled]) option")].find(({ value }) => value === option.value);
+        select.selectedIndex = same ? same.index : 0;
+    };
+    for (const field of fields) {
+        $(field).on("change", () => {
+            if (field.value) fields.filter((other) => other !== field && other.value).forEach((other) => $(other).val(null).trigger("change"));
+            offer();
+        });
+    }
+    offer();
+});
+
 // Parts that take long are loaded after the page: each replaces the part with the same id.
 document.addEventListener("DOMContentLoaded", () => {
     for (const part of document.querySelectorAll("[data-load]")) {
@@ -246,7 +271,7 @@ document.addEventListener("DOMContentLoaded", () => {
         fetch(number.dataset.count, { credentials: "same-origin" })
             .then((response) => response.json())
             .then(({ count, more }) => {
-                number.textContent = (more ? "at least " : "") + count;
+                number.textContent = more ? number.dataset.atLeast.replace("{number}", count) : count;
                 number.parentElement.classList.toggle("pt-some", count > 0);
             })
             .catch(() => { number.textContent = "?"; });
