@@ -79,6 +79,12 @@ class User(AbstractUser):
         return check_password(raw_password, self.password, store)
 
     @classmethod
+    def editors(cls) -> models.QuerySet[User]:
+        """The active users who may edit registry records, and so own them. Without readers and officers."""
+        has_role = Q(groups__name__in=[Role.ANALYST, Role.REVIEWER, Role.ADMINISTRATOR]) | Q(is_superuser=True)
+        return cls._default_manager.filter(pk__in=cls._default_manager.filter(has_role).order_by().values("pk"), is_active=True)
+
+    @classmethod
     def visible_to(cls, user: Any) -> models.QuerySet[User]:
         """The users whose names this user may see: all for analysts and above, else itself and those that readable records name."""
         reader, users = Reader.of(user), cls._default_manager.all()

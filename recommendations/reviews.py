@@ -1,4 +1,4 @@
-"""Returns of updates to their authors. Read from the history, because an update stores only its newest review."""
+"""Reviews of updates: their returns, read from the history, because an update stores only its newest review; and what waits next."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any
 
 from policytracker.models import Change
 from policytracker.records.access import Reader
+from recommendations import progress
 from recommendations.models import ProgressUpdate, Review
 
 
@@ -31,3 +32,13 @@ def returns(updates: Sequence[ProgressUpdate], user: Any) -> dict[int, list[Retu
         if update.review == Review.RETURNED and update.pk not in returns_by_update:  # loaded or imported as returned
             returns_by_update[update.pk].append(Return(str(update.reviewed_by) if update.reviewed_by else None, update.review_note))
     return returns_by_update
+
+
+LOOKED_AT = 20  # waiting updates; those that the user may not review, such as the own ones, are few
+
+
+def next_waiting(user: Any) -> ProgressUpdate | None:
+    """The update that waits longest for a review by this user, or None."""
+    rows = ProgressUpdate.objects.visible_to(user).filter(review=Review.SUBMITTED).select_related("recommendation")
+    waiting = rows.order_by("reported_on", "id")[:LOOKED_AT]
+    return next((update for update in waiting if not list(progress.review_refusals(update, user))), None)

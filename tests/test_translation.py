@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 from django.apps import apps
 from django.conf import settings
+from django.contrib import admin
 from django.core.management import CommandError, call_command
 from django.core.management.commands import makemessages
 from django.db import models
 from django.utils import translation
+from django.utils.text import capfirst
 
 from agreements.models import Agreement, AgreementRelation, Citation, Commitment, Measurement, Participation, TreatyAction
+from agreements.models.commitments import CURRENCIES
 from agreements.standing import party_standing, text_standing
 from agreements.standing.answers import earliest
 from agreements.standing.data import load_records
@@ -237,6 +240,42 @@ def test_makemessages_collects_the_names_of_fields_and_the_definitions_of_record
 
     assert {"_('last update on')", "_('treaty action')", "_('The value of an indicator on a date.')"} <= set(collected[0].splitlines())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_titles_and_values_of_the_filters_of_lists_are_translated():
+    filters = {found for page in admin.site._registry.values() for found in page.list_filter if isinstance(found, type)}
+
+    all_translated(found.title for found in filters)
+    labels = [label for found in filters if isinstance(found.__dict__.get("value_choices"), list) for _value, label in found.value_choices]
+    all_translated(label for label in labels if label not in CURRENCIES)
+
+
+def test_columns_of_lists_and_tabs_are_translated():
+    pages = admin.site._registry.values()
+    columns = {getattr(getattr(page, name, None), "short_description", "") for page in pages for name in page.list_display}
+
+    all_translated(capfirst(column) for column in columns if column)
+    all_translated(panel.title for page in pages for panel in getattr(page, "panels", ()))
+
+
+SCRIPT = settings.BASE_DIR / "policytracker" / "static" / "policytracker" / "admin.js"
+SCRIPT_TEXT = re.compile(r"""(?:textContent|innerText|title|placeholder|ariaLabel)\s*[=:]\s*([^;,\n]*)""")
+LITERAL = re.compile(r"""(["'`])((?:(?!\1).)*)\1""")
+
+
+def script_texts(script: str) -> list[str]:
+    """The words for people that a script contains: they belong into the template, as data attributes."""
+    shown = [text for value in SCRIPT_TEXT.findall(script) for _quote, text in LITERAL.findall(value)]
+    return [text for text in shown if re.search(r"[^\W\d_]", text) and not re.fullmatch(r"\{\w+\}", text)]
+
+
+def test_scripts_contain_no_texts_for_people():
+    assert script_texts(SCRIPT.read_text()) == []
+
+
+def test_a_text_in_a_script_is_found():
+    assert script_texts('number.textContent = (more ? "at least " : "") + count;') == ["at least "]
+    assert script_texts('number.textContent = more ? number.dataset.atLeast.replace("{number}", count) : "?";') == []
 
 
 TEMPLATES = [

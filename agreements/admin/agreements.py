@@ -4,15 +4,18 @@ from django import forms
 from django.contrib import admin
 from django.db.models import F
 from django.db.models.functions import Lower
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from agreements import models
+from agreements.admin import citations
 from agreements.admin.components import RelativeDeadlineForm
 from agreements.admin.parts import add_participation, cite_links, role_of_signer
 from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, SOURCE, RegistryColumns
 from agreements.admin.treaty_actions import warn_effective_before_action
 from agreements.models.agreements import INVERSE_LABELS, AgreementStatus, LegalForce, ParticipationRole, by_name, team_with_caller
-from agreements.models.sources import by_source_name
 from agreements.standing import TextStanding
 from policytracker.admin import (
     BaseInline,
@@ -57,7 +60,7 @@ class ComponentInline(BaseInline):
     form = ComponentRow
     fields = ["title", "status", "due_on", "slug"]
     readonly_fields = ["slug", "named"]
-    ordering = ["position", Lower("title"), "id"]  # components without a position come last
+    ordering = ["position", "id"]  # components without a position come last, in the order of their entry
     template_after = "admin/inline_links.html"
 
     def get_fields(self, request, obj=None):
@@ -86,9 +89,18 @@ class ConditionInline(ListInline):
 
 class CommitmentInline(ListInline):
     model = models.Commitment
-    fields = ["__str__", "payer", "component", "stated_on", "disputes", "part_of"]
-    readonly_fields = ["__str__"]
+    fields = ["__str__", "payer", "component", "stated_on", "description", "stated_in", "disputes", "part_of"]
+    readonly_fields = ["__str__", "stated_in"]
     ordering = [F("stated_on_first").desc(nulls_last=True), "-id"]
+
+    @display(description=_("source and quote"))
+    def stated_in(self, commitment):
+        if commitment.source is None:
+            return None
+        page = reverse("admin:agreements_source_change", args=[commitment.source_id])
+        source = format_html('<a href="{}" class="text-link">{}</a>', page, commitment.source)
+        stated = [source, *filter(None, [commitment.locator, commitment.quote and _("“%(quote)s”") % {"quote": commitment.quote}])]
+        return format_html_join(SafeString("<br>"), "{}", ((part,) for part in stated))
 
 
 class RelationInline(BaseInline):
@@ -112,18 +124,6 @@ class IncomingRelationInline(ListInline):
     @display(description=_("relation"))
     def relation(self, relation):
         return _(INVERSE_LABELS[relation.kind])
-
-
-class CitationInline(ListInline):
-    model = models.Citation
-    fields = ["source", "cites", "locator", "quote", "confidence", "stance"]
-    readonly_fields = ["cites"]
-    ordering = [by_source_name("source__"), "field", "id"]
-    template_after = "admin/agreements/agreement/citation_links.html"
-
-    @display(description=_("field"))
-    def cites(self, citation):
-        return citation.field_label
 
 
 class FactCheckInline(ListInline):
@@ -151,9 +151,11 @@ class AgreementForm(RecordForm):
 class AgreementBulkEditForm(BulkEditForm):
     columns = ("lead",)
 
-    lead = forms.ModelChoiceField(
-        User.objects.filter(is_active=True).order_by("username"), required=False, label=_("Lead"), empty_label="—"
-    )
+    lead = forms.ModelChoiceField(User.objects.none(), required=False, label=_("Lead"), empty_label="—")
+
+    def __init__(self, data, user):
+        super().__init__(data, user)
+        self.fields["lead"].queryset = User.editors().order_by("username")
 
 
 @admin.register(models.Agreement)
@@ -204,10 +206,10 @@ class AgreementAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
         RelationInline,
         IncomingRelationInline,
         OutcomeInline,
-        CitationInline,
         FactCheckInline,
     ]
     add_inlines = [ParticipationInline, TreatyActionInline]
+    panels = [citations.PANEL]
 
     status_shown = code_column(
         "status", AgreementStatus, ordering="status", success=["in_force", "operative", "provisionally_applied"], warning=["suspended"]

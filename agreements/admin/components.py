@@ -38,6 +38,8 @@ class RelativeDeadlineForm:
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         component = self.instance
+        if "due_offset" in self.fields:
+            self.fields["due_offset"].help_text = _("Time after the anchor, such as 6 months or 180 days.")
         if "due_on" in self.fields and component.pk and component.due_anchor != DueAnchor.NONE:
             field = self.fields["due_on"]
             field.disabled = True

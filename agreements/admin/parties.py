@@ -18,7 +18,7 @@ from agreements.admin.standing import Badge, Link
 from agreements.models.agreements import RelationKind
 from agreements.standing import party_standing
 from agreements.standing.data import load_records
-from policytracker.admin import Panel, RecordAdmin, TabbedAdmin, choice_filter, referring, related_filter, tile
+from policytracker.admin import Panel, RecordAdmin, TabbedAdmin, Wanted, choice_filter, referring, related_filter
 from policytracker.resources import ReadContext
 
 SHOWN_STANDINGS = 30
@@ -55,7 +55,7 @@ def standings(party: models.Party, context: ReadContext) -> tuple[list[StandingL
 
 def overview(request: HttpRequest, party: models.Party) -> dict[str, Any]:
     lines, more = standings(party, ReadContext.of(request.user))
-    agreements = tile(request, "", models.Agreement, party=party.code)
+    agreements = Wanted(models.Agreement, {"party": party.code})
     return {"referring": referring(request, party, agreements), "standings": lines, "more_standings": more}
 
 

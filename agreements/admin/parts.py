@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -58,24 +59,38 @@ def cite_links(form: type[forms.ModelForm], request: HttpRequest, record: Any, t
 
 
 class CitationForm(RecordForm):
-    """The form of a citation. Offers the fields of the cited record, or of all records that can be cited, and the stored value."""
+    """The form of a citation. Offers the fields of each record that can be cited, and the stored value.
+
+    admin.js shows those of the chosen record, and clears the record that was chosen before: a citation has exactly one. Without
+    scripts, a part of the agreement replaces the agreement with which the form was opened.
+    """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         if "field" not in self.fields:
             return
         self.fields["field"].help_text = _("The field that the source states.")
-        cited = [name for name in CITABLE if self[name].value()] or CITABLE
-        types: list[Any] = [self._meta.model._meta.get_field(name).related_model for name in cited]
-        offered = {str(capfirst(model._meta.verbose_name)): citable_fields(model) for model in types}
+        types: dict[str, Any] = {name: self._meta.model._meta.get_field(name).related_model for name in CITABLE}
+        groups = {name: str(capfirst(model._meta.verbose_name)) for name, model in types.items()}
+        offered = {groups[name]: citable_fields(model) for name, model in types.items()}
         known = set().union(*offered.values())
         others = {name: in_words(name) for name in (self.instance.field, self["field"].value()) if name and name not in known}
         self.fields["field"].widget = select_widget()
+        self.fields["field"].widget.attrs["data-groups"] = json.dumps(groups)
         self.fields["field"].widget.choices = [
             ("", _("The whole record")),
             *others.items(),
             *((model, list(labels.items())) for model, labels in offered.items()),
         ]
+
+    def clean(self):
+        values = super().clean()
+        parts = [values[name] for name in CITABLE if name != "agreement" and values.get(name)]
+        agreement = values.get("agreement")
+        opened_with = self.request.GET.get("agreement") if self.instance.pk is None else None
+        if len(parts) == 1 and agreement and str(agreement.pk) == opened_with and parts[0].agreement_id == agreement.pk:
+            values["agreement"] = None
+        return values
 
 
 def role_of_signer(agreement: models.Agreement, kind: str = ActionKind.SIGNATURE) -> ParticipationRole | None:

@@ -207,16 +207,19 @@ def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
     return Standing(
         on=on,
         text=line(document["text"], str(agreement), TextStanding(document["text"]["standing"])),
-        parties=sorted(parties, key=lambda line: not line.expected),
-        pairs=[
-            PairLine(
-                [names.get(code, code) for code in pair["parties"]],
-                pair["since"],
-                [link_to(*actions[uid]) for uid in pair["actions"] if uid in actions],
-                via.get(pair["via"]),
-            )
-            for pair in document["pairs"]
-        ],
+        parties=sorted(parties, key=lambda line: (not line.expected, line.name)),
+        pairs=sorted(
+            [
+                PairLine(
+                    sorted(names.get(code, code) for code in pair["parties"]),
+                    pair["since"],
+                    [link_to(*actions[uid]) for uid in pair["actions"] if uid in actions],
+                    via.get(pair["via"]),
+                )
+                for pair in document["pairs"]
+            ],
+            key=lambda pair: pair.parties,
+        ),
         conditions=[
             ConditionLine(
                 page=Link(str(ConditionKind(row["kind"]).label), pages[row["uid"]]),

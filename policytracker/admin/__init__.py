@@ -2,6 +2,7 @@
 
 from policytracker.admin.account import account
 from policytracker.admin.base import (
+    RETURN_TO,
     BaseAdmin,
     CodeColours,
     RecordAdmin,
@@ -30,9 +31,10 @@ from policytracker.admin.people import PeopleAdmin, UserAdmin
 from policytracker.admin.referring import referring
 from policytracker.admin.search import search
 from policytracker.admin.tabs import Panel, TabbedAdmin
-from policytracker.admin.tiles import Tile, list_url, tile
+from policytracker.admin.tiles import Tile, Wanted, list_url, tile, tiles
 
 __all__ = [
+    "RETURN_TO",
     "BaseAdmin",
     "BaseInline",
     "BulkEditAdmin",
@@ -47,6 +49,7 @@ __all__ = [
     "TabbedAdmin",
     "Tile",
     "UserAdmin",
+    "Wanted",
     "account",
     "apply_theme",
     "choice_filter",
@@ -65,5 +68,6 @@ __all__ = [
     "select_widget",
     "text_filter",
     "tile",
+    "tiles",
     "without_fields",
 ]

@@ -359,7 +359,7 @@ def code_column(name: str, codes: Any, *, ordering: str = "", blank: str = "", *
     """
     code_colours = CodeColours({code: colour for colour, coloured in colours.items() for code in coloured})
 
-    @display(description=name.replace("_", " "), ordering=ordering or None, label=code_colours or None)
+    @display(description=_(name.replace("_", " ")), ordering=ordering or None, label=code_colours or None)
     def column(page, record):
         if (code := getattr(record, name)) in ("", None, blank):
             return None
@@ -411,6 +411,8 @@ class RecordAdmin(ImportPage, BaseAdmin):
 
     form = RecordForm
     key_from: Sequence[str] = ()
+    carried_over: Sequence[str] = ()  # fields whose values the form keeps after *Save and add another*
+    carried_rows: dict[str, str] = {}  # likewise: the name of the rows of an inline -> the field whose values are kept
 
     @property
     def serializer(self) -> type:
@@ -462,7 +464,10 @@ class RecordAdmin(ImportPage, BaseAdmin):
     # ---- returning to the page from which the record was opened
 
     def page_of(self, record: Any) -> str:
-        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[record.pk])
+        return self.page_of_id(record.pk)
+
+    def page_of_id(self, pk: int) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[pk])
 
     def returned(self, request: HttpRequest) -> HttpResponseRedirect | None:
         """A redirect to the page that the URL names in `return_to`, if it is a page of this host."""
@@ -474,6 +479,28 @@ class RecordAdmin(ImportPage, BaseAdmin):
 
     def response_post_save_change(self, request, obj):
         return self.returned(request) or super().response_post_save_change(request, obj)
+
+    # ---- adding another record, with what both have in common
+
+    def response_add(self, request, obj, post_url_continue=None):
+        response = super().response_add(request, obj, post_url_continue)
+        if "_addanother" not in request.POST or not isinstance(response, HttpResponseRedirect):
+            return response
+        query = request.GET.copy()
+        for name in self.carried_over:
+            value = getattr(obj, name)
+            query[name] = ",".join(str(row.pk) for row in value.all()) if hasattr(value, "all") else getattr(value, "pk", value) or ""
+        for name, field in self.carried_rows.items():
+            query[name] = ",".join(str(pk) for pk in getattr(obj, name).order_by("pk").values_list(field, flat=True))
+        # Without its own fragment, a browser keeps that of the page before, which names a tab.
+        return HttpResponseRedirect(f"{request.path}?{query.urlencode()}#general")
+
+    def get_formset_kwargs(self, request, obj, inline, prefix):
+        kwargs = super().get_formset_kwargs(request, obj, inline, prefix)
+        field = self.carried_rows.get(prefix)
+        if field and obj.pk is None and request.method == "GET":  # in a POST the rows differ from empty ones, so they are saved
+            kwargs["initial"] = [{field: pk} for pk in request.GET.get(prefix, "").split(",") if pk.isascii() and pk.isdigit()]
+        return kwargs
 
     def history_view(self, request, object_id, extra_context=None):
         record = self.get_object(request, unquote(object_id))

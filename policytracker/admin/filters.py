@@ -9,7 +9,8 @@ from typing import Any
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db import models
 from django.http import HttpRequest
-from django.utils.text import capfirst
+from django.utils.functional import keep_lazy_text
+from django.utils.text import capfirst, format_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.contrib.filters.forms import AutocompleteDropdownForm, SearchForm
@@ -148,8 +149,13 @@ class RelatedFilter(ChoiceFilter):
         return self.filter.filter_rows(rows, [selected], read_context(request)) if selected else rows
 
 
+@keep_lazy_text
+def in_words(name: str) -> str:
+    return capfirst(name)
+
+
 def filter_title(name: str, title: Any) -> Any:
-    return title or capfirst(name.replace("_", " "))
+    return title or in_words(_(name.replace("_", " ")))
 
 
 def choice_filter(name: str, title: Any = "", choices: Any = None) -> type[ChoiceFilter]:
@@ -176,4 +182,7 @@ def missing_filter(name: str, title: Any) -> type[ChoiceFilter]:
 
 def date_range_filters(name: str, label: Any) -> list[type[TextFilter]]:
     """Two filters: first and last date, each a day, a month or a year. `label` names the date, such as "Due date"."""
-    return [text_filter(f"{name}__from", _("%s from") % label), text_filter(f"{name}__to", _("%s until") % label)]
+    return [
+        text_filter(f"{name}__from", format_lazy(_("{label} from"), label=label)),
+        text_filter(f"{name}__to", format_lazy(_("{label} until"), label=label)),
+    ]

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import models
 from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.edtf import DURATION, EdtfField, date_in_words, in_words
@@ -46,7 +47,9 @@ def _field_change(history: History, name: str, change: dict[str, Any], budget: B
 
 
 def display_value(field: models.Field, value: Any) -> Any:
-    """The value of a field as people read it: the label of a code, Yes or No, a duration or an approximate date in words."""
+    """The value of a field as people read it: the label of a code, Yes or No, a time in minutes, a duration or a date in words."""
+    if isinstance(field, models.DateTimeField) and isinstance(value, str) and (time := parse_datetime(value)):
+        return date_format(time, "DATETIME_FORMAT")
     if isinstance(value, bool):
         return str(_("Yes") if value else _("No"))
     if field.flatchoices and value and not isinstance(value, list):

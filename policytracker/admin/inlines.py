@@ -60,6 +60,9 @@ class BaseInline(Page, TabularInline):
         self.may_add = self.admin_site.get_model_admin(self.model).has_add_permission(request)
         self.return_query = urlencode({RETURN_TO: request.get_full_path()})
         formset = super().get_formset(request, obj, **kwargs)
+        formset.extra = (
+            len([pk for pk in request.GET.get(formset.get_default_prefix(), "").split(",") if pk]) if obj is None else self.extra
+        )
         return type(formset.__name__, (VersionedFormSet, formset), {"request": request})
 
 

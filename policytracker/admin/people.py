@@ -19,6 +19,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from policytracker.admin.base import BaseAdmin
 from policytracker.models import Token, User
 from policytracker.records.access import Role
+from policytracker.records.models import RegistryRecord
 from policytracker.resources import registry
 
 
@@ -108,6 +109,9 @@ class UserAdmin(DjangoUserAdmin, PeopleAdmin):  # type: ignore[misc]
     def get_queryset(self, request):
         return super().get_queryset(request).prefetch_related("groups")
 
+    def has_delete_permission(self, request, obj=None):
+        return super().has_delete_permission(request, obj) and obj != request.user  # nobody deletes the own account by mistake
+
     @display(description=_("role"))
     def role(self, user):
         names = {str(group) for group in user.groups.all()} | ({role_label(Role.ADMINISTRATOR)} if user.is_superuser else set())
@@ -129,7 +133,15 @@ class UserAdmin(DjangoUserAdmin, PeopleAdmin):  # type: ignore[misc]
 
     def get_search_results(self, request, queryset, search_term):
         rows, may_have_duplicates = super().get_search_results(request, queryset, search_term)
-        return (rows.filter(is_active=True) if request.resolver_match.url_name == "autocomplete" else rows), may_have_duplicates
+        if request.resolver_match.url_name == "autocomplete":
+            rows = rows.filter(pk__in=User.editors()) if self.is_for_registry_record(request) else rows.filter(is_active=True)
+        return rows, may_have_duplicates
+
+    def is_for_registry_record(self, request):
+        """Whether the field that searches belongs to a registry record: its owner, lead and team are users who may edit it."""
+        models = {(model._meta.app_label, model._meta.model_name): model for model in self.admin_site._registry}
+        model = models.get((request.GET.get("app_label"), request.GET.get("model_name")))
+        return model is not None and issubclass(model, RegistryRecord)
 
 
 class PermissionsField(forms.ModelMultipleChoiceField):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 
-from policytracker.admin.tiles import Tile, records, tile
+from policytracker.admin.tiles import Tile, Wanted, records, tiles
 from policytracker.resources import registry
 
 
@@ -40,12 +39,11 @@ def title_of(model: type[models.Model], name: str, number: int) -> str:
     return records(model, number) if alike else f"{records(model, number)}: {field.verbose_name}"
 
 
-def referring(request: HttpRequest, record: Any, *first: Tile) -> list[Tile]:
+def referring(request: HttpRequest, record: Any, *first: Wanted) -> list[Tile]:
     """A tile for each list with records that refer to it and that the user may view, in the order of loading. Empty lists are left out."""
-    tiles = list(first)
+    wanted = list(first)
     for model, name in references_to(type(record)):
         page = admin.site.get_model_admin(model)
         if name in filters_of(page) and page.has_view_permission(request):
-            counted = tile(request, "", model, **{name: record.natural_key()[0]})
-            tiles.append(replace(counted, title=title_of(model, name, counted.count)))
-    return [counted for counted in tiles if counted.count]
+            wanted.append(Wanted(model, {name: record.natural_key()[0]}, partial(title_of, model, name)))
+    return [counted for counted in tiles(request, wanted) if counted.count]

@@ -22,12 +22,13 @@ def search(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("s", "").replace("\0", "").strip()[:MAX_LENGTH]
     if not text:
         return HttpResponse()
-    context = ReadContext.of(request.user)
-    hits = find(context, parse(text), registry.searched, SHOWN)
+    reader = ReadContext.of(request.user)
+    hits = find(reader, parse(text), registry.searched, SHOWN)
     results = [*pages(request, text), *(record(hit) for hit in hits.page[:SHOWN])]
-    similar = [] if results else suggestions(context, text)
+    similar = [] if results else suggestions(reader, text)
     more = hits.count - SHOWN if hits.count > SHOWN else 0
-    return TemplateResponse(request, "unfold/helpers/command_results.html", {"results": results, "similar": similar, "more": more})
+    context = {"text": text, "results": results, "similar": similar, "more": more}
+    return TemplateResponse(request, "unfold/helpers/command_results.html", context)
 
 
 def pages(request: HttpRequest, text: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DatabaseError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -18,13 +18,16 @@ from django.utils.translation import ngettext
 
 from agreements.admin.agreements import AgreementAdmin as AgreedAdmin
 from agreements.models import Agreement
+from agreements.standing import text_standing
+from agreements.standing.data import load_record
 from policytracker.admin import Panel, apply_theme, list_url
 from policytracker.records import violations
 from policytracker.records.access import Publication
 from policytracker.records.context import change_context
 from policytracker.records.exceptions import Conflict
 from policytracker.records.models import RegistryRecord, lock_for_change
-from recommendations.admin.overview import of_agreement, overview, recommendation_lines
+from policytracker.resources import today
+from recommendations.admin.overview import of_agreement, overview, recommendation_lines, suggested_status
 from recommendations.models import Recommendation
 from recommendations.publication import publish
 
@@ -73,13 +76,46 @@ class AgreementAdmin(AgreedAdmin):
             recommendations_tab,
             of_agreement,
         ),
+        *AgreedAdmin.panels,
     ]
 
     panel_references = ["lead"]
 
     def get_urls(self):
-        view = self.admin_site.admin_view(self.publish_view)
-        return [path("<path:object_id>/publish/", view, name="agreements_agreement_publish"), *super().get_urls()]
+        views = {"publish": self.publish_view, "set_status": self.set_status_view}
+        own = [
+            path(f"<path:object_id>/{name.replace('_', '-')}/", self.admin_site.admin_view(view), name=f"agreements_agreement_{name}")
+            for name, view in views.items()
+        ]
+        return [*own, *super().get_urls()]
+
+    def set_status_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Set the status that the treaty actions suggest. The form of the agreement checks it, as if it were sent with this status."""
+        record = self.record_to_read(request, unquote(object_id))
+        if record is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if not self.has_change_permission(request, record):
+            raise PermissionDenied
+        page = HttpResponseRedirect(self.page_of(record))
+        suggested = suggested_status(record, text_standing(load_record(record, request.user), today()).code)
+        if request.method != "POST" or suggested is None or request.POST.get("status") != suggested.value:
+            self.message_user(request, _("Nothing was changed: the treaty actions suggest no other status now."), messages.WARNING)
+            return page
+        try:
+            with change_context(request.user, "", "admin"):
+                stored = self.model._base_manager.select_for_update().get(
+                    pk=record.pk
+                )  # `record` has no references that are hidden from the user
+                stored.status = suggested
+                stored.full_clean()
+                stored.save(update_fields=["status"])
+        except ValidationError as error:
+            self.message_user(request, " ".join(error.messages), messages.ERROR)
+        except DatabaseError as error:
+            self.message_user(request, violations.constraint_of(error).message, messages.ERROR)
+        else:
+            self.message_user(request, _("Status set to %(status)s.") % {"status": suggested.label}, messages.SUCCESS)
+        return page
 
     def publish_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the drafts that would be published, and publish all of them, or none."""

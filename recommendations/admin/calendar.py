@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from agreements.models import Agreement, Component, agreements
+from agreements.models import Agreement, Component, Party, agreements
 from agreements.models.components import ComponentStatus
 from policytracker.edtf import date_in_words, latest
 from recommendations.models import Milestone, Recommendation
@@ -23,18 +23,27 @@ LONGEST_PERIOD = timedelta(366)  # of a partial date: a year
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of date: the field, the condition for rows that are not finished, and the name of the row."""
+    """A kind of date: the field, the condition for rows that are not finished, and the name of the row.
+
+    `party` is the path from a row to the parties that it concerns.
+    """
 
     label: Any
     model: Any
     date_field: str
     name: Any
+    party: str
     open: Q = field(default_factory=Q)
     stores_last_day: bool = True
 
-    def rows(self, user: Any, on: date, limit: int) -> list[tuple[date, str, int, str]]:
-        """Day, date as recorded, id and name of the next rows. A partial date counts as its last possible day."""
+    def rows(self, user: Any, on: date, limit: int, party: Party | None) -> list[tuple[date, str, int, str]]:
+        """Day, date as recorded, id and name of the next rows. A partial date counts as its last possible day.
+
+        With a party, the rows that concern it.
+        """
         rows = self.model.objects.visible_to(user).filter(self.open)
+        if party:
+            rows = rows.filter(pk__in=self.model.objects.filter(**{self.party: party}).order_by().values("pk"))
         if self.stores_last_day:
             last: Any = F(f"{self.date_field}_last")
         else:
@@ -44,12 +53,13 @@ class Kind:
 
 
 KINDS = [
-    Kind(_("Recommendation due"), Recommendation, "due_on", "key_action", Q(closed_on__isnull=True)),
+    Kind(_("Recommendation due"), Recommendation, "due_on", "key_action", "addressees__party", Q(closed_on__isnull=True)),
     Kind(
         _("Component due"),
         Component,
         "due_on",
         "title",
+        "lead_parties",
         ~Q(status__in=[ComponentStatus.COMPLETED, ComponentStatus.CANCELLED]),
     ),
     Kind(
@@ -57,11 +67,12 @@ KINDS = [
         Milestone,
         "due_on",
         "title",
+        "recommendation__addressees__party",
         Q(completed_on="", recommendation__closed_on__isnull=True),
         stores_last_day=False,
     ),
-    Kind(_("Agreement review"), Agreement, "next_review_on", agreements.name(), stores_last_day=False),
-    Kind(_("Agreement expires"), Agreement, "expires_on", agreements.name()),
+    Kind(_("Agreement review"), Agreement, "next_review_on", agreements.name(), "participations__party", stores_last_day=False),
+    Kind(_("Agreement expires"), Agreement, "expires_on", agreements.name(), "participations__party"),
 ]
 
 
@@ -76,13 +87,14 @@ class Deadline:
     url: str
 
 
-def next_deadlines(request: HttpRequest, on: date, limit: int) -> list[Deadline]:
-    """The next dates of all kinds, in order, in one query for each kind."""
+def next_deadlines(request: HttpRequest, on: date, limit: int, party: Party | None = None) -> list[Deadline]:
+    """The next dates of all kinds, or of those that concern a party, in order, in one query for each kind."""
     found = []
     for kind in KINDS:
         page = page_of(kind.model)
         found += [
-            Deadline(day, date_in_words(text), kind.label, name, page(pk)) for day, text, pk, name in kind.rows(request.user, on, limit)
+            Deadline(day, date_in_words(text), kind.label, name, page(pk))
+            for day, text, pk, name in kind.rows(request.user, on, limit, party)
         ]
     return sorted(found, key=lambda deadline: (deadline.day, deadline.url))[:limit]
 

@@ -237,7 +237,7 @@ class RecommendationBulkEditForm(BulkEditForm):
 
     def __init__(self, data: Any, user: User):
         super().__init__(data, user)
-        self.fields["owner"].queryset = User.objects.filter(is_active=True).order_by("username")
+        self.fields["owner"].queryset = User.editors().order_by("username")
 
     def change(self, record: Any) -> None:
         super().change(record)

@@ -20,7 +20,7 @@ from agreements.models import Agreement, Party
 from policytracker.admin.charts import Distribution
 from policytracker.admin.querysets import visible
 from policytracker.admin.recent import recent_changes
-from policytracker.admin.tiles import Tile, list_url, tile
+from policytracker.admin.tiles import Tile, Wanted, list_url, tile, tiles
 from policytracker.records.access import Role
 from policytracker.resources import today
 from policytracker.web.heavy import REPORT, heavy
@@ -52,20 +52,28 @@ def waiting_for_review(request: HttpRequest) -> Tile:
     return tile(request, _("Waiting for review"), ProgressUpdate, review="submitted")
 
 
+def lateness(request: HttpRequest, **whose: str) -> list[Tile]:
+    """What is late and soon, and beside it what nobody can call late: open ones without a due date or a recent assessment."""
+    wanted: list[tuple[Any, str, dict[str, Any]]] = [
+        (_("Overdue"), "danger", {"overdue": "true"}),
+        (_("Due within 30 days"), "warning", {"due_within": "30"}),
+        (_("Without a due date"), "", {"open": "true", "without": "due_on"}),
+        (_("Stale or never assessed"), "warning", {"freshness": ["stale", "never"]}),
+    ]
+    return tiles(request, [Wanted(Recommendation, query | whose, title, colour) for title, colour, query in wanted])
+
+
 def my_queue(request: HttpRequest) -> list[Tile]:
     return [
-        tile(request, _("Overdue"), Recommendation, owner="me", overdue="true"),
-        tile(request, _("Due within 30 days"), Recommendation, owner="me", due_within="30"),
-        tile(request, _("Needs assessment"), Recommendation, owner="me", freshness=["stale", "never"]),
+        *lateness(request, owner="me"),
         tile(request, _("Returned to me"), ProgressUpdate, review="returned", author=request.user.get_username()),
     ]
 
 
 def team_queue(request: HttpRequest) -> list[Tile]:
     return [
-        tile(request, _("Overdue"), Recommendation, overdue="true"),
-        tile(request, _("Due within 30 days"), Recommendation, due_within="30"),
-        tile(request, _("Contradicted by a claim"), Recommendation, claim_differs="true"),
+        *lateness(request),
+        tile(request, _("Contradicted by a claim"), Recommendation, "warning", claim_differs="true"),
         tile(request, _("Unassigned"), Recommendation, open="true", without="owner"),
     ]
 
@@ -74,7 +82,7 @@ def officer_queue(request: HttpRequest, party: Party) -> list[Tile]:
     return [
         tile(request, _("Addressed to us"), Recommendation, party=party.code, open="true"),
         tile(request, _("Awaiting our response"), Addressee, party=party.code, response=Response.NONE_RECORDED.value),
-        tile(request, _("Our overdue items"), Recommendation, party=party.code, overdue="true"),
+        *lateness(request, party=party.code),
         tile(request, _("Our claims in review"), ProgressUpdate, party=party.code, kind="claim", review="submitted"),
         tile(request, _("Returned to me"), ProgressUpdate, review="returned", author=request.user.get_username()),
     ]
@@ -186,6 +194,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "party": party,
         "is_officer_without_party": Role.OFFICER in roles and party is None,
         "deadlines": next_deadlines(request, today(), SHOWN_DEADLINES),
+        "own_deadlines": next_deadlines(request, today(), SHOWN_DEADLINES, party) if party else [],
         "is_empty": not has_records,
         "has_parties": has_records or Party.objects.exists(),
         "may_add": agreement_page.has_add_permission(request),

@@ -10,7 +10,8 @@ from functools import cache
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Prefetch, QuerySet
+from django.db.models import Count, Prefetch, QuerySet, TextField, Value
+from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.text import capfirst
@@ -24,15 +25,16 @@ from agreements.models import Agreement, Citation, Commitment, Component, FactCh
 from agreements.models.agreements import AgreementStatus
 from agreements.models.commitments import Bound, Stage
 from agreements.numbers import number
-from policytracker.admin import CodeColours, list_url
+from policytracker.admin import Tile, list_url
 from policytracker.admin.charts import Bar, Cell, Distribution, Line, Matrix, Moment, Timeline
 from policytracker.admin.querysets import references, visible
 from policytracker.edtf import date_in_words
 from policytracker.resources import ReadContext, registry
 from recommendations.admin.addressees import LEAD_FIRST
-from recommendations.admin.records import STATUS_COLOURS
+from recommendations.admin.records import STATUS_COLOUR
 from recommendations.admin.trend import trend
-from recommendations.models import Addressee, Recommendation, Status
+from recommendations.deadlines import Freshness
+from recommendations.models import Addressee, ProgressUpdate, Recommendation, Status
 from recommendations.publication import has_something_to_publish
 from recommendations.reports import timeline
 from recommendations.reports.coverage import coverage
@@ -45,7 +47,6 @@ SHOWN_DATES = 8
 DRAWN_DATES = 200
 DRAWN_COLUMNS = SHOWN_RECOMMENDATIONS  # of a matrix; a wider one shows the counts only
 DRAWN_LINES = 40
-STATUS_COLOUR = CodeColours({code: colour for colour, codes in STATUS_COLOURS.items() for code in codes})
 
 
 def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
         "inexact_money": has_inexact_money(agreement, user),
         "indicators": [indicator_values(indicator) for indicator in card["indicators"]],
         "timeline": Timeline(drawn, context.today, page.count),
-        "next_dates": next_dates(dates, page, drawn, context),
+        "next_dates": next_dates(dates, page, context),
         "components": components,
         "recommendations": recommendations,
         "recommendations_url": list_url(Recommendation, lists),
@@ -94,11 +95,11 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
     }
 
 
-def suggested_status(agreement: Agreement, code: Any) -> str:
-    """The label of the status that the actions suggest for an agreement whose status is unknown, or ""."""
+def suggested_status(agreement: Agreement, code: Any) -> AgreementStatus | None:
+    """The status that the actions suggest for an agreement whose status is unknown, or None."""
     known = {status.value: status for status in AgreementStatus}
     suggests = agreement.status == AgreementStatus.UNKNOWN and code.value in known and code.value != AgreementStatus.UNKNOWN
-    return str(known[code.value].label) if suggests else ""
+    return known[code.value] if suggests else None
 
 
 def may_publish(request: HttpRequest, agreement: Agreement) -> bool:
@@ -110,20 +111,19 @@ def may_publish(request: HttpRequest, agreement: Agreement) -> bool:
 # ---- numbers and charts
 
 
-def attention(card: dict[str, Any], lists: dict[str, str]) -> Iterator[tuple[str, int, str]]:
-    """What is late or contradicted: title, count and list."""
-    late = DeadlineState.OVERDUE.value
-    yield (
-        _("Overdue recommendations"),
-        card["recommendations"]["by_deadline_state"][late],
-        list_url(Recommendation, lists | {"deadline_state": late}),
-    )
-    yield _("Overdue components"), card["components"]["by_deadline_state"][late], list_url(Component, lists | {"deadline_state": late})
-    yield (
-        _("Contradicted by a claim"),
-        card["recommendations"]["claim_differs"],
-        list_url(Recommendation, lists | {"claim_differs": "true"}),
-    )
+def attention(card: dict[str, Any], lists: dict[str, str]) -> Iterator[Tile]:
+    """What is late or contradicted, and beside it what nobody can call late: recommendations without a due date or a recent assessment."""
+    numbers, late, undated = card["recommendations"], DeadlineState.OVERDUE.value, DeadlineState.NONE.value
+    unknown = {freshness.value: numbers["by_freshness"][freshness] for freshness in (Freshness.STALE, Freshness.NEVER)}
+
+    def tile(title: str, count: int, model: type, query: dict[str, Any], colour: str = "") -> Tile:
+        return Tile(title, count, False, list_url(model, lists | query), colour)
+
+    yield tile(_("Overdue recommendations"), numbers["by_deadline_state"][late], Recommendation, {"deadline_state": late}, "danger")
+    yield tile(_("Without a due date"), numbers["by_deadline_state"][undated], Recommendation, {"deadline_state": undated})
+    yield tile(_("Stale or never assessed"), sum(unknown.values()), Recommendation, {"freshness": list(unknown)}, "warning")
+    yield tile(_("Overdue components"), card["components"]["by_deadline_state"][late], Component, {"deadline_state": late}, "danger")
+    yield tile(_("Contradicted by a claim"), numbers["claim_differs"], Recommendation, {"claim_differs": "true"}, "warning")
 
 
 def money_bars(totals: list[dict[str, Any]], lists: dict[str, str]) -> list[Bar]:
@@ -168,12 +168,37 @@ def moments(entries: Iterable[timeline.Entry]) -> list[Moment]:
     return [Moment(entry.day, date_in_words(entry.on), entry.title, lane(entry.type)) for entry in entries]
 
 
-def next_dates(dates: timeline.Timeline, page: Any, shown: list[Moment], context: ReadContext) -> list[Moment]:
-    """The next entries of the timeline, from today on. `shown` are the moments of its first page."""
-    coming = [moment for moment in shown if moment.day >= context.today]
-    if page.next and len(coming) < SHOWN_DATES:
-        coming = moments(dates.page(dates.cursor_from(context.today), SHOWN_DATES).results)
-    return coming[:SHOWN_DATES]
+def next_dates(dates: timeline.Timeline, page: Any, context: ReadContext) -> list[tuple[Moment, str]]:
+    """The next entries of the timeline, from today on, without the assessments of today, and the page of each record.
+
+    `page` is the first page of the timeline.
+    """
+    updates = registry.of(ProgressUpdate).address
+
+    def coming(entries: Iterable[timeline.Entry]) -> list[timeline.Entry]:
+        return [entry for entry in entries if entry.day >= context.today and entry.type != updates][:SHOWN_DATES]
+
+    found = coming(page.results)
+    if page.next and len(found) < SHOWN_DATES:
+        found = coming(dates.page(dates.cursor_from(context.today), DRAWN_DATES).results)
+    pages = record_pages(found)
+    return [(moment, pages[entry.type, entry.key]) for entry, moment in zip(found, moments(found), strict=True)]
+
+
+def record_pages(entries: Iterable[timeline.Entry]) -> dict[tuple[str, str], str]:
+    """The address of the page of the record of each entry, by type and key. One query."""
+    keys: dict[str, set[str]] = defaultdict(set)
+    for entry in entries:
+        keys[entry.type].add(entry.key)
+    rows = [
+        registry.at(address)
+        .model._base_manager.filter(**{f"{registry.at(address).model.key}__in": found})
+        .order_by()
+        .values_list(Value(address, TextField()), Cast(registry.at(address).model.key, TextField()), "pk")
+        for address, found in keys.items()
+    ]
+    ids = rows[0].union(*rows[1:], all=True) if rows else []
+    return {(address, key): admin.site.get_model_admin(registry.at(address).model).page_of_id(pk) for address, key, pk in ids}
 
 
 # ---- components and recommendations
@@ -195,7 +220,7 @@ def components_of(request: HttpRequest, agreement: Agreement) -> Iterator[Compon
     """The components of the agreement, each after its parent, in the order of their positions."""
     user, on = request.user, ReadContext.of(request.user).today
     rows: Any = visible(Component, user).filter(agreement=agreement).annotate(deadline_state=of_component(on))
-    found = list(rows.prefetch_related(*references(Component, user, ["lead_parties"])).order_by("position", "slug"))
+    found = list(rows.prefetch_related(*references(Component, user, ["lead_parties"])).order_by("position", "pk"))
     links: Any = Recommendation.objects.visible_to(user).filter(components__in=[component.pk for component in found]).order_by()
     numbers = dict(links.values_list("components").annotate(Count("pk")))
     ids = {component.pk for component in found}

@@ -6,7 +6,9 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import OuterRef, Prefetch
 from django.http import HttpResponseRedirect, QueryDict
-from django.utils.text import Truncator, capfirst
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -15,6 +17,7 @@ from agreements.deadlines import DeadlineState
 from policytracker.admin import (
     BaseInline,
     BulkEditAdmin,
+    CodeColours,
     OnFilter,
     RecordAdmin,
     apply_theme,
@@ -34,7 +37,7 @@ from policytracker.records import exceptions
 from policytracker.records.access import Publication
 from policytracker.records.parameters import ExistsForRow
 from policytracker.resources import ReadContext, today
-from recommendations import filters, progress, responses, reviews
+from recommendations import progress, responses, reviews
 from recommendations.admin import addressees, forms
 from recommendations.admin.status_options import status_options
 from recommendations.deadlines import Freshness, deadline, freshness, with_deadline_state
@@ -61,14 +64,24 @@ MAX_NAME = 150  # characters of a recommendation in its list
 DELETED_ADDRESSEE = _("This addressee no longer exists. Nothing was changed.")
 DELETED_UPDATE = _("This update no longer exists. Nothing was changed.")
 AGREEMENT = related_filter("agreement", Recommendation._meta.get_field("agreements"))
+FRESHNESS_COLOURS = {"warning": [Freshness.STALE]}
+REVIEW_COLOURS = CodeColours({Review.APPROVED: "success", Review.RETURNED: "warning", Review.SUBMITTED: "info"})
 STATUS_COLOURS = {"success": list(DONE), "info": [Status.IN_PROGRESS, *CLOSABLE], "warning": [Status.STALLED]}
-MISSING = [(name, capfirst(name.replace("_", " "))) for name in filters.MISSING_CONDITIONS]
+STATUS_COLOUR = CodeColours({code: colour for colour, codes in STATUS_COLOURS.items() for code in codes})
+MISSING = {
+    "owner": _("Owner"),
+    "due_on": _("Due date"),
+    "evidence": _("Evidence"),
+    "addressee": _("Addressee"),
+    "response": _("Response"),
+    "update": _("Update"),
+}
 
 
 def owner_choices(request):
     """The users who may be owners; for readers and officers, the owners of recommendations that they may read."""
     if progress.roles(request.user) & progress.EDITORS:
-        users = User.visible_to(request.user)
+        users = User.editors()
     else:  # User.visible_to() would also look through all updates for other users
         owned = Recommendation.objects.visible_to(request.user).filter(owner=OuterRef("pk")).order_by()
         users = User.objects.filter(ExistsForRow(owned))
@@ -127,7 +140,7 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
         choice_filter("open"),
         choice_filter("claim_differs", _("Contradicted by a claim")),
         choice_filter("awaiting_approval"),
-        choice_filter("without", _("Missing"), MISSING),
+        choice_filter("without", _("Missing"), list(MISSING.items())),
         choice_filter("status"),
         choice_filter("priority"),
         OnFilter,
@@ -154,6 +167,8 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
     titles_from = {"made_by": ngettext_lazy("Recommendation it made", "Recommendations it made")}
     readonly_fields = ["original_due_on"]
     key_from = ["key_action"]
+    carried_over = ["source", "agreements"]
+    carried_rows = {"addressees": "party"}
     inlines = [AddresseeInline, MilestoneInline, DependencyInline]
     bulk_edit_form = forms.RecommendationBulkEditForm
 
@@ -181,9 +196,7 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
     def due(self, recommendation):
         return [date_in_words(recommendation.due_on), deadline_html(recommendation)]
 
-    @display(description=_("freshness"))
-    def freshness_shown(self, recommendation):
-        return None if recommendation.freshness == Freshness.NONE else Freshness(recommendation.freshness).label
+    freshness_shown = code_column("freshness", Freshness, blank=Freshness.NONE, **FRESHNESS_COLOURS)
 
     def list_prefetches(self, request):
         parties = Addressee.objects.visible_to(request.user).select_related("party").order_by(*addressees.LEAD_FIRST)
@@ -258,7 +271,11 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
         update, action, note = (form.cleaned_data[name] for name in ("update", "_action", "note"))
         anchor = "updates" if action == "discard" else f"update-{update.pk}"
         try:
-            self.message_user(request, form.apply(today()), messages.SUCCESS, extra_tags=anchor)
+            message = form.apply(today())
+            if action in ("approve", "return") and (waiting := reviews.next_waiting(request.user)):
+                page = reverse("admin:recommendations_recommendation_change", args=[waiting.recommendation_id])
+                message = format_html('{} <a href="{}#update-{}">{}</a>', message, page, waiting.pk, _("Next waiting update"))
+            self.message_user(request, message, messages.SUCCESS, extra_tags=anchor)
         except ProgressUpdate.DoesNotExist:
             self.message_user(request, DELETED_UPDATE, messages.ERROR)
         except exceptions.Refused as refused:
@@ -301,8 +318,10 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
         return {
             "recommendation": recommendation,
             "claims": newest.prefetch_related(*references(ProgressUpdate, request.user, ["party"])),
-            "deadline_label": DeadlineState(recommendation.deadline_state).label,
+            "deadline": deadline_label(recommendation.deadline_state),
+            "status_colour": STATUS_COLOUR[recommendation.status],
             "freshness_label": "" if closed else Freshness(recommendation.freshness).label,
+            "is_stale": recommendation.freshness == Freshness.STALE,
             "slipped": slippage(recommendation, request.user),
         }
 
@@ -354,6 +373,7 @@ class UpdateLine:
     def __init__(self, update, recommendation, user, returns, rejected):
         update.recommendation = recommendation
         self.update, self.review, self.returns = update, Review(update.review), returns
+        self.review_colour = REVIEW_COLOURS[update.review]
         self.rejected = rejected if rejected and rejected.update == update.pk else None
         self.messages = []
         self.may_revise = update.author_id == user.pk and update.review in (Review.DRAFT, Review.RETURNED)

@@ -14,11 +14,11 @@ from policytracker.records import exceptions
 from policytracker.records.context import change_context
 from policytracker.resources import today
 from recommendations import progress
-from recommendations.admin.records import AGREEMENT, UpdateLine, evidence_of_updates
+from recommendations.admin.records import AGREEMENT, REVIEW_COLOURS, UpdateLine, evidence_of_updates
 from recommendations.models import Evidence, ProgressUpdate, Recommendation, Review
 
 VOIDED = "voided"
-REVIEW_COLOURS = CodeColours({Review.APPROVED: "success", Review.RETURNED: "warning", Review.SUBMITTED: "info", VOIDED: "danger"})
+SHOWN_COLOURS = CodeColours(REVIEW_COLOURS | {VOIDED: "danger"})
 AUTHOR = related_filter("author", ProgressUpdate._meta.get_field("author"))
 
 
@@ -64,7 +64,7 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
     ordering = ["-reported_on", "-id"]  # the order of the index
     list_references = ["recommendation"]
 
-    @display(description=_("review"), label=REVIEW_COLOURS)
+    @display(description=_("review"), label=SHOWN_COLOURS)
     def review_shown(self, update):
         """The review status. A voided update stays approved, but has no effect."""
         return (VOIDED, _("Voided")) if update.voided_at else (update.review, Review(update.review).label)

@@ -2,9 +2,11 @@
 
 import pytest
 
+from agreements.models import Citation
 from recommendations.models import ProgressUpdate
-from tests.admin.page import change, edit
-from tests.admin.test_browser import CHROMIUM, chromium, synchronous, visit, world  # noqa: F401 - imported fixtures
+from tests.admin.page import add, change, edit, tab
+from tests.admin.test_browser import CHROMIUM, chromium, fits, synchronous, visit, world  # noqa: F401 - imported fixtures
+from tests.make import make_agreement, make_component, make_source
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
@@ -95,3 +97,96 @@ def test_the_first_link_of_a_page_skips_the_menu(visit, live_server, world):  # 
 
     assert page.evaluate("Boolean(document.activeElement.closest('[role=main]'))")
     assert page.errors == []
+
+
+@pytest.mark.parametrize("delay", [0, 30, 90, 200])
+def test_a_field_that_searches_loses_no_letter_and_selects_what_was_typed(delay, visit, live_server, world):  # noqa: F811
+    agreement, recommendation = world
+    make_source(slug="taper", title="Aper, the first hit without the first letter")
+    make_agreement(slug="river", title="River pact")
+    page = visit(1280, "light")
+    fields = [  # the page, the id of the select, what is typed, and the hit
+        (change(recommendation), "id_evidence-0-source", "paper", "A paper"),
+        (edit(recommendation), "id_owner", "analyst", "analyst"),
+        (edit(recommendation), "id_agreements", "river", "River pact"),
+        (tab(agreement, "participations"), "id_participations-0-party", "AUS", "Aus"),
+    ]
+
+    for address, field, text, hit in fields:
+        page.goto("about:blank")
+        page.goto(live_server.url + address)
+        page.locator(f"#{field} ~ .select2").wait_for()
+        page.evaluate(
+            "id => document.querySelector(`#${id} ~ .select2 :is(.select2-selection--single, .select2-search__field)`).focus()", field
+        )
+        page.keyboard.type(text, delay=delay)
+        typed = page.evaluate("document.activeElement.value")
+        page.keyboard.press("Enter")
+        page.wait_for_function(
+            "([id, hit]) => [...document.getElementById(id).selectedOptions].at(-1)?.text.includes(hit)", arg=[field, hit], timeout=5000
+        )
+        assert (field, typed) == (field, text)
+    assert page.errors == []
+
+
+@pytest.mark.parametrize("opens", ["/", "Control+k"])
+@pytest.mark.parametrize("waits", ["before the results arrive", "when the results are shown"])
+def test_enter_in_the_command_palette_opens_the_first_result(opens, waits, visit, live_server, world):  # noqa: F811
+    page = visit(1280, "light")
+    page.goto(live_server.url + "/admin/")
+    page.locator("#search-input-command").wait_for(state="attached")
+
+    page.keyboard.press(opens)
+    page.keyboard.type("data checks")
+    if waits == "when the results are shown":
+        page.locator("#command-results-list a").first.wait_for()
+    page.keyboard.press("Enter")
+
+    page.wait_for_url("**/admin/checks/")
+    assert page.errors == []
+
+
+def test_a_citation_has_one_target_and_offers_its_fields(visit, live_server, world):  # noqa: F811
+    agreement, _ = world
+    component = make_component(agreement, slug="hub", title="Processing hub")
+    make_source(slug="river", title="River paper")
+    page = visit(1280, "light")
+    page.goto(f"{live_server.url}{add(Citation)}?agreement={agreement.pk}&return_to={tab(agreement, 'citations')}")
+    offered = """() => [...document.querySelectorAll('#id_field optgroup')].filter((group) => !group.hidden).map((group) => group.label)"""
+    choose = "id => document.querySelector(`#${id} ~ .select2 .select2-selection`).focus()"
+    page.locator("#id_component ~ .select2").wait_for()
+    of_agreement = page.evaluate(offered)
+    page.select_option("#id_field", label="Title")
+
+    for field, text in (("id_component", "hub"), ("id_source", "river")):
+        page.evaluate(choose, field)
+        page.keyboard.type(text)
+        page.keyboard.press("Enter")
+        page.wait_for_function("id => document.getElementById(id).value", arg=field)
+    targets = [page.input_value(f"#id_{name}") for name in ("agreement", "component", "participation", "outcome")]
+    of_component, field = page.evaluate(offered), page.input_value("#id_field")
+    page.locator("[name=_save]").click()
+    page.wait_for_url("**tab=citations")
+
+    assert (of_agreement, of_component, field) == (["Agreement"], ["Component"], "title")
+    assert targets == ["", str(component.pk), "", ""]
+    assert Citation.objects.get().target == component
+    assert page.get_by_role("cell", name="Processing hub Title").is_visible()
+    assert page.errors == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_fields_of_a_refused_row_keep_their_width(width, visit, live_server, world):  # noqa: F811
+    agreement, _ = world
+    make_component(agreement, slug="hub", title="Processing hub")
+    page = visit(width, "light")
+    page.goto(live_server.url + tab(agreement, "components"))
+    title = page.locator("input[name=components-0-title]")
+    before = title.bounding_box()["width"]
+
+    page.fill("input[name=components-0-due_on]", "6/7/2027")
+    page.locator("[name=_save]").click()
+    page.locator("[data-message]").wait_for()
+
+    assert abs(page.locator("input[name=components-0-title]").bounding_box()["width"] - before) < 12
+    assert fits(page)

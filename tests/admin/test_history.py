@@ -1,6 +1,10 @@
 """The history page of a record."""
 
+import re
+from datetime import date
+
 from policytracker.records.context import change_context
+from recommendations.progress import Report, approve, report_progress
 from tests.admin.page import change, edit, history, typed
 from tests.make import make_agreement, make_recommendation, make_source
 
@@ -80,3 +84,15 @@ def test_the_page_of_the_history_is_below_the_record(administrator, signed_in):
 
         assert header.count(f'href="{change(record)}"') == 2  # the arrow and the breadcrumb
         assert "History" in header
+
+
+def test_times_are_shown_in_minutes_and_their_zone_once(analyst, reviewer, signed_in):
+    recommendation = make_recommendation(priority="high")
+    update = report_progress(recommendation, Report(status="planned", narrative="So."), by=analyst, today=date.today())
+    approve(update, by=reviewer, today=date.today())
+    client = signed_in(reviewer)
+
+    for page in (client.get(history(update)), client.get("/admin/changes/")):
+        assert not re.search(r">[^<]*\d\d:\d\d:\d\d", page.text)
+        assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d", page.text)
+        assert page.text.count("UTC") == 1

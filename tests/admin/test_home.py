@@ -74,8 +74,8 @@ def test_the_queues_of_an_analyst(analyst, reviewer, signed_in):
     home = signed_in(analyst).get("/admin/").context
 
     assert {queue.name: [tile.count for tile in queue.tiles] for queue in home["queues"]} == {
-        "my-queue": [2, 2, 7, 2],
-        "team-queue": [2, 4, 4, 0, 6],
+        "my-queue": [2, 2, 1, 7, 2],
+        "team-queue": [2, 4, 4, 2, 14, 0, 6],
     }
 
 
@@ -85,7 +85,7 @@ def test_an_officer_sees_what_concerns_the_own_party(officer, analyst, signed_in
 
     home = signed_in(officer).get("/admin/").context
 
-    assert [(queue.name, [tile.count for tile in queue.tiles]) for queue in home["queues"]] == [("party-queue", [2, 2, 1, 1, 0])]
+    assert [(queue.name, [tile.count for tile in queue.tiles]) for queue in home["queues"]] == [("party-queue", [2, 2, 1, 1, 0, 1, 1, 0])]
 
 
 @pytest.mark.parametrize(("role", "queue"), [("analyst", "team-queue"), ("reviewer", "my-queue"), ("administrator", "my-queue")])
@@ -149,6 +149,35 @@ def test_statuses_by_agreement_count_only_visible_agreements(reader, signed_in):
     page = signed_in(reader).get("/admin/numbers/").context
 
     assert [(line.title, line.statuses.total) for line in page["agreements"]] == [(str(shown), 2)]
+
+
+def test_an_officer_sees_the_own_deadlines_first(officer, signed_in):
+    day = lambda days: str(TODAY + timedelta(days))  # noqa: E731
+    own, other = make_recommendation(key_action="Ours", due_on=day(9)), make_recommendation(key_action="Theirs", due_on=day(2))
+    Addressee.objects.create(recommendation=own, party=officer.office.party)
+    Addressee.objects.create(recommendation=other, party=make_party("JPN"))
+    own.milestones.create(title="Site chosen", due_on=day(4))
+    led = make_component(make_agreement(), title="Hub", due_on=day(5))
+    led.lead_parties.add(officer.office.party)
+
+    home = signed_in(officer).get("/admin/")
+
+    assert [deadline.name for deadline in home.context["own_deadlines"]] == ["Site chosen", "Hub", "Ours"]
+    assert [deadline.name for deadline in home.context["deadlines"]] == ["Theirs", "Site chosen", "Hub", "Ours"]
+    assert home.text.index("Ours") < home.text.index("Theirs")
+
+
+def test_what_is_late_has_a_colour_and_what_cannot_be_late_stands_beside_it(analyst, reviewer, signed_in):
+    make_work(analyst, reviewer)
+
+    queues = signed_in(analyst).get("/admin/").context["queues"]
+
+    for queue in queues:
+        late = [(tile.colour, tile.url.partition("?")[2]) for tile in queue.tiles if "owner=me" in tile.url or "owner" not in tile.url]
+        colours = {colour for colour, query in late if "overdue=true" in query}
+        assert colours == {"danger"}
+        assert any("without=due_on" in query for _colour, query in late)
+        assert any(colour == "warning" and "freshness=stale" in query for colour, query in late)
 
 
 def test_the_calendar_has_the_next_dates_of_all_kinds(reader, signed_in):

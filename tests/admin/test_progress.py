@@ -120,6 +120,47 @@ def test_an_officer_submits_a_claim_of_the_own_party_and_a_reviewer_approves_it(
     assert (recommendation.claimed_status, recommendation.status) == ("implemented", "not_assessed")
 
 
+def test_after_a_decision_the_next_waiting_update_is_one_click_away(analyst, reviewer, signed_in, australia):
+    first, second = make_recommendation(priority="high"), make_recommendation(priority="high")
+    for recommendation in (first, second, own := make_recommendation(priority="high")):
+        author = reviewer if recommendation is own else analyst
+        report_progress(recommendation, Report(status="planned", narrative="Begun.", reported_on=TODAY), by=author, today=TODAY)
+    client, waiting = signed_in(reviewer), second.updates.get()
+
+    approved = client.post(change(first), {"_action": "approve", "update": first.updates.get().pk}, follow=True)
+    returned = client.post(change(second), {"_action": "return", "update": waiting.pk, "note": "Which?"}, follow=True)
+
+    assert f'href="{change(second)}#update-{waiting.pk}"' in approved.text
+    assert own.updates.get().review == "submitted"
+    assert f'href="{change(own)}#update' not in returned.text
+
+
+def test_the_page_shows_where_a_recommendation_comes_from_and_what_it_should_achieve(reader, signed_in):
+    shown, hidden = make_source(title="A paper"), make_source(title="A secret", visibility="restricted")
+    stated = {"locator": "p. 7", "quote": "build two hubs", "expected_outcome": "More supply."}
+
+    page, redacted = (signed_in(reader).get(change(make_recommendation(source=source, **stated))).text for source in (shown, hidden))
+
+    assert all(text in page for text in (f'<a href="{change(shown)}">A paper</a>, p. 7', "build two hubs", "More supply."))
+    assert "More supply." in redacted
+    assert not any(text in redacted for text in ("A secret", "p. 7", "build two hubs"))
+
+
+def test_each_state_has_one_colour_everywhere(analyst, reviewer, signed_in):
+    recommendation = make_recommendation(priority="high", due_on=str(TODAY - timedelta(3)))
+    old = Report(status="in_progress", narrative="Begun.", reported_on=TODAY - timedelta(200))
+    approve(report_progress(recommendation, old, by=analyst, today=TODAY), by=reviewer, today=TODAY)
+    report_progress(recommendation, Report(status="stalled", narrative="Less.", reported_on=TODAY), by=analyst, today=TODAY)
+    client = signed_in(analyst)
+
+    page, of_list = client.get(change(recommendation)).text, client.get(changes(Recommendation)).text
+    updates = client.get(changes(ProgressUpdate)).text
+
+    for text in ('pt-danger">Overdue<', 'pt-warning">Stale<', 'pt-info">In progress<'):
+        assert text in page and text in of_list, text
+    assert 'pt-info">Submitted<' in page and 'pt-info">Submitted<' in updates
+
+
 def test_a_reader_sees_the_updates_and_no_form(reader, analyst, signed_in):
     recommendation = make_recommendation()
     report_progress(recommendation, Report(status="in_progress", narrative="Work has begun."), by=analyst, today=TODAY)
@@ -146,10 +187,10 @@ def test_the_page_shows_assessment_claims_responses_and_deadline(reader, analyst
     text = " ".join(page.content.decode().split())
 
     for words in (
-        "<strong>Stalled</strong>",
+        '<span class="pt-label pt-warning">Stalled</span>',
         "<strong>Implemented</strong> – Australia",
         "<strong>Australia</strong>: Accepted in part",
-        "<strong>Overdue</strong>",
+        '<span class="pt-label pt-danger">Overdue</span>',
     ):
         assert words in text, words
 

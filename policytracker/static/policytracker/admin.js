@@ -126,13 +126,38 @@ document.addEventListener("submit", async (event) => {
     }
 });
 
-// "/" opens the command palette like Ctrl-K, except where a person types.
+// "/" opens the command palette like Ctrl-K, except where a person types. The theme moves the focus a moment after it has opened the
+// palette, so the first letters that are typed would be lost: here the palette has the focus at once.
 window.addEventListener("keydown", (event) => {
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    const opens = event.ctrlKey || event.metaKey ? event.key === "k" : event.key === "/";
+    const input = document.getElementById("search-input-command");
+    if (!opens || event.altKey || !input || event.target.closest("input, textarea, select, [contenteditable]")) return;
     event.preventDefault();
+    event.stopImmediatePropagation();
     window.dispatchEvent(new CustomEvent("opencommand"));
-});
+    input.closest("[x-show]").style.removeProperty("display");
+    input.focus();
+}, { capture: true });
+
+// Enter in the command palette opens the first result of what is typed, also before the list of results has arrived.
+document.addEventListener("keydown", async (event) => {
+    const input = event.target;
+    if (event.key !== "Enter" || input.id !== "search-input-command") return;
+    const typed = input.value.trim();
+    const shown = document.getElementById("command-results-list");
+    if (shown?.dataset.text === typed && shown.querySelector(".active")) return; // the theme opens the result that the arrow keys selected
+    event.preventDefault();
+    event.stopPropagation();
+    let results = shown?.dataset.text === typed ? shown : null;
+    if (typed && !results) {
+        const url = new URL(input.getAttribute("hx-get"), location.href);
+        url.searchParams.set("s", typed);
+        const response = await fetch(url, { credentials: "same-origin" });
+        results = new DOMParser().parseFromString(await response.text(), "text/html");
+    }
+    const first = results?.querySelector("li a");
+    if (first && input.value.trim() === typed) location.assign(first.getAttribute("href"));
+}, { capture: true });
 
 // Ctrl-Enter submits the form that has the focus.
 document.addEventListener("keydown", (event) => {
@@ -144,11 +169,35 @@ document.addEventListener("keydown", (event) => {
     form.requestSubmit(button);
 });
 
-// Typing opens a field that searches.
+// Fields that search (select2). Typing opens one. The search field gets the focus at once: select2 moves it a moment later, and the letters
+// typed until then would be lost. Enter waits for the hits of what is typed: the list still shows those of the letters before.
 document.addEventListener("keydown", (event) => {
     const box = event.target.closest(".select2-selection--single");
     if (!box || event.key.length !== 1 || event.key === " " || event.ctrlKey || event.metaKey || event.altKey) return;
     window.django.jQuery(box.closest(".select2").previousElementSibling).select2("open");
+});
+document.addEventListener("DOMContentLoaded", () => {
+    let opened = null, choosing = false;
+    const waiting = new WeakSet();
+    window.django?.jQuery(document).on("select2:open", (event) => {
+        document.querySelector(".select2-dropdown .select2-search__field")?.focus();
+        opened = window.django.jQuery(event.target).data("select2");
+        choosing = false;
+        if (waiting.has(opened)) return;
+        waiting.add(opened);
+        const instance = opened;
+        instance.on("results:all", () => {
+            if (choosing && opened === instance) instance.trigger("results:select", {});
+            choosing = false;
+        });
+    });
+    document.addEventListener("keydown", (event) => {
+        if (!event.target.closest(".select2-search__field")) return;
+        choosing = event.key === "Enter" && Boolean(opened?.results.$results[0].querySelector(".loading-results"));
+        if (!choosing) return;
+        event.preventDefault();
+        event.stopPropagation();
+    }, { capture: true });
 });
 
 document.addEventListener("click", (event) => { if (event.target.closest("[data-print]")) window.print(); });
@@ -178,6 +227,31 @@ window.addEventListener("load", () => {
     });
 });
 
+// Of the fields that data-groups names, one is chosen: choosing another clears it. The select offers the options of the group that belongs to it.
+document.addEventListener("DOMContentLoaded", () => {
+    const select = document.querySelector("select[data-groups]");
+    if (!select) return;
+    const groups = JSON.parse(select.dataset.groups), $ = window.django.jQuery;
+    const fields = Object.keys(groups).map((name) => select.form.elements[name]);
+    const offer = () => {
+        const chosen = fields.filter((field) => field.value).map((field) => groups[field.name]);
+        for (const group of select.querySelectorAll("optgroup")) {
+            group.hidden = group.disabled = chosen.length > 0 && !chosen.includes(group.label);
+        }
+        const option = select.selectedOptions[0];
+        if (!option?.parentElement.disabled) return;
+        const same = [...select.querySelectorAll("optgroup:not([disabled]) option")].find(({ value }) => value === option.value);
+        select.selectedIndex = same ? same.index : 0;
+    };
+    for (const field of fields) {
+        $(field).on("change", () => {
+            if (field.value) fields.filter((other) => other !== field && other.value).forEach((other) => $(other).val(null).trigger("change"));
+            offer();
+        });
+    }
+    offer();
+});
+
 // Parts that take long are loaded after the page: each replaces the part with the same id.
 document.addEventListener("DOMContentLoaded", () => {
     for (const part of document.querySelectorAll("[data-load]")) {
@@ -197,7 +271,7 @@ document.addEventListener("DOMContentLoaded", () => {
         fetch(number.dataset.count, { credentials: "same-origin" })
             .then((response) => response.json())
             .then(({ count, more }) => {
-                number.textContent = (more ? "at least " : "") + count;
+                number.textContent = more ? number.dataset.atLeast.replace("{number}", count) : count;
                 number.parentElement.classList.toggle("pt-some", count > 0);
             })
             .catch(() => { number.textContent = "?"; });

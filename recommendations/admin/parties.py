@@ -1,0 +1,28 @@
+"""The page of a party with how late the recommendations addressed to it are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from agreements.admin import parties
+from agreements.models import Party
+from policytracker.admin import Panel
+from recommendations.admin.home import lateness
+from recommendations.models import Recommendation
+
+
+def overview(request: HttpRequest, party: Party) -> dict[str, Any]:
+    late = lateness(request, party=party.code) if admin.site.get_model_admin(Recommendation).has_view_permission(request) else []
+    return parties.overview(request, party) | {"late": late if any(tile.count for tile in late) else []}
+
+
+class PartyAdmin(parties.PartyAdmin):
+    panels = [Panel("overview", _("Overview"), "admin/agreements/party/with_recommendations.html", overview)]
+
+
+admin.site.unregister(Party)
+admin.site.register(Party, PartyAdmin)
