@@ -17,7 +17,8 @@ from django.http import HttpRequest, QueryDict
 from django.utils.text import capfirst, format_lazy, slugify
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.edtf import in_words, is_exact, parse, parse_duration
+from policytracker.date_forms import parse
+from policytracker.edtf import in_words, is_exact, parse_duration
 from policytracker.history.record import History
 from policytracker.records import publishing, violations
 from policytracker.records.access import Reader
