@@ -17,6 +17,20 @@ SHAPE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?~?", re.ASCII)
 EXAMPLES = _("Enter a date such as 2025-10-20, 2019-01 or 2023. Add ~ for an approximate date. Leave empty if unknown.")
 
 
+DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+NO_DAY = _("Enter a day that exists, as YYYY-MM-DD, such as 2025-10-20.")
+
+
+def parse_day(text: str) -> date:
+    """The day in a text such as `2025-10-20`. Raises ValueError."""
+    try:
+        if DAY.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass  # a day that does not exist
+    raise ValueError(str(NO_DAY))
+
+
 def first_day(text: str) -> date | None:
     """The first possible day; None for an empty text. Raises ValueError for an invalid date."""
     if not text:
@@ -24,7 +38,10 @@ def first_day(text: str) -> date | None:
     if not (match := SHAPE.fullmatch(text)):
         raise ValueError(str(EXAMPLES))
     year, month, day = match.groups()
-    return date(int(year), int(month or 1), int(day or 1))
+    try:
+        return date(int(year), int(month or 1), int(day or 1))
+    except ValueError as error:
+        raise ValueError(str(EXAMPLES)) from error
 
 
 def last_day(text: str) -> date | None:
@@ -48,37 +65,6 @@ def is_before(one: str, other: str) -> bool:
 def date_in_words(text: str) -> str:
     """The date as people read it: `about 2031` for `2031~`."""
     return _("about {date}").format(date=text[:-1]) if text.endswith("~") else text
-
-
-MONTH_NAMES = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
-MONTHS = {name[:length]: f"{number:02}" for number, name in enumerate(MONTH_NAMES, 1) for length in (3, 4, len(name))}
-WITH_MONTH_NAME = [  # 22 October 2022 · October 22, 2022 · Oct 2022
-    re.compile(r"(?P<day>\d{1,2})(?:st|nd|rd|th)? (?P<month>[a-z]+) (?P<year>\d{4})", re.ASCII),
-    re.compile(r"(?P<month>[a-z]+) (?P<day>\d{1,2})(?:st|nd|rd|th)? (?P<year>\d{4})", re.ASCII),
-    re.compile(r"(?P<month>[a-z]+) (?P<year>\d{4})", re.ASCII),
-]
-WITH_DOTS = re.compile(r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})", re.ASCII)  # 22.10.2022, always with the day first
-AMBIGUOUS = _("Day and month are ambiguous in %(date)s. Enter the date as 2022-10-22 or 22 Oct 2022.")
-NO_DATE = _("Enter a date as 2022-10-22, 22 Oct 2022, October 2022 or 2022. Add ~ for an approximate date.")
-
-
-def parse(text: str) -> str:
-    """The date in EDTF, from EDTF or a common form such as `22 Oct 2022`, `October 2022` or `22.10.2022`. Raises ValidationError."""
-    approximate = "~" if text.endswith("~") else ""
-    date = " ".join(text.removesuffix("~").replace(",", " ").lower().split())
-    if re.search(r"\d/\d", date):
-        raise ValidationError(AMBIGUOUS, code="ambiguous_date", params={"date": text[:40]})
-    if match := WITH_DOTS.fullmatch(date):
-        date = f"{match['year']}-{match['month']:0>2}-{match['day']:0>2}"
-    elif match := next(filter(None, (form.fullmatch(date) for form in WITH_MONTH_NAME)), None):
-        parts = match.groupdict()
-        month = MONTHS.get(parts["month"])
-        date = f"{parts['year']}-{month}" + (f"-{parts['day']:0>2}" if "day" in parts else "")
-    try:
-        first_day(date + approximate)
-    except ValueError as error:
-        raise ValidationError(NO_DATE, code="invalid_date") from error
-    return date + approximate
 
 
 # The pattern has the same meaning in Python and PostgreSQL.

@@ -138,12 +138,13 @@ class ChangeReasonSerializer(StrictSerializer):
 class ReportSerializer(ChangeReasonSerializer, OptionalFieldsSerializer):
     """A progress update to submit. The defaults make an assessment of today."""
 
+    serializer_field_mapping = RecordSerializer.serializer_field_mapping
+
     evidence = EvidenceRowSerializer(many=True, required=False, max_length=100)  # type: ignore[call-arg]
 
     class Meta:
         model = ProgressUpdate
         fields = REPORT_FIELDS
-        extra_kwargs = {"reported_on": {"input_formats": ["%Y-%m-%d"]}}
 
     def report(self, previous: Report | None = None) -> Report:
         """The report in the request. Fields that were not sent keep the values of `previous`, or the defaults."""

@@ -20,6 +20,12 @@ from policytracker.admin.forms import Day, PartialDate
         ("October 2022", "2022-10"),
         ("Sept 2022~", "2022-09~"),
         ("22.10.2022", "2022-10-22"),
+        ("22/10/2022", "2022-10-22"),
+        ("10/22/2022", "2022-10-22"),
+        ("1/1/2019", "2019-01-01"),
+        ("18/06/1949", "1949-06-18"),
+        ("2022/10/22", "2022-10-22"),
+        ("13 mai 1998", "1998-05-13"),
         ("1.2.2022", "2022-02-01"),
         ("  22   Oct  2022 ", "2022-10-22"),
         ("", ""),
@@ -29,8 +35,8 @@ def test_common_notations_are_accepted(value, edtf):
     assert PartialDate(required=False).clean(value) == edtf
 
 
-@pytest.mark.parametrize("value", ["22/10/2022", "10/22/2022", "3/4/2022", "2022/10/22"])
-def test_a_date_with_slashes_is_rejected_as_ambiguous(value):
+@pytest.mark.parametrize("value", ["3/4/2022", "10/11/2022", "3-4-2022", "13.5.49", "01/02/03"])
+def test_a_date_with_several_meanings_is_rejected_as_ambiguous(value):
     with pytest.raises(ValidationError) as error:
         PartialDate().clean(value)
 
@@ -51,7 +57,7 @@ def test_the_widget_has_no_maximum_length():
 
 def test_a_full_date_accepts_the_same_notations_but_must_be_complete():
     assert str(Day().clean("22 Oct 2022")) == "2022-10-22"
-    for value, code in (("Oct 2022", "invalid"), ("10/22/2022", "ambiguous_date")):
+    for value, code in (("Oct 2022", "invalid"), ("10/12/2022", "ambiguous_date")):
         with pytest.raises(ValidationError) as error:
             Day().clean(value)
         assert error.value.code == code

@@ -35,7 +35,7 @@ OUTERMOST = {f"policytracker.{name}" for name in ("urls", "wsgi", "settings", "m
 LAYERS = {
     "policytracker": [
         {"codes", "edtf", "db", "devserver", "history.as_of", "web.logs"},
-        {"records"},
+        {"records", "date_forms"},
         {"records.models"},
         {"models"},
         {"records.hidden", "records.publishing", "resources"},

@@ -17,7 +17,8 @@ from django.utils.text import capfirst, format_lazy, slugify
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.admin.stale import MERGED, ChangesSince
-from policytracker.edtf import in_words, is_exact, parse, parse_duration
+from policytracker.date_forms import parse
+from policytracker.edtf import in_words, is_exact, parse_duration
 from policytracker.records import hidden, publishing, versions, violations
 from policytracker.records.access import Reader
 from policytracker.records.context import MAX_REASON

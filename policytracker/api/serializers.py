@@ -20,7 +20,7 @@ from rest_framework.validators import UniqueValidator
 from policytracker.api import errors
 from policytracker.api.json_sql import JsonObject, SourceContentField, UrlField, link
 from policytracker.codes import invalid_choice
-from policytracker.edtf import EdtfField
+from policytracker.edtf import EdtfField, parse_day
 from policytracker.records import hidden, violations
 from policytracker.records.access import Reader
 from policytracker.records.fields import Text, hides_source_content
@@ -247,6 +247,16 @@ class Number(serializers.DecimalField):
         return super().to_internal_value(data)
 
 
+class Day(serializers.DateField):
+    """A day, in the one form that filters accept too."""
+
+    def to_internal_value(self, data: Any):
+        try:
+            return parse_day(data) if isinstance(data, str) else super().to_internal_value(data)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error), "invalid") from error
+
+
 class Uid(serializers.UUIDField):
     """A UUID as a string. Rejects numbers, which DRF would convert."""
 
@@ -263,7 +273,10 @@ class RecordSerializer(serializers.ModelSerializer):
 
     example: dict[str, Any] | None = None
 
-    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {models.DecimalField: Number}
+    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
+        models.DecimalField: Number,
+        models.DateField: Day,
+    }
     serializer_related_field = KeyField
     serializer_choice_field = Code
 
@@ -294,8 +307,10 @@ class RecordSerializer(serializers.ModelSerializer):
             kwargs["validators"] = [v for v in kwargs["validators"] if not isinstance(v, UniqueValidator)]
         if isinstance(field, Text) and not kwargs.get("read_only"):
             kwargs |= {"trim_whitespace": False} if field.blank else {"required": True}  # quotes are stored verbatim
-        if isinstance(field, EdtfField) and not field.blank:
-            kwargs["required"] = True
+        if isinstance(field, EdtfField):
+            kwargs.pop("max_length", None)  # a text of any length that is no date gets one message
+            if not field.blank:
+                kwargs["required"] = True
         return field_class, kwargs
 
     def build_relational_field(self, field_name, relation_info):

@@ -50,12 +50,7 @@ def code(codes: Iterable[str]) -> Parse:
 
 
 def iso_date(value: str, context: ReadContext) -> date:
-    if not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
-        raise ValueError(_("Enter a date as YYYY-MM-DD, such as 2025-10-20."))
-    try:
-        return date.fromisoformat(value)
-    except ValueError as error:
-        raise ValueError(_("This date does not exist.")) from error
+    return edtf.parse_day(value)
 
 
 def timestamp(value: str, context: ReadContext | None = None) -> datetime:

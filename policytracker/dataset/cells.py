@@ -15,7 +15,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
-from policytracker import edtf
+from policytracker import date_forms
 from policytracker.api.serializers import KeyField, KeyListField
 from policytracker.dataset.names import NameIndex, without_footnotes
 from policytracker.dataset.reading import UNSTORABLE
@@ -27,7 +27,7 @@ ITEM = "."  # the header of an item that is not an object
 SEPARATOR = re.compile(r"(?<!\\);")
 TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)[T ]\d\d:\d\d\S*", re.ASCII)
 DATE_IN_TEXT = re.compile(
-    r"\d{4}-\d\d(?:-\d\d)?~?|\d{1,2}\.\d{1,2}\.\d{4}|(?:\d{1,2} )?[A-Za-z]{3,9}\.? (?:\d{1,2},? )?\d{4}|\d{4}", re.ASCII
+    r"\d{4}-\d\d(?:-\d\d)?~?|\d{1,2}([./-])\d{1,2}\1\d{4}|(?:\d{1,2} )?[A-Za-z]{3,9}\.? (?:\d{1,2},? )?\d{4}|\d{4}", re.ASCII
 )
 MAX_SLUG = 120
 
@@ -115,13 +115,13 @@ def with_code(value: Any, codes: Mapping[str, str]) -> Any:
     return next((code for known, code in codes.items() if known.strip().casefold() == term.casefold()), value)
 
 
-def parse_date(text: str) -> str:
-    """The partial date in a cell. Raises CellError."""
+def parse_date(text: str, order: str = "") -> str:
+    """The partial date in a cell. `order` is one of `date_forms.ORDERS`, where day and month can be exchanged. Raises CellError."""
     text = text.strip()
     if match := TIMESTAMP.fullmatch(text):
         text = match[1]
     try:
-        return edtf.parse(text)
+        return date_forms.parse(text, order)
     except ValidationError as error:
         raise CellError(error.code or "invalid_date", error.messages[0]) from error
 
