@@ -205,7 +205,7 @@ def officers_periods(access: PastAccess, agreements: Iterable[int]) -> PeriodsOf
 
 def team_periods(access: PastAccess, agreements: Iterable[int]) -> PeriodsOf:
     """When this reader was on the team of each agreement."""
-    reader = access.reader.id
+    reader: Any = access.reader.id
     if reader is None:
         return {}
     teams = link_periods(Agreement, "team", past_rows(Agreement, agreements, []), target=reader)
