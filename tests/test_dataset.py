@@ -18,8 +18,21 @@ from django.core.management.base import CommandError
 from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 from psycopg.pq import TransactionStatus
+from rest_framework.test import APIClient
 
-from agreements.models import Agreement, Citation, Component, Party, Sector, Source, TreatyAction
+from agreements.models import (
+    Agreement,
+    AgreementRelation,
+    Citation,
+    Component,
+    FactCheck,
+    FocusArea,
+    Participation,
+    Party,
+    Sector,
+    Source,
+    TreatyAction,
+)
 from policytracker.dataset import layout as dataset
 from policytracker.dataset import loading, package, reading
 from policytracker.models import Change, User
@@ -40,6 +53,7 @@ from tests.make import (
     make_party,
     make_recommendation,
     make_source,
+    settled,
 )
 
 FIXTURES = settings.BASE_DIR / "fixtures"
@@ -278,6 +292,8 @@ def test_rows_are_ordered_by_natural_key_and_have_no_calculated_fields(full, tmp
 
 
 def test_users_are_referred_to_by_name_and_not_in_a_public_dump(full, tmp_path):
+    with change_context(reason="The test needs it so."):
+        Agreement.objects.update(visibility="public")
     [agreement] = json.loads(dumped(tmp_path / "all")["agreements.json"])[:1]
     public = dumped(tmp_path / "public", "--public")
 
@@ -840,3 +856,105 @@ def test_loaddata_loads_the_output_of_dumpdata(full, tmp_path):
     call_command("loaddata", tmp_path / "all.json", verbosity=0)
     # Django's dumpdata rounds times to milliseconds.
     assert dumped(tmp_path / "again") == {name: data.replace(b".123456", b".123000") for name, data in out.items()}
+
+
+# ---- the public data set
+
+
+REFERENCES = ["source", "locator", "quote", "parent", "superseded_by", "agreements", "components", "disputes", "correcting_source"]
+MARK = "marker-of-something-hidden"
+
+
+@pytest.fixture
+def partly_hidden(full):
+    """Records of all types, of which some are hidden from the public: every text in them and about them has a marker."""
+    with change_context(reason=MARK):
+        Agreement.objects.update(visibility="public")
+    party = Party.objects.get(code="AUS")
+    secret = make_source(slug=f"{MARK}-source", title=MARK, visibility="internal")
+    content = {"source": secret, "locator": MARK, "quote": MARK}
+    text = Agreement.objects.get()
+    for number, shown in enumerate([{"visibility": "restricted"}, {"visibility": "internal"}, {"publication": "draft"}]):
+        hidden = make_agreement(slug=f"{MARK}-{number}", **shown)
+        make_component(hidden, slug=f"{MARK}-part-{number}")
+        make_commitment(hidden, description=MARK)
+        make_measurement(make_indicator(make_outcome(hidden, slug=f"{MARK}-outcome-{number}"), slug=f"{MARK}-i-{number}"), note=MARK)
+        recommendation = make_recommendation(text, hidden, slug=f"refers-{number}", key_action="It refers to what is hidden", **content)
+        act = make_recommendation(hidden, slug=f"{MARK}-act-{number}", **shown)
+        Recommendation.objects.filter(pk=recommendation.pk).update(parent=act, superseded_by=act)
+        Dependency.objects.create(recommendation=recommendation, depends_on=act)
+        Addressee.objects.create(recommendation=recommendation, party=party, **content)
+        AgreementRelation.objects.create(from_agreement=text, kind="amends", to_agreement=hidden, note=MARK)
+    AgreementRelation.objects.create(from_agreement=text, kind="amends", to_agreement=make_agreement())
+    Participation.objects.create(agreement=text, party=party, role="party", focus_area=FocusArea.objects.create(code="focus", name="Focus"))
+    part = make_component(text, slug=f"{MARK}-part", visibility="internal")
+    visible_part = make_component(text, slug="visible-part", parent=part)
+    visible_part.lead_parties.set([party])
+    hidden_figure = make_commitment(text, component=part, description=MARK)
+    make_commitment(text, description="Shown", disputes=hidden_figure, **content)
+    make_outcome(text, slug="seen", component=part, statement="Shown")
+    make_action(text, "signature", party, "2025-10-21", note="Shown", **content)
+    make_condition(text, "all_signatories", **content)
+    make_measurement(make_indicator(make_outcome(text)), "2024", note="Shown", **content)
+    Citation.objects.create(agreement=text, **content)
+    FactCheck.objects.create(slug="checked", agreement=text, source=make_source(), statement="Shown", correcting_source=secret)
+    recommendation, author, by = Recommendation.objects.get(slug="refers-0"), *User.objects.order_by("username")[:2]
+    values = {
+        "recommendation": recommendation,
+        "reported_on": date(2026, 1, 2),
+        "narrative": "Shown",
+        "author": author,
+    }
+    for review in ("draft", "submitted", "returned"):
+        ProgressUpdate.objects.create(**values | {"narrative": MARK}, status="planned", review=review, review_note=MARK)
+    for status in ("implemented", "superseded"):
+        approval = {
+            "review": "approved",
+            "reviewed_at": datetime(2026, 1, 3, tzinfo=UTC),
+            "reviewed_by": by,
+        }
+        update = ProgressUpdate.objects.create(**values, **approval, status=status)
+        Evidence.objects.create(update=update, **content)
+    recompute_status()
+    settled()
+    return text
+
+
+def test_a_public_dump_has_nothing_of_what_is_hidden(partly_hidden, tmp_path):
+    everything, public = (b"".join(dumped(tmp_path / name, *options).values()) for name, *options in (("all",), ("public", "--public")))
+
+    assert MARK.encode() in everything and b"reviewer" in everything
+    assert MARK.encode() not in public
+    assert not any(name in public for name in (b"analyst", b"reviewer", b'"draft"', b'"internal"', b'"restricted"', b'"submitted"'))
+
+
+def test_a_public_dump_has_what_anonymous_users_read_in_the_api(partly_hidden, tmp_path, settings):
+    settings.PUBLIC_READ = True
+    rows = [row for data in dumped(tmp_path / "public", "--public").values() for row in json.loads(data)]
+    client = APIClient()
+
+    for resource in registry.addressed:
+        found = client.get(f"/api/v1/{resource.address}/", {"page_size": 200}).json()["results"]
+        shown = {record[resource.model.key]: record for record in found}
+        dump = {row["fields"][resource.model.key]: row["fields"] for row in rows if row["model"] == resource.label}
+        assert dump.keys() == shown.keys(), resource.address
+        names = {field.source: name for name, field in resource.serializer().fields.items()}
+        for key, fields in dump.items():
+            for name in REFERENCES:
+                if name in fields:
+                    value = fields[name]
+                    value = [k for (k,) in value] if isinstance(value, list) and value and isinstance(value[0], list) else value
+                    value = value[0] if isinstance(value, list) and name not in ("agreements", "components") else value
+                    assert value == shown[key][names[name]], (resource.address, key, name)
+
+
+@pytest.mark.parametrize("way", [load, loaddata])
+def test_a_public_dump_is_loaded_into_an_empty_register(way, partly_hidden, tmp_path):
+    out = dumped(tmp_path / "public", "--public")
+    delete_all()
+
+    way(tmp_path / "public")
+    settled()
+
+    assert dumped(tmp_path / "again", "--public") == out
+    assert {row["model"] for data in out.values() for row in json.loads(data)} == {model._meta.label_lower for model in records()}

@@ -30,7 +30,7 @@ MERGED = _(
     "now. What you entered is kept. Check it and save again."
 )
 MORE = _("and more")
-CONFLICT = _("You and %(user)s changed this field. Stored now: %(stored)s. If you save again, your value replaces it.")
+CONFLICT = _("You and %(user)s changed this field. If you save again, your value replaces the stored one: “%(stored)s”")
 
 
 @dataclass

@@ -17,14 +17,18 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection, transaction
-from django.db.models import F, Field, Model, OuterRef, TextField
+from django.db.models import Case, Exists, F, Field, Model, OuterRef, Q, QuerySet, Subquery, TextField, Value, When
 from django.db.models.functions import Cast, Collate
 from django.utils.translation import gettext as _
 
 from policytracker.dataset.demo import PREFIX, is_demo, refers_to_demo
+from policytracker.records.access import PUBLIC, Reader
+from policytracker.records.fields import SourceContent
+from policytracker.records.hidden import can_be_hidden
 from policytracker.records.models import Record, key_of
 from policytracker.resources import registry
 
+ANONYMOUS = Reader(frozenset({PUBLIC}))  # who reads with PUBLIC_READ=1 without logging in
 WRITTEN_BY_TRIGGERS = {"id", "version", "created_at", "updated_at"}
 
 
@@ -74,11 +78,13 @@ class RefersToDemo(Exception):
 def rows(model: type[Record], public: bool = False, demo: bool = False) -> Iterator[dict]:
     """The rows of a model in the format of the files, ordered by key.
 
-    `public` leaves out the references to users; `demo` includes demonstration data. Raises RefersToDemo.
+    `public` leaves out what anonymous users may not read, and the references to users; `demo` includes demonstration data. Raises
+    RefersToDemo.
     """
-    columns = {f.name: column(f) for f in fields(model) if not (public and is_user_reference(f))}
+    columns = {f.name: public_column(f) if public else column(f) for f in fields(model) if not (public and is_user_reference(f))}
     excluded = registry.of(model).excluded_rows
-    queryset = model._base_manager.exclude(excluded) if excluded else model._base_manager.all()
+    queryset = public_rows(model) if public else model._base_manager.all()
+    queryset = queryset.exclude(excluded) if excluded else queryset
     queryset = queryset if demo else queryset.exclude(is_demo(model))
     many = {f.name for f in model._meta.local_many_to_many}
     single = {f.name for f in fields(model) if f.is_relation} - many
@@ -108,6 +114,33 @@ def column(field: Any) -> Any:
     far = f"{field.m2m_reverse_field_name()}__{key}"
     through = field.remote_field.through._base_manager.filter(**{field.m2m_field_name(): OuterRef("pk")})
     return ArraySubquery(through.order_by(by_code_point(far)).values_list(far, flat=True))
+
+
+def public_rows(model: Any) -> QuerySet:
+    """The records that anonymous users may read, if the records that they must refer to are among them too."""
+    rows = model.objects.visible_to(ANONYMOUS)
+    for field in model._meta.concrete_fields:
+        if field.is_relation and not field.null and can_be_hidden(field.related_model) and field.name not in model.access_parents:
+            rows = rows.filter(**{f"{field.name}__in": public_rows(field.related_model).values("pk")})
+    return rows
+
+
+def public_column(field: Any) -> Any:
+    """As `column`, without references to records that anonymous users may not read, and without the content of such sources."""
+    if isinstance(field, SourceContent):
+        sources = public_rows(field.model._meta.get_field("source").related_model)
+        is_shown = Q(source=None) | Exists(sources.filter(pk=OuterRef("source_id")))
+        return Case(When(is_shown, then=F(field.name)), default=Value(""), output_field=TextField())
+    if not field.is_relation or not can_be_hidden(field.related_model):
+        return column(field)
+    targets, key = public_rows(field.related_model), key_of(field.related_model)
+    if not field.many_to_many:
+        return Subquery(targets.filter(pk=OuterRef(field.attname)).order_by().values(key))
+    target = field.m2m_reverse_field_name()
+    through = field.remote_field.through._base_manager.filter(
+        **{field.m2m_field_name(): OuterRef("pk"), f"{target}__in": targets.values("pk")}
+    )
+    return ArraySubquery(through.order_by(by_code_point(f"{target}__{key}")).values_list(f"{target}__{key}", flat=True))
 
 
 def by_code_point(key: str) -> Any:

@@ -53,21 +53,21 @@ def redact(records: Iterable[Shown], reader: Any) -> list[Shown]:
     citing = [record for record in records if content_fields(type(record)) and record.source_id]  # type: ignore[attr-defined]
     if not citing or Reader.of(reader).sees_all:
         return records
-    source_type = citing[0]._meta.get_field("source").related_model
+    field: Any = citing[0]._meta.get_field("source")
     loaded = {record.pk: record._state.fields_cache["source"] for record in citing if "source" in record._state.fields_cache}
-    readable = readable_ids(source_type, {record.source_id for record in citing if record.pk not in loaded}, reader)  # type: ignore[attr-defined]
+    readable = readable_ids(field.related_model, {record.source_id for record in citing if record.pk not in loaded}, reader)  # type: ignore[attr-defined]
     for record in citing:
         if loaded[record.pk] is None if record.pk in loaded else record.source_id not in readable:  # type: ignore[attr-defined]
             for name in content_fields(type(record)):
                 setattr(record, name, "")
-            field = record._meta.get_field("source")
-            field.set_cached_value(record, None if field.null else source_type())  # a required source is shown as an empty one
+            field.set_cached_value(record, None if field.null else field.related_model())  # a required source is shown as an empty one
     return records
 
 
 def hideable_references(model: type[Record]) -> Iterator[Any]:
     """The foreign keys and many-to-many fields of a model whose records some users may not read."""
-    return (f for f in (*model._meta.fields, *model._meta.many_to_many) if f.is_relation and can_be_hidden(f.related_model))
+    fields: list[Any] = [*model._meta.fields, *model._meta.many_to_many]
+    return (field for field in fields if field.is_relation and can_be_hidden(field.related_model))
 
 
 def keep(

@@ -11,13 +11,17 @@ from policytracker.dataset import layout, package
 
 class Command(BaseCommand):
     help = (
-        f"Writes every real record, restricted ones included, into {', '.join(layout.files())}. "
+        f"Writes every real record, restricted ones included unless --public is given, into {', '.join(layout.files())}. "
         "Drafts that only their author sees, users, tokens, history and uploaded files are not included; the names of the files are."
     )
 
     def add_arguments(self, parser):
         parser.add_argument("folder", type=Path, metavar="DIR", help="the folder for the files; created if missing")
-        parser.add_argument("--public", action="store_true", help="leave out fields that refer to users, such as lead and author")
+        parser.add_argument(
+            "--public",
+            action="store_true",
+            help="only what everybody may read: no drafts, internal or restricted records, nothing about them, and no names of users",
+        )
         parser.add_argument("--demo", action="store_true", help="include the demonstration data")
 
     def handle(self, *args, folder, public, demo, **options):
