@@ -117,4 +117,4 @@ requirements-local.txt.installed requirements-dev.txt.installed: %.installed: py
 	elif $(PYTHON) -m pip --version > /dev/null 2>&1; then pip="$(PYTHON) -m pip --python $(PY)"; \
 	else echo "Python has neither venv nor pip. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; fi; \
 	echo "Installing $* into .venv; the first time takes a minute or two"; \
-	$$pip install --disable-pip-version-check --no-compile --no-deps --require-hashes -r $* && cp $* .venv/$*
+	$$pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r $* && cp $* .venv/$*

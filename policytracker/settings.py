@@ -70,7 +70,7 @@ MIDDLEWARE = [
     # API requests with a token skip what follows, until `end_of_pages`.
     "policytracker.web.requests.pages",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "policytracker.web.sessions.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -192,6 +192,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["policytracker.api.permissions.RecordPermissions"],
     "DEFAULT_RENDERER_CLASSES": ["policytracker.api.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["policytracker.api.parsers.Json"],
+    "DEFAULT_METADATA_CLASS": None,  # no OPTIONS: the OpenAPI schema has the metadata
     "DEFAULT_SCHEMA_CLASS": "policytracker.api.schema.ViewSchema",
     "EXCEPTION_HANDLER": "policytracker.api.errors.handle_exception",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from django.contrib import admin
 from django.db import transaction
+from django.templatetags.static import static
 from django.urls import include, path, reverse_lazy
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
@@ -12,7 +13,7 @@ from rest_framework.permissions import AllowAny
 from agreements.admin import checks
 from agreements.views import AgreementViewSet, SourceViewSet
 from policytracker.admin import account, search, unsaved_input
-from policytracker.api.renderers import JSONRenderer
+from policytracker.api.renderers import FormatBeforeAccept, JSONRenderer
 from policytracker.api.routes import Choices, not_found, record_urls
 from policytracker.api.tokens import TokenDetail, TokenList
 from policytracker.history.views import Changes
@@ -28,7 +29,11 @@ handler404 = "policytracker.web.errors.not_found"
 handler500 = "policytracker.web.errors.server_error"
 
 API = [
-    path("schema/", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[AllowAny]), name="schema"),
+    path(
+        "schema/",
+        SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[AllowAny], content_negotiation_class=FormatBeforeAccept),
+        name="schema",
+    ),
     path(
         "docs/",
         SpectacularSwaggerSplitView.as_view(url_name="schema", authentication_classes=[], permission_classes=[AllowAny]),
@@ -59,6 +64,8 @@ API = [
 # Middleware in policytracker/web/requests.py serves the probes `/healthz` and `/readyz`.
 urlpatterns = [
     path("", RedirectView.as_view(url=reverse_lazy("admin:index"))),
+    # Browsers ask for it on responses that are no pages.
+    path("favicon.ico", RedirectView.as_view(url=static("policytracker/icon.svg"))),
     path("admin/login/", unsaved_input.login),
     path("admin/account/", admin.site.admin_view(account), name="account"),
     path("admin/checks/", admin.site.admin_view(checks.page), name="data_checks"),

@@ -1,5 +1,7 @@
 """Middleware: limits, client address, probes, caching; sessions and passwords."""
 
+import runpy
+
 import pytest
 from axes.models import AccessAttempt
 from django.conf import settings
@@ -9,6 +11,7 @@ from django.test import override_settings
 from rest_framework.test import APIClient
 
 from policytracker.models import Token, User
+from policytracker.web import requests
 from tests.api.client import Api
 
 MIB = 1024 * 1024
@@ -204,3 +207,54 @@ def test_hsts_does_not_include_subdomains(db, client):
         response = client.get("/", secure=True)
 
     assert response["Strict-Transport-Security"] == "max-age=31536000"
+
+
+# ---- other responses
+
+
+@pytest.mark.parametrize(
+    "path", ["me/", "choices/", "changes/?format=md", "checks/", "search/?q=a", "agreements/", "summary/", "auth/tokens/"]
+)
+def test_no_address_of_the_api_has_options(analyst, path):
+    response = Api(analyst).options(path)
+
+    assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/html", "application/vnd.oai.openapi", "application/yaml", "nonsense", "application/json"])
+def test_the_schema_is_json_if_the_format_is(db, client, accept):
+    response = client.get("/api/v1/schema/?format=json", headers={"Accept": accept}, secure=True)
+
+    assert response.status_code == 200
+    assert response.json()["openapi"].startswith("3.")
+
+
+@pytest.mark.parametrize(("accept", "kind"), [("application/json", "json"), ("*/*", "openapi"), ("application/yaml", "yaml")])
+def test_the_accept_header_selects_the_format_of_the_schema(db, client, accept, kind):
+    response = client.get("/api/v1/schema/", headers={"Accept": accept}, secure=True)
+
+    assert response.status_code == 200
+    assert kind in response["Content-Type"]
+
+
+@pytest.mark.parametrize("query", ["format=csv", "format=", "format=json&format=yaml"])
+def test_another_format_of_the_schema_is_refused(db, client, query):
+    response = client.get(f"/api/v1/schema/?{query}", secure=True)
+
+    assert (response.status_code, list(response.json())) == (400, ["format"])
+
+
+def test_the_icon_is_found_at_its_usual_address(db, client):
+    response = client.get("/favicon.ico", secure=True)
+
+    assert (response.status_code, response["Location"]) == (302, "/static/policytracker/icon.svg")
+
+
+def test_the_login_page_has_one_main_landmark(db, client):
+    assert client.get("/admin/login/", secure=True).text.count("<main") == 1
+
+
+def test_the_web_server_accepts_each_query_string_that_the_site_accepts():
+    longest = f"GET /api/v1/recommendations/?{'a' * requests.MAX_QUERY_LENGTH} HTTP/1.1"
+
+    assert len(longest) < runpy.run_path(str(settings.BASE_DIR / "gunicorn.conf.py"))["limit_request_line"]

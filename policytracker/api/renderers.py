@@ -57,6 +57,21 @@ class FormatParameter(DefaultContentNegotiation):
         return renderer, renderer.media_type
 
 
+class FormatBeforeAccept(DefaultContentNegotiation):
+    """The parameter `format` selects the renderer. Without it, the Accept header does."""
+
+    def select_renderer(self, request: Request, renderers: Iterable[renderers.BaseRenderer], format_suffix: str | None = None):
+        known = list(renderers)
+        if "format" not in request.query_params:
+            return super().select_renderer(request, known, format_suffix)
+        name = single(request, "format")
+        for renderer in known:
+            if renderer.format == name:
+                return renderer, renderer.media_type
+        names = ", ".join(dict.fromkeys(str(renderer.format) for renderer in known))
+        raise InvalidParameter("format", _("Use one of: {names}.").format(names=names))
+
+
 def reject_unknown_format(request: Request, known: Iterable[renderers.BaseRenderer]) -> None:
     """Raises InvalidParameter if `format` is given and names none of the renderers."""
     formats = [renderer.format for renderer in known]

@@ -92,7 +92,6 @@ class RecordView(GenericViewSet):
     pagination_class = Pagination
     paginator: Pagination
     content_negotiation_class = FormatParameter
-    metadata_class = None  # no OPTIONS: the OpenAPI schema has the metadata
     function_checks_permission = False  # a function of the domain checks write permission, not the model permission
 
     @classmethod

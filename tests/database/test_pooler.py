@@ -123,12 +123,24 @@ def test_every_concurrent_request_gets_its_own_response(site, upgraded):
     assert written == [(REQUESTS // 4,)]
 
 
+def when_free(site, path: str):
+    """The response to a heavy request. All requests of these tests come from one user, who has two turns."""
+    while (response := site.request("GET", path)).status == 429:
+        time.sleep(0.05)
+    return response
+
+
 def rows_of_export(site, address: str) -> list[str]:
     """The lines of an export of the list."""
     http = HTTPConnection(*site.address, timeout=60)
     with closing(http):
         http.request("GET", f"/api/v1/{address}/?format=ndjson", headers={"Authorization": f"Bearer {site.token}"})
-        return http.getresponse().read().decode().splitlines()
+        response = http.getresponse()
+        text = response.read().decode()
+    if response.status == 429:
+        time.sleep(0.05)
+        return rows_of_export(site, address)
+    return text.splitlines()
 
 
 def test_statements_that_depend_on_each_other_reach_one_connection(site):
@@ -141,7 +153,7 @@ def test_statements_that_depend_on_each_other_reach_one_connection(site):
     def send(number: int) -> bool:
         match number % 6:
             case 0:
-                return site.request("GET", "parties/?page_size=1&as_of=2001-01-01").body["count"] == 0
+                return when_free(site, "parties/?page_size=1&as_of=2001-01-01").body["count"] == 0
             case 1:
                 return len(rows_of_export(site, "parties")) == count
             case 2:
@@ -150,11 +162,11 @@ def test_statements_that_depend_on_each_other_reach_one_connection(site):
                 created = [site.request("POST", "sectors/", body, **{"Idempotency-Key": f"{batch}-{number}"}) for _ in range(2)]
                 return all(response.status == 201 and [row["code"] for row in response.body] == codes for response in created)
             case 3:
-                return site.request("GET", "summary/?group_by=agreement&page_size=1").status == 200
+                return when_free(site, "summary/?group_by=agreement&page_size=1").status == 200
             case 4:
-                return site.request("GET", "checks/?page_size=1").status == 200
+                return when_free(site, "checks/?page_size=1").status == 200
             case _:
-                return site.request("GET", f"agreements/{agreement}/dossier/").body["agreement"]["slug"] == agreement
+                return when_free(site, f"agreements/{agreement}/dossier/").body["agreement"]["slug"] == agreement
 
     with ThreadPoolExecutor(CLIENTS) as threads:
         results = Counter(zip((number % 6 for number in range(30)), threads.map(send, range(30)), strict=True))

@@ -4,6 +4,8 @@ import re
 import runpy
 from pathlib import Path
 
+import pytest
+
 PROJECT = Path(__file__).parents[2]
 verdict = runpy.run_path(str(PROJECT / ".ci" / "audit.py"))["verdict"]
 
@@ -48,3 +50,15 @@ def test_pins_have_hashes_and_no_host_name():
         text = (PROJECT / f"requirements{name}.txt").read_text()
         assert "://" not in text
         assert all(block.count("--hash=sha256:") for block in re.split(r"^(?=[\w.-]+==)", text, flags=re.M)[1:])
+
+
+@pytest.mark.parametrize("report", [[UNKNOWN], [SOUND, UNKNOWN], [BROKEN]])
+def test_an_audit_that_is_required_fails_unless_all_packages_were_checked(report):
+    status, lines = verdict({"dependencies": report}, required=True)
+
+    assert status == 1
+    assert lines
+
+
+def test_a_required_audit_of_known_packages_passes():
+    assert verdict({"dependencies": [SOUND]}, required=True)[0] == 0
