@@ -242,7 +242,7 @@ def locked(row: Row, *, by: User | None, reason: str, version: int | None) -> It
     with change_context(by, shortened(reason)):  # the update itself stores the full reason
         recommendation_id = row.pk if isinstance(row, Recommendation) else row.recommendation_id
         # Concurrent changes of the same recommendation wait here. The row is read by a later statement, which sees what they did.
-        lock_for_change(Recommendation.objects.values_list("pk")).get(pk=recommendation_id)
+        lock_for_change(Recommendation.objects.all()).values_list("pk").get(pk=recommendation_id)
         rows = type(row).objects
         current = (rows.visible_to(by) if by else rows.all()).get(pk=row.pk)
         if version is not None:
