@@ -309,7 +309,7 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
     def timeline(self, request, recommendation):
         """The updates with their evidence, the allowed status changes, and the form of an update."""
         user = request.user
-        related = references(ProgressUpdate, user, ["party", "author", "reviewed_by", "voided_by", "corrects"])
+        related = references(ProgressUpdate, user, ["party", "author", "imported_by", "reviewed_by", "voided_by", "corrects"])
         rows = recommendation.updates.visible_to(user).prefetch_related(*related, evidence_of_updates(user))
         updates = list(rows[: SHOWN_UPDATES + 1])
         may_report, is_editor = self.may_report(request), bool(progress.roles(user) & progress.EDITORS)

@@ -52,7 +52,7 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
     titles_from = {"party": ngettext_lazy("Claim", "Claims")}
     fieldsets = [
         (None, {"fields": ["recommendation", ("kind", "status", "progress_percent"), ("reported_on", "closes"), "narrative", "reason"]}),
-        (_("Author"), {"fields": [("party", "assessed_by", "author"), "corrects"]}),
+        (_("Author"), {"fields": [("party", "assessed_by", "author", "imported_by"), "corrects"]}),
         (
             _("Review"),
             {"fields": [("review", "reviewed_by", "reviewed_at"), "review_note", ("voided_at", "voided_by"), "void_reason"]},

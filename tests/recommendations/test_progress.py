@@ -405,7 +405,7 @@ def test_a_reviewer_can_approve_the_update_of_another_user(analyst, reviewer):
     assert approved.recommendation.closed_on == TODAY
 
 
-def test_an_analyst_can_review_only_own_ordinary_updates(analyst):
+def test_an_analyst_cannot_review_an_update_that_needs_a_second_person_after_the_priority_was_lowered(analyst):
     recommendation = make_recommendation(priority="high")
     waiting = report_progress(recommendation, complete(), by=analyst, today=TODAY)
     other = report_progress(recommendation, complete(), by=make_user("colleague", Role.ANALYST), today=TODAY)
@@ -413,7 +413,7 @@ def test_an_analyst_can_review_only_own_ordinary_updates(analyst):
 
     assert codes(approve, other, by=analyst, today=TODAY) == ["not_permitted"]
     assert codes(send_back, other, by=analyst, note="Check again.") == ["not_permitted"]
-    assert codes(approve, waiting, by=analyst, today=TODAY) == []
+    assert codes(approve, waiting, by=analyst, today=TODAY) == ["second_person_required"]
 
 
 def test_a_reviewed_update_cannot_be_reviewed_again(analyst, reviewer):
