@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from functools import lru_cache
-from itertools import chain, count
+from secrets import token_hex
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -425,8 +425,9 @@ def find_or_create_source(row: EvidenceRow, by: User | None) -> Source:
     source = Source(kind=SourceKind.OTHER, title=row.title, original_url=row.url)
     source.clean_fields(exclude={"slug"})
     address = urlsplit(row.url)
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{address.hostname}{address.path}".lower()).strip("-")[:110]
-    taken = set(Source.objects.filter(slug__startswith=slug).values_list("slug", flat=True))
-    source.slug = next(free for free in chain([slug], (f"{slug}-{number}" for number in count(2))) if free not in taken)
+    words = re.sub(r"[^a-z0-9]+", "-", f"{address.hostname}{address.path}".lower()).strip("-")[:100]
+    # The random part is not only for addresses with the same words, or none in ASCII: a number would tell that another source,
+    # which the user may not read, has this address.
+    source.slug = f"{words or SourceKind.OTHER}-{token_hex(4)}"
     source.save()
     return source
