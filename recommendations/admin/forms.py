@@ -100,6 +100,12 @@ class ReportForm(forms.Form):
         if self.claimant:
             self.show_own_claim(self.claimant)
 
+    @property
+    def edited(self) -> int | None:
+        """The id of the update that the form changes; None for a new one."""
+        value = str(self["revises"].value() or "")
+        return int(value) if value.isdecimal() else None
+
     def show_own_claim(self, party: Party) -> None:
         """Reduce the form to what an officer may submit: a claim of the own party."""
         self.autocomplete = {}

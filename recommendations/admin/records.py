@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import OuterRef, Prefetch
 from django.http import HttpResponseRedirect, QueryDict
 from django.utils.text import Truncator, capfirst
@@ -30,12 +29,12 @@ from policytracker.admin import (
 from policytracker.admin.querysets import references, visible
 from policytracker.edtf import date_in_words
 from policytracker.models import User
-from policytracker.records import exceptions
 from policytracker.records.access import Publication
 from policytracker.records.parameters import ExistsForRow
 from policytracker.resources import ReadContext, today
 from recommendations import filters, progress, responses, reviews
 from recommendations.admin import addressees, forms
+from recommendations.admin.rejections import DELETED_UPDATE, REJECTIONS, rejection_messages
 from recommendations.admin.status_options import status_options
 from recommendations.deadlines import Freshness, deadline, freshness, with_deadline_state
 from recommendations.models import (
@@ -59,7 +58,6 @@ PROGRESS_FORMS = {"_report": "save_update", "_action": "review_update", "_respon
 SHOWN_UPDATES = 50
 MAX_NAME = 150  # characters of a recommendation in its list
 DELETED_ADDRESSEE = _("This addressee no longer exists. Nothing was changed.")
-DELETED_UPDATE = _("This update no longer exists. Nothing was changed.")
 AGREEMENT = related_filter("agreement", Recommendation._meta.get_field("agreements"))
 STATUS_COLOURS = {"success": list(DONE), "info": [Status.IN_PROGRESS, *CLOSABLE], "warning": [Status.STALLED]}
 MISSING = [(name, capfirst(name.replace("_", " "))) for name in filters.MISSING_CONDITIONS]
@@ -261,10 +259,8 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
             self.message_user(request, form.apply(today()), messages.SUCCESS, extra_tags=anchor)
         except ProgressUpdate.DoesNotExist:
             self.message_user(request, DELETED_UPDATE, messages.ERROR)
-        except exceptions.Refused as refused:
-            request.rejected_review = RejectedReview(update.pk, note, [refusal.detail for refusal in refused.refusals])
-        except ValidationError as error:
-            request.rejected_review = RejectedReview(update.pk, note, error.messages)
+        except REJECTIONS as rejection:
+            request.rejected_review = RejectedReview(update.pk, note, rejection_messages(rejection))
         else:
             return HttpResponseRedirect(f"{request.path}#{anchor}")
         return None

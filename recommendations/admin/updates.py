@@ -10,11 +10,11 @@ from django.utils.translation import ngettext_lazy
 
 from policytracker.admin import CodeColours, RecordAdmin, choice_filter, display, related_filter
 from policytracker.admin.querysets import visible
-from policytracker.records import exceptions
 from policytracker.records.context import change_context
 from policytracker.resources import today
 from recommendations import progress
 from recommendations.admin.records import AGREEMENT, UpdateLine, evidence_of_updates
+from recommendations.admin.rejections import REJECTIONS, rejection_messages
 from recommendations.models import Evidence, ProgressUpdate, Recommendation, Review
 
 VOIDED = "voided"
@@ -105,8 +105,9 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
                 with change_context(request.user, channel="admin"):
                     progress.approve(update, by=request.user, today=today())
                 self.message_user(request, _("Approved: %(update)s") % {"update": update}, messages.SUCCESS)
-            except exceptions.Refused as refused:
-                self.message_user(request, f"{update}: {refused}", messages.ERROR)
+            except REJECTIONS as rejection:
+                reasons = " ".join(rejection_messages(rejection))
+                self.message_user(request, _("%(update)s: %(reasons)s") % {"update": update, "reasons": reasons}, messages.ERROR)
 
 
 @admin.register(Evidence)
