@@ -636,3 +636,28 @@ def test_no_button_submits_the_old_text_of_an_update_that_is_edited(analyst, sig
     assert len(button.findall(page.text)) == 2
     assert not button.findall(edited.text)
     assert not button.findall(rejected.text)
+
+
+def test_all_errors_of_an_update_are_shown_at_once(analyst, signed_in):
+    recommendation, client = make_recommendation(), signed_in(analyst)
+    page = client.get(change(recommendation))
+
+    for percent in ("140", "40"):  # the second contradicts the status
+        rejected = client.post(
+            change(recommendation), report_data(page, status="implemented", progress_percent=percent, reported_on="2030-01-01")
+        ).context["report"]
+
+        assert {"progress_percent", "reported_on", "narrative"} == set(rejected.errors), percent
+        assert set(rejected.evidence.errors[0]) == {"source"}
+    assert not ProgressUpdate.objects.exists()
+
+
+def test_the_status_field_offers_an_assessment_only_what_is_allowed(analyst, signed_in):
+    recommendation = make_recommendation()
+    report_progress(recommendation, Report(status="partly_implemented", narrative="Begun."), by=analyst, today=TODAY)
+
+    choices = signed_in(analyst).get(change(recommendation)).context["report"].fields["status"].choices
+
+    _empty, (_allowed, allowed), (_claims, others) = choices
+    assert {"proposed", "planned", "not_assessed", "superseded"} == {code for code, _label in others}
+    assert "partly_implemented" in dict(allowed) and "in_progress" in dict(allowed)
