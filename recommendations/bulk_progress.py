@@ -37,7 +37,7 @@ class Submission:
 
 
 class BulkProgress:
-    """Creates assessments without an author. If `by` is a reviewer they are approved, otherwise they wait as submitted.
+    """Creates assessments without an author, imported by `by`. A reviewer approves those that need no second person; others wait.
 
     The conditions are those of `progress.report_progress` and `progress.approve`, which this replaces where one call for each
     recommendation would take too long. The caller decides whether one refused assessment refuses all.
@@ -78,7 +78,7 @@ class BulkProgress:
         """Validate a submission against the assessments before it, and remember it if it takes effect."""
         day = submission.report.reported_on or self.today
         report = replace(submission.report, reported_on=day)
-        update = ProgressUpdate(recommendation=recommendation)
+        update = ProgressUpdate(recommendation=recommendation, imported_by=self.by)
         newest = max((key for key in statuses if key[0] <= day), default=None)
         old = Status(statuses[newest]) if newest else Status.NOT_ASSESSED
         try:
@@ -87,7 +87,8 @@ class BulkProgress:
             submission.error = error
             return
         update.review = Review.SUBMITTED
-        if self.approves:
+        update.needs_second_person = progress.needs_second_person(recommendation, report)
+        if self.approves and not update.needs_second_person:
             now = timezone.now()
             update.review, update.reviewed_by, update.reviewed_at = Review.APPROVED, self.by, now
             statuses[day, now, update.uid] = update.status

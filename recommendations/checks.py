@@ -32,6 +32,7 @@ from recommendations.derived_status import DIFFERS
 from recommendations.facts import fact
 from recommendations.models import DONE, Addressee, Evidence, Milestone, ProgressUpdate, Recommendation, Status, UpdateKind
 from recommendations.models.recommendations import DEFAULT_UPDATE_EVERY
+from recommendations.models.updates import BY_ONE_PERSON
 
 # ---- rules shared with agreements
 
@@ -94,6 +95,22 @@ Rule(
     each(_("“{label}” without supporting evidence."), label=Recommendation.get_status_display),
 )
 
+
+def without_second_person(rows: Any, context: CheckContext) -> Any:
+    return rows.in_effect().filter(BY_ONE_PERSON)
+
+
+Rule(
+    "approved_without_second_person",
+    Severity.WARNING,
+    _("An assessment that needed a second person was approved by its author or by the user who imported it."),
+    _("Ask another reviewer to check it. If it is wrong, void it and submit a correction."),
+    title=_("Approved without second person"),
+).check(
+    ProgressUpdate,
+    without_second_person,
+    each(_("Approved by the user who submitted or imported it.")),
+)
 
 CLAIM = _("{party} claims “{status}” ({reported_on})")
 DIFFERING_CLAIMS = _("Our assessment is “{status}”; {claims}.")

@@ -11,18 +11,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from functools import lru_cache
-from itertools import chain, count
+from secrets import token_hex
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.db import connection
+from django.db.models import Subquery
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, SourceKind, Stance
-from policytracker.models import User
+from policytracker.models import Change, User
 from policytracker.records import exceptions, hidden, versions
 from policytracker.records.access import Publication, Reader, Role
 from policytracker.records.context import change_context, shortened
@@ -42,6 +43,7 @@ from recommendations.models import (
     Status,
     UpdateKind,
 )
+from recommendations.models.recommendations import LOWERING_PRIORITY
 from recommendations.models.refusals import CORRECTS_ONLY_VOIDED, NOTE_HAS_NO_STATUS
 from recommendations.models.updates import PERCENT_AGREES_WITH_STATUS
 
@@ -154,9 +156,29 @@ def archive_refusals(recommendation: Recommendation) -> Iterator[Refusal]:
 
 
 def needs_second_person(recommendation: Recommendation, report: Report | ProgressUpdate) -> bool:
-    """Whether somebody other than the author must approve: an assessment with a terminal status, or of high or critical priority."""
+    """Whether a second person must approve a report that is submitted now. The update stores the answer.
+
+    It is true for an assessment with a terminal status, or of a recommendation with high or critical priority.
+    """
     important = report.status in TERMINAL or recommendation.priority in (Priority.HIGH, Priority.CRITICAL)
     return important and report.kind == UpdateKind.ASSESSMENT
+
+
+def is_involved(update: ProgressUpdate, by: User) -> bool:
+    """Whether the user is not a second person: the author, who imported the update, or who lowered the priority since it was submitted."""
+    return by.pk in (update.author_id, update.imported_by_id) or lowered_priority_since(update, by)
+
+
+def lowered_priority_since(update: ProgressUpdate, by: User) -> bool:
+    """Whether the user has lowered a high or critical priority of the recommendation since the update was submitted."""
+    # A submitted update does not change, so its newest change is the submission. Both changes were recorded while the
+    # recommendation was locked, so that the order of their ids is that of the events.
+    submission = Change.objects.filter(tbl=ProgressUpdate._meta.db_table, row_id=update.pk).order_by("-id").values("id")[:1]
+    changes = Change.objects.filter(
+        tbl=Recommendation._meta.db_table, row_id=update.recommendation_id, op="update", id__gt=Subquery(submission), actor__id=by.pk
+    )
+    priorities = changes.filter(changed__has_key="priority").values_list("before__priority", "changed__priority")
+    return any(change in LOWERING_PRIORITY.changes for change in priorities)
 
 
 def unmet_conditions(recommendation: Recommendation, report: Report, old: Status, *, by: User | None, today: date) -> Iterator[Refusal]:
@@ -206,7 +228,7 @@ def review_refusals(update: ProgressUpdate, by: User) -> Iterator[Refusal]:
         yield Refusal(RefusalCode.NOT_SUBMITTED)
     elif update.review != Review.SUBMITTED:
         yield Refusal(RefusalCode.ALREADY_REVIEWED, review=update.get_review_display())
-    elif update.author == by and needs_second_person(update.recommendation, update):
+    elif update.needs_second_person and is_involved(update, by):
         yield Refusal(RefusalCode.SECOND_PERSON_REQUIRED)
 
 
@@ -359,7 +381,8 @@ def write_report(update: ProgressUpdate, report: Report, *, by: User | None, tod
     """Store a report in an update. An ordinary one is approved at once if an analyst or reviewer submits it. Raises as `check_report`."""
     report, is_new = replace(report, reported_on=report.reported_on or today), update.pk is None
     check_report(update, report, status_on(update.recommendation, report.reported_on or today), by=by, today=today, submit=submit)
-    if submit and by and roles(by) & EDITORS and not is_own_claim(report, by) and not needs_second_person(update.recommendation, report):
+    update.needs_second_person = submit and needs_second_person(update.recommendation, report)
+    if submit and by and roles(by) & EDITORS and not is_own_claim(report, by) and not update.needs_second_person:
         set_review(update, Review.APPROVED, by, note="")
     else:
         update.review = Review.SUBMITTED if submit else update.review
@@ -422,8 +445,9 @@ def find_or_create_source(row: EvidenceRow, by: User | None) -> Source:
     source = Source(kind=SourceKind.OTHER, title=row.title, original_url=row.url)
     source.clean_fields(exclude={"slug"})
     address = urlsplit(row.url)
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{address.hostname}{address.path}".lower()).strip("-")[:110]
-    taken = set(Source.objects.filter(slug__startswith=slug).values_list("slug", flat=True))
-    source.slug = next(free for free in chain([slug], (f"{slug}-{number}" for number in count(2))) if free not in taken)
+    words = re.sub(r"[^a-z0-9]+", "-", f"{address.hostname}{address.path}".lower()).strip("-")[:100]
+    # The random part is not only for addresses with the same words, or none in ASCII: a number would tell that another source,
+    # which the user may not read, has this address.
+    source.slug = f"{words or SourceKind.OTHER}-{token_hex(4)}"
     source.save()
     return source

@@ -21,10 +21,23 @@ from agreements.models import (
 )
 from policytracker.models import User
 from policytracker.records.access import Publication
-from policytracker.records.exceptions import Conflict
+from policytracker.records.exceptions import Conflict, NotPermitted
 from policytracker.records.models import RegistryRecord
 from policytracker.resources import registry
 from recommendations.models import Recommendation
+
+PARTS: tuple[type[RegistryRecord], ...] = (Agreement, Component, Recommendation, Source)
+
+
+def may_publish(by: User) -> bool:
+    """Whether the user may publish agreements with their parts: who may change all registry records."""
+    return by.has_perms([f"{model._meta.app_label}.change_{model._meta.model_name}" for model in PARTS])
+
+
+def check_permission(by: User) -> None:
+    """Raises NotPermitted if the user may not publish agreements with their parts."""
+    if not may_publish(by):
+        raise NotPermitted(str(_("Only users who may change agreements, components, recommendations and sources may publish them.")))
 
 
 def publish(agreement: Agreement, *, by: User, components: bool, recommendations: bool, sources: bool) -> list[RegistryRecord]:
@@ -32,8 +45,9 @@ def publish(agreement: Agreement, *, by: User, components: bool, recommendations
 
     Its recommendations are those that reference no other agreement. Its sources are those referenced by these recommendations
     or by the agreement's treaty actions, conditions, commitments, measurements and citations. Drafts that the user cannot read
-    and archived records do not change. Raises Conflict (closed_record) for an archived agreement.
+    and archived records do not change. Raises NotPermitted, and Conflict (closed_record) for an archived agreement.
     """
+    check_permission(by)
     if agreement.publication == Publication.ARCHIVED:
         raise Conflict("closed_record", _("This agreement is archived. Restore it before publishing."))
     parts = chain.from_iterable(

@@ -51,6 +51,7 @@ registry.register(
         events=events.UPDATE,
         search=Search((), ("narrative", "reason", "assessed_by", "review_note", "void_reason")),
         excluded_rows=Q(review=Review.DRAFT),  # only the author sees drafts
+        calculated=frozenset({"imported_by", "needs_second_person"}),
     ),
     Resource(
         "",  # shown inside its update

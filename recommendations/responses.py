@@ -25,13 +25,18 @@ def may_respond(addressee: Addressee, by: User) -> bool:
     return bool(roles(by) & EDITORS) or (office is not None and office.party_id == addressee.party_id)
 
 
+def check_permission(addressee: Addressee, by: User) -> None:
+    """Raises NotPermitted if this user may not record the response."""
+    if not may_respond(addressee, by):
+        raise NotPermitted(str(_("Only analysts, reviewers, administrators and officers of the addressed party may record a response.")))
+
+
 def respond(addressee: Addressee, values: Mapping[str, Any], *, by: User, today: date) -> Addressee:
     """Record a response, which takes effect without approval. Fields missing in `values` keep their value.
 
     Raises NotPermitted, or ValidationError for invalid values.
     """
-    if not may_respond(addressee, by):
-        raise NotPermitted(str(_("Only analysts, reviewers, administrators and officers of the addressed party may record a response.")))
+    check_permission(addressee, by)
     for name in FIELDS:
         if name in values:
             setattr(addressee, name, values[name])

@@ -22,6 +22,8 @@ from recommendations import progress, responses, serializers
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from recommendations.serializers import ResultSerializer
 
+REVIEWS = {"approve", "approve_list", "send_back", "void"}  # actions for reviewers
+
 
 class ProgressActions(WriteMixin):
     """Transitions of progress updates. The response contains the update and its recommendation after the change."""
@@ -58,14 +60,17 @@ class ProgressActions(WriteMixin):
         return results
 
     def check_replay(self, answer, location) -> None:
-        """Check permissions again before a stored response is repeated.
-
-        Raises Http404 if the user may no longer read a recommendation in it, Refused if the user may no longer report or review.
-        """
-        slugs = {result["recommendation"]["slug"] for result in (answer if isinstance(answer, list) else [answer])}
+        """Raises also Refused if the user may no longer report or review, and Http404 if a recommendation is no longer readable."""
+        super().check_replay(answer, location)
+        if self.action == "create":
+            return
+        results = answer if isinstance(answer, list) else [answer]
+        slugs = {result["recommendation"]["slug"] for result in results}
         if Recommendation.objects.visible_to(self.request.user).filter(slug__in=slugs).count() < len(slugs):
             raise Http404
-        if not progress.roles(self.request.user) & {*progress.EDITORS, Role.OFFICER}:
+        permitted = progress.REVIEWERS if self.action in REVIEWS else {*progress.EDITORS, Role.OFFICER}
+        own = all(result["update"]["author"] == self.request.user.get_username() for result in results)
+        if not progress.roles(self.request.user) & (permitted | ({Role.ANALYST} if own and self.action != "void" else set())):
             raise exceptions.Refused([exceptions.Refusal("not_permitted", _("Your role may not report or review."))])
 
 
@@ -145,6 +150,12 @@ class RecommendationViewSet(ProgressActions, RecordViewSet):
 
 class AddresseeViewSet(RecordViewSet):
     resource = registry.of(Addressee)
+
+    def check_replay(self, answer, location) -> None:
+        """Raises also NotPermitted if the user may no longer record the response."""
+        super().check_replay(answer, location)
+        if self.action == "respond":
+            responses.check_permission(self.find(), self.request.user)
 
     @extend_schema(request=serializers.ResponseSerializer)
     @action(detail=True, methods=["post"], function_checks_permission=True)

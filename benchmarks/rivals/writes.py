@@ -30,9 +30,10 @@ def lock(role: str) -> str:
 
 
 INSERT = f"""INSERT INTO {sql.UPDATES} (uid, recommendation_id, kind, status, progress_percent, reported_on, narrative, reason, assessed_by,
-    author_id, review, reviewed_by_id, reviewed_at, review_note, void_reason, closes)
+    author_id, review, reviewed_by_id, reviewed_at, review_note, void_reason, closes,
+    needs_second_person)
 VALUES (gen_random_uuid(), %(id)s, 'assessment', %(status)s, %(progress_percent)s, %(on)s, %(narrative)s, '', '', %(user)s, 'approved',
-    %(user)s, now(), '', '', false) RETURNING id"""
+    %(user)s, now(), '', '', false, false) RETURNING id"""
 END_PERIOD = """UPDATE recommendations_statusperiod SET until = %(on)s
 WHERE recommendation_id = %(id)s AND until IS NULL AND since < %(on)s"""
 BEGIN_PERIOD = """INSERT INTO recommendations_statusperiod

@@ -174,7 +174,9 @@ class WriteMixin(IdempotencyMixin, RecordView):
         publishing.check_changes(self.request.user, record or self.model(), values)
 
     def check_replay(self, answer: Any, location: str) -> None:
-        """Raises Http404 if the user may no longer read a record of the first response. Deleted records do not matter."""
+        """Raises Http404 if the user may no longer read the record of this URL, or one of the first response that was not deleted."""
+        if "key" in self.kwargs:
+            self.find()
         key = self.model.key
         keys = [record[key] for record in (answer if isinstance(answer, list) else [answer]) if key in record]
         keys += [location.rstrip("/").rsplit("/", 1)[-1]] if location else []

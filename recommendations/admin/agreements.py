@@ -29,7 +29,7 @@ from policytracker.records.models import RegistryRecord, lock_for_change
 from policytracker.resources import today
 from recommendations.admin.overview import of_agreement, overview, recommendation_lines, suggested_status
 from recommendations.models import Recommendation
-from recommendations.publication import publish
+from recommendations.publication import may_publish, publish
 
 SHOWN_RECOMMENDATIONS = 50  # on the tab
 
@@ -122,7 +122,7 @@ class AgreementAdmin(AgreedAdmin):
         record = self.record_to_read(request, unquote(object_id))
         if record is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        if not self.has_change_permission(request, record):
+        if not may_publish(request.user):
             raise PermissionDenied
         form = PartsForm(request.POST or dict.fromkeys(PartsForm.base_fields, "on"))
         form.full_clean()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -102,6 +103,21 @@ class ReportForm(forms.Form):
         self.claimant_is_not_addressed = bool(self.claimant) and not recommendation.addressees.filter(party=self.claimant).exists()
         if self.claimant:
             self.show_own_claim(self.claimant)
+        else:
+            self.fields["status"].choices = self.status_choices(initial["reported_on"])
+
+    @property
+    def edited(self) -> int | None:
+        """The id of the update that the form changes; None for a new one."""
+        value = str(self["revises"].value() or "")
+        return int(value) if value.isdecimal() else None
+
+    def status_choices(self, day: date) -> list[Any]:
+        """The statuses that an assessment of this day may set, and the others, which only a claim may have."""
+        options = progress.transitions(self.recommendation, by=self.user, today=day)
+        groups = {_("Allowed"): True, _("For claims only"): False}
+        grouped = [(name, [(o.status.value, o.label) for o in options if o.allowed == allowed]) for name, allowed in groups.items()]
+        return [("", "—"), *((name, choices) for name, choices in grouped if choices)]
 
     def show_own_claim(self, party: Party) -> None:
         """Reduce the form to what an officer may submit: a claim of the own party."""
@@ -125,13 +141,14 @@ class ReportForm(forms.Form):
         return values
 
     def is_valid(self) -> bool:
-        return super().is_valid() and self.evidence.is_valid()
+        return all([super().is_valid(), self.evidence.is_valid()])
 
     def report(self) -> Report:
+        """The update in the form. Fields with invalid values have their defaults."""
         values = {name: self.cleaned_data[name] for name in progress.REPORT_FIELDS if name in self.cleaned_data}
-        if revises := self.cleaned_data["revises"]:
+        if revises := self.cleaned_data.get("revises"):
             values["corrects"] = revises.corrects  # set through the API; this form does not show it
-        if values["kind"] == UpdateKind.NOTE and values["status"] == self.initial["status"]:
+        if values.get("kind") == UpdateKind.NOTE and values.get("status") == self.initial["status"]:
             values["status"] = ""  # the initial value of the form; a note has no status
         rows = [form.cleaned_data for form in self.evidence if form.cleaned_data and (form.has_changed() or form.initial)]
         return Report(**values, evidence=tuple(EvidenceRow(**row) for row in rows))
@@ -143,6 +160,7 @@ class ReportForm(forms.Form):
     def save(self, *, submit: bool) -> ProgressUpdate | None:
         """Submit the update or save it as a draft. If it is rejected, returns None and adds the errors to the fields."""
         if not self.is_valid():
+            self.add_unmet_conditions(submit)
             return None
         values, context = self.cleaned_data, {"by": self.user, "today": self.today}
         try:
@@ -152,21 +170,38 @@ class ReportForm(forms.Form):
                     return progress.submit(update, **context) if submit else update
                 return progress.report_progress(self.recommendation, self.report(), **context, version=values["version"], submit=submit)
         except exceptions.Refused as refused:
-            for refusal in refused.refusals:
-                field = refusal.reason.field
-                if field == "evidence" and self.evidence.forms:
-                    self.evidence[0].add_error("source", refusal.detail)
-                else:
-                    self.add_error(field if field in self.fields else None, refusal.detail)
+            self.add_refusals(refused.refusals)
         except exceptions.Stale as error:
             self.reject_stale(error.current_version)
         except ValidationError as error:
             for name, error_messages in (error.message_dict if hasattr(error, "error_dict") else {"": error.messages}).items():
                 self.add_error(name if name in self.fields else None, error_messages)
+            self.add_unmet_conditions(submit)
         except DatabaseError as error:
             rule = violations.constraint_of(error)
             self.add_error(rule.field if rule.field in self.fields else None, rule.message)
         return None
+
+    def add_unmet_conditions(self, submit: bool) -> None:
+        """Add the conditions that are unmet too, so that one invalid value does not hide them. Fields with an error have their error."""
+        report = self.report()
+        old = progress.status_on(self.recommendation, report.reported_on or self.today)
+        refusals = progress.unmet_conditions(self.recommendation, report, old, by=self.user, today=self.today)
+        self.add_refusals(
+            refusal
+            for refusal in refusals
+            if (submit or refusal.reason.required_of_draft)
+            and refusal.reason.field not in self.errors
+            and not (refusal.reason.field == "evidence" and any(self.evidence.errors))
+        )
+
+    def add_refusals(self, refusals: Iterable[progress.Refusal]) -> None:
+        for refusal in refusals:
+            field = refusal.reason.field
+            if field == "evidence" and self.evidence.forms:
+                self.evidence[0].add_error("source", refusal.detail)
+            else:
+                self.add_error(field if field in self.fields else None, refusal.detail)
 
     def reject_stale(self, version: int) -> None:
         seen, update = self.cleaned_data["version"], self.cleaned_data["revises"]

@@ -35,7 +35,7 @@ from recommendations.admin.records import STATUS_COLOUR
 from recommendations.admin.trend import trend
 from recommendations.deadlines import Freshness
 from recommendations.models import Addressee, ProgressUpdate, Recommendation, Status
-from recommendations.publication import has_something_to_publish
+from recommendations.publication import has_something_to_publish, may_publish
 from recommendations.reports import timeline
 from recommendations.reports.coverage import coverage
 from recommendations.reports.scorecard import scorecard
@@ -90,7 +90,7 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
         "sources": cited_sources(agreement, user),
         "fact_checks": fact_checks(agreement, user),
         "dossier_url": f"{reverse('agreements-dossier', args=[agreement.slug])}?format=md",
-        "may_publish": may_publish(request, agreement),
+        "may_publish": may_publish(user) and has_something_to_publish(agreement, user),
         "publish_url": reverse("admin:agreements_agreement_publish", args=[agreement.pk]),
     }
 
@@ -100,12 +100,6 @@ def suggested_status(agreement: Agreement, code: Any) -> AgreementStatus | None:
     known = {status.value: status for status in AgreementStatus}
     suggests = agreement.status == AgreementStatus.UNKNOWN and code.value in known and code.value != AgreementStatus.UNKNOWN
     return known[code.value] if suggests else None
-
-
-def may_publish(request: HttpRequest, agreement: Agreement) -> bool:
-    """Whether the user may publish the agreement with its parts, and something is a draft."""
-    page = admin.site.get_model_admin(Agreement)
-    return page.has_change_permission(request, agreement) and has_something_to_publish(agreement, request.user)
 
 
 # ---- numbers and charts

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import OuterRef, Prefetch
 from django.http import HttpResponseRedirect, QueryDict
 from django.urls import reverse
@@ -33,12 +32,12 @@ from policytracker.admin import (
 from policytracker.admin.querysets import references, visible
 from policytracker.edtf import date_in_words
 from policytracker.models import User
-from policytracker.records import exceptions
 from policytracker.records.access import Publication
 from policytracker.records.parameters import ExistsForRow
 from policytracker.resources import ReadContext, today
 from recommendations import progress, responses, reviews
 from recommendations.admin import addressees, forms
+from recommendations.admin.rejections import DELETED_UPDATE, REJECTIONS, rejection_messages
 from recommendations.admin.status_options import status_options
 from recommendations.deadlines import Freshness, deadline, freshness, with_deadline_state
 from recommendations.models import (
@@ -62,7 +61,6 @@ PROGRESS_FORMS = {"_report": "save_update", "_action": "review_update", "_respon
 SHOWN_UPDATES = 50
 MAX_NAME = 150  # characters of a recommendation in its list
 DELETED_ADDRESSEE = _("This addressee no longer exists. Nothing was changed.")
-DELETED_UPDATE = _("This update no longer exists. Nothing was changed.")
 AGREEMENT = related_filter("agreement", Recommendation._meta.get_field("agreements"))
 FRESHNESS_COLOURS = {"warning": [Freshness.STALE]}
 REVIEW_COLOURS = CodeColours({Review.APPROVED: "success", Review.RETURNED: "warning", Review.SUBMITTED: "info"})
@@ -278,10 +276,8 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
             self.message_user(request, message, messages.SUCCESS, extra_tags=anchor)
         except ProgressUpdate.DoesNotExist:
             self.message_user(request, DELETED_UPDATE, messages.ERROR)
-        except exceptions.Refused as refused:
-            request.rejected_review = RejectedReview(update.pk, note, [refusal.detail for refusal in refused.refusals])
-        except ValidationError as error:
-            request.rejected_review = RejectedReview(update.pk, note, error.messages)
+        except REJECTIONS as rejection:
+            request.rejected_review = RejectedReview(update.pk, note, rejection_messages(rejection))
         else:
             return HttpResponseRedirect(f"{request.path}#{anchor}")
         return None
@@ -328,7 +324,7 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
     def timeline(self, request, recommendation):
         """The updates with their evidence, the allowed status changes, and the form of an update."""
         user = request.user
-        related = references(ProgressUpdate, user, ["party", "author", "reviewed_by", "voided_by", "corrects"])
+        related = references(ProgressUpdate, user, ["party", "author", "imported_by", "reviewed_by", "voided_by", "corrects"])
         rows = recommendation.updates.visible_to(user).prefetch_related(*related, evidence_of_updates(user))
         updates = list(rows[: SHOWN_UPDATES + 1])
         may_report, is_editor = self.may_report(request), bool(progress.roles(user) & progress.EDITORS)

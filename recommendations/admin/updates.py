@@ -10,11 +10,11 @@ from django.utils.translation import ngettext_lazy
 
 from policytracker.admin import CodeColours, RecordAdmin, choice_filter, display, related_filter
 from policytracker.admin.querysets import visible
-from policytracker.records import exceptions
 from policytracker.records.context import change_context
 from policytracker.resources import today
 from recommendations import progress
 from recommendations.admin.records import AGREEMENT, REVIEW_COLOURS, UpdateLine, evidence_of_updates
+from recommendations.admin.rejections import REJECTIONS, rejection_messages
 from recommendations.models import Evidence, ProgressUpdate, Recommendation, Review
 
 VOIDED = "voided"
@@ -52,7 +52,7 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
     titles_from = {"party": ngettext_lazy("Claim", "Claims")}
     fieldsets = [
         (None, {"fields": ["recommendation", ("kind", "status", "progress_percent"), ("reported_on", "closes"), "narrative", "reason"]}),
-        (_("Author"), {"fields": [("party", "assessed_by", "author"), "corrects"]}),
+        (_("Author"), {"fields": [("party", "assessed_by", "author", "imported_by"), "corrects"]}),
         (
             _("Review"),
             {"fields": [("review", "reviewed_by", "reviewed_at"), "review_note", ("voided_at", "voided_by"), "void_reason"]},
@@ -105,8 +105,9 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
                 with change_context(request.user, channel="admin"):
                     progress.approve(update, by=request.user, today=today())
                 self.message_user(request, _("Approved: %(update)s") % {"update": update}, messages.SUCCESS)
-            except exceptions.Refused as refused:
-                self.message_user(request, f"{update}: {refused}", messages.ERROR)
+            except REJECTIONS as rejection:
+                reasons = " ".join(rejection_messages(rejection))
+                self.message_user(request, _("%(update)s: %(reasons)s") % {"update": update, "reasons": reasons}, messages.ERROR)
 
 
 @admin.register(Evidence)

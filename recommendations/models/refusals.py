@@ -40,7 +40,7 @@ class RefusalCode(Enum):
     EVIDENCE_REQUIRED = "evidence_required", "evidence", _("{new} requires evidence.")
     EVIDENCE_REQUIRED_OF_CLAIM = "evidence_required", "evidence", _("A claim submitted on behalf of a party requires evidence.")
     NARRATIVE_REQUIRED = "narrative_required", "narrative", _("Enter a narrative.")
-    SECOND_PERSON_REQUIRED = "second_person_required", "", _("Another person must approve your update.")
+    SECOND_PERSON_REQUIRED = "second_person_required", "", _("Another person must approve the update.")
     NOT_EDITABLE = "append_only", "", _("Only its author can change an update, while it is a draft or after it was returned.")
     NOT_SUBMITTED = "append_only", "", _("This update is a draft. Its author must submit it before it can be reviewed.")
     NOT_APPROVED = "append_only", "", _("Only an approved update can be voided.")

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Party, Source
@@ -68,6 +68,8 @@ PERCENT_AGREES_WITH_STATUS = CheckConstraint(
     violation_error_message=_("The percentage must be 100 or empty for Implemented, and empty for Not assessed."),
     field="progress_percent",
 )
+# The updates that needed a second person and were reviewed by who is involved: their author, or the user who imported them.
+BY_ONE_PERSON = Q(needs_second_person=True) & (Q(reviewed_by=F("author")) | Q(reviewed_by=F("imported_by")))
 NEWEST_FIRST = ["-reported_on", "-reviewed_at", "-uid"]
 
 
@@ -142,6 +144,20 @@ class ProgressUpdate(UidRecord):
         max_length=300, blank=True, default="", help_text=_("External organisation that made the assessment, if it is not ours.")
     )
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="updates")
+    imported_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="imported_updates",
+        help_text=_("User who imported the update."),
+    )
+    needs_second_person = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text=_("Decided when the update is submitted: its author and the user who imported it cannot approve it."),
+    )
     review = CodeField(Review, default=Review.DRAFT)
     reviewed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="reviewed_updates")
     reviewed_at = models.DateTimeField(null=True, blank=True)
@@ -201,6 +217,14 @@ class ProgressUpdate(UidRecord):
             code="append_only",
             events="UPDATE",
         ),
+        # Who lowered the priority is known from the history only: progress.py asks it.
+        trigger_for(
+            RefusalCode.SECOND_PERSON_REQUIRED,
+            "update_is_approved_by_a_second_person",
+            """NEW.needs_second_person AND NEW.review = 'approved' AND (tg_op = 'INSERT' OR OLD.review <> 'approved')
+                AND (NEW.reviewed_by_id IS NULL OR NEW.reviewed_by_id IN (NEW.author_id, NEW.imported_by_id))""",
+            in_loads=False,
+        ),
         trigger_for(RefusalCode.FUTURE_DATE, "update_is_not_of_the_future", "NEW.reported_on > (now() AT TIME ZONE 'UTC')::date"),
     )
 
@@ -221,6 +245,7 @@ class ProgressUpdate(UidRecord):
             ),
             models.Index(fields=["reported_on", "id"], name="update_by_report_date"),
             models.Index(fields=["review", "id"], condition=~Q(review=Review.APPROVED), name="update_in_review"),
+            models.Index(fields=["id"], condition=BY_ONE_PERSON, name="update_by_one_person"),
         ]
         constraints = [
             CheckConstraint(
@@ -263,7 +288,12 @@ class ProgressUpdate(UidRecord):
 
     @classmethod
     def complete_data_set(cls, values: dict[str, Any], is_new: bool) -> None:
-        """Without a time of its approval, a new update was approved at midnight UTC of its report date; a stored one keeps its time."""
+        """Without a time of its approval, a new update was approved at midnight UTC of its report date; a stored one keeps its time.
+
+        The files do not say whether a second person must approve a submitted assessment, so each new one needs one.
+        """
+        if is_new and values.get("review") == Review.SUBMITTED:
+            values["needs_second_person"] = values.get("kind", UpdateKind.ASSESSMENT) == UpdateKind.ASSESSMENT
         if values.get("review") != Review.APPROVED or values.get("reviewed_at") is not None:
             return
         values.pop("reviewed_at", None)

@@ -24,7 +24,7 @@ from policytracker.records.models import Record
 from policytracker.resources import registry, today
 from policytracker.web.heavy import REPORT, heavy, take_turn
 from recommendations.models import Recommendation
-from recommendations.publication import publish
+from recommendations.publication import check_permission, publish
 from recommendations.reports.coverage import coverage
 from recommendations.reports.dossier import Dossier
 from recommendations.reports.dossier_text import DossierText
@@ -69,9 +69,10 @@ class AgreementReportViewSet(WriteMixin):
     resource = registry.of(Agreement)
 
     @extend_schema(request=PublishSerializer, responses={200: PublishedSerializer})
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], function_checks_permission=True)
     def publish(self, request, *args, **kwargs):
         """Publish the agreement and its drafts: components, sources, and recommendations that follow from this agreement only."""
+        check_permission(request.user)
         reject_unknown_parameters(request, set())
         return self.run_once(self.publish_once)
 

@@ -531,7 +531,8 @@ def test_a_mapping_of_the_product_makes_several_records_of_a_row(reviewer, signe
     confirm(client, response)
 
     assert counts(response) == {"created": 6, "changed": 0, "unchanged": 0, "refused": 0}
-    assert list(ProgressUpdate.objects.values_list("review", flat=True)) == ["approved"] * 3
+    reviews = dict(ProgressUpdate.objects.values_list("status", "review"))
+    assert reviews == {status: "submitted" if status == "implemented" else "approved" for status in reviews} and len(reviews) == 3
 
 
 def test_a_mapping_that_is_not_offered_is_refused(analyst, signed_in):

@@ -10,6 +10,7 @@ from django.utils.text import capfirst
 
 from agreements.models import PartyOfficer, Source
 from policytracker.models import Change
+from recommendations import progress
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from recommendations.models.refusals import RefusalCode
 from recommendations.progress import EvidenceRow, Report, approve, discard, report_progress, revise, send_back, submit, transitions, void
@@ -640,3 +641,64 @@ def test_an_officer_sees_that_a_claim_awaits_review(officer, signed_in, australi
     assert (line.may_review, line.refusals) == (False, [])
     assert page.context["statuses"] is None
     assert b"Awaiting review" in page.content
+
+
+@pytest.mark.parametrize("meanwhile", ["returned", "discarded"])
+def test_bulk_approval_reports_an_update_that_was_returned_or_discarded_meanwhile(meanwhile, analyst, reviewer, signed_in, monkeypatch):
+    done = Report(status="withdrawn", narrative="Taken back.")
+    first, second = (report_progress(make_recommendation(), done, by=analyst, today=TODAY) for _ in range(2))
+    original = progress.approve
+
+    def approve_later(update, **options):
+        if update.pk == first.pk:
+            send_back(first, by=reviewer, note="No.")
+            if meanwhile == "discarded":
+                discard(first, by=analyst)
+        return original(update, **options)
+
+    monkeypatch.setattr(progress, "approve", approve_later)
+    data = {"action": "approve", "_selected_action": [first.pk, second.pk]}
+    response = signed_in(reviewer).post(changes(ProgressUpdate), data, follow=True)
+
+    assert sorted(message.level_tag for message in response.context["messages"]) == ["error", "success"]
+    second.refresh_from_db()
+    assert second.review == "approved"
+
+
+def test_no_button_submits_the_old_text_of_an_update_that_is_edited(analyst, signed_in):
+    recommendation, client = make_recommendation(), signed_in(analyst)
+    draft = report_progress(recommendation, Report(status="planned", narrative="Old."), by=analyst, today=TODAY, submit=False)
+    button = re.compile(r'name="_action" value="(?:submit|discard)"')
+
+    page = client.get(change(recommendation))
+    edited = client.get(f"{change(recommendation)}?revise={draft.pk}")
+    rejected = client.post(change(recommendation), report_data(edited, narrative=""))
+
+    assert len(button.findall(page.text)) == 2
+    assert not button.findall(edited.text)
+    assert not button.findall(rejected.text)
+
+
+def test_all_errors_of_an_update_are_shown_at_once(analyst, signed_in):
+    recommendation, client = make_recommendation(), signed_in(analyst)
+    page = client.get(change(recommendation))
+
+    for percent in ("140", "40"):  # the second contradicts the status
+        rejected = client.post(
+            change(recommendation), report_data(page, status="implemented", progress_percent=percent, reported_on="2030-01-01")
+        ).context["report"]
+
+        assert {"progress_percent", "reported_on", "narrative"} == set(rejected.errors), percent
+        assert set(rejected.evidence.errors[0]) == {"source"}
+    assert not ProgressUpdate.objects.exists()
+
+
+def test_the_status_field_offers_an_assessment_only_what_is_allowed(analyst, signed_in):
+    recommendation = make_recommendation()
+    report_progress(recommendation, Report(status="partly_implemented", narrative="Begun."), by=analyst, today=TODAY)
+
+    choices = signed_in(analyst).get(change(recommendation)).context["report"].fields["status"].choices
+
+    _empty, (_allowed, allowed), (_claims, others) = choices
+    assert {"proposed", "planned", "not_assessed", "superseded"} == {code for code, _label in others}
+    assert "partly_implemented" in dict(allowed) and "in_progress" in dict(allowed)

@@ -201,8 +201,9 @@ def test_a_url_creates_a_draft_source_for_readers_of_the_update(world, as_analys
     act(as_reviewer, told, "approve")
 
     source = as_reader.get(f"sources/{slug}/").json()
-    made = {"slug": "a-example-reports-1", "kind": "other", "title": "Report 1", "original_url": url["url"], "publication": "draft"}
+    made = {"slug": slug, "kind": "other", "title": "Report 1", "original_url": url["url"], "publication": "draft"}
     assert {name: source[name] for name in made} == made
+    assert slug.startswith("a-example-reports-1-")
     assert as_reader.get(at(told)).json()["evidence"][0]["source"] == slug
     assert file(as_analyst, {**CLAIM, "evidence": [url]})["update"]["evidence"][0]["source"] == slug
 

@@ -1,9 +1,13 @@
 """Publishing an agreement with its parts."""
 
 import pytest
+from django.contrib.auth.models import Permission
+from django.urls import reverse
 
-from agreements.models import Citation
-from policytracker.models import Change
+from agreements.models import Agreement, Citation
+from policytracker.models import Change, User
+from tests.admin.conftest import signed_in  # noqa: F401 - imported fixture
+from tests.api.client import Api
 from tests.make import make_action, make_agreement, make_component, make_recommendation, make_source, settled
 
 DRAFT = {"publication": "draft"}
@@ -66,3 +70,16 @@ def test_an_archived_agreement_cannot_be_published(pact, as_analyst, as_reviewer
 def test_publishing_requires_the_permission_to_change_agreements(pact, as_officer, as_reader):
     for client in (as_officer, as_reader):
         assert client.post("agreements/pact/publish/", {}).status_code == 403
+
+
+@pytest.mark.parametrize("missing", ["component", "recommendation", "source", None])
+def test_publishing_requires_the_permission_to_change_all_registry_records_in_api_and_admin(missing, pact, reader, signed_in):  # noqa: F811
+    names = [f"change_{name}" for name in ("agreement", "component", "recommendation", "source") if name != missing]
+    reader.user_permissions.set(Permission.objects.filter(codename__in=names))
+    user = User.objects.get(pk=reader.pk)
+    Agreement.objects.update(publication="published")  # a reader does not see drafts
+
+    api = Api(user).post("agreements/pact/publish/", {"dry_run": True})
+    page = signed_in(user).get(reverse("admin:agreements_agreement_publish", args=[pact.pk]))
+
+    assert (api.status_code, page.status_code) == ((403, 403) if missing else (200, 200))

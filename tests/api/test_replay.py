@@ -1,13 +1,21 @@
 """A replay requires the current permissions, and expired keys are deleted."""
 
 from datetime import timedelta
+from pathlib import Path
 
+import pytest
+import yaml
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from policytracker.models import IdempotencyKey
+from policytracker.models import IdempotencyKey, User
+from policytracker.resources import registry, today
+from recommendations.models import Addressee, ProgressUpdate
+from recommendations.progress import Report, report_progress
 from tests.api.client import Api
-from tests.make import make_agreement, make_recommendation
+from tests.conftest import make_user
+from tests.make import make_agreement, make_party, make_recommendation
 
 NOTE = {"kind": "note", "narrative": "Nothing new."}
 KEY = {"Idempotency-Key": "k1"}
@@ -75,3 +83,77 @@ def test_each_new_key_deletes_expired_keys(analyst, reviewer):
     Api(analyst).post("agreements/", {"slug": "two", "title": "Two"}, headers={"Idempotency-Key": "k2"})
 
     assert list(IdempotencyKey.objects.values_list("key", flat=True)) == ["k2"]
+
+
+def waiting(priority: str = "critical", **fields) -> ProgressUpdate:
+    report = Report(status="in_progress", narrative="Begun.")
+    return report_progress(make_recommendation(priority=priority), report, by=make_user("author", "analyst"), today=today(), **fields)
+
+
+def own_draft(user) -> ProgressUpdate:
+    return report_progress(make_recommendation(), Report(status="planned", narrative="x"), by=user, today=today(), submit=False)
+
+
+def response_of_a_party() -> str:
+    return str(Addressee.objects.create(recommendation=make_recommendation(), party=make_party("ZZZ")).uid)
+
+
+# The body of each action, and the key in its address, by the path in the API description.
+ACTIONS = {
+    "addressees/{key}/respond/": lambda user: (response_of_a_party(), {"response": "accepted"}),
+    "agreements/{key}/publish/": lambda user: (make_agreement(publication="draft").slug, {}),
+    "progress-updates/{key}/approve/": lambda user: (waiting().uid, {}),
+    "progress-updates/{key}/return/": lambda user: (waiting().uid, {"note": "Since when?"}),
+    "progress-updates/{key}/submit/": lambda user: (own_draft(user).uid, {}),
+    "progress-updates/{key}/void/": lambda user: (waiting("low").uid, {"reason": "Wrong record."}),
+    "progress-updates/approve/": lambda user: ("", {"updates": [str(waiting().uid)]}),
+    "recommendations/{key}/progress/": lambda user: (make_recommendation().slug, NOTE),
+    "recommendations/progress/": lambda user: ("", [NOTE | {"recommendation": make_recommendation().slug}]),
+}
+
+
+def test_every_post_of_the_api_description_is_in_these_tests():
+    paths = yaml.safe_load(Path(settings.BASE_DIR, "docs/openapi.yaml").read_text())["paths"]
+    posts = {path.removeprefix("/api/v1/") for path, operations in paths.items() if "post" in operations}
+
+    creations = {f"{resource.address}/" for resource in registry.addressed if resource.serializer.example}  # in tests/test_examples.py
+    assert posts == creations | ACTIONS.keys() | {"auth/tokens/"}
+
+
+@pytest.mark.parametrize("path", ACTIONS)
+def test_a_repeated_action_gets_the_first_response(path, reviewer):
+    key, body = ACTIONS[path](reviewer)
+
+    assert_replayed(Api(reviewer), path.format(key=key), body, 201 if path.endswith("/progress/") else 200)
+
+
+@pytest.mark.parametrize("path", ACTIONS)
+def test_a_repeated_action_is_403_after_the_right_is_gone(path, reviewer):
+    key, body = ACTIONS[path](reviewer)
+    first = Api(reviewer).post(path.format(key=key), body, headers=KEY)
+    reviewer.groups.set(Group.objects.filter(name="reader"))
+    reader = User.objects.get(pk=reviewer.pk)
+
+    again = Api(reader).post(path.format(key=key), body, headers=KEY)
+
+    assert first.status_code in (200, 201)
+    # A draft that the user may no longer read does not exist; nor does a returned update.
+    assert again.status_code == (404 if "{key}/return" in path else 403), again.content
+
+
+def test_a_replay_of_publishing_is_404_if_the_agreement_became_hidden(analyst, administrator):
+    slug = make_agreement(publication="draft").slug
+
+    first = Api(analyst).post(f"agreements/{slug}/publish/", {}, headers=KEY)
+    Api(administrator).patch(f"agreements/{slug}/", {"visibility": "restricted", "change_reason": "secret"})
+    again = Api(analyst).post(f"agreements/{slug}/publish/", {}, headers=KEY)
+
+    assert (first.status_code, again.status_code) == (200, 404)
+
+
+def assert_replayed(api: Api, path: str, body, status: int) -> None:
+    first, again = (api.post(path, body, headers=KEY) for _ in range(2))
+
+    assert (first.status_code, again.status_code) == (status, status), (first.content, again.content)
+    assert again.content == first.content
+    assert (first.get("Idempotent-Replayed"), again.get("Idempotent-Replayed")) == (None, "true")

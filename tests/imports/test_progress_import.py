@@ -5,8 +5,11 @@ import json
 import pytest
 
 from agreements.models import Source
+from policytracker.resources import today
 from recommendations.models import ProgressUpdate, Recommendation, Status
+from recommendations.progress import approve
 from recommendations.schemes import SCHEMES, named
+from tests.conftest import make_user
 from tests.imports.conftest import table
 
 pytestmark = pytest.mark.usefixtures("stored_records")
@@ -37,14 +40,19 @@ def row(status: str, comments: str = "", **cells) -> dict:
 
 
 @pytest.mark.parametrize(("code", "comments", "status"), GAO)
-def test_a_code_of_another_register_becomes_an_approved_assessment(import_table, reviewer, code, comments, status):
+def test_a_code_of_another_register_becomes_an_assessment(import_table, reviewer, code, comments, status):
     run = import_table(table(row(code, comments)), mapping=MAPPING, user="reviewer", source="register")
+    waits = status in ("implemented", "closed_not_implemented")  # for a second person
+    if waits:
+        assert Recommendation.objects.get(slug="rec-2").status == "not_assessed"
+        approve(ProgressUpdate.objects.get(), by=make_user("second", "reviewer"), today=today())
 
     made, update = Recommendation.objects.get(slug="rec-2"), ProgressUpdate.objects.get()
     assert (run.code, run.summary) == (0, "1 created, 0 changed, 0 unchanged, 0 refused")
     assert (made.status, made.source_scheme, made.source_code) == (status, "GAO", code)
     assert (update.kind, update.status, update.review) == ("assessment", status, "approved")
-    assert (update.author, update.reviewed_by, str(update.reported_on)) == (None, reviewer, "2024-06-30")
+    assert (update.author, update.imported_by, str(update.reported_on)) == (None, reviewer, "2024-06-30")
+    assert update.reviewed_by.username == ("second" if waits else "reviewer")
     assert (update.assessed_by, update.narrative) == ("GAO", comments or f"Imported: GAO, {code}")
     assert [evidence.source.slug for evidence in update.evidence.all()] == ["register"]
 
@@ -180,6 +188,9 @@ def test_the_history_of_statuses_becomes_assessments_in_order(import_table, revi
     """
 
     run = import_table(json.dumps(document), name="promises.json", mapping=mapping, user="reviewer")
+    second = make_user("second", "reviewer")
+    for update in ProgressUpdate.objects.filter(review="submitted").order_by("reported_on"):
+        approve(update, by=second, today=today())
 
     made = Recommendation.objects.get(slug="rec-2")
     updates = ProgressUpdate.objects.order_by("reported_on")

@@ -9,6 +9,8 @@ from agreements.standing.data import load_records
 from policytracker.records.access import Reader, Role
 from policytracker.resources import today
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
+from recommendations.progress import approve
+from tests.conftest import make_user
 from tests.make import make_agreement, make_party
 
 MAPPINGS = settings.BASE_DIR / "mappings"
@@ -21,6 +23,13 @@ def import_sample(import_table, reviewer):
         return import_table(MAPPINGS / "samples" / sample, resource, mapping=MAPPINGS / f"{name}.toml", user="reviewer", source="register")
 
     return run
+
+
+def approve_waiting() -> None:
+    """A second reviewer approves what the importer may not."""
+    second = make_user("second", "reviewer")
+    for update in ProgressUpdate.objects.filter(review="submitted").order_by("reported_on"):
+        approve(update, by=second, today=today())
 
 
 def statuses() -> dict[str, str]:
@@ -39,6 +48,7 @@ def test_gao_recommendations(import_sample):
 
     run = import_sample("gao", "gao.csv")
 
+    approve_waiting()
     assert run.summary == "6 created, 0 changed, 0 unchanged, 0 refused"
     assert list(statuses().values()) == ["implemented", "partly_implemented", "not_assessed"]
     assert list(Addressee.objects.order_by("pk").values_list("response", flat=True)) == ["accepted", "accepted_in_part", "none_recorded"]
@@ -57,6 +67,7 @@ def test_ogp_commitments_with_two_assessments(import_sample):
 def test_anao_recommendations(import_sample):
     run = import_sample("anao", "anao.csv")
 
+    approve_waiting()
     assert run.summary == "6 created, 0 changed, 0 unchanged, 0 refused"
     assert list(statuses().values()) == ["implemented", "proposed", "in_progress"]
 
@@ -82,6 +93,7 @@ def test_un_treaty_participation(import_sample):
 def test_a_promise_tracker_with_nested_sources_and_history(import_sample):
     run = import_sample("promise-tracker", "promise-tracker.json")
 
+    approve_waiting()
     assert run.summary == "2 created, 0 changed, 0 unchanged, 0 refused"
     assert statuses() == {"pm-9001": "implemented", "pm-9002": "partly_implemented"}
     assert ProgressUpdate.objects.filter(recommendation__slug="pm-9001").count() == 3

@@ -27,11 +27,11 @@ def recommendation() -> Recommendation:
 
 
 def singly(reports: list[Report], reviewer) -> tuple[str, list[str]]:
-    """The status after the reports were submitted one by one and approved, and the codes of the first refusal."""
+    """The status after the reviewer submitted the reports one by one, and the codes of the first refusal."""
     one = recommendation()
     for each in reports:
         try:
-            progress.approve(progress.report_progress(one, each, by=None, today=TODAY), by=reviewer, today=TODAY)
+            progress.report_progress(one, each, by=reviewer, today=TODAY)
         except Refused as refused:
             return "", [refusal.code for refusal in refused.refusals]
     one.refresh_from_db()
@@ -64,7 +64,7 @@ def test_reports_are_compared_in_the_order_of_their_dates(reviewer):
     one = recommendation()
     source = EvidenceRow(source=make_source())
     submissions = [
-        Submission(one.pk, report("implemented", SECOND, evidence=(source,))),
+        Submission(one.pk, report("largely_implemented", SECOND, evidence=(source,))),
         Submission(one.pk, report("in_progress", FIRST)),
     ]
 
@@ -72,7 +72,7 @@ def test_reports_are_compared_in_the_order_of_their_dates(reviewer):
 
     one.refresh_from_db()
     assert [submission.error for submission in submissions] == [None, None]
-    assert (one.status, one.closed_on) == ("implemented", SECOND)
+    assert (one.status, one.status_since) == ("largely_implemented", SECOND)
 
 
 def test_without_a_reviewer_the_updates_wait(analyst):

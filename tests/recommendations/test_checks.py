@@ -107,6 +107,18 @@ def test_a_claim_that_differs_from_our_assessment_is_reported():
     assert all(part in sentence("claim_differs") for part in ("In progress", "Australia", "Implemented", "2026-01-01"))
 
 
+def test_an_approved_assessment_that_lacked_a_second_person_is_reported(analyst, reviewer):
+    def approved(**fields):
+        with change_context(channel="data set"):  # otherwise the database refuses them
+            return update(make_recommendation(), **{"needs_second_person": True, "reviewed_by": reviewer} | fields)
+
+    own, imported = approved(author=reviewer), approved(imported_by=reviewer)
+    approved(author=analyst, imported_by=None), approved(), approved(author=reviewer, needs_second_person=False)
+    approved(author=reviewer, voided_at=datetime(2026, 1, 2, tzinfo=UTC), void_reason="By one person.")
+
+    assert violations("approved_without_second_person") == {own, imported}
+
+
 def test_a_recommendation_with_an_old_assessment_is_stale():
     default, weekly, fresh, closed = (
         make_recommendation(),
