@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import models, transaction
 from django.utils.translation import gettext as _
 
-from policytracker.dataset.cells import Cells
+from policytracker.dataset.cells import Cells, Reading
 from policytracker.dataset.mapping import FileMapping
 from policytracker.dataset.names import NameIndex
-from policytracker.dataset.record_import import Line, RecordImport
+from policytracker.dataset.record_import import RecordImport
+from policytracker.dataset.summary import Line
 from policytracker.dataset.tables import Table, TableError, steps
 from policytracker.dataset.writer import Outcome
 from policytracker.records.access import Reader, Role
@@ -25,42 +25,96 @@ CHUNK = 1000  # rows
 FULL_ACCESS = Reader(frozenset({Role.ADMINISTRATOR}))  # without a user, an import may refer to any record
 
 
-@dataclass
-class Result:
-    """The outcome of an import."""
+@dataclass(frozen=True)
+class Options:
+    """How to run an import.
 
-    counts: Counter = field(default_factory=Counter)
-    unmatched: dict[tuple[type[models.Model], str], list[int]] = field(default_factory=lambda: defaultdict(list))
+    `report` gets each line, `with_changes` with the changed values, and `show_done` the number of rows that are done. With
+    `leave_out_refused`, the rows of refused records are left out, with all their records, and so are the rows that need them.
+    """
+
+    report: Callable[[Line], None]
+    show_done: Callable[[int], None] = lambda done: None
+    with_changes: bool = False
+    leave_out_refused: bool = False
+
+
+def run(importers: Sequence[Importer], options: Options, *, dry_run: bool) -> bool:
+    """Write the rows of several tables, or none if any is refused. In a dry run, nothing is written.
+
+    With `leave_out_refused`, the rows that are not refused are written. Returns whether rows were written.
+    """
+    with transaction.atomic():
+        refused = sum([importer.write(options) for importer in importers])
+        written = not (dry_run or refused)
+        transaction.set_rollback(not written)
+    return written
 
 
 class Importer:
     """Imports the rows of a table. `by` is the user who imports, or None. `source` is the key of the source of facts without one.
 
-    Raises TableError if the columns of the table do not fit the mapping, and NotPermitted if the user may not write the records.
+    `update_others` permits changes of records whose sources are all others. `file` is named in the lines. `notes` say how the file was
+    read. Raises TableError if the columns of the table do not fit the mapping, and NotPermitted if the user may not write the records.
     """
 
-    def __init__(self, table: Table, mapping: FileMapping, *, by: Any = None, source: str = "", reason: str = ""):
+    def __init__(
+        self,
+        table: Table,
+        mapping: FileMapping,
+        *,
+        by: Any = None,
+        source: str = "",
+        reason: str = "",
+        update_others: bool = False,
+        file: str = "",
+    ):
         self.table, self.mapping, self.by, self.source, self.reason = table, mapping, by, source, reason
+        self.update_others, self.file = update_others, file
+        self.reading = Reading(mapping.empty, mapping.dates)
+        self.made = frozenset(registry.at(record.resource).model for record in mapping.records)
         self.reader = by or FULL_ACCESS
         self.context = ReadContext.of(self.reader)
         self.indexes: dict[type[models.Model], NameIndex | None] = {}
-        self.result = Result()
         order = [resource.address for resource in registry]
         records = sorted(mapping.records, key=lambda record: order.index(record.resource))  # a record comes after those it refers to
-        self.parts = [RecordImport(self, record) for record in records]
+        self.records = records
+        self.parts = self.new_parts()
         for part in self.parts:
             part.check_permission()
+        self.notes = [*table.notes, *self.leave_out_absent()]
         self.check_columns()
+
+    def new_parts(self) -> list[RecordImport]:
+        return [RecordImport(self, record) for record in self.records]
+
+    def cells(self, row: int, values: dict[str, Any]) -> Cells:
+        return Cells(self.table, row, (values,), self.reading)
 
     # ---- columns
 
+    def leave_out_absent(self) -> list[str]:
+        """Leave out the parts for which the file has no column: those with a `when` that it does not have. Returns notes about them.
+
+        Other notes name columns that are not used, because an alternative comes before them.
+        """
+        present = [part for part in self.parts if not part.when or part.is_in_file(part.when)]
+        notes = [note for part in present or self.parts for note in part.unused_alternatives()]
+        if len(self.parts) > 1 and present:
+            message = _("The file has no column “%(header)s”, so the records made from it are left out.")
+            notes += [message % {"header": part.when} for part in self.parts if part not in present]
+            self.parts, self.records = present, [part.mapping for part in present]
+        return list(dict.fromkeys(notes))
+
     def check_columns(self) -> None:
-        """Raises TableError for columns that the mapping does not use, and for columns that the file does not have."""
+        """Raises TableError for columns that the file does not have and, in a table without mapped columns, for unknown ones."""
         unused = set(self.table.headers) - {""} - self.mapping.ignore
         for part in self.parts:
             used = part.headers() + part.possible_headers()
             unused -= {*used, *(step for header in used for step in steps(header)[:1] if self.table.is_json)}
-        if self.mapping.of_single_record():
+        if self.mapping.has_columns:
+            unused = set()
+        elif self.mapping.of_single_record():
             unused -= self.parts[0].use_own_names(unused)
         problems = [
             _("%(place)s: Unknown column. Map it to a field, or ignore it in the mapping.") % {"place": self.table.place_of(header)}
@@ -78,43 +132,73 @@ class Importer:
 
     # ---- the import
 
-    def run(
-        self,
-        *,
-        dry_run: bool,
-        report: Callable[[Line], None],
-        show_done: Callable[[int], None] = lambda done: None,
-        with_changes: bool = False,
-    ) -> Result:
-        """Write all rows, or none if any is refused. In a dry run, nothing is written.
+    def write(self, options: Options) -> int:
+        """Write the rows in the current transaction, and report each line. Returns the number of refused records.
 
-        `report` gets each line: in a dry run, and `with_changes`, with the changes.
+        If any is refused, the caller must roll back, unless all rows with refused records were left out.
         """
-        ordered = self.ordered_rows()
-        with transaction.atomic():
-            with change_context(self.by, self.reason, "import"):
-                for start in range(0, len(ordered), CHUNK):
-                    rows = ordered[start : start + CHUNK]
-                    lines = [line for part in self.parts for line in part.write(rows, with_changes=dry_run or with_changes)]
-                    for line in sorted(lines, key=lambda line: line.row):
-                        self.result.counts[line.outcome] += 1
-                        report(line)
-                    show_done(start + len(rows))
-            transaction.set_rollback(dry_run or self.result.counts[Outcome.REFUSED] > 0)
-        return self.result
+        left_out: set[int] = set()
+        while options.leave_out_refused:
+            refused: list[Line] = []
+            with transaction.atomic():
+                self.write_rows(left_out, replace(options, report=refused.append, with_changes=False))
+                transaction.set_rollback(True)
+            refused = [line for line in refused if line.problems]
+            if not refused:
+                break
+            for line in refused:
+                options.report(line)
+            left_out |= {row for line in refused for row in line.rows}
+        return self.write_rows(left_out, options)
 
-    def ordered_rows(self) -> list[tuple[int, dict[str, Any]]]:
-        """The rows, each after the rows whose records it refers to. Otherwise their order stays."""
-        rows, ordered, done = self.table.rows, [], set()
-        makers: dict[Any, int] = {}  # the index of the row that makes a record, by resource and key
-        needs: dict[int, list[Any]] = {}
+    def write_rows(self, left_out: set[int], options: Options) -> int:
+        self.parts = self.new_parts()
+        if not self.mapping.has_columns and self.mapping.of_single_record():
+            self.parts[0].use_own_names(set(self.table.headers))
+        done = refused = 0
+        with change_context(self.by, self.reason, "import"):
+            for rows in self.chunks(left_out):
+                lines = [line for part in self.parts for line in part.write(rows, with_changes=options.with_changes)]
+                for line in sorted(lines, key=lambda line: line.row):
+                    refused += line.outcome == Outcome.REFUSED
+                    line.file = self.file
+                    options.report(line)
+                done += len(rows)
+                options.show_done(done)
+        return refused
+
+    def chunks(self, left_out: set[int]) -> Iterator[list[tuple[int, dict[str, Any]]]]:
+        """The rows in parts of about CHUNK rows. Rows that are about one record, such as its assessments, are in one part."""
+        chunk: list[tuple[int, dict[str, Any]]] = []
+        for group in self.ordered_groups([row for row in self.table.rows if row[0] not in left_out]):
+            if chunk and len(chunk) + len(group) > CHUNK:
+                yield chunk
+                chunk = []
+            chunk += group
+        if chunk:
+            yield chunk
+
+    def groups(self, rows: list[tuple[int, dict[str, Any]]]) -> list[list[tuple[int, dict[str, Any]]]]:
+        """The rows, in groups of those that have assessments of the same record."""
+        groups: dict[Any, list[tuple[int, dict[str, Any]]]] = {}
+        sectioned = [part for part in self.parts if part.section_type]
         for index, (row, values) in enumerate(rows):
+            keys = [key for part in sectioned for key in part.own_keys(self.cells(row, values))[0]]
+            groups.setdefault(keys[0] if keys else index, []).append((row, values))
+        return list(groups.values())
+
+    def ordered_groups(self, rows: list[tuple[int, dict[str, Any]]]) -> list[list[tuple[int, dict[str, Any]]]]:
+        """The groups of rows, each after those whose records it refers to. Otherwise their order stays."""
+        groups, ordered, done = self.groups(rows), [], set()
+        makers: dict[Any, int] = {}  # the index of the group that makes a record, by resource and key
+        needs: dict[int, list[Any]] = {}
+        for index, group in enumerate(groups):
             for part in self.parts:
-                if part.self_references:
-                    keys, references = part.own_keys(Cells(self.table, row, (values,)))
+                for row, values in group if part.self_references else ():
+                    keys, references = part.own_keys(self.cells(row, values))
                     makers |= dict.fromkeys(keys, index)
                     needs.setdefault(index, []).extend(references)
-        for first in range(len(rows)):
+        for first in range(len(groups)):
             stack = [first]
             while stack:
                 waiting = [makers[key] for key in needs.get(stack[-1], []) if makers.get(key, first) not in {*done, *stack}]
@@ -123,7 +207,7 @@ class Importer:
                     continue
                 index = stack.pop()
                 if index not in done:
-                    ordered.append(rows[index])
+                    ordered.append(groups[index])
                     done.add(index)
         return ordered
 
