@@ -123,7 +123,7 @@ class Summary:
         return sorted(self.groups.values(), key=lambda group: -len(group.rows))
 
     def by_type(self, outcome: Outcome) -> str:
-        """The number of records of each type: `sources 902, sectors 3`, with those of each field if they are changed."""
+        """The number of records of each type, such as `parties 902`, with those of each field if they are changed."""
         parts = []
         for resource, number in self.types[outcome].most_common():
             changed = self.fields[resource].most_common() if outcome == Outcome.CHANGED else []
