@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property, partialmethod
 from typing import TYPE_CHECKING
 
+from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.encoding import force_str
@@ -30,6 +31,15 @@ class Codes(models.TextChoices):
 def invalid_choice(value: object, codes: Iterable[str]) -> str:
     """The message for a value that is not in the code list."""
     return _("“%(value)s” is not one of: %(codes)s.") % {"value": str(value)[:100], "codes": ", ".join(codes)}
+
+
+def code_of(field: models.Field, text: str) -> str | None:
+    """The code of a field that a text stands for: a code or a label, in any case. None if there is none, or more than one."""
+    wanted, choices = text.strip().casefold(), [(code, str(label)) for code, label in field.flatchoices]
+    for names in [(code, code) for code, _label in choices], [(label, code) for code, label in choices]:
+        if found := {code for name, code in names if name.casefold() == wanted}:
+            return found.pop() if len(found) == 1 else None
+    return None
 
 
 def label_of(record: models.Model, field: CodeField) -> str | None:
@@ -69,5 +79,26 @@ class CodeField(models.CharField):
         return f'"{self.column}" IN ({", ".join(repr(code) for code in allowed)})'
 
 
+class WrittenCode(forms.CharField):
+    """A form field for a code, which may also be typed in another way."""
+
+    def __init__(self, *, read: Callable[[str], str], **kwargs):
+        super().__init__(**kwargs)
+        self.read = read
+
+    def to_python(self, value):
+        return self.read(super().to_python(value))
+
+
 class ForeignCode(models.CharField):
-    """A code of an external list (ISO, BCP 47). The API shows null if it is empty."""
+    """A code of an external list (ISO, BCP 47). The API shows null if it is empty.
+
+    `read` returns the code for a text as people write it, such as `USD` for `usd`. Forms and imports use it. The API takes codes only.
+    """
+
+    def __init__(self, *args, read: Callable[[str], str] | None = None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.read = read
+
+    def formfield(self, **kwargs):
+        return super().formfield(**({"form_class": WrittenCode, "read": self.read} if self.read else {}) | kwargs)

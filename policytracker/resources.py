@@ -133,6 +133,8 @@ class Resource:
 
     `search` declares what the full-text search finds; without it the type is not searched.
 
+    `source_paths` are the field paths from a record to the sources of its facts; by default its own source, if it has one.
+
     `import_sections` are parsers of sections that a mapping file can have for this type besides its fields (`dataset/mapping.py`).
     """
 
@@ -149,6 +151,7 @@ class Resource:
     naming: Naming | None = None
     search: Search | None = None
     import_sections: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    source_paths: tuple[str, ...] = ()
 
     @property
     def model(self) -> type[Record]:
@@ -162,6 +165,16 @@ class Resource:
     def definition(self) -> str:
         """What a record of this type is, in English: the first sentence of the docstring of the model."""
         return f"{' '.join((self.model.__doc__ or '').split()).split('. ')[0].removesuffix('.')}."
+
+    def sources(self, ids: Sequence[int]) -> dict[int, set[str]]:
+        """The keys of the sources of the facts of these records, by id."""
+        has_own = any(f.name == "source" and f.is_relation for f in self.model._meta.fields)
+        found: dict[int, set[str]] = {pk: set() for pk in ids}
+        for path in self.source_paths or (("source",) if has_own else ()):
+            rows = self.model._base_manager.filter(pk__in=ids, **{f"{path}__isnull": False}).order_by()
+            for pk, key in rows.values_list("pk", f"{path}__slug").distinct():
+                found[pk].add(key)
+        return found
 
     def belonging_to(self, scope: Any) -> Q:
         """The rows that belong to a record of the scope, given as an id or an expression, or to any of a list of ids.

@@ -9,14 +9,16 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
+from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from agreements.models import Source
 from policytracker.api.serializers import does_not_exist
-from policytracker.dataset.cells import ITEM, CellError, Cells, as_text, parse_date
+from policytracker.dataset.cells import ITEM, CellError, Cells, as_text
 from policytracker.dataset.importing import Importer
 from policytracker.dataset.record_import import Draft, error_messages
-from policytracker.dataset.tables import steps
+from policytracker.dataset.tables import Place, steps
+from policytracker.dataset.writer import Outcome
 from policytracker.edtf import is_exact
 from recommendations import schemes
 from recommendations.bulk_progress import BulkProgress, Submission
@@ -25,7 +27,7 @@ from recommendations.progress import EvidenceRow, Report
 from recommendations.schemes import Rating
 from recommendations.serializers import RecommendationSerializer
 
-KEYS = {"scheme", "codes", "status", "narrative", "reported_on", "assessed_by", "reason", "path", "when", "evidence"}
+KEYS = {"scheme", "codes", "status", "progress_percent", "narrative", "reported_on", "assessed_by", "reason", "path", "when", "evidence"}
 EVIDENCE_KEYS = {"path", "url", "title", "locator", "quote"}
 RETRIEVED = "source.retrieved_on"  # as the report date: the day on which the source was retrieved
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -65,6 +67,20 @@ class EvidenceColumns:
 
 
 @dataclass(frozen=True)
+class Assessment:
+    """One assessment of another register: the report, the scheme and code of that register, and the place of the code."""
+
+    report: Report
+    scheme: str
+    code: str
+    place: Place
+
+    def on(self, day: date) -> Assessment:
+        """The assessment with this report date if it has none."""
+        return self if self.report.reported_on else replace(self, report=replace(self.report, reported_on=day))
+
+
+@dataclass(frozen=True)
 class ProgressSection:
     """How a row becomes an assessment, or several if the row has a list of statuses (`path`)."""
 
@@ -72,6 +88,7 @@ class ProgressSection:
     ratings: dict[str, Rating]
     status: str
     reported_on: str
+    progress_percent: str = ""
     narrative: str = ""
     assessed_by: str = ""
     reason: str = ""
@@ -105,7 +122,7 @@ class ProgressSection:
         path = settings.get("path", "")
         texts = {
             name: str(settings[name])
-            for name in ("status", "reported_on", "narrative", "assessed_by", "reason", "when")
+            for name in ("status", "reported_on", "progress_percent", "narrative", "assessed_by", "reason", "when")
             if name in settings
         }
         evidence = EvidenceColumns.parse(settings["evidence"], fail) if "evidence" in settings else None
@@ -115,7 +132,7 @@ class ProgressSection:
 
     def headers(self) -> list[str]:
         """The headers that the section uses."""
-        headers = [self.status, self.narrative, self.when, *([".".join(self.path)] if self.path else [])]
+        headers = [self.status, self.progress_percent, self.narrative, self.when, *([".".join(self.path)] if self.path else [])]
         headers += [] if DAY.fullmatch(self.reported_on) or self.reported_on == RETRIEVED else [self.reported_on]
         headers += self.evidence.headers() if self.evidence else []
         return [header for header in headers if header]
@@ -126,21 +143,14 @@ class ProgressSection:
 
     # ---- rows
 
-    def amend(self, body: dict[str, Any], cells: Cells) -> None:
-        """Keep the code of the other register in the recommendation: the newest, if there are several."""
-        reports = [(report.reported_on or date.min, code) for report, code in self.reports(cells)]
-        if reports:
-            body.setdefault("source_scheme", self.label)
-            body["source_code"] = max(enumerate(reports), key=lambda numbered: (numbered[1][0], numbered[0]))[1][1]
-
-    def reports(self, cells: Cells) -> list[tuple[Report, str]]:
-        """The assessments of a row, each with the code of the other register. Raises CellError."""
-        reports = []
+    def read(self, cells: Cells) -> list[Assessment]:
+        """The assessments of a row. Raises CellError."""
+        assessments = []
         for item in cells.items(self.path):
             code = as_text(item.get(self.status)).strip()
             if code and (not self.when or item.is_filled(self.when)):
-                reports.append((self.report(item, code), code))
-        return reports
+                assessments.append(Assessment(self.report(item, code), self.label, code, cells.place(self.status)))
+        return assessments
 
     def report(self, cells: Cells, code: str) -> Report:
         rating = self.ratings.get(schemes.term(code))
@@ -154,6 +164,7 @@ class ProgressSection:
         return Report(
             status=explained or rating.status,
             closes=rating.closes,
+            progress_percent=self.percent(cells),
             reported_on=self.day(cells),
             narrative=narrative if narrative.strip() else imported,
             reason=self.text(cells, self.reason) or imported,
@@ -161,15 +172,21 @@ class ProgressSection:
             evidence=tuple(self.evidence.rows(cells)) if self.evidence else (),
         )
 
+    def percent(self, cells: Cells) -> int | None:
+        """The percentage: a whole number from 0 to 100, which may be followed by `%`. Raises CellError."""
+        text = as_text(cells.get(self.progress_percent)).strip() if self.progress_percent else ""
+        if not text:
+            return None
+        match = re.fullmatch(r"(\d{1,3})(?:\.0+)? ?%?", text, re.ASCII)
+        if match is None or int(match[1]) > 100:
+            raise CellError("invalid", _("Enter a whole number from 0 to 100."), cells.place(self.progress_percent))
+        return int(match[1])
+
     def day(self, cells: Cells) -> date | None:
         """The report date; None if it is that of the source. Raises CellError if the file does not have it: a date is never made up."""
         if self.reported_on == RETRIEVED:
             return None
-        text = self.reported_on if DAY.fullmatch(self.reported_on) else as_text(cells.get(self.reported_on))
-        try:
-            day = parse_date(text)
-        except CellError as error:
-            raise CellError(error.code, error.message, cells.place(self.reported_on)) from error
+        day = self.reported_on if DAY.fullmatch(self.reported_on) else cells.date(self.reported_on)
         if not is_exact(day):
             message = _("An assessment needs the day for which it is true. Enter a full date.")
             raise CellError("required", message, cells.place(self.reported_on))
@@ -181,51 +198,73 @@ class ProgressSection:
 
     # ---- writing
 
-    def apply(self, drafts: Sequence[Draft], importer: Importer) -> None:
-        """Submit the assessments of the written recommendations, approved if a reviewer imports. Those that exist are left out."""
-        stored, sources = stored_reports(drafts), self.sources(drafts, importer)
-        submissions: list[tuple[Draft, Submission]] = []
+    @classmethod
+    def prepare(cls, drafts: Sequence[Draft], importer: Importer) -> None:
+        """Complete the report dates, and keep the code of the newest assessment in the recommendation, unless a newer one is stored."""
+        sources = cls.sources(drafts, importer)
+        stored = newest_stored([draft.body.get("slug", "") for draft in drafts if draft.entries])
         for draft in drafts:
             slug = draft.body.get("source") or importer.source
-            reports = [report for report, _code in self.reports(draft.cells)]
-            if reports and slug and slug not in sources:
+            if draft.entries and slug and slug not in sources:
                 draft.line.refuse(draft.cells.place(), str(does_not_exist(Source, slug)))
-                continue
-            if reports and self.reported_on == RETRIEVED:
+            elif any(entry.report.reported_on is None for entry in draft.entries):
                 if not (day := sources[slug].retrieved_on if slug else None):
-                    draft.line.refuse(
-                        draft.cells.place(), _("Enter the source of the import, and its retrieval date: it is the report date.")
-                    )
+                    message = _("Enter the source of the import, and its retrieval date: it is the report date.")
+                    draft.line.refuse(draft.cells.place(), message)
                     continue
-                reports = [replace(report, reported_on=day) for report in reports]
-            reports = [report for report in reports if facts(report) not in stored[draft.record.pk]]
-            source = (EvidenceRow(source=sources[slug]),) if slug in sources else ()
-            submissions += [(draft, Submission(draft.record.pk, replace(each, evidence=(*source, *each.evidence)))) for each in reports]
-        before = current_values(drafts)
-        BulkProgress(by=importer.by, today=importer.context.today).submit_all([submission for _, submission in submissions])
-        after = current_values(drafts)
-        for draft, submission in submissions:
-            self.show(draft, submission, before[draft.record.pk], after[draft.record.pk])
+                draft.entries = [entry.on(day) for entry in draft.entries]
+            if draft.entries and draft.line.outcome != Outcome.REFUSED:
+                newest = sorted(draft.entries, key=lambda entry: entry.report.reported_on)[-1]  # the last of those on one day
+                if newest.report.reported_on >= stored.get(draft.body.get("slug"), date.min):
+                    draft.body |= {"source_scheme": newest.scheme, "source_code": newest.code}
 
-    def show(self, draft: Draft, submission: Submission, before: dict[str, Any], after: dict[str, Any]) -> None:
+    @classmethod
+    def apply(cls, drafts: Sequence[Draft], importer: Importer) -> None:
+        """Submit the assessments of the written recommendations, approved if a reviewer imports. Those that exist are left out."""
+        stored, sources = stored_reports(drafts), cls.sources(drafts, importer)
+        submissions: list[tuple[Draft, Assessment, Submission]] = []
+        for draft in drafts:
+            slug = draft.body.get("source") or importer.source
+            source = (EvidenceRow(source=sources[slug]),) if slug in sources else ()
+            known = stored[draft.record.pk]
+            for entry in draft.entries:
+                if facts(entry.report) not in known:
+                    known.add(facts(entry.report))  # rows can repeat an assessment too
+                    report = replace(entry.report, evidence=(*source, *entry.report.evidence))
+                    submissions.append((draft, entry, Submission(draft.record.pk, report)))
+        before = current_values(drafts)
+        BulkProgress(by=importer.by, today=importer.context.today).submit_all([submission for *_, submission in submissions])
+        after = current_values(drafts)
+        for draft, entry, submission in submissions:
+            cls.show(draft, entry, submission, before[draft.record.pk], after[draft.record.pk])
+
+    @classmethod
+    def show(cls, draft: Draft, entry: Assessment, submission: Submission, before: dict[str, Any], after: dict[str, Any]) -> None:
         """Add the result of a submission to the line of its row."""
         if submission.error:
             for _name, message in error_messages(submission.error, RecommendationSerializer):
-                draft.line.refuse(draft.cells.place(self.status), message)
+                draft.line.refuse(entry.place, message)
         elif submission.update:
             review = submission.update.get_review_display().lower()
             day = _("assessment of %(day)s") % {"day": submission.report.reported_on}
             draft.line.changes |= {day: (None, f"{submission.report.status} ({review})")}
             draft.line.changes |= {name: (before[name], after[name]) for name in after if before[name] != after[name]}
 
-    def sources(self, drafts: Sequence[Draft], importer: Importer) -> dict[str, Source]:
+    @classmethod
+    def sources(cls, drafts: Sequence[Draft], importer: Importer) -> dict[str, Source]:
         slugs = {draft.body.get("source") or importer.source for draft in drafts} - {""}
         return {source.slug: source for source in Source.objects.visible_to(importer.reader).filter(slug__in=slugs)}
 
 
+def newest_stored(slugs: Sequence[str]) -> dict[str, date]:
+    """The report date of the newest assessment of these recommendations that is not voided, by slug."""
+    rows = ProgressUpdate.objects.filter(recommendation__slug__in=slugs, kind=UpdateKind.ASSESSMENT, voided_at__isnull=True)
+    return dict(rows.order_by().values_list("recommendation__slug").annotate(Max("reported_on")))
+
+
 def facts(report: Report | ProgressUpdate) -> tuple[Any, ...]:
     """What makes two assessments the same."""
-    return report.reported_on, str(report.status), report.narrative, report.assessed_by
+    return report.reported_on, str(report.status), report.progress_percent, report.narrative, report.assessed_by
 
 
 def stored_reports(drafts: Sequence[Draft]) -> dict[int, set[tuple[Any, ...]]]:

@@ -15,6 +15,7 @@ registry.register(
         serializers.RecommendationSerializer,
         "recommendations.json",
         filters=filters.RECOMMENDATIONS,
+        source_paths=("source", "updates__evidence__source"),
         scope_paths=("agreements",),
         events=events.RECOMMENDATION,
         section=Section("recommendations"),

@@ -13,10 +13,10 @@ from policytracker.date_forms import ORDERS, parse
 days = st.dates(date(1800, 1, 1), date(2199, 12, 31))
 separators = st.sampled_from("/-")
 orders = st.sampled_from(["", *ORDERS])
-FRENCH = "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()
-GERMAN = "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split()
-SPANISH = "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split()
-ENGLISH = "January February March April May June July August September October November December".split()
+FRENCH = ["janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"]
+GERMAN = ["Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"]
+SPANISH = ["enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"]
+ENGLISH = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
 
 
 def refusal(text: str, order: str = "") -> str:

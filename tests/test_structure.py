@@ -45,7 +45,7 @@ LAYERS = {
         {"api"},
         {"history", "quality", "search.hits", "search.spelling"},
         {"api.mixins", "api.schema", "api.tokens", "api.viewsets"},
-        {"dataset.cells", "dataset.identity", "dataset.importing", "dataset.record_import"},
+        {"dataset.cells", "dataset.draft", "dataset.identity", "dataset.importing", "dataset.record_import", "dataset.summary"},
         {"admin", "history.views", "quality.views", "search.views"},
         {"api.routes", "apps", "formats", "management", "settings", "templatetags", "urls", "wsgi"},
     ],

@@ -65,7 +65,7 @@ class Commitment(UidRecord, SourceFields):
         help_text=_("In whole currency units, not in thousands or millions."),
     )
     bound = CodeField(Bound, default=Bound.EXACTLY, help_text=_("The precision that the source gives."))
-    currency = ForeignCode(max_length=3, help_text=_("ISO 4217 code, such as USD."))
+    currency = ForeignCode(max_length=3, read=str.upper, help_text=_("ISO 4217 code, such as USD."))
     stated_on = EdtfField(_("date stated"), help_text=_("The date on which the source gives this figure."))
     stated_on_first = FirstDay("stated_on")
     description = Text()

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
+from django.conf.locale import LANG_INFO
 from django.core.exceptions import ValidationError
 from django.core.validators import FileExtensionValidator
 from django.db import models
@@ -106,6 +107,14 @@ def by_source_name(path: str = "") -> Lower:
     return Lower(Coalesce(NullIf(f"{path}title", Value("")), NullIf(f"{path}publisher", Value("")), f"{path}slug"))
 
 
+LANGUAGE_TAGS = {name.casefold(): tag for tag, each in LANG_INFO.items() if "name" in each for name in (each["name"], each["name_local"])}
+
+
+def language_tag(text: str) -> str:
+    """The tag of a language that is written by its name, in English or in the language itself. Other texts stay."""
+    return LANGUAGE_TAGS.get(text.strip().casefold(), text)
+
+
 class Source(RegistryRecord):
     """A document or other reference from which facts are taken. Only slug and kind are required."""
 
@@ -120,7 +129,9 @@ class Source(RegistryRecord):
     published_on = EdtfField(_("date published"))
     published_on_first = FirstDay("published_on")
     retrieved_on = models.DateField(_("date retrieved"), null=True, blank=True)
-    language = ForeignCode(max_length=35, blank=True, default="", help_text=_("Language tag (BCP 47), such as en or fr-CA."))
+    language = ForeignCode(
+        max_length=35, blank=True, default="", read=language_tag, help_text=_("Language tag (BCP 47), such as en or fr-CA.")
+    )
     file = models.FileField(upload_to="sources/", blank=True, default="", max_length=300, validators=[FileExtensionValidator(FILE_TYPES)])
     sha256 = models.CharField(_("SHA-256 of the file"), max_length=64, blank=True, default="", editable=False)
     notes = Text(help_text=_("Remarks, or the full text. Quotes are checked against the full text."))

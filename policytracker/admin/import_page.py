@@ -161,6 +161,7 @@ class ImportPage(ModelAdmin):
             "name": upload.name,
             "mapping": [upload.mapping_name, upload.mapping_data.decode()],
             "source": upload.source,
+            "update_others": upload.update_others,
         }
         return signing.dumps(content, salt=SALT, compress=True)
 
@@ -173,5 +174,5 @@ class ImportPage(ModelAdmin):
         if (content["user"], content["resource"]) != (request.user.pk, self.resource.address):
             raise signing.BadSignature("The token was made for another user or list.")
         name, text = content["mapping"]
-        upload = Upload(content["name"], uploads.read(content["stored"]), name, text.encode(), content["source"])
+        upload = Upload(content["name"], uploads.read(content["stored"]), name, text.encode(), content["source"], content["update_others"])
         return content["stored"], content["digest"], upload

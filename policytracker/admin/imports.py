@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,14 +16,14 @@ from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from rest_framework import serializers
-from unfold.widgets import BASE_INPUT_CLASSES
+from unfold.widgets import BASE_INPUT_CLASSES, CHECKBOX_CLASSES
 
 from policytracker.admin.forms import Reference
 from policytracker.admin.querysets import visible
 from policytracker.dataset import formats, mapping
-from policytracker.dataset.importing import Importer
-from policytracker.dataset.mapping import FileMapping, RecordMapping
-from policytracker.dataset.record_import import Line, display_value, mapping_types
+from policytracker.dataset.importing import Importer, Options, run
+from policytracker.dataset.record_import import mapping_types
+from policytracker.dataset.summary import Group, Line, Summary, display_value, listed
 from policytracker.dataset.tables import TableError, TooManyRows
 from policytracker.dataset.writer import Outcome
 from policytracker.resources import Resource
@@ -35,7 +34,6 @@ MAX_ROWS = 5_000
 TOO_LARGE = gettext_lazy("The file is too large. Use at most %(limit)s MB.")
 SHOWN_LINES = 200
 SHOWN_NAMES = 50  # names without a match; the search for similar names takes time
-SHOWN_ROWS = 10  # row numbers of a name
 SHOWN_LENGTH = 120  # characters of a value
 
 
@@ -111,12 +109,18 @@ class ImportForm(forms.Form):
         help_text=gettext_lazy("For new records without a source."),
         error_messages={"invalid_choice": gettext_lazy("This source does not exist, or you may not read it.")},
     )
+    update_others = forms.BooleanField(
+        label=gettext_lazy("Update records of other sources"),
+        required=False,
+        help_text=gettext_lazy("Otherwise rows that would change records whose sources are all others are refused."),
+    )
 
     def __init__(self, resource: Resource, user: Any, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.fields["mapping"].choices = [("", _("The columns listed below")), *mapping.shipped(resource.address).items()]
         for field in self.fields.values():
-            field.widget.attrs["class"] = " ".join(BASE_INPUT_CLASSES)
+            classes = CHECKBOX_CLASSES if isinstance(field, forms.BooleanField) else BASE_INPUT_CLASSES
+            field.widget.attrs["class"] = " ".join(classes)
         if len(self.fields["mapping"].choices) == 1:
             del self.fields["mapping"]
         reference = next((field for field in resource.model._meta.fields if field.name == "source"), None)
@@ -150,7 +154,7 @@ class ImportForm(forms.Form):
             (own.name, own.read()) if own else (shipped, (mapping.SHIPPED / shipped).read_bytes() if shipped else b"")
         )
         source = values["source"].natural_key()[0] if values.get("source") else ""
-        upload = Upload(values["file"].name, values["file"].read(), mapping_name or "", mapping_data, source)
+        upload = Upload(values["file"].name, values["file"].read(), mapping_name or "", mapping_data, source, values["update_others"])
         return values | {"upload": upload}
 
 
@@ -163,36 +167,37 @@ class Upload:
     mapping_name: str
     mapping_data: bytes
     source: str
+    update_others: bool
 
     def importer(self, resource: str, user: Any) -> Importer:
         """Raises MappingError, TableError and NotPermitted."""
-        columns = FileMapping((RecordMapping(resource),))
+        columns = mapping.own_layout(resource, mapping_types())
         if self.mapping_name:
             columns = mapping.parse(self.mapping_name, self.mapping_data, mapping_types(), resource)
         try:
             table = formats.parse(self.name, self.data, columns.path, MAX_ROWS)
         except TooManyRows as error:
             raise TableError(_("%(problem)s Import a larger file with the command import_table.") % {"problem": error}) from error
-        return Importer(table, columns, by=user, source=self.source, reason=_("Import of %(name)s") % {"name": self.name[:200]})
+        reason = _("Import of %(name)s") % {"name": self.name[:200]}
+        return Importer(table, columns, by=user, source=self.source, reason=reason, update_others=self.update_others)
 
 
 class Preview:
-    """What an import of the file with this name does. Refused, changed and created records are kept to be shown, up to a limit."""
+    """What an import of the file with this name does: a summary, and the first refused, changed and created records."""
 
     def __init__(self, name: str, importer: Importer):
         self.name, self.importer = name, importer
-        self.kept: dict[Outcome, list[Line]] = defaultdict(list)
+        self.summary = Summary(importer.names, SHOWN_LINES)
         self.hash = hashlib.sha256()
 
     def run(self, *, dry_run: bool) -> None:
-        self.importer.run(dry_run=dry_run, report=self.add, with_changes=True)
+        run([self.importer], Options(self.add, with_changes=True), dry_run=dry_run)
 
     def add(self, line: Line) -> None:
-        if len(self.kept[line.outcome]) < SHOWN_LINES:
-            self.kept[line.outcome].append(line)
+        self.summary.add(line)
         key = "" if line.outcome == Outcome.CREATED else line.key  # a new record without a code gets a random key
-        errors = [(str(place), message) for place, message in line.errors]
-        self.hash.update(json.dumps([line.row, line.resource, line.outcome, key, line.changes, errors], default=str).encode())
+        problems = [(str(problem.place), problem.message) for problem in line.problems]
+        self.hash.update(json.dumps([line.row, line.resource, line.outcome, key, line.changes, problems], default=str).encode())
 
     @property
     def digest(self) -> str:
@@ -201,31 +206,49 @@ class Preview:
 
     @property
     def counts(self) -> dict[str, int]:
-        return {outcome.value: self.importer.result.counts[outcome] for outcome in Outcome}
+        return {outcome.value: self.summary.counts[outcome] for outcome in Outcome}
 
     @property
     def refused(self) -> int:
-        return self.importer.result.counts[Outcome.REFUSED]
+        return self.summary.counts[Outcome.REFUSED]
 
     @property
     def changes_nothing(self) -> bool:
-        counts = self.importer.result.counts
+        counts = self.summary.counts
         return not (counts[Outcome.CREATED] or counts[Outcome.CHANGED])
 
     @property
     def notes(self) -> list[str]:
-        return self.importer.table.notes
+        return self.importer.notes
+
+    @property
+    def types(self) -> list[tuple[str, str]]:
+        """The outcomes, each with the number of records of each type."""
+        titles = {Outcome.CREATED: _("New"), Outcome.CHANGED: _("Changed"), Outcome.REFUSED: _("Refused")}
+        return [(title, self.summary.by_type(outcome)) for outcome, title in titles.items() if self.summary.counts[outcome]]
+
+    @property
+    def refusals(self) -> list[Group]:
+        """The most frequent refusals, if several rows have the same."""
+        groups = self.summary.refusals
+        return groups[:SHOWN_NAMES] if any(len(group.rows) > 1 for group in groups) else []
+
+    @property
+    def codes(self) -> str:
+        """The lines of a mapping that translate the names without a match."""
+        return "\n".join(self.summary.codes_blocks())
 
     @cached_property
     def lines(self) -> list[dict[str, Any]]:
-        lines = [line for outcome in (Outcome.REFUSED, Outcome.CHANGED, Outcome.CREATED) for line in self.kept[outcome]]
+        examples = self.summary.examples
+        lines = [line for outcome in (Outcome.REFUSED, Outcome.CHANGED, Outcome.CREATED) for line in examples[outcome]]
         return [
             {
                 "place": line.place,
                 "outcome": line.outcome,
                 "resource": line.resource,
                 "key": line.key,
-                "errors": line.errors,
+                "problems": line.problems,
                 "changes": [
                     (name, None if old is None else display_value(old, SHOWN_LENGTH), display_value(new, SHOWN_LENGTH))
                     for name, (old, new) in line.changes.items()
@@ -236,19 +259,15 @@ class Preview:
 
     @property
     def lines_left_out(self) -> int:
-        counts = self.importer.result.counts
+        counts = self.summary.counts
         return max(counts[Outcome.REFUSED] + counts[Outcome.CHANGED] + counts[Outcome.CREATED] - SHOWN_LINES, 0)
 
     @property
     def unmatched(self) -> list[dict[str, Any]]:
         """The names without a match, each with the rows that have it and the most similar names."""
-        names = []
-        for (model, name), rows in list(self.importer.result.unmatched.items())[:SHOWN_NAMES]:
-            index = self.importer.names(model)
-            shown = ", ".join(map(str, rows[:SHOWN_ROWS])) + (", …" if len(rows) > SHOWN_ROWS else "")
-            names.append({"name": name[:SHOWN_LENGTH], "rows": shown, "similar": index.similar(name) if index else []})
-        return names
+        terms = list(self.summary.terms.items())[:SHOWN_NAMES]
+        return [{"name": term.text[:SHOWN_LENGTH], "rows": listed(rows), "similar": self.summary.similar(term)} for term, rows in terms]
 
     @property
     def unmatched_left_out(self) -> int:
-        return max(len(self.importer.result.unmatched) - SHOWN_NAMES, 0)
+        return max(len(self.summary.terms) - SHOWN_NAMES, 0)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 from zlib import crc32
@@ -17,6 +17,7 @@ from rest_framework import serializers
 
 from policytracker import date_forms
 from policytracker.api.serializers import KeyField, KeyListField
+from policytracker.codes import ForeignCode, code_of, invalid_choice
 from policytracker.dataset.names import NameIndex, without_footnotes
 from policytracker.dataset.reading import UNSTORABLE
 from policytracker.dataset.tables import Place, Table, TableError, items_at, steps
@@ -41,16 +42,31 @@ class CellError(Exception):
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How the cells of a file are read: the words that mean that a cell is empty, and the order of dates (`date_forms.ORDERS`)."""
+
+    empty: frozenset[str] = frozenset()
+    dates: str = ""
+
+    def content(self, value: Any) -> Any:
+        """The value without what means empty."""
+        if isinstance(value, list):
+            return [item for item in value if not isinstance(item, str) or item.strip() not in self.empty]
+        return "" if isinstance(value, str) and value.strip() in self.empty else value
+
+
+@dataclass(frozen=True)
 class Cells:
     """The cells of a row that a record is made of. In JSON, an item of a list within the row comes before the row itself."""
 
     table: Table
     row: int
     scopes: tuple[dict[str, Any], ...]
+    reading: Reading = Reading()
 
     def get(self, header: str) -> Any:
         """The content of a cell, or of a path in a JSON item. "" if there is none."""
-        return next((value for value in self.found(header)), "")
+        return next((self.reading.content(value) if self.reading.empty else value for value in self.found(header)), "")
 
     def found(self, header: str) -> Iterator[Any]:
         for scope in self.scopes:
@@ -75,7 +91,22 @@ class Cells:
             return [self]
         value = self.get(".".join(path))
         items = value if isinstance(value, list) else [] if is_empty(value) else [value]
-        return [Cells(self.table, self.row, (item if isinstance(item, dict) else {ITEM: item}, *self.scopes)) for item in items]
+        return [self.within(item if isinstance(item, dict) else {ITEM: item}) for item in items]
+
+    def split(self, header: str, separator: str) -> list[Cells]:
+        """The cells for each item of the list in a cell."""
+        return [self.within({header: item}) for item in split_text(self.get(header), separator)]
+
+    def within(self, scope: dict[str, Any]) -> Cells:
+        """These cells, with others that come before them."""
+        return replace(self, scopes=(scope, *self.scopes))
+
+    def date(self, header: str) -> str:
+        """The partial date in a cell. Raises CellError."""
+        try:
+            return parse_date(as_text(self.get(header)), self.reading.dates)
+        except CellError as error:
+            raise CellError(error.code, error.message, self.place(header)) from error
 
     def place(self, header: str = "") -> Place:
         return self.table.place(self.row, header)
@@ -103,16 +134,25 @@ def as_list(value: Any) -> list[str]:
     return [part for part in parts if part]
 
 
-def with_code(value: Any, codes: Mapping[str, str]) -> Any:
-    """Our code for their term; other values stay."""
-    if not codes:
-        return value
-    if isinstance(value, list):
-        return [with_code(item, codes) for item in value]
-    term = "" if is_empty(value) else as_text(value).strip()
-    if term in codes:
-        return codes[term]
-    return next((code for known, code in codes.items() if known.strip().casefold() == term.casefold()), value)
+def split_text(value: Any, separator: str) -> list[str]:
+    """The items of a list in a cell, with this separator."""
+    parts = [as_text(item) for item in value] if isinstance(value, list) else as_text(value).split(separator)
+    return [part.strip() for part in parts if part.strip()]
+
+
+class Codes:
+    """Our codes by the terms of another register, which are compared without case, and the code of all other terms, if any."""
+
+    def __init__(self, codes: dict[str, str] | None = None, other: str | None = None):
+        self.exact = codes or {}
+        self.any_case = {term.strip().casefold(): code for term, code in reversed(self.exact.items())}
+        self.other = other
+
+    def of(self, text: str) -> str | None:
+        """Our code for a term. None if the mapping does not translate it."""
+        term = text.strip()
+        code = self.exact.get(term, self.any_case.get(term.casefold()))
+        return self.other if code is None and term else code
 
 
 def parse_date(text: str, order: str = "") -> str:
@@ -151,15 +191,18 @@ class FieldReader:
     """Reads the cells of one field of a resource.
 
     `names` returns the index of the names of a model, or None if records of the model are found by key only. `mapped` tells whether
-    the column is another register's, whose identifiers are made into slugs.
+    the column is another register's, whose identifiers are made into slugs, with `prefix` before those of records that the file makes.
     """
 
     name: str
     field: serializers.Field
     model: type[models.Model]
-    codes: Mapping[str, str]
     names: Callable[[type[models.Model]], NameIndex | None]
     mapped: bool
+    codes: Codes = field(default_factory=Codes)
+    reading: Reading = Reading()
+    prefix: str = ""
+    made: frozenset[type[models.Model]] = frozenset()
 
     def __post_init__(self):
         self.is_list = isinstance(self.field, KeyListField | serializers.ListField)
@@ -169,13 +212,10 @@ class FieldReader:
         self.is_key = self.name == getattr(self.model, "key", "")
         self.is_date = isinstance(self.stored, EdtfField | models.DateField) and not isinstance(self.stored, models.DateTimeField)
 
-    def value(self, raw: Any) -> Any:
-        """The value of the field in the body of a request. Raises CellError."""
-        if isinstance(raw, str) and self.is_list:
-            raw = as_list(raw)
-        raw = with_code(raw, self.codes)
+    def value(self, raw: Any, separator: str = "") -> Any:
+        """The value of the field in the body of a request; `separator` is that of the items of a list. Raises CellError."""
         if self.is_list:
-            return [self.single(item) for item in as_list(raw)]
+            return [self.single(item) for item in (split_text(raw, separator) if separator else as_list(raw))]
         return self.single(as_text(raw))
 
     def joined(self, values: Sequence[Any]) -> Any:
@@ -186,14 +226,21 @@ class FieldReader:
         return separator.join(text for value in values if (text := as_text(value)))
 
     def single(self, text: str) -> Any:
+        """The value for a text: that of our code for it, or what the text itself means."""
+        code = self.codes.of(text)
+        text = text if code is None else code
         if not text.strip():
             return ""
         if isinstance(self.reference, KeyField):
-            return self.key(text.strip())
-        if self.is_key and self.mapped and issubclass(self.model, SluggedRecord):
-            return as_slug(text)
+            return self.key(text.strip(), self.mapped and code is None)
+        if self.is_key and self.mapped and code is None and self.name != "uid":
+            return self.prefix + (as_slug(text) if issubclass(self.model, SluggedRecord) else text.strip())
         if self.is_date:
-            return parse_date(text)
+            return parse_date(text, self.reading.dates)
+        if getattr(self.stored, "choices", None) and isinstance(self.field, serializers.ChoiceField):
+            return self.code(text)
+        if isinstance(self.stored, ForeignCode) and self.stored.read:
+            return self.stored.read(text)
         if isinstance(self.field, serializers.ChoiceField | serializers.IntegerField | serializers.DecimalField | serializers.UUIDField):
             text = text.strip()
         if isinstance(self.field, serializers.IntegerField) and re.fullmatch(r"-?\d{1,18}", text, re.ASCII):
@@ -204,13 +251,24 @@ class FieldReader:
             return urlsplit(text).path  # the URL of the stored file; an import cannot upload one
         return text
 
-    def key(self, text: str) -> str:
-        """The key of the record that a cell refers to. Raises CellError if no record, or more than one, has this name."""
+    def code(self, text: str) -> str:
+        """The code of a code or label. Raises CellError."""
+        code = code_of(self.stored, text)
+        if code is None:
+            raise CellError("invalid_choice", invalid_choice(text.strip(), self.field.choices), name=text.strip())
+        return code
+
+    def key(self, text: str, theirs: bool) -> str:
+        """The key of the record that a cell refers to; `theirs` are identifiers and names of another register.
+
+        Raises CellError if no record, or more than one, has this name.
+        """
         model = self.reference.model
+        prefix = self.prefix if theirs and model in self.made else ""
         index = self.names(model)
         if index is None:
-            return as_slug(text) if self.mapped and issubclass(model, SluggedRecord) else text
-        keys = index.find(text)
+            return prefix + (as_slug(text) if theirs and issubclass(model, SluggedRecord) else text)
+        keys = (index.find(prefix + text) if prefix else []) or index.find(text)
         if len(keys) == 1:
             return keys[0]
         kind = model._meta.verbose_name

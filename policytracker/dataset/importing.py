@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import IntegrityError, models, transaction
 from django.utils.translation import gettext as _
 
-from policytracker.dataset.cells import Cells
+from policytracker.dataset.cells import Cells, Reading
 from policytracker.dataset.mapping import FileMapping
 from policytracker.dataset.names import NameIndex
-from policytracker.dataset.record_import import Line, RecordImport
+from policytracker.dataset.record_import import RecordImport
+from policytracker.dataset.summary import Line
 from policytracker.dataset.tables import Table, TableError, steps
 from policytracker.dataset.writer import Outcome
 from policytracker.records.access import Reader, Role
@@ -22,54 +22,149 @@ from policytracker.records.models import Record
 from policytracker.resources import ReadContext, registry
 
 CHUNK = 1000  # rows
-NumberedRow = tuple[int, dict[str, Any]]
 FULL_ACCESS = Reader(frozenset({Role.ADMINISTRATOR}))  # without a user, an import may refer to any record
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run an import.
+
+    `report` gets each line, `with_changes` with the changed values, and `show_done` the number of rows that are done. With
+    `leave_out_refused`, the rows of refused records are left out, with all their records, and so are the rows that need them.
+    """
+
+    report: Callable[[Line], None]
+    show_done: Callable[[int], None] = lambda done: None
+    with_changes: bool = False
+    leave_out_refused: bool = False
 
 
 class RowRefused(Exception):
     """A row of an import is refused, so nothing is written."""
 
 
-@dataclass
-class Result:
-    """The outcome of an import."""
+def run(importers: Sequence[Importer], options: Options, *, dry_run: bool) -> bool:
+    """Write the rows of several tables, or none if any is refused. In a dry run, nothing is written.
 
-    counts: Counter = field(default_factory=Counter)
-    unmatched: dict[tuple[type[models.Model], str], list[int]] = field(default_factory=lambda: defaultdict(list))
+    With `leave_out_refused`, the rows that are not refused are written. Returns whether rows were written.
+    """
+    if options.leave_out_refused:
+        leave_out_refused(importers, options)
+    if not dry_run and write_all(importers, options):
+        return True
+    with transaction.atomic():  # nothing is written, and all refused rows are found
+        mark_import()
+        nothing_is_committed()
+        for importer in importers:
+            importer.write(options)
+        transaction.set_rollback(True)
+    return False
+
+
+def write_all(importers: Sequence[Importer], options: Options) -> bool:
+    """Write all rows. Returns whether that succeeded; otherwise nothing was written or reported.
+
+    Rules over several records are checked once, at the end, so that others wait for their locks for a short time.
+    """
+    lines: list[Line] = []
+
+    def keep(line: Line) -> None:
+        if line.outcome == Outcome.REFUSED:
+            raise RowRefused
+        lines.append(line)
+
+    try:
+        with transaction.atomic(), one_check_at_the_end():
+            mark_import()
+            for importer in importers:
+                importer.write(replace(options, report=keep))
+    except (RowRefused, IntegrityError):
+        return False
+    for line in lines:
+        options.report(line)
+    return True
+
+
+def leave_out_refused(importers: Sequence[Importer], options: Options) -> None:
+    """Find the rows of refused records by trial runs, report them and leave them out."""
+    silent = replace(options, report=lambda line: None, with_changes=False)
+    with transaction.atomic():
+        mark_import()
+        nothing_is_committed()
+        for importer in importers:
+            while refused := importer.find_refused(silent):
+                for line in refused:
+                    options.report(line)
+                importer.left_out |= {row for line in refused for row in line.rows}
+            importer.write(silent)  # the next table may refer to its records
+        transaction.set_rollback(True)
 
 
 class Importer:
     """Imports the rows of a table. `by` is the user who imports, or None. `source` is the key of the source of facts without one.
 
-    Raises TableError if the columns of the table do not fit the mapping, and NotPermitted if the user may not write the records.
+    `update_others` permits changes of records whose sources are all others. `file` is named in the lines. `notes` say how the file was
+    read. Raises TableError if the columns of the table do not fit the mapping, and NotPermitted if the user may not write the records.
     """
 
-    def __init__(self, table: Table, mapping: FileMapping, *, by: Any = None, source: str = "", reason: str = ""):
+    def __init__(
+        self,
+        table: Table,
+        mapping: FileMapping,
+        *,
+        by: Any = None,
+        source: str = "",
+        reason: str = "",
+        update_others: bool = False,
+        file: str = "",
+    ):
         self.table, self.mapping, self.by, self.source, self.reason = table, mapping, by, source, reason
+        self.update_others, self.file = update_others, file
+        self.left_out: set[int] = set()  # rows
+        self.reading = Reading(mapping.empty, mapping.dates)
+        self.made = frozenset(registry.at(record.resource).model for record in mapping.records)
         self.reader = by or FULL_ACCESS
         self.context = ReadContext.of(self.reader)
-        self.begin()
-
-    def begin(self) -> None:
-        """Forget what an earlier run has found."""
         self.indexes: dict[type[models.Model], NameIndex | None] = {}
-        self.result = Result()
         order = [resource.address for resource in registry]
-        records = sorted(self.mapping.records, key=lambda record: order.index(record.resource))  # a record comes after those it refers to
-        self.parts = [RecordImport(self, record) for record in records]
+        records = sorted(mapping.records, key=lambda record: order.index(record.resource))  # a record comes after those it refers to
+        self.records = records
+        self.parts = self.new_parts()
         for part in self.parts:
             part.check_permission()
+        self.notes = [*table.notes, *self.leave_out_absent()]
         self.check_columns()
+
+    def new_parts(self) -> list[RecordImport]:
+        return [RecordImport(self, record) for record in self.records]
+
+    def cells(self, row: int, values: dict[str, Any]) -> Cells:
+        return Cells(self.table, row, (values,), self.reading)
 
     # ---- columns
 
+    def leave_out_absent(self) -> list[str]:
+        """Leave out the parts for which the file has no column: those with a `when` that it does not have. Returns notes about them.
+
+        Other notes name columns that are not used, because an alternative comes before them.
+        """
+        present = [part for part in self.parts if not part.when or part.is_in_file(part.when)]
+        notes = [note for part in present or self.parts for note in part.unused_alternatives()]
+        if len(self.parts) > 1 and present:
+            message = _("The file has no column “%(header)s”, so the records made from it are left out.")
+            notes += [message % {"header": part.when} for part in self.parts if part not in present]
+            self.parts, self.records = present, [part.mapping for part in present]
+        return list(dict.fromkeys(notes))
+
     def check_columns(self) -> None:
-        """Raises TableError for columns that the mapping does not use, and for columns that the file does not have."""
+        """Raises TableError for columns that the file does not have and, in a table without mapped columns, for unknown ones."""
         unused = set(self.table.headers) - {""} - self.mapping.ignore
         for part in self.parts:
             used = part.headers() + part.possible_headers()
             unused -= {*used, *(step for header in used for step in steps(header)[:1] if self.table.is_json)}
-        if self.mapping.of_single_record():
+        if self.mapping.has_columns:
+            unused = set()
+        elif self.mapping.of_single_record():
             unused -= self.parts[0].use_own_names(unused)
         problems = [
             _("%(place)s: Unknown column. Map it to a field, or ignore it in the mapping.") % {"place": self.table.place_of(header)}
@@ -87,77 +182,65 @@ class Importer:
 
     # ---- the import
 
-    def run(
-        self,
-        *,
-        dry_run: bool,
-        report: Callable[[Line], None],
-        show_done: Callable[[int], None] = lambda done: None,
-        with_changes: bool = False,
-    ) -> Result:
-        """Write all rows, or none if any is refused. In a dry run, nothing is written.
+    def write(self, options: Options) -> None:
+        """Write the rows that are not left out in the current transaction, and report each line.
 
-        `report` gets each line of a dry run, or of an import `with_changes`, with the changes; otherwise only those of refused records.
+        If any is refused, the caller must roll back.
         """
-        ordered = self.ordered_rows()
-        if dry_run or not self.write_all(ordered, report, show_done, with_changes):
-            self.begin()
-            self.try_all(ordered, report, show_done)
-        return self.result
+        self.indexes = {}  # an earlier run was rolled back
+        self.parts = self.new_parts()
+        if not self.mapping.has_columns and self.mapping.of_single_record():
+            self.parts[0].use_own_names(set(self.table.headers))
+        done = 0
+        with change_context(self.by, self.reason, "import"):
+            for rows in self.chunks():
+                lines = [line for part in self.parts for line in part.write(rows, with_changes=options.with_changes)]
+                for line in sorted(lines, key=lambda line: line.row):
+                    line.file = self.file
+                    options.report(line)
+                done += len(rows)
+                options.show_done(done)
 
-    def write_all(
-        self, ordered: Sequence[NumberedRow], report: Callable[[Line], None], show_done: Callable[[int], None], with_changes: bool
-    ) -> bool:
-        """Write all rows. Returns whether that succeeded; otherwise nothing was written, and a dry run finds all refused rows.
-
-        Rules over several records are checked once, at the end, so that others wait for their locks for a short time.
-        """
+    def find_refused(self, options: Options) -> list[Line]:
+        """The lines of refused records in a trial run. Nothing is written."""
         lines: list[Line] = []
-        try:
-            with transaction.atomic(), change_context(self.by, self.reason, "import"), one_check_at_the_end():
-                mark_import()
-                for line in self.lines(ordered, show_done, with_changes):
-                    if line.outcome == Outcome.REFUSED:
-                        raise RowRefused
-                    lines += [line] if with_changes else []
-        except (RowRefused, IntegrityError):
-            return False
-        for line in lines:
-            report(line)
-        return True
-
-    def try_all(self, ordered: Sequence[NumberedRow], report: Callable[[Line], None], show_done: Callable[[int], None]) -> None:
-        """Report what an import would do, and write nothing."""
         with transaction.atomic():
-            with change_context(self.by, self.reason, "import"):
-                mark_import()
-                nothing_is_committed()
-                for line in self.lines(ordered, show_done, with_changes=True):
-                    report(line)
+            self.write(replace(options, report=lines.append))
             transaction.set_rollback(True)
+        return [line for line in lines if line.problems]
 
-    def lines(self, ordered: Sequence[NumberedRow], show_done: Callable[[int], None], with_changes: bool) -> Iterator[Line]:
-        """Write the rows in chunks, and count and yield their lines."""
-        for start in range(0, len(ordered), CHUNK):
-            rows = ordered[start : start + CHUNK]
-            lines = [line for part in self.parts for line in part.write(rows, with_changes=with_changes)]
-            for line in sorted(lines, key=lambda line: line.row):
-                self.result.counts[line.outcome] += 1
-                yield line
-            show_done(start + len(rows))
+    def chunks(self) -> Iterator[list[tuple[int, dict[str, Any]]]]:
+        """The rows in parts of about CHUNK rows. Rows that are about one record, such as its assessments, are in one part."""
+        chunk: list[tuple[int, dict[str, Any]]] = []
+        for group in self.ordered_groups([row for row in self.table.rows if row[0] not in self.left_out]):
+            if chunk and len(chunk) + len(group) > CHUNK:
+                yield chunk
+                chunk = []
+            chunk += group
+        if chunk:
+            yield chunk
 
-    def ordered_rows(self) -> list[NumberedRow]:
-        """The rows, each after the rows whose records it refers to. Otherwise their order stays."""
-        rows, ordered, done = self.table.rows, [], set()
-        makers: dict[Any, int] = {}  # the index of the row that makes a record, by resource and key
-        needs: dict[int, list[Any]] = {}
+    def groups(self, rows: list[tuple[int, dict[str, Any]]]) -> list[list[tuple[int, dict[str, Any]]]]:
+        """The rows, in groups of those that have assessments of the same record."""
+        groups: dict[Any, list[tuple[int, dict[str, Any]]]] = {}
+        sectioned = [part for part in self.parts if part.section_type]
         for index, (row, values) in enumerate(rows):
+            keys = [key for part in sectioned for key in part.own_keys(self.cells(row, values))[0]]
+            groups.setdefault(keys[0] if keys else index, []).append((row, values))
+        return list(groups.values())
+
+    def ordered_groups(self, rows: list[tuple[int, dict[str, Any]]]) -> list[list[tuple[int, dict[str, Any]]]]:
+        """The groups of rows, each after those whose records it refers to. Otherwise their order stays."""
+        groups, ordered, done = self.groups(rows), [], set()
+        makers: dict[Any, int] = {}  # the index of the group that makes a record, by resource and key
+        needs: dict[int, list[Any]] = {}
+        for index, group in enumerate(groups):
             for part in self.parts:
-                if part.self_references:
-                    keys, references = part.own_keys(Cells(self.table, row, (values,)))
+                for row, values in group if part.self_references else ():
+                    keys, references = part.own_keys(self.cells(row, values))
                     makers |= dict.fromkeys(keys, index)
                     needs.setdefault(index, []).extend(references)
-        for first in range(len(rows)):
+        for first in range(len(groups)):
             stack = [first]
             while stack:
                 waiting = [makers[key] for key in needs.get(stack[-1], []) if makers.get(key, first) not in {*done, *stack}]
@@ -166,7 +249,7 @@ class Importer:
                     continue
                 index = stack.pop()
                 if index not in done:
-                    ordered.append(rows[index])
+                    ordered.append(groups[index])
                     done.add(index)
         return ordered
 

@@ -13,10 +13,13 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from policytracker.dataset.tables import steps
+from policytracker.date_forms import ORDERS
 
 KEYS = {"resource", "columns", "constants", "codes", "ignore", "path", "when"}
+WHOLE_FILE = {"records", "empty", "dates", "key_prefix"}  # keys that only the file as a whole has
+COLUMN_KEYS = {"from", "join", "split", "cut"}
+OTHER = "other"  # in [codes.FIELD]: all terms that are not listed
 SHIPPED = settings.BASE_DIR / "mappings"
-WHOLE_FILE = {"records"}  # keys that only the file as a whole has
 Keys = tuple[str | int, ...]
 
 
@@ -25,33 +28,61 @@ class MappingError(Exception):
 
 
 @dataclass(frozen=True)
+class Column:
+    """Where the value of a field comes from.
+
+    `headers` are alternatives, of which the first that the file has is used; with `join`, the cells of all of them are joined. With
+    `split`, a cell is a list of items with this separator: one record for each, or one entry of a field that is a list. A text is cut
+    to `cut` characters.
+    """
+
+    headers: tuple[str, ...]
+    join: bool = False
+    split: str = ""
+    cut: int = 0
+
+
+@dataclass(frozen=True)
 class RecordMapping:
     """How one record is made from a row.
 
-    `columns` are the headers by our field; the cells of several headers are joined. `codes` are our codes by field and by their term.
-    With `path`, one record is made from each item of that list within the row; with `when`, only if that cell is filled. `sections`
-    are the settings that apps add, such as how to report a status.
+    `columns` are by our field, `codes` are our codes by field and by their term, and `other` those for all other terms. With `path`,
+    one record is made from each item of that list within the row; with `when`, only if that cell is filled (the first of these headers
+    that the file has). `sections` are the settings that apps add, such as how to report a status.
     """
 
     resource: str
-    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: dict[str, Column] = field(default_factory=dict)
     constants: dict[str, Any] = field(default_factory=dict)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    other: dict[str, str] = field(default_factory=dict)
     path: tuple[str, ...] = ()
-    when: str = ""
+    when: tuple[str, ...] = ()
     sections: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
 class FileMapping:
-    """How the rows of a file become records. `path` is the place of the list within a JSON document, `ignore` are unused headers."""
+    """How the rows of a file become records.
+
+    `path` is the place of the list within a JSON document, `ignore` are unused headers, `empty` are the words for an empty cell, `dates`
+    is the order of day and month where they can be exchanged, and `key_prefix` comes before each key that the file makes.
+    """
 
     records: tuple[RecordMapping, ...]
     path: tuple[str, ...] = ()
     ignore: frozenset[str] = frozenset()
+    empty: frozenset[str] = frozenset()
+    dates: str = ""
+    key_prefix: str = ""
 
     def of_single_record(self) -> bool:
         return len(self.records) == 1
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether the mapping names columns. Then only these count; otherwise the headers of the file are names of our fields."""
+        return any(record.columns for record in self.records)
 
 
 @dataclass(frozen=True)
@@ -65,16 +96,21 @@ class RecordType:
     sections: Mapping[str, Callable[[dict[str, Any], Callable[..., MappingError]], Any]]
 
 
-def read(path: Path, types: Mapping[str, RecordType], resource: str = "") -> FileMapping:
-    """The mapping in a file. `resource` is the type of the records if the file does not name it. Raises MappingError."""
+def read(path: Path, types: Mapping[str, RecordType], resource: str = "", constants: Mapping[str, str] | None = None) -> FileMapping:
+    """The mapping in a file. `resource` is the type of the records if the file does not name it.
+
+    `constants` replace columns and constants of the file as a whole. Raises MappingError.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise MappingError(_("%(path)s cannot be read: %(reason)s.") % {"path": path, "reason": error.strerror}) from error
-    return parse(path.name, data, types, resource)
+    return parse(path.name, data, types, resource, constants)
 
 
-def parse(name: str, data: bytes, types: Mapping[str, RecordType], resource: str = "") -> FileMapping:
+def parse(
+    name: str, data: bytes, types: Mapping[str, RecordType], resource: str = "", constants: Mapping[str, str] | None = None
+) -> FileMapping:
     """The mapping in the content of a file with this name. Raises MappingError."""
     try:
         text = data.decode("utf-8-sig")
@@ -85,7 +121,23 @@ def parse(name: str, data: bytes, types: Mapping[str, RecordType], resource: str
         raise MappingError(_("%(name)s: The lists of the file are nested too deeply.") % {"name": name}) from None
     except ValueError as error:  # also a number with thousands of digits, which is not a TOMLDecodeError
         raise MappingError(_("%(name)s: Invalid TOML. %(reason)s.") % {"name": name, "reason": error}) from error
-    return Parser(name, text, content, types).mapping(resource)
+    return Parser(name, text, with_constants(content, constants or {}), types).mapping(resource)
+
+
+def own_layout(resource: str, types: Mapping[str, RecordType], constants: Mapping[str, str] | None = None) -> FileMapping:
+    """The mapping of a table whose headers are names of our fields. Raises MappingError."""
+    return Parser("--set", "", with_constants({}, constants or {}), types).mapping(resource)
+
+
+def with_constants(content: dict[str, Any], constants: Mapping[str, str]) -> dict[str, Any]:
+    """The content of a mapping file with these constants instead of its own columns and constants of the same fields."""
+    if not constants:
+        return content
+    columns, own = content.get("columns", {}), content.get("constants", {})
+    if not isinstance(columns, dict) or not isinstance(own, dict):
+        return content  # an error that is reported when the file is parsed
+    kept = {name: value for name, value in columns.items() if name not in constants}
+    return content | {"columns": kept, "constants": own | dict(constants)}
 
 
 def shipped(resource: str) -> dict[str, str]:
@@ -116,11 +168,22 @@ class Parser:
             raise self.error(("resource",), message % {"given": given, "resource": resource})
         top = self.record(content, (), given, own_sections=not blocks)
         records = self.with_blocks(top, content, blocks) if blocks else (top,)
-        ignore = self.names(content.get("ignore", []), ("ignore",))
-        ignore += [
-            name for number, block in enumerate(blocks) for name in self.names(block.get("ignore", []), ("records", number, "ignore"))
-        ]
-        return FileMapping(records, self.path(content.get("path", ""), ("path",)), frozenset(" ".join(name.split()) for name in ignore))
+        ignore = self.ignored(content, ())
+        ignore += [name for number, block in enumerate(blocks) for name in self.ignored(block, ("records", number))]
+        dates = content.get("dates", "")
+        if "dates" in content and dates not in ORDERS:
+            raise self.error(("dates",), _("Enter one of: %(orders)s.") % {"orders": ", ".join(ORDERS)})
+        prefix = self.typed(content.get("key_prefix", ""), ("key_prefix",), str, _("Enter a text."))
+        if not re.fullmatch(r"[-\w]{0,40}", prefix, re.ASCII):
+            raise self.error(("key_prefix",), _("Enter at most 40 letters, digits, hyphens and underscores."))
+        return FileMapping(
+            records,
+            self.path(content.get("path", ""), ("path",)),
+            frozenset(ignore),
+            frozenset(word.strip() for word in self.texts(content.get("empty", []), ("empty",))),
+            dates,
+            prefix,
+        )
 
     def with_blocks(self, top: RecordMapping, content: dict[str, Any], blocks: list[Any]) -> tuple[RecordMapping, ...]:
         """The records of a file with [[records]] blocks.
@@ -153,13 +216,10 @@ class Parser:
         kind = self.types[resource]
         known_sections = set(kind.sections) if own_sections else {name for each in self.types.values() for name in each.sections}
         for key in table:
-            if key not in KEYS | known_sections:
+            if key not in KEYS | known_sections | (set() if place else WHOLE_FILE):
                 keys = ", ".join(sorted(KEYS | known_sections | (set() if place else WHOLE_FILE)))
                 raise self.error((*place, key), _("Unknown key. Use one of: %(keys)s.") % {"keys": keys})
-        columns = {
-            name: tuple(self.names(value if isinstance(value, list) else [value], (*place, "columns", name)))
-            for name, value in self.table(table, "columns", place).items()
-        }
+        columns = {name: self.column(value, (*place, "columns", name)) for name, value in self.table(table, "columns", place).items()}
         constants = {
             name: self.constant(value, (*place, "constants", name)) for name, value in self.table(table, "constants", place).items()
         }
@@ -170,6 +230,7 @@ class Parser:
             for terms in [self.table(table, "codes", place)]
             for name in terms
         }
+        other = {name: terms.pop(OTHER) for name, terms in codes.items() if OTHER in terms}
         for group, names in (("columns", columns), ("constants", constants), ("codes", codes)):
             for name in names:
                 if name not in kind.fields:
@@ -179,16 +240,16 @@ class Parser:
             if name in columns:
                 raise self.error((*place, "constants", name), _("The field has a column. Remove the column or the constant."))
         path = self.path(table.get("path", ""), (*place, "path")) if place else ()
-        when = self.typed(table.get("when", ""), (*place, "when"), str, _("Enter a header."))
+        when = self.names(table.get("when") or [], (*place, "when"))
         sections = (
             [self.section(table, name, number, place, resource) for name, number in self.sections(table, place)] if own_sections else []
         )
-        return RecordMapping(resource, columns, constants, codes, path, " ".join(when.split()), tuple(sections))
+        return RecordMapping(resource, columns, constants, codes, other, path, tuple(when), tuple(sections))
 
     def sections(self, table: dict[str, Any], place: Keys) -> Iterator[tuple[str, int | None]]:
         """The sections of a table, each with its number if there are several."""
         for name in table:
-            if name not in KEYS:
+            if name not in KEYS | WHOLE_FILE:
                 value = table[name]
                 if not isinstance(value, dict | list) or not all(isinstance(item, dict) for item in value if isinstance(value, list)):
                     raise self.error((*place, name), _("Enter a table."))
@@ -210,9 +271,38 @@ class Parser:
         return self.typed(table.get(name, {}), (*place, name), dict, _("Enter a table."))
 
     def names(self, value: Any, place: Keys) -> list[str]:
-        if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+        names = [value] if isinstance(value, str) else value
+        if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
             raise self.error(place, _("Enter a header or a list of headers."))
-        return [" ".join(name.split()) for name in value]
+        return [" ".join(name.split()) for name in names]
+
+    def ignored(self, table: dict[str, Any], place: Keys) -> list[str]:
+        return [" ".join(name.split()) for name in self.texts(table.get("ignore", []), (*place, "ignore"))]
+
+    def texts(self, value: Any, place: Keys) -> list[str]:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.error(place, _("Enter a list of texts."))
+        return value
+
+    def column(self, value: Any, place: Keys) -> Column:
+        if not isinstance(value, dict):
+            headers = self.names(value, place)
+            if not headers:
+                raise self.error(place, _("Enter a header or a list of headers."))
+            return Column(tuple(headers))
+        if unknown := sorted(value.keys() - COLUMN_KEYS):
+            message = _("Unknown key. Use one of: %(keys)s.") % {"keys": ", ".join(sorted(COLUMN_KEYS))}
+            raise self.error((*place, unknown[0]), message)
+        if ("from" in value) == ("join" in value) or ("join" in value and "split" in value):
+            raise self.error(place, _("Enter the headers as `from` (the first that the file has) or as `join` (all of them, never split)."))
+        headers = self.names(value.get("from", value.get("join")), place)
+        split = self.typed(value.get("split", ""), (*place, "split"), str, _("Enter the separator as a text."))
+        cut = value.get("cut", 0)
+        if not headers or ("split" in value and not split):
+            raise self.error(place, _("Enter a header, and a separator that is not empty."))
+        if not isinstance(cut, int) or isinstance(cut, bool) or cut < 0 or ("cut" in value and cut < 1):
+            raise self.error((*place, "cut"), _("Enter the number of characters."))
+        return Column(tuple(headers), "join" in value, split, cut)
 
     def constant(self, value: Any, place: Keys) -> Any:
         if isinstance(value, dict) or (isinstance(value, list) and not all(isinstance(item, str) for item in value)):
@@ -244,6 +334,7 @@ def shared(top: RecordMapping, block: RecordMapping) -> RecordMapping:
         columns={name: value for name, value in top.columns.items() if name not in own} | block.columns,
         constants={name: value for name, value in top.constants.items() if name not in own} | block.constants,
         codes=top.codes | block.codes,
+        other={name: code for name, code in top.other.items() if name not in block.codes} | block.other,
         when=block.when or top.when,
     )
 

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -16,16 +16,16 @@ from rest_framework import serializers
 
 from policytracker.api import bulk, json_sql
 from policytracker.api.errors import domain_response, validation_body
-from policytracker.api.serializers import HEAD, RecordSerializer
-from policytracker.dataset.cells import CellError, Cells, FieldReader, as_text, is_empty, split_date
+from policytracker.api.serializers import HEAD, KeyField, RecordSerializer
+from policytracker.dataset.cells import CellError, Cells, Codes, FieldReader, as_text, is_empty, split_date
 from policytracker.dataset.identity import Identities
-from policytracker.dataset.mapping import RecordMapping, RecordType
+from policytracker.dataset.mapping import Column, RecordMapping, RecordType
+from policytracker.dataset.summary import Line, Term
 from policytracker.dataset.tables import Place
 from policytracker.dataset.writer import Outcome
-from policytracker.history.diffs import display_text
-from policytracker.records import publishing, versions
+from policytracker.records import publishing
 from policytracker.records.context import MAX_REASON, REASON_TOO_LONG
-from policytracker.records.exceptions import EntriesRefused, NotPermitted
+from policytracker.records.exceptions import EntriesRefused, NotPermitted, Stale
 from policytracker.records.models import Record
 from policytracker.resources import Resource, registry
 
@@ -50,35 +50,16 @@ def is_importable(resource: Resource) -> bool:
 
 
 @dataclass
-class Line:
-    """What an import does with one record of a row: the outcome, (old, new) of each changed field, and the errors, each with its place."""
-
-    row: int
-    place: Place
-    resource: str
-    key: str = ""
-    outcome: Outcome = Outcome.UNCHANGED
-    changes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    errors: list[tuple[Place | str, str]] = field(default_factory=list)
-
-    def refuse(self, place: Place | str, message: str) -> None:
-        self.outcome = Outcome.REFUSED
-        self.errors.append((place, message))
-
-
-def display_value(value: Any, length: int) -> str:
-    """A value of a changed field, cut to a number of characters."""
-    text = display_text(value)
-    return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
-@dataclass
 class Draft:
-    """A record to write: the cells that it is made of, and the body that the API would get for it."""
+    """A record to write: the cells that it is made of, and the body that the API would get for it.
+
+    `entries` are what the sections of the mapping read from its row, and from other rows that repeat it.
+    """
 
     line: Line
     cells: Cells
     body: dict[str, Any] = field(default_factory=dict)
+    entries: list[Any] = field(default_factory=list)
     record: Any = None
 
 
@@ -89,9 +70,12 @@ class RecordImport:
         self.importer, self.mapping = importer, mapping
         self.serializer_class = registry.at(mapping.resource).serializer
         self.model: type[Record] = self.serializer_class.Meta.model
-        self.columns = dict(mapping.columns)
+        self.columns = {name: replace(column, headers=self.headers_in_file(column)) for name, column in mapping.columns.items()}
+        self.when = self.first_in_file(mapping.when)
+        self.stale: dict[int, int] = {}  # the current version of records of which the file has another one, by id
+        self.section_type = type(mapping.sections[0]) if mapping.sections else None
         self.identities = Identities(self.model, self.serializer_class, self.model.objects.visible_to(importer.reader))
-        self.seen: dict[Any, tuple[int, dict[str, Any]]] = {}  # the row and body of each record, by identity
+        self.seen: dict[Any, tuple[Draft, dict[str, Any]]] = {}  # the draft of each record and its body as read, by identity
 
     @cached_property
     def fields(self) -> dict[str, serializers.Field]:
@@ -99,11 +83,20 @@ class RecordImport:
 
     @cached_property
     def readers(self) -> dict[str, FieldReader]:
-        names = [*self.columns, *self.mapping.constants]
-        codes = self.mapping.codes
+        importer, mapping = self.importer, self.mapping
         return {
-            name: FieldReader(name, self.fields[name], self.model, codes.get(name, {}), self.importer.names, name in self.mapping.columns)
-            for name in names
+            name: FieldReader(
+                name,
+                self.fields[name],
+                self.model,
+                importer.names,
+                mapped=name in mapping.columns,
+                codes=Codes(mapping.codes.get(name), mapping.other.get(name)),
+                reading=importer.reading,
+                prefix=importer.mapping.key_prefix,
+                made=importer.made,
+            )
+            for name in [*self.columns, *mapping.constants]
             if name in self.fields
         }
 
@@ -117,9 +110,9 @@ class RecordImport:
 
     def headers(self) -> list[str]:
         """The headers that this part of the mapping uses."""
-        headers = [header for names in self.columns.values() for header in names]
+        headers = [header for column in self.columns.values() for header in column.headers]
         headers += [".".join(self.mapping.path)] if self.mapping.path else []
-        headers += [self.mapping.when] if self.mapping.when else []
+        headers += [self.when] if self.when else []
         return headers + [header for section in self.mapping.sections for header in section.headers()]
 
     def possible_headers(self) -> list[str]:
@@ -128,7 +121,7 @@ class RecordImport:
     def use_own_names(self, headers: set[str]) -> set[str]:
         """Map the headers that are names of our fields and are used for nothing else. Returns them."""
         known = {*self.fields, *NOT_A_FIELD} - self.columns.keys() - self.mapping.constants.keys()
-        self.columns |= {header: (header,) for header in sorted(headers & known)}
+        self.columns |= {header: Column((header,)) for header in sorted(headers & known)}
         return headers & known
 
     def is_in_file(self, header: str) -> bool:
@@ -136,8 +129,31 @@ class RecordImport:
         if not table.is_json or header in table.headers:
             return header in table.headers
         inner = [(), *(section.path for section in self.mapping.sections if header in section.headers())]
-        items = (cells for row, item in table.rows for cells in Cells(table, row, (item,)).items(self.mapping.path))
+        items = (cells for row, item in table.rows for cells in self.importer.cells(row, item).items(self.mapping.path))
         return any(each.has(header) for cells in items for path in inner for each in cells.items(path))
+
+    def headers_in_file(self, column: Column) -> tuple[str, ...]:
+        """The headers of a column that are used: all that are joined, otherwise the first alternative that the file has."""
+        return column.headers if column.join else (self.first_in_file(column.headers),)
+
+    def first_in_file(self, alternatives: Sequence[str]) -> str:
+        """The first of these headers that the file has; the first of all if it has none. `Ratification*` is any header that begins so."""
+        for header in alternatives:
+            if len(alternatives) > 1 and self.is_in_file(header):
+                return header
+            begun = header.endswith("*") and not self.importer.table.is_json
+            if begun and (found := next((name for name in self.importer.table.headers if name.startswith(header[:-1])), "")):
+                return found
+        return next(iter(alternatives), "")
+
+    def unused_alternatives(self) -> Iterator[str]:
+        """Notes about columns of the file that are alternatives of a used one."""
+        for name, column in self.mapping.columns.items():
+            used = self.columns[name].headers[0]
+            for header in [] if column.join else column.headers:
+                if header != used and header in self.importer.table.headers:
+                    message = _("The column “%(header)s” is not used, because the file has “%(used)s”, which comes before it.")
+                    yield message % {"header": header, "used": used}
 
     @cached_property
     def self_references(self) -> list[str]:
@@ -151,9 +167,9 @@ class RecordImport:
         keys, references = [], []
         for inner in cells.items(self.mapping.path):
             with suppress(CellError):  # reported when the record is made
-                keys.append((self.model, self.value(self.model.key, self.columns.get(self.model.key, ()), inner)))
+                keys.append((self.model, self.value(self.model.key, inner)))
                 for name in self.self_references:
-                    value = self.value(name, self.columns[name], inner)
+                    value = self.value(name, inner)
                     references += [(self.model, key) for key in (value if isinstance(value, list) else [value]) if key]
         return keys, references
 
@@ -161,12 +177,15 @@ class RecordImport:
 
     def write(self, rows: Sequence[tuple[int, dict[str, Any]]], *, with_changes: bool) -> list[Line]:
         """Write the records of these rows. Returns a line for each; those of refused records have errors."""
-        drafts = [draft for row, values in rows for draft in self.drafts(Cells(self.importer.table, row, (values,)))]
+        drafts = [draft for row, values in rows for draft in self.drafts(self.importer.cells(row, values))]
         valid = [draft for draft in drafts if self.fill(draft)]
         keys = self.identities.find([draft.body for draft in valid])
+        once = [(draft, key) for draft, key in zip(valid, keys, strict=True) if not self.is_repeated(draft, key)]
+        if self.section_type:
+            self.section_type.prepare([draft for draft, _key in once], self.importer)
         new, stored = [], []
-        for draft, key in zip(valid, keys, strict=True):
-            if self.is_repeated(draft, key):
+        for draft, key in once:
+            if draft.line.outcome == Outcome.REFUSED:
                 continue
             if key is None:
                 draft.body = {name: value for name, value in draft.body.items() if value not in ("", [])}
@@ -180,8 +199,8 @@ class RecordImport:
         self.write_drafts(stored, bulk.Entries.change, with_changes)
         self.importer.indexes.pop(self.model, None)
         written = [draft for draft in valid if draft.record is not None]
-        for section in self.mapping.sections:
-            section.apply(written, self.importer)
+        if self.section_type:
+            self.section_type.apply(written, self.importer)
         for draft in written:
             if draft.line.outcome == Outcome.UNCHANGED and draft.line.changes:
                 draft.line.outcome = Outcome.CHANGED
@@ -189,33 +208,41 @@ class RecordImport:
 
     def drafts(self, cells: Cells) -> Iterator[Draft]:
         for inner in cells.items(self.mapping.path):
-            if not self.mapping.when or inner.is_filled(self.mapping.when):
-                yield Draft(Line(cells.row, cells.place(), self.mapping.resource), inner)
+            if not self.when or inner.is_filled(self.when):
+                for each in self.split_cells(inner):
+                    yield Draft(Line(cells.row, cells.place(), self.mapping.resource), each)
+
+    def split_cells(self, cells: Cells) -> list[Cells]:
+        """The cells of each record that a row makes: one for each item of a cell with `split`, unless its field is a list."""
+        split = [column for name, column in self.columns.items() if column.split and not self.readers[name].is_list]
+        return cells.split(split[0].headers[0], split[0].split) if split else [cells]
 
     def fill(self, draft: Draft) -> bool:
         """Fill the body from the cells. Returns whether all cells are valid; otherwise the line has the errors."""
         for name in [*self.columns, *self.mapping.constants]:
-            headers = self.columns.get(name, ())
             try:
-                draft.body[name] = self.value(name, headers, draft.cells)
+                draft.body[name] = self.value(name, draft.cells)
             except CellError as error:
-                self.refuse_cell(draft, headers[0] if headers else name, error)
+                self.refuse_cell(draft, name, error)
         for section in self.mapping.sections:
             try:
-                section.amend(draft.body, draft.cells)
+                draft.entries += section.read(draft.cells)
             except CellError as error:
                 self.refuse_cell(draft, "", error)
         return draft.line.outcome != Outcome.REFUSED
 
-    def value(self, name: str, headers: Sequence[str], cells: Cells) -> Any:
-        if not headers:
+    def value(self, name: str, cells: Cells) -> Any:
+        column = self.columns.get(name)
+        if column is None:
             raw: Any = self.mapping.constants.get(name, "")
-        elif len(headers) == 1:
-            raw = self.part_of_cell(name, headers[0], cells.get(headers[0]))
+        elif column.join and name in self.readers:
+            raw = self.readers[name].joined([cells.get(header) for header in column.headers])
         else:
-            raw = self.readers[name].joined([cells.get(header) for header in headers])
+            raw = self.part_of_cell(name, column.headers[0], cells.get(column.headers[0]))
         if name in self.readers:
-            return self.readers[name].value(raw)
+            value = self.readers[name].value(raw, column.split if column else "")
+            is_long = column is not None and isinstance(value, str) and 0 < column.cut < len(value)
+            return f"{value[: column.cut - 1]}…" if is_long else value
         if len(text := as_text(raw)) > MAX_REASON:
             raise CellError("max_length", REASON_TOO_LONG)
         return text
@@ -231,22 +258,34 @@ class RecordImport:
     def split_headers(self) -> set[str]:
         kinds: dict[str, set[str]] = defaultdict(set)
         for name, reader in self.readers.items():
-            for header in self.columns.get(name, ()):
+            for header in self.columns[name].headers if name in self.columns else ():
                 kinds[header].add("date" if reader.is_date else "code" if isinstance(reader.field, serializers.ChoiceField) else "")
         return {header for header, found in kinds.items() if {"date", "code"} <= found}
 
     def is_repeated(self, draft: Draft, key: str | None) -> bool:
-        """Whether an earlier row has the same record. It is refused, unless it is the same part of a row that makes several records."""
+        """Whether an earlier row has the same record.
+
+        An equal repetition is merged if rows make several records, or assessments of one; otherwise the row is refused.
+        """
         identities = {key, self.identities.of(draft.body)} - {None}
         earlier = next((self.seen[identity] for identity in identities if identity in self.seen), None)
-        self.seen |= dict.fromkeys(identities, (draft.line.row, dict(draft.body)))
         if earlier is None:
+            self.seen |= dict.fromkeys(identities, (draft, dict(draft.body)))
             return False
-        row, body = earlier
-        if self.importer.mapping.of_single_record() or body != draft.body:
-            place = draft.cells.place(self.columns.get(self.model.key, ("",))[0])
-            draft.line.refuse(place, _("This record is already in row %(row)s.") % {"row": row})
+        first, body = earlier
+        different = [name for name in draft.body if draft.body[name] != body.get(name)]
+        if different:
+            message = _("This record is already in row %(row)s, with another value of: %(fields)s.")
+            self.refuse_place(draft, different[0], message % {"row": first.line.row, "fields": ", ".join(different)})
+        elif self.importer.mapping.of_single_record() and not self.section_type and not self.mapping_splits:
+            self.refuse_place(draft, self.model.key, _("This record is already in row %(row)s.") % {"row": first.line.row})
+        else:
+            first.entries += draft.entries
         return True
+
+    @property
+    def mapping_splits(self) -> bool:
+        return any(column.split for column in self.columns.values())
 
     # ---- the engine
 
@@ -261,7 +300,7 @@ class RecordImport:
             readable=self.model.objects.visible_to(self.importer.reader),
             read=self.read,
             check_permission=lambda record, values: publishing.check_changes(self.importer.reader, record or new, values),
-            check_version=check_version,
+            check_version=self.check_version,
             reason=lambda body: body.get("change_reason") or self.importer.reason,
         )
         with suppress(EntriesRefused):  # the errors are in entries.refusals
@@ -274,6 +313,9 @@ class RecordImport:
                 self.refuse(draft, entries.refusals.reasons[index])
                 continue
             draft.record = entries.rows[index].record
+            if draft.record.pk in self.stale and entries.rows[index].outcome == Outcome.CHANGED:
+                self.refuse(draft, Stale(self.stale[draft.record.pk]))
+                continue
             draft.line.key = draft.record.natural_key()[0]
             draft.line.outcome = entries.rows[index].outcome
             if draft.line.outcome == Outcome.CREATED:
@@ -282,6 +324,19 @@ class RecordImport:
                 }
             elif draft.record.pk in new_texts:
                 draft.line.changes = self.changed_values(entries.old_texts[index], new_texts[draft.record.pk])
+        self.refuse_other_sources([draft for draft in drafts if draft.line.outcome == Outcome.CHANGED])
+
+    def refuse_other_sources(self, changed: list[Draft]) -> None:
+        """Refuse the changes of records that have sources, but none of the import, unless they are wanted."""
+        importer = self.importer
+        if not changed or importer.update_others or not (importer.source or importer.mapping.has_columns):
+            return
+        sources = registry.of(self.model).sources([draft.record.pk for draft in changed])
+        for draft in changed:
+            others = sources[draft.record.pk]
+            if others and not others & {importer.source, draft.body.get("source")}:
+                message = _("This changes a record of another source: %(key)s. Import with --update-others if it is the same record.")
+                draft.line.refuse(draft.cells.place(), message % {"key": draft.line.key})
 
     def changed_values(self, old: str, new: str) -> dict[str, tuple[Any, Any]]:
         """The old and new value of each stored field that differs between two JSON texts of a record."""
@@ -293,30 +348,38 @@ class RecordImport:
         reader = self.importer.context.reader
         return json_sql.texts(json_sql.Representation(self.serializer_class, reader.roles), ids, self.importer.context)
 
+    def check_version(self, record: Record | None, body: dict[str, Any]) -> None:
+        """Note a record of which the file has an older version: it may not be changed, but may have the values of the file already.
+
+        Raises ValidationError for a version without a record.
+        """
+        version = body.get("version")
+        if is_empty(version):
+            return
+        if record is None:
+            message = _("The file has a version, but there is no such record. Remove the version to create the record.")
+            raise serializers.ValidationError({"version": [message]}, "stale")
+        if str(version) != str(record.version):
+            self.stale[record.pk] = record.version
+
     # ---- errors
 
-    def refuse_cell(self, draft: Draft, header: str, error: CellError) -> None:
-        draft.line.refuse(error.place or draft.cells.place(header), error.message)
-        if error.name:
-            reader = next(reader for name, reader in self.readers.items() if header in (*self.columns.get(name, ()), name))
-            self.importer.result.unmatched[reader.reference.model, error.name].append(draft.line.row)
+    def refuse_cell(self, draft: Draft, name: str, error: CellError) -> None:
+        reference = self.readers[name].reference if name in self.readers else None
+        term = Term(name, error.name, reference.model if isinstance(reference, KeyField) else None) if error.name and name else None
+        self.refuse_place(draft, name, error.message, term, error.place)
+
+    def refuse_place(self, draft: Draft, name: str, message: str, term: Term | None = None, place: Place | None = None) -> None:
+        """Refuse a record because of this field, at the place of its column."""
+        header = self.columns[name].headers[0] if name in self.columns else ""
+        if place is None:
+            place = draft.cells.place(header)
+        draft.line.refuse(f"{place}, {name}" if name and not header else place, message, term)
 
     def refuse(self, draft: Draft, error: Exception) -> None:
         """Add the messages of an error to the line, each with its place in the file."""
         for name, message in error_messages(error, self.serializer_class):
-            header = self.columns.get(name, ("",))[0]
-            draft.line.refuse(draft.cells.place(header) if header or not name else f"{draft.cells.place()}, {name}", message)
-
-
-def check_version(record: Record | None, body: dict[str, Any]) -> None:
-    """Raises Stale if the file contains an older version of the record, and ValidationError for a version without a record."""
-    version = body.get("version")
-    if is_empty(version):
-        return
-    if record is None:
-        message = _("The file has a version, but there is no such record. Remove the version to create the record.")
-        raise serializers.ValidationError({"version": [message]}, "stale")
-    versions.check(record, version)
+            self.refuse_place(draft, name, message)
 
 
 def error_messages(error: Exception, serializer: type[RecordSerializer]) -> Iterator[tuple[str, str]]:

@@ -144,7 +144,7 @@ def test_a_refused_row_is_shown_first_with_its_place_and_there_is_no_import(anal
     response = preview(signed_in(analyst), REFUSED)
 
     first = response.context["preview"].lines[0]
-    assert (first["outcome"], str(first["errors"][0][0])) == ("refused", "Row 3, column B “key_action”")
+    assert (first["outcome"], str(first["problems"][0].place)) == ("refused", "Row 3, column B “key_action”")
     assert counts(response)["refused"] == 1
     assert response.context["token"] == ""
     assert not stored_files.exists()

@@ -43,19 +43,19 @@ def stored_records(once_per_module):
 
 @pytest.fixture
 def import_table(stored_records, db, tmp_path) -> Callable[..., Run]:
-    """Run the command on a file, given as a path, as bytes with a name, or as text of a CSV file."""
+    """Run the command on a file, given as a path (or a list of paths), as bytes with a name, or as text of a CSV file."""
 
     def run(content, resource="recommendations", *, name="table.csv", mapping=None, **options) -> Run:
-        path = content
-        if not isinstance(content, Path):
-            path = tmp_path / name
-            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        paths = content if isinstance(content, list) else [content]
+        if not isinstance(content, Path | list):
+            paths = [tmp_path / name]
+            paths[0].write_bytes(content if isinstance(content, bytes) else content.encode())
         if isinstance(mapping, str):
             (tmp_path / "map.toml").write_text(mapping)
             mapping = tmp_path / "map.toml"
         output = io.StringIO()
         try:
-            call_command("import_table", path, resource=resource, map=mapping, stdout=output, **options)
+            call_command("import_table", *paths, resource=resource, map=mapping, stdout=output, **options)
         except CommandError as error:
             return Run(1, output.getvalue() + str(error))
         except SystemExit as error:

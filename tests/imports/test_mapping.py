@@ -2,7 +2,7 @@
 
 import pytest
 
-from policytracker.dataset.mapping import FileMapping, MappingError, read
+from policytracker.dataset.mapping import Column, FileMapping, MappingError, read
 from policytracker.dataset.record_import import mapping_types
 
 RECOMMENDATION = '[columns]\nslug = "id"\n'
@@ -29,13 +29,14 @@ def refusal(mapped, text: str, resource: str = "recommendations") -> str:
 def test_columns_constants_codes_ignore_and_path_are_read(mapped):
     mapping = mapped(
         'resource = "recommendations"\npath = "data.items"\nignore = ["Notes"]\n'
-        '[columns]\nslug = "ID"\ndetails = ["What", "Why"]\n[constants]\npriority = "low"\nsectors = ["a", "b"]\nupdate_every = 30\n'
+        '[columns]\nslug = "ID"\ndetails = { join = ["What", "Why"] }\n'
+        '[constants]\npriority = "low"\nsectors = ["a", "b"]\nupdate_every = 30\n'
         '[codes.priority]\nYes = "high"\n'
     )
 
     (record,) = mapping.records
     assert (record.resource, mapping.path, mapping.ignore) == ("recommendations", ("data", "items"), {"Notes"})
-    assert record.columns == {"slug": ("ID",), "details": ("What", "Why")}
+    assert record.columns == {"slug": Column(("ID",)), "details": Column(("What", "Why"), join=True)}
     assert record.constants == {"priority": "low", "sectors": ["a", "b"], "update_every": "30"}
     assert record.codes == {"priority": {"Yes": "high"}}
 
@@ -49,8 +50,9 @@ def test_blocks_of_the_resource_of_the_file_share_its_columns(mapped):
     )
 
     first, second = mapping.records
-    assert (first.when, first.columns) == ("Signed", {"agreement": ("Treaty",), "party": ("Party",), "acted_on": ("Signed",)})
-    assert second.columns == {"agreement": ("Treaty",), "party": ("Party",)}
+    shared = {"agreement": Column(("Treaty",)), "party": Column(("Party",))}
+    assert (first.when, first.columns) == (("Signed",), shared | {"acted_on": Column(("Signed",))})
+    assert second.columns == shared
     assert second.constants == {"kind": "deposit", "acted_on": "2020"}
 
 
@@ -94,6 +96,15 @@ def test_several_sections_of_one_name_are_read(mapped):
         ('[codes.priority]\nA = ["high"]\n', "line 2", "codes.priority.A"),
         ('ignore = "Notes"\n', "line 1", "ignore"),
         ("path = 3\n", "line 1", "path"),
+        ('dates = "day"\n', "line 1", "dates"),
+        ('empty = "NA"\n', "line 1", "empty"),
+        ('key_prefix = "a b"\n', "line 1", "key_prefix"),
+        ('[columns]\nslug = { from = "a", join = ["b"] }\n', "line 2", "columns.slug"),
+        ('[columns]\nslug = { from = "a", sep = ";" }\n', "", "columns.slug.sep"),
+        ('[columns]\nslug = { from = "a", cut = "x" }\n', "", "columns.slug.cut"),
+        ('[columns]\nslug = { join = ["a"], split = ";" }\n', "line 2", "columns.slug"),
+        ("[columns]\nslug = []\n", "line 2", "columns.slug"),
+        ('[[records]]\nempty = ["NA"]\n', "line 2", "records[1].empty"),
         ('colums = { slug = "id" }\n', "line 1", "colums"),
         ("records = 3\n", "line 1", "records"),
         (f'{RECOMMENDATION}[[records]]\nresource = "addressees"\n\n[records.columns]\nparti = "P"\n', "line 7", "records[1].columns.parti"),

@@ -1,6 +1,8 @@
-"""`manage.py import_table`: imports a table, all rows or none."""
+"""`manage.py import_table`: imports tables, all rows or none."""
 
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,56 +11,100 @@ from django.core.serializers.base import ProgressBar
 from django.utils.translation import gettext as _
 
 from policytracker.dataset import formats, mapping
-from policytracker.dataset.importing import Importer, Result
-from policytracker.dataset.mapping import FileMapping, MappingError, RecordMapping
-from policytracker.dataset.record_import import Line, display_value, mapping_types
+from policytracker.dataset.draft import draft
+from policytracker.dataset.importing import Importer, Options, run
+from policytracker.dataset.mapping import FileMapping, MappingError
+from policytracker.dataset.record_import import mapping_types
+from policytracker.dataset.summary import Line, Summary, display_value, duration_in_words, listed
 from policytracker.dataset.tables import TableError
 from policytracker.dataset.writer import Outcome
 from policytracker.models import User
 from policytracker.records.exceptions import NotPermitted
+from policytracker.resources import registry
 
 SHOWN_LENGTH = 60  # characters of a value in a line
-MAX_ROWS = 10  # row numbers shown for an unmatched name
+SIGN_OF_LIFE = 10  # seconds between two lines that say how many rows are done, if no progress bar can be shown
 
 
 class Command(BaseCommand):
-    help = "Imports a table. Prints what would be created, changed or refused (--dry-run), or writes all rows, or none if one is refused."
+    help = "Imports tables. Prints what would be created, changed or refused (--dry-run), or writes all rows, or none if one is refused."
 
     def add_arguments(self, parser):
-        parser.add_argument("file", type=Path, metavar="FILE", help=f"a file of one of these types: {', '.join(formats.FORMATS)}")
+        types = ", ".join(formats.FORMATS)
+        parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=f"files of these types: {types}; all are written, or none")
         parser.add_argument("--resource", metavar="R", default="", help="the type of the records, as in the URLs of the API")
         parser.add_argument("--map", type=Path, metavar="MAP.toml", help="a mapping file, if the columns or codes are not ours")
+        parser.add_argument(
+            "--set", action="append", default=[], metavar="FIELD=VALUE", help="a value for all rows, instead of a column of the mapping"
+        )
         parser.add_argument("--source", default="", metavar="SLUG", help="the source of new records that have none")
         parser.add_argument("--user", metavar="NAME", help="the user who imports; named in the history")
-        parser.add_argument("--dry-run", action="store_true", help="print what would happen, row by row, and write nothing")
+        parser.add_argument("--dry-run", action="store_true", help="print a summary of what would happen, and write nothing")
+        parser.add_argument("--verbose", action="store_true", help="print every row, not only ten of each kind")
+        parser.add_argument("--leave-out-refused", action="store_true", help="write the other rows if rows are refused")
+        parser.add_argument("--update-others", action="store_true", help="permit changes of records whose sources are all others")
+        parser.add_argument("--draft", action="store_true", help="print a mapping to begin with, and write nothing")
 
-    def handle(self, *args, file, resource, map, source, user, dry_run, **options):
+    def handle(self, *args, files, resource, map, source, user, dry_run, **options):
+        constants = dict(self.constant(text) for text in options["set"])
         try:
-            columns = self.read_mapping(map, resource)
-            table = formats.read(file, columns.path)
+            if options["draft"]:
+                self.print_draft(files[0], resource, map)
+                return
+            columns = self.read_mapping(map, resource, constants)
+            tables = [formats.read(file, columns.path) for file in files]
             by = self.find_user(user)
-            importer = Importer(table, columns, by=by, source=source, reason=_("Import of %(name)s") % {"name": file.name[:200]})
+            importers = [
+                Importer(
+                    table,
+                    columns,
+                    by=by,
+                    source=source,
+                    reason=_("Import of %(name)s") % {"name": file.name[:200]},
+                    update_others=options["update_others"],
+                    file=file.name if len(files) > 1 else "",
+                )
+                for file, table in zip(files, tables, strict=True)
+            ]
         except (MappingError, TableError, NotPermitted) as error:
             raise CommandError(str(error)) from error
-        for note in table.notes:
+        for note in dict.fromkeys(note for importer in importers for note in importer.notes):
             self.stdout.write(note)
-        bar = ProgressBar(sys.stderr if sys.stderr.isatty() else None, len(table.rows))
-        result = importer.run(dry_run=dry_run, report=lambda line: self.show(line, dry_run), show_done=bar.update)
-        self.show_unmatched(importer, result)
-        refused = result.counts[Outcome.REFUSED]
-        if refused and not dry_run:
+        summary = Summary(importers[0].names)
+        shown = [Outcome.REFUSED, *([Outcome.CREATED, Outcome.CHANGED, Outcome.UNCHANGED] if dry_run else [])] if options["verbose"] else []
+
+        def report(line: Line) -> None:
+            summary.add(line)
+            if line.outcome in shown:
+                self.show(line)
+
+        begun = time.monotonic()
+        done = self.progress(sum(len(table.rows) for table in tables))
+        written = run(importers, Options(report, done, dry_run, options["leave_out_refused"]), dry_run=dry_run)
+        self.show_summary(summary, dry_run, bool(shown))
+        if dry_run:
+            self.stdout.write(duration_in_words(time.monotonic() - begun))
+        elif not written:
             self.stdout.write(_("Nothing was written."))
-        self.stdout.write(", ".join(f"{result.counts[outcome]} {outcome}" for outcome in Outcome))
-        if refused:
+        self.stdout.write(", ".join(f"{summary.counts[outcome]} {outcome}" for outcome in Outcome))
+        if summary.counts[Outcome.REFUSED]:
             raise SystemExit(1)
 
-    def read_mapping(self, path: Path | str | None, resource: str) -> FileMapping:
+    # ---- input
+
+    def constant(self, text: str) -> tuple[str, str]:
+        name, separator, value = text.partition("=")
+        if not separator or not name.strip():
+            raise CommandError(_("--set must be FIELD=VALUE, such as visibility=internal."))
+        return name.strip(), value.strip()
+
+    def read_mapping(self, path: Path | None, resource: str, constants: dict[str, str]) -> FileMapping:
         types = mapping_types()
         if path:
-            return mapping.read(Path(path), types, resource)
+            return mapping.read(Path(path), types, resource, constants)
         if resource not in types:
             raise CommandError(_("--resource must be one of: %(names)s.") % {"names": ", ".join(types)})
-        return FileMapping((RecordMapping(resource),))
+        return mapping.own_layout(resource, types, constants)
 
     def find_user(self, name: str | None) -> User | None:
         if name is None:
@@ -70,23 +116,67 @@ class Command(BaseCommand):
 
     # ---- output
 
-    def show(self, line: Line, dry_run: bool) -> None:
-        if line.outcome == Outcome.REFUSED:
-            for place, message in line.errors:
-                self.stdout.write(_("%(place)s: refused. %(message)s") % {"place": place, "message": message})
-        elif dry_run:
-            head = _("%(place)s: %(outcome)s %(resource)s %(key)s") % vars(line)
-            self.stdout.write("; ".join([head, *(change(name, *values) for name, values in line.changes.items())]))
+    def print_draft(self, file: Path, resource: str, path: Path | None) -> None:
+        types = mapping_types()
+        if resource and resource not in types:
+            raise CommandError(_("--resource must be one of: %(names)s.") % {"names": ", ".join(types)})
+        table = formats.read(file, mapping.read(Path(path), types, resource).path if path else ())
+        for line in draft(table, registry.at(resource) if resource else None, list(types)):
+            self.stdout.write(line)
 
-    def show_unmatched(self, importer: Importer, result: Result) -> None:
-        if result.unmatched:
-            self.stdout.write(_("Names without a match:"))
-        for (model, name), rows in result.unmatched.items():
-            index = importer.names(model)
-            similar = ", ".join(index.similar(name)) if index else ""
-            listed = ", ".join(map(str, rows[:MAX_ROWS])) + (", …" if len(rows) > MAX_ROWS else "")
+    def progress(self, total: int) -> Callable[[int], Any]:
+        """A function that shows how many rows are done: as a bar in a terminal, otherwise as a line from time to time."""
+        if sys.stderr.isatty():
+            return ProgressBar(sys.stderr, total).update
+        last = time.monotonic()
+
+        def show(done: int) -> None:
+            nonlocal last
+            if time.monotonic() - last >= SIGN_OF_LIFE:
+                last = time.monotonic()
+                self.stderr.write(_("%(done)s of %(total)s rows") % {"done": f"{done:,}", "total": f"{total:,}"})
+
+        return show
+
+    def show_summary(self, summary: Summary, dry_run: bool, all_shown: bool) -> None:
+        outcomes = [Outcome.CREATED, Outcome.CHANGED, Outcome.REFUSED] if dry_run else [Outcome.REFUSED]
+        titles = {Outcome.CREATED: _("Created"), Outcome.CHANGED: _("Changed"), Outcome.REFUSED: _("Refused")}
+        for outcome in outcomes:
+            if not summary.counts[outcome]:
+                continue
+            self.stdout.write(f"{titles[outcome]}: {summary.by_type(outcome)}")
+            for line in [] if all_shown else summary.examples[outcome]:
+                self.show(line)
+            more = summary.counts[outcome] - len(summary.examples[outcome])
+            if more and not all_shown:
+                self.stdout.write(_("… and %(number)s more. Use --verbose for all.") % {"number": f"{more:,}"})
+        if any(len(group.rows) > 1 for group in summary.refusals):
+            self.stdout.write(_("Why rows are refused:"))
+            for group in summary.refusals:
+                column = f"“{group.column}”: " if group.column else ""
+                self.stdout.write(f"  {len(group.rows)}x {column}{group.message} ({group.listed})")
+        self.show_terms(summary)
+
+    def show(self, line: Line) -> None:
+        file = f"{line.file}: " if line.file else ""
+        if line.outcome == Outcome.REFUSED:
+            for problem in line.problems:
+                self.stdout.write(file + _("%(place)s: refused. %(message)s") % {"place": problem.place, "message": problem.message})
+        else:
+            head = _("%(place)s: %(outcome)s %(resource)s %(key)s") % vars(line)
+            self.stdout.write(file + "; ".join([head, *(change(name, *values) for name, values in line.changes.items())]))
+
+    def show_terms(self, summary: Summary) -> None:
+        if not summary.terms:
+            return
+        self.stdout.write(_("Names without a match:"))
+        for term, rows in summary.terms.items():
+            similar = ", ".join(summary.similar(term))
             suggestion = _("Similar: %(similar)s.") % {"similar": similar} if similar else _("Nothing similar.")
-            self.stdout.write(f"  {name[:100]} ({listed}). {suggestion}")
+            self.stdout.write(f"  {term.text[:100]} ({listed(rows)}). {suggestion}")
+        self.stdout.write(_("To translate them, copy these lines into the mapping, and enter our codes:"))
+        for line in summary.codes_blocks():
+            self.stdout.write(f"  {line}")
 
 
 def change(name: str, old: Any, new: Any) -> str:
