@@ -21,12 +21,14 @@ from unfold.widgets import BASE_INPUT_CLASSES
 
 from policytracker.admin.forms import Reference
 from policytracker.admin.querysets import visible
-from policytracker.dataset import formats, mapping
+from policytracker.dataset import formats, mapping, table_files
+from policytracker.dataset.encodings import ENCODINGS
 from policytracker.dataset.importing import Importer
 from policytracker.dataset.mapping import FileMapping, RecordMapping
 from policytracker.dataset.record_import import Line, display_value, mapping_types
-from policytracker.dataset.tables import TableError, TooManyRows
+from policytracker.dataset.tables import MEMORY, SECONDS, Limits, TableError, TooLarge
 from policytracker.dataset.writer import Outcome
+from policytracker.records.context import MAX_REASON
 from policytracker.resources import Resource
 
 MAX_FILE = 5_000_000  # bytes
@@ -104,12 +106,29 @@ class ImportForm(forms.Form):
         help_text=gettext_lazy("Your own mapping (.toml). Without a mapping, the headers must be those listed under Columns."),
         widget=FileInput([".toml"], MAX_MAPPING),
     )
+    encoding = forms.ChoiceField(
+        label=gettext_lazy("Encoding"),
+        required=False,
+        choices=[("", gettext_lazy("Find out")), *((name, name) for name in ENCODINGS)],
+        help_text=gettext_lazy("For a text file in which the preview shows wrong letters. Excel on Windows writes CSV as windows-1252."),
+    )
     source = forms.ModelChoiceField(
         None,
         label=gettext_lazy("Source"),
         required=False,
         help_text=gettext_lazy("For new records without a source."),
         error_messages={"invalid_choice": gettext_lazy("This source does not exist, or you may not read it.")},
+    )
+
+    reason = forms.CharField(
+        label=gettext_lazy("Change reason"),
+        required=False,
+        max_length=MAX_REASON,
+        help_text=gettext_lazy(
+            "Required if the file changes a due date, archives or restores a record, narrows its visibility or lowers a high priority. "
+            "Readers of the history see it."
+        ),
+        widget=forms.TextInput,
     )
 
     def __init__(self, resource: Resource, user: Any, *args: Any, **kwargs: Any):
@@ -150,8 +169,15 @@ class ImportForm(forms.Form):
             (own.name, own.read()) if own else (shipped, (mapping.SHIPPED / shipped).read_bytes() if shipped else b"")
         )
         source = values["source"].natural_key()[0] if values.get("source") else ""
-        upload = Upload(values["file"].name, values["file"].read(), mapping_name or "", mapping_data, source)
+        upload = Upload(
+            values["file"].name, values["file"].read(), mapping_name or "", mapping_data, source, values["encoding"], values["reason"]
+        )
         return values | {"upload": upload}
+
+
+def limits() -> Limits:
+    """What reading an uploaded file may take."""
+    return Limits(rows=MAX_ROWS, cells=1_000_000, characters=20_000_000, unpacked=MAX_ROWS * 5_000, memory=MEMORY, seconds=SECONDS)
 
 
 @dataclass(frozen=True)
@@ -163,6 +189,8 @@ class Upload:
     mapping_name: str
     mapping_data: bytes
     source: str
+    encoding: str
+    reason: str
 
     def importer(self, resource: str, user: Any) -> Importer:
         """Raises MappingError, TableError and NotPermitted."""
@@ -170,10 +198,10 @@ class Upload:
         if self.mapping_name:
             columns = mapping.parse(self.mapping_name, self.mapping_data, mapping_types(), resource)
         try:
-            table = formats.parse(self.name, self.data, columns.path, MAX_ROWS)
-        except TooManyRows as error:
+            table = table_files.parse(self.name, self.data, limits(), columns.path, self.encoding or columns.encoding)
+        except TooLarge as error:
             raise TableError(_("%(problem)s Import a larger file with the command import_table.") % {"problem": error}) from error
-        return Importer(table, columns, by=user, source=self.source, reason=_("Import of %(name)s") % {"name": self.name[:200]})
+        return Importer(table, columns, by=user, source=self.source, reason=self.reason)
 
 
 class Preview:
@@ -183,11 +211,13 @@ class Preview:
         self.name, self.importer = name, importer
         self.kept: dict[Outcome, list[Line]] = defaultdict(list)
         self.hash = hashlib.sha256()
+        self.needs_reason = False  # whether a record is refused because its change requires a reason
 
     def run(self, *, dry_run: bool) -> None:
         self.importer.run(dry_run=dry_run, report=self.add, with_changes=True)
 
     def add(self, line: Line) -> None:
+        self.needs_reason |= line.needs_reason
         if len(self.kept[line.outcome]) < SHOWN_LINES:
             self.kept[line.outcome].append(line)
         key = "" if line.outcome == Outcome.CREATED else line.key  # a new record without a code gets a random key

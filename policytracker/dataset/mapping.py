@@ -12,11 +12,12 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from policytracker.dataset.encodings import ENCODINGS, known
 from policytracker.dataset.tables import steps
 
 KEYS = {"resource", "columns", "constants", "codes", "ignore", "path", "when"}
 SHIPPED = settings.BASE_DIR / "mappings"
-WHOLE_FILE = {"records"}  # keys that only the file as a whole has
+WHOLE_FILE = {"encoding", "records"}  # keys that only the file as a whole has
 Keys = tuple[str | int, ...]
 
 
@@ -44,11 +45,15 @@ class RecordMapping:
 
 @dataclass(frozen=True)
 class FileMapping:
-    """How the rows of a file become records. `path` is the place of the list within a JSON document, `ignore` are unused headers."""
+    """How the rows of a file become records. `path` is the place of the list within a JSON document, `ignore` are unused headers.
+
+    `encoding` is that of a text file; "" if it must be found.
+    """
 
     records: tuple[RecordMapping, ...]
     path: tuple[str, ...] = ()
     ignore: frozenset[str] = frozenset()
+    encoding: str = ""
 
     def of_single_record(self) -> bool:
         return len(self.records) == 1
@@ -109,6 +114,7 @@ class Parser:
 
     def mapping(self, resource: str) -> FileMapping:
         content = dict(self.content)
+        encoding = self.encoding(content.pop("encoding", ""))
         blocks = self.typed(content.pop("records", []), ("records",), list, _("Enter [[records]] blocks."))
         given = content.get("resource", resource)
         if resource and given != resource:
@@ -120,7 +126,8 @@ class Parser:
         ignore += [
             name for number, block in enumerate(blocks) for name in self.names(block.get("ignore", []), ("records", number, "ignore"))
         ]
-        return FileMapping(records, self.path(content.get("path", ""), ("path",)), frozenset(" ".join(name.split()) for name in ignore))
+        path = self.path(content.get("path", ""), ("path",))
+        return FileMapping(records, path, frozenset(" ".join(name.split()) for name in ignore), encoding)
 
     def with_blocks(self, top: RecordMapping, content: dict[str, Any], blocks: list[Any]) -> tuple[RecordMapping, ...]:
         """The records of a file with [[records]] blocks.
@@ -223,6 +230,11 @@ class Parser:
         if isinstance(value, dict | list | float):
             raise self.error(place, _("Enter one of our codes."))
         return str(value)
+
+    def encoding(self, value: Any) -> str:
+        if value != "" and not (isinstance(value, str) and known(value)):
+            raise self.error(("encoding",), _("Enter one of: %(names)s.") % {"names": ", ".join(ENCODINGS)})
+        return known(value) if value else ""
 
     def path(self, value: Any, place: Keys) -> tuple[str, ...]:
         if isinstance(value, list) and all(isinstance(step, str | int) for step in value):

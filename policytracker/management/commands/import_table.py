@@ -8,7 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.base import ProgressBar
 from django.utils.translation import gettext as _
 
-from policytracker.dataset import formats, mapping
+from policytracker.dataset import formats, mapping, table_files
+from policytracker.dataset.encodings import ENCODINGS, known
 from policytracker.dataset.importing import Importer, Result
 from policytracker.dataset.mapping import FileMapping, MappingError, RecordMapping
 from policytracker.dataset.record_import import Line, display_value, mapping_types
@@ -28,14 +29,15 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path, metavar="FILE", help=f"a file of one of these types: {', '.join(formats.FORMATS)}")
         parser.add_argument("--resource", metavar="R", default="", help="the type of the records, as in the URLs of the API")
         parser.add_argument("--map", type=Path, metavar="MAP.toml", help="a mapping file, if the columns or codes are not ours")
+        parser.add_argument("--encoding", default="", metavar="E", help="the encoding of a text file; otherwise it is found")
         parser.add_argument("--source", default="", metavar="SLUG", help="the source of new records that have none")
         parser.add_argument("--user", metavar="NAME", help="the user who imports; named in the history")
         parser.add_argument("--dry-run", action="store_true", help="print what would happen, row by row, and write nothing")
 
-    def handle(self, *args, file, resource, map, source, user, dry_run, **options):
+    def handle(self, *args, file, resource, map, encoding, source, user, dry_run, **options):
         try:
             columns = self.read_mapping(map, resource)
-            table = formats.read(file, columns.path)
+            table = table_files.read(file, columns.path, self.known_encoding(encoding) or columns.encoding)
             by = self.find_user(user)
             importer = Importer(table, columns, by=by, source=source, reason=_("Import of %(name)s") % {"name": file.name[:200]})
         except (MappingError, TableError, NotPermitted) as error:
@@ -59,6 +61,11 @@ class Command(BaseCommand):
         if resource not in types:
             raise CommandError(_("--resource must be one of: %(names)s.") % {"names": ", ".join(types)})
         return FileMapping((RecordMapping(resource),))
+
+    def known_encoding(self, name: str) -> str:
+        if name and not known(name):
+            raise CommandError(_("--encoding must be one of: %(names)s.") % {"names": ", ".join(ENCODINGS)})
+        return known(name) if name else ""
 
     def find_user(self, name: str | None) -> User | None:
         if name is None:
