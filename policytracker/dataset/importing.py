@@ -10,6 +10,7 @@ from typing import Any
 from django.db import models, transaction
 from django.utils.translation import gettext as _
 
+from policytracker.api import bulk
 from policytracker.dataset.cells import Cells
 from policytracker.dataset.mapping import FileMapping
 from policytracker.dataset.names import NameIndex
@@ -105,7 +106,7 @@ class Importer:
 
     def ordered_rows(self) -> list[tuple[int, dict[str, Any]]]:
         """The rows, each after the rows whose records it refers to. Otherwise their order stays."""
-        rows, ordered, done = self.table.rows, [], set()
+        rows = self.table.rows
         makers: dict[Any, int] = {}  # the index of the row that makes a record, by resource and key
         needs: dict[int, list[Any]] = {}
         for index, (row, values) in enumerate(rows):
@@ -114,18 +115,8 @@ class Importer:
                     keys, references = part.own_keys(Cells(self.table, row, (values,)))
                     makers |= dict.fromkeys(keys, index)
                     needs.setdefault(index, []).extend(references)
-        for first in range(len(rows)):
-            stack = [first]
-            while stack:
-                waiting = [makers[key] for key in needs.get(stack[-1], []) if makers.get(key, first) not in {*done, *stack}]
-                if waiting:
-                    stack.append(waiting[0])
-                    continue
-                index = stack.pop()
-                if index not in done:
-                    ordered.append(rows[index])
-                    done.add(index)
-        return ordered
+        needed = {index: [makers[key] for key in keys if key in makers] for index, keys in needs.items()}
+        return [rows[index] for index in bulk.in_order(len(rows), needed)]
 
     def names(self, model: type[models.Model]) -> NameIndex | None:
         """The index of the names of a model; None if its records are found by key only."""
