@@ -215,7 +215,7 @@ class ProgressSection:
                 draft.entries = [entry.on(day) for entry in draft.entries]
             if draft.entries and draft.line.outcome != Outcome.REFUSED:
                 newest = sorted(draft.entries, key=lambda entry: entry.report.reported_on)[-1]  # the last of those on one day
-                if newest.report.reported_on >= stored.get(draft.body.get("slug"), date.min):
+                if newest.report.reported_on >= stored.get(draft.body.get("slug", ""), date.min):
                     draft.body |= {"source_scheme": newest.scheme, "source_code": newest.code}
 
     @classmethod

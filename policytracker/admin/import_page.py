@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib import messages
 from django.core import signing
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -25,23 +28,43 @@ from policytracker.dataset.tables import TableError
 from policytracker.db.errors import temporary_error
 from policytracker.records.exceptions import NotPermitted
 from policytracker.resources import Resource, registry
+from policytracker.web.heavy import REPORT, heavy
 
 SALT = "policytracker.admin.import_page"
 TIMEOUT = "timeout"  # the code of db/errors.py for the statement timeout of the web server
+MAX_SECONDS = 10  # for writing the rows, also in a preview, which keeps others from changing the same records meanwhile
 TOO_LONG = gettext_lazy("The import takes too long for this page. Nothing was written. Use a smaller file, or the command import_table.")
 EXPIRED = gettext_lazy("This preview has expired, or it was imported already. Nothing was written. Choose the file again.")
 DIFFERENT = gettext_lazy("Records were changed since the preview. Nothing was written. Check this new preview.")
 IMPORTED = gettext_lazy("Import of {name}: {created} created, {changed} changed, {unchanged} unchanged.")
 
 
+REASON_REQUIRED = gettext_lazy("Enter a reason. The file makes a change that requires one.")
+
+
 class TooLong(Exception):
-    """The database stopped the import, because a statement took too long."""
+    """The import takes too long for a page."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raises TooLong before a statement of the block that would begin later than this."""
+    end = time.monotonic() + seconds
+
+    def check(execute: Callable[..., Any], *args: Any) -> Any:
+        if time.monotonic() > end:
+            raise TooLong(str(TOO_LONG))
+        return execute(*args)
+
+    with connection.execute_wrapper(check):
+        yield
 
 
 def run(preview: Preview, *, dry_run: bool) -> None:
     """Raises TooLong."""
     try:
-        preview.run(dry_run=dry_run)
+        with time_limit(MAX_SECONDS):
+            preview.run(dry_run=dry_run)
     except OperationalError as error:
         temporary = temporary_error(error)
         if temporary is None or temporary.code != TIMEOUT:
@@ -73,6 +96,7 @@ class ImportPage(ModelAdmin):
 
     # ---- the page
 
+    @heavy(REPORT, when=lambda request: request.method == "POST")
     def import_view(self, request: HttpRequest) -> HttpResponse:
         if not self.may_import(request):
             raise PermissionDenied
@@ -94,7 +118,9 @@ class ImportPage(ModelAdmin):
                 form.add_error(None, str(error))
             else:
                 token = self.token(request, upload, preview)
-        return self.render_import(request, form, None if form.errors else preview, token)
+                if preview.needs_reason:
+                    form.add_error("reason", REASON_REQUIRED)
+        return self.render_import(request, form, preview, token)
 
     def confirm_import(self, request: HttpRequest) -> HttpResponse:
         """Import the table of a preview, unless the import would do something else than the preview says."""
@@ -102,6 +128,7 @@ class ImportPage(ModelAdmin):
             stored, digest, upload = self.read_token(request)
             preview = Preview(upload.name, upload.importer(self.resource.address, request.user))
             with transaction.atomic():
+                uploads.take(stored)  # before anything is written, so that a preview is imported once
                 run(preview, dry_run=False)
                 same = preview.digest == digest
                 transaction.set_rollback(not same)
@@ -111,9 +138,7 @@ class ImportPage(ModelAdmin):
             return self.import_refused(request, str(error))
         if not same or preview.refused:
             self.message_user(request, DIFFERENT, messages.ERROR)
-            uploads.delete(stored)  # a new preview keeps it again if it can be imported
             return self.render_import(request, ImportForm(self.resource, request.user), preview, self.token(request, upload, preview))
-        transaction.on_commit(lambda: uploads.delete(stored))
         self.message_user(
             request,
             format_html(
@@ -150,18 +175,25 @@ class ImportPage(ModelAdmin):
     # ---- from the preview to the import
 
     def token(self, request: HttpRequest, upload: Upload, preview: Preview) -> str:
-        """A signed text that names a previewed table, which is kept for the import; "" if there is nothing to import."""
+        """A signed text that names a previewed table, which is kept for the import; "" if there is nothing to import.
+
+        A user has one such table for each list: an earlier one can no longer be imported.
+        """
+        owner = f"{request.user.pk}-{self.resource.address}"
+        uploads.discard(owner)
         if preview.refused or preview.changes_nothing:
             return ""
         content = {
             "user": request.user.pk,
             "resource": self.resource.address,
             "digest": preview.digest,
-            "stored": uploads.keep(upload.data),
+            "stored": uploads.keep(owner, upload.data),
             "name": upload.name,
             "mapping": [upload.mapping_name, upload.mapping_data.decode()],
             "source": upload.source,
             "update_others": upload.update_others,
+            "encoding": upload.encoding,
+            "reason": upload.reason,
         }
         return signing.dumps(content, salt=SALT, compress=True)
 
@@ -174,5 +206,6 @@ class ImportPage(ModelAdmin):
         if (content["user"], content["resource"]) != (request.user.pk, self.resource.address):
             raise signing.BadSignature("The token was made for another user or list.")
         name, text = content["mapping"]
-        upload = Upload(content["name"], uploads.read(content["stored"]), name, text.encode(), content["source"], content["update_others"])
+        data, options = uploads.read(content["stored"]), (content[field] for field in ("source", "update_others", "encoding", "reason"))
+        upload = Upload(content["name"], data, name, text.encode(), *options)
         return content["stored"], content["digest"], upload

@@ -20,12 +20,14 @@ from unfold.widgets import BASE_INPUT_CLASSES, CHECKBOX_CLASSES
 
 from policytracker.admin.forms import Reference
 from policytracker.admin.querysets import visible
-from policytracker.dataset import formats, mapping
+from policytracker.dataset import formats, mapping, table_files
+from policytracker.dataset.encodings import ENCODINGS
 from policytracker.dataset.importing import Importer, Options, run
 from policytracker.dataset.record_import import mapping_types
 from policytracker.dataset.summary import Group, Line, Summary, display_value, listed
-from policytracker.dataset.tables import TableError, TooManyRows
+from policytracker.dataset.tables import MEMORY, SECONDS, Limits, TableError, TooLarge
 from policytracker.dataset.writer import Outcome
+from policytracker.records.context import MAX_REASON
 from policytracker.resources import Resource
 
 MAX_FILE = 5_000_000  # bytes
@@ -102,6 +104,12 @@ class ImportForm(forms.Form):
         help_text=gettext_lazy("Your own mapping (.toml). Without a mapping, the headers must be those listed under Columns."),
         widget=FileInput([".toml"], MAX_MAPPING),
     )
+    encoding = forms.ChoiceField(
+        label=gettext_lazy("Encoding"),
+        required=False,
+        choices=[("", gettext_lazy("Find out")), *((name, name) for name in ENCODINGS)],
+        help_text=gettext_lazy("For a text file in which the preview shows wrong letters. Excel on Windows writes CSV as windows-1252."),
+    )
     source = forms.ModelChoiceField(
         None,
         label=gettext_lazy("Source"),
@@ -113,6 +121,17 @@ class ImportForm(forms.Form):
         label=gettext_lazy("Update records of other sources"),
         required=False,
         help_text=gettext_lazy("Otherwise rows that would change records whose sources are all others are refused."),
+    )
+
+    reason = forms.CharField(
+        label=gettext_lazy("Change reason"),
+        required=False,
+        max_length=MAX_REASON,
+        help_text=gettext_lazy(
+            "Required if the file changes a due date, archives or restores a record, narrows its visibility or lowers a high priority. "
+            "Readers of the history see it."
+        ),
+        widget=forms.TextInput,
     )
 
     def __init__(self, resource: Resource, user: Any, *args: Any, **kwargs: Any):
@@ -154,8 +173,14 @@ class ImportForm(forms.Form):
             (own.name, own.read()) if own else (shipped, (mapping.SHIPPED / shipped).read_bytes() if shipped else b"")
         )
         source = values["source"].natural_key()[0] if values.get("source") else ""
-        upload = Upload(values["file"].name, values["file"].read(), mapping_name or "", mapping_data, source, values["update_others"])
+        file, options = values["file"], (values[name] for name in ("update_others", "encoding", "reason"))
+        upload = Upload(file.name, file.read(), mapping_name or "", mapping_data, source, *options)
         return values | {"upload": upload}
+
+
+def limits() -> Limits:
+    """What reading an uploaded file may take."""
+    return Limits(rows=MAX_ROWS, cells=1_000_000, characters=20_000_000, unpacked=MAX_ROWS * 5_000, memory=MEMORY, seconds=SECONDS)
 
 
 @dataclass(frozen=True)
@@ -168,6 +193,8 @@ class Upload:
     mapping_data: bytes
     source: str
     update_others: bool
+    encoding: str
+    reason: str
 
     def importer(self, resource: str, user: Any) -> Importer:
         """Raises MappingError, TableError and NotPermitted."""
@@ -175,11 +202,10 @@ class Upload:
         if self.mapping_name:
             columns = mapping.parse(self.mapping_name, self.mapping_data, mapping_types(), resource)
         try:
-            table = formats.parse(self.name, self.data, columns.path, MAX_ROWS)
-        except TooManyRows as error:
+            table = table_files.parse(self.name, self.data, limits(), columns.path, self.encoding or columns.encoding)
+        except TooLarge as error:
             raise TableError(_("%(problem)s Import a larger file with the command import_table.") % {"problem": error}) from error
-        reason = _("Import of %(name)s") % {"name": self.name[:200]}
-        return Importer(table, columns, by=user, source=self.source, reason=reason, update_others=self.update_others)
+        return Importer(table, columns, by=user, source=self.source, reason=self.reason, update_others=self.update_others)
 
 
 class Preview:
@@ -189,12 +215,14 @@ class Preview:
         self.name, self.importer = name, importer
         self.summary = Summary(importer.names, SHOWN_LINES)
         self.hash = hashlib.sha256()
+        self.needs_reason = False  # whether a record is refused because its change requires a reason
 
     def run(self, *, dry_run: bool) -> None:
         run([self.importer], Options(self.add, with_changes=True), dry_run=dry_run)
 
     def add(self, line: Line) -> None:
         self.summary.add(line)
+        self.needs_reason |= line.needs_reason
         key = "" if line.outcome == Outcome.CREATED else line.key  # a new record without a code gets a random key
         problems = [(str(problem.place), problem.message) for problem in line.problems]
         self.hash.update(json.dumps([line.row, line.resource, line.outcome, key, line.changes, problems], default=str).encode())

@@ -97,6 +97,24 @@ class Preview:
     error: Exception | None = None
 
 
+def in_order(total: int, needed: dict[int, list[int]]) -> list[int]:
+    """The numbers below `total`, each after those that it needs. Otherwise their order stays; in a circle too."""
+    ordered: list[int] = []
+    begun: set[int] = set()
+    for first in range(total):
+        stack = [(first, iter(needed.get(first, ())))] if first not in begun else []
+        begun.add(first)
+        while stack:
+            index, others = stack[-1]
+            if (other := next((other for other in others if other not in begun), None)) is not None:
+                begun.add(other)
+                stack.append((other, iter(needed.get(other, ()))))
+            else:
+                ordered.append(index)
+                stack.pop()
+    return ordered
+
+
 def validated_entries(entries: Any) -> list[Any]:
     """The entries, if they are a list of at most `MAX_ENTRIES`. Raises ValidationError otherwise."""
     if not isinstance(entries, list):
@@ -183,24 +201,29 @@ class Entries:
             self.references.forget(self.model)
 
     def segments(self) -> Iterator[tuple[str, list[tuple[int, Any]]]]:
-        """Groups of entries to write together: consecutive, with the same reason, and without references to each other."""
-        segment: list[tuple[int, Any]] = []
-        keys: set[str] = set()
-        segment_reason = ""
+        """Groups of entries to write together: with the same reason, and without references to each other.
+
+        An entry is written after the earlier entries that it refers to, otherwise as early as possible: a tree needs as many groups as
+        it has levels. Entries with another reason than the one before begin new groups.
+        """
+        groups: dict[tuple[int, int], list[tuple[int, Any]]] = defaultdict(list)
+        levels: dict[str, int] = {}  # of the entries of the run, by key
+        reasons: list[str] = []
         for index, body in enumerate(self.bodies):
             reason = None
             with self.refusals.collect(index):
                 reason = self.reason(body)
             if reason is None:
                 continue
-            if segment and (reason != segment_reason or keys & self.same_model_keys(body)):
-                yield segment_reason, segment
-                segment, keys = [], set()
-            segment_reason = reason
-            segment.append((index, body))
-            keys.add(self.key_of(body))
-        if segment:
-            yield segment_reason, segment
+            if not reasons or reason != reasons[-1]:
+                reasons.append(reason)
+                levels = {}
+            level = 1 + max((levels[key] for key in self.same_model_keys(body) if key in levels), default=-1)
+            groups[len(reasons) - 1, level].append((index, body))
+            if key := self.key_of(body):
+                levels[key] = max(level, levels.get(key, 0))
+        for run, level in sorted(groups):
+            yield reasons[run], groups[run, level]
 
     def key_of(self, body: Any) -> str:
         """The key of an entry in normalized form; "" if it has none."""

@@ -11,93 +11,71 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from charset_normalizer import from_bytes
 from django.utils.translation import gettext as _
 
-from policytracker.dataset.reading import refuse_constant, unique_names
+from policytracker.dataset.encodings import decoded
 from policytracker.dataset.spreadsheets import ods_rows, spreadsheet, xlsx_rows
-from policytracker.dataset.tables import MAX_CELL, Place, Table, TableError, check_number, items_at, megabytes, table, too_long
+from policytracker.dataset.strict_json import refuse_constant, unique_names
+from policytracker.dataset.tables import MAX_CELL, Limits, OpenTable, Place, Table, TableError, check_columns, items_at, table, too_long
 
 MAX_FILE = 200_000_000  # bytes
-SAMPLE = 1_000_000  # bytes from which the encoding is detected
-WITH_MARK = ["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le"]  # recognised only by their byte order mark
+MAX_DEPTH = 50  # lists and objects within one another in a JSON document
+SAMPLE = 1_000_000  # characters in which the header row ends
 DELIMITERS = ",;\t|"
 
 
-def read(path: Path, location: Sequence[str] = ()) -> Table:
-    """The table in a file. `location` is the path of the list within a JSON document. Raises TableError."""
-    try:
-        size = path.stat().st_size
-        if size > MAX_FILE:
-            raise TableError(_("The file has %(size)s MB. Import at most %(limit)s MB.") % megabytes(size, MAX_FILE))
-        data = path.read_bytes()
-    except OSError as error:
-        raise TableError(_("%(path)s cannot be read: %(reason)s.") % {"path": path, "reason": error.strerror}) from error
-    return parse(path.name, data, location)
+def parse(name: str, data: bytes, location: Sequence[str] = (), encoding: str = "", limits: Limits | None = None) -> Table:
+    """The table in the content of a file with this name. Raises TableError.
+
+    `location` is the path of the list within a JSON document. Without an encoding, that of a text file is found. Use it only for files
+    that nobody has made to do harm; `table_files` reads those of users.
+    """
+    return open_table(suffix_of(name, location), data, location, encoding, limits or Limits.for_size(len(data))).read()
 
 
-def parse(name: str, data: bytes, location: Sequence[str] = (), max_rows: int | None = None) -> Table:
-    """The table in the content of a file with this name. Raises TableError, and TooManyRows after `max_rows`."""
+def open_table(suffix: str, data: bytes, location: Sequence[str], encoding: str, limits: Limits) -> OpenTable:
+    """The header of a file, and its rows to be read. Raises TableError."""
+    if not data.strip():
+        raise TableError(_("The file is empty."))
+    return FORMATS[suffix](File(data, location, encoding, limits))
+
+
+def suffix_of(name: str, location: Sequence[str] = ()) -> str:
+    """The ending of a file name. Raises TableError if there is no such type of file, or a path in a file that can have none."""
     suffix = Path(name).suffix.lower()
     if suffix not in FORMATS:
         raise TableError(_("%(name)s: Use a file of one of these types: %(types)s.") % {"name": name, "types": ", ".join(FORMATS)})
-    if not data.strip():
-        raise TableError(_("The file is empty."))
     if location and suffix not in (".json", ".jsonl", ".ndjson"):
         raise TableError(_("Only a JSON document can have a path."))
-    return FORMATS[suffix](data, location, max_rows)
+    return suffix
+
+
+@dataclass(frozen=True)
+class File:
+    """The content of a file, and how to read it."""
+
+    data: bytes
+    location: Sequence[str]
+    encoding: str
+    limits: Limits
 
 
 # ---- CSV and TSV
 
 
-def decoded(data: bytes, notes: list[str]) -> str:
-    """The text of a file in any common encoding. A note says which encoding was detected. Raises TableError."""
-    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if data.startswith(mark):
-            return decoded_as(encoding, data, notes)
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        if re.search(rb"[\xc2-\xf4][\x80-\xbf]", data[: error.start]):  # earlier letters are UTF-8, so the file is damaged
-            return decoded_as("utf-8", data, notes)
-    if b"\0" in data[:SAMPLE]:
-        raise TableError(_("The file is not a text file."))
-    # Only lines with other letters than ASCII tell encodings apart.
-    sample = b"\n".join(line for line in data[:SAMPLE].splitlines() if not line.isascii()) or data
-    matches = from_bytes(sample, cp_exclusion=WITH_MARK)
-    if (best := matches.best()) is None:
-        raise TableError(_("The encoding of the file cannot be determined. Save it as UTF-8."))
-    # In a few words, Western European letters are also letters of other encodings. Then the most common encoding is assumed.
-    western = next((match for match in matches if "cp1252" in match.could_be_from_charset), None)
-    if western and western.chaos <= best.chaos and western.coherence >= best.coherence:
-        return decoded_as("cp1252", data, notes)
-    return decoded_as(best.encoding, data, notes)
-
-
-def decoded_as(encoding: str, data: bytes, notes: list[str]) -> str:
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode(encoding, "replace")
-        place = {"row": before.count("\n") + 1, "column": len(before) - before.rfind("\n"), "encoding": encoding.removesuffix("-sig")}
-        raise TableError(_("Line %(row)s, character %(column)s: The file is not valid %(encoding)s.") % place) from error
-    if encoding not in ("utf-8", "utf-8-sig"):
-        notes.append(_("Encoding: %(encoding)s (detected).") % {"encoding": encoding})
-    return text.removeprefix("\ufeff")
-
-
-def read_csv(data: bytes, location: Sequence[str], max_rows: int | None, delimiter: str = "") -> Table:
+def read_csv(file: File, delimiter: str = "") -> OpenTable:
     notes: list[str] = []
-    text = decoded(data, notes)
+    text = decoded(file.data, file.encoding, notes)
     delimiter = delimiter or separator(text)
     if delimiter != ",":
         notes.append(_("Separator: %(name)s.") % {"name": {"\t": _("tab")}.get(delimiter, delimiter)})
     csv.field_size_limit(MAX_FILE)  # so that the length of a cell is checked where its column is known
-    return table(csv_rows(text, delimiter), notes, of_text=True, max_rows=max_rows)
+    return table(csv_rows(text, delimiter), notes, file.limits, of_text=True)
 
 
 def csv_rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -125,15 +103,16 @@ def load_json(text: str) -> Any:
     return json.loads(text, object_pairs_hook=unique_names, parse_constant=refuse_constant, parse_int=str, parse_float=str)
 
 
-def read_json(data: bytes, location: Sequence[str], max_rows: int | None) -> Table:
+def read_json(file: File) -> OpenTable:
     notes: list[str] = []
+    location = file.location
     try:
-        document = load_json(decoded(data, notes))
+        document = load_json(decoded(file.data, file.encoding, notes))
     except json.JSONDecodeError as error:
         place = {"line": error.lineno, "column": error.colno, "reason": error.msg}
         raise TableError(_("Line %(line)s, character %(column)s: Invalid JSON. %(reason)s.") % place) from error
     except RecursionError:
-        raise TableError(_("The lists of the file are nested too deeply.")) from None
+        raise too_deep() from None
     except ValueError as error:
         raise TableError(_("Invalid JSON. %(reason)s.") % {"reason": error}) from error
     items = list(items_at(document, location))
@@ -145,44 +124,79 @@ def read_json(data: bytes, location: Sequence[str], max_rows: int | None) -> Tab
         raise TableError(_("There is no list at %(path)s.") % {"path": ".".join(location)})
     else:
         raise TableError(_("The document is not a list. Enter the place of the list as `path` in a mapping."))
-    return json_table(list(enumerate(items, 1)), notes, max_rows)
+    return json_table(list(enumerate(items, 1)), notes, file.limits)
 
 
-def read_json_lines(data: bytes, location: Sequence[str], max_rows: int | None) -> Table:
+def read_json_lines(file: File) -> OpenTable:
     notes: list[str] = []
     items = []
-    for number, line in enumerate(decoded(data, notes).split("\n"), 1):
+    for number, line in enumerate(decoded(file.data, file.encoding, notes).split("\n"), 1):
         if line.strip():
             try:
                 items.append((number, load_json(line)))
             except (ValueError, RecursionError) as error:
                 raise TableError(_("Line %(line)s: Invalid JSON. %(reason)s.") % {"line": number, "reason": error}) from error
-    if location:
+    if file.location:
         raise TableError(_("A file of JSON lines has no path."))
-    return json_table(items, notes, max_rows)
+    return json_table(items, notes, file.limits)
 
 
-def json_table(items: list[tuple[int, Any]], notes: list[str], max_rows: int | None) -> Table:
-    check_number(len(items), max_rows)
+def json_table(items: list[tuple[int, Any]], notes: list[str], limits: Limits) -> OpenTable:
+    limits.check_rows(len(items))
     headers: dict[str, None] = {}
     for number, item in items:
+        place = Place(number, in_json=True)
         if not isinstance(item, dict):
-            raise TableError(_("%(place)s: This is not an object.") % {"place": Place(number, in_json=True)})
+            raise TableError(_("%(place)s: This is not an object.") % {"place": place})
         for name, value in item.items():
             if isinstance(value, str) and len(value) > MAX_CELL:
                 raise too_long(value, Place(number, header=name, in_json=True))
+        if is_deeper(item, MAX_DEPTH):
+            raise too_deep()
         headers |= dict.fromkeys(item)
-    return Table(list(headers), items, notes, is_json=True)
+        check_columns(len(headers), place)
+    return OpenTable(list(headers), items, notes, is_json=True)
 
 
-FORMATS: dict[str, Callable[[bytes, Sequence[str], int | None], Table]] = {
+def is_deeper(value: Any, depth: int) -> bool:
+    """Whether a value has lists and objects within one another to more than this depth."""
+    level = [value]
+    for _level in range(depth):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def too_deep() -> TableError:
+    return TableError(_("The lists of the file are nested too deeply."))
+
+
+# ---- spreadsheets
+
+
+def read_xlsx(file: File) -> OpenTable:
+    return spreadsheet(file.data, xlsx_rows, file.limits)
+
+
+def read_ods(file: File) -> OpenTable:
+    return spreadsheet(file.data, ods_rows, file.limits)
+
+
+FORMATS: dict[str, Callable[[File], OpenTable]] = {
     ".csv": read_csv,
     ".txt": read_csv,
-    ".tsv": lambda data, location, max_rows: read_csv(data, location, max_rows, "\t"),
-    ".tab": lambda data, location, max_rows: read_csv(data, location, max_rows, "\t"),
-    ".xlsx": spreadsheet(xlsx_rows),
-    ".xlsm": spreadsheet(xlsx_rows),
-    ".ods": spreadsheet(ods_rows),
+    ".tsv": partial(read_csv, delimiter="\t"),
+    ".tab": partial(read_csv, delimiter="\t"),
+    ".xlsx": read_xlsx,
+    ".xlsm": read_xlsx,
+    ".ods": read_ods,
     ".json": read_json,
     ".jsonl": read_json_lines,
     ".ndjson": read_json_lines,

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import IntegrityError, models, transaction
 from django.utils.translation import gettext as _
 
+from policytracker.api import bulk
 from policytracker.dataset.cells import Cells, Reading
 from policytracker.dataset.mapping import FileMapping
 from policytracker.dataset.names import NameIndex
@@ -231,7 +232,7 @@ class Importer:
 
     def ordered_groups(self, rows: list[tuple[int, dict[str, Any]]]) -> list[list[tuple[int, dict[str, Any]]]]:
         """The groups of rows, each after those whose records it refers to. Otherwise their order stays."""
-        groups, ordered, done = self.groups(rows), [], set()
+        groups = self.groups(rows)
         makers: dict[Any, int] = {}  # the index of the group that makes a record, by resource and key
         needs: dict[int, list[Any]] = {}
         for index, group in enumerate(groups):
@@ -240,18 +241,8 @@ class Importer:
                     keys, references = part.own_keys(self.cells(row, values))
                     makers |= dict.fromkeys(keys, index)
                     needs.setdefault(index, []).extend(references)
-        for first in range(len(groups)):
-            stack = [first]
-            while stack:
-                waiting = [makers[key] for key in needs.get(stack[-1], []) if makers.get(key, first) not in {*done, *stack}]
-                if waiting:
-                    stack.append(waiting[0])
-                    continue
-                index = stack.pop()
-                if index not in done:
-                    ordered.append(groups[index])
-                    done.add(index)
-        return ordered
+        needed = {index: [makers[key] for key in keys if key in makers] for index, keys in needs.items()}
+        return [groups[index] for index in bulk.in_order(len(groups), needed)]
 
     def names(self, model: type[models.Model]) -> NameIndex | None:
         """The index of the names of a model; None if its records are found by key only."""

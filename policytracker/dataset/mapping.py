@@ -12,11 +12,12 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from policytracker.dataset.encodings import ENCODINGS, known
 from policytracker.dataset.tables import steps
 from policytracker.date_forms import ORDERS
 
 KEYS = {"resource", "columns", "constants", "codes", "ignore", "path", "when"}
-WHOLE_FILE = {"records", "empty", "dates", "key_prefix"}  # keys that only the file as a whole has
+WHOLE_FILE = {"records", "empty", "dates", "key_prefix", "encoding"}  # keys that only the file as a whole has
 COLUMN_KEYS = {"from", "join", "split", "cut"}
 OTHER = "other"  # in [codes.FIELD]: all terms that are not listed
 SHIPPED = settings.BASE_DIR / "mappings"
@@ -66,7 +67,8 @@ class FileMapping:
     """How the rows of a file become records.
 
     `path` is the place of the list within a JSON document, `ignore` are unused headers, `empty` are the words for an empty cell, `dates`
-    is the order of day and month where they can be exchanged, and `key_prefix` comes before each key that the file makes.
+    is the order of day and month where they can be exchanged, and `key_prefix` comes before each key that the file makes. `encoding` is
+    that of a text file; "" if it must be found.
     """
 
     records: tuple[RecordMapping, ...]
@@ -75,6 +77,7 @@ class FileMapping:
     empty: frozenset[str] = frozenset()
     dates: str = ""
     key_prefix: str = ""
+    encoding: str = ""
 
     def of_single_record(self) -> bool:
         return len(self.records) == 1
@@ -161,6 +164,7 @@ class Parser:
 
     def mapping(self, resource: str) -> FileMapping:
         content = dict(self.content)
+        encoding = self.encoding(content.pop("encoding", ""))
         blocks = self.typed(content.pop("records", []), ("records",), list, _("Enter [[records]] blocks."))
         given = content.get("resource", resource)
         if resource and given != resource:
@@ -183,6 +187,7 @@ class Parser:
             frozenset(word.strip() for word in self.texts(content.get("empty", []), ("empty",))),
             dates,
             prefix,
+            encoding,
         )
 
     def with_blocks(self, top: RecordMapping, content: dict[str, Any], blocks: list[Any]) -> tuple[RecordMapping, ...]:
@@ -313,6 +318,11 @@ class Parser:
         if isinstance(value, dict | list | float):
             raise self.error(place, _("Enter one of our codes."))
         return str(value)
+
+    def encoding(self, value: Any) -> str:
+        if value != "" and not (isinstance(value, str) and known(value)):
+            raise self.error(("encoding",), _("Enter one of: %(names)s.") % {"names": ", ".join(ENCODINGS)})
+        return known(value) if value else ""
 
     def path(self, value: Any, place: Keys) -> tuple[str, ...]:
         if isinstance(value, list) and all(isinstance(step, str | int) for step in value):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from django.db.models import Field, Model
 from django.utils.translation import gettext as _
 
 from policytracker.dataset import layout, relative_dates
+from policytracker.dataset.strict_json import refuse_constant, unique_names
 from policytracker.records.models import key_of
 
 FORM = '{"model": …, "fields": {…}}'
@@ -206,19 +206,6 @@ class Items:
 
     def invalid(self, reason: str) -> json.JSONDecodeError:
         return json.JSONDecodeError(reason, self.text, self.position)
-
-
-def unique_names(pairs: list[tuple[str, Any]]) -> dict:
-    """The object as a dict. Raises ValueError if a name occurs twice."""
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        name = Counter(name for name, _ in pairs).most_common(1)[0][0]
-        raise ValueError(_("An object contains “{name}” twice").format(name=name))
-    return result
-
-
-def refuse_constant(name: str) -> None:
-    raise ValueError(_("{value} is not a number").format(value=name))
 
 
 DECODER = json.JSONDecoder(object_pairs_hook=unique_names, parse_constant=refuse_constant)

@@ -11,6 +11,7 @@ from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from django.db import DatabaseError
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
@@ -27,6 +28,7 @@ from policytracker.records import publishing
 from policytracker.records.context import MAX_REASON, REASON_TOO_LONG
 from policytracker.records.exceptions import EntriesRefused, NotPermitted, Stale
 from policytracker.records.models import Record
+from policytracker.records.violations import violated_constraint
 from policytracker.resources import Resource, registry
 
 if TYPE_CHECKING:
@@ -378,6 +380,8 @@ class RecordImport:
 
     def refuse(self, draft: Draft, error: Exception) -> None:
         """Add the messages of an error to the line, each with its place in the file."""
+        rule = violated_constraint(error) if isinstance(error, DatabaseError) else None
+        draft.line.needs_reason |= rule is not None and rule.code == "reason_required"
         for name, message in error_messages(error, self.serializer_class):
             self.refuse_place(draft, name, message)
 

@@ -5,24 +5,39 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from xml.etree import ElementTree
 
 from django.utils.translation import gettext as _
-from python_calamine import CalamineError, CalamineWorkbook
 
-from policytracker.dataset.tables import Place, Table, TableError, formula, megabytes, table
+from policytracker.dataset.tables import Limits, OpenTable, Place, TableError, check_columns, formula, megabytes, table
 
-MAX_UNPACKED = 1_000_000_000  # bytes of a spreadsheet, which is a zip archive
-MAX_ROW = 5_000  # bytes of XML for each row, if the number of rows is limited
 MAX_RATIO = 200  # unpacked bytes per packed byte; the XML of large real spreadsheets is below 50
 MARKUP = re.compile(r"\\.|\"[^\"]*\"|\[[^\]]*\]")  # in a number format: escaped characters, literals, colours and locales
+TABLE, OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}", "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 
-UNREADABLE = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, ElementTree.ParseError, CalamineError)
+SheetRows = Callable[[bytes, list[str], Limits], Iterator[tuple[int, list[str]]]]
+
+
+def spreadsheet(data: bytes, sheet_rows: SheetRows, limits: Limits) -> OpenTable:
+    """The table in the first sheet, of which `sheet_rows(data, notes, limits)` yields the numbered rows. Raises TableError."""
+    notes: list[str] = []
+    return table(readable(sheet_rows, data, notes, limits), notes, limits)
+
+
+def readable(sheet_rows: SheetRows, data: bytes, notes: list[str], limits: Limits) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a sheet. Raises TableError for a damaged file."""
+    try:
+        check_archive(data, limits.unpacked)
+        yield from sheet_rows(data, notes, limits)
+    except (TableError, MemoryError):
+        raise
+    except Exception as error:  # a damaged file can raise any error of the libraries, such as IndexError or one of their own
+        reason = str(error)[:200] or type(error).__name__
+        raise TableError(_("The file is damaged or incomplete, or it is not a spreadsheet: %(reason)s.") % {"reason": reason}) from error
 
 
 def check_archive(data: bytes, max_unpacked: int) -> None:
@@ -36,29 +51,38 @@ def check_archive(data: bytes, max_unpacked: int) -> None:
         )
 
 
-def spreadsheet(sheet_rows: Callable[[bytes, list[str]], Iterator[tuple[int, list[str]]]]) -> Callable[..., Table]:
-    """A reader of spreadsheets: `sheet_rows(data, notes)` yields the numbered rows of the first sheet."""
-
-    def read_spreadsheet(data: bytes, location: Sequence[str], max_rows: int | None) -> Table:
-        notes: list[str] = []
-        try:
-            check_archive(data, MAX_UNPACKED if max_rows is None else max_rows * MAX_ROW)
-            return table(sheet_rows(data, notes), notes, max_rows=max_rows)
-        except UNREADABLE as error:
-            raise TableError(_("The file is damaged or incomplete, or it is not a spreadsheet: %(reason)s.") % {"reason": error}) from error
-
-    return read_spreadsheet
-
-
-def xlsx_rows(data: bytes, notes: list[str]) -> Iterator[tuple[int, list[str]]]:
-    from openpyxl import load_workbook  # here, because importing it takes a quarter of the time in which a command starts
+def xlsx_rows(data: bytes, notes: list[str], limits: Limits) -> Iterator[tuple[int, list[str]]]:
+    """The rows of the sheet as they are in the file. `iter_rows` of openpyxl would add all rows and columns between them."""
+    from openpyxl import load_workbook  # here, because importing it takes longer than reading an ODS file
+    from openpyxl.cell.read_only import ReadOnlyCell
+    from openpyxl.worksheet._reader import WorkSheetParser
 
     workbook = load_workbook(io.BytesIO(data), read_only=True)
     sheet = workbook.worksheets[0]
     name_sheet(sheet.title, len(workbook.worksheets), notes)
-    sheet.reset_dimensions()  # the recorded size can be wrong; then each row would have thousands of empty cells
-    for number, cells in enumerate(sheet.iter_rows(), 1):
-        yield number, [xlsx_text(cell, number, column) for column, cell in enumerate(cells)]
+    with sheet._get_source() as source:
+        parser = WorkSheetParser(
+            source,
+            sheet._shared_strings,
+            epoch=workbook.epoch,
+            date_formats=workbook._date_formats,
+            timedelta_formats=workbook._timedelta_formats,
+        )
+        for number, parsed in parser.parse():
+            limits.check_rows(number - 1)
+            texts: list[str] = []
+            last = 0
+            for cell in parsed:
+                if cell["column"] <= last:
+                    raise TableError(
+                        _("%(place)s: The cells of the row are not in order. The file may be damaged.") % {"place": Place(number)}
+                    )
+                last = cell["column"]
+                if text := xlsx_text(ReadOnlyCell(sheet, **cell), number, last - 1):
+                    check_columns(last, Place(number))
+                    texts += [""] * (last - 1 - len(texts))
+                    texts.append(text)
+            yield number, texts
 
 
 def xlsx_text(cell: Any, row: int, column: int) -> str:
@@ -73,8 +97,10 @@ def xlsx_text(cell: Any, row: int, column: int) -> str:
     return plain_text(cell.value, cell.number_format)
 
 
-def ods_rows(data: bytes, notes: list[str]) -> Iterator[tuple[int, list[str]]]:
-    refuse_ods_formulas(data)
+def ods_rows(data: bytes, notes: list[str], limits: Limits) -> Iterator[tuple[int, list[str]]]:
+    from python_calamine import CalamineWorkbook
+
+    check_ods(data, limits)
     workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
     name_sheet(workbook.sheet_names[0], len(workbook.sheet_names), notes)
     rows = workbook.get_sheet_by_index(0).to_python(skip_empty_area=False)
@@ -82,24 +108,42 @@ def ods_rows(data: bytes, notes: list[str]) -> Iterator[tuple[int, list[str]]]:
         yield number, [plain_text(cell) for cell in cells]
 
 
-def refuse_ods_formulas(data: bytes) -> None:
-    """Raises TableError for a formula in the first sheet. The library returns only the values."""
-    row = column = 0
-    namespace = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
+def check_ods(data: bytes, limits: Limits) -> None:
+    """Raises TableError if the sheets are too large, or the first one has a formula. The library reads all sheets.
+
+    The library makes a rectangle of each sheet that ends at its last row and column with a value. In the file a cell can be repeated.
+    """
+    area = sheets = row = column = rows = columns = 0
     with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open("content.xml") as content:
-        for event, element in ElementTree.iterparse(content, ("start", "end")):  # noqa: S314 - the size is checked, and expat limits entities
-            name = element.tag.removeprefix(namespace)
-            if event == "end":
+        for event, element in ElementTree.iterparse(content, ("start", "end")):  # noqa: S314 - table_files checks that expat limits entities
+            name = element.tag.removeprefix(TABLE)
+            if event == "start":
                 if name == "table":
-                    return
-                if name == "table-row":
-                    row += int(element.get(f"{namespace}number-rows-repeated", 1))
-                    column = 0
-                    element.clear()
-            elif name in ("table-cell", "covered-table-cell"):
-                if element.get(f"{namespace}formula"):
+                    row = rows = columns = 0
+                    sheets += 1
+                elif name in ("table-cell", "covered-table-cell") and sheets == 1 and element.get(f"{TABLE}formula"):
                     raise formula(Place(row + 1, column))
-                column += int(element.get(f"{namespace}number-columns-repeated", 1))
+            elif name in ("table-cell", "covered-table-cell"):
+                column += repeats(element, "number-columns-repeated")
+                if len(element) or element.get(f"{OFFICE}value-type"):
+                    rows, columns = row + 1, max(columns, column)
+            elif name == "table-row":
+                times = repeats(element, "number-rows-repeated")
+                if rows == row + 1:  # the row has a value
+                    rows = row + times
+                    if sheets == 1:
+                        limits.check_rows(rows - 1)
+                        check_columns(columns, Place(row + 1))
+                    limits.check_cells(area + rows * columns)
+                row, column = row + times, 0
+                element.clear()
+            elif name == "table":
+                area += rows * columns
+                element.clear()
+
+
+def repeats(element: ElementTree.Element, attribute: str) -> int:
+    return max(int(element.get(f"{TABLE}{attribute}", 1)), 1)
 
 
 def name_sheet(name: str, sheets: int, notes: list[str]) -> None:

@@ -51,6 +51,7 @@ class Line:
     changes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     file: str = ""  # if several files are imported
+    needs_reason: bool = False  # whether it is refused because such a change requires a reason
 
     @property
     def rows(self) -> set[int]:

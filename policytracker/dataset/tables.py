@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.translation import gettext as _
-from xlsxwriter.utility import xl_col_to_name
 
 MAX_CELL = 100_000  # characters; no field of a record is longer
 MAX_COLUMNS = 1000
+MEMORY = 512 * 1024 * 1024  # bytes
+SECONDS = 10
 # An export puts ' where a spreadsheet would begin to execute a cell (api/export.py).
 EXECUTABLE = re.compile(r"(^|;)'(?='*[=+\-@\t\r\uFF1D\uFF0B\uFF0D\uFF20])")
 FORMULA = re.compile(r"=|[+\-@][^|(]{0,100}(?:\|[^!]{0,1000}!|(?<=[A-Za-z_.])\()")  # =1+1, @SUM(1), -1+cmd|'/C calc'!A0
@@ -21,8 +22,47 @@ class TableError(Exception):
     """The file cannot be imported. The message names the place: row and column, line or item."""
 
 
-class TooManyRows(TableError):
-    """The file has more rows than the caller accepts."""
+class TooLarge(TableError):
+    """The file needs more than the caller permits: rows, cells, memory or time."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What reading a file may take. Sizes are bytes."""
+
+    rows: int  # empty ones included
+    cells: int
+    characters: int
+    unpacked: int  # size of the parts of a spreadsheet, which is a zip archive
+    memory: int
+    seconds: int  # of CPU time
+
+    @classmethod
+    def for_size(cls, size: int) -> Limits:
+        """Limits for the command: they grow with the size of the file."""
+        return cls(
+            rows=10_000_000,
+            cells=1_000_000 + 2 * size,
+            characters=20_000_000 + 20 * size,
+            unpacked=1_000_000_000,
+            memory=MEMORY + 20 * size,
+            seconds=SECONDS + 10 * size // 1_000_000,
+        )
+
+    def check_rows(self, rows: int) -> None:
+        """Raises TooLarge."""
+        if rows > self.rows:
+            raise TooLarge(_("The file has more than %(limit)s rows. Empty rows count.") % {"limit": f"{self.rows:,}"})
+
+    def check_cells(self, cells: int) -> None:
+        """Raises TooLarge."""
+        if cells > self.cells:
+            raise TooLarge(_("The file has more than %(limit)s cells. Empty cells count.") % {"limit": f"{self.cells:,}"})
+
+    def check_characters(self, characters: int) -> None:
+        """Raises TooLarge."""
+        if characters > self.characters:
+            raise TooLarge(_("The cells have more than %(limit)s characters together.") % {"limit": f"{self.characters:,}"})
 
 
 @dataclass(frozen=True)
@@ -41,8 +81,27 @@ class Place:
             return _("Item %(row)s, “%(header)s”") % vars(self) if self.header else _("Item %(row)s") % vars(self)
         if self.column is None:
             return _("Row %(row)s") % vars(self)
+        from xlsxwriter.utility import xl_col_to_name  # here, because a file without errors does not need it
+
         values = {"row": self.row, "letter": xl_col_to_name(self.column), "header": self.header[:60]}
         return (_("Row %(row)s, column %(letter)s “%(header)s”") if self.header else _("Row %(row)s, column %(letter)s")) % values
+
+
+Rows = Iterable[tuple[int, dict[str, Any]]]
+
+
+@dataclass
+class OpenTable:
+    """A file whose header was read. Its rows are read when they are needed, which raises TableError at a damaged one."""
+
+    headers: list[str]
+    rows: Rows
+    notes: list[str] = field(default_factory=list)
+    is_json: bool = False
+    header_row: int = 1
+
+    def read(self) -> Table:
+        return Table(self.headers, list(self.rows), self.notes, self.is_json, self.header_row)
 
 
 @dataclass
@@ -67,43 +126,56 @@ class Table:
         return Place(row, column, header, self.is_json)
 
 
-def check_number(rows: int, max_rows: int | None) -> None:
-    """Raises TooManyRows."""
-    if max_rows is not None and rows > max_rows:
-        raise TooManyRows(_("The file has more than %(limit)s rows.") % {"limit": f"{max_rows:,}"})
-
-
-def table(rows: Iterable[tuple[int, Sequence[str]]], notes: list[str], *, of_text: bool = False, max_rows: int | None = None) -> Table:
+def table(rows: Iterable[tuple[int, Sequence[str]]], notes: list[str], limits: Limits, *, of_text: bool = False) -> OpenTable:
     """The table of these rows, of which the first that is not empty is the header.
 
     In a text file each row must have all cells, and a cell that looks like a formula would be one in a spreadsheet.
-    Reading stops with TooManyRows after `max_rows`.
+    Raises TableError.
     """
-    headers: list[str] = []
-    header_number = 1
-    result: list[tuple[int, dict[str, Any]]] = []
+    numbered = limited(rows, limits)
+    for number, cells in numbered:
+        if any(cell.strip() for cell in cells):
+            headers = header_row(number, cells)
+            return OpenTable(headers, rows_below(headers, numbered, of_text), notes, header_row=number)
+    raise TableError(_("The file is empty."))
+
+
+def limited(rows: Iterable[tuple[int, Sequence[str]]], limits: Limits) -> Iterator[tuple[int, Sequence[str]]]:
+    """The rows. Raises TooLarge beyond a limit, and TableError if the numbers of the rows do not grow."""
+    last = cell_count = characters = 0
     for number, cells in rows:
-        if not any(cell.strip() for cell in cells):
-            continue
-        if not headers:
-            headers, header_number = header_row(number, cells), number
-            continue
-        if [cell.strip() for cell in cells[: len(headers)]] == headers:
-            raise TableError(_("%(place)s: The header occurs twice.") % {"place": Place(number)})
-        check_width(number, cells, headers, of_text)
-        result.append((number, cells_by_header(number, headers, cells, of_text)))
-        check_number(len(result), max_rows)
-    if not headers:
-        raise TableError(_("The file is empty."))
-    return Table(headers, result, notes, header_row=header_number)
+        if number <= last:
+            raise TableError(_("%(place)s: The rows of the file are not in order. It may be damaged.") % {"place": Place(number)})
+        last = number
+        cell_count += len(cells)
+        characters += sum(map(len, cells))
+        limits.check_rows(number - 1)  # the header is not counted
+        limits.check_cells(cell_count)
+        limits.check_characters(characters)
+        yield number, cells
+
+
+def check_columns(columns: int, place: Place) -> None:
+    """Raises TableError."""
+    if columns > MAX_COLUMNS:
+        raise TableError(_("%(place)s: At most %(limit)s columns can be imported.") % {"place": place, "limit": f"{MAX_COLUMNS:,}"})
+
+
+def rows_below(headers: list[str], rows: Iterable[tuple[int, Sequence[str]]], of_text: bool) -> Rows:
+    """The rows below the header that are not empty, by header."""
+    for number, cells in rows:
+        if any(cell.strip() for cell in cells):
+            if [cell.strip() for cell in cells[: len(headers)]] == headers:
+                raise TableError(_("%(place)s: The header occurs twice.") % {"place": Place(number)})
+            check_width(number, cells, headers, of_text)
+            yield number, cells_by_header(number, headers, cells, of_text)
 
 
 def header_row(number: int, cells: Sequence[str]) -> list[str]:
     headers = [" ".join(cell.split()) for cell in cells]
     while headers and not headers[-1]:
         headers.pop()
-    if len(headers) > MAX_COLUMNS:
-        raise TableError(_("%(place)s: At most %(limit)s columns can be imported.") % {"place": Place(number), "limit": MAX_COLUMNS})
+    check_columns(len(headers), Place(number))
     for column, header in enumerate(headers):
         if header and header in headers[:column]:
             raise TableError(_("%(place)s: This header occurs twice.") % {"place": Place(number, column, header)})

@@ -7,6 +7,7 @@ import zipfile
 from datetime import timedelta
 from urllib.parse import unquote
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
@@ -191,14 +192,14 @@ def test_how_the_file_was_read_is_said(analyst, signed_in):
 # ---- import
 
 
-def test_an_import_writes_all_rows_with_user_channel_and_file(analyst, signed_in):
+def test_an_import_writes_all_rows_with_user_channel_and_reason(analyst, signed_in):
     client = signed_in(analyst)
 
-    done = confirm(client, preview(client, MIXED))
+    done = confirm(client, preview(client, MIXED, reason="From the annual report"))
 
     assert dict(Recommendation.objects.values_list("slug", "key_action")) == {"rec-1": "Open two hubs", "rec-2": "Train the staff"}
     actors = [row.actor for row in Change.objects.filter(tbl=Recommendation._meta.db_table).order_by("-id")[:2]]
-    assert {(actor["user"], actor["channel"], actor["reason"]) for actor in actors} == {("analyst", "import", "Import of table.csv")}
+    assert {(actor["user"], actor["channel"], actor["reason"]) for actor in actors} == {("analyst", "import", "From the annual report")}
     assert "1 created, 1 changed, 0 unchanged" in messages_of(done)
     assert f'href="{changes(Recommendation)}"' in messages_of(done)
 
@@ -298,6 +299,94 @@ def test_records_without_a_source_are_not_asked_for_one(analyst, signed_in):
         Recommendation: True,
         Party: False,
     }
+
+
+# ---- encoding and reason
+
+
+def test_the_encoding_that_was_found_is_shown_and_another_can_be_chosen(analyst, signed_in):
+    client, content = signed_in(analyst), table({"slug": "rec-2", "key_action": "Łódź"}).encode("windows-1250")
+    found, chosen = preview(client, content), preview(client, content, encoding="windows-1250")
+
+    confirm(client, chosen)
+
+    assert found.context["preview"].notes == ["Encoding: windows-1252."]
+    assert Recommendation.objects.get(slug="rec-2").key_action == "Łódź"
+    assert list(errors(preview(client, content, encoding="zlib"))) == ["encoding"]
+
+
+LATER = table({"slug": "rec-1", "due_on": "2031"})
+
+
+def test_a_change_that_requires_a_reason_is_refused_without_one_and_the_file_name_is_none(analyst, signed_in):
+    client = signed_in(analyst)
+
+    without = preview(client, LATER)
+    done = confirm(client, preview(client, LATER, reason="The parties agreed on it"))
+
+    assert (list(errors(without)), counts(without)["refused"], without.context["token"]) == (["reason"], 1, "")
+    assert "1 changed" in messages_of(done)
+    assert Change.objects.latest("id").actor["reason"] == "The parties agreed on it"
+
+
+def test_the_reason_of_a_row_is_enough(analyst, signed_in):
+    assert errors(preview(signed_in(analyst), table({"slug": "rec-1", "due_on": "2031", "change_reason": "Agreed"}))) == {}
+
+
+def test_a_change_that_requires_no_reason_needs_none(analyst, signed_in):
+    client = signed_in(analyst)
+
+    confirm(client, preview(client, MIXED))
+
+    assert "reason" not in Change.objects.latest("id").actor
+
+
+def test_a_reason_that_is_too_long_is_an_error_of_the_field(analyst, signed_in):
+    assert list(errors(preview(signed_in(analyst), NEW, reason="x" * 2001))) == ["reason"]
+
+
+# ---- one preview, one import
+
+
+def test_a_user_has_one_waiting_preview_for_each_list(analyst, reviewer, signed_in, stored_files):
+    client = signed_in(analyst)
+    first = preview(client, NEW)
+    preview(signed_in(reviewer), NEW)
+    preview(client, table({"code": "ABC", "name": "A", "kind": "group_of_persons"}), Party)
+    second = preview(client, MIXED)
+
+    assert len(list(stored_files.iterdir())) == 3
+    assert "expired" in messages_of(confirm(client, first))
+    assert "1 created, 1 changed" in messages_of(confirm(client, second))
+
+
+def test_a_refused_file_replaces_the_waiting_preview(analyst, signed_in, stored_files):
+    client = signed_in(analyst)
+    first = preview(client, NEW)
+    preview(client, REFUSED)
+
+    assert list(stored_files.iterdir()) == []
+    assert "expired" in messages_of(confirm(client, first))
+
+
+def test_a_preview_that_is_being_imported_cannot_be_imported_again(analyst, signed_in, monkeypatch):
+    client = signed_in(analyst)
+    rows = table({"agreement": "pact", "kind": "signature", "party": "AUS", "acted_on": "2020-05-01"})
+    response = preview(client, rows, TreatyAction)
+    (name,) = default_storage.listdir(uploads.FOLDER)[1]
+
+    with psycopg.connect(**psycopg_parameters()) as other:  # another server process that imports it
+        other.execute(uploads.LOCK, [f"{uploads.FOLDER}{name}"])
+        refused = confirm(client, response, TreatyAction)
+    done, again = confirm(client, response, TreatyAction), confirm(client, response, TreatyAction)
+
+    assert ["expired" in messages_of(page) for page in (refused, done, again)] == [True, False, True]
+    assert TreatyAction.objects.count() == 1
+
+
+def psycopg_parameters() -> dict:
+    values = connection.settings_dict
+    return {"dbname": values["NAME"], "user": values["USER"], "host": values["HOST"], "port": values["PORT"] or None}
 
 
 # ---- columns

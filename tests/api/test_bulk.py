@@ -317,3 +317,10 @@ def test_a_preview_of_new_records_includes_refused_entries(world, as_analyst):
     assert foreseen[0].changes == {"code": (None, "new"), "name": (None, "New"), "description": (None, "")}
     assert not Sector.objects.filter(code="new").exists()
     assert not TreatyAction.objects.exclude(agreement__slug__in=["aukus", "quad"]).exists()
+
+
+def test_entries_are_put_in_the_order_in_which_they_need_each_other():
+    chain = {number: [number + 1] for number in range(4_998)}
+
+    assert bulk.in_order(4_999, chain) == list(range(4_998, -1, -1))
+    assert bulk.in_order(4, {0: [2], 2: [0, 3]}) == [3, 2, 0, 1]  # a circle is refused later, by its own rule

@@ -135,3 +135,16 @@ def test_a_mapping_that_cannot_be_read_is_refused(tmp_path):
     for name in ("missing.toml", "latin.toml"):
         with pytest.raises(MappingError):
             read(tmp_path / name, mapping_types())
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [("windows-1250", "windows-1250"), ("CP1250", "windows-1250"), ("Shift_JIS", "shift_jis"), ("zlib", None), ("", "")],
+)
+def test_the_encoding_is_one_that_a_table_can_have(mapped, name, encoding):
+    text = f'encoding = "{name}"\n{RECOMMENDATION}'
+
+    if encoding is None:
+        assert "line 1, encoding" in refusal(mapped, text)
+    else:
+        assert mapped(text).encoding == encoding

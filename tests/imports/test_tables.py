@@ -7,7 +7,7 @@ from datetime import date, datetime
 import pytest
 from openpyxl import Workbook
 
-from policytracker.dataset import formats
+from policytracker.dataset import formats, table_files
 from policytracker.dataset.formats import parse
 from policytracker.dataset.tables import TableError, steps
 
@@ -84,13 +84,10 @@ def test_rows_are_numbered_like_in_a_spreadsheet():
 @pytest.mark.parametrize(
     ("text", "encoding"),
     [
-        ("São Tomé", "cp1252"),
-        ("Côte d'Ivoire, Türkiye", "cp1252"),
-        ("Umowa między stronami została podpisana w Łodzi", "cp1250"),
-        (
-            "Япония и Китай подписали договор",
-            "cp1251",
-        ),
+        ("São Tomé", "windows-1252"),
+        ("Côte d'Ivoire, Türkiye", "windows-1252"),
+        ("Umowa między stronami została podpisana w Łodzi", "windows-1250"),
+        ("Япония и Китай подписали договор", "windows-1251"),
         ("日本は条約に署名した", "cp932"),
         ("São Tomé", "utf-16"),
     ],
@@ -100,6 +97,43 @@ def test_a_common_encoding_is_detected_and_named(text, encoding):
 
     assert table.rows[0][1]["name"] == text
     assert any(encoding in note for note in table.notes)
+
+
+PARTIES = ["Åland Islands", "Curaçao", "Côte d’Ivoire", "Réunion", "Saint Barthélemy", "Türkiye"]  # the few accents of an export
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        PARTIES,
+        *([name] for name in PARTIES),
+        ["Train staff – “now”", "It’s the parties’ duty"],
+        ["Décret"] * 10,
+        ["La Unión Europea y España; señal, año, niño, acción"],
+        ["Åtgärder för ökad säkerhet på Åland"],
+        ["Íslenska ríkisstjórnin undirritaði samkomulagið á Þingvöllum"],
+    ],
+)
+def test_few_accents_of_excel_on_windows_are_windows_1252(texts):
+    table = parse("a.csv", "\n".join(["name", *(f'"{text}"' for text in texts)]).encode("windows-1252"))
+
+    assert [row["name"] for _, row in table.rows] == texts
+    assert any("windows-1252" in note for note in table.notes)
+
+
+@pytest.mark.parametrize(("text", "encoding"), [("Česká republika", "windows-1250"), ("Россия", "koi8-r"), ("Türkiye", "cp850")])
+def test_an_encoding_that_is_told_is_used(text, encoding):
+    assert parse("a.csv", f"name\n{text}\n".encode(encoding), encoding=encoding).rows == [(2, {"name": text})]
+
+
+def test_a_file_that_is_invalid_in_the_encoding_that_is_told_is_refused_with_line_and_character():
+    with pytest.raises(TableError, match="Line 2, character 3: "):
+        parse("a.csv", b"name\nab\x81\n", encoding="windows-1252")
+
+
+@pytest.mark.parametrize("byte", [0x81, 0x8D, 0x8F, 0x90, 0x9D])
+def test_a_byte_that_windows_1252_does_not_have_is_refused_with_line_and_character_if_no_other_encoding_is_certain(byte):
+    assert "Line 2, character 2: " in refusal("a.csv", b"name\nx" + bytes([byte]) + b"y\n")
 
 
 def test_utf_8_is_read_without_a_note():
@@ -207,7 +241,7 @@ def test_a_file_that_is_too_large_is_refused_without_reading_it(tmp_path):
         handle.truncate(formats.MAX_FILE + 1)
 
     with pytest.raises(TableError):
-        formats.read(file)
+        table_files.read(file)
 
 
 @pytest.mark.parametrize("text", ["=1+1", '=HYPERLINK("http://x")', "@SUM(1+1)", "-2+3+cmd|' /C calc'!A0", "+cmd|' /C calc'!A0"])

@@ -10,8 +10,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.base import ProgressBar
 from django.utils.translation import gettext as _
 
-from policytracker.dataset import formats, mapping
+from policytracker.dataset import formats, mapping, table_files
 from policytracker.dataset.draft import draft
+from policytracker.dataset.encodings import ENCODINGS, known
 from policytracker.dataset.importing import Importer, Options, run
 from policytracker.dataset.mapping import FileMapping, MappingError
 from policytracker.dataset.record_import import mapping_types
@@ -37,6 +38,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--set", action="append", default=[], metavar="FIELD=VALUE", help="a value for all rows, instead of a column of the mapping"
         )
+        parser.add_argument("--encoding", default="", metavar="E", help="the encoding of a text file; otherwise it is found")
         parser.add_argument("--source", default="", metavar="SLUG", help="the source of new records that have none")
         parser.add_argument("--user", metavar="NAME", help="the user who imports; named in the history")
         parser.add_argument("--dry-run", action="store_true", help="print a summary of what would happen, and write nothing")
@@ -45,14 +47,15 @@ class Command(BaseCommand):
         parser.add_argument("--update-others", action="store_true", help="permit changes of records whose sources are all others")
         parser.add_argument("--draft", action="store_true", help="print a mapping to begin with, and write nothing")
 
-    def handle(self, *args, files, resource, map, source, user, dry_run, **options):
+    def handle(self, *args, files, resource, map, encoding, source, user, dry_run, **options):
         constants = dict(self.constant(text) for text in options["set"])
         try:
+            encoding = self.known_encoding(encoding)
             if options["draft"]:
-                self.print_draft(files[0], resource, map)
+                self.print_draft(files[0], resource, map, encoding)
                 return
             columns = self.read_mapping(map, resource, constants)
-            tables = [formats.read(file, columns.path) for file in files]
+            tables = [table_files.read(file, columns.path, encoding or columns.encoding) for file in files]
             by = self.find_user(user)
             importers = [
                 Importer(
@@ -106,6 +109,11 @@ class Command(BaseCommand):
             raise CommandError(_("--resource must be one of: %(names)s.") % {"names": ", ".join(types)})
         return mapping.own_layout(resource, types, constants)
 
+    def known_encoding(self, name: str) -> str:
+        if name and not known(name):
+            raise CommandError(_("--encoding must be one of: %(names)s.") % {"names": ", ".join(ENCODINGS)})
+        return known(name) if name else ""
+
     def find_user(self, name: str | None) -> User | None:
         if name is None:
             return None
@@ -116,11 +124,11 @@ class Command(BaseCommand):
 
     # ---- output
 
-    def print_draft(self, file: Path, resource: str, path: Path | None) -> None:
+    def print_draft(self, file: Path, resource: str, path: Path | None, encoding: str) -> None:
         types = mapping_types()
         if resource and resource not in types:
             raise CommandError(_("--resource must be one of: %(names)s.") % {"names": ", ".join(types)})
-        table = formats.read(file, mapping.read(Path(path), types, resource).path if path else ())
+        table = table_files.read(file, mapping.read(Path(path), types, resource).path if path else (), encoding)
         for line in draft(table, registry.at(resource) if resource else None, list(types)):
             self.stdout.write(line)
 
