@@ -89,9 +89,15 @@ class ConditionInline(ListInline):
 
 class CommitmentInline(ListInline):
     model = models.Commitment
-    fields = ["__str__", "payer", "component", "stated_on", "description", "stated_in", "disputes", "part_of"]
-    readonly_fields = ["__str__", "stated_in"]
+    fields = ["__str__", "payer", "component", "stated_on", "description", "stated_in", "related"]
+    readonly_fields = ["__str__", "stated_in", "related"]
     ordering = [F("stated_on_first").desc(nulls_last=True), "-id"]
+
+    @display(description=_("related figure"))
+    def related(self, commitment):
+        if commitment.disputes:
+            return self.link_to(commitment.disputes, _("Disputes %(figure)s") % {"figure": commitment.disputes})
+        return self.link_to(commitment.part_of, _("Part of %(figure)s") % {"figure": commitment.part_of}) if commitment.part_of else None
 
     @display(description=_("source and quote"))
     def stated_in(self, commitment):

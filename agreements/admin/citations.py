@@ -29,7 +29,9 @@ def of_agreement(reader: Reader, agreement: Any) -> QuerySet:
 def citations_tab(request: HttpRequest, agreement: models.Agreement) -> dict[str, Any]:
     """The variables of the template. The number of queries is fixed."""
     rows = of_agreement(Reader.of(request.user), agreement).order_by(by_source_name("source__"), "field", "id")
-    related = rows.select_related("source", *CITABLE, "participation__party").defer("source__notes", "component__description")
+    related = rows.select_related("source", *CITABLE, "participation__party", "participation__agreement").defer(
+        "source__notes", "component__description"
+    )
     found = list(related[: SHOWN_CITATIONS + 1])
     may_add = {
         model: admin.site.get_model_admin(model).has_add_permission(request)  # type: ignore[attr-defined]

@@ -17,11 +17,14 @@ from recommendations.models import Recommendation
 
 def overview(request: HttpRequest, party: Party) -> dict[str, Any]:
     late = lateness(request, party=party.code) if admin.site.get_model_admin(Recommendation).has_view_permission(request) else []
-    return parties.overview(request, party) | {"late": late if any(tile.count for tile in late) else []}
+    return parties.overview(request, party) | {
+        "first_tiles": late if any(tile.count for tile in late) else [],
+        "first_title": _("Recommendations addressed to it"),
+    }
 
 
 class PartyAdmin(parties.PartyAdmin):
-    panels = [Panel("overview", _("Overview"), "admin/agreements/party/with_recommendations.html", overview)]
+    panels = [Panel("overview", _("Overview"), "admin/agreements/party/overview.html", overview)]
 
 
 admin.site.unregister(Party)

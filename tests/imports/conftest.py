@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from recommendations.models import Recommendation
+from policytracker.resources import today
+from recommendations.models import ProgressUpdate, Recommendation
+from recommendations.progress import approve
+from tests.conftest import make_user
 from tests.make import make_agreement, make_party, make_source
 
 
@@ -72,3 +75,10 @@ def table(*rows: dict) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def approve_waiting() -> None:
+    """A second reviewer approves what the importer may not."""
+    second = make_user("second", "reviewer")
+    for update in ProgressUpdate.objects.filter(review="submitted").order_by("reported_on"):
+        approve(update, by=second, today=today())

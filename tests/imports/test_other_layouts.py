@@ -6,7 +6,7 @@ import pytest
 
 from agreements.models import TreatyAction
 from recommendations.models import ProgressUpdate, Recommendation
-from tests.imports.conftest import table
+from tests.imports.conftest import approve_waiting, table
 
 pytestmark = pytest.mark.usefixtures("stored_records")
 
@@ -90,6 +90,7 @@ def test_a_document_of_promises_inside_governments_with_a_history_of_statuses(im
     run = import_table(json.dumps(document), name="promises.json", mapping=PROMISES, user="reviewer", source="register")
 
     assert (run.code, run.summary) == (0, "2 created, 0 changed, 0 unchanged, 0 refused")
+    approve_waiting()
     done = Recommendation.objects.get(slug="a-12")
     assert (done.status, done.due_on, done.made_by_text, str(done.closed_on)) == ("implemented", "2027", "Cabinet A", "2025-06-30")
     update = ProgressUpdate.objects.get(status="in_progress")

@@ -9,8 +9,7 @@ from agreements.standing.data import load_records
 from policytracker.records.access import Reader, Role
 from policytracker.resources import today
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
-from recommendations.progress import approve
-from tests.conftest import make_user
+from tests.imports.conftest import approve_waiting
 from tests.make import make_agreement, make_party
 
 MAPPINGS = settings.BASE_DIR / "mappings"
@@ -23,13 +22,6 @@ def import_sample(import_table, reviewer):
         return import_table(MAPPINGS / "samples" / sample, resource, mapping=MAPPINGS / f"{name}.toml", user="reviewer", source="register")
 
     return run
-
-
-def approve_waiting() -> None:
-    """A second reviewer approves what the importer may not."""
-    second = make_user("second", "reviewer")
-    for update in ProgressUpdate.objects.filter(review="submitted").order_by("reported_on"):
-        approve(update, by=second, today=today())
 
 
 def statuses() -> dict[str, str]:
