@@ -6,11 +6,13 @@ from threading import Event, Thread
 from time import monotonic, sleep
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse, StreamingHttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.urls import resolve
 from drf_spectacular.generators import SchemaGenerator
 
+from agreements.models import Sector
 from policytracker.models import User
 from policytracker.web import heavy
 from policytracker.web.heavy import EXPORT, REPORT, HeavyRequests
@@ -62,11 +64,16 @@ class Site:
 
     def respond(self, request):
         def view(request):
+            heavy.take_turn(request)
             return self.view(request)
 
         if request.path != "/light":
             heavy.heavy(request.path.strip("/").rpartition("/")[2])(view)
-        return self.middleware.process_view(request, view, (), {}) or view(request)
+        self.middleware.process_view(request, view, (), {})
+        try:
+            return view(request)
+        except (heavy.MustWait, heavy.TurnRefused) as error:
+            return self.middleware.process_exception(request, error)
 
     @staticmethod
     def view(request):
@@ -234,6 +241,59 @@ def test_anonymous_users_have_at_most_half_of_the_turns_and_places(settings):
 
     assert refused.value.status == 503
     assert queue.next(EXPORT) is staff
+
+
+IMPORT = "/admin/agreements/sector/import/"
+TABLE = b"code,name\nspace,Space\n"
+
+
+def signed_in(user) -> Client:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def table() -> dict:
+    return {"file": SimpleUploadedFile("sectors.csv", TABLE)}
+
+
+@pytest.mark.parametrize("path", [path for path, lane in LANES.items() if lane and path.startswith("/admin/")])
+def test_each_heavy_page_takes_a_turn(settings, administrator, path):
+    client = signed_in(administrator)
+    assert client.get(path, secure=True).status_code == 200
+    settings.HEAVY_THREADS = 0
+
+    assert is_busy(client.get(path, secure=True))
+
+
+def test_a_preview_and_an_import_take_a_turn(settings, administrator):
+    client = signed_in(administrator)
+    token = client.post(IMPORT, table(), secure=True).context_data["token"]
+    settings.HEAVY_THREADS = 0
+
+    assert token
+    assert is_busy(client.post(IMPORT, table(), secure=True))
+    assert is_busy(client.post(IMPORT, {"token": token}, secure=True))
+
+
+def test_a_preview_and_an_import_that_had_to_wait_work_as_otherwise(administrator, monkeypatch):
+    client, start, starts = signed_in(administrator), heavy.Queue.start, iter([False, True, False, True])
+    monkeypatch.setattr(heavy.Queue, "start", lambda queue, turn: next(starts) and start(queue, turn))
+
+    token = client.post(IMPORT, table(), secure=True).context_data["token"]
+    client.post(IMPORT, {"token": token}, secure=True)
+
+    assert Sector.objects.filter(code="space").exists()
+    assert next(starts, None) is None
+
+
+def test_a_forbidden_or_wrong_request_to_a_page_does_not_wait(settings, administrator, reader):
+    settings.HEAVY_THREADS = 0
+
+    assert signed_in(reader).post(IMPORT, table(), secure=True).status_code == 403
+    assert signed_in(administrator).post(IMPORT, {}, secure=True).context_data["form"].errors
+    assert signed_in(administrator).post(IMPORT, {"token": "x"}, secure=True).status_code == 302
+    assert signed_in(administrator).get("/admin/checks/?rule=none", secure=True).status_code == 200
 
 
 def test_an_anonymous_request_to_a_page_takes_no_turn(client, settings):

@@ -20,7 +20,7 @@ from policytracker.api.keyset import InvalidCursor
 from policytracker.api.values import reference
 from policytracker.quality import engine
 from policytracker.resources import ReadContext
-from policytracker.web.heavy import REPORT, heavy
+from policytracker.web.heavy import REPORT, heavy, take_turn
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -135,6 +135,7 @@ def total(lines: dict[str, list[RuleLine]]) -> dict[str, Any]:
 @heavy(REPORT)
 def count_findings(request: HttpRequest) -> JsonResponse:
     """The number of findings, for the home page, which loads it last: counting takes longer than the rest of the page."""
+    take_turn(request)
     return JsonResponse(total(rule_lines(Selection("", "", None), engine.CheckContext(ReadContext.of(request.user)), request.user)))
 
 
@@ -161,6 +162,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "filtered": True,
     }
     if form.is_valid():
+        take_turn(request)
         selected = Selection.of(form)
         check_context = engine.CheckContext(ReadContext.of(request.user), selected.agreement)
         names, severities = ([value] if value else [] for value in (selected.rule, selected.severity))

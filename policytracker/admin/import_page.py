@@ -28,7 +28,7 @@ from policytracker.dataset.tables import TableError
 from policytracker.db.errors import temporary_error
 from policytracker.records.exceptions import NotPermitted
 from policytracker.resources import Resource, registry
-from policytracker.web.heavy import REPORT, heavy
+from policytracker.web.heavy import REPORT, heavy, take_turn
 
 SALT = "policytracker.admin.import_page"
 TIMEOUT = "timeout"  # the code of db/errors.py for the statement timeout of the web server
@@ -106,6 +106,7 @@ class ImportPage(ModelAdmin):
         form = ImportForm(self.resource, request.user, request.POST if sent else None, request.FILES if sent else None)
         preview, token = None, ""
         if sent and form.is_valid():
+            take_turn(request)
             upload = form.cleaned_data["upload"]
             try:
                 preview = Preview(upload.name, upload.importer(self.resource.address, request.user))
@@ -126,6 +127,7 @@ class ImportPage(ModelAdmin):
         """Import the table of a preview, unless the import would do something else than the preview says."""
         try:
             stored, digest, upload = self.read_token(request)
+            take_turn(request)
             preview = Preview(upload.name, upload.importer(self.resource.address, request.user))
             with transaction.atomic():
                 uploads.take(stored)  # before anything is written, so that a preview is imported once

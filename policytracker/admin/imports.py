@@ -169,12 +169,13 @@ class ImportForm(forms.Form):
             self.add_error("mapping_file", forms.ValidationError(_("Choose a mapping from the list or upload one, not both."), "conflict"))
         if self.errors:
             return values
+        # Opening a file again begins at its start: the view runs twice if it has to wait for its turn.
         mapping_name, mapping_data = (
-            (own.name, own.read()) if own else (shipped, (mapping.SHIPPED / shipped).read_bytes() if shipped else b"")
+            (own.name, own.open().read()) if own else (shipped, (mapping.SHIPPED / shipped).read_bytes() if shipped else b"")
         )
         source = values["source"].natural_key()[0] if values.get("source") else ""
         file, options = values["file"], (values[name] for name in ("update_others", "encoding", "reason"))
-        upload = Upload(file.name, file.read(), mapping_name or "", mapping_data, source, *options)
+        upload = Upload(file.name, file.open().read(), mapping_name or "", mapping_data, source, *options)
         return values | {"upload": upload}
 
 

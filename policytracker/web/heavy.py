@@ -54,7 +54,7 @@ class HeavyWhen:
 def heavy(lane: str, when: Callable[[HttpRequest], bool] = lambda request: True) -> Callable[[Handler], Handler]:
     """Declares that requests to this view, or to this method of a view class, are heavy. `when` can limit it to some of them.
 
-    A page gets its turn before it runs. A handler of the API calls `take_turn()` when it has checked the request.
+    The view calls `take_turn()` when it has checked the request.
     """
 
     def declare(handler: Handler) -> Handler:
@@ -248,20 +248,10 @@ class HeavyRequests:
             self.end(request)
         return response
 
-    def process_view(self, request: Any, view: Callable[..., Any], args: Any, kwargs: Any) -> HttpResponse | None:
+    def process_view(self, request: Any, view: Callable[..., Any], args: Any, kwargs: Any) -> None:
         lane = lane_of(request, view)
-        if lane is None or hasattr(request, "heavy_queue"):  # the view runs again after it had to wait
-            return None
-        request.heavy_queue, request.heavy_lane, request.heavy_turn = self.queue, lane, None
-        if hasattr(view, "cls") or not request.user.is_authenticated:  # a page sends anonymous users to the login
-            return None
-        try:
-            take_turn(request)
-        except MustWait:
-            return self.wait(request)
-        except TurnRefused as refused:
-            return refused.response(request)
-        return None
+        if lane is not None and not hasattr(request, "heavy_queue"):  # the view runs again after it had to wait
+            request.heavy_queue, request.heavy_lane, request.heavy_turn = self.queue, lane, None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, TurnRefused):

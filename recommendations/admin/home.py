@@ -23,7 +23,7 @@ from policytracker.admin.recent import recent_changes
 from policytracker.admin.tiles import Tile, Wanted, list_url, tile, tiles
 from policytracker.records.access import Role
 from policytracker.resources import today
-from policytracker.web.heavy import REPORT, heavy
+from policytracker.web.heavy import REPORT, heavy, take_turn
 from recommendations import progress
 from recommendations.admin.calendar import next_deadlines
 from recommendations.admin.trend import trend
@@ -169,6 +169,7 @@ def numbers(request: HttpRequest) -> HttpResponse:
     """The page of recommendations in numbers: of all that the user may read. The home page loads its content last, too."""
     if not request.user.has_perm("recommendations.view_recommendation"):
         raise PermissionDenied
+    take_turn(request)
     context = admin.site.each_context(request) | {
         "title": _("Recommendations in numbers"),
         "statuses": statuses(request),
