@@ -69,9 +69,9 @@ class ChangesSince:
         """The error message of the form: the template with the changes in it."""
         return str(template) % {"changes": self.summary()} if self.lines else str(STALE_HIDDEN)
 
-    def merge_into(self, form: forms.BaseModelForm) -> None:
+    def merge_into(self, form: forms.BaseForm) -> None:
         """Show the stored values in the fields that the user did not change, and mark those that others have changed too."""
-        data, record = form.data.copy(), form.instance
+        data, record = form.data.copy(), self.record
         for name, form_field in form.fields.items():
             if form_field.disabled or (self.complete and name not in self.before):
                 continue

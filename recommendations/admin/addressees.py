@@ -17,14 +17,18 @@ from policytracker.admin import apply_theme
 from policytracker.admin.error_summary import FieldError, errors_of_form
 from policytracker.admin.forms import PartialDate, VerbatimField
 from policytracker.admin.querysets import references
-from policytracker.records import violations
+from policytracker.admin.stale import MERGED, ChangesSince
+from policytracker.records import versions, violations
 from policytracker.records.context import MAX_REASON, change_context
-from policytracker.records.exceptions import NotPermitted
+from policytracker.records.exceptions import NotPermitted, Stale
+from policytracker.records.models import lock_for_change
 from policytracker.resources import today
 from recommendations import responses
 from recommendations.deadlines import with_deadline_state
 from recommendations.models import Addressee, Dependency, Recommendation, Response
+from recommendations.serializers import AddresseeSerializer
 
+DELETED_ADDRESSEE = _("This addressee no longer exists. Nothing was changed.")
 LEAD_FIRST = ["role", "party__name", "id"]  # the order of addressees
 
 
@@ -35,9 +39,10 @@ class ResponseForm(forms.Form):
     responded_on = PartialDate(required=False, label=_("Response date"))
     response_text = VerbatimField(required=False, max_length=100_000, label=_("Response text"), widget=forms.Textarea(attrs={"rows": 3}))
     change_reason = forms.CharField(required=False, max_length=MAX_REASON, label=_("Reason for change"))
+    version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, data: Any, addressee: Addressee, user: Any):
-        initial = {name: getattr(addressee, name) for name in ("response", "responded_on", "response_text")}
+        initial = {name: getattr(addressee, name) for name in ("response", "responded_on", "response_text", "version")}
         super().__init__(data, prefix=f"response-{addressee.pk}", initial=initial)
         self.addressee, self.user = addressee, user
 
@@ -49,9 +54,17 @@ class ResponseForm(forms.Form):
         if not self.is_valid():
             return False
         values = self.cleaned_data
+        seen = values.pop("version")
         try:
             with change_context(self.user, values.pop("change_reason"), "admin"):
-                responses.respond(self.addressee, values, by=self.user, today=today())
+                addressee = lock_for_change(Addressee.objects.visible_to(self.user)).get(pk=self.addressee.pk)
+                if seen is not None:
+                    versions.check(addressee, seen)
+                responses.respond(addressee, values, by=self.user, today=today())
+        except Stale as error:
+            self.reject_stale(seen, error.current_version)
+        except Addressee.DoesNotExist:
+            self.add_error(None, DELETED_ADDRESSEE)
         except NotPermitted as error:
             self.add_error(None, str(error))
         except ValidationError as error:
@@ -61,6 +74,13 @@ class ResponseForm(forms.Form):
             rule = violations.constraint_of(error)
             self.add_error(rule.field if rule.field in self.fields else None, rule.message)
         return not self.errors
+
+    def reject_stale(self, seen: int, version: int) -> None:
+        """Reject a response to an older version of the addressee, merged with what has changed since."""
+        changes = ChangesSince(self.addressee, seen, AddresseeSerializer, self.user)
+        changes.merge_into(self)
+        self.data[self.add_prefix("version")] = str(version)
+        self.add_error(None, ValidationError(changes.message(MERGED), code="stale"))
 
 
 @dataclass(frozen=True)

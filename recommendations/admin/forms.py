@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -17,7 +18,7 @@ from policytracker.admin.bulk import BulkEditForm
 from policytracker.admin.error_summary import FieldError, errors_of_form, errors_of_formset
 from policytracker.admin.forms import Day, PartialDate, VerbatimField
 from policytracker.admin.querysets import visible
-from policytracker.admin.stale import STALE, ChangesSince
+from policytracker.admin.stale import MERGED, STALE, ChangesSince
 from policytracker.models import User
 from policytracker.records import exceptions, violations
 from policytracker.records.context import change_context
@@ -47,6 +48,14 @@ class EvidenceForm(forms.Form):
 
 
 EvidenceForms = forms.formset_factory(EvidenceForm, extra=3, max_num=23, absolute_max=23)
+
+
+STORED_EVIDENCE = _("The stored evidence differs from yours. If you save again, yours replaces it: %(sources)s")
+
+
+def initial_values(report: Report) -> dict[str, Any]:
+    """The initial values of the fields for the content of an update."""
+    return {name: getattr(report, name) for name in progress.REPORT_FIELDS if name != "corrects"}
 
 
 class ReportForm(forms.Form):
@@ -87,8 +96,7 @@ class ReportForm(forms.Form):
         evidence: list[dict[str, Any]] = []
         if revises:
             report = Report.of(revises)
-            initial |= {name: getattr(report, name) for name in progress.REPORT_FIELDS if name != "corrects"}
-            initial |= {"revises": revises.pk, "version": revises.version}
+            initial |= initial_values(report) | {"revises": revises.pk, "version": revises.version}
             hidden = progress.hidden_sources(report, user)  # kept by progress.revise()
             shown = [row for row in report.evidence if row.source.pk not in hidden]
             evidence = [{name: getattr(row, name) for name in progress.EVIDENCE_FIELDS} for row in shown]
@@ -204,11 +212,27 @@ class ReportForm(forms.Form):
                 self.add_error(field if field in self.fields else None, refusal.detail)
 
     def reject_stale(self, version: int) -> None:
-        seen, update = self.cleaned_data["version"], self.cleaned_data["revises"]
-        serializer = ProgressUpdateSerializer if update else RecommendationSerializer
-        self.add_error(None, ChangesSince(update or self.recommendation, seen, serializer, self.user).message(STALE))
-        self.data = self.data.copy()
+        """Reject an update that is based on an older version. A revised one is merged with what has changed since."""
+        seen, revised = self.cleaned_data["version"], self.cleaned_data["revises"]
+        if revised:
+            update = ProgressUpdate.objects.get(pk=revised.pk)
+            changes, template = ChangesSince(update, seen, ProgressUpdateSerializer, self.user), MERGED
+            self.show_stored_evidence(Report.of(update))
+            self.initial |= initial_values(Report.of(update))
+            changes.merge_into(self)
+        else:
+            changes, template = ChangesSince(self.recommendation, seen, RecommendationSerializer, self.user), STALE
+            self.data = self.data.copy()
         self.data[self.add_prefix("version")] = str(version)
+        self.add_error(None, ValidationError(changes.message(template), code="stale"))
+
+    def show_stored_evidence(self, stored: Report) -> None:
+        """Say what the stored evidence is, if it differs from that in the form: saving again would replace it."""
+        entered, hidden = self.report().evidence, progress.hidden_sources(stored, self.user)
+        shown = [row for row in stored.evidence if row.source.pk not in hidden]
+        if self.evidence.forms and [replace(row, url="", title="") for row in entered] != shown:
+            sources = "; ".join(str(row.source) for row in shown) or "—"
+            self.evidence[0].add_error("source", ValidationError(STORED_EVIDENCE, "changed_by_both", {"sources": sources}))
 
 
 class ReviewForm(forms.Form):

@@ -60,7 +60,6 @@ EDIT_TAB = "edit"
 PROGRESS_FORMS = {"_report": "save_update", "_action": "review_update", "_response": "save_response"}  # by the name of the button
 SHOWN_UPDATES = 50
 MAX_NAME = 150  # characters of a recommendation in its list
-DELETED_ADDRESSEE = _("This addressee no longer exists. Nothing was changed.")
 AGREEMENT = related_filter("agreement", Recommendation._meta.get_field("agreements"))
 FRESHNESS_COLOURS = {"warning": [Freshness.STALE]}
 REVIEW_COLOURS = CodeColours({Review.APPROVED: "success", Review.RETURNED: "warning", Review.SUBMITTED: "info"})
@@ -289,7 +288,7 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
             return None
         form = addressees.save_response(request, recommendation)
         if form is None:
-            self.message_user(request, DELETED_ADDRESSEE, messages.ERROR)
+            self.message_user(request, addressees.DELETED_ADDRESSEE, messages.ERROR)
         elif form.errors:
             request.response_form = form
         else:

@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 
 from recommendations.models import ProgressUpdate
+from recommendations.progress import Report, report_progress, send_back
 from tests.admin.page import change
 from tests.admin.test_browser import CHROMIUM, QUIET, synchronous  # noqa: F401 - imported fixture
 from tests.conftest import make_user
@@ -128,3 +129,23 @@ def test_an_update_is_submitted_returned_edited_and_approved_by_keyboard(sign_in
     assert (update.review, update.author.username, update.reviewed_by.username) == ("approved", "analyst", "reviewer")
     assert update.evidence.get().source.original_url == "https://example.org/opening"
     assert (recommendation.status, recommendation.closed_on) == ("implemented", TODAY)
+
+
+def test_nothing_in_view_submits_the_old_text_while_an_update_is_edited(sign_in, live_server):
+    recommendation, analyst, reviewer = make_recommendation(priority="high"), make_user("analyst", "analyst"), make_user("r", "reviewer")
+    update = report_progress(recommendation, Report(status="planned", narrative="Old text."), by=analyst, today=TODAY)
+    send_back(update, by=reviewer, note="Since when?")
+    page = sign_in("analyst").page
+    address = f"{live_server.url}{change(recommendation)}"
+
+    page.goto(address)
+    assert page.locator("button[name=_action][value=submit]").is_visible()  # the text that it would submit is the one in view
+    page.goto(f"{address}?revise={update.pk}")
+    page.fill("#id_report-narrative", "New text.")
+    sending = [button.get_attribute("value") for button in page.locator("button[name=_action], button[name=_report]").all()]
+    page.click("button[name=_report][value=submit]")
+    page.locator("#report ~ [role=status]").first.wait_for()
+
+    update.refresh_from_db()
+    assert sending == ["submit", "draft"]
+    assert (update.review, update.narrative) == ("submitted", "New text.")

@@ -451,6 +451,41 @@ def test_a_stale_edit_of_an_update_is_rejected(analyst, reviewer, signed_in):
     assert b"typed with care" in refused.content
 
 
+def test_an_update_that_was_changed_in_another_tab_is_merged(analyst, signed_in):
+    recommendation, client = make_recommendation(), signed_in(analyst)
+    update = report_progress(recommendation, Report(status="planned", narrative="First."), by=analyst, today=TODAY, submit=False)
+    page = client.get(f"{change(recommendation)}?revise={update.pk}")
+    revise(update, Report(status="in_progress", progress_percent=20, narrative="Second."), by=analyst, today=TODAY)
+
+    refused = client.post(change(recommendation), report_data(page, narrative="typed with care"))
+    form = refused.context["report"]
+    assert [error.code for error in form.errors["__all__"].as_data()] == ["stale"]
+    assert [error.code for error in form.errors["narrative"].as_data()] == ["changed_by_both"]
+    assert (form["status"].value(), form["progress_percent"].value()) == ("in_progress", "20")
+    assert form["narrative"].value() == "typed with care"
+
+    again = client.post(change(recommendation), report_data(refused) | {"_report": "draft"})
+
+    update.refresh_from_db()
+    assert again.status_code == 302, again.context["report"].errors
+    assert (update.status, update.progress_percent, update.narrative) == ("in_progress", 20, "typed with care")
+
+
+def test_evidence_that_was_changed_in_another_tab_is_shown_before_it_is_replaced(analyst, signed_in):
+    recommendation, client, (first, second) = make_recommendation(), signed_in(analyst), [make_source(title=t) for t in ("First", "Second")]
+    report = Report(status="planned", narrative="Begun.", evidence=(EvidenceRow(source=first),))
+    update = report_progress(recommendation, report, by=analyst, today=TODAY, submit=False)
+    page = client.get(f"{change(recommendation)}?revise={update.pk}")
+    # The test is one transaction, in which evidence alone does not count as a change of an update that was created in it.
+    revise(update, replace(report, narrative="Well begun.", evidence=(EvidenceRow(source=second),)), by=analyst, today=TODAY)
+
+    refused = client.post(change(recommendation), report_data(page))
+
+    assert update.evidence.get().source == second
+    assert [error.code for error in refused.context["report"].evidence[0].errors["source"].as_data()] == ["changed_by_both"]
+    assert "Second" in refused.context["report"].evidence[0].errors["source"][0]
+
+
 def bulk_edit(client, recommendations, **values):
     selected = {"action": "bulk_edit", "_selected_action": [recommendation.pk for recommendation in recommendations]}
     return client.post(changes(Recommendation), selected | values, follow=True)

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from recommendations.models import Addressee, Dependency, Milestone
-from tests.admin.page import change, changes, messages_of, rows_of
+from tests.admin.page import change, changes, messages_of, rows_of, typed_in
 from tests.make import make_party, make_recommendation
 
 TODAY = date.today()
@@ -82,6 +82,32 @@ def test_a_rejected_response_keeps_the_text(officer, asked, signed_in):
     (form,) = [line.form for line in page.context["addressees"] if line.form]
     assert list(form.errors) == ["responded_on"]
     assert "typed with care" in page.text
+
+
+def sent_form(page, addressee, **values):
+    """What a browser sends for the form of a response on the page."""
+    (form,) = [line.form for line in page.context["addressees"] if line.addressee == addressee]
+    return typed_in(form) | {form.add_prefix(name): value for name, value in values.items()} | {"_response": addressee.pk}
+
+
+def test_a_response_that_another_person_changed_meanwhile_is_merged(officer, analyst, asked, signed_in):
+    """The analyst records text and date; the officer, who opened the form before, changes only the code."""
+    page, client = signed_in(officer).get(change(asked[0].recommendation)), signed_in(officer)
+    respond(signed_in(analyst), asked[0], response="noted", responded_on="2026-03-02", response_text="By letter.")
+
+    refused = client.post(change(asked[0].recommendation), sent_form(page, asked[0], response="rejected"))
+    (form,) = [line.form for line in refused.context["addressees"] if line.form]
+    asked[0].refresh_from_db()
+    assert (asked[0].response, asked[0].response_text) == ("noted", "By letter.")
+    assert [error.code for error in form.errors["__all__"].as_data()] == ["stale"]
+    assert [error.code for error in form.errors["response"].as_data()] == ["changed_by_both"]
+    assert (form["response_text"].value(), form["responded_on"].value()) == ("By letter.", "2026-03-02")
+
+    again = client.post(change(asked[0].recommendation), sent_form(refused, asked[0]))
+
+    asked[0].refresh_from_db()
+    assert again.status_code == 302
+    assert (asked[0].response, asked[0].responded_on, asked[0].response_text) == ("rejected", "2026-03-02", "By letter.")
 
 
 @pytest.mark.parametrize("key", ["0", "x", "9" * 30, "-1"])
