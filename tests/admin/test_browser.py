@@ -292,14 +292,14 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent(visit, live_serve
     (tmp_path / "large.csv").write_bytes(b"slug\n" + b"x" * 5_000_000)
 
     page.get_by_label("Layout of the file", exact=True).select_option("gao.toml")
-    page.get_by_label("File", exact=True).set_input_files(tmp_path / "large.csv")
+    page.locator("#id_file").set_input_files(tmp_path / "large.csv")
     page.get_by_role("alert").wait_for()
     message = page.get_by_role("alert").inner_text()
     page.get_by_role("button", name="Preview").click()
 
     assert "5 MB" in message
     assert page.get_by_label("Layout of the file", exact=True).input_value() == "gao.toml"
-    page.get_by_label("File", exact=True).set_input_files([])
+    page.locator("#id_file").set_input_files([])
     assert page.get_by_role("alert").count() == 0
     assert page.errors == []
 
@@ -313,7 +313,7 @@ def test_a_table_is_previewed_and_imported(scheme, visit, live_server, world, se
     page.get_by_role("link", name="Import", exact=True).click()
 
     content = f"slug,key_action\n{recommendation.slug},Build two hubs\n".encode()
-    page.get_by_label("File", exact=True).set_input_files({"name": "table.csv", "mimeType": "text/csv", "buffer": content})
+    page.locator("#id_file").set_input_files({"name": "table.csv", "mimeType": "text/csv", "buffer": content})
     page.click("#select2-id_source-container")
     page.keyboard.type("pap")
     page.click(".select2-results__option >> text=A paper")
@@ -327,3 +327,21 @@ def test_a_table_is_previewed_and_imported(scheme, visit, live_server, world, se
     assert preview_fits
     assert recommendation.key_action == "Build two hubs"
     assert page.errors == []
+
+
+def test_a_preview_with_long_names_fits_the_window(visit, live_server, world, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    page = visit(390, "light")
+    page.goto(f"{live_server.url}{changes(type(world[1]))}import/")
+    content = (
+        f"slug,key_action,made_by\n{'long-' * 22}slug,Build,{'Ministry-of-Everything-' * 5}\nrec-9,Build,The Ministry of {'Other ' * 15}\n"
+    )
+    names = {"name": f"{'long ' * 30}.csv", "mimeType": "text/csv", "buffer": content.encode()}
+
+    page.locator("#id_file").set_input_files(names)
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_role("heading", name="Names without a match").wait_for()
+
+    assert fits(page)
+    label, help_text = (page.locator(f".pt-check {name}").bounding_box() for name in ("label", "small"))
+    assert label["y"] + label["height"] <= help_text["y"] and label["height"] < 30  # on a line of its own
