@@ -127,6 +127,7 @@ LIMITS = {name: value for name, value in LIMITS.items() if value != "0"}
 DB_PREPARE = env.bool("DB_PREPARE", True)
 DATABASES["default"] |= {
     "SESSION_LIMITS" if DB_PREPARE else "TRANSACTION_LIMITS": LIMITS,
+    "LOCK_TIMEOUT_TOTAL": env.str("LOCK_TIMEOUT_TOTAL", "0"),
     "DISABLE_SERVER_SIDE_CURSORS": not DB_PREPARE,
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

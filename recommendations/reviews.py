@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from policytracker.history.access import PastAccess
+from policytracker.history.periods import contains
 from policytracker.models import Change
 from policytracker.records.access import Reader
 from recommendations import progress
@@ -20,16 +22,25 @@ class Return:
 
 
 def returns(updates: Sequence[ProgressUpdate], user: Any) -> dict[int, list[Return]]:
-    """The returns of each update by its id, oldest first. Only the author and reviewers can read them."""
+    """The returns of each update by its id, oldest first. Only the author and reviewers can read them.
+
+    As in the history, those from a time at which the reader could not read the update are left out. A returned update shows its newest
+    return to everyone who reads it.
+    """
     reader = Reader.of(user)
     readable = [update for update in updates if reader.sees_unapproved or (reader.id and update.author_id == reader.id)]
     returns_by_update: dict[int, list[Return]] = defaultdict(list)
-    changes = Change.objects.filter(tbl=ProgressUpdate._meta.db_table, row_id__in=[update.pk for update in readable], op="update")
-    for change in changes.filter(changed__review=Review.RETURNED).order_by("id"):
-        row = (change.before or {}) | (change.changed or {})
-        returns_by_update[change.row_id].append(Return((change.actor or {}).get("user"), row["review_note"]))
+    rows = Change.objects.filter(tbl=ProgressUpdate._meta.db_table, row_id__in=[update.pk for update in readable], op="update")
+    changes = list(rows.filter(changed__review=Review.RETURNED).order_by("id"))
+    periods = PastAccess(reader).periods(ProgressUpdate, {change.row_id for change in changes})
+    newest_is_shown: dict[int, bool] = {}
+    for change in changes:
+        newest_is_shown[change.row_id] = contains(periods[change.row_id], change.at)
+        if newest_is_shown[change.row_id]:
+            row = (change.before or {}) | (change.changed or {})
+            returns_by_update[change.row_id].append(Return((change.actor or {}).get("user"), row["review_note"]))
     for update in readable:
-        if update.review == Review.RETURNED and update.pk not in returns_by_update:  # loaded or imported as returned
+        if update.review == Review.RETURNED and not newest_is_shown.get(update.pk):  # also one that was loaded or imported as returned
             returns_by_update[update.pk].append(Return(str(update.reviewed_by) if update.reviewed_by else None, update.review_note))
     return returns_by_update
 

@@ -1,5 +1,7 @@
 """Database rules of all records: version, key, constraints and constraint triggers, each by its name."""
 
+import re
+from collections import Counter
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -80,6 +82,15 @@ def test_trigger_names_fit_into_postgresql_identifiers(db):
     for model in records():
         for trigger in triggers(model):
             assert len(trigger.name) <= 63
+
+
+def test_no_two_triggers_have_different_functions_of_the_same_name(db):
+    """PostgreSQL cuts a long name, so that one function would replace another."""
+    sql = {trigger.function for model in records() for trigger in triggers(model) if trigger.function}
+    names = [re.match(r"CREATE OR REPLACE FUNCTION (\w+)", function)[1] for function in sql]
+
+    assert [name for name, times in Counter(names).items() if times > 1] == []
+    assert [name for name in names if len(name) > 63] == []
 
 
 def test_every_constraint_has_a_message(db):

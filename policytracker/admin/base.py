@@ -291,6 +291,10 @@ class BaseAdmin(Page, ModelAdmin):
         }
         return TemplateResponse(request, "admin/not_saved.html", self.admin_site.each_context(request) | own, status=404)
 
+    def get_object(self, request, object_id, from_field=None):
+        """None for a key with a NUL character, which PostgreSQL rejects. An empty `_to_field` is the primary key, as without it."""
+        return None if "\0" in object_id else super().get_object(request, object_id, from_field or None)
+
     def save_related(self, request, form, formsets, change):
         with change_context():  # checks deferred constraints here, before the success message
             super().save_related(request, form, formsets, change)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
@@ -18,9 +18,9 @@ from rest_framework.views import APIView
 
 from policytracker.api.errors import APIError
 from policytracker.api.renderers import JSONRenderer, JsonText
+from policytracker.db.errors import waited_too_long_for_a_lock
 from policytracker.models import IdempotencyKey
 
-WAIT = "10s"  # how long a repeated request waits for the first one
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
@@ -66,19 +66,14 @@ class IdempotencyMixin(APIView):
         return Response(JsonText(stored.body), stored.status, headers={**stored.headers, "Idempotent-Replayed": "true"})
 
     def stored_response(self, key: str, digest: str) -> tuple[IdempotencyKey, bool]:
-        """The row of the key, and whether this request is the first with it. Waits for a first request in progress, at most `WAIT`."""
+        """The row of the key, and whether this request is the first with it. Waits for a first request in progress."""
         values = {"user": self.request.user, "address": self.request.path, "key": key}
         IdempotencyKey.objects.delete_expired()
         try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                # The unique constraint makes a repeated request wait here for the first one.
-                cursor.execute("SELECT current_setting('lock_timeout')")
-                (default_timeout,) = cursor.fetchone()
-                cursor.execute(f"SET LOCAL lock_timeout = '{WAIT}'")
-                stored, is_first = IdempotencyKey.objects.get_or_create(defaults={"body_hash": digest}, **values)
-                cursor.execute("SELECT set_config('lock_timeout', %s, true)", [default_timeout])
+            # The unique constraint makes a repeated request wait here for the first one, until `lock_timeout`.
+            stored, is_first = IdempotencyKey.objects.get_or_create(defaults={"body_hash": digest}, **values)
         except OperationalError as error:
-            if getattr(error.__cause__, "sqlstate", "") != "55P03":
+            if not waited_too_long_for_a_lock(error):
                 raise
             message = _("The first request with this Idempotency-Key is still in progress. Try again later.")
             raise APIError("in_progress", message, 409) from error

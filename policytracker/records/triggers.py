@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from django.apps import apps
-from django.db.models import ManyToManyField, Model
+from django.db.models import CharField, ManyToManyField, Model
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.history.as_of import TABLES, parent_columns
@@ -182,6 +182,10 @@ def trigger_constraints(model: type[Record]) -> Iterator[TriggerConstraint]:
     yield TriggerConstraint(
         f"{table}_key_is_fixed", _("A key cannot be changed."), f"NEW.{model.key} <> OLD.{model.key}", field=model.key, events="UPDATE"
     )
+    if isinstance(model._meta.get_field(model.key), CharField):
+        yield TriggerConstraint(
+            f"{table}_key_is_not_empty", _("Enter a key."), f"NEW.{model.key} = ''", field=model.key, events="INSERT"
+        )  # and a key that is not empty cannot become it
     new, old = archived(model, "NEW"), archived(model, "OLD")
     if new:
         same_publication = "NEW.publication = OLD.publication AND " if issubclass(model, RegistryRecord) else ""
@@ -224,7 +228,7 @@ def create(
 def constraint_trigger(constraint: TriggerConstraint, table: str) -> Trigger:
     event = constraint.events.split(" ")[0].lower()
     name = constraint.name if constraint.name != "closed_record" else f"closed_record_{event}"
-    call = f"{table}_{name}"[:63]
+    call = name if name.startswith(table) else f"{table}_{name}"[:63]
     message = str(constraint.message).replace("'", "''")
     check = f"IF {constraint.violated_when} THEN PERFORM refuse('{constraint.name}', '{message}'); END IF;"
     if not constraint.in_loads:  # not in WHEN: PostgreSQL would plan the condition for each statement

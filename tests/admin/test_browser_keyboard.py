@@ -133,7 +133,7 @@ def test_a_field_that_searches_loses_no_letter_and_selects_what_was_typed(delay,
 @pytest.mark.parametrize("waits", ["before the results arrive", "when the results are shown"])
 def test_enter_in_the_command_palette_opens_the_first_result(opens, waits, visit, live_server, world):  # noqa: F811
     page = visit(1280, "light")
-    page.goto(live_server.url + "/admin/")
+    page.goto(live_server.url + "/admin/", wait_until="networkidle")  # its numbers are a heavy request, as the data checks are
     page.locator("#search-input-command").wait_for(state="attached")
 
     page.keyboard.press(opens)

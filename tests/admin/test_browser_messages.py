@@ -34,7 +34,7 @@ def test_a_rejected_save_is_visible_and_its_links_lead_to_the_fields(width, sche
     page.goto(live_server.url + edit(recommendation))
 
     page.fill("#id_details", "typed with care")
-    page.fill("#id_due_on", "22/10/2031")
+    page.fill("#id_due_on", "32/10/2031")
     page.click("#tabs-items a[href='#addressees']")
     page.fill("#id_addressees-0-responded_on", "soon")
     page.click("[name=_save]")
@@ -48,7 +48,7 @@ def test_a_rejected_save_is_visible_and_its_links_lead_to_the_fields(width, sche
 
     assert in_view_on_another_tab and page.locator("#id_due_on").evaluate(IN_VIEW)
     assert page.input_value("#id_details") == "typed with care"
-    assert page.input_value("#id_due_on") == "22/10/2031"
+    assert page.input_value("#id_due_on") == "32/10/2031"
     assert page.input_value("#id_addressees-0-responded_on") == "soon"
     assert page.errors == []
 

@@ -46,3 +46,21 @@ def test_every_list_form_and_inline_starts_from_visible_records(model, monkeypat
     assert type(page).get_field_queryset is Page.get_field_queryset
     assert not hasattr(page, "date_hierarchy") or page.date_hierarchy is None
     assert page.show_full_result_count is False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["change", "delete", "history"])
+def test_the_page_of_an_unknown_record_is_no_server_error_whatever_its_key(page, administrator, client):
+    client.force_login(administrator, backend="django.contrib.auth.backends.ModelBackend")
+    client.raise_request_exception = False
+    failed = []
+
+    for model in admin.site._registry:
+        for key, query in [("%00", ""), ("x", "?_to_field="), ("x", "?_to_field=%00"), ("1", "?_to_field="), ("9" * 30, "")]:
+            for method in ("GET", "POST"):
+                address = f"/admin/{model._meta.app_label}/{model._meta.model_name}/{key}/{page}/{query}"
+                response = client.generic(method, address, secure=True)
+                if response.status_code >= 500:
+                    failed.append((response.status_code, method, address))
+
+    assert not failed

@@ -202,12 +202,9 @@ def test_the_rows_of_an_agreement_are_in_the_order_in_which_people_read_them(ana
         Citation.objects.create(source=sources[i], agreement=agreement, field=field) for i, field in ((0, ""), (1, "title"), (1, "kind"))
     ]
 
-    def rows(model):
-        (inline,) = client.get(tab(agreement, registry.of(model).address)).context["inline_admin_formsets"]
-        return [form.instance for form in inline.formset.forms]
-
-    assert rows(Component) == components[::-1]
-    assert rows(Citation) == [citations[2], citations[1], citations[0]]
+    (inline,) = client.get(tab(agreement, "components")).context["inline_admin_formsets"]
+    assert [form.instance for form in inline.formset.forms] == components[::-1]
+    assert client.get(tab(agreement, "citations")).context["citations"] == [citations[2], citations[1], citations[0]]
 
 
 def test_hidden_records_are_in_no_list_search_or_page(reader, signed_in):

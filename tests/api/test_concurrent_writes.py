@@ -4,10 +4,9 @@ import threading
 from functools import partial
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 
 from agreements.models import Sector
-from policytracker.api import idempotency
 from policytracker.models import IdempotencyKey
 from tests.api.client import Api
 from tests.conftest import make_user
@@ -65,7 +64,7 @@ def test_one_idempotency_key_in_several_threads_creates_one_record(two):
 
 
 def test_a_repeated_request_is_409_while_the_first_one_is_running(two, monkeypatch):
-    monkeypatch.setattr(idempotency, "WAIT", "200ms")
+    monkeypatch.setitem(connections.settings["default"], "SESSION_LIMITS", {"lock_timeout": "200ms"})  # of the new threads
     entered, ended = threading.Event(), threading.Event()
 
     def slow():

@@ -76,7 +76,7 @@ document.addEventListener("DOMContentLoaded", () => {
             localStorage.setItem(key, JSON.stringify(keptInput(form)));
         };
         form.addEventListener("input", keep);
-        window.addEventListener("load", () => window.django?.jQuery(form).on("select2:select select2:clear", keep));
+        window.addEventListener("load", () => window.django?.jQuery?.(form).on("select2:select select2:clear", keep));
         form.addEventListener("submit", () => {
             changed = false;
             sessionStorage.setItem(SUBMITTED, key);
@@ -179,7 +179,7 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("DOMContentLoaded", () => {
     let opened = null, choosing = false;
     const waiting = new WeakSet();
-    window.django?.jQuery(document).on("select2:open", (event) => {
+    window.django?.jQuery?.(document).on("select2:open", (event) => {
         document.querySelector(".select2-dropdown .select2-search__field")?.focus();
         opened = window.django.jQuery(event.target).data("select2");
         choosing = false;
