@@ -327,3 +327,21 @@ def test_a_table_is_previewed_and_imported(scheme, visit, live_server, world, se
     assert preview_fits
     assert recommendation.key_action == "Build two hubs"
     assert page.errors == []
+
+
+def test_a_preview_with_long_names_fits_the_window(visit, live_server, world, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    page = visit(390, "light")
+    page.goto(f"{live_server.url}{changes(type(world[1]))}import/")
+    content = (
+        f"slug,key_action,made_by\n{'long-' * 22}slug,Build,{'Ministry-of-Everything-' * 5}\nrec-9,Build,The Ministry of {'Other ' * 15}\n"
+    )
+    names = {"name": f"{'long ' * 30}.csv", "mimeType": "text/csv", "buffer": content.encode()}
+
+    page.locator("#id_file").set_input_files(names)
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_role("heading", name="Names without a match").wait_for()
+
+    assert fits(page)
+    label, help_text = (page.locator(f".pt-check {name}").bounding_box() for name in ("label", "small"))
+    assert label["y"] + label["height"] <= help_text["y"] and label["height"] < 30  # on a line of its own
