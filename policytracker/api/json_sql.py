@@ -174,13 +174,13 @@ def selected_first(rows: QuerySet, serializer: serializers.ModelSerializer, name
 
 
 @lru_cache(1024)
-def statement(shape: Representation, single: bool) -> Statement:
-    """The statement that returns one JSON text per id, in the order of the ids.
+def statement(shape: Representation, single: bool, checked: bool) -> Statement:
+    """The statement that returns one JSON text per id, in the order of the ids; if `checked`, of records that the reader may read.
 
     A `single` id has its own statement: with an array PostgreSQL would plan it each time, because the generic plan for an
     array is estimated to cost more than the plan for one id.
     """
-    rows = shape.serializer.Meta.model.objects.order_by()
+    rows = (shape.readable if checked else shape.serializer.Meta.model.objects).order_by()
     if single:
         rows = rows.filter(pk=Parameter("ids", BigIntegerField(), "::bigint"))
     else:
@@ -223,13 +223,16 @@ def values_of(context: ReadContext) -> dict[str, Any]:
     return {"user": context.reader.id, "on": context.on, "base": context.base_url}
 
 
-def texts(shape: Representation, ids: Sequence[int], context: ReadContext) -> list[str]:
-    """The JSON text of each record, in the order of the ids. Ids that no longer exist are left out."""
+def texts(shape: Representation, ids: Sequence[int], context: ReadContext, checked: bool = False) -> list[str]:
+    """The JSON text of each record, in the order of the ids. Ids that no longer exist are left out.
+
+    `checked` also leaves out records that were hidden from the reader after the ids were read.
+    """
     if not ids:
         return []
     single = len(ids) == 1
     values = values_of(context) | {"ids": ids[0] if single else f"{{{','.join(map(str, ids))}}}"}
-    return [text for (text,) in statement(shape, single).rows(values)]
+    return [text for (text,) in statement(shape, single, checked).rows(values)]
 
 
 def page(shape: Representation, column: Column, cursor: str | None, size: int, salt: str, context: ReadContext) -> Page:

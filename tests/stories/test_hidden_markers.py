@@ -95,6 +95,8 @@ class Register:
     """What is written, by whom, and the place and readers of each word."""
 
     people: dict[str, User]
+    other: Agreement  # without words, as is its recommendation: what records of all cases refer to
+    earlier: Recommendation
     words: dict[str, tuple[str, frozenset[str]]] = field(default_factory=dict)
     typed: set[type] = field(default_factory=set)
     hidden: dict[str, str] = field(default_factory=dict)  # keys of restricted records, by the names of filters
@@ -131,7 +133,7 @@ class Register:
             seen.append(record)
             return record
 
-        gbr, other = make_party("GBR"), make_agreement()
+        gbr = make_party("GBR")
         source = made(Source, make_source, **case.access)
         if not case.cleaned:
             with change_context(self.people["administrator"]):
@@ -139,7 +141,14 @@ class Register:
         agreement = made(Agreement, make_agreement, **case.access)
         cites = {"source": source}
         made(Participation, Participation.objects.create, agreement=agreement, party=gbr, role="party")
-        made(AgreementRelation, AgreementRelation.objects.create, from_agreement=agreement, kind="builds_on", to_agreement=other, **cites)
+        made(
+            AgreementRelation,
+            AgreementRelation.objects.create,
+            from_agreement=agreement,
+            kind="builds_on",
+            to_agreement=self.other,
+            **cites,
+        )
         component = made(Component, make_component, agreement, **case.access)
         for kind, make, args in [
             ("treaty-actions", make_action, (agreement, "announcement")), ("entry-into-force-conditions", make_condition, (agreement,)),
@@ -154,7 +163,7 @@ class Register:
         recommendation = made(Recommendation, make_recommendation, agreement, **cites, **case.access)
         made(Addressee, Addressee.objects.create, recommendation=recommendation, party=gbr, **cites)
         made(Milestone, Milestone.objects.create, recommendation=recommendation)
-        made(Dependency, Dependency.objects.create, recommendation=recommendation, depends_on=make_recommendation())
+        made(Dependency, Dependency.objects.create, recommendation=recommendation, depends_on=self.earlier)
         if not case.cleaned:  # an approved update cannot be changed
             self.approved_update(case, recommendation, source)
         case.records = seen
@@ -206,11 +215,11 @@ class Register:
         quoted(registry.at("entry-into-force-conditions").model, make_condition, agreement)
         quoted(Recommendation, make_recommendation, agreement)
         quoted(Addressee, Addressee.objects.create, recommendation=recommendation, party=make_party("USA"))
-        quoted(AgreementRelation, AgreementRelation.objects.create, from_agreement=agreement, kind="amends", to_agreement=make_agreement())
+        quoted(AgreementRelation, AgreementRelation.objects.create, from_agreement=agreement, kind="amends", to_agreement=self.other)
 
     def updates(self) -> None:
         """Drafts and submitted updates of another author, which need a second person."""
-        recommendation, source = make_recommendation(make_agreement(), priority="high"), make_source()
+        recommendation, source = make_recommendation(self.other, priority="high"), make_source()
         for submitted, case in {False: Case("draft update", REVIEWERS), True: Case("submitted update", STAFF)}.items():
             evidence = EvidenceRow(source=source, quote=self.word(case, "evidence.quote"), locator=self.word(case, "evidence.locator"))
             report = Report(status="in_progress", narrative=f"{self.word(case, 'narrative')} {COMMON}", evidence=(evidence,))
@@ -235,7 +244,8 @@ def cases() -> list[Case]:
 
 def write_register() -> Register:
     people = {role: make_user(role.replace(" ", "-"), role) for role in ROLES if role != "anonymous"}
-    register = Register(people | {"author": make_user("author", "analyst")})
+    other = make_agreement()
+    register = Register(people | {"author": make_user("author", "analyst")}, other, make_recommendation(other))
     PartyOfficer.objects.create(user=people["party officer"], party=make_party("AUS"))
     for case in cases():
         register.write(case)
@@ -309,7 +319,10 @@ def api_requests(client: Api, register: Register) -> Iterator[Any]:
 
 
 def admin_pages(user: User) -> Iterator[str]:
-    """The addresses of the admin: pages of all types, and those of the first and last records that the user may read."""
+    """The addresses of the admin: pages of all types, and those of all records that the user may read.
+
+    History and deletion are asked of a few: the first, the last and one or two between them.
+    """
     yield from (reverse(name) for name in ("admin:index", "data_checks", "data_checks_count", "recent_changes", "account"))
     yield from ("/admin/numbers/", f"/admin/search/?s={COMMON}&extended=1")
     for model in admin.site._registry:
@@ -317,8 +330,10 @@ def admin_pages(user: User) -> Iterator[str]:
             continue
         yield from (changes(model), changes(model, f"?q={COMMON}"), add(model), changes(model) + "import/")
         records = list(model.objects.visible_to(user).order_by("pk"))
+        for record in records:
+            yield from tabs(user, record)
         for record in records[:: max(1, len(records) // 2)]:
-            yield from (*tabs(user, record), history(record), delete(record))
+            yield from (history(record), delete(record))
         for f in model._meta.get_fields():
             if f.is_relation and f.concrete and admin.site.is_registered(f.related_model):
                 opts = {"app_label": model._meta.app_label, "model_name": model._meta.model_name, "field_name": f.name, "term": COMMON}
