@@ -15,6 +15,7 @@ from policytracker.admin.querysets import search_terms
 from policytracker.api import markdown
 from policytracker.dataset.reading import UNSTORABLE
 from policytracker.history.diffs import diff
+from policytracker.history.values import ShownChange
 from policytracker.quality.engine import CheckContext
 from policytracker.resources import ReadContext, today
 from recommendations.checks import QUOTE_NOT_IN_SOURCE
@@ -101,7 +102,7 @@ def test_a_page_of_any_changes_is_compared_within_the_limit(pair):
     history = SimpleNamespace(model=Agreement, fields=fields, entries=lambda changes: changes)
     before, after = (text[:10_000] for text in pair)
     change = {"before": before, "after": after}
-    entry = {"at": "2026-11-24T10:35:00Z", "channel": "admin", "changes": dict.fromkeys(names, change)}
+    entry = ShownChange({"at": "2026-11-24T10:35:00Z", "channel": "admin", "changes": dict.fromkeys(names, change)}, names)
 
     with Within():
         entries = history_entries(history, [entry] * 50)

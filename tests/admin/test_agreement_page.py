@@ -295,7 +295,7 @@ def test_a_rejected_tab_keeps_the_input_and_names_the_row(analyst, signed_in, pa
     client, components = signed_in(analyst), tab(pact, "components")
 
     refused = client.post(
-        components, typed(client.get(components)) | {"components-0-title": "typed with care", "components-0-due_on": "22/10/2022"}
+        components, typed(client.get(components)) | {"components-0-title": "typed with care", "components-0-due_on": "3/4/2022"}
     )
 
     assert [error.field for error in refused.context["error_summary"]] == ["id_components-0-due_on"]

@@ -157,7 +157,7 @@ def test_the_next_deadlines_of_components_are_read_in_the_order_of_an_index(larg
     (kind,) = (kind for kind in KINDS if kind.model is Component)
 
     with CaptureQueriesContext(connection) as queries:
-        kind.rows(large.users["administrator-1"], today(), 12)
+        kind.rows(large.users["administrator-1"], today(), 12, None)
 
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (FORMAT JSON) {queries[0]['sql']}")

@@ -265,6 +265,11 @@ def make_update(author: User, review: str, status: str = "in_progress", recommen
     return reload(update)
 
 
+def make_important_update(author: User) -> ProgressUpdate:
+    """A submitted assessment of a recommendation of high priority, which needs a second person."""
+    return make_update(author, "submitted", recommendation=make_recommendation(**HIGH), needs_second_person=True)
+
+
 def voided(update: ProgressUpdate) -> ProgressUpdate:
     ProgressUpdate.objects.filter(pk=update.pk).update(voided_at="2025-03-01T00:00:00Z", void_reason="Wrong.")
     return reload(update)
@@ -318,10 +323,10 @@ def archived() -> Agreement:
 WORK = {
     "an own ordinary update": lambda person: make_update(person.user, "submitted"),
     "another's ordinary update": lambda person: make_update(person.other, "submitted"),
-    "an own terminal status": lambda person: make_update(person.user, "submitted", "withdrawn"),
-    "another's terminal status": lambda person: make_update(person.other, "submitted", "withdrawn"),
-    "an own update of high priority": lambda person: make_update(person.user, "submitted", recommendation=make_recommendation(**HIGH)),
-    "another's update of high priority": lambda person: make_update(person.other, "submitted", recommendation=make_recommendation(**HIGH)),
+    "an own terminal status": lambda person: make_update(person.user, "submitted", "withdrawn", needs_second_person=True),
+    "another's terminal status": lambda person: make_update(person.other, "submitted", "withdrawn", needs_second_person=True),
+    "an own update of high priority": lambda person: make_important_update(person.user),
+    "another's update of high priority": lambda person: make_important_update(person.other),
     "a party's claim": lambda person: make_update(person.other, "submitted", kind="claim", party=make_party("GBR")),
 }
 REPORTS = {

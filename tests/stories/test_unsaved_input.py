@@ -126,15 +126,7 @@ def deletion(client):
     return delete(make_agreement(publication="draft")), {"post": "yes", "change_reason": TYPED}, lambda: not Agreement.objects.exists()
 
 
-def token(client):
-    return (
-        reverse("account"),
-        {"form": "token", "name": "nightly", "expires_in_days": "5"},
-        lambda: Token.objects.filter(name="nightly").exists(),
-    )
-
-
-FORMS = [new_agreement, record, rows_of_a_tab, update, bulk_edit, publish, deletion, token]
+FORMS = [new_agreement, record, rows_of_a_tab, update, bulk_edit, publish, deletion]
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -169,6 +161,22 @@ def test_input_is_sent_again_after_a_login_in_another_tab(form, browser):
     assert not saved_before
     assert done.status_code in (200, 302)
     assert saved()
+
+
+def test_a_password_is_not_kept_with_the_input_and_is_asked_for_again(browser):
+    token = {"form": "token", "name": "nightly", "expires_in_days": "5", "password": PASSWORD}
+    data = with_token(browser, token)
+    del browser.cookies["sessionid"]
+
+    kept = log_in(browser, browser.post(reverse("account"), data))
+    asked = send_again(browser, kept, reverse("account"))
+    saved_without = Token.objects.exists()
+    browser.post(reverse("account"), with_token(browser, token))
+
+    assert PASSWORD not in kept.content.decode()
+    assert 'value="nightly"' in asked.content.decode()
+    assert not saved_without
+    assert Token.objects.get().name == "nightly"
 
 
 def test_input_survives_a_wrong_password_and_a_login_form_that_expired(browser):
