@@ -54,6 +54,8 @@ class Update:
     review: str = "draft"
     reviewed: int = 0
     voided: bool = False
+    needs_second_person: bool = False  # decided at each submission
+    lowered_by: set[str] = field(default_factory=set)  # who has lowered the priority since
 
 
 @dataclass
@@ -151,7 +153,7 @@ class Model:
             yield "append_only"
         elif update.review != "submitted":
             yield "already_reviewed"
-        elif update.author == username and self.needs_second_person(update.report):
+        elif update.needs_second_person and username in {update.author} | update.lowered_by:
             yield "second_person_required"
 
     # ---- actions
@@ -160,13 +162,9 @@ class Model:
         codes = ordered(code for code in self.unmet(username, report) if submit or code in REQUIRED_OF_DRAFT)
         if codes:
             return codes
-        update.report = report
-        if (
-            submit
-            and self.can_report(username, report)
-            and not self.is_own_claim(username, report)
-            and not self.needs_second_person(report)
-        ):
+        update.report, update.lowered_by = report, set()
+        update.needs_second_person = submit and self.needs_second_person(report)
+        if submit and not self.is_own_claim(username, report) and not update.needs_second_person:
             self.set_review(update, "approved")
         elif submit:
             update.review = "submitted"
@@ -208,6 +206,12 @@ class Model:
         if not codes:
             self.set_review(update, "returned")
         return ordered(codes)
+
+    def change_priority(self, username: str, important: bool) -> None:
+        if self.important and not important:
+            for update in self.updates:
+                update.lowered_by.add(username)
+        self.important = important
 
     def void(self, username: str, update: Update, reason: str) -> list[str]:
         conditions = {
@@ -357,11 +361,12 @@ def machine(users: dict, parties: dict, source, successor: Recommendation) -> ty
         def void(self, username, index, reason):
             self.apply(username, index, progress.void, lambda username, update: self.model.void(username, update, reason), reason=reason)
 
-        @rule(important=st.booleans(), has_successor=st.booleans())
-        def change_recommendation(self, important, has_successor):
+        @rule(username=st.sampled_from(["anna", "vera"]), important=st.booleans(), has_successor=st.booleans())
+        def change_recommendation(self, username, important, has_successor):
             if not self.model.archived:
-                self.model.important, self.model.has_successor = important, has_successor
-                with change_context(reason="New facts."):
+                self.model.change_priority(username, important)
+                self.model.has_successor = has_successor
+                with change_context(users[username], "New facts."):
                     self.recommendation().update(
                         priority="high" if important else "low", superseded_by=successor if has_successor else None
                     )
