@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements.models.components import ComponentStatus, DueAnchor
 from policytracker.codes import Codes
-from policytracker.records.parameters import Parameter
+from policytracker.sql.parameters import Parameter
 
 SOON = 30  # days
 

@@ -15,8 +15,8 @@ from agreements.standing.data import load_records
 from agreements.standing.queries import text_standing_on
 from policytracker.api.filters import Filter, on
 from policytracker.api.values import Parse, code, iso_date, reference, text
-from policytracker.records.parameters import InIds
 from policytracker.resources import ReadContext
+from policytracker.sql.parameters import InIds
 
 
 def party_and_standing(value: str, context: ReadContext) -> tuple[int, str, str]:

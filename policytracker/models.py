@@ -20,10 +20,10 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from knox.models import AbstractAuthToken
 
-from policytracker.history.as_of import STEADY
 from policytracker.records.access import Reader, Role
 from policytracker.records.constraints import OwnTrigger
 from policytracker.records.models import Record
+from policytracker.sql.moment import ACCESS_COLUMNS
 
 
 class User(AbstractUser):
@@ -151,7 +151,7 @@ class Change(models.Model):
             models.Index(KeyTextTransform("user", "actor"), "era", "txid", "id", name="change_of_a_user_in_order"),
             models.Index(fields=["tbl", "row_id"], condition=Q(op="delete"), name="change_that_deleted"),
             models.Index(fields=["tbl", "op", "at"], include=["row_id"], condition=Q(moved=True), name="change_that_moved"),
-            models.Index(fields=["tbl", "row_id", "at"], condition=Q(changed__has_any_keys=STEADY), name="change_of_access"),
+            models.Index(fields=["tbl", "row_id", "at"], condition=Q(changed__has_any_keys=ACCESS_COLUMNS), name="change_of_access"),
         ]
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from django.db.models import Model, Q, TextChoices
 
-from policytracker.history.as_of import as_of, moment_read
 from policytracker.records.access import Publication, Reader, Visibility
 from policytracker.records.models import Record
+from policytracker.sql.moment import as_of, moment_read
 
 
 def today() -> date:

@@ -113,7 +113,7 @@ if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database. History and constraints require its triggers.")
 # In a URL, the path of a socket folder is percent-encoded, as in libpq.
 DATABASES["default"]["HOST"] = unquote(DATABASES["default"]["HOST"])
-DATABASES["default"] |= {"ENGINE": "policytracker.db", "ATOMIC_REQUESTS": True}
+DATABASES["default"] |= {"ENGINE": "policytracker.sql", "ATOMIC_REQUESTS": True}
 OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
 OPTIONS.setdefault("application_name", "policytracker")
 if pool := env.int("DB_POOL", 0):  # only the web server sets it; a command needs one connection

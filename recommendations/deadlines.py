@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from agreements.deadlines import Cases, code_of, has_code, states
 from policytracker.codes import Codes
 from policytracker.edtf import latest
-from policytracker.records.parameters import Parameter
+from policytracker.sql.parameters import Parameter
 from recommendations.models import DONE
 from recommendations.models.recommendations import fresh_until
 

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from policytracker.records.models import lock_for_change
-from policytracker.records.parameters import Statement
+from policytracker.sql.parameters import Statement
 from recommendations.facts import calculated_facts
 from recommendations.models import DERIVED_FIELDS, Recommendation
 from recommendations.models.periods import PERIODS, RECOMPUTING_SETTING

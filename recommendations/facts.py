@@ -13,8 +13,8 @@ from typing import Any
 from django.db import connection
 from django.db.models import BooleanField, ExpressionWrapper, OuterRef, Q
 
-from policytracker.records.parameters import ExistsForRow
 from policytracker.resources import ReadContext
+from policytracker.sql.parameters import ExistsForRow
 from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, Response, claim_differs, in_effect
 from recommendations.models.facts import FACTS
 

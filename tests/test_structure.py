@@ -34,7 +34,7 @@ OUTERMOST = {f"policytracker.{name}" for name in ("urls", "wsgi", "settings", "m
 # submodules, except those with a layer of their own.
 LAYERS = {
     "policytracker": [
-        {"codes", "edtf", "db", "devserver", "history.as_of", "web.logs"},
+        {"codes", "edtf", "sql", "devserver", "web.logs"},
         {"records", "date_forms"},
         {"records.models"},
         {"models"},

@@ -2,7 +2,7 @@
 
 import policytracker.edtf
 from django.db import migrations
-from policytracker.db.operations import StateOnly
+from policytracker.sql.operations import StateOnly
 
 
 class Migration(migrations.Migration):

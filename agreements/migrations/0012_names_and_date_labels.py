@@ -4,7 +4,7 @@ import django.db.models.functions.comparison
 import django.db.models.functions.text
 import policytracker.edtf
 from django.db import migrations, models
-from policytracker.db.operations import StateOnly
+from policytracker.sql.operations import StateOnly
 
 
 class Migration(migrations.Migration):

@@ -1,6 +1,6 @@
 import django.db.models.deletion
 from django.db import migrations, models
-from policytracker.db.operations import StateOnly
+from policytracker.sql.operations import StateOnly
 
 
 class Migration(migrations.Migration):

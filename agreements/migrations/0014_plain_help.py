@@ -3,7 +3,7 @@
 import django.core.validators
 import policytracker.codes
 from django.db import migrations, models
-from policytracker.db.operations import StateOnly
+from policytracker.sql.operations import StateOnly
 
 
 class Migration(migrations.Migration):

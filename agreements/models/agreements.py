@@ -31,7 +31,7 @@ from policytracker.records.constraints import (
 )
 from policytracker.records.fields import Text, contains_index
 from policytracker.records.models import RegistryQuerySet, RegistryRecord, UidRecord
-from policytracker.records.parameters import ExistsForRow
+from policytracker.sql.parameters import ExistsForRow
 
 
 class LegalForce(Codes):

@@ -18,7 +18,7 @@ from agreements.standing.calculator import BEFORE_FORCE
 from agreements.standing.conditions import conditions
 from agreements.standing.history import OWN_FORCE
 from agreements.standing.records import Action, AgreementRecord, Condition
-from policytracker.records.parameters import InIds
+from policytracker.sql.parameters import InIds
 
 
 def load_records(pks: Iterable[int], user: Any, party: int | None = None) -> dict[int, AgreementRecord]:

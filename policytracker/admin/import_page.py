@@ -25,13 +25,13 @@ from policytracker.dataset import uploads
 from policytracker.dataset.mapping import MappingError
 from policytracker.dataset.record_import import is_importable
 from policytracker.dataset.tables import TableError
-from policytracker.db.errors import temporary_error
 from policytracker.records.exceptions import NotPermitted
 from policytracker.resources import Resource, registry
+from policytracker.sql.errors import temporary_error
 from policytracker.web.heavy import REPORT, heavy, take_turn
 
 SALT = "policytracker.admin.import_page"
-TIMEOUT = "timeout"  # the code of db/errors.py for the statement timeout of the web server
+TIMEOUT = "timeout"  # the code of sql/errors.py for the statement timeout of the web server
 MAX_SECONDS = 10  # for writing the rows, also in a preview, which keeps others from changing the same records meanwhile
 TOO_LONG = gettext_lazy("The import takes too long for this page. Nothing was written. Use a smaller file, or the command import_table.")
 EXPIRED = gettext_lazy("This preview has expired, or it was imported already. Nothing was written. Choose the file again.")

@@ -21,8 +21,8 @@ from policytracker.admin.inlines import BaseInline
 from policytracker.admin.querysets import references
 from policytracker.records import hidden
 from policytracker.records.access import Reader
-from policytracker.records.parameters import Parameter, bind_parameters
 from policytracker.resources import registry
+from policytracker.sql.parameters import Parameter, bind_parameters
 
 EDIT = "edit"
 

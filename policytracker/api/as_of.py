@@ -12,8 +12,8 @@ from rest_framework.request import Request
 
 from policytracker.api.parameters import AS_OF, InvalidParameter, reported_as, single
 from policytracker.api.values import end_timestamp
-from policytracker.history.as_of import as_of
 from policytracker.resources import today
+from policytracker.sql.moment import as_of
 
 
 def reads_as_of(handler: Callable[..., Any]) -> Callable[..., Any]:

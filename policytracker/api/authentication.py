@@ -14,7 +14,7 @@ from rest_framework.authentication import SessionAuthentication as DjangoSession
 from rest_framework.exceptions import AuthenticationFailed
 
 from policytracker.models import Token, User
-from policytracker.records.parameters import Parameter, Statement
+from policytracker.sql.parameters import Parameter, Statement
 
 TOKEN_FIELDS = [field.attname for field in Token._meta.concrete_fields]
 USER_FIELDS = [field.attname for field in User._meta.concrete_fields]

@@ -22,10 +22,10 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
 from policytracker.api.renderers import JSONRenderer
-from policytracker.db.errors import IMPORT_RUNS, RETRY_AFTER, TemporaryError, temporary_error, waited_too_long_for_a_lock
 from policytracker.records.context import import_is_running
 from policytracker.records.exceptions import EntriesRefused, NotPermitted, Refused, Rejected, Stale
 from policytracker.records.violations import IN_USE, violated_constraint
+from policytracker.sql.errors import IMPORT_RUNS, RETRY_AFTER, TemporaryError, temporary_error, waited_too_long_for_a_lock
 from policytracker.web.errors import API, error_page
 
 

@@ -27,8 +27,8 @@ from policytracker.api.errors import APIError
 from policytracker.api.json_sql import ComputedField, JsonObject, NestedRecords, columns
 from policytracker.api.parameters import InvalidParameter
 from policytracker.api.serializers import KeyField, KeyListField, RecordSerializer, declared_fields
-from policytracker.records.parameters import bind_parameters
 from policytracker.resources import ReadContext
+from policytracker.sql.parameters import bind_parameters
 from policytracker.web.heavy import ClientLeft
 
 BLOCK = 64 * 1024  # bytes of a part of the response

@@ -18,8 +18,8 @@ from rest_framework.views import APIView
 
 from policytracker.api.errors import APIError
 from policytracker.api.renderers import JSONRenderer, JsonText
-from policytracker.db.errors import waited_too_long_for_a_lock
 from policytracker.models import IdempotencyKey
+from policytracker.sql.errors import waited_too_long_for_a_lock
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",

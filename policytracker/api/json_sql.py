@@ -38,10 +38,11 @@ from policytracker.api.keyset import Column, Page, decode_cursor, page_of
 from policytracker.api.pagination import MAX_COUNT
 from policytracker.codes import CodeField, ForeignCode
 from policytracker.edtf import EdtfField
-from policytracker.history.as_of import ComputedFirst, SelectedFirst, moment_read
 from policytracker.records.access import Reader
-from policytracker.records.parameters import Parameter, Statement
 from policytracker.resources import ReadContext
+from policytracker.sql.moment import moment_read
+from policytracker.sql.parameters import Parameter, Statement
+from policytracker.sql.past_rows import ComputedFirst, SelectedFirst
 
 API = "/api/v1/"
 BASE = Parameter("base", TextField(), "::text")

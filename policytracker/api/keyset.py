@@ -17,7 +17,7 @@ from uuid import UUID
 from django.core import signing
 from django.db.models import F, OrderBy, Q, QuerySet
 
-from policytracker.history.as_of import moment_read
+from policytracker.sql.moment import moment_read
 
 
 class InvalidCursor(Exception):

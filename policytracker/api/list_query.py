@@ -18,8 +18,8 @@ from policytracker.api.filters import Values, filtered, resource_filters
 from policytracker.api.ordering import columns, ordered
 from policytracker.api.pagination import MAX_COUNT
 from policytracker.records.access import Reader
-from policytracker.records.parameters import Parameter, Statement
 from policytracker.resources import ReadContext, Resource
+from policytracker.sql.parameters import Parameter, Statement
 
 
 @dataclass(frozen=True)

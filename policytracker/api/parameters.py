@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from policytracker.history.as_of import moment_read
+from policytracker.sql.moment import moment_read
 
 AS_OF = "as_of"
 

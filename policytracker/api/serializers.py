@@ -25,8 +25,8 @@ from policytracker.records import hidden, violations
 from policytracker.records.access import Reader
 from policytracker.records.fields import Text, hides_source_content
 from policytracker.records.models import Record, RegistryRecord, key_of
-from policytracker.records.parameters import ExistsForRow, Parameter, Statement
 from policytracker.resources import registry
+from policytracker.sql.parameters import ExistsForRow, Parameter, Statement
 
 HEAD = ["url", "version", "created_at", "updated_at"]
 MAX_KEYS = 1000

@@ -27,10 +27,11 @@ from policytracker.api.parameters import InvalidParameter, reported_as, single
 from policytracker.api.renderers import FormatParameter, JsonText
 from policytracker.api.serializers import KeyField, KeyListField, RecordSerializer, declared_fields
 from policytracker.api.values import Parse, check_length, iso_date, reference
-from policytracker.history.as_of import JoinedHistory, moment_read
 from policytracker.records.access import Reader
 from policytracker.records.models import Record, lock_for_change
 from policytracker.resources import ReadContext, Resource, registry
+from policytracker.sql.moment import moment_read
+from policytracker.sql.past_rows import JoinedHistory
 
 REPRESENTATION = [
     OpenApiParameter("expand", {"type": "string"}, description="References to expand with title and URL, separated by commas."),

@@ -26,8 +26,8 @@ from policytracker.api.serializers import title
 from policytracker.codes import Codes
 from policytracker.records.access import Publication, Reader
 from policytracker.records.models import Record, RegistryRecord
-from policytracker.records.parameters import Parameter, bind_parameters
 from policytracker.resources import ReadContext, registry
+from policytracker.sql.parameters import Parameter, bind_parameters
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise

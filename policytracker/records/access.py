@@ -10,8 +10,8 @@ from django.conf import settings
 from django.db.models import Q, TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.history.as_of import moment_read
-from policytracker.records.parameters import Parameter
+from policytracker.sql.moment import moment_read
+from policytracker.sql.parameters import Parameter
 
 if TYPE_CHECKING:
     from policytracker.models import User

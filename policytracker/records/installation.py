@@ -20,10 +20,11 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.history.as_of import SCHEMA, TABLES, link_view, record_view
 from policytracker.records.triggers import Trigger, functions, links, own_triggers, records, triggers
 from policytracker.resources import Resource, registry
 from policytracker.search import index
+from policytracker.sql.moment import SCHEMA, TABLES
+from policytracker.sql.past_rows import link_view, record_view
 
 MARK = "policytracker "
 INSTALLATION_LOCK = 7_062_025  # an advisory lock: one process at a time installs functions, triggers and views

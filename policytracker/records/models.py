@@ -13,7 +13,6 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.edtf import EdtfField, FirstDay, LastDay
-from policytracker.history.as_of import ExistsToday, IsAsAccessible, WasDeleted
 from policytracker.records.access import ANY, Publication, Reader, Visibility, readable, readable_by_its_own_fields, snapshot_scopes
 from policytracker.records.constraints import (
     ARCHIVING,
@@ -24,7 +23,8 @@ from policytracker.records.constraints import (
     ReservedChange,
     TriggerConstraint,
 )
-from policytracker.records.parameters import CompiledCondition, ExistsForRow, Parameter
+from policytracker.sql.moment import ExistsToday, IsAsAccessible, WasDeleted
+from policytracker.sql.parameters import CompiledCondition, ExistsForRow, Parameter
 
 if TYPE_CHECKING:
     from policytracker.history.access import PastAccess, PastRow, PeriodsOf

@@ -12,11 +12,12 @@ from django.apps import apps
 from django.db.models import CharField, ManyToManyField, Model
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.history.as_of import TABLES, parent_columns
 from policytracker.records.constraints import ARCHIVED_IS_CLOSED, IN_THIS_TRANSACTION, NOT_LOADING, DerivedWrite, TriggerConstraint, differs
 from policytracker.records.models import DeadlineFields, Record, RegistryRecord
 from policytracker.resources import registry
 from policytracker.search import index
+from policytracker.sql.moment import TABLES
+from policytracker.sql.past_rows import parent_columns
 
 CHANGES = "policytracker_change"
 # The locks of rules are advisory locks with this first number. PostgreSQL has room for a few thousand locks of all transactions, so rule
@@ -33,7 +34,7 @@ BEGIN RAISE check_violation USING CONSTRAINT = rule, MESSAGE = sentence; END $$;
 CREATE OR REPLACE FUNCTION actor() RETURNS jsonb LANGUAGE sql STABLE AS $$
 SELECT nullif(current_setting('policytracker.actor', true), '')::jsonb $$;
 
--- The complete row at the moment that is read, if it has changed since (history/as_of.py).
+-- The complete row at the moment that is read, if it has changed since (sql/moment.py).
 CREATE OR REPLACE FUNCTION row_before(name text, key bigint) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE moment timestamptz := current_setting('policytracker.as_of');
 BEGIN

@@ -20,10 +20,10 @@ from django.db.models.functions import Cast, Coalesce, NullIf
 
 from policytracker.api.serializers import title
 from policytracker.records.access import Reader
-from policytracker.records.parameters import Parameter, Statement, bind_parameters
 from policytracker.resources import ReadContext, Resource, registry
 from policytracker.search import index
 from policytracker.search.query import EXAMINED, Query, newest
+from policytracker.sql.parameters import Parameter, Statement, bind_parameters
 
 COUNTED = 1_000  # hits of each type that are counted, and hits of all types that are ranked
 FIRST = 1_500  # newest hits of each type whose access is checked; if these are not enough, EXAMINED

@@ -12,10 +12,10 @@ from django.db.models import Q
 from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext as _
 
-from policytracker.history.as_of import CHANGES, MOMENT, TABLES
-from policytracker.records.parameters import InIds
 from policytracker.resources import ReadContext, Resource, registry
 from policytracker.search import index
+from policytracker.sql.moment import CHANGES, MOMENT, TABLES
+from policytracker.sql.parameters import InIds
 
 MAX_LENGTH = 200  # characters
 EXAMINED = 20_000  # newest hits of a type that are looked at

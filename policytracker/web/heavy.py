@@ -23,7 +23,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from policytracker.db.errors import RETRY_AFTER
+from policytracker.sql.errors import RETRY_AFTER
 from policytracker.web.errors import refuse
 
 log = logging.getLogger(__name__)

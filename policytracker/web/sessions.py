@@ -6,7 +6,7 @@ from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from policytracker.db.errors import RETRY_AFTER, temporary_error
+from policytracker.sql.errors import RETRY_AFTER, temporary_error
 from policytracker.web.errors import refuse
 
 

@@ -33,8 +33,8 @@ from policytracker.admin.querysets import references, visible
 from policytracker.edtf import date_in_words
 from policytracker.models import User
 from policytracker.records.access import Publication
-from policytracker.records.parameters import ExistsForRow
 from policytracker.resources import ReadContext, today
+from policytracker.sql.parameters import ExistsForRow
 from recommendations import progress, responses, reviews
 from recommendations.admin import addressees, forms
 from recommendations.admin.rejections import DELETED_UPDATE, REJECTIONS, rejection_messages

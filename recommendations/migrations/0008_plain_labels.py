@@ -7,7 +7,7 @@ import policytracker.edtf
 import policytracker.records.fields
 from django.conf import settings
 from django.db import migrations, models
-from policytracker.db.operations import StateOnly
+from policytracker.sql.operations import StateOnly
 
 
 class Migration(migrations.Migration):

@@ -5,7 +5,7 @@ import django.db.models.deletion
 import policytracker.edtf
 import policytracker.records.fields
 from django.db import migrations, models
-from policytracker.db.operations import StateOnly
+from policytracker.sql.operations import StateOnly
 
 
 class Migration(migrations.Migration):

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from policytracker.db.operations import FillEmptyKeys
+from policytracker.sql.operations import FillEmptyKeys
 
 
 class Migration(migrations.Migration):

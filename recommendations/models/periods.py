@@ -6,8 +6,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.codes import CodeField
-from policytracker.history.as_of import CHANGES, MOMENT, TABLES
 from policytracker.records.constraints import CheckConstraint, OwnTrigger
+from policytracker.sql.moment import CHANGES, MOMENT, TABLES
 from recommendations.models.updates import CLOSABLE, TERMINAL, Status
 
 

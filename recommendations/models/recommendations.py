@@ -28,7 +28,7 @@ from policytracker.records.constraints import (
 )
 from policytracker.records.fields import Locator, Quote, Text, contains_index
 from policytracker.records.models import DeadlineFields, RegistryQuerySet, RegistryRecord, UidRecord
-from policytracker.records.parameters import ExistsForRow, InLinks
+from policytracker.sql.parameters import ExistsForRow, InLinks
 from recommendations.models.facts import FACTS, FACTS_ARE_CALCULATED, FACTS_OF_ADDRESSEES, Facts
 from recommendations.models.periods import DERIVED_FIELDS, RECOMPUTING, DerivedStatus
 from recommendations.models.updates import DONE, PERCENT_RANGE, ProgressUpdate, UpdateKind

@@ -17,8 +17,8 @@ from agreements.standing.data import load_record, standing_document
 from policytracker.api import json_sql, keyset
 from policytracker.api.serializers import RecordSerializer
 from policytracker.records.access import Reader
-from policytracker.records.parameters import Parameter, bind_parameters
 from policytracker.resources import ReadContext, Resource, Section, registry
+from policytracker.sql.parameters import Parameter, bind_parameters
 from recommendations import serializers
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 

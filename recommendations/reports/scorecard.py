@@ -17,8 +17,8 @@ from agreements.models import Agreement, Commitment, Component, Indicator, Measu
 from agreements.models.commitments import Stage
 from agreements.models.components import ComponentStatus
 from policytracker.api.json_sql import ON, Representation, values_of
-from policytracker.records.parameters import Parameter, Statement
 from policytracker.resources import ReadContext, registry
+from policytracker.sql.parameters import Parameter, Statement
 from recommendations.models import Recommendation, claim_differs
 from recommendations.reports.tally import by_code, states, tally
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from agreements.deadlines import DeadlineState
 from policytracker.codes import Codes
-from policytracker.records.parameters import Parameter
 from policytracker.resources import ReadContext
+from policytracker.sql.parameters import Parameter
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import Recommendation, RecommendationQuerySet, Status
 

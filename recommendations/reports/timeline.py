@@ -17,8 +17,8 @@ from agreements.models import Agreement
 from policytracker.api import keyset
 from policytracker.edtf import EdtfField
 from policytracker.records.access import Reader
-from policytracker.records.parameters import Parameter, bind_parameters
 from policytracker.resources import Event, Resource, registry
+from policytracker.sql.parameters import Parameter, bind_parameters
 
 COLUMNS = [keyset.Column(name) for name in ("day", "type", "key", "position")]
 ORDER = ", ".join(column.path for column in COLUMNS)

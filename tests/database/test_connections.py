@@ -5,7 +5,7 @@ import select
 import psycopg
 from django.db import connection
 
-from policytracker.db.base import is_closed_by_server
+from policytracker.sql.base import is_closed_by_server
 
 
 def test_a_connection_that_the_server_closed_is_found_without_a_query(db):

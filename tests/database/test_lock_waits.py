@@ -10,8 +10,8 @@ from django.db import OperationalError, connection, connections, transaction
 from django.test import Client
 
 from agreements.models import Agreement
-from policytracker.db.base import DatabaseWrapper
 from policytracker.models import Change
+from policytracker.sql.base import DatabaseWrapper
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from tests.admin import page
 from tests.api.client import Api

@@ -14,10 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from openpyxl import load_workbook
 
 from agreements.models import Agreement, Component, Participation, PartyOfficer, Sector, Source
-from policytracker.history.as_of import as_of, moment_read
 from policytracker.records.access import Role
 from policytracker.records.context import change_context
 from policytracker.resources import ReadContext
+from policytracker.sql.moment import as_of, moment_read
 from recommendations.models import Addressee, Recommendation
 from recommendations.progress import Report, report_progress, void
 from tests.api.client import Api

@@ -1,101 +1,16 @@
-"""The register at a past moment: views that show it, and the context manager that makes queries read them.
-
-The schema `as_of` has a view with the name of each record table. Inside `as_of(moment)` the search path begins with this schema, so
-that every query, with its filters, joins and aggregates, reads the rows of that moment. Tables without history, such as users, have
-no view: queries read their present rows.
-"""
+"""The rows of record types at the moment that is read: the SQL of the views of the schema `as_of`, and of tables in queries."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
-from django.db import OperationalError, connection, models, transaction
-from django.db.models import BooleanField, Exists, Expression, Func, QuerySet
+from django.db import connection, models
+from django.db.models import BooleanField, Expression, QuerySet
 from django.db.models.sql.datastructures import BaseTable
 
-SCHEMA, TABLES = "as_of", "public"  # the schema of the views, and that of the tables
-CHANGES = f"{TABLES}.policytracker_change"
-MOMENT = "(SELECT current_setting('policytracker.as_of')::timestamptz)"  # evaluated once per query
-
-# Columns that rarely change, and that the rules of access read for each row of a query.
-STEADY = ["publication", "visibility"]
-
-# Settings for the planner. Statements on views take long to plan, so prepared ones are planned once per connection, and their high
-# estimated costs are no reason to compile them. PostgreSQL underestimates how many rows of a view match; it must not read a
-# complete table and then compare each row with each other row.
-PLANNING = ", ".join(
-    f"set_config('{name}', '{value}', true)"
-    for name, value in {"plan_cache_mode": "force_generic_plan", "jit": "off", "enable_material": "off"}.items()
-)
-
-# The moment that queries read, or None for the present. Only `as_of()` sets it.
-moment_read: ContextVar[datetime | None] = ContextVar("moment_read", default=None)
-
-
-def access_changed(table: str, row: str) -> str:
-    """The condition that these columns of a row changed after the moment."""
-    return f"""EXISTS (SELECT FROM {CHANGES} s
-  WHERE s.tbl = '{table}' AND s.row_id = {row} AND s.at > {MOMENT} AND s.changed ?| '{{{",".join(STEADY)}}}')"""
-
-
-@contextmanager
-def as_of(moment: datetime) -> Iterator[None]:
-    """Read the register of this moment inside the block: what transactions that began at or before it had written.
-
-    Writes are impossible inside. Raises OperationalError while the views are missing, because `migrate` is running.
-    """
-    token, is_nested = moment_read.set(moment), connection.in_atomic_block
-    try:
-        # An exception makes the surrounding transaction unusable, so its search path needs no reset then.
-        with transaction.atomic(savepoint=False), connection.cursor() as cursor:
-            cursor.execute(
-                f"""SELECT current_setting('search_path'), to_regnamespace('{SCHEMA}') IS NOT NULL,
-                set_config('policytracker.as_of', %s, true), set_config('search_path', '{SCHEMA}, {TABLES}', true), {PLANNING}""",
-                [moment.isoformat()],
-            )
-            outer, has_views, *_ = cursor.fetchone()
-            if not has_views:
-                raise OperationalError(f"The schema {SCHEMA} is missing.")
-            yield
-            if is_nested:  # otherwise the setting ends with the transaction
-                cursor.execute("SELECT set_config('search_path', %s, true)", [outer])
-    finally:
-        moment_read.reset(token)
-
-
-class ExistsToday(Exists):
-    """Whether the query has a row in the present tables, even inside `as_of()`."""
-
-    def as_sql(self, *args, **kwargs):
-        sql, params = super().as_sql(*args, **kwargs)
-        return re.sub(r'\b(FROM|JOIN) "', rf'\1 "{TABLES}"."', sql), params
-
-
-class WasDeleted(Func):
-    """Whether the record with this id was deleted after the moment. If it was restricted then, only administrators may know."""
-
-    output_field = BooleanField()
-    conditional = True
-    template = f"""EXISTS (SELECT FROM {CHANGES} d WHERE d.tbl = '%(table)s' AND d.row_id = %(expressions)s
-        AND d.op = 'delete' AND d.moved AND d.at > {MOMENT} AND NOT d.before @> '{{"visibility": "restricted"}}')"""
-
-
-class IsAsAccessible(Func):
-    """Whether the record with this id exists today, with the visibility and publication that it had at the moment."""
-
-    output_field = BooleanField()
-    conditional = True
-    template = f"""(NOT EXISTS (SELECT FROM {CHANGES} d WHERE d.tbl = '%(table)s' AND d.row_id = %(expressions)s
-        AND d.op = 'delete' AND d.moved AND d.at > {MOMENT}) AND NOT {access_changed("%(table)s", "%(expressions)s")})"""
-
-
-# ---- the views
+from policytracker.sql.moment import ACCESS_COLUMNS, CHANGES, MOMENT, TABLES, access_changed
 
 
 def parent_columns(model: Any) -> list[str]:
@@ -121,7 +36,7 @@ def looked_up(field: Any) -> str:
     if column := without_history(field):
         return column
     unchanged = f"r.updated_at <= {MOMENT}"
-    if field.column in STEADY:
+    if field.column in ACCESS_COLUMNS:
         unchanged += f" OR NOT {access_changed(table, 'r.id')}"
     past = stored(field, f"{TABLES}.row_before('{table}', r.id)")
     return f'CASE WHEN {unchanged} THEN r."{field.column}" ELSE {past} END AS "{field.column}"'
