@@ -39,7 +39,7 @@ def session_of(name: str) -> str:
     """The key of a session of this demo user."""
     from django.test import Client
 
-    from policytracker.models import User
+    from policytracker.accounts.models import User
 
     client = Client()
     client.force_login(User.objects.get(username=name), backend="django.contrib.auth.backends.ModelBackend")

@@ -12,7 +12,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db.models import Count
 
 from agreements.models import Agreement
-from policytracker.models import Token, User
+from policytracker.accounts.models import Token, User
 from recommendations.models import Recommendation
 
 NAMES = ["administrator-1", "analyst-01", "officer-1"]

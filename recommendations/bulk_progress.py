@@ -13,8 +13,8 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from agreements.models import Source
+from policytracker.accounts.models import User
 from policytracker.dataset import writer
-from policytracker.models import User
 from policytracker.records.context import change_context, shortened
 from policytracker.records.exceptions import Refused
 from policytracker.records.models import lock_for_change

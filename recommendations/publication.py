@@ -19,7 +19,7 @@ from agreements.models import (
     Source,
     TreatyAction,
 )
-from policytracker.models import User
+from policytracker.accounts.models import User
 from policytracker.records.access import Publication
 from policytracker.records.exceptions import Conflict, NotPermitted
 from policytracker.records.models import RegistryRecord

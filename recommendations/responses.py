@@ -9,8 +9,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from policytracker.accounts.models import User
 from policytracker.edtf import first_day
-from policytracker.models import User
 from policytracker.records.access import Role
 from policytracker.records.exceptions import NotPermitted
 from recommendations.models import Addressee

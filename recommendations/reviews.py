@@ -7,8 +7,8 @@ from typing import Any
 
 from policytracker.history.access import PastAccess
 from policytracker.history.periods import contains
-from policytracker.models import Change
 from policytracker.records.access import Reader
+from policytracker.records.changes import Change
 from recommendations import progress
 from recommendations.models import ProgressUpdate, Review
 

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from agreements.models import PartyOfficer
-from policytracker.models import User
+from policytracker.accounts.models import User
 from policytracker.records.access import Role
 from tests.api.world import make_world
 from tests.make import make_party, settled

@@ -5,7 +5,7 @@ from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from policytracker.models import Token, User
+from policytracker.accounts.models import Token, User
 
 TOKENS = "/api/v1/auth/tokens/"
 

@@ -33,9 +33,10 @@ from agreements.models import (
     Source,
     TreatyAction,
 )
+from policytracker.accounts.models import User
 from policytracker.dataset import layout as dataset
 from policytracker.dataset import loading, package, reading
-from policytracker.models import Change, User
+from policytracker.records.changes import Change
 from policytracker.records.context import change_context
 from policytracker.records.triggers import records
 from policytracker.resources import registry

@@ -28,13 +28,14 @@ from agreements.models import (
 )
 from agreements.standing import conditions, party_standing, text_standing
 from agreements.standing.data import load_record
+from policytracker.accounts.models import User
 from policytracker.dataset import layout, relative_dates
 from policytracker.dataset.demo import is_demo
 from policytracker.edtf import EdtfField
 from policytracker.management.commands.make_demo import ROLES
 from policytracker.management.commands.make_demo import Command as MakeDemo
-from policytracker.models import Change, User
 from policytracker.quality.engine import RULES, Severity
+from policytracker.records.changes import Change
 from policytracker.records.context import change_context
 from policytracker.records.models import UidRecord
 from policytracker.records.triggers import records

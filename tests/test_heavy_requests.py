@@ -13,7 +13,7 @@ from django.urls import resolve
 from drf_spectacular.generators import SchemaGenerator
 
 from agreements.models import Sector
-from policytracker.models import User
+from policytracker.accounts.models import User
 from policytracker.web import heavy
 from policytracker.web.heavy import EXPORT, REPORT, HeavyRequests
 from tests.api.client import Api

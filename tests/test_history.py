@@ -8,7 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agreements.models import Agreement, Sector, TreatyAction
-from policytracker.models import Change, SearchEntry, User
+from policytracker.accounts.models import User
+from policytracker.installed.models import SearchEntry
+from policytracker.records.changes import Change
 from policytracker.records.context import change_context
 from recommendations.models import Addressee, Recommendation
 from tests.api.client import Api

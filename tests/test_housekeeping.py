@@ -13,7 +13,9 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from agreements.models import Source
-from policytracker.models import Change, IdempotencyKey, Token
+from policytracker.accounts.models import Token
+from policytracker.api.models import IdempotencyKey
+from policytracker.records.changes import Change
 from tests.api.client import Api
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from agreements.models import Agreement, Party, Sector
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from recommendations.models import Recommendation
 from tests.make import make_agreement, make_party, make_recommendation
 

@@ -17,7 +17,7 @@ from rest_framework.test import APIClient
 from schemathesis import GenerationMode
 from schemathesis.checks import content_type_conformance, not_a_server_error, response_schema_conformance, status_code_conformance
 
-from policytracker.models import Token
+from policytracker.accounts.models import Token
 from policytracker.wsgi import application
 from tests.make import make_agreement, make_commitment, make_indicator, make_measurement, make_outcome
 

@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from agreements.models import Agreement
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from policytracker.records.context import change_context
 from policytracker.resources import today
 from recommendations import progress

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agreements.models import Agreement, AgreementRelation, Citation, FactCheck, Outcome, Participation, Party, Sector
 from policytracker.edtf import first_day
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from policytracker.records.context import change_context
 from policytracker.records.installation import database_is_complete
 from policytracker.records.triggers import records, trigger_constraints, triggers

@@ -8,7 +8,7 @@ from django.db.models import Count
 
 from agreements.models import Agreement
 from benchmarks.build.register import build
-from policytracker.models import User
+from policytracker.accounts.models import User
 from policytracker.resources import today
 from tests.api.client import Api
 

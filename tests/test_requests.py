@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.test import override_settings
 from rest_framework.test import APIClient
 
-from policytracker.models import Token, User
+from policytracker.accounts.models import Token, User
 from policytracker.web import requests
 from tests.api.client import Api
 

@@ -17,8 +17,9 @@ from benchmarks.build import __main__ as build_command
 from benchmarks.build.recommendations import recommendation_rows
 from benchmarks.build.register import BuildError, build
 from benchmarks.build.values import Maker
-from policytracker.models import Change, User
+from policytracker.accounts.models import User
 from policytracker.records.access import Role
+from policytracker.records.changes import Change
 from policytracker.records.models import Record
 from policytracker.resources import registry
 from recommendations.derived_status import recompute_status

@@ -17,6 +17,7 @@ from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, SOURCE, 
 from agreements.admin.treaty_actions import warn_effective_before_action
 from agreements.models.agreements import INVERSE_LABELS, AgreementStatus, LegalForce, ParticipationRole, by_name, team_with_caller
 from agreements.standing import TextStanding
+from policytracker.accounts.models import User
 from policytracker.admin import (
     BaseInline,
     BulkEditAdmin,
@@ -32,7 +33,6 @@ from policytracker.admin import (
     text_filter,
 )
 from policytracker.admin.forms import RecordForm, VersionedForm
-from policytracker.models import User
 
 
 class ParticipationInline(BaseInline):

@@ -7,9 +7,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Party, PartyOfficer
+from policytracker.accounts.models import User
 from policytracker.admin import PeopleAdmin, Reference, UserAdmin, display, label_html
 from policytracker.admin.people import AccountForm
-from policytracker.models import User
 from policytracker.records.access import Role
 
 

@@ -13,7 +13,7 @@ from benchmarks.build.treaties import fill_treaties
 from benchmarks.build.users import make_users
 from benchmarks.build.values import Maker
 from benchmarks.build.writer import Writer
-from policytracker.models import User
+from policytracker.accounts.models import User
 from policytracker.records.context import change_context
 from recommendations.derived_status import recompute_status
 from recommendations.models import Recommendation

@@ -6,7 +6,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 
 from agreements.models import PartyOfficer
-from policytracker.models import User
+from policytracker.accounts.models import User
 from policytracker.records.access import Role
 
 ANALYSTS, REVIEWERS, OFFICERS = 30, 5, 3

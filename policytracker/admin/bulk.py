@@ -11,9 +11,9 @@ from django.db import DatabaseError
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 
+from policytracker.accounts.models import User
 from policytracker.admin.base import RecordAdmin, apply_theme
 from policytracker.admin.error_summary import errors_of_form
-from policytracker.models import User
 from policytracker.records import exceptions, publishing, violations
 from policytracker.records.access import Publication
 from policytracker.records.context import MAX_REASON, change_context

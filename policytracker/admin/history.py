@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from policytracker.edtf import DURATION, EdtfField, date_in_words, in_words
 from policytracker.history.diffs import Budget, diff
 from policytracker.history.record import History
-from policytracker.models import Change
+from policytracker.records.changes import Change
 
 CHANNELS = {"api": _("API"), "import": _("Import"), "data set": _("Import")}
 

@@ -16,8 +16,8 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from policytracker.accounts.models import Token, User
 from policytracker.admin.base import BaseAdmin
-from policytracker.models import Token, User
 from policytracker.records.access import Role
 from policytracker.records.models import RegistryRecord
 from policytracker.resources import registry

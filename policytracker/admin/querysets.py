@@ -15,8 +15,8 @@ from django.db import models
 from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 from django.utils.text import smart_split, unescape_string_literal
 
+from policytracker.accounts.models import User
 from policytracker.api.filters import is_name
-from policytracker.models import User
 from policytracker.records import hidden
 from policytracker.records.fields import Text
 from policytracker.records.models import Record, RecordQuerySet, UidRecord

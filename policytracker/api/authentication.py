@@ -13,7 +13,7 @@ from knox.settings import CONSTANTS
 from rest_framework.authentication import SessionAuthentication as DjangoSessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
-from policytracker.models import Token, User
+from policytracker.accounts.models import Token, User
 from policytracker.sql.parameters import Parameter, Statement
 
 TOKEN_FIELDS = [field.attname for field in Token._meta.concrete_fields]

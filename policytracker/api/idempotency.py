@@ -17,8 +17,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from policytracker.api.errors import APIError
+from policytracker.api.models import IdempotencyKey
 from policytracker.api.renderers import JSONRenderer, JsonText
-from policytracker.models import IdempotencyKey
 from policytracker.sql.errors import waited_too_long_for_a_lock
 
 IDEMPOTENCY_KEY = OpenApiParameter(

@@ -17,10 +17,10 @@ from rest_framework import serializers
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.views import APIView
 
+from policytracker.accounts.models import Token, User
 from policytracker.api.errors import APIError
 from policytracker.api.parameters import reject_unknown_parameters
 from policytracker.api.serializers import StrictSerializer
-from policytracker.models import Token, User
 from policytracker.web.errors import refuse
 
 MAX_DAYS, DEFAULT_DAYS = 365, 90  # the lifetime of a token

@@ -16,7 +16,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import DO_NOTHING, Model, Q
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from policytracker.records.context import check_constraints
 from policytracker.records.models import Record, UidRecord
 from policytracker.records.triggers import links, records

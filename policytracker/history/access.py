@@ -19,8 +19,8 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.lookups import In
 
 from policytracker.history.periods import END, EVER, START, Period, intersection, union
-from policytracker.models import Change
 from policytracker.records.access import ANY, OWN, TEAM, Reader
+from policytracker.records.changes import Change
 from policytracker.records.models import Record, RegistryRecord
 from policytracker.records.triggers import links
 

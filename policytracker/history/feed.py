@@ -25,7 +25,7 @@ from policytracker.history.access import PastAccess, columns_of_row
 from policytracker.history.periods import contains, contains_before
 from policytracker.history.scope import Node, departures, left_by, members, roots
 from policytracker.history.values import Keys, RecordValues, ShownChange
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from policytracker.records.installation import CURRENT_ERA
 from policytracker.records.models import Record
 from policytracker.resources import ReadContext, registry

@@ -12,8 +12,8 @@ from policytracker.api.serializers import KeyField
 from policytracker.history.access import PastAccess
 from policytracker.history.periods import EVER
 from policytracker.history.values import RecordValues, ShownChange
-from policytracker.models import Change
 from policytracker.records.access import Reader, Visibility
+from policytracker.records.changes import Change
 from policytracker.records.fields import Text
 from policytracker.records.models import Record
 

@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import CharField, Q, Value
 
 from policytracker.history.access import columns_of_row, links_when_deleted, refers_to
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from policytracker.records.models import Record
 from policytracker.resources import registry
 

@@ -25,7 +25,7 @@ from policytracker.api.serializers import KeyField, KeyListField
 from policytracker.history.access import PastAccess, PeriodsOf
 from policytracker.history.diffs import display_text
 from policytracker.history.periods import contains, contains_before
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from policytracker.records.models import Record
 
 if TYPE_CHECKING:

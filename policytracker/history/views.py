@@ -7,6 +7,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from policytracker.accounts.models import User
 from policytracker.api import pagination
 from policytracker.api.keyset import InvalidCursor
 from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters, single
@@ -15,7 +16,6 @@ from policytracker.api.values import code, timestamp
 from policytracker.api.views import RegisterView
 from policytracker.history.feed import Feed, Filters, Page
 from policytracker.history.serializers import ChangeSerializer
-from policytracker.models import User
 from policytracker.resources import ReadContext, registry
 
 TEXT = {"type": "string"}

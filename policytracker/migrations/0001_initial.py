@@ -5,7 +5,7 @@ import django.contrib.auth.validators
 import django.contrib.postgres.functions
 import django.db.models.deletion
 import django.utils.timezone
-import policytracker.models
+import policytracker.records.changes
 import uuid
 from django.conf import settings
 from django.contrib.postgres.operations import BtreeGistExtension, TrigramExtension
@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
                 ('op', models.TextField()),
                 ('since', models.DateTimeField(null=True)),
                 ('at', models.DateTimeField()),
-                ('txid', policytracker.models.TransactionIdField(db_default=models.Func(function='pg_current_xact_id'))),
+                ('txid', policytracker.records.changes.TransactionIdField(db_default=models.Func(function='pg_current_xact_id'))),
                 ('actor', models.JSONField(null=True)),
                 ('before', models.JSONField(null=True)),
                 ('changed', models.JSONField(null=True)),

@@ -14,7 +14,7 @@ from policytracker.sql.moment import moment_read
 from policytracker.sql.parameters import Parameter
 
 if TYPE_CHECKING:
-    from policytracker.models import User
+    from policytracker.accounts.models import User
 
 
 class Visibility(TextChoices):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from policytracker.models import Change
 from policytracker.records.access import Publication, Reader, Role
+from policytracker.records.changes import Change
 from policytracker.records.constraints import PUBLISHED_RECORD_STAYS
 from policytracker.records.exceptions import Conflict, NotPermitted
 from policytracker.records.models import Record, RegistryRecord

@@ -14,12 +14,12 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, Stance
+from policytracker.accounts.models import User
 from policytracker.admin.bulk import BulkEditForm
 from policytracker.admin.error_summary import FieldError, errors_of_form, errors_of_formset
 from policytracker.admin.forms import Day, PartialDate, VerbatimField
 from policytracker.admin.querysets import visible
 from policytracker.admin.stale import MERGED, STALE, ChangesSince
-from policytracker.models import User
 from policytracker.records import exceptions, violations
 from policytracker.records.context import change_context
 from policytracker.resources import today

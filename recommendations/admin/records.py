@@ -13,6 +13,7 @@ from django.utils.translation import ngettext_lazy
 
 from agreements.admin import CITED, DEADLINE_COLOURS, RegistryColumns, deadline_label
 from agreements.deadlines import DeadlineState
+from policytracker.accounts.models import User
 from policytracker.admin import (
     BaseInline,
     BulkEditAdmin,
@@ -31,7 +32,6 @@ from policytracker.admin import (
 )
 from policytracker.admin.querysets import references, visible
 from policytracker.edtf import date_in_words
-from policytracker.models import User
 from policytracker.records.access import Publication
 from policytracker.resources import ReadContext, today
 from policytracker.sql.parameters import ExistsForRow

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.models import User
+from policytracker.accounts.models import User
 from policytracker.resources import today
 from recommendations import progress
 from recommendations.models import Recommendation

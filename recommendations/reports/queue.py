@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from policytracker.models import User
+from policytracker.accounts.models import User
 from recommendations.deadlines import Freshness, freshness
 from recommendations.models import ProgressUpdate, Recommendation, Review
 from recommendations.progress import REVIEWERS

@@ -14,10 +14,10 @@ from django.db.models import BooleanField, Exists, F, IntegerField, OuterRef, Q,
 from django.db.models.expressions import RawSQL
 
 from agreements.models import Agreement, FocusArea, Party, Sector, Source
+from policytracker.accounts.models import User
 from policytracker.api.keyset import InvalidCursor, Page, bound
 from policytracker.api.pagination import MAX_COUNT
 from policytracker.api.serializers import title
-from policytracker.models import User
 from policytracker.records.models import Record
 from policytracker.resources import ReadContext
 from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, RecommendationQuerySet, UpdateKind

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from policytracker.models import User
+from policytracker.accounts.models import User
 from tests.make import make_party
 
 

@@ -9,9 +9,9 @@ from django.contrib import admin
 from django.core.management import call_command
 from django.urls import reverse
 
+from policytracker.accounts.models import User
 from policytracker.admin import TabbedAdmin
 from policytracker.management.commands.make_demo import Command as MakeDemo
-from policytracker.models import User
 from recommendations.models import Recommendation
 from tests.admin.page import add, admin_request, change, changes, delete, edit, history
 

@@ -6,8 +6,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from policytracker.accounts.models import Token
 from policytracker.api.tokens import create_token
-from policytracker.models import Token
 from tests.admin.page import messages_of
 
 ACCOUNT = "/admin/account/"

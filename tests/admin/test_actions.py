@@ -6,7 +6,7 @@ from django.test import RequestFactory
 
 from agreements.models import Agreement, Component, Source
 from policytracker.admin import bulk
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from recommendations.models import ProgressUpdate, Recommendation
 from tests.admin.page import changes, messages_of
 from tests.make import make_agreement, make_component, make_recommendation, make_source

@@ -9,7 +9,7 @@ from django.db import connection
 from django.urls import reverse
 
 from agreements.models import Participation
-from policytracker.models import User
+from policytracker.accounts.models import User
 from recommendations.models import Addressee
 from recommendations.progress import EvidenceRow, Report, report_progress
 from tests.admin.page import change, changes, edit, tab

@@ -4,8 +4,8 @@ import pytest
 from django.urls import reverse
 
 from agreements.models import Component
+from policytracker.accounts.models import User
 from policytracker.admin.base import BaseAdmin
-from policytracker.models import User
 from recommendations.models import Recommendation
 from tests.admin.page import add, change, changes, edit, tab
 from tests.admin.pages import every_page, load_demo

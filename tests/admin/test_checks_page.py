@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Citation, Commitment, Party, TreatyAction
-from policytracker.models import User
+from policytracker.accounts.models import User
 from policytracker.quality import engine
 from policytracker.records.context import change_context
 from tests.admin.page import add, change

@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import reverse
 
 from agreements.models import Agreement, Citation, Commitment, Component, Source
-from policytracker.models import User
+from policytracker.accounts.models import User
 from recommendations.models import Addressee, Recommendation
 from tests.admin.page import add, change, errors_of, tab, typed
 from tests.conftest import make_user

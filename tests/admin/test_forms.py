@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from agreements.models import Agreement, AgreementRelation, Component, Participation, Party, Source, TreatyAction
 from policytracker.admin.forms import Day, Duration, PartialDate, VerbatimField
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from policytracker.records.context import change_context
 from policytracker.records.models import Record
 from recommendations.models import Recommendation

@@ -7,7 +7,9 @@ from django.test import RequestFactory
 
 from policytracker.admin import BaseAdmin, BaseInline, RecordAdmin
 from policytracker.admin.base import Page
-from policytracker.models import Change, IdempotencyKey, SearchEntry
+from policytracker.api.models import IdempotencyKey
+from policytracker.installed.models import SearchEntry
+from policytracker.records.changes import Change
 from policytracker.records.models import Record
 from recommendations.models import StatusPeriod
 

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agreements.models import PartyOfficer
-from policytracker.models import User
+from policytracker.accounts.models import User
 from policytracker.records.context import change_context
 from recommendations.models import Addressee, ProgressUpdate
 from recommendations.progress import EvidenceRow, Report, report_progress, send_back

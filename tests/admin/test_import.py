@@ -23,7 +23,7 @@ from agreements.models import Party, Source, TreatyAction
 from policytracker.admin import imports
 from policytracker.dataset import uploads
 from policytracker.dataset.record_import import RecordImport, is_importable
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from policytracker.resources import registry
 from recommendations.models import Evidence, ProgressUpdate, Recommendation
 from tests.admin.page import change, changes, messages_of, typed

@@ -22,7 +22,7 @@ from agreements.models import (
     Source,
     TreatyAction,
 )
-from policytracker.models import User
+from policytracker.accounts.models import User
 from policytracker.records.context import change_context
 from policytracker.records.models import Record
 from policytracker.resources import registry

@@ -26,7 +26,7 @@ from agreements.models import (
     Sector,
     Source,
 )
-from policytracker.models import Token
+from policytracker.accounts.models import Token
 from policytracker.resources import registry
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Report, approve, report_progress

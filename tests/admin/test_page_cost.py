@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from agreements.models import Agreement, Party, Source
-from policytracker.models import User
+from policytracker.accounts.models import User
 from recommendations.models import Recommendation
 from tests.admin.page import changes
 from tests.admin.pages import load_demo, tabs

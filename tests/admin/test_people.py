@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils.html import strip_tags
 
 from agreements.models import Party, PartyOfficer
+from policytracker.accounts.models import Token, User
 from policytracker.admin import navigation
-from policytracker.models import Token, User
 from policytracker.records.access import Role
 from policytracker.resources import registry
 from tests.admin.page import add, admin_request, change, changes, delete, history, rows_of, typed

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.text import capfirst
 
 from agreements.models import PartyOfficer, Source
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from recommendations import progress
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from recommendations.models.refusals import RefusalCode

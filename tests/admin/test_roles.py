@@ -6,7 +6,7 @@ from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.auth.models import Group
 
 from agreements.models import Agreement, Citation, PartyOfficer, Sector
-from policytracker.models import Token, User
+from policytracker.accounts.models import Token, User
 from recommendations.models import Evidence, ProgressUpdate, Recommendation
 from tests.admin.page import add, admin_request, change, changes, edit, tab
 from tests.make import make_agreement, make_commitment, make_recommendation, make_source

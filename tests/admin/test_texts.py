@@ -16,7 +16,7 @@ from agreements.models import (
     Outcome,
     TreatyAction,
 )
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from policytracker.records.context import change_context
 from tests.admin.page import add, change, changes, edit, errors_of, messages_of, rows_of, tab, typed
 from tests.make import make_agreement, make_component, make_party, make_source

@@ -10,7 +10,7 @@ from django.db import connection, connections
 
 from agreements.models import Agreement, Component, TreatyAction
 from policytracker.dataset.layout import files
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from policytracker.records.context import change_context
 from tests.agreements.test_relative_deadlines import SIX_MONTHS, days, due
 from tests.api.client import Api

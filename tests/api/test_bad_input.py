@@ -5,7 +5,7 @@ import json
 import pytest
 
 from agreements.models import Agreement
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from tests.api.refusals import field_errors, messages
 from tests.api.world import LISTS, NUMBERS, RESOURCES
 from tests.make import make_component, make_party, make_recommendation

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from agreements.models import Agreement, Component, Party, Sector, TreatyAction
 from policytracker.api import bulk
 from policytracker.api.viewsets import RecordViewSet
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from policytracker.resources import registry
 from tests.api.client import Api
 from tests.api.world import RESOURCES

@@ -14,7 +14,7 @@ from django.db import connection
 from django.utils.dateparse import parse_datetime
 
 from agreements.models import Agreement, Citation, Indicator, PartyOfficer
-from policytracker.models import User
+from policytracker.accounts.models import User
 from policytracker.records.context import change_context
 from recommendations.models import Addressee, Dependency, Milestone, Recommendation
 from recommendations.progress import EvidenceRow, Report, report_progress, void

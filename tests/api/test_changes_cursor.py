@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agreements.models import Participation, PartyOfficer, Sector
-from policytracker.models import User
+from policytracker.accounts.models import User
 from policytracker.records import installation
 from policytracker.records.context import change_context
 from tests.api.client import Api
@@ -133,7 +133,7 @@ def test_changes_of_one_transaction_stay_in_order_over_pages(client):
 KILLED = """
 import django; django.setup()
 from agreements.models import Participation, PartyOfficer, Sector
-from policytracker.models import User
+from policytracker.accounts.models import User
 from policytracker.records.context import change_context
 with change_context():
     Sector.objects.create(code="killed", name="Killed")

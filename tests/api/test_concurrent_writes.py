@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, connections, transaction
 
 from agreements.models import Sector
-from policytracker.models import IdempotencyKey
+from policytracker.api.models import IdempotencyKey
 from tests.api.client import Api
 from tests.conftest import make_user
 from tests.make import make_agreement

@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 
 from agreements.models import Source
-from policytracker.models import Change
 from policytracker.records.access import Role
+from policytracker.records.changes import Change
 from policytracker.records.context import change_context
 from policytracker.resources import today
 from recommendations.models import ProgressUpdate, Recommendation

@@ -5,7 +5,8 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from agreements.models import Agreement, Citation
-from policytracker.models import Change, User
+from policytracker.accounts.models import User
+from policytracker.records.changes import Change
 from tests.admin.conftest import signed_in  # noqa: F401 - imported fixture
 from tests.api.client import Api
 from tests.make import make_action, make_agreement, make_component, make_recommendation, make_source, settled

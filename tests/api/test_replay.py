@@ -9,7 +9,8 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from policytracker.models import IdempotencyKey, User
+from policytracker.accounts.models import User
+from policytracker.api.models import IdempotencyKey
 from policytracker.resources import registry, today
 from recommendations.models import Addressee, ProgressUpdate
 from recommendations.progress import Report, report_progress

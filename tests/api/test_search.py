@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agreements.models import Agreement, FactCheck, Outcome, Party
-from policytracker.models import SearchEntry
+from policytracker.installed.models import SearchEntry
 from policytracker.records.fields import hides_source_content
 from policytracker.resources import registry
 from policytracker.search import hits

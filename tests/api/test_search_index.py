@@ -5,7 +5,7 @@ from django.core.checks import run_checks
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from policytracker.models import SearchEntry
+from policytracker.installed.models import SearchEntry
 from policytracker.records import installation
 from policytracker.resources import registry
 from policytracker.search import index

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from agreements.models import Agreement, Sector
-from policytracker.models import IdempotencyKey
+from policytracker.api.models import IdempotencyKey
 from tests.api.client import Api
 from tests.api.world import RESOURCES
 from tests.make import make_agreement, make_recommendation

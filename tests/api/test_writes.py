@@ -7,7 +7,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from agreements.models import Agreement, AgreementRelation, Component, Participation, Party, Source, sources
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from recommendations.models import Milestone, Recommendation
 from recommendations.progress import Report, report_progress
 from tests.api.refusals import field_errors, list_errors

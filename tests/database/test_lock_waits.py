@@ -10,7 +10,7 @@ from django.db import OperationalError, connection, connections, transaction
 from django.test import Client
 
 from agreements.models import Agreement
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from policytracker.sql.base import DatabaseWrapper
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from tests.admin import page

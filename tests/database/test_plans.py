@@ -11,9 +11,9 @@ from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Component, Party, PartyOfficer
 from benchmarks.build.register import build
+from policytracker.accounts.models import User
 from policytracker.admin.querysets import CappedPaginator
 from policytracker.api.filters import resource_filters
-from policytracker.models import User
 from policytracker.records.access import Role
 from policytracker.resources import ReadContext, registry, today
 from recommendations.admin.calendar import KINDS

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from agreements.models import Agreement, Citation, Participation, PartyOfficer
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from policytracker.records.context import change_context
 from recommendations.models import Addressee, Milestone, ProgressUpdate
 from tests.api.client import Api

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from agreements.models import Agreement, Commitment, Participation, Party, TreatyAction
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from recommendations.models import Addressee, Recommendation
 from tests.imports.conftest import table
 

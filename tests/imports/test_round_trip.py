@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.test import Client
 from openpyxl import Workbook, load_workbook
 
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from policytracker.resources import registry
 from recommendations.models import Recommendation
 from tests.make import make_agreement

@@ -7,7 +7,7 @@ import pytest
 from agreements.models import Agreement, PartyOfficer
 from policytracker.dataset.demo import is_demo
 from policytracker.management.commands.make_demo import ROLES, Command
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from recommendations.models import Recommendation
 
 pytestmark = pytest.mark.django_db

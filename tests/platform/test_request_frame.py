@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from policytracker.models import Token
+from policytracker.accounts.models import Token
 from policytracker.records.access import Role
 from tests.conftest import make_user
 from tests.make import make_recommendation

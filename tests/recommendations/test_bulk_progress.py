@@ -5,7 +5,7 @@ from itertools import count, product
 
 import pytest
 
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from policytracker.records.exceptions import Refused
 from recommendations import progress
 from recommendations.bulk_progress import BulkProgress, Submission

@@ -13,8 +13,8 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models.expressions import RawSQL
 
 from agreements.models import PartyOfficer, Source
-from policytracker.models import Change
 from policytracker.records.access import Role
+from policytracker.records.changes import Change
 from policytracker.records.context import change_context
 from policytracker.records.exceptions import Stale
 from recommendations.derived_status import recompute_status

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from policytracker.records.context import change_context
 from policytracker.resources import today
 from recommendations.models import ProgressUpdate, Recommendation, RefusalCode

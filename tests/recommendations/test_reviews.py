@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from django.contrib.auth.models import AnonymousUser
 
-from policytracker.models import User
+from policytracker.accounts.models import User
 from policytracker.records.context import change_context
 from recommendations.models import ProgressUpdate, Recommendation
 from recommendations.progress import Report, report_progress, send_back, submit

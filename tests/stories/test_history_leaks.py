@@ -11,7 +11,8 @@ import pytest
 from django.test import override_settings
 
 from agreements.models import Agreement, Participation, PartyOfficer
-from policytracker.models import Change, User
+from policytracker.accounts.models import User
+from policytracker.records.changes import Change
 from policytracker.records.context import change_context
 from policytracker.resources import registry
 from recommendations.models import ProgressUpdate

@@ -20,7 +20,7 @@ from django.urls import resolve
 from django.utils.datastructures import MultiValueDict
 
 from agreements.models import Agreement, Component, Participation, PartyOfficer, Source
-from policytracker.models import Token, User
+from policytracker.accounts.models import Token, User
 from policytracker.records.context import change_context
 from policytracker.resources import registry
 from recommendations.models import ProgressUpdate, Recommendation

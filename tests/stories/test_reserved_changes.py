@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 
 from agreements.models import Agreement
-from policytracker.models import Change
+from policytracker.records.changes import Change
 from policytracker.records.context import change_context
 from policytracker.records.publishing import denied_changes
 from recommendations.models import Recommendation

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from agreements.models import Agreement, Component, Source
-from policytracker.models import Token, User
+from policytracker.accounts.models import Token, User
 from recommendations.models import ProgressUpdate, Recommendation
 from tests.admin.page import add, change, changes, delete, edit, tab, typed
 from tests.admin.test_progress import report_data

@@ -14,8 +14,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from policytracker.accounts.models import Token
+from policytracker.api.models import IdempotencyKey
 from policytracker.dataset import uploads
-from policytracker.models import Change, IdempotencyKey, Token
+from policytracker.records.changes import Change
 
 KEYS_KEPT = timedelta(days=1)  # a POST can be repeated for a day
 LOGINS_KEPT = timedelta(days=90)

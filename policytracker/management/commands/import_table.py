@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.base import ProgressBar
 from django.utils.translation import gettext as _
 
+from policytracker.accounts.models import User
 from policytracker.dataset import formats, mapping, table_files
 from policytracker.dataset.draft import draft
 from policytracker.dataset.encodings import ENCODINGS, known
@@ -19,7 +20,6 @@ from policytracker.dataset.record_import import mapping_types
 from policytracker.dataset.summary import Line, Summary, display_value, duration_in_words, listed
 from policytracker.dataset.tables import TableError
 from policytracker.dataset.writer import Outcome
-from policytracker.models import User
 from policytracker.records.exceptions import NotPermitted
 from policytracker.resources import registry
 

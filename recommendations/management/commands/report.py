@@ -10,7 +10,7 @@ from django.db.models import BooleanField
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
-from policytracker.models import User
+from policytracker.accounts.models import User
 from policytracker.records.access import Reader, Role
 from policytracker.records.context import change_context
 from policytracker.records.exceptions import Refused
