@@ -8,7 +8,7 @@ class PolicyTrackerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self):
-        from policytracker.records import installation  # noqa: F401 - registers a system check
+        from policytracker.installed import installation  # noqa: F401 - registers a system check
         from policytracker.records.names import translate_derived_names
 
         translate_derived_names()

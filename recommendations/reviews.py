@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from policytracker.history.access import PastAccess
-from policytracker.history.periods import contains
 from policytracker.records.access import Reader
 from policytracker.records.changes import Change
+from policytracker.records.past_access import PastAccess
+from policytracker.records.periods import contains
 from recommendations import progress
 from recommendations.models import ProgressUpdate, Review
 

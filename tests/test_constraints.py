@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from agreements.models import AgreementRelation, Citation
 from policytracker.records.constraints import CheckConstraint
-from policytracker.records.triggers import records
+from policytracker.records.declarations import records
 from policytracker.records.violations import by_field
 from tests.make import make_agreement
 

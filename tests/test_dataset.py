@@ -38,7 +38,7 @@ from policytracker.dataset import layout as dataset
 from policytracker.dataset import loading, package, reading
 from policytracker.records.changes import Change
 from policytracker.records.context import change_context
-from policytracker.records.triggers import records
+from policytracker.records.declarations import records
 from policytracker.resources import registry
 from recommendations.derived_status import recompute_status
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation

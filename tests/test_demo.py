@@ -37,8 +37,8 @@ from policytracker.management.commands.make_demo import Command as MakeDemo
 from policytracker.quality.engine import RULES, Severity
 from policytracker.records.changes import Change
 from policytracker.records.context import change_context
+from policytracker.records.declarations import records
 from policytracker.records.models import UidRecord
-from policytracker.records.triggers import records
 from policytracker.resources import today
 from recommendations import progress
 from recommendations.deadlines import deadline, freshness

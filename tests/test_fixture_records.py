@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from agreements.models import Agreement, AgreementRelation, Citation, Component, FactCheck, Source
 from policytracker.dataset import layout as dataset
 from policytracker.records.changes import Change
-from policytracker.records.triggers import records
+from policytracker.records.declarations import records
 from recommendations.models import Addressee, Recommendation
 
 FIXTURES = settings.BASE_DIR / "fixtures"

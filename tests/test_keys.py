@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, models, transaction
 
 from agreements.models import Source
-from policytracker.records.triggers import records
+from policytracker.records.declarations import records
 from policytracker.records.violations import violated_constraint
 from policytracker.resources import registry
 from tests.admin.page import add

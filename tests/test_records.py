@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from agreements.models import Agreement, AgreementRelation, Citation, FactCheck, Outcome, Participation, Party, Sector
 from policytracker.edtf import first_day
+from policytracker.installed.installation import database_is_complete
+from policytracker.installed.triggers import triggers
 from policytracker.records.changes import Change
 from policytracker.records.context import change_context
-from policytracker.records.installation import database_is_complete
-from policytracker.records.triggers import records, trigger_constraints, triggers
+from policytracker.records.declarations import records, trigger_constraints
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate
 from tests.make import make_agreement, make_component, make_party, make_recommendation
 

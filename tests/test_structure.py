@@ -15,13 +15,13 @@ from django.db.models import DateField, DateTimeField
 
 from policytracker.dataset.package import NAME
 from policytracker.edtf import EdtfField
-from policytracker.records import triggers
 from policytracker.records.access import Reader, Role
+from policytracker.records.declarations import records
 from policytracker.resources import registry
 from tests.run import FIRST
 
 ROOT = Path(settings.BASE_DIR)
-RECORDS = triggers.records()
+RECORDS = records()
 # Dates that are calculated from other events, or are not events.
 DATES_WITHOUT_EVENT = {
     *("agreement.signed_on", "agreement.in_force_on", "agreement.actions_complete_as_of", "entryintoforcecondition.fixed_on"),

@@ -12,8 +12,8 @@ from agreements.models import AgreementRelation, Citation, FactCheck, Outcome, P
 from policytracker.api import json_sql
 from policytracker.records.access import Role
 from policytracker.records.context import change_context
+from policytracker.records.declarations import records
 from policytracker.records.models import Record, RecordQuerySet
-from policytracker.records.triggers import records
 from recommendations.models import Addressee, Dependency, Milestone, ProgressUpdate
 from tests.api.client import Api
 from tests.api.world import RESOURCES, make_world

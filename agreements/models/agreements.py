@@ -17,8 +17,6 @@ from agreements.models.parties import FocusArea, Party, PartyOfficer, Sector
 from agreements.models.sourced import SourceFields
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay, is_before
-from policytracker.history.access import PastAccess, PeriodsOf, link_periods, past_rows, periods_of_children
-from policytracker.history.periods import Period, union
 from policytracker.records.access import Reader, Visibility
 from policytracker.records.constraints import (
     CheckConstraint,
@@ -31,6 +29,8 @@ from policytracker.records.constraints import (
 )
 from policytracker.records.fields import Text, contains_index
 from policytracker.records.models import RegistryQuerySet, RegistryRecord, UidRecord
+from policytracker.records.past_access import PastAccess, PeriodsOf, link_periods, past_rows, periods_of_children
+from policytracker.records.periods import Period, union
 from policytracker.sql.parameters import ExistsForRow
 
 

@@ -11,7 +11,6 @@ from agreements.models.agreements import Agreement, officers_agreements, officer
 from agreements.models.parties import Party
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay
-from policytracker.history.access import references, targets, through
 from policytracker.records.constraints import (
     MOVED_DEADLINE_HAS_A_REASON,
     CheckConstraint,
@@ -22,6 +21,7 @@ from policytracker.records.constraints import (
 )
 from policytracker.records.fields import Text, contains_index
 from policytracker.records.models import DeadlineFields, RegistryQuerySet, RegistryRecord
+from policytracker.records.past_access import references, targets, through
 
 
 class ComponentStatus(Codes):

@@ -18,12 +18,12 @@ from agreements.models.components import Component
 from agreements.models.outcomes import Outcome
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.history.access import PastAccess, PastRow, PeriodsOf
-from policytracker.history.periods import union
 from policytracker.records.access import Reader, Role
 from policytracker.records.constraints import CheckConstraint
 from policytracker.records.fields import Locator, Quote, Text, contains_index
 from policytracker.records.models import RegistryQuerySet, RegistryRecord, SluggedRecord, UidRecord
+from policytracker.records.past_access import PastAccess, PastRow, PeriodsOf
+from policytracker.records.periods import union
 
 FILE_TYPES = ["pdf", "txt", "md", "html", "docx", "odt", "xlsx", "ods", "csv", "json", "xml", "png", "jpg", "jpeg"]
 MAX_FILE_SIZE = 25 * 1024 * 1024  # bytes

@@ -9,9 +9,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from policytracker.admin.base import navigation
+from policytracker.representation.search_query import MAX_LENGTH, parse
 from policytracker.resources import ReadContext, registry
 from policytracker.search.hits import Hit, find
-from policytracker.search.query import MAX_LENGTH, parse
 from policytracker.search.spelling import suggestions
 
 SHOWN = 20  # records

@@ -40,8 +40,8 @@ from policytracker.api.values import (
     uid,
 )
 from policytracker.records.models import Record
+from policytracker.representation import search_query as query
 from policytracker.resources import ReadContext, Resource, registry
-from policytracker.search import query
 
 TEXT_FIELDS = (models.CharField, models.TextField, models.FileField)  # "" means unknown
 MAX_VALUES = 100

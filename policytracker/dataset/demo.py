@@ -18,8 +18,8 @@ from django.utils.translation import gettext_lazy as _
 
 from policytracker.records.changes import Change
 from policytracker.records.context import check_constraints
+from policytracker.records.declarations import links, records
 from policytracker.records.models import Record, UidRecord
-from policytracker.records.triggers import links, records
 from policytracker.resources import registry
 
 PREFIX = "demo-"

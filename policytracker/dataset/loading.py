@@ -20,8 +20,8 @@ from policytracker.dataset.layout import is_user_reference
 from policytracker.dataset.reading import UNSTORABLE, DatasetError, Entry, in_file, located
 from policytracker.records.constraints import TriggerConstraint
 from policytracker.records.context import check_constraints
+from policytracker.records.declarations import records, trigger_constraints
 from policytracker.records.models import Record, key_of, lock_for_change
-from policytracker.records.triggers import records, trigger_constraints
 from policytracker.records.violations import by_field, violated_constraint
 from policytracker.resources import registry
 

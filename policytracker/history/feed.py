@@ -21,13 +21,13 @@ from django.db.models.lookups import Exact
 
 from policytracker.api import json_sql, keyset
 from policytracker.api.serializers import declared_fields
-from policytracker.history.access import PastAccess, columns_of_row
-from policytracker.history.periods import contains, contains_before
 from policytracker.history.scope import Node, departures, left_by, members, roots
 from policytracker.history.values import Keys, RecordValues, ShownChange
+from policytracker.installed.installation import CURRENT_ERA
 from policytracker.records.changes import Change
-from policytracker.records.installation import CURRENT_ERA
 from policytracker.records.models import Record
+from policytracker.records.past_access import PastAccess, columns_of_row
+from policytracker.records.periods import contains, contains_before
 from policytracker.resources import ReadContext, registry
 
 SALT = "changes"

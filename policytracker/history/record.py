@@ -9,13 +9,13 @@ from django.db import models
 from django.db.models import F, Func, Q, Value
 
 from policytracker.api.serializers import KeyField
-from policytracker.history.access import PastAccess
-from policytracker.history.periods import EVER
 from policytracker.history.values import RecordValues, ShownChange
 from policytracker.records.access import Reader, Visibility
 from policytracker.records.changes import Change
 from policytracker.records.fields import Text
 from policytracker.records.models import Record
+from policytracker.records.past_access import PastAccess
+from policytracker.records.periods import EVER
 
 BATCH = 200  # changes per query
 

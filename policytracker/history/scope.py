@@ -13,9 +13,9 @@ from typing import Any
 
 from django.db.models import CharField, Q, Value
 
-from policytracker.history.access import columns_of_row, links_when_deleted, refers_to
 from policytracker.records.changes import Change
 from policytracker.records.models import Record
+from policytracker.records.past_access import columns_of_row, links_when_deleted, refers_to
 from policytracker.resources import registry
 
 Records = Mapping[type[Record], Iterable[int]]  # ids of records by model

@@ -22,11 +22,11 @@ from policytracker.api import json_sql
 from policytracker.api.filters import names_people
 from policytracker.api.json_sql import source_content
 from policytracker.api.serializers import KeyField, KeyListField
-from policytracker.history.access import PastAccess, PeriodsOf
 from policytracker.history.diffs import display_text
-from policytracker.history.periods import contains, contains_before
 from policytracker.records.changes import Change
 from policytracker.records.models import Record
+from policytracker.records.past_access import PastAccess, PeriodsOf
+from policytracker.records.periods import contains, contains_before
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise

@@ -8,7 +8,7 @@ from django.db import models
 
 
 class SearchEntry(models.Model):
-    """The words of one record, for the full-text search. Only triggers and `migrate` write it (search/index.py).
+    """The words of one record, for the full-text search. Only triggers and `migrate` write it (installed/search_index.py).
 
     It is not a column of the record, so that it is in no version, history, export or past moment. The table has one partition per
     record type, so that PostgreSQL knows how frequent a word is in each.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Q, TextChoices
@@ -12,9 +12,6 @@ from django.utils.translation import gettext_lazy as _
 
 from policytracker.sql.moment import moment_read
 from policytracker.sql.parameters import Parameter
-
-if TYPE_CHECKING:
-    from policytracker.accounts.models import User
 
 
 class Visibility(TextChoices):
@@ -72,7 +69,7 @@ class Reader:
         return PUBLIC not in self.roles
 
     @classmethod
-    def of(cls, user: User | Reader | Any) -> Reader:
+    def of(cls, user: Any) -> Reader:
         """The reader for a user. Inactive users and users without a role read nothing; anonymous users only with PUBLIC_READ."""
         if isinstance(user, Reader):
             return user

@@ -18,12 +18,12 @@ class TransactionIdField(models.TextField):
 
 
 class Change(models.Model):
-    """One change of one row of any table. Only triggers write it (records/triggers.py).
+    """One change of one row of any table. Only triggers write it (installed/triggers.py).
 
     `before` is the complete old row; for a many-to-many link it is the link, and `row_id` is the record that holds it. `changed` has
     the new values of an update, by column. `since` is the time of the previous change of the row. `actor` is {"id", "user", "reason",
     "channel"}, or null for a change by plain SQL. Numbers of transactions (`txid`) increase within an `era`; a new one begins when the
-    database is restored on a server whose numbers are lower (`records/installation.py`). `moved` is true if the change removed the
+    database is restored on a server whose numbers are lower (`installed/installation.py`). `moved` is true if the change removed the
     row, or gave it another parent: queries by parent no longer find it in the table.
     """
 

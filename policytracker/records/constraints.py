@@ -1,4 +1,4 @@
-"""Declarations of constraint triggers and derived writes, which records/triggers.py turns into SQL."""
+"""Declarations of constraint triggers and derived writes, which installed/triggers.py turns into SQL."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from policytracker.records.access import Publication, Visibility
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
-
-    from policytracker.records.models import Record
 
 
 class _ReportedOnField:
@@ -56,7 +54,7 @@ class RuleLock:
     Concurrent transactions do not see each other's rows, so two of them could violate a rule together. Every write that can do so
     takes the lock `name` of the same record: of each id that `column` has before and after the write, or of the whole rule if
     `column` is empty. Writes that can only violate it together with other kinds of writes take it `shared`. The lock is declared for
-    one event, with `when` as in a trigger. It is taken at the end of the transaction (`lock_rules()` in records/triggers.py).
+    one event, with `when` as in a trigger. It is taken at the end of the transaction (`lock_rules()` in installed/triggers.py).
     """
 
     name: str
@@ -150,6 +148,7 @@ class OwnTrigger:
 # An SQL condition on a history row: the current transaction wrote it. The transaction ID is not enough: on a server that a dump was
 # restored to, IDs can repeat those stored in the history, but those rows are older than the transaction.
 IN_THIS_TRANSACTION = "txid = pg_current_xact_id() AND at >= now()"
+LINKED_STAYS = "linked_record_stays"
 # Also a message of rules in the apps.
 ARCHIVED_IS_CLOSED = _("This record (or its parent) is archived. Restore it before editing.")
 NOT_LOADING = "coalesce(actor() ->> 'channel', '') <> 'data set'"
@@ -171,7 +170,7 @@ class ReservedChange:
     reason_missing: StrOrPromise
     of_published: bool = False
 
-    def applies(self, record: Record, value: str) -> bool:
+    def applies(self, record: models.Model, value: str) -> bool:
         """Whether changing the stored record's field to `value` is such a change."""
         exempt = self.of_published and getattr(record, "publication", None) == Publication.DRAFT
         return not exempt and (getattr(record, self.field), value) in self.changes

@@ -27,7 +27,7 @@ from policytracker.sql.moment import ExistsToday, IsAsAccessible, WasDeleted
 from policytracker.sql.parameters import CompiledCondition, ExistsForRow, Parameter
 
 if TYPE_CHECKING:
-    from policytracker.history.access import PastAccess, PastRow, PeriodsOf
+    from policytracker.records.past_access import PastAccess, PastRow, PeriodsOf
 
 Row = TypeVar("Row", bound=models.Model)
 

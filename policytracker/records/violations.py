@@ -16,8 +16,9 @@ from django.db.models import F, Model, Q, UniqueConstraint
 from django.db.models.lookups import PostgresOperatorLookup
 from django.utils.translation import gettext_lazy as _
 
+from policytracker.records.constraints import LINKED_STAYS
+from policytracker.records.declarations import records, trigger_constraints
 from policytracker.records.models import Record
-from policytracker.records.triggers import LINKED_STAYS, records, trigger_constraints
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise

@@ -20,9 +20,9 @@ from django.db.models.functions import Cast, Coalesce, NullIf
 
 from policytracker.api.serializers import title
 from policytracker.records.access import Reader
+from policytracker.representation.search_query import EXAMINED, Query, newest
+from policytracker.representation.search_words import ENTRIES, STEMS, complete_text
 from policytracker.resources import ReadContext, Resource, registry
-from policytracker.search import index
-from policytracker.search.query import EXAMINED, Query, newest
 from policytracker.sql.parameters import Parameter, Statement, bind_parameters
 
 COUNTED = 1_000  # hits of each type that are counted, and hits of all types that are ranked
@@ -133,7 +133,7 @@ def statement(roles: frozenset[str], forward: bool, continued: bool) -> Statemen
 newest AS MATERIALIZED (SELECT type, row_id FROM hits WHERE type = ANY(%s::int[]) ORDER BY number, type LIMIT {COUNTED}),
 ranked AS (
   SELECT type, row_id, round(({rank})::numeric, 6)::float8 AS rank
-  FROM newest JOIN {index.ENTRIES} AS entry USING (row_id) WHERE entry.tbl = (ARRAY[{tables}])[type + 1]),
+  FROM newest JOIN {ENTRIES} AS entry USING (row_id) WHERE entry.tbl = (ARRAY[{tables}])[type + 1]),
 page AS (SELECT rank, type, row_id FROM ranked {start} ORDER BY {order} LIMIT %s::int)
 SELECT json_build_object(
   'counts', (SELECT coalesce(json_object_agg(type, count), '{{}}') FROM (SELECT type, count(*) FROM hits GROUP BY type) AS counted),
@@ -184,9 +184,9 @@ def texts_of_type(number: int) -> tuple[str, list[Any]]:
     model, table = resource.model, f'"{resource.model._meta.db_table}"'
     key = Cast(model.key, TextField())
     name = Coalesce(NullIf(Cast(title(model)[1], TextField()), Value(""), output_field=TextField()), key)
-    content = f"search_text(translate(left({index.complete_text(resource, table)}, {HIGHLIGHTED}), '{START}{STOP}', ''))"
+    content = f"search_text(translate(left({complete_text(resource, table)}, {HIGHLIGHTED}), '{START}{STOP}', ''))"
     # Made of names of columns and constants.
-    highlight = RawSQL(f"ts_headline('{index.STEMS}', {content}, %s::tsquery, '{OPTIONS}')", [TYPED])  # noqa: S611
+    highlight = RawSQL(f"ts_headline('{STEMS}', {content}, %s::tsquery, '{OPTIONS}')", [TYPED])  # noqa: S611
     sql, parameters = model._base_manager.order_by().values_list(Value(number), "pk", key, name, highlight).query.sql_with_params()
     return f"{sql} WHERE {table}.id = ANY(%s)", list(parameters)
 

@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from django.db import connection
 from django.db.models.functions import Upper
 
+from policytracker.representation.search_query import MAX_LENGTH, parse
 from policytracker.resources import ReadContext, registry
 from policytracker.search.hits import find
-from policytracker.search.query import MAX_LENGTH, parse
 
 WORDS, TITLES, SUGGESTED = 3, 20, 3  # misspelled words that are looked up, titles of each type with similar words, suggestions
 SHORTEST, LONGEST = 4, 30  # letters of a word that is looked up

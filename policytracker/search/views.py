@@ -15,9 +15,9 @@ from policytracker.api.pagination import PARAMETERS, Pagination
 from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters
 from policytracker.api.values import code
 from policytracker.api.views import RegisterView
+from policytracker.representation.search_query import MAX_LENGTH, parse
 from policytracker.resources import registry
 from policytracker.search.hits import COUNTED, Hit, Hits, find
-from policytracker.search.query import MAX_LENGTH, parse
 from policytracker.search.spelling import suggestions
 
 ORDER = [Column("rank", descending=True), Column("type", descending=True), Column("id", descending=True)]

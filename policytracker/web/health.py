@@ -4,7 +4,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.http import JsonResponse
 from django.utils.translation import gettext as _
 
-from policytracker.records.installation import outdated_functions, outdated_triggers, outdated_views, pending_migrations
+from policytracker.installed.installation import outdated_functions, outdated_triggers, outdated_views, pending_migrations
 from policytracker.sql.errors import RETRY_AFTER
 
 

@@ -14,8 +14,6 @@ from agreements.models.agreements import officers_agreements, officers_periods, 
 from agreements.models.sourced import SourceFields
 from policytracker.codes import CodeField, Codes
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.history.access import link_periods, references, targets, through
-from policytracker.history.periods import union
 from policytracker.records.constraints import (
     MOVED_DEADLINE_HAS_A_REASON,
     CheckConstraint,
@@ -28,6 +26,8 @@ from policytracker.records.constraints import (
 )
 from policytracker.records.fields import Locator, Quote, Text, contains_index
 from policytracker.records.models import DeadlineFields, RegistryQuerySet, RegistryRecord, UidRecord
+from policytracker.records.past_access import link_periods, references, targets, through
+from policytracker.records.periods import union
 from policytracker.sql.parameters import ExistsForRow, InLinks
 from recommendations.models.facts import FACTS, FACTS_ARE_CALCULATED, FACTS_OF_ADDRESSEES, Facts
 from recommendations.models.periods import DERIVED_FIELDS, RECOMPUTING, DerivedStatus

@@ -14,12 +14,12 @@ from django.utils.translation import gettext_lazy as _
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, SourceKind, SourceQuerySet, Stance
 from policytracker.codes import CodeField, Codes
-from policytracker.history.access import PastAccess, PastRow, PeriodsOf, periods_of_children
-from policytracker.history.periods import Period, intersection, union
 from policytracker.records.access import ANY, Publication, Reader, Role, Visibility, has_code
 from policytracker.records.constraints import IN_THIS_TRANSACTION, CheckConstraint, TriggerConstraint
 from policytracker.records.fields import Locator, Quote, Text
 from policytracker.records.models import RecordQuerySet, UidRecord
+from policytracker.records.past_access import PastAccess, PastRow, PeriodsOf, periods_of_children
+from policytracker.records.periods import Period, intersection, union
 from recommendations.models.refusals import CORRECTS_ONLY_VOIDED, RefusalCode
 
 

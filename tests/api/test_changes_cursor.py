@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from agreements.models import Participation, PartyOfficer, Sector
 from policytracker.accounts.models import User
-from policytracker.records import installation
+from policytracker.installed import installation
 from policytracker.records.context import change_context
 from tests.api.client import Api
 from tests.conftest import make_user

@@ -5,10 +5,10 @@ from django.core.checks import run_checks
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from policytracker.installed import installation
 from policytracker.installed.models import SearchEntry
-from policytracker.records import installation
+from policytracker.representation.search_words import ENTRIES
 from policytracker.resources import registry
-from policytracker.search import index
 from tests.api.client import Api
 from tests.make import make_agreement, make_party, make_recommendation
 
@@ -91,7 +91,7 @@ def plans(client, path, word):
     with CaptureQueriesContext(connection) as captured:
         client.list(path, q=word)
     for query in captured.captured_queries:
-        if index.ENTRIES in query["sql"] and f"''{word}''" in query["sql"] and "json_agg" not in query["sql"]:
+        if ENTRIES in query["sql"] and f"''{word}''" in query["sql"] and "json_agg" not in query["sql"]:
             with connection.cursor() as cursor:
                 cursor.execute(f"EXPLAIN {query['sql']}")
                 yield "\n".join(line for (line,) in cursor)

@@ -13,7 +13,7 @@ from django.test import Client
 from agreements.models import AgreementRelation
 from policytracker.dataset.loading import violating_key
 from policytracker.records.context import change_context, check_constraints
-from policytracker.records.triggers import records, trigger_constraints
+from policytracker.records.declarations import records, trigger_constraints
 from recommendations.models import Dependency
 from tests.admin.page import edit, typed
 from tests.api.client import Api

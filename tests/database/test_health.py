@@ -3,7 +3,7 @@
 import pytest
 from django.db import OperationalError, connection
 
-from policytracker.records import installation
+from policytracker.installed import installation
 from policytracker.web import health
 
 pytestmark = pytest.mark.django_db

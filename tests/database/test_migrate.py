@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError
 from django.db import OperationalError
 
-from policytracker.records import installation
+from policytracker.installed import installation
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 

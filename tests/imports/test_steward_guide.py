@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 
-from policytracker.records.triggers import records
+from policytracker.records.declarations import records
 from tests.conftest import make_user
 
 GUIDE = settings.BASE_DIR / "docs" / "steward.md"

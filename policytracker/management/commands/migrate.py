@@ -5,7 +5,7 @@ from django.core.management.commands import migrate
 from django.db import connections
 from django.utils.translation import gettext as _
 
-from policytracker.records import installation
+from policytracker.installed import installation
 
 
 class Command(migrate.Command):

@@ -18,11 +18,11 @@ from django.db.models import Func, Q, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.lookups import In
 
-from policytracker.history.periods import END, EVER, START, Period, intersection, union
 from policytracker.records.access import ANY, OWN, TEAM, Reader
 from policytracker.records.changes import Change
+from policytracker.records.declarations import links
 from policytracker.records.models import Record, RegistryRecord
-from policytracker.records.triggers import links
+from policytracker.records.periods import END, EVER, START, Period, intersection, union
 
 Row = dict[str, Any]  # columns of a stored row, as in JSON
 PeriodsOf = Mapping[int, list[Period]]  # periods by id of a record

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from django.apps import apps
-from django.db.models import CharField, ManyToManyField, Model
-from django.utils.translation import gettext_lazy as _
 
-from policytracker.records.constraints import ARCHIVED_IS_CLOSED, IN_THIS_TRANSACTION, NOT_LOADING, DerivedWrite, TriggerConstraint, differs
-from policytracker.records.models import DeadlineFields, Record, RegistryRecord
+from policytracker.installed import search_index
+from policytracker.records.constraints import IN_THIS_TRANSACTION, LINKED_STAYS, NOT_LOADING, DerivedWrite, TriggerConstraint, differs
+from policytracker.records.declarations import links, records, trigger_constraints
+from policytracker.records.models import DeadlineFields, Record
 from policytracker.resources import registry
-from policytracker.search import index
 from policytracker.sql.moment import TABLES
 from policytracker.sql.past_rows import parent_columns
 
@@ -23,7 +22,6 @@ CHANGES = "policytracker_change"
 # The locks of rules are advisory locks with this first number. PostgreSQL has room for a few thousand locks of all transactions, so rule
 # and record are hashed to one of RULE_LOCKS numbers.
 RULE_LOCK, RULE_LOCKS = 7_092_312, 1024
-LINKED_STAYS = "linked_record_stays"
 # For functions that read other rows: a plan cached while a table is small would scan the table for each row of a large load.
 BY_INDEX = " SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off"
 
@@ -153,53 +151,6 @@ class Trigger:
     function: str = ""
 
 
-def records() -> list[type[Record]]:
-    """Every concrete model that is a record."""
-    return [model for model in apps.get_models() if issubclass(model, Record)]
-
-
-def links(model: type[Model]) -> Iterator[ManyToManyField]:
-    """The many-to-many fields of a model that use an automatic link table."""
-    return (f for f in model._meta.local_many_to_many if f.remote_field.through._meta.auto_created)
-
-
-def archived(model: type[Record], row: str) -> list[str]:
-    """SQL conditions that are true if the row or one of its parents is archived. `row` is NEW, OLD or the alias of a subquery."""
-    conditions = [f"{row}.publication = 'archived'"] if issubclass(model, RegistryRecord) else []
-    for name in model.access_parents:
-        parent = model._meta.get_field(name)
-        alias = f"{row}_{parent.name}".replace(".", "_").lower()
-        if parent_conditions := archived(parent.related_model, alias):
-            table = parent.related_model._meta.db_table
-            conditions.append(
-                f"EXISTS (SELECT 1 FROM {table} {alias} WHERE {alias}.id = {row}.{parent.column} AND ({' OR '.join(parent_conditions)}))"
-            )
-    return conditions
-
-
-def trigger_constraints(model: type[Record]) -> Iterator[TriggerConstraint]:
-    """The constraint triggers of a model: those it declares, and those that every record has."""
-    table = model._meta.db_table
-    yield TriggerConstraint(
-        f"{table}_key_is_fixed", _("A key cannot be changed."), f"NEW.{model.key} <> OLD.{model.key}", field=model.key, events="UPDATE"
-    )
-    if isinstance(model._meta.get_field(model.key), CharField):
-        yield TriggerConstraint(
-            f"{table}_key_is_not_empty", _("Enter a key."), f"NEW.{model.key} = ''", field=model.key, events="INSERT"
-        )  # and a key that is not empty cannot become it
-    new, old = archived(model, "NEW"), archived(model, "OLD")
-    if new:
-        same_publication = "NEW.publication = OLD.publication AND " if issubclass(model, RegistryRecord) else ""
-        if by_parent := [condition for condition in new if not condition.startswith("NEW.publication")]:
-            yield TriggerConstraint("closed_record", ARCHIVED_IS_CLOSED, " OR ".join(by_parent), events="INSERT", in_loads=False)
-        yield TriggerConstraint(
-            "closed_record", ARCHIVED_IS_CLOSED, f"{same_publication}({' OR '.join(new + old)})", events="UPDATE", in_loads=False
-        )
-        yield TriggerConstraint("closed_record", ARCHIVED_IS_CLOSED, " OR ".join(old), events="DELETE", in_loads=False)
-    yield from (change.constraint for change in model.reserved)
-    yield from model.trigger_constraints
-
-
 def create(
     name: str,
     when: str,
@@ -327,7 +278,7 @@ def triggers(model: type[Record]) -> Iterator[Trigger]:
     for write in model.derived_writes:
         yield from derived_write_triggers(write, table)
     if registry.of(model).search:
-        yield from derived_write_triggers(index.writes(registry.of(model)), table)
+        yield from derived_write_triggers(search_index.writes(registry.of(model)), table)
     yield from (constraint_trigger(constraint, table) for constraint in trigger_constraints(model))
     yield from rule_lock_triggers(model)
     if model.version_parent:

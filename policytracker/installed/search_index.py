@@ -1,6 +1,6 @@
-"""The SQL of the search index: the words of each record, and the trigger that keeps them.
+"""The SQL of the search index: the trigger that keeps the words of each record, and the statement that fills it.
 
-`records/installation.py` installs them at the end of each `migrate`, and fills the index where a declaration changed.
+`installed/installation.py` installs them at the end of each `migrate`, and fills the index where a declaration changed.
 """
 
 from __future__ import annotations
@@ -8,47 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from policytracker.records.constraints import DerivedWrite
+from policytracker.representation.search_words import ENTRIES, document
 from policytracker.resources import Resource
-
-ENTRIES = "policytracker_searchentry"
-# Text search configurations (migration 0007). All ignore case and diacritics.
-STEMS = "policytracker_stems"  # English stems of all words: the words of records
-WORDS = "policytracker_words"  # whole words: titles, to find them by the beginning of a word
-MAX_TEXT = 100_000  # characters of a record's texts; PostgreSQL limits the words of one record to 1 MB
-
-
-def title_text(resource: Resource, row: str) -> str:
-    """The SQL of the titles of a record as one text. `row` is NEW, OLD or the name of a table."""
-    assert resource.search
-    return joined(resource, resource.search.titles, row)
-
-
-def complete_text(resource: Resource, row: str) -> str:
-    """The SQL of everything in a record that is searched except its key, as one text."""
-    assert resource.search
-    return joined(resource, (*resource.search.titles, *resource.search.texts), row)
-
-
-def joined(resource: Resource, names: tuple[str, ...], row: str) -> str:
-    columns = []
-    for name in names:
-        field: Any = resource.model._meta.get_field(name)
-        column = f'{row}."{field.column}"'
-        columns.append(f"array_to_string({column}, ' · ')" if field.get_internal_type() == "ArrayField" else f"nullif({column}, '')")
-    return f"concat_ws(' · ', {', '.join(columns)})" if columns else "''"
-
-
-def document(resource: Resource, row: str) -> str:
-    """The SQL of the words of a record, a tsvector: titles have the weight A, the key B, and texts D."""
-    assert resource.search
-    model = resource.model
-    parts = [(title_text(resource, row), "A")]
-    if model.key != "uid":
-        parts.append((f'{row}."{model.key}"', "B"))
-    vectors = [f"setweight(to_tsvector('{name}', search_text({text})), '{weight}')" for text, weight in parts for name in (STEMS, WORDS)]
-    texts = joined(resource, resource.search.texts, row)
-    vectors.append(f"setweight(to_tsvector('{STEMS}', search_text(left({texts}, {MAX_TEXT}))), 'D')")
-    return " || ".join(vectors)
 
 
 def searched_columns(resource: Resource, row: str) -> str:

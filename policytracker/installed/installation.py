@@ -20,9 +20,11 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.records.triggers import Trigger, functions, links, own_triggers, records, triggers
+from policytracker.installed import search_index
+from policytracker.installed.triggers import Trigger, functions, own_triggers, triggers
+from policytracker.records.declarations import links, records
+from policytracker.representation.search_words import ENTRIES
 from policytracker.resources import Resource, registry
-from policytracker.search import index
 from policytracker.sql.moment import SCHEMA, TABLES
 from policytracker.sql.past_rows import link_view, record_view
 
@@ -142,10 +144,14 @@ def outdated_entries(cursor: CursorWrapper) -> list[Resource]:
     cursor.execute(
         """SELECT relname, obj_description(oid, 'pg_class') FROM pg_class
            WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace AND relname = ANY(%s)""",
-        [[index.partition(resource) for resource in registry.searched]],
+        [[search_index.partition(resource) for resource in registry.searched]],
     )
     installed = dict(cursor.fetchall())
-    return [resource for resource in registry.searched if installed.get(index.partition(resource)) != mark(index.definition(resource))]
+    return [
+        resource
+        for resource in registry.searched
+        if installed.get(search_index.partition(resource)) != mark(search_index.definition(resource))
+    ]
 
 
 def missing_tables(cursor: CursorWrapper, using: str) -> list[str]:
@@ -247,8 +253,8 @@ def not_indexed(resource: Resource) -> str:
 
 
 def create_partition(cursor: CursorWrapper, resource: Resource) -> None:
-    name = index.partition(resource)
-    cursor.execute(f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF {index.ENTRIES} FOR VALUES IN ('{resource.model._meta.db_table}')")
+    name = search_index.partition(resource)
+    cursor.execute(f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF {ENTRIES} FOR VALUES IN ('{resource.model._meta.db_table}')")
     cursor.execute(f"COMMENT ON TABLE {name} IS NULL")
 
 
@@ -262,15 +268,15 @@ def fill_partition(using: str, resource: Resource, report: Callable[[str], objec
     def fill(cursor: CursorWrapper) -> None:
         nonlocal last
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [FILL_LOCK_TIMEOUT])
-        cursor.execute(index.fill(resource), [last, FILL_ROWS])
+        cursor.execute(search_index.fill(resource), [last, FILL_ROWS])
         last = cursor.fetchone()[0]
 
     def empty(cursor: CursorWrapper) -> None:
-        cursor.execute(f"TRUNCATE {index.partition(resource)}")
+        cursor.execute(f"TRUNCATE {search_index.partition(resource)}")
 
     def complete(cursor: CursorWrapper) -> None:
-        cursor.execute(f"ANALYZE {index.partition(resource)}")
-        cursor.execute(f"COMMENT ON TABLE {index.partition(resource)} IS '{mark(index.definition(resource))}'")
+        cursor.execute(f"ANALYZE {search_index.partition(resource)}")
+        cursor.execute(f"COMMENT ON TABLE {search_index.partition(resource)} IS '{mark(search_index.definition(resource))}'")
 
     attempt(not_indexed(resource), using, empty, report)
     while last is not None:

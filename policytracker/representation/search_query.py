@@ -12,8 +12,8 @@ from django.db.models import Q
 from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext as _
 
+from policytracker.representation.search_words import ENTRIES, STEMS, WORDS, document
 from policytracker.resources import ReadContext, Resource, registry
-from policytracker.search import index
 from policytracker.sql.moment import CHANGES, MOMENT, TABLES
 from policytracker.sql.parameters import InIds
 
@@ -56,8 +56,8 @@ def parse(text: str, context: ReadContext | None = None) -> Query:
     words = re.findall(rf"\w{{{FROM_BEGINNING},}}", re.sub('"[^"]*"', " ", text))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""SELECT websearch_to_tsquery('policytracker_query', said)::text, websearch_to_tsquery('{index.STEMS}', said)::text,
-              ARRAY(SELECT ARRAY[plainto_tsquery('{index.STEMS}', word)::text, plainto_tsquery('{index.WORDS}', word)::text]
+            f"""SELECT websearch_to_tsquery('policytracker_query', said)::text, websearch_to_tsquery('{STEMS}', said)::text,
+              ARRAY(SELECT ARRAY[plainto_tsquery('{STEMS}', word)::text, plainto_tsquery('{WORDS}', word)::text]
                 FROM (SELECT search_text(unnest(%s::text[])) AS word) AS words)
             FROM (SELECT search_text(%s) AS said) AS texts""",
             [words, text],
@@ -83,7 +83,7 @@ def newest(resource: Resource, limit: str) -> str:
     # Materialized, so that PostgreSQL plans for all of them: it would expect to find the first ones soon, and read every entry for a
     # rare word. It still reads only as many as are needed.
     return f"""ARRAY(WITH hit AS MATERIALIZED (
-        SELECT row_id FROM {TABLES}.{index.ENTRIES} WHERE tbl = '{resource.model._meta.db_table}' AND vector @@ %(typed)s::tsquery
+        SELECT row_id FROM {TABLES}.{ENTRIES} WHERE tbl = '{resource.model._meta.db_table}' AND vector @@ %(typed)s::tsquery
         ORDER BY row_id DESC LIMIT {EXAMINED}) SELECT row_id FROM hit LIMIT {limit})"""
 
 
@@ -127,13 +127,13 @@ def rows_with_words(resource: Resource, typed: str, context: ReadContext) -> Row
     if count <= FREQUENT:
         hits, values = "SELECT e.row_id FROM unnest(%s::bigint[]) AS e (row_id)", [array]
     else:
-        hits = f"SELECT e.row_id FROM {TABLES}.{index.ENTRIES} e WHERE e.tbl = '{table}' AND e.vector @@ %s::tsquery"
+        hits = f"SELECT e.row_id FROM {TABLES}.{ENTRIES} e WHERE e.tbl = '{table}' AND e.vector @@ %s::tsquery"
         values = [typed]
     if context.as_of is not None:
         changed = f"{CHANGES} c WHERE c.tbl = '{table}' AND c.at > {MOMENT}"
         hits = f"""SELECT row_id FROM ({hits}) AS e WHERE NOT EXISTS (SELECT FROM {changed} AND c.row_id = e.row_id)
             UNION SELECT r.id FROM {table} r
-            WHERE r.id IN (SELECT c.row_id FROM {changed}) AND ({index.document(resource, "r")}) @@ %s::tsquery"""
+            WHERE r.id IN (SELECT c.row_id FROM {changed}) AND ({document(resource, "r")}) @@ %s::tsquery"""
         values.append(typed)
     return hits, values
 
