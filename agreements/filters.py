@@ -13,8 +13,8 @@ from agreements.models.agreements import RelationKind
 from agreements.standing import BINDING, PartyStanding, TextStanding, party_standing_code
 from agreements.standing.data import load_records
 from agreements.standing.queries import text_standing_on
-from policytracker.api.filters import Filter, on
-from policytracker.api.values import Parse, code, iso_date, reference, text
+from policytracker.representation.filters import Filter, on
+from policytracker.representation.values import Parse, code, iso_date, reference, text
 from policytracker.resources import ReadContext
 from policytracker.sql.parameters import InIds
 

@@ -26,9 +26,9 @@ from agreements.models import (
 )
 from agreements.models.agreements import INVERSE_LABELS, team_with_caller
 from agreements.models.components import DueAnchor
-from policytracker.api.json_sql import ON, ComputedField, JsonObject, link
-from policytracker.api.serializers import RecordSerializer
 from policytracker.records.access import Visibility
+from policytracker.representation.json_sql import ON, ComputedField, JsonObject, link
+from policytracker.representation.serializers import RecordSerializer
 
 CITED = ["source", "locator", "quote"]
 

@@ -17,12 +17,12 @@ from agreements.standing.data import load_record, standing_document
 from agreements.standing.serializers import StandingSerializer
 from policytracker.api.as_of import reads_as_of
 from policytracker.api.errors import APIError
-from policytracker.api.filters import Filter, any_of
-from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters, reported_as
 from policytracker.api.parsers import Json
 from policytracker.api.schema import ON
-from policytracker.api.values import reference
 from policytracker.api.viewsets import RecordViewSet
+from policytracker.representation.filters import Filter, any_of
+from policytracker.representation.parameters import InvalidParameter, reject_unknown_parameters, reported_as
+from policytracker.representation.values import reference
 from policytracker.resources import registry
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class SourceViewSet(RecordViewSet):
     @action(detail=True, methods=["get"])
     def file(self, request, *args, **kwargs):
         """Download the file of this source. It is always sent as an attachment."""
-        reject_unknown_parameters(request, set())
+        reject_unknown_parameters(request.query_params, set())
         source = self.find()
         if not source.file:
             raise Http404
@@ -66,7 +66,7 @@ class AgreementViewSet(RecordViewSet):
     @reads_as_of
     def standing(self, request, *args, **kwargs):
         """The standing of the text and its parties on a date, with the treaty actions behind it and the conditions of entry into force."""
-        reject_unknown_parameters(request, {"on", "party"})
+        reject_unknown_parameters(request.query_params, {"on", "party"})
         agreement = self.find(rows=self.get_queryset().only("pk"))
         record = load_record(agreement, request.user)
         return Response(standing_document(record, self.read_context.on, self.parties()))

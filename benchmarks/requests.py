@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 from agreements.models import Agreement
 from benchmarks.client import message
 from benchmarks.users import Reader
-from policytracker.api.keyset import Column, encode_cursor
+from policytracker.representation.keyset import Column, encode_cursor
 from policytracker.resources import today
 from recommendations.models import Recommendation
 

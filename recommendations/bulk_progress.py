@@ -14,10 +14,10 @@ from django.utils import timezone
 
 from agreements.models import Source
 from policytracker.accounts.models import User
-from policytracker.dataset import writer
 from policytracker.records.context import change_context, shortened
 from policytracker.records.exceptions import Refused
 from policytracker.records.models import lock_for_change
+from policytracker.writing import writer
 from recommendations import progress
 from recommendations.derived_status import recompute_status
 from recommendations.models import Evidence, ProgressUpdate, Recommendation, Review, Status, UpdateKind

@@ -7,8 +7,8 @@ from django.db.models import Q, QuerySet
 from agreements.deadlines import DeadlineState, has_code, later
 from agreements.models import Party, Source
 from policytracker.accounts.models import User
-from policytracker.api.filters import Filter, on
-from policytracker.api.values import boolean, code, integer_between, reference
+from policytracker.representation.filters import Filter, on
+from policytracker.representation.values import boolean, code, integer_between, reference
 from policytracker.resources import ReadContext
 from recommendations.deadlines import Freshness, deadline_states, freshness_states, milestones_in
 from recommendations.facts import fact

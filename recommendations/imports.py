@@ -13,13 +13,13 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from agreements.models import Source
-from policytracker.api.serializers import does_not_exist
 from policytracker.dataset.cells import ITEM, CellError, Cells, as_text
 from policytracker.dataset.importing import Importer
 from policytracker.dataset.record_import import Draft, error_messages
 from policytracker.dataset.tables import Place, steps
-from policytracker.dataset.writer import Outcome
 from policytracker.edtf import is_exact
+from policytracker.representation.serializers import does_not_exist
+from policytracker.writing.writer import Outcome
 from recommendations import schemes
 from recommendations.bulk_progress import BulkProgress, Submission
 from recommendations.models import ProgressUpdate, Recommendation, Status, UpdateKind

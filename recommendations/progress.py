@@ -24,12 +24,13 @@ from django.utils.translation import gettext_lazy as _
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, SourceKind, Stance
 from policytracker.accounts.models import User
-from policytracker.records import exceptions, hidden, versions
+from policytracker.records import exceptions, versions
 from policytracker.records.access import Publication, Reader, Role
 from policytracker.records.changes import Change
 from policytracker.records.context import change_context, shortened
 from policytracker.records.exceptions import Refused
 from policytracker.records.models import lock_for_change
+from policytracker.representation import hidden
 from recommendations.derived_status import recompute_locked
 from recommendations.models import (
     CLOSABLE,

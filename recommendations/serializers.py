@@ -9,10 +9,10 @@ from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
 from agreements.serializers import CITED, STATE
-from policytracker.api.bulk import MAX_ENTRIES
 from policytracker.api.errors import RefusalSerializer
-from policytracker.api.json_sql import ON, ComputedField, JsonObject, NestedRecords
-from policytracker.api.serializers import KeyField, RecordSerializer, StrictSerializer
+from policytracker.representation.json_sql import ON, ComputedField, JsonObject, NestedRecords
+from policytracker.representation.serializers import KeyField, RecordSerializer, StrictSerializer
+from policytracker.writing.entries import MAX_ENTRIES
 from recommendations import responses
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation, UpdateKind

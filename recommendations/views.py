@@ -10,14 +10,15 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
-from policytracker.api import bulk, json_sql
 from policytracker.api.mixins import DestroyMixin, UpdateMixin, WriteMixin
-from policytracker.api.parameters import reject_unknown_parameters
 from policytracker.api.renderers import JsonText
 from policytracker.api.viewsets import ReadOnlyRecordViewSet, RecordViewSet
 from policytracker.records import exceptions
 from policytracker.records.access import Role
+from policytracker.representation import json_sql
+from policytracker.representation.parameters import reject_unknown_parameters
 from policytracker.resources import registry, today
+from policytracker.writing import entries as bulk
 from recommendations import progress, responses, serializers
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from recommendations.serializers import ResultSerializer
@@ -81,7 +82,7 @@ class RecommendationViewSet(ProgressActions, RecordViewSet):
     @action(detail=True, methods=["post"], url_path="progress", function_checks_permission=True)
     def report(self, request, *args, **kwargs):
         """Submit a progress update. If it is refused, the response lists every unmet condition and nothing is saved."""
-        reject_unknown_parameters(request, set())
+        reject_unknown_parameters(request.query_params, set())
         return self.run_once(self.report_once)
 
     def report_once(self) -> Response:
@@ -107,7 +108,7 @@ class RecommendationViewSet(ProgressActions, RecordViewSet):
     @action(detail=False, methods=["post"], url_path="progress", function_checks_permission=True)
     def report_list(self, request, *args, **kwargs):
         """Submit progress updates of several recommendations. If any is refused, nothing is saved."""
-        reject_unknown_parameters(request, set())
+        reject_unknown_parameters(request.query_params, set())
         return self.run_once(self.report_list_once)
 
     def report_list_once(self) -> Response:
@@ -134,7 +135,7 @@ class RecommendationViewSet(ProgressActions, RecordViewSet):
     @action(detail=True, methods=["get"], pagination_class=None)
     def transitions(self, request, *args, **kwargs):
         """Each status, with whether a report may set it next and the conditions that are unmet."""
-        reject_unknown_parameters(request, set())
+        reject_unknown_parameters(request.query_params, set())
         transitions = progress.transitions(self.find(), by=request.user, today=today())
         results = [
             {
@@ -161,7 +162,7 @@ class AddresseeViewSet(RecordViewSet):
     @action(detail=True, methods=["post"], function_checks_permission=True)
     def respond(self, request, *args, **kwargs):
         """Record the response of an addressee. Omitted fields keep their values."""
-        reject_unknown_parameters(request, set())
+        reject_unknown_parameters(request.query_params, set())
         return self.run_once(self.respond_once)
 
     def respond_once(self) -> Response:
@@ -185,7 +186,7 @@ class ProgressUpdateViewSet(ProgressActions, UpdateMixin, DestroyMixin, ReadOnly
 
     def apply(self, transition) -> Response:
         """Call `transition(update, version)` for the update at this URL. `version` is what the request is based on, or None."""
-        reject_unknown_parameters(self.request, set())
+        reject_unknown_parameters(self.request.query_params, set())
         with self.change_context():
             update = self.find()
             return self.update_response(transition(update, self.check_version(update, self.request.data)))
@@ -197,7 +198,7 @@ class ProgressUpdateViewSet(ProgressActions, UpdateMixin, DestroyMixin, ReadOnly
     @extend_schema(request=serializers.RevisionSerializer)
     def update(self, request, *args, **kwargs) -> Response:
         """Change the content of an own update that is a draft or was returned."""
-        reject_unknown_parameters(request, set())
+        reject_unknown_parameters(request.query_params, set())
         serializer = self.validated_body(serializers.RevisionSerializer)
         with self.change_context():
             update = self.find()
@@ -207,7 +208,7 @@ class ProgressUpdateViewSet(ProgressActions, UpdateMixin, DestroyMixin, ReadOnly
         return self.record_response(update)
 
     def destroy(self, request, *args, **kwargs) -> Response:
-        reject_unknown_parameters(request, set())
+        reject_unknown_parameters(request.query_params, set())
         with self.change_context():
             update = self.find()
             progress.discard(update, by=request.user, version=self.check_version(update))
@@ -235,7 +236,7 @@ class ProgressUpdateViewSet(ProgressActions, UpdateMixin, DestroyMixin, ReadOnly
     @action(detail=False, methods=["post"], url_path="approve")
     def approve_list(self, request, *args, **kwargs):
         """Approve several updates. If any is refused, none is approved."""
-        reject_unknown_parameters(request, set())
+        reject_unknown_parameters(request.query_params, set())
         values = self.validated_body(serializers.ApprovalsSerializer).validated_data
 
         def approve(uid):

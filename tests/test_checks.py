@@ -11,10 +11,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Citation
-from policytracker.api.keyset import InvalidCursor
 from policytracker.quality import engine
 from policytracker.quality.engine import RULES
 from policytracker.records.context import change_context
+from policytracker.representation.keyset import InvalidCursor
 from tests.conftest import make_user
 from tests.findings import check_context, findings, violations
 from tests.make import (

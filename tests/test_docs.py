@@ -13,11 +13,11 @@ from django.db import models
 from django.test import override_settings
 from rest_framework import serializers
 
-from policytracker.api.serializers import HEAD, KeyField, KeyListField, RecordSerializer
 from policytracker.edtf import EdtfField
 from policytracker.management.commands.make_demo import Command as MakeDemo
 from policytracker.records.fields import Text
 from policytracker.records.models import Record, RegistryRecord
+from policytracker.representation.serializers import HEAD, KeyField, KeyListField, RecordSerializer
 from policytracker.resources import registry
 from recommendations.serializers import EvidenceRowSerializer, EvidenceSerializer, ProgressUpdateSerializer, ReportSerializer
 

@@ -13,11 +13,11 @@ from policytracker import edtf
 from policytracker.admin.history import history_entries
 from policytracker.admin.querysets import search_terms
 from policytracker.api import markdown
-from policytracker.dataset.reading import UNSTORABLE
-from policytracker.history.diffs import diff
 from policytracker.history.values import ShownChange
 from policytracker.quality.engine import CheckContext
+from policytracker.representation.diffs import diff
 from policytracker.resources import ReadContext, today
+from policytracker.writing.writer import UNSTORABLE
 from recommendations.checks import QUOTE_NOT_IN_SOURCE
 from recommendations.models import Evidence, ProgressUpdate
 from tests.api.client import Api

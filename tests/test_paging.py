@@ -8,7 +8,7 @@ from django.db.models import F
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from policytracker.api.keyset import Column, InvalidCursor, page
+from policytracker.representation.keyset import Column, InvalidCursor, page
 from recommendations.models import Recommendation
 
 pytestmark = pytest.mark.django_db

@@ -22,12 +22,12 @@ from agreements.models.commitments import CURRENCIES
 from agreements.standing import party_standing, text_standing
 from agreements.standing.answers import earliest
 from agreements.standing.data import load_records
-from policytracker.api import bulk
 from policytracker.codes import Codes
 from policytracker.installed.installation import wanted_functions
 from policytracker.quality import engine
 from policytracker.records.access import Publication, Role, Visibility
 from policytracker.records.declarations import records, trigger_constraints
+from policytracker.writing import entries as bulk
 from recommendations.models.refusals import RefusalCode
 from tests.api.client import Api
 from tests.findings import EVERYTHING, check_context

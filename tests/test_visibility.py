@@ -9,11 +9,11 @@ from functools import lru_cache
 import pytest
 
 from agreements.models import AgreementRelation, Citation, FactCheck, Outcome, Participation, PartyOfficer
-from policytracker.api import json_sql
 from policytracker.records.access import Role
 from policytracker.records.context import change_context
 from policytracker.records.declarations import records
 from policytracker.records.models import Record, RecordQuerySet
+from policytracker.representation import json_sql
 from recommendations.models import Addressee, Dependency, Milestone, ProgressUpdate
 from tests.api.client import Api
 from tests.api.world import RESOURCES, make_world

@@ -16,9 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from agreements import models
 from policytracker.admin import apply_theme
 from policytracker.admin.querysets import load_labels, visible
-from policytracker.api.keyset import InvalidCursor
-from policytracker.api.values import reference
 from policytracker.quality import engine
+from policytracker.representation.keyset import InvalidCursor
+from policytracker.representation.values import reference
 from policytracker.resources import ReadContext
 from policytracker.web.heavy import REPORT, heavy, take_turn
 

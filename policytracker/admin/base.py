@@ -67,15 +67,15 @@ from policytracker.admin.querysets import (
     visible,
 )
 from policytracker.admin.referring import referring
-from policytracker.api import filters
 from policytracker.edtf import DURATION, EdtfField
 from policytracker.history.record import History
-from policytracker.records import hidden, publishing, violations
+from policytracker.records import publishing, violations
 from policytracker.records.access import Reader
 from policytracker.records.context import MAX_REASON, REASON_TOO_LONG, change_context, shortened
 from policytracker.records.exceptions import Conflict
 from policytracker.records.fields import Text
 from policytracker.records.models import Record, lock_for_change
+from policytracker.representation import filters, hidden
 from policytracker.resources import registry
 
 ADMIN = reverse_lazy("admin:index")

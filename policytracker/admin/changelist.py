@@ -18,9 +18,9 @@ from unfold.templatetags import unfold_list
 from unfold.views import ChangeList
 
 from policytracker.admin.querysets import references, visible
-from policytracker.api.json_sql import API
 from policytracker.edtf import EdtfField, date_in_words
 from policytracker.records.models import RegistryRecord
+from policytracker.representation.json_sql import API
 from policytracker.resources import registry
 
 # The theme writes about 30 classes into each cell, most of the bytes of a list. One of ours replaces them.

@@ -16,7 +16,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.contrib.filters.forms import AutocompleteDropdownForm, SearchForm
 
 from policytracker.admin.querysets import visible
-from policytracker.api.values import iso_date
+from policytracker.representation.values import iso_date
 from policytracker.resources import ReadContext
 
 YES_NO = [("true", _("Yes")), ("false", _("No"))]

@@ -19,11 +19,12 @@ from django.utils.translation import gettext_lazy as _
 from policytracker.admin.stale import MERGED, ChangesSince
 from policytracker.date_forms import parse
 from policytracker.edtf import in_words, is_exact, parse_duration
-from policytracker.records import hidden, publishing, versions, violations
+from policytracker.records import publishing, versions, violations
 from policytracker.records.access import Reader
 from policytracker.records.context import MAX_REASON
 from policytracker.records.exceptions import Stale
 from policytracker.records.models import Record
+from policytracker.representation import hidden
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise

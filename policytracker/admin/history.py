@@ -11,9 +11,9 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.edtf import DURATION, EdtfField, date_in_words, in_words
-from policytracker.history.diffs import Budget, diff
 from policytracker.history.record import History
 from policytracker.records.changes import Change
+from policytracker.representation.diffs import Budget, diff
 
 CHANNELS = {"api": _("API"), "import": _("Import"), "data set": _("Import")}
 

@@ -26,9 +26,9 @@ from policytracker.dataset.importing import Importer, Options, run
 from policytracker.dataset.record_import import mapping_types
 from policytracker.dataset.summary import Group, Line, Summary, display_value, listed
 from policytracker.dataset.tables import MEMORY, SECONDS, Limits, TableError, TooLarge
-from policytracker.dataset.writer import Outcome
 from policytracker.records.context import MAX_REASON
 from policytracker.resources import Resource
+from policytracker.writing.writer import Outcome
 
 MAX_FILE = 5_000_000  # bytes
 MAX_MAPPING = 50_000  # bytes

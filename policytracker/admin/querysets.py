@@ -16,10 +16,10 @@ from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 from django.utils.text import smart_split, unescape_string_literal
 
 from policytracker.accounts.models import User
-from policytracker.api.filters import is_name
-from policytracker.records import hidden
 from policytracker.records.fields import Text
 from policytracker.records.models import Record, RecordQuerySet, UidRecord
+from policytracker.representation import hidden
+from policytracker.representation.filters import is_name
 
 COUNTED = 10_000  # the largest number of rows that a list counts
 MAX_TERMS = 10  # of a search

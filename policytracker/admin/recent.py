@@ -16,9 +16,9 @@ from django.utils.translation import gettext_lazy as _
 
 from policytracker.admin.history import channel_label, display_value
 from policytracker.admin.querysets import visible
-from policytracker.api.serializers import declared_fields
 from policytracker.history.feed import Entry, Feed, Filters
 from policytracker.records.models import Record
+from policytracker.representation.serializers import declared_fields
 from policytracker.resources import ReadContext, registry
 
 OPERATIONS = {"create": _("Created"), "update": _("Changed"), "delete": _("Deleted")}

@@ -15,10 +15,10 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.admin.history import display_value
-from policytracker.history.diffs import display_text
 from policytracker.history.record import History
 from policytracker.records.access import Reader
 from policytracker.records.models import Record
+from policytracker.representation.diffs import display_text
 
 SHOWN_CHANGES = 5
 MAX_CHANGES = 200  # that are read; with more of them, every difference to the stored record counts as a change by both

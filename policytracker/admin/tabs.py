@@ -19,8 +19,8 @@ from django.utils.translation import gettext_lazy as _
 from policytracker.admin.base import RecordAdmin
 from policytracker.admin.inlines import BaseInline
 from policytracker.admin.querysets import references
-from policytracker.records import hidden
 from policytracker.records.access import Reader
+from policytracker.representation import hidden
 from policytracker.resources import registry
 from policytracker.sql.parameters import Parameter, bind_parameters
 

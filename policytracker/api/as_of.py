@@ -10,8 +10,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
-from policytracker.api.parameters import AS_OF, InvalidParameter, reported_as, single
-from policytracker.api.values import end_timestamp
+from policytracker.representation.parameters import AS_OF, InvalidParameter, reported_as, single
+from policytracker.representation.values import end_timestamp
 from policytracker.resources import today
 from policytracker.sql.moment import as_of
 
@@ -23,7 +23,7 @@ def reads_as_of(handler: Callable[..., Any]) -> Callable[..., Any]:
     def read(self, request: Request, *args, **kwargs):
         if AS_OF not in request.query_params:
             return handler(self, request, *args, **kwargs)
-        with as_of(past_moment(single(request, AS_OF))):
+        with as_of(past_moment(single(request.query_params, AS_OF))):
             return handler(self, request, *args, **kwargs)
 
     read.reads_as_of = True  # type: ignore[attr-defined] # for the OpenAPI schema

@@ -8,14 +8,10 @@ from itertools import chain
 from typing import Any
 
 from django.core.exceptions import (
-    NON_FIELD_ERRORS,
-    ObjectDoesNotExist,
     RequestDataTooBig,
-    ValidationError,
 )
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
-from django.db.models.deletion import ProtectedError
-from django.http import Http404, JsonResponse
+from django.db import DatabaseError, InterfaceError
+from django.http import JsonResponse
 from django.utils.translation import gettext as _
 from rest_framework import exceptions, serializers, status
 from rest_framework.response import Response
@@ -23,8 +19,8 @@ from rest_framework.views import exception_handler, set_rollback
 
 from policytracker.api.renderers import JSONRenderer
 from policytracker.records.context import import_is_running
-from policytracker.records.exceptions import EntriesRefused, NotPermitted, Refused, Rejected, Stale
-from policytracker.records.violations import IN_USE, violated_constraint
+from policytracker.records.exceptions import EntriesRefused
+from policytracker.representation.errors import domain_error, validation_body
 from policytracker.sql.errors import IMPORT_RUNS, RETRY_AFTER, TemporaryError, temporary_error, waited_too_long_for_a_lock
 from policytracker.web.errors import API, error_page
 
@@ -51,18 +47,6 @@ class APIError(exceptions.APIException):
         self.status_code = status_code
 
 
-# Errors of one entry in a list. They are reported per entry, as if the entry had been sent alone.
-ENTRY_ERRORS = (
-    exceptions.APIException, Rejected, Stale, Refused, Http404, ObjectDoesNotExist, ValidationError, ProtectedError,
-    IntegrityError, DataError,
-)  # fmt: skip
-
-
-def error_details(errors: list[ValidationError]) -> list[exceptions.ErrorDetail]:
-    """Django's validation errors as DRF error details, with message and code."""
-    return [exceptions.ErrorDetail(message, error.code or "invalid") for error in errors for message in error.messages]
-
-
 def handle_exception(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: the response to an error. None, and so a 500, only for a defect of this software.
 
@@ -77,13 +61,6 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
         request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
     set_rollback()
     return response
-
-
-def validation_body(detail: dict[str, Any]) -> dict[str, Any]:
-    """The body of a 400: messages by field, and their stable codes under `_codes`."""
-    fields = {name: messages for name, messages in detail.items() if name != "_existing"}
-    codes = {name: [getattr(message, "code", "invalid") for message in messages] for name, messages in fields.items()}
-    return {**detail, "_codes": codes}
 
 
 def _single_response(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -132,38 +109,11 @@ def replace_unencodable(data: Any) -> Any:
 
 def domain_response(error: Exception, api_name: Callable[[str], str]) -> Response | None:
     """The response to errors of Django, the domain and the database; `api_name` maps field names of the model to the API's."""
-    if isinstance(error, Http404 | ObjectDoesNotExist):
-        return Response({"code": "not_found", "detail": _("There is no such record.")}, status.HTTP_404_NOT_FOUND)
     if isinstance(error, RequestDataTooBig):
-        return Response(
-            {"code": "too_large", "detail": _("The request body is too large. Send less data per request.")},
-            status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
-        )
-    if isinstance(error, Stale):
-        body = {"code": "stale", "detail": str(error), "current_version": error.current_version}
-        return Response(body, status.HTTP_412_PRECONDITION_FAILED)
-    if isinstance(error, Rejected):
-        code = status.HTTP_403_FORBIDDEN if isinstance(error, NotPermitted) else status.HTTP_409_CONFLICT
-        return Response({"code": error.code, "detail": error.detail}, code)
-    if isinstance(error, Refused):
-        unmet = [{"code": refusal.code, "detail": refusal.detail} for refusal in error.refusals]
-        forbidden = unmet[0]["code"] == "not_permitted"
-        code = status.HTTP_403_FORBIDDEN if forbidden else status.HTTP_409_CONFLICT
-        return Response({**unmet[0], "unmet": unmet}, code)
-    if isinstance(error, ValidationError):  # from domain functions; serializers raise DRF's ValidationError
-        errors = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
-        fields = {api_name(name): error_details(reasons) for name, reasons in errors.items()}
-        return Response(validation_body(fields), status.HTTP_400_BAD_REQUEST)
-    if isinstance(error, ProtectedError):
-        return Response({"code": "in_use", "detail": IN_USE}, status.HTTP_409_CONFLICT)
-    if isinstance(error, DatabaseError) and (rule := violated_constraint(error)):
-        field = api_name(rule.field)
-        if rule.code == "reason_required":
-            return Response({"code": rule.code, "detail": rule.message, field: [rule.message]}, status.HTTP_400_BAD_REQUEST)
-        if rule.code:
-            return Response({"code": rule.code, "detail": rule.message}, status.HTTP_409_CONFLICT)
-        body = validation_body({field: [exceptions.ErrorDetail(str(rule.message), rule.rule)]})
-        return Response(body, status.HTTP_400_BAD_REQUEST)
+        body = {"code": "too_large", "detail": _("The request body is too large. Send less data per request.")}
+        return Response(body, status.HTTP_413_REQUEST_ENTITY_TOO_LARGE)
+    if rejection := domain_error(error, api_name):
+        return Response(rejection.body, rejection.status)
     if isinstance(error, DatabaseError | InterfaceError) and (temporary := temporary_error(error)):
         return temporary_response(temporary)
     return None

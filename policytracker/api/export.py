@@ -24,9 +24,9 @@ from rest_framework import renderers, serializers
 from xlsxwriter import Workbook
 
 from policytracker.api.errors import APIError
-from policytracker.api.json_sql import ComputedField, JsonObject, NestedRecords, columns
-from policytracker.api.parameters import InvalidParameter
-from policytracker.api.serializers import KeyField, KeyListField, RecordSerializer, declared_fields
+from policytracker.representation.json_sql import ComputedField, JsonObject, NestedRecords, columns
+from policytracker.representation.parameters import InvalidParameter
+from policytracker.representation.serializers import KeyField, KeyListField, RecordSerializer, declared_fields
 from policytracker.resources import ReadContext
 from policytracker.sql.parameters import bind_parameters
 from policytracker.web.heavy import ClientLeft

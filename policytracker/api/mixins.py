@@ -21,22 +21,24 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from policytracker.api import bulk, etag, json_sql, keyset, pagination
+from policytracker.api import etag, pagination
 from policytracker.api.as_of import reads_as_of
 from policytracker.api.export import EXPORTS, Export, ExportRenderer
 from policytracker.api.idempotency import IdempotencyMixin
-from policytracker.api.list_query import ListQuery
-from policytracker.api.ordering import columns, default_column
-from policytracker.api.parameters import AS_OF, InvalidParameter, reject_unknown_parameters
 from policytracker.api.renderers import JsonText, reject_unknown_format
-from policytracker.api.serializers import RecordSerializer, declared_fields
 from policytracker.api.views import REPRESENTATION, REPRESENTATION_PARAMETERS, RecordView, json_response
 from policytracker.history.record import History, deleted_record
 from policytracker.history.serializers import ChangeSerializer
 from policytracker.records import publishing
 from policytracker.records.context import MAX_REASON, change_context
 from policytracker.records.models import Record
+from policytracker.representation import json_sql, keyset
+from policytracker.representation.list_query import ListQuery
+from policytracker.representation.ordering import columns, default_column
+from policytracker.representation.parameters import AS_OF, InvalidParameter, reject_unknown_parameters
+from policytracker.representation.serializers import RecordSerializer, declared_fields
 from policytracker.web.heavy import EXPORT, REPORT, has_left, heavy, take_turn
+from policytracker.writing import entries as bulk
 
 LIST_PARAMETERS = REPRESENTATION_PARAMETERS | pagination.PARAMETERS | {"ordering", "format"}
 UNFILTERED = REPRESENTATION_PARAMETERS | pagination.PARAMETERS | {"format", AS_OF}
@@ -57,7 +59,7 @@ class ListMixin(ListModelMixin, RecordView):
     @extend_schema(parameters=[*REPRESENTATION, FORMAT])
     @reads_as_of
     def list(self, request: Request, *args, **kwargs) -> HttpResponseBase:
-        reject_unknown_parameters(request, LIST_PARAMETERS | self.filter_set().keys())
+        reject_unknown_parameters(request.query_params, LIST_PARAMETERS | self.filter_set().keys())
         reject_unknown_format(request, self.get_renderers())
         representation = self.representation()
         if isinstance(renderer := request.accepted_renderer, ExportRenderer):
@@ -113,7 +115,7 @@ class RetrieveMixin(RetrieveModelMixin, RecordView):
     @extend_schema(parameters=REPRESENTATION)
     @reads_as_of
     def retrieve(self, request: Request, *args, **kwargs) -> Response:
-        reject_unknown_parameters(request, REPRESENTATION_PARAMETERS | ({"on"} & self.filter_set().keys()))
+        reject_unknown_parameters(request.query_params, REPRESENTATION_PARAMETERS | ({"on"} & self.filter_set().keys()))
         found = json_sql.find(self.representation(), self.key_value(self.kwargs["key"]), self.read_context)
         if found is None:
             raise Http404
@@ -124,7 +126,7 @@ class RetrieveMixin(RetrieveModelMixin, RecordView):
     @action(detail=True, methods=["get"])
     def history(self, request: Request, *args, **kwargs) -> Response:
         """The changes of the record, newest first: user, time, reason, channel, old and new values."""
-        reject_unknown_parameters(request, pagination.PARAMETERS)
+        reject_unknown_parameters(request.query_params, pagination.PARAMETERS)
         record = self.find_or_deleted()
         history = History(record, declared_fields(self.serializer_class), self.reader)
         rows = history.shown().order_by(keyset.Column("id", descending=True).order_by())
@@ -214,7 +216,7 @@ class CreateMixin(CreateModelMixin, WriteListMixin):
 
     @extend_schema(parameters=REPRESENTATION)
     def create(self, request: Request, *args, **kwargs) -> Response:
-        reject_unknown_parameters(request, REPRESENTATION_PARAMETERS)
+        reject_unknown_parameters(request.query_params, REPRESENTATION_PARAMETERS)
         return self.run_once(self.create_list if isinstance(request.data, list) else self.create_one)
 
     def create_one(self) -> Response:
@@ -245,7 +247,7 @@ class UpdateMixin(UpdateModelMixin, WriteMixin):
     @extend_schema(parameters=REPRESENTATION)
     def update(self, request: Request, *args, **kwargs) -> Response:
         partial = kwargs.get("partial", False)
-        reject_unknown_parameters(request, REPRESENTATION_PARAMETERS)
+        reject_unknown_parameters(request.query_params, REPRESENTATION_PARAMETERS)
         representation = self.representation()
         with self.change_context():
             record = self.find(lock=True)
@@ -283,7 +285,7 @@ class UpdateListMixin(WriteListMixin):
     @extend_schema(parameters=REPRESENTATION)
     def update_list(self, request: Request, *args, **kwargs) -> Response:
         """Update the records with the keys of the entries, or none if any entry is invalid."""
-        reject_unknown_parameters(request, REPRESENTATION_PARAMETERS)
+        reject_unknown_parameters(request.query_params, REPRESENTATION_PARAMETERS)
         return self.write_list(bulk.Entries.change, status.HTTP_200_OK, partial=True)
 
 
@@ -292,7 +294,7 @@ class DestroyMixin(DestroyModelMixin, WriteMixin):
 
     @extend_schema(responses={204: OpenApiResponse(description="Deleted.")})
     def destroy(self, request: Request, *args, **kwargs) -> Response:
-        reject_unknown_parameters(request, set())
+        reject_unknown_parameters(request.query_params, set())
         with self.change_context():
             record = self.find(lock=True)
             self.check_version(record)

@@ -12,13 +12,12 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from policytracker.api import keyset
-from policytracker.api.parameters import InvalidParameter, query_parameter, single
 from policytracker.api.renderers import JsonText
-from policytracker.records.models import RecordQuerySet
+from policytracker.records.models import MAX_COUNT, RecordQuerySet
+from policytracker.representation import keyset
+from policytracker.representation.parameters import InvalidParameter, query_parameter, single
 
 PAGE_SIZE, MAX_PAGE_SIZE = 50, 500
-MAX_COUNT = 10_000
 PARAMETERS = {"page_size", "cursor"}
 
 
@@ -74,7 +73,7 @@ class Pagination(BasePagination):
     def paginate(self, read: Callable[[str | None, int], keyset.Page], request: Request) -> Sequence[Any]:
         """The results of the page that `read(cursor, size)` returns. Raises InvalidParameter."""
         self.request = request
-        size, cursor = self.get_page_size(request), single(request, "cursor") or None
+        size, cursor = self.get_page_size(request), single(request.query_params, "cursor") or None
         with valid_cursor():
             self.page = read(cursor, size)
         self.count = self.page.count or 0
@@ -83,13 +82,13 @@ class Pagination(BasePagination):
     def check(self, request: Request, decode: Callable[[str], Any]) -> None:
         """Check `page_size` and `cursor` before the request waits for its turn. Raises InvalidParameter."""
         self.get_page_size(request)
-        if cursor := single(request, "cursor"):
+        if cursor := single(request.query_params, "cursor"):
             with valid_cursor():
                 decode(cursor)
 
     def get_page_size(self, request: Request) -> int:
         """The value of `page_size`. Raises InvalidParameter."""
-        text = single(request, "page_size", str(PAGE_SIZE))
+        text = single(request.query_params, "page_size", str(PAGE_SIZE))
         if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= MAX_PAGE_SIZE):
             raise InvalidParameter("page_size", _("Enter a whole number from 1 to {max}.").format(max=MAX_PAGE_SIZE))
         return int(text)

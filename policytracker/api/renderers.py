@@ -11,7 +11,7 @@ from rest_framework import renderers
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 
-from policytracker.api.parameters import InvalidParameter, single
+from policytracker.representation.parameters import InvalidParameter, single
 
 encode = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -64,7 +64,7 @@ class FormatBeforeAccept(DefaultContentNegotiation):
         known = list(renderers)
         if "format" not in request.query_params:
             return super().select_renderer(request, known, format_suffix)
-        name = single(request, "format")
+        name = single(request.query_params, "format")
         for renderer in known:
             if renderer.format == name:
                 return renderer, renderer.media_type
@@ -75,5 +75,5 @@ class FormatBeforeAccept(DefaultContentNegotiation):
 def reject_unknown_format(request: Request, known: Iterable[renderers.BaseRenderer]) -> None:
     """Raises InvalidParameter if `format` is given and names none of the renderers."""
     formats = [renderer.format for renderer in known]
-    if single(request, "format", formats[0]) not in formats:
+    if single(request.query_params, "format", formats[0]) not in formats:
         raise InvalidParameter("format", _("Use one of: {names}.").format(names=", ".join(formats)))

@@ -10,9 +10,9 @@ from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import extend_schema
 from rest_framework.views import APIView
 
-from policytracker.api.parameters import reject_unknown_parameters
 from policytracker.api.views import RecordView
 from policytracker.api.viewsets import RecordViewSet
+from policytracker.representation.parameters import reject_unknown_parameters
 from policytracker.resources import Resource, registry
 
 LIST = {"get": "list", "post": "create", "patch": "update_list"}
@@ -66,7 +66,7 @@ class Choices(APIView):
 
     @extend_schema(responses={200: {"type": "object", "additionalProperties": {"type": "array", "items": CODE}}})
     def get(self, request) -> JsonResponse:
-        reject_unknown_parameters(request, set())
+        reject_unknown_parameters(request.query_params, set())
         code_lists = {
             name: [
                 {"code": c.value, "label": str(c.label), "definition": getattr(c, "definition", "")}

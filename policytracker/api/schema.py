@@ -9,11 +9,11 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
 from policytracker.api import schema_records  # noqa: F401 - registers its extensions
-from policytracker.api.bulk import MAX_ENTRIES
 from policytracker.api.errors import ErrorSerializer
 from policytracker.api.etag import IF_MATCH
 from policytracker.api.export import EXPORTS
 from policytracker.api.idempotency import IDEMPOTENCY_KEY
+from policytracker.writing.entries import MAX_ENTRIES
 
 INVALID = {
     "type": "object",

@@ -8,11 +8,11 @@ from django.db import models
 from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
 from rest_framework import serializers
 
-from policytracker.api.filters import field_kind
-from policytracker.api.json_sql import ComputedField, unknown_when_blank
-from policytracker.api.serializers import KeyField, KeyListField
 from policytracker.records.context import MAX_REASON
 from policytracker.records.models import Record
+from policytracker.representation.filters import field_kind
+from policytracker.representation.json_sql import ComputedField, unknown_when_blank
+from policytracker.representation.serializers import KeyField, KeyListField
 
 REFERENCE = {"type": "object", "description": "An expanded reference: key, title or name, and URL."}
 # What the body of a write may contain besides the fields of the record.
@@ -25,7 +25,7 @@ CHANGE_REASON = {
 
 
 class RecordSchema(OpenApiSerializerExtension):
-    target_class = "policytracker.api.serializers.RecordSerializer"
+    target_class = "policytracker.representation.serializers.RecordSerializer"
     match_subclasses = True
 
     def map_serializer(self, auto_schema, direction):
@@ -45,7 +45,7 @@ class RecordSchema(OpenApiSerializerExtension):
 
 
 class KeySchema(OpenApiSerializerFieldExtension):
-    target_class = "policytracker.api.serializers.KeyField"
+    target_class = "policytracker.representation.serializers.KeyField"
 
     def map_serializer_field(self, auto_schema, direction):
         return {"type": "string", "description": f"The {self.target.key} of the {self.target.model._meta.verbose_name}."}

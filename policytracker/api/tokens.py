@@ -19,8 +19,8 @@ from rest_framework.views import APIView
 
 from policytracker.accounts.models import Token, User
 from policytracker.api.errors import APIError
-from policytracker.api.parameters import reject_unknown_parameters
-from policytracker.api.serializers import StrictSerializer
+from policytracker.representation.parameters import reject_unknown_parameters
+from policytracker.representation.serializers import StrictSerializer
 from policytracker.web.errors import refuse
 
 MAX_DAYS, DEFAULT_DAYS = 365, 90  # the lifetime of a token
@@ -80,7 +80,7 @@ class TokenList(APIView):
 
     @extend_schema(request=SignIn, responses={201: NewToken}, auth=[], operation_id="auth_tokens_create")
     def post(self, request):
-        reject_unknown_parameters(request, set())
+        reject_unknown_parameters(request.query_params, set())
         serializer = SignIn(data=request.data)
         serializer.is_valid(raise_exception=True)
         values = serializer.validated_data
@@ -97,7 +97,7 @@ class TokenList(APIView):
 
     @extend_schema(responses=OwnToken(many=True), operation_id="auth_tokens_list")
     def get(self, request):
-        reject_unknown_parameters(request, set())
+        reject_unknown_parameters(request.query_params, set())
         return JsonResponse(OwnToken(own_tokens(request.user), many=True).data, safe=False)
 
 
@@ -108,7 +108,7 @@ class TokenDetail(APIView):
 
     @extend_schema(responses={204: None}, operation_id="auth_tokens_destroy")
     def delete(self, request, key):
-        reject_unknown_parameters(request, set())
+        reject_unknown_parameters(request.query_params, set())
         if not revoke_token(request.user, key):
             raise Http404
         return HttpResponse(status=204)

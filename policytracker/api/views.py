@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.http import Http404
@@ -20,15 +21,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from policytracker.api import errors, filters, json_sql
-from policytracker.api.ordering import Ordering, read_order
+from policytracker.api.backends import FieldFilters, Ordering
 from policytracker.api.pagination import Pagination
-from policytracker.api.parameters import InvalidParameter, reported_as, single
 from policytracker.api.renderers import FormatParameter, JsonText
-from policytracker.api.serializers import KeyField, KeyListField, RecordSerializer, declared_fields
-from policytracker.api.values import Parse, check_length, iso_date, reference
 from policytracker.records.access import Reader
 from policytracker.records.models import Record, lock_for_change
+from policytracker.representation import filters, json_sql
+from policytracker.representation.ordering import read_order
+from policytracker.representation.parameters import InvalidParameter, reported_as, single
+from policytracker.representation.serializers import KeyField, KeyListField, RecordSerializer, declared_fields
+from policytracker.representation.values import Parse, check_length, iso_date, reference
 from policytracker.resources import ReadContext, Resource, registry
 from policytracker.sql.moment import moment_read
 from policytracker.sql.past_rows import JoinedHistory
@@ -75,7 +77,7 @@ class RegisterView(GenericAPIView):
 
     def value(self, name: str, parse: Parse) -> Any:
         """The parsed value of a query parameter, None if it is not given. Raises InvalidParameter, also if it is repeated."""
-        single(self.request, name)
+        single(self.request.query_params, name)
         return next(iter(self.values(name, parse)), None)
 
     @property
@@ -89,7 +91,7 @@ class RecordView(GenericViewSet):
     """A view about one type of record. PostgreSQL renders the JSON of records (`json_sql`), not the serializer."""
 
     resource: Resource = None  # type: ignore[assignment]  # set by a subclass or by as_view()
-    filter_backends = [filters.FieldFilters, Ordering]
+    filter_backends = [FieldFilters, Ordering]
     pagination_class = Pagination
     paginator: Pagination
     content_negotiation_class = FormatParameter
@@ -133,7 +135,7 @@ class RecordView(GenericViewSet):
     @cached_property
     def order(self) -> tuple[str, ...]:
         """The fields of the parameter `ordering`. Raises InvalidParameter."""
-        return read_order(self.request, self.resource, self.reader)
+        return read_order(single(self.request.query_params, "ordering"), self.resource, self.reader)
 
     def get_queryset(self) -> QuerySet:
         rows = self.model.objects.visible_to(self.request.user)
@@ -146,7 +148,7 @@ class RecordView(GenericViewSet):
         if "on" not in self.request.query_params:
             return context
         with reported_as("on"):
-            return replace(context, on=iso_date(single(self.request, "on"), context))
+            return replace(context, on=iso_date(single(self.request.query_params, "on"), context))
 
     @property
     def reader(self) -> Reader:
@@ -171,14 +173,16 @@ class RecordView(GenericViewSet):
             if "\0" in text:
                 raise Http404
             return self.model._meta.get_field(self.model.key).to_python(text)
-        except errors.ValidationError as error:
+        except ValidationError as error:
             raise Http404 from error
 
     def representation(self) -> json_sql.Representation:
         """The fields to return and the references to expand (`fields`, `omit`, `expand`). Raises InvalidParameter."""
         fields = declared_fields(self.serializer_class)
         known = tuple(fields)
-        requested = {name: [part for part in single(self.request, name).split(",") if part] for name in REPRESENTATION_PARAMETERS}
+        requested = {
+            name: [part for part in single(self.request.query_params, name).split(",") if part] for name in REPRESENTATION_PARAMETERS
+        }
         for name, parts in requested.items():
             for part in parts:
                 if part not in known:

@@ -16,13 +16,13 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from policytracker import date_forms
-from policytracker.api.serializers import KeyField, KeyListField
 from policytracker.codes import ForeignCode, code_of, invalid_choice
 from policytracker.dataset.names import NameIndex, without_footnotes
-from policytracker.dataset.reading import UNSTORABLE
 from policytracker.dataset.tables import Place, Table, TableError, items_at, steps
 from policytracker.edtf import EdtfField
 from policytracker.records.models import SluggedRecord
+from policytracker.representation.serializers import KeyField, KeyListField
+from policytracker.writing.writer import UNSTORABLE
 
 ITEM = "."  # the header of an item that is not an object
 SEPARATOR = re.compile(r"(?<!\\);")

@@ -9,18 +9,18 @@ from typing import Any
 from django.db import IntegrityError, models, transaction
 from django.utils.translation import gettext as _
 
-from policytracker.api import bulk
 from policytracker.dataset.cells import Cells, Reading
 from policytracker.dataset.mapping import FileMapping
 from policytracker.dataset.names import NameIndex
 from policytracker.dataset.record_import import RecordImport
 from policytracker.dataset.summary import Line
 from policytracker.dataset.tables import Table, TableError, steps
-from policytracker.dataset.writer import Outcome
 from policytracker.records.access import Reader, Role
 from policytracker.records.context import change_context, mark_import, nothing_is_committed, one_check_at_the_end
 from policytracker.records.models import Record
 from policytracker.resources import ReadContext, registry
+from policytracker.writing import entries as bulk
+from policytracker.writing.writer import Outcome
 
 CHUNK = 1000  # rows
 FULL_ACCESS = Reader(frozenset({Role.ADMINISTRATOR}))  # without a user, an import may refer to any record

@@ -24,8 +24,8 @@ from django.utils.translation import gettext as _
 from policytracker.dataset.demo import PREFIX, is_demo, refers_to_demo
 from policytracker.records.access import PUBLIC, Reader
 from policytracker.records.fields import SourceContent
-from policytracker.records.hidden import can_be_hidden
 from policytracker.records.models import Record, key_of
+from policytracker.representation.hidden import can_be_hidden
 from policytracker.resources import registry
 
 ANONYMOUS = Reader(frozenset({PUBLIC}))  # who reads with PUBLIC_READ=1 without logging in

@@ -15,15 +15,17 @@ from django.db.models import Field, Model, UUIDField
 from django.db.models.base import ModelState
 from django.utils.translation import gettext as _
 
-from policytracker.dataset import layout, writer
+from policytracker.dataset import layout
 from policytracker.dataset.layout import is_user_reference
-from policytracker.dataset.reading import UNSTORABLE, DatasetError, Entry, in_file, located
+from policytracker.dataset.reading import DatasetError, Entry, in_file, located
 from policytracker.records.constraints import TriggerConstraint
 from policytracker.records.context import check_constraints
 from policytracker.records.declarations import records, trigger_constraints
 from policytracker.records.models import Record, key_of, lock_for_change
 from policytracker.records.violations import by_field, violated_constraint
 from policytracker.resources import registry
+from policytracker.writing import writer
+from policytracker.writing.writer import UNSTORABLE
 
 BATCH = 1000  # records
 IDS = 10_000  # reserved at a time: to reserve them, a load waits for the batch that PostgreSQL inserts

@@ -15,11 +15,10 @@ from django.db.models import Field, Model
 from django.utils.translation import gettext as _
 
 from policytracker.dataset import layout, relative_dates
-from policytracker.dataset.strict_json import refuse_constant, unique_names
 from policytracker.records.models import key_of
+from policytracker.strict_json import refuse_constant, unique_names
 
 FORM = '{"model": …, "fields": {…}}'
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 WHITESPACE = re.compile(r"[ \t\n\r]*")
 CHUNK = 256 * 1024  # bytes read at a time
 MAX_ITEM = 16_000_000  # characters; an item that is not complete by then is invalid JSON

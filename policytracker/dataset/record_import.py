@@ -15,21 +15,22 @@ from django.db import DatabaseError
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
-from policytracker.api import bulk, json_sql
-from policytracker.api.errors import domain_response, validation_body
-from policytracker.api.serializers import HEAD, KeyField, RecordSerializer
 from policytracker.dataset.cells import CellError, Cells, Codes, FieldReader, as_text, is_empty, split_date
-from policytracker.dataset.identity import Identities
 from policytracker.dataset.mapping import Column, RecordMapping, RecordType
 from policytracker.dataset.summary import Line, Term
 from policytracker.dataset.tables import Place
-from policytracker.dataset.writer import Outcome
 from policytracker.records import publishing
 from policytracker.records.context import MAX_REASON, REASON_TOO_LONG
 from policytracker.records.exceptions import EntriesRefused, NotPermitted, Stale
 from policytracker.records.models import Record
 from policytracker.records.violations import violated_constraint
+from policytracker.representation import json_sql
+from policytracker.representation.errors import domain_error, validation_body
+from policytracker.representation.serializers import HEAD, KeyField, RecordSerializer
 from policytracker.resources import Resource, registry
+from policytracker.writing import entries as bulk
+from policytracker.writing.identity import Identities
+from policytracker.writing.writer import Outcome
 
 if TYPE_CHECKING:
     from policytracker.dataset.importing import Importer
@@ -390,8 +391,8 @@ def error_messages(error: Exception, serializer: type[RecordSerializer]) -> Iter
     """The messages of an error, each with the field that it concerns; "" if it concerns no single field."""
     if isinstance(error, serializers.ValidationError):
         data = validation_body(error.detail)
-    elif (response := domain_response(error, serializer.api_name)) is not None:
-        data = response.data
+    elif rejection := domain_error(error, serializer.api_name):
+        data = rejection.body
     else:
         raise error
     if "_codes" in data:

@@ -13,8 +13,8 @@ from django.utils.translation import ngettext
 
 from policytracker.dataset.names import NameIndex
 from policytracker.dataset.tables import Place
-from policytracker.dataset.writer import Outcome
-from policytracker.history.diffs import display_text
+from policytracker.representation.diffs import display_text
+from policytracker.writing.writer import Outcome
 
 MAX_EXAMPLES = 10  # records of each outcome
 MAX_ROWS = 10  # row numbers of a refusal or name

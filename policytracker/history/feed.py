@@ -19,8 +19,6 @@ from django.db.models import Func, JSONField, Q, QuerySet, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.lookups import Exact
 
-from policytracker.api import json_sql, keyset
-from policytracker.api.serializers import declared_fields
 from policytracker.history.scope import Node, departures, left_by, members, roots
 from policytracker.history.values import Keys, RecordValues, ShownChange
 from policytracker.installed.installation import CURRENT_ERA
@@ -28,6 +26,8 @@ from policytracker.records.changes import Change
 from policytracker.records.models import Record
 from policytracker.records.past_access import PastAccess, columns_of_row
 from policytracker.records.periods import contains, contains_before
+from policytracker.representation import json_sql, keyset
+from policytracker.representation.serializers import declared_fields
 from policytracker.resources import ReadContext, registry
 
 SALT = "changes"

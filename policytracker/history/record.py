@@ -8,7 +8,6 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Func, Q, Value
 
-from policytracker.api.serializers import KeyField
 from policytracker.history.values import RecordValues, ShownChange
 from policytracker.records.access import Reader, Visibility
 from policytracker.records.changes import Change
@@ -16,6 +15,7 @@ from policytracker.records.fields import Text
 from policytracker.records.models import Record
 from policytracker.records.past_access import PastAccess
 from policytracker.records.periods import EVER
+from policytracker.representation.serializers import KeyField
 
 BATCH = 200  # changes per query
 

@@ -18,15 +18,15 @@ from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_aware
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.api import json_sql
-from policytracker.api.filters import names_people
-from policytracker.api.json_sql import source_content
-from policytracker.api.serializers import KeyField, KeyListField
-from policytracker.history.diffs import display_text
 from policytracker.records.changes import Change
 from policytracker.records.models import Record
 from policytracker.records.past_access import PastAccess, PeriodsOf
 from policytracker.records.periods import contains, contains_before
+from policytracker.representation import json_sql
+from policytracker.representation.diffs import display_text
+from policytracker.representation.filters import names_people
+from policytracker.representation.json_sql import source_content
+from policytracker.representation.serializers import KeyField, KeyListField
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise

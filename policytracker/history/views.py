@@ -9,13 +9,13 @@ from rest_framework.response import Response
 
 from policytracker.accounts.models import User
 from policytracker.api import pagination
-from policytracker.api.keyset import InvalidCursor
-from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters, single
 from policytracker.api.renderers import FormatParameter, JSONRenderer, reject_unknown_format
-from policytracker.api.values import code, timestamp
 from policytracker.api.views import RegisterView
 from policytracker.history.feed import Feed, Filters, Page
 from policytracker.history.serializers import ChangeSerializer
+from policytracker.representation.keyset import InvalidCursor
+from policytracker.representation.parameters import InvalidParameter, reject_unknown_parameters, single
+from policytracker.representation.values import code, timestamp
 from policytracker.resources import ReadContext, registry
 
 TEXT = {"type": "string"}
@@ -67,12 +67,12 @@ class Changes(RegisterView):
     def get(self, request):
         """List the changes, oldest first. Each change is returned once to a client that continues at `cursor`."""
         known = {"since", "until", registry.scope_name, "user", "resource", "format"}
-        reject_unknown_parameters(request, known | pagination.PARAMETERS)
+        reject_unknown_parameters(request.query_params, known | pagination.PARAMETERS)
         reject_unknown_format(request, self.get_renderers())
         whole = "page_size" not in request.query_params and request.query_params.get("format") == "md"
         size = pagination.MAX_PAGE_SIZE if whole else pagination.Pagination().get_page_size(request)
         try:
-            self.page = self.feed.page(single(request, "cursor") or None, size)
+            self.page = self.feed.page(single(request.query_params, "cursor") or None, size)
         except InvalidCursor as error:
             message = _("Invalid cursor. Use `cursor` or `next` of a response of this feed.")
             raise InvalidParameter("cursor", message) from error

@@ -21,11 +21,11 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from policytracker.api.keyset import InvalidCursor, Page, bound, trim_page
-from policytracker.api.serializers import title
 from policytracker.codes import Codes
 from policytracker.records.access import Publication, Reader
 from policytracker.records.models import Record, RegistryRecord
+from policytracker.representation.keyset import InvalidCursor, Page, bound, trim_page
+from policytracker.representation.serializers import title
 from policytracker.resources import ReadContext, registry
 from policytracker.sql.parameters import Parameter, bind_parameters
 

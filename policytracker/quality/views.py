@@ -6,13 +6,13 @@ from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 
-from policytracker.api import json_sql
 from policytracker.api.as_of import reads_as_of
 from policytracker.api.pagination import PARAMETERS, Pagination
-from policytracker.api.parameters import reject_unknown_parameters
-from policytracker.api.values import code
 from policytracker.api.views import RegisterView
 from policytracker.quality import engine
+from policytracker.representation import json_sql
+from policytracker.representation.parameters import reject_unknown_parameters
+from policytracker.representation.values import code
 from policytracker.resources import registry
 from policytracker.web.heavy import REPORT, heavy, take_turn
 
@@ -48,7 +48,7 @@ class Findings(RegisterView):
     @reads_as_of
     def get(self, request):
         """List the findings: each record that violates a rule, with a message, ordered by rule and record."""
-        reject_unknown_parameters(request, {"rule", "severity", registry.scope_name} | PARAMETERS)
+        reject_unknown_parameters(request.query_params, {"rule", "severity", registry.scope_name} | PARAMETERS)
         rules = self.values("rule", code(engine.RULES))
         severities = self.values("severity", code(engine.Severity.values))
         scope = self.scope

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from policytracker.records.past_access import PastAccess, PastRow, PeriodsOf
 
 Row = TypeVar("Row", bound=models.Model)
+MAX_COUNT = 10_000  # results of a list that are counted
 
 
 def key_of(model: Any) -> str:

@@ -9,13 +9,13 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from policytracker.api import json_sql, keyset
-from policytracker.api.keyset import Column
 from policytracker.api.pagination import PARAMETERS, Pagination
-from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters
-from policytracker.api.values import code
 from policytracker.api.views import RegisterView
+from policytracker.representation import json_sql, keyset
+from policytracker.representation.keyset import Column
+from policytracker.representation.parameters import InvalidParameter, reject_unknown_parameters
 from policytracker.representation.search_query import MAX_LENGTH, parse
+from policytracker.representation.values import code
 from policytracker.resources import registry
 from policytracker.search.hits import COUNTED, Hit, Hits, find
 from policytracker.search.spelling import suggestions
@@ -77,7 +77,7 @@ class Search(RegisterView):
     )
     def get(self, request):
         """List the hits, best first. Ranked are the newest 1,000 hits; if there are more, each resource contributes its newest ones."""
-        reject_unknown_parameters(request, {"q", "type"} | PARAMETERS)
+        reject_unknown_parameters(request.query_params, {"q", "type"} | PARAMETERS)
         query = self.value("q", parse)
         if query is None:
             raise InvalidParameter("q", _("Enter what to search for."))

@@ -14,9 +14,9 @@ from django.db.models import Count, Window
 from agreements import serializers as agreed
 from agreements.models import Agreement
 from agreements.standing.data import load_record, standing_document
-from policytracker.api import json_sql, keyset
-from policytracker.api.serializers import RecordSerializer
 from policytracker.records.access import Reader
+from policytracker.representation import json_sql, keyset
+from policytracker.representation.serializers import RecordSerializer
 from policytracker.resources import ReadContext, Resource, Section, registry
 from policytracker.sql.parameters import Parameter, bind_parameters
 from recommendations import serializers

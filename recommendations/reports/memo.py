@@ -15,12 +15,12 @@ from django.utils.translation import gettext_lazy
 
 from agreements.models import Citation, Source
 from agreements.models.sources import Stance
-from policytracker.api import json_sql
 from policytracker.api.markdown import document, escaped
-from policytracker.api.serializers import declared_fields
 from policytracker.history.feed import Entry, Filters
 from policytracker.records.access import Publication
 from policytracker.records.models import DeadlineFields, Record, RegistryRecord
+from policytracker.representation import json_sql
+from policytracker.representation.serializers import declared_fields
 from policytracker.resources import ReadContext, registry
 from recommendations.models import Evidence, Milestone, ProgressUpdate, Review, Status
 

@@ -16,7 +16,7 @@ from agreements.deadlines import DeadlineState, of_component
 from agreements.models import Agreement, Commitment, Component, Indicator, Measurement
 from agreements.models.commitments import Stage
 from agreements.models.components import ComponentStatus
-from policytracker.api.json_sql import ON, Representation, values_of
+from policytracker.representation.json_sql import ON, Representation, values_of
 from policytracker.resources import ReadContext, registry
 from policytracker.sql.parameters import Parameter, Statement
 from recommendations.models import Recommendation, claim_differs

@@ -10,8 +10,8 @@ from agreements.models.commitments import Stage
 from agreements.models.components import ComponentStatus
 from agreements.serializers import AgreementSerializer
 from agreements.standing.serializers import StandingSerializer
-from policytracker.api.serializers import RecordSerializer
 from policytracker.codes import Codes
+from policytracker.representation.serializers import RecordSerializer
 from recommendations.deadlines import Freshness
 from recommendations.models import Status
 from recommendations.reports.coverage import MAX_COLUMNS, MAX_ROWS

@@ -15,10 +15,9 @@ from django.db.models.expressions import RawSQL
 
 from agreements.models import Agreement, FocusArea, Party, Sector, Source
 from policytracker.accounts.models import User
-from policytracker.api.keyset import InvalidCursor, Page, bound
-from policytracker.api.pagination import MAX_COUNT
-from policytracker.api.serializers import title
-from policytracker.records.models import Record
+from policytracker.records.models import MAX_COUNT, Record
+from policytracker.representation.keyset import InvalidCursor, Page, bound
+from policytracker.representation.serializers import title
 from policytracker.resources import ReadContext
 from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, RecommendationQuerySet, UpdateKind
 from recommendations.reports.tally import recommendations_on, states, tally

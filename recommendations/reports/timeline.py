@@ -14,9 +14,9 @@ from django.db.models.functions import Cast, Coalesce
 
 from agreements.events import MAX_TITLE
 from agreements.models import Agreement
-from policytracker.api import keyset
 from policytracker.edtf import EdtfField
 from policytracker.records.access import Reader
+from policytracker.representation import keyset
 from policytracker.resources import Event, Resource, registry
 from policytracker.sql.parameters import Parameter, bind_parameters
 

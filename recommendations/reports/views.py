@@ -12,15 +12,16 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agreements.models import Agreement
-from policytracker.api import json_sql, pagination
+from policytracker.api import pagination
 from policytracker.api.as_of import reads_as_of
 from policytracker.api.markdown import link
 from policytracker.api.mixins import WriteMixin
-from policytracker.api.parameters import InvalidParameter, reject_unknown_parameters, single
 from policytracker.api.renderers import JSONRenderer, MarkdownRenderer, reject_unknown_format
 from policytracker.api.schema import ON
 from policytracker.api.views import RecordView
 from policytracker.records.models import Record
+from policytracker.representation import json_sql
+from policytracker.representation.parameters import InvalidParameter, reject_unknown_parameters, single
 from policytracker.resources import registry, today
 from policytracker.web.heavy import REPORT, heavy, take_turn
 from recommendations.models import Recommendation
@@ -73,7 +74,7 @@ class AgreementReportViewSet(WriteMixin):
     def publish(self, request, *args, **kwargs):
         """Publish the agreement and its drafts: components, sources, and recommendations that follow from this agreement only."""
         check_permission(request.user)
-        reject_unknown_parameters(request, set())
+        reject_unknown_parameters(request.query_params, set())
         return self.run_once(self.publish_once)
 
     def publish_once(self) -> Response:
@@ -93,7 +94,7 @@ class AgreementReportViewSet(WriteMixin):
     @reads_as_of
     def scorecard(self, request, *args, **kwargs):
         """Counts of components and recommendations on a date, with totals of commitments and the values of indicators."""
-        reject_unknown_parameters(request, {"on"})
+        reject_unknown_parameters(request.query_params, {"on"})
         card = scorecard(self.key_value(self.kwargs["key"]), self.read_context)
         if card is None:
             raise Http404
@@ -104,7 +105,7 @@ class AgreementReportViewSet(WriteMixin):
     @reads_as_of
     def coverage(self, request, *args, **kwargs):
         """Two matrices of 0 and 1: which party leads which component, and which recommendation covers which sector."""
-        reject_unknown_parameters(request, set())
+        reject_unknown_parameters(request.query_params, set())
         return Response(coverage(self.find(), request.user))
 
     @extend_schema(responses=TimelineEntrySerializer(many=True))
@@ -112,7 +113,7 @@ class AgreementReportViewSet(WriteMixin):
     @reads_as_of
     def timeline(self, request, *args, **kwargs):
         """The dated events of the agreement and its recommendations, oldest first. Partial dates are sorted by their first possible day."""
-        reject_unknown_parameters(request, pagination.PARAMETERS)
+        reject_unknown_parameters(request.query_params, pagination.PARAMETERS)
         entries = self.paginator.paginate(Timeline(self.find(), request.user).page, request)
         return self.get_paginated_response([self.represent(entry) for entry in entries])
 
@@ -122,7 +123,7 @@ class AgreementReportViewSet(WriteMixin):
     @reads_as_of
     def dossier(self, request, *args, **kwargs):
         """All records of the agreement on a date, in one document: at most 500 of each kind, with the URL of the remaining ones."""
-        reject_unknown_parameters(request, {"on", "format"})
+        reject_unknown_parameters(request.query_params, {"on", "format"})
         reject_unknown_format(request, self.get_renderers())
         agreement = self.find()
         take_turn(request)
@@ -143,8 +144,8 @@ class SummaryViewSet(RecordView):
     @reads_as_of
     def summary(self, request, *args, **kwargs):
         """Counts by status, deadline state and freshness for each group, on a date. A recommendation can be in several groups."""
-        reject_unknown_parameters(request, {"group_by", "on"} | pagination.PARAMETERS)
-        by = single(request, "group_by")
+        reject_unknown_parameters(request.query_params, {"group_by", "on"} | pagination.PARAMETERS)
+        by = single(request.query_params, "group_by")
         if by not in GROUPINGS:
             raise InvalidParameter("group_by", _("Use one of: {names}.").format(names=", ".join(GROUPINGS)))
         if by == "owner" and not self.reader.sees_people:
@@ -170,7 +171,7 @@ class Me(APIView):
 
     @extend_schema(responses=MeSerializer)
     def get(self, request) -> Response:
-        reject_unknown_parameters(request, set())
+        reject_unknown_parameters(request.query_params, set())
         user = request.user
         office = getattr(user, "office", None)
         return Response({

@@ -7,10 +7,10 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.request import Request
 
 from agreements.models import Agreement, Component, Party, Sector, TreatyAction
-from policytracker.api import bulk
 from policytracker.api.viewsets import RecordViewSet
 from policytracker.records.changes import Change
 from policytracker.resources import registry
+from policytracker.writing import entries as bulk
 from tests.api.client import Api
 from tests.api.world import RESOURCES
 from tests.make import change_with_reason, make_action, make_agreement, make_component, make_party, make_recommendation, make_source

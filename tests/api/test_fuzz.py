@@ -9,7 +9,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from policytracker.api.filters import resource_filters
+from policytracker.representation.filters import resource_filters
 from policytracker.resources import registry
 from tests.api.client import Api
 from tests.api.world import PARTICIPATION, RESOURCES, make_world

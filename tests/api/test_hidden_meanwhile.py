@@ -2,7 +2,7 @@
 
 import pytest
 
-from policytracker.api import json_sql
+from policytracker.representation import json_sql
 from recommendations.models import Recommendation
 from tests.make import change_with_reason, make_recommendation
 

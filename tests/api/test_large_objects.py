@@ -7,10 +7,10 @@ from django.db.models import F, TextField, Value
 from django.db.models.functions import Cast
 
 from agreements.models import Sector
-from policytracker.api import json_sql
-from policytracker.api.json_sql import ComputedField, JsonObject
-from policytracker.api.serializers import RecordSerializer
 from policytracker.records.access import Reader, Role
+from policytracker.representation import json_sql
+from policytracker.representation.json_sql import ComputedField, JsonObject
+from policytracker.representation.serializers import RecordSerializer
 from policytracker.resources import ReadContext
 
 HARD = 'a "quote", a {brace}, an ü and 100 %, a \\ and \''

@@ -3,8 +3,8 @@
 import pytest
 
 from agreements.models import Agreement, PartyOfficer
-from policytracker.api import filters, list_query
 from policytracker.records.access import Role
+from policytracker.representation import filters, list_query
 from policytracker.resources import registry
 from tests.api.client import Api
 from tests.conftest import make_user

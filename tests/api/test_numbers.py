@@ -3,7 +3,7 @@
 import pytest
 from django.db import models
 
-from policytracker.api.filters import resource_filters
+from policytracker.representation.filters import resource_filters
 from policytracker.resources import registry
 
 NUMBERS = ["1E19999999", "-1E19999999", "1E-19999999", "0E19999999", "0E-19999999", "NaN", "sNaN", "Infinity", "9" * 500, "1" * 501]

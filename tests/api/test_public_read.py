@@ -4,10 +4,10 @@ import pytest
 
 from agreements.models import Citation, FactCheck, Outcome, Participation, Source
 from agreements.models.agreements import AgreementRelation
-from policytracker.api.filters import names_people, resource_filters
-from policytracker.api.ordering import orders
-from policytracker.api.serializers import declared_fields
 from policytracker.records.context import change_context
+from policytracker.representation.filters import names_people, resource_filters
+from policytracker.representation.ordering import orders
+from policytracker.representation.serializers import declared_fields
 from policytracker.resources import registry, today
 from recommendations import progress
 from recommendations.models import Addressee, Dependency, Milestone, ProgressUpdate, Recommendation

@@ -7,9 +7,9 @@ from datetime import date
 import pytest
 from rest_framework.test import APIRequestFactory
 
-from policytracker.api.serializers import KeyField, KeyListField
 from policytracker.records.access import Role
 from policytracker.records.models import Record
+from policytracker.representation.serializers import KeyField, KeyListField
 from policytracker.resources import registry
 from recommendations.progress import EvidenceRow, Report, report_progress
 from tests.api.client import Api

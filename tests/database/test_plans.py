@@ -13,8 +13,8 @@ from agreements.models import Component, Party, PartyOfficer
 from benchmarks.build.register import build
 from policytracker.accounts.models import User
 from policytracker.admin.querysets import CappedPaginator
-from policytracker.api.filters import resource_filters
 from policytracker.records.access import Role
+from policytracker.representation.filters import resource_filters
 from policytracker.resources import ReadContext, registry, today
 from recommendations.admin.calendar import KINDS
 from recommendations.admin.records import RecommendationAdmin

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from policytracker.api.serializers import KeyField, KeyListField, declared_fields
 from policytracker.records.access import Role
+from policytracker.representation.serializers import KeyField, KeyListField, declared_fields
 from policytracker.resources import registry
 from tests.api.client import Api
 from tests.database.conftest import Database, database

@@ -10,11 +10,11 @@ import pytest
 
 from agreements.models import Agreement
 from policytracker.accounts.models import User
-from policytracker.api.json_sql import ComputedField, NestedRecords
-from policytracker.api.serializers import declared_fields
 from policytracker.history.values import ACCESS
 from policytracker.records.access import Role
 from policytracker.records.changes import Change
+from policytracker.representation.json_sql import ComputedField, NestedRecords
+from policytracker.representation.serializers import declared_fields
 from policytracker.resources import registry
 from recommendations.models import Recommendation
 from tests.api.client import Api

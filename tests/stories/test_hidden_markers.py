@@ -36,12 +36,12 @@ from agreements.models import (
 )
 from agreements.models.agreements import Agreement
 from policytracker.accounts.models import User
-from policytracker.api.filters import names_people
-from policytracker.api.serializers import KeyField, KeyListField, declared_fields
 from policytracker.codes import CodeField, ForeignCode
 from policytracker.edtf import EdtfField
 from policytracker.records.changes import Change
 from policytracker.records.context import change_context
+from policytracker.representation.filters import names_people
+from policytracker.representation.serializers import KeyField, KeyListField, declared_fields
 from policytracker.resources import registry
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Report, report_progress

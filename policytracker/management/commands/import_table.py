@@ -19,9 +19,9 @@ from policytracker.dataset.mapping import FileMapping, MappingError
 from policytracker.dataset.record_import import mapping_types
 from policytracker.dataset.summary import Line, Summary, display_value, duration_in_words, listed
 from policytracker.dataset.tables import TableError
-from policytracker.dataset.writer import Outcome
 from policytracker.records.exceptions import NotPermitted
 from policytracker.resources import registry
+from policytracker.writing.writer import Outcome
 
 SHOWN_LENGTH = 60  # characters of a value in a line
 SIGN_OF_LIFE = 10  # seconds between two lines that say how many rows are done, if no progress bar can be shown

@@ -7,9 +7,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from agreements.models import Agreement
-from policytracker.api.values import Parse, check_length, reference, timestamp
 from policytracker.history.feed import Feed, Filters
 from policytracker.records.access import Reader, Role
+from policytracker.representation.values import Parse, check_length, reference, timestamp
 from policytracker.resources import ReadContext
 from recommendations.reports.memo import Memo
 

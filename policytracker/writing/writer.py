@@ -5,6 +5,7 @@ Data sets and lists of the API use it. The caller resolves references; each inva
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -25,6 +26,7 @@ from psycopg.pq import ExecStatus
 from policytracker.records.context import check_constraints
 
 BATCH = 200  # rows in one UPDATE
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # characters that PostgreSQL does not store
 STORED_AS_THEY_ARE = {NoneType, str, int, bool, date, UUID}  # types whose values Django passes to PostgreSQL unchanged
 RESERVE_IDS = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
 

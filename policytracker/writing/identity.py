@@ -12,8 +12,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from rest_framework import serializers
 
-from policytracker.api.serializers import KeyField, KeyListField, RecordSerializer
 from policytracker.records.models import Record
+from policytracker.representation.serializers import KeyField, KeyListField, RecordSerializer
 
 
 class Identities:

@@ -10,22 +10,27 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.db import models, transaction
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.db import DataError, IntegrityError, models, transaction
 from django.db.models import QuerySet
+from django.db.models.deletion import ProtectedError
 from django.http import Http404
 from django.utils.translation import gettext as _
-from rest_framework import serializers
+from rest_framework import exceptions, serializers
 
-from policytracker.api.errors import ENTRY_ERRORS
-from policytracker.api.serializers import HEAD, KeyField, KeyListField, RecordSerializer, not_an_object
-from policytracker.dataset import writer
-from policytracker.records import hidden
 from policytracker.records.context import change_context
-from policytracker.records.exceptions import EntriesRefused
+from policytracker.records.exceptions import EntriesRefused, Refused, Rejected, Stale
 from policytracker.records.models import Record, lock_for_change
+from policytracker.representation import hidden
+from policytracker.representation.serializers import HEAD, KeyField, KeyListField, RecordSerializer, not_an_object
+from policytracker.writing import writer
 
 MAX_ENTRIES = 500
+# Errors of one entry in a list. They are reported per entry, as if the entry had been sent alone.
+ENTRY_ERRORS = (
+    exceptions.APIException, Rejected, Stale, Refused, Http404, ObjectDoesNotExist, ValidationError, ProtectedError,
+    IntegrityError, DataError,
+)  # fmt: skip
 
 
 class References:

@@ -14,8 +14,8 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from policytracker import edtf
-from policytracker.api.serializers import does_not_exist, find_id
 from policytracker.codes import invalid_choice
+from policytracker.representation.serializers import does_not_exist, find_id
 from policytracker.resources import ReadContext
 
 Parse = Callable[[str, ReadContext], Any]

@@ -13,16 +13,17 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from rest_framework import serializers
-from rest_framework.filters import BaseFilterBackend
-from rest_framework.request import Request
 
 from policytracker import edtf
-from policytracker.api.json_sql import SourceContentField
-from policytracker.api.parameters import query_parameter, reported_as
-from policytracker.api.serializers import KeyField, KeyListField, referable
-from policytracker.api.values import (
+from policytracker.records.models import Record
+from policytracker.representation import search_query as query
+from policytracker.representation.json_sql import SourceContentField
+from policytracker.representation.parameters import reported_as
+from policytracker.representation.serializers import KeyField, KeyListField, referable
+from policytracker.representation.values import (
     Parse,
     boolean,
     check_length,
@@ -39,8 +40,6 @@ from policytracker.api.values import (
     timestamp,
     uid,
 )
-from policytracker.records.models import Record
-from policytracker.representation import search_query as query
 from policytracker.resources import ReadContext, Resource, registry
 
 TEXT_FIELDS = (models.CharField, models.TextField, models.FileField)  # "" means unknown
@@ -281,16 +280,16 @@ def on(filter_rows: FilterRows) -> Filter:
     return Filter(iso_date, filter_rows, {"type": "string", "format": "date"}, help, many=False)
 
 
-# ---- the filter backend
+# ---- the parameters of a list
 
-Values = tuple[tuple[str, tuple[Any, ...]], ...]  # the values of each filter parameter of a request
+Values = tuple[tuple[str, tuple[Any, ...]], ...]  # the values of each filter parameter of a list
 
 
-def read_values(request: Request, filter_set: Mapping[str, Filter], context: ReadContext) -> Values:
+def read_values(parameters: MultiValueDict, filter_set: Mapping[str, Filter], context: ReadContext) -> Values:
     """The values of the filter parameters. Raises InvalidParameter."""
     result = []
     # `on` first: it restores the rows to that date, and the other filters apply to the result.
-    for name, texts in sorted(request.query_params.lists(), key=lambda parameter: parameter[0] != "on"):
+    for name, texts in sorted(parameters.lists(), key=lambda parameter: parameter[0] != "on"):
         if name in filter_set:
             with reported_as(name):
                 result.append((name, tuple(filter_set[name].read(texts, context))))
@@ -303,16 +302,3 @@ def filtered(rows: QuerySet, filter_set: Mapping[str, Filter], values: Values, c
         with reported_as(name):
             rows = filter_set[name].filter_rows(rows, list(of_parameter), context)
     return rows
-
-
-class FieldFilters(BaseFilterBackend):
-    """Filters a list by the parameters of `view.filter_set()`."""
-
-    def filter_queryset(self, request: Request, queryset: QuerySet, view: Any) -> QuerySet:
-        return filtered(queryset, view.filter_set(), view.filter_values, view.read_context)
-
-    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        return [
-            query_parameter(name, {"type": "array", "items": filter.schema} if filter.many else filter.schema, filter.help)
-            for name, filter in view.filter_set().items()
-        ]

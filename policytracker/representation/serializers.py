@@ -17,14 +17,15 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.validators import UniqueValidator
 
-from policytracker.api import errors
-from policytracker.api.json_sql import JsonObject, SourceContentField, UrlField, link
 from policytracker.codes import invalid_choice
 from policytracker.edtf import EdtfField, parse_day
-from policytracker.records import hidden, violations
+from policytracker.records import violations
 from policytracker.records.access import Reader
 from policytracker.records.fields import Text, hides_source_content
 from policytracker.records.models import Record, RegistryRecord, key_of
+from policytracker.representation import hidden
+from policytracker.representation.errors import error_details
+from policytracker.representation.json_sql import JsonObject, SourceContentField, UrlField, link
 from policytracker.resources import registry
 from policytracker.sql.parameters import ExistsForRow, Parameter, Statement
 
@@ -427,7 +428,7 @@ class RecordSerializer(serializers.ModelSerializer):
         for field, reasons in by_field.items():
             if record := next(filter(None, (violations.existing(instance, reason, field, user) for reason in reasons)), None):
                 existing[self.api_name(field)] = record.natural_key()[0]
-        detail = {self.api_name(field): errors.error_details(reasons) for field, reasons in by_field.items()}
+        detail = {self.api_name(field): error_details(reasons) for field, reasons in by_field.items()}
         return serializers.ValidationError(detail | ({"_existing": existing} if existing else {}))
 
     def keep_hidden(self, instance: Record, values: dict[str, Any]) -> dict[str, Any]:

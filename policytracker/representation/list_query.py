@@ -13,11 +13,11 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 
-from policytracker.api import keyset
-from policytracker.api.filters import Values, filtered, resource_filters
-from policytracker.api.ordering import columns, ordered
-from policytracker.api.pagination import MAX_COUNT
 from policytracker.records.access import Reader
+from policytracker.records.models import MAX_COUNT
+from policytracker.representation import keyset
+from policytracker.representation.filters import Values, filtered, resource_filters
+from policytracker.representation.ordering import columns, ordered
 from policytracker.resources import ReadContext, Resource
 from policytracker.sql.parameters import Parameter, Statement
 

@@ -11,37 +11,23 @@ from django.db.models import F, QuerySet, Subquery, Value
 from django.db.models.functions import NullIf
 from django.utils.translation import gettext as _
 from rest_framework import serializers
-from rest_framework.filters import BaseFilterBackend
-from rest_framework.request import Request
 
 from policytracker import edtf
-from policytracker.api.filters import TEXT_FIELDS, names_people
-from policytracker.api.json_sql import SourceContentField
-from policytracker.api.keyset import Column
-from policytracker.api.parameters import InvalidParameter, query_parameter, single
-from policytracker.api.serializers import KeyField, declared_fields
 from policytracker.records.access import Reader
 from policytracker.records.models import Record
+from policytracker.representation.filters import TEXT_FIELDS, names_people
+from policytracker.representation.json_sql import SourceContentField
+from policytracker.representation.keyset import Column
+from policytracker.representation.parameters import InvalidParameter
+from policytracker.representation.serializers import KeyField, declared_fields
 from policytracker.resources import Resource
 
 MAX_FIELDS = 5
 
 
-class Ordering(BaseFilterBackend):
-    """Orders a list by the parameter `ordering`, and by its key; the last column is always unique. Unknown values come last."""
-
-    def filter_queryset(self, request: Request, queryset: QuerySet, view: Any) -> QuerySet:
-        return ordered(queryset, view.order, view.resource, view.reader)
-
-    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        names = ", ".join(orders(view.resource.serializer))
-        help = f"Fields separated by commas, `-` for descending. Empty values come last. Fields: {names}."
-        return [query_parameter("ordering", {"type": "string"}, help)]
-
-
-def read_order(request: Request, resource: Resource, reader: Reader) -> tuple[str, ...]:
+def read_order(text: str, resource: Resource, reader: Reader) -> tuple[str, ...]:
     """The fields of the parameter `ordering`, each with `-` for descending. Raises InvalidParameter."""
-    parts = tuple(filter(None, single(request, "ordering").split(",")))
+    parts = tuple(filter(None, text.split(",")))
     for number, part in enumerate(parts):
         name = part.removeprefix("-")
         if name not in orders(resource.serializer):

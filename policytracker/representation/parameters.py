@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from rest_framework import serializers
-from rest_framework.request import Request
 
 from policytracker.sql.moment import moment_read
 
@@ -33,16 +33,16 @@ def reported_as(name: str) -> Iterator[None]:
         raise InvalidParameter(name, str(error)) from error
 
 
-def reject_unknown_parameters(request: Request, known: set[str]) -> None:
+def reject_unknown_parameters(parameters: MultiValueDict, known: set[str]) -> None:
     """Raises InvalidParameter for the first query parameter that is not in `known`, except for `as_of` in a handler that reads it."""
-    for name in request.query_params:
+    for name in parameters:
         if name not in known and not (name == AS_OF and moment_read.get()):
             raise InvalidParameter(name[:100], _("Unknown parameter. Remove it or check the spelling."))
 
 
-def single(request: Request, name: str, default: str = "") -> str:
+def single(parameters: MultiValueDict, name: str, default: str = "") -> str:
     """The value of a parameter. Raises InvalidParameter if it is repeated."""
-    values = request.query_params.getlist(name)
+    values = parameters.getlist(name)
     if len(values) > 1:
         raise InvalidParameter(name, _("May be given only once."))
     return values[0] if values else default

@@ -34,11 +34,11 @@ from django.db.models.expressions import OuterRef
 from django.db.models.functions import Cast, Concat, NullIf
 from rest_framework import serializers
 
-from policytracker.api.keyset import Column, Page, decode_cursor, page_of
-from policytracker.api.pagination import MAX_COUNT
 from policytracker.codes import CodeField, ForeignCode
 from policytracker.edtf import EdtfField
 from policytracker.records.access import Reader
+from policytracker.records.models import MAX_COUNT
+from policytracker.representation.keyset import Column, Page, decode_cursor, page_of
 from policytracker.resources import ReadContext
 from policytracker.sql.moment import moment_read
 from policytracker.sql.parameters import Parameter, Statement
