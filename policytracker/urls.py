@@ -13,12 +13,12 @@ from rest_framework.permissions import AllowAny
 from agreements.admin import checks
 from agreements.views import AgreementViewSet, SourceViewSet
 from policytracker.admin import account, search, unsaved_input
+from policytracker.api.changes import Changes
+from policytracker.api.data_checks import Findings
 from policytracker.api.renderers import FormatBeforeAccept, JSONRenderer
 from policytracker.api.routes import Choices, not_found, record_urls
+from policytracker.api.search import Search
 from policytracker.api.tokens import TokenDetail, TokenList
-from policytracker.history.views import Changes
-from policytracker.quality.views import Findings
-from policytracker.search.views import Search
 from recommendations.admin import home
 from recommendations.reports.views import AgreementReportViewSet, Me, MemoRenderer, SummaryViewSet
 from recommendations.views import AddresseeViewSet, ProgressUpdateViewSet, RecommendationViewSet
