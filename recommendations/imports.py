@@ -13,11 +13,11 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from agreements.models import Source
-from policytracker.dataset.cells import ITEM, CellError, Cells, as_text
-from policytracker.dataset.importing import Importer
-from policytracker.dataset.record_import import Draft, error_messages
-from policytracker.dataset.tables import Place, steps
 from policytracker.edtf import is_exact
+from policytracker.importing.cells import ITEM, CellError, Cells, as_text
+from policytracker.importing.importer import Importer
+from policytracker.importing.record_import import Draft, error_messages
+from policytracker.importing.tables import Place, steps
 from policytracker.representation.serializers import does_not_exist
 from policytracker.writing.writer import Outcome
 from recommendations import schemes

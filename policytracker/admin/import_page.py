@@ -21,10 +21,10 @@ from unfold.admin import ModelAdmin
 
 from policytracker.admin.error_summary import errors_of_form
 from policytracker.admin.imports import ImportForm, Preview, Upload, columns, empty_table
-from policytracker.dataset import uploads
-from policytracker.dataset.mapping import MappingError
-from policytracker.dataset.record_import import is_importable
-from policytracker.dataset.tables import TableError
+from policytracker.importing import uploads
+from policytracker.importing.mapping import MappingError
+from policytracker.importing.record_import import is_importable
+from policytracker.importing.tables import TableError
 from policytracker.records.exceptions import NotPermitted
 from policytracker.resources import Resource, registry
 from policytracker.sql.errors import temporary_error

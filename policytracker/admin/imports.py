@@ -20,12 +20,12 @@ from unfold.widgets import BASE_INPUT_CLASSES, CHECKBOX_CLASSES
 
 from policytracker.admin.forms import Reference
 from policytracker.admin.querysets import visible
-from policytracker.dataset import formats, mapping, table_files
-from policytracker.dataset.encodings import ENCODINGS
-from policytracker.dataset.importing import Importer, Options, run
-from policytracker.dataset.record_import import mapping_types
-from policytracker.dataset.summary import Group, Line, Summary, display_value, listed
-from policytracker.dataset.tables import MEMORY, SECONDS, Limits, TableError, TooLarge
+from policytracker.importing import formats, mapping, table_files
+from policytracker.importing.encodings import ENCODINGS
+from policytracker.importing.importer import Importer, Options, run
+from policytracker.importing.record_import import mapping_types
+from policytracker.importing.summary import Group, Line, Summary, display_value, listed
+from policytracker.importing.tables import MEMORY, SECONDS, Limits, TableError, TooLarge
 from policytracker.records.context import MAX_REASON
 from policytracker.resources import Resource
 from policytracker.writing.writer import Outcome

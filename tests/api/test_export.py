@@ -17,7 +17,7 @@ from rest_framework.test import APIClient
 from policytracker.accounts.models import User
 from policytracker.api import export as export_module
 from policytracker.api.export import SafeText
-from policytracker.dataset.tables import EXECUTABLE
+from policytracker.importing.tables import EXECUTABLE
 from policytracker.records.access import Role
 from policytracker.resources import registry
 from recommendations.models import Recommendation

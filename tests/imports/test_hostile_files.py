@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policytracker.admin import imports
-from policytracker.dataset import table_files
-from policytracker.dataset.formats import parse as parse_here
-from policytracker.dataset.tables import TableError, TooLarge
+from policytracker.importing import table_files
+from policytracker.importing.formats import parse as parse_here
+from policytracker.importing.tables import TableError, TooLarge
 from tests.imports.test_tables import ods, ods_row, xlsx
 
 HEAD_XML = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'

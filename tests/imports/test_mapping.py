@@ -2,8 +2,8 @@
 
 import pytest
 
-from policytracker.dataset.mapping import Column, FileMapping, MappingError, read
-from policytracker.dataset.record_import import mapping_types
+from policytracker.importing.mapping import Column, FileMapping, MappingError, read
+from policytracker.importing.record_import import mapping_types
 
 RECOMMENDATION = '[columns]\nslug = "id"\n'
 

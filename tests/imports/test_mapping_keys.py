@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agreements.models import Agreement, Participation, TreatyAction
-from policytracker.dataset.cells import Cells, Reading, as_slug, split_text
-from policytracker.dataset.tables import Table
+from policytracker.importing.cells import Cells, Reading, as_slug, split_text
+from policytracker.importing.tables import Table
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from tests.imports.conftest import table
 

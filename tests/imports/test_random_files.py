@@ -14,10 +14,10 @@ from django.db import connection
 from django.urls import reverse
 
 from policytracker.admin import imports
-from policytracker.dataset import mapping, table_files
-from policytracker.dataset.formats import parse as parse_here
-from policytracker.dataset.record_import import mapping_types
-from policytracker.dataset.tables import TableError
+from policytracker.importing import mapping, table_files
+from policytracker.importing.formats import parse as parse_here
+from policytracker.importing.record_import import mapping_types
+from policytracker.importing.tables import TableError
 from tests.imports.test_tables import ods, ods_row, xlsx
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("stored_records")]

@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from agreements.models import Citation, Commitment, Party, Source
-from policytracker.dataset.summary import duration_in_words
+from policytracker.importing.summary import duration_in_words
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from tests.imports.conftest import table
 from tests.make import make_agreement, make_party, make_source

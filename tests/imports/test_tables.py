@@ -7,9 +7,9 @@ from datetime import date, datetime
 import pytest
 from openpyxl import Workbook
 
-from policytracker.dataset import formats, table_files
-from policytracker.dataset.formats import parse
-from policytracker.dataset.tables import TableError, steps
+from policytracker.importing import formats, table_files
+from policytracker.importing.formats import parse
+from policytracker.importing.tables import TableError, steps
 
 
 def cells(name: str, data: bytes, location=()) -> list[dict]:

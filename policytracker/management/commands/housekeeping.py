@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from policytracker.accounts.models import Token
 from policytracker.api.models import IdempotencyKey
-from policytracker.dataset import uploads
+from policytracker.importing import uploads
 from policytracker.records.changes import Change
 
 KEYS_KEPT = timedelta(days=1)  # a POST can be repeated for a day

@@ -11,14 +11,14 @@ from django.core.serializers.base import ProgressBar
 from django.utils.translation import gettext as _
 
 from policytracker.accounts.models import User
-from policytracker.dataset import formats, mapping, table_files
-from policytracker.dataset.draft import draft
-from policytracker.dataset.encodings import ENCODINGS, known
-from policytracker.dataset.importing import Importer, Options, run
-from policytracker.dataset.mapping import FileMapping, MappingError
-from policytracker.dataset.record_import import mapping_types
-from policytracker.dataset.summary import Line, Summary, display_value, duration_in_words, listed
-from policytracker.dataset.tables import TableError
+from policytracker.importing import formats, mapping, table_files
+from policytracker.importing.draft import draft
+from policytracker.importing.encodings import ENCODINGS, known
+from policytracker.importing.importer import Importer, Options, run
+from policytracker.importing.mapping import FileMapping, MappingError
+from policytracker.importing.record_import import mapping_types
+from policytracker.importing.summary import Line, Summary, display_value, duration_in_words, listed
+from policytracker.importing.tables import TableError
 from policytracker.records.exceptions import NotPermitted
 from policytracker.resources import registry
 from policytracker.writing.writer import Outcome

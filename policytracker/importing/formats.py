@@ -18,9 +18,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from policytracker.dataset.encodings import decoded
-from policytracker.dataset.spreadsheets import ods_rows, spreadsheet, xlsx_rows
-from policytracker.dataset.tables import MAX_CELL, Limits, OpenTable, Place, Table, TableError, check_columns, items_at, table, too_long
+from policytracker.importing.encodings import decoded
+from policytracker.importing.spreadsheets import ods_rows, spreadsheet, xlsx_rows
+from policytracker.importing.tables import MAX_CELL, Limits, OpenTable, Place, Table, TableError, check_columns, items_at, table, too_long
 from policytracker.strict_json import refuse_constant, unique_names
 
 MAX_FILE = 200_000_000  # bytes

@@ -12,9 +12,9 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from policytracker.dataset.encodings import ENCODINGS, known
-from policytracker.dataset.tables import steps
 from policytracker.date_forms import ORDERS
+from policytracker.importing.encodings import ENCODINGS, known
+from policytracker.importing.tables import steps
 
 KEYS = {"resource", "columns", "constants", "codes", "ignore", "path", "when"}
 WHOLE_FILE = {"records", "empty", "dates", "key_prefix", "encoding"}  # keys that only the file as a whole has

@@ -11,7 +11,7 @@ import re
 
 from django.utils.translation import gettext as _
 
-from policytracker.dataset.tables import TableError
+from policytracker.importing.tables import TableError
 
 ENCODINGS = [
     *("utf-8", "utf-16", "utf-32"),

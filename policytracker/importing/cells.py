@@ -17,9 +17,9 @@ from rest_framework import serializers
 
 from policytracker import date_forms
 from policytracker.codes import ForeignCode, code_of, invalid_choice
-from policytracker.dataset.names import NameIndex, without_footnotes
-from policytracker.dataset.tables import Place, Table, TableError, items_at, steps
 from policytracker.edtf import EdtfField
+from policytracker.importing.names import NameIndex, without_footnotes
+from policytracker.importing.tables import Place, Table, TableError, items_at, steps
 from policytracker.records.models import SluggedRecord
 from policytracker.representation.serializers import KeyField, KeyListField
 from policytracker.writing.writer import UNSTORABLE

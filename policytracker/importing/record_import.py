@@ -15,10 +15,10 @@ from django.db import DatabaseError
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
-from policytracker.dataset.cells import CellError, Cells, Codes, FieldReader, as_text, is_empty, split_date
-from policytracker.dataset.mapping import Column, RecordMapping, RecordType
-from policytracker.dataset.summary import Line, Term
-from policytracker.dataset.tables import Place
+from policytracker.importing.cells import CellError, Cells, Codes, FieldReader, as_text, is_empty, split_date
+from policytracker.importing.mapping import Column, RecordMapping, RecordType
+from policytracker.importing.summary import Line, Term
+from policytracker.importing.tables import Place
 from policytracker.records import publishing
 from policytracker.records.context import MAX_REASON, REASON_TOO_LONG
 from policytracker.records.exceptions import EntriesRefused, NotPermitted, Stale
@@ -33,7 +33,7 @@ from policytracker.writing.identity import Identities
 from policytracker.writing.writer import Outcome
 
 if TYPE_CHECKING:
-    from policytracker.dataset.importing import Importer
+    from policytracker.importing.importer import Importer
 
 NOT_A_FIELD = {"version", "change_reason"}  # columns that concern the change, not the record
 

@@ -9,12 +9,12 @@ from typing import Any
 from django.db import IntegrityError, models, transaction
 from django.utils.translation import gettext as _
 
-from policytracker.dataset.cells import Cells, Reading
-from policytracker.dataset.mapping import FileMapping
-from policytracker.dataset.names import NameIndex
-from policytracker.dataset.record_import import RecordImport
-from policytracker.dataset.summary import Line
-from policytracker.dataset.tables import Table, TableError, steps
+from policytracker.importing.cells import Cells, Reading
+from policytracker.importing.mapping import FileMapping
+from policytracker.importing.names import NameIndex
+from policytracker.importing.record_import import RecordImport
+from policytracker.importing.summary import Line
+from policytracker.importing.tables import Table, TableError, steps
 from policytracker.records.access import Reader, Role
 from policytracker.records.context import change_context, mark_import, nothing_is_committed, one_check_at_the_end
 from policytracker.records.models import Record

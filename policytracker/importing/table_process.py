@@ -1,4 +1,4 @@
-"""The process that reads a table: `python -m policytracker.dataset.table_process REQUEST`, started by `table_files`.
+"""The process that reads a table: `python -m policytracker.importing.table_process REQUEST`, started by `table_files`.
 
 It reads the file from its standard input and writes JSON lines: the header, each row, and the end or an error. It limits its own memory
 and time before it reads anything. It imports none of Django but the translation of messages, so it starts in a tenth of a second.
@@ -16,8 +16,8 @@ from django.apps import apps
 from django.conf import settings
 from django.utils import translation
 
-from policytracker.dataset.formats import open_table
-from policytracker.dataset.tables import Limits, TableError, TooLarge
+from policytracker.importing.formats import open_table
+from policytracker.importing.tables import Limits, TableError, TooLarge
 
 
 def main(request: dict[str, Any]) -> None:

@@ -11,8 +11,8 @@ from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from policytracker.dataset.names import NameIndex
-from policytracker.dataset.tables import Place
+from policytracker.importing.names import NameIndex
+from policytracker.importing.tables import Place
 from policytracker.representation.diffs import display_text
 from policytracker.writing.writer import Outcome
 

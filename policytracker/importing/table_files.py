@@ -22,12 +22,12 @@ from django.core.checks import CheckMessage, Error, register
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from policytracker.dataset.formats import MAX_FILE, suffix_of
-from policytracker.dataset.tables import Limits, Table, TableError, TooLarge, megabytes
+from policytracker.importing.formats import MAX_FILE, suffix_of
+from policytracker.importing.tables import Limits, Table, TableError, TooLarge, megabytes
 
 log = logging.getLogger(__name__)
 
-MODULE = "policytracker.dataset.table_process"
+MODULE = "policytracker.importing.table_process"
 # The process needs no secrets of the site, so it gets only what starting Python can need.
 KEPT = {"PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE"}
 BYTES_PER_CHARACTER = 6  # at most, in a line from the process

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from django.utils.translation import gettext as _
 
-from policytracker.dataset.tables import Limits, OpenTable, Place, TableError, check_columns, formula, megabytes, table
+from policytracker.importing.tables import Limits, OpenTable, Place, TableError, check_columns, formula, megabytes, table
 
 MAX_RATIO = 200  # unpacked bytes per packed byte; the XML of large real spreadsheets is below 50
 MARKUP = re.compile(r"\\.|\"[^\"]*\"|\[[^\]]*\]")  # in a number format: escaped characters, literals, colours and locales
