@@ -11,8 +11,8 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.devserver import postgres
 from policytracker.web import logs
+from tools import private_postgres as postgres
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "knox",
     "axes",
     "csp",
+    "tools",
 ]
 MIDDLEWARE = [
     "policytracker.web.requests.log_requests",

@@ -278,7 +278,7 @@ def test_exactly_the_existing_environment_variables_are_described():
     for file in [
         "policytracker/settings.py",
         "policytracker/web/logs.py",
-        "policytracker/devserver/postgres.py",
+        "tools/private_postgres.py",
         "policytracker/wsgi.py",
         "gunicorn.conf.py",
         "Makefile",

@@ -19,8 +19,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
-from policytracker.db import backup
 from tests.database.private_postgres import Result
+from tools import backup
 
 BASELINE = Path(__file__).parent / "fixtures" / "baseline-0.1.0.sql.gz"
 

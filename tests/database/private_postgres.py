@@ -13,7 +13,7 @@ from unittest.mock import patch
 import psycopg
 from django.core.management import CommandError, call_command
 
-from policytracker.devserver import postgres
+from tools import private_postgres as postgres
 
 PROJECT = Path(__file__).parents[2]
 

@@ -4,8 +4,8 @@ import stat
 
 import pytest
 
-from policytracker.db import backup
 from tests.database.conftest import data_of, database, schema_of
+from tools import backup
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 

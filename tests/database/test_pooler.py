@@ -17,9 +17,9 @@ import psycopg
 import pytest
 from django.db import connection
 
-from policytracker.devserver import postgres
 from tests.database.conftest import Database
 from tests.database.site import served
+from tools import private_postgres as postgres
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 pytestmark = [

@@ -14,8 +14,8 @@ from threading import Timer
 import psycopg
 import pytest
 
-from policytracker.devserver import postgres
 from tests.database.private_postgres import PROJECT, private_server
+from tools import private_postgres as postgres
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from agreements.models import Agreement, Party, PartyOfficer
-from policytracker.devserver import postgres
+from tools import private_postgres as postgres
 
 ROLES = {
     "reader": "reader",

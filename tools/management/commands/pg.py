@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.backends.postgresql.client import DatabaseClient
 from django.utils.translation import gettext as _
 
-from policytracker.db import backup
-from policytracker.devserver import postgres
+from tools import backup
+from tools import private_postgres as postgres
 
 
 class Command(BaseCommand):

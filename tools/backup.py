@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from psycopg.sql import SQL, Identifier
 
-from policytracker.devserver import postgres
+from tools import private_postgres as postgres
 
 # A dump sets an empty search path. The date functions of version 0.1 call each other without a schema and need the path.
 EMPTY_PATH = b"SELECT pg_catalog.set_config('search_path', '', false);"

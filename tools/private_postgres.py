@@ -27,7 +27,7 @@ PORT = 5432  # part of the name of the socket file; the server does not listen o
 OLDEST_VERSION = 15
 TIMEOUT = 120  # seconds; crash recovery of a large database takes long
 
-DATA = Path(os.environ.get("PG_DATA_DIR") or Path(__file__).parents[2] / ".data").absolute()
+DATA = Path(os.environ.get("PG_DATA_DIR") or Path(__file__).parents[1] / ".data").absolute()
 CLUSTER = DATA / "cluster"
 LOG = DATA / "postgres.log"
 
