@@ -30,25 +30,27 @@ DATES_WITHOUT_EVENT = {
 }
 # Modules of the project that import all apps.
 OUTERMOST = {f"policytracker.{name}" for name in ("urls", "wsgi", "settings", "management.commands.make_demo")}
+# The packages and modules of the platform, from the lowest floor. Each imports only from the floors below its own.
+FLOORS = [
+    {"codes", "edtf", "strict_json"},
+    {"date_forms", "sql"},
+    {"records"},
+    {"resources"},
+    {"representation"},
+    {"installed"},
+    {"writing"},
+    {"history", "search", "quality", "dataset", "importing"},
+    {"accounts"},
+    {"web"},
+    {"api"},
+    {"admin"},
+    {"apps", "formats", "management", "models", "settings", "templatetags", "urls", "wsgi"},
+]
+WITH_HTTP = {"web", "api", "admin", "management", "settings", "urls", "wsgi"}
+HTTP = ("django.http", "rest_framework.request", "rest_framework.response", "rest_framework.views", "rest_framework.viewsets")
 # The layers of each app, from the lowest. A module may import from its own and lower layers. A name stands for the module and its
 # submodules, except those with a layer of their own.
 LAYERS = {
-    "policytracker": [
-        {"codes", "edtf", "sql", "devserver", "web.logs"},
-        {"records", "date_forms"},
-        {"records.models"},
-        {"models"},
-        {"records.hidden", "records.publishing", "resources"},
-        {"search"},
-        {"records.triggers", "records.violations", "records.installation"},
-        {"dataset", "web"},
-        {"api"},
-        {"history", "quality", "search.hits", "search.spelling"},
-        {"api.mixins", "api.schema", "api.tokens", "api.viewsets"},
-        {"dataset.cells", "dataset.draft", "dataset.identity", "dataset.importing", "dataset.record_import", "dataset.summary"},
-        {"admin", "history.views", "quality.views", "search.views"},
-        {"api.routes", "apps", "formats", "management", "settings", "templatetags", "urls", "wsgi"},
-    ],
     "agreements": [
         {"models", "numbers"},
         {"deadlines", "standing", "events"},
@@ -82,19 +84,14 @@ def modules() -> dict[str, Path]:
 
 
 def imports(path: Path) -> list[tuple[str, bool]]:
-    """The modules that a file imports, and whether each import is at the top level."""
+    """The modules that a file imports, for annotations too, and whether each import is at the top level or for annotations only."""
     tree = ast.parse(path.read_text())
-    typing_only = {
-        id(node)
-        for branch in ast.walk(tree)
-        if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.dump(branch.test)
-        for node in ast.walk(branch)
-    }
     top = {id(node) for node in tree.body}
+    for branch in tree.body:
+        if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.dump(branch.test):
+            top |= {id(node) for node in branch.body}
     found = []
     for node in ast.walk(tree):
-        if id(node) in typing_only:
-            continue
         if isinstance(node, ast.Import):
             found += [(alias.name, id(node) in top) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -119,6 +116,48 @@ def test_imports_point_one_way():
     ]
 
     assert wrong == []
+
+
+def package_of(module: str) -> str:
+    return module.split(".")[1]
+
+
+def imports_of_higher_floors(floors: list[set[str]]) -> list[str]:
+    number = {name: position for position, names in enumerate(floors) for name in names}
+    platform = {module: path for module, path in modules().items() if module.startswith("policytracker.")}
+    return [
+        f"{module} imports {target}"
+        for module, path in platform.items()
+        for target, _ in imports(path)
+        if target in platform
+        and (own := package_of(module)) != (other := package_of(target))
+        and number[other] >= number[own]
+        and module not in OUTERMOST
+    ]
+
+
+def test_every_package_of_the_platform_has_one_floor():
+    packages = {package_of(module) for module in modules() if module.startswith("policytracker.")}
+
+    assert sorted(name for floor in FLOORS for name in floor) == sorted(packages)
+
+
+def test_a_package_imports_only_packages_of_lower_floors():
+    """So the graph of packages has no circle."""
+    assert imports_of_higher_floors(FLOORS) == []
+    assert imports_of_higher_floors(FLOORS[::-1])  # reversed floors must be reported
+
+
+def test_what_stands_below_the_web_knows_no_http():
+    found = [
+        f"{module} imports {target}"
+        for module, path in modules().items()
+        if module.startswith("policytracker.") and package_of(module) not in WITH_HTTP
+        for target, _ in imports(path)
+        if target.startswith(HTTP) and target not in ("django.http", "django.http.Http404")
+    ]
+
+    assert found == []
 
 
 def layer_of(module: str, layers: list[set[str]]) -> int | None:

@@ -130,7 +130,7 @@ class RecordView(GenericViewSet):
     @cached_property
     def filter_values(self) -> filters.Values:
         """The values of the filter parameters. Raises InvalidParameter."""
-        return filters.read_values(self.request, self.filter_set(), self.read_context)
+        return filters.read_values(self.request.query_params, self.filter_set(), self.read_context)
 
     @cached_property
     def order(self) -> tuple[str, ...]:
