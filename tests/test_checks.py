@@ -311,13 +311,13 @@ def test_fixtures_have_the_expected_findings(db):
         "recommendation_without_owner",
         "no_source",
         "stale",
-        "anchor_not_to_the_day",
+        "anchor_date_is_partial",
         "source_without_title",
         "citation_without_quote",
         "in_force_conditions_not_met",
     }
     assert by_rule["in_force_conditions_not_met"] == {"us-ua-reconstruction-fund"}  # the day of the note of Ukraine is unknown
-    assert by_rule["anchor_not_to_the_day"] == {"ca-au-ministerial"}
+    assert by_rule["anchor_date_is_partial"] == {"ca-au-ministerial"}
     assert len(by_rule["no_source"]) == 1
     assert {rule: len(by_rule[rule]) for rule in ("source_without_title", "citation_without_quote")} == {
         "source_without_title": 15,

@@ -355,7 +355,7 @@ def test_periods_of_one_role_cannot_overlap_or_end_before_they_begin(db, wanted)
             except IntegrityError as error:
                 written = False
                 assert error.__cause__.diag.constraint_name in (
-                    "participation_ends_after_it_begins", "participation_spells_do_not_overlap", "participation_is_recorded_once",
+                    "participation_ends_after_it_begins", "participation_periods_do_not_overlap", "participation_is_recorded_once",
                 )  # fmt: skip
             assert written == (not reversed_ and not overlaps and not same), (spell, kept)
             kept += [spell] if written else []
@@ -446,7 +446,7 @@ def test_records_below_an_archived_one_cannot_be_written(world):
 def test_a_linked_record_cannot_be_deleted_but_the_linking_one_can(world):
     world.aukus.sectors.set([world.water])
 
-    breaks("linked_record_stays", world.water.delete)
+    breaks("linked_record_is_protected", world.water.delete)
     made = make_agreement(publication="draft")
     made.sectors.set([world.energy])
     with change_context():

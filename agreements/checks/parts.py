@@ -80,7 +80,7 @@ def inexact(anchor: str) -> Q:
 
 
 Rule(
-    "anchor_not_to_the_day",
+    "anchor_date_is_partial",
     Severity.INFO,
     _("A relative deadline has no due date yet, because its anchor date is known only to the month or year."),
     _("Enter the exact date of the treaty action."),
@@ -118,7 +118,7 @@ Rule(
 )
 
 Rule(
-    "begins_after_it_is_due",
+    "starts_after_due_date",
     Severity.ERROR,
     _("A component starts after its due date."),
     _("Correct one of the two dates."),
@@ -130,7 +130,7 @@ Rule(
 )
 
 Rule(
-    "completed_day_without_status",
+    "completion_date_without_status",
     Severity.ERROR,
     _("A component has a completion date in the past, but its status is not completed."),
     _("Set the status to completed, or remove the date."),

@@ -261,7 +261,7 @@ def successors_in_effect(rows: Any, context: CheckContext) -> Iterator[tuple[Agr
 
 
 Rule(
-    "superseded_and_alive",
+    "superseded_but_in_force",
     Severity.WARNING,
     _("An agreement and another one that supersedes it are both in force or operative."),
     _("Set the status to superseded, or change the kind of relation, for example to amends."),

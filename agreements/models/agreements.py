@@ -510,7 +510,7 @@ class Participation(UidRecord):
                 field="since",
             ),
             ExclusionConstraint(
-                name="participation_spells_do_not_overlap",
+                name="participation_periods_do_not_overlap",
                 expressions=[
                     ("agreement", RangeOperators.EQUAL),
                     ("party", RangeOperators.EQUAL),

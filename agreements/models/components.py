@@ -129,7 +129,7 @@ class Component(DeadlineFields, RegistryRecord):
             locks=(RuleLock(PARTS, "INSERT", "NEW.parent_id IS NOT NULL", "agreement_id", shared=True), COMPONENT_MOVED),
         ),
         TriggerConstraint(
-            "component_stays_with_what_hangs_on_it",
+            "component_with_dependents_keeps_its_agreement",
             _("Outcomes or commitments of the current agreement refer to this component. Change them first."),
             """EXISTS (SELECT FROM agreements_outcome o WHERE o.component_id = NEW.id AND o.agreement_id <> NEW.agreement_id)
                 OR EXISTS (SELECT FROM agreements_commitment c WHERE c.component_id = NEW.id AND c.agreement_id <> NEW.agreement_id)""",

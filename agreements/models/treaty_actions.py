@@ -305,13 +305,13 @@ class EntryIntoForceCondition(UidRecord, SourceFields):
         verbose_name_plural = _("conditions of entry into force")
         constraints = [
             CheckConstraint(
-                name="condition_says_its_number",
+                name="condition_has_a_number",
                 condition=~Q(kind=ConditionKind.NUMBER_OF_CONSENTS) | Q(number__isnull=False, number__gte=1),
                 violation_error_message=_("Enter the number of consents required."),
                 field="number",
             ),
             CheckConstraint(
-                name="condition_says_its_day",
+                name="condition_has_a_date",
                 condition=~Q(kind=ConditionKind.ON_DATE) | ~Q(fixed_on=""),
                 violation_error_message=_("Enter the date."),
                 field="fixed_on",

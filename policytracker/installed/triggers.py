@@ -11,7 +11,14 @@ from dataclasses import dataclass, replace
 from django.apps import apps
 
 from policytracker.installed import search_index
-from policytracker.records.constraints import IN_THIS_TRANSACTION, LINKED_STAYS, NOT_LOADING, DerivedWrite, TriggerConstraint, differs
+from policytracker.records.constraints import (
+    IN_THIS_TRANSACTION,
+    LINKED_IS_PROTECTED,
+    NOT_LOADING,
+    DerivedWrite,
+    TriggerConstraint,
+    differs,
+)
 from policytracker.records.declarations import links, records, trigger_constraints
 from policytracker.records.models import DeadlineFields, Record
 from policytracker.resources import registry
@@ -134,7 +141,7 @@ DECLARE link jsonb := to_jsonb(old); linked boolean;
 BEGIN
   EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE id = $1) AND NOT EXISTS (SELECT FROM %I WHERE id = $2)', tg_argv[0], tg_argv[2])
     INTO linked USING (link ->> tg_argv[1])::bigint, (link ->> tg_argv[3])::bigint;
-  IF linked THEN PERFORM refuse('{LINKED_STAYS}', 'Other records refer to this one.'); END IF;
+  IF linked THEN PERFORM refuse('{LINKED_IS_PROTECTED}', 'Other records refer to this one.'); END IF;
   RETURN NULL;
 END $$;
 """
@@ -291,7 +298,7 @@ def triggers(model: type[Record]) -> Iterator[Trigger]:
         yield from touch_parent_triggers(link, table, field.m2m_column_name(), "INSERT", "DELETE")
         if issubclass(field.related_model, Record):
             ends = (table, field.m2m_column_name(), field.related_model._meta.db_table, field.m2m_reverse_name())
-            yield create(LINKED_STAYS, "AFTER DELETE", link, "refuse_linked_delete", *ends, deferred=True)
+            yield create(LINKED_IS_PROTECTED, "AFTER DELETE", link, "refuse_linked_delete", *ends, deferred=True)
 
 
 def own_triggers() -> Iterator[Trigger]:

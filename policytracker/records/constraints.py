@@ -148,7 +148,7 @@ class OwnTrigger:
 # An SQL condition on a history row: the current transaction wrote it. The transaction ID is not enough: on a server that a dump was
 # restored to, IDs can repeat those stored in the history, but those rows are older than the transaction.
 IN_THIS_TRANSACTION = "txid = pg_current_xact_id() AND at >= now()"
-LINKED_STAYS = "linked_record_stays"
+LINKED_IS_PROTECTED = "linked_record_is_protected"
 # Also a message of rules in the apps.
 ARCHIVED_IS_CLOSED = _("This record (or its parent) is archived. Restore it before editing.")
 NOT_LOADING = "coalesce(actor() ->> 'channel', '') <> 'data set'"

@@ -16,7 +16,7 @@ from django.db.models import F, Model, Q, UniqueConstraint
 from django.db.models.lookups import PostgresOperatorLookup
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.records.constraints import LINKED_STAYS
+from policytracker.records.constraints import LINKED_IS_PROTECTED
 from policytracker.records.declarations import records, trigger_constraints
 from policytracker.records.models import Record
 
@@ -44,7 +44,7 @@ class ConstraintViolation:
 @cache
 def constraints_by_name() -> dict[str, ConstraintViolation]:
     """The violation of each constraint and constraint trigger, by the name of the constraint."""
-    violations = {LINKED_STAYS: ConstraintViolation(NON_FIELD_ERRORS, IN_USE, "in_use")}
+    violations = {LINKED_IS_PROTECTED: ConstraintViolation(NON_FIELD_ERRORS, IN_USE, "in_use")}
     for model in records():
         for constraint in model._meta.constraints:
             field = getattr(constraint, "field", NON_FIELD_ERRORS)

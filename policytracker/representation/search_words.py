@@ -7,7 +7,7 @@ from typing import Any
 from policytracker.resources import Resource
 
 ENTRIES = "policytracker_searchentry"
-# Text search configurations (migration 0007). All ignore case and diacritics.
+# Text search configurations (migration 0002). All ignore case and diacritics.
 STEMS = "policytracker_stems"  # English stems of all words: the words of records
 WORDS = "policytracker_words"  # whole words: titles, to find them by the beginning of a word
 MAX_TEXT = 100_000  # characters of a record's texts; PostgreSQL limits the words of one record to 1 MB

@@ -65,7 +65,7 @@ def fresh_until() -> Func:
 MET_LATE = Q(status__in=sorted(DONE), closed_on__isnull=False, due_on_last__isnull=False, closed_on__gt=F("due_on_last"))
 
 
-def few(condition: Q, name: str) -> models.Index:
+def partial_index(condition: Q, name: str) -> models.Index:
     """An index of the recommendations that match the condition, in the default order, with the fields that decide who can read them."""
     return models.Index(fields=["slug"], include=["id", *READER_FIELDS], condition=condition, name=name)
 
@@ -273,12 +273,12 @@ class Recommendation(DeadlineFields, RegistryRecord, DerivedStatus, Facts):
                 name="recommendation_by_freshness",
             ),
             # Lists of rows that are few, in the default order. Other indexes would find them among many.
-            few(Q(claim_differs=True), "recommendation_claim_differs"),
-            few(Q(has_update=False), "recommendation_without_update"),
-            few(Q(has_evidence=False), "recommendation_without_proof"),
-            few(Q(has_addressee=False), "recommendation_not_addressed"),
-            few(Q(has_response=False), "recommendation_not_answered"),
-            few(MET_LATE, "recommendation_met_late"),
+            partial_index(Q(claim_differs=True), "recommendation_claim_differs"),
+            partial_index(Q(has_update=False), "recommendation_without_update"),
+            partial_index(Q(has_evidence=False), "recommendation_no_evidence"),
+            partial_index(Q(has_addressee=False), "recommendation_not_addressed"),
+            partial_index(Q(has_response=False), "recommendation_not_answered"),
+            partial_index(MET_LATE, "recommendation_met_late"),
         ]
         constraints = [
             CheckConstraint(

@@ -199,7 +199,7 @@ class ProgressUpdate(UidRecord):
         ),
         trigger_for(RefusalCode.NOT_APPROVED, "update_is_voided_after_approval", "NEW.voided_at IS NOT NULL AND NEW.review <> 'approved'"),
         TriggerConstraint(
-            "update_corrects_what_was_voided",
+            "update_corrects_a_voided_update",
             CORRECTS_ONLY_VOIDED,
             """NOT EXISTS (SELECT FROM recommendations_progressupdate u
                 WHERE u.id = NEW.corrects_id AND u.recommendation_id = NEW.recommendation_id AND u.voided_at IS NOT NULL)""",
@@ -328,7 +328,7 @@ class Evidence(UidRecord):
             events="UPDATE OR DELETE",
         ),
         TriggerConstraint(
-            "evidence_comes_with_its_update",
+            "evidence_of_a_submitted_update_is_closed",
             _("Evidence cannot be added to a submitted or approved update."),
             f"""EXISTS (SELECT FROM recommendations_progressupdate u WHERE u.id = NEW.update_id AND u.review IN ('submitted', 'approved'))
                 AND NOT EXISTS (SELECT FROM policytracker_change c WHERE c.tbl = 'recommendations_progressupdate'

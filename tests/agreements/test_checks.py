@@ -208,8 +208,8 @@ def test_superseded_agreement_that_is_still_in_force_is_found():
     supersede(old, new)
     supersede(other, new)
 
-    assert violations("superseded_and_alive") == {old}
-    assert "superseded by new" in sentence("superseded_and_alive")
+    assert violations("superseded_but_in_force") == {old}
+    assert "superseded by new" in sentence("superseded_but_in_force")
 
 
 # ---- roles
@@ -450,8 +450,8 @@ def test_relative_deadline_with_a_partial_anchor_date_is_found():
     open_ended, *_ = [make_component(a, due_anchor="signature", due_offset="P6M") for a in (vague, exact, unsigned)]
     make_component(vague, due_on="2026")
 
-    assert violations("anchor_not_to_the_day") == {open_ended}
-    assert "2025-10" in sentence("anchor_not_to_the_day")
+    assert violations("anchor_date_is_partial") == {open_ended}
+    assert "2025-10" in sentence("anchor_date_is_partial")
 
 
 def test_deadline_before_signature_is_found():
@@ -471,7 +471,7 @@ def test_start_after_the_due_date_is_found():
     make_component(agreement, starts_on="2025", due_on="2025")
     wrong = make_component(agreement, starts_on="2026-01", due_on="2025")
 
-    assert violations("begins_after_it_is_due") == {wrong}
+    assert violations("starts_after_due_date") == {wrong}
 
 
 def test_completion_date_without_status_is_found():
@@ -481,7 +481,7 @@ def test_completion_date_without_status_is_found():
     make_component(agreement, completed_on="2025", status="completed")
     undated = make_component(agreement, status="completed")
 
-    assert violations("completed_day_without_status") == {wrong}
+    assert violations("completion_date_without_status") == {wrong}
     assert violations("completed_without_date") == {undated}
 
 

@@ -108,7 +108,7 @@ def test_component_with_commitments_cannot_change_its_agreement(world, as_analys
     figure = make_commitment(world.aukus, component=world.part)
     settled()
 
-    breaks("component_stays_with_what_hangs_on_it", change(world.part, agreement=world.quad))
+    breaks("component_with_dependents_keeps_its_agreement", change(world.part, agreement=world.quad))
     field_errors(as_analyst.patch("components/pillar-one/", {"agreement": "quad"}), "agreement")
 
     change(figure, component=None)()

@@ -57,7 +57,7 @@ def test_database_enforces_the_rules_about_parties():
 
 def test_migration_lists_the_actions_to_correct_first():
     agreement, aus = treaty(), make_party("AUS")
-    migration = importlib.import_module("agreements.migrations.0004_actions_of_a_party_name_it")
+    migration = importlib.import_module("agreements.migrations.0004_since_0_1")
     with connection.cursor() as cursor:
         for name in ("treaty_action_of_a_party_names_it", "treaty_action_termination_has_no_party"):
             cursor.execute(f"ALTER TABLE agreements_treatyaction DROP CONSTRAINT {name}")

@@ -253,7 +253,7 @@ def test_targeted_action_cannot_be_deleted(world, as_analyst):
     objection = make_action(world.aukus, "objection", world.gbr)
     objection.targets.add(reservation)
 
-    breaks("linked_record_stays", lambda: TreatyAction.objects.get(pk=reservation.pk).delete())
+    breaks("linked_record_is_protected", lambda: TreatyAction.objects.get(pk=reservation.pk).delete())
     closed(as_analyst.delete(at(reservation)), "in_use")
 
     assert as_analyst.delete(at(objection)).status_code == 204
@@ -278,9 +278,9 @@ def test_party_and_source_of_an_action_cannot_be_deleted(world, as_administrator
 @pytest.mark.parametrize(
     ("kind", "rule", "field", "right"),
     [
-        ("number_of_consents", "condition_says_its_number", "number", {"number": 1}),
+        ("number_of_consents", "condition_has_a_number", "number", {"number": 1}),
         ("named_parties", "condition_names_its_parties", "parties", {"parties": ["AUS"]}),
-        ("on_date", "condition_says_its_day", "fixed_on", {"fixed_on": "2026"}),
+        ("on_date", "condition_has_a_date", "fixed_on", {"fixed_on": "2026"}),
     ],
 )
 def test_condition_requires_the_field_of_its_kind(world, as_analyst, kind, rule, field, right):
@@ -297,7 +297,7 @@ def test_condition_requires_the_field_of_its_kind(world, as_analyst, kind, rule,
 
 
 def test_number_of_consents_must_be_positive(world, as_analyst):
-    breaks("condition_says_its_number", lambda: make_condition(world.aukus, "number_of_consents", number=0))
+    breaks("condition_has_a_number", lambda: make_condition(world.aukus, "number_of_consents", number=0))
     for number in (0, -1, 2**31, 1.5, "many", True):
         field_errors(
             as_analyst.post("entry-into-force-conditions/", {"agreement": "aukus", "kind": "number_of_consents", "number": number}),

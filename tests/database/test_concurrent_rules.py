@@ -164,10 +164,10 @@ PAIRS = {
     "agreement_with_consents_is_binding treaty_action_consent_needs_a_binding_text": consent_to_a_non_binding_text,
     "treaty_action_targets_the_same_agreement": target_of_another_agreement,
     "component_parent_in_the_same_agreement": partial(moved_component, lambda agreement, c: make_component(agreement, parent=c)),
-    "outcome_component_in_the_same_agreement component_stays_with_what_hangs_on_it": partial(
+    "outcome_component_in_the_same_agreement component_with_dependents_keeps_its_agreement": partial(
         moved_component, lambda agreement, component: make_outcome(agreement, component=component)
     ),
-    "commitment_component_in_the_same_agreement component_stays_with_what_hangs_on_it": partial(
+    "commitment_component_in_the_same_agreement component_with_dependents_keeps_its_agreement": partial(
         moved_component, lambda agreement, component: make_commitment(agreement, component=component)
     ),
     "commitment_disputes_one_of_the_same_agreement": partial(moved_figure, "disputes"),
@@ -175,7 +175,7 @@ PAIRS = {
     "condition_names_its_parties": condition_without_parties,
 }
 # Rules that two transactions cannot violate together: an anchor is locked with its agreement, and a voided update does not change.
-OF_ONE_TRANSACTION = {"component_relative_due_day_begins_derived", "update_corrects_what_was_voided"}
+OF_ONE_TRANSACTION = {"component_relative_due_day_begins_derived", "update_corrects_a_voided_update"}
 
 
 @pytest.mark.parametrize("order", ["in order", "reversed"])

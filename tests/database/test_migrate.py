@@ -113,7 +113,7 @@ def test_migrate_repairs_what_differs_and_drops_what_is_no_longer_declared(datab
 
 
 def test_migrating_backwards_and_forwards_again_restores_the_views(database):
-    backwards = database.call("migrate", "recommendations", "0007")
+    backwards = database.call("migrate", "recommendations", "0006")
     assert backwards.returncode == 0, backwards.stderr
     assert database.rows("SELECT viewname FROM pg_views WHERE schemaname = 'as_of'") == []
 

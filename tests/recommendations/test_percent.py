@@ -92,7 +92,7 @@ def test_the_command_reports_it(analyst):
 @pytest.fixture
 def updates_from_before_the_rule(analyst):
     """An approved and a submitted update from before the rule. The constraint is added afterwards, as in the migration."""
-    migration = import_module("recommendations.migrations.0005_percent_agrees_with_status")
+    migration = import_module("recommendations.migrations.0005_since_0_1")
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE recommendations_progressupdate DROP CONSTRAINT {CONSTRAINT}")
     fields = {"author": analyst, "reported_on": TODAY, "status": "implemented", "progress_percent": 40, "narrative": "Done."}

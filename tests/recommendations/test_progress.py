@@ -642,8 +642,8 @@ def test_the_database_rejects_changes_of_voided_updates_and_wrong_corrections(an
         (lambda: row.update(review="returned"), "update_changes_only_by_voiding"),
         (lambda: ProgressUpdate.objects.filter(pk=approved.pk).update(voided_at=at), "update_changes_only_by_voiding"),
         (lambda: ProgressUpdate.objects.filter(pk=draft.pk).update(voided_at=at, void_reason="x"), "update_is_voided_after_approval"),
-        (lambda: ProgressUpdate.objects.filter(pk=draft.pk).update(corrects=voided), "update_corrects_what_was_voided"),
-        (lambda: ProgressUpdate.objects.filter(pk=draft.pk).update(corrects=approved), "update_corrects_what_was_voided"),
+        (lambda: ProgressUpdate.objects.filter(pk=draft.pk).update(corrects=voided), "update_corrects_a_voided_update"),
+        (lambda: ProgressUpdate.objects.filter(pk=draft.pk).update(corrects=approved), "update_corrects_a_voided_update"),
     ):
         assert violated_constraint(change) == constraint
 

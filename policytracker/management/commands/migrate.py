@@ -6,9 +6,12 @@ from django.db import connections
 from django.utils.translation import gettext as _
 
 from policytracker.installed import installation
+from policytracker.sql.autodetector import SchemaAutodetector
 
 
 class Command(migrate.Command):
+    autodetector = SchemaAutodetector
+
     def get_check_kwargs(self, options):
         # Skip the database checks: this command installs what they would report as missing.
         return BaseCommand.get_check_kwargs(self, options)

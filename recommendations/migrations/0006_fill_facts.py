@@ -38,8 +38,8 @@ def fill(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-
     atomic = False
-    dependencies = [('recommendations', '0012_facts')]
+    replaces = [("recommendations", "0013_fill_facts")]
+    dependencies = [("recommendations", "0005_since_0_1")]
 
     operations = [migrations.RunPython(fill, migrations.RunPython.noop)]
