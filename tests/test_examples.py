@@ -5,8 +5,7 @@ from rest_framework.test import APIClient
 
 from policytracker.resources import registry
 from recommendations.serializers import FilingSerializer
-from tests.api.client import Api
-from tests.api.test_replay import assert_replayed
+from tests.api.client import Api, assert_replayed
 
 pytestmark = pytest.mark.usefixtures("loaded_fixtures")
 

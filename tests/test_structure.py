@@ -356,3 +356,15 @@ def test_the_platform_contains_no_word_of_the_domain():
 
 def test_the_test_files_that_start_first_exist():
     assert [name for name in FIRST if not (ROOT / "tests" / name).exists()] == []
+
+
+def test_no_test_imports_from_a_test_module():
+    """What several tests use is in a module of its own, so that a test can be moved or removed."""
+    found = [
+        f"{path.relative_to(ROOT)} imports {target}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for target, _ in imports(path)
+        if target.startswith("tests.") and target.split(".")[-1].startswith("test_")
+    ]
+
+    assert found == []

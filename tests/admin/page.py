@@ -103,3 +103,11 @@ def rows_in_list(url: str, user) -> int:
     model = resolve(parts.path).func.model_admin.model
     page = admin.site.get_model_admin(model)
     return page.get_changelist_instance(admin_request(user, query=parts.query)).result_count
+
+
+def report_data(page, **values) -> dict[str, object]:
+    """The data of the update form on the page, with changed values."""
+    form = page.context["report"]
+    sent = {field.html_name: field.value() for part in (form, form.evidence.management_form, *form.evidence) for field in part}
+    sent |= {f"evidence-{name[9:]}" if name.startswith("evidence_") else f"report-{name}": value for name, value in values.items()}
+    return {name: value for name, value in sent.items() if value is not None and value is not False} | {"_report": "submit"}

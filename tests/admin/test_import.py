@@ -12,11 +12,9 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
 from django.core.files.storage import default_storage
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
-from django.urls import reverse
 from django.utils import timezone
 
 from agreements.models import Party, Source, TreatyAction
@@ -26,6 +24,7 @@ from policytracker.importing.record_import import RecordImport, is_importable
 from policytracker.records.changes import Change
 from policytracker.resources import registry
 from recommendations.models import Evidence, ProgressUpdate, Recommendation
+from tests.admin.imports import confirm, page, preview
 from tests.admin.page import change, changes, messages_of, typed
 from tests.imports.conftest import make_records, table
 from tests.make import make_party, make_source
@@ -46,25 +45,6 @@ def stored_files(settings, tmp_path):
     """A folder of its own for the uploads of each test."""
     settings.MEDIA_ROOT = tmp_path
     return tmp_path / "imports"
-
-
-def page(model=Recommendation) -> str:
-    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_import")
-
-
-def upload(content, name="table.csv") -> SimpleUploadedFile:
-    return SimpleUploadedFile(name, content.encode() if isinstance(content, str) else content)
-
-
-def preview(client, content, model=Recommendation, *, name="table.csv", mapping_file=None, **fields):
-    """The response to an upload of this file."""
-    files = {"file": upload(content, name)} | ({"mapping_file": upload(mapping_file, "own.toml")} if mapping_file is not None else {})
-    return client.post(page(model), fields | files)
-
-
-def confirm(client, response, model=Recommendation):
-    """The page after the button "Import" of a preview."""
-    return client.post(page(model), {"token": response.context["token"]}, follow=True)
 
 
 def counts(response) -> dict[str, int]:

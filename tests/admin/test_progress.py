@@ -14,19 +14,11 @@ from recommendations import progress
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from recommendations.models.refusals import RefusalCode
 from recommendations.progress import EvidenceRow, Report, approve, discard, report_progress, revise, send_back, submit, transitions, void
-from tests.admin.page import change, changes, messages_of
+from tests.admin.page import change, changes, messages_of, report_data
 from tests.conftest import make_user
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 
 TODAY = date.today()
-
-
-def report_data(page, **values) -> dict[str, object]:
-    """The data of the update form on the page, with changed values."""
-    form = page.context["report"]
-    sent = {field.html_name: field.value() for part in (form, form.evidence.management_form, *form.evidence) for field in part}
-    sent |= {f"evidence-{name[9:]}" if name.startswith("evidence_") else f"report-{name}": value for name, value in values.items()}
-    return {name: value for name, value in sent.items() if value is not None and value is not False} | {"_report": "submit"}
 
 
 def messages_by_anchor(page) -> dict[str, list[str]]:

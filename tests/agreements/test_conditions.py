@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from agreements.standing import Action, AgreementRecord, Condition, conditions, text_standing
-from tests.agreements.test_standing import act
+from tests.agreements.records import act
 
 
 def state(kind: str, *actions: Action, on: str, **fields):

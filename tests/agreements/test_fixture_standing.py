@@ -1,14 +1,12 @@
 """The standings of the fixture agreements on important dates, and the difficult cases among them."""
 
-import json
 import re
-from dataclasses import replace
 from datetime import date
 
 import pytest
-from django.conf import settings
 
-from agreements.standing import Action, AgreementRecord, Condition, conditions, pairs, party_standing, text_standing
+from agreements.standing import Action, AgreementRecord, conditions, pairs, party_standing, text_standing
+from tests.agreements.records import TEXTS
 
 EIGHT = "BRN CHL JPN MYS NZL PER SGP VNM"
 SIX = "AUS CAN JPN MEX NZL SGP"
@@ -131,65 +129,6 @@ us-bilateral-minerals-2026             | 2026-11-24 | operative     | USA TEN: p
 """
 GROUPS = {"EIGHT": EIGHT, "SIX": SIX, "FIRST_OF_MSP": FIRST_OF_MSP, "TEN": TEN}
 ROWS = [tuple(cell.strip() for cell in line.split("|")) for line in TABLE.strip().splitlines()]
-
-
-def fixture_texts() -> dict[str, AgreementRecord]:
-    """The agreements of the fixture files, each with everything that its standing depends on."""
-    parties = json.loads((settings.BASE_DIR / "fixtures" / "parties.json").read_text())
-    names = {row["fields"]["code"]: row["fields"]["name"] for row in parties}
-    rows = [(row["model"], row["fields"]) for row in json.loads((settings.BASE_DIR / "fixtures" / "agreements.json").read_text())]
-
-    def of(model: str, slug: str) -> list[dict]:
-        return [f for m, f in rows if m == f"agreements.{model}" and f["agreement"] == [slug]]
-
-    def key(value: list[str] | None) -> str:
-        return value[0] if value else ""
-
-    found = {}
-    for model, agreement in rows:
-        if model == "agreements.agreement":
-            slug = agreement["slug"]
-            acts = [
-                Action(
-                    f["uid"],
-                    f["kind"],
-                    key(f["party"]),
-                    f["acted_on"],
-                    f["effective_on"],
-                    key(f["counterparty"]),
-                    frozenset(map(key, f["targets"])),
-                )
-                for f in of("treatyaction", slug)
-            ]
-            asked = [
-                Condition(f["uid"], f["kind"], f["number"], frozenset(map(key, f["parties"])), f["fixed_on"], f["delay"], f["text"])
-                for f in of("entryintoforcecondition", slug)
-            ]
-            named = {}
-            for f in of("participation", slug):
-                named.setdefault(key(f["party"]), set()).add(f["role"])
-            force = agreement["legal_force"] == "non_binding"
-            complete = agreement["actions_complete_as_of"]
-            found[slug] = AgreementRecord(
-                slug=slug,
-                actions=tuple(acts),
-                non_binding=force,
-                expires_on=agreement["expires_on"],
-                participants=named,
-                conditions=tuple(asked),
-                later_joiner_delay=agreement["later_joiner_delay"],
-                actions_complete_as_of=date.fromisoformat(complete) if complete else None,
-                title=agreement["short_title"] or agreement["title"],
-                names=names,
-            )
-    for model, relation in rows:
-        if model == "agreements.agreementrelation" and relation["kind"] == "accession_to":
-            (protocol,), (slug,) = relation["from_agreement"], relation["to_agreement"]
-            found[slug] = replace(found[slug], protocols=(*found[slug].protocols, found[protocol]))
-    return found
-
-
-TEXTS = fixture_texts()
 
 
 @pytest.mark.parametrize(("slug", "day", "standing", "parties"), ROWS, ids=lambda cell: cell[:30])

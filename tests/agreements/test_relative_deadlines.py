@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from agreements.models import Agreement, Component, TreatyAction
 from policytracker import edtf
 from policytracker.records.context import change_context
+from tests.agreements.deadlines import SIX_MONTHS, days, due
 from tests.make import make_action, make_agreement, make_component, make_party
 
 pytestmark = pytest.mark.django_db
 quietly = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-SIX_MONTHS = {"due_anchor": "signature", "due_offset": "P6M"}
 REASON = {"HTTP_X_CHANGE_REASON": "the source says so"}
 
 
@@ -27,15 +27,6 @@ def pact(db):
 def part(pact):
     """Due six months after signature."""
     return make_component(pact, slug="part", **SIX_MONTHS)
-
-
-def due(component):
-    return Component.objects.get(pk=component.pk).due_on
-
-
-def days(agreement):
-    now = Agreement.objects.get(pk=agreement.pk)
-    return now.signed_on, now.in_force_on
 
 
 def rows(query, *values):

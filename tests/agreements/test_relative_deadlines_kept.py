@@ -12,7 +12,7 @@ from agreements.models import Agreement, Component, TreatyAction
 from policytracker.dataset.layout import files
 from policytracker.records.changes import Change
 from policytracker.records.context import change_context
-from tests.agreements.test_relative_deadlines import SIX_MONTHS, days, due
+from tests.agreements.deadlines import SIX_MONTHS, days, due
 from tests.api.client import Api
 from tests.conftest import make_user
 from tests.make import make_action, make_agreement, make_component, make_party, settled

@@ -1,33 +1,11 @@
 """The standing of a text and its parties on a day: unit tests of the rules in docs/standing.md."""
 
 from datetime import date, timedelta
-from itertools import count
 
 import pytest
 
-from agreements.standing import Action, AgreementRecord, pairs, party_standing, text_standing
-
-number = count(1)
-
-
-def act(kind: str, party: str = "", acted_on: str = "", effective_on: str = "", **fields) -> Action:
-    return Action(f"{next(number):04}", kind, party, acted_on, effective_on, **fields)
-
-
-def standing_of(text: AgreementRecord, party: str, day: str) -> str:
-    return party_standing(text, party, date.fromisoformat(day)).code
-
-
-def text_on(text: AgreementRecord, day: str) -> str:
-    return text_standing(text, date.fromisoformat(day)).code
-
-
-def uids(standing) -> list[str]:
-    return [action.uid for action in standing.actions]
-
-
-FORCE = act("entry_into_force", acted_on="2016-11-04")
-
+from agreements.standing import AgreementRecord, pairs, party_standing, text_standing
+from tests.agreements.records import FORCE, act, standing_of, text_on, uids
 
 # ---- the text
 

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from agreements.standing import PartyStanding, TextStanding, conditions, party_standing, text_standing
 from policytracker.edtf import after
-from tests.agreements.test_fixture_standing import TEXTS
+from tests.agreements.records import TEXTS
 
 DOCUMENT = (settings.BASE_DIR / "docs" / "standing.md").read_text()
 

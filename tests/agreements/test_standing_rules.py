@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from agreements.standing import Action, AgreementRecord, Condition, conditions, pairs, party_standing, text_standing
-from tests.agreements.test_standing import FORCE, act, standing_of, text_on, uids
+from tests.agreements.records import FORCE, act, standing_of, text_on, uids
 
 OWN = "entry_into_force_for_party"
 

@@ -28,3 +28,14 @@ class Api(APIClient):
         """The keys of the rows of a list, in order."""
         rows = self.list(path, page_size=500, **parameters)["results"]
         return [row.get("slug") or row.get("code") or row.get("uid") for row in rows]
+
+
+KEY = {"Idempotency-Key": "k1"}
+
+
+def assert_replayed(api: Api, path: str, body, status: int) -> None:
+    first, again = (api.post(path, body, headers=KEY) for _ in range(2))
+
+    assert (first.status_code, again.status_code) == (status, status), (first.content, again.content)
+    assert again.content == first.content
+    assert (first.get("Idempotent-Replayed"), again.get("Idempotent-Replayed")) == (None, "true")

@@ -4,35 +4,17 @@ import threading
 from functools import partial
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 
 from agreements.models import Sector
 from policytracker.api.models import IdempotencyKey
 from tests.api.client import Api
 from tests.conftest import make_user
 from tests.make import make_agreement
+from tests.together import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SECTOR = {"code": "space", "name": "Space"}
-
-
-def at_once(*acts):
-    """Start all calls at the same time, each on its own connection. Returns their results in order."""
-    answers, together = [None] * len(acts), threading.Barrier(len(acts))
-
-    def run(number, act):
-        try:
-            together.wait(10)
-            answers[number] = act()
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(acts)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return answers
 
 
 @pytest.fixture

@@ -14,12 +14,11 @@ from policytracker.api.models import IdempotencyKey
 from policytracker.resources import registry, today
 from recommendations.models import Addressee, ProgressUpdate
 from recommendations.progress import Report, report_progress
-from tests.api.client import Api
+from tests.api.client import KEY, Api, assert_replayed
 from tests.conftest import make_user
 from tests.make import make_agreement, make_party, make_recommendation
 
 NOTE = {"kind": "note", "narrative": "Nothing new."}
-KEY = {"Idempotency-Key": "k1"}
 
 
 def test_a_replay_is_404_if_the_recommendation_became_hidden(analyst):
@@ -150,11 +149,3 @@ def test_a_replay_of_publishing_is_404_if_the_agreement_became_hidden(analyst, a
     again = Api(analyst).post(f"agreements/{slug}/publish/", {}, headers=KEY)
 
     assert (first.status_code, again.status_code) == (200, 404)
-
-
-def assert_replayed(api: Api, path: str, body, status: int) -> None:
-    first, again = (api.post(path, body, headers=KEY) for _ in range(2))
-
-    assert (first.status_code, again.status_code) == (status, status), (first.content, again.content)
-    assert again.content == first.content
-    assert (first.get("Idempotent-Replayed"), again.get("Idempotent-Replayed")) == (None, "true")

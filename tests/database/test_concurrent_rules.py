@@ -17,7 +17,6 @@ from policytracker.records.declarations import records, trigger_constraints
 from recommendations.models import Dependency
 from tests.admin.page import edit, typed
 from tests.api.client import Api
-from tests.api.test_concurrent_writes import at_once
 from tests.conftest import make_user
 from tests.make import (
     make_action,
@@ -29,6 +28,7 @@ from tests.make import (
     make_party,
     make_recommendation,
 )
+from tests.together import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

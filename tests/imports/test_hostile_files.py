@@ -17,7 +17,7 @@ from policytracker.admin import imports
 from policytracker.importing import table_files
 from policytracker.importing.formats import parse as parse_here
 from policytracker.importing.tables import TableError, TooLarge
-from tests.imports.test_tables import ods, ods_row, xlsx
+from tests.imports.files import ods, ods_row, xlsx
 
 HEAD_XML = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
 LARGE_ROW = (

@@ -18,7 +18,7 @@ from policytracker.importing import mapping, table_files
 from policytracker.importing.formats import parse as parse_here
 from policytracker.importing.record_import import mapping_types
 from policytracker.importing.tables import TableError
-from tests.imports.test_tables import ods, ods_row, xlsx
+from tests.imports.files import ods, ods_row, xlsx
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("stored_records")]
 SEED = 20261203

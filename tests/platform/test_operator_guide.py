@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.platform.test_server import free_port
+from tests.platform.server import free_port
 
 pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).parents[2]

@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from policytracker.settings import Environment
 from policytracker.web import logs
+from tests.platform.server import free_port
 
 PROJECT = Path(__file__).parents[2]
 GUNICORN = [sys.executable, "-m", "gunicorn"]
@@ -23,11 +23,6 @@ GUNICORN = [sys.executable, "-m", "gunicorn"]
 def environment(**changes):
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "PG_DATA_DIR") if name in os.environ}
     return kept | {"SECRET_KEY": "of a test"} | changes
-
-
-def free_port() -> int:
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        return listening.getsockname()[1]
 
 
 def request(port, path, **headers):

@@ -13,8 +13,8 @@ from recommendations.facts import RULES, fact
 from recommendations.models import Addressee, Recommendation, Response
 from recommendations.progress import EvidenceRow, Report, approve, report_progress, send_back, void
 from tests.api.client import Api
-from tests.api.test_on import days, histories, make
 from tests.conftest import make_user
+from tests.histories import days, histories, make
 from tests.make import make_party, make_recommendation, make_source
 
 TODAY = date(2025, 10, 20)

@@ -9,7 +9,7 @@ from recommendations.derived_status import recompute_status
 from recommendations.models import DERIVED_FIELDS, Recommendation, Status
 from recommendations.progress import EvidenceRow, Refused, Report, approve, report_progress, void
 from tests.make import agreeing_percent, make_party, make_recommendation, make_source
-from tests.recommendations.test_progress import TERMINAL, is_allowed
+from tests.recommendations.statuses import TERMINAL, is_allowed
 
 FIRST = date(2025, 1, 1)
 TODAY = FIRST + timedelta(days=9)

@@ -15,7 +15,7 @@ from recommendations.models import ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Refused, Report
 from tests.conftest import make_user
 from tests.make import agreeing_percent, make_party, make_recommendation, make_source
-from tests.recommendations.test_progress import TERMINAL, TRANSITIONS, is_allowed
+from tests.recommendations.statuses import TERMINAL, TRANSITIONS, is_allowed
 
 FIRST = date(2025, 1, 1)
 TODAY = FIRST + timedelta(days=6)

@@ -14,9 +14,8 @@ from recommendations.bulk_progress import BulkProgress, Submission
 from recommendations.models import ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Report
 from tests.admin.conftest import signed_in  # noqa: F401 - imported fixture
-from tests.admin.page import change, changes
-from tests.admin.test_import import confirm, preview
-from tests.admin.test_progress import report_data
+from tests.admin.imports import confirm, preview
+from tests.admin.page import change, changes, report_data
 from tests.api.client import Api
 from tests.conftest import make_user
 from tests.imports.conftest import table

@@ -11,7 +11,7 @@ from recommendations.derived_status import inconsistent, recompute_status
 from recommendations.models import DERIVED_FIELDS, Recommendation, StatusPeriod
 from recommendations.progress import EvidenceRow, Report, report_progress, void
 from recommendations.reports.trend import month_ends, status_trend
-from tests.api.test_on import days, histories, make
+from tests.histories import days, histories, make
 from tests.make import make_party, make_recommendation, make_source
 
 TODAY = date(2025, 10, 20)

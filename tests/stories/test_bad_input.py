@@ -8,8 +8,7 @@ from django.test import Client
 
 from agreements.models import Agreement
 from recommendations.models import ProgressUpdate, Recommendation
-from tests.admin.page import add, change, edit, errors_of, typed
-from tests.admin.test_progress import report_data
+from tests.admin.page import add, change, edit, errors_of, report_data, typed
 from tests.make import make_agreement, make_recommendation
 
 TYPED = "typed with care"

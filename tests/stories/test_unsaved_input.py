@@ -12,8 +12,7 @@ from django.urls import reverse
 from agreements.models import Agreement, Component, Source
 from policytracker.accounts.models import Token, User
 from recommendations.models import ProgressUpdate, Recommendation
-from tests.admin.page import add, change, changes, delete, edit, tab, typed
-from tests.admin.test_progress import report_data
+from tests.admin.page import add, change, changes, delete, edit, report_data, tab, typed
 from tests.conftest import make_user
 from tests.make import make_agreement, make_component, make_recommendation
 

@@ -3,25 +3,15 @@
 import pytest
 
 from tests.admin.page import edit, tab
-from tests.admin.test_browser import (  # noqa: F401 - fixtures
-    CHROMIUM,
-    chromium,
-    fits,
-    synchronous,
-    visit,
-    world,
-)
 from tests.api.client import Api
+from tests.browser.page import IN_BROWSER, fits
 from tests.conftest import make_user
 
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
-    pytest.mark.django_db(transaction=True),
-]
+pytestmark = IN_BROWSER
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_saving_again_stores_what_the_page_shows(scheme, visit, live_server, world):  # noqa: F811
+def test_saving_again_stores_what_the_page_shows(scheme, visit, live_server, world):
     _, recommendation = world
     page = visit(1280, scheme)
     page.goto(live_server.url + edit(recommendation))
@@ -46,7 +36,7 @@ def test_saving_again_stores_what_the_page_shows(scheme, visit, live_server, wor
     assert page.errors == []
 
 
-def test_a_row_that_both_changed_shows_the_stored_value(visit, live_server, world):  # noqa: F811
+def test_a_row_that_both_changed_shows_the_stored_value(visit, live_server, world):
     agreement, _ = world
     component = agreement.components.get()
     page = visit(1280, "light")

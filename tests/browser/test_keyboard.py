@@ -5,13 +5,10 @@ import pytest
 from agreements.models import Citation
 from recommendations.models import ProgressUpdate
 from tests.admin.page import add, change, edit, tab
-from tests.admin.test_browser import CHROMIUM, chromium, fits, synchronous, visit, world  # noqa: F401 - imported fixtures
+from tests.browser.page import IN_BROWSER, fits
 from tests.make import make_agreement, make_component, make_source
 
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
-    pytest.mark.django_db(transaction=True),
-]
+pytestmark = IN_BROWSER
 
 
 class Keys:
@@ -38,7 +35,7 @@ class Keys:
 
 
 @pytest.mark.parametrize("evidence", ["an existing source", "the address of a page"])
-def test_an_update_with_evidence_takes_at_most_twelve_key_presses(evidence, visit, live_server, world):  # noqa: F811
+def test_an_update_with_evidence_takes_at_most_twelve_key_presses(evidence, visit, live_server, world):
     _, recommendation = world
     page = visit(1280, "light")
     page.goto(live_server.url + change(recommendation))
@@ -76,7 +73,7 @@ def test_an_update_with_evidence_takes_at_most_twelve_key_presses(evidence, visi
     assert page.errors == []
 
 
-def test_ctrl_enter_saves_the_form_that_has_the_focus(visit, live_server, world):  # noqa: F811
+def test_ctrl_enter_saves_the_form_that_has_the_focus(visit, live_server, world):
     _, recommendation = world
     page = visit(1280, "light")
     page.goto(live_server.url + edit(recommendation))
@@ -89,7 +86,7 @@ def test_ctrl_enter_saves_the_form_that_has_the_focus(visit, live_server, world)
     assert page.errors == []
 
 
-def test_the_first_link_of_a_page_skips_the_menu(visit, live_server, world):  # noqa: F811
+def test_the_first_link_of_a_page_skips_the_menu(visit, live_server, world):
     page = visit(1280, "light")
     page.goto(live_server.url + edit(world[1]))
 
@@ -100,7 +97,7 @@ def test_the_first_link_of_a_page_skips_the_menu(visit, live_server, world):  # 
 
 
 @pytest.mark.parametrize("delay", [0, 30, 90, 200])
-def test_a_field_that_searches_loses_no_letter_and_selects_what_was_typed(delay, visit, live_server, world):  # noqa: F811
+def test_a_field_that_searches_loses_no_letter_and_selects_what_was_typed(delay, visit, live_server, world):
     agreement, recommendation = world
     make_source(slug="taper", title="Aper, the first hit without the first letter")
     make_agreement(slug="river", title="River pact")
@@ -131,7 +128,7 @@ def test_a_field_that_searches_loses_no_letter_and_selects_what_was_typed(delay,
 
 @pytest.mark.parametrize("opens", ["/", "Control+k"])
 @pytest.mark.parametrize("waits", ["before the results arrive", "when the results are shown"])
-def test_enter_in_the_command_palette_opens_the_first_result(opens, waits, visit, live_server, world):  # noqa: F811
+def test_enter_in_the_command_palette_opens_the_first_result(opens, waits, visit, live_server, world):
     page = visit(1280, "light")
     page.goto(live_server.url + "/admin/", wait_until="networkidle")  # its numbers are a heavy request, as the data checks are
     page.locator("#search-input-command").wait_for(state="attached")
@@ -146,7 +143,7 @@ def test_enter_in_the_command_palette_opens_the_first_result(opens, waits, visit
     assert page.errors == []
 
 
-def test_a_citation_has_one_target_and_offers_its_fields(visit, live_server, world):  # noqa: F811
+def test_a_citation_has_one_target_and_offers_its_fields(visit, live_server, world):
     agreement, _ = world
     component = make_component(agreement, slug="hub", title="Processing hub")
     make_source(slug="river", title="River paper")
@@ -176,7 +173,7 @@ def test_a_citation_has_one_target_and_offers_its_fields(visit, live_server, wor
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_fields_of_a_refused_row_keep_their_width(width, visit, live_server, world):  # noqa: F811
+def test_the_fields_of_a_refused_row_keep_their_width(width, visit, live_server, world):
     agreement, _ = world
     make_component(agreement, slug="hub", title="Processing hub")
     page = visit(width, "light")

@@ -9,13 +9,11 @@ from policytracker.admin.base import BaseAdmin
 from recommendations.models import Recommendation
 from tests.admin.page import add, change, changes, edit, tab
 from tests.admin.pages import every_page, load_demo
-from tests.admin.test_browser import CHROMIUM, chromium, synchronous, visit, world  # noqa: F401 - imported fixtures
+from tests.browser.page import IN_BROWSER
+
+pytestmark = IN_BROWSER
 
 Axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
-    pytest.mark.django_db(transaction=True),
-]
 # Colours are all that differs in the dark. Without `preload`, axe-core does not fetch the style sheets again for a rule that is off.
 SCHEMES = {
     "light": {"resultTypes": ["violations"], "preload": False},
@@ -63,7 +61,7 @@ def violations(page) -> list[str]:
     return found
 
 
-def test_the_main_pages_have_no_serious_violation(visit, live_server, world):  # noqa: F811
+def test_the_main_pages_have_no_serious_violation(visit, live_server, world):
     agreement, recommendation = world
     page, found = visit(1280, "light"), []
 
@@ -82,7 +80,7 @@ def test_the_main_pages_have_no_serious_violation(visit, live_server, world):  #
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_outlines_of_fields_can_be_seen(scheme, visit, live_server, world):  # noqa: F811
+def test_the_outlines_of_fields_can_be_seen(scheme, visit, live_server, world):
     agreement, recommendation = world
     page, found = visit(1280, scheme), []
 
@@ -100,7 +98,7 @@ def test_the_outlines_of_fields_can_be_seen(scheme, visit, live_server, world): 
     assert found == []
 
 
-def test_filters_search_and_errors_have_no_serious_violation_on_a_phone(visit, live_server, world):  # noqa: F811
+def test_filters_search_and_errors_have_no_serious_violation_on_a_phone(visit, live_server, world):
     _, recommendation = world
     page = visit(390, "light")
 
@@ -121,7 +119,7 @@ def test_filters_search_and_errors_have_no_serious_violation_on_a_phone(visit, l
 
 
 @pytest.mark.slow
-def test_no_page_or_tab_has_a_serious_violation(visit, live_server, world, monkeypatch):  # noqa: F811
+def test_no_page_or_tab_has_a_serious_violation(visit, live_server, world, monkeypatch):
     monkeypatch.setattr(BaseAdmin, "list_per_page", 10)  # axe-core takes long for many rows, which are all alike
     load_demo()
     User.objects.filter(username="analyst").update(is_superuser=True)

@@ -5,17 +5,10 @@ import pytest
 from agreements.models import Agreement, Citation, Participation, Source
 from recommendations.models import Addressee, Recommendation
 from tests.admin.page import add, change, tab
-from tests.admin.test_browser import (  # noqa: F401 - fixtures
-    CHROMIUM,
-    chromium,
-    fits,
-    synchronous,
-    visit,
-    world,
-)
+from tests.browser.page import IN_BROWSER, fits
 from tests.make import make_commitment, make_party
 
-pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"), pytest.mark.django_db(transaction=True)]
+pytestmark = IN_BROWSER
 
 
 def choose(page, field: str, name: str) -> None:
@@ -25,7 +18,7 @@ def choose(page, field: str, name: str) -> None:
     page.locator(".select2-results__option", has_text=name).first.click()
 
 
-def test_a_new_agreement_takes_at_most_eight_saves(visit, live_server):  # noqa: F811
+def test_a_new_agreement_takes_at_most_eight_saves(visit, live_server):
     make_party("JPN", name="Japan")
     make_party("KOR", name="Korea")
     page, saves = visit(1280, "light"), []
@@ -91,7 +84,7 @@ def test_a_new_agreement_takes_at_most_eight_saves(visit, live_server):  # noqa:
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
-def test_the_overview_and_its_tabs_fit_and_open_their_tables(width, scheme, visit, live_server, world):  # noqa: F811
+def test_the_overview_and_its_tabs_fit_and_open_their_tables(width, scheme, visit, live_server, world):
     agreement, _ = world
     make_commitment(agreement, stated_on="2025")
     page = visit(width, scheme)
@@ -107,7 +100,7 @@ def test_the_overview_and_its_tabs_fit_and_open_their_tables(width, scheme, visi
     assert page.errors == []
 
 
-def test_the_tabs_of_a_record_are_one_row_on_a_phone_and_show_the_current_one(visit, live_server, world):  # noqa: F811
+def test_the_tabs_of_a_record_are_one_row_on_a_phone_and_show_the_current_one(visit, live_server, world):
     page = visit(390, "light")
 
     page.goto(live_server.url + tab(world[0], "citations"), wait_until="load")

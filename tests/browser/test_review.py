@@ -7,16 +7,14 @@ import pytest
 from recommendations.models import ProgressUpdate
 from recommendations.progress import Report, report_progress, send_back
 from tests.admin.page import change
-from tests.admin.test_browser import CHROMIUM, QUIET, synchronous  # noqa: F401 - imported fixture
+from tests.browser.page import CHROMIUM, IN_BROWSER, QUIET
 from tests.conftest import make_user
 from tests.make import make_recommendation, make_source
 
+pytestmark = IN_BROWSER
+
 sync_playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").sync_playwright
 TODAY = date.today()
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
-    pytest.mark.django_db(transaction=True),
-]
 
 
 class Keyboard:

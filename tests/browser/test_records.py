@@ -5,18 +5,14 @@ import pytest
 from agreements.models import Commitment, Indicator, Measurement, Outcome, TreatyAction
 from policytracker.records.context import change_context
 from tests.admin.page import change, changes
-from tests.admin.test_browser import CHROMIUM, chromium, fits, synchronous, visit, world  # noqa: F401 - imported fixtures
+from tests.browser.page import IN_BROWSER, fits
 from tests.make import make_agreement, make_component, make_party
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
-    pytest.mark.django_db(transaction=True),
-]
+pytestmark = [*IN_BROWSER, pytest.mark.slow]
 
 
 @pytest.fixture
-def treaty(world):  # noqa: F811
+def treaty(world):
     """An agreement signed by two parties and in force between one of them and a third."""
     agreement = make_agreement(title="A treaty with a long name " * 8, legal_force="binding")
     with change_context():
@@ -38,7 +34,7 @@ def treaty(world):  # noqa: F811
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_fit_the_window_and_log_no_errors(scheme, visit, live_server, treaty):  # noqa: F811
+def test_pages_fit_the_window_and_log_no_errors(scheme, visit, live_server, treaty):
     page = visit(1280, scheme)
 
     outcomes = [Outcome.objects.get(), Indicator.objects.get(), Measurement.objects.get()]
@@ -54,7 +50,7 @@ def test_pages_fit_the_window_and_log_no_errors(scheme, visit, live_server, trea
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_date_of_the_panel_is_changed_by_keyboard(width, visit, live_server, treaty):  # noqa: F811
+def test_the_date_of_the_panel_is_changed_by_keyboard(width, visit, live_server, treaty):
     page = visit(width, "light")
     page.goto(live_server.url + change(treaty))
     page.fill("#standing-on", "2019-01-01")
@@ -69,7 +65,7 @@ def test_the_date_of_the_panel_is_changed_by_keyboard(width, visit, live_server,
     assert page.errors == []
 
 
-def test_all_tabs_are_visible_and_open_by_keyboard(visit, live_server, treaty):  # noqa: F811
+def test_all_tabs_are_visible_and_open_by_keyboard(visit, live_server, treaty):
     page = visit(390, "dark")
     page.goto(live_server.url + change(treaty))
 
@@ -82,7 +78,7 @@ def test_all_tabs_are_visible_and_open_by_keyboard(visit, live_server, treaty): 
     assert fits(page)
 
 
-def test_the_panel_works_without_scripts(chromium, visit, live_server, treaty):  # noqa: F811
+def test_the_panel_works_without_scripts(chromium, visit, live_server, treaty):
     cookies = visit(1280, "light").context.cookies()
     context = chromium.new_context(java_script_enabled=False)
     context.add_cookies(cookies)

@@ -5,14 +5,11 @@ import pytest
 from recommendations.models import Addressee
 from recommendations.progress import Report, report_progress
 from tests.admin.page import change, edit
-from tests.admin.test_browser import CHROMIUM, TODAY, chromium, synchronous, visit, world  # noqa: F401 - imported fixtures
+from tests.browser.page import IN_BROWSER, TODAY
 from tests.conftest import make_user
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
-    pytest.mark.django_db(transaction=True),
-]
+pytestmark = [*IN_BROWSER, pytest.mark.slow]
+
 IN_VIEW = """element => {
     const box = element.getBoundingClientRect();
     return box.height > 0 && box.top >= 0 && box.bottom <= window.innerHeight;
@@ -28,7 +25,7 @@ def focused(page, role: str):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_a_rejected_save_is_visible_and_its_links_lead_to_the_fields(width, scheme, visit, live_server, world):  # noqa: F811
+def test_a_rejected_save_is_visible_and_its_links_lead_to_the_fields(width, scheme, visit, live_server, world):
     _, recommendation = world
     page = visit(width, scheme)
     page.goto(live_server.url + edit(recommendation))
@@ -54,7 +51,7 @@ def test_a_rejected_save_is_visible_and_its_links_lead_to_the_fields(width, sche
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_message_of_an_update_appears_and_has_focus_at_the_form(width, visit, live_server, world):  # noqa: F811
+def test_the_message_of_an_update_appears_and_has_focus_at_the_form(width, visit, live_server, world):
     _, recommendation = world
     page = visit(width, "light")
     page.goto(live_server.url + change(recommendation))
@@ -72,7 +69,7 @@ def test_the_message_of_an_update_appears_and_has_focus_at_the_form(width, visit
     assert page.errors == []
 
 
-def test_returning_without_a_note_is_rejected_at_the_update(visit, live_server, world):  # noqa: F811
+def test_returning_without_a_note_is_rejected_at_the_update(visit, live_server, world):
     _, recommendation = world
     other = make_user("other", "analyst")
     update = report_progress(recommendation, Report(status="withdrawn", narrative="Withdrawn."), by=other, today=TODAY)
