@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from itertools import count
+from socket import socketpair
 from threading import Event, Thread
 from time import monotonic, sleep
 
@@ -79,9 +80,9 @@ class Site:
     def view(request):
         return HttpResponse("done")
 
-    def get(self, path: str, user: int | None = None, address: str = "127.0.0.1"):
-        """`user` is the id of a signed-in user. By default each request comes from another user."""
-        request = RequestFactory().get(path, REMOTE_ADDR=address)
+    def get(self, path: str, user: int | None = None, address: str = "127.0.0.1", connection=None):
+        """`user` is the id of a signed-in user. By default each request comes from another user. `connection` is our end of a socket."""
+        request = RequestFactory().get(path, REMOTE_ADDR=address, **{"gunicorn.socket": connection})
         request.user = User(pk=next(self.users) if user is None else user)
         return self.middleware(request)
 
@@ -190,6 +191,25 @@ def test_a_third_request_of_a_user_is_refused_at_once(site):
     assert (refused.status_code, other.status_code) == (429, 200)
     assert int(refused["Retry-After"]) > 0
     assert [response.status_code for response in later] == [200]
+
+
+def test_a_reload_does_not_count_the_requests_that_it_abandons(site, monkeypatch):
+    monkeypatch.setattr(heavy, "LOOK_AFTER", heavy.MAX_WAIT)
+    codes, threads = [], []
+
+    with site.running(REPORT, user=1):
+        for number in range(1, 6):
+            ours, browser = socketpair()
+            threads.append(Thread(target=lambda ours=ours: codes.append(site.get(f"/{REPORT}", user=1, connection=ours).status_code)))
+            threads[-1].start()
+            until(lambda: codes == [499] * (number - 1) and len(site.middleware.queue.turns) == 2)  # noqa: B023
+            if number < 5:
+                browser.close()
+        assert site.get(f"/{REPORT}", user=1).status_code == 429
+    for thread in threads:
+        thread.join()
+
+    assert codes == [499] * 4 + [200]
 
 
 def test_a_user_who_reads_two_responses_slowly_gets_no_third_one(site, settings):

@@ -50,7 +50,7 @@ def recent_changes(request: HttpRequest, models: Sequence[type[Record]], size: i
     records = {
         (model, pk): record
         for model, pks in ids.items()
-        for pk, record in visible(model, request.user).prefetch_related(*model.access_parents).in_bulk(pks).items()
+        for pk, record in visible(model, request.user).select_related(*model.access_parents, *model.label_relations).in_bulk(pks).items()
     }
     return [recent_change(entry, records.get((entry.model, entry.pk))) for entry in entries]
 

@@ -20,7 +20,7 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.lookups import Exact
 
 from policytracker.history.scope import Node, departures, left_by, members, roots
-from policytracker.history.values import Keys, RecordValues, ShownChange
+from policytracker.history.values import Keys, RecordValues, ShownChange, natural_keys
 from policytracker.installed.installation import CURRENT_ERA
 from policytracker.records.changes import Change
 from policytracker.records.models import Record
@@ -192,7 +192,7 @@ class Feed:
         ids: dict[type[Record], set[int]] = defaultdict(set)
         for model, change, _ in shown:
             ids[model].add(change.row_id)
-        keys = {model: natural_keys(model, pks) for model, pks in ids.items()}
+        keys = keys_and_deletions(ids)
         left: dict[int, set[Node]] = {}
         for model in list(ids):
             left |= left_by(model, [change for of, change, _ in shown if of is model])
@@ -204,9 +204,9 @@ class Feed:
         scope_keys = dict(scope.model.objects.visible_to(self.reader).filter(pk__in=found).values_list("pk", scope.model.key))
         entries = []
         for model, change, entry in shown:
-            if change.row_id not in keys[model]:
+            if (model, change.row_id) not in keys:
                 continue
-            data, address, (key, deleted_at) = entry.data, registry.of(model).address, keys[model][change.row_id]
+            data, address, (key, deleted_at) = entry.data, registry.of(model).address, keys[model, change.row_id]
             line, changed = data.pop("line"), data.pop("changes")
             del data["version"]
             belongs = {pk for pk in scopes[model, change.row_id] if deleted_at is None or contains(periods[pk], deleted_at)}
@@ -294,15 +294,20 @@ def with_old_values(changes: list[Change]) -> list[Change]:
     return changes
 
 
-def natural_keys(model: type[Record], ids: set[int]) -> dict[int, tuple[str, datetime | None]]:
+def keys_and_deletions(ids: Mapping[type[Record], set[int]]) -> dict[Node, tuple[str, datetime | None]]:
     """The keys of records, and the times at which deleted ones were deleted."""
-    keys: dict[int, tuple[str, datetime | None]] = {}
-    for pk, key in model._base_manager.filter(pk__in=ids).values_list("pk", model.key):
-        keys[pk] = (str(key), None)
-    if deleted := ids - keys.keys():
-        last = Change.objects.filter(tbl=model._meta.db_table, row_id__in=deleted, op="delete").annotate(row=columns_of_row([model.key]))
-        keys |= {pk: (row[model.key], at) for pk, row, at in last.order_by("id").values_list("row_id", "row", "at")}
-    return keys
+    found: dict[Node, tuple[str, datetime | None]] = {
+        (model, pk): (key, None) for model, keys in natural_keys(ids).items() for pk, key in keys.items()
+    }
+    tables, deleted = {model._meta.db_table: model for model in ids}, Q(pk__in=[])
+    for model, pks in ids.items():
+        deleted |= Q(tbl=model._meta.db_table, row_id__in={pk for pk in pks if (model, pk) not in found})
+    last = Change.objects.filter(deleted, op="delete").order_by("id")
+    columns = columns_of_row({model.key for model in ids})
+    for table, pk, row, at in last.annotate(row=columns).values_list("tbl", "row_id", "row", "at"):
+        model = tables[table]
+        found[model, pk] = (row[model.key], at)
+    return found
 
 
 def shifted(time: datetime, by: timedelta) -> datetime:

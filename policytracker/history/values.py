@@ -12,8 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import F, Func, OuterRef, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import F, Func, OuterRef, Subquery, Value
+from django.db.models.functions import Cast, Coalesce
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_aware
 from django.utils.translation import gettext_lazy as _
@@ -130,14 +130,13 @@ class RecordValues:
         rows = Change.objects.filter(tbl=self.model._meta.db_table, row_id__in=ids).exclude(op="delete").order_by("id")
         for *transaction, change_id in rows.values_list("row_id", "era", "txid", "id"):
             versions[*transaction].append(change_id)
-        for name, field in fields.items():
-            m2m = self.model._meta.get_field(field.source)
-            through, column, far = m2m.remote_field.through, m2m.m2m_column_name(), m2m.m2m_reverse_name()
-            links: dict[int, set[int]] = defaultdict(set)
-            for pk, target in through._default_manager.filter(**{f"{column}__in": ids}).values_list(column, far):
-                links[pk].add(target)
+        m2m = {name: self.model._meta.get_field(field.source) for name, field in fields.items()}
+        present, changed = present_links(m2m.values(), ids), link_changes(m2m.values(), ids)
+        for name, field in m2m.items():
+            table, far = field.remote_field.through._meta.db_table, field.m2m_reverse_name()
+            links = present[table]
             by_change: dict[tuple[int, int], list[Change]] = {(change_id, shown[change_id].row_id): [] for change_id in complete}
-            for link_change in Change.objects.filter(tbl=through._meta.db_table, row_id__in=ids).order_by("-id"):
+            for link_change in changed[table]:
                 # A link belongs to the version that its transaction wrote last before the link, else to the next one.
                 of_transaction = versions[link_change.row_id, link_change.era, link_change.txid] or [link_change.id]
                 version = of_transaction[max(bisect(of_transaction, link_change.id) - 1, 0)]
@@ -234,6 +233,41 @@ class ShownChange:
     edited: list[str]
 
 
+def present_links(fields: Iterable[Any], ids: Collection[int]) -> dict[str, dict[int, set[int]]]:
+    """The linked ids of records through many-to-many fields of their model, by table of the links and id; in one statement."""
+    found: dict[str, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
+    rows = []
+    for field in fields:
+        through, column = field.remote_field.through, field.m2m_column_name()
+        linked = through._default_manager.filter(**{f"{column}__in": ids})
+        rows.append(linked.values_list(Value(through._meta.db_table, models.CharField()), column, field.m2m_reverse_name()))
+    for table, pk, target in rows[0].union(*rows[1:], all=True):
+        found[table][pk].add(target)
+    return found
+
+
+def link_changes(fields: Iterable[Any], ids: Collection[int]) -> dict[str, list[Change]]:
+    """The changes of these links, newest first, by table of the links."""
+    found: dict[str, list[Change]] = defaultdict(list)
+    tables = [field.remote_field.through._meta.db_table for field in fields]
+    for change in Change.objects.filter(tbl__in=tables, row_id__in=ids).order_by("-id"):
+        found[change.tbl].append(change)
+    return found
+
+
+def natural_keys(ids: Mapping[type[models.Model], Iterable[int]]) -> dict[type[models.Model], dict[int, str]]:
+    """The keys of records that exist, and the names of people, by model and id; in one statement."""
+    rows = []
+    for model, pks in ids.items():
+        table, key = Value(model._meta.db_table, models.CharField()), Cast(getattr(model, "key", "username"), models.TextField())
+        rows.append(model._base_manager.filter(pk__in=pks).order_by().values_list(table, "pk", key))
+    keys: dict[type[models.Model], dict[int, str]] = {model: {} for model in ids}
+    tables = {model._meta.db_table: model for model in ids}
+    for table, pk, key in rows[0].union(*rows[1:], all=True) if rows else ():
+        keys[tables[table]][pk] = key
+    return keys
+
+
 class Keys:
     """The natural keys of referenced records, at times when the reader could read them, and the names of people."""
 
@@ -242,12 +276,8 @@ class Keys:
         for of_model in references:
             for model, pks in of_model.items():
                 ids[model] |= pks - {None}
-        self.keys: dict[type[models.Model], dict[int, str]] = {}
-        self.periods: dict[type[models.Model], PeriodsOf] = {}
-        for model, pks in ids.items():
-            rows = model._default_manager.filter(pk__in=pks).values_list("pk", getattr(model, "key", "username"))
-            self.keys[model] = {pk: str(key) for pk, key in rows}
-            self.periods[model] = access.periods(model, pks) if issubclass(model, Record) else {}
+        self.keys = natural_keys(ids)
+        self.periods = {model: access.periods(model, pks) for model, pks in ids.items() if issubclass(model, Record)}
 
     def after(self, time: datetime, model: type[models.Model], pk: int) -> str | None:
         """The key, if the reader could read the record at this time."""

@@ -62,20 +62,27 @@ class PastRow:
 
 def past_rows(model: type[models.Model], ids: Iterable[int], columns: Sequence[str]) -> dict[int, PastRow]:
     """The states of these columns, also of deleted rows. Rows that never existed, or were removed with their history, are left out."""
-    ids = set(ids)
-    table = model._meta.db_table
-    # In this order a row that another transaction deletes meanwhile is still found: it counts as one that exists.
+    ids, table = set(ids), model._meta.db_table
     rows = model._base_manager.filter(pk__in=ids).annotate(row=columns_of_row(columns, f'to_jsonb("{table}")'))
-    present = dict(rows.values_list("pk", "row"))
+    never = [Value(None, output_field=kind) for kind in (models.BigIntegerField(), models.DateTimeField(), models.TextField())]
+    ended = Q(op="update", changed__has_any_keys=columns) if columns else Q(pk__in=[])
+    changes = Change.objects.filter(ended | Q(op="delete"), tbl=table, row_id__in=ids).annotate(row=columns_of_row(columns))
+    present: dict[int, Row] = {}
+    former = []
+    # One statement, so that a row that another transaction deletes meanwhile is either present or deleted.
+    both = rows.values_list("pk", "row", *never, Value("")).union(changes.values_list("row_id", "row", "id", "at", "txid", "op"), all=True)
+    for pk, row, *change in both:
+        if change[0] is None:
+            present[pk] = row
+        else:
+            former.append((change, pk, row))
     past: dict[int, PastRow] = defaultdict(PastRow)
-    ended = Q(op="update", changed__has_any_keys=columns, row_id__in=ids) if columns else Q(pk__in=[])
-    changes = Change.objects.filter(ended | Q(op="delete", row_id__in=ids - present.keys()), tbl=table).order_by("id")
-    for pk, op, at, txid, row in changes.annotate(row=columns_of_row(columns)).values_list("row_id", "op", "at", "txid", "row"):
-        if op == "delete":
+    for (_, at, txid, op), pk, row in sorted(former, key=lambda change: change[0][0]):
+        if op == "update":
+            past[pk].end(at, row)
+        elif pk not in present:
             past[pk].end(END, row)
             past[pk].deleted_at, past[pk].deleted_by = at, txid
-        else:
-            past[pk].end(at, row)
     for pk, row in present.items():
         past[pk].end(END, row)
     return {pk: row for pk, row in past.items() if row.states and row.states[-1][0][1] == END}

@@ -4,7 +4,8 @@ A process serves one report and two exports at a time. The others wait in a queu
 at most half of the threads, so that all other requests are served meanwhile. One that finds the queue full, or waits too long, gets 503.
 
 Turns are shared between clients, which are users, or addresses of anonymous users. A client has at most two requests running or
-waiting; a third one gets 429. Signed-in users come before anonymous ones, who have at most half of the turns and places.
+waiting; a third one gets 429. Those that wait after their connection was closed do not count, so a page can be reloaded. Signed-in
+users come before anonymous ones, who have at most half of the turns and places.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from socket import MSG_DONTWAIT, MSG_PEEK
 from threading import Condition
 from time import monotonic
@@ -85,11 +87,13 @@ class Turn:
     client: tuple[str, Any]
     is_anonymous: bool
     state: str = WAITING
+    has_left: Callable[[], bool] = lambda: False
 
     @classmethod
     def of(cls, request: HttpRequest, lane: str, user: Any) -> Turn:
         is_anonymous = not user.is_authenticated
-        return cls(lane, ("address", request.META.get("REMOTE_ADDR", "")) if is_anonymous else ("user", user.pk), is_anonymous)
+        client = ("address", request.META.get("REMOTE_ADDR", "")) if is_anonymous else ("user", user.pk)
+        return cls(lane, client, is_anonymous, has_left=partial(has_left, request))
 
 
 class TurnRefused(Exception):
@@ -126,11 +130,14 @@ class Queue:
     def enter(self, turn: Turn) -> None:
         """Let the request wait, if it finds a place. Raises TurnRefused."""
         with self.changed:
-            of_client = Counter(other.state == SENDING for other in self.turns if other.client == turn.client)
+            present = [other for other in self.turns if other.state != WAITING or not other.has_left()]
+            if len(present) < len(self.turns):
+                self.changed.notify_all()  # those whose clients have left end now
+            of_client = Counter(other.state == SENDING for other in present if other.client == turn.client)
             if of_client[False] >= MAX_OF_CLIENT or of_client[True] >= MAX_OF_CLIENT:
                 raise self.refusal(429)
-            anonymous = sum(other.is_anonymous for other in self.turns)
-            if len(self.turns) >= settings.HEAVY_THREADS or (turn.is_anonymous and anonymous >= half(settings.HEAVY_THREADS)):
+            anonymous = sum(other.is_anonymous for other in present)
+            if len(present) >= settings.HEAVY_THREADS or (turn.is_anonymous and anonymous >= half(settings.HEAVY_THREADS)):
                 raise self.refusal(503)
             self.turns.append(turn)
 
@@ -143,12 +150,12 @@ class Queue:
             self.changed.notify_all()  # another turn may be free for the one that is now the next
             return True
 
-    def wait(self, turn: Turn, has_left: Callable[[], bool]) -> None:
+    def wait(self, turn: Turn) -> None:
         """Wait until the turn begins. Raises TurnRefused if that takes too long, and ClientLeft."""
         end = monotonic() + MAX_WAIT
         with self.changed:
             while not self.start(turn):
-                left, remaining = has_left(), end - monotonic()
+                left, remaining = turn.has_left(), end - monotonic()
                 if left or remaining <= 0:
                     self.leave(turn)
                     raise ClientLeft if left else self.refusal(503)
@@ -266,7 +273,7 @@ class HeavyRequests:
             connection.close()
         turn = request.heavy_turn
         try:
-            self.queue.wait(turn, lambda: has_left(request))
+            self.queue.wait(turn)
         except (TurnRefused, ClientLeft) as error:
             request.heavy_turn = None
             return self.process_exception(request, error)
