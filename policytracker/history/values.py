@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from policytracker.records.changes import Change
 from policytracker.records.models import Record
-from policytracker.records.past_access import PastAccess, PeriodsOf
+from policytracker.records.past_access import PastAccess
 from policytracker.records.periods import contains, contains_before
 from policytracker.representation import json_sql
 from policytracker.representation.diffs import display_text
