@@ -42,6 +42,7 @@ from policytracker.records.declarations import records
 from policytracker.resources import registry
 from recommendations.derived_status import recompute_status
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation
+from tests.findings import violations
 from tests.make import (
     make_action,
     make_agreement,
@@ -889,6 +890,9 @@ def partly_hidden(full):
         Addressee.objects.create(recommendation=recommendation, party=party, **content)
         AgreementRelation.objects.create(from_agreement=text, kind="amends", to_agreement=hidden, note=MARK)
     AgreementRelation.objects.create(from_agreement=text, kind="amends", to_agreement=make_agreement())
+    replaced = make_agreement(slug="replaced", visibility="public")
+    AgreementRelation.objects.create(from_agreement=hidden, kind="supersedes", to_agreement=replaced, note=MARK)
+    Agreement.objects.filter(pk=replaced.pk).update(status="superseded")
     Participation.objects.create(agreement=text, party=party, role="party", focus_area=FocusArea.objects.create(code="focus", name="Focus"))
     part = make_component(text, slug=f"{MARK}-part", visibility="internal")
     visible_part = make_component(text, slug="visible-part", parent=part)
@@ -960,4 +964,5 @@ def test_a_public_dump_is_loaded_into_an_empty_register(way, partly_hidden, tmp_
     settled()
 
     assert dumped(tmp_path / "again", "--public") == out
+    assert Agreement.objects.get(slug="replaced") in violations("superseded_without_successor")
     assert {row["model"] for data in out.values() for row in json.loads(data)} == {model._meta.label_lower for model in records()}
