@@ -1,7 +1,7 @@
 """The percentage of an update agrees with its status.
 
 Rows that existed before are not checked, because approved updates are append-only. Updates that contradict themselves and
-wait for review are returned to their authors. An approved one can be voided. See docs/decisions.md.
+wait for review are returned to their authors. An approved one can be voided. See docs/operator.md, "Upgrade".
 """
 
 from django.contrib.postgres.operations import AddConstraintNotValid
