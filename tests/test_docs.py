@@ -25,6 +25,7 @@ DOCS = settings.BASE_DIR / "docs"
 SITE = "http://127.0.0.1:8000"  # the address in the documents
 PASSWORD = "tracker demo"  # the password in the documents
 MORE = "…"  # omitted content
+SOURCES = ("policytracker", "agreements", "recommendations", "tools", "tests", "benchmarks", "docs")
 
 
 # ---- commands and their output
@@ -142,7 +143,9 @@ def anchors(document: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "document", [settings.BASE_DIR / "README.md", settings.BASE_DIR / "CHANGELOG.md", *DOCS.glob("*.md")], ids=lambda p: p.name
+    "document",
+    [*(settings.BASE_DIR / name for name in ("README.md", "CHANGELOG.md", "benchmarks/README.md")), *DOCS.rglob("*.md")],
+    ids=lambda path: str(path.relative_to(settings.BASE_DIR)),
 )
 def test_every_relative_link_has_a_target(document):
     for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
@@ -152,6 +155,26 @@ def test_every_relative_link_has_a_target(document):
         file = document.parent / path if path else document
         assert file.is_file(), target
         assert not anchor or anchor in anchors(file), target
+
+
+def test_the_index_of_the_decisions_lists_every_file():
+    listed = re.findall(r"^\| \[([\w.]+)\]", (DOCS / "decisions/README.md").read_text(), re.M)
+
+    assert sorted(listed) == sorted(path.name for path in DOCS.glob("decisions/*.md") if path.name != "README.md")
+
+
+def test_code_and_documents_mention_only_documents_that_exist():
+    files = [*settings.BASE_DIR.glob("*.*"), *(file for folder in SOURCES for file in (settings.BASE_DIR / folder).rglob("*.*"))]
+
+    missing = {
+        f"{file.relative_to(settings.BASE_DIR)}: {mention}"
+        for file in files
+        if file.suffix in {".py", ".toml", ".md", ".html", ".js"}
+        for mention in re.findall(r"\bdocs/[\w/-]+\.md\b", file.read_text())
+        if not (settings.BASE_DIR / mention).is_file()
+    }
+
+    assert missing == set()
 
 
 def test_images_are_small():

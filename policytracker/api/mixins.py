@@ -171,7 +171,7 @@ class WriteMixin(IdempotencyMixin, RecordView):
         return change_context(self.request.user, self.reason_of(self.request.data if entry is None else entry), "api")
 
     def check_version(self, record: Record, body: Any = None) -> int | None:
-        """The version that the request is based on, if it says so. Raises Stale if the record has another one."""
+        """The version that the request is based on, if it names one. Raises Stale if the record has another one."""
         return etag.check_version(self.request, record, body)
 
     def check_changes(self, record: Record | None, values: dict[str, Any]) -> None:

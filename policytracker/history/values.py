@@ -71,7 +71,7 @@ class RecordValues:
         return {change.id: self.shown(change, values[change.id], keys) for change in changes}
 
     def has_content(self, change: Change, visible: dict[str, Any]) -> bool:
-        """Whether the change is an entry for this reader. An update that shows nothing is none, and its reason is hidden too."""
+        """Whether the change is an entry for this reader. An update that shows nothing has no entry, and its reason is hidden too."""
         # Without links an empty update was caused by a record that is shown inside this one.
         by_inner_record = not self.model._meta.many_to_many and not change.changed
         return self.reader.sees_all or change.op != "update" or bool(visible) or by_inner_record

@@ -239,7 +239,7 @@ def drop_functions(cursor: CursorWrapper) -> None:
 
 
 def create_views(cursor: CursorWrapper) -> None:
-    """Create all views anew: some read others, and PostgreSQL replaces a view only by one with the same columns."""
+    """Create all views again: some read others, and PostgreSQL replaces a view only by one with the same columns."""
     cursor.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
     cursor.execute(f"CREATE SCHEMA {SCHEMA}")
     cursor.execute(f"SET LOCAL search_path = {SCHEMA}, {TABLES}")  # for the views that read others
@@ -259,7 +259,7 @@ def create_partition(cursor: CursorWrapper, resource: Resource) -> None:
 
 
 def fill_partition(using: str, resource: Resource, report: Callable[[str], object]) -> None:
-    """Make the entries of all records anew.
+    """Make the entries of all records again.
 
     In short transactions, because a change of a record waits for the one that adds its entry.
     """

@@ -240,7 +240,7 @@ END $$"""
 def touch_parent_triggers(table: str, parent: str, column: str, *events: str) -> Iterator[Trigger]:
     """Count a change of the parents of the written rows.
 
-    At most once in a transaction, and not if the transaction created the parent. Times could not tell transactions apart.
+    At most once in a transaction, and not if the transaction created the parent. Times cannot distinguish transactions.
     """
     sql = f"""UPDATE {parent} SET version = NULL WHERE id = ANY (ARRAY(SELECT {column} FROM written)) AND (
     SELECT {IN_THIS_TRANSACTION} FROM {CHANGES} WHERE tbl = '{parent}' AND row_id = {parent}.id ORDER BY id DESC LIMIT 1) IS NOT TRUE;"""

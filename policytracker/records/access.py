@@ -96,7 +96,7 @@ def grants(reader: Reader) -> Iterator[tuple[list[Visibility], bool, str]]:
 def has_code(reader: Reader, name: str, codes: Sequence[str], every: type[TextChoices]) -> Q:
     """The condition that a field has one of the codes.
 
-    As of a past moment, it says that the field has none of the others: PostgreSQL has no statistics for columns of the views. It
+    As of a past moment, it requires that the field has none of the others: PostgreSQL has no statistics for columns of the views. It
     would expect few rows with one of the codes, and read them all before it looks up the few that a query needs.
     """
     return ~Q(**{f"{name}__in": [code for code in every if code not in codes]}) if reader.as_of else Q(**{f"{name}__in": codes})

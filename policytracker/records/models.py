@@ -186,7 +186,7 @@ class Record(models.Model):
 
     @classmethod
     def identifying_fields(cls, values: dict[str, Any]) -> tuple[str, ...]:
-        """The fields that identify a record with these values beside its key; () if none do. A unique constraint says so."""
+        """The fields that identify a record with these values besides its key, as declared by a unique constraint; otherwise ()."""
         constraints = (c for c in cls._meta.constraints if isinstance(c, models.UniqueConstraint) and len(c.fields) > 1)
         return next((constraint.fields for constraint in constraints), ())
 

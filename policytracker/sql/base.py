@@ -19,7 +19,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     SESSION_LIMITS are set once per connection. TRANSACTION_LIMITS are set at the start of each transaction and end with it; they are
     for poolers that share connections between transactions.
 
-    LOCK_TIMEOUT_TOTAL, such as `8s`, limits the waits of a transaction for all its locks. PostgreSQL does not tell how long a statement
+    LOCK_TIMEOUT_TOTAL, such as `8s`, limits the waits of a transaction for all its locks. PostgreSQL does not report how long a statement
     waited, so each statement of 0.1 seconds or more counts. After such a statement, `lock_timeout` is lowered, which costs a query.
     One statement that waits for several locks in turn is limited by `statement_timeout`.
     """

@@ -27,7 +27,7 @@ class TemporaryError:
 
 
 UNREACHABLE = TemporaryError("unavailable", _("The database cannot be reached. Try again in a few seconds."))
-# The pool does not tell whether the database is down, or other requests use all connections.
+# The pool does not report whether the database is down, or other requests use all connections.
 NO_CONNECTION = TemporaryError(
     "unavailable", _("All database connections are in use, or the database cannot be reached. Try again in a few seconds.")
 )
@@ -47,7 +47,7 @@ TEMPORARY_ERRORS = {  # by SQLSTATE, https://www.postgresql.org/docs/current/err
 }
 
 
-# The server does not tell which transaction was waited for.
+# The server does not report which transaction was waited for.
 IMPORT_RUNS = TemporaryError(
     "busy", _("An import is running, which may be changing this record, or one that a rule connects with it. Try again when it has ended.")
 )

@@ -32,7 +32,7 @@ def bind_parameters(values: Iterable[Any], **bound: Any) -> list[Any]:
 
 
 class CompiledCondition(Expression):
-    """A condition on the rows of a model, whose SQL is compiled once: building it anew takes longer than most queries.
+    """A condition on the rows of a model, whose SQL is compiled once: building it each time takes longer than most queries.
 
     `condition(rows, *shape)` returns the Q for a queryset of the model. Its text is determined by `shape`; its only parameter is the
     user. It does not join other tables.
