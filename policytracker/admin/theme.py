@@ -113,7 +113,7 @@ class ReadonlyField(UnfoldAdminReadonlyField):
             text = display_value(field, value)
         else:
             text = super().contents()
-        return date_html(text) if value and is_date(field) else text
+        return date_html(text) if is_date(field) else text
 
     def get_admin_url(self, remote_field, remote_obj):
         page, request = admin.site._registry.get(remote_field.model), getattr(self.form, "request", None)
