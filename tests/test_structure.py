@@ -13,6 +13,7 @@ from django.core.checks import run_checks
 from django.db import connection
 from django.db.models import DateField, DateTimeField
 
+from policytracker.codes import Codes
 from policytracker.dataset.package import NAME
 from policytracker.edtf import EdtfField
 from policytracker.records.access import Reader, Role
@@ -21,6 +22,8 @@ from policytracker.resources import registry
 from tests.run import FIRST
 
 ROOT = Path(settings.BASE_DIR)
+THEME_CLASSES = {"field-row"}  # classes of the theme that look like those of a column
+CODES_OF_BOTH = {"none", "medium"}  # codes of the domain that are also words of a style sheet: an empty value, a width
 RECORDS = records()
 # Dates that are calculated from other events, or are not events.
 DATES_WITHOUT_EVENT = {
@@ -346,12 +349,32 @@ def test_the_platform_contains_no_word_of_the_domain():
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
         for path in sorted((ROOT / "policytracker").rglob("*"))
-        if path.suffix in (".py", ".html") and "migrations" not in path.parts and path.name not in project
+        if path.suffix in (".py", ".html", ".css", ".js") and "migrations" not in path.parts and path.name not in project
         for number, line in enumerate(path.read_text().splitlines(), 1)
         if pattern.search(line)
     ]
 
     assert found == []
+
+
+def domain_classes(css: str) -> set[str]:
+    """The classes in a style sheet of the platform that name a column or a code of the apps."""
+    apps_of_domain = {path.parent.name for path in ROOT.glob("*/models")}
+    codes = {code.value for code_list in subclasses(Codes) if code_list.__module__.split(".")[0] in apps_of_domain for code in code_list}
+    columns = set(re.findall(r"\.((?:field|column)-[\w-]+)", css)) - THEME_CLASSES
+    return columns | {name for name in re.findall(r"\.pt-([\w-]+)", css) if name in codes - CODES_OF_BOTH}
+
+
+def subclasses(of: type) -> set[type]:
+    return {of} | {further for direct in of.__subclasses__() for further in subclasses(direct)}
+
+
+def test_the_style_sheet_of_the_platform_knows_no_code_and_no_column():
+    assert domain_classes((ROOT / "policytracker" / "static" / "policytracker" / "admin.css").read_text()) == set()
+
+
+def test_a_code_and_a_column_in_a_style_sheet_are_found():
+    assert domain_classes("td.field-acted, .pt-not_assessed, .field-row a { color: red }") == {"field-acted", "not_assessed"}
 
 
 def test_the_test_files_that_start_first_exist():

@@ -38,6 +38,7 @@ from policytracker.admin.forms import RecordForm, VersionedForm
 class ParticipationInline(BaseInline):
     model = models.Participation
     fields = ["party", "role", "since", "until", "focus_area"]
+    widths = {"party": "wide", "role": "narrow"}
     ordering = ["party__name", "id"]
     template_before = "admin/agreements/agreement/participations_note.html"
     template_after = "admin/inline_links.html"
@@ -60,6 +61,7 @@ class ComponentInline(BaseInline):
     form = ComponentRow
     fields = ["title", "status", "due_on", "slug"]
     readonly_fields = ["slug", "named"]
+    widths = {"title": "main", "slug": "medium"}
     ordering = ["position", "id"]  # components without a position come last, in the order of their entry
     template_after = "admin/inline_links.html"
 
@@ -77,6 +79,7 @@ class ComponentInline(BaseInline):
 class TreatyActionInline(BaseInline):
     model = models.TreatyAction
     fields = ["kind", "party", "acted_on", "effective_on"]
+    widths = {"kind": "wide", "party": "wide"}
     ordering = ["acted_on_first", "id"]
     template_after = "admin/inline_links.html"
 
@@ -113,6 +116,7 @@ class RelationInline(BaseInline):
     model = models.AgreementRelation
     fk_name = "from_agreement"
     fields = ["kind", "to_agreement", "note"]
+    widths = {"kind": "wide", "to_agreement": "widest"}
     ordering = [by_name("to_agreement__"), "id"]
     verbose_name_plural = _("relations")
     template_after, list_parameter = "admin/inline_links.html", "agreement"
@@ -218,7 +222,12 @@ class AgreementAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
     panels = [citations.PANEL]
 
     status_shown = code_column(
-        "status", AgreementStatus, ordering="status", success=["in_force", "operative", "provisionally_applied"], warning=["suspended"]
+        "status",
+        AgreementStatus,
+        ordering="status",
+        wraps=True,
+        success=["in_force", "operative", "provisionally_applied"],
+        warning=["suspended"],
     )
     legal_force_shown = code_column("legal_force", LegalForce, primary=["binding", "mixed"])
 

@@ -18,6 +18,7 @@ from policytracker.admin import (
     RecordAdmin,
     choice_filter,
     code_column,
+    date_column,
     date_range_filters,
     display,
     missing_filter,
@@ -25,7 +26,7 @@ from policytracker.admin import (
     text_filter,
 )
 from policytracker.admin.forms import PartialDate, RecordForm
-from policytracker.edtf import date_in_words, in_words
+from policytracker.edtf import in_words
 from policytracker.resources import today
 
 CALCULATED = _("Calculated: %(offset)s after %(anchor)s. Empty until the exact date is known.")
@@ -95,7 +96,7 @@ class ComponentAdmin(RegistryColumns, ReferringPage, BulkEditAdmin):
     readonly_fields = ["original_due_on"]
     key_from = ["title"]
 
-    status_shown = code_column("status", ComponentStatus, success=["completed"], info=["active"], warning=["suspended"])
+    status_shown = code_column("status", ComponentStatus, wraps=True, success=["completed"], info=["active"], warning=["suspended"])
     deadline_state_shown = code_column("deadline_state", DeadlineState, blank=DeadlineState.NONE, **DEADLINE_COLOURS)
 
     def get_form(self, request, obj=None, change=False, **kwargs):
@@ -108,9 +109,7 @@ class ComponentAdmin(RegistryColumns, ReferringPage, BulkEditAdmin):
     def named(self, component):
         return [component.title, component.slug]
 
-    @display(description=_("due date"), ordering="due_on_first")
-    def due(self, component):
-        return date_in_words(component.due_on) or None
+    due = date_column("due_on", _("due date"))
 
 
 @admin.register(models.Commitment)
@@ -145,6 +144,4 @@ class CommitmentAdmin(RecordAdmin):
     def amount_shown(self, commitment):
         return commitment.figure
 
-    @display(description=_("date stated"), ordering="stated_on_first")
-    def stated(self, commitment):
-        return date_in_words(commitment.stated_on) or None
+    stated = date_column("stated_on", _("date stated"))

@@ -14,18 +14,19 @@ from policytracker.admin import (
     RecordAdmin,
     choice_filter,
     code_column,
+    date_column,
     date_range_filters,
     display,
     missing_filter,
     related_filter,
 )
 from policytracker.admin.forms import RecordForm
-from policytracker.edtf import date_in_words
 
 
 class IndicatorInline(BaseInline):
     model = models.Indicator
     fields = ["name", "unit", "direction", "baseline_value", "target_value", "target_on", "slug"]
+    widths = {"slug": "medium"}
     readonly_fields = ["slug"]
     ordering = [Lower("name"), "id"]
     template_after = "admin/inline_links.html"
@@ -100,9 +101,7 @@ class IndicatorAdmin(RecordAdmin):
     def target(self, indicator):
         return None if indicator.target_value is None else number(indicator.target_value)
 
-    @display(description=_("target date"), ordering="target_on_first")
-    def target_date(self, indicator):
-        return date_in_words(indicator.target_on) or None
+    target_date = date_column("target_on", _("target date"))
 
 
 @admin.register(models.Measurement)
@@ -124,6 +123,4 @@ class MeasurementAdmin(RecordAdmin):
     def value_shown(self, measurement):
         return number(measurement.value)
 
-    @display(description=_("date measured"), ordering="measured_on_first")
-    def measured(self, measurement):
-        return date_in_words(measurement.measured_on)
+    measured = date_column("measured_on", _("date measured"))

@@ -14,7 +14,7 @@ PARTY = related_filter("party", models.Participation._meta.get_field("party"))
 SOURCE = related_filter("source", models.Citation._meta.get_field("source"))
 PUBLISHED = [choice_filter("publication"), choice_filter("visibility")]
 ACCESS = (_("Access"), {"fields": [("visibility", "publication")]})
-CITED = (_("Where it is stated"), {"fields": ["source", "locator", "quote"]})
+CITED = (_("Source"), {"fields": ["source", "locator", "quote"]})
 DEADLINE_COLOURS: dict[str, Any] = {
     "danger": [DeadlineState.OVERDUE],
     "warning": [DeadlineState.DUE_SOON, DeadlineState.MET_LATE],

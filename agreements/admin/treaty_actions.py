@@ -15,12 +15,14 @@ from policytracker.admin import (
     RecordAdmin,
     choice_filter,
     code_column,
+    date_column,
     date_range_filters,
     display,
     missing_filter,
     related_filter,
+    sized,
 )
-from policytracker.edtf import date_in_words, in_words, is_before
+from policytracker.edtf import in_words, is_before
 
 EFFECTIVE_BEFORE_ACTION = _("%(action)s: saved, but the effective date %(effective_on)s is before the action date. Check both dates.")
 GROUPS = {
@@ -63,20 +65,16 @@ class TreatyActionAdmin(RecordAdmin):
 
     @display(description=_("treaty action"))
     def named(self, action):
-        return action_title(action.kind, *(str(party) if party else "" for party in (action.party, action.counterparty)))
+        return sized(action_title(action.kind, *(str(party) if party else "" for party in (action.party, action.counterparty))), "widest")
 
     @display(description=_("group"), label=GROUP_COLOURS)
     def group(self, action):
         code = ActionKind(action.kind).group
         return code, GROUPS.get(code, code)
 
-    @display(description=_("action date"), ordering="acted_on_first")
-    def acted(self, action):
-        return date_in_words(action.acted_on) or None
+    acted = date_column("acted_on", _("action date"))
 
-    @display(description=_("effective date"), ordering="effective_on_first")
-    def effective(self, action):
-        return date_in_words(action.effective_on) or None
+    effective = date_column("effective_on", _("effective date"))
 
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)

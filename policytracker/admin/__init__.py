@@ -1,22 +1,13 @@
-"""Base classes of the admin. The only package that imports the theme (unfold)."""
+"""Base classes of the admin."""
 
 from policytracker.admin.account import account
 from policytracker.admin.base import (
-    RETURN_TO,
     BaseAdmin,
-    CodeColours,
     RecordAdmin,
-    Reference,
-    apply_theme,
-    code_column,
-    display,
-    label_html,
-    navigation,
-    relax_csp,
-    select_widget,
     without_fields,
 )
 from policytracker.admin.bulk import BulkEditAdmin, BulkEditForm
+from policytracker.admin.columns import CodeColours, code_column, date_column, sized
 from policytracker.admin.filters import (
     OnFilter,
     choice_filter,
@@ -26,12 +17,16 @@ from policytracker.admin.filters import (
     related_filter,
     text_filter,
 )
+from policytracker.admin.forms import Reference
 from policytracker.admin.inlines import BaseInline, ListInline
+from policytracker.admin.menu import navigation
 from policytracker.admin.people import PeopleAdmin, UserAdmin
 from policytracker.admin.referring import referring
 from policytracker.admin.search import search
 from policytracker.admin.tabs import Panel, TabbedAdmin
+from policytracker.admin.theme import apply_theme, date_html, display, label_html, relax_csp, select_widget
 from policytracker.admin.tiles import Tile, Wanted, list_url, tile, tiles
+from policytracker.admin.visible_rows import RETURN_TO
 
 __all__ = [
     "RETURN_TO",
@@ -54,6 +49,8 @@ __all__ = [
     "apply_theme",
     "choice_filter",
     "code_column",
+    "date_column",
+    "date_html",
     "date_range_filters",
     "display",
     "label_html",
@@ -66,6 +63,7 @@ __all__ = [
     "relax_csp",
     "search",
     "select_widget",
+    "sized",
     "text_filter",
     "tile",
     "tiles",

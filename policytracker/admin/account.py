@@ -14,9 +14,9 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.accounts.models import User
-from policytracker.admin.base import apply_theme
 from policytracker.admin.error_summary import errors_of_form
 from policytracker.admin.people import role_label
+from policytracker.admin.theme import apply_theme
 from policytracker.api.tokens import DEFAULT_DAYS, MAX_DAYS, create_token, own_tokens, revoke_token
 
 

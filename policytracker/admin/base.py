@@ -1,62 +1,27 @@
-"""Base classes of admin pages and inlines: access, change context, constraint violations, theme. They contain no rule of a domain."""
+"""Base classes of admin pages: access, change context, constraint violations. They contain no rule of a domain."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from operator import itemgetter
 from typing import Any
 
-from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
-from django import forms
-from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ERROR_FLAG
-from django.contrib.postgres.fields import ArrayField
-from django.db import DatabaseError, models
+from django.db import DatabaseError
 from django.db.models import ProtectedError
 from django.http import HttpRequest, HttpResponseRedirect
-from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import reverse, reverse_lazy
-from django.utils.html import format_html, format_html_join
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
-from unfold import forms as unfold_forms
-from unfold.admin import ModelAdmin
-from unfold.decorators import display
-from unfold.fields import UnfoldAdminReadonlyField
-from unfold.widgets import (
-    BASE_INPUT_CLASSES,
-    CHECKBOX_CLASSES,
-    SELECT_CLASSES,
-    TEXTAREA_CLASSES,
-    UnfoldAdminDateWidget,
-    UnfoldAdminFileFieldWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
-    UnfoldAdminTextInputWidget,
-)
 
 from policytracker.admin.changelist import RecordChangeList
 from policytracker.admin.error_summary import errors_of_page
-from policytracker.admin.forms import (
-    DateInput,
-    Day,
-    Duration,
-    LinesField,
-    Number,
-    PartialDate,
-    RecordForm,
-    Reference,
-    VerbatimField,
-    entered_texts,
-    pairs,
-)
-from policytracker.admin.history import display_value, history_entries
+from policytracker.admin.forms import DateInput, RecordForm, entered_texts, pairs
+from policytracker.admin.history import history_entries
 from policytracker.admin.import_page import ImportPage
 from policytracker.admin.querysets import (
     CappedPaginator,
@@ -64,149 +29,24 @@ from policytracker.admin.querysets import (
     matching,
     references,
     search_terms,
-    visible,
 )
 from policytracker.admin.referring import referring
-from policytracker.edtf import DURATION, EdtfField
+from policytracker.admin.theme import INPUT_CLASSES, ModelAdmin, UnfoldAdminTextInputWidget, display
+from policytracker.admin.visible_rows import VisibleRowsMixin, form_for_request, return_address
 from policytracker.history.record import History
 from policytracker.records import publishing, violations
 from policytracker.records.access import Reader
 from policytracker.records.context import MAX_REASON, REASON_TOO_LONG, change_context, shortened
 from policytracker.records.exceptions import Conflict
-from policytracker.records.fields import Text
 from policytracker.records.models import Record, lock_for_change
 from policytracker.representation import filters, hidden
 from policytracker.resources import registry
 
-ADMIN = reverse_lazy("admin:index")
-RETURN_TO = "return_to"  # the URL parameter with the page to which the user returns after saving
 # It bypasses delete_view(), which checks the rules and sets the change context. The actions of a list are named in `actions`.
 admin.site.disable_action("delete_selected")
 
 
-def relax_csp(get_response):
-    """Middleware: allow eval and inline styles on admin pages only, because the scripts of the theme need them."""
-
-    def middleware(request: HttpRequest):
-        response = get_response(request)
-        if request.path.startswith(str(ADMIN)):
-            response._csp_replace = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
-        return response
-
-    return middleware
-
-
-def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """The menu of the admin: the pages that the user may view, by app. `menu` puts a page under another app than that of its model."""
-    by_app: dict[str, list[tuple[int, str, dict[str, Any]]]] = defaultdict(list)
-    for model, page in admin.site._registry.items():
-        if page.has_module_permission(request) and page.has_view_or_change_permission(request):
-            title = capfirst(model._meta.verbose_name_plural)
-            address = reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist")
-            item = {"title": title, "icon": getattr(page, "icon", "list"), "link": address}
-            by_app[getattr(page, "menu", page.opts.app_label)].append((getattr(page, "menu_position", 99), str(title), item))
-    groups = [
-        {
-            "title": apps.get_app_config(app).verbose_name,
-            "separator": True,
-            "items": [item for *_order, item in sorted(items, key=itemgetter(0, 1))],
-        }
-        for app, items in sorted(by_app.items(), key=lambda group: min(position for position, *_ in group[1]))
-    ]
-    home = {
-        "items": [
-            {"title": _("Home"), "icon": "home", "link": str(ADMIN)},
-            {"title": _("Data checks"), "icon": "troubleshoot", "link": reverse("data_checks")},
-        ]
-    }
-    return [home, *groups]
-
-
-def return_address(request: HttpRequest) -> str:
-    """The page of this host to which the user returns after saving, or ""."""
-    address = request.GET.get(RETURN_TO, "")
-    return address if url_has_allowed_host_and_scheme(address, allowed_hosts=None) else ""
-
-
-class ReadonlyField(UnfoldAdminReadonlyField):
-    """A read-only value as people read it. A reference is a link only if the user may view the page."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.field["label"] = capfirst(self.field["label"])  # narrow windows show it, where the theme would capitalize each word
-
-    def contents(self):
-        field, _attribute, value = self.resolved_field or (None, None, None)
-        if isinstance(field, models.ManyToManyField) and (records := list(value.all())):
-            return format_html_join(", ", "{}", [(self.get_admin_url(field.remote_field, record),) for record in records])
-        if isinstance(field, models.DecimalField) and value is not None:
-            return f"{value.normalize():,f}"
-        if isinstance(value, bool) or (value and (isinstance(field, EdtfField) or DURATION in getattr(field, "validators", ()))):
-            return display_value(field, value)
-        return super().contents()
-
-    def get_admin_url(self, remote_field, remote_obj):
-        page, request = admin.site._registry.get(remote_field.model), getattr(self.form, "request", None)
-        if page and request and not page.has_view_permission(request):
-            return str(remote_obj)
-        return super().get_admin_url(remote_field, remote_obj)
-
-
-unfold_forms.UnfoldAdminReadonlyField = ReadonlyField
-
-
-class NewFile(UnfoldAdminFileFieldWidget):
-    """Uploads a file. It has no link to the stored file, which is served by the API only, with its permission check."""
-
-    def is_initial(self, value):
-        return False
-
-
-class Page:
-    """Shared by pages and inlines: all querysets start from the rows that are visible to the user."""
-
-    empty_value_display = '<span class="pt-none">-</span>'  # narrow windows leave out the cell
-
-    formfield_overrides = {
-        models.URLField: {"assume_scheme": "https"},
-        models.FileField: {"widget": NewFile},
-        Text: {"form_class": VerbatimField, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
-        ArrayField: {"form_class": LinesField, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
-        models.DateField: {"form_class": Day},
-        models.DecimalField: {"form_class": Number},
-        EdtfField: {"form_class": PartialDate, "widget": UnfoldAdminDateWidget},
-    }
-
-    def get_queryset(self, request):
-        rows = self.model.objects.visible_to(request.user) if issubclass(self.model, Record) else self.model._default_manager.all()
-        return rows.order_by(*(self.get_ordering(request) or self.model._meta.ordering))
-
-    def get_field_queryset(self, db, db_field, request):
-        return visible(db_field.remote_field.model, request.user)
-
-    def get_autocomplete_fields(self, request):
-        return [f.name for f in (*self.opts.fields, *self.opts.many_to_many) if f.is_relation and f.editable]
-
-    def formfield_for_choice_field(self, db_field, request, **kwargs):
-        # The theme selects the first code of a field without a default, which would be stored unnoticed.
-        if "choices" not in kwargs:
-            no_default = db_field.blank or not db_field.has_default()
-            kwargs["choices"] = db_field.get_choices(include_blank=no_default, blank_choice=[("", _("Select value"))])
-        return super().formfield_for_choice_field(db_field, request, **kwargs)
-
-    def formfield_for_foreignkey(self, db_field, request, **kwargs):
-        return super().formfield_for_foreignkey(db_field, request, **{"widget": Reference(db_field, self.admin_site)} | kwargs)
-
-    def formfield_for_dbfield(self, db_field, request, **kwargs):
-        if DURATION in getattr(db_field, "validators", ()):
-            kwargs |= {"form_class": Duration, "widget": UnfoldAdminTextInputWidget(attrs={"placeholder": _("such as 6 months")})}
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if field is not None and hasattr(field.widget, "can_delete_related"):
-            field.widget.can_delete_related = False
-        return field
-
-
-class BaseAdmin(Page, ModelAdmin):
+class BaseAdmin(VisibleRowsMixin, ModelAdmin):
     """Base class of all pages of the admin."""
 
     paginator = CappedPaginator
@@ -318,7 +158,7 @@ class BaseAdmin(Page, ModelAdmin):
             sentence = REASON_TOO_LONG.format(maximum=MAX_REASON)
         if not sentence:
             used_by = referring(request, record) if isinstance(record, Record) and request.method == "GET" else []
-            context = (extra_context or {}) | {"input_classes": " ".join(BASE_INPUT_CLASSES), "used_by": used_by}
+            context = (extra_context or {}) | {"input_classes": INPUT_CLASSES, "used_by": used_by}
             try:
                 with change_context(request.user, reason, "admin"):
                     return super().delete_view(request, object_id, context)
@@ -336,68 +176,12 @@ class BaseAdmin(Page, ModelAdmin):
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
         if obj is not None and self.deletion_error(obj):
             context["show_delete"] = False
-        context["input_classes"] = " ".join(BASE_INPUT_CLASSES)
+        context["input_classes"] = INPUT_CLASSES
         context["return_address"] = return_address(request)
         context["media"] += DateInput().media  # of date fields outside the form of the record
         # Replaces the note of the theme, which does not name the errors.
         context |= {"errors": None, "error_summary": errors_of_page(context["adminform"].form, context["inline_admin_formsets"])}
         return super().render_change_form(request, context, add, change, form_url, obj)
-
-
-def label_html(text: Any, colour: str) -> str:
-    """A coloured label of the theme."""
-    return render_to_string("unfold/helpers/label.html", {"text": text, "type": colour})
-
-
-class CodeColours(dict):
-    """The label colour of each code; "" for a code without one."""
-
-    def __missing__(self, code):
-        return ""
-
-
-def code_column(name: str, codes: Any, *, ordering: str = "", blank: str = "", **colours: Iterable[str]):
-    """A column that shows the label of a code. `colours` maps label colours to codes, such as `danger=["overdue"]`.
-
-    The cell of the code `blank`, which says nothing, is empty.
-    """
-    code_colours = CodeColours({code: colour for colour, coloured in colours.items() for code in coloured})
-
-    @display(description=_(name.replace("_", " ")), ordering=ordering or None, label=code_colours or None)
-    def column(page, record):
-        if (code := getattr(record, name)) in ("", None, blank):
-            return None
-        return (code, codes(code).label) if code_colours else codes(code).label
-
-    return column
-
-
-def select_widget() -> forms.Select:
-    """A plain select in the style of the theme, for a short list of choices."""
-    return UnfoldAdminSelectWidget()
-
-
-def apply_theme(form: forms.Form, *nested: forms.Form) -> forms.Form:
-    """Add the CSS classes of the theme to a plain form and to the forms that it shows. Returns the form."""
-    classes: dict[type, list[str]] = {
-        forms.Textarea: TEXTAREA_CLASSES,
-        forms.Select: SELECT_CLASSES,
-        forms.CheckboxInput: CHECKBOX_CLASSES,
-        DateInput: ["vDateField", *BASE_INPUT_CLASSES],  # the class of fields with a date picker
-    }
-    for part in (form, *nested):
-        for name, field in part.fields.items():
-            if name in getattr(part, "autocomplete", {}):
-                field.widget = Reference(part.autocomplete[name], admin.site)
-                field.widget.choices = field.choices
-            else:
-                field.widget.attrs["class"] = " ".join(classes.get(type(field.widget), BASE_INPUT_CLASSES))
-    return form
-
-
-def form_for_request(form: type, request: HttpRequest, serializer: type) -> type:
-    """A subclass of the form with the request, and with the serializer that names the fields of the history."""
-    return type(form.__name__, (form,), {"request": request, "serializer": serializer})
 
 
 def without_fields(fieldsets: Iterable[tuple[Any, Any]], names: set[str]) -> list[tuple[Any, Any]]:

@@ -12,8 +12,9 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.accounts.models import User
-from policytracker.admin.base import RecordAdmin, apply_theme
+from policytracker.admin.base import RecordAdmin
 from policytracker.admin.error_summary import errors_of_form
+from policytracker.admin.theme import apply_theme
 from policytracker.records import exceptions, publishing, violations
 from policytracker.records.access import Publication
 from policytracker.records.context import MAX_REASON, change_context

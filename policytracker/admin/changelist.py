@@ -10,40 +10,14 @@ from urllib.parse import urlencode
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR
 from django.contrib.auth import get_permission_codename
 from django.urls import reverse
-from django.utils.safestring import SafeData
-from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.templatetags import unfold_list
-from unfold.views import ChangeList
 
 from policytracker.admin.querysets import references, visible
-from policytracker.edtf import EdtfField, date_in_words
+from policytracker.admin.theme import ChangeList
 from policytracker.records.models import RegistryRecord
 from policytracker.representation.json_sql import API
 from policytracker.resources import registry
-
-# The theme writes about 30 classes into each cell, most of the bytes of a list. One of ours replaces them.
-unfold_list.ROW_CLASSES[:] = ["pt-cell"]
-unfold_list.CHECKBOX_CLASSES[:] = ["pt-cell", "action-checkbox"]
-unfold_list.LINK_CLASSES[:] = []
-
-
-def result_headers(cl: ChangeList, make: Any = unfold_list.result_headers) -> list[dict[str, Any]]:
-    """The headers of a list. The theme would make them again for each row, where they are the labels of a narrow window."""
-    if not hasattr(cl, "headers"):
-        cl.headers = list(make(cl))
-        for header in cl.headers:
-            if not isinstance(header["text"], SafeData):  # the box that selects all rows
-                header["text"] = capfirst(header["text"])
-    return cl.headers
-
-
-def display_for_field(value: Any, field: Any, empty: str, display: Any = unfold_list.display_for_field) -> str:
-    return display(date_in_words(value) if isinstance(field, EdtfField) else value, field, empty)
-
-
-unfold_list.result_headers, unfold_list.display_for_field = result_headers, display_for_field
 
 
 def missing_types(model: Any, user: Any) -> set[Any]:

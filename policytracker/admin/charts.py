@@ -1,6 +1,7 @@
 """Charts of the admin: values for the templates in `admin/charts/`, which draw them with HTML and CSS.
 
-Each chart has labels or patterns besides its colours, and a table with the same numbers. No script is needed.
+Each chart has labels or patterns besides its colours, and a table with the same numbers. No script is needed. The fills of the style
+sheet, such as "green" or "grey-dots", are a colour with its pattern. A mapping gives each code its fill, in the order of the chart.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ YEAR_LABELS = 8  # of a time axis, at most
 
 @dataclass(frozen=True)
 class Part:
-    """The count of one code: its share of the whole in percent, and the list that it counts."""
+    """The count of one code: its fill, its share of the whole in percent, and the list that it counts."""
 
     code: Codes
+    fill: str
     count: int
     percent: float
     url: str = ""
@@ -36,54 +38,54 @@ class Distribution:
 
     @classmethod
     def of(
-        cls, codes: type[Codes], counts: Mapping[str, int], unknown: Codes, url: Callable[[Codes], str] = lambda code: ""
+        cls, fills: Mapping[Codes, str], counts: Mapping[str, int], unknown: Codes, url: Callable[[Codes], str] = lambda code: ""
     ) -> Distribution:
-        """The codes that occur, in the order of the code list."""
+        """The codes that occur, in the order of `fills`."""
         total = sum(counts.values())
-        parts = [Part(code, counts[code], 100 * counts[code] / total, url(code)) for code in codes if counts.get(code)]
-        return cls(parts, total, next((part for part in parts if part.code == unknown), Part(unknown, 0, 0)))
+        parts = [Part(code, fill, counts[code], 100 * counts[code] / total, url(code)) for code, fill in fills.items() if counts.get(code)]
+        return cls(parts, total, next((part for part in parts if part.code == unknown), Part(unknown, fills[unknown], 0, 0)))
 
 
 @dataclass(frozen=True)
 class Trend:
-    """A distribution at several dates, each with the list that it counts. `codes` are the codes that occur at any of them."""
+    """A distribution at several dates, each with the list that it counts. `fills` has the codes that occur at any of them."""
 
     points: list[tuple[date, str, Distribution]]
-    codes: list[Codes]
+    fills: Mapping[Codes, str]
 
     @property
-    def columns(self) -> list[tuple[date, str, float, list[tuple[Codes, float, str]]]]:
-        """Each date with its list, the height of its column in percent, and for each part its code, share and title."""
+    def columns(self) -> list[tuple[date, str, float, list[tuple[str, float, str]]]]:
+        """Each date with its list, the height of its column in percent, and for each part its fill, share and title."""
         scale = max((point.total for _on, _url, point in self.points), default=0)
         return [
             (
                 on,
                 url,
                 100 * point.total / scale if scale else 0,
-                [(part.code, part.percent, f"{on.isoformat()}, {part.code.label}: {part.count}") for part in point.parts],
+                [(part.fill, part.percent, f"{on.isoformat()}, {part.code.label}: {part.count}") for part in point.parts],
             )
             for on, url, point in self.points
         ]
 
     @property
     def rows(self) -> list[tuple[date, str, list[tuple[int, str]]]]:
-        """Each date with its list, and the count of each code in `codes` with its own list."""
+        """Each date with its list, and the count of each code in `fills` with its own list."""
         none = 0, ""
         counts = [{part.code: (part.count, part.url) for part in point.parts} for _on, _url, point in self.points]
-        return [(on, url, [of.get(code, none) for code in self.codes]) for (on, url, _), of in zip(self.points, counts, strict=True)]
+        return [(on, url, [of.get(code, none) for code in self.fills]) for (on, url, _), of in zip(self.points, counts, strict=True)]
 
     @classmethod
     def of(
         cls,
-        codes: type[Codes],
+        fills: Mapping[Codes, str],
         points: Iterable[tuple[date, Mapping[str, int]]],
         unknown: Codes,
         url: Callable[[date, Codes | None], str] = lambda on, code: "",
     ) -> Trend:
         """`url` gives the list on a date, of one code or of all."""
-        distributions = [(on, url(on, None), Distribution.of(codes, counts, unknown, partial(url, on))) for on, counts in points]
+        distributions = [(on, url(on, None), Distribution.of(fills, counts, unknown, partial(url, on))) for on, counts in points]
         occurring = {part.code for _on, _url, point in distributions for part in point.parts}
-        return cls(distributions, [code for code in codes if code in occurring])
+        return cls(distributions, {code: fill for code, fill in fills.items() if code in occurring})
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ from django.http import HttpRequest
 from django.utils.functional import keep_lazy_text
 from django.utils.text import capfirst, format_lazy
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import DropdownFilter
-from unfold.contrib.filters.forms import AutocompleteDropdownForm, SearchForm
 
 from policytracker.admin.querysets import visible
+from policytracker.admin.theme import AutocompleteDropdownForm, DropdownFilter, SearchForm
 from policytracker.representation.values import iso_date
 from policytracker.resources import ReadContext
 

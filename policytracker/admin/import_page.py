@@ -17,10 +17,10 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin
 
 from policytracker.admin.error_summary import errors_of_form
 from policytracker.admin.imports import ImportForm, Preview, Upload, columns, empty_table
+from policytracker.admin.theme import ModelAdmin
 from policytracker.importing import uploads
 from policytracker.importing.mapping import MappingError
 from policytracker.importing.record_import import is_importable

@@ -16,10 +16,10 @@ from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from rest_framework import serializers
-from unfold.widgets import BASE_INPUT_CLASSES, CHECKBOX_CLASSES
 
 from policytracker.admin.forms import Reference
 from policytracker.admin.querysets import visible
+from policytracker.admin.theme import apply_theme
 from policytracker.importing import formats, mapping, table_files
 from policytracker.importing.encodings import ENCODINGS
 from policytracker.importing.importer import Importer, Options, run
@@ -137,9 +137,7 @@ class ImportForm(forms.Form):
     def __init__(self, resource: Resource, user: Any, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.fields["mapping"].choices = [("", _("The columns listed below")), *mapping.shipped(resource.address).items()]
-        for field in self.fields.values():
-            classes = CHECKBOX_CLASSES if isinstance(field, forms.BooleanField) else BASE_INPUT_CLASSES
-            field.widget.attrs["class"] = " ".join(classes)
+        apply_theme(self)
         if len(self.fields["mapping"].choices) == 1:
             del self.fields["mapping"]
         reference = next((field for field in resource.model._meta.fields if field.name == "source"), None)

@@ -6,20 +6,20 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
-from unfold.decorators import display
 
-from policytracker.admin.base import RETURN_TO, Page, form_for_request
 from policytracker.admin.forms import VersionedForm, VersionedFormSet
 from policytracker.admin.querysets import references
+from policytracker.admin.theme import TabularInline, display
+from policytracker.admin.visible_rows import RETURN_TO, VisibleRowsMixin, form_for_request
 from policytracker.resources import registry
 
 
-class BaseInline(Page, TabularInline):
+class BaseInline(VisibleRowsMixin, TabularInline):
     """Rows that are edited on the page of their parent record, page by page."""
 
     form = VersionedForm
     list_parameter = ""  # the filter of the list for the rows of the parent, if it has another name than the foreign key
+    widths: dict[str, str] = {}  # the width of a column, if it is not the usual one: "narrow", "medium", "wide", "widest" or "main"
     per_page = 15  # more would make the page larger than 250 KB
     extra = 0
     tab = True
@@ -35,6 +35,9 @@ class BaseInline(Page, TabularInline):
         for action in ("add", "change", "view"):  # links that would make up half of each row
             if field is not None and hasattr(field.widget, f"can_{action}_related"):
                 setattr(field.widget, f"can_{action}_related", False)
+        if field is not None and (width := self.widths.get(db_field.name)):
+            attrs = getattr(field.widget, "widget", field.widget).attrs
+            attrs["class"] = f"{attrs.get('class', '')} pt-{width}".strip()
         return field
 
     def get_fields(self, request, obj=None):

@@ -12,12 +12,17 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
-from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from policytracker.accounts.models import Token, User
 from policytracker.admin.base import BaseAdmin
+from policytracker.admin.theme import (
+    AdminPasswordChangeForm,
+    AuthenticationForm,
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UserChangeForm,
+    UserCreationForm,
+    display,
+)
 from policytracker.records.access import Role
 from policytracker.records.models import RegistryRecord
 from policytracker.resources import registry

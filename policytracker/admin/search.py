@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from policytracker.admin.base import navigation
+from policytracker.admin.menu import navigation
 from policytracker.representation.search_query import MAX_LENGTH, parse
 from policytracker.resources import ReadContext, registry
 from policytracker.search.hits import Hit, find

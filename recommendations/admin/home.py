@@ -26,8 +26,8 @@ from policytracker.resources import today
 from policytracker.web.heavy import REPORT, heavy, take_turn
 from recommendations import progress
 from recommendations.admin.calendar import next_deadlines
-from recommendations.admin.trend import trend
-from recommendations.models import Addressee, ProgressUpdate, Recommendation, Response, Status
+from recommendations.admin.charts import distribution, trend
+from recommendations.models import Addressee, ProgressUpdate, Recommendation, Response
 
 SHOWN_DEADLINES = 12
 SHOWN_CHANGES = 50
@@ -118,14 +118,9 @@ class AgreementLine:
     statuses: Distribution
 
 
-def distribution(counts: dict[str, int], **query: str) -> Distribution:
-    """The statuses that occur, each with its list; `query` holds the other filters of the list."""
-    return Distribution.of(Status, counts, Status.NOT_ASSESSED, lambda status: list_url(Recommendation, query | {"status": status.value}))
-
-
 def statuses(request: HttpRequest) -> Distribution:
     rows: Any = Recommendation.objects.visible_to(request.user).order_by()
-    return distribution(dict(rows.values_list("status").annotate(Count("pk"))))
+    return distribution(dict(rows.values_list("status").annotate(Count("pk"))), {})
 
 
 def statuses_by_agreement(request: HttpRequest) -> list[AgreementLine]:
@@ -143,7 +138,7 @@ def statuses_by_agreement(request: HttpRequest) -> list[AgreementLine]:
             str(agreements[pk]),
             reverse("admin:agreements_agreement_change", args=[pk]),
             list_url(Recommendation, {"agreement": agreements[pk].slug}),
-            distribution(counts[pk], agreement=agreements[pk].slug),
+            distribution(counts[pk], {"agreement": agreements[pk].slug}),
         )
         for pk in largest
     ]

@@ -26,15 +26,15 @@ from agreements.models.agreements import AgreementStatus
 from agreements.models.commitments import Bound, Stage
 from agreements.numbers import number
 from policytracker.admin import Tile, list_url
-from policytracker.admin.charts import Bar, Cell, Distribution, Line, Matrix, Moment, Timeline
+from policytracker.admin.charts import Bar, Cell, Line, Matrix, Moment, Timeline
 from policytracker.admin.querysets import references, visible
 from policytracker.edtf import date_in_words
 from policytracker.resources import ReadContext, registry
 from recommendations.admin.addressees import LEAD_FIRST
+from recommendations.admin.charts import distribution, trend
 from recommendations.admin.records import STATUS_COLOUR
-from recommendations.admin.trend import trend
 from recommendations.deadlines import Freshness
-from recommendations.models import Addressee, ProgressUpdate, Recommendation, Status
+from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from recommendations.publication import has_something_to_publish, may_publish
 from recommendations.reports import timeline
 from recommendations.reports.coverage import coverage
@@ -70,12 +70,7 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
         "media": standing.form.media,
         "suggested_status": suggested_status(agreement, standing.text.code),
         "attention": list(attention(card, lists)),
-        "progress": Distribution.of(
-            Status,
-            card["recommendations"]["by_status"],
-            Status.NOT_ASSESSED,
-            lambda status: list_url(Recommendation, lists | {"status": status.value}),
-        ),
+        "progress": distribution(card["recommendations"]["by_status"], lists),
         "trend": trend(of_agreement(user, agreement), context.today, lists),
         "money": money_bars(card["money"], lists),
         "inexact_money": has_inexact_money(agreement, user),

@@ -23,11 +23,13 @@ from policytracker.admin import (
     apply_theme,
     choice_filter,
     code_column,
+    date_html,
     display,
     label_html,
     missing_filter,
     read_context,
     related_filter,
+    sized,
     text_filter,
 )
 from policytracker.admin.querysets import references, visible
@@ -96,12 +98,14 @@ def deadline_html(record):
 class AddresseeInline(BaseInline):
     model = Addressee
     fields = ["party", "role", "response", "responded_on", "response_text"]
+    widths = {"party": "wide", "role": "narrow"}
     ordering = addressees.LEAD_FIRST
 
 
 class MilestoneInline(BaseInline):
     model = Milestone
     fields = ["position", "title", "due_on", "completed_on"]
+    widths = {"title": "main"}
     ordering = ["position", "due_on_first", "id"]
 
 
@@ -109,6 +113,7 @@ class DependencyInline(BaseInline):
     model = Dependency
     fk_name = "recommendation"
     fields = ["depends_on"]
+    widths = {"depends_on": "widest"}
     ordering = ["depends_on__key_action", "id"]
     verbose_name_plural = _("dependencies")
 
@@ -169,13 +174,13 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
     inlines = [AddresseeInline, MilestoneInline, DependencyInline]
     bulk_edit_form = forms.RecommendationBulkEditForm
 
-    status_shown = code_column("status", Status, ordering="status", **STATUS_COLOURS)
+    status_shown = code_column("status", Status, ordering="status", wraps=True, **STATUS_COLOURS)
 
     @display(description=_("recommendation"), ordering="key_action")
     def named(self, recommendation):
         name = Truncator(recommendation.key_action).chars(MAX_NAME)
         published = recommendation.publication == Publication.PUBLISHED
-        return name if published else f"{name} ({recommendation.get_publication_display().lower()})"
+        return sized(name if published else f"{name} ({recommendation.get_publication_display().lower()})", "wide")
 
     @display(description=_("agreement"))
     def agreements_shown(self, recommendation):
@@ -183,7 +188,7 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
 
     @display(description=_("addressee"))
     def addressees_shown(self, recommendation):
-        return ", ".join(str(addressee.party) for addressee in recommendation.addressees.all())
+        return sized(", ".join(str(addressee.party) for addressee in recommendation.addressees.all()), "narrow")
 
     @display(description=_("progress"), ordering="progress_percent")
     def progress_shown(self, recommendation):
@@ -191,7 +196,7 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
 
     @display(description=_("due date"), ordering="due_on_first", header=True)
     def due(self, recommendation):
-        return [date_in_words(recommendation.due_on), deadline_html(recommendation)]
+        return [date_html(date_in_words(recommendation.due_on)), deadline_html(recommendation)]
 
     freshness_shown = code_column("freshness", Freshness, blank=Freshness.NONE, **FRESHNESS_COLOURS)
 

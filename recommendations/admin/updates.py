@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from policytracker.admin import CodeColours, RecordAdmin, choice_filter, display, related_filter
+from policytracker.admin import CodeColours, RecordAdmin, choice_filter, date_html, display, related_filter
 from policytracker.admin.querysets import visible
 from policytracker.records.context import change_context
 from policytracker.resources import today
@@ -77,7 +77,7 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
 
     @display(description=_("voided"), ordering="voided_at")
     def voided(self, update):
-        return update.voided_at and date_format(update.voided_at, "SHORT_DATE_FORMAT")
+        return date_html(date_format(update.voided_at, "SHORT_DATE_FORMAT")) if update.voided_at else None
 
     def get_fieldsets(self, request, obj=None):
         """The fields with a value: nobody fills in the others here."""

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.test import RequestFactory
 
 from policytracker.admin import BaseAdmin, BaseInline, RecordAdmin
-from policytracker.admin.base import Page
+from policytracker.admin.visible_rows import VisibleRowsMixin
 from policytracker.api.models import IdempotencyKey
 from policytracker.installed.models import SearchEntry
 from policytracker.records.changes import Change
@@ -45,7 +45,7 @@ def test_every_list_form_and_inline_starts_from_visible_records(model, monkeypat
         page.get_field_queryset(None, field, request)
 
     assert {model, *(inline.model for inline in inlines), *(field.related_model for field in far)} <= set(read)
-    assert type(page).get_field_queryset is Page.get_field_queryset
+    assert type(page).get_field_queryset is VisibleRowsMixin.get_field_queryset
     assert not hasattr(page, "date_hierarchy") or page.date_hierarchy is None
     assert page.show_full_result_count is False
 

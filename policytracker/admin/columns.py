@@ -1,0 +1,51 @@
+"""Columns of lists: the label of a code, a date, and a text with a width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from policytracker.admin.theme import date_html, display, label_html
+from policytracker.edtf import date_in_words
+
+
+class CodeColours(dict):
+    """The label colour of each code; "" for a code without one."""
+
+    def __missing__(self, code):
+        return ""
+
+
+def code_column(name: str, codes: Any, *, ordering: str = "", blank: str = "", wraps: bool = False, **colours: Iterable[str]):
+    """A column that shows the label of a code. `colours` maps label colours to codes, such as `danger=["overdue"]`.
+
+    The cell of the code `blank`, which says nothing, is empty. Long labels may have line breaks if the column `wraps`.
+    """
+    code_colours = CodeColours({code: colour for colour, coloured in colours.items() for code in coloured})
+
+    @display(description=_(name.replace("_", " ")), ordering=ordering or None)
+    def column(page, record):
+        if (code := getattr(record, name)) in ("", None, blank):
+            return None
+        label = label_html(codes(code).label, code_colours[code]) if code_colours else codes(code).label
+        return sized(label, "wraps") if wraps else label
+
+    return column
+
+
+def date_column(name: str, title: Any):
+    """A column that shows a partial date in words, sorted by its first day."""
+
+    @display(description=title, ordering=f"{name}_first")
+    def column(page, record):
+        return date_html(date_in_words(getattr(record, name))) or None
+
+    return column
+
+
+def sized(text: Any, width: str) -> str:
+    """A text whose column has at least a width of the style sheet: "narrow", "wide" or "widest"."""
+    return format_html('<span class="pt-{}">{}</span>', width, text)
