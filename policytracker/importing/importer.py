@@ -15,7 +15,7 @@ from policytracker.importing.names import NameIndex
 from policytracker.importing.record_import import RecordImport
 from policytracker.importing.summary import Line
 from policytracker.importing.tables import Table, TableError, steps
-from policytracker.records.access import Reader, Role
+from policytracker.records.access import FULL_ACCESS
 from policytracker.records.context import change_context, mark_import, nothing_is_committed, one_check_at_the_end
 from policytracker.records.models import Record
 from policytracker.resources import ReadContext, registry
@@ -23,7 +23,6 @@ from policytracker.writing import entries as bulk
 from policytracker.writing.writer import Outcome
 
 CHUNK = 1000  # rows
-FULL_ACCESS = Reader(frozenset({Role.ADMINISTRATOR}))  # without a user, an import may refer to any record
 
 
 @dataclass(frozen=True)
