@@ -190,7 +190,7 @@ class Loader:
         self.refuse_expected()
         analyse(self.written)
         check_deferred_constraints(self.files)
-        layout.finish(self.written)
+        recalculate(self.written)
         return self.counts
 
     def write_waiting(self) -> None:
@@ -304,6 +304,15 @@ def refusal(entry: Entry, error: Exception) -> Exception:
     if isinstance(error, DatabaseError) and (rule := violated_constraint(error)):
         return DatasetError(located(entry.name, rule.field, rule.message))
     return error
+
+
+def recalculate(loaded: Iterable[type[Model]]) -> None:
+    """Recalculate the derived values of the loaded models."""
+    models = set(loaded)
+    files_loaded = {resource.file for resource in registry if resource.model in models}
+    for resource in registry:
+        if resource.recalculate and resource.file in files_loaded:
+            resource.recalculate()
 
 
 def analyse(models: Iterable[type[Model]]) -> None:
