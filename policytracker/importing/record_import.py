@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
@@ -295,8 +294,8 @@ class RecordImport:
     def write_drafts(self, drafts: list[Draft], operation: Callable[[bulk.Entries], Any], with_changes: bool) -> None:
         if not drafts:
             return
-        request, new = SimpleNamespace(user=self.importer.reader), self.model()
-        serializer = self.serializer_class(partial=operation is bulk.Entries.change, context={"request": request})
+        new = self.model()
+        serializer = self.serializer_class(partial=operation is bulk.Entries.change, context={"user": self.importer.reader})
         entries = bulk.Entries(
             [draft.body for draft in drafts],
             serializer,

@@ -1,6 +1,5 @@
 """`manage.py report`: submit an update from a script, with the same conditions as in the API."""
 
-from types import SimpleNamespace
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -85,7 +84,7 @@ class Command(BaseCommand):
         body = {name: value for name, value in body.items() if value not in (None, [], False)}
         if "evidence" in body:
             body["evidence"] = [dict(zip(("source", "locator"), row.split(":", 1), strict=False)) for row in body["evidence"]]
-        serializer = ReportSerializer(data=body, context={"request": SimpleNamespace(user=by or FULL_ACCESS)})
+        serializer = ReportSerializer(data=body, context={"user": by or FULL_ACCESS})
         serializer.is_valid(raise_exception=True)
         return serializer.report()
 
