@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from policytracker.importing.names import NameIndex
-from policytracker.importing.tables import Place
+from policytracker.importing.tables import Place, one_line
 from policytracker.representation.diffs import display_text
 from policytracker.writing.writer import Outcome
 
@@ -153,10 +153,6 @@ def quoted(text: str) -> str:
     """A text as a string of TOML."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(f"\\u{ord(char):04X}" if ord(char) < 32 or ord(char) == 127 else char for char in escaped) + '"'
-
-
-def one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def duration_in_words(seconds: float) -> str:

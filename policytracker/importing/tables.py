@@ -87,35 +87,28 @@ class Place:
         return (_("Row %(row)s, column %(letter)s “%(header)s”") if self.header else _("Row %(row)s, column %(letter)s")) % values
 
 
-Rows = Iterable[tuple[int, dict[str, Any]]]
+Row = tuple[int, dict[str, Any]]  # the number of a row in the file, and its cells by header
 
 
 @dataclass
 class OpenTable:
-    """A file whose header was read. Its rows are read when they are needed, which raises TableError at a damaged one."""
-
-    headers: list[str]
-    rows: Rows
-    notes: list[str] = field(default_factory=list)
-    is_json: bool = False
-    header_row: int = 1
-
-    def read(self) -> Table:
-        return Table(self.headers, list(self.rows), self.notes, self.is_json, self.header_row)
-
-
-@dataclass
-class Table:
-    """The content of a file. `rows` are the cells by header, with the number of the row; in JSON a cell can be a list or an object.
+    """A file whose header was read. Its rows are read when they are needed, which raises TableError at a damaged one.
 
     `headers` are those of the file in order; a JSON document has those that occur in any item. `notes` say how the file was read.
     """
 
     headers: list[str]
-    rows: list[tuple[int, dict[str, Any]]]
+    rows: Iterable[Row]
     notes: list[str] = field(default_factory=list)
     is_json: bool = False
     header_row: int = 1
+
+
+@dataclass
+class Table(OpenTable):
+    """A file whose rows were read. In JSON a cell can be a list or an object."""
+
+    rows: list[Row]
 
     def place_of(self, header: str) -> Place:
         """The place of a header."""
@@ -161,7 +154,7 @@ def check_columns(columns: int, place: Place) -> None:
         raise TableError(_("%(place)s: At most %(limit)s columns can be imported.") % {"place": place, "limit": f"{MAX_COLUMNS:,}"})
 
 
-def rows_below(headers: list[str], rows: Iterable[tuple[int, Sequence[str]]], of_text: bool) -> Rows:
+def rows_below(headers: list[str], rows: Iterable[tuple[int, Sequence[str]]], of_text: bool) -> Iterator[Row]:
     """The rows below the header that are not empty, by header."""
     for number, cells in rows:
         if any(cell.strip() for cell in cells):
@@ -172,7 +165,7 @@ def rows_below(headers: list[str], rows: Iterable[tuple[int, Sequence[str]]], of
 
 
 def header_row(number: int, cells: Sequence[str]) -> list[str]:
-    headers = [" ".join(cell.split()) for cell in cells]
+    headers = list(map(one_line, cells))
     while headers and not headers[-1]:
         headers.pop()
     check_columns(len(headers), Place(number))
@@ -218,6 +211,11 @@ def formula(place: Place) -> TableError:
     return TableError(
         _("%(place)s: The cell contains a formula. Enter its value, or ' before a text that is not a formula.") % {"place": place}
     )
+
+
+def one_line(text: str) -> str:
+    """The words of a text, such as a header, with single spaces between them."""
+    return " ".join(text.split())
 
 
 def megabytes(size: int, limit: int) -> dict[str, str]:

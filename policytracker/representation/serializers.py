@@ -357,17 +357,17 @@ class RecordSerializer(serializers.ModelSerializer):
 
     def _read_only_changes(self, data: Mapping[str, Any]) -> dict[str, list[str]]:
         """Errors for stored read-only fields whose value differs from the current one. Sending back the current value is allowed."""
-        stored = {f.name for f in self.Meta.model._meta.concrete_fields}
-        sent = [
-            n
-            for n, f in self.fields.items()
-            if n in data and f.read_only and f.source in stored and n not in IGNORED_ON_WRITE and n != "version"
-        ]
-        if not sent:
+        if not (sent := self.stored_read_only(data)):
             return {}
         current = self.context["current"] if self.instance else self._initial_values(data)
         same = lambda a, b: (a if a != "" else None) == (b if b != "" else None)  # noqa: E731
         return {n: [read_only()] for n in sent if not same(data[n], current.get(n))}
+
+    def stored_read_only(self, data: Mapping[str, Any]) -> list[str]:
+        """The names of the stored read-only fields in a request body, whose values are compared with the current ones."""
+        sent = {name: self.fields[name] for name in data if name in self.fields and name != "version" and name not in IGNORED_ON_WRITE}
+        stored = {f.name for f in self.Meta.model._meta.concrete_fields}
+        return [name for name, field in sent.items() if field.read_only and field.source in stored]
 
     def _initial_values(self, data: Mapping[str, Any]) -> dict[str, Any]:
         model = self.Meta.model
