@@ -11,7 +11,6 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from policytracker.importing.encodings import decoded
 from policytracker.importing.spreadsheets import ods_rows, spreadsheet, xlsx_rows
-from policytracker.importing.tables import MAX_CELL, Limits, OpenTable, Place, TableError, check_columns, items_at, table, too_long
+from policytracker.importing.tables import MAX_CELL, File, Limits, OpenTable, Place, TableError, check_columns, items_at, table, too_long
 from policytracker.strict_json import refuse_constant, unique_names
 
 MAX_FILE = 200_000_000  # bytes
@@ -48,16 +47,6 @@ def suffix_of(name: str, location: Sequence[str] = ()) -> str:
     if location and suffix not in (".json", ".jsonl", ".ndjson"):
         raise TableError(_("Only a JSON document can have a path."))
     return suffix
-
-
-@dataclass(frozen=True)
-class File:
-    """The content of a file, and how to read it."""
-
-    data: bytes
-    location: Sequence[str]
-    encoding: str
-    limits: Limits
 
 
 # ---- CSV and TSV
@@ -173,25 +162,14 @@ def too_deep() -> TableError:
     return TableError(_("The lists of the file are nested too deeply."))
 
 
-# ---- spreadsheets
-
-
-def read_xlsx(file: File) -> OpenTable:
-    return spreadsheet(file.data, xlsx_rows, file.limits)
-
-
-def read_ods(file: File) -> OpenTable:
-    return spreadsheet(file.data, ods_rows, file.limits)
-
-
 FORMATS: dict[str, Callable[[File], OpenTable]] = {
     ".csv": read_csv,
     ".txt": read_csv,
     ".tsv": partial(read_csv, delimiter="\t"),
     ".tab": partial(read_csv, delimiter="\t"),
-    ".xlsx": read_xlsx,
-    ".xlsm": read_xlsx,
-    ".ods": read_ods,
+    ".xlsx": partial(spreadsheet, xlsx_rows),
+    ".xlsm": partial(spreadsheet, xlsx_rows),
+    ".ods": partial(spreadsheet, ods_rows),
     ".json": read_json,
     ".jsonl": read_json_lines,
     ".ndjson": read_json_lines,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -90,29 +90,14 @@ class FileMapping:
         return any(record.columns for record in self.records)
 
 
-@dataclass(frozen=True)
-class RecordType:
-    """What a mapping must know about a resource: its fields, and a parser for each section that its app adds.
-
-    A parser gets the settings of the section and a function that makes the error for a key; it returns an object.
-    """
-
-    fields: frozenset[str]
-    sections: Mapping[str, Callable[[dict[str, Any], Callable[..., MappingError]], Any]]
-
-
 def is_importable(resource: Resource) -> bool:
     """Whether a request body, and so a row of a table, can create records of this type."""
     return bool(resource.address) and resource.serializer.example is not None
 
 
-def record_types() -> dict[str, RecordType]:
+def importable() -> dict[str, Resource]:
     """The types whose records can be imported, by their name in URLs."""
-    return {
-        resource.address: RecordType(frozenset({*resource.serializer().fields, *NOT_A_FIELD}), resource.import_sections)
-        for resource in registry.addressed
-        if is_importable(resource)
-    }
+    return {resource.address: resource for resource in registry.addressed if is_importable(resource)}
 
 
 def read(path: Path, resource: str = "", constants: Mapping[str, str] | None = None) -> FileMapping:
@@ -270,8 +255,7 @@ def file_mapping(file: Block, resource: str) -> FileMapping:
     if resource and given != resource:
         message = _("This mapping is for “%(given)s”, not for “%(resource)s”.") % {"given": given, "resource": resource}
         raise file.error(message, "resource")
-    types = record_types()
-    top = record_mapping(file, types, given, own_sections=not blocks)
+    top = record_mapping(file, given, own_sections=not blocks)
     dates = file.values.get("dates", "")
     if "dates" in file.values and dates not in ORDERS:
         raise file.error(_("Enter one of: %(orders)s.") % {"orders": ", ".join(ORDERS)}, "dates")
@@ -279,7 +263,7 @@ def file_mapping(file: Block, resource: str) -> FileMapping:
     if not re.fullmatch(r"[-\w]{0,40}", prefix, re.ASCII):
         raise file.error(_("Enter at most 40 letters, digits, hyphens and underscores."), "key_prefix")
     return FileMapping(
-        with_blocks(top, file, blocks, types) if blocks else (top,),
+        with_blocks(top, file, blocks) if blocks else (top,),
         file.path("path"),
         frozenset(one_line(name) for block in (file, *blocks) for name in block.texts("ignore")),
         frozenset(word.strip() for word in file.texts("empty")),
@@ -289,42 +273,43 @@ def file_mapping(file: Block, resource: str) -> FileMapping:
     )
 
 
-def with_blocks(top: RecordMapping, file: Block, blocks: list[Block], types: Mapping[str, RecordType]) -> tuple[RecordMapping, ...]:
+def with_blocks(top: RecordMapping, file: Block, blocks: list[Block]) -> tuple[RecordMapping, ...]:
     """The records of a file with [[records]] blocks.
 
     If blocks are of the resource of the file, they share its columns, constants and codes, and the file itself makes no record.
     Otherwise the file itself makes a record, which comes first.
     """
-    records = [record_mapping(block, types, block.values.get("resource", top.resource)) for block in blocks]
+    records = [record_mapping(block, block.values.get("resource", top.resource)) for block in blocks]
     shares = any(record.resource == top.resource for record in records) or not (top.columns or top.constants)
     records = [shared(top, record) if record.resource == top.resource else record for record in records]
     if not shares:
         records.insert(0, top)
     for name, section in file.sections():
-        takers = [index for index, record in enumerate(records) if name in types[record.resource].sections]
+        takers = [index for index, record in enumerate(records) if name in registry.at(record.resource).import_sections]
         if len(takers) != 1:
             raise file.error(_("Move this section into the [[records]] block that it belongs to."), name)
         record = records[takers[0]]
-        parsed = types[record.resource].sections[name](section.values, section.error)
+        parsed = registry.at(record.resource).import_sections[name](section.values, section.error)
         records[takers[0]] = replace(record, sections=(*record.sections, parsed))
     return tuple(records)
 
 
-def record_mapping(block: Block, types: Mapping[str, RecordType], resource: Any, own_sections: bool = True) -> RecordMapping:
+def record_mapping(block: Block, resource: Any, own_sections: bool = True) -> RecordMapping:
     """The mapping of one record. Without `own_sections`, those of the file belong to its blocks."""
+    types = importable()
     if not isinstance(resource, str) or resource not in types:
         message = _("“%(name)s” is not one of: %(names)s.") % {"name": resource, "names": ", ".join(types)}
         raise block.error(message, "resource")
-    kind = types[resource]
+    parsers, fields = types[resource].import_sections, {*types[resource].serializer().fields, *NOT_A_FIELD}
     keys = KEYS | (set() if block.place else WHOLE_FILE)
-    keys |= set(kind.sections) if own_sections else {name for each in types.values() for name in each.sections}
+    keys |= set(parsers) if own_sections else {name for each in types.values() for name in each.import_sections}
     for key in block.values:
         if key not in keys:
             raise block.error(_("Unknown key. Use one of: %(keys)s.") % {"keys": ", ".join(sorted(keys))}, key)
     columns, constants, codes = (block.table(group) for group in ("columns", "constants", "codes"))
     for group in (columns, constants, codes):
         for name in group.values:
-            if name not in kind.fields:
+            if name not in fields:
                 message = _("There is no field “%(name)s” in %(resource)s.") % {"name": name, "resource": resource}
                 raise group.error(message, name)
     for name in constants.values:
@@ -339,7 +324,7 @@ def record_mapping(block: Block, types: Mapping[str, RecordType], resource: Any,
         {name: terms.pop(OTHER) for name, terms in our_codes.items() if OTHER in terms},
         block.path("path") if block.place else (),
         block.headers(block.values.get("when") or [], "when"),
-        tuple(kind.sections[name](section.values, section.error) for name, section in block.sections()) if own_sections else (),
+        tuple(parsers[name](section.values, section.error) for name, section in block.sections()) if own_sections else (),
     )
 
 

@@ -66,6 +66,16 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class File:
+    """The content of a file, and how to read it."""
+
+    data: bytes
+    location: Sequence[str]
+    encoding: str
+    limits: Limits
+
+
+@dataclass(frozen=True)
 class Place:
     """The place of a value: a row numbered like in a spreadsheet, where the header is row 1, and a column; or an item of a JSON list."""
 
@@ -160,7 +170,6 @@ def rows_below(headers: list[str], rows: Iterable[tuple[int, Sequence[str]]], of
         if any(cell.strip() for cell in cells):
             if [cell.strip() for cell in cells[: len(headers)]] == headers:
                 raise TableError(_("%(place)s: The header occurs twice.") % {"place": Place(number)})
-            check_width(number, cells, headers, of_text)
             yield number, cells_by_header(number, headers, cells, of_text)
 
 
@@ -175,28 +184,25 @@ def header_row(number: int, cells: Sequence[str]) -> list[str]:
     return headers
 
 
-def check_width(number: int, cells: Sequence[str], headers: list[str], complete: bool) -> None:
-    """Raises TableError for cells without a header, and for missing cells if rows must be complete."""
+def cells_by_header(number: int, headers: list[str], cells: Sequence[str], of_text: bool) -> dict[str, str]:
+    """The cells of a row. Raises TableError for a cell without a header, and in a text file for missing cells and for a formula."""
     for column, cell in enumerate(cells):
         if cell.strip() and (column >= len(headers) or not headers[column]):
             raise TableError(_("%(place)s: This cell has no header.") % {"place": Place(number, column)})
-    if complete and len(cells) < len(headers):
+    if of_text and len(cells) < len(headers):
         raise TableError(
             _("%(place)s: The row has %(cells)s of %(headers)s cells. The file may be truncated.")
             % {"place": Place(number), "cells": len(cells), "headers": len(headers)}
         )
-
-
-def cells_by_header(number: int, headers: list[str], cells: Sequence[str], of_text: bool) -> dict[str, str]:
-    result = {}
-    for column, header in enumerate(headers):
-        cell = cells[column] if column < len(cells) else ""
-        if header:
-            if of_text and FORMULA.match(cell):
-                raise formula(Place(number, column, header))
-            if len(cell) > MAX_CELL:
-                raise too_long(cell, Place(number, column, header))
-            result[header] = EXECUTABLE.sub(r"\1", cell)
+    result = dict.fromkeys(filter(None, headers), "")
+    for column, (header, cell) in enumerate(zip(headers, cells, strict=False)):
+        if not header:
+            continue
+        if of_text and FORMULA.match(cell):
+            raise formula(Place(number, column, header))
+        if len(cell) > MAX_CELL:
+            raise too_long(cell, Place(number, column, header))
+        result[header] = EXECUTABLE.sub(r"\1", cell)
     return result
 
 

@@ -103,8 +103,8 @@ class Command(BaseCommand):
         return mapping.own_layout(resource, constants)
 
     def check_resource(self, resource: str) -> None:
-        if resource not in mapping.record_types():
-            raise CommandError(_("--resource must be one of: %(names)s.") % {"names": ", ".join(mapping.record_types())})
+        if resource not in mapping.importable():
+            raise CommandError(_("--resource must be one of: %(names)s.") % {"names": ", ".join(mapping.importable())})
 
     def known_encoding(self, name: str) -> str:
         if name and not known(name):
@@ -125,7 +125,7 @@ class Command(BaseCommand):
         if resource:
             self.check_resource(resource)
         table = table_files.read(file, mapping.read(Path(path), resource).path if path else (), encoding)
-        for line in draft(table, registry.at(resource) if resource else None, list(mapping.record_types())):
+        for line in draft(table, registry.at(resource) if resource else None, list(mapping.importable())):
             self.stdout.write(line)
 
     def progress(self, total: int) -> Callable[[int], Any]:
