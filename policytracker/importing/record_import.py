@@ -342,9 +342,8 @@ class RecordImport:
     def refuse_place(self, draft: Draft, name: str, message: str, term: Term | None = None, place: Place | None = None) -> None:
         """Refuse a record because of this field, at the place of its column."""
         header = self.columns[name].headers[0] if name in self.columns else ""
-        if place is None:
-            place = draft.cells.place(header)
-        draft.line.refuse(f"{place}, {name}" if name and not header else place, message, term)
+        place = place or draft.cells.place(header)
+        draft.line.refuse(place if header else replace(place, field=name), message, term)
 
     def refuse(self, draft: Draft, error: Exception) -> None:
         """Add the messages of an error to the line, each with its place in the file."""

@@ -77,14 +77,22 @@ class File:
 
 @dataclass(frozen=True)
 class Place:
-    """The place of a value: a row numbered like in a spreadsheet, where the header is row 1, and a column; or an item of a JSON list."""
+    """The place of a value: a row numbered like in a spreadsheet, where the header is row 1, and a column; or an item of a JSON list.
+
+    `field` is our field that has the value, if no column of the file has it.
+    """
 
     row: int | None
     column: int | None = None  # from 0
     header: str = ""
     in_json: bool = False
+    field: str = ""
 
     def __str__(self):
+        return f"{self.in_file}, {self.field}" if self.field else self.in_file
+
+    @property
+    def in_file(self) -> str:
         if self.row is None:
             return _("“%(header)s”") % vars(self)
         if self.in_json:
