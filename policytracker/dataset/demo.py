@@ -40,8 +40,8 @@ def is_demo(model: type[Record], path: str = "") -> Q:
         return Q(**{f"{path}{model.key}__startswith": PREFIX})
     condition = Q()
     for field in independent_records(model):
-        whole = is_demo(field.related_model, f"{path}{field.name}__")
-        condition &= whole | Q(**{f"{path}{field.name}__isnull": True}) if field.null else whole
+        owner_is_demo = is_demo(field.related_model, f"{path}{field.name}__")
+        condition &= owner_is_demo | Q(**{f"{path}{field.name}__isnull": True}) if field.null else owner_is_demo
     return condition
 
 

@@ -53,12 +53,13 @@ class Cells:
 
     def get(self, header: str) -> Any:
         """The content of a cell, or of a path in a JSON item, without the words that mean that a cell is empty. "" if there is none."""
-        value, empty = next(self.found(header), ""), self.context.mapping.empty
+        value, empty = next(self.values_of(header), ""), self.context.mapping.empty
         if isinstance(value, list):
             return [item for item in value if not isinstance(item, str) or item.strip() not in empty]
         return "" if isinstance(value, str) and empty and value.strip() in empty else value
 
-    def found(self, header: str) -> Iterator[Any]:
+    def values_of(self, header: str) -> Iterator[Any]:
+        """The values of a header, those of the innermost item first."""
         for scope in self.scopes:
             if header in scope:
                 yield scope[header]
@@ -70,7 +71,7 @@ class Cells:
                 yield values if "*" in header else values[0]
 
     def has(self, header: str) -> bool:
-        return any(True for _value in self.found(header))
+        return any(True for _value in self.values_of(header))
 
     def is_filled(self, header: str) -> bool:
         return not is_empty(self.get(header))

@@ -18,7 +18,7 @@ from policytracker.importing.tables import one_line, steps
 from policytracker.resources import Resource, registry
 
 KEYS = {"resource", "columns", "constants", "codes", "ignore", "path", "when"}
-WHOLE_FILE = {"records", "empty", "dates", "key_prefix", "encoding"}  # keys that only the file as a whole has
+FILE_KEYS = {"records", "empty", "dates", "key_prefix", "encoding"}  # keys that only the file has, and no block
 NOT_A_FIELD = {"version", "change_reason"}  # columns that concern the change, not the record
 COLUMN_KEYS = {"from", "join", "split", "cut"}
 OTHER = "other"  # in [codes.FIELD]: all terms that are not listed
@@ -143,7 +143,7 @@ def with_constants(content: dict[str, Any], constants: Mapping[str, str]) -> dic
 
 
 def shipped(resource: str) -> dict[str, str]:
-    """The mapping files of this product for a resource: the first line of each, which says what it is for, by name."""
+    """The mapping files of this product for a resource: the first line of each, which describes it, by name."""
     texts = {path.name: path.read_text("utf-8") for path in sorted(SHIPPED.glob("*.toml"))}
     return {
         name: text.partition("\n")[0].lstrip("# ").rstrip(".")
@@ -191,7 +191,7 @@ class Block:
     def sections(self) -> Iterator[tuple[str, Block]]:
         """The sections that apps add, with their names. A section can be a list."""
         for name, value in self.values.items():
-            if name not in KEYS | WHOLE_FILE:
+            if name not in KEYS | FILE_KEYS:
                 sections = [self.within(item, name, index) for index, item in enumerate(value)] if isinstance(value, list) else []
                 for section in sections if isinstance(value, list) else [self.within(value, name)]:
                     if not isinstance(section.values, dict):
@@ -301,7 +301,7 @@ def record_mapping(block: Block, resource: Any, own_sections: bool = True) -> Re
         message = _("“%(name)s” is not one of: %(names)s.") % {"name": resource, "names": ", ".join(types)}
         raise block.error(message, "resource")
     parsers, fields = types[resource].import_sections, {*types[resource].serializer().fields, *NOT_A_FIELD}
-    keys = KEYS | (set() if block.place else WHOLE_FILE)
+    keys = KEYS | (set() if block.place else FILE_KEYS)
     keys |= set(parsers) if own_sections else {name for each in types.values() for name in each.import_sections}
     for key in block.values:
         if key not in keys:

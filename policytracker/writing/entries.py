@@ -1,4 +1,4 @@
-"""Bulk writes of the API: each entry of a list is validated as if sent alone, and all are written together or none."""
+"""Lists of request bodies: each entry is validated as if sent alone, and all are written together, or nothing."""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ class Row:
     """One record to write.
 
     `record` is a new or a stored instance, `values` are the attributes to set on it, and `links` are the ids that each many-to-many
-    field must link to, by field name. `validated` tells that the value of each field is valid, and only the record as a whole must be
-    checked. `write()` sets `changes`, the names of the fields that differ, and `error` if the row is refused.
+    field must link to, by field name. With `validated`, the value of each field is valid, and only the rules over several fields
+    must be checked. `write()` sets `changes`, the names of the fields that differ, and `error` if the row is refused.
     """
 
     record: Model
