@@ -124,7 +124,7 @@ class AgreementSerializer(RecordSerializer):
         if visibility != Visibility.RESTRICTED:
             return values
         team = values["team"] if "team" in values else instance.team.all() if instance.pk else []
-        return values | {"team": team_with_caller(self.context["request"].user, visibility, team)}
+        return values | {"team": team_with_caller(self.context["user"], visibility, team)}
 
 
 class AgreementRelationSerializer(RecordSerializer):

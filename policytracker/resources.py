@@ -135,7 +135,8 @@ class Resource:
 
     `source_paths` are the field paths from a record to the sources of its facts; by default its own source, if it has one.
 
-    `import_sections` are parsers of sections that a mapping file can have for this type besides its fields (`importing/mapping.py`).
+    `import_sections` are parsers of sections that a mapping file can have for this type besides its fields (`importing/mapping.py`). Each
+    gets the settings of the section and a function that makes the error for one of their keys, and returns an object.
     """
 
     address: str

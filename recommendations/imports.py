@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from agreements.models import Source
 from policytracker.edtf import is_exact
 from policytracker.importing.cells import ITEM, CellError, Cells, as_text
-from policytracker.importing.importer import Importer
+from policytracker.importing.context import ImportContext
 from policytracker.importing.record_import import Draft, error_messages
 from policytracker.importing.tables import Place, steps
 from policytracker.representation.serializers import does_not_exist
@@ -199,12 +199,12 @@ class ProgressSection:
     # ---- writing
 
     @classmethod
-    def prepare(cls, drafts: Sequence[Draft], importer: Importer) -> None:
+    def prepare(cls, drafts: Sequence[Draft], context: ImportContext) -> None:
         """Complete the report dates, and keep the code of the newest assessment in the recommendation, unless a newer one is stored."""
-        sources = cls.sources(drafts, importer)
+        sources = cls.sources(drafts, context)
         stored = newest_stored([draft.body.get("slug", "") for draft in drafts if draft.entries])
         for draft in drafts:
-            slug = draft.body.get("source") or importer.source
+            slug = draft.body.get("source") or context.source
             if draft.entries and slug and slug not in sources:
                 draft.line.refuse(draft.cells.place(), str(does_not_exist(Source, slug)))
             elif any(entry.report.reported_on is None for entry in draft.entries):
@@ -219,12 +219,12 @@ class ProgressSection:
                     draft.body |= {"source_scheme": newest.scheme, "source_code": newest.code}
 
     @classmethod
-    def apply(cls, drafts: Sequence[Draft], importer: Importer) -> None:
+    def apply(cls, drafts: Sequence[Draft], context: ImportContext) -> None:
         """Submit the assessments of the written recommendations, approved if a reviewer imports. Those that exist are left out."""
-        stored, sources = stored_reports(drafts), cls.sources(drafts, importer)
+        stored, sources = stored_reports(drafts), cls.sources(drafts, context)
         submissions: list[tuple[Draft, Assessment, Submission]] = []
         for draft in drafts:
-            slug = draft.body.get("source") or importer.source
+            slug = draft.body.get("source") or context.source
             source = (EvidenceRow(source=sources[slug]),) if slug in sources else ()
             known = stored[draft.record.pk]
             for entry in draft.entries:
@@ -233,7 +233,7 @@ class ProgressSection:
                     report = replace(entry.report, evidence=(*source, *entry.report.evidence))
                     submissions.append((draft, entry, Submission(draft.record.pk, report)))
         before = current_values(drafts)
-        BulkProgress(by=importer.by, today=importer.context.today).submit_all([submission for *_, submission in submissions])
+        BulkProgress(by=context.by, today=context.read_context.today).submit_all([submission for *_, submission in submissions])
         after = current_values(drafts)
         for draft, entry, submission in submissions:
             cls.show(draft, entry, submission, before[draft.record.pk], after[draft.record.pk])
@@ -251,9 +251,9 @@ class ProgressSection:
             draft.line.changes |= {name: (before[name], after[name]) for name in after if before[name] != after[name]}
 
     @classmethod
-    def sources(cls, drafts: Sequence[Draft], importer: Importer) -> dict[str, Source]:
-        slugs = {draft.body.get("source") or importer.source for draft in drafts} - {""}
-        return {source.slug: source for source in Source.objects.visible_to(importer.reader).filter(slug__in=slugs)}
+    def sources(cls, drafts: Sequence[Draft], context: ImportContext) -> dict[str, Source]:
+        slugs = {draft.body.get("source") or context.source for draft in drafts} - {""}
+        return {source.slug: source for source in Source.objects.visible_to(context.reader).filter(slug__in=slugs)}
 
 
 def newest_stored(slugs: Sequence[str]) -> dict[str, date]:

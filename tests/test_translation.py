@@ -25,12 +25,12 @@ from agreements.standing.data import load_records
 from policytracker.codes import Codes
 from policytracker.installed.installation import wanted_functions
 from policytracker.quality import engine
-from policytracker.records.access import Publication, Role, Visibility
+from policytracker.records.access import FULL_ACCESS, Publication, Role, Visibility
 from policytracker.records.declarations import records, trigger_constraints
 from policytracker.writing import entries as bulk
 from recommendations.models.refusals import RefusalCode
 from tests.api.client import Api
-from tests.findings import EVERYTHING, check_context
+from tests.findings import check_context
 from tests.make import make_agreement
 
 pytestmark = pytest.mark.usefixtures("loaded_fixtures", "db", "brackets")
@@ -104,7 +104,7 @@ def test_each_finding_is_one_translated_sentence():
 
 
 def test_sentences_of_the_standing_are_translated():
-    agreements = load_records(Agreement.objects.values_list("pk", flat=True), EVERYTHING).values()
+    agreements = load_records(Agreement.objects.values_list("pk", flat=True), FULL_ACCESS).values()
 
     all_translated(text_standing(record, day).sentence for record in agreements for day in DAYS)
     all_translated(

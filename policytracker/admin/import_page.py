@@ -22,8 +22,7 @@ from policytracker.admin.error_summary import errors_of_form
 from policytracker.admin.imports import ImportForm, Preview, Upload, columns, empty_table
 from policytracker.admin.theme import ModelAdmin
 from policytracker.importing import uploads
-from policytracker.importing.mapping import MappingError
-from policytracker.importing.record_import import is_importable
+from policytracker.importing.mapping import MappingError, is_importable
 from policytracker.importing.tables import TableError
 from policytracker.records.exceptions import NotPermitted
 from policytracker.resources import Resource, registry
@@ -109,7 +108,7 @@ class ImportPage(ModelAdmin):
             take_turn(request)
             upload = form.cleaned_data["upload"]
             try:
-                preview = Preview(upload.name, upload.importer(self.resource.address, request.user))
+                preview = Preview(upload.name, upload.table_import(self.resource.address, request.user))
                 run(preview, dry_run=True)
             except MappingError as error:
                 form.add_error("mapping_file" if form.cleaned_data["mapping_file"] else "mapping", str(error))
@@ -128,7 +127,7 @@ class ImportPage(ModelAdmin):
         try:
             stored, digest, upload = self.read_token(request)
             take_turn(request)
-            preview = Preview(upload.name, upload.importer(self.resource.address, request.user))
+            preview = Preview(upload.name, upload.table_import(self.resource.address, request.user))
             with transaction.atomic():
                 uploads.take(stored)  # before anything is written, so that a preview is imported once
                 run(preview, dry_run=False)

@@ -22,8 +22,7 @@ from policytracker.admin.querysets import visible
 from policytracker.admin.theme import apply_theme
 from policytracker.importing import formats, mapping, table_files
 from policytracker.importing.encodings import ENCODINGS
-from policytracker.importing.importer import Importer, Options, run
-from policytracker.importing.record_import import mapping_types
+from policytracker.importing.importer import Import
 from policytracker.importing.summary import Group, Line, Summary, display_value, listed
 from policytracker.importing.tables import MEMORY, SECONDS, Limits, TableError, TooLarge
 from policytracker.records.context import MAX_REASON
@@ -195,29 +194,30 @@ class Upload:
     encoding: str
     reason: str
 
-    def importer(self, resource: str, user: Any) -> Importer:
+    def table_import(self, resource: str, user: Any) -> Import:
         """Raises MappingError, TableError and NotPermitted."""
-        columns = mapping.own_layout(resource, mapping_types())
+        columns = mapping.own_layout(resource)
         if self.mapping_name:
-            columns = mapping.parse(self.mapping_name, self.mapping_data, mapping_types(), resource)
+            columns = mapping.parse(self.mapping_name, self.mapping_data, resource)
         try:
             table = table_files.parse(self.name, self.data, limits(), columns.path, self.encoding or columns.encoding)
         except TooLarge as error:
             raise TableError(_("%(problem)s Import a larger file with the command import_table.") % {"problem": error}) from error
-        return Importer(table, columns, by=user, source=self.source, reason=self.reason, update_others=self.update_others)
+        options = {"source": self.source, "reason": self.reason, "update_others": self.update_others}
+        return Import([(self.name, table)], columns, by=user, with_changes=True, **options)
 
 
 class Preview:
     """What an import of the file with this name does: a summary, and the first refused, changed and created records."""
 
-    def __init__(self, name: str, importer: Importer):
-        self.name, self.importer = name, importer
-        self.summary = Summary(importer.names, SHOWN_LINES)
+    def __init__(self, name: str, table_import: Import):
+        self.name, self.table_import, self.notes = name, table_import, table_import.notes
+        self.summary = Summary(table_import.names, SHOWN_LINES)
         self.hash = hashlib.sha256()
         self.needs_reason = False  # whether a record is refused because its change requires a reason
 
     def run(self, *, dry_run: bool) -> None:
-        run([self.importer], Options(self.add, with_changes=True), dry_run=dry_run)
+        self.table_import.run(self.add, dry_run=dry_run)
 
     def add(self, line: Line) -> None:
         self.summary.add(line)
@@ -243,10 +243,6 @@ class Preview:
     def changes_nothing(self) -> bool:
         counts = self.summary.counts
         return not (counts[Outcome.CREATED] or counts[Outcome.CHANGED])
-
-    @property
-    def notes(self) -> list[str]:
-        return self.importer.notes
 
     @property
     def types(self) -> list[tuple[str, str]]:

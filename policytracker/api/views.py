@@ -154,6 +154,9 @@ class RecordView(GenericViewSet):
     def reader(self) -> Reader:
         return self.read_context.reader
 
+    def get_serializer_context(self):
+        return super().get_serializer_context() | {"user": self.request.user}
+
     def find(self, lock: bool = False, rows: QuerySet | None = None, key: str | None = None) -> Record:
         """The record of this URL, or with this key. Raises Http404 if it does not exist or the user may not read it."""
         rows = self.get_queryset() if rows is None else rows

@@ -39,13 +39,13 @@ def is_demo(model: type[Record], path: str = "") -> Q:
     if not issubclass(model, UidRecord):
         return Q(**{f"{path}{model.key}__startswith": PREFIX})
     condition = Q()
-    for field in wholes(model):
-        whole = is_demo(field.related_model, f"{path}{field.name}__")
-        condition &= whole | Q(**{f"{path}{field.name}__isnull": True}) if field.null else whole
+    for field in independent_records(model):
+        owner_is_demo = is_demo(field.related_model, f"{path}{field.name}__")
+        condition &= owner_is_demo | Q(**{f"{path}{field.name}__isnull": True}) if field.null else owner_is_demo
     return condition
 
 
-def wholes(model: type[Record]) -> list[Any]:
+def independent_records(model: type[Record]) -> list[Any]:
     """The foreign keys to the records that a record without a key of its own is a part of: the first ones of its scope paths."""
     names = dict.fromkeys(path.split("__")[0] for path in registry.of(model).scope_paths)
     return [model._meta.get_field(name) for name in names]
@@ -172,7 +172,7 @@ def deleted_before(model: type[Record], demo: Ids) -> set[int]:
     def is_part(row: dict[str, Any]) -> bool:
         if not issubclass(model, UidRecord):
             return str(row[model.key]).startswith(PREFIX)
-        return all(row[field.column] is None or row[field.column] in demo[field.related_model] for field in wholes(model))
+        return all(row[field.column] is None or row[field.column] in demo[field.related_model] for field in independent_records(model))
 
     rows = Change.objects.filter(tbl=model._meta.db_table, op="delete").values_list("row_id", "before")
     return {row_id for row_id, before in rows.iterator() if is_part(before)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -28,7 +28,7 @@ from policytracker.writing import writer
 from policytracker.writing.writer import UNSTORABLE
 
 BATCH = 1000  # records
-IDS = 10_000  # reserved at a time: to reserve them, a load waits for the batch that PostgreSQL inserts
+IDS = 10_000  # reserved at a time
 REMEMBERED, REMEMBERED_LENGTH = 5000, 40  # values of one field, and characters of a value
 CANONICAL_UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -173,24 +173,19 @@ class Loader:
         self.files: dict[type[Model], str] = {}
         self.written: Counter[type[Model]] = Counter()  # rows
         self.analyse_at: dict[type[Model], int] = defaultdict(lambda: BATCH)  # rows written
-        self.unfinished: tuple[Iterator[None], list[Entry], list[writer.Row]] | None = None  # the batch that PostgreSQL inserts
 
     def load(self, entries: Iterable[Entry]) -> dict[str, Counter]:
         """Write the records that differ. Returns the numbers of created, changed and unchanged records by file. Raises DatasetError."""
-        with connection.execute_wrapper(self.end_batch_first):
-            try:
-                for entry in entries:
-                    waiting = self.waiting[entry.model]
-                    waiting.append(entry)
-                    if len(waiting) == BATCH:
-                        self.write_waiting()
+        for entry in entries:
+            waiting = self.waiting[entry.model]
+            waiting.append(entry)
+            if len(waiting) == BATCH:
                 self.write_waiting()
-            finally:
-                self.end_batch()  # its error, if it has one, is about an earlier record
+        self.write_waiting()
         self.refuse_expected()
         analyse(self.written)
         check_deferred_constraints(self.files)
-        layout.finish(self.written)
+        recalculate(self.written)
         return self.counts
 
     def write_waiting(self) -> None:
@@ -198,33 +193,17 @@ class Loader:
         for model, entries in self.waiting.items():
             if entries:
                 self.waiting[model] = []
-                self.start_batch(model, entries)
+                self.write(model, entries)
 
-    def start_batch(self, model: type[Model], entries: list[Entry]) -> None:
-        """Begin to write entries of one model. PostgreSQL inserts them while the next ones are read and validated."""
+    def write(self, model: type[Model], entries: list[Entry]) -> None:
+        """Write entries of one model. Raises DatasetError if a row is refused."""
         self.files.setdefault(model, entries[0].file)
         rows = self.rows(model, entries)
-        steps = writer.write_in_steps(rows, error_of=lambda record: None, check_deferred=False)
-        next(steps, None)
-        self.unfinished = steps, entries, rows
-
-    def end_batch_first(self, execute: Callable, *statement: Any) -> Any:
-        """Execute a statement after the batch, because a connection does one thing at a time."""
-        self.end_batch()
-        return execute(*statement)
-
-    def end_batch(self) -> None:
-        """Wait until the batch is written. Raises DatasetError if a row is refused."""
-        if not self.unfinished:
-            return
-        (steps, entries, rows), self.unfinished = self.unfinished, None
-        for _step in steps:
-            pass
+        writer.write(rows, error_of=lambda record: None, check_deferred=False)
         for entry, row in zip(entries, rows, strict=True):
             if row.error:
                 raise refusal(entry, row.error) from row.error
             self.counts[entry.file][row.outcome] += 1
-        model = entries[0].model
         if written := sum(row.outcome != writer.Outcome.UNCHANGED for row in rows):
             self.written[model] += written
             if self.written[model] >= self.analyse_at[model]:
@@ -304,6 +283,15 @@ def refusal(entry: Entry, error: Exception) -> Exception:
     if isinstance(error, DatabaseError) and (rule := violated_constraint(error)):
         return DatasetError(located(entry.name, rule.field, rule.message))
     return error
+
+
+def recalculate(loaded: Iterable[type[Model]]) -> None:
+    """Recalculate the derived values of the loaded models."""
+    models = set(loaded)
+    files_loaded = {resource.file for resource in registry if resource.model in models}
+    for resource in registry:
+        if resource.recalculate and resource.file in files_loaded:
+            resource.recalculate()
 
 
 def analyse(models: Iterable[type[Model]]) -> None:

@@ -14,7 +14,7 @@ from django.core.exceptions import NON_FIELD_ERRORS
 from django.db.models import Field, Model
 from django.utils.translation import gettext as _
 
-from policytracker.dataset import layout, relative_dates
+from policytracker.dataset import layout
 from policytracker.records.models import key_of
 from policytracker.strict_json import refuse_constant, unique_names
 
@@ -73,11 +73,10 @@ def no_progress(size: int) -> None:
 
 
 def read(folder: Path, progress: Progress = no_progress) -> Iterable[Entry]:
-    """The entries of all files, with their dates as of today if these are relative. Raises DatasetError."""
+    """The entries of all files, with the dates that the files contain. Raises DatasetError."""
     if not folder.is_dir():
         raise DatasetError(_("{folder} is not a folder.").format(folder=folder))
-    found = (entry for file, models in layout.files().items() for entry in entries(file, parse(folder / file, progress), models))
-    return relative_dates.shift(folder, found)
+    return (entry for file, models in layout.files().items() for entry in entries(file, parse(folder / file, progress), models))
 
 
 def entries(file: str, rows: Iterable[Any], models: Iterable[type[Model]], ignore: Ignore = ignore_nothing) -> Iterator[Entry]:

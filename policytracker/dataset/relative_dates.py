@@ -11,17 +11,15 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db.models import DateField, DateTimeField, Field, Min, Model
 
 from policytracker.dataset.package import NAME
+from policytracker.dataset.reading import Entry
 from policytracker.edtf import EdtfField, first_day
 from policytracker.records.models import key_of
 from policytracker.resources import today
-
-if TYPE_CHECKING:
-    from policytracker.dataset.reading import Entry
 
 
 def shift(folder: Path, entries: Iterable[Entry]) -> Iterable[Entry]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 from zlib import crc32
@@ -18,8 +18,10 @@ from rest_framework import serializers
 from policytracker import date_forms
 from policytracker.codes import ForeignCode, code_of, invalid_choice
 from policytracker.edtf import EdtfField
-from policytracker.importing.names import NameIndex, without_footnotes
-from policytracker.importing.tables import Place, Table, TableError, items_at, steps
+from policytracker.importing.context import ImportContext
+from policytracker.importing.mapping import RecordMapping
+from policytracker.importing.names import without_footnotes
+from policytracker.importing.tables import Place, TableError, items_at, steps
 from policytracker.records.models import SluggedRecord
 from policytracker.representation.serializers import KeyField, KeyListField
 from policytracker.writing.writer import UNSTORABLE
@@ -42,37 +44,26 @@ class CellError(Exception):
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How the cells of a file are read: the words that mean that a cell is empty, and the order of dates (`date_forms.ORDERS`)."""
-
-    empty: frozenset[str] = frozenset()
-    dates: str = ""
-
-    def content(self, value: Any) -> Any:
-        """The value without what means empty."""
-        if isinstance(value, list):
-            return [item for item in value if not isinstance(item, str) or item.strip() not in self.empty]
-        return "" if isinstance(value, str) and value.strip() in self.empty else value
-
-
-@dataclass(frozen=True)
 class Cells:
     """The cells of a row that a record is made of. In JSON, an item of a list within the row comes before the row itself."""
 
-    table: Table
+    context: ImportContext
     row: int
     scopes: tuple[dict[str, Any], ...]
-    reading: Reading = Reading()
 
     def get(self, header: str) -> Any:
-        """The content of a cell, or of a path in a JSON item. "" if there is none."""
-        return next((self.reading.content(value) if self.reading.empty else value for value in self.found(header)), "")
+        """The content of a cell, or of a path in a JSON item, without the words that mean that a cell is empty. "" if there is none."""
+        value, empty = next(self.values_of(header), ""), self.context.mapping.empty
+        if isinstance(value, list):
+            return [item for item in value if not isinstance(item, str) or item.strip() not in empty]
+        return "" if isinstance(value, str) and empty and value.strip() in empty else value
 
-    def found(self, header: str) -> Iterator[Any]:
+    def values_of(self, header: str) -> Iterator[Any]:
+        """The values of a header, those of the innermost item first."""
         for scope in self.scopes:
             if header in scope:
                 yield scope[header]
-            elif self.table.is_json and (path := steps(header)):
+            elif self.context.table.is_json and (path := steps(header)):
                 try:
                     values = list(items_at(scope, path))
                 except TableError:
@@ -80,7 +71,7 @@ class Cells:
                 yield values if "*" in header else values[0]
 
     def has(self, header: str) -> bool:
-        return any(True for _value in self.found(header))
+        return any(True for _value in self.values_of(header))
 
     def is_filled(self, header: str) -> bool:
         return not is_empty(self.get(header))
@@ -104,12 +95,12 @@ class Cells:
     def date(self, header: str) -> str:
         """The partial date in a cell. Raises CellError."""
         try:
-            return parse_date(as_text(self.get(header)), self.reading.dates)
+            return parse_date(as_text(self.get(header)), self.context.mapping.dates)
         except CellError as error:
             raise CellError(error.code, error.message, self.place(header)) from error
 
     def place(self, header: str = "") -> Place:
-        return self.table.place(self.row, header)
+        return self.context.table.place(self.row, header)
 
 
 def is_empty(value: Any) -> bool:
@@ -138,21 +129,6 @@ def split_text(value: Any, separator: str) -> list[str]:
     """The items of a list in a cell, with this separator."""
     parts = [as_text(item) for item in value] if isinstance(value, list) else as_text(value).split(separator)
     return [part.strip() for part in parts if part.strip()]
-
-
-class Codes:
-    """Our codes by the terms of another register, which are compared without case, and the code of all other terms, if any."""
-
-    def __init__(self, codes: dict[str, str] | None = None, other: str | None = None):
-        self.exact = codes or {}
-        self.any_case = {term.strip().casefold(): code for term, code in reversed(self.exact.items())}
-        self.other = other
-
-    def of(self, text: str) -> str | None:
-        """Our code for a term. None if the mapping does not translate it."""
-        term = text.strip()
-        code = self.exact.get(term, self.any_case.get(term.casefold()))
-        return self.other if code is None and term else code
 
 
 def parse_date(text: str, order: str = "") -> str:
@@ -186,30 +162,24 @@ def as_slug(text: str) -> str:
     return slug if len(slug) <= MAX_SLUG else f"{slug[: MAX_SLUG - 9]}-{crc32(text.encode()):08x}"
 
 
-@dataclass
 class FieldReader:
-    """Reads the cells of one field of a resource.
+    """Reads the cells of one field of a record.
 
-    `names` returns the index of the names of a model, or None if records of the model are found by key only. `mapped` tells whether
-    the column is another register's, whose identifiers are made into slugs, with `prefix` before those of records that the file makes.
+    If the field has a column in the mapping, that is another register's: its identifiers are made into slugs, with the prefix of the
+    mapping before those of records that the file makes. Its terms are compared with those of the mapping without case.
     """
 
-    name: str
-    field: serializers.Field
-    model: type[models.Model]
-    names: Callable[[type[models.Model]], NameIndex | None]
-    mapped: bool
-    codes: Codes = field(default_factory=Codes)
-    reading: Reading = Reading()
-    prefix: str = ""
-    made: frozenset[type[models.Model]] = frozenset()
-
-    def __post_init__(self):
-        self.is_list = isinstance(self.field, KeyListField | serializers.ListField)
-        self.reference = self.field.child_relation if isinstance(self.field, KeyListField) else self.field
-        stored = {f.name: f for f in (*self.model._meta.concrete_fields, *self.model._meta.many_to_many)}
-        self.stored = stored.get(self.field.source or self.name)
-        self.is_key = self.name == getattr(self.model, "key", "")
+    def __init__(self, context: ImportContext, record: RecordMapping, model: type[models.Model], name: str, field: serializers.Field):
+        self.context, self.model, self.name, self.field = context, model, name, field
+        self.prefix, self.is_mapped = context.mapping.key_prefix, name in record.columns
+        self.codes = record.codes.get(name, {})
+        self.codes_in_any_case = {term.strip().casefold(): code for term, code in reversed(self.codes.items())}
+        self.other_code = record.other.get(name)
+        self.is_list = isinstance(field, KeyListField | serializers.ListField)
+        self.reference = field.child_relation if isinstance(field, KeyListField) else field
+        stored = {f.name: f for f in (*model._meta.concrete_fields, *model._meta.many_to_many)}
+        self.stored = stored.get(field.source or name)
+        self.is_key = name == getattr(model, "key", "")
         self.is_date = isinstance(self.stored, EdtfField | models.DateField) and not isinstance(self.stored, models.DateTimeField)
 
     def value(self, raw: Any, separator: str = "") -> Any:
@@ -227,16 +197,16 @@ class FieldReader:
 
     def single(self, text: str) -> Any:
         """The value for a text: that of our code for it, or what the text itself means."""
-        code = self.codes.of(text)
+        code = self.code_of_term(text.strip())
         text = text if code is None else code
         if not text.strip():
             return ""
         if isinstance(self.reference, KeyField):
-            return self.key(text.strip(), self.mapped and code is None)
-        if self.is_key and self.mapped and code is None and self.name != "uid":
+            return self.key(text.strip(), self.is_mapped and code is None)
+        if self.is_key and self.is_mapped and code is None and self.name != "uid":
             return self.prefix + (as_slug(text) if issubclass(self.model, SluggedRecord) else text.strip())
         if self.is_date:
-            return parse_date(text, self.reading.dates)
+            return parse_date(text, self.context.mapping.dates)
         if getattr(self.stored, "choices", None) and isinstance(self.field, serializers.ChoiceField):
             return self.code(text)
         if isinstance(self.stored, ForeignCode) and self.stored.read:
@@ -251,6 +221,11 @@ class FieldReader:
             return urlsplit(text).path  # the URL of the stored file; an import cannot upload one
         return text
 
+    def code_of_term(self, term: str) -> str | None:
+        """Our code for a term. None if the mapping does not translate it."""
+        code = self.codes.get(term, self.codes_in_any_case.get(term.casefold()))
+        return self.other_code if code is None and term else code
+
     def code(self, text: str) -> str:
         """The code of a code or label. Raises CellError."""
         code = code_of(self.stored, text)
@@ -264,8 +239,8 @@ class FieldReader:
         Raises CellError if no record, or more than one, has this name.
         """
         model = self.reference.model
-        prefix = self.prefix if theirs and model in self.made else ""
-        index = self.names(model)
+        prefix = self.prefix if theirs and model in self.context.made else ""
+        index = self.context.names(model)
         if index is None:
             return prefix + (as_slug(text) if theirs and issubclass(model, SluggedRecord) else text)
         keys = (index.find(prefix + text) if prefix else []) or index.find(text)

@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from policytracker.codes import code_of
-from policytracker.importing.summary import one_line, quoted
-from policytracker.importing.tables import Table
+from policytracker.importing.summary import quoted
+from policytracker.importing.tables import Table, one_line
 from policytracker.resources import Resource
 
 MAX_TERMS = 30  # different values of a column that may hold codes

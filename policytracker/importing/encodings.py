@@ -1,4 +1,4 @@
-"""The encoding of a text file: told by the person who imports it, or found by a fixed rule.
+"""The encoding of a text file: chosen by the person who imports it, or found by a fixed rule.
 
 A file is UTF-8, has a byte order mark, or is windows-1252, which is what Excel on Windows writes. Another encoding is used only if
 windows-1252 would be wrong and nothing else fits equally well.
@@ -43,7 +43,7 @@ def known(name: str) -> str:
 
 
 def decoded(data: bytes, encoding: str, notes: list[str]) -> str:
-    """The text of a file. Without an encoding, it is found, and a note tells which one unless it is UTF-8. Raises TableError."""
+    """The text of a file. Without an encoding, it is found, and a note names it unless it is UTF-8. Raises TableError."""
     if encoding:
         return decoded_as(encoding, data)
     encoding = encoding_of(data)

@@ -11,7 +11,6 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from policytracker.importing.encodings import decoded
 from policytracker.importing.spreadsheets import ods_rows, spreadsheet, xlsx_rows
-from policytracker.importing.tables import MAX_CELL, Limits, OpenTable, Place, Table, TableError, check_columns, items_at, table, too_long
+from policytracker.importing.tables import MAX_CELL, File, Limits, OpenTable, Place, TableError, check_columns, items_at, table, too_long
 from policytracker.strict_json import refuse_constant, unique_names
 
 MAX_FILE = 200_000_000  # bytes
@@ -29,17 +28,12 @@ SAMPLE = 1_000_000  # characters in which the header row ends
 DELIMITERS = ",;\t|"
 
 
-def parse(name: str, data: bytes, location: Sequence[str] = (), encoding: str = "", limits: Limits | None = None) -> Table:
-    """The table in the content of a file with this name. Raises TableError.
-
-    `location` is the path of the list within a JSON document. Without an encoding, that of a text file is found. Use it only for files
-    that nobody has made to do harm; `table_files` reads those of users.
-    """
-    return open_table(suffix_of(name, location), data, location, encoding, limits or Limits.for_size(len(data))).read()
-
-
 def open_table(suffix: str, data: bytes, location: Sequence[str], encoding: str, limits: Limits) -> OpenTable:
-    """The header of a file, and its rows to be read. Raises TableError."""
+    """The header of a file with this ending of its name, and its rows to be read. Raises TableError.
+
+    `location` is the path of the list within a JSON document. Without an encoding, that of a text file is found. `table_files` calls
+    this in a process of its own, because a file can be made to do harm.
+    """
     if not data.strip():
         raise TableError(_("The file is empty."))
     return FORMATS[suffix](File(data, location, encoding, limits))
@@ -53,16 +47,6 @@ def suffix_of(name: str, location: Sequence[str] = ()) -> str:
     if location and suffix not in (".json", ".jsonl", ".ndjson"):
         raise TableError(_("Only a JSON document can have a path."))
     return suffix
-
-
-@dataclass(frozen=True)
-class File:
-    """The content of a file, and how to read it."""
-
-    data: bytes
-    location: Sequence[str]
-    encoding: str
-    limits: Limits
 
 
 # ---- CSV and TSV
@@ -178,25 +162,14 @@ def too_deep() -> TableError:
     return TableError(_("The lists of the file are nested too deeply."))
 
 
-# ---- spreadsheets
-
-
-def read_xlsx(file: File) -> OpenTable:
-    return spreadsheet(file.data, xlsx_rows, file.limits)
-
-
-def read_ods(file: File) -> OpenTable:
-    return spreadsheet(file.data, ods_rows, file.limits)
-
-
 FORMATS: dict[str, Callable[[File], OpenTable]] = {
     ".csv": read_csv,
     ".txt": read_csv,
     ".tsv": partial(read_csv, delimiter="\t"),
     ".tab": partial(read_csv, delimiter="\t"),
-    ".xlsx": read_xlsx,
-    ".xlsm": read_xlsx,
-    ".ods": read_ods,
+    ".xlsx": partial(spreadsheet, xlsx_rows),
+    ".xlsm": partial(spreadsheet, xlsx_rows),
+    ".ods": partial(spreadsheet, ods_rows),
     ".json": read_json,
     ".jsonl": read_json_lines,
     ".ndjson": read_json_lines,

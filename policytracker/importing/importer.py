@@ -1,219 +1,194 @@
-"""Importing a table: rows become records by a mapping, are compared with the stored ones and written by the bulk engine, or none is."""
+"""Importing tables: rows become records by a mapping, are compared with the stored ones and written in bulk, or nothing is written."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from policytracker.importing.cells import Cells, Reading
+from policytracker.importing.context import ImportContext
 from policytracker.importing.mapping import FileMapping
-from policytracker.importing.names import NameIndex
 from policytracker.importing.record_import import RecordImport
 from policytracker.importing.summary import Line
-from policytracker.importing.tables import Table, TableError, steps
-from policytracker.records.access import Reader, Role
+from policytracker.importing.tables import Row, Table, TableError, steps
 from policytracker.records.context import change_context, mark_import, nothing_is_committed, one_check_at_the_end
-from policytracker.records.models import Record
-from policytracker.resources import ReadContext, registry
-from policytracker.writing import entries as bulk
+from policytracker.resources import registry
+from policytracker.writing.entries import in_order
 from policytracker.writing.writer import Outcome
 
 CHUNK = 1000  # rows
-FULL_ACCESS = Reader(frozenset({Role.ADMINISTRATOR}))  # without a user, an import may refer to any record
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to run an import.
-
-    `report` gets each line, `with_changes` with the changed values, and `show_done` the number of rows that are done. With
-    `leave_out_refused`, the rows of refused records are left out, with all their records, and so are the rows that need them.
-    """
-
-    report: Callable[[Line], None]
-    show_done: Callable[[int], None] = lambda done: None
-    with_changes: bool = False
-    leave_out_refused: bool = False
+Report = Callable[[Line], None]
+ShowDone = Callable[[int], None]
 
 
 class RowRefused(Exception):
     """A row of an import is refused, so nothing is written."""
 
 
-def run(importers: Sequence[Importer], options: Options, *, dry_run: bool) -> bool:
-    """Write the rows of several tables, or none if any is refused. In a dry run, nothing is written.
+class Import:
+    """An import of tables, each with the name of its file: all rows are written, or none if one is refused.
 
-    With `leave_out_refused`, the rows that are not refused are written. Returns whether rows were written.
-    """
-    if options.leave_out_refused:
-        leave_out_refused(importers, options)
-    if not dry_run and write_all(importers, options):
-        return True
-    with transaction.atomic():  # nothing is written, and all refused rows are found
-        mark_import()
-        nothing_is_committed()
-        for importer in importers:
-            importer.write(options)
-        transaction.set_rollback(True)
-    return False
+    Without a `reason`, that of the changes names the file. With `leave_out_refused`, the rows of refused records are left out, with all
+    their records, and so are the rows that need them. For the other options see `ImportContext`. `notes` say how the files were read.
 
-
-def write_all(importers: Sequence[Importer], options: Options) -> bool:
-    """Write all rows. Returns whether that succeeded; otherwise nothing was written or reported.
-
-    Rules over several records are checked once, at the end, so that others wait for their locks for a short time.
-    """
-    lines: list[Line] = []
-
-    def keep(line: Line) -> None:
-        if line.outcome == Outcome.REFUSED:
-            raise RowRefused
-        lines.append(line)
-
-    try:
-        with transaction.atomic(), one_check_at_the_end():
-            mark_import()
-            for importer in importers:
-                importer.write(replace(options, report=keep))
-    except (RowRefused, IntegrityError):
-        return False
-    for line in lines:
-        options.report(line)
-    return True
-
-
-def leave_out_refused(importers: Sequence[Importer], options: Options) -> None:
-    """Find the rows of refused records by trial runs, report them and leave them out."""
-    silent = replace(options, report=lambda line: None, with_changes=False)
-    with transaction.atomic():
-        mark_import()
-        nothing_is_committed()
-        for importer in importers:
-            while refused := importer.find_refused(silent):
-                for line in refused:
-                    options.report(line)
-                importer.left_out |= {row for line in refused for row in line.rows}
-            importer.write(silent)  # the next table may refer to its records
-        transaction.set_rollback(True)
-
-
-class Importer:
-    """Imports the rows of a table. `by` is the user who imports, or None. `source` is the key of the source of facts without one.
-
-    `update_others` permits changes of records whose sources are all others. `file` is named in the lines. `notes` say how the file was
-    read. Raises TableError if the columns of the table do not fit the mapping, and NotPermitted if the user may not write the records.
+    Raises TableError if the columns of a table do not fit the mapping, and NotPermitted if the user may not write the records.
     """
 
     def __init__(
         self,
-        table: Table,
+        tables: Sequence[tuple[str, Table]],
         mapping: FileMapping,
         *,
         by: Any = None,
         source: str = "",
-        reason: str = "",
+        reason: str | None = None,
         update_others: bool = False,
-        file: str = "",
+        with_changes: bool = False,
+        leave_out_refused: bool = False,
     ):
-        self.table, self.mapping, self.by, self.source, self.reason = table, mapping, by, source, reason
-        self.update_others, self.file = update_others, file
+        self.leave_out_refused = leave_out_refused
+        self.tables = []
+        for name, table in tables:
+            given = _("Import of %(name)s") % {"name": name[:200]} if reason is None else reason
+            context = ImportContext(table, mapping, by, source, given, update_others, with_changes)
+            self.tables.append(TableImport(context, name if len(tables) > 1 else ""))
+        self.notes = list(dict.fromkeys(note for table in self.tables for note in table.notes))
+        self.names = self.tables[0].context.names
+
+    def run(self, report: Report, show_done: ShowDone = lambda done: None, *, dry_run: bool) -> bool:
+        """Write the rows; in a dry run, nothing. Returns whether they were written.
+
+        `report` gets the line of each record, and `show_done` the number of rows of the table that are done.
+        """
+        if self.leave_out_refused:
+            self.find_refused(report, show_done)
+        if not dry_run and self.write(report, show_done):
+            return True
+        with self.trial():
+            for table in self.tables:
+                table.write(report, show_done)
+        return False
+
+    def write(self, report: Report, show_done: ShowDone) -> bool:
+        """Write all rows. Returns whether that succeeded; otherwise nothing was written or reported.
+
+        Rules over several records are checked once, at the end, so that others wait for their locks for a short time.
+        """
+        lines: list[Line] = []
+
+        def keep(line: Line) -> None:
+            if line.outcome == Outcome.REFUSED:
+                raise RowRefused
+            lines.append(line)
+
+        try:
+            with transaction.atomic(), one_check_at_the_end():
+                mark_import()
+                for table in self.tables:
+                    table.write(keep, show_done)
+        except (RowRefused, IntegrityError):
+            return False
+        for line in lines:
+            report(line)
+        return True
+
+    @contextmanager
+    def trial(self) -> Iterator[None]:
+        """A transaction that finds all refused rows, and is rolled back."""
+        with transaction.atomic():
+            mark_import()
+            nothing_is_committed()
+            yield
+            transaction.set_rollback(True)
+
+    def find_refused(self, report: Report, show_done: ShowDone) -> None:
+        """Report the refused records, and leave out their rows."""
+        with self.trial():
+            for table in self.tables:
+                while refused := table.refused(show_done):
+                    for line in refused:
+                        report(line)
+                    table.left_out |= {row for line in refused for row in line.rows}
+                table.write(lambda line: None, show_done)  # the next table may refer to its records
+
+
+class TableImport:
+    """The import of one table. `file` is named in its lines. Raises TableError and NotPermitted as `Import`."""
+
+    def __init__(self, context: ImportContext, file: str):
+        self.context, self.file = context, file
         self.left_out: set[int] = set()  # rows
-        self.reading = Reading(mapping.empty, mapping.dates)
-        self.made = frozenset(registry.at(record.resource).model for record in mapping.records)
-        self.reader = by or FULL_ACCESS
-        self.context = ReadContext.of(self.reader)
-        self.indexes: dict[type[models.Model], NameIndex | None] = {}
         order = [resource.address for resource in registry]
-        records = sorted(mapping.records, key=lambda record: order.index(record.resource))  # a record comes after those it refers to
-        self.records = records
-        self.parts = self.new_parts()
-        for part in self.parts:
+        records = sorted(context.mapping.records, key=lambda record: order.index(record.resource))  # after those they refer to
+        parts = [RecordImport(context, record) for record in records]
+        for part in parts:
             part.check_permission()
-        self.notes = [*table.notes, *self.leave_out_absent()]
+        self.parts = [part for part in parts if not part.when or part.is_in_file(part.when)] or parts
+        self.notes = [*context.table.notes, *(note for part in self.parts for note in part.unused_alternatives())]
+        message = _("The file has no column “%(header)s”, so the records made from it are left out.")
+        self.notes += [message % {"header": part.when} for part in parts if part not in self.parts]
         self.check_columns()
-
-    def new_parts(self) -> list[RecordImport]:
-        return [RecordImport(self, record) for record in self.records]
-
-    def cells(self, row: int, values: dict[str, Any]) -> Cells:
-        return Cells(self.table, row, (values,), self.reading)
 
     # ---- columns
 
-    def leave_out_absent(self) -> list[str]:
-        """Leave out the parts for which the file has no column: those with a `when` that it does not have. Returns notes about them.
-
-        Other notes name columns that are not used, because an alternative comes before them.
-        """
-        present = [part for part in self.parts if not part.when or part.is_in_file(part.when)]
-        notes = [note for part in present or self.parts for note in part.unused_alternatives()]
-        if len(self.parts) > 1 and present:
-            message = _("The file has no column “%(header)s”, so the records made from it are left out.")
-            notes += [message % {"header": part.when} for part in self.parts if part not in present]
-            self.parts, self.records = present, [part.mapping for part in present]
-        return list(dict.fromkeys(notes))
-
     def check_columns(self) -> None:
         """Raises TableError for columns that the file does not have and, in a table without mapped columns, for unknown ones."""
-        unused = set(self.table.headers) - {""} - self.mapping.ignore
-        for part in self.parts:
-            used = part.headers() + part.possible_headers()
-            unused -= {*used, *(step for header in used for step in steps(header)[:1] if self.table.is_json)}
-        if self.mapping.has_columns:
-            unused = set()
-        elif self.mapping.of_single_record():
-            unused -= self.parts[0].use_own_names(unused)
+        table, mapping = self.context.table, self.context.mapping
+        used = {header for part in self.parts for header in part.headers() + part.possible_headers()}
+        if table.is_json:
+            used |= {step for header in used for step in steps(header)[:1]}
+        unused = set() if mapping.has_columns or "*" in mapping.ignore else set(table.headers) - {""} - mapping.ignore - used
+        if not mapping.has_columns and mapping.of_single_record():
+            unused -= self.parts[0].use_own_names(set(table.headers) - {""} - mapping.ignore - used)
         problems = [
-            _("%(place)s: Unknown column. Map it to a field, or ignore it in the mapping.") % {"place": self.table.place_of(header)}
-            for header in self.table.headers
-            if header in unused and "*" not in self.mapping.ignore
+            _("%(place)s: Unknown column. Map it to a field, or ignore it in the mapping.") % {"place": table.place_of(header)}
+            for header in table.headers
+            if header in unused
         ]
-        for part in self.parts:
-            problems += [
-                _("The file has no column “%(header)s”, which the mapping uses.") % {"header": header}
-                for header in part.headers()
-                if not part.is_in_file(header)
-            ]
+        problems += [
+            _("The file has no column “%(header)s”, which the mapping uses.") % {"header": header}
+            for part in self.parts
+            for header in part.headers()
+            if not part.is_in_file(header)
+        ]
         if problems:
             raise TableError("\n".join(dict.fromkeys(problems)))
 
     # ---- the import
 
-    def write(self, options: Options) -> None:
+    def write(self, report: Report, show_done: ShowDone) -> None:
         """Write the rows that are not left out in the current transaction, and report each line.
 
         If any is refused, the caller must roll back.
         """
-        self.indexes = {}  # an earlier run was rolled back
-        self.parts = self.new_parts()
-        if not self.mapping.has_columns and self.mapping.of_single_record():
-            self.parts[0].use_own_names(set(self.table.headers))
+        self.context.indexes.clear()  # an earlier run was rolled back
+        for part in self.parts:
+            part.start()
         done = 0
-        with change_context(self.by, self.reason, "import"):
+        with change_context(self.context.by, self.context.reason, "import"):
             for rows in self.chunks():
-                lines = [line for part in self.parts for line in part.write(rows, with_changes=options.with_changes)]
+                lines = [line for part in self.parts for line in part.write(rows)]
                 for line in sorted(lines, key=lambda line: line.row):
                     line.file = self.file
-                    options.report(line)
+                    report(line)
                 done += len(rows)
-                options.show_done(done)
+                show_done(done)
 
-    def find_refused(self, options: Options) -> list[Line]:
-        """The lines of refused records in a trial run. Nothing is written."""
+    def refused(self, show_done: ShowDone) -> list[Line]:
+        """The lines of refused records in a trial run."""
         lines: list[Line] = []
         with transaction.atomic():
-            self.write(replace(options, report=lines.append))
+            self.write(lines.append, show_done)
             transaction.set_rollback(True)
         return [line for line in lines if line.problems]
 
-    def chunks(self) -> Iterator[list[tuple[int, dict[str, Any]]]]:
+    def chunks(self) -> Iterator[list[Row]]:
         """The rows in parts of about CHUNK rows. Rows that are about one record, such as its assessments, are in one part."""
-        chunk: list[tuple[int, dict[str, Any]]] = []
-        for group in self.ordered_groups([row for row in self.table.rows if row[0] not in self.left_out]):
+        chunk: list[Row] = []
+        for group in self.ordered_groups():
             if chunk and len(chunk) + len(group) > CHUNK:
                 yield chunk
                 chunk = []
@@ -221,32 +196,25 @@ class Importer:
         if chunk:
             yield chunk
 
-    def groups(self, rows: list[tuple[int, dict[str, Any]]]) -> list[list[tuple[int, dict[str, Any]]]]:
-        """The rows, in groups of those that have assessments of the same record."""
-        groups: dict[Any, list[tuple[int, dict[str, Any]]]] = {}
-        sectioned = [part for part in self.parts if part.section_type]
-        for index, (row, values) in enumerate(rows):
-            keys = [key for part in sectioned for key in part.own_keys(self.cells(row, values))[0]]
-            groups.setdefault(keys[0] if keys else index, []).append((row, values))
+    def groups(self) -> list[list[Row]]:
+        """The rows that are not left out, in groups of those that have assessments of the same record."""
+        groups: dict[Any, list[Row]] = {}
+        for index, (row, values) in enumerate(self.context.table.rows):
+            if row not in self.left_out:
+                keys = [key for part in self.parts if part.section_type for key in part.own_keys(row, values)[0]]
+                groups.setdefault(keys[0] if keys else index, []).append((row, values))
         return list(groups.values())
 
-    def ordered_groups(self, rows: list[tuple[int, dict[str, Any]]]) -> list[list[tuple[int, dict[str, Any]]]]:
+    def ordered_groups(self) -> list[list[Row]]:
         """The groups of rows, each after those whose records it refers to. Otherwise their order stays."""
-        groups = self.groups(rows)
+        groups = self.groups()
         makers: dict[Any, int] = {}  # the index of the group that makes a record, by resource and key
         needs: dict[int, list[Any]] = {}
-        for index, group in enumerate(groups):
-            for part in self.parts:
-                for row, values in group if part.self_references else ():
-                    keys, references = part.own_keys(self.cells(row, values))
+        for part in self.parts:
+            for index, group in enumerate(groups) if part.self_references else ():
+                for row, values in group:
+                    keys, references = part.own_keys(row, values)
                     makers |= dict.fromkeys(keys, index)
                     needs.setdefault(index, []).extend(references)
         needed = {index: [makers[key] for key in keys if key in makers] for index, keys in needs.items()}
-        return [groups[index] for index in bulk.in_order(len(groups), needed)]
-
-    def names(self, model: type[models.Model]) -> NameIndex | None:
-        """The index of the names of a model; None if its records are found by key only."""
-        if model not in self.indexes:
-            naming = registry.of(model).naming if issubclass(model, Record) else None
-            self.indexes[model] = NameIndex(naming, model.objects.visible_to(self.reader)) if naming else None
-        return self.indexes[model]
+        return [groups[index] for index in in_order(len(groups), needed)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ from django.utils.translation import gettext as _
 
 from policytracker.date_forms import ORDERS
 from policytracker.importing.encodings import ENCODINGS, known
-from policytracker.importing.tables import steps
+from policytracker.importing.tables import one_line, steps
+from policytracker.resources import Resource, registry
 
 KEYS = {"resource", "columns", "constants", "codes", "ignore", "path", "when"}
-WHOLE_FILE = {"records", "empty", "dates", "key_prefix", "encoding"}  # keys that only the file as a whole has
+FILE_KEYS = {"records", "empty", "dates", "key_prefix", "encoding"}  # keys that only the file has, and no block
+NOT_A_FIELD = {"version", "change_reason"}  # columns that concern the change, not the record
 COLUMN_KEYS = {"from", "join", "split", "cut"}
 OTHER = "other"  # in [codes.FIELD]: all terms that are not listed
 SHIPPED = settings.BASE_DIR / "mappings"
@@ -88,18 +90,17 @@ class FileMapping:
         return any(record.columns for record in self.records)
 
 
-@dataclass(frozen=True)
-class RecordType:
-    """What a mapping must know about a resource: its fields, and a parser for each section that its app adds.
-
-    A parser gets the settings of the section and a function that makes the error for a key; it returns an object.
-    """
-
-    fields: frozenset[str]
-    sections: Mapping[str, Callable[[dict[str, Any], Callable[..., MappingError]], Any]]
+def is_importable(resource: Resource) -> bool:
+    """Whether a request body, and so a row of a table, can create records of this type."""
+    return bool(resource.address) and resource.serializer.example is not None
 
 
-def read(path: Path, types: Mapping[str, RecordType], resource: str = "", constants: Mapping[str, str] | None = None) -> FileMapping:
+def importable() -> dict[str, Resource]:
+    """The types whose records can be imported, by their name in URLs."""
+    return {resource.address: resource for resource in registry.addressed if is_importable(resource)}
+
+
+def read(path: Path, resource: str = "", constants: Mapping[str, str] | None = None) -> FileMapping:
     """The mapping in a file. `resource` is the type of the records if the file does not name it.
 
     `constants` replace columns and constants of the file as a whole. Raises MappingError.
@@ -108,12 +109,10 @@ def read(path: Path, types: Mapping[str, RecordType], resource: str = "", consta
         data = path.read_bytes()
     except OSError as error:
         raise MappingError(_("%(path)s cannot be read: %(reason)s.") % {"path": path, "reason": error.strerror}) from error
-    return parse(path.name, data, types, resource, constants)
+    return parse(path.name, data, resource, constants)
 
 
-def parse(
-    name: str, data: bytes, types: Mapping[str, RecordType], resource: str = "", constants: Mapping[str, str] | None = None
-) -> FileMapping:
+def parse(name: str, data: bytes, resource: str = "", constants: Mapping[str, str] | None = None) -> FileMapping:
     """The mapping in the content of a file with this name. Raises MappingError."""
     try:
         text = data.decode("utf-8-sig")
@@ -124,12 +123,12 @@ def parse(
         raise MappingError(_("%(name)s: The lists of the file are nested too deeply.") % {"name": name}) from None
     except ValueError as error:  # also a number with thousands of digits, which is not a TOMLDecodeError
         raise MappingError(_("%(name)s: Invalid TOML. %(reason)s.") % {"name": name, "reason": error}) from error
-    return Parser(name, text, with_constants(content, constants or {}), types).mapping(resource)
+    return file_mapping(Block(name, text, with_constants(content, constants or {})), resource)
 
 
-def own_layout(resource: str, types: Mapping[str, RecordType], constants: Mapping[str, str] | None = None) -> FileMapping:
+def own_layout(resource: str, constants: Mapping[str, str] | None = None) -> FileMapping:
     """The mapping of a table whose headers are names of our fields. Raises MappingError."""
-    return Parser("--set", "", with_constants({}, constants or {}), types).mapping(resource)
+    return file_mapping(Block("--set", "", with_constants({}, constants or {})), resource)
 
 
 def with_constants(content: dict[str, Any], constants: Mapping[str, str]) -> dict[str, Any]:
@@ -144,7 +143,7 @@ def with_constants(content: dict[str, Any], constants: Mapping[str, str]) -> dic
 
 
 def shipped(resource: str) -> dict[str, str]:
-    """The mapping files of this product for a resource: the first line of each, which says what it is for, by name."""
+    """The mapping files of this product for a resource: the first line of each, which describes it, by name."""
     texts = {path.name: path.read_text("utf-8") for path in sorted(SHIPPED.glob("*.toml"))}
     return {
         name: text.partition("\n")[0].lstrip("# ").rstrip(".")
@@ -153,187 +152,180 @@ def shipped(resource: str) -> dict[str, str]:
     }
 
 
-@dataclass
-class Parser:
-    """Reads the content of a mapping file."""
+@dataclass(frozen=True)
+class Block:
+    """A table of a mapping file. `place` are the keys that lead to it, which errors name with their line."""
 
-    name: str
+    file: str
     text: str
-    content: dict[str, Any]
-    types: Mapping[str, RecordType]
+    values: dict[str, Any]
+    place: Keys = ()
 
-    def mapping(self, resource: str) -> FileMapping:
-        content = dict(self.content)
-        encoding = self.encoding(content.pop("encoding", ""))
-        blocks = self.typed(content.pop("records", []), ("records",), list, _("Enter [[records]] blocks."))
-        given = content.get("resource", resource)
-        if resource and given != resource:
-            message = _("This mapping is for “%(given)s”, not for “%(resource)s”.")
-            raise self.error(("resource",), message % {"given": given, "resource": resource})
-        top = self.record(content, (), given, own_sections=not blocks)
-        records = self.with_blocks(top, content, blocks) if blocks else (top,)
-        ignore = self.ignored(content, ())
-        ignore += [name for number, block in enumerate(blocks) for name in self.ignored(block, ("records", number))]
-        dates = content.get("dates", "")
-        if "dates" in content and dates not in ORDERS:
-            raise self.error(("dates",), _("Enter one of: %(orders)s.") % {"orders": ", ".join(ORDERS)})
-        prefix = self.typed(content.get("key_prefix", ""), ("key_prefix",), str, _("Enter a text."))
-        if not re.fullmatch(r"[-\w]{0,40}", prefix, re.ASCII):
-            raise self.error(("key_prefix",), _("Enter at most 40 letters, digits, hyphens and underscores."))
-        return FileMapping(
-            records,
-            self.path(content.get("path", ""), ("path",)),
-            frozenset(ignore),
-            frozenset(word.strip() for word in self.texts(content.get("empty", []), ("empty",))),
-            dates,
-            prefix,
-            encoding,
-        )
-
-    def with_blocks(self, top: RecordMapping, content: dict[str, Any], blocks: list[Any]) -> tuple[RecordMapping, ...]:
-        """The records of a file with [[records]] blocks.
-
-        If blocks are of the resource of the file, they share its columns, constants and codes, and the file itself makes no record.
-        Otherwise the file itself makes a record, which comes first.
-        """
-        records = []
-        for number, block in enumerate(blocks):
-            table = self.typed(block, ("records", number), dict, _("Enter a table."))
-            records.append(self.record(table, ("records", number), table.get("resource", top.resource)))
-        shares = any(record.resource == top.resource for record in records) or not (top.columns or top.constants)
-        records = [shared(top, record) if record.resource == top.resource else record for record in records]
-        if not shares:
-            records.insert(0, replace(top, path=()))
-        for section, number in self.sections(content, ()):
-            takers = [index for index, record in enumerate(records) if section in self.types[record.resource].sections]
-            if len(takers) != 1:
-                raise self.error((section,), _("Move this section into the [[records]] block that it belongs to."))
-            record = records[takers[0]]
-            parsed = self.section(content, section, number, (), record.resource)
-            records[takers[0]] = replace(record, sections=(*record.sections, parsed))
-        return tuple(records)
-
-    def record(self, table: dict[str, Any], place: Keys, resource: Any, own_sections: bool = True) -> RecordMapping:
-        """The mapping of one record from a table of the file."""
-        if not isinstance(resource, str) or resource not in self.types:
-            names = ", ".join(self.types)
-            raise self.error((*place, "resource"), _("“%(name)s” is not one of: %(names)s.") % {"name": resource, "names": names})
-        kind = self.types[resource]
-        known_sections = set(kind.sections) if own_sections else {name for each in self.types.values() for name in each.sections}
-        for key in table:
-            if key not in KEYS | known_sections | (set() if place else WHOLE_FILE):
-                keys = ", ".join(sorted(KEYS | known_sections | (set() if place else WHOLE_FILE)))
-                raise self.error((*place, key), _("Unknown key. Use one of: %(keys)s.") % {"keys": keys})
-        columns = {name: self.column(value, (*place, "columns", name)) for name, value in self.table(table, "columns", place).items()}
-        constants = {
-            name: self.constant(value, (*place, "constants", name)) for name, value in self.table(table, "constants", place).items()
-        }
-        codes = {
-            name: {
-                term: self.code(code, (*place, "codes", name, term)) for term, code in self.table(terms, name, (*place, "codes")).items()
-            }
-            for terms in [self.table(table, "codes", place)]
-            for name in terms
-        }
-        other = {name: terms.pop(OTHER) for name, terms in codes.items() if OTHER in terms}
-        for group, names in (("columns", columns), ("constants", constants), ("codes", codes)):
-            for name in names:
-                if name not in kind.fields:
-                    message = _("There is no field “%(name)s” in %(resource)s.") % {"name": name, "resource": resource}
-                    raise self.error((*place, group, name), message)
-        for name in constants:
-            if name in columns:
-                raise self.error((*place, "constants", name), _("The field has a column. Remove the column or the constant."))
-        path = self.path(table.get("path", ""), (*place, "path")) if place else ()
-        when = self.names(table.get("when") or [], (*place, "when"))
-        sections = (
-            [self.section(table, name, number, place, resource) for name, number in self.sections(table, place)] if own_sections else []
-        )
-        return RecordMapping(resource, columns, constants, codes, other, path, tuple(when), tuple(sections))
-
-    def sections(self, table: dict[str, Any], place: Keys) -> Iterator[tuple[str, int | None]]:
-        """The sections of a table, each with its number if there are several."""
-        for name in table:
-            if name not in KEYS | WHOLE_FILE:
-                value = table[name]
-                if not isinstance(value, dict | list) or not all(isinstance(item, dict) for item in value if isinstance(value, list)):
-                    raise self.error((*place, name), _("Enter a table."))
-                yield from ((name, number) for number in (range(len(value)) if isinstance(value, list) else [None]))
-
-    def section(self, table: dict[str, Any], name: str, number: int | None, place: Keys, resource: str) -> Any:
-        settings = table[name] if number is None else table[name][number]
-        here: Keys = (*place, name) if number is None else (*place, name, number)
-        return self.types[resource].sections[name](settings, lambda message, *keys: self.error((*here, *keys), message))
-
-    # ---- values
-
-    def typed(self, value: Any, place: Keys, kind: type, message: str) -> Any:
-        if not isinstance(value, kind):
-            raise self.error(place, message)
-        return value
-
-    def table(self, table: dict[str, Any], name: str, place: Keys) -> dict[str, Any]:
-        return self.typed(table.get(name, {}), (*place, name), dict, _("Enter a table."))
-
-    def names(self, value: Any, place: Keys) -> list[str]:
-        names = [value] if isinstance(value, str) else value
-        if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-            raise self.error(place, _("Enter a header or a list of headers."))
-        return [" ".join(name.split()) for name in names]
-
-    def ignored(self, table: dict[str, Any], place: Keys) -> list[str]:
-        return [" ".join(name.split()) for name in self.texts(table.get("ignore", []), (*place, "ignore"))]
-
-    def texts(self, value: Any, place: Keys) -> list[str]:
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self.error(place, _("Enter a list of texts."))
-        return value
-
-    def column(self, value: Any, place: Keys) -> Column:
-        if not isinstance(value, dict):
-            headers = self.names(value, place)
-            if not headers:
-                raise self.error(place, _("Enter a header or a list of headers."))
-            return Column(tuple(headers))
-        if unknown := sorted(value.keys() - COLUMN_KEYS):
-            message = _("Unknown key. Use one of: %(keys)s.") % {"keys": ", ".join(sorted(COLUMN_KEYS))}
-            raise self.error((*place, unknown[0]), message)
-        if ("from" in value) == ("join" in value) or ("join" in value and "split" in value):
-            raise self.error(place, _("Enter the headers as `from` (the first that the file has) or as `join` (all of them, never split)."))
-        headers = self.names(value.get("from", value.get("join")), place)
-        split = self.typed(value.get("split", ""), (*place, "split"), str, _("Enter the separator as a text."))
-        cut = value.get("cut", 0)
-        if not headers or ("split" in value and not split):
-            raise self.error(place, _("Enter a header, and a separator that is not empty."))
-        if not isinstance(cut, int) or isinstance(cut, bool) or cut < 0 or ("cut" in value and cut < 1):
-            raise self.error((*place, "cut"), _("Enter the number of characters."))
-        return Column(tuple(headers), "join" in value, split, cut)
-
-    def constant(self, value: Any, place: Keys) -> Any:
-        if isinstance(value, dict) or (isinstance(value, list) and not all(isinstance(item, str) for item in value)):
-            raise self.error(place, _("Enter a text, a number, a date or a list of texts."))
-        return [str(item) for item in value] if isinstance(value, list) else str(value).lower() if isinstance(value, bool) else str(value)
-
-    def code(self, value: Any, place: Keys) -> str:
-        if isinstance(value, dict | list | float):
-            raise self.error(place, _("Enter one of our codes."))
-        return str(value)
-
-    def encoding(self, value: Any) -> str:
-        if value != "" and not (isinstance(value, str) and known(value)):
-            raise self.error(("encoding",), _("Enter one of: %(names)s.") % {"names": ", ".join(ENCODINGS)})
-        return known(value) if value else ""
-
-    def path(self, value: Any, place: Keys) -> tuple[str, ...]:
-        if isinstance(value, list) and all(isinstance(step, str | int) for step in value):
-            return tuple(map(str, value))
-        return steps(self.typed(value, place, str, _("Enter a path, such as data.items.")))
-
-    def error(self, keys: Keys, message: str) -> MappingError:
+    def error(self, message: str, *keys: str | int) -> MappingError:
+        keys = (*self.place, *keys)
         number = line_of(self.text, keys)
         name = ".".join(f"[{key + 1}]" if isinstance(key, int) else key for key in keys).replace(".[", "[")
         place = _("%(file)s, line %(line)s, %(key)s") if number else _("%(file)s, %(key)s")
-        return MappingError(f"{place % {'file': self.name, 'line': number, 'key': name}}: {message}")
+        return MappingError(f"{place % {'file': self.file, 'line': number, 'key': name}}: {message}")
+
+    def get(self, key: str, default: Any, message: str) -> Any:
+        """The value of a key, which must have the type of the default."""
+        value = self.values.get(key, default)
+        if not isinstance(value, type(default)):
+            raise self.error(message, key)
+        return value
+
+    def table(self, key: str) -> Block:
+        return self.within(self.get(key, {}, _("Enter a table.")), key)
+
+    def tables(self, key: str) -> list[Block]:
+        blocks = [self.within(values, key, number) for number, values in enumerate(self.get(key, [], _("Enter [[records]] blocks.")))]
+        for block in blocks:
+            if not isinstance(block.values, dict):
+                raise block.error(_("Enter a table."))
+        return blocks
+
+    def within(self, values: dict[str, Any], *keys: str | int) -> Block:
+        return replace(self, values=values, place=(*self.place, *keys))
+
+    def sections(self) -> Iterator[tuple[str, Block]]:
+        """The sections that apps add, with their names. A section can be a list."""
+        for name, value in self.values.items():
+            if name not in KEYS | FILE_KEYS:
+                sections = [self.within(item, name, index) for index, item in enumerate(value)] if isinstance(value, list) else []
+                for section in sections if isinstance(value, list) else [self.within(value, name)]:
+                    if not isinstance(section.values, dict):
+                        raise self.error(_("Enter a table."), name)
+                    yield name, section
+
+    def texts(self, key: str) -> list[str]:
+        texts = self.get(key, [], _("Enter a list of texts."))
+        if not all(isinstance(text, str) for text in texts):
+            raise self.error(_("Enter a list of texts."), key)
+        return texts
+
+    def headers(self, value: Any, key: str) -> tuple[str, ...]:
+        headers = [value] if isinstance(value, str) else value
+        if not isinstance(headers, list) or not all(isinstance(header, str) and header for header in headers):
+            raise self.error(_("Enter a header or a list of headers."), key)
+        return tuple(map(one_line, headers))
+
+    def path(self, key: str) -> tuple[str, ...]:
+        value = self.values.get(key, "")
+        if isinstance(value, list) and all(isinstance(step, str | int) for step in value):
+            return tuple(map(str, value))
+        return steps(self.get(key, "", _("Enter a path, such as data.items.")))
+
+    def column(self, key: str) -> Column:
+        value = self.values[key]
+        if not isinstance(value, dict):
+            return Column(self.headers(value or None, key))
+        table = self.table(key)
+        if unknown := sorted(value.keys() - COLUMN_KEYS):
+            raise table.error(_("Unknown key. Use one of: %(keys)s.") % {"keys": ", ".join(sorted(COLUMN_KEYS))}, unknown[0])
+        if ("from" in value) == ("join" in value) or ("join" in value and "split" in value):
+            message = _("Enter the headers as `from` (the first that the file has) or as `join` (all of them, never split).")
+            raise table.error(message)
+        headers = self.headers(value.get("from", value.get("join")), key)
+        split, cut = table.get("split", "", _("Enter the separator as a text.")), value.get("cut", 1)
+        if not headers or ("split" in value and not split):
+            raise table.error(_("Enter a header, and a separator that is not empty."))
+        if type(cut) is not int or cut < 1:
+            raise table.error(_("Enter the number of characters."), "cut")
+        return Column(headers, "join" in value, split, cut if "cut" in value else 0)
+
+    def constant(self, key: str) -> Any:
+        value = self.values[key]
+        if isinstance(value, dict) or (isinstance(value, list) and not all(isinstance(item, str) for item in value)):
+            raise self.error(_("Enter a text, a number, a date or a list of texts."), key)
+        return value if isinstance(value, list) else str(value).lower() if isinstance(value, bool) else str(value)
+
+    def code(self, key: str) -> str:
+        if isinstance(self.values[key], dict | list | float):
+            raise self.error(_("Enter one of our codes."), key)
+        return str(self.values[key])
+
+
+def file_mapping(file: Block, resource: str) -> FileMapping:
+    """The mapping in a file. Raises MappingError."""
+    encoding, blocks = file.values.get("encoding", ""), file.tables("records")
+    if encoding != "" and not (isinstance(encoding, str) and known(encoding)):
+        raise file.error(_("Enter one of: %(names)s.") % {"names": ", ".join(ENCODINGS)}, "encoding")
+    given = file.values.get("resource", resource)
+    if resource and given != resource:
+        message = _("This mapping is for “%(given)s”, not for “%(resource)s”.") % {"given": given, "resource": resource}
+        raise file.error(message, "resource")
+    top = record_mapping(file, given, own_sections=not blocks)
+    dates = file.values.get("dates", "")
+    if "dates" in file.values and dates not in ORDERS:
+        raise file.error(_("Enter one of: %(orders)s.") % {"orders": ", ".join(ORDERS)}, "dates")
+    prefix = file.get("key_prefix", "", _("Enter a text."))
+    if not re.fullmatch(r"[-\w]{0,40}", prefix, re.ASCII):
+        raise file.error(_("Enter at most 40 letters, digits, hyphens and underscores."), "key_prefix")
+    return FileMapping(
+        with_blocks(top, file, blocks) if blocks else (top,),
+        file.path("path"),
+        frozenset(one_line(name) for block in (file, *blocks) for name in block.texts("ignore")),
+        frozenset(word.strip() for word in file.texts("empty")),
+        dates,
+        prefix,
+        known(encoding) if encoding else "",
+    )
+
+
+def with_blocks(top: RecordMapping, file: Block, blocks: list[Block]) -> tuple[RecordMapping, ...]:
+    """The records of a file with [[records]] blocks.
+
+    If blocks are of the resource of the file, they share its columns, constants and codes, and the file itself makes no record.
+    Otherwise the file itself makes a record, which comes first.
+    """
+    records = [record_mapping(block, block.values.get("resource", top.resource)) for block in blocks]
+    shares = any(record.resource == top.resource for record in records) or not (top.columns or top.constants)
+    records = [shared(top, record) if record.resource == top.resource else record for record in records]
+    if not shares:
+        records.insert(0, top)
+    for name, section in file.sections():
+        takers = [index for index, record in enumerate(records) if name in registry.at(record.resource).import_sections]
+        if len(takers) != 1:
+            raise file.error(_("Move this section into the [[records]] block that it belongs to."), name)
+        record = records[takers[0]]
+        parsed = registry.at(record.resource).import_sections[name](section.values, section.error)
+        records[takers[0]] = replace(record, sections=(*record.sections, parsed))
+    return tuple(records)
+
+
+def record_mapping(block: Block, resource: Any, own_sections: bool = True) -> RecordMapping:
+    """The mapping of one record. Without `own_sections`, those of the file belong to its blocks."""
+    types = importable()
+    if not isinstance(resource, str) or resource not in types:
+        message = _("“%(name)s” is not one of: %(names)s.") % {"name": resource, "names": ", ".join(types)}
+        raise block.error(message, "resource")
+    parsers, fields = types[resource].import_sections, {*types[resource].serializer().fields, *NOT_A_FIELD}
+    keys = KEYS | (set() if block.place else FILE_KEYS)
+    keys |= set(parsers) if own_sections else {name for each in types.values() for name in each.import_sections}
+    for key in block.values:
+        if key not in keys:
+            raise block.error(_("Unknown key. Use one of: %(keys)s.") % {"keys": ", ".join(sorted(keys))}, key)
+    columns, constants, codes = (block.table(group) for group in ("columns", "constants", "codes"))
+    for group in (columns, constants, codes):
+        for name in group.values:
+            if name not in fields:
+                message = _("There is no field “%(name)s” in %(resource)s.") % {"name": name, "resource": resource}
+                raise group.error(message, name)
+    for name in constants.values:
+        if name in columns.values:
+            raise constants.error(_("The field has a column. Remove the column or the constant."), name)
+    our_codes = {name: {term: terms.code(term) for term in terms.values} for name in codes.values for terms in [codes.table(name)]}
+    return RecordMapping(
+        resource,
+        {name: columns.column(name) for name in columns.values},
+        {name: constants.constant(name) for name in constants.values},
+        our_codes,
+        {name: terms.pop(OTHER) for name, terms in our_codes.items() if OTHER in terms},
+        block.path("path") if block.place else (),
+        block.headers(block.values.get("when") or [], "when"),
+        tuple(parsers[name](section.values, section.error) for name, section in block.sections()) if own_sections else (),
+    )
 
 
 def shared(top: RecordMapping, block: RecordMapping) -> RecordMapping:
@@ -353,7 +345,7 @@ TABLE = re.compile(r"\s*(\[\[?)([^\[\]]+)\]")
 KEY = re.compile(r"""\s*("[^"]*"|'[^']*'|[\w.-]+)\s*=""")
 
 
-def line_of(text: str, keys: Sequence[str | int]) -> int | None:
+def line_of(text: str, keys: Keys) -> int | None:
     """The number of the line that sets this key; None if it is not on a line of its own."""
     wanted = [str(key) for key in keys]
     current: list[str] = []

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from policytracker.resources import Naming
 
 MAX_SUGGESTIONS = 3
-MAX_COMMON = 30  # names; a word that more names have says nothing
+MAX_COMMON = 30  # names; a word of more names is ignored
 SPELLED_ALIKE = 0.85  # of difflib
 MAX_FOOTNOTES = 40  # characters
 # Marks of footnotes at the end of a name: superscript figures, `[1]`, `*`. A plain number can be part of a name, as in `District 7`.

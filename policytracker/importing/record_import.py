@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import DatabaseError
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
-from policytracker.importing.cells import CellError, Cells, Codes, FieldReader, as_text, is_empty, split_date
-from policytracker.importing.mapping import Column, RecordMapping, RecordType
+from policytracker.importing.cells import CellError, Cells, FieldReader, as_text, is_empty, split_date
+from policytracker.importing.context import ImportContext
+from policytracker.importing.mapping import NOT_A_FIELD, Column, RecordMapping
 from policytracker.importing.summary import Line, Term
-from policytracker.importing.tables import Place
+from policytracker.importing.tables import Place, Row
 from policytracker.records import publishing
 from policytracker.records.context import MAX_REASON, REASON_TOO_LONG
 from policytracker.records.exceptions import EntriesRefused, NotPermitted, Stale
@@ -27,29 +27,10 @@ from policytracker.records.violations import violated_constraint
 from policytracker.representation import json_sql
 from policytracker.representation.errors import domain_error, validation_body
 from policytracker.representation.serializers import HEAD, KeyField, RecordSerializer
-from policytracker.resources import Resource, registry
+from policytracker.resources import registry
 from policytracker.writing import entries as bulk
 from policytracker.writing.identity import Identities
 from policytracker.writing.writer import Outcome
-
-if TYPE_CHECKING:
-    from policytracker.importing.importer import Importer
-
-NOT_A_FIELD = {"version", "change_reason"}  # columns that concern the change, not the record
-
-
-def mapping_types() -> dict[str, RecordType]:
-    """What a mapping must know about each type whose records a request body can create."""
-    return {
-        resource.address: RecordType(frozenset({*resource.serializer().fields, *NOT_A_FIELD}), resource.import_sections)
-        for resource in registry.addressed
-        if is_importable(resource)
-    }
-
-
-def is_importable(resource: Resource) -> bool:
-    """Whether a request body, and so a row of a table, can create records of this type."""
-    return bool(resource.address) and resource.serializer.example is not None
 
 
 @dataclass
@@ -69,42 +50,31 @@ class Draft:
 class RecordImport:
     """The import of the records of one resource, as one part of a mapping describes them."""
 
-    def __init__(self, importer: Importer, mapping: RecordMapping):
-        self.importer, self.mapping = importer, mapping
+    def __init__(self, context: ImportContext, mapping: RecordMapping):
+        self.context, self.mapping = context, mapping
         self.serializer_class = registry.at(mapping.resource).serializer
         self.model: type[Record] = self.serializer_class.Meta.model
         self.columns = {name: replace(column, headers=self.headers_in_file(column)) for name, column in mapping.columns.items()}
         self.when = self.first_in_file(mapping.when)
-        self.stale: dict[int, int] = {}  # the current version of records of which the file has another one, by id
         self.section_type = type(mapping.sections[0]) if mapping.sections else None
-        self.identities = Identities(self.model, self.serializer_class, self.model.objects.visible_to(importer.reader))
+        self.fields = dict(self.serializer_class().fields)
+        self.readable = self.model.objects.visible_to(context.reader)
+        self.identities = Identities(self.model, self.serializer_class, self.readable)
+        self.start()
+
+    def start(self) -> None:
+        """Forget the rows of an earlier run, which was rolled back."""
+        self.stale: dict[int, int] = {}  # the current version of records of which the file has another one, by id
         self.seen: dict[Any, tuple[Draft, dict[str, Any]]] = {}  # the draft of each record and its body as read, by identity
 
     @cached_property
-    def fields(self) -> dict[str, serializers.Field]:
-        return dict(self.serializer_class().fields)
-
-    @cached_property
     def readers(self) -> dict[str, FieldReader]:
-        importer, mapping = self.importer, self.mapping
-        return {
-            name: FieldReader(
-                name,
-                self.fields[name],
-                self.model,
-                importer.names,
-                mapped=name in mapping.columns,
-                codes=Codes(mapping.codes.get(name), mapping.other.get(name)),
-                reading=importer.reading,
-                prefix=importer.mapping.key_prefix,
-                made=importer.made,
-            )
-            for name in [*self.columns, *mapping.constants]
-            if name in self.fields
-        }
+        """The readers of the cells of each field. They are made after the columns are known."""
+        names = [name for name in [*self.columns, *self.mapping.constants] if name in self.fields]
+        return {name: FieldReader(self.context, self.mapping, self.model, name, self.fields[name]) for name in names}
 
     def check_permission(self) -> None:
-        by, options = self.importer.by, self.model._meta
+        by, options = self.context.by, self.model._meta
         if by and not all(by.has_perm(f"{options.app_label}.{verb}_{options.model_name}") for verb in ("add", "change")):
             message = _("%(user)s may not add and change %(records)s.")
             raise NotPermitted(message % {"user": by.get_username(), "records": options.verbose_name_plural})
@@ -128,11 +98,11 @@ class RecordImport:
         return headers & known
 
     def is_in_file(self, header: str) -> bool:
-        table = self.importer.table
+        table = self.context.table
         if not table.is_json or header in table.headers:
             return header in table.headers
         inner = [(), *(section.path for section in self.mapping.sections if header in section.headers())]
-        items = (cells for row, item in table.rows for cells in self.importer.cells(row, item).items(self.mapping.path))
+        items = (cells for row, item in table.rows for cells in Cells(self.context, row, (item,)).items(self.mapping.path))
         return any(each.has(header) for cells in items for path in inner for each in cells.items(path))
 
     def headers_in_file(self, column: Column) -> tuple[str, ...]:
@@ -144,8 +114,8 @@ class RecordImport:
         for header in alternatives:
             if len(alternatives) > 1 and self.is_in_file(header):
                 return header
-            begun = header.endswith("*") and not self.importer.table.is_json
-            if begun and (found := next((name for name in self.importer.table.headers if name.startswith(header[:-1])), "")):
+            begun = header.endswith("*") and not self.context.table.is_json
+            if begun and (found := next((name for name in self.context.table.headers if name.startswith(header[:-1])), "")):
                 return found
         return next(iter(alternatives), "")
 
@@ -154,7 +124,7 @@ class RecordImport:
         for name, column in self.mapping.columns.items():
             used = self.columns[name].headers[0]
             for header in [] if column.join else column.headers:
-                if header != used and header in self.importer.table.headers:
+                if header != used and header in self.context.table.headers:
                     message = _("The column “%(header)s” is not used, because the file has “%(used)s”, which comes before it.")
                     yield message % {"header": header, "used": used}
 
@@ -165,10 +135,10 @@ class RecordImport:
             name for name, reader in self.readers.items() if getattr(reader.reference, "model", None) is self.model and name in self.columns
         ]
 
-    def own_keys(self, cells: Cells) -> tuple[list[Any], list[Any]]:
+    def own_keys(self, row: int, values: dict[str, Any]) -> tuple[list[Any], list[Any]]:
         """The keys of the records that a row makes, and those of other records of the resource to which they refer."""
         keys, references = [], []
-        for inner in cells.items(self.mapping.path):
+        for inner in Cells(self.context, row, (values,)).items(self.mapping.path):
             with suppress(CellError):  # reported when the record is made
                 keys.append((self.model, self.value(self.model.key, inner)))
                 for name in self.self_references:
@@ -178,32 +148,32 @@ class RecordImport:
 
     # ---- rows
 
-    def write(self, rows: Sequence[tuple[int, dict[str, Any]]], *, with_changes: bool) -> list[Line]:
+    def write(self, rows: Sequence[Row]) -> list[Line]:
         """Write the records of these rows. Returns a line for each; those of refused records have errors."""
-        drafts = [draft for row, values in rows for draft in self.drafts(self.importer.cells(row, values))]
+        drafts = [draft for row, values in rows for draft in self.drafts(Cells(self.context, row, (values,)))]
         valid = [draft for draft in drafts if self.fill(draft)]
         keys = self.identities.find([draft.body for draft in valid])
         once = [(draft, key) for draft, key in zip(valid, keys, strict=True) if not self.is_repeated(draft, key)]
         if self.section_type:
-            self.section_type.prepare([draft for draft, _key in once], self.importer)
+            self.section_type.prepare([draft for draft, _key in once], self.context)
         new, stored = [], []
         for draft, key in once:
             if draft.line.outcome == Outcome.REFUSED:
                 continue
             if key is None:
                 draft.body = {name: value for name, value in draft.body.items() if value not in ("", [])}
-                if self.importer.source and "source" in self.fields:
-                    draft.body.setdefault("source", self.importer.source)
+                if self.context.source and "source" in self.fields:
+                    draft.body.setdefault("source", self.context.source)
                 new.append(draft)
             else:
                 draft.body[self.model.key] = key
                 stored.append(draft)
-        self.write_drafts(new, bulk.Entries.create, with_changes)
-        self.write_drafts(stored, bulk.Entries.change, with_changes)
-        self.importer.indexes.pop(self.model, None)
+        self.write_drafts(new, bulk.Entries.create)
+        self.write_drafts(stored, bulk.Entries.change)
+        self.context.indexes.pop(self.model, None)
         written = [draft for draft in valid if draft.record is not None]
         if self.section_type:
-            self.section_type.apply(written, self.importer)
+            self.section_type.apply(written, self.context)
         for draft in written:
             if draft.line.outcome == Outcome.UNCHANGED and draft.line.changes:
                 draft.line.outcome = Outcome.CHANGED
@@ -280,7 +250,7 @@ class RecordImport:
         if different:
             message = _("This record is already in row %(row)s, with another value of: %(fields)s.")
             self.refuse_place(draft, different[0], message % {"row": first.line.row, "fields": ", ".join(different)})
-        elif self.importer.mapping.of_single_record() and not self.section_type and not self.mapping_splits:
+        elif self.context.mapping.of_single_record() and not self.section_type and not self.mapping_splits:
             self.refuse_place(draft, self.model.key, _("This record is already in row %(row)s.") % {"row": first.line.row})
         else:
             first.entries += draft.entries
@@ -292,64 +262,61 @@ class RecordImport:
 
     # ---- the engine
 
-    def write_drafts(self, drafts: list[Draft], operation: Callable[[bulk.Entries], Any], with_changes: bool) -> None:
+    def write_drafts(self, drafts: list[Draft], operation: Callable[[bulk.Entries], Any]) -> None:
         if not drafts:
             return
-        request, new = SimpleNamespace(user=self.importer.reader), self.model()
-        serializer = self.serializer_class(partial=operation is bulk.Entries.change, context={"request": request})
+        context, new = self.context, self.model()
         entries = bulk.Entries(
             [draft.body for draft in drafts],
-            serializer,
-            readable=self.model.objects.visible_to(self.importer.reader),
+            self.serializer_class(partial=operation is bulk.Entries.change, context={"user": context.reader}),
+            readable=self.readable,
             read=self.read,
-            check_permission=lambda record, values: publishing.check_changes(self.importer.reader, record or new, values),
+            check_permission=lambda record, values: publishing.check_changes(context.reader, record or new, values),
             check_version=self.check_version,
-            reason=lambda body: body.get("change_reason") or self.importer.reason,
+            reason=lambda body: body.get("change_reason") or context.reason,
+            keep_current=context.with_changes,
         )
         with suppress(EntriesRefused):  # the errors are in entries.refusals
             operation(entries)
-        changed = [row.record.pk for row in entries.rows.values() if row.outcome == Outcome.CHANGED] if with_changes else []
-        new_texts = dict(zip(changed, self.read(changed), strict=True))
+        changed = [row.record.pk for row in entries.rows.values() if row.outcome == Outcome.CHANGED] if context.with_changes else []
+        after = dict(zip(changed, map(json.loads, self.read(changed)), strict=True))
         for index, draft in enumerate(drafts):
-            draft.line.key = str(draft.body.get(self.model.key, ""))
-            if index in entries.refusals.reasons:
-                self.refuse(draft, entries.refusals.reasons[index])
+            if error := entries.refusals.reasons.get(index):
+                draft.line.key = str(draft.body.get(self.model.key, ""))
+                self.refuse(draft, error)
                 continue
-            draft.record = entries.rows[index].record
-            if draft.record.pk in self.stale and entries.rows[index].outcome == Outcome.CHANGED:
+            draft.record, outcome = entries.rows[index].record, entries.rows[index].outcome
+            draft.line.key = draft.record.natural_key()[0]
+            if outcome == Outcome.CHANGED and draft.record.pk in self.stale:
                 self.refuse(draft, Stale(self.stale[draft.record.pk]))
                 continue
-            draft.line.key = draft.record.natural_key()[0]
-            draft.line.outcome = entries.rows[index].outcome
-            if draft.line.outcome == Outcome.CREATED:
+            draft.line.outcome = outcome
+            if outcome == Outcome.CREATED:
                 draft.line.changes = {
                     name: (None, draft.body[name]) for name in self.fields if name in draft.body and name != self.model.key
                 }
-            elif draft.record.pk in new_texts:
-                draft.line.changes = self.changed_values(entries.old_texts[index], new_texts[draft.record.pk])
+            elif values := after.get(draft.record.pk):
+                before = entries.current[index]
+                draft.line.changes = {name: (before[name], values[name]) for name in values if before[name] != values[name]}
         self.refuse_other_sources([draft for draft in drafts if draft.line.outcome == Outcome.CHANGED])
 
     def refuse_other_sources(self, changed: list[Draft]) -> None:
         """Refuse the changes of records that have sources, but none of the import, unless they are wanted."""
-        importer = self.importer
-        if not changed or importer.update_others or not (importer.source or importer.mapping.has_columns):
+        context = self.context
+        if not changed or context.update_others or not (context.source or context.mapping.has_columns):
             return
         sources = registry.of(self.model).sources([draft.record.pk for draft in changed])
         for draft in changed:
             others = sources[draft.record.pk]
-            if others and not others & {importer.source, draft.body.get("source")}:
+            if others and not others & {context.source, draft.body.get("source")}:
                 message = _("This changes a record of another source: %(key)s. Import with --update-others if it is the same record.")
                 draft.line.refuse(draft.cells.place(), message % {"key": draft.line.key})
 
-    def changed_values(self, old: str, new: str) -> dict[str, tuple[Any, Any]]:
-        """The old and new value of each stored field that differs between two JSON texts of a record."""
-        before, after = json.loads(old), json.loads(new)
-        names = [name for name, field in self.fields.items() if name not in HEAD and not isinstance(field, json_sql.ComputedField)]
-        return {name: (before[name], after[name]) for name in names if before[name] != after[name]}
-
     def read(self, ids: list[int]) -> list[str]:
-        reader = self.importer.context.reader
-        return json_sql.texts(json_sql.Representation(self.serializer_class, reader.roles), ids, self.importer.context)
+        """The JSON texts of records, with the fields that are stored."""
+        names = tuple(name for name, f in self.fields.items() if name not in HEAD and not isinstance(f, json_sql.ComputedField))
+        representation = json_sql.Representation(self.serializer_class, self.context.read_context.reader.roles, names)
+        return json_sql.texts(representation, ids, self.context.read_context)
 
     def check_version(self, record: Record | None, body: dict[str, Any]) -> None:
         """Note a record of which the file has an older version: it may not be changed, but may have the values of the file already.
@@ -375,9 +342,8 @@ class RecordImport:
     def refuse_place(self, draft: Draft, name: str, message: str, term: Term | None = None, place: Place | None = None) -> None:
         """Refuse a record because of this field, at the place of its column."""
         header = self.columns[name].headers[0] if name in self.columns else ""
-        if place is None:
-            place = draft.cells.place(header)
-        draft.line.refuse(f"{place}, {name}" if name and not header else place, message, term)
+        place = place or draft.cells.place(header)
+        draft.line.refuse(place if header else replace(place, field=name), message, term)
 
     def refuse(self, draft: Draft, error: Exception) -> None:
         """Add the messages of an error to the line, each with its place in the file."""

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from django.utils.translation import gettext as _
 
-from policytracker.importing.tables import Limits, OpenTable, Place, TableError, check_columns, formula, megabytes, table
+from policytracker.importing.tables import File, Limits, OpenTable, Place, TableError, check_columns, formula, megabytes, table
 
 MAX_RATIO = 200  # unpacked bytes per packed byte; the XML of large real spreadsheets is below 50
 MARKUP = re.compile(r"\\.|\"[^\"]*\"|\[[^\]]*\]")  # in a number format: escaped characters, literals, colours and locales
@@ -22,17 +22,17 @@ TABLE, OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}", "{urn:oasis
 SheetRows = Callable[[bytes, list[str], Limits], Iterator[tuple[int, list[str]]]]
 
 
-def spreadsheet(data: bytes, sheet_rows: SheetRows, limits: Limits) -> OpenTable:
+def spreadsheet(sheet_rows: SheetRows, file: File) -> OpenTable:
     """The table in the first sheet, of which `sheet_rows(data, notes, limits)` yields the numbered rows. Raises TableError."""
     notes: list[str] = []
-    return table(readable(sheet_rows, data, notes, limits), notes, limits)
+    return table(readable(sheet_rows, file, notes), notes, file.limits)
 
 
-def readable(sheet_rows: SheetRows, data: bytes, notes: list[str], limits: Limits) -> Iterator[tuple[int, list[str]]]:
+def readable(sheet_rows: SheetRows, file: File, notes: list[str]) -> Iterator[tuple[int, list[str]]]:
     """The rows of a sheet. Raises TableError for a damaged file."""
     try:
-        check_archive(data, limits.unpacked)
-        yield from sheet_rows(data, notes, limits)
+        check_archive(file.data, file.limits.unpacked)
+        yield from sheet_rows(file.data, notes, file.limits)
     except (TableError, MemoryError):
         raise
     except Exception as error:  # a damaged file can raise any error of the libraries, such as IndexError or one of their own

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from policytracker.importing.names import NameIndex
-from policytracker.importing.tables import Place
+from policytracker.importing.tables import Place, one_line
 from policytracker.representation.diffs import display_text
 from policytracker.writing.writer import Outcome
 
@@ -34,7 +34,7 @@ class Term:
 class Problem:
     """Why a record is refused: the place, the message, and the term that must be translated, if any."""
 
-    place: Place | str
+    place: Place
     message: str
     term: Term | None = None
 
@@ -56,10 +56,9 @@ class Line:
     @property
     def rows(self) -> set[int]:
         """The rows that have the problems of the record; several rows can be about one."""
-        places = {problem.place for problem in self.problems}
-        return {place.row for place in places if isinstance(place, Place) and place.row is not None} or {self.row}
+        return {row for problem in self.problems if (row := problem.place.row) is not None} or {self.row}
 
-    def refuse(self, place: Place | str, message: str, term: Term | None = None) -> None:
+    def refuse(self, place: Place, message: str, term: Term | None = None) -> None:
         self.outcome = Outcome.REFUSED
         self.problems.append(Problem(place, message, term))
 
@@ -111,9 +110,9 @@ class Summary:
         if len(self.examples[line.outcome]) < self.max_examples:
             self.examples[line.outcome].append(line)
         for problem in line.problems:
-            column, number = (problem.place.header, problem.place.row) if isinstance(problem.place, Place) else ("", None)
-            row = f"{line.file}:{number or line.row}" if line.file else number or line.row
-            key = column, problem.message
+            number = problem.place.row or line.row
+            row = f"{line.file}:{number}" if line.file else number
+            key = problem.place.header, problem.message
             self.groups.setdefault(key, Group(*key)).rows.append(row)
             if problem.term:
                 self.terms[problem.term].append(row)
@@ -153,10 +152,6 @@ def quoted(text: str) -> str:
     """A text as a string of TOML."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(f"\\u{ord(char):04X}" if ord(char) < 32 or ord(char) == 127 else char for char in escaped) + '"'
-
-
-def one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def duration_in_words(seconds: float) -> str:

@@ -43,17 +43,13 @@ def read(path: Path, location: Sequence[str] = (), encoding: str = "") -> Table:
         if size > MAX_FILE:
             raise TableError(_("The file has %(size)s MB. Import at most %(limit)s MB.") % megabytes(size, MAX_FILE))
         with path.open("rb") as file:
-            return read_in_process(file, path.name, location, encoding, Limits.for_size(size))
+            return parse(path.name, file, Limits.for_size(size), location, encoding)
     except OSError as error:
         raise TableError(_("%(path)s cannot be read: %(reason)s.") % {"path": path, "reason": error.strerror}) from error
 
 
-def parse(name: str, data: bytes, limits: Limits, location: Sequence[str] = (), encoding: str = "") -> Table:
-    """The table in the content of a file with this name. Raises TableError, and TooLarge beyond a limit."""
-    return read_in_process(data, name, location, encoding, limits)
-
-
-def read_in_process(file: bytes | IO[bytes], name: str, location: Sequence[str], encoding: str, limits: Limits) -> Table:
+def parse(name: str, file: bytes | IO[bytes], limits: Limits, location: Sequence[str] = (), encoding: str = "") -> Table:
+    """The table in a file with this name, or in its content. Raises TableError, and TooLarge beyond a limit."""
     request = {
         "suffix": suffix_of(name, location),
         "location": list(location),

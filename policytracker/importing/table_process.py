@@ -1,7 +1,7 @@
 """The process that reads a table: `python -m policytracker.importing.table_process REQUEST`, started by `table_files`.
 
 It reads the file from its standard input and writes JSON lines: the header, each row, and the end or an error. It limits its own memory
-and time before it reads anything. It imports none of Django but the translation of messages, so it starts in a tenth of a second.
+and time before it reads anything. Of Django it imports only the translation of messages, so it starts in a tenth of a second.
 """
 
 from __future__ import annotations

@@ -66,15 +66,33 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class File:
+    """The content of a file, and how to read it."""
+
+    data: bytes
+    location: Sequence[str]
+    encoding: str
+    limits: Limits
+
+
+@dataclass(frozen=True)
 class Place:
-    """The place of a value: a row numbered like in a spreadsheet, where the header is row 1, and a column; or an item of a JSON list."""
+    """The place of a value: a row numbered like in a spreadsheet, where the header is row 1, and a column; or an item of a JSON list.
+
+    `field` is our field that has the value, if no column of the file has it.
+    """
 
     row: int | None
     column: int | None = None  # from 0
     header: str = ""
     in_json: bool = False
+    field: str = ""
 
     def __str__(self):
+        return f"{self.in_file}, {self.field}" if self.field else self.in_file
+
+    @property
+    def in_file(self) -> str:
         if self.row is None:
             return _("“%(header)s”") % vars(self)
         if self.in_json:
@@ -87,35 +105,28 @@ class Place:
         return (_("Row %(row)s, column %(letter)s “%(header)s”") if self.header else _("Row %(row)s, column %(letter)s")) % values
 
 
-Rows = Iterable[tuple[int, dict[str, Any]]]
+Row = tuple[int, dict[str, Any]]  # the number of a row in the file, and its cells by header
 
 
 @dataclass
 class OpenTable:
-    """A file whose header was read. Its rows are read when they are needed, which raises TableError at a damaged one."""
-
-    headers: list[str]
-    rows: Rows
-    notes: list[str] = field(default_factory=list)
-    is_json: bool = False
-    header_row: int = 1
-
-    def read(self) -> Table:
-        return Table(self.headers, list(self.rows), self.notes, self.is_json, self.header_row)
-
-
-@dataclass
-class Table:
-    """The content of a file. `rows` are the cells by header, with the number of the row; in JSON a cell can be a list or an object.
+    """A file whose header was read. Its rows are read when they are needed, which raises TableError at a damaged one.
 
     `headers` are those of the file in order; a JSON document has those that occur in any item. `notes` say how the file was read.
     """
 
     headers: list[str]
-    rows: list[tuple[int, dict[str, Any]]]
+    rows: Iterable[Row]
     notes: list[str] = field(default_factory=list)
     is_json: bool = False
     header_row: int = 1
+
+
+@dataclass
+class Table(OpenTable):
+    """A file whose rows were read. In JSON a cell can be a list or an object."""
+
+    rows: list[Row]
 
     def place_of(self, header: str) -> Place:
         """The place of a header."""
@@ -161,18 +172,17 @@ def check_columns(columns: int, place: Place) -> None:
         raise TableError(_("%(place)s: At most %(limit)s columns can be imported.") % {"place": place, "limit": f"{MAX_COLUMNS:,}"})
 
 
-def rows_below(headers: list[str], rows: Iterable[tuple[int, Sequence[str]]], of_text: bool) -> Rows:
+def rows_below(headers: list[str], rows: Iterable[tuple[int, Sequence[str]]], of_text: bool) -> Iterator[Row]:
     """The rows below the header that are not empty, by header."""
     for number, cells in rows:
         if any(cell.strip() for cell in cells):
             if [cell.strip() for cell in cells[: len(headers)]] == headers:
                 raise TableError(_("%(place)s: The header occurs twice.") % {"place": Place(number)})
-            check_width(number, cells, headers, of_text)
             yield number, cells_by_header(number, headers, cells, of_text)
 
 
 def header_row(number: int, cells: Sequence[str]) -> list[str]:
-    headers = [" ".join(cell.split()) for cell in cells]
+    headers = list(map(one_line, cells))
     while headers and not headers[-1]:
         headers.pop()
     check_columns(len(headers), Place(number))
@@ -182,28 +192,25 @@ def header_row(number: int, cells: Sequence[str]) -> list[str]:
     return headers
 
 
-def check_width(number: int, cells: Sequence[str], headers: list[str], complete: bool) -> None:
-    """Raises TableError for cells without a header, and for missing cells if rows must be complete."""
+def cells_by_header(number: int, headers: list[str], cells: Sequence[str], of_text: bool) -> dict[str, str]:
+    """The cells of a row. Raises TableError for a cell without a header, and in a text file for missing cells and for a formula."""
     for column, cell in enumerate(cells):
         if cell.strip() and (column >= len(headers) or not headers[column]):
             raise TableError(_("%(place)s: This cell has no header.") % {"place": Place(number, column)})
-    if complete and len(cells) < len(headers):
+    if of_text and len(cells) < len(headers):
         raise TableError(
             _("%(place)s: The row has %(cells)s of %(headers)s cells. The file may be truncated.")
             % {"place": Place(number), "cells": len(cells), "headers": len(headers)}
         )
-
-
-def cells_by_header(number: int, headers: list[str], cells: Sequence[str], of_text: bool) -> dict[str, str]:
-    result = {}
-    for column, header in enumerate(headers):
-        cell = cells[column] if column < len(cells) else ""
-        if header:
-            if of_text and FORMULA.match(cell):
-                raise formula(Place(number, column, header))
-            if len(cell) > MAX_CELL:
-                raise too_long(cell, Place(number, column, header))
-            result[header] = EXECUTABLE.sub(r"\1", cell)
+    result = dict.fromkeys(filter(None, headers), "")
+    for column, (header, cell) in enumerate(zip(headers, cells, strict=False)):
+        if not header:
+            continue
+        if of_text and FORMULA.match(cell):
+            raise formula(Place(number, column, header))
+        if len(cell) > MAX_CELL:
+            raise too_long(cell, Place(number, column, header))
+        result[header] = EXECUTABLE.sub(r"\1", cell)
     return result
 
 
@@ -218,6 +225,11 @@ def formula(place: Place) -> TableError:
     return TableError(
         _("%(place)s: The cell contains a formula. Enter its value, or ' before a text that is not a formula.") % {"place": place}
     )
+
+
+def one_line(text: str) -> str:
+    """The words of a text, such as a header, with single spaces between them."""
+    return " ".join(text.split())
 
 
 def megabytes(size: int, limit: int) -> dict[str, str]:

@@ -78,6 +78,8 @@ class Reader:
         return cls(user.roles, user.pk) if user.is_active else cls(frozenset())
 
 
+FULL_ACCESS = Reader(frozenset({Role.ADMINISTRATOR}))  # who reads in a command that is run without a user
+
 ANY, OWN, TEAM = "any", "own", "team"
 
 

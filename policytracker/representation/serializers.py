@@ -145,14 +145,14 @@ class KeyField(serializers.RelatedField):
 
     def rows(self) -> models.QuerySet:
         """The records or users that the current user may read, and so may refer to."""
-        return referable(self.model, self.context["request"].user)
+        return referable(self.model, self.context["user"])
 
     def find(self, keys: list[str]) -> dict[str, models.Model]:
         """The records with these keys that the current user may read, by key."""
         if "references" in self.context:  # in a list: looked up for all entries at once
             records = self.context["references"].find(self, valid_keys(self.model, keys))
             return {str(getattr(record, self.key)): record for record in records}
-        return find_by_key(self.model, keys, self.context["request"].user)
+        return find_by_key(self.model, keys, self.context["user"])
 
     def missing(self, key: str) -> serializers.ErrorDetail:
         """The error for a key without a record, or with a record that the current user may not read."""
@@ -269,7 +269,8 @@ class RecordSerializer(serializers.ModelSerializer):
     """Reads and writes one type of record.
 
     `Meta.fields` lists the fields besides key, URL, version and timestamps, which every record has. `Meta.names` maps a field name
-    of the API to a different name in the model. `example` is a request body that creates a record.
+    of the API to a different name in the model. `example` is a request body that creates a record. To validate, `context["user"]` is the
+    user, or Reader, whose records can be referred to.
     """
 
     example: dict[str, Any] | None = None
@@ -356,17 +357,17 @@ class RecordSerializer(serializers.ModelSerializer):
 
     def _read_only_changes(self, data: Mapping[str, Any]) -> dict[str, list[str]]:
         """Errors for stored read-only fields whose value differs from the current one. Sending back the current value is allowed."""
-        stored = {f.name for f in self.Meta.model._meta.concrete_fields}
-        sent = [
-            n
-            for n, f in self.fields.items()
-            if n in data and f.read_only and f.source in stored and n not in IGNORED_ON_WRITE and n != "version"
-        ]
-        if not sent:
+        if not (sent := self.stored_read_only(data)):
             return {}
         current = self.context["current"] if self.instance else self._initial_values(data)
         same = lambda a, b: (a if a != "" else None) == (b if b != "" else None)  # noqa: E731
         return {n: [read_only()] for n in sent if not same(data[n], current.get(n))}
+
+    def stored_read_only(self, data: Mapping[str, Any]) -> list[str]:
+        """The names of the stored read-only fields in a request body, whose values are compared with the current ones."""
+        sent = {name: self.fields[name] for name in data if name in self.fields and name != "version" and name not in IGNORED_ON_WRITE}
+        stored = {f.name for f in self.Meta.model._meta.concrete_fields}
+        return [name for name, field in sent.items() if field.read_only and field.source in stored]
 
     def _initial_values(self, data: Mapping[str, Any]) -> dict[str, Any]:
         model = self.Meta.model
@@ -424,7 +425,7 @@ class RecordSerializer(serializers.ModelSerializer):
 
     def model_refusal(self, instance: Record, error: ModelError) -> serializers.ValidationError:
         """The model's errors by API field name; `_existing` has the keys of readable records that already use a unique value."""
-        user, by_field, existing = self.context["request"].user, violations.by_field(error, self.Meta.model), {}
+        user, by_field, existing = self.context["user"], violations.by_field(error, self.Meta.model), {}
         for field, reasons in by_field.items():
             if record := next(filter(None, (violations.existing(instance, reason, field, user) for reason in reasons)), None):
                 existing[self.api_name(field)] = record.natural_key()[0]
@@ -433,7 +434,7 @@ class RecordSerializer(serializers.ModelSerializer):
 
     def keep_hidden(self, instance: Record, values: dict[str, Any]) -> dict[str, Any]:
         """The values of a write, without those that it must not change because the user may not read them. Raises ValidationError."""
-        if not Reader.of(self.context["request"].user).sees_all:
+        if not Reader.of(self.context["user"]).sees_all:
             references = self.context.get("references")  # in a list: looked up for all entries at once
             links = references.links if references else hidden.linked_ids
             hidden.keep(instance, values, self.readable_ids, links)
@@ -441,7 +442,7 @@ class RecordSerializer(serializers.ModelSerializer):
 
     def readable_ids(self, model: type[Record], ids: set[int]) -> set[int]:
         """The ids of those records that the current user may read."""
-        user = self.context["request"].user
+        user = self.context["user"]
         if "references" in self.context:
             return self.context["references"].readable_ids(model, ids, user)
         return hidden.readable_ids(model, ids, user)

@@ -1,17 +1,17 @@
-"""Bulk writes of the API: each entry of a list is validated as if sent alone, and all are written together or none."""
+"""Lists of request bodies: each entry is validated as if sent alone, and all are written together, or nothing."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.db import DataError, IntegrityError, models, transaction
+from django.db import DataError, IntegrityError, models
 from django.db.models import QuerySet
 from django.db.models.deletion import ProtectedError
 from django.http import Http404
@@ -22,7 +22,7 @@ from policytracker.records.context import change_context
 from policytracker.records.exceptions import EntriesRefused, Refused, Rejected, Stale
 from policytracker.records.models import Record, lock_for_change
 from policytracker.representation import hidden
-from policytracker.representation.serializers import HEAD, KeyField, KeyListField, RecordSerializer, not_an_object
+from policytracker.representation.serializers import KeyField, KeyListField, RecordSerializer, not_an_object
 from policytracker.writing import writer
 
 MAX_ENTRIES = 500
@@ -93,15 +93,6 @@ class Refusals:
             raise EntriesRefused(self.reasons, self.total)
 
 
-@dataclass
-class Preview:
-    """The expected result of an entry: (old, new) of each changed field, as the user reads them, or the error."""
-
-    outcome: writer.Outcome
-    changes: dict[str, tuple[Any, Any]]
-    error: Exception | None = None
-
-
 def in_order(total: int, needed: dict[int, list[int]]) -> list[int]:
     """The numbers below `total`, each after those that it needs. Otherwise their order stays; in a circle too."""
     ordered: list[int] = []
@@ -137,7 +128,7 @@ class Entries:
 
     `readable` are the records that the user may read, `read(ids)` returns their JSON texts. `check_permission(record, values)` raises
     if the user may not write these values, `check_version(record, body)` if the record has changed since the user read it.
-    `reason(body)` is the change reason of an entry.
+    `reason(body)` is the change reason of an entry. With `keep_current`, `current` has the JSON of each stored record as it was read.
     """
 
     bodies: Sequence[Any]
@@ -147,13 +138,14 @@ class Entries:
     check_permission: Callable[[Record | None, dict[str, Any]], None]
     check_version: Callable[[Record | None, Any], Any]
     reason: Callable[[Any], str]
+    keep_current: bool = False
 
     def __post_init__(self):
         self.model: type[Record] = self.serializer.Meta.model
         self.refusals = Refusals(len(self.bodies))
         self.references = self.serializer.context["references"] = References()
         self.rows: dict[int, writer.Row] = {}
-        self.old_texts: dict[int, str] = {}  # the JSON texts of the stored records, by index of the entry
+        self.current: dict[int, dict[str, Any]] = {}  # the JSON of the stored records that is needed, by index of the entry
         self.used_keys: set[str] = set()
 
     # ---- operations
@@ -170,28 +162,6 @@ class Entries:
         self.write(lambda segment: self.changed_rows(segment, stored))
         self.refusals.raise_if_any()
         return [self.rows[index].record.pk for index in range(len(self.bodies))]
-
-    def preview(self, operation: Callable[[], Any]) -> list[Preview]:
-        """The result of `create` or `change` (the `operation`) for each entry. Everything is rolled back."""
-        with transaction.atomic():
-            with suppress(EntriesRefused):
-                operation()
-            new_texts = dict(zip(self.ids, self.read(self.ids), strict=True)) if self.ids else {}
-            transaction.set_rollback(True)
-        return [self.entry_preview(index, new_texts) for index in range(len(self.bodies))]
-
-    @property
-    def ids(self) -> list[int]:
-        return [row.record.pk for row in self.rows.values() if not row.error]
-
-    def entry_preview(self, index: int, new_texts: dict[int, str]) -> Preview:
-        if index in self.refusals.reasons:
-            return Preview(writer.Outcome.REFUSED, {}, self.refusals.reasons[index])
-        row = self.rows[index]
-        new = json.loads(new_texts[row.record.pk])
-        old = json.loads(self.old_texts[index]) if index in self.old_texts else dict.fromkeys(new)
-        changes = {name: (old[name], new[name]) for name in new if name not in HEAD and old[name] != new[name]}
-        return Preview(row.outcome, changes)
 
     # ---- steps
 
@@ -295,12 +265,13 @@ class Entries:
         for index, body in segment:
             with self.refusals.collect(index):
                 records[index] = self.record_of(body, stored)
-        self.read_stored(records)
+        self.read_current({index: records[index] for index, body in segment if index in records and self.needs_current(body)})
+        self.read_references(list(records.values()))
         rows = {}
         for index, body in segment:
             if index in records:
                 with self.refusals.collect(index):
-                    rows[index] = self.changed_row(records[index], body, self.old_texts[index])
+                    rows[index] = self.changed_row(records[index], body, self.current.get(index))
         return rows
 
     def record_of(self, body: Any, stored: dict[str, Record]) -> Record:
@@ -320,13 +291,16 @@ class Entries:
         self.used_keys.add(key)
         return stored[key]
 
-    def read_stored(self, records: dict[int, Record]) -> None:
-        """Read what validation needs: the JSON texts of the stored records, and which of their references the user may read."""
-        if not records:
-            return
-        rows = list(records.values())
-        self.old_texts |= dict(zip(records, self.read([record.pk for record in rows]), strict=True))
-        for reference_field in self.serializer._writable_fields:
+    def needs_current(self, body: dict[str, Any]) -> bool:
+        """Whether the JSON of the stored record is needed: to compare the read-only fields of the entry, or by the caller."""
+        return self.keep_current or bool(self.serializer.stored_read_only(body))
+
+    def read_current(self, records: dict[int, Record]) -> None:
+        self.current |= zip(records, map(json.loads, self.read([record.pk for record in records.values()])), strict=True)
+
+    def read_references(self, rows: list[Record]) -> None:
+        """Read which of the references of stored records the user may read."""
+        for reference_field in self.serializer._writable_fields if rows else ():
             reference = reference_field.child_relation if isinstance(reference_field, KeyListField) else reference_field
             if not isinstance(reference, KeyField) or not reference.hides:
                 continue
@@ -337,10 +311,10 @@ class Entries:
                 ids = {getattr(record, f"{reference_field.source}_id") for record in rows} - {None}
             self.serializer.readable_ids(reference.model, ids)
 
-    def changed_row(self, record: Record, body: Any, text: str) -> writer.Row:
+    def changed_row(self, record: Record, body: Any, current: dict[str, Any] | None) -> writer.Row:
         self.check_version(record, body)
         self.serializer.instance = record
-        self.serializer.context["current"] = json.loads(text)
+        self.serializer.context["current"] = current
         values = self.serializer.run_validation(body)
         self.check_permission(record, values)
         return self.row(record, self.serializer.keep_hidden(record, values))

@@ -20,7 +20,8 @@ from django.utils import timezone
 from agreements.models import Party, Source, TreatyAction
 from policytracker.admin import imports
 from policytracker.importing import uploads
-from policytracker.importing.record_import import RecordImport, is_importable
+from policytracker.importing.mapping import is_importable
+from policytracker.importing.record_import import RecordImport
 from policytracker.records.changes import Change
 from policytracker.resources import registry
 from recommendations.models import Evidence, ProgressUpdate, Recommendation

@@ -11,8 +11,9 @@ from agreements.checks.standings import against_standing, own_actions
 from agreements.models import AgreementRelation, Citation, FactCheck, Participation
 from agreements.standing import text_standing
 from agreements.standing.data import load_records
+from policytracker.records.access import FULL_ACCESS
 from policytracker.records.context import change_context
-from tests.findings import EVERYTHING, TODAY, check_context, sentence, violations
+from tests.findings import TODAY, check_context, sentence, violations
 from tests.make import (
     make_action,
     make_agreement,
@@ -136,7 +137,7 @@ def test_sql_filter_finds_every_status_that_the_computation_finds():
     every = {agreement.pk: agreement for agreement in type(agreement).objects.all()}
     differing = {
         every[pk]
-        for pk, text in load_records(every, EVERYTHING).items()
+        for pk, text in load_records(every, FULL_ACCESS).items()
         if (code := text_standing(text, TODAY).code) != "unknown" and code not in MATCHING_STANDINGS[every[pk].status]
     }
     assert len(differing) > 50

@@ -2,13 +2,15 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from policytracker.importing.formats import open_table, suffix_of
+from policytracker.importing.tables import Limits, Table
 from policytracker.resources import today
 from recommendations.models import ProgressUpdate, Recommendation
 from recommendations.progress import approve
@@ -66,6 +68,12 @@ def import_table(stored_records, db, tmp_path) -> Callable[..., Run]:
         return Run(0, output.getvalue())
 
     return run
+
+
+def parse_here(name: str, data: bytes, location: Sequence[str] = (), encoding: str = "", limits: Limits | None = None) -> Table:
+    """The table in a file, read in the process of the test."""
+    read = open_table(suffix_of(name, location), data, location, encoding, limits or Limits.for_size(len(data)))
+    return Table(read.headers, list(read.rows), read.notes, read.is_json, read.header_row)
 
 
 def table(*rows: dict) -> str:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from policytracker.admin import imports
 from policytracker.importing import table_files
-from policytracker.importing.formats import parse as parse_here
 from policytracker.importing.tables import TableError, TooLarge
+from tests.imports.conftest import parse_here
 from tests.imports.files import ods, ods_row, xlsx
 
 HEAD_XML = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'

@@ -3,7 +3,6 @@
 import pytest
 
 from policytracker.importing.mapping import Column, FileMapping, MappingError, read
-from policytracker.importing.record_import import mapping_types
 
 RECOMMENDATION = '[columns]\nslug = "id"\n'
 
@@ -15,7 +14,7 @@ def mapped(tmp_path):
     def read_text(text: str, resource: str = "recommendations") -> FileMapping:
         path = tmp_path / "map.toml"
         path.write_text(text)
-        return read(path, mapping_types(), resource)
+        return read(path, resource)
 
     return read_text
 
@@ -134,7 +133,7 @@ def test_a_mapping_that_cannot_be_read_is_refused(tmp_path):
 
     for name in ("missing.toml", "latin.toml"):
         with pytest.raises(MappingError):
-            read(tmp_path / name, mapping_types())
+            read(tmp_path / name)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agreements.models import Agreement, Participation, TreatyAction
-from policytracker.importing.cells import Cells, Reading, as_slug, split_text
+from policytracker.importing.cells import Cells, as_slug, split_text
+from policytracker.importing.context import ImportContext
+from policytracker.importing.mapping import FileMapping
 from policytracker.importing.tables import Table
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from tests.imports.conftest import table
@@ -227,9 +229,10 @@ def test_the_items_of_a_cell_come_back(items, separator):
 
 @given(words, st.frozensets(words))
 def test_a_cell_is_empty_exactly_if_its_text_is_a_word_for_nothing(text, empty):
-    cells = Cells(Table(["a"], []), 2, ({"a": text},), Reading(frozenset(word.strip() for word in empty)))
+    mapping = FileMapping((), empty=frozenset(word.strip() for word in empty))
+    cells = Cells(ImportContext(Table(["a"], []), mapping), 2, ({"a": text},))
 
-    assert cells.get("a") == ("" if text.strip() in cells.reading.empty else text)
+    assert cells.get("a") == ("" if text.strip() in mapping.empty else text)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -249,3 +252,10 @@ def test_keys_with_a_prefix_are_found_again(import_table, names, prefix):
 
     assert made == {prefix + as_slug(name) for name in names}
     assert again.summary == f"0 created, 0 changed, {len(names)} unchanged, 0 refused"
+
+
+def test_an_ignored_column_is_not_imported_even_if_it_is_named_like_a_field(import_table):
+    run = import_table(table({"slug": "rec-1", "key_action": "Open a port"}), mapping='ignore = ["key_action"]')
+
+    assert run.summary == "0 created, 0 changed, 1 unchanged, 0 refused"
+    assert Recommendation.objects.get(slug="rec-1").key_action == "Open a hub"

@@ -15,9 +15,8 @@ from django.urls import reverse
 
 from policytracker.admin import imports
 from policytracker.importing import mapping, table_files
-from policytracker.importing.formats import parse as parse_here
-from policytracker.importing.record_import import mapping_types
 from policytracker.importing.tables import TableError
+from tests.imports.conftest import parse_here
 from tests.imports.files import ods, ods_row, xlsx
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("stored_records")]
@@ -143,12 +142,12 @@ def test_a_damaged_file_is_a_table_or_refused_by_the_process_that_reads_files_of
 
 
 def test_a_damaged_mapping_is_a_mapping_or_refused(db):
-    chance, outcomes, types = random.Random(SEED + 20), Counter(), mapping_types()
+    chance, outcomes = random.Random(SEED + 20), Counter()
 
     for number in range(200):
         data = damaged(chance, chance.choice(MAPPINGS), 1)
         try:
-            outcomes[outcome(mapping.parse, "own.toml", data, types)] += 1
+            outcomes[outcome(mapping.parse, "own.toml", data)] += 1
         except Exception as error:
             error.add_note(f"Mapping {number}: {data!r}")
             raise

@@ -6,7 +6,7 @@ from django.conf import settings
 from agreements.models import Source, TreatyAction
 from agreements.standing import party_standing
 from agreements.standing.data import load_records
-from policytracker.records.access import Reader, Role
+from policytracker.records.access import FULL_ACCESS
 from policytracker.resources import today
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from tests.imports.conftest import approve_waiting
@@ -77,7 +77,7 @@ def test_un_treaty_participation(import_sample):
         ("succession", "1993-06-02"), ("entry_into_force_for_party", "1993-01-01"),
     }  # fmt: skip
     assert actions.get(party__code="USA").acted_on == "1954"
-    (record,) = load_records(actions.values_list("agreement", flat=True).distinct(), Reader(frozenset({Role.ADMINISTRATOR}))).values()
+    (record,) = load_records(actions.values_list("agreement", flat=True).distinct(), FULL_ACCESS).values()
     standings = {code: party_standing(record, code, today()).code for code in ("AUS", "CIV", "CZE", "JPN", "USA")}
     assert standings == {"AUS": "bound", "CIV": "bound", "CZE": "bound", "JPN": "bound", "USA": "signatory"}
 

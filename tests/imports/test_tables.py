@@ -8,18 +8,18 @@ import pytest
 from openpyxl import Workbook
 
 from policytracker.importing import formats, table_files
-from policytracker.importing.formats import parse
 from policytracker.importing.tables import TableError, steps
+from tests.imports.conftest import parse_here
 from tests.imports.files import ods, ods_row, xlsx
 
 
 def cells(name: str, data: bytes, location=()) -> list[dict]:
-    return [row for _, row in parse(name, data, location).rows]
+    return [row for _, row in parse_here(name, data, location).rows]
 
 
 def refusal(name: str, data: bytes, location=()) -> str:
     with pytest.raises(TableError) as error:
-        parse(name, data, location)
+        parse_here(name, data, location)
     return str(error.value)
 
 
@@ -43,7 +43,7 @@ def test_each_type_of_file_is_read(name, data):
 
 
 def test_rows_are_numbered_like_in_a_spreadsheet():
-    table = parse("a.csv", b'name\n"two\nlines"\n\nlast\n')
+    table = parse_here("a.csv", b'name\n"two\nlines"\n\nlast\n')
 
     assert table.rows == [(2, {"name": "two\nlines"}), (4, {"name": "last"})]
 
@@ -60,7 +60,7 @@ def test_rows_are_numbered_like_in_a_spreadsheet():
     ],
 )
 def test_a_common_encoding_is_detected_and_named(text, encoding):
-    table = parse("a.csv", f"name;note\n{text};1\n".encode(encoding))
+    table = parse_here("a.csv", f"name;note\n{text};1\n".encode(encoding))
 
     assert table.rows[0][1]["name"] == text
     assert any(encoding in note for note in table.notes)
@@ -82,7 +82,7 @@ PARTIES = ["Åland Islands", "Curaçao", "Côte d’Ivoire", "Réunion", "Saint 
     ],
 )
 def test_few_accents_of_excel_on_windows_are_windows_1252(texts):
-    table = parse("a.csv", "\n".join(["name", *(f'"{text}"' for text in texts)]).encode("windows-1252"))
+    table = parse_here("a.csv", "\n".join(["name", *(f'"{text}"' for text in texts)]).encode("windows-1252"))
 
     assert [row["name"] for _, row in table.rows] == texts
     assert any("windows-1252" in note for note in table.notes)
@@ -90,12 +90,12 @@ def test_few_accents_of_excel_on_windows_are_windows_1252(texts):
 
 @pytest.mark.parametrize(("text", "encoding"), [("Česká republika", "windows-1250"), ("Россия", "koi8-r"), ("Türkiye", "cp850")])
 def test_an_encoding_that_is_told_is_used(text, encoding):
-    assert parse("a.csv", f"name\n{text}\n".encode(encoding), encoding=encoding).rows == [(2, {"name": text})]
+    assert parse_here("a.csv", f"name\n{text}\n".encode(encoding), encoding=encoding).rows == [(2, {"name": text})]
 
 
 def test_a_file_that_is_invalid_in_the_encoding_that_is_told_is_refused_with_line_and_character():
     with pytest.raises(TableError, match="Line 2, character 3: "):
-        parse("a.csv", b"name\nab\x81\n", encoding="windows-1252")
+        parse_here("a.csv", b"name\nab\x81\n", encoding="windows-1252")
 
 
 @pytest.mark.parametrize("byte", [0x81, 0x8D, 0x8F, 0x90, 0x9D])
@@ -104,7 +104,7 @@ def test_a_byte_that_windows_1252_does_not_have_is_refused_with_line_and_charact
 
 
 def test_utf_8_is_read_without_a_note():
-    assert parse("a.csv", "\ufeffname\nTürkiye\n".encode()).notes == []
+    assert parse_here("a.csv", "\ufeffname\nTürkiye\n".encode()).notes == []
 
 
 def test_spreadsheet_numbers_and_dates_are_texts_of_the_precision_that_is_shown():
@@ -129,7 +129,7 @@ def test_the_sheet_is_named_if_there_are_several():
     file = io.BytesIO()
     workbook.save(file)
 
-    assert len(parse("a.xlsx", file.getvalue()).notes) == 1
+    assert len(parse_here("a.xlsx", file.getvalue()).notes) == 1
 
 
 def test_an_apostrophe_before_a_cell_that_a_spreadsheet_would_execute_is_removed():

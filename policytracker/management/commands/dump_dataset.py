@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from policytracker.dataset import layout, package
+from policytracker.dataset import dumping, layout, package
 
 
 class Command(BaseCommand):
@@ -26,9 +26,9 @@ class Command(BaseCommand):
 
     def handle(self, *args, folder, public, demo, **options):
         try:
-            counts = layout.dump(folder, public, demo)
+            counts = dumping.dump(folder, public, demo)
             package.write(folder, counts, public)
-        except layout.RefersToDemo as error:
+        except dumping.RefersToDemo as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(_("{file} cannot be written: {reason}.").format(file=error.filename, reason=error.strerror)) from error

@@ -14,9 +14,8 @@ from policytracker.accounts.models import User
 from policytracker.importing import formats, mapping, table_files
 from policytracker.importing.draft import draft
 from policytracker.importing.encodings import ENCODINGS, known
-from policytracker.importing.importer import Importer, Options, run
+from policytracker.importing.importer import Import
 from policytracker.importing.mapping import FileMapping, MappingError
-from policytracker.importing.record_import import mapping_types
 from policytracker.importing.summary import Line, Summary, display_value, duration_in_words, listed
 from policytracker.importing.tables import TableError
 from policytracker.records.exceptions import NotPermitted
@@ -55,25 +54,21 @@ class Command(BaseCommand):
                 self.print_draft(files[0], resource, map, encoding)
                 return
             columns = self.read_mapping(map, resource, constants)
-            tables = [table_files.read(file, columns.path, encoding or columns.encoding) for file in files]
-            by = self.find_user(user)
-            importers = [
-                Importer(
-                    table,
-                    columns,
-                    by=by,
-                    source=source,
-                    reason=_("Import of %(name)s") % {"name": file.name[:200]},
-                    update_others=options["update_others"],
-                    file=file.name if len(files) > 1 else "",
-                )
-                for file, table in zip(files, tables, strict=True)
-            ]
+            tables = [(file.name, table_files.read(file, columns.path, encoding or columns.encoding)) for file in files]
+            table_import = Import(
+                tables,
+                columns,
+                by=self.find_user(user),
+                source=source,
+                update_others=options["update_others"],
+                with_changes=dry_run,
+                leave_out_refused=options["leave_out_refused"],
+            )
         except (MappingError, TableError, NotPermitted) as error:
             raise CommandError(str(error)) from error
-        for note in dict.fromkeys(note for importer in importers for note in importer.notes):
+        for note in table_import.notes:
             self.stdout.write(note)
-        summary = Summary(importers[0].names)
+        summary = Summary(table_import.names)
         shown = [Outcome.REFUSED, *([Outcome.CREATED, Outcome.CHANGED, Outcome.UNCHANGED] if dry_run else [])] if options["verbose"] else []
 
         def report(line: Line) -> None:
@@ -82,8 +77,8 @@ class Command(BaseCommand):
                 self.show(line)
 
         begun = time.monotonic()
-        done = self.progress(sum(len(table.rows) for table in tables))
-        written = run(importers, Options(report, done, dry_run, options["leave_out_refused"]), dry_run=dry_run)
+        done = self.progress(sum(len(table.rows) for _name, table in tables))
+        written = table_import.run(report, done, dry_run=dry_run)
         self.show_summary(summary, dry_run, bool(shown))
         if dry_run:
             self.stdout.write(duration_in_words(time.monotonic() - begun))
@@ -102,12 +97,14 @@ class Command(BaseCommand):
         return name.strip(), value.strip()
 
     def read_mapping(self, path: Path | None, resource: str, constants: dict[str, str]) -> FileMapping:
-        types = mapping_types()
         if path:
-            return mapping.read(Path(path), types, resource, constants)
-        if resource not in types:
-            raise CommandError(_("--resource must be one of: %(names)s.") % {"names": ", ".join(types)})
-        return mapping.own_layout(resource, types, constants)
+            return mapping.read(Path(path), resource, constants)
+        self.check_resource(resource)
+        return mapping.own_layout(resource, constants)
+
+    def check_resource(self, resource: str) -> None:
+        if resource not in mapping.importable():
+            raise CommandError(_("--resource must be one of: %(names)s.") % {"names": ", ".join(mapping.importable())})
 
     def known_encoding(self, name: str) -> str:
         if name and not known(name):
@@ -125,11 +122,10 @@ class Command(BaseCommand):
     # ---- output
 
     def print_draft(self, file: Path, resource: str, path: Path | None, encoding: str) -> None:
-        types = mapping_types()
-        if resource and resource not in types:
-            raise CommandError(_("--resource must be one of: %(names)s.") % {"names": ", ".join(types)})
-        table = table_files.read(file, mapping.read(Path(path), types, resource).path if path else (), encoding)
-        for line in draft(table, registry.at(resource) if resource else None, list(types)):
+        if resource:
+            self.check_resource(resource)
+        table = table_files.read(file, mapping.read(Path(path), resource).path if path else (), encoding)
+        for line in draft(table, registry.at(resource) if resource else None, list(mapping.importable())):
             self.stdout.write(line)
 
     def progress(self, total: int) -> Callable[[int], Any]:

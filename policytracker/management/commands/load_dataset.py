@@ -9,7 +9,7 @@ from django.core.serializers.base import ProgressBar
 from django.db import DatabaseError
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.dataset import layout
+from policytracker.dataset import layout, relative_dates
 from policytracker.dataset.loading import Loader
 from policytracker.dataset.reading import DatasetError, read
 from policytracker.records.context import change_context, mark_import
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         try:
             with change_context(None, "data set", "data set"):
                 mark_import()
-                counts = Loader().load(read(folder, progress_bar(folder)))
+                counts = Loader().load(relative_dates.shift(folder, read(folder, progress_bar(folder))))
         except DatasetError as error:
             raise CommandError(NOTHING_LOADED.format(reason=error)) from error
         except DatabaseError as error:

@@ -11,7 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError
 from django.db.models import Model
 
 from policytracker.dataset import layout, package, relative_dates
-from policytracker.dataset.loading import Loader
+from policytracker.dataset.loading import Loader, recalculate
 from policytracker.dataset.reading import DatasetError, Entry, entries, parse
 from policytracker.records.context import change_context
 from policytracker.records.violations import constraint_of
@@ -31,7 +31,7 @@ class Command(loaddata.Command):
         try:
             with change_context(None, "data set", "data set"):
                 super().handle(*ordered, **options)
-                layout.finish(self.models)
+                recalculate(self.models)
         except DatasetError as error:
             raise CommandError(str(error)) from error
         except DeserializationError as error:
