@@ -364,7 +364,7 @@ class RecordSerializer(serializers.ModelSerializer):
         ]
         if not sent:
             return {}
-        current = self.context["current"] if self.instance else self._initial_values(data)
+        current = self.context["current"]() if self.instance else self._initial_values(data)
         same = lambda a, b: (a if a != "" else None) == (b if b != "" else None)  # noqa: E731
         return {n: [read_only()] for n in sent if not same(data[n], current.get(n))}
 

@@ -340,7 +340,7 @@ class Entries:
     def changed_row(self, record: Record, body: Any, text: str) -> writer.Row:
         self.check_version(record, body)
         self.serializer.instance = record
-        self.serializer.context["current"] = json.loads(text)
+        self.serializer.context["current"] = lambda: json.loads(text)
         values = self.serializer.run_validation(body)
         self.check_permission(record, values)
         return self.row(record, self.serializer.keep_hidden(record, values))

@@ -58,8 +58,7 @@ class ResponseForm(forms.Form):
         try:
             with change_context(self.user, values.pop("change_reason"), "admin"):
                 addressee = lock_for_change(Addressee.objects.visible_to(self.user)).get(pk=self.addressee.pk)
-                if seen is not None:
-                    versions.check(addressee, seen)
+                versions.check(addressee, seen)
                 responses.respond(addressee, values, by=self.user, today=today())
         except Stale as error:
             self.reject_stale(seen, error.current_version)

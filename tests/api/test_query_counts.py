@@ -154,4 +154,4 @@ def test_submitting_an_update_takes_few_statements(readers, world):
     with CaptureQueriesContext(connection) as captured:
         assert client.post("recommendations/act/progress/", body).status_code == 201
 
-    assert queries(captured) <= 19
+    assert queries(captured) <= 11
