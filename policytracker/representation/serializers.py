@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from functools import lru_cache
 from typing import Any
 
@@ -265,7 +266,18 @@ class Uid(serializers.UUIDField):
         return super().to_internal_value(data) if isinstance(data, str) else self.fail("invalid", value=data)
 
 
-class RecordSerializer(serializers.ModelSerializer):
+class FieldsOfModel(serializers.ModelSerializer):
+    """A serializer whose fields are built from the model once: building them takes longer than many a write. Each instance has copies."""
+
+    _built: dict[str, serializers.Field]
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        if "_built" not in type(self).__dict__:
+            type(self)._built = super().get_fields()
+        return deepcopy(self._built)
+
+
+class RecordSerializer(FieldsOfModel):
     """Reads and writes one type of record.
 
     `Meta.fields` lists the fields besides key, URL, version and timestamps, which every record has. `Meta.names` maps a field name

@@ -108,10 +108,9 @@ def save_response(request: HttpRequest, recommendation: Recommendation) -> Respo
     return form
 
 
-def related(request: HttpRequest, recommendation: Recommendation) -> dict[str, Any]:
-    """The variables of the template. `request.response_form` is a rejected form."""
-    user, rejected = request.user, getattr(request, "response_form", None)
-    lines = []
+def related(request: HttpRequest, recommendation: Recommendation, rejected: ResponseForm | None) -> dict[str, Any]:
+    """The variables of the template. `rejected` is the form of a response, if it was sent and rejected."""
+    user, lines = request.user, []
     for addressee in addressees_of(recommendation, user):
         form = None
         if responses.may_respond(addressee, user):
