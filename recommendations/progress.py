@@ -291,7 +291,10 @@ def locked_update(
     Recomputes the status at the end, if the update is in effect then or was before.
     """
     with change_context(by):
-        recommendation = get_record(Recommendation, "updates__uid", key(update), FULL_ACCESS, lock=True)
+        try:
+            recommendation = get_record(Recommendation, "updates__uid", key(update), FULL_ACCESS, lock=True)
+        except Recommendation.DoesNotExist as error:
+            raise ProgressUpdate.DoesNotExist from error
         current = get_record(ProgressUpdate, "uid", key(update), by or FULL_ACCESS)
         current.recommendation = recommendation
         versions.check(current, version)
