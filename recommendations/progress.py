@@ -5,25 +5,20 @@ These functions are the only way to change a status. Admin, API, import and comm
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from functools import cache, lru_cache
-from secrets import token_hex
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import connection
 from django.db.models import DateField, Subquery
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Party, Source
-from agreements.models.sources import Confidence, SourceKind, Stance
+from agreements.models.sources import Confidence, Stance
 from policytracker.accounts.models import User
 from policytracker.records import exceptions, versions
 from policytracker.records.access import FULL_ACCESS, Publication, Reader, Role
@@ -34,6 +29,7 @@ from policytracker.records.models import Record, get_record
 from policytracker.representation import hidden
 from policytracker.sql.parameters import Parameter, Statement
 from recommendations.derived_status import recompute_locked
+from recommendations.evidence_sources import find_or_create_source
 from recommendations.models import (
     CLOSABLE,
     DONE,
@@ -481,30 +477,11 @@ def add_evidence(update: ProgressUpdate, rows: Iterable[EvidenceRow], by: User |
     """Add evidence to an update. Raises ValidationError."""
     try:
         for row in rows:
-            values = {name: getattr(row, name) for name in EVIDENCE_FIELDS} | {"source": row.source or find_or_create_source(row, by)}
+            values = {name: getattr(row, name) for name in EVIDENCE_FIELDS} | {
+                "source": row.source or find_or_create_source(row.url, row.title, by)
+            }
             evidence = Evidence(update=update, **values)
             evidence.clean_fields(exclude={"update", "source"})
             evidence.save()
     except ValidationError as error:
         raise ValidationError({"evidence": error.messages}) from error
-
-
-def find_or_create_source(row: EvidenceRow, by: User | None) -> Source:
-    """The source with this URL, if the user can read one, otherwise a new draft source. Raises ValidationError."""
-    if not row.url:
-        raise ValidationError(_("Select a source or enter its URL."))
-    with connection.cursor() as cursor:
-        # Serialize, so that two concurrent reports with the same new URL create one source.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('source_at'))")
-    sources = Source.objects.visible_to(by) if by else Source.objects.all()
-    if existing := sources.filter(original_url=row.url).order_by("-publication", "pk").first():  # published before draft
-        return existing
-    source = Source(kind=SourceKind.OTHER, title=row.title, original_url=row.url)
-    source.clean_fields(exclude={"slug"})
-    address = urlsplit(row.url)
-    words = re.sub(r"[^a-z0-9]+", "-", f"{address.hostname}{address.path}".lower()).strip("-")[:100]
-    # The random part is not only for addresses with the same words, or none in ASCII: a number would tell that another source,
-    # which the user may not read, has this address.
-    source.slug = f"{words or SourceKind.OTHER}-{token_hex(4)}"
-    source.save()
-    return source
