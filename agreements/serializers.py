@@ -62,7 +62,7 @@ class Attachment(serializers.FileField):
 
     def to_internal_value(self, data):
         source = self.parent.instance
-        if source and source.file and data == self.parent.context["current"]["file"]:
+        if source and source.file and data == self.parent.context["current"]()["file"]:
             return source.file
         return super().to_internal_value(data)
 

@@ -20,6 +20,7 @@ from policytracker.records.models import lock_for_change
 from policytracker.writing import writer
 from recommendations import progress
 from recommendations.derived_status import recompute_status
+from recommendations.evidence_sources import find_or_create_source
 from recommendations.models import Evidence, ProgressUpdate, Recommendation, Review, Status, UpdateKind
 from recommendations.progress import EvidenceRow, Report
 
@@ -113,5 +114,5 @@ class BulkProgress:
 
     def source(self, row: EvidenceRow) -> Source:
         if row.url not in self.sources:
-            self.sources[row.url] = progress.find_or_create_source(row, self.by)
+            self.sources[row.url] = find_or_create_source(row.url, row.title, self.by)
         return self.sources[row.url]

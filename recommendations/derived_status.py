@@ -12,9 +12,9 @@ from policytracker.records.models import lock_for_change
 from policytracker.sql.parameters import Statement
 from recommendations.facts import calculated_facts
 from recommendations.models import DERIVED_FIELDS, Recommendation
-from recommendations.models.periods import PERIODS, RECOMPUTING_SETTING
+from recommendations.models.periods import PERIODS, RECOMPUTING_SETTING, StatusPeriod
 
-_TABLE = Recommendation._meta.db_table
+_TABLE, _PERIODS = Recommendation._meta.db_table, StatusPeriod._meta.db_table
 
 
 def columns(table: str, names: Sequence[str] = DERIVED_FIELDS) -> str:
@@ -22,24 +22,6 @@ def columns(table: str, names: Sequence[str] = DERIVED_FIELDS) -> str:
 
 
 INITIAL_VALUES = {"status": "'not_assessed'", "claimed_status": "''"}  # SQL values without any update; the other fields are null
-
-DELETE_OBSOLETE = """DELETE FROM recommendations_statusperiod AS stored
-WHERE recommendation_id = ANY(%(ids)s::bigint[]) AND NOT EXISTS (SELECT FROM recommendations_progressupdate AS u
-    WHERE u.recommendation_id = stored.recommendation_id AND u.reported_on = stored.since
-        AND u.kind <> 'note' AND u.review = 'approved' AND u.voided_at IS NULL)"""
-# Unchanged rows are excluded here, because ON CONFLICT would lock them.
-WRITE_PERIODS = f"""INSERT INTO recommendations_statusperiod (recommendation_id, since, until, {", ".join(DERIVED_FIELDS)})
-SELECT recommendation_id, since, until, {", ".join(DERIVED_FIELDS)}
-FROM ({PERIODS.format(condition="recommendation_id = ANY(%(ids)s::bigint[])")}) AS computed
-WHERE NOT EXISTS (SELECT FROM recommendations_statusperiod AS stored
-    WHERE stored.recommendation_id = computed.recommendation_id AND stored.since = computed.since
-        AND (stored.until, {columns("stored")}) IS NOT DISTINCT FROM (computed.until, {columns("computed")}))
-ON CONFLICT (recommendation_id, since) DO UPDATE SET (until, {", ".join(DERIVED_FIELDS)}) = ROW(excluded.until, {columns("excluded")})"""
-CURRENT = ", ".join(
-    f"coalesce(period.{name}, {INITIAL_VALUES[name]}) AS {name}" if name in INITIAL_VALUES else f"period.{name}" for name in DERIVED_FIELDS
-)
-CURRENT_VALUES = f"""SELECT id, {CURRENT} FROM unnest(%(ids)s::bigint[]) AS id
-        LEFT JOIN recommendations_statusperiod AS period ON period.recommendation_id = id AND period.until IS NULL"""
 
 # SQL condition: the stored values or periods of a recommendation differ from those calculated from its updates.
 _DEFAULTS = ", ".join(INITIAL_VALUES.get(name, "NULL") for name in DERIVED_FIELDS)
@@ -60,27 +42,30 @@ FACTS_DIFFER = f"stored.id = calculated.id AND ({columns('stored', FACTS)}) IS D
 
 
 @cache
-def write_current() -> str:
-    """The statement that stores the current values and the facts."""
+def recompute(ids: str) -> str:
+    """The statement that stores periods, current values and facts of the recommendations with these ids, an SQL array."""
+    current = ", ".join(
+        f"coalesce(period.{name}, {INITIAL_VALUES[name]}) AS {name}" if name in INITIAL_VALUES else f"period.{name}"
+        for name in DERIVED_FIELDS
+    )
+    written, names = (*DERIVED_FIELDS, *FACTS), ", ".join(DERIVED_FIELDS)
     # The facts follow from the values that are about to be stored, so the query of the facts reads these under the name of the table.
     # MATERIALIZED, because PostgreSQL would plan and calculate each fact twice: to compare it and to store it.
-    written = (*DERIVED_FIELDS, *FACTS)
-    return f"""WITH current AS MATERIALIZED ({CURRENT_VALUES}),
+    # Unchanged periods are excluded, because ON CONFLICT would lock them.
+    return f"""WITH computed AS MATERIALIZED ({PERIODS.format(condition=f"recommendation_id = ANY({ids})")}),
+obsolete AS (DELETE FROM {_PERIODS} AS stored WHERE recommendation_id = ANY({ids}) AND NOT EXISTS (SELECT FROM computed
+    WHERE computed.recommendation_id = stored.recommendation_id AND computed.since = stored.since)),
+periods AS (INSERT INTO {_PERIODS} (recommendation_id, since, until, {names}) SELECT recommendation_id, since, until, {names} FROM computed
+    WHERE NOT EXISTS (SELECT FROM {_PERIODS} AS stored
+        WHERE stored.recommendation_id = computed.recommendation_id AND stored.since = computed.since
+            AND (stored.until, {columns("stored")}) IS NOT DISTINCT FROM (computed.until, {columns("computed")}))
+    ON CONFLICT (recommendation_id, since) DO UPDATE SET (until, {names}) = ROW(excluded.until, {columns("excluded")})),
+current AS MATERIALIZED (SELECT id, {current} FROM unnest({ids}) AS id
+    LEFT JOIN computed AS period ON period.recommendation_id = id AND period.until IS NULL),
 {_CALCULATED} AS MATERIALIZED (WITH {_TABLE} AS (SELECT * FROM current) {calculated_facts()}),
 new AS (SELECT * FROM current JOIN calculated USING (id))
 UPDATE {_TABLE} AS stored SET ({", ".join(written)}) = ROW({columns("new", written)})
-FROM new WHERE stored.id = new.id AND ({columns("stored", written)}) IS DISTINCT FROM ({columns("new", written)})"""
-
-
-def statements() -> tuple[str, ...]:
-    """The statements that store everything, in this order."""
-    return DELETE_OBSOLETE, WRITE_PERIODS, write_current()
-
-
-@cache
-def statements_for_one() -> list[Statement]:
-    """The same for one recommendation, prepared: PostgreSQL plans them longer than it executes them."""
-    return [Statement(f"{sql.replace('%(ids)s', 'ARRAY[$1::bigint]')} RETURNING true", ("id",)) for sql in statements()]
+FROM new WHERE stored.id = new.id AND ({columns("stored", written)}) IS DISTINCT FROM ({columns("new", written)}) RETURNING true"""
 
 
 def recompute_status(recommendations: QuerySet[Recommendation] | None = None) -> None:
@@ -95,12 +80,10 @@ def recompute_locked(ids: list[int]) -> None:
     """The same for recommendations that the transaction has locked."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT set_config('{RECOMPUTING_SETTING}', 'on', true)")
-        if len(ids) == 1:
-            for statement in statements_for_one():
-                statement.rows({"id": ids[0]})
+        if len(ids) == 1:  # prepared: PostgreSQL plans the statement longer than it executes it
+            Statement(recompute("ARRAY[$1::bigint]"), ("id",)).rows({"id": ids[0]})
         else:
-            for sql in statements():
-                cursor.execute(sql, {"ids": ids})
+            cursor.execute(recompute("%(ids)s::bigint[]"), {"ids": ids})
         cursor.execute(f"SELECT set_config('{RECOMPUTING_SETTING}', '', true)")
 
 

@@ -5,33 +5,31 @@ These functions are the only way to change a status. Admin, API, import and comm
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import date
-from functools import lru_cache
-from secrets import token_hex
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from functools import cache, lru_cache
+from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import connection
-from django.db.models import Subquery
+from django.db.models import DateField, Subquery
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Party, Source
-from agreements.models.sources import Confidence, SourceKind, Stance
+from agreements.models.sources import Confidence, Stance
 from policytracker.accounts.models import User
 from policytracker.records import exceptions, versions
-from policytracker.records.access import Publication, Reader, Role
+from policytracker.records.access import FULL_ACCESS, Publication, Reader, Role
 from policytracker.records.changes import Change
 from policytracker.records.context import change_context, shortened
 from policytracker.records.exceptions import Refused
-from policytracker.records.models import lock_for_change
+from policytracker.records.models import Record, get_record
 from policytracker.representation import hidden
+from policytracker.sql.parameters import Parameter, Statement
 from recommendations.derived_status import recompute_locked
+from recommendations.evidence_sources import find_or_create_source
 from recommendations.models import (
     CLOSABLE,
     DONE,
@@ -136,8 +134,15 @@ class StatusOption:
 
 def status_on(recommendation: Recommendation, day: date) -> Status:
     """Our assessment on a day. An update reported for a past date is validated against this status, not the current one."""
-    updates = recommendation.updates.in_effect(UpdateKind.ASSESSMENT, on=day).newest_first()
-    return Status(updates.values_list("status", flat=True).first() or Status.NOT_ASSESSED)
+    row = statement_of_status().row({"recommendation": recommendation.pk, "on": day})
+    return Status(row[0]) if row else Status.NOT_ASSESSED
+
+
+@cache
+def statement_of_status() -> Statement:
+    updates = ProgressUpdate.objects.in_effect(UpdateKind.ASSESSMENT, on=Parameter("on", DateField()))
+    updates = updates.filter(recommendation=Parameter("recommendation")).newest_first()
+    return Statement.of(updates.values_list("status")[:1])
 
 
 def roles(by: User | None) -> frozenset[str]:
@@ -215,14 +220,14 @@ def unmet_conditions(recommendation: Recommendation, report: Report, old: Status
 
 def edit_refusals(update: ProgressUpdate, by: User) -> Iterator[Refusal]:
     """The reasons why this user may not change, submit or discard an update."""
-    if update.author != by or update.review not in (Review.DRAFT, Review.RETURNED):
+    if update.author_id != by.pk or update.review not in (Review.DRAFT, Review.RETURNED):
         yield from archive_refusals(update.recommendation)
         yield Refusal(RefusalCode.NOT_EDITABLE)
 
 
 def review_refusals(update: ProgressUpdate, by: User) -> Iterator[Refusal]:
     """The reasons why this user may not approve or return an update. Analysts may approve their own ordinary updates."""
-    own_work = Role.ANALYST in roles(by) and update.author == by and not is_own_claim(update, by)
+    own_work = Role.ANALYST in roles(by) and update.author_id == by.pk and not is_own_claim(update, by)
     if not own_work and not roles(by) & REVIEWERS:
         yield Refusal(RefusalCode.NOT_PERMITTED_TO_REVIEW)
     yield from archive_refusals(update.recommendation)
@@ -254,50 +259,99 @@ def transitions(recommendation: Recommendation, *, by: User, today: date) -> lis
     return options
 
 
-Row = TypeVar("Row", Recommendation, ProgressUpdate)
+def key(row: Record | str | UUID) -> Any:
+    """The natural key of a record that is given as itself or by its key."""
+    return row.natural_key()[0] if isinstance(row, Record) else row
 
 
 @contextmanager
-def locked(row: Row, *, by: User | None, reason: str, version: int | None) -> Iterator[Row]:
-    """Lock the recommendation and yield the current state of the row. Recomputes the status at the end.
+def locked_recommendation(
+    recommendation: Recommendation | str, *, by: User | None, reason: str, version: versions.Seen
+) -> Iterator[Recommendation]:
+    """Lock the recommendation and yield its current state, in a change context with this reason.
 
-    `reason` is the change reason. Raises DoesNotExist if the user cannot read the row, and Stale if its version is not `version`.
+    Raises DoesNotExist if the user cannot read it, and Stale if it has another version. Concurrent changes of it and its updates wait.
     """
     with change_context(by, shortened(reason)):  # the update itself stores the full reason
-        recommendation_id = row.pk if isinstance(row, Recommendation) else row.recommendation_id
-        # Concurrent changes of the same recommendation wait here. The row is read by a later statement, which sees what they did.
-        lock_for_change(Recommendation.objects.all()).values_list("pk").get(pk=recommendation_id)
-        rows = type(row).objects
-        current = (rows.visible_to(by) if by else rows.all()).get(pk=row.pk)
-        if version is not None:
-            versions.check(current, version)
+        current = get_record(Recommendation, "slug", key(recommendation), by or FULL_ACCESS, lock=True)
+        versions.check(current, version)
         yield current
-        recompute_locked([recommendation_id])
-        if current.pk:
-            current.refresh_from_db()
+
+
+@contextmanager
+def locked_update(
+    update: ProgressUpdate | UUID, *, by: User | None, version: versions.Seen, reason: str | None = None
+) -> Iterator[ProgressUpdate]:
+    """The same for an update: lock its recommendation and yield the current state of the update. Without `reason`, that of the update.
+
+    Recomputes the status at the end, if the update is in effect then or was before.
+    """
+    with change_context(by):
+        try:
+            recommendation = get_record(Recommendation, "updates__uid", key(update), FULL_ACCESS, lock=True)
+        except Recommendation.DoesNotExist as error:
+            raise ProgressUpdate.DoesNotExist from error
+        current = get_record(ProgressUpdate, "uid", key(update), by or FULL_ACCESS)
+        current.recommendation = recommendation
+        versions.check(current, version)
+        with change_context(reason=shortened(current.reason if reason is None else reason)):
+            yield current
+            take_effect(current)
+
+
+def take_effect(update: ProgressUpdate) -> None:
+    """Recompute the status of the recommendation after a write of an update. Only approved updates determine it, or did until voided."""
+    if update.review == Review.APPROVED:
+        recompute_locked([update.recommendation_id])
+    # Django reads again what triggers and the recomputation have written, but only if somebody asks for it.
+    del update.version, update.updated_at
+    update._meta.get_field("recommendation").delete_cached_value(update)
 
 
 def report_progress(
-    recommendation: Recommendation, report: Report, *, by: User | None, today: date, version: int | None = None, submit: bool = True
+    recommendation: Recommendation | str,
+    report: Report,
+    *,
+    by: User | None,
+    today: date,
+    version: versions.Seen = None,
+    submit: bool = True,
 ) -> ProgressUpdate:
-    """Create an update. Raises Refused with all unmet conditions, and writes nothing in that case.
+    """Create an update of a recommendation, which is given as itself or by its slug.
 
-    With `submit=False`, it creates a draft, which must meet fewer conditions. Without `by`, as on import, the update has no
-    author and waits for a reviewer.
+    Raises Refused with all unmet conditions, and writes nothing in that case. With `submit=False`, it creates a draft, which must meet
+    fewer conditions. Without `by`, as on import, the update has no author and waits for a reviewer.
     """
-    with locked(recommendation, by=by, reason=report.reason, version=version) as recommendation:
-        update = ProgressUpdate(recommendation=recommendation, author=by)
+    with locked_recommendation(recommendation, by=by, reason=report.reason, version=version) as current:
+        update = ProgressUpdate(recommendation=current, author=by)
         write_report(update, report, by=by, today=today, submit=submit)
+        add_evidence(update, report.evidence, by)
+        take_effect(update)
     return update
 
 
-def revise(update: ProgressUpdate, report: Report, *, by: User, today: date, version: int | None = None) -> ProgressUpdate:
-    """Replace the content of a draft or returned update. It is validated as a draft. Evidence that the author may not read is kept."""
-    with locked(update, by=by, reason=report.reason, version=version) as update:
-        raise_refusals(edit_refusals(update, by))
-        report = with_hidden_evidence(update, report, by)
-        write_report(update, report, by=by, today=today, submit=False)
-    return update
+def revise(
+    update: ProgressUpdate | UUID,
+    report: Report | Callable[[Report], Report],
+    *,
+    by: User,
+    today: date,
+    version: versions.Seen = None,
+) -> ProgressUpdate:
+    """Replace the content of a draft or returned update; `report` may be a function of the stored content. It is validated as a draft.
+
+    Evidence that the author may not read is kept.
+    """
+    with locked_update(update, by=by, version=version, reason="") as current:
+        raise_refusals(edit_refusals(current, by))
+        stored = Report.of(current)
+        report = with_hidden_evidence(stored, report(stored) if callable(report) else report, by)
+        with change_context(reason=shortened(report.reason)):
+            write_report(current, report, by=by, today=today, submit=False)
+            if report.evidence != stored.evidence:
+                current.evidence.all().delete()
+                add_evidence(current, report.evidence, by)
+    return current
 
 
 def hidden_sources(report: Report, by: User | None) -> set[int]:
@@ -306,9 +360,8 @@ def hidden_sources(report: Report, by: User | None) -> set[int]:
     return ids - hidden.readable_ids(Source, ids, by) if by else set()
 
 
-def with_hidden_evidence(update: ProgressUpdate, report: Report, by: User) -> Report:
+def with_hidden_evidence(stored: Report, report: Report, by: User) -> Report:
     """The new content of an update, with the stored evidence whose source its author may not read, in its place."""
-    stored = Report.of(update)
     if not (sources := hidden_sources(stored, by)):
         return report
     evidence = [row for row in report.evidence if not row.source or row.source.pk not in sources]
@@ -318,60 +371,60 @@ def with_hidden_evidence(update: ProgressUpdate, report: Report, by: User) -> Re
     return replace(report, evidence=tuple(evidence))
 
 
-def discard(update: ProgressUpdate, *, by: User, version: int | None = None) -> None:
+def discard(update: ProgressUpdate | UUID, *, by: User, version: versions.Seen = None) -> None:
     """Delete a draft or returned update."""
-    with locked(update, by=by, reason="", version=version) as update:
-        raise_refusals([*archive_refusals(update.recommendation), *edit_refusals(update, by)])
-        update.delete()
+    with locked_update(update, by=by, version=version, reason="") as current:
+        raise_refusals([*archive_refusals(current.recommendation), *edit_refusals(current, by)])
+        current.delete()
 
 
-def submit(update: ProgressUpdate, *, by: User, today: date, version: int | None = None) -> ProgressUpdate:
+def submit(update: ProgressUpdate | UUID, *, by: User, today: date, version: versions.Seen = None) -> ProgressUpdate:
     """Submit a draft or a returned update."""
-    with locked(update, by=by, reason=update.reason, version=version) as update:
-        raise_refusals(edit_refusals(update, by))
-        write_report(update, Report.of(update), by=by, today=today, submit=True)
-    return update
+    with locked_update(update, by=by, version=version) as current:
+        raise_refusals(edit_refusals(current, by))
+        write_report(current, Report.of(current), by=by, today=today, submit=True)
+    return current
 
 
-def approve(update: ProgressUpdate, *, by: User, today: date, note: str = "", version: int | None = None) -> ProgressUpdate:
+def approve(update: ProgressUpdate | UUID, *, by: User, today: date, note: str = "", version: versions.Seen = None) -> ProgressUpdate:
     """Put an update into effect. An assessment is validated again, because the status before it may have changed meanwhile."""
-    with locked(update, by=by, reason=note, version=version) as update:
-        recommendation, refusals = update.recommendation, list(review_refusals(update, by))
-        if update.kind == UpdateKind.ASSESSMENT and update.review == Review.SUBMITTED:
-            old = status_on(recommendation, update.reported_on)
-            refusals += unmet_conditions(recommendation, Report.of(update), old, by=None, today=today)
+    with locked_update(update, by=by, version=version, reason=note) as current:
+        refusals = list(review_refusals(current, by))
+        if current.kind == UpdateKind.ASSESSMENT and current.review == Review.SUBMITTED:
+            old = status_on(current.recommendation, current.reported_on)
+            refusals += unmet_conditions(current.recommendation, Report.of(current), old, by=None, today=today)
         raise_refusals(refusals)
-        set_review(update, Review.APPROVED, by, note)
-    return update
+        set_review(current, Review.APPROVED, by, note)
+    return current
 
 
-def send_back(update: ProgressUpdate, *, by: User, note: str, version: int | None = None) -> ProgressUpdate:
+def send_back(update: ProgressUpdate | UUID, *, by: User, note: str, version: versions.Seen = None) -> ProgressUpdate:
     """Return an update to its author, who may change and submit it again."""
-    with locked(update, by=by, reason=note, version=version) as update:
-        refusals = list(review_refusals(update, by))
+    with locked_update(update, by=by, version=version, reason=note) as current:
+        refusals = list(review_refusals(current, by))
         if not note.strip():
             refusals.append(Refusal(RefusalCode.REASON_REQUIRED_TO_RETURN))
         raise_refusals(refusals)
-        set_review(update, Review.RETURNED, by, note)
-    return update
+        set_review(current, Review.RETURNED, by, note)
+    return current
 
 
-def void(update: ProgressUpdate, *, by: User, reason: str, version: int | None = None) -> ProgressUpdate:
+def void(update: ProgressUpdate | UUID, *, by: User, reason: str, version: versions.Seen = None) -> ProgressUpdate:
     """Cancel an approved update. It stays readable, with the reason, and has no further effect."""
-    with locked(update, by=by, reason=reason, version=version) as update:
-        refusals = list(archive_refusals(update.recommendation))
+    with locked_update(update, by=by, version=version, reason=reason) as current:
+        refusals = list(archive_refusals(current.recommendation))
         if not roles(by) & REVIEWERS:
             refusals.append(Refusal(RefusalCode.NOT_PERMITTED_TO_VOID))
         if not reason.strip():
             refusals.append(Refusal(RefusalCode.REASON_REQUIRED_TO_VOID))
-        if update.review != Review.APPROVED:
+        if current.review != Review.APPROVED:
             refusals.append(Refusal(RefusalCode.NOT_APPROVED))
-        if update.voided_at:
+        if current.voided_at:
             refusals.append(Refusal(RefusalCode.ALREADY_VOIDED))
         raise_refusals(refusals)
-        update.voided_at, update.voided_by, update.void_reason = timezone.now(), by, reason
-        update.save()
-    return update
+        current.voided_at, current.voided_by, current.void_reason = timezone.now(), by, reason
+        current.save()
+    return current
 
 
 def set_review(update: ProgressUpdate, review: Review, by: User, note: str) -> None:
@@ -380,8 +433,11 @@ def set_review(update: ProgressUpdate, review: Review, by: User, note: str) -> N
 
 
 def write_report(update: ProgressUpdate, report: Report, *, by: User | None, today: date, submit: bool) -> None:
-    """Store a report in an update. An ordinary one is approved at once if an analyst or reviewer submits it. Raises as `check_report`."""
-    report, is_new = replace(report, reported_on=report.reported_on or today), update.pk is None
+    """Store a report without its evidence. An ordinary one is approved at once if an analyst or reviewer submits it.
+
+    Raises as `check_report`.
+    """
+    report = replace(report, reported_on=report.reported_on or today)
     check_report(update, report, status_on(update.recommendation, report.reported_on or today), by=by, today=today, submit=submit)
     update.needs_second_person = submit and needs_second_person(update.recommendation, report)
     if submit and by and roles(by) & EDITORS and not is_own_claim(report, by) and not update.needs_second_person:
@@ -389,8 +445,6 @@ def write_report(update: ProgressUpdate, report: Report, *, by: User | None, tod
     else:
         update.review = Review.SUBMITTED if submit else update.review
         update.save()
-    if report.evidence or not is_new:
-        replace_evidence(update, report.evidence, by)
 
 
 def check_report(update: ProgressUpdate, report: Report, old: Status, *, by: User | None, today: date, submit: bool) -> None:
@@ -419,37 +473,15 @@ def percent_agrees(status: str, percent: int) -> bool:
     return True
 
 
-def replace_evidence(update: ProgressUpdate, rows: tuple[EvidenceRow, ...], by: User | None) -> None:
-    """Replace the evidence of an update. Writes nothing if it would not change."""
-    if rows == Report.of(update).evidence:
-        return
-    update.evidence.all().delete()
+def add_evidence(update: ProgressUpdate, rows: Iterable[EvidenceRow], by: User | None) -> None:
+    """Add evidence to an update. Raises ValidationError."""
     try:
         for row in rows:
-            values = {name: getattr(row, name) for name in EVIDENCE_FIELDS} | {"source": row.source or find_or_create_source(row, by)}
+            values = {name: getattr(row, name) for name in EVIDENCE_FIELDS} | {
+                "source": row.source or find_or_create_source(row.url, row.title, by)
+            }
             evidence = Evidence(update=update, **values)
             evidence.clean_fields(exclude={"update", "source"})
             evidence.save()
     except ValidationError as error:
         raise ValidationError({"evidence": error.messages}) from error
-
-
-def find_or_create_source(row: EvidenceRow, by: User | None) -> Source:
-    """The source with this URL, if the user can read one, otherwise a new draft source. Raises ValidationError."""
-    if not row.url:
-        raise ValidationError(_("Select a source or enter its URL."))
-    with connection.cursor() as cursor:
-        # Serialize, so that two concurrent reports with the same new URL create one source.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('source_at'))")
-    sources = Source.objects.visible_to(by) if by else Source.objects.all()
-    if existing := sources.filter(original_url=row.url).order_by("-publication", "pk").first():  # published before draft
-        return existing
-    source = Source(kind=SourceKind.OTHER, title=row.title, original_url=row.url)
-    source.clean_fields(exclude={"slug"})
-    address = urlsplit(row.url)
-    words = re.sub(r"[^a-z0-9]+", "-", f"{address.hostname}{address.path}".lower()).strip("-")[:100]
-    # The random part is not only for addresses with the same words, or none in ASCII: a number would tell that another source,
-    # which the user may not read, has this address.
-    source.slug = f"{words or SourceKind.OTHER}-{token_hex(4)}"
-    source.save()
-    return source

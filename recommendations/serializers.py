@@ -11,7 +11,7 @@ from rest_framework import serializers
 from agreements.serializers import CITED, STATE
 from policytracker.api.errors import RefusalSerializer
 from policytracker.representation.json_sql import ON, ComputedField, JsonObject, NestedRecords
-from policytracker.representation.serializers import KeyField, RecordSerializer, StrictSerializer
+from policytracker.representation.serializers import FieldsOfModel, KeyField, RecordSerializer, StrictSerializer
 from policytracker.writing.entries import MAX_ENTRIES
 from recommendations import responses
 from recommendations.deadlines import Freshness, deadline, freshness
@@ -95,7 +95,7 @@ class ProgressUpdateSerializer(RecordSerializer):
         ]  # fmt: skip
 
 
-class OptionalFieldsSerializer(serializers.ModelSerializer):
+class OptionalFieldsSerializer(FieldsOfModel):
     """The fields of `Meta.fields`, with their limits from the model. All are optional."""
 
     class Meta:

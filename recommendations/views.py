@@ -1,6 +1,7 @@
 """API views of recommendations and related records, and the transitions of progress updates."""
 
 import json
+from contextlib import contextmanager
 
 from django.db import transaction
 from django.http import Http404
@@ -10,6 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
+from policytracker.api.etag import seen_versions
 from policytracker.api.mixins import DestroyMixin, UpdateMixin, WriteMixin
 from policytracker.api.renderers import JsonText
 from policytracker.api.viewsets import ReadOnlyRecordViewSet, RecordViewSet
@@ -51,6 +53,14 @@ class ProgressActions(WriteMixin):
             for update in updates
         ]
 
+    @contextmanager
+    def or_not_found(self):
+        """Raises Http404 for a record that does not exist, or that the user may not read."""
+        try:
+            yield
+        except self.model.DoesNotExist as error:
+            raise Http404 from error
+
     def for_each(self, entries, apply) -> list:
         """Call `apply(entry)` for each entry and collect the refusals. Raises EntriesRefused if any entry was refused."""
         refusals, results = bulk.Refusals(len(entries)), []
@@ -88,18 +98,19 @@ class RecommendationViewSet(ProgressActions, RecordViewSet):
     def report_once(self) -> Response:
         serializer = self.validated_body(serializers.FilingSerializer)
         dry_run = serializer.validated_data["dry_run"]
-        with transaction.atomic():
+        with transaction.atomic(savepoint=dry_run):
             with self.change_context():
-                response = self.update_response(self.submit_report(self.find(), serializer), 200 if dry_run else 201, dry_run)
-            transaction.set_rollback(dry_run)
+                response = self.update_response(self.submit_report(self.kwargs["key"], serializer), 200 if dry_run else 201, dry_run)
+            if dry_run:
+                transaction.set_rollback(True)
         return response
 
-    def submit_report(self, recommendation, serializer):
-        version = self.check_version(recommendation, serializer.initial_data)
-        submit = serializer.validated_data["submit"]
-        return progress.report_progress(
-            recommendation, serializer.report(), by=self.request.user, today=today(), version=version, submit=submit
-        )
+    def submit_report(self, slug, serializer):
+        submit, seen = serializer.validated_data["submit"], seen_versions(self.request, serializer.initial_data)
+        with self.or_not_found():
+            return progress.report_progress(
+                self.key_value(slug), serializer.report(), by=self.request.user, today=today(), version=seen, submit=submit
+            )
 
     @extend_schema(
         request=serializers.FilingEntrySerializer(many=True),
@@ -123,7 +134,7 @@ class RecommendationViewSet(ProgressActions, RecordViewSet):
             if key in keys:
                 raise ValidationError({"recommendation": [_("This recommendation occurs more than once in the list.")]}, "duplicate")
             keys.add(key)
-            return self.submit_report(self.find(key=key), serializer)
+            return self.submit_report(key, serializer)
 
         with transaction.atomic():
             updates, dry_run = self.for_each(bulk.validated_entries(self.request.data), report), True in dry_runs
@@ -184,12 +195,21 @@ class ProgressUpdateViewSet(ProgressActions, UpdateMixin, DestroyMixin, ReadOnly
     resource = registry.of(ProgressUpdate)
     function_checks_permission = True
 
-    def apply(self, transition) -> Response:
-        """Call `transition(update, version)` for the update at this URL. `version` is what the request is based on, or None."""
+    def apply(self, transition, **values) -> Response:
+        """The response to a transition of the update at this URL: a function of progress.py, with these values."""
         reject_unknown_parameters(self.request.query_params, set())
-        with self.change_context():
-            update = self.find()
-            return self.update_response(transition(update, self.check_version(update, self.request.data)))
+
+        def apply_once():
+            with self.change_context():
+                return self.update_response(self.changed(transition, body=self.request.data, **values))
+
+        return self.run_once(apply_once)
+
+    def changed(self, transition, key=None, body=None, **values):
+        """What a function of progress.py returns for the update with this key, by default that of the URL, with the version in the body."""
+        key, seen = self.key_value(key or self.kwargs["key"]), seen_versions(self.request, body)
+        with self.or_not_found():
+            return transition(key, by=self.request.user, version=seen, **values)
 
     @extend_schema(request=serializers.RevisionSerializer)
     def partial_update(self, request, *args, **kwargs) -> Response:
@@ -200,18 +220,20 @@ class ProgressUpdateViewSet(ProgressActions, UpdateMixin, DestroyMixin, ReadOnly
         """Change the content of an own update that is a draft or was returned."""
         reject_unknown_parameters(request.query_params, set())
         serializer = self.validated_body(serializers.RevisionSerializer)
+        partial = kwargs.get("partial")
         with self.change_context():
-            update = self.find()
-            version = self.check_version(update, self.request.data)
-            report = serializer.report(progress.Report.of(update) if kwargs.get("partial") else None)
-            update = progress.revise(update, report, by=self.request.user, today=today(), version=version)
+            update = self.changed(
+                progress.revise,
+                body=request.data,
+                report=lambda stored: serializer.report(stored if partial else None),
+                today=today(),
+            )
         return self.record_response(update)
 
     def destroy(self, request, *args, **kwargs) -> Response:
         reject_unknown_parameters(request.query_params, set())
         with self.change_context():
-            update = self.find()
-            progress.discard(update, by=request.user, version=self.check_version(update))
+            self.changed(progress.discard)
         return Response(status=204)
 
     @extend_schema(request=serializers.ActSerializer, responses=ResultSerializer)
@@ -219,18 +241,14 @@ class ProgressUpdateViewSet(ProgressActions, UpdateMixin, DestroyMixin, ReadOnly
     def submit(self, request, *args, **kwargs):
         """Submit a draft or a returned update for review."""
         self.validated_body(serializers.ActSerializer)
-        return self.run_once(
-            lambda: self.apply(lambda update, version: progress.submit(update, by=request.user, today=today(), version=version))
-        )
+        return self.apply(progress.submit, today=today())
 
     @extend_schema(request=serializers.NoteSerializer, responses=ResultSerializer)
     @action(detail=True, methods=["post"])
     def approve(self, request, *args, **kwargs):
         """Approve a submitted update. It takes effect."""
         note = self.validated_body(serializers.NoteSerializer).validated_data["note"]
-        return self.run_once(
-            lambda: self.apply(lambda update, version: progress.approve(update, by=request.user, today=today(), note=note, version=version))
-        )
+        return self.apply(progress.approve, today=today(), note=note)
 
     @extend_schema(request=serializers.ApprovalsSerializer, responses={200: ResultSerializer(many=True)})
     @action(detail=False, methods=["post"], url_path="approve")
@@ -240,8 +258,7 @@ class ProgressUpdateViewSet(ProgressActions, UpdateMixin, DestroyMixin, ReadOnly
         values = self.validated_body(serializers.ApprovalsSerializer).validated_data
 
         def approve(uid):
-            update = self.find(key=uid)
-            return progress.approve(update, by=request.user, today=today(), note=values["note"], version=self.check_version(update))
+            return self.changed(progress.approve, uid, today=today(), note=values["note"])
 
         def approve_all():
             with transaction.atomic():
@@ -254,14 +271,11 @@ class ProgressUpdateViewSet(ProgressActions, UpdateMixin, DestroyMixin, ReadOnly
     def send_back(self, request, *args, **kwargs):
         """Return a submitted update to its author with a note."""
         note = self.validated_body(serializers.NoteSerializer).validated_data["note"]
-        return self.run_once(
-            lambda: self.apply(lambda update, version: progress.send_back(update, by=request.user, note=note, version=version))
-        )
+        return self.apply(progress.send_back, note=note)
 
     @extend_schema(request=serializers.ReasonSerializer, responses=ResultSerializer)
     @action(detail=True, methods=["post"])
     def void(self, request, *args, **kwargs):
         """Void an approved update with a reason. It stays readable and has no further effect."""
         reason = self.validated_body(serializers.ReasonSerializer).validated_data["reason"]
-        by = request.user
-        return self.run_once(lambda: self.apply(lambda update, version: progress.void(update, by=by, reason=reason, version=version)))
+        return self.apply(progress.void, reason=reason)

@@ -13,10 +13,12 @@ from agreements.models import Agreement, AgreementRelation, Citation, FactCheck,
 from policytracker.edtf import first_day
 from policytracker.installed.installation import database_is_complete
 from policytracker.installed.triggers import triggers
+from policytracker.records.access import FULL_ACCESS
 from policytracker.records.changes import Change
 from policytracker.records.context import change_context
 from policytracker.records.declarations import records, trigger_constraints
-from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate
+from policytracker.records.models import get_record
+from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation
 from tests.make import make_agreement, make_component, make_party, make_recommendation
 
 pytestmark = pytest.mark.usefixtures("world")
@@ -100,6 +102,24 @@ def test_every_constraint_has_a_message(db):
             assert str(constraint.violation_error_message).endswith("."), constraint.name
         for trigger in trigger_constraints(model):
             assert str(trigger.message).endswith("."), trigger.name
+
+
+def test_a_nested_change_context_that_adds_nothing_runs_no_statement(analyst, django_assert_num_queries):
+    with change_context(analyst, "Moved", "admin"), django_assert_num_queries(0), change_context(analyst, "", "admin"):
+        pass
+
+
+def test_a_record_that_is_read_by_its_key_equals_that_of_its_queryset(world):
+    compared = set()
+    for model in records():
+        for stored in model.objects.order_by("pk")[:1]:
+            read = get_record(model, model.key, stored.natural_key()[0], FULL_ACCESS)
+            assert {name: value for name, value in vars(read).items() if name != "_state"} == {
+                name: value for name, value in vars(stored).items() if name != "_state"
+            }
+            compared.add(model)
+
+    assert {Agreement, Recommendation} <= compared
 
 
 def test_the_change_context_ends_with_its_block(world, analyst):

@@ -64,7 +64,7 @@ LAYERS = {
     ],
     "recommendations": [
         {"models"},
-        {"deadlines", "facts", "derived_status", "slippage", "progress", "reviews", "schemes", "bulk_progress"},
+        {"deadlines", "facts", "derived_status", "slippage", "evidence_sources", "progress", "reviews", "schemes", "bulk_progress"},
         {"publication", "responses", "events"},
         {"serializers", "filters", "checks", "imports"},
         {"resources"},

@@ -36,7 +36,7 @@ from policytracker.admin.visible_rows import VisibleRowsMixin, form_for_request,
 from policytracker.history.record import History
 from policytracker.records import publishing, violations
 from policytracker.records.access import Reader
-from policytracker.records.context import MAX_REASON, REASON_TOO_LONG, change_context, shortened
+from policytracker.records.context import MAX_REASON, REASON_TOO_LONG, change_context, check_constraints, shortened
 from policytracker.records.exceptions import Conflict
 from policytracker.records.models import Record, lock_for_change
 from policytracker.representation import filters, hidden
@@ -136,8 +136,8 @@ class BaseAdmin(VisibleRowsMixin, ModelAdmin):
         return None if "\0" in object_id else super().get_object(request, object_id, from_field or None)
 
     def save_related(self, request, form, formsets, change):
-        with change_context():  # checks deferred constraints here, before the success message
-            super().save_related(request, form, formsets, change)
+        super().save_related(request, form, formsets, change)
+        check_constraints()  # before the success message
 
     def get_deleted_objects(self, objs, request):
         return [str(record) for record in objs], {}, set(), []  # foreign keys are PROTECT: no other record is deleted
@@ -170,8 +170,8 @@ class BaseAdmin(VisibleRowsMixin, ModelAdmin):
         return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id]))
 
     def delete_model(self, request, obj):
-        with change_context():
-            super().delete_model(request, obj)
+        super().delete_model(request, obj)
+        check_constraints()  # before the success message
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
         if obj is not None and self.deletion_error(obj):

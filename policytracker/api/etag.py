@@ -22,21 +22,24 @@ IF_MATCH = OpenApiParameter(
 )
 
 
-def check_version(request: Request, record: Record, body: Any = None, tag_required: bool | None = None) -> int | None:
-    """Compare If-Match and `version` of the body with the version of the record. Returns the version if one was given.
+def seen_versions(request: Request, body: Any = None, tag_required: bool | None = None) -> set[str] | None:
+    """The versions of the record on which If-Match and `version` of the body allow the change to be based; None: any.
 
-    Raises Stale if it differs, and APIError if If-Match is required (`tag_required`, by default `REQUIRE_IF_MATCH`) and missing.
+    Raises APIError if If-Match is required (`tag_required`, by default `REQUIRE_IF_MATCH`) and missing.
     """
     tag = request.headers["If-Match"].strip() if "If-Match" in request.headers else None
     if tag is None and (settings.REQUIRE_IF_MATCH if tag_required is None else tag_required):
         raise APIError("if_match_required", _("Send the ETag of the version that you read in the If-Match header."), 428)
-    if tag is not None and tag != "*":
-        tags = {part.strip().removeprefix("W/").strip('"') for part in tag.split(",")}
-        versions.check(record, *tags)
+    tags = None if tag in (None, "*") else {part.strip().removeprefix("W/").strip('"') for part in tag.split(",")}
     body_version = body.get("version") if isinstance(body, dict) else None
-    if body_version not in (None, ""):
-        versions.check(record, body_version)
-    return None if tag in (None, "*") and body_version in (None, "") else record.version
+    if body_version in (None, ""):
+        return tags
+    return {str(body_version)} if tags is None else {str(body_version)} & tags
+
+
+def check_version(request: Request, record: Record, body: Any = None, tag_required: bool | None = None) -> None:
+    """Raises Stale if the request is based on another version of the record, and APIError as `seen_versions`."""
+    versions.check(record, seen_versions(request, body, tag_required))
 
 
 def check_initial_version(body: Any) -> None:

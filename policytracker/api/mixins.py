@@ -170,9 +170,9 @@ class WriteMixin(IdempotencyMixin, RecordView):
     def change_context(self, entry: dict[str, Any] | None = None):
         return change_context(self.request.user, self.reason_of(self.request.data if entry is None else entry), "api")
 
-    def check_version(self, record: Record, body: Any = None) -> int | None:
-        """The version that the request is based on, if it names one. Raises Stale if the record has another one."""
-        return etag.check_version(self.request, record, body)
+    def check_version(self, record: Record, body: Any = None) -> None:
+        """Raises Stale if the request is based on another version of the record."""
+        etag.check_version(self.request, record, body)
 
     def check_changes(self, record: Record | None, values: dict[str, Any]) -> None:
         """Raises NotPermitted if the user may not write these values. `record` is None for a new record."""
@@ -225,9 +225,7 @@ class CreateMixin(CreateModelMixin, WriteListMixin):
             serializer.is_valid(raise_exception=True)
             self.perform_create(serializer)
         record = serializer.instance
-        # The database counts the version again when many-to-many links are added after the row.
-        version = None if record._meta.many_to_many else record.version
-        response = self.record_response(record, status.HTTP_201_CREATED, self.representation(), version=version)
+        response = self.record_response(record, status.HTTP_201_CREATED, self.representation())
         response["Location"] = self.request.build_absolute_uri(f"{json_sql.API}{self.address}/{record.natural_key()[0]}/")
         return response
 
@@ -253,7 +251,7 @@ class UpdateMixin(UpdateModelMixin, WriteMixin):
             record = self.find(lock=True)
             self.check_version(record, request.data)
             serializer = self.get_serializer(record, data=request.data, partial=True)
-            serializer.context["current"] = json.loads(self.texts([record.pk])[0])
+            serializer.context["current"] = lambda: json.loads(self.texts([record.pk])[0])
             if not partial:
                 self.check_required(serializer, request.data)
             serializer.is_valid(raise_exception=True)

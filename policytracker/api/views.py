@@ -25,7 +25,7 @@ from policytracker.api.backends import FieldFilters, Ordering
 from policytracker.api.pagination import Pagination
 from policytracker.api.renderers import FormatParameter, JsonText
 from policytracker.records.access import Reader
-from policytracker.records.models import Record, lock_for_change
+from policytracker.records.models import Record, get_record
 from policytracker.representation import filters, json_sql
 from policytracker.representation.ordering import read_order
 from policytracker.representation.parameters import InvalidParameter, reported_as, single
@@ -159,14 +159,11 @@ class RecordView(GenericViewSet):
 
     def find(self, lock: bool = False, rows: QuerySet | None = None, key: str | None = None) -> Record:
         """The record of this URL, or with this key. Raises Http404 if it does not exist or the user may not read it."""
-        rows = self.get_queryset() if rows is None else rows
         key = self.key_value(self.kwargs["key"] if key is None else key)
         try:
             if lock:
-                # Lock by id, because visible_to() uses joins and DISTINCT, which row locks do not allow.
-                pk = rows.values_list("pk", flat=True).get(**{self.model.key: key})
-                return lock_for_change(self.model._base_manager.all()).get(pk=pk)
-            return rows.get(**{self.model.key: key})
+                return get_record(self.model, self.model.key, key, self.reader, lock=True)
+            return (self.get_queryset() if rows is None else rows).get(**{self.model.key: key})
         except self.model.DoesNotExist as error:
             raise Http404 from error
 
@@ -210,16 +207,12 @@ class RecordView(GenericViewSet):
         return JsonText.array(self.texts(list(ids), representation))
 
     def record_response(
-        self,
-        record: Record,
-        code: int = status.HTTP_200_OK,
-        representation: json_sql.Representation | None = None,
-        version: int | None = None,
+        self, record: Record, code: int = status.HTTP_200_OK, representation: json_sql.Representation | None = None
     ) -> Response:
         """The response with one record, and its version as the ETag. Raises Http404 if the record no longer exists."""
-        texts = self.texts([record.pk], representation)
-        if not texts:
+        representation = representation or json_sql.Representation(self.serializer_class, self.reader.roles)
+        found = json_sql.stored(representation, record.pk, self.read_context)
+        if found is None:
             raise Http404
-        if version is None:
-            version = self.model._base_manager.values_list("version", flat=True).get(pk=record.pk)
-        return json_response(texts[0], version, code)
+        version, text = found
+        return json_response(text, version, code)

@@ -78,8 +78,7 @@ class Reader:
         return cls(user.roles, user.pk) if user.is_active else cls(frozenset())
 
 
-FULL_ACCESS = Reader(frozenset({Role.ADMINISTRATOR}))  # who reads in a command that is run without a user
-
+FULL_ACCESS = Reader(frozenset({Role.ADMINISTRATOR}), as_of=False)  # for what is done without a user
 ANY, OWN, TEAM = "any", "own", "team"
 
 

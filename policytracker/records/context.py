@@ -13,12 +13,10 @@ from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
 MAX_REASON = 2000  # characters
-ADD_TO_ACTOR = """WITH outer_context AS MATERIALIZED (SELECT coalesce(current_setting('policytracker.actor', true), '') AS actor)
-SELECT actor, set_config('policytracker.actor', (coalesce(nullif(actor, ''), '{"channel": "shell"}')::jsonb || %s)::text, true)
-FROM outer_context"""
 # Takes the locks of all rules in question before it checks the first one.
 CHECK_CONSTRAINTS = "SELECT lock_rules(); SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED;"
 _checks_wait: ContextVar[bool] = ContextVar("checks_wait", default=False)
+_actor: ContextVar[dict[str, Any] | None] = ContextVar("actor", default=None)  # of the context that is open; None outside
 IMPORT_LOCK = 7_102_218  # an advisory lock that every running import shares
 REASON_TOO_LONG = _("Enter a change reason of at most {maximum} characters.")
 
@@ -30,23 +28,38 @@ def shortened(reason: str) -> str:
 
 @contextmanager
 def change_context(user: Any = None, reason: str = "", channel: str = "") -> Iterator[None]:
-    """Run the block in one transaction, and record user, reason and channel with each change. A nested context adds to the outer one.
+    """Run the block in one transaction, and record user, reason and channel with each change.
 
-    Deferred constraints are checked at the end of the block, so a violation raises IntegrityError here.
+    A nested context is part of the outer one: it adds to what is recorded, and an error ends both. Deferred constraints are checked at
+    the end of the outermost block, so a violation raises IntegrityError there.
     Raises ValidationError for a reason of more than 2,000 characters.
     """
     reason = reason.strip()
     if len(reason) > MAX_REASON:
         raise ValidationError({"change_reason": ValidationError(REASON_TOO_LONG.format(maximum=MAX_REASON), "max_length")})
-    actor = {"reason": reason, "channel": channel}
+    added = {"reason": reason, "channel": channel}
     if user is not None and user.is_authenticated:
-        actor |= {"id": user.pk, "user": user.get_username()}
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(ADD_TO_ACTOR, [json.dumps({name: value for name, value in actor.items() if value})])
-        outer = cursor.fetchone()[0]
-        yield
-        check = "" if _checks_wait.get() else CHECK_CONSTRAINTS
-        cursor.execute(f"{check} SELECT set_config('policytracker.actor', %s, true)", [outer])
+        added |= {"id": user.pk, "user": user.get_username()}
+    outer = _actor.get()
+    actor = ({"channel": "shell"} if outer is None else outer) | {name: value for name, value in added.items() if value}
+    with transaction.atomic(savepoint=outer is None):
+        if actor != outer:
+            _record(actor)
+        token = _actor.set(actor)
+        try:
+            yield
+        finally:
+            _actor.reset(token)
+        if outer is None:
+            _record(None, "" if _checks_wait.get() else CHECK_CONSTRAINTS)
+        elif actor != outer:
+            _record(outer)
+
+
+def _record(actor: dict[str, Any] | None, check: str = "") -> None:
+    """Tell the triggers who makes the next changes; with `check`, after this statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"{check} SELECT set_config('policytracker.actor', %s, true)", ["" if actor is None else json.dumps(actor)])
 
 
 def check_constraints() -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
+from django.core.exceptions import EmptyResultSet
 from django.db import models
 from django.db.models import F, OuterRef, Q
 from django.db.models.functions import Now
@@ -24,12 +27,13 @@ from policytracker.records.constraints import (
     TriggerConstraint,
 )
 from policytracker.sql.moment import ExistsToday, IsAsAccessible, WasDeleted
-from policytracker.sql.parameters import CompiledCondition, ExistsForRow, Parameter
+from policytracker.sql.parameters import CompiledCondition, ExistsForRow, Parameter, Statement
 
 if TYPE_CHECKING:
     from policytracker.records.past_access import PastAccess, PastRow, PeriodsOf
 
 Row = TypeVar("Row", bound=models.Model)
+RecordRow = TypeVar("RecordRow", bound="Record")
 MAX_COUNT = 10_000  # results of a list that are counted
 
 
@@ -94,6 +98,30 @@ def lock_for_change(rows: models.QuerySet[Row]) -> models.QuerySet[Row]:
     deadlock. Give several rows an order (`order_by("pk")`), so that two lists cannot deadlock either.
     """
     return rows.select_for_update(of=("self",), no_key=True)
+
+
+def get_record(model: type[RecordRow], path: str, value: Any, reader: Any, *, lock: bool = False) -> RecordRow:
+    """The record whose unique field at the lookup `path` has this value, optionally locked for a change. Raises DoesNotExist.
+
+    Like `get()` of the rows that the reader may read, with a statement that is compiled and planned once: building the query takes
+    longer than running it. With `lock`, it waits for concurrent changes of the record, and returns what they have written.
+    """
+    reader = Reader.of(reader)
+    statement = statement_of_record(model, path, reader.roles, lock)
+    row = statement and statement.row({"user": reader.id, "value": value})
+    if not row:
+        raise model.DoesNotExist
+    return model.from_db("default", [field.attname for field in model._meta.concrete_fields], row)
+
+
+@lru_cache(1024)
+def statement_of_record(model: type[Record], path: str, roles: frozenset[str], lock: bool) -> Statement | None:
+    """The statement of `get_record`; None for readers who may read no record."""
+    readable = model.objects.visible_to(Reader(roles, Parameter("user"), as_of=False)).order_by()
+    rows = (lock_for_change(readable) if lock else readable).filter(**{path: Parameter("value", models.TextField())})
+    with suppress(EmptyResultSet):
+        return Statement.of(rows.values_list(*(field.attname for field in model._meta.concrete_fields)))
+    return None
 
 
 class RegistryQuerySet(RecordQuerySet):

@@ -176,7 +176,7 @@ def selected_first(rows: QuerySet, serializer: serializers.ModelSerializer, name
 
 @lru_cache(1024)
 def statement(shape: Representation, single: bool, checked: bool) -> Statement:
-    """The statement that returns one JSON text per id, in the order of the ids; if `checked`, of records that the reader may read.
+    """The statement that returns version and JSON text of each id, in the order of the ids; if `checked`, of readable records only.
 
     A `single` id has its own statement: with an array PostgreSQL would plan it each time, because the generic plan for an
     array is estimated to cost more than the plan for one id.
@@ -187,7 +187,7 @@ def statement(shape: Representation, single: bool, checked: bool) -> Statement:
     else:
         ids = Parameter("ids", BigIntegerField(), "::bigint[]")
         rows = rows.filter(IsOneOf(F("pk"), ids)).order_by(Func(ids, F("pk"), function="array_position"))
-    return Statement.of(rendered(shape, rows), "ids").marked(shape.as_of)
+    return Statement.of(rendered(shape, rows, "version"), "ids").marked(shape.as_of)
 
 
 @lru_cache(1024)
@@ -233,7 +233,12 @@ def texts(shape: Representation, ids: Sequence[int], context: ReadContext, check
         return []
     single = len(ids) == 1
     values = values_of(context) | {"ids": ids[0] if single else f"{{{','.join(map(str, ids))}}}"}
-    return [text for (text,) in statement(shape, single, checked).rows(values)]
+    return [text for _version, text in statement(shape, single, checked).rows(values)]
+
+
+def stored(shape: Representation, pk: int, context: ReadContext) -> tuple[int, str] | None:
+    """The version and the JSON text of the record with this id, whether or not the reader may read it; None if it no longer exists."""
+    return statement(shape, single=True, checked=False).row(values_of(context) | {"ids": pk})
 
 
 def page(shape: Representation, column: Column, cursor: str | None, size: int, salt: str, context: ReadContext) -> Page:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from functools import lru_cache
 from typing import Any
 
@@ -265,7 +266,18 @@ class Uid(serializers.UUIDField):
         return super().to_internal_value(data) if isinstance(data, str) else self.fail("invalid", value=data)
 
 
-class RecordSerializer(serializers.ModelSerializer):
+class FieldsOfModel(serializers.ModelSerializer):
+    """A serializer whose fields are built from the model once: building them takes longer than many a write. Each instance has copies."""
+
+    _built: dict[str, serializers.Field]
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        if "_built" not in type(self).__dict__:
+            type(self)._built = super().get_fields()
+        return deepcopy(self._built)
+
+
+class RecordSerializer(FieldsOfModel):
     """Reads and writes one type of record.
 
     `Meta.fields` lists the fields besides key, URL, version and timestamps, which every record has. `Meta.names` maps a field name
@@ -359,7 +371,7 @@ class RecordSerializer(serializers.ModelSerializer):
         """Errors for stored read-only fields whose value differs from the current one. Sending back the current value is allowed."""
         if not (sent := self.stored_read_only(data)):
             return {}
-        current = self.context["current"] if self.instance else self._initial_values(data)
+        current = self.context["current"]() if self.instance else self._initial_values(data)
         same = lambda a, b: (a if a != "" else None) == (b if b != "" else None)  # noqa: E731
         return {n: [read_only()] for n in sent if not same(data[n], current.get(n))}
 

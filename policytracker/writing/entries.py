@@ -314,7 +314,7 @@ class Entries:
     def changed_row(self, record: Record, body: Any, current: dict[str, Any] | None) -> writer.Row:
         self.check_version(record, body)
         self.serializer.instance = record
-        self.serializer.context["current"] = current
+        self.serializer.context["current"] = lambda: current or json.loads(self.read([record.pk])[0])
         values = self.serializer.run_validation(body)
         self.check_permission(record, values)
         return self.row(record, self.serializer.keep_hidden(record, values))

@@ -58,8 +58,7 @@ class ResponseForm(forms.Form):
         try:
             with change_context(self.user, values.pop("change_reason"), "admin"):
                 addressee = lock_for_change(Addressee.objects.visible_to(self.user)).get(pk=self.addressee.pk)
-                if seen is not None:
-                    versions.check(addressee, seen)
+                versions.check(addressee, seen)
                 responses.respond(addressee, values, by=self.user, today=today())
         except Stale as error:
             self.reject_stale(seen, error.current_version)
@@ -109,10 +108,9 @@ def save_response(request: HttpRequest, recommendation: Recommendation) -> Respo
     return form
 
 
-def related(request: HttpRequest, recommendation: Recommendation) -> dict[str, Any]:
-    """The variables of the template. `request.response_form` is a rejected form."""
-    user, rejected = request.user, getattr(request, "response_form", None)
-    lines = []
+def related(request: HttpRequest, recommendation: Recommendation, rejected: ResponseForm | None) -> dict[str, Any]:
+    """The variables of the template. `rejected` is the form of a response, if it was sent and rejected."""
+    user, lines = request.user, []
     for addressee in addressees_of(recommendation, user):
         form = None
         if responses.may_respond(addressee, user):

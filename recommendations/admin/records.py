@@ -1,10 +1,11 @@
 """Pages of recommendations, addressees, milestones and dependencies."""
 
+from copy import copy
 from dataclasses import dataclass
 
 from django.contrib import admin, messages
 from django.db.models import OuterRef, Prefetch
-from django.http import HttpResponseRedirect, QueryDict
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import Truncator
@@ -59,7 +60,6 @@ from recommendations.models import (
 from recommendations.slippage import slippage
 
 EDIT_TAB = "edit"
-PROGRESS_FORMS = {"_report": "save_update", "_action": "review_update", "_response": "save_response"}  # by the name of the button
 SHOWN_UPDATES = 50
 MAX_NAME = 150  # characters of a recommendation in its list
 AGREEMENT = related_filter("agreement", Recommendation._meta.get_field("agreements"))
@@ -235,13 +235,14 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
         return HttpResponseRedirect(f"{request.path}?tab={EDIT_TAB}") if "_continue" in request.POST else response
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
-        if request.method == "POST" and object_id and (posted := PROGRESS_FORMS.keys() & set(request.POST)):
-            response = getattr(self, PROGRESS_FORMS[posted.pop()])(request, object_id)
-            if response:
-                return response
-            request.method = "GET"  # rejected: show the Progress tab with the errors, and do not save the record
-            request.GET = QueryDict()
-        return super().changeform_view(request, object_id, form_url, extra_context)
+        """The record form, unless a form of the Progress tab was sent. If that is rejected, the tab is shown again, with its errors."""
+        progress_forms = {"_report": self.save_update, "_action": self.review_update, "_response": self.save_response}
+        save = next((save for button, save in progress_forms.items() if button in request.POST), None)
+        if save is None or object_id is None:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        recommendation = self.get_object(request, object_id)
+        outcome = save(request, recommendation) if recommendation is not None else {}
+        return outcome if isinstance(outcome, HttpResponse) else super().changeform_view(as_get(request), object_id, form_url, outcome)
 
     def may_report(self, request):
         """Whether the user may submit updates. An officer without a party may not: each claim would be rejected."""
@@ -249,27 +250,25 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
         may_claim = bool(progress.roles(user) & progress.EDITORS) or hasattr(user, "office")
         return may_claim and user.has_perm("recommendations.add_progressupdate")
 
-    def save_update(self, request, object_id):
-        """Submit an update or save it as a draft. Returns None if it is rejected; the form then has the errors."""
-        recommendation = self.get_object(request, object_id)
-        if recommendation is None or not self.may_report(request):
-            return None
-        request.report = forms.ReportForm(request.POST, recommendation, request.user, today())
-        update = request.report.save(submit=request.POST["_report"] != "draft")
+    # Each form of the Progress tab returns a redirect, or what the tab shows because it was rejected.
+
+    def save_update(self, request, recommendation):
+        """Submit an update or save it as a draft."""
+        if not self.may_report(request):
+            return {}
+        report = forms.ReportForm(request.POST, recommendation, request.user, today())
+        update = report.save(submit=request.POST["_report"] != "draft")
         if update is None:
-            return None
+            return {"report": report}
         self.message_user(request, forms.saved_message(update), messages.SUCCESS, extra_tags="report")
         return HttpResponseRedirect(f"{request.path}#report")
 
-    def review_update(self, request, object_id):
-        """Submit, approve, return, void or discard an update of the recommendation. Returns None if that is rejected."""
-        recommendation = self.get_object(request, object_id)
-        if recommendation is None:
-            return None
+    def review_update(self, request, recommendation):
+        """Submit, approve, return, void or discard an update of the recommendation."""
         form = forms.ReviewForm(request.POST, recommendation, request.user)
         if not form.is_valid():
             self.message_user(request, DELETED_UPDATE, messages.ERROR)
-            return None
+            return {}
         update, action, note = (form.cleaned_data[name] for name in ("update", "_action", "note"))
         anchor = "updates" if action == "discard" else f"update-{update.pk}"
         try:
@@ -277,36 +276,33 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
             if action in ("approve", "return") and (waiting := reviews.next_waiting(request.user)):
                 page = reverse("admin:recommendations_recommendation_change", args=[waiting.recommendation_id])
                 message = format_html('{} <a href="{}#update-{}">{}</a>', message, page, waiting.pk, _("Next waiting update"))
-            self.message_user(request, message, messages.SUCCESS, extra_tags=anchor)
         except ProgressUpdate.DoesNotExist:
             self.message_user(request, DELETED_UPDATE, messages.ERROR)
+            return {}
         except REJECTIONS as rejection:
-            request.rejected_review = RejectedReview(update.pk, note, rejection_messages(rejection))
-        else:
-            return HttpResponseRedirect(f"{request.path}#{anchor}")
-        return None
+            return {"rejected_review": RejectedReview(update.pk, note, rejection_messages(rejection))}
+        self.message_user(request, message, messages.SUCCESS, extra_tags=anchor)
+        return HttpResponseRedirect(f"{request.path}#{anchor}")
 
-    def save_response(self, request, object_id):
-        """Record the response of an addressee. Returns None if it is rejected; the form then has the errors."""
-        recommendation = self.get_object(request, object_id)
-        if recommendation is None:
-            return None
+    def save_response(self, request, recommendation):
+        """Record the response of an addressee."""
         form = addressees.save_response(request, recommendation)
         if form is None:
             self.message_user(request, addressees.DELETED_ADDRESSEE, messages.ERROR)
-        elif form.errors:
-            request.response_form = form
-        else:
-            self.message_user(request, _("Response saved."), messages.SUCCESS, extra_tags="addressees")
-            return HttpResponseRedirect(f"{request.path}#addressees")
-        return None
+            return {}
+        if form.errors:
+            return {"response": form}
+        self.message_user(request, _("Response saved."), messages.SUCCESS, extra_tags="addressees")
+        return HttpResponseRedirect(f"{request.path}#addressees")
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
         if obj is not None and change:
             progress_tab = self.is_progress_tab(request, obj.pk)
             context |= {"tabs": True, "progress_tab": progress_tab, "may_edit": self.has_change_permission(request, obj)}
             if progress_tab:
-                context |= self.current_values(request, obj) | self.timeline(request, obj) | addressees.related(request, obj)
+                timeline = self.timeline(request, obj, context.get("report"), context.get("rejected_review"))
+                context |= self.current_values(request, obj) | timeline
+                context |= addressees.related(request, obj, context.get("response"))
                 if report := context["report"]:  # its fields search, also where no field of the record form does
                     context["media"] += report.media + report.evidence.media
         return super().render_change_form(request, context, add, change, form_url, obj)
@@ -325,17 +321,20 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
             "slipped": slippage(recommendation, request.user),
         }
 
-    def timeline(self, request, recommendation):
-        """The updates with their evidence, the allowed status changes, and the form of an update."""
+    def timeline(self, request, recommendation, report, rejected):
+        """The updates with their evidence, the allowed status changes, and the form of an update.
+
+        `report` is that form and `rejected` the review action, if they were sent and rejected.
+        """
         user = request.user
         related = references(ProgressUpdate, user, ["party", "author", "imported_by", "reviewed_by", "voided_by", "corrects"])
         rows = recommendation.updates.visible_to(user).prefetch_related(*related, evidence_of_updates(user))
         updates = list(rows[: SHOWN_UPDATES + 1])
         may_report, is_editor = self.may_report(request), bool(progress.roles(user) & progress.EDITORS)
-        if may_report and not hasattr(request, "report"):
+        if may_report and report is None:
             revised = (update for update in updates if str(update.pk) == request.GET.get("revise") and update.author == user)
-            request.report = forms.ReportForm(None, recommendation, user, today(), revises=next(revised, None))
-        rejected, returns = getattr(request, "rejected_review", None), reviews.returns(updates[:SHOWN_UPDATES], user)
+            report = forms.ReportForm(None, recommendation, user, today(), revises=next(revised, None))
+        returns = reviews.returns(updates[:SHOWN_UPDATES], user)
         lines = [UpdateLine(update, recommendation, user, returns[update.pk], rejected) for update in updates[:SHOWN_UPDATES]]
         # A message with the anchor of a part of the page in its tags is shown there, any other at the top of the page.
         context: dict[str, list] = {name: [] for name in ("page_messages", "report_messages", "updates_messages", "response_messages")}
@@ -348,9 +347,16 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
             "updates": lines,
             "to_review": [line.update for line in lines if line.may_review],
             "more_updates": len(updates) > SHOWN_UPDATES,
-            "report": apply_theme(request.report, *request.report.evidence) if may_report else None,
+            "report": apply_theme(report, *report.evidence) if may_report else None,
             "statuses": status_options(recommendation, user) if is_editor else None,
         }
+
+
+def as_get(request):
+    """A request that opens the page, by the same user. It keeps what was sent, which a page that no longer exists shows."""
+    request = copy(request)
+    request.method, request.GET = "GET", QueryDict()
+    return request
 
 
 def evidence_of_updates(user):

@@ -20,6 +20,7 @@ from policytracker.records.fields import Locator, Quote, Text
 from policytracker.records.models import RecordQuerySet, UidRecord
 from policytracker.records.past_access import PastAccess, PastRow, PeriodsOf, periods_of_children
 from policytracker.records.periods import Period, intersection, union
+from policytracker.sql.parameters import Parameter
 from recommendations.models.refusals import CORRECTS_ONLY_VOIDED, RefusalCode
 
 
@@ -73,7 +74,7 @@ BY_ONE_PERSON = Q(needs_second_person=True) & (Q(reviewed_by=F("author")) | Q(re
 NEWEST_FIRST = ["-reported_on", "-reviewed_at", "-uid"]
 
 
-def in_effect(*, on: date | None = None, path: str = "") -> Q:
+def in_effect(*, on: date | Parameter | None = None, path: str = "") -> Q:
     """The condition for an update to be in effect: approved and not voided. With `on`, its report date must not be later.
 
     `path` is the lookup from the filtered model to the update, such as `update__`.
@@ -98,7 +99,7 @@ class ProgressUpdateQuerySet(RecordQuerySet):
             rule |= Q(author=reader.id)
         return super().readable_by(reader) & rule
 
-    def in_effect(self, kind: str | None = None, *, on: date | None = None):
+    def in_effect(self, kind: str | None = None, *, on: date | Parameter | None = None):
         """Updates in effect, of one kind or all. With `on`, only those reported for that day or an earlier one."""
         return self.filter(in_effect(on=on), **({"kind": kind} if kind else {}))
 

@@ -649,3 +649,20 @@ def test_boolean_filters_accept_only_true_and_false(world, as_reader, name):
     response = as_reader.get("recommendations/", {name: "maybe"})
 
     assert response.status_code == 400 and list(response.json()) == [name]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("post", "submit/", {}),
+        ("post", "approve/", {}),
+        ("post", "return/", {"note": "Which site?"}),
+        ("post", "void/", {"reason": "Wrong site."}),
+        ("patch", "", {"narrative": "The third site."}),
+        ("delete", "", None),
+    ],
+)
+def test_a_transition_of_an_update_that_does_not_exist_is_not_found(world, as_analyst, method, path, body):
+    response = getattr(as_analyst, method)(f"progress-updates/{NOWHERE}/{path}", body)
+
+    assert (response.status_code, response.json()["code"]) == (404, "not_found")

@@ -954,7 +954,7 @@ def test_recomputing_takes_a_fixed_number_of_queries(db, django_assert_num_queri
     for _ in range(3):
         make_assessed(("planned", JANUARY))
 
-    with django_assert_num_queries(6 + 2):  # and a savepoint
+    with django_assert_num_queries(4 + 2):  # and a savepoint
         recompute_status()
 
 
