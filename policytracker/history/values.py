@@ -45,8 +45,8 @@ class RecordValues:
 
     def __init__(self, model: type[Record], fields: Mapping[str, Any], access: PastAccess):
         self.model, self.access, self.reader = model, access, access.reader
-        self.fields = {name: shown for name, shown in fields.items() if self.reader.sees_people or not names_people(shown)}
-        self.columns = {
+        self.fields: dict[str, Any] = {name: shown for name, shown in fields.items() if self.reader.sees_people or not names_people(shown)}
+        self.columns: dict[Any, str] = {  # names of fields, by column
             field.column: name
             for name, shown in self.fields.items()
             if (field := next((f for f in model._meta.concrete_fields if f.name == shown.source), None))
@@ -121,17 +121,18 @@ class RecordValues:
 
         Of the `complete` changes all links, with None before them; of the others the fields whose links changed.
         """
-        shown, result = {change.id: change for change in changes if change.op != "delete"}, defaultdict(dict)
-        fields = {name: field for name, field in self.fields.items() if isinstance(field, KeyListField)}
+        shown = {change.id: change for change in changes if change.op != "delete"}
+        result: dict[int, dict[str, tuple[list[int] | None, list[int]]]] = defaultdict(dict)
+        fields: dict[str, Any] = {name: field for name, field in self.fields.items() if isinstance(field, KeyListField)}
         if not shown or not fields:
             return result
         ids = {change.row_id for change in shown.values()}
         versions: dict[tuple[int, int, str], list[int]] = defaultdict(list)
         rows = Change.objects.filter(tbl=self.model._meta.db_table, row_id__in=ids).exclude(op="delete").order_by("id")
-        for *transaction, change_id in rows.values_list("row_id", "era", "txid", "id"):
-            versions[*transaction].append(change_id)
+        for pk, era, txid, change_id in rows.values_list("row_id", "era", "txid", "id"):
+            versions[pk, era, txid].append(change_id)
         for name, field in fields.items():
-            m2m = self.model._meta.get_field(field.source)
+            m2m: Any = self.model._meta.get_field(field.source)
             through, column, far = m2m.remote_field.through, m2m.m2m_column_name(), m2m.m2m_reverse_name()
             links: dict[int, set[int]] = defaultdict(set)
             for pk, target in through._default_manager.filter(**{f"{column}__in": ids}).values_list(column, far):
@@ -184,7 +185,7 @@ class RecordValues:
 
     def referenced(self, name: str) -> KeyField:
         shown = self.fields[name]
-        return shown.child_relation if isinstance(shown, KeyListField) else shown
+        return getattr(shown, "child_relation", shown)
 
     def shown(self, change: Change, values: Values, keys: Keys) -> dict[str, dict[str, Any]]:
         """The values in the format of the API."""
@@ -221,7 +222,8 @@ class RecordValues:
             "channel": actor.get("channel", ""),
         }
         edited = self.edited(change, changes)
-        labels = {name: self.model._meta.get_field(self.fields[name].source).verbose_name for name in edited}
+        stored: dict[str, Any] = {name: self.model._meta.get_field(self.fields[name].source) for name in edited}
+        labels = {name: field.verbose_name for name, field in stored.items()}
         text = line(entry, {name: changes[name] for name in edited}, labels)
         return ShownChange(entry | {"line": text, "changes": changes}, edited)
 
