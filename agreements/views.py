@@ -69,7 +69,7 @@ class AgreementViewSet(RecordViewSet):
         reject_unknown_parameters(request.query_params, {"on", "party"})
         agreement = self.find(rows=self.get_queryset().only("pk"))
         record = load_record(agreement, request.user)
-        return Response(standing_document(record, self.read_context.on, self.parties()))
+        return Response(StandingSerializer(standing_document(record, self.read_context.on, self.parties())).data)
 
     def parties(self) -> dict[str, str] | None:
         """The names of the parties in the `party` parameter, by code. None without the parameter."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache, cached_property
-from typing import Any
 
 from django import forms
-from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html_join
@@ -20,11 +18,10 @@ from django.utils.translation import ngettext
 
 from agreements import models
 from agreements.models.treaty_actions import ActionKind, ConditionKind
-from agreements.standing import PartyStanding, TextStanding
-from agreements.standing.data import load_record, standing_document
+from agreements.standing import Action, AgreementRecord, ConditionResult, PartyStanding, Standing, TextStanding
+from agreements.standing.data import StandingDocument, load_record, standing_document
 from policytracker.admin import apply_theme, label_html
 from policytracker.admin.forms import Day
-from policytracker.admin.querysets import visible
 from policytracker.edtf import date_in_words
 from policytracker.resources import today
 
@@ -78,16 +75,16 @@ def joined(links: Iterable[Link]) -> str:
 
 
 @dataclass(frozen=True)
-class Line:
+class PartyLine:
     """The standing of the text or of a party. `more` is the number of actions that are not shown.
 
     `expected` is false for a party without a standing whose roles do not give one.
     """
 
     name: str
-    code: str
+    code: TextStanding | PartyStanding
     badge: Badge
-    since: str | None
+    since: str
     approximate: bool
     sentence: str
     actions: list[Link]
@@ -115,18 +112,7 @@ class PairLine:
 
 
 @dataclass(frozen=True)
-class ConditionLine:
-    """A condition of entry into force: the date on which it was met, or what is missing."""
-
-    page: Link
-    text: str
-    met: bool
-    met_on: str | None
-    missing: list[Missing]
-
-
-@dataclass(frozen=True)
-class Missing:
+class MissingLine:
     """Something that a condition requires, and the parties from which it is missing."""
 
     what: str
@@ -137,20 +123,31 @@ class Missing:
         return len(self.names) > SHOWN
 
 
+@dataclass(frozen=True)
+class ConditionLine:
+    """A condition of entry into force: the date on which it was met, or what is missing."""
+
+    page: Link
+    text: str
+    met: bool
+    met_on: str
+    missing: list[MissingLine]
+
+
 @dataclass
-class Standing:
+class StandingPanel:
     """The content of the panel."""
 
     on: date
-    text: Line
-    parties: list[Line]
+    text: PartyLine
+    parties: list[PartyLine]
     pairs: list[PairLine]
     conditions: list[ConditionLine]
-    names: dict[str, str]  # of the parties, by code
-    complete_until: date | None = None  # the day up to which all actions are recorded, if it is before `on`
-    other_parameters: list[tuple[str, str]] = field(default_factory=list)  # of the URL, without `on`
-    date_error: str = ""
-    form: StandingForm | None = None
+    names: Mapping[str, str]  # of the parties, by code
+    complete_until: date | None  # the day up to which all actions are recorded, if it is before `on`
+    other_parameters: list[tuple[str, str]]  # of the URL, without `on`
+    date_error: str
+    form: StandingForm
 
     @property
     def counts(self) -> list[tuple[Badge, int]]:
@@ -159,110 +156,81 @@ class Standing:
         return [(Badge.of(code), numbers[code]) for code in PartyStanding if numbers[code]]
 
 
-def standing(agreement: models.Agreement, user: Any, on: date) -> Standing:
-    """The standing of the agreement on a date, with names and links. The number of queries is fixed."""
-    record = load_record(agreement, user)
-    document = standing_document(record, on)
-    codes = {row["party"] for row in document["parties"]} | {code for pair in document["pairs"] for code in pair["parties"]}
-    codes |= {code for condition in document["conditions"] for code in condition["missing"]["parties"]}
-    names = dict(visible(models.Party, user).filter(code__in=codes).order_by().values_list("code", "name"))
-    protocols = {row["via"] for row in (*document["parties"], *document["pairs"]) if row["via"]}
-    via = {
-        record.slug: Link(str(record), reverse("admin:agreements_agreement_change", args=[record.pk]))
-        for record in visible(models.Agreement, user).filter(slug__in=protocols).order_by().only("pk", "slug", "title", "short_title")
-    }
-    actions = {
-        str(uid): (pk, *stated)
-        for pk, uid, *stated in visible(models.TreatyAction, user)
-        .filter(Q(agreement=agreement) | Q(agreement__slug__in=protocols))
-        .order_by()
-        .values_list("pk", "uid", "kind", "party__name", "counterparty__name", "acted_on")
-    }
-    link_to = action_links()
-    pages = {
-        str(uid): reverse("admin:agreements_entryintoforcecondition_change", args=[pk])
-        for pk, uid in visible(models.EntryIntoForceCondition, user).filter(agreement=agreement).order_by().values_list("pk", "uid")
-    }
+class Lines:
+    """The lines of the panel, with names and links. They need no query."""
 
-    badge = cache(Badge.of)
+    def __init__(self, document: StandingDocument):
+        self.document, self.record = document, document.record
+        self.link, self.badge = action_links(self.record), cache(Badge.of)
+        self.protocols = {
+            protocol.slug: Link(protocol.title, reverse("admin:agreements_agreement_change", args=[protocol.pk]))
+            for protocol in self.record.protocols
+        }
 
-    def line(row: dict[str, Any], name: str, code: TextStanding | PartyStanding) -> Line:
-        shown = [uid for uid in row["actions"] if uid in actions]
-        expected = code != PartyStanding.NONE or not record.only_roles_without_standing(row["party"])
-        return Line(
-            name=name,
-            code=code,
-            badge=badge(code),
-            since=row["since"],
-            approximate=row["approximate"],
-            sentence=Truncator(row["sentence"]).chars(LONGEST) if len(row["sentence"]) > LONGEST else row["sentence"],
-            actions=[link_to(*actions[uid], of_party=bool(row.get("party"))) for uid in shown[:SHOWN]],
-            more=max(0, len(shown) - SHOWN),
-            via=via.get(row.get("via")),
-            expected=expected,
+    def standing(self, standing: Standing) -> PartyLine:
+        return PartyLine(
+            name=self.record.name(standing.party),
+            code=standing.code,
+            badge=self.badge(standing.code),
+            since=standing.since,
+            approximate=standing.approximate,
+            sentence=Truncator(standing.sentence).chars(LONGEST) if len(standing.sentence) > LONGEST else standing.sentence,
+            actions=[self.link(action, of_party=bool(standing.party)) for action in standing.actions[:SHOWN]],
+            more=max(0, len(standing.actions) - SHOWN),
+            via=self.protocols.get(standing.via),
+            expected=standing.code != PartyStanding.NONE or not self.record.only_roles_without_standing(standing.party),
         )
 
-    parties = [line(row, names.get(row["party"], row["party"]), PartyStanding(row["standing"])) for row in document["parties"]]
-    complete = record.actions_complete_as_of
-    return Standing(
-        on=on,
-        text=line(document["text"], str(agreement), TextStanding(document["text"]["standing"])),
-        parties=sorted(parties, key=lambda line: (not line.expected, line.name)),
-        pairs=sorted(
-            [
-                PairLine(
-                    sorted(names.get(code, code) for code in pair["parties"]),
-                    pair["since"],
-                    [link_to(*actions[uid]) for uid in pair["actions"] if uid in actions],
-                    via.get(pair["via"]),
-                )
-                for pair in document["pairs"]
-            ],
-            key=lambda pair: pair.parties,
-        ),
-        conditions=[
-            ConditionLine(
-                page=Link(str(ConditionKind(row["kind"]).label), pages[row["uid"]]),
-                text=row["text"],
-                met=row["met"],
-                met_on=row["met_on"],
-                missing=[] if row["met"] else list(missing(row, names)),
+    def parties(self) -> list[PartyLine]:
+        return sorted(map(self.standing, self.document.parties), key=lambda line: (not line.expected, line.name))
+
+    def pairs(self) -> list[PairLine]:
+        lines = [
+            PairLine(
+                sorted(map(self.record.name, pair.parties)), pair.since, list(map(self.link, pair.actions)), self.protocols.get(pair.via)
             )
-            for row in document["conditions"]
-            if row["uid"] in pages
-        ],
-        names=names,
-        complete_until=complete if complete and complete < on else None,
-    )
+            for pair in self.document.pairs
+        ]
+        return sorted(lines, key=lambda line: line.parties)
+
+    def condition(self, result: ConditionResult) -> ConditionLine:
+        condition = result.condition
+        page = reverse("admin:agreements_entryintoforcecondition_change", args=[condition.pk])
+        link = Link(str(ConditionKind(condition.kind).label), page)
+        return ConditionLine(link, condition.text, result.met, result.met_on, list(self.missing(result)))
+
+    def missing(self, result: ConditionResult) -> Iterator[MissingLine]:
+        """What a condition still requires."""
+        kind, missing = ConditionKind(result.condition.kind), result.missing
+        if missing.number and kind == ConditionKind.ON_SIGNATURE:
+            yield MissingLine(str(_("a signature")))
+        elif missing.number:
+            text = ngettext("%(number)d more consent", "%(number)d more consents", missing.number)
+            yield MissingLine(text % {"number": missing.number})
+        if missing.parties:
+            yield MissingLine(str(MISSING_FROM_PARTIES.get(kind, CONSENT)), list(map(self.record.name, missing.parties)))
+        if missing.on:
+            yield MissingLine(str(_("date %(date)s")) % {"date": date_in_words(missing.on)})
 
 
-def action_links() -> Callable[..., Link]:
+def action_links(record: AgreementRecord) -> Callable[..., Link]:
     """A function that makes the link to an action, such as "Signature by Australia, 2020-01-01". Looks each text up once."""
     kinds = {kind.value: str(kind.label) for kind in ActionKind}
     templates = {parts: str(text) for parts, text in ACTION.items()}
     no_date, page = str(_("no date")), reverse("admin:agreements_treatyaction_change", args=[ANY])
 
-    def link(pk: int, kind: str, party: str | None, counterparty: str | None, acted_on: str, *, of_party: bool = False) -> Link:
+    def link(action: Action, *, of_party: bool = False) -> Link:
         """`of_party` leaves out the party, for the line of that party."""
-        parameters = {"kind": kinds[kind], "party": party, "counterparty": counterparty, "date": date_in_words(acted_on) or no_date}
-        return Link(templates[bool(party) and not of_party, bool(counterparty)] % parameters, page.replace(ANY, str(pk)))
+        parameters = {
+            "kind": kinds[action.kind],
+            "party": record.name(action.party),
+            "counterparty": record.name(action.counterparty),
+            "date": date_in_words(action.acted_on) or no_date,
+        }
+        template = templates[bool(action.party) and not of_party, bool(action.counterparty)]
+        return Link(template % parameters, page.replace(ANY, str(action.pk)))
 
     return link
-
-
-def missing(condition: dict[str, Any], names: dict[str, str]) -> Iterable[Missing]:
-    """What a condition still requires."""
-    requires = condition["missing"]
-    if requires["number"] and condition["kind"] == ConditionKind.ON_SIGNATURE:
-        yield Missing(str(_("a signature")))
-    elif requires["number"]:
-        text = ngettext("%(number)d more consent", "%(number)d more consents", requires["number"])
-        yield Missing(text % {"number": requires["number"]})
-    if requires["parties"]:
-        text = str(MISSING_FROM_PARTIES.get(ConditionKind(condition["kind"]), CONSENT))
-        yield Missing(text, [names.get(code, code) for code in requires["parties"]])
-    if requires["on"]:
-        yield Missing(str(_("date %(date)s")) % {"date": date_in_words(requires["on"])})
 
 
 class StandingForm(forms.Form):
@@ -271,15 +239,26 @@ class StandingForm(forms.Form):
     on = Day(label=_("Date"))
 
 
-def standing_panel(request: HttpRequest, agreement: models.Agreement) -> Standing:
-    """The standing on the date of the URL parameter `on`; the default is today."""
+def standing_panel(request: HttpRequest, agreement: models.Agreement) -> StandingPanel:
+    """The standing on the date of the URL parameter `on`; the default is today. The number of queries is fixed."""
     form = StandingForm(
         request.GET if request.GET.get("on", "").strip() else None, initial={"on": today()}, auto_id="standing-%s", label_suffix=""
     )
     is_dated = form.is_valid()
-    panel = standing(agreement, request.user, form.cleaned_data["on"] if is_dated else today())
-    panel.other_parameters = [(name, value) for name, values in request.GET.lists() if name != "on" for value in values]
+    date_error = ""
     if form.is_bound and not is_dated:
-        panel.date_error = str(_("%(error)s Showing the standing today.")) % {"error": " ".join(form.errors["on"])}
-    panel.form = apply_theme(form)
-    return panel
+        date_error = str(_("%(error)s Showing the standing today.")) % {"error": " ".join(form.errors["on"])}
+    document = standing_document(load_record(agreement, request.user), form.cleaned_data["on"] if is_dated else today())
+    lines, complete = Lines(document), document.record.actions_complete_as_of
+    return StandingPanel(
+        on=document.on,
+        text=lines.standing(document.text),
+        parties=lines.parties(),
+        pairs=lines.pairs(),
+        conditions=[lines.condition(result) for result in document.conditions],
+        names=document.record.names,
+        complete_until=complete if complete and complete < document.on else None,
+        other_parameters=[(name, value) for name, values in request.GET.lists() if name != "on" for value in values],
+        date_error=date_error,
+        form=apply_theme(form),
+    )

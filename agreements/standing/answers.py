@@ -68,6 +68,7 @@ ACTION_OF_PARTIES = _("{action} ({parties})")
 class Standing:
     """The standing of a text or party: the code, since when, the actions that it is based on, and a sentence.
 
+    `since` is a partial date in EDTF, "" if there is no standing. `party` is the code of the party, "" for the text.
     `approximate`: it depends on a partial date. `incomplete`: the code is `none`, but the record of actions is not complete.
     `via`: the slug of the accession protocol that the standing comes from, "" if it comes from the agreement itself.
     """
@@ -79,6 +80,7 @@ class Standing:
     sentence: str = ""
     incomplete: bool = False
     via: str = ""
+    party: str = ""
 
     @property
     def bound(self) -> bool:
@@ -87,7 +89,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two parties between which the text is in force, by actions that name both."""
+    """Two parties between which the text is in force since a partial date, by actions that name both. `via` as in `Standing`."""
 
     parties: tuple[str, ...]
     since: str
@@ -160,6 +162,7 @@ def party_standing(record: AgreementRecord, party: str, on: date) -> Standing:
         sentence=" ".join(sentences),
         incomplete=incomplete,
         via=result.via.slug if result.via else "",
+        party=party,
     )
 
 
@@ -190,7 +193,7 @@ def basis(result: Result, other: Result) -> tuple[str, tuple[Action, ...], bool]
 
 
 def in_words(because: Iterable[Effect], name: Callable[[str], str], limit: int, party: str = "") -> str:
-    """The actions with their dates and at limit `limit` parties. Actions of one kind and day are grouped; `party` is left out."""
+    """The actions with their dates and at most `limit` parties. Actions of one kind and day are grouped; `party` is left out."""
     groups: dict[str, list[str]] = {}
     for effect in because:
         others = groups.setdefault(action_and_day(effect), [])

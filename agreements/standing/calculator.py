@@ -87,7 +87,7 @@ class StandingCalculator(DateReader):
 
     @cached_property
     def force(self) -> tuple[Effect, ...]:
-        """The effects that brought the text into force: its entry into force as a as_a_whole, otherwise the first one for a party."""
+        """The effects that brought the text into force: its entry into force as a whole, otherwise the first one for a party."""
         as_a_whole = self.effects(self.of_party.get("", []), ActionKind.ENTRY_INTO_FORCE)
         return first(as_a_whole) or first(self.effects(self.actions, *OWN_FORCE))
 

@@ -20,7 +20,7 @@ from policytracker.edtf import after, first_day, is_exact
 
 @dataclass(frozen=True)
 class Missing:
-    """What is missing for a condition: a number of consents, parties, or a date."""
+    """What is missing for a condition: a number of consents, parties by code, or a partial date."""
 
     number: int | None = None
     parties: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class ConditionResult:
-    """The state of a condition on a day: since when it is met, or what is missing."""
+    """The state of a condition on a day: since when it is met (a partial date, or ""), or what is missing."""
 
     condition: Condition
     met_on: str

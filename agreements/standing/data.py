@@ -1,10 +1,10 @@
-"""Loads agreement records from the database, and makes the response of `standing/`."""
+"""Loads agreement records from the database, and makes the document of a standing."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -13,9 +13,9 @@ from django.db.models import Exists, OuterRef, Q
 from agreements.models import Agreement, EntryIntoForceCondition, LegalForce, Participation, TreatyAction
 from agreements.models.agreements import RelationKind
 from agreements.models.treaty_actions import ActionKind
-from agreements.standing.answers import Standing, earliest, pairs, party_standing, text_standing
+from agreements.standing.answers import Pair, Standing, earliest, pairs, party_standing, text_standing
 from agreements.standing.calculator import BEFORE_FORCE
-from agreements.standing.conditions import conditions
+from agreements.standing.conditions import ConditionResult, conditions
 from agreements.standing.history import OWN_FORCE
 from agreements.standing.records import Action, AgreementRecord, Condition
 from policytracker.sql.parameters import InIds
@@ -49,6 +49,7 @@ def load_records(pks: Iterable[int], user: Any, party: int | None = None) -> dic
             dissolved=dissolved,
             title=short_title or title,
             names=names,
+            pk=pk,
         )
         for pk, slug, title, short_title, force, expires_on, delay, complete in Agreement.objects.filter(InIds("pk", with_protocols))
         .order_by()
@@ -94,7 +95,7 @@ def actions_of(ids: list[int], party: int | None, names: dict[str, str], dissolv
     )
     for pk, agreement, uid, kind, acted_on, effective_on, *parties in rows.values_list(*columns):
         actor, counterparty = note_party(parties[:3], names, dissolved), note_party(parties[3:], names, dissolved)
-        actions[agreement].append(Action(str(uid), kind, actor, acted_on, effective_on, counterparty, frozenset(targets.get(pk, ()))))
+        actions[agreement].append(Action(str(uid), kind, actor, acted_on, effective_on, counterparty, frozenset(targets.get(pk, ())), pk))
     return actions
 
 
@@ -130,66 +131,32 @@ def conditions_of(ids: list[int], names: dict[str, str]) -> dict[int, list[Condi
     for pk, agreement, uid, kind, number, fixed_on, delay, text in rows.order_by("pk").values_list(
         "pk", "agreement", "uid", "kind", "number", "fixed_on", "delay", "text"
     ):
-        by_agreement[agreement].append(Condition(str(uid), kind, number, frozenset(named[pk]), fixed_on, delay, text))
+        by_agreement[agreement].append(Condition(str(uid), kind, number, frozenset(named[pk]), fixed_on, delay, text, pk))
     return by_agreement
 
 
-def standing_document(record: AgreementRecord, on: date, parties: dict[str, str] | None = None) -> dict[str, Any]:
-    """The response of `standing/` for a date (docs/api.md). `parties`, names by code, limits it to these parties."""
+@dataclass(frozen=True)
+class StandingDocument:
+    """The standing of an agreement on a date: of its text, parties and pairs of parties, with the conditions of entry into force."""
+
+    record: AgreementRecord
+    on: date
+    text: Standing
+    parties: list[Standing]
+    pairs: list[Pair]
+    conditions: list[ConditionResult]
+
+
+def standing_document(record: AgreementRecord, on: date, parties: dict[str, str] | None = None) -> StandingDocument:
+    """The standing on a date. `parties`, names by code, limits it to these parties."""
     if parties is not None:
         record = replace(record, names={**record.names, **parties})
-    text = text_standing(record, on)
     shown = earliest(record).parties if parties is None else sorted(parties)
-    complete = record.actions_complete_as_of
-    return {
-        "agreement": record.slug,
-        "on": on.isoformat(),
-        "text": {"standing": text.code, **reasons(text)},
-        "actions_complete_as_of": complete.isoformat() if complete else None,
-        "parties": [
-            {
-                "party": party,
-                "standing": standing.code,
-                "bound": standing.bound,
-                **reasons(standing, incomplete=standing.incomplete, via=standing.via or None),
-            }
-            for party in shown
-            for standing in [party_standing(record, party, on)]
-        ],
-        "pairs": [
-            {
-                "parties": list(pair.parties),
-                "since": pair.since,
-                "actions": [action.uid for action in pair.actions],
-                "via": pair.via or None,
-            }
-            for pair in pairs(record, on)
-            if parties is None or parties.keys() & {*pair.parties}
-        ],
-        "conditions": [
-            {
-                "uid": result.condition.uid,
-                "kind": result.condition.kind,
-                "met": result.met,
-                "met_on": result.met_on or None,
-                "missing": {
-                    "number": result.missing.number,
-                    "parties": list(result.missing.parties),
-                    "on": result.missing.on or None,
-                },
-                "text": result.condition.text,
-            }
-            for result in conditions(record, on)
-        ],
-    }
-
-
-def reasons(standing: Standing, **more: Any) -> dict[str, Any]:
-    """Since when a text or party has its standing, and why."""
-    return {
-        "since": standing.since or None,
-        "actions": [action.uid for action in standing.actions],
-        "approximate": standing.approximate,
-        **more,
-        "sentence": standing.sentence,
-    }
+    return StandingDocument(
+        record,
+        on,
+        text_standing(record, on),
+        [party_standing(record, party, on) for party in shown],
+        [pair for pair in pairs(record, on) if parties is None or parties.keys() & {*pair.parties}],
+        conditions(record, on),
+    )

@@ -14,7 +14,7 @@ from policytracker.edtf import first_day, last_day
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A treaty action. `targets` are uids. Without a party it is an action on the text as a whole."""
+    """A treaty action. `targets` are uids. Without a party it is an action on the text as a whole. `pk` identifies it for links."""
 
     uid: str
     kind: str
@@ -23,6 +23,7 @@ class Action:
     effective_on: str = ""
     counterparty: str = ""
     targets: frozenset[str] = frozenset()
+    pk: int = 0
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Condition:
     fixed_on: str = ""
     delay: str = ""
     text: str = ""
+    pk: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class AgreementRecord:
     protocols: tuple[AgreementRecord, ...] = ()
     title: str = ""
     names: Mapping[str, str] = field(default_factory=dict, compare=False)
+    pk: int = 0
 
     def name(self, party: str) -> str:
         return self.names.get(party, party)

@@ -71,7 +71,7 @@ class History:
         )
         ids, hidden = list(candidates.order_by("id").values_list("pk", flat=True)), []
         for start in range(0, len(ids), BATCH):
-            changes = list(self.rows.filter(pk__in=ids[start : start + BATCH]).defer("before").annotate(short=short))
+            changes: list[Any] = list(self.rows.filter(pk__in=ids[start : start + BATCH]).defer("before").annotate(short=short))
             for change in changes:
                 change.before = change.short
             hidden += [pk for pk, visible in values.visible(changes).items() if not visible]

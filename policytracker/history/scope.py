@@ -156,7 +156,8 @@ def left_by(model: type[Record], changes: Iterable[Change]) -> dict[int, set[Nod
         removed = Change.objects.filter(tbl=field.remote_field.through._meta.db_table, op="delete", moved=True)
         rows = removed.filter(row_id__in={change.row_id for change in updates}).values_list("row_id", "txid", "before")
         targets: dict[tuple[int, str], set[Node]] = defaultdict(set)
-        for pk, txid, link in rows if updates else []:
+        links: Any = rows if updates else []
+        for pk, txid, link in links:
             targets[pk, txid].add((field.related_model, link[field.m2m_reverse_name()]))
         for change in updates:
             left[change.id] |= targets[change.row_id, change.txid]

@@ -45,8 +45,8 @@ class RecordValues:
 
     def __init__(self, model: type[Record], fields: Mapping[str, Any], access: PastAccess):
         self.model, self.access, self.reader = model, access, access.reader
-        self.fields = {name: shown for name, shown in fields.items() if self.reader.sees_people or not names_people(shown)}
-        self.columns = {
+        self.fields: dict[str, Any] = {name: shown for name, shown in fields.items() if self.reader.sees_people or not names_people(shown)}
+        self.columns: dict[Any, str] = {  # names of fields, by column
             field.column: name
             for name, shown in self.fields.items()
             if (field := next((f for f in model._meta.concrete_fields if f.name == shown.source), None))
@@ -121,16 +121,17 @@ class RecordValues:
 
         Of the `complete` changes all links, with None before them; of the others the fields whose links changed.
         """
-        shown, result = {change.id: change for change in changes if change.op != "delete"}, defaultdict(dict)
-        fields = {name: field for name, field in self.fields.items() if isinstance(field, KeyListField)}
+        shown = {change.id: change for change in changes if change.op != "delete"}
+        result: dict[int, dict[str, tuple[list[int] | None, list[int]]]] = defaultdict(dict)
+        fields: dict[str, Any] = {name: field for name, field in self.fields.items() if isinstance(field, KeyListField)}
         if not shown or not fields:
             return result
         ids = {change.row_id for change in shown.values()}
         versions: dict[tuple[int, int, str], list[int]] = defaultdict(list)
         rows = Change.objects.filter(tbl=self.model._meta.db_table, row_id__in=ids).exclude(op="delete").order_by("id")
-        for *transaction, change_id in rows.values_list("row_id", "era", "txid", "id"):
-            versions[*transaction].append(change_id)
-        m2m = {name: self.model._meta.get_field(field.source) for name, field in fields.items()}
+        for pk, era, txid, change_id in rows.values_list("row_id", "era", "txid", "id"):
+            versions[pk, era, txid].append(change_id)
+        m2m: dict[str, Any] = {name: self.model._meta.get_field(field.source) for name, field in fields.items()}
         present, changed = present_links(m2m.values(), ids), link_changes(m2m.values(), ids)
         for name, field in m2m.items():
             table, far = field.remote_field.through._meta.db_table, field.m2m_reverse_name()
@@ -183,7 +184,7 @@ class RecordValues:
 
     def referenced(self, name: str) -> KeyField:
         shown = self.fields[name]
-        return shown.child_relation if isinstance(shown, KeyListField) else shown
+        return getattr(shown, "child_relation", shown)
 
     def shown(self, change: Change, values: Values, keys: Keys) -> dict[str, dict[str, Any]]:
         """The values in the format of the API."""
@@ -220,7 +221,8 @@ class RecordValues:
             "channel": actor.get("channel", ""),
         }
         edited = self.edited(change, changes)
-        labels = {name: self.model._meta.get_field(self.fields[name].source).verbose_name for name in edited}
+        stored: dict[str, Any] = {name: self.model._meta.get_field(self.fields[name].source) for name in edited}
+        labels = {name: field.verbose_name for name, field in stored.items()}
         text = line(entry, {name: changes[name] for name in edited}, labels)
         return ShownChange(entry | {"line": text, "changes": changes}, edited)
 
@@ -255,13 +257,13 @@ def link_changes(fields: Iterable[Any], ids: Collection[int]) -> dict[str, list[
     return found
 
 
-def natural_keys(ids: Mapping[type[models.Model], Iterable[int]]) -> dict[type[models.Model], dict[int, str]]:
+def natural_keys(ids: Mapping[Any, Iterable[int]]) -> dict[Any, dict[int, str]]:
     """The keys of records that exist, and the names of people, by model and id; in one statement."""
     rows = []
     for model, pks in ids.items():
         table, key = Value(model._meta.db_table, models.CharField()), Cast(getattr(model, "key", "username"), models.TextField())
         rows.append(model._base_manager.filter(pk__in=pks).order_by().values_list(table, "pk", key))
-    keys: dict[type[models.Model], dict[int, str]] = {model: {} for model in ids}
+    keys: dict[Any, dict[int, str]] = {model: {} for model in ids}
     tables = {model._meta.db_table: model for model in ids}
     for table, pk, key in rows[0].union(*rows[1:], all=True) if rows else ():
         keys[tables[table]][pk] = key

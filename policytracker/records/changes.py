@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import Func, Q
@@ -36,9 +38,9 @@ class Change(models.Model):
     at = models.DateTimeField()
     txid = TransactionIdField(db_default=Func(function="pg_current_xact_id"))
     era = models.IntegerField(db_default=0)
-    actor = models.JSONField(null=True)
-    before = models.JSONField(null=True)
-    changed = models.JSONField(null=True)
+    actor: Any = models.JSONField(null=True)
+    before: Any = models.JSONField(null=True)
+    changed: Any = models.JSONField(null=True)
     moved = models.BooleanField(db_default=False)
 
     class Meta:

@@ -47,7 +47,7 @@ class References:
         if missing := [key for key in keys if key not in known]:
             known |= dict.fromkeys(missing)
             known |= {getattr(row, reference.key): row for row in reference.rows().filter(**{f"{reference.key}__in": missing})}
-        return [known[key] for key in dict.fromkeys(keys) if known[key] is not None]
+        return [row for key in dict.fromkeys(keys) if (row := known[key]) is not None]
 
     def readable_ids(self, model: type[Record], ids: set[int], user: Any) -> set[int]:
         """The ids of those records that the user may read."""
@@ -205,8 +205,9 @@ class Entries:
         return self.normalized_key(body.get(self.model.key)) if isinstance(body, dict) else ""
 
     def normalized_key(self, key: Any) -> str:
+        field: Any = self.model._meta.get_field(self.model.key)
         try:
-            return str(self.model._meta.get_field(self.model.key).clean(key, None)) if isinstance(key, str) else ""
+            return str(field.clean(key, None)) if isinstance(key, str) else ""
         except ValidationError:
             return ""
 
@@ -309,12 +310,14 @@ class Entries:
                 ids = set().union(*(self.references.links(record, reference_field.source) for record in rows))
             else:
                 ids = {getattr(record, f"{reference_field.source}_id") for record in rows} - {None}
-            self.serializer.readable_ids(reference.model, ids)
+            model: Any = reference.model
+            self.serializer.readable_ids(model, ids)
 
     def changed_row(self, record: Record, body: Any, current: dict[str, Any] | None) -> writer.Row:
         self.check_version(record, body)
         self.serializer.instance = record
-        self.serializer.context["current"] = lambda: current or json.loads(self.read([record.pk])[0])
+        context: Any = self.serializer.context
+        context["current"] = lambda: current or json.loads(self.read([record.pk])[0])
         values = self.serializer.run_validation(body)
         self.check_permission(record, values)
         return self.row(record, self.serializer.keep_hidden(record, values))

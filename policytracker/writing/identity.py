@@ -21,8 +21,8 @@ class Identities:
 
     def __init__(self, model: type[Record], serializer: type[RecordSerializer], readable: QuerySet):
         self.model, self.readable = model, readable
-        self.key_field = model._meta.get_field(model.key)
-        self.fields = {name: field for name, field in serializer().fields.items() if self.is_comparable(field)}
+        self.key_field: Any = model._meta.get_field(model.key)
+        self.fields: dict[str, Any] = {name: field for name, field in serializer().fields.items() if self.is_comparable(field)}
 
     def is_comparable(self, field: serializers.Field) -> bool:
         many = isinstance(field, KeyListField | serializers.ListField)

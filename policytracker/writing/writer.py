@@ -209,14 +209,14 @@ def insert(model: type[Model], records: Sequence[Model]) -> None:
     if new := [record for record in records if record.pk is None]:
         for record, number in zip(new, reserve_ids(model, len(new)), strict=True):
             record.pk = number
-    fields = [f for f in model._meta.local_concrete_fields if not f.generated and f.db_default is NOT_PROVIDED]
+    fields: list[Any] = [f for f in model._meta.local_concrete_fields if not f.generated and f.db_default is NOT_PROVIDED]
     copy(model, [f.column for f in fields], map(column_values(fields), records))
     alias = connection.alias
     for record in records:
         record._state.adding, record._state.db = False, alias
 
 
-def column_values(fields: Sequence[Field]) -> Callable[[Model], list[Any]]:
+def column_values(fields: Sequence[Any]) -> Callable[[Model], list[Any]]:
     """A function that returns the values of a record for these columns, as psycopg takes them."""
     saved = [f for f in fields if type(f).pre_save is not Field.pre_save and (getattr(f, "auto_now", True) or f.auto_now_add)]
     read = attrgetter(*(f.attname for f in fields))

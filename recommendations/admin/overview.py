@@ -36,9 +36,9 @@ from recommendations.admin.records import STATUS_COLOUR
 from recommendations.deadlines import Freshness
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from recommendations.publication import has_something_to_publish, may_publish
+from recommendations.reports import coverage as reported
 from recommendations.reports import timeline
-from recommendations.reports.coverage import coverage
-from recommendations.reports.scorecard import scorecard
+from recommendations.reports.scorecard import IndicatorValues, MoneyTotal, Scorecard, scorecard
 
 SHOWN_RECOMMENDATIONS = 15
 SHOWN_CITATIONS = 40
@@ -100,7 +100,7 @@ def suggested_status(agreement: Agreement, code: Any) -> AgreementStatus | None:
 # ---- numbers and charts
 
 
-def attention(card: dict[str, Any], lists: dict[str, str]) -> Iterator[Tile]:
+def attention(card: Scorecard, lists: dict[str, str]) -> Iterator[Tile]:
     """What is late or contradicted, and beside it what nobody can call late: recommendations without a due date or a recent assessment."""
     numbers, late, undated = card["recommendations"], DeadlineState.OVERDUE.value, DeadlineState.NONE.value
     unknown = {freshness.value: numbers["by_freshness"][freshness] for freshness in (Freshness.STALE, Freshness.NEVER)}
@@ -115,7 +115,7 @@ def attention(card: dict[str, Any], lists: dict[str, str]) -> Iterator[Tile]:
     yield tile(_("Contradicted by a claim"), numbers["claim_differs"], Recommendation, {"claim_differs": "true"}, "warning")
 
 
-def money_bars(totals: list[dict[str, Any]], lists: dict[str, str]) -> list[Bar]:
+def money_bars(totals: list[MoneyTotal], lists: dict[str, str]) -> list[Bar]:
     """A bar for each stage and currency. Bars of one currency have one scale."""
     largest: dict[str, Decimal] = defaultdict(Decimal)
     for row in totals:
@@ -146,10 +146,10 @@ def has_inexact_money(agreement: Agreement, user: Any) -> bool:
     return added.exclude(bound=Bound.EXACTLY).exists()
 
 
-def indicator_values(indicator: dict[str, Any]) -> dict[str, Any]:
+def indicator_values(indicator: IndicatorValues) -> dict[str, Any]:
     """An indicator of the scorecard with its values as text, without needless zeros."""
     values = {name: number(indicator[name]) for name in ("baseline_value", "latest_value", "target_value") if indicator[name] is not None}
-    return indicator | values
+    return {**indicator, **values}
 
 
 def moments(entries: Iterable[timeline.Entry]) -> list[Moment]:
@@ -268,7 +268,7 @@ def of_agreement(user: Any, agreement: Any) -> QuerySet:
 
 def matrices(request: HttpRequest, agreement: Agreement, names: dict[str, dict[str, str]]) -> list[tuple[str, Matrix, str]]:
     """Each coverage matrix with its kind and the list of what no row covers. `names` are the names of parties, components, ..."""
-    data = coverage(agreement, request.user)
+    data = reported.coverage(agreement, request.user)
     parties, sectors = data["party_component"], data["sector_recommendation"]
     sector_names = dict(visible(Sector, request.user).filter(code__in=sectors["rows"]).order_by().values_list("code", "name"))
     return [
@@ -278,7 +278,7 @@ def matrices(request: HttpRequest, agreement: Agreement, names: dict[str, dict[s
 
 
 def matrix(
-    data: dict[str, Any], model: type, filter_name: str, agreement: Agreement, row_names: dict[str, str], column_names: dict[str, str]
+    data: reported.Matrix, model: type, filter_name: str, agreement: Agreement, row_names: dict[str, str], column_names: dict[str, str]
 ) -> tuple[Matrix, str]:
     """The chart of a coverage matrix, and the list of the records of `model` that no row covers.
 

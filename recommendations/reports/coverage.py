@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from agreements.models import Agreement, Component, Participation, Sector
 from agreements.models.agreements import NON_PARTICIPANT_ROLES
@@ -12,7 +12,29 @@ from recommendations.models import Recommendation
 MAX_ROWS, MAX_COLUMNS = 500, 2000
 
 
-def matrix(rows: list[str], columns: list[str], pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+class Gaps(TypedDict):
+    """The keys of the rows and of the columns without any pair."""
+
+    rows: list[str]
+    columns: list[str]
+
+
+class Matrix(TypedDict):
+    """The keys of rows and columns, and a list of 0 and 1 for each row. `complete` is given if it is False."""
+
+    rows: list[str]
+    columns: list[str]
+    cells: list[list[int]]
+    gaps: Gaps
+    complete: NotRequired[bool]
+
+
+class Coverage(TypedDict):
+    party_component: Matrix
+    sector_recommendation: Matrix
+
+
+def matrix(rows: list[str], columns: list[str], pairs: Iterable[tuple[str, str]]) -> Matrix:
     """A matrix with 1 where row and column are a pair, and the gaps: rows and columns without any pair.
 
     Rows and columns above the limits are omitted; `complete` is then False.
@@ -26,20 +48,22 @@ def matrix(rows: list[str], columns: list[str], pairs: Iterable[tuple[str, str]]
         if row in cells and column in positions:
             cells[row][positions[column]] = 1
             covered.add(column)
-    gaps = {
+    gaps: Gaps = {
         "rows": [row for row in rows if not any(cells[row])],
         "columns": [column for column in columns if column not in covered],
     }
-    result = {"rows": rows, "columns": columns, "cells": list(cells.values()), "gaps": gaps}
-    return result if complete else result | {"complete": False}
+    result: Matrix = {"rows": rows, "columns": columns, "cells": list(cells.values()), "gaps": gaps}
+    if not complete:
+        result["complete"] = False
+    return result
 
 
-def coverage(agreement: Agreement, user: Any) -> dict[str, Any]:
+def coverage(agreement: Agreement, user: Any) -> Coverage:
     """Both matrices of an agreement, with the records that the user may read."""
     return {"party_component": party_component(agreement, user), "sector_recommendation": sector_recommendation(agreement, user)}
 
 
-def party_component(agreement: Agreement, user: Any) -> dict[str, Any]:
+def party_component(agreement: Agreement, user: Any) -> Matrix:
     participants = Participation.objects.visible_to(user).filter(agreement=agreement).exclude(role__in=NON_PARTICIPANT_ROLES)
     components = Component.objects.visible_to(user).filter(agreement=agreement)
     leads = Component.lead_parties.through.objects.filter(component__in=components.order_by().values("pk"))
@@ -50,7 +74,7 @@ def party_component(agreement: Agreement, user: Any) -> dict[str, Any]:
     )
 
 
-def sector_recommendation(agreement: Agreement, user: Any) -> dict[str, Any]:
+def sector_recommendation(agreement: Agreement, user: Any) -> Matrix:
     recommendations = Recommendation.objects.visible_to(user).filter(agreements=agreement)
     covered = Recommendation.sectors.through.objects.filter(recommendation__in=recommendations.order_by().values("pk"))
     own = Agreement.sectors.through.objects.filter(agreement=agreement)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import urlencode
 
 from django.db import connection
@@ -14,6 +14,7 @@ from django.db.models import Count, Window
 from agreements import serializers as agreed
 from agreements.models import Agreement
 from agreements.standing.data import load_record, standing_document
+from agreements.standing.serializers import StandingSerializer
 from policytracker.records.access import Reader
 from policytracker.representation import json_sql, keyset
 from policytracker.representation.serializers import RecordSerializer
@@ -24,6 +25,16 @@ from recommendations.models import Addressee, ProgressUpdate, Recommendation
 
 MAX_RECORDS = 500  # per section
 AGREEMENT = Parameter("agreement")
+
+Row = dict[str, Any]  # a record as in the API
+
+
+class SectionPage(TypedDict):
+    """The first MAX_RECORDS records of a section, the number of all, and the URL of the remaining ones."""
+
+    count: int
+    next: str | None
+    results: list[Row]
 
 
 @cache
@@ -46,28 +57,27 @@ def statement(resource: Resource, roles: frozenset[str], as_of: bool) -> tuple[s
 
 
 class Dossier:
-    """The dossier of an agreement for the reader and the date of the context."""
+    """The agreement, its standing and its sections, for the reader and the date of the context."""
 
     def __init__(self, agreement: Agreement, context: ReadContext):
-        self.agreement, self.context, self.reader = agreement, context, context.reader
+        self.pk, self.context, self.reader = agreement.pk, context, context.reader
+        (self.agreement,) = self.records(agreed.AgreementSerializer, [agreement.pk])
+        self.standing = standing_document(load_record(agreement, self.reader), context.on)
+        self.sections = {section.name: self.section(resource) for section, resource in sections()}
 
-    def as_dict(self) -> dict[str, Any]:
-        """The agreement, its standing, and each section: at most 500 records, the total count, and the URL of the remaining records."""
-        return {
-            "agreement": self.records(agreed.AgreementSerializer, [self.agreement.pk])[0],
-            "on": self.context.on.isoformat(),
-            "standing": standing_document(load_record(self.agreement, self.reader), self.context.on),
-            **{section.name: self.section(resource) for section, resource in sections()},
-        }
+    def as_dict(self) -> Row:
+        """The response of the API: agreement, date, standing, and a member for each section."""
+        standing = StandingSerializer(self.standing).data
+        return {"agreement": self.agreement, "on": self.context.on.isoformat(), "standing": standing, **self.sections}
 
-    def records(self, serializer: type[RecordSerializer], ids: list[int]) -> list[dict[str, Any]]:
+    def records(self, serializer: type[RecordSerializer], ids: list[int]) -> list[Row]:
         shape = json_sql.Representation(serializer, self.reader.roles, past=self.context.past)
         return [json.loads(text) for text in json_sql.texts(shape, ids, self.context)]
 
-    def section(self, resource: Resource) -> dict[str, Any]:
+    def section(self, resource: Resource) -> SectionPage:
         sql, values = statement(resource, self.reader.roles, self.reader.as_of)
         with connection.cursor() as cursor:
-            cursor.execute(sql, bind_parameters(values, user=self.reader.id, agreement=self.agreement.pk))
+            cursor.execute(sql, bind_parameters(values, user=self.reader.id, agreement=self.pk))
             first = cursor.fetchall()
         count = first[0][2] if first else 0
         ids = [pk for pk, *_ in first]
@@ -79,14 +89,14 @@ class Dossier:
     def next_url(self, resource: Resource, last: Any) -> str:
         """The URL of the remaining records: the list of the resource, after the record with the sort key `last`."""
         cursor = keyset.encode_cursor(True, [last], [keyset.Column(order(resource))], resource.address)
-        parameters = {"agreement": self.agreement.slug, "page_size": MAX_RECORDS}
+        parameters = {"agreement": self.agreement["slug"], "page_size": MAX_RECORDS}
         if "on" in resource.filters:
             parameters |= {"on": self.context.on.isoformat()}
         if self.context.as_of:
             parameters |= {"as_of": self.context.as_of.isoformat()}
         return f"{self.context.base_url}{json_sql.API}{resource.address}/?{urlencode(parameters | {'cursor': cursor})}"
 
-    def add_details(self, recommendations: list[dict[str, Any]], ids: list[int]) -> None:
+    def add_details(self, recommendations: list[Row], ids: list[int]) -> None:
         """Add to each recommendation its addressees and the newest update in effect on the date."""
         readable = Addressee.objects.visible_to(self.reader).filter(recommendation__in=ids)
         in_effect = ProgressUpdate.objects.visible_to(self.reader).in_effect(on=self.context.on).filter(recommendation__in=ids)

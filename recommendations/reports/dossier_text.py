@@ -16,7 +16,7 @@ from agreements import serializers as agreed
 from agreements.deadlines import DeadlineState
 from agreements.models import Party, Source
 from agreements.models.treaty_actions import ConditionKind
-from agreements.standing import PartyStanding, TextStanding
+from agreements.standing import ConditionResult, Missing
 from policytracker.api.markdown import document, escaped, link, paragraphs, table
 from policytracker.codes import Codes
 from policytracker.edtf import EdtfField, first_day
@@ -24,7 +24,7 @@ from policytracker.records.models import UidRecord
 from recommendations import serializers
 from recommendations.deadlines import Freshness
 from recommendations.models import Recommendation, Status
-from recommendations.reports.dossier import sections
+from recommendations.reports.dossier import Dossier, Row, sections
 
 ADDRESSEES = ["party", "role", "response", "responded_on", "response_text", "source"]
 COMPUTED: dict[str, type[Codes]] = {"deadline_state": DeadlineState, "freshness": Freshness}
@@ -61,25 +61,27 @@ def model_field(serializer: Any, name: str) -> models.Field:
 class DossierText:
     """A dossier in Markdown. Text that people entered is escaped; everything else is a code, key, date or number."""
 
-    def __init__(self, dossier: dict[str, Any], user: Any):
+    def __init__(self, dossier: Dossier, user: Any):
         self.dossier = dossier
-        parties = Party.objects.visible_to(user).filter(code__in=collect_keys(dossier, PARTIES))
-        self.names = dict(parties.values_list("code", "name"))
-        self.sources = Source.objects.visible_to(user).filter(slug__in=collect_keys(dossier, SOURCES)).order_by("slug")
-        self.lines = {row["uid"]: self.line(row) for row in dossier["treaty_actions"]["results"] + dossier["commitments"]["results"]}
+        records = [dossier.agreement, dossier.sections]
+        parties = Party.objects.visible_to(user).filter(code__in=collect_keys(records, PARTIES))
+        self.names = {**dossier.standing.record.names, **dict(parties.values_list("code", "name"))}
+        self.sources = Source.objects.visible_to(user).filter(slug__in=collect_keys(records, SOURCES)).order_by("slug")
+        named = ("treaty_actions", "commitments")
+        self.lines = {row["uid"]: self.line(row) for name in named for row in dossier.sections[name]["results"]}
 
     def __str__(self) -> str:
         return document(self.blocks())
 
     def blocks(self) -> Iterator[str]:
-        agreement = self.dossier["agreement"]
+        agreement = self.dossier.agreement
         yield f"# {escaped(agreement['title'])}"
-        yield _("As of {date}. {url}").format(date=self.dossier["on"], url=link(agreement["url"]))
+        yield _("As of {date}. {url}").format(date=self.dossier.context.on, url=link(agreement["url"]))
         yield from self.facts(agreed.AgreementSerializer, agreement, exclude={"title"})
         yield heading(_("Standing"))
         yield from self.standing()
         for section, resource in sections():
-            part = self.dossier[section.name]
+            part = self.dossier.sections[section.name]
             title = capfirst(resource.model._meta.verbose_name_plural)
             yield heading(_("{title} ({count})").format(title=title, count=part["count"]))
             if not part["results"]:
@@ -99,46 +101,32 @@ class DossierText:
     # ---- Sections
 
     def standing(self) -> Iterator[str]:
-        standing = self.dossier["standing"]
-        text = standing["text"]
-        template = _("**{standing}** since {since}. {sentence}") if text["since"] else _("**{standing}**. {sentence}")
-        label = TextStanding(text["standing"]).label
-        yield template.format(standing=label, since=text["since"], sentence=escaped(text["sentence"]))
-        if standing["parties"]:
-            yield from table(
-                [_("Party"), _("Standing"), _("Since"), _("Reason")],
-                [
-                    [self.party(row["party"]), str(PartyStanding(row["standing"]).label), row["since"] or "", escaped(row["sentence"])]
-                    for row in standing["parties"]
-                ],
-            )
-        if standing["pairs"]:
-            pairs = [[self.pair(*pair["parties"]), pair["since"] or ""] for pair in standing["pairs"]]
-            yield from table([_("In force between"), _("Since")], pairs)
-        if standing["conditions"]:
-            yield from table(
-                [_("Condition of entry into force"), _("Met"), _("Missing"), _("Text")],
-                [
-                    [
-                        str(ConditionKind(condition["kind"]).label),
-                        met(condition),
-                        self.missing(condition["missing"]),
-                        escaped(condition["text"]),
-                    ]
-                    for condition in standing["conditions"]
-                ],
-            )
+        standing, text = self.dossier.standing, self.dossier.standing.text
+        template = _("**{standing}** since {since}. {sentence}") if text.since else _("**{standing}**. {sentence}")
+        yield template.format(standing=text.code.label, since=text.since, sentence=escaped(text.sentence))
+        if standing.parties:
+            rows = [[self.party(row.party), str(row.code.label), row.since, escaped(row.sentence)] for row in standing.parties]
+            yield from table([_("Party"), _("Standing"), _("Since"), _("Reason")], rows)
+        if standing.pairs:
+            rows = [[self.pair(*pair.parties), pair.since] for pair in standing.pairs]
+            yield from table([_("In force between"), _("Since")], rows)
+        if standing.conditions:
+            rows = [
+                [str(ConditionKind(row.condition.kind).label), met(row), self.missing(row.missing), escaped(row.condition.text)]
+                for row in standing.conditions
+            ]
+            yield from table([_("Condition of entry into force"), _("Met"), _("Missing"), _("Text")], rows)
 
     def pair(self, party: str, other: str) -> str:
         return _("{party} and {other}").format(party=self.party(party), other=self.party(other))
 
-    def missing(self, missing: dict[str, Any]) -> str:
-        number, parties, on = missing["number"], missing["parties"], missing["on"]
+    def missing(self, missing: Missing) -> str:
+        number = missing.number
         consents = ngettext("{number} consent", "{number} consents", number).format(number=number) if number else ""
-        parts = [consents, ", ".join(map(self.party, parties)), on or ""]
+        parts = [consents, ", ".join(map(self.party, missing.parties)), missing.on]
         return "; ".join(filter(None, parts))
 
-    def recommendation(self, record: dict[str, Any]) -> Iterator[str]:
+    def recommendation(self, record: Row) -> Iterator[str]:
         yield f"### {escaped(record['key_action'])}"
         yield from self.facts(serializers.RecommendationSerializer, record, exclude={"key_action"})
         if record["claims"]:
@@ -162,18 +150,18 @@ class DossierText:
 
     # ---- Records and values
 
-    def facts(self, serializer: Any, record: dict[str, Any], exclude: Collection[str]) -> Iterator[str]:
+    def facts(self, serializer: Any, record: Row, exclude: Collection[str]) -> Iterator[str]:
         """A table of the fields of a record that have a value."""
         cells = [(name, self.cell(serializer, record, name)) for name in record if name not in OMITTED and name not in exclude]
         yield from table([_("Field"), _("Value")], [[label(serializer, name), cell] for name, cell in cells if cell])
 
-    def rows(self, serializer: Any, records: list[dict[str, Any]], names: Sequence[str]) -> Iterator[str]:
+    def rows(self, serializer: Any, records: list[Row], names: Sequence[str]) -> Iterator[str]:
         """A table of records. Columns that are empty in all of them are omitted."""
         cells = [{name: self.cell(serializer, record, name) for name in names} for record in records]
         used = [name for name in names if any(row[name] for row in cells)]
         yield from table([label(serializer, name) for name in used], [[row[name] for name in used] for row in cells])
 
-    def cell(self, serializer: Any, record: dict[str, Any], name: str) -> str:
+    def cell(self, serializer: Any, record: Row, name: str) -> str:
         value = record[name]
         if name == "source":
             return self.reference_to_source(record)
@@ -205,14 +193,14 @@ class DossierText:
     def party(self, code: str) -> str:
         return f"{escaped(self.names.get(code, ''))} ({escaped(code)})".strip()
 
-    def line(self, record: dict[str, Any]) -> str:
+    def line(self, record: Row) -> str:
         """A short description of a record that has no name."""
         if "amount" in record:
             return f"{record['currency']} {record['amount']}"
         serializer = agreed.TreatyActionSerializer
         return ", ".join(filter(None, (self.cell(serializer, record, name) for name in ("kind", "party", "acted_on"))))
 
-    def reference_to_source(self, record: dict[str, Any]) -> str:
+    def reference_to_source(self, record: Row) -> str:
         """Source, locator and quote of a record."""
         place = ", ".join([f"`{record['source']}`"] * bool(record["source"]) + [escaped(record["locator"])] * bool(record["locator"]))
         return ": ".join(filter(None, [place, f"“{escaped(record['quote'])}”" if record["quote"] else ""]))
@@ -222,13 +210,13 @@ def heading(text: str) -> str:
     return f"## {text}"
 
 
-def met(condition: dict[str, Any]) -> str:
+def met(condition: ConditionResult) -> str:
     """Whether a condition of entry into force is met, and since when."""
-    if not condition["met"]:
+    if not condition.met:
         return _("No")
-    return _("Yes, {date}").format(date=condition["met_on"]) if condition["met_on"] else _("Yes")
+    return _("Yes, {date}").format(date=condition.met_on) if condition.met_on else _("Yes")
 
 
-def sorted_by_date(records: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+def sorted_by_date(records: list[Row], name: str) -> list[Row]:
     """The records by the first possible day of this date field, those without a date last; in the given order without a name."""
     return sorted(records, key=lambda record: first_day(record[name] or "") or date.max) if name else records

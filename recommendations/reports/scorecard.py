@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
-from typing import Any
+from typing import Any, TypedDict
 
 from django.core.exceptions import EmptyResultSet
 from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, SlugField, Subquery, TextField, Value
@@ -20,10 +20,52 @@ from policytracker.representation.json_sql import ON, Representation, values_of
 from policytracker.resources import ReadContext, registry
 from policytracker.sql.parameters import Parameter, Statement
 from recommendations.models import Recommendation, claim_differs
-from recommendations.reports.tally import by_code, states, tally
+from recommendations.reports.tally import Tally, by_code, states, tally
 
 
-def scorecard(key: str, context: ReadContext) -> dict[str, Any] | None:
+class ComponentTally(TypedDict):
+    """Numbers of components, by code where the name says so."""
+
+    total: int
+    by_status: dict[str, int]
+    by_deadline_state: dict[str, int]
+
+
+class MoneyTotal(TypedDict):
+    """The total of `figures` commitments of a stage in a currency, as a decimal number, and how many dispute another one."""
+
+    stage: str
+    currency: str
+    figures: int
+    total: str
+    disputed: int
+
+
+class IndicatorValues(TypedDict):
+    """An indicator. Values are decimal numbers as text, dates are partial dates; None if unknown."""
+
+    slug: str
+    name: str
+    unit: str
+    latest_value: str | None
+    latest_on: str | None
+    baseline_value: str | None
+    target_value: str | None
+    target_on: str | None
+
+
+class Scorecard(TypedDict):
+    """The numbers of the agreement with this key on a date (ISO 8601)."""
+
+    agreement: str
+    on: str
+    components: ComponentTally
+    recommendations: Tally
+    money: list[MoneyTotal]
+    indicators: list[IndicatorValues]
+
+
+def scorecard(key: str, context: ReadContext) -> Scorecard | None:
     """The numbers of an agreement on a date, from the records that the reader may read. None if the reader may not read the agreement.
 
     On a past date, recommendations are counted with their status of that date, and only the commitments stated and the indicators

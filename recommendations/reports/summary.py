@@ -20,7 +20,7 @@ from policytracker.representation.keyset import InvalidCursor, Page, bound
 from policytracker.representation.serializers import title
 from policytracker.resources import ReadContext
 from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, RecommendationQuerySet, UpdateKind
-from recommendations.reports.tally import recommendations_on, states, tally
+from recommendations.reports.tally import Tally, recommendations_on, states, tally
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Summary:
             rows = rows.filter(~Exists(links.order_by()))
         return rows
 
-    def tallies(self, groups: list[Group]) -> list[dict[str, Any]]:
+    def tallies(self, groups: list[Group]) -> list[Tally]:
         """The counts of these groups, in the same order."""
         counts: dict[int | None, list[tuple[str, str, str, int]]] = defaultdict(list)
         differ: dict[int | None, int] = defaultdict(int)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Any
+from typing import Any, TypedDict
 
 from agreements.deadlines import DeadlineState
 from policytracker.codes import Codes
@@ -12,6 +12,24 @@ from policytracker.resources import ReadContext
 from policytracker.sql.parameters import Parameter
 from recommendations.deadlines import Freshness, deadline, freshness
 from recommendations.models import Recommendation, RecommendationQuerySet, Status
+
+
+class Unknown(TypedDict):
+    """The recommendations that are not assessed, and their share of the total, from 0 to 1; None if the total is 0."""
+
+    count: int
+    share: float | None
+
+
+class Tally(TypedDict):
+    """Numbers of recommendations, by code where the name says so. `claim_differs`: those that a claim contradicts."""
+
+    total: int
+    by_status: dict[str, int]
+    by_deadline_state: dict[str, int]
+    by_freshness: dict[str, int]
+    claim_differs: int
+    unknown: Unknown
 
 
 def recommendations_on(context: ReadContext) -> RecommendationQuerySet:
@@ -32,7 +50,7 @@ def by_code(codes: type[Codes], counts: Iterable[tuple[str, int]]) -> dict[str, 
     return totals
 
 
-def tally(counts: list[tuple[str, str, str, int]], differ: int) -> dict[str, Any]:
+def tally(counts: list[tuple[str, str, str, int]], differ: int) -> Tally:
     """The counts of one group of recommendations.
 
     `counts` has a row for each combination of status, deadline state and freshness; `differ` is the number of contradicted assessments.

@@ -127,7 +127,8 @@ class AgreementReportViewSet(WriteMixin):
         reject_unknown_format(request, self.get_renderers())
         agreement = self.find()
         take_turn(request)
-        return Response(Dossier(agreement, self.read_context).as_dict())
+        document = Dossier(agreement, self.read_context)
+        return Response(document if request.accepted_renderer.format == "md" else document.as_dict())
 
     def represent(self, entry) -> dict:
         url = self.request.build_absolute_uri(f"{json_sql.API}{entry.type}/{entry.key}/")

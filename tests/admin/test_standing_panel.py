@@ -6,7 +6,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from agreements.admin.standing import standing_panel
 from agreements.models import Agreement, EntryIntoForceCondition, Participation, TreatyAction
+from agreements.standing.data import load_record
 from policytracker.records.context import change_context
 from tests.admin.page import change
 from tests.make import make_agreement, make_party, make_source
@@ -244,6 +246,19 @@ def test_the_number_of_queries_does_not_depend_on_the_actions(role, users, signe
 
     print(role, costs)
     assert costs[1] == costs[2] <= 40
+
+
+def test_the_panel_reads_no_more_than_the_calculation(treaty, reader, rf):
+    request = rf.get("/", {"on": "2023-01-01"})
+    request.user = reader
+    reader.roles  # noqa: B018 (cached on the user)
+
+    with CaptureQueriesContext(connection) as of_calculation:
+        load_record(treaty, reader)
+    with CaptureQueriesContext(connection) as of_panel:
+        standing_panel(request, treaty)
+
+    assert len(of_panel) == len(of_calculation) <= 7
 
 
 def test_some_of_many_actions_are_shown_with_a_link_to_the_others(client):
