@@ -1,12 +1,14 @@
 """The data set: the contents of the five files, dumping and loading them."""
 
 import json
+import os
 import re
 import shutil
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
+from socket import SO_SNDBUF, SOL_SOCKET, socket
 from uuid import uuid4
 
 import pytest
@@ -15,6 +17,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
+from psycopg.pq import TransactionStatus
 from rest_framework.test import APIClient
 
 from agreements.models import (
@@ -27,6 +30,7 @@ from agreements.models import (
     Participation,
     Party,
     Sector,
+    Source,
     TreatyAction,
 )
 from policytracker.accounts.models import User
@@ -752,6 +756,38 @@ def test_records_refer_to_records_of_later_batches(batch, empty, monkeypatch):
 
 def parties(*isos: str) -> list[tuple[str, dict]]:
     return [("agreements.party", {"code": f"p{n}", "kind": "state", "name": "P", "iso_alpha2": iso}) for n, iso in enumerate(isos)]
+
+
+def test_postgresql_inserts_a_batch_while_the_next_one_is_read(empty, monkeypatch):
+    monkeypatch.setattr(loading, "BATCH", 2)
+    write(empty, "parties.json", *parties("AA", "BB", "CC", "DD", "EE"))
+    busy = []
+
+    def watched(entries):
+        for entry in entries:
+            if entry.model is Party:
+                busy.append(connection.connection.info.transaction_status == TransactionStatus.ACTIVE)
+            yield entry
+
+    load_entries = loading.Loader.load
+    monkeypatch.setattr(loading.Loader, "load", lambda self, entries: load_entries(self, watched(entries)))
+
+    load(empty)
+
+    assert busy == [False, False, True, True, True]
+    assert Party.objects.count() == 5
+
+
+def test_a_batch_can_be_larger_than_the_buffers_of_the_connection(empty, monkeypatch):
+    with socket(fileno=os.dup(connection.connection.fileno())) as connected:
+        connected.setsockopt(SOL_SOCKET, SO_SNDBUF, 1)  # the smallest, which is full when the last row is sent
+    monkeypatch.setattr(loading, "BATCH", 30)
+    rows = [("agreements.source", {"slug": f"s{number}", "kind": "news", "notes": "x" * 1000}) for number in range(1200)]
+    write(empty, "sources.json", *rows)
+
+    load(empty)
+
+    assert Source.objects.count() == 1200
 
 
 def test_a_refused_record_is_reported_before_a_later_one_that_cannot_be_read(empty, monkeypatch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -28,7 +28,7 @@ from policytracker.writing import writer
 from policytracker.writing.writer import UNSTORABLE
 
 BATCH = 1000  # records
-IDS = 10_000  # reserved at a time
+IDS = 10_000  # reserved at a time: to reserve them, a load waits for the batch that PostgreSQL inserts
 REMEMBERED, REMEMBERED_LENGTH = 5000, 40  # values of one field, and characters of a value
 CANONICAL_UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -115,8 +115,8 @@ class Keys:
     other in any order.
     """
 
-    def __init__(self, model: type[Model]):
-        self.model, self.field = model, model._meta.get_field(key_of(model))
+    def __init__(self, model: type[Model], reserve_ids: Callable[[type[Model]], list[int]]):
+        self.model, self.field, self.reserve_ids = model, model._meta.get_field(key_of(model)), reserve_ids
         self.stored = {str(key): pk for key, pk in model._base_manager.values_list(self.field.name, "pk").iterator()}
         self.loaded: dict[str, int] = {}
         self.expected: dict[str, int] = {}
@@ -158,7 +158,7 @@ class Keys:
 
     def new_id(self) -> int:
         if not self.reserved:
-            self.reserved = writer.reserve_ids(self.model, IDS)[::-1]
+            self.reserved = self.reserve_ids(self.model)
         return self.reserved.pop()
 
 
@@ -173,15 +173,19 @@ class Loader:
         self.files: dict[type[Model], str] = {}
         self.written: Counter[type[Model]] = Counter()  # rows
         self.analyse_at: dict[type[Model], int] = defaultdict(lambda: BATCH)  # rows written
+        self.unfinished: tuple[Iterator[None], list[Entry], list[writer.Row]] | None = None  # the batch that PostgreSQL inserts
 
     def load(self, entries: Iterable[Entry]) -> dict[str, Counter]:
         """Write the records that differ. Returns the numbers of created, changed and unchanged records by file. Raises DatasetError."""
-        for entry in entries:
-            waiting = self.waiting[entry.model]
-            waiting.append(entry)
-            if len(waiting) == BATCH:
-                self.write_waiting()
-        self.write_waiting()
+        try:
+            for entry in entries:
+                waiting = self.waiting[entry.model]
+                waiting.append(entry)
+                if len(waiting) == BATCH:
+                    self.write_waiting()
+            self.write_waiting()
+        finally:
+            self.end_batch()  # its error, if it has one, is about an earlier record
         self.refuse_expected()
         analyse(self.written)
         check_deferred_constraints(self.files)
@@ -193,17 +197,32 @@ class Loader:
         for model, entries in self.waiting.items():
             if entries:
                 self.waiting[model] = []
-                self.write(model, entries)
+                self.start_batch(model, entries)
 
-    def write(self, model: type[Model], entries: list[Entry]) -> None:
-        """Write entries of one model. Raises DatasetError if a row is refused."""
+    def start_batch(self, model: type[Model], entries: list[Entry]) -> None:
+        """Begin to write entries of one model. PostgreSQL inserts them while the next ones are read and validated."""
         self.files.setdefault(model, entries[0].file)
         rows = self.rows(model, entries)
-        writer.write(rows, error_of=lambda record: None, check_deferred=False)
+        self.end_batch()
+        steps = writer.write_in_steps(rows, error_of=lambda record: None, check_deferred=False)
+        next(steps, None)
+        self.unfinished = steps, entries, rows
+
+    def end_batch(self) -> None:
+        """Wait until the batch is written. Raises DatasetError if a row is refused.
+
+        It is called before every statement of the loader: until then, the connection can execute none.
+        """
+        if not self.unfinished:
+            return
+        (steps, entries, rows), self.unfinished = self.unfinished, None
+        for _step in steps:
+            pass
         for entry, row in zip(entries, rows, strict=True):
             if row.error:
                 raise refusal(entry, row.error) from row.error
             self.counts[entry.file][row.outcome] += 1
+        model = entries[0].model
         if written := sum(row.outcome != writer.Outcome.UNCHANGED for row in rows):
             self.written[model] += written
             if self.written[model] >= self.analyse_at[model]:
@@ -214,8 +233,10 @@ class Loader:
         """The rows to write for entries of one model."""
         keys = self.keys_of(model)
         ids = [keys.load(entry) for entry in entries]
-        known = [pk for pk, is_stored in ids if is_stored]
-        stored = lock_for_change(model._base_manager.order_by("pk")).in_bulk(known) if known else {}
+        stored: dict[int, Model] = {}
+        if known := [pk for pk, is_stored in ids if is_stored]:
+            self.end_batch()
+            stored = lock_for_change(model._base_manager.order_by("pk")).in_bulk(known)
         return [self.row(entry, pk, stored.get(pk)) for entry, (pk, _is_stored) in zip(entries, ids, strict=True)]
 
     def row(self, entry: Entry, pk: int, record: Model | None) -> writer.Row:
@@ -245,8 +266,13 @@ class Loader:
 
     def keys_of(self, model: type[Model]) -> Keys:
         if model not in self.keys:
-            self.keys[model] = Keys(model)
+            self.end_batch()
+            self.keys[model] = Keys(model, self.reserve_ids)
         return self.keys[model]
+
+    def reserve_ids(self, model: type[Model]) -> list[int]:
+        self.end_batch()
+        return writer.reserve_ids(model, IDS)[::-1]
 
     def references(self, entry: Entry, field: Field, given: Any) -> set[int]:
         if not isinstance(given, list):

@@ -18,6 +18,10 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import NOT_PROVIDED, Field, Model
+from psycopg.copy import LibpqWriter
+from psycopg.errors import error_from_result
+from psycopg.generators import execute, send
+from psycopg.pq import ExecStatus
 
 from policytracker.records.context import check_constraints
 
@@ -73,9 +77,15 @@ def write(rows: Sequence[Row], *, error_of: ErrorOf, check_deferred: bool = True
     or None to keep the original error. `check_deferred` checks deferred constraints after each write, not at the end of the
     transaction. The caller decides whether one refused row refuses all.
     """
+    for _ in write_in_steps(rows, error_of=error_of, check_deferred=check_deferred):
+        pass
+
+
+def write_in_steps(rows: Sequence[Row], *, error_of: ErrorOf, check_deferred: bool = True) -> Iterator[None]:
+    """Like `write()`, but yields while PostgreSQL inserts rows. Until the next step, the connection can execute no statement."""
     if rows:
         prepare(rows)
-        write_or_split([row for row in rows if row.is_new or row.changes or row.invalid], error_of, check_deferred)
+        yield from write_or_split([row for row in rows if row.is_new or row.changes or row.invalid], error_of, check_deferred)
 
 
 # ---- compare and validate
@@ -157,7 +167,7 @@ def ends(m2m: Any) -> tuple[Any, str, str]:
 # ---- write
 
 
-def write_or_split(rows: Sequence[Row], error_of: ErrorOf, check_deferred: bool) -> None:
+def write_or_split(rows: Sequence[Row], error_of: ErrorOf, check_deferred: bool) -> Iterator[None]:
     """Write the rows together. If that fails, split them in halves until the refused rows are found."""
     if not rows:
         return
@@ -165,7 +175,7 @@ def write_or_split(rows: Sequence[Row], error_of: ErrorOf, check_deferred: bool)
     if not refused:
         try:
             with transaction.atomic():
-                write_together(rows, check_deferred)
+                yield from write_together(rows, check_deferred)
             return
         except (DataError, IntegrityError) as error:
             refused = error
@@ -174,35 +184,35 @@ def write_or_split(rows: Sequence[Row], error_of: ErrorOf, check_deferred: bool)
         return
     half = len(rows) // 2
     # The first half is written before the second is checked, as if the rows were written one after the other.
-    write_or_split(rows[:half], error_of, check_deferred)
-    write_or_split(rows[half:], error_of, check_deferred)
+    yield from write_or_split(rows[:half], error_of, check_deferred)
+    yield from write_or_split(rows[half:], error_of, check_deferred)
 
 
-def write_together(rows: Sequence[Row], check_deferred: bool) -> None:
+def write_together(rows: Sequence[Row], check_deferred: bool) -> Iterator[None]:
     model = type(rows[0].record)
     columns = {f.name for f in model._meta.concrete_fields}
-    insert(model, [row.record for row in rows if row.is_new])
+    yield from insert(model, [row.record for row in rows if row.is_new])
     changed = [row for row in rows if not row.is_new and row.changes & columns]
     if changed:
         names = sorted(set().union(*(row.changes & columns for row in changed)))
         model._base_manager.bulk_update([row.record for row in changed], names, batch_size=BATCH)
     for m2m, linking_rows in linked(rows):
-        write_links(m2m, linking_rows)
+        yield from write_links(m2m, linking_rows)
     if check_deferred:
         check_constraints()
 
 
-def write_links(m2m: Any, rows: Sequence[Row]) -> None:
+def write_links(m2m: Any, rows: Sequence[Row]) -> Iterator[None]:
     """Create and delete links so that each record has exactly those of its row."""
     through, near, far = ends(m2m)
     removed = [pk for row in rows for target, pk in row.stored_links[m2m.name].items() if target not in row.links[m2m.name]]
     if removed:
         through.filter(pk__in=removed).delete()
     new = ((row.record.pk, target) for row in rows for target in sorted(row.links[m2m.name] - row.stored_links[m2m.name].keys()))
-    copy(through.model, [near, far], new)
+    yield from copy(through.model, [near, far], new)
 
 
-def insert(model: type[Model], records: Sequence[Model]) -> None:
+def insert(model: type[Model], records: Sequence[Model]) -> Iterator[None]:
     """Insert new records by COPY, and set their ids. Values that the database sets, such as the version, are not read back."""
     if not records:
         return
@@ -210,7 +220,7 @@ def insert(model: type[Model], records: Sequence[Model]) -> None:
         for record, number in zip(new, reserve_ids(model, len(new)), strict=True):
             record.pk = number
     fields: list[Any] = [f for f in model._meta.local_concrete_fields if not f.generated and f.db_default is NOT_PROVIDED]
-    copy(model, [f.column for f in fields], map(column_values(fields), records))
+    yield from copy(model, [f.column for f in fields], map(column_values(fields), records))
     alias = connection.alias
     for record in records:
         record._state.adding, record._state.db = False, alias
@@ -230,13 +240,35 @@ def column_values(fields: Sequence[Any]) -> Callable[[Model], list[Any]]:
     return values
 
 
-def copy(model: type[Model], columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Insert rows by COPY."""
+class CopyInTwoSteps(LibpqWriter):
+    """Sends rows to a COPY. The first `finish()` tells PostgreSQL that these are all, and the second one waits for the result."""
+
+    ended = False
+
+    def finish(self, exc: BaseException | None = None) -> None:
+        if self.ended:
+            (result,) = self.connection.wait(execute(self._pgconn))  # sends what does not fit into the buffers yet, and waits
+            if result.status != ExecStatus.COMMAND_OK:
+                raise error_from_result(result, encoding=self.connection.info.encoding)
+        elif exc:
+            super().finish(exc)
+        else:
+            self._pgconn.put_copy_end()
+            self.connection.wait(send(self._pgconn))
+            self.ended = True
+
+
+def copy(model: type[Model], columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> Iterator[None]:
+    """Insert rows by COPY. Yields while PostgreSQL inserts the last of them."""
     names = ", ".join(f'"{column}"' for column in columns)
     statement = f'COPY "{model._meta.db_table}" ({names}) FROM STDIN'
-    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as to:
-        for row in rows:
-            to.write_row(row)
+    with connection.wrap_database_errors, connection.cursor() as wrapper:
+        cursor = wrapper.cursor  # the one of psycopg, because the one of Django takes no `writer` if queries are logged
+        with cursor.copy(statement, writer=CopyInTwoSteps(cursor)) as to:
+            for row in rows:
+                to.write_row(row)
+            to.finish(None)
+            yield
 
 
 def reserve_ids(model: type[Model], number: int) -> list[int]:
