@@ -40,6 +40,9 @@ class Role(TextChoices):
     ADMINISTRATOR = "administrator", _("Administrator")
 
 
+# What the roles may do, besides reading (docs/records.md).
+EDITORS = frozenset({Role.ANALYST, Role.REVIEWER, Role.ADMINISTRATOR})  # write records, create assessments and notes
+REVIEWERS = frozenset({Role.REVIEWER, Role.ADMINISTRATOR})  # approve the work of others, void, archive
 PUBLIC = "public"  # the role of anonymous users if PUBLIC_READ is set
 
 
@@ -61,7 +64,7 @@ class Reader:
     @property
     def sees_unapproved(self) -> bool:
         """Whether this reader sees the draft and returned updates of other authors."""
-        return bool(self.roles & {Role.REVIEWER, Role.ADMINISTRATOR})
+        return bool(self.roles & REVIEWERS)
 
     @property
     def sees_people(self) -> bool:
@@ -78,6 +81,7 @@ class Reader:
         return cls(user.roles, user.pk) if user.is_active else cls(frozenset())
 
 
+FULL_ACCESS = Reader(frozenset({Role.ADMINISTRATOR}), as_of=False)  # of commands without a user
 OWN, TEAM = "own", "team"  # the names of reasons that a record type declares: `Record.reasons`
 
 
@@ -110,7 +114,7 @@ def registry_grants(reader: Reader, reasons: Mapping[str, Any], opened: Iterable
     other records open. The grants do not overlap.
     """
     not_restricted = [Visibility.PUBLIC, Visibility.INTERNAL]
-    if reader.roles & {Role.ANALYST, Role.REVIEWER}:
+    if reader.roles & EDITORS:
         yield Grant({"visibility": not_restricted})
         if TEAM in reasons:
             yield Grant({"visibility": [Visibility.RESTRICTED]}, reasons[TEAM])

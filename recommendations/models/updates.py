@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, SourceKind, Stance
 from policytracker.codes import CodeField, Codes
-from policytracker.records.access import Grant, Publication, Reader, Role, Visibility
+from policytracker.records.access import EDITORS, Grant, Publication, Reader, Visibility
 from policytracker.records.constraints import IN_THIS_TRANSACTION, CheckConstraint, TriggerConstraint
 from policytracker.records.fields import Locator, Quote, Text
 from policytracker.records.models import RecordQuerySet, UidRecord
@@ -83,7 +83,7 @@ def readable_stages(reader: Reader) -> list[Review]:
     """The stages at which this reader can read the updates of other authors."""
     if reader.sees_unapproved:
         return list(Review)
-    return [Review.APPROVED, *([Review.SUBMITTED] if reader.roles & {Role.ANALYST, Role.REVIEWER} else [])]
+    return [Review.APPROVED, *([Review.SUBMITTED] if reader.roles & EDITORS else [])]
 
 
 class ProgressUpdateQuerySet(RecordQuerySet):

@@ -6,12 +6,11 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from policytracker.quality import engine
 from policytracker.quality.engine import Severity
-from policytracker.records.access import Reader, Role
+from policytracker.records.access import FULL_ACCESS
 from policytracker.resources import ReadContext
 
 RULE = gettext_lazy("{severity} {rule}: {number}. {means}")
 FINDING = gettext_lazy("  {record}: {sentence}")
-ADMINISTRATOR = Reader(frozenset({Role.ADMINISTRATOR}))
 
 
 class Command(BaseCommand):
@@ -26,7 +25,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args, fail_on, **options):
-        context, failing, total = engine.CheckContext(ReadContext.of(ADMINISTRATOR)), 0, 0
+        context, failing, total = engine.CheckContext(ReadContext.of(FULL_ACCESS)), 0, 0
         for rule in engine.RULES.values():
             findings = list(engine.all_findings(rule.checks, context))
             if not findings:

@@ -8,12 +8,11 @@ from django.utils.translation import gettext as _
 
 from agreements.models import Agreement
 from policytracker.history.feed import Feed, Filters
-from policytracker.records.access import Reader, Role
+from policytracker.records.access import FULL_ACCESS
 from policytracker.representation.values import Parse, check_length, reference, timestamp
 from policytracker.resources import ReadContext
 from recommendations.reports.memo import Memo
 
-ADMINISTRATOR = Reader(frozenset({Role.ADMINISTRATOR}))
 MAX_ENTRIES = 10_000
 PAGE = 500
 
@@ -27,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--agreement", metavar="SLUG", help="only this agreement and what belongs to it or follows from it")
 
     def handle(self, *args, since, until, agreement, **options):
-        context = ReadContext.of(ADMINISTRATOR)
+        context = ReadContext.of(FULL_ACCESS)
 
         def parsed(option: str, value: str | None, parse: Parse) -> Any:
             if value is None:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from policytracker.accounts.models import User
-from policytracker.records.access import Reader, Role
+from policytracker.records.access import FULL_ACCESS
 from policytracker.records.context import change_context
 from policytracker.records.exceptions import Refused
 from policytracker.records.violations import constraint_of
@@ -22,7 +22,6 @@ from recommendations.progress import REPORT_FIELDS
 from recommendations.serializers import ReportSerializer
 
 OPTION_NAMES = {"progress_percent": "--percent", "reported_on": "--on"}  # where the option is not named like the field
-FULL_ACCESS = Reader(frozenset({Role.ADMINISTRATOR}))  # without a user, the report may reference any record
 
 
 class Command(BaseCommand):
