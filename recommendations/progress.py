@@ -21,7 +21,7 @@ from agreements.models import Party, Source
 from agreements.models.sources import Confidence, Stance
 from policytracker.accounts.models import User
 from policytracker.records import exceptions, versions
-from policytracker.records.access import FULL_ACCESS, Publication, Reader, Role
+from policytracker.records.access import EDITORS, FULL_ACCESS, REVIEWERS, Publication, Reader, Role
 from policytracker.records.changes import Change
 from policytracker.records.context import change_context, shortened
 from policytracker.records.exceptions import Refused
@@ -64,8 +64,6 @@ BACKWARD = {  # allowed with a reason: backward transitions, reopenings and chan
     Status.LARGELY_IMPLEMENTED: {Status.PARTLY_IMPLEMENTED},
     **{terminal: {Status.IN_PROGRESS, Status.PARTLY_IMPLEMENTED, Status.NOT_ASSESSED} | TERMINAL - {terminal} for terminal in TERMINAL},
 }
-EDITORS = {Role.ANALYST, Role.REVIEWER, Role.ADMINISTRATOR}
-REVIEWERS = {Role.REVIEWER, Role.ADMINISTRATOR}
 
 
 @dataclass(frozen=True)

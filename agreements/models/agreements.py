@@ -17,7 +17,7 @@ from agreements.models.parties import FocusArea, Party, PartyOfficer, Sector
 from agreements.models.sourced import SourceFields
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay, is_before
-from policytracker.records.access import Reader, Visibility
+from policytracker.records.access import OWN, TEAM, Reader, Visibility
 from policytracker.records.constraints import (
     CheckConstraint,
     DerivedWrite,
@@ -29,8 +29,9 @@ from policytracker.records.constraints import (
 )
 from policytracker.records.fields import Text, contains_index
 from policytracker.records.models import RegistryQuerySet, RegistryRecord, UidRecord
-from policytracker.records.past_access import PastAccess, PeriodsOf, link_periods, past_rows, periods_of_children
+from policytracker.records.past_access import periods_of_children
 from policytracker.records.periods import Period, union
+from policytracker.records.reasons import NamesReader, Reason
 from policytracker.sql.parameters import ExistsForRow
 
 
@@ -180,36 +181,27 @@ ROLES_WITHOUT_STANDING = {
 }
 
 
-def officers_agreements(reader: Reader, agreement: str = "pk") -> Q:
-    """The condition that the party of this officer takes part in the agreement. `agreement` is the column that refers to it."""
-    party = PartyOfficer.objects.filter(user=reader.id).values("party")
-    own = Participation.objects.filter(agreement=OuterRef(agreement), party=Subquery(party))
-    return Q(ExistsForRow(own.exclude(role__in=NON_PARTICIPANT_ROLES)))
+class OfficersPartyTakesPart(Reason):
+    """The party that this officer acts for takes part in the agreement.
 
+    The office is that of today: only the present says whom to trust.
+    """
 
-def team_agreements(reader: Reader, agreement: str = "pk") -> Q:
-    """The condition that this reader is on the team of the agreement. `agreement` is the column that refers to it."""
-    return Q(ExistsForRow(Agreement.team.through.objects.filter(agreement=OuterRef(agreement), user=reader.id)))
+    reads_rows = False
 
+    def condition(self, model, reader, column="pk"):
+        party = PartyOfficer.objects.filter(user=reader.id).values("party")
+        own = Participation.objects.filter(agreement=OuterRef(column), party=Subquery(party))
+        return Q(ExistsForRow(own.exclude(role__in=NON_PARTICIPANT_ROLES)))
 
-def officers_periods(access: PastAccess, agreements: Iterable[int]) -> PeriodsOf:
-    """When the party of this officer took part in each agreement. The office is that of today: only the present says whom to trust."""
-    party = PartyOfficer.objects.filter(user=access.reader.id).values_list("party", flat=True).first() if access.reader.id else None
-    periods: dict[int, list[Period]] = defaultdict(list)
-    if party is not None:
-        for agreement, period, _pk, row in periods_of_children(Participation, "agreement", agreements, "party_id", "role"):
-            if row["party_id"] == party and row["role"] not in NON_PARTICIPANT_ROLES:
-                periods[agreement].append(period)
-    return {agreement: union(of_rows) for agreement, of_rows in periods.items()}
-
-
-def team_periods(access: PastAccess, agreements: Iterable[int]) -> PeriodsOf:
-    """When this reader was on the team of each agreement."""
-    reader: Any = access.reader.id
-    if reader is None:
-        return {}
-    teams = link_periods(Agreement, "team", past_rows(Agreement, agreements, []), target=reader)
-    return {pk: union(of_users[reader]) for pk, of_users in teams.items()}
+    def periods(self, model, access, rows):
+        party = PartyOfficer.objects.filter(user=access.reader.id).values_list("party", flat=True).first() if access.reader.id else None
+        periods: dict[int, list[Period]] = defaultdict(list)
+        if party is not None:
+            for agreement, period, _pk, row in periods_of_children(Participation, "agreement", rows, "party_id", "role"):
+                if row["party_id"] == party and row["role"] not in NON_PARTICIPANT_ROLES:
+                    periods[agreement].append(period)
+        return {agreement: union(of_rows) for agreement, of_rows in periods.items()}
 
 
 def team_with_caller(user: Any, visibility: str, team: Iterable[Any]) -> list[Any]:
@@ -224,15 +216,6 @@ def team_with_caller(user: Any, visibility: str, team: Iterable[Any]) -> list[An
 
 
 class AgreementQuerySet(RegistryQuerySet):
-    def own_and_team(self, reader):
-        return officers_agreements(reader), team_agreements(reader)
-
-    def own_periods(self, access, rows):
-        return officers_periods(access, rows)
-
-    def team_periods(self, access, rows):
-        return team_periods(access, rows)
-
     def binding(self):
         """Agreements that are legally binding, wholly or in part."""
         return self.filter(legal_force__in=[LegalForce.BINDING, LegalForce.MIXED])
@@ -255,6 +238,8 @@ def by_name(path: str = "") -> Lower:
 
 class Agreement(RegistryRecord):
     """An instrument or arrangement between two or more parties: binding, non-binding or mixed."""
+
+    reasons = {OWN: OfficersPartyTakesPart(), TEAM: NamesReader("team")}
 
     title = models.CharField(max_length=500)
     short_title = models.CharField(max_length=200, blank=True, default="")

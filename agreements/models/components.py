@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
-from agreements.models.agreements import Agreement, officers_agreements, officers_periods, team_agreements, team_periods
+from agreements.models.agreements import Agreement
 from agreements.models.parties import Party
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import DURATION, NO_SPAN, SPAN, EdtfField, FirstDay, LastDay
@@ -20,8 +20,8 @@ from policytracker.records.constraints import (
     differs,
 )
 from policytracker.records.fields import Text, contains_index
-from policytracker.records.models import DeadlineFields, RegistryQuerySet, RegistryRecord
-from policytracker.records.past_access import references, targets, through
+from policytracker.records.models import DeadlineFields, RegistryRecord
+from policytracker.records.reasons import Through
 
 
 class ComponentStatus(Codes):
@@ -50,21 +50,6 @@ RESOLVED = f"""(SELECT CASE WHEN day !~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$' OR 
 LOADED_AS_ARCHIVED = "NEW.publication = 'archived' AND coalesce(actor() ->> 'channel', '') = 'data set'"
 
 
-class ComponentQuerySet(RegistryQuerySet):
-    """A component is readable according to its own fields, and never without its agreement."""
-
-    def own_and_team(self, reader):
-        return officers_agreements(reader, "agreement"), team_agreements(reader, "agreement")
-
-    def own_periods(self, access, rows):
-        agreements = references(rows, "agreement_id")
-        return through(agreements, officers_periods(access, targets(agreements)))
-
-    def team_periods(self, access, rows):
-        agreements = references(rows, "agreement_id")
-        return through(agreements, team_periods(access, targets(agreements)))
-
-
 # The lock of the rules by which a component belongs to the same agreement as its parent and as what refers to it, for each agreement.
 PARTS = "parts_of_one_agreement"
 COMPONENT_MOVED = RuleLock(PARTS, "UPDATE", "NEW.agreement_id <> OLD.agreement_id", "agreement_id")
@@ -84,6 +69,7 @@ class Component(DeadlineFields, RegistryRecord):
     """A part of an agreement that can be tracked by itself: a programme, project or obligation."""
 
     access_parents = ("agreement",)
+    reasons = {name: Through("agreement", reason) for name, reason in Agreement.reasons.items()}
 
     agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="components")
     parent = models.ForeignKey(
@@ -112,8 +98,6 @@ class Component(DeadlineFields, RegistryRecord):
     completed_on = EdtfField(_("completion date"))
     completed_on_first = FirstDay("completed_on")
     completed_on_last = LastDay("completed_on")
-
-    objects = ComponentQuerySet.as_manager()
 
     trigger_constraints = (
         *RegistryRecord.trigger_constraints,

@@ -1,8 +1,7 @@
 """Sources, citations and fact checks."""
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
 from django.conf.locale import LANG_INFO
 from django.core.exceptions import ValidationError
@@ -18,12 +17,9 @@ from agreements.models.components import Component
 from agreements.models.outcomes import Outcome
 from policytracker.codes import CodeField, Codes, ForeignCode
 from policytracker.edtf import EdtfField, FirstDay
-from policytracker.records.access import Reader, Role
 from policytracker.records.constraints import CheckConstraint
 from policytracker.records.fields import Locator, Quote, Text, contains_index
-from policytracker.records.models import RegistryQuerySet, RegistryRecord, SluggedRecord, UidRecord
-from policytracker.records.past_access import PastAccess, PastRow, PeriodsOf
-from policytracker.records.periods import union
+from policytracker.records.models import RegistryRecord, SluggedRecord, UidRecord
 
 FILE_TYPES = ["pdf", "txt", "md", "html", "docx", "odt", "xlsx", "ods", "csv", "json", "xml", "png", "jpg", "jpeg"]
 MAX_FILE_SIZE = 25 * 1024 * 1024  # bytes
@@ -75,33 +71,6 @@ class Verdict(Codes):
     UNCHECKED = "unchecked", _("Unchecked")
 
 
-class Grant(Protocol):
-    """A reason for which a reader can read a source, beside its own fields: now, and in the past."""
-
-    def condition(self, reader: Reader) -> Q:
-        """The condition for sources that the reader can read."""
-
-    def periods(self, access: PastAccess, rows: Mapping[int, PastRow]) -> PeriodsOf:
-        """The periods in which the reader could read these sources."""
-
-
-class SourceQuerySet(RegistryQuerySet):
-    """A source has no team, so only administrators read a restricted one. Other apps may add reasons to read one to `granted`."""
-
-    granted: ClassVar[list[Grant]] = []
-
-    def readable_by(self, reader):
-        rule = super().readable_by(reader)
-        if not reader.roles & {Role.ANALYST, Role.REVIEWER}:  # these roles read all drafts
-            for grant in self.granted:
-                rule |= grant.condition(reader)
-        return rule
-
-    def granted_periods(self, access, rows):
-        by_grant = [grant.periods(access, rows) for grant in self.granted]
-        return {pk: union(period for periods in by_grant for period in periods.get(pk, [])) for pk in rows}
-
-
 def by_source_name(path: str = "") -> Lower:
     """The order of sources by the name that people read. `path` leads to the source, such as `source__`."""
     return Lower(Coalesce(NullIf(f"{path}title", Value("")), NullIf(f"{path}publisher", Value("")), f"{path}slug"))
@@ -118,8 +87,6 @@ def language_tag(text: str) -> str:
 class Source(RegistryRecord):
     """A document or other reference from which facts are taken. Only slug and kind are required."""
 
-    snapshot_columns = (*RegistryRecord.snapshot_columns, "kind")
-
     kind = CodeField(SourceKind)
     title = models.CharField(max_length=500, blank=True, default="")
     publisher = models.CharField(max_length=300, blank=True, default="")
@@ -135,8 +102,6 @@ class Source(RegistryRecord):
     file = models.FileField(upload_to="sources/", blank=True, default="", max_length=300, validators=[FileExtensionValidator(FILE_TYPES)])
     sha256 = models.CharField(_("SHA-256 of the file"), max_length=64, blank=True, default="", editable=False)
     notes = Text(help_text=_("Remarks, or the full text. Quotes are checked against the full text."))
-
-    objects = SourceQuerySet.as_manager()
 
     class Meta:
         ordering = ["slug"]

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.functional import cached_property
 from knox.models import AbstractAuthToken
 
-from policytracker.records.access import Reader, Role
+from policytracker.records.access import EDITORS, Reader, Role
 from policytracker.records.constraints import OwnTrigger
 from policytracker.records.models import Record
 
@@ -74,14 +74,14 @@ class User(AbstractUser):
     @classmethod
     def editors(cls) -> models.QuerySet[User]:
         """The active users who may edit registry records, and so own them. Without readers and officers."""
-        has_role = Q(groups__name__in=[Role.ANALYST, Role.REVIEWER, Role.ADMINISTRATOR]) | Q(is_superuser=True)
+        has_role = Q(groups__name__in=EDITORS) | Q(is_superuser=True)
         return cls._default_manager.filter(pk__in=cls._default_manager.filter(has_role).order_by().values("pk"), is_active=True)
 
     @classmethod
     def visible_to(cls, user: Any) -> models.QuerySet[User]:
         """The users whose names this user may see: all for analysts and above, else itself and those that readable records name."""
         reader, users = Reader.of(user), cls._default_manager.all()
-        if reader.roles & {Role.ANALYST, Role.REVIEWER, Role.ADMINISTRATOR}:
+        if reader.roles & EDITORS:
             return users
         if not reader.roles or not reader.sees_people:
             return users.none()

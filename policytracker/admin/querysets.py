@@ -17,31 +17,30 @@ from django.utils.text import smart_split, unescape_string_literal
 
 from policytracker.accounts.models import User
 from policytracker.records.fields import Text
-from policytracker.records.models import Record, RecordQuerySet, UidRecord
+from policytracker.records.models import MAX_COUNT, Record, RecordQuerySet, UidRecord
 from policytracker.representation import hidden
 from policytracker.representation.filters import is_name
 
-COUNTED = 10_000  # the largest number of rows that a list counts
 MAX_TERMS = 10  # of a search
 
 
 class CappedPaginator(Paginator):
-    """Counts at most COUNTED rows, because counting a large table takes longer than reading a page of it."""
+    """Counts at most MAX_COUNT rows, because counting a large table takes longer than reading a page of it."""
 
     template_name = "admin/capped_pagination.html"
     user: Any = None  # the rows of records are those that this user may read
 
     @cached_property
     def counted(self) -> int:
-        """The number of rows; COUNTED + 1 if there are more than COUNTED."""
+        """The number of rows; MAX_COUNT + 1 if there are more than MAX_COUNT."""
         rows = self.object_list
         if self.user and isinstance(rows, RecordQuerySet):
-            return rows.at_most(COUNTED + 1, self.user).count()
-        return rows.order_by().values("pk")[: COUNTED + 1].count() if isinstance(rows, QuerySet) else len(rows)
+            return rows.at_most(MAX_COUNT + 1, self.user).count()
+        return rows.order_by().values("pk")[: MAX_COUNT + 1].count() if isinstance(rows, QuerySet) else len(rows)
 
     @cached_property
     def count(self) -> int:
-        return min(self.counted, COUNTED)
+        return min(self.counted, MAX_COUNT)
 
 
 def visible(model: type[models.Model], user: Any) -> QuerySet:

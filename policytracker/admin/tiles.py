@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.text import capfirst
 
-from policytracker.admin.querysets import COUNTED
+from policytracker.records.models import MAX_COUNT
 from policytracker.resources import ReadContext
 
 
@@ -47,7 +47,7 @@ def capped_rows(request: HttpRequest, model: type, query: dict[str, Any]) -> Any
     for name, value in query.items():
         values = value if isinstance(value, list) else [value]
         rows = page.filter_set[name].apply(rows, values, ReadContext.of(request.user))
-    return rows.at_most(COUNTED + 1, request.user)
+    return rows.at_most(MAX_COUNT + 1, request.user)
 
 
 def tile(request: HttpRequest, title: Any, model: type, colour: str = "", **query: Any) -> Tile:
@@ -65,9 +65,9 @@ class Wanted:
     colour: str = ""
 
     def tile(self, counted: int) -> Tile:
-        number = min(counted, COUNTED)
+        number = min(counted, MAX_COUNT)
         title = self.title(number) if callable(self.title) else self.title or records(self.model, number)
-        return Tile(title, number, counted > COUNTED, list_url(self.model, self.query), self.colour)
+        return Tile(title, number, counted > MAX_COUNT, list_url(self.model, self.query), self.colour)
 
 
 def tiles(request: HttpRequest, wanted: Iterable[Wanted]) -> list[Tile]:

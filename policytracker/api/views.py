@@ -41,6 +41,15 @@ REPRESENTATION = [
     OpenApiParameter("omit", {"type": "string"}, description="Omit these fields, separated by commas."),
 ]
 REPRESENTATION_PARAMETERS = {parameter.name for parameter in REPRESENTATION}
+# The hooks of DRF by which a view selects and shows its rows, and what to declare instead: details and lists of the present are compiled
+# from the declaration of the record type, and call none of them.
+NOT_CALLED = {
+    **dict.fromkeys(("queryset", "get_queryset", "get_object"), "`visible_to()` of the model selects the records"),
+    **dict.fromkeys(("filter_backends", "filter_queryset"), "declare filters in the `Resource`"),
+    **dict.fromkeys(("serializer_class", "get_serializer_class"), "declare the serializer in the `Resource`"),
+    **dict.fromkeys(("lookup_field", "lookup_url_kwarg"), "`key` of the model is the name of its key"),
+    "paginate_queryset": "lists of the present are pages of `ListQuery`",
+}
 
 
 def context_of(request: Request) -> ReadContext:
@@ -51,6 +60,11 @@ def context_of(request: Request) -> ReadContext:
 def json_response(text: str, version: int, code: int = status.HTTP_200_OK) -> Response:
     """The response with the JSON text of one record, and its version as the ETag."""
     return Response(JsonText(text), code, headers={"ETag": f'"{version}"'})
+
+
+def reject_hooks(view: type, names: Iterable[str]) -> None:
+    for name in names:
+        raise TypeError(f"{view.__name__} sets `{name}`, which lists and details do not use: {NOT_CALLED[name]}.")
 
 
 class RegisterView(GenericAPIView):
@@ -97,9 +111,16 @@ class RecordView(GenericViewSet):
     content_negotiation_class = FormatParameter
     function_checks_permission = False  # a function of the domain checks write permission, not the model permission
 
+    def __init_subclass__(cls, **kwargs):
+        """Raises TypeError for a class that defines or inherits a hook that would not be called (`NOT_CALLED`)."""
+        super().__init_subclass__(**kwargs)
+        reject_hooks(cls, (name for name in NOT_CALLED if getattr(cls, name) is not getattr(RecordView, name)))
+
     @classmethod
-    def as_view(cls, *args, **kwargs):
-        return transaction.non_atomic_requests(super().as_view(*args, **kwargs))
+    def as_view(cls, actions=None, **kwargs):
+        """Raises TypeError for an option, such as one of `@action`, that would not be used."""
+        reject_hooks(cls, NOT_CALLED.keys() & kwargs.keys())
+        return transaction.non_atomic_requests(super().as_view(actions, **kwargs))
 
     def dispatch(self, request, *args, **kwargs):
         """Writes are one transaction, reads need none: each of their statements reads what is committed, with or without it."""

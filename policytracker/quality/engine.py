@@ -14,7 +14,6 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from django.core import signing
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
@@ -23,8 +22,9 @@ from django.utils.translation import ngettext
 
 from policytracker.codes import Codes
 from policytracker.records.access import Publication, Reader
-from policytracker.records.models import Record, RegistryRecord
-from policytracker.representation.keyset import InvalidCursor, Page, bound, trim_page
+from policytracker.records.models import MAX_COUNT, Record, RegistryRecord
+from policytracker.representation import keyset
+from policytracker.representation.keyset import InvalidCursor, Page, trim_page
 from policytracker.representation.serializers import title
 from policytracker.resources import ReadContext, registry
 from policytracker.sql.parameters import Parameter, bind_parameters
@@ -32,9 +32,9 @@ from policytracker.sql.parameters import Parameter, bind_parameters
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
-MAX_COUNT = 10_000  # more findings than this are not counted
 BATCH = 1_000  # rows per query while findings are confirmed in Python
 SALT = "checks"
+ORDER = [keyset.Column("check"), keyset.Column("id")]  # the columns of a cursor
 
 
 class Severity(Codes):
@@ -355,15 +355,12 @@ def compiled_candidates(check: Check, roles: frozenset[str], on: date, limit: in
 
 def encode_cursor(forward: bool, place: tuple[Check, int]) -> str:
     check, pk = place
-    return signing.dumps([forward, check.name, pk], salt=bound(SALT))
+    return keyset.encode_cursor(forward, [check.name, pk], ORDER, SALT)
 
 
 def decode_cursor(cursor: str, checks: Sequence[Check]) -> tuple[bool, tuple[int, int]]:
     """The direction and the place of a cursor. Raises InvalidCursor."""
-    try:
-        forward, name, pk = signing.loads(cursor, salt=bound(SALT))
-    except signing.BadSignature as error:
-        raise InvalidCursor from error
+    forward, (name, pk) = keyset.decode_cursor(cursor, ORDER, SALT)
     place = next((number for number, check in enumerate(checks) if check.name == name), None)
     if place is None:
         raise InvalidCursor

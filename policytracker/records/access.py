@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,9 @@ class Role(TextChoices):
     ADMINISTRATOR = "administrator", _("Administrator")
 
 
+# What the roles may do, besides reading (docs/records.md).
+EDITORS = frozenset({Role.ANALYST, Role.REVIEWER, Role.ADMINISTRATOR})  # write records, create assessments and notes
+REVIEWERS = frozenset({Role.REVIEWER, Role.ADMINISTRATOR})  # approve the work of others, void, archive
 PUBLIC = "public"  # the role of anonymous users if PUBLIC_READ is set
 
 
@@ -61,7 +64,7 @@ class Reader:
     @property
     def sees_unapproved(self) -> bool:
         """Whether this reader sees the draft and returned updates of other authors."""
-        return bool(self.roles & {Role.REVIEWER, Role.ADMINISTRATOR})
+        return bool(self.roles & REVIEWERS)
 
     @property
     def sees_people(self) -> bool:
@@ -78,64 +81,70 @@ class Reader:
         return cls(user.roles, user.pk) if user.is_active else cls(frozenset())
 
 
-FULL_ACCESS = Reader(frozenset({Role.ADMINISTRATOR}), as_of=False)  # for what is done without a user
-ANY, OWN, TEAM = "any", "own", "team"
+FULL_ACCESS = Reader(frozenset({Role.ADMINISTRATOR}), as_of=False)  # of commands without a user
+OWN, TEAM = "own", "team"  # the names of reasons that a record type declares: `Record.reasons`
 
 
-def grants(reader: Reader) -> Iterator[tuple[list[Visibility], bool, str]]:
-    """What the reader may read, as (visibilities, whether drafts are included, which rows: ANY, OWN or TEAM). None is part of another."""
+@dataclass(frozen=True)
+class Grant:
+    """Rows that a reader may read: those with one of these codes in each field and, if there is a `reason`, for which it holds.
+
+    The SQL of the present and of a past moment (`condition`) and the judgement of a stored earlier version (`includes`) follow from it.
+    """
+
+    codes: Mapping[str, Sequence[str]]
+    reason: Any = None  # a Reason of records/reasons.py
+
+    def condition(self, model: Any, reader: Reader) -> Q:
+        """The condition for these rows; empty if all rows are included."""
+        rule = Q()
+        for name, codes in self.codes.items():
+            rule &= has_code(reader, name, codes, [code for code, _label in model._meta.get_field(name).choices])
+        return rule & self.reason.condition(model, reader) if self.reason else rule
+
+    def includes(self, row: Mapping[str, Any]) -> bool:
+        """Whether the columns of a row have these codes."""
+        return all(row[name] in codes for name, codes in self.codes.items())
+
+
+def registry_grants(reader: Reader, reasons: Mapping[str, Any], opened: Iterable[Grant]) -> Iterator[Grant]:
+    """What the reader may read of a type of registry records: the table of docs/records.md, one line after another.
+
+    `reasons` says when a record is that of the officer's party (OWN), and when the user is on its team (TEAM). `opened` are drafts that
+    other records open. The grants do not overlap.
+    """
     not_restricted = [Visibility.PUBLIC, Visibility.INTERNAL]
-    if reader.roles & {Role.ANALYST, Role.REVIEWER}:
-        yield not_restricted, True, ANY
-        yield [Visibility.RESTRICTED], True, TEAM
+    if reader.roles & EDITORS:
+        yield Grant({"visibility": not_restricted})
+        if TEAM in reasons:
+            yield Grant({"visibility": [Visibility.RESTRICTED]}, reasons[TEAM])
         return
-    yield not_restricted if Role.READER in reader.roles else [Visibility.PUBLIC], False, ANY
-    if Role.OFFICER in reader.roles:
-        yield not_restricted, True, OWN
+    # Not as "is no draft": the index of these two columns would be read with all drafts.
+    no_draft = [Publication.PUBLISHED, Publication.ARCHIVED]
+    yield Grant({"visibility": not_restricted if Role.READER in reader.roles else [Visibility.PUBLIC], "publication": no_draft})
+    if Role.OFFICER in reader.roles and OWN in reasons:
+        yield Grant({"visibility": not_restricted}, reasons[OWN])
+    yield from opened
 
 
-def has_code(reader: Reader, name: str, codes: Sequence[str], every: type[TextChoices]) -> Q:
-    """The condition that a field has one of the codes.
+def granted(grants: Iterable[Grant], model: Any, reader: Reader) -> Q:
+    """The condition for the rows of any of the grants."""
+    rule = Q(pk__in=[])
+    for grant in grants:
+        condition = grant.condition(model, reader)
+        if not condition:
+            return condition
+        rule |= condition
+    return rule
+
+
+def has_code(reader: Reader, name: str, codes: Sequence[str], every: Sequence[str]) -> Q:
+    """The condition that a field has one of the codes, of `every` code that it can have.
 
     As of a past moment, it requires that the field has none of the others: PostgreSQL has no statistics for columns of the views. It
     would expect few rows with one of the codes, and read them all before it looks up the few that a query needs.
     """
-    return ~Q(**{f"{name}__in": [code for code in every if code not in codes]}) if reader.as_of else Q(**{f"{name}__in": codes})
-
-
-def readable(reader: Reader, own: Q, team: Q) -> Q:
-    """The registry records that this reader may read.
-
-    `own` selects the records of the party that an officer acts for, `team` the restricted records whose team the user belongs to.
-    """
-    conditions = {OWN: own, TEAM: team}
-    rule = readable_by_its_own_fields(reader)
-    for visibilities, drafts, scope in grants(reader):
-        if scope != ANY:
-            rule |= granted(reader, visibilities, drafts) & conditions[scope]
-    return rule
-
-
-def readable_by_its_own_fields(reader: Reader) -> Q:
-    """The registry records that this reader may read whatever they belong to."""
-    rule = Q()
-    for visibilities, drafts, scope in grants(reader):
-        if scope == ANY:
-            rule |= granted(reader, visibilities, drafts)
-    return rule
-
-
-def granted(reader: Reader, visibilities: list[Visibility], drafts: bool) -> Q:
-    """The condition that a record has one of the visibilities and, unless `drafts` are included, is not a draft."""
-    rule = has_code(reader, "visibility", visibilities, Visibility)
-    # Not as "is no draft": the index of these two columns would be read with all drafts.
-    return rule if drafts else rule & has_code(reader, "publication", [Publication.PUBLISHED, Publication.ARCHIVED], Publication)
-
-
-def snapshot_scopes(reader: Reader, row: dict[str, Any]) -> set[str]:
-    """The rows among which the reader could have read this stored earlier version of a row: ANY, OWN or TEAM."""
-    return {
-        scope
-        for visibilities, drafts, scope in grants(reader)
-        if row["visibility"] in visibilities and (drafts or row["publication"] != Publication.DRAFT)
-    }
+    others = [code for code in every if code not in codes]
+    if not others:
+        return Q()
+    return ~Q(**{f"{name}__in": others}) if reader.as_of else Q(**{f"{name}__in": codes})

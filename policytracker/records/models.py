@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.edtf import EdtfField, FirstDay, LastDay
-from policytracker.records.access import ANY, Publication, Reader, Visibility, readable, readable_by_its_own_fields, snapshot_scopes
+from policytracker.records.access import Grant, Publication, Reader, Visibility, granted, registry_grants
 from policytracker.records.constraints import (
     ARCHIVING,
     NARROWING,
@@ -30,7 +30,7 @@ from policytracker.sql.moment import ExistsToday, IsAsAccessible, WasDeleted
 from policytracker.sql.parameters import CompiledCondition, ExistsForRow, Parameter, Statement
 
 if TYPE_CHECKING:
-    from policytracker.records.past_access import PastAccess, PastRow, PeriodsOf
+    from policytracker.records.reasons import Opens, Reason
 
 Row = TypeVar("Row", bound=models.Model)
 RecordRow = TypeVar("RecordRow", bound="Record")
@@ -56,8 +56,8 @@ class RecordQuerySet(models.QuerySet):
         return self.get(**{self.model.key: key})
 
     def readable_by(self, reader: Reader) -> Q:
-        """The rows whose access parents the reader may read."""
-        rule = Q()
+        """The rows that one of the grants includes, and whose access parents the reader may read."""
+        rule = granted(self.model.grants(reader), self.model, reader)
         for name in self.model.access_parents:
             field = self.model._meta.get_field(name)
             parents = field.related_model.objects.visible_to(reader)
@@ -127,28 +127,12 @@ def statement_of_record(model: type[Record], path: str, roles: frozenset[str], l
 class RegistryQuerySet(RecordQuerySet):
     """The base queryset of registry records."""
 
-    def own_and_team(self, reader: Reader) -> tuple[Q, Q]:
-        """The records of the officer's party, and the restricted records whose team the user belongs to."""
-        return Q(pk__in=[]), Q(pk__in=[])
-
-    def own_periods(self, access: PastAccess, rows: Mapping[int, PastRow]) -> PeriodsOf:
-        """When these records belonged to the officer's party. `own_and_team` says the same of the present."""
-        return {}
-
-    def team_periods(self, access: PastAccess, rows: Mapping[int, PastRow]) -> PeriodsOf:
-        """When the reader belonged to the team of these records. `own_and_team` says the same of the present."""
-        return {}
-
-    def granted_periods(self, access: PastAccess, rows: Mapping[int, PastRow]) -> PeriodsOf:
-        """When the reader could read these records for another reason than their own fields."""
-        return {}
-
     def at_most(self, limit, user):
         # Rows whose own fields make them readable come first: they are usually enough, and need no other table.
         rows, reader = self.order_by().values("pk"), Reader.of(user)
         if reader.sees_all or self.model.access_parents:
             return rows[:limit]
-        simple = readable_by_its_own_fields(reader)
+        simple = granted((grant for grant in self.model.grants(reader) if not grant.reason), self.model, reader)
         if reader.as_of:
             simple &= Q(IsAsAccessible(F("pk"), table=self.model._meta.db_table))
         return rows.without_rule().filter(simple).union(rows.exclude(simple), all=True)[:limit]
@@ -160,16 +144,14 @@ class RegistryQuerySet(RecordQuerySet):
         where.children = [child for child in where.children if not isinstance(getattr(child, "lhs", None), CompiledCondition)]
         return rows
 
-    def readable_by(self, reader):
-        return super().readable_by(reader) & readable(reader, *self.own_and_team(reader))
-
 
 class Record(models.Model):
     """The base class of all records. Only database triggers write `version`, `created_at` and `updated_at`."""
 
     key: ClassVar[str]  # the field that holds the natural key
     access_parents: ClassVar[tuple[str, ...]] = ()  # foreign keys to records that the reader must be able to read too
-    snapshot_columns: ClassVar[tuple[str, ...]] = ()  # the columns that `snapshot_scopes` reads
+    reasons: ClassVar[Mapping[str, Reason]] = {}  # why users may read records: OWN and TEAM of registry records
+    opens: ClassVar[tuple[Opens, ...]] = ()  # the drafts that readers of the record may read too
     trigger_constraints: ClassVar[tuple[TriggerConstraint, ...]] = ()
     reserved: ClassVar[tuple[ReservedChange, ...]] = ()
     derived_writes: ClassVar[tuple[DerivedWrite, ...]] = ()
@@ -208,9 +190,9 @@ class Record(models.Model):
         return record
 
     @classmethod
-    def snapshot_scopes(cls, row: dict[str, Any], reader: Reader) -> set[str]:
-        """The rows among which the reader could have read this stored earlier version, without regard to its parents."""
-        return {ANY}
+    def grants(cls, reader: Reader) -> Iterable[Grant]:
+        """What the reader may read, without regard to the access parents. Administrators and users without a role are no such readers."""
+        return [Grant({})]
 
     @classmethod
     def identifying_fields(cls, values: dict[str, Any]) -> tuple[str, ...]:
@@ -276,7 +258,6 @@ class RegistryRecord(SluggedRecord):
 
     objects = RegistryQuerySet.as_manager()
 
-    snapshot_columns: ClassVar[tuple[str, ...]] = ("visibility", "publication")
     trigger_constraints: ClassVar[tuple[TriggerConstraint, ...]] = (PUBLISHED_RECORD_STAYS,)
     reserved: ClassVar[tuple[ReservedChange, ...]] = (ARCHIVING, UNPUBLISHING, NARROWING)
 
@@ -284,8 +265,10 @@ class RegistryRecord(SluggedRecord):
         abstract = True
 
     @classmethod
-    def snapshot_scopes(cls, row, reader):
-        return snapshot_scopes(reader, row)
+    def grants(cls, reader):
+        records = [(r.related_model, r.field.name) for r in cls._meta.related_objects if issubclass(r.related_model, Record)]
+        opened = (opens.grant(model) for model, name in records for opens in model.opens if opens.name == name)
+        return registry_grants(reader, cls.reasons, opened)
 
 
 class DeadlineFields(models.Model):

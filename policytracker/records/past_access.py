@@ -18,10 +18,10 @@ from django.db.models import Func, Q, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.lookups import In
 
-from policytracker.records.access import ANY, OWN, TEAM, Reader
+from policytracker.records.access import Grant, Reader
 from policytracker.records.changes import Change
 from policytracker.records.declarations import links
-from policytracker.records.models import Record, RegistryRecord
+from policytracker.records.models import Record
 from policytracker.records.periods import END, EVER, START, Period, intersection, union
 
 Row = dict[str, Any]  # columns of a stored row, as in JSON
@@ -189,14 +189,15 @@ class PastAccess:
     def found(self, model: type[Record], ids: set[int]) -> PeriodsOf:
         if self.reader.sees_all or not self.reader.roles:
             return dict.fromkeys(ids, EVER if self.reader.sees_all else [])
-        if not model.access_parents and not model.snapshot_columns:
-            return dict.fromkeys(ids, EVER)
+        grants = list(model.grants(self.reader))
         parents: list[Any] = [model._meta.get_field(name) for name in model.access_parents]
-        columns = [*model.snapshot_columns, *(parent.column for parent in parents)]
+        columns = list(dict.fromkeys([*columns_of_grants(grants, model), *(parent.column for parent in parents)]))
+        if not columns:
+            return dict.fromkeys(ids, EVER)
         visible = set(model.objects.visible_to(self.reader).filter(pk__in=ids).values_list("pk", flat=True))
         rows = past_rows(model, ids, columns)
         rows = {pk: row for pk, row in rows.items() if pk in visible or row.deleted_at is not None}
-        readable = self.by_their_own(model, rows)
+        readable = self.granted(grants, model, rows)
         for parent in parents:
             referred = references(rows, parent.column)
             opened = through(referred, self.periods(parent.related_model, targets(referred)))
@@ -205,25 +206,22 @@ class PastAccess:
                 readable[pk] = intersection(readable[pk], union([*opened[pk], *without]))
         return {pk: readable[pk] if readable.get(pk) and readable[pk][-1][1] == END else [] for pk in ids}
 
-    def by_their_own(self, model: type[Record], rows: Mapping[int, PastRow]) -> dict[int, list[Period]]:
-        """The periods in which the reader could read the records, without regard to their parents."""
-        scopes = {pk: [(period, model.snapshot_scopes(state, self.reader)) for period, state in row.states] for pk, row in rows.items()}
-        limited = {pk: rows[pk] for pk, of_states in scopes.items() if not all(ANY in granted for _, granted in of_states)}
-        opened: dict[str, PeriodsOf] = {}
-        if limited and issubclass(model, RegistryRecord):
-            wanted = {scope for pk in limited for _, granted in scopes[pk] for scope in granted}
-            queryset = model.objects.all()
-            opened = {OWN: queryset.own_periods(self, limited) if OWN in wanted else {}, TEAM: {}}
-            if TEAM in wanted:
-                opened[TEAM] = queryset.team_periods(self, limited)
-        readable = {}
-        for pk, of_states in scopes.items():
-            periods: list[Period] = []
-            for period, granted in of_states:
-                allowed = EVER if ANY in granted else union(each for scope in granted for each in opened[scope].get(pk, []))
-                periods += intersection([period], allowed)
-            readable[pk] = union(periods)
-        if limited and issubclass(model, RegistryRecord):
-            for pk, more in model.objects.all().granted_periods(self, limited).items():
-                readable[pk] = union([*readable[pk], *more])
+    def granted(self, grants: Iterable[Grant], model: type[Record], rows: Mapping[int, PastRow]) -> dict[int, list[Period]]:
+        """The periods in which one of the grants included the records, without regard to their parents."""
+        readable: dict[int, list[Period]] = {pk: [] for pk in rows}
+        # Those without a reason first: reasons are looked up for the other rows only.
+        for grant in sorted(grants, key=lambda grant: grant.reason is not None):
+            others = (pk for pk in rows if readable[pk] != EVER)
+            included = {pk: union(period for period, state in rows[pk].states if grant.includes(state)) for pk in others}
+            if grant.reason:
+                limited = {pk: rows[pk] for pk, periods in included.items() if periods}
+                opened = grant.reason.periods(model, self, limited) if limited else {}
+                included = {pk: intersection(included[pk], opened.get(pk, [])) for pk in limited}
+            for pk, periods in included.items():
+                readable[pk] = union([*readable[pk], *periods])
         return readable
+
+
+def columns_of_grants(grants: Iterable[Grant], model: type[Record]) -> list[str]:
+    """The columns of a row that the grants and their reasons read."""
+    return [column for grant in grants for column in (*grant.codes, *(grant.reason.columns(model) if grant.reason else ()))]

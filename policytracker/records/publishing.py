@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from policytracker.records.access import Publication, Reader, Role
+from policytracker.records.access import REVIEWERS, Publication, Reader
 from policytracker.records.changes import Change
 from policytracker.records.constraints import PUBLISHED_RECORD_STAYS
 from policytracker.records.exceptions import Conflict, NotPermitted
@@ -13,12 +13,10 @@ from policytracker.records.models import Record, RegistryRecord
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
-PERMITTED_ROLES = {Role.REVIEWER, Role.ADMINISTRATOR}
-
 
 def denied_changes(user: Any, record: Record, values: dict[str, Any]) -> dict[str, StrOrPromise]:
     """The messages, by field, for the changes of the stored record that this user may not make."""
-    if Reader.of(user).roles & PERMITTED_ROLES:
+    if Reader.of(user).roles & REVIEWERS:
         return {}
     if isinstance(record, RegistryRecord) and {record.publication, values.get("publication", record.publication)} == {Publication.ARCHIVED}:
         return {}  # the record stays archived, so the database refuses any change by any user

@@ -10,10 +10,10 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Agreement, Component, FocusArea, Party, Sector, Source
-from agreements.models.agreements import officers_agreements, officers_periods, team_agreements, team_periods
 from agreements.models.sourced import SourceFields
 from policytracker.codes import CodeField, Codes
 from policytracker.edtf import EdtfField, FirstDay
+from policytracker.records.access import OWN, TEAM
 from policytracker.records.constraints import (
     MOVED_DEADLINE_HAS_A_REASON,
     CheckConstraint,
@@ -26,8 +26,7 @@ from policytracker.records.constraints import (
 )
 from policytracker.records.fields import Locator, Quote, Text, contains_index
 from policytracker.records.models import DeadlineFields, RegistryQuerySet, RegistryRecord, UidRecord
-from policytracker.records.past_access import link_periods, references, targets, through
-from policytracker.records.periods import union
+from policytracker.records.reasons import Either, NamesReader, Through
 from policytracker.sql.parameters import ExistsForRow, InLinks
 from recommendations.models.facts import FACTS, FACTS_ARE_CALCULATED, FACTS_OF_ADDRESSEES, Facts
 from recommendations.models.periods import DERIVED_FIELDS, RECOMPUTING, DerivedStatus
@@ -87,23 +86,6 @@ def claim_differs(on: Any = None) -> Q:
 
 
 class RecommendationQuerySet(RegistryQuerySet):
-    def own_and_team(self, reader):
-        """The conditions for recommendations of the reader's own party, and for restricted ones that the reader owns or has on a team."""
-        links = Recommendation.agreements.through.objects.filter(recommendation=OuterRef("pk"))
-        own = links.filter(officers_agreements(reader, "agreement"))
-        team = links.filter(team_agreements(reader, "agreement"))
-        return Q(ExistsForRow(own)), Q(owner=reader.id) | Q(ExistsForRow(team))
-
-    def own_periods(self, access, rows):
-        agreements = link_periods(Recommendation, "agreements", rows)
-        return through(agreements, officers_periods(access, targets(agreements)))
-
-    def team_periods(self, access, rows):
-        agreements = link_periods(Recommendation, "agreements", rows)
-        of_teams = through(agreements, team_periods(access, targets(agreements)))
-        owned = references(rows, "owner_id")
-        return {pk: union([*of_teams.get(pk, []), *owned[pk].get(access.reader.id, [])]) for pk in rows}
-
     def on_day(self, day):
         """The same recommendations with the derived values of a past day, in output, filters and order.
 
@@ -146,7 +128,10 @@ class Recommendation(DeadlineFields, RegistryRecord, DerivedStatus, Facts):
     """A proposed action that follows from agreements, with addressees, due date and status."""
 
     label_parts = ("key_action",)
-    snapshot_columns = (*RegistryRecord.snapshot_columns, "owner_id")
+    reasons = {
+        OWN: Through("agreements", Agreement.reasons[OWN]),
+        TEAM: Either(NamesReader("owner"), Through("agreements", Agreement.reasons[TEAM])),
+    }
 
     key_action = models.CharField(max_length=400, help_text=_("The recommended action."))
     details = Text()

@@ -1,25 +1,22 @@
 """Progress updates of recommendations, and their evidence."""
 
-from collections import defaultdict
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Party, Source
-from agreements.models.sources import Confidence, SourceKind, SourceQuerySet, Stance
+from agreements.models.sources import Confidence, SourceKind, Stance
 from policytracker.codes import CodeField, Codes
-from policytracker.records.access import ANY, Publication, Reader, Role, Visibility, has_code
+from policytracker.records.access import EDITORS, Grant, Publication, Reader, Visibility
 from policytracker.records.constraints import IN_THIS_TRANSACTION, CheckConstraint, TriggerConstraint
 from policytracker.records.fields import Locator, Quote, Text
 from policytracker.records.models import RecordQuerySet, UidRecord
-from policytracker.records.past_access import PastAccess, PastRow, PeriodsOf, periods_of_children
-from policytracker.records.periods import Period, intersection, union
+from policytracker.records.reasons import NamesReader, Opens
 from policytracker.sql.parameters import Parameter
 from recommendations.models.refusals import CORRECTS_ONLY_VOIDED, RefusalCode
 
@@ -87,18 +84,10 @@ def readable_stages(reader: Reader) -> list[Review]:
     """The stages at which this reader can read the updates of other authors."""
     if reader.sees_unapproved:
         return list(Review)
-    return [Review.APPROVED, *([Review.SUBMITTED] if reader.roles & {Role.ANALYST, Role.REVIEWER} else [])]
+    return [Review.APPROVED, *([Review.SUBMITTED] if reader.roles & EDITORS else [])]
 
 
 class ProgressUpdateQuerySet(RecordQuerySet):
-    def readable_by(self, reader: Reader):
-        """Who can read the recommendation can read its updates at some stages. The author can read them at any stage."""
-        stages = readable_stages(reader)
-        rule = Q() if len(stages) == len(Review) else has_code(reader, "review", stages, Review)
-        if rule and reader.id is not None:  # otherwise updates without an author would match
-            rule |= Q(author=reader.id)
-        return super().readable_by(reader) & rule
-
     def in_effect(self, kind: str | None = None, *, on: date | Parameter | None = None):
         """Updates in effect, of one kind or all. With `on`, only those reported for that day or an earlier one."""
         return self.filter(in_effect(on=on), **({"kind": kind} if kind else {}))
@@ -120,7 +109,6 @@ class ProgressUpdate(UidRecord):
     """A dated assessment, claim or note on a recommendation. Append-only once approved."""
 
     access_parents = ("recommendation",)
-    snapshot_columns = ("review", "author_id")
     label_parts = ("recommendation__slug", "kind", "reported_on")
 
     recommendation = models.ForeignKey("recommendations.Recommendation", models.PROTECT, related_name="updates")
@@ -283,9 +271,9 @@ class ProgressUpdate(UidRecord):
         ]
 
     @classmethod
-    def snapshot_scopes(cls, row, reader):
-        readable = row["review"] in readable_stages(reader) or bool(reader.id and row["author_id"] == reader.id)
-        return {ANY} if readable else set()
+    def grants(cls, reader):
+        """The updates of other authors at some stages, and those of the reader at any stage."""
+        return [Grant({"review": readable_stages(reader)}), Grant({}, NamesReader("author"))]
 
     @classmethod
     def complete_data_set(cls, values: dict[str, Any], is_new: bool) -> None:
@@ -310,6 +298,10 @@ class Evidence(UidRecord):
     """The link from a source to a progress update, supporting or contradicting it."""
 
     access_parents = ("update",)
+    # Sources that were created together with an update.
+    opens = (
+        Opens("source", "update", {"publication": [Publication.DRAFT], "visibility": [Visibility.PUBLIC], "kind": [SourceKind.OTHER]}),
+    )
     label_parts = ("source__slug", "locator")
     version_parent = "update"
 
@@ -345,25 +337,3 @@ class Evidence(UidRecord):
 
     def __str__(self):
         return _("{source} {stance} the status").format(source=self.source, stance=self.get_stance_display().lower())
-
-
-class CitedDrafts:
-    """Draft sources created together with an update. Everyone who can read the update can read them."""
-
-    source: ClassVar = {"publication": Publication.DRAFT, "visibility": Visibility.PUBLIC, "kind": SourceKind.OTHER}
-
-    def condition(self, reader: Reader) -> Q:
-        readable = Evidence.objects.filter(source=OuterRef("pk"), update__in=ProgressUpdate.objects.visible_to(reader).values("pk"))
-        return Q(**self.source) & Q(Exists(readable))
-
-    def periods(self, access: PastAccess, rows: Mapping[int, PastRow]) -> PeriodsOf:
-        drafts = {pk: [period for period, state in row.states if self.source.items() <= state.items()] for pk, row in rows.items()}
-        cited = periods_of_children(Evidence, "source", [pk for pk, periods in drafts.items() if periods], "update_id")
-        updates = access.periods(ProgressUpdate, {row["update_id"] for *_rest, row in cited})
-        readable: dict[int, list[Period]] = defaultdict(list)
-        for pk, period, _evidence, row in cited:
-            readable[pk] += intersection([period], updates[row["update_id"]])
-        return {pk: intersection(union(drafts[pk]), union(periods)) for pk, periods in readable.items()}
-
-
-SourceQuerySet.granted.append(CitedDrafts())

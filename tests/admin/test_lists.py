@@ -304,7 +304,7 @@ def test_invalid_parameters_cause_no_server_error(analyst, signed_in):
 
 
 def test_a_long_list_is_counted_up_to_a_limit(analyst, signed_in, monkeypatch):
-    monkeypatch.setattr("policytracker.admin.querysets.COUNTED", 4)
+    monkeypatch.setattr("policytracker.admin.querysets.MAX_COUNT", 4)
     for _ in range(6):
         make_agreement()
 
