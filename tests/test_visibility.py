@@ -9,6 +9,7 @@ from functools import lru_cache
 import pytest
 
 from agreements.models import AgreementRelation, Citation, FactCheck, Outcome, Participation, PartyOfficer
+from policytracker.records import models
 from policytracker.records.access import Role
 from policytracker.records.context import change_context
 from policytracker.records.declarations import records
@@ -320,8 +321,9 @@ def test_every_read_of_the_api_uses_visible_to(db, monkeypatch):
     administrator = Api(make_user("a", Role.ADMINISTRATOR))
     keys = {address: administrator.keys(f"{address}/") for address in [*RESOURCES, "progress-updates"]}
     assert all(keys.values())
-    for name in ("statement_by_key", "statement_of_page"):  # forget the statements with the real rule
-        monkeypatch.setattr(json_sql, name, lru_cache(getattr(json_sql, name).__wrapped__))
+    # Forget the statements with the real rule.
+    for module, name in ((json_sql, "statement_by_key"), (json_sql, "statement_of_page"), (models, "statement_of_record")):
+        monkeypatch.setattr(module, name, lru_cache(getattr(module, name).__wrapped__))
     for model in records():
         monkeypatch.setattr(type(model.objects.all()), "visible_to", lambda rows, user: rows.none())
 
