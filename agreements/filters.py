@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from agreements.deadlines import DeadlineState, component_states, has_code
 from agreements.models import AgreementRelation, Participation, Party, TreatyAction
-from agreements.models.agreements import RelationKind
+from agreements.models.relations import RelationKind
 from agreements.standing import BINDING, PartyStanding, TextStanding, party_standing_code
 from agreements.standing.data import load_records
 from agreements.standing.queries import text_standing_on

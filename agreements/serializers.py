@@ -24,8 +24,9 @@ from agreements.models import (
     Source,
     TreatyAction,
 )
-from agreements.models.agreements import INVERSE_LABELS, team_with_caller
+from agreements.models.agreements import team_with_caller
 from agreements.models.components import DueAnchor
+from agreements.models.relations import INVERSE_LABELS
 from policytracker.records.access import Visibility
 from policytracker.representation.json_sql import ON, ComputedField, JsonObject, link
 from policytracker.representation.serializers import RecordSerializer

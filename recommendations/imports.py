@@ -18,7 +18,7 @@ from policytracker.importing.cells import ITEM, CellError, Cells, as_text
 from policytracker.importing.context import ImportContext
 from policytracker.importing.record_import import Draft, error_messages
 from policytracker.importing.tables import Place, steps
-from policytracker.representation.serializers import does_not_exist
+from policytracker.representation.references import does_not_exist
 from policytracker.writing.writer import Outcome
 from recommendations import schemes
 from recommendations.bulk_progress import BulkProgress, Submission

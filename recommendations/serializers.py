@@ -11,7 +11,8 @@ from rest_framework import serializers
 from agreements.serializers import CITED, STATE
 from policytracker.api.errors import RefusalSerializer
 from policytracker.representation.json_sql import ON, ComputedField, JsonObject, NestedRecords
-from policytracker.representation.serializers import FieldsOfModel, KeyField, RecordSerializer, StrictSerializer
+from policytracker.representation.references import KeyField
+from policytracker.representation.serializers import FieldsOfModel, RecordSerializer, StrictSerializer
 from policytracker.writing.entries import MAX_ENTRIES
 from recommendations import responses
 from recommendations.deadlines import Freshness, deadline, freshness

@@ -17,7 +17,8 @@ from policytracker.edtf import EdtfField
 from policytracker.management.commands.make_demo import Command as MakeDemo
 from policytracker.records.fields import Text
 from policytracker.records.models import Record, RegistryRecord
-from policytracker.representation.serializers import HEAD, KeyField, KeyListField, RecordSerializer
+from policytracker.representation.references import KeyField, KeyListField
+from policytracker.representation.serializers import HEAD, RecordSerializer
 from policytracker.resources import registry
 from recommendations.serializers import EvidenceRowSerializer, EvidenceSerializer, ProgressUpdateSerializer, ReportSerializer
 

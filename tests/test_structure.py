@@ -218,8 +218,8 @@ def test_no_module_has_a_vague_name():
     assert not names & {"utils", "helpers", "services", "signals", "common", "misc"}
 
 
-def test_no_module_exceeds_600_lines():
-    long = {module: lines for module, path in modules().items() if (lines := len(path.read_text().splitlines())) > 600}
+def test_no_module_exceeds_500_lines():
+    long = {module: lines for module, path in modules().items() if (lines := len(path.read_text().splitlines())) > 500}
 
     assert long == {}
 
@@ -391,3 +391,14 @@ def test_no_test_imports_from_a_test_module():
     ]
 
     assert found == []
+
+
+def test_no_function_exceeds_50_lines():
+    long = {
+        f"{module}.{node.name}": lines
+        for module, path in modules().items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and (lines := node.end_lineno - node.lineno + 1) > 50
+    }
+
+    assert long == {}

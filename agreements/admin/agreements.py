@@ -15,7 +15,8 @@ from agreements.admin.components import RelativeDeadlineForm
 from agreements.admin.parts import add_participation, cite_links, role_of_signer
 from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, SOURCE, RegistryColumns
 from agreements.admin.treaty_actions import warn_effective_before_action
-from agreements.models.agreements import INVERSE_LABELS, AgreementStatus, LegalForce, ParticipationRole, by_name, team_with_caller
+from agreements.models.agreements import AgreementStatus, LegalForce, ParticipationRole, by_name, team_with_caller
+from agreements.models.relations import INVERSE_LABELS
 from agreements.standing import TextStanding
 from policytracker.accounts.models import User
 from policytracker.admin import (

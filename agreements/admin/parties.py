@@ -15,7 +15,7 @@ from django.utils.translation import ngettext_lazy
 from agreements import models
 from agreements.admin.shared import ReferringPage
 from agreements.admin.standing import Badge, Link
-from agreements.models.agreements import RelationKind
+from agreements.models.relations import RelationKind
 from agreements.standing import party_standing
 from agreements.standing.data import load_records
 from policytracker.admin import Panel, RecordAdmin, TabbedAdmin, Wanted, choice_filter, referring, related_filter

@@ -12,7 +12,8 @@ from django.db.models import BooleanField, Case, CharField, Exists, Func, OuterR
 from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Agreement, AgreementRelation, LegalForce, Participation, TreatyAction
-from agreements.models.agreements import AgreementStatus, ParticipationRole, RelationKind
+from agreements.models.agreements import AgreementStatus, ParticipationRole
+from agreements.models.relations import RelationKind
 from agreements.models.treaty_actions import CONSENTS, SIGNATURES, ActionKind, ConditionKind
 from agreements.standing import AgreementRecord, PartyStanding, TextStanding, conditions, pairs, party_standing, text_standing
 from agreements.standing.answers import NAMED, earliest

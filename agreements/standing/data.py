@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q
 
 from agreements.models import Agreement, EntryIntoForceCondition, LegalForce, Participation, TreatyAction
-from agreements.models.agreements import RelationKind
+from agreements.models.relations import RelationKind
 from agreements.models.treaty_actions import ActionKind
 from agreements.standing.answers import Pair, Standing, earliest, pairs, party_standing, text_standing
 from agreements.standing.calculator import BEFORE_FORCE

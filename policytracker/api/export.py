@@ -26,7 +26,8 @@ from xlsxwriter import Workbook
 from policytracker.api.errors import APIError
 from policytracker.representation.json_sql import ComputedField, JsonObject, NestedRecords, columns
 from policytracker.representation.parameters import InvalidParameter
-from policytracker.representation.serializers import KeyField, KeyListField, RecordSerializer, declared_fields
+from policytracker.representation.references import KeyField, KeyListField
+from policytracker.representation.serializers import RecordSerializer, declared_fields
 from policytracker.resources import ReadContext
 from policytracker.sql.parameters import bind_parameters
 from policytracker.web.heavy import ClientLeft

@@ -12,7 +12,7 @@ from policytracker.records.context import MAX_REASON
 from policytracker.records.models import Record
 from policytracker.representation.filters import field_kind
 from policytracker.representation.json_sql import ComputedField, unknown_when_blank
-from policytracker.representation.serializers import KeyField, KeyListField
+from policytracker.representation.references import KeyField, KeyListField
 
 REFERENCE = {"type": "object", "description": "An expanded reference: key, title or name, and URL."}
 # What the body of a write may contain besides the fields of the record.

@@ -29,7 +29,8 @@ from policytracker.records.models import Record, get_record
 from policytracker.representation import filters, json_sql
 from policytracker.representation.ordering import read_order
 from policytracker.representation.parameters import InvalidParameter, reported_as, single
-from policytracker.representation.serializers import KeyField, KeyListField, RecordSerializer, declared_fields
+from policytracker.representation.references import KeyField, KeyListField
+from policytracker.representation.serializers import RecordSerializer, declared_fields
 from policytracker.representation.values import Parse, check_length, iso_date, reference
 from policytracker.resources import ReadContext, Resource, registry
 from policytracker.sql.moment import moment_read

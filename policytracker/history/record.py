@@ -15,7 +15,7 @@ from policytracker.records.fields import Text
 from policytracker.records.models import Record
 from policytracker.records.past_access import PastAccess
 from policytracker.records.periods import EVER
-from policytracker.representation.serializers import KeyField
+from policytracker.representation.references import KeyField
 
 BATCH = 200  # changes per query
 

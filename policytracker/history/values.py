@@ -26,7 +26,7 @@ from policytracker.representation import json_sql
 from policytracker.representation.diffs import display_text
 from policytracker.representation.filters import names_people
 from policytracker.representation.json_sql import source_content
-from policytracker.representation.serializers import KeyField, KeyListField
+from policytracker.representation.references import KeyField, KeyListField
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise

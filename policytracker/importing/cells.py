@@ -23,7 +23,7 @@ from policytracker.importing.mapping import RecordMapping
 from policytracker.importing.names import without_footnotes
 from policytracker.importing.tables import Place, TableError, items_at, steps
 from policytracker.records.models import SluggedRecord
-from policytracker.representation.serializers import KeyField, KeyListField
+from policytracker.representation.references import KeyField, KeyListField
 from policytracker.writing.writer import UNSTORABLE
 
 ITEM = "."  # the header of an item that is not an object

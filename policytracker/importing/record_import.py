@@ -26,7 +26,8 @@ from policytracker.records.models import Record
 from policytracker.records.violations import violated_constraint
 from policytracker.representation import json_sql
 from policytracker.representation.errors import domain_error, validation_body
-from policytracker.representation.serializers import HEAD, KeyField, RecordSerializer
+from policytracker.representation.references import KeyField
+from policytracker.representation.serializers import HEAD, RecordSerializer
 from policytracker.resources import registry
 from policytracker.writing import entries as bulk
 from policytracker.writing.identity import Identities

@@ -25,7 +25,7 @@ from policytracker.records.access import Publication, Reader
 from policytracker.records.models import MAX_COUNT, Record, RegistryRecord
 from policytracker.representation import keyset
 from policytracker.representation.keyset import InvalidCursor, Page, trim_page
-from policytracker.representation.serializers import title
+from policytracker.representation.references import title
 from policytracker.resources import ReadContext, registry
 from policytracker.sql.parameters import Parameter, bind_parameters
 

@@ -22,7 +22,7 @@ from policytracker.records.models import Record
 from policytracker.representation import search_query as query
 from policytracker.representation.json_sql import SourceContentField
 from policytracker.representation.parameters import reported_as
-from policytracker.representation.serializers import KeyField, KeyListField, referable
+from policytracker.representation.references import KeyField, KeyListField, referable
 from policytracker.representation.values import (
     Parse,
     boolean,

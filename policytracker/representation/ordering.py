@@ -19,7 +19,8 @@ from policytracker.representation.filters import TEXT_FIELDS, names_people
 from policytracker.representation.json_sql import SourceContentField
 from policytracker.representation.keyset import Column
 from policytracker.representation.parameters import InvalidParameter
-from policytracker.representation.serializers import KeyField, declared_fields
+from policytracker.representation.references import KeyField
+from policytracker.representation.serializers import declared_fields
 from policytracker.resources import Resource
 
 MAX_FIELDS = 5

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from policytracker import edtf
 from policytracker.codes import invalid_choice
-from policytracker.representation.serializers import does_not_exist, find_id
+from policytracker.representation.references import does_not_exist, find_id
 from policytracker.resources import ReadContext
 
 Parse = Callable[[str, ReadContext], Any]

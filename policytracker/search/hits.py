@@ -19,9 +19,9 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Coalesce, NullIf
 
 from policytracker.records.access import Reader
+from policytracker.representation.references import title
 from policytracker.representation.search_query import EXAMINED, Query, newest
 from policytracker.representation.search_words import ENTRIES, STEMS, complete_text
-from policytracker.representation.serializers import title
 from policytracker.resources import ReadContext, Resource, registry
 from policytracker.sql.parameters import Parameter, Statement, bind_parameters
 

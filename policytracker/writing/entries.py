@@ -22,7 +22,8 @@ from policytracker.records.context import change_context
 from policytracker.records.exceptions import EntriesRefused, Refused, Rejected, Stale
 from policytracker.records.models import Record, lock_for_change
 from policytracker.representation import hidden
-from policytracker.representation.serializers import KeyField, KeyListField, RecordSerializer, not_an_object
+from policytracker.representation.references import KeyField, KeyListField
+from policytracker.representation.serializers import RecordSerializer, not_an_object
 from policytracker.writing import writer
 
 MAX_ENTRIES = 500

@@ -13,7 +13,8 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 
 from policytracker.records.models import Record
-from policytracker.representation.serializers import KeyField, KeyListField, RecordSerializer
+from policytracker.representation.references import KeyField, KeyListField
+from policytracker.representation.serializers import RecordSerializer
 
 
 class Identities:

@@ -17,7 +17,7 @@ from agreements.models import Agreement, FocusArea, Party, Sector, Source
 from policytracker.accounts.models import User
 from policytracker.records.models import MAX_COUNT, Record
 from policytracker.representation.keyset import InvalidCursor, Page, bound
-from policytracker.representation.serializers import title
+from policytracker.representation.references import title
 from policytracker.resources import ReadContext
 from recommendations.models import Addressee, Evidence, ProgressUpdate, Recommendation, RecommendationQuerySet, UpdateKind
 from recommendations.reports.tally import Tally, recommendations_on, states, tally

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from markdown_it import MarkdownIt
 
 from agreements.models import Agreement, Citation, Commitment, Component, FactCheck, Participation, Party
-from agreements.models.agreements import AgreementRelation
+from agreements.models.relations import AgreementRelation
 from policytracker.records.context import change_context
 from policytracker.resources import today
 from recommendations import progress

@@ -3,7 +3,7 @@
 import pytest
 
 from agreements.models import Citation, FactCheck, Outcome, Participation, Source
-from agreements.models.agreements import AgreementRelation
+from agreements.models.relations import AgreementRelation
 from policytracker.records.context import change_context
 from policytracker.representation.filters import names_people, resource_filters
 from policytracker.representation.ordering import orders

@@ -8,7 +8,7 @@ import pytest
 
 from policytracker.records.access import Role
 from policytracker.records.models import Record
-from policytracker.representation.serializers import KeyField, KeyListField
+from policytracker.representation.references import KeyField, KeyListField
 from policytracker.resources import registry
 from recommendations.progress import EvidenceRow, Report, report_progress
 from tests.api.client import Api

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from agreements.models import Citation, FactCheck, FocusArea, Outcome, Participation, Sector
-from agreements.models.agreements import AgreementRelation
+from agreements.models.relations import AgreementRelation
 from recommendations.models import Addressee, Recommendation
 from tests.make import (
     make_action,

@@ -13,7 +13,8 @@ import pytest
 from django.db import connection
 
 from policytracker.records.access import Role
-from policytracker.representation.serializers import KeyField, KeyListField, declared_fields
+from policytracker.representation.references import KeyField, KeyListField
+from policytracker.representation.serializers import declared_fields
 from policytracker.resources import registry
 from tests.api.client import Api
 from tests.database.conftest import Database, database

@@ -41,7 +41,8 @@ from policytracker.edtf import EdtfField
 from policytracker.records.changes import Change
 from policytracker.records.context import change_context
 from policytracker.representation.filters import names_people
-from policytracker.representation.serializers import KeyField, KeyListField, declared_fields
+from policytracker.representation.references import KeyField, KeyListField
+from policytracker.representation.serializers import declared_fields
 from policytracker.resources import registry
 from recommendations.models import Addressee, Dependency, Evidence, Milestone, ProgressUpdate, Recommendation
 from recommendations.progress import EvidenceRow, Report, report_progress
