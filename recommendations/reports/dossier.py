@@ -52,9 +52,15 @@ class Dossier:
         self.agreement, self.context, self.reader = agreement, context, context.reader
 
     def as_dict(self) -> dict[str, Any]:
-        """The agreement, its standing, and each section: at most 500 records, the total count, and the URL of the remaining records."""
+        """The agreement, its standing, and each section: at most 500 records, the total count, and the URL of the remaining records.
+
+        Raises Agreement.DoesNotExist if the agreement was deleted or hidden from the reader meanwhile.
+        """
+        agreements = self.records(agreed.AgreementSerializer, [self.agreement.pk])
+        if not agreements:
+            raise Agreement.DoesNotExist
         return {
-            "agreement": self.records(agreed.AgreementSerializer, [self.agreement.pk])[0],
+            "agreement": agreements[0],
             "on": self.context.on.isoformat(),
             "standing": standing_document(load_record(self.agreement, self.reader), self.context.on),
             **{section.name: self.section(resource) for section, resource in sections()},
@@ -62,7 +68,8 @@ class Dossier:
 
     def records(self, serializer: type[RecordSerializer], ids: list[int]) -> list[dict[str, Any]]:
         shape = json_sql.Representation(serializer, self.reader.roles, past=self.context.past)
-        return [json.loads(text) for text in json_sql.texts(shape, ids, self.context)]
+        checked = self.context.as_of is None
+        return [json.loads(text) for text in json_sql.texts(shape, ids, self.context, checked)]
 
     def section(self, resource: Resource) -> dict[str, Any]:
         sql, values = statement(resource, self.reader.roles, self.reader.as_of)
