@@ -236,7 +236,7 @@ class Code(serializers.ChoiceField):
     def fail(self, key, **values):
         if key != "invalid_choice":
             super().fail(key, **values)
-        message = invalid_choice(values["input"], self.choices) if values["input"] else required_code(self.choices)
+        message = invalid_choice(values["input"], self.choices) if values["input"] != "" else required_code(self.choices)
         raise serializers.ValidationError(message, key)
 
 
