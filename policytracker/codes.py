@@ -33,6 +33,11 @@ def invalid_choice(value: object, codes: Iterable[str]) -> str:
     return _("“%(value)s” is not one of: %(codes)s.") % {"value": str(value)[:100], "codes": ", ".join(codes)}
 
 
+def required_code(codes: Iterable[str]) -> str:
+    """The message for an empty value of a field that requires a code."""
+    return _("A value is required. Enter one of: %(codes)s.") % {"codes": ", ".join(codes)}
+
+
 def code_of(field: models.Field, text: str) -> str | None:
     """The code of a field that a text stands for: a code or a label, in any case. None if there is none, or more than one."""
     wanted, choices = text.strip().casefold(), [(code, str(label)) for code, label in field.flatchoices]

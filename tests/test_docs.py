@@ -320,3 +320,15 @@ def test_exactly_the_existing_environment_variables_are_described():
     }
 
     assert described == read - {"PATH", "DJANGO_SETTINGS_MODULE", "GREETING"}
+
+
+@pytest.mark.parametrize(
+    "page", [settings.BASE_DIR / "README.md", *sorted((settings.BASE_DIR / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_every_command_of_a_guide_runs_in_a_shell_without_settings(page):
+    lines = [line for block in re.findall(r"^```(?:sh|console)\n(.*?)^```", page.read_text(), re.M | re.S) for line in block.splitlines()]
+    before = lines[: lines.index("export DEBUG=1")] if "export DEBUG=1" in lines else lines
+
+    commands = [line for line in before if line.startswith(".venv/bin/python manage.py ")]
+
+    assert [line for line in commands if line.split()[2] != "pg"] == []  # the private database needs no settings

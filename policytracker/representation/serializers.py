@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.validators import UniqueValidator
 
-from policytracker.codes import invalid_choice
+from policytracker.codes import invalid_choice, required_code
 from policytracker.edtf import EdtfField, parse_day
 from policytracker.records import violations
 from policytracker.records.access import Reader
@@ -46,7 +46,8 @@ class Code(serializers.ChoiceField):
     def fail(self, key, **values):
         if key != "invalid_choice":
             super().fail(key, **values)
-        raise serializers.ValidationError(invalid_choice(values["input"], self.choices), key)
+        message = invalid_choice(values["input"], self.choices) if values["input"] != "" else required_code(self.choices)
+        raise serializers.ValidationError(message, key)
 
 
 class Number(serializers.DecimalField):

@@ -57,11 +57,17 @@ def statement(resource: Resource, roles: frozenset[str], as_of: bool) -> tuple[s
 
 
 class Dossier:
-    """The agreement, its standing and its sections, for the reader and the date of the context."""
+    """The agreement, its standing and its sections, for the reader and the date of the context.
+
+    Raises Agreement.DoesNotExist if the agreement was deleted or hidden from the reader since it was found.
+    """
 
     def __init__(self, agreement: Agreement, context: ReadContext):
         self.pk, self.context, self.reader = agreement.pk, context, context.reader
-        (self.agreement,) = self.records(agreed.AgreementSerializer, [agreement.pk])
+        agreements = self.records(agreed.AgreementSerializer, [agreement.pk])
+        if not agreements:
+            raise Agreement.DoesNotExist
+        self.agreement = agreements[0]
         self.standing = standing_document(load_record(agreement, self.reader), context.on)
         self.sections = {section.name: self.section(resource) for section, resource in sections()}
 
@@ -72,7 +78,8 @@ class Dossier:
 
     def records(self, serializer: type[RecordSerializer], ids: list[int]) -> list[Row]:
         shape = json_sql.Representation(serializer, self.reader.roles, past=self.context.past)
-        return [json.loads(text) for text in json_sql.texts(shape, ids, self.context)]
+        checked = self.context.as_of is None
+        return [json.loads(text) for text in json_sql.texts(shape, ids, self.context, checked)]
 
     def section(self, resource: Resource) -> SectionPage:
         sql, values = statement(resource, self.reader.roles, self.reader.as_of)

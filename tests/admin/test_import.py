@@ -5,6 +5,7 @@ import os
 import re
 import zipfile
 from datetime import timedelta
+from types import SimpleNamespace
 from urllib.parse import unquote
 
 import psycopg
@@ -18,7 +19,7 @@ from django.test import Client
 from django.utils import timezone
 
 from agreements.models import Party, Source, TreatyAction
-from policytracker.admin import imports
+from policytracker.admin import import_page, imports
 from policytracker.importing import uploads
 from policytracker.importing.mapping import is_importable
 from policytracker.importing.record_import import RecordImport
@@ -526,6 +527,37 @@ def test_an_import_that_the_database_stops_is_refused_with_the_command(analyst, 
 
     assert "import_table" in errors(preview(client, NEW))["file"][0]
     assert "import_table" in messages_of(confirm(client, response))
+
+
+def test_an_import_that_takes_longer_than_the_limit_of_the_page_writes_nothing(analyst, signed_in, monkeypatch):
+    client, now = signed_in(analyst), [0.0]
+    response = preview(client, NEW)
+    write = RecordImport.write
+
+    def slow(part, rows, **options):
+        now[0] += import_page.MAX_SECONDS + 1
+        return write(part, rows, **options)
+
+    monkeypatch.setattr(RecordImport, "write", slow)
+    monkeypatch.setattr(import_page, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    assert errors(preview(client, NEW))["file"] == [str(import_page.TOO_LONG)]
+    assert str(import_page.TOO_LONG) in messages_of(confirm(client, response))
+    assert slugs() == ["rec-1"]
+
+
+def test_records_of_other_sources_are_changed_only_if_the_box_is_ticked(analyst, signed_in):
+    client = signed_in(analyst)
+    Recommendation.objects.filter(slug="rec-1").update(source=make_source())
+    rows = table({"slug": "rec-1", "key_action": "Open two hubs"})
+
+    refused = preview(client, rows, source=register().pk)
+    offered = preview(client, rows, source=register().pk, update_others="on")
+    confirm(client, offered)
+
+    assert (counts(refused)["refused"], refused.context["token"]) == (1, "")
+    assert counts(offered)["changed"] == 1
+    assert Recommendation.objects.get(slug="rec-1").key_action == "Open two hubs"
 
 
 # ---- mappings

@@ -431,6 +431,13 @@ def test_invalid_input_is_reported_on_its_field_and_writes_nothing(model, fields
     assert model.objects.count() == before
 
 
+def test_a_currency_can_be_typed_in_small_letters(client, treaty):
+    response = create(client, Commitment, agreement=treaty, stage="announced", amount=1, currency="usd")
+
+    assert response.status_code == 302
+    assert Commitment.objects.get().currency == "USD"
+
+
 def test_figures_cannot_dispute_each_other(client, treaty):
     first = make_money(treaty)
     second = make_money(treaty, disputes=first)

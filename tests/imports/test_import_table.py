@@ -4,10 +4,13 @@ import json
 
 import pytest
 
-from agreements.models import Agreement, Commitment, Participation, Party, TreatyAction
+from agreements.models import Agreement, Commitment, Indicator, Participation, Party, TreatyAction
 from policytracker.records.changes import Change
+from policytracker.representation.hidden import CONTENT_IS_HIDDEN
 from recommendations.models import Addressee, Recommendation
+from tests.conftest import make_user
 from tests.imports.conftest import table
+from tests.make import make_action, make_indicator, make_outcome, make_source
 
 pytestmark = pytest.mark.usefixtures("stored_records")
 
@@ -185,6 +188,29 @@ def test_an_empty_cell_clears_a_stored_value_and_leaves_the_default_of_a_new_rec
 
     assert Recommendation.objects.get(slug="rec-1").due_on == ""
     assert Recommendation.objects.get(slug="rec-2").priority == "unset"
+
+
+def test_an_empty_cell_clears_a_code_that_may_be_empty_and_is_refused_with_the_codes_where_one_is_required(import_table):
+    make_indicator(make_outcome(Agreement.objects.get(slug="pact")), slug="share", direction="increase")
+
+    assert import_table(table({"slug": "share", "direction": ""}), "indicators").code == 0
+    run = import_table(table({"slug": "rec-1", "priority": ""}))
+
+    assert Indicator.objects.get(slug="share").direction == ""
+    assert (run.code, Recommendation.objects.get(slug="rec-1").priority) == (1, "high")
+    assert "Row 2, column B “priority”: refused. A value is required. Enter one of: critical, high, medium, low, unset." in run.output
+
+
+def test_new_content_of_a_source_that_the_importing_user_may_not_read_is_refused(import_table):
+    make_user("importer", "analyst")
+    action = make_action(Agreement.objects.get(slug="pact"), source=make_source(visibility="restricted"), quote="secret", acted_on="2020")
+
+    kept = import_table(table({"uid": action.uid, "quote": "", "place": "Paris"}), "treaty-actions", user="importer")
+    refused = import_table(table({"uid": action.uid, "quote": "public"}), "treaty-actions", user="importer")
+
+    action.refresh_from_db()
+    assert (kept.code, refused.code, action.quote, action.place) == (0, 1, "secret", "Paris")
+    assert f"Row 2, column B “quote”: refused. {CONTENT_IS_HIDDEN.message}" in refused.output
 
 
 def test_lists_are_separated_by_semicolons(import_table):

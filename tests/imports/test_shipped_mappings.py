@@ -9,7 +9,7 @@ from agreements.standing.data import load_records
 from policytracker.records.access import FULL_ACCESS
 from policytracker.resources import today
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
-from tests.imports.conftest import approve_waiting
+from tests.imports.conftest import approve_waiting, table
 from tests.make import make_agreement, make_party
 
 MAPPINGS = settings.BASE_DIR / "mappings"
@@ -80,6 +80,41 @@ def test_un_treaty_participation(import_sample):
     (record,) = load_records(actions.values_list("agreement", flat=True).distinct(), FULL_ACCESS).values()
     standings = {code: party_standing(record, code, today()).code for code in ("AUS", "CIV", "CZE", "JPN", "USA")}
     assert standings == {"AUS": "bound", "CIV": "bound", "CZE": "bound", "JPN": "bound", "USA": "signatory"}
+
+
+CONSENT = {
+    "": "ratification", "A": "acceptance", "AA": "approval", "a": "accession", "c": "formal_confirmation", "C": "formal_confirmation",
+    "d": "succession", "P": "consent_to_be_bound", "p": "consent_to_be_bound", "n": "provisional_application", "s": "definitive_signature",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("header", "letter", "kind"),
+    [
+        ("Signature", "", "signature"),
+        ("Signature, Succession to signature(d)", "d", "signature"),
+        ("Signature", "s", "definitive_signature"),
+    ]
+    + [("Ratification, Accession(a)", letter, kind) for letter, kind in CONSENT.items()],
+)
+def test_the_letter_of_the_depositary_is_the_kind_of_an_action(header, letter, kind, import_table):
+    make_agreement(slug="invented-convention", legal_force="binding")
+    row = {"Treaty": "invented-convention", "Participant": "Australia", header: f"4 Jun 1954 {letter}"}
+
+    run = import_table(table(row), "treaty-actions", mapping=MAPPINGS / "un-treaty-participation.toml")
+
+    assert run.summary == "1 created, 0 changed, 0 unchanged, 0 refused", run.output
+    assert list(TreatyAction.objects.values_list("kind", "acted_on")) == [(kind, "1954-06-04")]
+
+
+def test_a_letter_that_a_signature_cannot_have_is_refused(import_table):
+    make_agreement(slug="invented-convention", legal_force="binding")
+    row = {"Treaty": "invented-convention", "Participant": "Australia", "Signature": "4 Jun 1954 x"}
+
+    run = import_table(table(row), "treaty-actions", mapping=MAPPINGS / "un-treaty-participation.toml")
+
+    assert (run.code, TreatyAction.objects.count()) == (1, 0)
+    assert "“x” is not one of" in run.output
 
 
 def test_a_promise_tracker_with_nested_sources_and_history(import_sample):

@@ -255,6 +255,7 @@ def write_register() -> Register:
             keys = {type(record)._meta.model_name: str(getattr(record, record.key)) for record in case.records}
             register.hidden = keys | {f"{name}s": key for name, key in keys.items()}
     register.updates()
+    assert not Participation.objects.filter(party__officers__isnull=False).exists(), "The officer reads only what is open to the public."
     assert {r.address for r in registry.addressed if r.model not in register.typed} == OPEN_TYPES, "Write these record types too."
     return register
 
