@@ -3,8 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from agreements.models import (
     Agreement,
@@ -20,6 +18,7 @@ from policytracker.records.changes import Change
 from policytracker.records.context import change_context
 from tests.admin.page import add, change, changes, edit, errors_of, messages_of, rows_of, tab, typed
 from tests.make import make_agreement, make_component, make_party, make_source
+from tests.queries import count_queries
 
 LISTS = [TreatyAction, EntryIntoForceCondition, Commitment, Indicator, Measurement]
 
@@ -76,23 +75,15 @@ def fill(start: int, stop: int) -> None:
         Measurement.objects.create(indicator=indicator, measured_on="2020", value=i, source=source)
 
 
-def cost(client, address: str) -> int:
-    with CaptureQueriesContext(connection) as queries:
-        response = client.get(address)
-    assert response.status_code == 200, address
-    return len(queries)
-
-
 @pytest.mark.parametrize("role", ["reader", "analyst"])
 def test_the_number_of_queries_of_a_list_does_not_depend_on_its_length(role, users, signed_in):
     client = signed_in(users[role])
     fill(0, 3)
-    few = {model.__name__: cost(client, changes(model)) for model in LISTS}
+    few = {model.__name__: count_queries(client.get, changes(model)) for model in LISTS}
 
     fill(3, 12)
-    many = {model.__name__: cost(client, changes(model)) for model in LISTS}
+    many = {model.__name__: count_queries(client.get, changes(model)) for model in LISTS}
 
-    print(role, many)
     assert many == few
     assert max(many.values()) <= 14
 
@@ -109,9 +100,8 @@ def test_the_number_of_queries_of_a_page_does_not_depend_on_its_inlines(role, us
             action.targets.add(make_action(agreement, "deposit", f"P{i}", acted_on="2021", source=make_source()))
             Indicator.objects.create(slug=f"i-{count}-{i}", outcome=indicator.outcome, name="Another")
             Measurement.objects.create(indicator=indicator, measured_on=str(1900 + i), value=i, source=make_source())
-        costs.append([cost(client, change(record)) for record in (indicator.outcome, indicator, action)])
+        costs.append([count_queries(client.get, change(record)) for record in (indicator.outcome, indicator, action)])
 
-    print(role, costs)
     assert costs[1] == costs[2]
     assert max(costs[1]) <= 20
 

@@ -3,7 +3,6 @@
 import pytest
 from django.db import connection
 from django.test import RequestFactory
-from django.test.utils import CaptureQueriesContext
 from rest_framework.request import Request
 
 from agreements.models import Agreement, Component, Party, Sector, TreatyAction
@@ -14,6 +13,7 @@ from policytracker.writing import entries as bulk
 from tests.api.client import Api
 from tests.api.world import RESOURCES
 from tests.make import change_with_reason, make_action, make_agreement, make_component, make_party, make_recommendation, make_source
+from tests.queries import captured_queries
 
 MISSING = "99999999-9999-4999-8999-999999999999"
 
@@ -245,10 +245,10 @@ def test_the_number_of_statements_does_not_depend_on_the_length_of_the_list(worl
 
     def statements(first, last):
         rows = [{"agreement": binding.slug, "kind": "accession", "party": f"P{n}", "acted_on": "2020"} for n in range(first, last)]
-        with CaptureQueriesContext(connection) as post:
+        with captured_queries(savepoints=True) as post:
             made = as_analyst.post("treaty-actions/", rows)
         assert made.status_code == 201, made.content
-        with CaptureQueriesContext(connection) as patch:
+        with captured_queries(savepoints=True) as patch:
             changed = as_analyst.patch("treaty-actions/", [{"uid": row["uid"], "note": "seen"} for row in made.json()])
         assert changed.status_code == 200, changed.content
         return len(post), len(patch)
