@@ -4,27 +4,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from agreements.models import Agreement, EntryIntoForceCondition, Participation, TreatyAction
-from policytracker.records.context import change_context
+from agreements.models import Agreement, Participation, TreatyAction
 from tests.admin.page import change
-from tests.make import make_agreement, make_party, make_source
+from tests.make import make_action, make_agreement, make_condition, make_party, make_source
 from tests.queries import count_queries
 
 TODAY = datetime.now(UTC).date()
-
-
-def make_action(agreement: Agreement, kind: str, party: str = "", acted_on: str = "2020-01-01", **fields) -> TreatyAction:
-    with change_context():
-        return TreatyAction.objects.create(
-            agreement=agreement, kind=kind, party=make_party(party) if party else None, acted_on=acted_on, **fields
-        )
-
-
-def make_condition(agreement: Agreement, kind: str, *parties: str, **fields) -> EntryIntoForceCondition:
-    with change_context():
-        condition = EntryIntoForceCondition.objects.create(agreement=agreement, kind=kind, **fields)
-        condition.parties.set([make_party(code) for code in parties])
-    return condition
 
 
 @pytest.fixture
@@ -170,7 +155,7 @@ def test_conditions_show_what_is_met_and_what_is_missing(client):
     make_condition(agreement, "number_of_consents", number=3)
     make_condition(agreement, "number_of_consents", number=1, text="Article 9")
     make_condition(agreement, "all_signatories")
-    make_condition(agreement, "named_parties", "AUS", "NZL", "JPN")
+    make_condition(agreement, "named_parties", [make_party(code) for code in ("AUS", "NZL", "JPN")])
     make_condition(agreement, "exchange_of_notes")
     make_condition(agreement, "on_date", fixed_on="2030-01-01")
 
@@ -227,7 +212,7 @@ def many(count: int) -> Agreement:
         make_action(agreement, "signature", f"X{i}", "2020-01-01")
         make_action(agreement, "ratification", f"X{i}", "2021-01")
         make_action(agreement, "entry_into_force_for_party", f"X{i}", "2019-01-01", counterparty=make_party("AUS"), source=make_source())
-        make_condition(agreement, "named_parties", f"X{i}", "AUS")
+        make_condition(agreement, "named_parties", [make_party(f"X{i}"), make_party("AUS")])
     return agreement
 
 
