@@ -80,7 +80,8 @@ def role_of(name: str) -> str:
 
 
 def make_register() -> SimpleNamespace:
-    random, accesses = Random(7), [{"visibility": v, "publication": p} for v, p in CELLS]
+    """Agreements of each access, relation and team; on the public ones components and recommendations of each access; and random links."""
+    random, accesses = Random(7), [{"visibility": visibility, "publication": publication} for visibility, publication in CELLS]
     users = {name: make_user(name, *map(role_of, roles)) for name, roles in READERS.items() if name != "anonymous"}
     own, other = make_party("AUS"), make_party("USA")
     for name in OFFICERS:
@@ -98,10 +99,14 @@ def make_register() -> SimpleNamespace:
             make_component(agreement)
             make_component(agreement, **random.choice(accesses))
             agreements.append(agreement)
-        hidden = [make_source(**access) for access in accesses][-1]
-        for access, owner in product(accesses, (None, *users.values())):
-            make_recommendation(random.choice(agreements), owner=owner, source=hidden, **access)
-            make_recommendation(*random.sample(agreements, random.randint(0, 2)), **access)
+        sources = [make_source(**access) for access in accesses]
+        for access in accesses:
+            for agreement in agreements[: 2 * len(relations)]:  # those with the first access: public and published
+                make_component(agreement, **access)
+                make_recommendation(agreement, **access)
+            for owner in (None, *users.values()):
+                linked = random.sample(agreements, random.randint(0, 2))
+                make_recommendation(*linked, owner=owner, source=random.choice(sources), **access)
     return SimpleNamespace(users={name: user.pk for name, user in users.items()})
 
 
@@ -145,9 +150,7 @@ def expected(register, name: str) -> dict[type[Record], set[str]]:
         Component: {c.slug for c in components if may_read(name, c, c.agreement_id in own, c.agreement_id in team)},
         Recommendation: {
             r.slug for r, linked in recommendations if may_read(name, r, bool(linked & own), bool(linked & team) or r.owner_id == pk)
-        }
-        if pk or name == "anonymous"
-        else set(),
+        },
         Source: {s.slug for s in Source.objects.all() if may_read(name, s, False, False)},
     }
 
