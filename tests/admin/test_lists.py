@@ -151,7 +151,7 @@ def test_a_list_is_in_the_order_of_the_names_that_people_read(query, analyst, si
         assert [participation.agreement for participation in shown(Participation)] == [first, middle, last]
 
 
-def test_conditions_are_in_the_order_of_agreements_and_measurements_in_that_of_indicators_with_the_newest_first(analyst, signed_in):
+def test_conditions_are_ordered_by_agreement_and_measurements_by_indicator_with_the_newest_first(analyst, signed_in):
     client = signed_in(analyst)
     conditions = [make_condition(make_agreement(title=title)) for title in ("Pact", "accord")]
     measured = [

@@ -126,14 +126,14 @@ def test_a_depositary_without_actions_comes_last_and_is_not_counted(client, trea
     assert sum(count for _badge, count in standing.counts) == 3
 
 
-@pytest.mark.parametrize(("complete", "told"), [(None, False), ("2022-06-01", True), ("2023-01-01", False)])
-def test_the_panel_says_up_to_which_day_all_actions_are_recorded(complete, told, client, treaty):
+@pytest.mark.parametrize(("complete", "shown"), [(None, False), ("2022-06-01", True), ("2023-01-01", False)])
+def test_the_panel_shows_up_to_which_day_all_actions_are_recorded(complete, shown, client, treaty):
     Agreement.objects.filter(pk=treaty.pk).update(actions_complete_as_of=complete)
 
     page = client.get(f"{change(treaty)}?on=2023-01-01")
 
-    assert bool(page.context["standing"].complete_until) == told
-    assert ("2022-06-01" in page.text) == told
+    assert bool(page.context["standing"].complete_until) == shown
+    assert ("2022-06-01" in page.text) == shown
 
 
 def test_force_between_two_parties_is_shown_as_a_pair(client, treaty):

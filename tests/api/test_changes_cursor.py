@@ -135,7 +135,6 @@ import django; django.setup()
 from agreements.models import Participation, PartyOfficer, Sector
 from policytracker.accounts.models import User
 from policytracker.records.context import change_context
-from tests.queries import captured_queries
 with change_context():
     Sector.objects.create(code="killed", name="Killed")
     print("written", flush=True)
