@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agreements.models.treaty_actions import ActionKind
 from agreements.standing import Action, AgreementRecord, Condition, conditions, pairs, party_standing, text_standing
 from tests.agreements.records import FORCE, act
 
@@ -51,7 +52,13 @@ def cases() -> Iterator:
         for number, kinds in enumerate(product(*(action[1].split("|") for action in actions))):
             made = tuple(
                 Action(
-                    str(place), code(kind), party, "" if day == "undated" else day, effective, other, frozenset([target] if target else [])
+                    str(place),
+                    ActionKind(code(kind)).value,
+                    party,
+                    "" if day == "undated" else day,
+                    effective,
+                    other,
+                    frozenset([target] if target else []),
                 )
                 for place, (kind, (day, _, party, other, effective, target)) in enumerate(zip(kinds, actions, strict=True), 1)
             )
