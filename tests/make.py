@@ -54,7 +54,12 @@ def make_component(agreement: Agreement, **fields) -> Component:
     return Component.objects.create(**{"slug": slug, "title": slug, "agreement": agreement, "publication": "published"} | fields)
 
 
-def make_action(agreement: Agreement, kind: str = "signature", party: Party | None = None, acted_on: str = "", **fields) -> TreatyAction:
+def make_action(
+    agreement: Agreement, kind: str = "signature", party: Party | str | None = None, acted_on: str = "", **fields
+) -> TreatyAction:
+    """An action of a party, given as a record or by its code. Kinds that need a party have Australia unless another is given."""
+    if isinstance(party, str) and party:
+        party = make_party(party)
     party = party or (make_party() if kind in OF_A_PARTY else None)
     return TreatyAction.objects.create(agreement=agreement, kind=kind, party=party, acted_on=acted_on, **fields)
 

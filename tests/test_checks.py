@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Citation
 from policytracker.quality import engine
@@ -29,6 +27,7 @@ from tests.make import (
     make_recommendation,
     make_source,
 )
+from tests.queries import captured_queries, count_queries
 
 SEVERITIES = {
     "effect_before_act": "warning",
@@ -249,10 +248,10 @@ def test_checks_that_are_counted_together_have_the_same_numbers_and_findings(man
 def test_counting_stops_at_the_limit(many, monkeypatch):
     monkeypatch.setattr(engine, "MAX_COUNT", 2)
 
-    with CaptureQueriesContext(connection) as captured:
+    with captured_queries() as queries:
         assert engine.count(engine.select_checks(), check_context()) == 3
 
-    assert len(captured) < 10
+    assert len(queries) < 10
 
 
 def test_a_slow_rule_is_checked_only_where_it_is_named_or_for_one_agreement(db):
@@ -341,9 +340,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(db, reader)
             make_recommendation(agreement)
 
     def asked(rule):
-        with CaptureQueriesContext(connection) as captured:
-            engine.findings(engine.select_checks([rule]), check_context(reader), size=2)
-        return len(captured)
+        return count_queries(engine.findings, engine.select_checks([rule]), check_context(reader), size=2)
 
     fill(3)
     assert reader.roles  # cached by the first access

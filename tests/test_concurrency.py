@@ -134,12 +134,10 @@ def test_one_of_several_contradictory_decisions_succeeds_and_the_others_get_the_
         assert recommendation.status == won[0].status
         assert list(recommendation.updates.filter(review="approved")) == won
         assert recommendation.version == 2
-    print(f"\n{ROUNDS} rounds of {THREADS} decisions: {ROUNDS} won, refused: {dict(outcomes)}", file=sys.stderr)
     assert outcomes.total() == (THREADS - 1) * ROUNDS
 
 
 def test_one_of_several_writes_of_the_same_version_succeeds(site, users):
-    outcomes = Counter()
     for number in range(ROUNDS):
         recommendation = make_recommendation()
         statuses = [*OPEN, OPEN[number % 7]]
@@ -163,8 +161,6 @@ def test_one_of_several_writes_of_the_same_version_succeeds(site, users):
         recommendation.refresh_from_db()
         assert (recommendation.status, recommendation.version) == (won[0]["update"]["status"], 2)
         assert str(recommendation.updates.get().uid) == won[0]["update"]["uid"]
-        outcomes[won[0]["update"]["status"]] += 1
-    print(f"\n{ROUNDS} rounds of {THREADS} reports on one version: {ROUNDS} filed, by status {dict(outcomes)}", file=sys.stderr)
 
 
 def test_two_concurrent_approvals_approve_once(site, users):

@@ -16,7 +16,6 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import IntegrityError, connection
-from django.test.utils import CaptureQueriesContext
 from psycopg.pq import TransactionStatus
 from rest_framework.test import APIClient
 
@@ -58,6 +57,7 @@ from tests.make import (
     make_source,
     settled,
 )
+from tests.queries import captured_queries
 
 FIXTURES = settings.BASE_DIR / "fixtures"
 NAMED = {
@@ -526,10 +526,10 @@ def test_tables_are_analysed_again_while_they_grow(empty, monkeypatch):
     monkeypatch.setattr(loading, "BATCH", 2)
     write(empty, "vocabulary.json", *(("agreements.sector", {"code": f"s{number}", "name": "S"}) for number in range(41)))
 
-    with CaptureQueriesContext(connection) as queries:
+    with captured_queries() as queries:
         load(empty)
 
-    assert [query["sql"] for query in queries if "ANALYZE" in query["sql"]] == ["ANALYZE agreements_sector"] * 3  # after 2, 20 and 41 rows
+    assert [query for query in queries if "ANALYZE" in query] == ["ANALYZE agreements_sector"] * 3  # after 2, 20 and 41 rows
 
 
 def test_if_empty_loads_nothing_into_a_database_with_agreements(folder):
@@ -549,7 +549,7 @@ def test_the_number_of_queries_of_a_load_is_constant(folder):
     for name in ("agreements.json", "recommendations.json"):
         (folder / name).write_text("[]")
 
-    with CaptureQueriesContext(connection) as queries:
+    with captured_queries(savepoints=True) as queries:
         load(folder)
 
     assert len(queries) < 40

@@ -6,14 +6,13 @@ from io import StringIO
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Agreement, AgreementRelation, Citation, Component, FactCheck, Source
 from policytracker.dataset import layout as dataset
 from policytracker.records.changes import Change
 from policytracker.records.declarations import records
 from recommendations.models import Addressee, Recommendation
+from tests.queries import count_queries
 
 FIXTURES = settings.BASE_DIR / "fixtures"
 # The hash of the original article without trailing white space.
@@ -55,10 +54,7 @@ def test_the_fixtures_are_public_and_published():
 
 
 def test_the_number_of_queries_of_a_dump_is_constant(tmp_path):
-    with CaptureQueriesContext(connection) as queries:
-        dumped(tmp_path / "dump")
-
-    assert len(queries) <= len(records()) + 2
+    assert count_queries(dumped, tmp_path / "dump") <= len(records()) + 2
 
 
 def test_a_dump_equals_the_loaded_files(tmp_path):

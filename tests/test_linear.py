@@ -1,10 +1,11 @@
 """Patterns and word comparisons take linear time, whatever the text is."""
 
 import re
-from time import perf_counter
+from time import process_time
 from types import SimpleNamespace
 
 import pytest
+from django.db import connection
 
 from agreements.checks.sources import contains_quote, normalised
 from agreements.models import Agreement
@@ -24,7 +25,7 @@ from tests.api.client import Api
 from tests.make import make_agreement, make_commitment, make_recommendation, make_source
 
 LENGTH = 100_000  # the maximum length of a text
-BOUND = 3  # seconds; linear time needs far less, quadratic time needs minutes
+BOUND = 5  # seconds of computing, whatever else the machine does; linear time needs far less, quadratic time needs minutes
 
 HOSTILE = {
     "blanks": " " * LENGTH,
@@ -64,13 +65,13 @@ READERS = {
 
 
 class Within:
-    """Fails if the block takes longer than BOUND."""
+    """Fails if the block computes longer than BOUND."""
 
     def __enter__(self):
-        self.start = perf_counter()
+        self.start = process_time()
 
     def __exit__(self, *error):
-        assert perf_counter() - self.start < BOUND
+        assert process_time() - self.start < BOUND
 
 
 @pytest.mark.parametrize("read", READERS.values(), ids=READERS)
@@ -175,8 +176,9 @@ def test_quotes_of_a_voided_update_are_not_checked(administrator):
     "text", [*HOSTILE.values(), "a_" * 50_000, "~/" * 50_000, "<a " * 33_333, "a-" * 50_000], ids=lambda text: text[:4]
 )
 def test_a_text_is_indexed_and_highlighted_in_linear_time(text, reader):
-    started = perf_counter()
-    make_agreement(slug="pact", summary=text, purpose=text)
-    assert [hit["key"] for hit in Api(reader).list("search/", q="pact")["results"]] == ["pact"]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '60s'")  # PostgreSQL computes here; quadratic time needs more, also on a fast machine
 
-    assert perf_counter() - started < BOUND
+    make_agreement(slug="pact", summary=text, purpose=text)
+
+    assert [hit["key"] for hit in Api(reader).list("search/", q="pact")["results"]] == ["pact"]

@@ -6,8 +6,6 @@ from collections import Counter
 from datetime import date, timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from unfold.templatetags import unfold_list
 
 from agreements.models import (
@@ -43,6 +41,7 @@ from tests.make import (
     make_recommendation,
     make_source,
 )
+from tests.queries import count_queries
 
 TODAY = date.today()
 LISTS = [Agreement, AgreementRelation, Citation, Component, FactCheck, FocusArea, Outcome, Participation, Party, Sector, Source]
@@ -71,23 +70,15 @@ def fill(start: int, stop: int, owner) -> None:
         Evidence.objects.create(update=update, source=source)
 
 
-def cost(client, address: str) -> int:
-    with CaptureQueriesContext(connection) as queries:
-        response = client.get(address)
-    assert response.status_code == 200, address
-    return len(queries)
-
-
 @pytest.mark.parametrize("role", ["reader", "analyst"])
 def test_the_number_of_queries_of_a_list_does_not_depend_on_its_length(role, users, signed_in):
     client = signed_in(users[role])
     fill(0, 3, users["analyst"])
-    few = {model.__name__: cost(client, changes(model)) for model in LISTS}
+    few = {model.__name__: count_queries(client.get, changes(model)) for model in LISTS}
 
     fill(3, 60, users["analyst"])
-    many = {model.__name__: cost(client, changes(model)) for model in LISTS}
+    many = {model.__name__: count_queries(client.get, changes(model)) for model in LISTS}
 
-    print(role, many)
     assert many == few
     assert max(many.values()) <= 14
 
@@ -122,10 +113,9 @@ def test_the_number_of_queries_of_a_page_does_not_depend_on_related_records(role
     client, analyst = signed_in(users[role]), users["analyst"]
     client.get(change(make_agreement())), client.get(change(make_recommendation()))
 
-    agreements = [cost(client, change(full_agreement(count))) for count in (3, 60)]
-    recommendations = [cost(client, change(full_recommendation(count, analyst))) for count in (3, 60)]
+    agreements = [count_queries(client.get, change(full_agreement(count))) for count in (3, 60)]
+    recommendations = [count_queries(client.get, change(full_recommendation(count, analyst))) for count in (3, 60)]
 
-    print(role, agreements, recommendations)
     assert agreements[0] == agreements[1] <= 65
     assert recommendations[0] == recommendations[1] <= 45
 
@@ -161,7 +151,7 @@ def test_a_list_is_in_the_order_of_the_names_that_people_read(query, analyst, si
         assert [participation.agreement for participation in shown(Participation)] == [first, middle, last]
 
 
-def test_conditions_are_in_the_order_of_agreements_and_measurements_in_that_of_indicators_with_the_newest_first(analyst, signed_in):
+def test_conditions_are_ordered_by_agreement_and_measurements_by_indicator_with_the_newest_first(analyst, signed_in):
     client = signed_in(analyst)
     conditions = [make_condition(make_agreement(title=title)) for title in ("Pact", "accord")]
     measured = [

@@ -4,8 +4,6 @@ from datetime import UTC, datetime
 
 import pytest
 from django.contrib import admin
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Agreement, Citation, Component, FactCheck, FocusArea, Participation, Party, Sector, Source
 from policytracker.admin.referring import filters_of, references_to, title_of
@@ -22,6 +20,7 @@ from tests.make import (
     make_recommendation,
     make_source,
 )
+from tests.queries import count_queries
 
 
 def make_evidence(recommendation, source, quote: str, **fields) -> Evidence:
@@ -150,9 +149,7 @@ def test_the_cost_does_not_grow_with_the_records(analyst, signed_in, records):
             make_component(Agreement.objects.get(components=records[2]), parent=records[2])
         for record in records:
             client.get(change(record))
-            with CaptureQueriesContext(connection) as queries:
-                client.get(change(record))
-            costs.append(len([query for query in queries if "SAVEPOINT" not in query["sql"]]))
+            costs.append(count_queries(client.get, change(record)))
 
     assert costs[: len(records)] == costs[len(records) :]
     assert max(costs) <= 40

@@ -7,7 +7,7 @@ from itertools import count
 
 from django.conf import settings
 
-from agreements.standing import Action, AgreementRecord, Condition, party_standing, text_standing
+from agreements.standing import Action, AgreementRecord, Condition
 
 
 def fixture_texts() -> dict[str, AgreementRecord]:
@@ -74,18 +74,6 @@ number = count(1)
 
 def act(kind: str, party: str = "", acted_on: str = "", effective_on: str = "", **fields) -> Action:
     return Action(f"{next(number):04}", kind, party, acted_on, effective_on, **fields)
-
-
-def standing_of(text: AgreementRecord, party: str, day: str) -> str:
-    return party_standing(text, party, date.fromisoformat(day)).code
-
-
-def text_on(text: AgreementRecord, day: str) -> str:
-    return text_standing(text, date.fromisoformat(day)).code
-
-
-def uids(standing) -> list[str]:
-    return [action.uid for action in standing.actions]
 
 
 FORCE = act("entry_into_force", acted_on="2016-11-04")

@@ -2,7 +2,6 @@
 
 import pytest
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Agreement, Component, Party
 from policytracker.records.changes import Change
@@ -10,6 +9,7 @@ from policytracker.writing import entries as bulk
 from tests.api.client import Api
 from tests.api.world import RESOURCES
 from tests.make import change_with_reason, make_action, make_agreement, make_component, make_party, make_recommendation, make_source
+from tests.queries import captured_queries
 
 MISSING = "99999999-9999-4999-8999-999999999999"
 
@@ -241,10 +241,10 @@ def test_the_number_of_statements_does_not_depend_on_the_length_of_the_list(worl
 
     def statements(first, last):
         rows = [{"agreement": binding.slug, "kind": "accession", "party": f"P{n}", "acted_on": "2020"} for n in range(first, last)]
-        with CaptureQueriesContext(connection) as post:
+        with captured_queries(savepoints=True) as post:
             made = as_analyst.post("treaty-actions/", rows)
         assert made.status_code == 201, made.content
-        with CaptureQueriesContext(connection) as patch:
+        with captured_queries(savepoints=True) as patch:
             changed = as_analyst.patch("treaty-actions/", [{"uid": row["uid"], "note": "seen"} for row in made.json()])
         assert changed.status_code == 200, changed.content
         return len(post), len(patch)
@@ -258,9 +258,9 @@ def test_the_number_of_statements_does_not_depend_on_the_length_of_the_list(worl
 
 def test_stored_records_are_rendered_before_a_change_only_to_compare_read_only_fields(three, as_analyst):
     def statements(**values):
-        with CaptureQueriesContext(connection) as captured:
+        with captured_queries() as queries:
             changed = as_analyst.patch("components/", [{"slug": key, **values} for key in "ab"])
-        return changed.status_code, len(captured)
+        return changed.status_code, len(queries)
 
     statements(title="Same")  # queries that are cached
     code, number = statements(title="Same")

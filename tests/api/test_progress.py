@@ -65,7 +65,7 @@ def test_a_minimal_assessment_is_accepted(world, as_analyst):
     told = file(as_analyst, {"status": "in_progress", "narrative": "Begun."})
 
     update, recommendation = told["update"], told["recommendation"]
-    assert set(told) == {"update", "recommendation"} and list(update) == UPDATE
+    assert set(told) == {"update", "recommendation"} and list(update) == UPDATE.split()
     assert update == as_analyst.get(at(told)).json() and recommendation == as_analyst.get("recommendations/act/").json()
     told_of = {
         "recommendation": "act", "kind": "assessment", "status": "in_progress", "progress_percent": None, "reported_on": str(today()),

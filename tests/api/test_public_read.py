@@ -16,7 +16,6 @@ from tests.api.client import Api
 from tests.make import change_with_reason, make_agreement, make_component, make_recommendation, make_source
 
 NAMES = ["analyst", "reviewer", "administrator"]
-REGISTERS = ["agreements", "components", "recommendations", "sources"]
 ADDRESSES = [resource.address for resource in registry.addressed]
 PEOPLE = {
     resource.address: [name for name, shown in declared_fields(resource.serializer).items() if names_people(shown)]
@@ -120,30 +119,6 @@ def test_anonymous_users_cannot_group_by_owner(open_to_all, full, anonymous, as_
     assert anonymous.get("agreements/aukus/scorecard/").status_code == 200
     assert anonymous.get("recommendations/act/transitions/").status_code == 200
     assert anonymous.get("choices/").status_code == 200
-
-
-MAKE = {
-    "agreements": lambda w, **fields: make_agreement(**fields),
-    "components": lambda w, **fields: make_component(w.aukus, **fields),
-    "recommendations": lambda w, **fields: make_recommendation(w.aukus, **fields),
-    "sources": lambda w, **fields: make_source(**fields),
-}
-
-
-@pytest.mark.parametrize("register", REGISTERS)
-@pytest.mark.parametrize("visibility", ["public", "internal", "restricted"])
-@pytest.mark.parametrize("publication", ["draft", "published", "archived"])
-def test_only_public_and_published_records_exist(open_to_all, world, anonymous, register, visibility, publication):
-    with change_context(channel="data set"):
-        record = MAKE[register](world, visibility=visibility, publication=publication)
-    exists = visibility == "public" and publication != "draft"
-
-    for at in (f"{register}/{record.slug}/", f"{register}/{record.slug}/history/"):
-        response = anonymous.get(at)
-        assert response.status_code == (200 if exists else 404)
-        if not exists:
-            assert response.content == anonymous.get(at.replace(record.slug, "missing")).content
-    assert (record.slug in anonymous.keys(f"{register}/")) == exists
 
 
 def test_children_of_hidden_records_are_hidden(open_to_all, world, anonymous):

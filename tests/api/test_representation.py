@@ -82,7 +82,7 @@ def test_an_update_shows_its_evidence_and_reviewer(world, as_reader, analyst):
 
     shown = as_reader.get(f"progress-updates/{made.uid}/").json()
 
-    assert set(shown) == set(UPDATE)
+    assert set(shown) == set(UPDATE.split())
     assert shown["recommendation"] == "act" and shown["author"] == "analyst" and shown["reviewed_by"] == "analyst"
     assert shown["progress_percent"] is None and shown["party"] is None and shown["voided_by"] is None and shown["corrects"] is None
     assert shown["reported_on"] == "2025-03-01" and TIME.fullmatch(shown["reviewed_at"]) and shown["voided_at"] is None

@@ -3,7 +3,6 @@
 import pytest
 from django.core.checks import run_checks
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from policytracker.installed import installation
 from policytracker.installed.models import SearchEntry
@@ -11,6 +10,7 @@ from policytracker.representation.search_words import ENTRIES
 from policytracker.resources import registry
 from tests.api.client import Api
 from tests.make import make_agreement, make_party, make_recommendation
+from tests.queries import captured_queries, count_queries
 
 pytestmark = pytest.mark.django_db
 
@@ -88,12 +88,12 @@ def many_entries(db):
 
 def plans(client, path, word):
     """The plans of the statements that look for the word in a response."""
-    with CaptureQueriesContext(connection) as captured:
+    with captured_queries() as queries:
         client.list(path, q=word)
-    for query in captured.captured_queries:
-        if ENTRIES in query["sql"] and f"''{word}''" in query["sql"] and "json_agg" not in query["sql"]:
+    for query in queries:
+        if ENTRIES in query and f"''{word}''" in query and "json_agg" not in query:
             with connection.cursor() as cursor:
-                cursor.execute(f"EXPLAIN {query['sql']}")
+                cursor.execute(f"EXPLAIN {query}")
                 yield "\n".join(line for (line,) in cursor)
 
 
@@ -126,8 +126,6 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_hits(as_analyst)
     for number in range(30):
         make_agreement(slug=f"pact-{number}", title="Pact")
         if number in (0, 1, 29):
-            with CaptureQueriesContext(connection) as captured:
-                as_analyst.list("search/", q="pact")
-            numbers.append(len(captured))
+            numbers.append(count_queries(as_analyst.list, "search/", q="pact"))
 
     assert numbers[1] == numbers[2] <= 8

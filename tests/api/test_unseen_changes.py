@@ -1,9 +1,7 @@
 """A change of which the user may see nothing is not in the history, neither in the API nor in the admin."""
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
 from policytracker.records.context import change_context
 from recommendations.models import Evidence, ProgressUpdate, Recommendation
@@ -11,6 +9,7 @@ from tests.admin.page import history
 from tests.api.client import Api
 from tests.conftest import make_user
 from tests.make import make_agreement, make_recommendation, make_source, settled
+from tests.queries import count_queries
 
 # Each change has its own transaction, as in production, because links count once per transaction.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -133,9 +132,7 @@ def test_hidden_changes_need_no_extra_queries(people):
     two = [make_source(visibility="restricted"), make_source(visibility="restricted")]
 
     def queries():
-        with CaptureQueriesContext(connection) as captured:
-            Api(people["reader"]).get("recommendations/act/history/")
-        return len(captured)
+        return count_queries(Api(people["reader"]).get, "recommendations/act/history/")
 
     for number in range(4):
         change(people, SECRET, source=two[number % 2])

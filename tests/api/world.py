@@ -22,7 +22,6 @@ from tests.make import (
 
 HEAD = ["url", "version", "created_at", "updated_at"]
 SHELVES = ["visibility", "publication"]
-CITED = ["source", "locator", "quote"]
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,18 @@ class Resource:
         return f"{self.address}/{record if isinstance(record, str) else record[self.key]}/"
 
 
+def null(names: str) -> dict[str, None]:
+    return dict.fromkeys(names.split())
+
+
+def blank(names: str) -> dict[str, str]:
+    return dict.fromkeys(names.split(), "")
+
+
 PARTICIPATION = "11111111-1111-4111-8111-111111111111"
 ACTION = "22222222-2222-4222-8222-222222222222"
 FIGURE = "33333333-3333-4333-8333-333333333333"
-TEXTS = {"source": None, "locator": "", "quote": ""}
+UNCITED = null("source") | blank("locator quote")
 CITING = {"source": "communique", "locator": "p. 4", "quote": "“as they said”  "}
 
 RESOURCES = {
@@ -67,28 +74,33 @@ RESOURCES = {
             "code",
             {"code": "NZL", "name": "New Zealand", "kind": "state"},
             {
-                "iso_alpha2": "NZ", "iso_numeric": "055", "parent": "GBR", "since": "1907-09~", "until": "2100",
+                "iso_alpha2": "NZ",
+                "iso_numeric": "055",
+                "parent": "GBR",
+                "since": "1907-09~",
+                "until": "2100",
                 "aliases": ["Aotearoa", "N; Z"],
             },
-            {"iso_alpha2": None, "iso_numeric": None, "parent": None, "since": None, "until": None, "aliases": []},
+            null("iso_alpha2 iso_numeric parent since until") | {"aliases": []},
         ),
-        Resource("sectors", "code", {"code": "space", "name": "Space"}, {"description": "Above."}, {"description": ""}),
-        Resource("focus-areas", "code", {"code": "skills", "name": "Skills"}, {"description": "What people can do."}, {"description": ""}),
+        Resource("sectors", "code", {"code": "space", "name": "Space"}, {"description": "Above."}, blank("description")),
+        Resource("focus-areas", "code", {"code": "skills", "name": "Skills"}, {"description": "What people can do."}, blank("description")),
         Resource(
             "sources",
             "slug",
             {"slug": "new-source", "kind": "news"},
             {
-                "title": "Pact signed", "publisher": "The Daily", "author": "A. Person", "original_url": "https://news.example/a?b=1",
-                "archived_url": "https://archive.example/x", "published_on": "2025-10-20", "retrieved_on": "2025-10-21",
+                "title": "Pact signed",
+                "publisher": "The Daily",
+                "author": "A. Person",
+                "original_url": "https://news.example/a?b=1",
+                "archived_url": "https://archive.example/x",
+                "published_on": "2025-10-20",
+                "retrieved_on": "2025-10-21",
                 "language": "en-AU",
                 "notes": "Read twice.",
             },
-            {
-                "title": "", "publisher": "", "author": "", "original_url": "", "archived_url": "", "published_on": None,
-                "retrieved_on": None,
-                "language": None, "file": None, "notes": "",
-            },
+            null("published_on retrieved_on language file") | blank("title publisher author original_url archived_url notes"),
             system=["sha256"],
             published=True,
         ),
@@ -97,19 +109,26 @@ RESOURCES = {
             "slug",
             {"slug": "new-agreement", "title": "A new agreement"},
             {
-                "short_title": "New", "kind": "treaty", "legal_force": "binding", "status": "in_force", "summary": "Of much.",
+                "short_title": "New",
+                "kind": "treaty",
+                "legal_force": "binding",
+                "status": "in_force",
+                "summary": "Of much.",
                 "purpose": "Peace",
-                "signed_at_place": "Canberra", "registration": "UNTS 1", "depositary": "Australia", "expires_on": "2030",
+                "signed_at_place": "Canberra",
+                "registration": "UNTS 1",
+                "depositary": "Australia",
+                "expires_on": "2030",
                 "next_review_on": "2027-05~",
-                "actions_complete_as_of": "2025-05-13", "later_joiner_delay": "P30D",
-                "sectors": ["energy", "water"], "lead": "analyst", "team": ["analyst", "reviewer"],
+                "actions_complete_as_of": "2025-05-13",
+                "later_joiner_delay": "P30D",
+                "sectors": ["energy", "water"],
+                "lead": "analyst",
+                "team": ["analyst", "reviewer"],
             },
-            {
-                "short_title": "", "kind": "agreement", "legal_force": "undetermined", "status": "unknown", "summary": "", "purpose": "",
-                "signed_at_place": "", "registration": "", "depositary": "", "expires_on": None, "next_review_on": None,
-                "actions_complete_as_of": None, "later_joiner_delay": None, "sectors": [],
-                "lead": None, "team": [],
-            },
+            null("expires_on next_review_on actions_complete_as_of later_joiner_delay lead")
+            | blank("short_title summary purpose signed_at_place registration depositary")
+            | {"kind": "agreement", "legal_force": "undetermined", "status": "unknown", "sectors": [], "team": []},
             system=["signed_on", "in_force_on"],
             computed=["relations"],
             published=True,
@@ -119,48 +138,59 @@ RESOURCES = {
             "uid",
             {"from": "aukus", "kind": "builds_on", "to": "quad"},
             {"note": "In part.", **CITING},
-            {"note": "", **TEXTS},
+            blank("note") | UNCITED,
         ),
         Resource(
             "participations",
             "uid",
             {"agreement": "aukus", "party": "GBR", "role": "participant"},
             {"since": "2021-09", "until": "2031", "focus_area": "capital", "contribution": "Boats.", "note": "As told."},
-            {"since": None, "until": None, "focus_area": None, "contribution": "", "note": ""},
+            null("since until focus_area") | blank("contribution note"),
         ),
         Resource(
             "treaty-actions",
             "uid",
             {"agreement": "aukus", "kind": "suspension"},
             {
-                "party": "AUS", "acted_on": "2025-03~", "counterparty": "GBR", "effective_on": "2025-04-01", "place": "Canberra",
-                "signed_by": "A. Person, Prime Minister", "targets": [ACTION], "text": "Under article 9.", "note": "As told.", **CITING,
+                "party": "AUS",
+                "acted_on": "2025-03~",
+                "counterparty": "GBR",
+                "effective_on": "2025-04-01",
+                "place": "Canberra",
+                "signed_by": "A. Person, Prime Minister",
+                "targets": [ACTION],
+                "text": "Under article 9.",
+                "note": "As told.",
+                **CITING,
             },
-            {
-                "party": None, "acted_on": None, "counterparty": None, "effective_on": None, "place": "", "signed_by": "", "targets": [],
-                "text": "", "note": "", **TEXTS,
-            },
+            null("party acted_on counterparty effective_on") | blank("place signed_by text note") | {"targets": []} | UNCITED,
         ),
         Resource(
             "entry-into-force-conditions",
             "uid",
             {"agreement": "aukus", "kind": "all_signatories"},
             {"number": 3, "parties": ["AUS", "GBR"], "fixed_on": "2026", "delay": "P30D", "text": "Article 9", **CITING},
-            {"number": None, "parties": [], "fixed_on": None, "delay": None, "text": "", **TEXTS},
+            null("number fixed_on delay") | blank("text") | {"parties": []} | UNCITED,
         ),
         Resource(
             "components",
             "slug",
             {"slug": "new-component", "agreement": "aukus", "title": "A part"},
             {
-                "parent": "pillar-one", "position": 3, "description": "Of the whole.", "status": "active", "lead_parties": ["AUS", "GBR"],
-                "starts_on": "2024", "due_on": "2030-06", "completed_on": "2029-12-31", "due_anchor": "none", "due_offset": None,
+                "parent": "pillar-one",
+                "position": 3,
+                "description": "Of the whole.",
+                "status": "active",
+                "lead_parties": ["AUS", "GBR"],
+                "starts_on": "2024",
+                "due_on": "2030-06",
+                "completed_on": "2029-12-31",
+                "due_anchor": "none",
+                "due_offset": None,
             },
-            {
-                "parent": None, "position": None, "description": "", "status": "unknown", "lead_parties": [], "starts_on": None,
-                "due_on": None,
-                "due_anchor": "none", "due_offset": None, "completed_on": None,
-            },
+            null("parent position starts_on due_on due_offset completed_on")
+            | blank("description")
+            | {"status": "unknown", "lead_parties": [], "due_anchor": "none"},
             system=["original_due_on"],
             computed=["deadline_state"],
             published=True,
@@ -170,78 +200,95 @@ RESOURCES = {
             "uid",
             {"agreement": "aukus", "stage": "announced", "amount": "13000000000.00", "currency": "AUD"},
             {
-                "component": "pillar-one", "payer": "AUS", "bound": "about", "stated_on": "2025-10", "description": "Over ten years.",
-                "disputes": FIGURE, "part_of": None, **CITING,
+                "component": "pillar-one",
+                "payer": "AUS",
+                "bound": "about",
+                "stated_on": "2025-10",
+                "description": "Over ten years.",
+                "disputes": FIGURE,
+                "part_of": None,
+                **CITING,
             },
-            {
-                "component": None, "payer": None, "bound": "exactly", "stated_on": None, "description": "", "disputes": None,
-                "part_of": None, **TEXTS,
-            },
+            null("component payer stated_on disputes part_of") | blank("description") | {"bound": "exactly"} | UNCITED,
         ),
         Resource(
             "outcomes",
             "slug",
             {"slug": "new-outcome", "agreement": "aukus", "statement": "The sea is safer."},
             {"component": "pillar-one", "sector": "water"},
-            {"component": None, "sector": None},
+            null("component sector"),
         ),
         Resource(
             "indicators",
             "slug",
             {"slug": "new-indicator", "outcome": "safer", "name": "Days at sea"},
             {
-                "unit": "d/y", "direction": "increase", "baseline_value": "-1.5000", "baseline_on": "2021", "target_value": "300.0000",
+                "unit": "d/y",
+                "direction": "increase",
+                "baseline_value": "-1.5000",
+                "baseline_on": "2021",
+                "target_value": "300.0000",
                 "target_on": "2030-06~",
             },
-            {"unit": "", "direction": None, "baseline_value": None, "baseline_on": None, "target_value": None, "target_on": None},
+            null("direction baseline_value baseline_on target_value target_on") | blank("unit"),
         ),
         Resource(
             "measurements",
             "uid",
             {"indicator": "boats", "measured_on": "2026-03~", "value": "1.2500"},
             {"note": "In part.", **CITING},
-            {"note": "", **TEXTS},
+            blank("note") | UNCITED,
         ),
         Resource(
             "fact-checks",
             "slug",
             {"slug": "new-check", "source": "communique", "statement": "It was signed in May."},
             {
-                "agreement": "aukus", "locator": "p. 2", "quote": "in May", "verdict": "incorrect", "correction": "In June.",
-                "correcting_source": "gazette", "checked_on": "2025-11-01",
+                "agreement": "aukus",
+                "locator": "p. 2",
+                "quote": "in May",
+                "verdict": "incorrect",
+                "correction": "In June.",
+                "correcting_source": "gazette",
+                "checked_on": "2025-11-01",
             },
-            {"agreement": None, "locator": "", "quote": "", "verdict": "unchecked", "correction": "",
-             "correcting_source": None, "checked_on": None},
+            null("agreement correcting_source checked_on") | blank("locator quote correction") | {"verdict": "unchecked"},
         ),
         Resource(
             "citations",
             "uid",
             {"source": "communique", "component": "pillar-one"},
             {"field": "due_on", "locator": "§ 3", "quote": "by 2030", "confidence": "confirmed", "stance": "contradicts"},
-            {
-                "agreement": None, "participation": None, "outcome": None, "field": "", "locator": "", "quote": "",
-                "confidence": "reported",
-                "stance": "supports",
-            },
+            null("agreement participation outcome") | blank("field locator quote") | {"confidence": "reported", "stance": "supports"},
         ),
         Resource(
             "recommendations",
             "slug",
             {"slug": "new-recommendation", "key_action": "Build the yard"},
             {
-                "details": "Soon.", "expected_outcome": "A yard.", "focus_area": "capital", "agreements": ["aukus", "quad"],
+                "details": "Soon.",
+                "expected_outcome": "A yard.",
+                "focus_area": "capital",
+                "agreements": ["aukus", "quad"],
                 "components": ["pillar-one"],
-                "sectors": ["water"], "parent": "act", "made_by": "GBR", "made_by_text": "Experts", "made_on": "2024~", **CITING,
+                "sectors": ["water"],
+                "parent": "act",
+                "made_by": "GBR",
+                "made_by_text": "Experts",
+                "made_on": "2024~",
+                **CITING,
                 "priority": "medium",
-                "owner": "analyst", "due_on": "2030-06", "update_every": 30, "superseded_by": "act", "source_scheme": "gao",
+                "owner": "analyst",
+                "due_on": "2030-06",
+                "update_every": 30,
+                "superseded_by": "act",
+                "source_scheme": "gao",
                 "source_code": "Open",
             },
-            {
-                "details": "", "expected_outcome": "", "focus_area": None, "agreements": [], "components": [], "sectors": [],
-                "parent": None,
-                "made_by": None, "made_by_text": "", "made_on": None, **TEXTS, "priority": "unset", "owner": None, "due_on": None,
-                "update_every": None, "superseded_by": None, "source_scheme": "", "source_code": "",
-            },
+            null("focus_area parent made_by made_on owner due_on update_every superseded_by")
+            | blank("details expected_outcome made_by_text source_scheme source_code")
+            | {"agreements": [], "components": [], "sectors": [], "priority": "unset"}
+            | UNCITED,
             system=["original_due_on", "status", "claimed_status", "status_since", "progress_percent", "last_update_on", "closed_on"],
             computed=["deadline_state", "freshness", "claims"],
             published=True,
@@ -251,39 +298,26 @@ RESOURCES = {
             "uid",
             {"recommendation": "act", "party": "GBR"},
             {"role": "support", "response": "accepted", "responded_on": "2025-02", "response_text": "Yes.", **CITING},
-            {"role": "lead", "response": "none_recorded", "responded_on": None, "response_text": "", **TEXTS},
+            null("responded_on") | blank("response_text") | {"role": "lead", "response": "none_recorded"} | UNCITED,
         ),
         Resource(
             "milestones",
             "uid",
             {"recommendation": "act", "title": "The keel is laid"},
             {"position": 2, "due_on": "2027-06~", "completed_on": "2027-05-31"},
-            {"position": None, "due_on": None, "completed_on": None},
+            null("position due_on completed_on"),
         ),
         Resource("dependencies", "uid", {"recommendation": "later", "depends_on": "act"}, {}, {}),
     ]
-}  # fmt: skip
+}
 # Fields with lists; fields with integers; fields with decimals, which are strings in JSON.
 LISTS = {"aliases", "sectors", "team", "lead_parties", "agreements", "components", "targets", "parties"}
 DECIMALS = {"amount", "value", "baseline_value", "target_value"}
 NUMBERS = {"position", "update_every", "number", *DECIMALS}
 PUBLISHED = [resource.address for resource in RESOURCES.values() if resource.published]
-UPDATE = [
-    *("uid", *HEAD, "recommendation", "kind", "status", "progress_percent", "reported_on", "narrative", "reason", "party", "assessed_by"),
-    *(
-        "author",
-        "review",
-        "reviewed_by",
-        "reviewed_at",
-        "review_note",
-        "voided_at",
-        "voided_by",
-        "void_reason",
-        "corrects",
-        "closes",
-        "evidence",
-    ),
-]
+UPDATE = """
+uid url version created_at updated_at recommendation kind status progress_percent reported_on narrative reason party assessed_by author
+review reviewed_by reviewed_at review_note voided_at voided_by void_reason corrects closes evidence"""
 
 
 # The smallest changes that make a second record of each resource possible.

@@ -2,7 +2,6 @@
 
 import csv
 import os
-import statistics
 import threading
 import time
 
@@ -57,9 +56,7 @@ def test_writes_beside_an_import_are_answered_and_those_to_its_records_say_why(s
         assert site.request("POST", "recommendations/", {"slug": slug, "key_action": slug}).status == 201
     party = upgraded.rows("SELECT code FROM agreements_party WHERE kind = 'state' ORDER BY code LIMIT 1")[0][0]
     path = import_file(tmp_path, agreement, made["held"], prefix, ROWS)
-    started = time.monotonic()
     importing = upgraded.start("import_table", str(path), "--resource", "recommendations")
-    took: dict[str, list[float]] = {}
     refused = []
 
     def write(number: int) -> None:
@@ -73,10 +70,8 @@ def test_writes_beside_an_import_are_answered_and_those_to_its_records_say_why(s
             ("party", "PATCH", f"parties/{party}/", {"name": f"Party {number}"}),
             ("list", "POST", "sectors/", [{"code": f"s{time.time_ns()}-{n}", "name": "S"} for n in range(20)]),
         ]:
-            start = time.monotonic()
             response = site.request(method, address, body)
-            took.setdefault(kind, []).append(time.monotonic() - start)
-            assert response.status in (200, 201), (kind, response)
+            assert response.status in (200, 201), (kind, response)  # 503 where it waits longer than LOCK_TIMEOUT
 
     def write_what_the_import_holds() -> None:
         refused.append(site.request("PATCH", f"recommendations/{made['held']}/", {"details": "Mine"}))
@@ -90,17 +85,10 @@ def test_writes_beside_an_import_are_answered_and_those_to_its_records_say_why(s
         number += 1
     waiting.join(timeout=60)
     output, _ = importing.communicate(timeout=60)
-    lasted = time.monotonic() - started
 
-    for kind, seconds in took.items():
-        print(f"{kind}: {len(seconds)} writes, median {statistics.median(seconds) * 1000:.0f} ms, worst {max(seconds) * 1000:.0f} ms")
-    print(f"{ROWS} rows in {lasted:.1f} s")
     assert importing.returncode == 0, output
     assert upgraded.rows(IMPORT_RUNS) == [(0,)]
     assert number > 3
-    everything = [seconds for kind in took.values() for seconds in kind]
-    assert statistics.median(everything) < 0.2
-    assert max(everything) < 1
     (answer,) = refused
     assert (answer.status, answer.body["code"], "Retry-After" in answer.headers) == (503, "busy", True)
     assert "import" in answer.body["detail"]

@@ -19,9 +19,9 @@ from tests.api.world import make_world
 from tests.make import make_agreement, make_recommendation
 
 pytestmark = pytest.mark.django_db(transaction=True)
-EACH, ALL = 2.0, 2.5  # seconds; a site has 5 and 8
-RELEASED = 1.6  # seconds after which the records are unlocked
-SLACK = 0.8  # seconds for a busy machine; the locks of a request would take RELEASED + EACH without a limit for all
+EACH, ALL = 3.0, 3.5  # seconds; a site has 5 and 8
+RELEASED = 2.4  # seconds after which the records are unlocked
+SLACK = 1.7  # seconds for a busy machine; the locks of a request would take RELEASED + EACH without a limit for all
 
 
 @pytest.fixture
@@ -97,20 +97,20 @@ def everything() -> list:
 def test_the_waits_for_all_locks_of_a_transaction_are_limited_together(limits, rolled_back):
     make_world()
 
-    def wait_for_both() -> float:
-        start = time.monotonic()
+    def wait_for_both() -> str:
         with transaction.atomic():
             with transaction.atomic():
                 lock("act")
                 transaction.set_rollback(rolled_back)  # to the savepoint, with the settings of before
+            rest = lock_timeout()
             with pytest.raises(OperationalError), transaction.atomic():
                 lock("later")
-        return time.monotonic() - start
+        return rest
 
     with locked(ROW.format("act"), seconds=RELEASED), locked(ROW.format("later")):
-        seconds = in_a_thread(wait_for_both)
+        rest = in_a_thread(wait_for_both)
 
-    assert ALL - 0.1 < seconds < ALL + SLACK
+    assert 100 <= int(rest.removesuffix("ms")) < 1000 * EACH
 
 
 def test_a_transaction_begins_with_the_whole_time(limits):
@@ -129,8 +129,8 @@ def test_a_transaction_begins_with_the_whole_time(limits):
     with locked(ROW.format("act"), seconds=RELEASED):
         before, lowered, after = in_a_thread(wait_and_look)
 
-    assert (before, after) == ("2s", "2s")
-    assert 100 <= int(lowered.removesuffix("ms")) < 1000
+    assert (before, after) == ("3s", "3s")
+    assert 100 <= int(lowered.removesuffix("ms")) < 1000 * EACH
 
 
 def test_statements_that_do_not_wait_cost_no_other_statement(limits, monkeypatch):

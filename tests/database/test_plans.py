@@ -7,7 +7,6 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from agreements.models import Component, Party, PartyOfficer
 from benchmarks.build.register import build
@@ -19,6 +18,7 @@ from policytracker.resources import ReadContext, registry, today
 from recommendations.admin.calendar import KINDS
 from recommendations.admin.records import RecommendationAdmin
 from recommendations.models import Recommendation
+from tests.queries import captured_queries
 
 pytestmark = pytest.mark.django_db
 LARGE = {"recommendations_recommendation", "recommendations_addressee", "recommendations_progressupdate"}
@@ -146,21 +146,21 @@ def test_the_lists_of_the_admin_are_counted_like_those_of_the_api(large, name):
     paginator = CappedPaginator(Recommendation.objects.visible_to(user).order_by("due_on_first"), 50)
     paginator.user = user
 
-    with CaptureQueriesContext(connection) as queries:
+    with captured_queries() as queries:
         counted = paginator.counted
 
     assert counted == Recommendation.objects.visible_to(user).count()
-    assert ("UNION ALL" in queries[0]["sql"]) == (name != "administrator-1")
+    assert ("UNION ALL" in queries[0]) == (name != "administrator-1")
 
 
 def test_the_next_deadlines_of_components_are_read_in_the_order_of_an_index(large):
     (kind,) = (kind for kind in KINDS if kind.model is Component)
 
-    with CaptureQueriesContext(connection) as queries:
+    with captured_queries() as queries:
         kind.rows(large.users["administrator-1"], today(), 12, None)
 
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (FORMAT JSON) {queries[0]['sql']}")
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {queries[0]}")
         (plan,) = cursor.fetchone()
     assert "component_by_last_due_day" in {node.get("Index Name") for node in nodes(plan[0]["Plan"])}
 

@@ -99,7 +99,7 @@ def test_a_file_that_is_invalid_in_the_encoding_that_is_told_is_refused_with_lin
 
 
 @pytest.mark.parametrize("byte", [0x81, 0x8D, 0x8F, 0x90, 0x9D])
-def test_a_byte_that_windows_1252_does_not_have_is_refused_with_line_and_character_if_no_other_encoding_is_certain(byte):
+def test_a_byte_that_no_certain_encoding_has_is_refused_with_its_line_and_character(byte):
     assert "Line 2, character 2: " in refusal("a.csv", b"name\nx" + bytes([byte]) + b"y\n")
 
 

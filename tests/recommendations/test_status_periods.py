@@ -4,7 +4,6 @@ from datetime import date, timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
-from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 
 from recommendations.derived_status import inconsistent, recompute_status
@@ -13,6 +12,7 @@ from recommendations.progress import EvidenceRow, Report, report_progress, void
 from recommendations.reports.trend import month_ends, status_trend
 from tests.histories import days, histories, make
 from tests.make import make_party, make_recommendation, make_source
+from tests.queries import count_queries
 
 TODAY = date(2025, 10, 20)
 JANUARY, FEBRUARY, MARCH = (date(2025, month, 15) for month in (1, 2, 3))
@@ -156,10 +156,7 @@ def test_a_trend_of_twelve_months_takes_one_query(analyst):
     assess(make_recommendation(), "planned", JANUARY, analyst)
     list(Recommendation.objects.visible_to(analyst))  # loads the roles of the user
 
-    with CaptureQueriesContext(connection) as captured:
-        status_trend(Recommendation.objects.visible_to(analyst), 12, TODAY)
-
-    assert len(captured) == 1
+    assert count_queries(status_trend, Recommendation.objects.visible_to(analyst), 12, TODAY) == 1
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -372,7 +372,6 @@ def check(register: Register, role: str, responses: Iterator[Any]) -> tuple[set[
             if role not in readers:
                 leaks.append(f"{word} ({place}) in {address}")
     assert requests > 100
-    print(f"{role}: {requests} requests, {len(found)} words")
     return found, leaks
 
 

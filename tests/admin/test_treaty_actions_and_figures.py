@@ -3,8 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from agreements.models import (
     Agreement,
@@ -13,13 +11,22 @@ from agreements.models import (
     EntryIntoForceCondition,
     Indicator,
     Measurement,
-    Outcome,
     TreatyAction,
 )
 from policytracker.records.changes import Change
-from policytracker.records.context import change_context
 from tests.admin.page import add, change, changes, edit, errors_of, messages_of, rows_of, tab, typed
-from tests.make import make_agreement, make_component, make_party, make_source
+from tests.make import (
+    make_action,
+    make_agreement,
+    make_commitment,
+    make_component,
+    make_indicator,
+    make_outcome,
+    make_party,
+    make_source,
+    settled,
+)
+from tests.queries import count_queries
 
 LISTS = [TreatyAction, EntryIntoForceCondition, Commitment, Indicator, Measurement]
 
@@ -32,20 +39,6 @@ def client(analyst, signed_in):
 @pytest.fixture
 def treaty(db):
     return make_agreement(slug="treaty", title="A treaty", legal_force="binding")
-
-
-def make_action(agreement: Agreement, kind: str = "signature", party: str = "", **fields) -> TreatyAction:
-    with change_context():
-        return TreatyAction.objects.create(agreement=agreement, kind=kind, party=make_party(party) if party else None, **fields)
-
-
-def make_money(agreement: Agreement, **fields) -> Commitment:
-    return Commitment.objects.create(agreement=agreement, **{"stage": "announced", "amount": 1000, "currency": "USD"} | fields)
-
-
-def make_indicator(agreement: Agreement, slug: str = "boats", **fields) -> Indicator:
-    outcome = Outcome.objects.create(slug=f"more-{slug}", agreement=agreement, statement="More of them")
-    return Indicator.objects.create(slug=slug, outcome=outcome, name=slug.title(), **fields)
 
 
 def reason_of(record) -> str:
@@ -70,29 +63,21 @@ def fill(start: int, stop: int) -> None:
         action.targets.add(make_action(agreement, "signature", f"P{i}", acted_on="2019"))
         condition = EntryIntoForceCondition.objects.create(agreement=agreement, kind="on_signature", source=source)
         condition.parties.add(make_party(f"P{i}"))
-        figure = make_money(agreement, component=component, payer=make_party(f"P{i}"), source=source)
-        make_money(agreement, disputes=figure)
-        indicator = make_indicator(agreement, f"indicator-{i}")
+        figure = make_commitment(agreement, component=component, payer=make_party(f"P{i}"), source=source)
+        make_commitment(agreement, disputes=figure)
+        indicator = make_indicator(make_outcome(agreement), slug=f"indicator-{i}")
         Measurement.objects.create(indicator=indicator, measured_on="2020", value=i, source=source)
-
-
-def cost(client, address: str) -> int:
-    with CaptureQueriesContext(connection) as queries:
-        response = client.get(address)
-    assert response.status_code == 200, address
-    return len(queries)
 
 
 @pytest.mark.parametrize("role", ["reader", "analyst"])
 def test_the_number_of_queries_of_a_list_does_not_depend_on_its_length(role, users, signed_in):
     client = signed_in(users[role])
     fill(0, 3)
-    few = {model.__name__: cost(client, changes(model)) for model in LISTS}
+    few = {model.__name__: count_queries(client.get, changes(model)) for model in LISTS}
 
     fill(3, 12)
-    many = {model.__name__: cost(client, changes(model)) for model in LISTS}
+    many = {model.__name__: count_queries(client.get, changes(model)) for model in LISTS}
 
-    print(role, many)
     assert many == few
     assert max(many.values()) <= 14
 
@@ -103,15 +88,14 @@ def test_the_number_of_queries_of_a_page_does_not_depend_on_its_inlines(role, us
 
     for count in (1, 3, 12):  # the first request also fills caches of Django
         agreement = make_agreement(legal_force="binding")
-        indicator = make_indicator(agreement, f"indicator-{count}")
+        indicator = make_indicator(make_outcome(agreement), slug=f"indicator-{count}")
         action = make_action(agreement, acted_on="2020")
         for i in range(count):
             action.targets.add(make_action(agreement, "deposit", f"P{i}", acted_on="2021", source=make_source()))
             Indicator.objects.create(slug=f"i-{count}-{i}", outcome=indicator.outcome, name="Another")
             Measurement.objects.create(indicator=indicator, measured_on=str(1900 + i), value=i, source=make_source())
-        costs.append([cost(client, change(record)) for record in (indicator.outcome, indicator, action)])
+        costs.append([count_queries(client.get, change(record)) for record in (indicator.outcome, indicator, action)])
 
-    print(role, costs)
     assert costs[1] == costs[2]
     assert max(costs[1]) <= 20
 
@@ -136,9 +120,12 @@ def test_lists_use_the_filters_of_the_api(client, treaty):
     signed = make_action(treaty, "signature", "AUS", acted_on="2019-03-01", source=source)
     ratified = make_action(treaty, "ratification", "NZL", acted_on="2020", effective_on="2021")
     pair = make_action(other, "entry_into_force_for_party", "AUS", counterparty=make_party("NZL"))
-    money = make_money(treaty, payer=make_party("AUS"), stated_on="2020-05", source=source)
-    disputed = make_money(treaty, stage="disbursed", currency="AUD", disputes=money)
-    boats, ships = make_indicator(treaty, direction="increase", target_on="2030"), make_indicator(other, "ships")
+    money = make_commitment(treaty, currency="USD", payer=make_party("AUS"), stated_on="2020-05", source=source)
+    disputed = make_commitment(treaty, stage="disbursed", currency="AUD", disputes=money)
+    boats, ships = (
+        make_indicator(make_outcome(treaty), slug="boats", direction="increase", target_on="2030"),
+        make_indicator(make_outcome(other, slug="more-ships"), slug="ships"),
+    )
     now, then = (Measurement.objects.create(indicator=boats, measured_on=day, value=1) for day in ("2025", "2001"))
     condition = EntryIntoForceCondition.objects.create(agreement=treaty, kind="on_date", fixed_on="2020-01-01")
     named = EntryIntoForceCondition.objects.create(agreement=other, kind="on_signature")
@@ -184,7 +171,7 @@ def test_invalid_parameters_of_a_list_cause_no_server_error(client, treaty):
 
 def test_rows_are_searched_by_parent_and_natural_key(client, treaty):
     action = make_action(treaty, "signature", "AUS", signed_by="Anthony Albanese, Prime Minister")
-    money, indicator = make_money(treaty, description="For the hubs"), make_indicator(treaty)
+    money, indicator = make_commitment(treaty, description="For the hubs"), make_indicator(make_outcome(treaty), slug="boats")
     measured = Measurement.objects.create(indicator=indicator, measured_on="2020", value=1)
     condition = EntryIntoForceCondition.objects.create(agreement=treaty, kind="on_signature", text="Article 9")
 
@@ -202,7 +189,7 @@ def test_rows_are_searched_by_parent_and_natural_key(client, treaty):
 def test_hidden_records_are_in_no_list_and_on_no_page(reader, signed_in):
     client, draft = signed_in(reader), make_agreement(publication="draft", legal_force="binding")
     paper = make_source(title="A secret paper", visibility="restricted")
-    hidden = [make_action(draft), make_money(draft), make_indicator(draft)]
+    hidden = [make_action(draft), make_commitment(draft), make_indicator(make_outcome(draft), slug="boats")]
     seen = make_action(make_agreement(), "signature", "AUS", source=paper, quote="word for word")
 
     assert rows_of(client.get(changes(TreatyAction))) == {seen}
@@ -221,7 +208,7 @@ def test_hidden_records_are_in_no_list_and_on_no_page(reader, signed_in):
 def test_the_page_of_an_agreement_shows_actions_conditions_and_commitments(client, treaty):
     make_action(treaty, "signature", "AUS", acted_on="2019-03-01")
     EntryIntoForceCondition.objects.create(agreement=treaty, kind="number_of_consents", number=55)
-    money = make_money(treaty, bound="about", amount=13_000_000_000, currency="AUD")
+    money = make_commitment(treaty, bound="about", amount=13_000_000_000, currency="AUD")
 
     names = ("treaty-actions", "entry-into-force-conditions", "commitments")
     actions, conditions, commitments = (client.get(tab(treaty, name)).content.decode() for name in names)
@@ -333,10 +320,10 @@ def test_saving_an_unchanged_form_changes_nothing(client, treaty):
     action.targets.add(make_action(treaty, "adoption", acted_on="2024"))
     condition = EntryIntoForceCondition.objects.create(agreement=treaty, kind="on_signature", delay="P30D")
     condition.parties.add(make_party("AUS"))
-    indicator = make_indicator(treaty, baseline_value="1.5", target_value=3)
+    indicator = make_indicator(make_outcome(treaty), slug="boats", baseline_value="1.5", target_value=3)
     measured = Measurement.objects.create(indicator=indicator, measured_on="2020", value="0.25")
 
-    for record in (treaty, component, action, condition, make_money(treaty, amount="10.50"), indicator, indicator.outcome, measured):
+    for record in (treaty, component, action, condition, make_commitment(treaty, amount="10.50"), indicator, indicator.outcome, measured):
         before = Change.objects.count()
         form = {k: v.replace("\n", "\r\n") if isinstance(v, str) else v for k, v in typed(client.get(edit(record))).items()}
         assert client.post(change(record), form).status_code == 302, record
@@ -344,7 +331,7 @@ def test_saving_an_unchanged_form_changes_nothing(client, treaty):
 
 
 def test_measurements_are_added_on_the_page_of_their_indicator(client, treaty):
-    indicator = make_indicator(treaty)
+    indicator = make_indicator(make_outcome(treaty), slug="boats")
     form = typed(client.get(change(indicator))) | {"measurements-TOTAL_FORMS": "2"}
     for i, (day, value) in enumerate([("2024", "1"), ("2025", "2.5")]):
         form |= {f"measurements-{i}-measured_on": day, f"measurements-{i}-value": value}
@@ -399,7 +386,7 @@ INVALID: list[tuple[str, type, Callable, str]] = [
     (
         "another's figure",
         Commitment,
-        lambda t, n: {"agreement": t, "stage": "announced", "amount": 1, "currency": "USD", "disputes": make_money(n)},
+        lambda t, n: {"agreement": t, "stage": "announced", "amount": 1, "currency": "USD", "disputes": make_commitment(n)},
         "disputes",
     ),
     (
@@ -415,7 +402,7 @@ INVALID: list[tuple[str, type, Callable, str]] = [
         "due_offset",
     ),
     ("offset alone", Component, lambda t, n: {"slug": "c", "title": "C", "agreement": t, "due_offset": "P6M"}, "due_offset"),
-    ("no day", Measurement, lambda t, n: {"indicator": make_indicator(t), "value": 1}, "measured_on"),
+    ("no day", Measurement, lambda t, n: {"indicator": make_indicator(make_outcome(t), slug="boats"), "value": 1}, "measured_on"),
 ]
 
 
@@ -439,8 +426,8 @@ def test_a_currency_can_be_typed_in_small_letters(client, treaty):
 
 
 def test_figures_cannot_dispute_each_other(client, treaty):
-    first = make_money(treaty)
-    second = make_money(treaty, disputes=first)
+    first = make_commitment(treaty)
+    second = make_commitment(treaty, disputes=first)
 
     response = client.post(change(first), typed(client.get(change(first))) | {"disputes": second.pk})
 
@@ -449,6 +436,7 @@ def test_figures_cannot_dispute_each_other(client, treaty):
 
 def test_an_agreement_with_consents_cannot_become_non_binding(client, treaty):
     make_action(treaty, "ratification", "AUS", acted_on="2020")
+    settled()
 
     response = client.post(edit(treaty), typed(client.get(edit(treaty))) | {"legal_force": "non_binding"})
 
@@ -493,8 +481,8 @@ def test_an_effective_date_before_the_action_date_of_an_inline_row_causes_a_warn
 
 
 def test_numbers_in_forms_have_no_needless_zeros(client, treaty):
-    indicator = make_indicator(treaty, baseline_value="20.0000", target_value="0.2500")
-    large = make_money(treaty, amount=3_000_000)
+    indicator = make_indicator(make_outcome(treaty), slug="boats", baseline_value="20.0000", target_value="0.2500")
+    large = make_commitment(treaty, amount=3_000_000)
     before = Change.objects.count()
 
     form = client.get(change(indicator)).context_data["adminform"].form
