@@ -118,7 +118,9 @@ def get_record(model: type[RecordRow], path: str, value: Any, reader: Any, *, lo
 def statement_of_record(model: type[Record], path: str, roles: frozenset[str], lock: bool) -> Statement | None:
     """The statement of `get_record`; None for readers who may read no record."""
     readable = model.objects.visible_to(Reader(roles, Parameter("user"), as_of=False)).order_by()
-    rows = (lock_for_change(readable) if lock else readable).filter(**{path: Parameter("value", models.TextField())})
+    rows = readable.filter(**{path: Parameter("value", models.TextField())})
+    if lock:  # by id: PostgreSQL would compare a row that changed meanwhile with its former parents again, and lose a moved record
+        rows = lock_for_change(model._base_manager.filter(pk=models.Subquery(rows.values("pk"))))
     with suppress(EmptyResultSet):
         return Statement.of(rows.values_list(*(field.attname for field in model._meta.concrete_fields)))
     return None

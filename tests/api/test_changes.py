@@ -407,7 +407,7 @@ def test_the_command_prints_the_memo_of_an_administrator():
 
 
 def test_the_documented_command_prints_a_memo():
-    [line] = re.findall(r"^\.venv/bin/python manage\.py changes (.*)$", (settings.BASE_DIR / "docs/time.md").read_text(), re.M)
+    [line] = re.findall(r"^DEBUG=1 \.venv/bin/python manage\.py changes (.*)$", (settings.BASE_DIR / "docs/time.md").read_text(), re.M)
 
     assert run(*shlex.split(line)).startswith("# AUKUS pact: changes from 2026-01-01 until 2030-01-01\n\n## ")
 

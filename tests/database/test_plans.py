@@ -28,7 +28,7 @@ FILTERS = {
     "awaiting_approval": "true",
 }  # fmt: skip
 MISSING = {
-    "evidence": "without_proof", "update": "without_update", "addressee": "not_addressed", "response": "not_answered",
+    "evidence": "no_evidence", "update": "without_update", "addressee": "not_addressed", "response": "not_answered",
 }  # fmt: skip
 USERS = ["administrator-1", "analyst-01", "officer-1", "officer-2"]
 
