@@ -56,8 +56,7 @@ class NamesReader(Reason):
             return Q(pk__in=[])
         if not field.many_to_many:
             return Q(**{self.name: reader.id})
-        links = field.remote_field.through._default_manager
-        return Q(ExistsForRow(links.filter(**{field.m2m_field_name(): OuterRef(column), field.m2m_reverse_field_name(): reader.id})))
+        return linked(field, column, Q(**{field.m2m_reverse_field_name(): reader.id}))
 
     def periods(self, model, access, rows):
         field, user = model._meta.get_field(self.name), access.reader.id
@@ -81,8 +80,7 @@ class Through(Reason):
         field = model._meta.get_field(self.name)
         if not field.many_to_many:
             return self.reason.condition(field.related_model, reader, self.name)
-        links = field.remote_field.through._default_manager.filter(**{field.m2m_field_name(): OuterRef(column)})
-        return Q(ExistsForRow(links.filter(self.reason.condition(field.related_model, reader, field.m2m_reverse_field_name()))))
+        return linked(field, column, self.reason.condition(field.related_model, reader, field.m2m_reverse_field_name()))
 
     def periods(self, model, access, rows):
         field = model._meta.get_field(self.name)
@@ -111,6 +109,12 @@ class Either(Reason):
 
     def columns(self, model):
         return (*self.first.columns(model), *self.second.columns(model))
+
+
+def linked(field: Any, column: str, condition: Q) -> Q:
+    """The condition that the many-to-many field of the record in `column` has a link that meets `condition`."""
+    links = field.remote_field.through._default_manager.filter(**{field.m2m_field_name(): OuterRef(column)})
+    return Q(ExistsForRow(links.filter(condition)))
 
 
 def columns_of(model: Any, name: str) -> tuple[str, ...]:
