@@ -7,7 +7,7 @@ from policytracker.admin.base import (
     without_fields,
 )
 from policytracker.admin.bulk import BulkEditAdmin, BulkEditForm
-from policytracker.admin.columns import CodeColours, code_column, date_column, sized
+from policytracker.admin.columns import CodeColours, code_column, date_column
 from policytracker.admin.filters import (
     OnFilter,
     choice_filter,
@@ -24,7 +24,7 @@ from policytracker.admin.people import PeopleAdmin, UserAdmin
 from policytracker.admin.referring import referring
 from policytracker.admin.search import search
 from policytracker.admin.tabs import Panel, TabbedAdmin
-from policytracker.admin.theme import apply_theme, date_html, display, label_html, relax_csp, select_widget
+from policytracker.admin.theme import apply_theme, date_html, display, label_html, relax_csp, select_widget, sized
 from policytracker.admin.tiles import Tile, Wanted, list_url, tile, tiles
 from policytracker.admin.visible_rows import RETURN_TO
 

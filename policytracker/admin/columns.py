@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.admin.theme import date_html, display, label_html
+from policytracker.admin.theme import date_html, display, label_html, sized
 from policytracker.edtf import date_in_words
 
 
@@ -44,8 +43,3 @@ def date_column(name: str, title: Any):
         return date_html(date_in_words(getattr(record, name))) or None
 
     return column
-
-
-def sized(text: Any, width: str) -> str:
-    """A text whose column has at least a width of the style sheet: "narrow", "wide" or "widest"."""
-    return format_html('<span class="pt-{}">{}</span>', width, text)

@@ -81,9 +81,14 @@ check_version(version("django-unfold"))
 # ---- replaced internals
 
 
+def sized(text: Any, width: str) -> str:
+    """A text whose column has a width of the style sheet, such as "narrow", "wide" or "nowrap"."""
+    return format_html('<span class="pt-{}">{}</span>', width, text)
+
+
 def date_html(text: str) -> str:
-    """A date on one line, "" if there is none."""
-    return format_html('<span class="pt-nowrap">{}</span>', text) if text else ""
+    """A date on one line; an empty text without a date."""
+    return sized(text, "nowrap") if text else ""
 
 
 def is_date(field: Any) -> bool:
@@ -101,7 +106,7 @@ class ReadonlyField(UnfoldAdminReadonlyField):
     def contents(self):
         contents = self.value_html()
         width = getattr(self.model_admin, "widths", {}).get(self.field["name"])
-        return format_html('<span class="pt-{}">{}</span>', width, contents) if width else contents
+        return sized(contents, width) if width else contents
 
     def value_html(self):
         field, _attribute, value = self.resolved_field or (None, None, None)
