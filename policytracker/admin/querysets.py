@@ -17,7 +17,7 @@ from django.utils.text import smart_split, unescape_string_literal
 
 from policytracker.accounts.models import User
 from policytracker.records.fields import Text
-from policytracker.records.models import MAX_COUNT, Record, RecordQuerySet, UidRecord
+from policytracker.records.models import MAX_COUNT, Record, UidRecord, count_rows
 from policytracker.representation import hidden
 from policytracker.representation.filters import is_name
 
@@ -34,9 +34,7 @@ class CappedPaginator(Paginator):
     def counted(self) -> int:
         """The number of rows; MAX_COUNT + 1 if there are more than MAX_COUNT."""
         rows = self.object_list
-        if self.user and isinstance(rows, RecordQuerySet):
-            return rows.at_most(MAX_COUNT + 1, self.user).count()
-        return rows.order_by().values("pk")[: MAX_COUNT + 1].count() if isinstance(rows, QuerySet) else len(rows)
+        return count_rows(rows, self.user) if isinstance(rows, QuerySet) else len(rows)
 
     @cached_property
     def count(self) -> int:

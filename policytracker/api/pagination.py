@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from policytracker.api.renderers import JsonText
-from policytracker.records.models import MAX_COUNT, RecordQuerySet
+from policytracker.records.models import MAX_COUNT, count_rows
 from policytracker.representation import keyset
 from policytracker.representation.parameters import InvalidParameter, query_parameter, single
 
@@ -53,7 +53,7 @@ class Pagination(BasePagination):
         columns = keyset.columns_of(queryset)
         return self.paginate_ids(
             lambda cursor, size: keyset.page(queryset, columns, cursor, size, salt or view.address),
-            lambda: self.count_rows(queryset),
+            lambda: count_rows(queryset, request.user),
             request,
         )
 
@@ -63,12 +63,6 @@ class Pagination(BasePagination):
         is_complete = self.page.next is None and not request.query_params.get("cursor")
         self.count = len(ids) if is_complete else count()
         return ids
-
-    def count_rows(self, rows: QuerySet) -> int:
-        """The number of rows, at most MAX_COUNT + 1."""
-        if isinstance(rows, RecordQuerySet):
-            return rows.at_most(MAX_COUNT + 1, self.request.user).count()
-        return rows.order_by().values("pk")[: MAX_COUNT + 1].count()
 
     def paginate(self, read: Callable[[str | None, int], keyset.Page], request: Request) -> Sequence[Any]:
         """The results of the page that `read(cursor, size)` returns. Raises InvalidParameter."""

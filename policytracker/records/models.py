@@ -91,6 +91,12 @@ class RecordQuerySet(models.QuerySet):
         return rule | Q(WasDeleted(F("pk"), table=self.model._meta.db_table)) if reader.sees_unapproved else rule
 
 
+def count_rows(rows: models.QuerySet, user: Any) -> int:
+    """The number of rows, at most MAX_COUNT + 1. The rows of records are those that `visible_to(user)` selected."""
+    found = rows.at_most(MAX_COUNT + 1, user) if isinstance(rows, RecordQuerySet) else rows.order_by().values("pk")[: MAX_COUNT + 1]
+    return found.count()
+
+
 def lock_for_change(rows: models.QuerySet[Row]) -> models.QuerySet[Row]:
     """These rows, locked until the end of the transaction. Every change of a record locks it like this first.
 
