@@ -76,7 +76,7 @@ class ListMixin(ListModelMixin, RecordView):
             return self.get_paginated_response(JsonText.array(self.all_records(representation)))
         # A record may be hidden between the two statements. A past moment has no second check: its statements take long to plan.
         checked = self.read_context.as_of is None
-        texts = json_sql.texts(representation, self.page_of_ids(), self.read_context, checked)
+        texts = json_sql.read_many(representation, self.page_of_ids(), self.read_context, checked)
         return self.get_paginated_response(JsonText.array(texts))
 
     def page_of_ids(self) -> Sequence[int]:
@@ -94,7 +94,7 @@ class ListMixin(ListModelMixin, RecordView):
         column = default_column(self.model)
 
         def read(cursor: str | None, size: int) -> keyset.Page:
-            return json_sql.page(representation, column, cursor, size, self.address, self.read_context)
+            return json_sql.read_page(representation, column, cursor, size, self.address, self.read_context)
 
         return self.paginator.paginate(read, self.request)
 
@@ -116,7 +116,7 @@ class RetrieveMixin(RetrieveModelMixin, RecordView):
     @reads_as_of
     def retrieve(self, request: Request, *args, **kwargs) -> Response:
         reject_unknown_parameters(request.query_params, REPRESENTATION_PARAMETERS | ({"on"} & self.filter_set().keys()))
-        found = json_sql.find(self.representation(), self.key_value(self.kwargs["key"]), self.read_context)
+        found = json_sql.read_one(self.representation(), self.key_value(self.kwargs["key"]), self.read_context)
         if found is None:
             raise Http404
         version, text = found

@@ -222,7 +222,7 @@ class RecordView(GenericViewSet):
     def texts(self, ids: list[int], representation: json_sql.Representation | None = None) -> list[str]:
         """The JSON texts of the records, as the user reads them."""
         representation = representation or json_sql.Representation(self.serializer_class, self.reader.roles)
-        return json_sql.texts(representation, ids, self.read_context)
+        return json_sql.read_many(representation, ids, self.read_context)
 
     def list_text(self, ids: Iterable[int], representation: json_sql.Representation | None = None) -> JsonText:
         """The JSON text of a list of the records."""
@@ -233,7 +233,7 @@ class RecordView(GenericViewSet):
     ) -> Response:
         """The response with one record, and its version as the ETag. Raises Http404 if the record no longer exists."""
         representation = representation or json_sql.Representation(self.serializer_class, self.reader.roles)
-        found = json_sql.stored(representation, record.pk, self.read_context)
+        found = json_sql.read_stored(representation, record.pk, self.read_context)
         if found is None:
             raise Http404
         version, text = found

@@ -317,7 +317,7 @@ class RecordImport:
         """The JSON texts of records, with the fields that are stored."""
         names = tuple(name for name, f in self.fields.items() if name not in HEAD and not isinstance(f, json_sql.ComputedField))
         representation = json_sql.Representation(self.serializer_class, self.context.read_context.reader.roles, names)
-        return json_sql.texts(representation, ids, self.context.read_context)
+        return json_sql.read_many(representation, ids, self.context.read_context)
 
     def check_version(self, record: Record | None, body: dict[str, Any]) -> None:
         """Note a record of which the file has an older version: it may not be changed, but may have the values of the file already.

@@ -19,7 +19,7 @@ from rest_framework import serializers
 from policytracker.records.access import Reader
 from policytracker.records.models import Record, key_of
 from policytracker.representation import hidden
-from policytracker.representation.json_sql import JsonObject, link
+from policytracker.representation.json_sql import JsonObject, url_of
 from policytracker.resources import registry
 from policytracker.sql.parameters import ExistsForRow, Parameter, Statement
 
@@ -169,7 +169,7 @@ class KeyField(serializers.RelatedField):
         if not expand or not issubclass(self.model, Record):
             return key
         name, value = title(self.model, path)
-        return JsonObject({self.key: key, name: value, "url": link(registry.of(self.model).address, key)})
+        return JsonObject({self.key: key, name: value, "url": url_of(registry.of(self.model).address, key)})
 
     def column(self, reader: Reader, expand: bool = False):
         if self.of_people and not reader.sees_people:
