@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.edtf import DURATION, EdtfField, date_in_words, in_words
+from policytracker.edtf import DURATION, EdtfField, date_in_words, duration_in_words
 from policytracker.history.record import History
 from policytracker.records.changes import Change
 from policytracker.representation.diffs import Budget, diff
@@ -55,7 +55,7 @@ def display_value(field: models.Field, value: Any) -> Any:
     if field.flatchoices and value and not isinstance(value, list):
         return str(dict(field.flatchoices).get(value, value))
     if value and DURATION in field.validators:
-        return in_words(value)
+        return duration_in_words(value)
     if value and isinstance(field, EdtfField):
         return date_in_words(value)
     return value

@@ -78,11 +78,11 @@ class Group:
     rows: list[Any] = field(default_factory=list)
 
     @property
-    def listed(self) -> str:
-        return listed(self.rows)
+    def row_numbers(self) -> str:
+        return row_numbers(self.rows)
 
 
-def listed(rows: list[Any]) -> str:
+def row_numbers(rows: list[Any]) -> str:
     """The first row numbers of a list."""
     return ", ".join(map(str, rows[:MAX_ROWS])) + (", …" if len(rows) > MAX_ROWS else "")
 
@@ -154,7 +154,7 @@ def quoted(text: str) -> str:
     return '"' + "".join(f"\\u{ord(char):04X}" if ord(char) < 32 or ord(char) == 127 else char for char in escaped) + '"'
 
 
-def duration_in_words(seconds: float) -> str:
+def expected_duration(seconds: float) -> str:
     """How long an import will take, if its preview took so long."""
     if seconds < FEW_SECONDS:
         return _("The import will take a few seconds.")
