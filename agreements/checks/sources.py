@@ -147,7 +147,7 @@ def normalised(text: str) -> str:
 
 
 def contains_quote(text: str, quote: str) -> bool:
-    """Whether a normalised text contains the quote. An ellipsis stands for omitted words."""
+    """Whether a normalised text contains the quote. An ellipsis matches omitted words."""
     at = 0
     for part in map(normalised, GAP.split(quote)):
         words = part.strip(".,;: ")

@@ -142,7 +142,7 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a matrix. `url` leads to the list of what the cell stands for; an empty cell has none."""
+    """A cell of a matrix. `url` leads to the list of the records that the cell counts; an empty cell has none."""
 
     title: str
     url: str = ""
@@ -150,7 +150,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """A row of a matrix: its name, its number of filled cells, the list of what they stand for, and the cells."""
+    """A row of a matrix: its name, its number of filled cells, the list of their records, and the cells."""
 
     name: str
     url: str

@@ -24,7 +24,7 @@ from recommendations.reports.tally import Tally, by_code, states, tally
 
 
 class ComponentTally(TypedDict):
-    """Numbers of components, by code where the name says so."""
+    """Numbers of components, by code in the fields `by_…`."""
 
     total: int
     by_status: dict[str, int]
