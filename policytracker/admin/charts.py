@@ -149,7 +149,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Line:
+class MatrixRow:
     """A row of a matrix: its name, its number of filled cells, the list of their records, and the cells."""
 
     name: str
@@ -166,7 +166,7 @@ class Matrix:
     """
 
     columns: list[str]
-    lines: list[Line]
+    lines: list[MatrixRow]
     row_gaps: list[str]
     column_gaps: int
     more: int = 0  # rows that are not shown

@@ -23,7 +23,7 @@ from policytracker.admin.theme import apply_theme
 from policytracker.importing import formats, mapping, table_files
 from policytracker.importing.encodings import ENCODINGS
 from policytracker.importing.importer import Import
-from policytracker.importing.summary import Group, Line, Summary, display_value, row_numbers
+from policytracker.importing.summary import Group, ImportLine, Summary, display_value, row_numbers
 from policytracker.importing.tables import MEMORY, SECONDS, Limits, TableError, TooLarge
 from policytracker.records.context import MAX_REASON
 from policytracker.resources import Resource
@@ -219,7 +219,7 @@ class Preview:
     def run(self, *, dry_run: bool) -> None:
         self.table_import.run(self.add, dry_run=dry_run)
 
-    def add(self, line: Line) -> None:
+    def add(self, line: ImportLine) -> None:
         self.summary.add(line)
         self.needs_reason |= line.needs_reason
         key = "" if line.outcome == Outcome.CREATED else line.key  # a new record without a code gets a random key

@@ -54,7 +54,7 @@ class Filters:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ChangeEntry:
     """One change: its data in the API, its record, and the columns of the row before the change, without long texts.
 
     `edited` are the fields of `changes` that sentences mention: those that an update itself changed.
@@ -69,10 +69,10 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Page:
+class FeedPage:
     """Entries, the cursor after them, and whether there may be more."""
 
-    entries: list[Entry]
+    entries: list[ChangeEntry]
     cursor: str
     has_more: bool
 
@@ -88,30 +88,30 @@ class Feed:
         self.context, self.filters = context, filters
         self.reader = context.reader
 
-    def page(self, cursor: str | None, size: int) -> Page:
+    def page(self, cursor: str | None, size: int) -> FeedPage:
         """The page after the cursor, or the first one. Raises InvalidCursor."""
         place: Place | None = keyset.decode_cursor(cursor, ORDER, SALT)[1] if cursor else None
         era, end = oldest_open_transaction()
         rows = self.rows(era, end)
         place = later(place, self.start())
-        entries: list[Entry] = []
+        entries: list[ChangeEntry] = []
         scanned, chunk = 0, size + 1 if self.reader.sees_all else 2 * size + 20
         while True:
             changes = read_after(rows, place, chunk)
             entries += self.entries(changes)
             scanned += len(changes)
             if len(entries) > size:
-                return Page(entries[:size], encode(entries[size - 1].place), True)
+                return FeedPage(entries[:size], encode(entries[size - 1].place), True)
             if changes:
                 place = place_of(changes[-1])
             if len(changes) < chunk:
                 # Changes after `until` come after this cursor; otherwise nothing that has ended comes after it.
-                return Page(entries, encode(place if self.filters.until else later(place, [era, end, 0])), False)
+                return FeedPage(entries, encode(place if self.filters.until else later(place, [era, end, 0])), False)
             if scanned >= MAX_SCANNED:
-                return Page(entries, encode(place), True)
+                return FeedPage(entries, encode(place), True)
             chunk = min(4 * chunk, MAX_CHUNK)
 
-    def all_entries(self, size: int) -> Iterable[Entry]:
+    def all_entries(self, size: int) -> Iterable[ChangeEntry]:
         """The entries of all pages, read `size` at a time."""
         page = self.page(None, size)
         yield from page.entries
@@ -119,7 +119,7 @@ class Feed:
             page = self.page(page.cursor, size)
             yield from page.entries
 
-    def newest(self, size: int) -> list[Entry]:
+    def newest(self, size: int) -> list[ChangeEntry]:
         """At most `size` entries, newest first, of the last RECENT_SCANNED changes. Their number of queries is fixed."""
         rows = Change.objects.filter(self.of_records(self.filters.models or models_of_feed())).order_by("-id")
         return self.entries(with_old_values(list(short_values(rows)[:RECENT_SCANNED])))[:size]
@@ -164,7 +164,7 @@ class Feed:
 
     # ---- entries
 
-    def entries(self, changes: Sequence[Change]) -> list[Entry]:
+    def entries(self, changes: Sequence[Change]) -> list[ChangeEntry]:
         """The entries of those changes that the reader may see, in the given order."""
         of_model: dict[type[Record], list[Change]] = defaultdict(list)
         models = {model._meta.db_table: model for model in models_of_feed()}
@@ -187,7 +187,7 @@ class Feed:
                     shown.append((model, change, values[model].entry(change, visible)))
         return self.with_records(shown, access)
 
-    def with_records(self, shown: list[tuple[type[Record], Change, ShownChange]], access: PastAccess) -> list[Entry]:
+    def with_records(self, shown: list[tuple[type[Record], Change, ShownChange]], access: PastAccess) -> list[ChangeEntry]:
         """The entries with resource, key, URL and scope of their records, without records that were removed with their history."""
         ids: dict[type[Record], set[int]] = defaultdict(set)
         for model, change, _ in shown:
@@ -222,7 +222,7 @@ class Feed:
                 "line": line,
                 "changes": changed,
             }
-            entries.append(Entry(data, entry.edited, model, change.row_id, change.before or {}, place_of(change)))
+            entries.append(ChangeEntry(data, entry.edited, model, change.row_id, change.before or {}, place_of(change)))
         return entries
 
 

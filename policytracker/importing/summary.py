@@ -40,7 +40,7 @@ class Problem:
 
 
 @dataclass
-class Line:
+class ImportLine:
     """What an import does with one record of a row: the outcome, (old, new) of each changed field, and the problems."""
 
     row: int
@@ -98,11 +98,11 @@ class Summary:
         self.counts: Counter[Outcome] = Counter()
         self.types: dict[Outcome, Counter[str]] = defaultdict(Counter)
         self.fields: dict[str, Counter[str]] = defaultdict(Counter)
-        self.examples: dict[Outcome, list[Line]] = defaultdict(list)
+        self.examples: dict[Outcome, list[ImportLine]] = defaultdict(list)
         self.groups: dict[tuple[str, str], Group] = {}
         self.terms: dict[Term, list[Any]] = defaultdict(list)
 
-    def add(self, line: Line) -> None:
+    def add(self, line: ImportLine) -> None:
         self.counts[line.outcome] += 1
         self.types[line.outcome][line.resource] += 1
         if line.outcome == Outcome.CHANGED:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from agreements.models import Citation, Source
 from agreements.models.sources import Stance
 from policytracker.api.markdown import document, escaped
-from policytracker.history.feed import Entry, Filters
+from policytracker.history.feed import ChangeEntry, Filters
 from policytracker.records.access import Publication
 from policytracker.records.models import DeadlineFields, Record, RegistryRecord
 from policytracker.representation import json_sql
@@ -50,7 +50,7 @@ MAX_VALUE = 200  # characters
 class Memo:
     """A memo about entries of the feed. Text that people entered is escaped. `more` says where the entries that are left out are."""
 
-    def __init__(self, entries: Sequence[Entry], filters: Filters, context: ReadContext, more: str = ""):
+    def __init__(self, entries: Sequence[ChangeEntry], filters: Filters, context: ReadContext, more: str = ""):
         self.entries, self.filters, self.context, self.more = entries, filters, context, more
         self.updates = self.live(ProgressUpdate, "recommendation")
         self.citations = self.live(Citation, "source", "agreement", "component", "participation", "outcome")
@@ -85,7 +85,7 @@ class Memo:
 
     # ---- sentences
 
-    def sentences(self, entry: Entry) -> Iterator[tuple[StrOrPromise, str]]:
+    def sentences(self, entry: ChangeEntry) -> Iterator[tuple[StrOrPromise, str]]:
         """The sections that mention this entry, each with a sentence. Of a deleted record only the deletion is mentioned."""
         record, operation, subject = (entry.model, entry.pk), entry.data["operation"], self.subject(entry)
         if record in self.deleted:
@@ -101,7 +101,7 @@ class Memo:
         else:
             yield from self.about_fields(entry)
 
-    def about_fields(self, entry: Entry) -> Iterator[tuple[StrOrPromise, str]]:
+    def about_fields(self, entry: ChangeEntry) -> Iterator[tuple[StrOrPromise, str]]:
         about = partial(_("{subject}: {changes}.").format, subject=self.subject(entry))
         rest = []
         for name, change in edits(entry).items():
@@ -119,7 +119,7 @@ class Memo:
         elif not entry.edited:
             yield OTHER, _("{subject} was changed.").format(subject=self.subject(entry))
 
-    def about_update(self, entry: Entry) -> Iterator[tuple[StrOrPromise, str]]:
+    def about_update(self, entry: ChangeEntry) -> Iterator[tuple[StrOrPromise, str]]:
         """An update is new when it is approved, which may be at once. Its status is in the entry of the recommendation."""
         update, changes, is_new = self.updates.get(entry.pk), edits(entry), entry.data["operation"] == "create"
         subject = self.update_subject(update) if update else self.subject(entry)
@@ -178,7 +178,7 @@ class Memo:
 
     # ---- records
 
-    def subject(self, entry: Entry) -> str:
+    def subject(self, entry: ChangeEntry) -> str:
         """The type of the record, with its label and a link. A deleted record has no link."""
         name = str(entry.model._meta.verbose_name).capitalize()
         text = self.labels.get((entry.model, entry.pk)) or entry.data["key"]
@@ -234,12 +234,12 @@ class Memo:
         return found
 
 
-def edits(entry: Entry) -> dict[str, Any]:
+def edits(entry: ChangeEntry) -> dict[str, Any]:
     """The fields that an update itself changed, before and after."""
     return {name: entry.data["changes"][name] for name in entry.edited}
 
 
-def review_after(entry: Entry) -> str | None:
+def review_after(entry: ChangeEntry) -> str | None:
     """The review state of an update after the change, if it changed."""
     return edits(entry).get("review", {}).get("after")
 
@@ -269,7 +269,7 @@ def linked(text: str, url: str) -> str:
     return f"[{escaped(shortened(text))}](<{quote(url, safe=':/')}>)"
 
 
-def details(entry: Entry) -> str:
+def details(entry: ChangeEntry) -> str:
     """When, by whom and why."""
     user, reason = entry.data["user"], entry.data["reason"]
     when = _("({date}, {user})") if user else _("({date})")

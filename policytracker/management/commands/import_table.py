@@ -16,7 +16,7 @@ from policytracker.importing.draft import draft
 from policytracker.importing.encodings import ENCODINGS, known
 from policytracker.importing.importer import Import
 from policytracker.importing.mapping import FileMapping, MappingError
-from policytracker.importing.summary import Line, Summary, display_value, expected_duration, row_numbers
+from policytracker.importing.summary import ImportLine, Summary, display_value, expected_duration, row_numbers
 from policytracker.importing.tables import TableError
 from policytracker.records.exceptions import NotPermitted
 from policytracker.resources import registry
@@ -71,7 +71,7 @@ class Command(BaseCommand):
         summary = Summary(table_import.names)
         shown = [Outcome.REFUSED, *([Outcome.CREATED, Outcome.CHANGED, Outcome.UNCHANGED] if dry_run else [])] if options["verbose"] else []
 
-        def report(line: Line) -> None:
+        def report(line: ImportLine) -> None:
             summary.add(line)
             if line.outcome in shown:
                 self.show(line)
@@ -161,7 +161,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {len(group.rows)}x {column}{group.message} ({group.row_numbers})")
         self.show_terms(summary)
 
-    def show(self, line: Line) -> None:
+    def show(self, line: ImportLine) -> None:
         file = f"{line.file}: " if line.file else ""
         if line.outcome == Outcome.REFUSED:
             for problem in line.problems:
