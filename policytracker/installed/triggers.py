@@ -22,10 +22,9 @@ from policytracker.records.constraints import (
 from policytracker.records.declarations import links, records, trigger_constraints
 from policytracker.records.models import DeadlineFields, Record
 from policytracker.resources import registry
-from policytracker.sql.moment import TABLES
+from policytracker.sql.moment import CHANGES
 from policytracker.sql.past_rows import parent_columns
 
-CHANGES = "policytracker_change"
 # The locks of rules are advisory locks with this first number. PostgreSQL has room for a few thousand locks of all transactions, so rule
 # and record are hashed to one of RULE_LOCKS numbers.
 RULE_LOCK, RULE_LOCKS = 7_092_312, 1024
@@ -43,7 +42,7 @@ SELECT nullif(current_setting('policytracker.actor', true), '')::jsonb $$;
 CREATE OR REPLACE FUNCTION row_before(name text, key bigint) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE moment timestamptz := current_setting('policytracker.as_of');
 BEGIN
-  RETURN (SELECT c.before FROM {TABLES}.{CHANGES} c WHERE c.tbl = name AND c.row_id = key AND c.since <= moment AND c.at > moment);
+  RETURN (SELECT c.before FROM {CHANGES} c WHERE c.tbl = name AND c.row_id = key AND c.since <= moment AND c.at > moment);
 END $$;
 
 -- Remember the locks that the transaction needs to check a rule: a text with one digit for each number, 1 if it is needed. The arguments

@@ -11,6 +11,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.records.access import Publication, Visibility
+from policytracker.sql.moment import CHANGES
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -213,7 +214,7 @@ NARROWING = ReservedChange(
 PUBLISHED_RECORD_STAYS = TriggerConstraint(
     "published_record_stays",
     _("A record that is or was published cannot be deleted. Archive it instead."),
-    """OLD.publication <> 'draft' OR EXISTS (SELECT FROM policytracker_change c
+    f"""OLD.publication <> 'draft' OR EXISTS (SELECT FROM {CHANGES} c
         WHERE c.tbl = tg_table_name AND c.row_id = OLD.id AND c.op = 'update' AND c.changed ? 'publication')""",
     code="archive_instead",
     events="DELETE",
