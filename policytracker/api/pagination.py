@@ -12,10 +12,11 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from policytracker.api.backends import query_parameter
 from policytracker.api.renderers import JsonText
 from policytracker.records.models import MAX_COUNT, count_rows
 from policytracker.representation import keyset
-from policytracker.representation.parameters import InvalidParameter, query_parameter, single
+from policytracker.representation.parameters import InvalidParameter, single
 
 PAGE_SIZE, MAX_PAGE_SIZE = 50, 500
 PARAMETERS = {"page_size", "cursor"}

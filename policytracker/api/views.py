@@ -63,9 +63,11 @@ def json_response(text: str, version: int, code: int = status.HTTP_200_OK) -> Re
     return Response(JsonText(text), code, headers={"ETag": f'"{version}"'})
 
 
-def reject_hooks(view: type, names: Iterable[str]) -> None:
-    for name in names:
-        raise TypeError(f"{view.__name__} sets `{name}`, which lists and details do not use: {NOT_CALLED[name]}.")
+def reject_hooks(view: type, names: list[str]) -> None:
+    """Raises TypeError if the view sets any of these hooks."""
+    if names:
+        reasons = "; ".join(f"`{name}`: {NOT_CALLED[name]}" for name in names)
+        raise TypeError(f"{view.__name__} sets what lists and details do not use: {reasons}.")
 
 
 class RegisterView(GenericAPIView):
@@ -115,12 +117,12 @@ class RecordView(GenericViewSet):
     def __init_subclass__(cls, **kwargs):
         """Raises TypeError for a class that defines or inherits a hook that would not be called (`NOT_CALLED`)."""
         super().__init_subclass__(**kwargs)
-        reject_hooks(cls, (name for name in NOT_CALLED if getattr(cls, name) is not getattr(RecordView, name)))
+        reject_hooks(cls, [name for name in NOT_CALLED if getattr(cls, name) is not getattr(RecordView, name)])
 
     @classmethod
     def as_view(cls, actions=None, **kwargs):
         """Raises TypeError for an option, such as one of `@action`, that would not be used."""
-        reject_hooks(cls, NOT_CALLED.keys() & kwargs.keys())
+        reject_hooks(cls, [name for name in NOT_CALLED if name in kwargs])
         return transaction.non_atomic_requests(super().as_view(actions, **kwargs))
 
     def dispatch(self, request, *args, **kwargs):
