@@ -77,7 +77,7 @@ class Changes(RegisterView):
             message = _("Invalid cursor. Use `cursor` or `next` of a response of this feed.")
             raise InvalidParameter("cursor", message) from error
         next_page = pagination.url_at(request, self.page.cursor) if self.page.has_more else None
-        results = [entry.data for entry in self.page.entries]
+        results = [entry.document for entry in self.page.entries]
         return Response({"results": results, "next": next_page, "cursor": self.page.cursor})
 
     @cached_property
