@@ -52,17 +52,9 @@ class Pagination(BasePagination):
         A cursor is valid for one list only: that with this `salt`, by default the address of the view.
         """
         columns = keyset.columns_of(queryset)
-        return self.paginate_ids(
-            lambda cursor, size: keyset.page(queryset, columns, cursor, size, salt or view.address),
-            lambda: count_rows(queryset, request.user),
-            request,
-        )
-
-    def paginate_ids(self, read: Callable[[str | None, int], keyset.Page], count: Callable[[], int], request: Request) -> Sequence[int]:
-        """The ids of the page that `read(cursor, size)` returns. Rows on all pages are counted unless this is the only one."""
-        ids = self.paginate(read, request)
+        ids = self.paginate(lambda cursor, size: keyset.page(queryset, columns, cursor, size, salt or view.address), request)
         is_complete = self.page.next is None and not request.query_params.get("cursor")
-        self.count = len(ids) if is_complete else count()
+        self.count = len(ids) if is_complete else count_rows(queryset, request.user)
         return ids
 
     def paginate(self, read: Callable[[str | None, int], keyset.Page], request: Request) -> Sequence[Any]:

@@ -238,5 +238,5 @@ class RecordView(GenericViewSet):
         found = json_sql.read_stored(representation, record.pk, self.read_context)
         if found is None:
             raise Http404
-        version, text = found
+        text, version = found
         return json_response(text, version, code)

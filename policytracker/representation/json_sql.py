@@ -37,8 +37,6 @@ from rest_framework import serializers
 from policytracker.codes import CodeField, ForeignCode
 from policytracker.edtf import EdtfField
 from policytracker.records.access import Reader
-from policytracker.records.models import MAX_COUNT
-from policytracker.representation.keyset import Column, Page, decode_cursor, page_of
 from policytracker.resources import ReadContext
 from policytracker.sql.moment import moment_read
 from policytracker.sql.parameters import Parameter, Statement
@@ -151,7 +149,7 @@ def unknown_when_blank(field) -> bool:
 
 
 def with_json(representation: Representation, rows: QuerySet, *also: str) -> QuerySet:
-    """The JSON text of each row, with Parameters for what differs between requests, after the values of the fields in `also`."""
+    """The JSON text of each row, with Parameters for what differs between requests, and the values of the fields in `also`."""
     serializer = representation.serializer()
     names = tuple(serializer.fields) if representation.fields is None else representation.fields
     if representation.as_of:
@@ -160,7 +158,7 @@ def with_json(representation: Representation, rows: QuerySet, *also: str) -> Que
     selected = {name: expressions[name] for name in names}
     if representation.past:
         rows = rows.on_day(ON)  # type: ignore[attr-defined]
-    return rows.values_list(*also, Cast(JsonObject(selected), TextField()))
+    return rows.values_list(Cast(JsonObject(selected), TextField()), *also)
 
 
 def selected_first(rows: QuerySet, serializer: serializers.ModelSerializer, names: Iterable[str], reader: Reader) -> QuerySet:
@@ -176,7 +174,7 @@ def selected_first(rows: QuerySet, serializer: serializers.ModelSerializer, name
 
 @lru_cache(1024)
 def statement(representation: Representation, single: bool, checked: bool) -> Statement:
-    """The statement that returns version and JSON text of each id, in the order of the ids; if `checked`, of readable records only.
+    """The statement that returns the JSON text and the version of each id, in the order of the ids; if `checked`, of readable records only.
 
     A `single` id has its own statement: with an array PostgreSQL would plan it each time, because the generic plan for an
     array is estimated to cost more than the plan for one id.
@@ -192,30 +190,12 @@ def statement(representation: Representation, single: bool, checked: bool) -> St
 
 @lru_cache(1024)
 def statement_by_key(representation: Representation) -> Statement | None:
-    """The statement that returns the version and the JSON text of the record with a key; None for readers who may read no record."""
+    """The statement that returns the JSON text and the version of the record with a key; None for readers who may read no record."""
     model = representation.serializer.Meta.model
     key = Parameter("key", model._meta.get_field(model.key))
     rows = representation.readable.filter(**{model.key: key}).order_by()
     with suppress(EmptyResultSet):
         return Statement.of(with_json(representation, rows, "version")).marked(representation.as_of)
-    return None
-
-
-@lru_cache(1024)
-def statement_of_page(representation: Representation, column: Column, size: int, is_first: bool, forward: bool) -> Statement | None:
-    """The statement that returns a page of all records that the reader may read, in the order of a unique column.
-
-    Each row has the value of the column, the JSON text of the record, and the number of all records, counted up to MAX_COUNT + 1. The
-    parameter `after` is the value before the page. None for readers who may read no record.
-    """
-    model, readable = representation.serializer.Meta.model, representation.readable
-    after = Parameter("after", model._meta.get_field(column.path))
-    rows = readable if is_first else readable.filter(column.after(after, forward))
-    with suppress(EmptyResultSet):
-        page = Statement.of(with_json(representation, rows.order_by(column.order_by(forward))[: size + 1], column.path))
-        counted = Statement.of(readable.at_most(MAX_COUNT + 1, representation.reader), *page.names)
-        sql = f"SELECT page.*, (SELECT count(*) FROM ({counted.sql}) AS counted) FROM ({page.sql}) AS page"
-        return Statement(sql, counted.names).marked(representation.as_of)
     return None
 
 
@@ -233,31 +213,16 @@ def read_many(representation: Representation, ids: Sequence[int], context: ReadC
         return []
     single = len(ids) == 1
     values = parameters(context) | {"ids": ids[0] if single else f"{{{','.join(map(str, ids))}}}"}
-    return [text for _version, text in statement(representation, single, checked).rows(values)]
+    return [text for text, _version in statement(representation, single, checked).rows(values)]
 
 
-def read_stored(representation: Representation, pk: int, context: ReadContext) -> tuple[int, str] | None:
-    """The version and the JSON text of the record with this id, whether or not the reader may read it; None if it no longer exists."""
+def read_stored(representation: Representation, pk: int, context: ReadContext) -> tuple[str, int] | None:
+    """The JSON text and the version of the record with this id, whether or not the reader may read it; None if it no longer exists."""
     return statement(representation, single=True, checked=False).row(parameters(context) | {"ids": pk})
 
 
-def read_page(representation: Representation, column: Column, cursor: str | None, size: int, salt: str, context: ReadContext) -> Page:
-    """A page of JSON texts: all records that the reader may read today, in the order of a unique column, with their number.
-
-    Raises InvalidCursor.
-    """
-    forward, after = decode_cursor(cursor, [column], salt) if cursor else (True, [None])
-    compiled = statement_of_page(representation, column, size, cursor is None, forward)
-    rows = [] if compiled is None else compiled.rows(parameters(context) | {"after": after[0]})
-    if rows or cursor is None:
-        count = rows[0][2] if rows else 0
-    else:
-        count = representation.serializer.Meta.model.objects.visible_to(context.reader).at_most(MAX_COUNT + 1, context.reader).count()
-    return page_of([(text, value) for value, text, _ in rows], [column], size, salt, forward, cursor is not None, count)
-
-
-def read_one(representation: Representation, key: Any, context: ReadContext) -> tuple[int, str] | None:
-    """The version and the JSON text of the record with this key. None if it does not exist or the reader may not read it."""
+def read_one(representation: Representation, key: Any, context: ReadContext) -> tuple[str, int] | None:
+    """The JSON text and the version of the record with this key. None if it does not exist or the reader may not read it."""
     compiled = statement_by_key(representation)
     return None if compiled is None else compiled.row(parameters(context) | {"key": key})
 

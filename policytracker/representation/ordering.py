@@ -14,7 +14,6 @@ from rest_framework import serializers
 
 from policytracker import edtf
 from policytracker.records.access import Reader
-from policytracker.records.models import Record
 from policytracker.representation.filters import TEXT_FIELDS, names_people
 from policytracker.representation.json_sql import SourceContentField
 from policytracker.representation.keyset import Column
@@ -46,7 +45,7 @@ def columns(order: Iterable[str], resource: Resource) -> list[Column]:
     for part in order:
         column, _expression = orders(resource.serializer)[part.removeprefix("-")]
         result.append(Column(column.path, part.startswith("-"), column.nullable))
-    return [*result, Column("id") if result else default_column(resource.model)]
+    return [*result, Column("id") if result else Column("id" if resource.model.key == "uid" else resource.model.key)]
 
 
 def ordered(rows: QuerySet, order: Iterable[str], resource: Resource, reader: Reader) -> QuerySet:
@@ -54,11 +53,6 @@ def ordered(rows: QuerySet, order: Iterable[str], resource: Resource, reader: Re
     found = [orders(resource.serializer)[part.removeprefix("-")] for part in order]
     rows = rows.annotate(**{column.path: expression(reader) for column, expression in found if expression})
     return rows.order_by(*(column.order_by() for column in columns(order, resource)))
-
-
-def default_column(model: type[Record]) -> Column:
-    """The unique column that orders a list without the parameter `ordering`."""
-    return Column("id" if model.key == "uid" else model.key)
 
 
 @cache
