@@ -81,9 +81,25 @@ BEGIN
   PERFORM set_config('policytracker.exclusive_locks', '', true), set_config('policytracker.shared_locks', '', true);
 END $$;
 
+-- Whether a record of the table is its own ancestor, for a record with too many ancestors to look at for each one that was written. The
+-- records below those without a parent are counted: those of a circle are not among them. The answer is kept until the next write.
+CREATE OR REPLACE FUNCTION has_circle(name text, parent text) RETURNS boolean LANGUAGE plpgsql{BY_INDEX} AS $$
+DECLARE rule text := name || '.' || parent || ' '; known text := coalesce(current_setting('policytracker.without_circle', true), '');
+  circle boolean;
+BEGIN
+  IF strpos(known, rule) > 0 THEN RETURN false; END IF;
+  EXECUTE format('WITH RECURSIVE below AS (
+      SELECT id FROM %1$I c WHERE %2$I IS NOT NULL AND NOT EXISTS (SELECT FROM %1$I p WHERE p.id = c.%2$I AND p.%2$I IS NOT NULL)
+      UNION ALL SELECT c.id FROM %1$I c JOIN below ON c.%2$I = below.id)
+    SELECT (SELECT count(*) FROM below) < (SELECT count(*) FROM %1$I WHERE %2$I IS NOT NULL)', name, parent) INTO circle;
+  IF NOT circle THEN PERFORM set_config('policytracker.without_circle', known || rule, true); END IF;
+  RETURN circle;
+END $$;
+
 -- Only triggers write these three columns. touch_parent() sets the version to NULL to have it counted.
 CREATE OR REPLACE FUNCTION protect_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+  IF current_setting('policytracker.without_circle', true) <> '' THEN PERFORM set_config('policytracker.without_circle', '', true); END IF;
   IF tg_op = 'INSERT' THEN
     new.version := 1; new.created_at := now(); new.updated_at := now();
   ELSE
