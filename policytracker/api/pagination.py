@@ -46,7 +46,7 @@ class Pagination(BasePagination):
     page: keyset.Page
     count: int
 
-    def paginate_queryset(self, queryset: QuerySet, request: Request, view: Any = None, salt: str = "") -> Sequence[int]:
+    def paginate_queryset(self, queryset: QuerySet, request: Request, view: Any = None, salt: str = "") -> Sequence[int]:  # type: ignore[override]
         """The ids of the page. The queryset must be ordered by `keyset.Column`.
 
         A cursor is valid for one list only: that with this `salt`, by default the address of the view.

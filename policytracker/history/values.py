@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from django.db import models
 from django.db.models import F, Func, OuterRef, Subquery, Value
 from django.db.models.functions import Cast, Coalesce
-from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_aware
 from django.utils.translation import gettext_lazy as _
 
@@ -236,7 +235,7 @@ class RecordValues:
         if value == "" and (json_sql.unknown_when_blank(field) or isinstance(field, models.FileField)):
             return None
         if isinstance(field, models.DateTimeField) and isinstance(value, str):
-            return moment(parse_datetime(value))
+            return moment(datetime.fromisoformat(value))
         return f"{Decimal(str(value)):.{field.decimal_places}f}" if isinstance(field, models.DecimalField) else value
 
     def entry(self, change: Change, changes: dict[str, FieldChange]) -> ShownChange:
@@ -323,10 +322,8 @@ class Keys:
         return self.keys[model].get(pk) if readable else None
 
 
-def moment(value: datetime | None) -> str | None:
+def moment(value: datetime) -> str:
     """A time in the format of the API."""
-    if value is None:
-        return None
     value = value.astimezone(UTC) if is_aware(value) else value
     return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 

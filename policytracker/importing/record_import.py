@@ -215,10 +215,10 @@ class RecordImport:
             raw = self.part_of_cell(name, column.headers[0], cells.get(column.headers[0]))
         if name in self.readers:
             value = self.readers[name].value(raw, column.split if column else "")
-            is_long = column is not None and isinstance(value, str) and 0 < column.cut < len(value)
-            return f"{value[: column.cut - 1]}…" if is_long else value
+            cut = column.cut if column else 0
+            return f"{value[: cut - 1]}…" if isinstance(value, str) and 0 < cut < len(value) else value
         if len(text := as_text(raw)) > MAX_REASON:
-            raise CellError("max_length", REASON_TOO_LONG)
+            raise CellError("max_length", str(REASON_TOO_LONG))
         return text
 
     def part_of_cell(self, name: str, header: str, value: Any) -> Any:

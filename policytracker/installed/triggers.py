@@ -7,6 +7,7 @@ constraints.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.apps import apps
 
@@ -304,7 +305,7 @@ def triggers(model: type[Record]) -> Iterator[Trigger]:
     yield from (constraint_trigger(constraint, table) for constraint in trigger_constraints(model))
     yield from rule_lock_triggers(model)
     if model.version_parent:
-        parent = model._meta.get_field(model.version_parent)
+        parent: Any = model._meta.get_field(model.version_parent)
         yield from touch_parent_triggers(table, parent.related_model._meta.db_table, parent.column, "INSERT", "UPDATE", "DELETE")
     for field in links(model):
         link = field.remote_field.through._meta.db_table
@@ -320,7 +321,8 @@ def own_triggers() -> Iterator[Trigger]:
     """The triggers of models that are not records."""
     for model in apps.get_models():
         for own in getattr(model, "own_triggers", ()):
-            table = (model._meta.get_field(own.links).remote_field.through if own.links else model)._meta.db_table
+            links_field: Any = model._meta.get_field(own.links) if own.links else None
+            table = (links_field.remote_field.through if links_field else model)._meta.db_table
             call = f"CREATE OR REPLACE FUNCTION {own.name}() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n  {own.sql}\nEND $$"
             trigger = create(own.name, own.when, table, own.name, condition=own.condition, function=call)
             yield trigger if own.for_each_row else replace(trigger, sql=trigger.sql.replace("FOR EACH ROW", "FOR EACH STATEMENT"))
@@ -331,4 +333,4 @@ def functions() -> dict[str, str]:
     of_tables = [trigger.function for model in records() for trigger in triggers(model) if trigger.function]
     of_tables += [trigger.function for trigger in own_triggers()]
     shared = re.split(r"\n(?=CREATE OR REPLACE FUNCTION)", FUNCTIONS)[1:]
-    return {re.match(r"CREATE OR REPLACE FUNCTION (\w+)", sql)[1]: sql for sql in [*shared, *of_tables]}
+    return {name: sql for sql in [*shared, *of_tables] for name in re.findall(r"\ACREATE OR REPLACE FUNCTION (\w+)", sql)}

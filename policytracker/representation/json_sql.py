@@ -60,7 +60,7 @@ class JsonObject(Func):
         self.names = list(columns)
         super().__init__(*columns.values())
 
-    def as_sql(self, compiler, connection, **extra):
+    def as_sql(self, compiler, connection, **extra):  # type: ignore[override] # its text needs no template
         parts, params = [], []
         for name, expression in zip(self.names, self.source_expressions, strict=True):
             sql, values = compiler.compile(expression)
@@ -98,12 +98,17 @@ class Representation:
     moment: such a statement checks access today too, and has its own plan, because PostgreSQL plans again when the search path differs.
     """
 
-    serializer: type[serializers.Serializer]
+    serializer: type[serializers.ModelSerializer]
     roles: frozenset[str]
     fields: tuple[str, ...] | None = None
     expand: frozenset[str] = frozenset()
     past: bool = False
     as_of: bool = dataclasses.field(default_factory=lambda: moment_read.get() is not None)
+
+    @property
+    def model(self) -> Any:
+        """The model of the records."""
+        return self.serializer.Meta.model
 
     @property
     def reader(self) -> Reader:
@@ -113,7 +118,7 @@ class Representation:
     @property
     def readable(self) -> QuerySet:
         """The records that the reader may read."""
-        return self.serializer.Meta.model.objects.visible_to(self.reader)
+        return self.model.objects.visible_to(self.reader)
 
 
 def url_of(address: str, key: Any) -> Concat:
@@ -123,13 +128,14 @@ def url_of(address: str, key: Any) -> Concat:
 
 def columns(serializer: serializers.ModelSerializer, reader: Reader, expand: Iterable[str] = ()) -> dict[str, Any]:
     """The SQL expression of each serializer field, by name."""
-    expressions = {}
-    for name, field in serializer.fields.items():
-        if hasattr(field, "column"):
-            expressions[name] = field.column(reader, name in expand)
-        else:
-            expressions[name] = stored_value(serializer.Meta.model._meta.get_field(field.source), field.source)
-    return expressions
+    model: Any = serializer.Meta.model
+    fields: Mapping[str, Any] = serializer.fields
+    return {
+        name: field.column(reader, name in expand)
+        if hasattr(field, "column")
+        else stored_value(model._meta.get_field(field.source), field.source)
+        for name, field in fields.items()
+    }
 
 
 def stored_value(field, path: str) -> Any:
@@ -166,7 +172,7 @@ def selected_first(rows: QuerySet, serializer: serializers.ModelSerializer, name
     using = source_content(serializer.fields) & set(names)
     if not using or reader.sees_all:
         return SelectedFirst.of(rows)
-    source = serializer.fields["source"]
+    source: Any = serializer.fields["source"]
     rows = SelectedFirst.of(rows, source_is_visible=source.visible(reader))
     source.is_visible = ComputedFirst(rows.model, "source_is_visible")
     return rows
@@ -179,7 +185,7 @@ def statement(representation: Representation, single: bool, checked: bool) -> St
     A `single` id has its own statement: with an array PostgreSQL would plan it each time, because the generic plan for an
     array is estimated to cost more than the plan for one id.
     """
-    rows = (representation.readable if checked else representation.serializer.Meta.model.objects).order_by()
+    rows = (representation.readable if checked else representation.model.objects).order_by()
     if single:
         rows = rows.filter(pk=Parameter("ids", BigIntegerField(), "::bigint"))
     else:
@@ -191,9 +197,9 @@ def statement(representation: Representation, single: bool, checked: bool) -> St
 @lru_cache(1024)
 def statement_by_key(representation: Representation) -> Statement | None:
     """The statement that returns the JSON text and the version of the record with a key; None for readers who may read no record."""
-    model = representation.serializer.Meta.model
-    key = Parameter("key", model._meta.get_field(model.key))
-    rows = representation.readable.filter(**{model.key: key}).order_by()
+    name = representation.model.key
+    key = Parameter("key", representation.model._meta.get_field(name))
+    rows = representation.readable.filter(**{name: key}).order_by()
     with suppress(EmptyResultSet):
         return Statement.of(with_json(representation, rows, "version")).marked(representation.as_of)
     return None
@@ -241,6 +247,9 @@ class ComputedField(serializers.ReadOnlyField):
 class SourceContentField(serializers.CharField):
     """Content of the record's source: empty for readers who may not read the source."""
 
+    source: str
+    parent: Any  # the serializer of the record
+
     def column(self, reader: Reader, expand: bool = False):
         if reader.sees_all:
             return F(self.source)
@@ -262,6 +271,8 @@ class UrlField(ComputedField):
 
 class NestedRecords(serializers.ListSerializer):
     """Child records, shown inside their parent record."""
+
+    child: Any  # their serializer
 
     def column(self, reader: Reader, expand: bool = False):
         model = self.child.Meta.model
