@@ -12,7 +12,7 @@ PY := .venv/bin/python
 MANAGE := $(PY) manage.py
 COMPILE = $(PY) -m uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.11 pyproject.toml $(ARGS)
 CODE := policytracker agreements recommendations tools
-PYTEST := $(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
+PYTEST := $(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=10 --durations-min=1
 
 .PHONY: help run demo-reset screenshots test check check-code audit format openapi pins bench bench-load python free-port requirements-local.txt.installed \
 	requirements-dev.txt.installed database

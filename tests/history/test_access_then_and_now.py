@@ -4,6 +4,7 @@ After each change the records that each user can read are noted. Later, `as_of` 
 `PastAccess`, which decides about history and feed, must have the same periods.
 """
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from random import Random
@@ -28,6 +29,7 @@ from tests.make import make_agreement, make_component, make_party, make_recommen
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 MODELS = [Agreement, Component, Recommendation, Source, ProgressUpdate, Evidence, Participation]
+EXAMPLES, CHANGES = (10, 40) if os.environ.get("THOROUGH") else (2, 30)
 ROLES = [[Role.READER], [Role.OFFICER], [Role.ANALYST], [Role.REVIEWER], [Role.ADMINISTRATOR], [Role.READER, Role.OFFICER]]
 
 
@@ -94,11 +96,11 @@ def readable(users: list[User]) -> dict[tuple[int, type], set[int]]:
     return {(user.pk, model): set(model.objects.visible_to(user).values_list("pk", flat=True)) for user in users for model in MODELS}
 
 
-@settings(max_examples=5, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_what_could_be_read_then_is_the_same_for_as_of_and_for_the_history(users, seed):
     random, marks = Random(seed), []
-    for _ in range(40):
+    for _ in range(CHANGES):
         change(random, users)
         marks.append((mark(), readable(users)))
     today = readable(users)
