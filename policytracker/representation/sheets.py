@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from rest_framework import serializers
 
-from policytracker.edtf import DURATION, EdtfField, date_in_words, in_words
+from policytracker.edtf import DURATION, EdtfField, date_in_words, duration_in_words
 from policytracker.records.access import Reader
 from policytracker.records.fields import Text
 from policytracker.records.models import Record
@@ -89,7 +89,7 @@ class Column:
         if self.kind is Kind.YES_OR_NO:
             return _("Yes") if stored == "true" else _("No")
         if self.kind is Kind.DURATION:
-            return in_words(stored)
+            return duration_in_words(stored)
         if self.kind is Kind.DATE:
             return date_in_words(stored)
         return f"{stored[:10]} {stored[11:16]}" if self.kind is Kind.TIME else stored
@@ -135,7 +135,7 @@ def ordered(resource: Resource, fields: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([*begin, *resource.sheet_columns, *others, *(name for name in BEFORE_KEY if name in fields)]))
 
 
-def column(resource: Resource, name: str, declared: serializers.Field) -> Column:
+def column(resource: Resource, name: str, declared: Any) -> Column:
     """The column of a field of the record, or of a field that the resource adds."""
     model, stored = resource.model, stored_field(resource.model, declared)
     many = isinstance(declared, KeyListField)
@@ -144,7 +144,7 @@ def column(resource: Resource, name: str, declared: serializers.Field) -> Column
     if isinstance(reference, KeyField) and not reference.of_people:
         options = reference.model._meta
         refers_to = str(options.verbose_name_plural if many else options.verbose_name)
-    codes = getattr(stored, "codes", None) or registry.code_lists.get(name, ())
+    codes: Any = getattr(stored, "codes", None) or registry.code_lists.get(name, ())
     kind = Kind.CODE if codes else kind_of(model, name, declared, stored)
     return Column(
         name,
@@ -211,7 +211,7 @@ PLAIN = (
 )  # nothing that a user wrote as a text
 
 
-def cell(declared: serializers.Field, stored: Any, kind: Kind, reader: Reader) -> Any:
+def cell(declared: Any, stored: Any, kind: Kind, reader: Reader) -> Any:
     """The expression of a cell: a text that is safe in a spreadsheet; null for an unknown value."""
     if isinstance(declared, KeyField | KeyListField):
         expression = declared.title_column(reader)
