@@ -23,12 +23,12 @@ FOOTNOTES = re.compile(r"(?:\s*(?:\[\w{1,3}\]|[\u00b9\u00b2\u00b3\u2070-\u2079*\
 
 
 def titles(model: type[Record]) -> Naming:
-    """How records that have no other names are named in a sheet for people: by their key or title."""
+    """How records that have no other names are named in a sheet for people: by their key, title, or title and key."""
 
     def pairs(rows: QuerySet) -> Iterator[tuple[str, str]]:
         _name, shown = title(model)
         for key, text in rows.order_by().values_list(model.key, shown):
-            yield from ((str(key), name) for name in (str(key), text) if name)
+            yield from ((str(key), name) for name in (str(key), text, f"{text} ({key})") if name)
 
     return Naming(pairs, lambda name: " ".join(name.split()).casefold())
 

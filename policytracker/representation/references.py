@@ -12,7 +12,7 @@ from django.core.exceptions import EmptyResultSet
 from django.core.exceptions import ValidationError as ModelError
 from django.db import models
 from django.db.models import F, OuterRef, Subquery, TextField
-from django.db.models.functions import Cast, Coalesce, NullIf
+from django.db.models.functions import Cast, Coalesce, Concat, NullIf
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
@@ -182,7 +182,10 @@ class KeyField(serializers.RelatedField):
         return self._shown(reader, self._representation(expand))
 
     def title_column(self, reader: Reader):
-        """The title of the record, or its key if it has none. People are named by their user name."""
+        """The title of the record, or its key if it has none. People are named by their user name.
+
+        The title of a record without a name of its own, made of several parts, is not unique: its key follows in parentheses.
+        """
         return self._shown(reader, self._title)
 
     def columns(self, reader: Reader, expand: bool, source: str):
@@ -209,8 +212,9 @@ class KeyField(serializers.RelatedField):
         if self.of_people:
             return key
         _name, value = title(self.model, path)
-        text = NullIf(Cast(value, TextField()), models.Value(""))
-        return Coalesce(text, key, output_field=TextField())
+        if len(self.model.label_parts) > 1:
+            return Concat(value, models.Value(" ("), key, models.Value(")"), output_field=TextField())
+        return Coalesce(NullIf(Cast(value, TextField()), models.Value("")), key, output_field=TextField())
 
     def _shown(self, reader: Reader, represent: Represent):
         if self.of_people and not reader.sees_people:
@@ -239,7 +243,7 @@ class KeyField(serializers.RelatedField):
 def title(model: type[Record], path: str = "") -> tuple[str, Any]:
     """The name (`name` or `title`) and the expression of the text that identifies a record to people."""
     parts = [F(f"{path}{part}") for part in model.label_parts]
-    joined = models.functions.Concat(*_separated(parts), output_field=TextField()) if len(parts) > 1 else parts[0]
+    joined = Concat(*_separated(parts), output_field=TextField()) if len(parts) > 1 else parts[0]
     return "name" if model.label_parts == ("name",) else "title", joined
 
 

@@ -88,7 +88,7 @@ class Command(BaseCommand):
         if left_out := table_import.rows_left_out:
             message = ngettext("%(number)s refused row is left out.", "%(number)s refused rows are left out.", left_out)
             self.stdout.write(message % {"number": f"{left_out:,}"})
-        elif summary.counts[Outcome.REFUSED]:
+        elif dry_run and summary.counts[Outcome.REFUSED]:
             self.stdout.write(_("Use --leave-out-refused to write the other rows."))
         self.stdout.write(", ".join(f"{summary.counts[outcome]} {outcome}" for outcome in Outcome))
         if summary.counts[Outcome.REFUSED]:
