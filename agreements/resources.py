@@ -1,6 +1,6 @@
 """The record types of this app, in loading order."""
 
-from agreements import events, filters, serializers
+from agreements import events, filters, serializers, sheets
 from agreements.deadlines import DeadlineState
 from agreements.models import Agreement
 from agreements.models.parties import comparable
@@ -33,6 +33,7 @@ registry.register(
         filters=filters.AGREEMENTS,
         scope_paths=("pk",),
         events=events.AGREEMENT,
+        sheet_columns=sheets.AGREEMENT,
         search=Search(("title", "short_title"), ("summary", "purpose", "signed_at_place", "registration", "depositary"), spelling="title"),
     ),
     Resource(

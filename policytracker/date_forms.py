@@ -44,6 +44,7 @@ FILLERS = {"of", "de", "del", "the"}  # 13 de mayo de 1998
 
 AMBIGUOUS = _("Day and month are ambiguous in %(date)s. Enter the date as 2022-10-22 or 22 Oct 2022.")
 TWO_DIGITS = _("The century is ambiguous in %(date)s. Enter the year with four digits.")
+ABOUT = re.compile(r"about\s+", re.ASCII | re.IGNORECASE)  # before an approximate date in words
 NO_DATE = _("Enter a date as 2022-10-22, 22 Oct 2022, October 2022 or 2022. Add ~ for an approximate date.")
 
 
@@ -56,8 +57,8 @@ def parse(text: str, order: str = "") -> str:
 
     Raises ValidationError: `ambiguous_date` if the parts have several meanings, `invalid_date` if they have none.
     """
-    approximate = "~" if text.endswith("~") else ""
-    bare = text.removesuffix("~").strip()
+    approximate = "~" if text.endswith("~") or ABOUT.match(text) else ""
+    bare = ABOUT.sub("", text).removesuffix("~").strip()
     try:
         written = meaning(bare, order) if len(bare) <= MAX_LENGTH else None
     except Unclear as error:

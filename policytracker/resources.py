@@ -137,6 +137,9 @@ class Resource:
 
     `import_sections` are parsers of sections that a mapping file can have for this type besides its fields (`importing/mapping.py`). Each
     gets the settings of the section and a function that makes the error for one of their keys, and returns an object.
+
+    `sheet_columns` are computed fields, by name, that sheets for people have besides the fields of the record, with label and help text.
+    `sheet_begins` are the names of the columns that come first in such a sheet, separated by spaces; by default the title.
     """
 
     address: str
@@ -153,6 +156,8 @@ class Resource:
     search: Search | None = None
     import_sections: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     source_paths: tuple[str, ...] = ()
+    sheet_columns: Mapping[str, Any] = field(default_factory=dict)
+    sheet_begins: str = ""
 
     @property
     def model(self) -> type[Record]:

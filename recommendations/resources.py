@@ -3,7 +3,7 @@
 from django.db.models import Q
 
 from policytracker.resources import Resource, Search, Section, registry
-from recommendations import events, filters, serializers
+from recommendations import events, filters, serializers, sheets
 from recommendations.deadlines import Freshness
 from recommendations.derived_status import recompute_status
 from recommendations.imports import ProgressSection
@@ -28,6 +28,8 @@ registry.register(
         calculated=frozenset({*DERIVED_FIELDS, *Recommendation.facts}),
         recalculate=recompute_status,
         import_sections={"progress": ProgressSection.parse},
+        sheet_columns=sheets.RECOMMENDATION,
+        sheet_begins=sheets.BEGINS,
     ),
     Resource(
         "addressees",

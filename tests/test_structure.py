@@ -57,7 +57,7 @@ LAYERS = {
     "agreements": [
         {"models", "numbers"},
         {"deadlines", "standing", "events"},
-        {"serializers", "filters", "checks"},
+        {"serializers", "filters", "checks", "sheets"},
         {"resources"},
         {"admin", "views"},
         {"apps"},
@@ -66,7 +66,7 @@ LAYERS = {
         {"models"},
         {"deadlines", "facts", "derived_status", "slippage", "evidence_sources", "progress", "reviews", "schemes", "bulk_progress"},
         {"publication", "responses", "events"},
-        {"serializers", "filters", "checks", "imports"},
+        {"serializers", "filters", "checks", "imports", "sheets"},
         {"resources"},
         {"reports"},
         {"views"},

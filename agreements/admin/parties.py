@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import admin
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import F, Q
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -19,9 +21,13 @@ from agreements.models.relations import RelationKind
 from agreements.standing import party_standing
 from agreements.standing.data import load_records
 from policytracker.admin import Panel, RecordAdmin, TabbedAdmin, Wanted, choice_filter, referring, related_filter
+from policytracker.dataset.loading import Loader
+from policytracker.dataset.reading import entries, parse
+from policytracker.records.context import change_context, mark_import
 from policytracker.resources import ReadContext
 
 SHOWN_STANDINGS = 30
+FIXTURE = settings.BASE_DIR / "fixtures" / "parties.json"
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,26 @@ class PartyAdmin(TabbedAdmin):
         (None, {"fields": ["code", "name", "kind", "parent", "aliases"]}),
         (_("Codes and dates"), {"fields": [("iso_alpha2", "iso_numeric"), ("since", "until")]}),
     ]
+
+    def get_urls(self):
+        return [path("load/", self.admin_site.admin_view(self.load_view), name="agreements_party_load"), *super().get_urls()]
+
+    def load_view(self, request: HttpRequest) -> HttpResponse:
+        """Load the states, territories and organisations of the fixtures into a register without parties."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.may_import(request):
+            raise PermissionDenied
+        with change_context(request.user, channel="admin"):
+            mark_import()
+            first = not models.Party.objects.exists()
+            counts = Loader().load(entries(FIXTURE.name, parse(FIXTURE), [models.Party])) if first else {}
+        if counts:
+            loaded = counts[FIXTURE.name]["created"]
+            self.message_user(request, _("%(number)s parties were loaded.") % {"number": loaded}, messages.SUCCESS)
+        else:
+            self.message_user(request, _("The register has parties already. Nothing was loaded."), messages.WARNING)
+        return HttpResponseRedirect(self.address_of("changelist"))
 
 
 class SubjectAdmin(ReferringPage, RecordAdmin):

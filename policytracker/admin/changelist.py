@@ -19,6 +19,12 @@ from policytracker.records.models import RegistryRecord
 from policytracker.representation.json_sql import API
 from policytracker.resources import registry
 
+EXPORTS = {
+    _("Excel"): {"format": "xlsx", "layout": "people"},
+    _("CSV"): {"format": "csv"},
+    _("XLSX for machines"): {"format": "xlsx"},
+}
+
 
 def missing_types(model: Any, user: Any) -> set[Any]:
     """The record types of which one must be added before a record of this type, because none exists that the user may read."""
@@ -72,15 +78,15 @@ class RecordChangeList(ChangeList):
         return [*found, Chip(_("Search"), self.query, self.without(SEARCH_VAR))] if self.query else found
 
     @property
-    def exports(self) -> list[tuple[str, str]]:
-        """The list as a file of the API with the same filters: the label of each format, and its URL."""
+    def exports(self) -> list[tuple[Any, str]]:
+        """The list as a file of the API with the same filters: the label of each kind of file, and its URL."""
         resource = getattr(self.model_admin, "resource", None)
         if resource is None or not resource.address:
             return []
         query = {spec.parameter_name: values for spec in self.filter_specs if (values := getattr(spec, "api_values", []))}
         if self.query:
             query["q"] = [self.query]
-        return [(kind.upper(), f"{API}{resource.address}/?{urlencode(query | {'format': kind}, doseq=True)}") for kind in ("csv", "xlsx")]
+        return [(label, f"{API}{resource.address}/?{urlencode(query | kind, doseq=True)}") for label, kind in EXPORTS.items()]
 
     # ---- where the list is empty
 
@@ -125,8 +131,16 @@ class RecordChangeList(ChangeList):
     @property
     def import_url(self) -> str:
         """The page that imports the first records, "" if the user may not."""
+        return self.page_of_first("import")
+
+    @property
+    def example_url(self) -> str:
+        """An empty sheet for the first records, "" if the user may not import them."""
+        return self.page_of_first("example")
+
+    def page_of_first(self, page: str) -> str:
         may_import = getattr(self.first, "may_import", None)
-        return self.first.address_of("import") if may_import and may_import(self.request) else ""
+        return self.first.address_of(page) if may_import and may_import(self.request) else ""
 
     def elsewhere_of(self, page: Any) -> tuple[Any, str]:
         options = page.opts

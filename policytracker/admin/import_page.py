@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
 from django.core import signing
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError, connection, transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from policytracker.admin.error_summary import errors_of_form
-from policytracker.admin.imports import ImportForm, Preview, Upload, columns, empty_table
+from policytracker.admin.imports import ImportForm, Preview, Upload, columns
 from policytracker.admin.theme import ModelAdmin
 from policytracker.importing import uploads
 from policytracker.importing.mapping import MappingError, is_importable
 from policytracker.importing.tables import TableError
 from policytracker.records.exceptions import NotPermitted
+from policytracker.representation.workbooks import write_example
 from policytracker.resources import Resource, registry
 from policytracker.sql.errors import temporary_error
 from policytracker.web.heavy import REPORT, heavy, take_turn
 
 SALT = "policytracker.admin.import_page"
+OPTIONS = ("source", "update_others", "encoding", "reason", "leave_out_refused")  # of an upload, in the order of its fields
 TIMEOUT = "timeout"  # the code of sql/errors.py for the statement timeout of the web server
 MAX_SECONDS = 10  # for writing the rows, also in a preview, which keeps others from changing the same records meanwhile
 TOO_LONG = gettext_lazy("The import takes too long for this page. Nothing was written. Use a smaller file, or the command import_table.")
@@ -39,6 +43,16 @@ IMPORTED = gettext_lazy("Import of {name}: {created} created, {changed} changed,
 
 
 REASON_REQUIRED = gettext_lazy("Enter a reason. The file makes a change that requires one.")
+
+
+def left_out(preview: Preview) -> str:
+    """How many rows the import leaves out, as a sentence; "" for none."""
+    number = preview.rows_left_out
+    return (
+        ngettext("%(number)s refused row is left out.", "%(number)s refused rows are left out.", number) % {"number": number}
+        if number
+        else ""
+    )
 
 
 class TooLong(Exception):
@@ -79,8 +93,9 @@ class ImportPage(ModelAdmin):
         return registry.of(self.model)
 
     def get_urls(self):
-        name = f"{self.opts.app_label}_{self.opts.model_name}_import"
-        own = [path("import/", self.admin_site.admin_view(self.import_view), name=name)] if is_importable(self.resource) else []
+        prefix = f"{self.opts.app_label}_{self.opts.model_name}"
+        views = {"import": self.import_view, "example": self.example_view} if is_importable(self.resource) else {}
+        own = [path(f"{page}/", self.admin_site.admin_view(view), name=f"{prefix}_{page}") for page, view in views.items()]
         return [*own, *super().get_urls()]
 
     def address_of(self, page: str) -> str:
@@ -93,12 +108,22 @@ class ImportPage(ModelAdmin):
         link = {"import_url": self.address_of("import")} if self.may_import(request) else {}
         return super().changelist_view(request, link | (extra_context or {}))
 
+    def example_view(self, request: HttpRequest) -> HttpResponseBase:
+        """An empty sheet to fill in and import."""
+        if not self.may_import(request):
+            raise PermissionDenied
+        file = io.BytesIO()
+        write_example(file, self.resource, [column.name for column in columns(self.resource)])
+        return FileResponse(io.BytesIO(file.getvalue()), as_attachment=True, filename=f"{self.resource.address}.xlsx")
+
     # ---- the page
 
     @heavy(REPORT, when=lambda request: request.method == "POST")
     def import_view(self, request: HttpRequest) -> HttpResponse:
         if not self.may_import(request):
             raise PermissionDenied
+        if "refused" in request.POST:
+            return self.leave_out_refused(request)
         if "token" in request.POST:
             return self.confirm_import(request)
         sent = request.method == "POST"
@@ -122,10 +147,24 @@ class ImportPage(ModelAdmin):
                     form.add_error("reason", REASON_REQUIRED)
         return self.render_import(request, form, preview, token)
 
+    def leave_out_refused(self, request: HttpRequest) -> HttpResponse:
+        """A preview of the same table without its refused rows."""
+        try:
+            _stored, _digest, upload = self.read_token(request, request.POST["refused"])
+            take_turn(request)
+            upload = replace(upload, leave_out_refused=True)
+            preview = Preview(upload.name, upload.table_import(self.resource.address, request.user))
+            run(preview, dry_run=True)
+        except (signing.BadSignature, FileNotFoundError):
+            return self.import_refused(request, EXPIRED)
+        except (MappingError, TableError, NotPermitted, TooLong) as error:
+            return self.import_refused(request, str(error))
+        return self.render_import(request, ImportForm(self.resource, request.user), preview, self.token(request, upload, preview))
+
     def confirm_import(self, request: HttpRequest) -> HttpResponse:
         """Import the table of a preview, unless the import would do something else than the preview says."""
         try:
-            stored, digest, upload = self.read_token(request)
+            stored, digest, upload = self.read_token(request, request.POST["token"])
             take_turn(request)
             preview = Preview(upload.name, upload.table_import(self.resource.address, request.user))
             with transaction.atomic():
@@ -137,14 +176,15 @@ class ImportPage(ModelAdmin):
             return self.import_refused(request, EXPIRED)
         except (MappingError, TableError, NotPermitted, TooLong) as error:
             return self.import_refused(request, str(error))
-        if not same or preview.refused:
+        if not same or preview.is_refused:
             self.message_user(request, DIFFERENT, messages.ERROR)
             return self.render_import(request, ImportForm(self.resource, request.user), preview, self.token(request, upload, preview))
+        done = IMPORTED.format(name=upload.name, **preview.counts)
         self.message_user(
             request,
             format_html(
                 '{} <a href="{}" class="underline">{}</a>',
-                IMPORTED.format(name=upload.name, **preview.counts),
+                f"{done} {left_out(preview)}".strip(),
                 self.address_of("changelist"),
                 _("View %(records)s") % {"records": self.opts.verbose_name_plural},
             ),
@@ -162,11 +202,12 @@ class ImportPage(ModelAdmin):
             "model_admin": self,  # makes the breadcrumb, which ends with the title
             "form": form,
             "columns": columns(self.resource),
-            "empty_table": empty_table(self.resource),
-            "file_name": f"{self.resource.address}.csv",
+            "example_url": self.address_of("example"),
             "error_summary": list(errors_of_form(form)),
             "preview": preview,
-            "token": token,
+            "left_out": left_out(preview) if preview else "",
+            "token": "" if preview and preview.is_refused else token,
+            "refused_token": token if preview and preview.is_refused else "",
             "back_url": self.address_of("changelist"),
             "import_url": self.address_of("import"),
         }
@@ -178,11 +219,13 @@ class ImportPage(ModelAdmin):
     def token(self, request: HttpRequest, upload: Upload, preview: Preview) -> str:
         """A signed text that names a previewed table, which is kept for the import; "" if there is nothing to import.
 
+        A table with refused rows is kept too, so that they can be left out.
+
         A user has one such table for each list: an earlier one can no longer be imported.
         """
         owner = f"{request.user.pk}-{self.resource.address}"
         uploads.discard(owner)
-        if preview.refused or preview.changes_nothing:
+        if preview.changes_nothing:
             return ""
         content = {
             "user": request.user.pk,
@@ -191,22 +234,19 @@ class ImportPage(ModelAdmin):
             "stored": uploads.keep(owner, upload.data),
             "name": upload.name,
             "mapping": [upload.mapping_name, upload.mapping_data.decode()],
-            "source": upload.source,
-            "update_others": upload.update_others,
-            "encoding": upload.encoding,
-            "reason": upload.reason,
+            **{field: getattr(upload, field) for field in OPTIONS},
         }
         return signing.dumps(content, salt=SALT, compress=True)
 
-    def read_token(self, request: HttpRequest) -> tuple[str, str, Upload]:
+    def read_token(self, request: HttpRequest, token: str) -> tuple[str, str, Upload]:
         """The name of the stored file, the digest of the preview, and the upload.
 
         Raises BadSignature for a token of another user or list, for an old one and for a forged one, and FileNotFoundError.
         """
-        content = signing.loads(request.POST["token"], salt=SALT, max_age=uploads.KEPT)
+        content = signing.loads(token, salt=SALT, max_age=uploads.KEPT)
         if (content["user"], content["resource"]) != (request.user.pk, self.resource.address):
             raise signing.BadSignature("The token was made for another user or list.")
         name, text = content["mapping"]
-        data, options = uploads.read(content["stored"]), (content[field] for field in ("source", "update_others", "encoding", "reason"))
+        data, options = uploads.read(content["stored"]), (content[field] for field in OPTIONS)
         upload = Upload(content["name"], data, name, text.encode(), *options)
         return content["stored"], content["digest"], upload

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote
 
 from django import forms
 from django.contrib import admin
@@ -26,6 +25,7 @@ from policytracker.importing.importer import Import
 from policytracker.importing.summary import Group, ImportLine, Summary, display_value, row_numbers
 from policytracker.importing.tables import MEMORY, SECONDS, Limits, TableError, TooLarge
 from policytracker.records.context import MAX_REASON
+from policytracker.representation.sheets import field_label
 from policytracker.resources import Resource
 from policytracker.writing.writer import Outcome
 
@@ -63,6 +63,7 @@ class Column:
     """A column that a table without a mapping can have: a field that can be written."""
 
     name: str
+    label: str
     field: serializers.Field
 
     @property
@@ -73,12 +74,11 @@ class Column:
 def columns(resource: Resource) -> list[Column]:
     """The columns of a table with records of this type. A table cannot hold files."""
     fields = resource.serializer().fields.items()
-    return [Column(name, field) for name, field in fields if not (field.read_only or isinstance(field, serializers.FileField))]
-
-
-def empty_table(resource: Resource) -> str:
-    """The URL of a table with all columns and no rows, which contains the table itself."""
-    return f"data:text/csv,{quote(','.join(column.name for column in columns(resource)))}%0D%0A"
+    return [
+        Column(name, field_label(resource.model, name, field), field)
+        for name, field in fields
+        if not (field.read_only or isinstance(field, serializers.FileField))
+    ]
 
 
 class ImportForm(forms.Form):
@@ -193,6 +193,7 @@ class Upload:
     update_others: bool
     encoding: str
     reason: str
+    leave_out_refused: bool = False
 
     def table_import(self, resource: str, user: Any) -> Import:
         """Raises MappingError, TableError and NotPermitted."""
@@ -203,8 +204,16 @@ class Upload:
             table = table_files.parse(self.name, self.data, limits(), columns.path, self.encoding or columns.encoding)
         except TooLarge as error:
             raise TableError(_("%(problem)s Import a larger file with the command import_table.") % {"problem": error}) from error
-        options = {"source": self.source, "reason": self.reason, "update_others": self.update_others}
-        return Import([(self.name, table)], columns, by=user, with_changes=True, **options)
+        return Import(
+            [(self.name, table)],
+            columns,
+            by=user,
+            source=self.source,
+            reason=self.reason,
+            update_others=self.update_others,
+            with_changes=True,
+            leave_out_refused=self.leave_out_refused,
+        )
 
 
 class Preview:
@@ -238,6 +247,16 @@ class Preview:
     @property
     def refused(self) -> int:
         return self.summary.counts[Outcome.REFUSED]
+
+    @property
+    def rows_left_out(self) -> int:
+        """The number of refused rows that the import leaves out."""
+        return self.table_import.rows_left_out
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether nothing can be imported, because rows are refused and not left out."""
+        return bool(self.refused) and not self.rows_left_out
 
     @property
     def changes_nothing(self) -> bool:

@@ -6,7 +6,7 @@ temporary file, and the response begins when it is complete: a slow client holds
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from errno import ENOSPC
@@ -16,18 +16,20 @@ from typing import IO, Any, TypeVar
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Func, QuerySet, TextField, Value
+from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 from django.http import FileResponse
 from django.utils.translation import gettext as _
-from rest_framework import renderers, serializers
+from rest_framework import renderers
+from rest_framework.request import Request
 from xlsxwriter import Workbook
 
 from policytracker.api.errors import APIError
-from policytracker.representation.json_sql import ComputedField, JsonObject, NestedRecords, columns
-from policytracker.representation.parameters import InvalidParameter
-from policytracker.representation.references import KeyField, KeyListField
+from policytracker.representation.cells import cell, is_nested
+from policytracker.representation.json_sql import JsonObject, columns
+from policytracker.representation.parameters import InvalidParameter, single
 from policytracker.representation.serializers import RecordSerializer, declared_fields
+from policytracker.representation.workbooks import TextSheet, TooLongForSheet
 from policytracker.resources import ReadContext
 from policytracker.sql.parameters import bind_parameters
 from policytracker.web.heavy import ClientLeft
@@ -37,29 +39,9 @@ IN_MEMORY = 1024 * 1024  # bytes; a larger export is written to the disk
 ROWS_AT_A_TIME = 2000
 MAX_SECONDS = 300
 MEGABYTE = 1_000_000
-MAX_ROWS, MAX_CELL, MAX_SHEET_NAME = 1_048_576, 32_767, 31  # of a worksheet: rows with the header, characters of a cell and of its name
-TOO_LONG = -2  # returned by XlsxWriter
 # JSON texts contain no control characters, so with these as quote and delimiter COPY sends each text as a line of its own.
 Part = TypeVar("Part")
 PLAIN_LINES = r"FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02'"
-
-
-class SafeText(Func):
-    """A text that no spreadsheet executes: a `'` before = + - @ (also full-width), tab and CR, and before `'` and one of these.
-
-    It is put where a cell begins: at the start, and after a semicolon, at which spreadsheets of many countries split a CSV file.
-    """
-
-    template = r"""regexp_replace(%(expressions)s, E'(^|;)(?=''*[-=+@\t\r\uFF1D\uFF0B\uFF0D\uFF20])', E'\\1''', 'g')"""
-    output_field = TextField()
-
-
-class JoinedTexts(Func):
-    """The texts of an array, separated by semicolons. A semicolon inside a text is written as `\\;`."""
-
-    template = r"""(SELECT string_agg(replace(part, ';', '\;'), ';' ORDER BY number)
-        FROM unnest(%(expressions)s::text[]) WITH ORDINALITY AS parts(part, number))"""
-    output_field = TextField()
 
 
 @dataclass(frozen=True)
@@ -76,22 +58,29 @@ class Export:
 
     @property
     def table_fields(self) -> list[str]:
-        """The fields that fit into a cell: all except lists of records. Raises InvalidParameter for an expansion."""
+        """The fields that fit into a cell: all except lists of records. Raises InvalidParameter for an expansion, or if there is none."""
         if self.expand:
             raise InvalidParameter("expand", _("References cannot be expanded in this format. Use ndjson."))
         declared = declared_fields(self.serializer)
-        return [name for name in self.fields if not is_nested(declared[name])]
-
-    def expressions(self) -> dict[str, Any]:
-        return columns(self.serializer(), self.context.reader, self.expand)
+        names = [name for name in self.fields if not is_nested(declared[name])]
+        if not names:
+            raise InvalidParameter("fields", _("A table cannot show these fields. Select another one, or use ndjson."))
+        return names
 
     def json_lines(self) -> Iterator[bytes]:
         """Each record as JSON, on a line of its own."""
         return self.copy(self.record, PLAIN_LINES)
 
     def csv_lines(self) -> Iterator[bytes]:
-        """The cells as CSV, without a header."""
-        return self.copy(self.cells, "FORMAT csv")
+        """The table as CSV, in blocks."""
+        yield f"{','.join(self.table_fields)}\n".encode()
+        yield from self.copy(self.cells, "FORMAT csv")
+
+    def write_workbook(self, workbook: Workbook, rows: Iterable[Sequence[str | None]]) -> None:
+        """Write these rows of the table. Raises TooLongForSheet."""
+        sheet = TextSheet(workbook, self.name, self.table_fields)
+        for row in rows:
+            sheet.write(row)
 
     def table(self) -> Iterator[tuple[str | None, ...]]:
         """The cells, row by row."""
@@ -158,25 +147,9 @@ class Export:
     def query(self, expressions: list[Any]) -> tuple[str, list[Any]]:
         """The SQL that selects these columns of the rows, and its values."""
         named = {f"cell_{number}": expression for number, expression in enumerate(expressions)}
-        sql, values = self.rows.annotate(**named).values_list(*named).query.sql_with_params()
+        rows = self.rows.annotate(**named).values_list(*named)
+        sql, values = rows.query.get_compiler(connection=connection, elide_empty=False).as_sql()  # also if no row can match
         return sql, bind_parameters(values, on=self.context.on, base=self.context.base_url, user=self.context.reader.id)
-
-
-def is_nested(field: serializers.Field) -> bool:
-    """Whether the field is a list of records or of objects."""
-    computed_list = isinstance(field, ComputedField) and field.schema.get("type") == "array"
-    return isinstance(field, NestedRecords) or computed_list
-
-
-def cell(field: serializers.Field, expression: Any) -> Any:
-    """The expression of a cell: text that is safe in a spreadsheet; null for an unknown value."""
-    reference = field.child_relation if isinstance(field, KeyListField) else field
-    if isinstance(reference, KeyField) and isinstance(expression, Cast):  # people that the reader may not see
-        return Cast(Value(None), TextField())
-    if isinstance(field, KeyListField | serializers.ListField):
-        return SafeText(JoinedTexts(expression))
-    text = Cast(expression, TextField())
-    return text if isinstance(field, serializers.DecimalField | serializers.IntegerField) else SafeText(text)
 
 
 class ExportRenderer(renderers.BaseRenderer):
@@ -224,14 +197,11 @@ class CsvRenderer(ExportRenderer):
         _names = export.table_fields
 
     def write(self, export, file):
-        file.write(f"{','.join(export.table_fields)}\n".encode())
         with export.limited(export.csv_lines(), len) as lines:
             file.writelines(lines)
 
 
 class XlsxRenderer(ExportRenderer):
-    """A worksheet of texts."""
-
     media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     format = "xlsx"
 
@@ -239,21 +209,24 @@ class XlsxRenderer(ExportRenderer):
         _names = export.table_fields
 
     def write(self, export, file):
-        names = export.table_fields
         characters = lambda row: sum(len(text) for text in row if text)  # noqa: E731
         with export.limited(export.table(), characters) as rows, Workbook(file, {"constant_memory": True}) as workbook:
-            sheet = workbook.add_worksheet(export.name[:MAX_SHEET_NAME])
-            sheet.write_row(0, 0, names)
-            for number, row in enumerate(rows, 1):
-                if number == MAX_ROWS:
-                    message = _("The list has more rows than a worksheet can have ({max}). Use csv.")
-                    raise InvalidParameter("format", message.format(max=f"{MAX_ROWS:,}"))
-                for column, text in enumerate(row):
-                    if text and sheet.write_string(number, column, text) == TOO_LONG:
-                        message = _(
-                            "Row {row}, {field}: the text has more characters than a cell can have ({max}). Use csv, or omit the field."
-                        )
-                        raise InvalidParameter("format", message.format(row=number + 1, field=names[column], max=f"{MAX_CELL:,}"))
+            try:
+                export.write_workbook(workbook, rows)
+            except TooLongForSheet as error:
+                raise InvalidParameter("format", str(error)) from error
 
 
 EXPORTS = [CsvRenderer, XlsxRenderer, NdjsonRenderer]
+TABLES = (CsvRenderer.format, XlsxRenderer.format)
+LAYOUTS = MACHINE, PEOPLE = "machine", "people"
+
+
+def read_layout(request: Request) -> str:
+    """The parameter `layout`. Raises InvalidParameter for an unknown one, and for that of people in a format that is no table."""
+    layout = single(request.query_params, "layout", MACHINE)
+    if layout not in LAYOUTS:
+        raise InvalidParameter("layout", _("Use one of: {names}.").format(names=", ".join(LAYOUTS)))
+    if layout == PEOPLE and request.accepted_renderer.format not in TABLES:
+        raise InvalidParameter("layout", _("Only these formats have this layout: {names}.").format(names=", ".join(TABLES)))
+    return layout

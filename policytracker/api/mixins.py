@@ -23,8 +23,9 @@ from rest_framework.response import Response
 
 from policytracker.api import etag, pagination
 from policytracker.api.as_of import reads_as_of
-from policytracker.api.export import EXPORTS, Export, ExportRenderer
+from policytracker.api.export import EXPORTS, LAYOUTS, MACHINE, PEOPLE, Export, ExportRenderer, read_layout
 from policytracker.api.idempotency import IdempotencyMixin
+from policytracker.api.people_export import PeopleExport
 from policytracker.api.renderers import JsonText, reject_unknown_format
 from policytracker.api.views import REPRESENTATION, REPRESENTATION_PARAMETERS, RecordView, json_response
 from policytracker.history.record import History, deleted_record
@@ -40,9 +41,14 @@ from policytracker.representation.serializers import RecordSerializer, declared_
 from policytracker.web.heavy import EXPORT, REPORT, has_left, heavy, take_turn
 from policytracker.writing import entries as bulk
 
-LIST_PARAMETERS = REPRESENTATION_PARAMETERS | pagination.PARAMETERS | {"ordering", "format"}
+LIST_PARAMETERS = REPRESENTATION_PARAMETERS | pagination.PARAMETERS | {"ordering", "format", "layout"}
 FORMATS = {"type": "string", "enum": ["json", *(renderer.format for renderer in EXPORTS)]}
 FORMAT = OpenApiParameter("format", FORMATS, description="The format of the response. All except json contain all rows.")
+LAYOUT = OpenApiParameter(
+    "layout",
+    {"type": "string", "enum": LAYOUTS, "default": MACHINE},
+    description="The layout of csv and xlsx: field names, codes and keys for programs, or labels, titles and dates for people.",
+)
 
 # ---- reading
 
@@ -55,14 +61,15 @@ class ListMixin(ListModelMixin, RecordView):
 
     @heavy(REPORT, when=lambda request: AS_OF in request.GET)
     @heavy(EXPORT, when=lambda request: request.GET.get("format", "json") != "json")
-    @extend_schema(parameters=[*REPRESENTATION, FORMAT])
+    @extend_schema(parameters=[*REPRESENTATION, FORMAT, LAYOUT])
     @reads_as_of
     def list(self, request: Request, *args, **kwargs) -> HttpResponseBase:
         reject_unknown_parameters(request.query_params, LIST_PARAMETERS | self.filter_set().keys())
         reject_unknown_format(request, self.get_renderers())
+        layout = read_layout(request)
         representation = self.representation()
         if isinstance(renderer := request.accepted_renderer, ExportRenderer):
-            export = self.export(representation)
+            export = self.export(representation, layout)
             renderer.check(export)
             take_turn(request)
             return renderer.response(export)
@@ -88,15 +95,22 @@ class ListMixin(ListModelMixin, RecordView):
         # A record may be hidden between the two statements. A past moment has no second check: its statements take long to plan.
         return json_sql.read_many(representation, results, context, checked=context.as_of is None)
 
-    def export(self, representation: json_sql.Representation) -> Export:
+    def export(self, representation: json_sql.Representation, layout: str) -> Export:
         """All rows of the list. Raises InvalidParameter for a parameter of pages."""
         for name in pagination.PARAMETERS & self.request.query_params.keys():
             raise InvalidParameter(name, _("An export contains all rows. Remove this parameter."))
         rows = self.filter_queryset(self.get_queryset())
         fields = representation.fields or tuple(declared_fields(self.serializer_class))
-        return Export(
-            rows, self.serializer_class, fields, representation.expand, self.read_context, self.address, partial(has_left, self.request)
-        )
+        left = partial(has_left, self.request)
+        common = (rows, self.serializer_class, fields, representation.expand, self.read_context, self.address, left)
+        if layout == PEOPLE:
+            return PeopleExport(*common, bool(self.request.query_params.get("fields")), self.filters_in_words())
+        return Export(*common)
+
+    def filters_in_words(self) -> dict[str, str]:
+        """The filters of the request, with their values."""
+        query = self.request.query_params
+        return {name: ", ".join(query.getlist(name)) for name in query if name in self.filter_set() and name != "on"}
 
 
 class RetrieveMixin(RetrieveModelMixin, RecordView):

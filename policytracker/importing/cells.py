@@ -17,13 +17,14 @@ from rest_framework import serializers
 
 from policytracker import date_forms
 from policytracker.codes import ForeignCode, code_of, invalid_choice
-from policytracker.edtf import EdtfField
+from policytracker.edtf import DURATION, EdtfField, parse_duration
 from policytracker.importing.context import ImportContext
 from policytracker.importing.mapping import RecordMapping
 from policytracker.importing.names import without_footnotes
 from policytracker.importing.tables import Place, TableError, items_at, steps
 from policytracker.records.models import SluggedRecord
 from policytracker.representation.references import KeyField, KeyListField
+from policytracker.resources import registry
 from policytracker.writing.writer import UNSTORABLE
 
 ITEM = "."  # the header of an item that is not an object
@@ -33,6 +34,7 @@ DATE_IN_TEXT = re.compile(
     r"\d{4}-\d\d(?:-\d\d)?~?|\d{1,2}([./-])\d{1,2}\1\d{4}|(?:\d{1,2} )?[A-Za-z]{3,9}\.? (?:\d{1,2},? )?\d{4}|\d{4}", re.ASCII
 )
 MAX_SLUG = 120
+KEY = re.compile(r"[-\w]+", re.ASCII)
 
 
 class CellError(Exception):
@@ -142,6 +144,14 @@ def parse_date(text: str, order: str = "") -> str:
         raise CellError(error.code or "invalid_date", error.messages[0]) from error
 
 
+def duration(text: str) -> str:
+    """The duration in a cell, in ISO 8601 or in words. Raises CellError."""
+    try:
+        return parse_duration(text.strip())
+    except ValidationError as error:
+        raise CellError(error.code or "invalid_duration", error.messages[0]) from error
+
+
 def split_date(text: str) -> tuple[str, str]:
     """The date and the other words of a cell such as `3 Oct 2016 a` or `Accession: 16 January 1978`."""
     text = without_footnotes(text.rstrip())
@@ -155,10 +165,8 @@ def split_date(text: str) -> tuple[str, str]:
 def as_slug(text: str) -> str:
     """A slug made of a text. A long one is cut and ends with a checksum, so that different texts have different slugs."""
     text = text.strip()
-    if re.fullmatch(r"[-\w]+", text, re.ASCII):
-        slug = text
-    else:
-        slug = slugify(re.sub(r"[^\w\s]+", "-", re.sub(r"^https?://(www\.)?", "", text))).strip("-")
+    words = re.sub(r"[^\w\s]+", "-", re.sub(r"^https?://(www\.)?", "", text))
+    slug = text if KEY.fullmatch(text) else slugify(words).strip("-")
     return slug if len(slug) <= MAX_SLUG else f"{slug[: MAX_SLUG - 9]}-{crc32(text.encode()):08x}"
 
 
@@ -207,6 +215,8 @@ class FieldReader:
             return self.prefix + (as_slug(text) if issubclass(self.model, SluggedRecord) else text.strip())
         if self.is_date:
             return parse_date(text, self.context.mapping.dates)
+        if DURATION in getattr(self.stored, "validators", ()):
+            return duration(text)
         if getattr(self.stored, "choices", None) and isinstance(self.field, serializers.ChoiceField):
             return self.code(text)
         if isinstance(self.stored, ForeignCode) and self.stored.read:
@@ -246,6 +256,8 @@ class FieldReader:
         keys = (index.find(prefix + text) if prefix else []) or index.find(text)
         if len(keys) == 1:
             return keys[0]
+        if not keys and registry.of(model).naming is None and not theirs and KEY.fullmatch(text):
+            return text  # perhaps that of a record that the same file makes
         kind = model._meta.verbose_name
         if keys:
             message = _("There are several records of type %(kind)s with the name “%(name)s”: %(keys)s. Enter the key.")

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import models
 
 from policytracker.importing.mapping import FileMapping
-from policytracker.importing.names import NameIndex
+from policytracker.importing.names import NameIndex, titles
 from policytracker.importing.tables import Table
 from policytracker.records.access import FULL_ACCESS
 from policytracker.records.models import Record
@@ -22,7 +22,7 @@ class ImportContext:
 
     `by` is the user who imports, or None. `source` is the key of the source of facts without one, and `reason` the change reason of
     rows without one. `update_others` permits changes of records whose sources are all others. With `with_changes`, the lines have the
-    changed values.
+    changed values. With `by_title`, as in a sheet for people, cells refer to other records by their titles too.
     """
 
     table: Table
@@ -32,6 +32,7 @@ class ImportContext:
     reason: str = ""
     update_others: bool = False
     with_changes: bool = False
+    by_title: bool = False
     indexes: dict[type[models.Model], NameIndex | None] = field(default_factory=dict)  # discard those of models that were written
 
     @cached_property
@@ -52,5 +53,7 @@ class ImportContext:
         """The index of the names of a model; None if its records are found by key only."""
         if model not in self.indexes:
             naming = registry.of(model).naming if issubclass(model, Record) else None
+            if naming is None and self.by_title and issubclass(model, Record):
+                naming = titles(model)
             self.indexes[model] = NameIndex(naming, model.objects.visible_to(self.reader)) if naming else None
         return self.indexes[model]

@@ -104,6 +104,11 @@ class Import:
             yield
             transaction.set_rollback(True)
 
+    @property
+    def rows_left_out(self) -> int:
+        """The number of rows that were left out."""
+        return sum(len(table.left_out) for table in self.tables)
+
     def find_refused(self, report: Report, show_done: ShowDone) -> None:
         """Report the refused records, and leave out their rows."""
         with self.trial():
@@ -143,6 +148,9 @@ class TableImport:
         unused = set() if mapping.has_columns or "*" in mapping.ignore else set(table.headers) - {""} - mapping.ignore - used
         if not mapping.has_columns and mapping.of_single_record():
             unused -= self.parts[0].use_own_names(set(table.headers) - {""} - mapping.ignore - used)
+            self.context.by_title = self.parts[0].has_labels
+            if headers := self.parts[0].not_imported:
+                self.notes.append(_("Not imported, because these columns show other records: %(names)s.") % {"names": ", ".join(headers)})
         problems = [
             _("%(place)s: Unknown column. Map it to a field, or ignore it in the mapping.") % {"place": table.place_of(header)}
             for header in table.headers

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cached_property
 
 from django.db.models import QuerySet
 
+from policytracker.records.models import Record
+from policytracker.representation.references import title
 from policytracker.resources import Naming
 
 MAX_SUGGESTIONS = 3
@@ -17,6 +20,17 @@ SPELLED_ALIKE = 0.85  # of difflib
 MAX_FOOTNOTES = 40  # characters
 # Marks of footnotes at the end of a name: superscript figures, `[1]`, `*`. A plain number can be part of a name, as in `District 7`.
 FOOTNOTES = re.compile(r"(?:\s*(?:\[\w{1,3}\]|[\u00b9\u00b2\u00b3\u2070-\u2079*\u2020\u2021]+,?))+\Z")
+
+
+def titles(model: type[Record]) -> Naming:
+    """How records that have no other names are named in a sheet for people: by their key, title, or title and key."""
+
+    def pairs(rows: QuerySet) -> Iterator[tuple[str, str]]:
+        _name, shown = title(model)
+        for key, text in rows.order_by().values_list(model.key, shown):
+            yield from ((str(key), name) for name in (str(key), text, f"{text} ({key})") if name)
+
+    return Naming(pairs, lambda name: " ".join(name.split()).casefold())
 
 
 def without_footnotes(text: str) -> str:

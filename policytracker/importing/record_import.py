@@ -28,6 +28,7 @@ from policytracker.representation import json_sql
 from policytracker.representation.errors import domain_error, validation_body
 from policytracker.representation.references import KeyField
 from policytracker.representation.serializers import HEAD, RecordSerializer
+from policytracker.representation.sheets import added_labels, fields_by_label
 from policytracker.resources import registry
 from policytracker.writing import entries as bulk
 from policytracker.writing.identity import Identities
@@ -61,6 +62,7 @@ class RecordImport:
         self.fields = dict(self.serializer_class().fields)
         self.readable = self.model.objects.visible_to(context.reader)
         self.identities = Identities(self.model, self.serializer_class, self.readable)
+        self.has_labels, self.not_imported = False, list[str]()  # as in a sheet for people
         self.start()
 
     def start(self) -> None:
@@ -93,10 +95,22 @@ class RecordImport:
         return [header for section in self.mapping.sections for header in section.possible_headers()]
 
     def use_own_names(self, headers: set[str]) -> set[str]:
-        """Map the headers that are names of our fields and are used for nothing else. Returns them."""
-        known = {*self.fields, *NOT_A_FIELD} - self.columns.keys() - self.mapping.constants.keys()
-        self.columns |= {header: Column((header,)) for header in sorted(headers & known)}
-        return headers & known
+        """Map the headers that are names or labels of our fields and are used for nothing else. Returns them.
+
+        The columns that only sheets for people have are accepted too. They are not imported.
+        """
+        free = {*self.fields, *NOT_A_FIELD} - self.columns.keys() - self.mapping.constants.keys()
+        named = {header: header for header in headers & free}
+        resource = registry.of(self.model)
+        labels = fields_by_label(resource)
+        for header in sorted(headers - named.keys()):
+            name = labels.get(header.lower(), "")
+            if name in free - set(named.values()):
+                named[header] = name
+        self.columns |= {name: Column((header,)) for header, name in sorted(named.items())}
+        self.has_labels = any(header != name for header, name in named.items())
+        self.not_imported = sorted(header for header in headers - named.keys() if header.lower() in added_labels(resource))
+        return {*named, *self.not_imported}
 
     def is_in_file(self, header: str) -> bool:
         table = self.context.table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -12,7 +12,7 @@ from django.core.exceptions import EmptyResultSet
 from django.core.exceptions import ValidationError as ModelError
 from django.db import models
 from django.db.models import F, OuterRef, Subquery, TextField
-from django.db.models.functions import Cast, Coalesce
+from django.db.models.functions import Cast, Coalesce, Concat, NullIf
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
@@ -24,6 +24,7 @@ from policytracker.resources import registry
 from policytracker.sql.parameters import ExistsForRow, Parameter, Statement
 
 MAX_KEYS = 1000
+Represent = Callable[[str], Any]  # the expression for a record at the end of a path, such as `source__`
 
 
 def referable(model: Any, reader: Any) -> models.QuerySet:
@@ -93,6 +94,10 @@ class KeyListField(serializers.ManyRelatedField):
 
     def column(self, reader: Reader, expand: bool = False):
         return self.child_relation.columns(reader, expand, self.source)
+
+    def title_column(self, reader: Reader):
+        """The titles of the records, ordered by key."""
+        return self.child_relation.title_columns(reader, self.source)
 
     @property
     def hides(self) -> bool:
@@ -170,29 +175,61 @@ class KeyField(serializers.RelatedField):
         """The condition that the reference is empty, or its record is hidden from the reader."""
         return ~models.Q(self.visible(reader)) if self.hides and not reader.sees_all else models.Q(**{f"{self.source}__isnull": True})
 
-    def _representation(self, path: str, expand: bool):
-        """The key; if expanded, an object with key, title (or name) and URL."""
-        key = F(f"{path}{self.key}")
-        if not expand or not issubclass(self.model, Record):
-            return key
-        name, value = title(self.model, path)
-        return JsonObject({self.key: key, name: value, "url": url_of(registry.of(self.model).address, key)})
+    # ---- as SQL
 
     def column(self, reader: Reader, expand: bool = False):
-        if self.of_people and not reader.sees_people:
-            return Cast(models.Value(None), TextField())
-        if (self.hides and not reader.sees_all) or (reader.as_of and issubclass(self.model, Record)):
-            visible = self.model.objects.all() if self.is_visible else self.model.objects.visible_to(reader)
-            rows = visible.filter(pk=OuterRef(f"{self.source}_id")).order_by()
-            found = Subquery(rows.values_list(self._representation("", expand), flat=True))
-            return models.Case(models.When(self.is_visible, then=found)) if self.is_visible else found
-        representation = self._representation(f"{self.source}__", expand)
-        if not expand or not issubclass(self.model, Record):
-            return representation
-        return models.Case(models.When(**{f"{self.source}__isnull": False}, then=representation), output_field=models.JSONField())
+        """The key; if expanded, an object with key, title (or name) and URL."""
+        return self._shown(reader, self._representation(expand))
+
+    def title_column(self, reader: Reader):
+        """The title of the record, or its key if it has none. People are named by their user name.
+
+        The title of a record without a name of its own, made of several parts, is not unique: its key follows in parentheses.
+        """
+        return self._shown(reader, self._title)
 
     def columns(self, reader: Reader, expand: bool, source: str):
         """The references of the many-to-many field `source`, ordered by key."""
+        return self._all_shown(reader, self._representation(expand), source)
+
+    def title_columns(self, reader: Reader, source: str):
+        """The titles of the records of the many-to-many field `source`, ordered by key."""
+        return self._all_shown(reader, self._title, source)
+
+    def _representation(self, expand: bool) -> Represent:
+        return self._object if expand and not self.of_people else self._key
+
+    def _key(self, path: str) -> Any:
+        return F(f"{path}{self.key}")
+
+    def _object(self, path: str) -> Any:
+        name, value = title(self.model, path)
+        key = self._key(path)
+        return JsonObject({self.key: key, name: value, "url": url_of(registry.of(self.model).address, key)})
+
+    def _title(self, path: str) -> Any:
+        key = Cast(self._key(path), TextField())
+        if self.of_people:
+            return key
+        _name, value = title(self.model, path)
+        if len(self.model.label_parts) > 1:
+            return Concat(value, models.Value(" ("), key, models.Value(")"), output_field=TextField())
+        return Coalesce(NullIf(Cast(value, TextField()), models.Value("")), key, output_field=TextField())
+
+    def _shown(self, reader: Reader, represent: Represent):
+        if self.of_people and not reader.sees_people:
+            return Cast(models.Value(None), TextField())
+        if (self.hides and not reader.sees_all) or (reader.as_of and not self.of_people):
+            visible = self.model.objects.all() if self.is_visible else self.model.objects.visible_to(reader)
+            rows = visible.filter(pk=OuterRef(f"{self.source}_id")).order_by()
+            found = Subquery(rows.values_list(represent(""), flat=True))
+            return models.Case(models.When(self.is_visible, then=found)) if self.is_visible else found
+        value = represent(f"{self.source}__")
+        if represent == self._key:
+            return value
+        return models.Case(models.When(**{f"{self.source}__isnull": False}, then=value), output_field=value.output_field)
+
+    def _all_shown(self, reader: Reader, represent: Represent, source: str):
         if self.of_people and not reader.sees_people:
             return Cast(models.Value("[]"), models.JSONField())
         field = self.parent.parent.Meta.model._meta.get_field(source)
@@ -200,13 +237,13 @@ class KeyField(serializers.RelatedField):
         target = field.m2m_reverse_field_name()
         if self.hides and not reader.sees_all:
             through = through.filter(**{f"{target}__in": self.model.objects.visible_to(reader).values("pk")})
-        return ArraySubquery(through.order_by(f"{target}__{self.key}").values_list(self._representation(f"{target}__", expand), flat=True))
+        return ArraySubquery(through.order_by(f"{target}__{self.key}").values_list(represent(f"{target}__"), flat=True))
 
 
 def title(model: type[Record], path: str = "") -> tuple[str, Any]:
     """The name (`name` or `title`) and the expression of the text that identifies a record to people."""
     parts = [F(f"{path}{part}") for part in model.label_parts]
-    joined = models.functions.Concat(*_separated(parts), output_field=TextField()) if len(parts) > 1 else parts[0]
+    joined = Concat(*_separated(parts), output_field=TextField()) if len(parts) > 1 else parts[0]
     return "name" if model.label_parts == ("name",) else "title", joined
 
 

@@ -10,6 +10,11 @@ def page(model=Recommendation) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_import")
 
 
+def example(model=Recommendation) -> str:
+    """The address of the example sheet."""
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_example")
+
+
 def upload(content, name="table.csv") -> SimpleUploadedFile:
     return SimpleUploadedFile(name, content.encode() if isinstance(content, str) else content)
 

@@ -1,15 +1,18 @@
 """The home page: queues, counts and deadlines."""
 
+import json
 from datetime import date, timedelta
 
 import pytest
+from django.conf import settings
 
-from agreements.models import PartyOfficer
+from agreements.models import Party, PartyOfficer
 from policytracker.accounts.models import User
+from policytracker.records.changes import Change
 from policytracker.records.context import change_context
 from recommendations.models import Addressee, ProgressUpdate
 from recommendations.progress import EvidenceRow, Report, report_progress, send_back
-from tests.admin.page import add, change, rows_in_list
+from tests.admin.page import add, change, messages_of, rows_in_list
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 from tests.queries import count_queries
 
@@ -262,6 +265,38 @@ def test_an_empty_register_says_what_to_do_next(analyst, reader, signed_in):
     assert "Add agreement" in with_parties
     assert "Add party" not in for_reader
     assert "Nothing is published yet" in for_reader
+
+
+LOAD = "/admin/agreements/party/load/"
+
+
+def test_states_and_territories_are_loaded_into_an_empty_register(analyst, signed_in):
+    client = signed_in(analyst)
+    offered = client.get("/admin/").text
+
+    done = client.post(LOAD, follow=True)
+
+    parties = {party["fields"]["code"] for party in json.loads((settings.BASE_DIR / "fixtures" / "parties.json").read_text())}
+    assert "Load states and territories" in offered and LOAD in offered
+    assert set(Party.objects.values_list("code", flat=True)) == parties
+    assert str(len(parties)) in messages_of(done)
+    assert Change.objects.latest("id").actor["user"] == "analyst"
+    assert "Load states and territories" not in client.get("/admin/").text
+
+
+def test_nothing_is_loaded_into_a_register_with_parties(analyst, signed_in):
+    make_party("AUS")
+
+    signed_in(analyst).post(LOAD)
+
+    assert Party.objects.count() == 1
+
+
+def test_only_editors_load_states_and_territories_by_the_button(reader, officer, analyst, signed_in):
+    Party.objects.exclude(officers__user=officer).delete()
+
+    assert [signed_in(user).post(LOAD).status_code for user in (reader, officer)] == [403, 403]
+    assert signed_in(analyst).get(LOAD).status_code == 405
 
 
 def test_only_who_may_add_users_is_asked_to_add_them_to_an_empty_register(administrator, analyst, signed_in):

@@ -6,7 +6,6 @@ import re
 import zipfile
 from datetime import timedelta
 from types import SimpleNamespace
-from urllib.parse import unquote
 
 import psycopg
 import pytest
@@ -17,8 +16,9 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from openpyxl import load_workbook
 
-from agreements.models import Party, Source, TreatyAction
+from agreements.models import Component, Party, Source, TreatyAction
 from policytracker.admin import import_page, imports
 from policytracker.importing import uploads
 from policytracker.importing.mapping import is_importable
@@ -26,7 +26,7 @@ from policytracker.importing.record_import import RecordImport
 from policytracker.records.changes import Change
 from policytracker.resources import registry
 from recommendations.models import Evidence, ProgressUpdate, Recommendation
-from tests.admin.imports import confirm, page, preview
+from tests.admin.imports import confirm, example, page, preview
 from tests.admin.page import change, changes, messages_of, typed
 from tests.imports.conftest import make_records, table
 from tests.make import make_party, make_source
@@ -123,14 +123,13 @@ def test_a_preview_shows_each_field_and_writes_nothing(analyst, signed_in):
     assert list(Recommendation.objects.values_list("slug", "key_action")) == [("rec-1", "Open a hub")]
 
 
-def test_a_refused_row_is_shown_first_with_its_place_and_there_is_no_import(analyst, signed_in, stored_files):
+def test_a_refused_row_is_shown_first_with_its_place_and_there_is_no_import(analyst, signed_in):
     response = preview(signed_in(analyst), REFUSED)
 
     first = response.context["preview"].lines[0]
     assert (first["outcome"], str(first["problems"][0].place)) == ("refused", "Row 3, column B “key_action”")
     assert counts(response)["refused"] == 1
     assert response.context["token"] == ""
-    assert not stored_files.exists()
 
 
 def test_a_file_that_changes_nothing_cannot_be_imported(analyst, signed_in):
@@ -327,6 +326,77 @@ def test_a_reason_that_is_too_long_is_an_error_of_the_field(analyst, signed_in):
     assert list(errors(preview(signed_in(analyst), NEW, reason="x" * 2001))) == ["reason"]
 
 
+# ---- leaving out refused rows
+
+
+def leave_out(client, response, model=Recommendation):
+    """The page after the button "Leave out refused rows" of a preview."""
+    return client.post(page(model), {"refused": response.context["refused_token"]}, follow=True)
+
+
+def test_refused_rows_can_be_left_out_after_they_were_shown(analyst, signed_in):
+    client = signed_in(analyst)
+    shown = preview(client, REFUSED)
+
+    again = leave_out(client, shown)
+    before = slugs()
+    done = confirm(client, again)
+
+    assert "Leave out refused rows" in shown.content.decode()
+    assert (counts(again)["created"], counts(again)["refused"], before) == (1, 1, ["rec-1"])
+    assert again.context["left_out"] in again.content.decode() and again.context["left_out"].startswith("1 refused row")
+    assert [line["outcome"] for line in again.context["preview"].lines] == ["refused", "created"]
+    assert again.context["left_out"] in messages_of(done)
+    assert slugs() == ["rec-1", "rec-2"]
+
+
+def test_rows_that_need_a_refused_row_are_left_out_with_it(analyst, signed_in):
+    client = signed_in(analyst)
+    rows = [
+        {"slug": "rec-2", "key_action": "", "parent": ""},
+        {"slug": "rec-3", "key_action": "Hire", "parent": "rec-2"},
+        {"slug": "rec-4", "key_action": "Train", "parent": ""},
+    ]
+
+    again = leave_out(client, preview(client, table(*rows)))
+    confirm(client, again)
+
+    assert again.context["preview"].rows_left_out == 2
+    assert slugs() == ["rec-1", "rec-4"]
+
+
+def test_a_refused_preview_itself_cannot_be_imported(analyst, signed_in):
+    client = signed_in(analyst)
+    shown = preview(client, REFUSED)
+
+    client.post(page(), {"token": shown.context["refused_token"]}, follow=True)
+
+    assert slugs() == ["rec-1"]
+
+
+def test_a_preview_without_another_row_offers_nothing_to_leave_out(analyst, signed_in):
+    response = preview(signed_in(analyst), table({"slug": "rec-3", "key_action": ""}))
+
+    assert (response.context["token"], response.context["refused_token"]) == ("", "")
+
+
+def test_a_row_that_is_refused_since_the_preview_is_not_left_out_unseen(analyst, signed_in):
+    client = signed_in(analyst)
+    again = leave_out(client, preview(client, REFUSED))
+    Recommendation.objects.create(slug="rec-2", key_action="Of another")
+
+    third = confirm(client, again)
+
+    assert "changed since the preview" in messages_of(third)
+    assert Recommendation.objects.get(slug="rec-2").key_action == "Of another"
+
+
+def test_a_token_of_another_user_leaves_out_nothing(analyst, reviewer, signed_in):
+    shown = preview(signed_in(analyst), REFUSED)
+
+    assert "expired" in messages_of(leave_out(signed_in(reviewer), shown))
+
+
 # ---- one preview, one import
 
 
@@ -347,7 +417,7 @@ def test_a_refused_file_replaces_the_waiting_preview(analyst, signed_in, stored_
     first = preview(client, NEW)
     preview(client, REFUSED)
 
-    assert list(stored_files.iterdir()) == []
+    assert len(list(stored_files.iterdir())) == 1
     assert "expired" in messages_of(confirm(client, first))
 
 
@@ -374,16 +444,59 @@ def psycopg_parameters() -> dict:
 # ---- columns
 
 
-def test_the_empty_table_has_the_listed_columns_and_can_be_uploaded(analyst, signed_in):
+def example_of(client, model):
+    return load_workbook(io.BytesIO(b"".join(client.get(example(model)).streaming_content)))
+
+
+def test_the_example_sheet_of_each_type_has_the_listed_columns_and_can_be_uploaded(analyst, signed_in):
     client, models = signed_in(analyst), [resource.model for resource in registry.addressed if is_importable(resource)]
 
     for model in models:
-        response = client.get(page(model))
-        listed = [column.name for column in response.context["columns"]]
-        (link,) = re.findall(r'href="data:text/csv,([^"]+)"', response.content.decode())
-        assert model.key in listed and "url" not in listed
-        assert unquote(link).split("\r\n") == [",".join(listed), ""]
-        assert errors(preview(client, unquote(link), model)) == {}, model
+        response, book = client.get(page(model)), example_of(client, model)
+        listed = {column.label for column in response.context["columns"]}
+        sheet, about = book.worksheets
+        assert f'href="{example(model)}"' in response.content.decode()
+        assert {cell.value for cell in sheet[1]} == listed and sheet[1][-1].value == "Key"
+        assert (sheet.freeze_panes, sheet.max_row) == ("A2", 1)
+        assert listed <= {row[0] for row in about.iter_rows(values_only=True)}
+        file = io.BytesIO()
+        book.save(file)
+        assert errors(preview(client, file.getvalue(), model, name="example.xlsx")) == {}, model
+
+
+def test_an_example_sheet_that_was_filled_in_with_its_own_example_can_be_imported(analyst, signed_in):
+    client = signed_in(analyst)
+    book = example_of(client, Recommendation)
+    sheet, about = book.worksheets
+    rows = list(about.iter_rows(values_only=True))
+    start = next(number for number, row in enumerate(rows) if row[0] == "Column")
+    examples = {row[0]: row[rows[start].index("Example")] for row in rows[start + 1 :]}
+    sheet.append([examples[cell.value] or None for cell in sheet[1]])
+    sheet.cell(2, [cell.value for cell in sheet[1]].index("Agreements") + 1).value = "pact"
+    file = io.BytesIO()
+    book.save(file)
+
+    response = preview(client, file.getvalue(), name="example.xlsx")
+
+    assert (errors(response), counts(response)["created"], counts(response)["refused"]) == ({}, 1, 0)
+
+
+def test_the_example_marks_required_columns_and_offers_the_labels_of_codes(analyst, signed_in):
+    sheet, about = example_of(signed_in(analyst), Recommendation).worksheets
+    rows = list(about.iter_rows(values_only=True))
+    header = next(row for row in rows if row[0] == "Column")
+
+    assert {row[0] for row in rows if row[header.index("Required")] == "Required" and row != header} == {"Key", "Key action"}
+    assert '"Critical,High,Medium,Low,Not set"' in {offered.formula1 for offered in sheet.data_validations.dataValidation}
+
+
+@pytest.mark.parametrize(("role", "status"), [("reader", 403), ("party officer", 403), ("analyst", 200)])
+def test_only_users_who_may_import_get_an_example_sheet(role, status, users, signed_in):
+    assert signed_in(users[role]).get(example(Recommendation)).status_code == status
+
+
+def test_an_empty_list_offers_the_example_sheet(analyst, signed_in):
+    assert f'href="{example(Component)}"' in signed_in(analyst).get(changes(Component)).content.decode()
 
 
 def test_required_columns_and_the_codes_of_a_column_are_marked(analyst, signed_in):

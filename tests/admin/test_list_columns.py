@@ -1,5 +1,6 @@
 """Lists: columns, chips of active filters, empty lists and export."""
 
+import io
 import re
 from datetime import date
 
@@ -7,6 +8,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.admin.utils import label_for_field
 from django.utils.html import strip_tags
+from openpyxl import load_workbook
 
 from agreements.models import (
     Agreement,
@@ -195,12 +197,14 @@ def test_a_list_is_exported_with_its_filters(analyst, signed_in):
     client = signed_in(analyst)
 
     page = client.get(changes(Recommendation), {"agreement": agreement.pk, "owner": "me"})
-    (csv, url), (xlsx, _) = page.context["cl"].exports
-    rows = b"".join(client.get(url).streaming_content).decode()
+    exports = {str(label): url for label, url in page.context["cl"].exports}
+    rows = b"".join(client.get(exports["CSV"]).streaming_content).decode()
+    sheets = [load_workbook(io.BytesIO(b"".join(client.get(exports[name]).streaming_content))) for name in ("Excel", "XLSX for machines")]
 
-    assert (csv, xlsx) == ("CSV", "XLSX")
+    assert list(exports) == ["Excel", "CSV", "XLSX for machines"]
     assert rows.count("\n") == 2
     assert shown.slug in rows
+    assert [(book.worksheets[0].max_row, book.worksheets[0]["A1"].value) for book in sheets] == [(2, "Key action"), (2, "slug")]
 
 
 @pytest.mark.parametrize("model", [m for m in admin.site._registry if issubclass(m, Record)], ids=lambda model: model.__name__)
@@ -332,7 +336,7 @@ def test_an_approximate_date_is_shown_in_words_and_exported_as_it_is_stored(read
     shown += [changes(Recommendation), changes(Milestone), changes(Addressee), "/admin/"]
     pages = {address: of_reader.get(address).text for address in shown}
     pages[history(milestone)] = of_analyst.get(history(milestone)).text
-    (_csv, url), _xlsx = of_reader.get(changes(Milestone)).context["cl"].exports
+    _excel, (_csv, url), _xlsx = of_reader.get(changes(Milestone)).context["cl"].exports
 
     assert [address for address, page in pages.items() if "about 20" not in page or re.search(r"\b20\d\d~", page)] == []
     assert b"2032~" in b"".join(of_reader.get(url).streaming_content)

@@ -16,9 +16,9 @@ from rest_framework.test import APIClient
 
 from policytracker.accounts.models import User
 from policytracker.api import export as export_module
-from policytracker.api.export import SafeText
 from policytracker.importing.tables import EXECUTABLE
 from policytracker.records.access import Role
+from policytracker.representation.cells import SafeText
 from policytracker.resources import registry
 from recommendations.models import Recommendation
 from recommendations.progress import EvidenceRow, Report, report_progress
@@ -153,6 +153,15 @@ def test_a_number_stays_a_number(as_analyst):
     assert "-3.5" in [row["value"][:4] for row in export(as_analyst, "measurements", format="csv")]
 
 
+@pytest.mark.parametrize("layout", ["machine", "people"])
+@pytest.mark.parametrize("name", ["csv", "xlsx"])
+def test_a_list_that_no_row_can_match_is_exported_as_a_header(as_analyst, name, layout):
+    parameters = {"format": name, "layout": layout, "q": "!"}  # has no word, so PostgreSQL is not asked
+
+    assert as_analyst.list("recommendations/", q="!")["count"] == 0
+    assert export(as_analyst, "recommendations", **parameters) == []
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_an_export_is_a_file(as_analyst, name):
     response = as_analyst.get("recommendations/", {"format": name})
@@ -224,6 +233,8 @@ def test_a_past_day_is_exported_as_it_was(as_analyst, analyst, world):
         ({"format": "csv", "due_on__from": "tomorrow"}, "due_on__from"),
         ({"format": "csv", "ordering": "claims"}, "ordering"),
         ({"format": "csv", "fields": "colour"}, "fields"),
+        ({"format": "csv", "fields": "claims"}, "fields"),
+        ({"format": "xlsx", "fields": "claims", "layout": "people"}, "fields"),
     ],
 )
 def test_an_invalid_parameter_is_refused_by_name_before_a_file_begins(as_analyst, parameters, name):

@@ -248,6 +248,21 @@ def test_an_export_contains_the_rows_of_that_time(story, api, role):
     assert [cell.value for cell in sheet["A"]][1:] == [record["slug"] for record in records]
 
 
+@pytest.mark.parametrize("role", [Role.ADMINISTRATOR, Role.READER])
+def test_a_sheet_for_people_contains_the_rows_of_that_time_and_says_so(story, api, role):
+    records = past(api[role], "recommendations/", story, ordering="slug")["results"]
+
+    response = api[role].get("recommendations/", {"as_of": at(story.then), "format": "xlsx", "layout": "people", "ordering": "slug"})
+    first, about = load_workbook(io.BytesIO(b"".join(response.streaming_content))).worksheets
+
+    header, *rows = first.iter_rows(values_only=True)
+    assert [row[-1] for row in rows] == [record["slug"] for record in records]
+    assert [row[header.index("Key action")] for row in rows] == [record["key_action"] for record in records]
+    facts = dict(row[:2] for row in about.iter_rows(values_only=True))
+    assert facts["As of"] == f"{story.then.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    assert "Exported" in facts
+
+
 # ---- permissions
 
 

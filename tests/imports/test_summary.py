@@ -83,7 +83,18 @@ def test_refused_rows_can_be_left_out_with_those_that_need_them(import_table):
     run = import_table(table(*rows), leave_out_refused=True)
 
     assert (run.code, run.summary) == (1, "1 created, 0 changed, 0 unchanged, 2 refused")
+    assert "2 refused rows are left out." in run.output
     assert set(Recommendation.objects.values_list("slug", flat=True)) == {"rec-1", "rec-4"}
+
+
+def test_a_preview_says_how_many_rows_would_be_left_out(import_table):
+    rows = table({"slug": "rec-2", "key_action": ""}, {"slug": "rec-4", "key_action": "Train"})
+
+    asked, wanted = import_table(rows, dry_run=True), import_table(rows, dry_run=True, leave_out_refused=True)
+
+    assert "--leave-out-refused" in asked.output
+    assert "1 refused row is left out." in wanted.output
+    assert set(Recommendation.objects.values_list("slug", flat=True)) == {"rec-1"}
 
 
 def test_a_row_is_left_out_with_all_its_records(import_table):

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.base import ProgressBar
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from policytracker.accounts.models import User
 from policytracker.importing import formats, mapping, table_files
@@ -84,6 +85,11 @@ class Command(BaseCommand):
             self.stdout.write(expected_duration(time.monotonic() - begun))
         elif not written:
             self.stdout.write(_("Nothing was written."))
+        if left_out := table_import.rows_left_out:
+            message = ngettext("%(number)s refused row is left out.", "%(number)s refused rows are left out.", left_out)
+            self.stdout.write(message % {"number": f"{left_out:,}"})
+        elif dry_run and summary.counts[Outcome.REFUSED]:
+            self.stdout.write(_("Use --leave-out-refused to write the other rows."))
         self.stdout.write(", ".join(f"{summary.counts[outcome]} {outcome}" for outcome in Outcome))
         if summary.counts[Outcome.REFUSED]:
             raise SystemExit(1)
