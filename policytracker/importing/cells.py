@@ -17,7 +17,7 @@ from rest_framework import serializers
 
 from policytracker import date_forms
 from policytracker.codes import ForeignCode, code_of, invalid_choice
-from policytracker.edtf import EdtfField
+from policytracker.edtf import DURATION, EdtfField, parse_duration
 from policytracker.importing.context import ImportContext
 from policytracker.importing.mapping import RecordMapping
 from policytracker.importing.names import without_footnotes
@@ -142,6 +142,14 @@ def parse_date(text: str, order: str = "") -> str:
         raise CellError(error.code or "invalid_date", error.messages[0]) from error
 
 
+def read_duration(text: str) -> str:
+    """The duration in a cell. Raises CellError."""
+    try:
+        return parse_duration(text)
+    except ValidationError as error:
+        raise CellError(error.code or "invalid_duration", error.messages[0]) from error
+
+
 def split_date(text: str) -> tuple[str, str]:
     """The date and the other words of a cell such as `3 Oct 2016 a` or `Accession: 16 January 1978`."""
     text = without_footnotes(text.rstrip())
@@ -207,6 +215,8 @@ class FieldReader:
             return self.prefix + (as_slug(text) if issubclass(self.model, SluggedRecord) else text.strip())
         if self.is_date:
             return parse_date(text, self.context.mapping.dates)
+        if DURATION in getattr(self.stored, "validators", ()):
+            return read_duration(text.strip())
         if getattr(self.stored, "choices", None) and isinstance(self.field, serializers.ChoiceField):
             return self.code(text)
         if isinstance(self.stored, ForeignCode) and self.stored.read:

@@ -22,7 +22,7 @@ class ImportContext:
 
     `by` is the user who imports, or None. `source` is the key of the source of facts without one, and `reason` the change reason of
     rows without one. `update_others` permits changes of records whose sources are all others. With `with_changes`, the lines have the
-    changed values.
+    changed values. `channel` is that of the changes.
     """
 
     table: Table
@@ -32,6 +32,7 @@ class ImportContext:
     reason: str = ""
     update_others: bool = False
     with_changes: bool = False
+    channel: str = "import"
     indexes: dict[type[models.Model], NameIndex | None] = field(default_factory=dict)  # discard those of models that were written
 
     @cached_property
