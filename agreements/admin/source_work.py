@@ -152,6 +152,9 @@ class SourceWork(RecordAdmin):
                     raise Unsaved
         except Unsaved:
             return None
+        except DatabaseError as error:
+            form.add_error(None, violations.constraint_of(error).message)
+            return None
         return source
 
     def save_text(self, request: HttpRequest, form: forms.Form, source: models.Source) -> bool:
@@ -226,10 +229,9 @@ class SourceWork(RecordAdmin):
         names = party_names(request.user)
         more = request.POST.get("_rows", "")
         context = {
-            "title": _("Work from %(source)s") % {"source": source},
+            "title": _("Work from a source: %(source)s") % {"source": source},
             "source": source,
             "has_text": bool(text),
-            "size": len(text),
             "passages": list(passages(text)) if len(text) <= SHOWN_TEXT else [],
             "text_form": text_form,
             "agreement_form": work.form,
@@ -239,7 +241,7 @@ class SourceWork(RecordAdmin):
             "names_id": SHARED_LIST,
             "max_rows": grids.MAX_ROWS,
             "proposes": PROPOSES,
-            "bound": request.method == "POST",
+            "bound": request.method == "POST" and "_text" not in request.POST,
             "saved": any(message.extra_tags == ROWS_SAVED for message in messages.get_messages(request)),
             "error_summary": [*errors_of_form(text_form), *work.errors()],
             "media": work.form.media + text_form.media,

@@ -115,13 +115,21 @@
         row.classList.add("pt-current");
     });
 
+    function wholeWords(range) { // the selected text, with the rest of the words at both ends
+        const { startContainer: first, endContainer: last } = range;
+        const before = first.nodeType === Node.TEXT_NODE ? /[\p{L}\p{N}]*$/u.exec(first.data.slice(0, range.startOffset))[0] : "";
+        const after = last.nodeType === Node.TEXT_NODE ? /^[\p{L}\p{N}]*/u.exec(last.data.slice(range.endOffset))[0] : "";
+        const text = document.getSelection().toString();
+        return `${/^[\p{L}\p{N}]/u.test(text) ? before : ""}${text}${/[\p{L}\p{N}]$/u.test(text) ? after : ""}`;
+    }
+
     function selected() { // the words that are selected in the text, and their place
         const selection = document.getSelection();
         if (!selection.rangeCount || selection.isCollapsed) return null;
         const range = selection.getRangeAt(0), node = range.startContainer;
         const element = node.nodeType === Node.ELEMENT_NODE ? node.childNodes[range.startOffset] || node : node;
         const start = (element.nodeType === Node.ELEMENT_NODE ? element : element.parentElement).closest("#source-text [data-place]");
-        const quote = selection.toString().replace(/-[^\S\n]*\n\s*/g, "-").replace(/\s+/g, " ").trim();
+        const quote = wholeWords(range).replace(/-[^\S\n]*\n\s*/g, "-").replace(/\s+/g, " ").trim();
         return start && quote ? { quote, place: start.dataset.place } : null;
     }
 
