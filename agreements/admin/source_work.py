@@ -86,7 +86,7 @@ class WorkForm(TextForm):
         apply_theme(self)
 
 
-class AgreementForm(forms.Form):
+class AgreementChoiceForm(forms.Form):
     """The agreement that the rows belong to."""
 
     autocomplete = {"agreement": models.Participation._meta.get_field("agreement")}
@@ -270,7 +270,7 @@ class Work:
     def __init__(self, request: HttpRequest, usable: list[grids.Grid]):
         self.user, self.grids = request.user, usable
         sent = request.method == "POST" and "_text" not in request.POST
-        self.form = AgreementForm(request.user, request.POST if sent else None, initial={"agreement": self.asked(request)})
+        self.form = AgreementChoiceForm(request.user, request.POST if sent else None, initial={"agreement": self.asked(request)})
         self.rows = grids.entered_rows(request.POST if sent else {}, [NEW_AGREEMENT, *usable])
         self.problems: list[grids.CellProblem] = []
         self.agreement_id: int | None = None

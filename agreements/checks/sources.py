@@ -27,7 +27,7 @@ from agreements.models.parties import comparable
 from agreements.models.source_texts import FULL_TEXT, FULL_TEXT_LENGTH
 from agreements.models.sources import Verdict
 from agreements.quotes import contains_quote, normalised
-from policytracker.quality.engine import CheckContext, Rule, Severity, each, listed, not_in_publication
+from policytracker.quality.engine import CheckContext, Rule, Severity, each, list_in_words, not_in_publication
 from policytracker.records.access import Publication
 
 HOME_PAGE = r"^https?://[^/?#]+/?$"
@@ -78,7 +78,7 @@ def draft_components(rows: Any, context: CheckContext) -> Iterator[tuple[Agreeme
     for agreement, title in drafts.order_by("slug").values_list("agreement", "title"):
         titles[agreement].append(title)
     for agreement in rows:
-        yield agreement, _("Draft components: {titles}.").format(titles=listed(titles[agreement.pk], separator="; "))
+        yield agreement, _("Draft components: {titles}.").format(titles=list_in_words(titles[agreement.pk], separator="; "))
 
 
 DRAFT_PARTS.check(Agreement, with_draft_components, draft_components)

@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from policytracker.admin.forms import free_key
 from policytracker.importing.importer import Import
 from policytracker.importing.mapping import Column, FileMapping, RecordMapping
-from policytracker.importing.summary import Line
+from policytracker.importing.summary import ImportLine
 from policytracker.importing.tables import Place, Table
 from policytracker.records.models import Record, SluggedRecord
 from policytracker.resources import registry
@@ -162,7 +162,7 @@ class GridImport:
     def run(self) -> bool:
         """Write the rows. Returns whether they were written; otherwise `problems` has every reason. Raises NotPermitted."""
         tables = [(grid, self.table(grid)) for grid in self.grids if self.rows.get(grid.name)]
-        lines: list[Line] = []
+        lines: list[ImportLine] = []
         mappings = {grid.name: FileMapping(grid.records) for grid, _table in tables}
         importer = Import(
             [(grid.name, table) for grid, table in tables], mappings, by=self.by, reason="", update_others=True, channel="admin"
@@ -172,7 +172,7 @@ class GridImport:
         self.collect(lines, [grid for grid, _table in tables])
         return False
 
-    def collect(self, lines: Sequence[Line], written: Sequence[Grid]) -> None:
+    def collect(self, lines: Sequence[ImportLine], written: Sequence[Grid]) -> None:
         """Add the problems of the lines, in the order of the page.
 
         Where a record is refused, so are those that refer to it by a cell that nobody sees: only the first is told.
