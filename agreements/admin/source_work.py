@@ -23,6 +23,7 @@ from agreements.models.source_texts import full_text
 from agreements.quotes import QuotedText, passages
 from policytracker.admin import Page, RecordAdmin, add_page, apply_theme, grids
 from policytracker.admin.error_summary import FieldError, errors_of_form
+from policytracker.admin.forms import VerbatimField
 from policytracker.admin.querysets import visible
 from policytracker.importing import documents
 from policytracker.importing.tables import TableError
@@ -52,7 +53,7 @@ TWO_AGREEMENTS = gettext_lazy("Choose an agreement or enter a new one, not both.
 class TextForm(forms.Form):
     """The text of a source: entered, or read from a file."""
 
-    text = forms.CharField(label=gettext_lazy("Text"), required=False, strip=False, widget=forms.Textarea(attrs={"rows": 10}))
+    text = VerbatimField(label=gettext_lazy("Text"), required=False, widget=forms.Textarea(attrs={"rows": 10}))
     file = forms.FileField(
         label=gettext_lazy("File with the text"),
         required=False,
