@@ -23,8 +23,9 @@ registry.register(
         "sources",
         serializers.SourceSerializer,
         "sources.json",
-        search=Search(("title",), ("publisher", "author", "notes"), spelling="title"),
+        search=Search(("title",), ("publisher", "author", "notes"), within=("text",), spelling="title"),
     ),
+    Resource("", serializers.SourceTextSerializer, "sources.json"),  # shown with its source
     Resource(
         "agreements",
         serializers.AgreementSerializer,

@@ -22,6 +22,7 @@ from agreements.models import (
     Party,
     Sector,
     Source,
+    SourceText,
     TreatyAction,
 )
 from agreements.models.agreements import team_with_caller
@@ -82,6 +83,16 @@ class SourceSerializer(RecordSerializer):
             "kind", "title", "publisher", "author", "original_url", "archived_url", "published_on", "retrieved_on", "language",
             "file", "sha256", "notes",
         ]  # fmt: skip
+
+
+class SourceTextSerializer(RecordSerializer):
+    class Meta:
+        model = SourceText
+        parent = "source"
+        fields = ["uid", "text"]
+
+    def get_field_names(self, declared_fields, info):
+        return self.Meta.fields
 
 
 def relations(reader):

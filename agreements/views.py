@@ -3,7 +3,7 @@
 import logging
 from functools import cached_property
 
-from django.http import FileResponse, Http404
+from django.http import FileResponse, Http404, HttpResponse
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -12,7 +12,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.response import Response
 
 from agreements import filters
-from agreements.models import Agreement, Party, Source
+from agreements.models import Agreement, Party, Source, SourceText
 from agreements.standing.data import load_record, standing_document
 from agreements.standing.serializers import StandingSerializer
 from policytracker.api.as_of import reads_as_of
@@ -48,6 +48,18 @@ class SourceViewSet(RecordViewSet):
             raise APIError("file_missing", _("The file of this source is missing on the server. Contact the operator."), 404)
         name = f"{source.slug}.{source.file.name.rpartition('.')[2]}"
         return FileResponse(source.file.open(), as_attachment=True, filename=name, content_type="application/octet-stream")
+
+    @extend_schema(responses={(200, "text/plain"): OpenApiTypes.STR})
+    @action(detail=True, methods=["get"])
+    @reads_as_of
+    def text(self, request, *args, **kwargs):
+        """The text of this source, in which quotes are looked for. Pages are separated by form feeds."""
+        reject_unknown_parameters(request.query_params, set())
+        source = self.find(rows=self.get_queryset().only("pk"))
+        text = SourceText.objects.visible_to(self.reader).filter(source=source).values_list("text", flat=True).first()
+        if text is None:
+            raise Http404
+        return HttpResponse(text, content_type="text/plain; charset=utf-8", headers={"Content-Disposition": "attachment"})
 
 
 class AgreementViewSet(RecordViewSet):

@@ -110,11 +110,15 @@ class Search:
 
     `linked` are the field paths to other records, whose titles `q` of the list finds too. Only titles of records that the reader may
     read are found.
+
+    `within` are the relations to a record that is shown inside this one and has the same readers: its field of the same name is a long
+    text, whose words belong to this record.
     """
 
     titles: tuple[str, ...]
     texts: tuple[str, ...] = ()
     linked: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
     spelling: str = ""
 
 

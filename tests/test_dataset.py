@@ -30,6 +30,7 @@ from agreements.models import (
     Party,
     Sector,
     Source,
+    SourceText,
     TreatyAction,
 )
 from policytracker.accounts.models import User
@@ -906,6 +907,8 @@ def partly_hidden(full):
     make_measurement(make_indicator(make_outcome(text)), "2024", note="Shown", **content)
     Citation.objects.create(agreement=text, **content)
     FactCheck.objects.create(slug="checked", agreement=text, source=make_source(), statement="Shown", correcting_source=secret)
+    SourceText.objects.create(source=secret, text=MARK)
+    SourceText.objects.create(source=make_source(), text="Shown")
     Recommendation.objects.get(slug="refers-0").components.set([part, visible_part])
     recommendation, author, by = Recommendation.objects.get(slug="refers-0"), *User.objects.order_by("username")[:2]
     values = {

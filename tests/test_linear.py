@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 from django.db import connection
 
-from agreements.checks.sources import contains_quote, normalised
 from agreements.models import Agreement
 from agreements.models.parties import comparable
+from agreements.quotes import contains_quote, normalised
 from policytracker import edtf
 from policytracker.admin.history import history_entries
 from policytracker.admin.querysets import search_terms

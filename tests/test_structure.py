@@ -55,7 +55,7 @@ HTTP = ("django.http", "rest_framework.request", "rest_framework.response", "res
 # submodules, except those with a layer of their own.
 LAYERS = {
     "agreements": [
-        {"models", "numbers"},
+        {"models", "numbers", "quotes"},
         {"deadlines", "standing", "events"},
         {"serializers", "filters", "checks", "sheets"},
         {"resources"},
@@ -206,8 +206,13 @@ def test_a_module_imports_only_its_own_layer_and_lower_ones(app):
 def test_no_import_is_inside_a_function():
     hidden = [f"{module} imports {target}" for module, path in modules().items() for target, top in imports(path) if not top]
 
-    # Django calls ready() when models can be imported. The process that reads a table imports only the libraries that its file needs.
-    libraries = {"spreadsheets imports openpyxl", "spreadsheets imports python_calamine", "tables imports xlsxwriter"}
+    # Django calls ready() when models can be imported. The process that reads a file imports only the libraries that its file needs.
+    libraries = {
+        "spreadsheets imports openpyxl",
+        "spreadsheets imports python_calamine",
+        "tables imports xlsxwriter",
+        "document_process imports pypdf",
+    }
     permitted = {".apps imports", "encodings imports charset_normalizer", *libraries}
     assert [line for line in hidden if not any(pattern in line for pattern in permitted)] == []
 
@@ -226,7 +231,7 @@ def test_no_module_exceeds_500_lines():
 
 @pytest.mark.parametrize("model", RECORDS, ids=lambda model: model.__name__)
 def test_every_record_type_is_registered_and_in_the_admin(model):
-    assert registry.of(model).address or model.__name__ == "Evidence"  # evidence is shown inside its update
+    assert registry.of(model).address or model.__name__ in {"Evidence", "SourceText"}  # shown with an update, and with a source
     assert admin.site.is_registered(model)
 
 
@@ -278,8 +283,8 @@ def test_every_record_type_is_in_the_fixtures():
 
     missing = {model._meta.label_lower for model in RECORDS} - in_files
 
-    # The sources name no milestones and no dependencies. The demonstration data have both.
-    assert missing == {"recommendations.milestone", "recommendations.dependency"}
+    # The sources name no milestones and no dependencies, and their texts belong to their authors. The demonstration data have all three.
+    assert missing == {"recommendations.milestone", "recommendations.dependency", "agreements.sourcetext"}
 
 
 def test_every_record_type_is_in_the_demonstration_data():
@@ -330,6 +335,7 @@ WORDS_OF_BOTH = {
     "outcome",  # of writing a row
     "party",  # the role "party officer"
     "source",  # a record refers to the document that states it
+    "source text",  # what a record takes from its source: locator and quote
 }
 
 

@@ -16,6 +16,8 @@ from django.utils.translation import ngettext_lazy
 from agreements import models
 from agreements.admin.parts import CitationForm
 from agreements.admin.shared import ACCESS, AGREEMENT, PUBLISHED, SOURCE, RegistryColumns
+from agreements.admin.source_work import SourceWork
+from agreements.models.source_texts import has_text
 from agreements.models.sources import CITABLE, Confidence, Verdict, by_source_name
 from policytracker.admin import (
     BulkEditAdmin,
@@ -54,11 +56,17 @@ def overview(request: HttpRequest, source: models.Source) -> dict[str, Any]:
     quotes = models.Citation.objects.visible_to(request.user).filter(source=source).exclude(quote="")
     targets = quotes.select_related(*CITABLE, "participation__party", "participation__agreement").order_by("id")
     lines = [QuoteLine(citation, citation.target, citation.field_label) for citation in targets[:SHOWN_QUOTES]]
-    return {"referring": referring(request, source), "quotes": [(_("Quotes in citations"), lines)]}
+    page = admin.site.get_model_admin(models.Source)
+    return {
+        "referring": referring(request, source),
+        "quotes": [(_("Quotes in citations"), lines)],
+        "text_url": reverse("admin:agreements_source_text", args=[source.pk]) if has_text(source) else "",
+        "work_url": page.work_address(source) if page.may_work(request) else "",
+    }
 
 
 @admin.register(models.Source)
-class SourceAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
+class SourceAdmin(SourceWork, RegistryColumns, TabbedAdmin, BulkEditAdmin):
     icon, menu_position = "description", 40
     panels = [Panel("overview", _("Overview"), "admin/agreements/source/overview.html", overview)]
     list_display = ["named", "kind", "publisher", "published_on", "visibility_shown", "publication_shown"]

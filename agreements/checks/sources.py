@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.db.models import Exists, F, Func, OuterRef, Q, TextField, Value
-from django.db.models.functions import Length
+from django.db.models.functions import Coalesce, Length
 from django.utils.translation import gettext_lazy as _
 
 from agreements.models import (
@@ -26,12 +24,12 @@ from agreements.models import (
     TreatyAction,
 )
 from agreements.models.parties import comparable
+from agreements.models.source_texts import FULL_TEXT, FULL_TEXT_LENGTH
 from agreements.models.sources import Verdict
+from agreements.quotes import contains_quote, normalised
 from policytracker.quality.engine import CheckContext, Rule, Severity, each, list_in_words, not_in_publication
 from policytracker.records.access import Publication
 
-# The notes of a source are remarks or its full text. Notes of this length are taken for the full text.
-FULL_TEXT_LENGTH = 300
 HOME_PAGE = r"^https?://[^/?#]+/?$"
 
 # ---- facts and their sources
@@ -125,44 +123,14 @@ Rule(
 
 # ---- quotes
 
-MARKS = dict.fromkeys(map(ord, "\"'“”„‟«»‹›‘’‚‛`´[]*_"), None)
-DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−"), "-")
-# Without the spaces around it, which normalised() removes: a pattern that begins with them takes quadratic time.
-GAP = re.compile(r"…|\.\.\.|\[…\]|\[\.\.\.\]|\(…\)|\(\.\.\.\)")
 SHORT_QUOTE = 300  # characters. PostgreSQL searches only shorter quotes: its time grows with quote × text, Python's with their sum
-
-
-def decomposed(text: str) -> str:
-    """The text with each character in its compatibility decomposition (NFKD).
-
-    Character by character, since normalisation sorts the marks on one letter in quadratic time.
-    """
-    return text if text.isascii() else "".join(unicodedata.normalize("NFKD", character) for character in text)
-
-
-def normalised(text: str) -> str:
-    """The words of a text without quotation marks, and with uniform dashes, spaces and case."""
-    words = decomposed(text.translate(DASHES)).replace("\u00ad", "").translate(MARKS).casefold()
-    return " ".join(words.split())
-
-
-def contains_quote(text: str, quote: str) -> bool:
-    """Whether a normalised text contains the quote. An ellipsis matches omitted words."""
-    at = 0
-    for part in map(normalised, GAP.split(quote)):
-        words = part.strip(".,;: ")
-        at = text.find(words, at)
-        if at < 0:
-            return False
-        at += len(words)
-    return True
 
 
 def misquotes(quotes: Iterable[tuple[Any, int, str]]) -> Iterator[tuple[Any, str]]:
     """The records whose quote is not in the text of the source. `quotes` are records with the id of the source and the quote."""
     quotes = list(quotes)
-    notes = Source.objects.filter(pk__in={source for _, source, _ in quotes}).values_list("pk", "slug", "notes")
-    texts = {pk: (slug, text, normalised(text)) for pk, slug, text in notes}
+    rows = Source.objects.filter(pk__in={source for _, source, _ in quotes}).values_list("pk", "slug", FULL_TEXT)
+    texts = {pk: (slug, text, normalised(text)) for pk, slug, text in rows}
     for record, source, quote in quotes:
         slug, verbatim, text = texts[source]
         if quote not in verbatim and not contains_quote(text, quote):
@@ -172,9 +140,12 @@ def misquotes(quotes: Iterable[tuple[Any, int, str]]) -> Iterator[tuple[Any, str
 
 def quoting(rows: Any, context: CheckContext) -> Any:
     """Records with a quote from a source with full text, except short quotes that PostgreSQL finds in it verbatim."""
-    with_sizes = rows.alias(size=Length("source__notes"), quoted=Length("quote")).exclude(quote="")
-    return with_sizes.filter(
-        ~context.lacks(rows.model, "source"), Q(quoted__gt=SHORT_QUOTE) | ~Q(source__notes__contains=F("quote")), size__gte=FULL_TEXT_LENGTH
+    stored = Coalesce("source__text__text", "source__notes")
+    texts = rows.alias(stored=stored, size=Length("source__notes"), quoted=Length("quote")).exclude(quote="")
+    return texts.filter(
+        ~context.lacks(rows.model, "source"),
+        Q(source__text__isnull=False) | Q(size__gte=FULL_TEXT_LENGTH),
+        Q(quoted__gt=SHORT_QUOTE) | ~Q(stored__contains=F("quote")),
     )
 
 

@@ -6,6 +6,7 @@ from agreements.models.components import Component
 from agreements.models.outcomes import Indicator, Measurement, Outcome
 from agreements.models.parties import FocusArea, Party, PartyOfficer, Sector
 from agreements.models.relations import AgreementRelation
+from agreements.models.source_texts import SourceText
 from agreements.models.sources import Citation, FactCheck, Source
 from agreements.models.treaty_actions import EntryIntoForceCondition, TreatyAction
 
@@ -27,5 +28,6 @@ __all__ = [
     "PartyOfficer",
     "Sector",
     "Source",
+    "SourceText",
     "TreatyAction",
 ]

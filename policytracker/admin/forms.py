@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from copy import copy
 from decimal import Decimal
 from itertools import count
@@ -155,11 +155,11 @@ class SeenVersion(forms.IntegerField):
         return False
 
 
-def free_key(model: type[Record], title: str) -> str:
+def free_key(model: type[Record], title: str, also_taken: Set[str] = frozenset()) -> str:
     """A key made of the first words of a title, which no record has yet; "" if the title has no letters that a key can contain."""
     words = slugify(title)
     key = words if len(words) <= SUGGESTED_KEY else words[: SUGGESTED_KEY + 1].rpartition("-")[0] or words[:SUGGESTED_KEY]
-    taken = set(model._base_manager.filter(slug__startswith=key).values_list("slug", flat=True)) if key else set()
+    taken = also_taken | set(model._base_manager.filter(slug__startswith=key).values_list("slug", flat=True)) if key else set()
     if key not in taken:
         return key
     return next(numbered for number in count(2) if (numbered := f"{key}-{number}") not in taken)

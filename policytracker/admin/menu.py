@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -12,6 +14,27 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that belongs to no record type: its title, the name of its URL, and its place."""
+
+    title: Any
+    name: str
+    icon: str
+    position: int = 99
+    in_menu: bool = True
+    description: Any = ""
+    may_open: Callable[[HttpRequest], bool] = lambda request: True
+
+
+PAGES: list[Page] = []
+
+
+def add_page(page: Page) -> None:
+    """Show this page in the menu. Apps call it where they define the page."""
+    PAGES.append(page)
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
@@ -35,6 +58,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         "items": [
             {"title": _("Home"), "icon": "home", "link": reverse("admin:index")},
             {"title": _("Data checks"), "icon": "troubleshoot", "link": reverse("data_checks")},
+            *({"title": page.title, "icon": page.icon, "link": reverse(page.name)} for page in PAGES if page.may_open(request)),
         ]
     }
     return [home, *groups]

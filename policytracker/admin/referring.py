@@ -20,12 +20,12 @@ def filters_of(page: Any) -> set[str]:
 
 @cache
 def references_to(target: type[models.Model]) -> list[tuple[type[models.Model], str]]:
-    """Each record type that refers to the type `target`, with the name of the field."""
+    """Each record type that refers to the type `target`, with the name of the field. A one-to-one relation is a part of the record."""
     return [
         (resource.model, field.name)
         for resource in registry
         for field in (*resource.model._meta.concrete_fields, *resource.model._meta.many_to_many)
-        if field.is_relation and field.related_model is target
+        if field.is_relation and field.related_model is target and not field.one_to_one
     ]
 
 

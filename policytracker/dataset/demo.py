@@ -46,8 +46,12 @@ def is_demo(model: type[Record], path: str = "") -> Q:
 
 
 def independent_records(model: type[Record]) -> list[Any]:
-    """The foreign keys to the records that a record without a key of its own is a part of: the first ones of its scope paths."""
-    names = dict.fromkeys(path.split("__")[0] for path in registry.of(model).scope_paths)
+    """The foreign keys to the records that a record without a key of its own is a part of.
+
+    It is the record that it is shown in, otherwise the first ones of its scope paths.
+    """
+    paths = (model.version_parent,) if model.version_parent else registry.of(model).scope_paths
+    names = dict.fromkeys(path.split("__")[0] for path in paths)
     return [model._meta.get_field(name) for name in names]
 
 

@@ -22,7 +22,7 @@ class ImportContext:
 
     `by` is the user who imports, or None. `source` is the key of the source of facts without one, and `reason` the change reason of
     rows without one. `update_others` permits changes of records whose sources are all others. With `with_changes`, the lines have the
-    changed values. With `by_title`, as in a sheet for people, cells refer to other records by their titles too.
+    changed values. With `by_title`, as in a sheet for people, cells refer to other records by their titles too. `channel` is that of the changes.
     """
 
     table: Table
@@ -33,6 +33,7 @@ class ImportContext:
     update_others: bool = False
     with_changes: bool = False
     by_title: bool = False
+    channel: str = "import"
     indexes: dict[type[models.Model], NameIndex | None] = field(default_factory=dict)  # discard those of models that were written
 
     @cached_property

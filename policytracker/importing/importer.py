@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,8 +31,9 @@ class RowRefused(Exception):
 class Import:
     """An import of tables, each with the name of its file: all rows are written, or none if one is refused.
 
-    Without a `reason`, that of the changes names the file. With `leave_out_refused`, the rows of refused records are left out, with all
-    their records, and so are the rows that need them. For the other options see `ImportContext`. `notes` say how the files were read.
+    `mapping` is that of all tables, or has one for each name. Without a `reason`, that of the changes names the file. With
+    `leave_out_refused`, the rows of refused records are left out, with all their records, and so are the rows that need them. For the
+    other options see `ImportContext`. `notes` say how the files were read.
 
     Raises TableError if the columns of a table do not fit the mapping, and NotPermitted if the user may not write the records.
     """
@@ -40,7 +41,7 @@ class Import:
     def __init__(
         self,
         tables: Sequence[tuple[str, Table]],
-        mapping: FileMapping,
+        mapping: FileMapping | Mapping[str, FileMapping],
         *,
         by: Any = None,
         source: str = "",
@@ -48,12 +49,14 @@ class Import:
         update_others: bool = False,
         with_changes: bool = False,
         leave_out_refused: bool = False,
+        channel: str = "import",
     ):
         self.leave_out_refused = leave_out_refused
         self.tables = []
         for name, table in tables:
             given = _("Import of %(name)s") % {"name": name[:200]} if reason is None else reason
-            context = ImportContext(table, mapping, by, source, given, update_others, with_changes)
+            own = mapping if isinstance(mapping, FileMapping) else mapping[name]
+            context = ImportContext(table, own, by, source, given, update_others, with_changes, channel)
             self.tables.append(TableImport(context, name if len(tables) > 1 else ""))
         self.notes = list(dict.fromkeys(note for table in self.tables for note in table.notes))
         self.names = self.tables[0].context.names
@@ -176,7 +179,7 @@ class TableImport:
         for part in self.parts:
             part.start()
         done = 0
-        with change_context(self.context.by, self.context.reason, "import"):
+        with change_context(self.context.by, self.context.reason, self.context.channel):
             for rows in self.chunks():
                 lines = [line for part in self.parts for line in part.write(rows)]
                 for line in sorted(lines, key=lambda line: line.row):

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from policytracker.records.constraints import DerivedWrite
+from policytracker.records.models import Record
 from policytracker.representation.search_words import ENTRIES, document
 from policytracker.resources import Resource
 
@@ -36,6 +38,18 @@ def writes(resource: Resource) -> DerivedWrite:
   END IF;""",
         inserted=entry(" FROM written", "written"),
     )
+
+
+def writes_within(resource: Resource) -> Iterator[tuple[type[Record], DerivedWrite]]:
+    """The trigger statements of the records that are shown inside others, which keep the words of these."""
+    table = resource.model._meta.db_table
+    for name in resource.search.within if resource.search else ():
+        relation: Any = resource.model._meta.get_field(name)
+        parent = relation.field.column
+        sql = f"""INSERT INTO {partition(resource)} (tbl, row_id, vector)
+    SELECT '{table}', r.id, {document(resource, "r")} FROM {table} r WHERE r.id = coalesce(new.{parent}, old.{parent})
+    ON CONFLICT (tbl, row_id) DO UPDATE SET vector = excluded.vector;"""
+        yield relation.related_model, DerivedWrite("search", sql)
 
 
 def partition(resource: Resource) -> str:

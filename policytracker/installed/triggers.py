@@ -22,6 +22,7 @@ from policytracker.records.constraints import (
 )
 from policytracker.records.declarations import links, records, trigger_constraints
 from policytracker.records.models import DeadlineFields, Record
+from policytracker.representation.search_words import MAX_TEXT, MAX_WORDS, STEMS
 from policytracker.resources import registry
 from policytracker.sql.moment import CHANGES
 from policytracker.sql.past_rows import parent_columns
@@ -149,6 +150,20 @@ BEGIN
   IF tg_op = 'UPDATE' THEN new.original_due_on := old.original_due_on; END IF;
   IF new.original_due_on = '' THEN new.original_due_on := new.due_on; END IF;
   RETURN new;
+END $$;
+
+-- The words of a text that is too long for one call, in parts. PostgreSQL limits the words of a record: of a text with more, those of its
+-- beginning are found.
+CREATE OR REPLACE FUNCTION words_of_long_text(content text) RETURNS tsvector LANGUAGE plpgsql STABLE AS $$
+DECLARE words tsvector := ''; start int := 1;
+BEGIN
+  WHILE start <= length(content) AND pg_column_size(words) < {MAX_WORDS} LOOP
+    words := words || to_tsvector('{STEMS}', search_text(substr(content, start, {MAX_TEXT})));
+    start := start + {MAX_TEXT};
+  END LOOP;
+  RETURN words;
+EXCEPTION WHEN program_limit_exceeded THEN
+  RETURN words;
 END $$;
 
 -- Django deletes the links to a record together with it. That would change the linking record without a change of its own.
@@ -302,6 +317,10 @@ def triggers(model: type[Record]) -> Iterator[Trigger]:
         yield from derived_write_triggers(write, table)
     if registry.of(model).search:
         yield from derived_write_triggers(search_index.writes(registry.of(model)), table)
+    for resource in registry.searched:
+        for inner, write in search_index.writes_within(resource):
+            if inner is model:
+                yield from derived_write_triggers(write, table)
     yield from (constraint_trigger(constraint, table) for constraint in trigger_constraints(model))
     yield from rule_lock_triggers(model)
     if model.version_parent:

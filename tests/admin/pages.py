@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.core.management import call_command
 from django.urls import reverse
 
+from agreements.models import Source
 from policytracker.accounts.models import User
 from policytracker.admin import TabbedAdmin
 from policytracker.management.commands.make_demo import Command as MakeDemo
@@ -38,6 +39,10 @@ def every_page(user: User) -> Iterator[str]:
     yield from (reverse(name) for name in ("admin:index", "data_checks", "recent_changes", "account", "admin:password_change"))
     recommendation = Recommendation.objects.latest("pk")
     yield from (changes(Recommendation) + "import/", history(recommendation), delete(recommendation))
+    source = Source.objects.exclude(text=None).latest("pk")
+    yield reverse("admin:agreements_source_text", args=[source.pk])
+    if user.has_perm("agreements.add_sourcetext"):
+        yield from (reverse("admin:agreements_source_work_start"), reverse("admin:agreements_source_work", args=[source.pk]))
     for model, page in admin.site._registry.items():
         yield changes(model)
         if page.has_add_permission(request):

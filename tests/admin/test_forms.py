@@ -57,7 +57,7 @@ def test_every_field_of_several_lines_converts_the_line_ends_of_browsers():
     fields = {(form, name): field for form in own for name, field in form.base_fields.items()}
     multiline = {place: field for place, field in fields.items() if isinstance(field.widget, forms.Textarea)}
 
-    assert {name for _, name in multiline} == {"narrative", "quote", "response_text"}
+    assert {name for _, name in multiline} == {"narrative", "quote", "response_text", "text"}
     assert [place for place, field in multiline.items() if not isinstance(field, VerbatimField)] == []
 
 

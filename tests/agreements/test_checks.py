@@ -6,9 +6,9 @@ from random import Random
 import pytest
 from django.db import connection
 
-from agreements.checks.sources import contains_quote
 from agreements.checks.standings import against_standing, own_actions
-from agreements.models import AgreementRelation, Citation, FactCheck, Participation
+from agreements.models import AgreementRelation, Citation, FactCheck, Participation, SourceText
+from agreements.quotes import contains_quote
 from agreements.standing import text_standing
 from agreements.standing.data import load_records
 from policytracker.records.access import FULL_ACCESS
@@ -577,6 +577,15 @@ def test_short_notes_are_not_the_full_text():
     Citation.objects.create(source=source, agreement=treaty(), quote="The Participants intend")
 
     assert violations("quote_not_in_source") == set()
+
+
+def test_the_text_of_a_source_comes_before_its_notes():
+    source, agreement = make_source(notes=TEXT), treaty()
+    SourceText.objects.create(source=source, text="Each Party agrees to a long-\nterm plan.")
+    Citation.objects.create(source=source, agreement=agreement, quote="a long-term plan")
+    wrong = Citation.objects.create(source=source, agreement=agreement, quote=TEXT[:40])
+
+    assert violations("quote_not_in_source") == {wrong}
 
 
 def test_quotes_of_every_record_type_are_checked():
