@@ -1,6 +1,6 @@
 """The record types of this app, in loading order."""
 
-from agreements import events, filters, serializers
+from agreements import events, filters, serializers, statements
 from agreements.deadlines import DeadlineState
 from agreements.models import Agreement
 from agreements.models.parties import comparable
@@ -39,6 +39,7 @@ registry.register(
         "agreement-relations",
         serializers.AgreementRelationSerializer,
         "agreements.json",
+        states=statements.RELATION_OF_AGREEMENTS,
         scope_paths=("from_agreement", "to_agreement"),
         section=Section("relations", "from kind to note source"),
     ),
@@ -55,6 +56,7 @@ registry.register(
         "treaty-actions",
         serializers.TreatyActionSerializer,
         "agreements.json",
+        states=statements.TREATY_ACTION,
         scope_paths=("agreement",),
         events=events.TREATY_ACTION,
         section=Section(
@@ -65,6 +67,7 @@ registry.register(
         "entry-into-force-conditions",
         serializers.EntryIntoForceConditionSerializer,
         "agreements.json",
+        states=statements.ENTRY_CONDITION,
         scope_paths=("agreement",),
         section=Section("conditions", "kind number parties fixed_on delay text source"),
     ),
@@ -83,6 +86,7 @@ registry.register(
         "commitments",
         serializers.CommitmentSerializer,
         "agreements.json",
+        states=statements.COMMITMENT,
         scope_paths=("agreement",),
         events=events.COMMITMENT,
         section=Section("commitments", "stage bound amount currency payer stated_on component description disputes part_of source"),
@@ -109,6 +113,7 @@ registry.register(
         "measurements",
         serializers.MeasurementSerializer,
         "agreements.json",
+        states=statements.MEASUREMENT,
         scope_paths=("indicator__outcome__agreement",),
         events=events.MEASUREMENT,
         section=Section("measurements", "indicator measured_on value note source", sorted_by="measured_on"),
@@ -117,6 +122,7 @@ registry.register(
         "fact-checks",
         serializers.FactCheckSerializer,
         "agreements.json",
+        states=statements.FACT_CHECK,
         scope_paths=("agreement",),
         events=events.FACT_CHECK,
         section=Section("fact_checks", "statement verdict correction source correcting_source checked_on"),
@@ -126,6 +132,7 @@ registry.register(
         "citations",
         serializers.CitationSerializer,
         "agreements.json",
+        states=statements.CITATION,
         scope_paths=tuple(target if target == "agreement" else f"{target}__agreement" for target in CITABLE),
         section=Section("citations", "agreement component participation outcome field source stance confidence"),
     ),

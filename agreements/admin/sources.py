@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
 from typing import Any
 
 from django.contrib import admin
@@ -10,6 +10,7 @@ from django.db.models.functions import Lower
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -17,6 +18,7 @@ from agreements import models
 from agreements.admin.parts import CitationForm
 from agreements.admin.shared import ACCESS, AGREEMENT, PUBLISHED, SOURCE, RegistryColumns
 from agreements.models.sources import CITABLE, Confidence, Verdict, by_source_name
+from agreements.source_uses import Use, quotes_of
 from policytracker.admin import (
     BulkEditAdmin,
     Panel,
@@ -33,28 +35,13 @@ from policytracker.admin import (
 SHOWN_QUOTES = 30
 
 
-@dataclass(frozen=True)
-class QuoteLine:
-    """A citation or evidence with a quote, the record that it is about, and the fact that it states of this record."""
-
-    quoted: Any
-    record: Any
-    fact: str
-
-    @property
-    def url(self) -> str:
-        return admin.site.get_model_admin(type(self.quoted)).page_of(self.quoted)
-
-    @property
-    def record_url(self) -> str:
-        return admin.site.get_model_admin(type(self.record)).page_of(self.record)
-
-
 def overview(request: HttpRequest, source: models.Source) -> dict[str, Any]:
-    quotes = models.Citation.objects.visible_to(request.user).filter(source=source).exclude(quote="")
-    targets = quotes.select_related(*CITABLE, "participation__party", "participation__agreement").order_by("id")
-    lines = [QuoteLine(citation, citation.target, citation.field_label) for citation in targets[:SHOWN_QUOTES]]
-    return {"referring": referring(request, source), "quotes": [(_("Quotes in citations"), lines)]}
+    """What rests on the source, in numbers, and the first quotes from it, by type, each with the page of its record."""
+    quotes: dict[str, list[tuple[Use, str]]] = defaultdict(list)
+    for use in quotes_of(source, request.user, SHOWN_QUOTES):
+        page = admin.site.get_model_admin(use.resource.model)
+        quotes[capfirst(use.resource.model._meta.verbose_name_plural)].append((use, page.page_of_id(use.pk)))  # type: ignore[attr-defined]
+    return {"referring": referring(request, source), "quotes": quotes.items()}
 
 
 @admin.register(models.Source)
