@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 from django.db.models.functions import Left
 from django.utils.text import capfirst
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from agreements.events import ACTION_PARTS, MAX_TITLE, action_title, commitment_title, fact_check_title, value_title
@@ -33,12 +37,18 @@ def dated_value(*parts: str) -> str:
     return DATED.format(title=MEASURED(*of_value), date=date_in_words(measured_on))
 
 
+@cache
+def labels(model: Any, language: str | None) -> dict[str, str]:
+    """The labels of the fields that a citation can name, in a language."""
+    return citable_fields(model)
+
+
 def citation_title(field: str, *parts: str) -> str:
     """The field that is cited, and the record; the record alone if it is cited as a whole."""
     ids, names = parts[: len(CITABLE)], parts[len(CITABLE) : 2 * len(CITABLE)]
     target, record = next((target, name) for target, pk, name in zip(CITABLE, ids, names, strict=True) if pk)
     model = Citation._meta.get_field(target).related_model
-    label = field and (citable_fields(model).get(field) or in_words(field))
+    label = field and (labels(model, get_language()).get(field) or in_words(field))
     if model is Agreement:
         return label or str(capfirst(model._meta.verbose_name))
     return CITED.format(field=label, record=record) if label else record

@@ -47,7 +47,7 @@ class Figures:
 
 def figures(agreement: Agreement, user: Any, marks: SourceMarks, components: dict[int, str]) -> Figures:
     """The sums that the user may read, in one query. `components` are the titles of the components, by id."""
-    rows = visible(Commitment, user).filter(agreement=agreement).select_related("payer").defer("locator", "quote")
+    rows = visible(Commitment, user).filter(agreement=agreement).select_related("payer").defer(None).defer("locator", "quote")
     found: dict[int, Commitment] = {row.pk: row for row in rows.order_by("stage", "currency", "-amount", "pk")}
 
     def line(row: Commitment) -> Figure:

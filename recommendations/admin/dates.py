@@ -20,7 +20,7 @@ from recommendations.models import ProgressUpdate
 from recommendations.reports import timeline
 
 SHOWN_DATES = 3
-DRAWN_DATES = 200
+DRAWN_DATES = 150  # more would make the page of a large agreement larger than 250 KB
 
 
 @dataclass(frozen=True)

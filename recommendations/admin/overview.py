@@ -36,8 +36,8 @@ from recommendations.admin.addressees import LEAD_FIRST
 from recommendations.admin.charts import distribution, trend
 from recommendations.admin.coverage import matrices
 from recommendations.admin.dates import dates_of
-from recommendations.admin.home import lateness
 from recommendations.admin.records import STATUS_COLOUR
+from recommendations.deadlines import Freshness
 from recommendations.models import Addressee, Recommendation
 from recommendations.publication import has_something_to_publish, may_publish
 from recommendations.reports.scorecard import IndicatorValues, MoneyTotal, Scorecard, scorecard
@@ -70,8 +70,8 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
         "standing": standing,
         "media": standing.form.media,
         "suggested_status": suggested_status(agreement, standing.text.code),
-        "late": lateness(request, agreement=agreement.slug),
-        "attention": [tile for tile in attention(card, lists) if tile.count],
+        "late": lateness(card, lists),
+        "attention": attention(card, lists),
         "facts": list(facts(agreement, marks)),
         "marks": {name: marks.of("agreement", agreement.pk, name) for name in TEXTS},
         "mark": marks.of("agreement", agreement.pk, "", "title", "short_title"),
@@ -91,7 +91,7 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
         "recommendation_total": card["recommendations"]["total"],
         "matrices": matrices(request, agreement, names),
         "sources": [SourceLine.of(n, source, uses) for n, (source, uses) in enumerate(sources.items(), 1)],
-        "fact_checks": fact_checks(agreement, user),
+        "fact_checks": fact_checks(agreement, user, marks),
         "dossier_url": f"{reverse('agreements-dossier', args=[agreement.slug])}?format=md",
         "may_publish": may_publish(user) and has_something_to_publish(agreement, user),
         "publish_url": reverse("admin:agreements_agreement_publish", args=[agreement.pk]),
@@ -168,15 +168,35 @@ def relations(agreement: Agreement, user: Any, marks: SourceMarks) -> list[Marke
 # ---- numbers and charts
 
 
-def attention(card: Scorecard, lists: dict[str, str]) -> Iterator[Tile]:
-    """What else is late or contradicted."""
-    late = DeadlineState.OVERDUE.value
+def lateness(card: Scorecard, lists: dict[str, str]) -> list[Tile]:
+    """How many recommendations are late and due soon, and beside it, of how many nobody can say it."""
+    numbers = card["recommendations"]
+    wanted: list[tuple[str, str, str, list[Any]]] = [
+        (_("Overdue"), "danger", "deadline_state", [DeadlineState.OVERDUE]),
+        (_("Due within 30 days"), "warning", "deadline_state", [DeadlineState.DUE_SOON]),
+        (_("Without a due date"), "unknown", "deadline_state", [DeadlineState.NONE]),
+        (_("Stale or never assessed"), "unknown", "freshness", [Freshness.STALE, Freshness.NEVER]),
+    ]
+    return [
+        Tile(
+            title,
+            sum(numbers[f"by_{name}"][code] for code in codes),  # type: ignore[literal-required]
+            False,
+            list_url(Recommendation, lists | {name: [code.value for code in codes]}),
+            colour,
+        )
+        for title, colour, name, codes in wanted
+    ]
 
-    def tile(title: str, count: int, model: type, query: dict[str, Any], colour: str) -> Tile:
-        return Tile(title, count, False, list_url(model, lists | query), colour)
 
-    yield tile(_("Overdue components"), card["components"]["by_deadline_state"][late], Component, {"deadline_state": late}, "danger")
-    yield tile(_("Contradicted by a claim"), card["recommendations"]["claim_differs"], Recommendation, {"claim_differs": "true"}, "warning")
+def attention(card: Scorecard, lists: dict[str, str]) -> list[Tile]:
+    """What else is late or contradicted, if anything is."""
+    late, differ = card["components"]["by_deadline_state"][DeadlineState.OVERDUE], card["recommendations"]["claim_differs"]
+    tiles = [
+        Tile(_("Overdue components"), late, False, list_url(Component, lists | {"deadline_state": DeadlineState.OVERDUE.value}), "danger"),
+        Tile(_("Contradicted by a claim"), differ, False, list_url(Recommendation, lists | {"claim_differs": "true"}), "warning"),
+    ]
+    return [tile for tile in tiles if tile.count]
 
 
 def money_bars(totals: list[MoneyTotal], lists: dict[str, str]) -> list[Bar]:
@@ -307,10 +327,25 @@ class SourceLine:
 
     @classmethod
     def of(cls, number: int, source: Any, uses: list[Use]) -> SourceLine:
-        others = list(dict.fromkeys(use.title + (f" ({use.locator})" if use.locator else "") for use in uses if not use.quote))
-        return cls(number, source, [use for use in uses if use.quote], others[:SHOWN_USES], max(0, len(others) - SHOWN_USES))
+        quoted, others = [use for use in uses if use.quote], [use for use in uses if not use.quote]
+        titles = [use.title + (f" ({use.locator})" if use.locator else "") for use in others[:SHOWN_USES]]
+        return cls(number, source, quoted, list(dict.fromkeys(titles)), max(0, len(others) - SHOWN_USES))
 
 
-def fact_checks(agreement: Agreement, user: Any) -> list[FactCheck]:
-    rows = FactCheck.objects.visible_to(user).filter(agreement=agreement).select_related("source").defer("source__notes")
-    return list(rows.prefetch_related(*references(FactCheck, user, ["correcting_source"]))[:SHOWN_FACT_CHECKS])
+@dataclass(frozen=True)
+class Check:
+    """A fact check with its sources, and their marks."""
+
+    check: FactCheck
+    source: Any
+    correcting: Any
+    mark: str
+
+
+def fact_checks(agreement: Agreement, user: Any, marks: SourceMarks) -> list[Check]:
+    """The first fact checks. Who may read one may read its source; the correcting source may be hidden."""
+    readable = {source.pk: source for source in marks.numbers or ()}
+    rows = FactCheck.objects.visible_to(user).filter(agreement=agreement)[:SHOWN_FACT_CHECKS]
+    return [
+        Check(row, readable.get(row.source_id), readable.get(row.correcting_source_id or 0), marks.of("factcheck", row.pk)) for row in rows
+    ]
