@@ -20,6 +20,8 @@ from django.utils.translation import ngettext
 from agreements.models import Source
 from agreements.source_uses import Use
 
+MOST_USES = 100  # that one mark opens
+
 
 def source_mark(uses: Iterable[Use], numbers: Mapping[Source, int] | None = None) -> SafeString:
     """A link that opens these uses, "" if there are none. `numbers` are those of the sources in the list at the end of the page."""
@@ -67,6 +69,10 @@ class SourceMarks:
     def of_others(self, model: str, pk: int, *fields: str) -> SafeString:
         """The mark of everything that a record states, except these fields."""
         return source_mark((use for use in self.by_record.get((model, pk), ()) if use.field not in fields), self.numbers)
+
+    def of_actions(self, pks: Iterable[int]) -> SafeString:
+        """One mark of these treaty actions together."""
+        return source_mark([use for pk in pks for use in self.by_record.get(("treatyaction", pk), ())][:MOST_USES], self.numbers)
 
     def of_party(self, code: str) -> SafeString:
         """The mark of the participations of a party."""

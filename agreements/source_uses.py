@@ -73,9 +73,9 @@ class Use:
 
     @property
     def judgement(self) -> str:
-        """Confidence and stance, in words; "" for a type that has neither."""
-        labels = Confidence(self.confidence).label if self.confidence else "", Stance(self.stance).label if self.stance else ""
-        return ", ".join(str(label) for label in labels if label)
+        """The confidence, and that the source contradicts what is stated, in words; "" for a type that has neither."""
+        labels = [Confidence(self.confidence).label] if self.confidence else []
+        return ", ".join(map(str, [*labels, *([Stance.CONTRADICTS.label] if self.stance == Stance.CONTRADICTS else [])]))
 
 
 @cache

@@ -9,9 +9,8 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from agreements.source_marks import MOST_USES
 from agreements.source_uses import by_source, kinds, uses_of_records
-
-MOST_USES = 100  # that one mark shows
 
 
 def page(request: HttpRequest) -> HttpResponse:

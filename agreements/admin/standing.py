@@ -98,7 +98,8 @@ def joined(links: Iterable[Link]) -> str:
 class PartyLine:
     """The standing of the text or of a party. `more` is the number of actions that are not shown.
 
-    `expected` is false for a party without a standing whose roles do not give one. `mark` opens the sources of its participations.
+    `expected` is false for a party without a standing whose roles do not give one. `mark` opens the sources of its participations; that of
+    the text, of all its actions.
     """
 
     name: str
@@ -116,11 +117,6 @@ class PartyLine:
     @property
     def links(self) -> str:
         return joined(self.actions)
-
-    @property
-    def marks(self) -> str:
-        """The source marks of the actions alone."""
-        return format_html_join(" ", "{}", ((action.mark,) for action in self.actions if action.mark))
 
 
 @dataclass(frozen=True)
@@ -215,7 +211,7 @@ class Lines:
             more=max(0, len(standing.actions) - SHOWN),
             via=self.protocols.get(standing.via),
             expected=standing.code != PartyStanding.NONE or not self.record.only_roles_without_standing(standing.party),
-            mark=self.marks.of_party(standing.party) if standing.party else "",
+            mark=self.marks.of_party(standing.party) if standing.party else self.marks.of_actions(action.pk for action in standing.actions),
         )
 
     def parties(self) -> list[PartyLine]:

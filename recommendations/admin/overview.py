@@ -317,17 +317,22 @@ def of_agreement(user: Any, agreement: Any) -> QuerySet:
 
 @dataclass(frozen=True)
 class SourceLine:
-    """A source with its number: the uses with a quote, the titles of those without one, and how many are not shown."""
+    """A source with its number: its quotes with what they are cited for, the titles of uses without one, and how many are not shown."""
 
     number: int
     source: Any
-    quoted: list[Use]
+    quoted: list[tuple[Use, str]]
     unquoted: list[str]
     more: int
 
     @classmethod
     def of(cls, number: int, source: Any, uses: list[Use]) -> SourceLine:
-        quoted, others = [use for use in uses if use.quote], [use for use in uses if not use.quote]
+        quotes: dict[tuple[str, str, str], list[Use]] = defaultdict(list)
+        for use in uses:
+            if use.quote:
+                quotes[use.locator, use.quote, use.judgement].append(use)
+        quoted = [(alike[0], "; ".join(dict.fromkeys(use.title for use in alike))) for alike in quotes.values()]
+        others = [use for use in uses if not use.quote]
         titles = [use.title + (f" ({use.locator})" if use.locator else "") for use in others[:SHOWN_USES]]
         return cls(number, source, quoted, list(dict.fromkeys(titles)), max(0, len(others) - SHOWN_USES))
 
