@@ -34,7 +34,7 @@ registry.register(
         "addressees",
         serializers.AddresseeSerializer,
         "recommendations.json",
-        states=statements.RESPONSE,
+        states=statements.ADDRESSEE,
         scope_paths=("recommendation__agreements",),
         events=events.ADDRESSEE,
     ),
