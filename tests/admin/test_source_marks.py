@@ -105,7 +105,7 @@ def opened(client, page: str) -> str:
 def test_the_overview_lists_every_source_with_what_rests_on_it(role, users, signed_in, world):
     sources = signed_in(users[role]).get(change(world["agreement"])).context["sources"]
 
-    listed = {line.source.slug: ([use.quote for use in line.quoted], line.unquoted) for line in sources}
+    listed = {line.source.slug: ([use.quote for use, _titles in line.quoted], line.unquoted) for line in sources}
 
     assert listed == {key: ([f"Quote of {key}"], []) for key in KINDS - {"correction"}} | {"correction": ([], ["Checked, unchecked: x"])}
 
