@@ -59,7 +59,7 @@ COUNTED = {
     PartyStanding.FORMER_PARTY: ngettext_lazy("%d former party", "%d former parties"),
     PartyStanding.NONE: ngettext_lazy("%d without standing", "%d without standing"),
 }
-ANY = "ANY"  # stands for the key in the address of a page: making each address takes long
+ANY = "ANY"  # a placeholder for the key in the address of a page: making each address takes long
 LONGEST = 600  # characters of a sentence
 SHOWN = 8  # names or actions; the rest is collapsed or counted
 

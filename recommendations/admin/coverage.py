@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from agreements.models import Agreement, Component, Sector
 from policytracker.admin import list_url
-from policytracker.admin.charts import Cell, Line, Matrix
+from policytracker.admin.charts import Cell, Matrix, MatrixRow
 from policytracker.admin.querysets import visible
 from recommendations.models import Recommendation
 from recommendations.reports import coverage as reported
@@ -44,7 +44,7 @@ def matrix(
             Cell(f"{name}: {column_names.get(column, column)}", list_url(model, of_row | {"slug": column})) if filled else Cell("")
             for column, filled in zip(drawn, cells, strict=False)
         ]
-        lines.append(Line(name, list_url(model, of_row), sum(cells), shown))
+        lines.append(MatrixRow(name, list_url(model, of_row), sum(cells), shown))
     chart = Matrix(
         columns=[column_names.get(column, column) for column in drawn],
         lines=lines[:DRAWN_LINES],

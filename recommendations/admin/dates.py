@@ -40,7 +40,7 @@ def dates_of(agreement: Any, user: Any, context: ReadContext) -> tuple[Timeline,
     dates, updates = timeline.Timeline(agreement, user), registry.of(ProgressUpdate).address
     page = dates.page(None, DRAWN_DATES)
 
-    def coming(entries: Iterable[timeline.Entry]) -> list[timeline.Entry]:
+    def coming(entries: Iterable[timeline.DatedEvent]) -> list[timeline.DatedEvent]:
         return [entry for entry in entries if entry.day >= context.today and entry.type != updates][:SHOWN_DATES]
 
     following = coming(page.results)
@@ -51,7 +51,7 @@ def dates_of(agreement: Any, user: Any, context: ReadContext) -> tuple[Timeline,
     return Timeline(moments(page.results, pages), context.today, page.count), nearest
 
 
-def moments(entries: Iterable[timeline.Entry], pages: dict[tuple[str, str], str]) -> list[Moment]:
+def moments(entries: Iterable[timeline.DatedEvent], pages: dict[tuple[str, str], str]) -> list[Moment]:
     lane = cache(lambda address: str(capfirst(registry.at(address).model._meta.verbose_name_plural)))
     return [
         Moment(entry.day, date_in_words(entry.on), entry.title, lane(entry.type), pages.get((entry.type, entry.key), ""))

@@ -8,6 +8,7 @@ from django.contrib import admin
 from agreements.models import Agreement, Citation, Component, FactCheck, FocusArea, Participation, Party, Sector, Source
 from policytracker.admin.referring import filters_of, title_of
 from policytracker.records.context import change_context
+from policytracker.resources import registry
 from recommendations.models import Addressee, Evidence, ProgressUpdate
 from tests.admin.page import change, rows_in_list, tab
 from tests.make import (
