@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from agreements.events import ACTION_PARTS, MAX_TITLE, action_title, commitment_title, fact_check_title, value_title
 from agreements.models.agreements import Agreement, name
 from agreements.models.relations import RelationKind
-from agreements.models.sources import CITABLE, Citation, citable_fields, in_words
+from agreements.models.sources import CITABLE, Citation, citable_fields, label_from_name
 from agreements.models.treaty_actions import ConditionKind
 from policytracker.edtf import date_in_words
 from policytracker.resources import States
@@ -48,7 +48,7 @@ def citation_title(field: str, *parts: str) -> str:
     ids, names = parts[: len(CITABLE)], parts[len(CITABLE) : 2 * len(CITABLE)]
     target, record = next((target, name) for target, pk, name in zip(CITABLE, ids, names, strict=True) if pk)
     model = Citation._meta.get_field(target).related_model
-    label = field and (labels(model, get_language()).get(field) or in_words(field))
+    label = field and (labels(model, get_language()).get(field) or label_from_name(field))
     if model is Agreement:
         return label or str(capfirst(model._meta.verbose_name))
     return CITED.format(field=label, record=record) if label else record

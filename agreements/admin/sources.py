@@ -39,8 +39,10 @@ def overview(request: HttpRequest, source: models.Source) -> dict[str, Any]:
     """What rests on the source, in numbers, and the first quotes from it, by type, each with the page of its record."""
     quotes: dict[str, list[tuple[Use, str]]] = defaultdict(list)
     for use in quotes_of(source, request.user, SHOWN_QUOTES):
-        page = admin.site.get_model_admin(use.resource.model)
-        quotes[capfirst(use.resource.model._meta.verbose_name_plural)].append((use, page.page_of_id(use.pk)))  # type: ignore[attr-defined]
+        name, pk = use.stated  # for a citation, the record that it cites
+        model: Any = use.resource.model if use.name == name else models.Citation._meta.get_field(name).related_model
+        kind = str(capfirst(use.resource.model._meta.verbose_name_plural))
+        quotes[kind].append((use, admin.site.get_model_admin(model).page_of_id(pk)))
     return {"referring": referring(request, source), "quotes": quotes.items()}
 
 
