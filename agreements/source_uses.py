@@ -17,7 +17,7 @@ from typing import Any
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import F, Func, Q, TextField, Value
+from django.db.models import F, Func, Model, Q, TextField, Value
 from django.db.models.functions import Cast, Coalesce
 
 from agreements.models import Agreement, Citation, Measurement, Source
@@ -60,6 +60,15 @@ class Use:
         if self.resource.model is not Citation:
             return self.name, self.pk
         return next((name, int(pk)) for name, pk in zip(CITABLE, self.parts[1 : 1 + len(CITABLE)], strict=True) if pk)
+
+    @property
+    def about(self) -> tuple[type[Model], int]:
+        """The record about which something is stated, by its model and id: for evidence, the record whose state it proves."""
+        states = self.resource.states
+        if states and states.about:
+            return states.about, int(self.parts[-1])
+        name, pk = self.stated
+        return self.resource.model if name == self.name else Citation._meta.get_field(name).related_model, pk  # type: ignore[return-value]
 
     @property
     def field(self) -> str:

@@ -81,13 +81,15 @@ class States:
     """What a record states on the authority of its sources.
 
     `format_title` makes the words from the values of `parts`, which are field paths or expressions. Rows that do not match `condition`
-    state nothing. `sources` are the fields that refer to the sources; locator and quote are those of the first.
+    state nothing. `sources` are the fields that refer to the sources; locator and quote are those of the first. With `about`, the record
+    says something about another one, of this type, whose id is the last of the parts.
     """
 
     parts: Sequence[Any]
     format_title: Callable[..., Any]
     condition: Q = field(default_factory=Q)
     sources: tuple[str, ...] = ("source",)
+    about: type[Model] | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from policytracker.resources import States
 from recommendations.events import KEY_ACTION, response_title, update_title
-from recommendations.models import Response, Review
+from recommendations.models import Recommendation, Response, Review
 
 
 def addressee_title(code: str, party: str, action: str) -> str:
@@ -21,7 +21,8 @@ ADDRESSED = _("Addressed to {party}: {action}")
 RECOMMENDATION = States(("key_action",), str)
 ADDRESSEE = States(("response", "party__name", KEY_ACTION), addressee_title)
 EVIDENCE = States(
-    ("update__kind", "update__status", "update__party__name", Value(""), f"update__{KEY_ACTION}"),
-    update_title,
+    ("update__kind", "update__status", "update__party__name", Value(""), f"update__{KEY_ACTION}", "update__recommendation_id"),
+    lambda *parts: update_title(*parts[:-1]),
     condition=Q(update__review=Review.APPROVED, update__voided_at__isnull=True),
+    about=Recommendation,
 )

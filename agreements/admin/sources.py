@@ -36,13 +36,13 @@ SHOWN_QUOTES = 30
 
 
 def overview(request: HttpRequest, source: models.Source) -> dict[str, Any]:
-    """What rests on the source, in numbers, and the first quotes from it, by type, each with the page of its record."""
-    quotes: dict[str, list[tuple[Use, str]]] = defaultdict(list)
+    """What rests on the source, in numbers, and the first quotes from it, by type, with what they are about and their own page."""
+    quotes: dict[str, list[tuple[Use, str, str]]] = defaultdict(list)
     for use in quotes_of(source, request.user, SHOWN_QUOTES):
-        name, pk = use.stated  # for a citation, the record that it cites
-        model: Any = use.resource.model if use.name == name else models.Citation._meta.get_field(name).related_model
+        model, pk = use.about
         kind = str(capfirst(use.resource.model._meta.verbose_name_plural))
-        quotes[kind].append((use, admin.site.get_model_admin(model).page_of_id(pk)))
+        own, about = (admin.site.get_model_admin(m).page_of_id(key) for m, key in ((use.resource.model, use.pk), (model, pk)))  # type: ignore[attr-defined]
+        quotes[kind].append((use, about, own if own != about else ""))
     return {"referring": referring(request, source), "quotes": quotes.items()}
 
 
