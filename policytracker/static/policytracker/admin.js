@@ -298,7 +298,7 @@ document.addEventListener("click", async (event) => {
         const page = new DOMParser().parseFromString(await response.text(), "text/html");
         const sources = page.getElementById("source-marks");
         if (!response.ok || !sources) throw new Error(response.status);
-        box.setAttribute("aria-label", sources.getAttribute("aria-label"));
+        box.ariaLabel = sources.ariaLabel;
         box.replaceChildren(...sources.childNodes);
     } catch {
         location.assign(mark.href);
