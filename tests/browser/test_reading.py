@@ -24,7 +24,7 @@ def test_a_source_mark_opens_and_closes_by_keyboard(width, scheme, visit, live_s
     cite(world[0])
     page = visit(width, scheme)
     page.goto(live_server.url + change(world[0]))
-    mark = page.get_by_role("link", name="Source").first
+    mark = page.locator("#content-main").get_by_role("link", name="Source").first
 
     mark.focus()
     page.keyboard.press("Enter")
