@@ -1,6 +1,6 @@
 """The record types of this app, in loading order."""
 
-from agreements import events, filters, serializers, sheets
+from agreements import events, filters, serializers, sheets, statements
 from agreements.deadlines import DeadlineState
 from agreements.models import Agreement
 from agreements.models.parties import comparable
@@ -41,6 +41,7 @@ registry.register(
         "agreement-relations",
         serializers.AgreementRelationSerializer,
         "agreements.json",
+        states=statements.RELATION_OF_AGREEMENTS,
         scope_paths=("from_agreement", "to_agreement"),
         section=Section("relations", "from kind to note source"),
     ),
@@ -57,6 +58,7 @@ registry.register(
         "treaty-actions",
         serializers.TreatyActionSerializer,
         "agreements.json",
+        states=statements.TREATY_ACTION,
         scope_paths=("agreement",),
         events=events.TREATY_ACTION,
         section=Section(
@@ -67,6 +69,7 @@ registry.register(
         "entry-into-force-conditions",
         serializers.EntryIntoForceConditionSerializer,
         "agreements.json",
+        states=statements.ENTRY_CONDITION,
         scope_paths=("agreement",),
         section=Section("conditions", "kind number parties fixed_on delay text source"),
     ),
@@ -85,6 +88,7 @@ registry.register(
         "commitments",
         serializers.CommitmentSerializer,
         "agreements.json",
+        states=statements.COMMITMENT,
         scope_paths=("agreement",),
         events=events.COMMITMENT,
         section=Section("commitments", "stage bound amount currency payer stated_on component description disputes part_of source"),
@@ -111,6 +115,7 @@ registry.register(
         "measurements",
         serializers.MeasurementSerializer,
         "agreements.json",
+        states=statements.MEASUREMENT,
         scope_paths=("indicator__outcome__agreement",),
         events=events.MEASUREMENT,
         section=Section("measurements", "indicator measured_on value note source", sorted_by="measured_on"),
@@ -119,6 +124,7 @@ registry.register(
         "fact-checks",
         serializers.FactCheckSerializer,
         "agreements.json",
+        states=statements.FACT_CHECK,
         scope_paths=("agreement",),
         events=events.FACT_CHECK,
         section=Section("fact_checks", "statement verdict correction source correcting_source checked_on"),
@@ -128,6 +134,7 @@ registry.register(
         "citations",
         serializers.CitationSerializer,
         "agreements.json",
+        states=statements.CITATION,
         scope_paths=tuple(target if target == "agreement" else f"{target}__agreement" for target in CITABLE),
         section=Section("citations", "agreement component participation outcome field source stance confidence"),
     ),

@@ -77,6 +77,22 @@ class Event:
 
 
 @dataclass(frozen=True)
+class States:
+    """What a record states on the authority of its sources.
+
+    `format_title` makes the words from the values of `parts`, which are field paths or expressions. Rows that do not match `condition`
+    state nothing. `sources` are the fields that refer to the sources; locator and quote are those of the first. With `about`, the record
+    says something about another one, of this type, whose id is the last of the parts.
+    """
+
+    parts: Sequence[Any]
+    format_title: Callable[..., Any]
+    condition: Q = field(default_factory=Q)
+    sources: tuple[str, ...] = ("source",)
+    about: type[Model] | None = None
+
+
+@dataclass(frozen=True)
 class Section:
     """The section of the dossier that lists the records of a type.
 
@@ -137,6 +153,8 @@ class Resource:
 
     `search` declares what the full-text search finds; without it the type is not searched.
 
+    `states` is what a record with a source of its own states.
+
     `source_paths` are the field paths from a record to the sources of its facts; by default its own source, if it has one.
 
     `import_sections` are parsers of sections that a mapping file can have for this type besides its fields (`importing/mapping.py`). Each
@@ -159,6 +177,7 @@ class Resource:
     naming: Naming | None = None
     search: Search | None = None
     import_sections: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    states: States | None = None
     source_paths: tuple[str, ...] = ()
     sheet_columns: Mapping[str, Any] = field(default_factory=dict)
     sheet_begins: str = ""
@@ -245,6 +264,15 @@ class Registry:
     def addressed(self) -> list[Resource]:
         """The record types with a list of their own in the API."""
         return list(self._by_address.values())
+
+    def references_to(self, target: type[Model]) -> list[tuple[type[Record], str]]:
+        """Each record type that refers to the model `target`, with the name of the field. A one-to-one relation is a part of the record."""
+        return [
+            (resource.model, field.name)
+            for resource in self
+            for field in (*resource.model._meta.concrete_fields, *resource.model._meta.many_to_many)
+            if field.is_relation and field.related_model is target and not field.one_to_one
+        ]
 
     @property
     def searched(self) -> list[Resource]:

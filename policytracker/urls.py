@@ -10,7 +10,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 
-from agreements.admin import checks
+from agreements.admin import checks, source_page
 from agreements.views import AgreementViewSet, SourceViewSet
 from policytracker.admin import account, search, unsaved_input
 from policytracker.api.changes import Changes
@@ -70,6 +70,7 @@ urlpatterns = [
     path("admin/account/", admin.site.admin_view(account), name="account"),
     path("admin/checks/", admin.site.admin_view(checks.page), name="data_checks"),
     path("admin/checks/count/", admin.site.admin_view(checks.count_findings), name="data_checks_count"),
+    path("admin/source/", admin.site.admin_view(source_page.page), name="source_marks"),
     path("admin/changes/", admin.site.admin_view(home.changes), name="recent_changes"),
     path("admin/numbers/", admin.site.admin_view(home.numbers), name="recommendations_in_numbers"),
     path("admin/search/", admin.site.admin_view(search)),

@@ -74,7 +74,10 @@ def has_something_to_publish(agreement: Agreement, by: User) -> bool:
     """Whether the agreement or one of its parts is a draft that the user can read. An archived agreement is not published."""
     if agreement.publication != Publication.PUBLISHED:
         return agreement.publication == Publication.DRAFT
-    return any(rows.exists() for rows in drafts(agreement, by, components=True, recommendations=True, sources=True))
+    first, *others = (
+        rows.order_by().values("pk")[:1] for rows in drafts(agreement, by, components=True, recommendations=True, sources=True)
+    )
+    return bool(first.union(*others, all=True)[:1])
 
 
 def _only_of(agreement: Agreement) -> QuerySet:

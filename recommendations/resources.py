@@ -3,7 +3,7 @@
 from django.db.models import Q
 
 from policytracker.resources import Resource, Search, Section, registry
-from recommendations import events, filters, serializers, sheets
+from recommendations import events, filters, serializers, sheets, statements
 from recommendations.deadlines import Freshness
 from recommendations.derived_status import recompute_status
 from recommendations.imports import ProgressSection
@@ -14,6 +14,7 @@ registry.register(
         "recommendations",
         serializers.RecommendationSerializer,
         "recommendations.json",
+        states=statements.RECOMMENDATION,
         filters=filters.RECOMMENDATIONS,
         source_paths=("source", "updates__evidence__source"),
         scope_paths=("agreements",),
@@ -35,6 +36,7 @@ registry.register(
         "addressees",
         serializers.AddresseeSerializer,
         "recommendations.json",
+        states=statements.ADDRESSEE,
         scope_paths=("recommendation__agreements",),
         events=events.ADDRESSEE,
     ),
@@ -60,6 +62,7 @@ registry.register(
         "",  # shown inside its update
         serializers.EvidenceSerializer,
         "recommendations.json",
+        states=statements.EVIDENCE,
         scope_paths=("update__recommendation__agreements",),
         excluded_rows=Q(update__review=Review.DRAFT),
     ),

@@ -13,7 +13,7 @@ from agreements import models
 from agreements.admin import citations
 from agreements.admin.components import RelativeDeadlineForm
 from agreements.admin.parts import add_participation, cite_links, role_of_signer
-from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, SOURCE, RegistryColumns
+from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, SOURCE, RegistryColumns, SourcedPage
 from agreements.admin.treaty_actions import warn_effective_before_action
 from agreements.models.agreements import AgreementStatus, LegalForce, ParticipationRole, by_name, team_with_caller
 from agreements.models.relations import INVERSE_LABELS
@@ -258,7 +258,7 @@ class AgreementRelationAdmin(RecordAdmin):
 
 
 @admin.register(models.Participation)
-class ParticipationAdmin(RecordAdmin):
+class ParticipationAdmin(SourcedPage, RecordAdmin):
     icon, menu_position = "group", 10
     list_display = ["party", "agreement", "role_shown", "since", "until"]
     ordering = [by_name("agreement__"), "party__name", "id"]

@@ -8,7 +8,7 @@ from django.utils.translation import ngettext_lazy
 
 from agreements import models
 from agreements.admin.parts import WithinAgreement, cite_links
-from agreements.admin.shared import ACCESS, AGREEMENT, CITED, DEADLINE_COLOURS, PUBLISHED, ReferringPage, RegistryColumns
+from agreements.admin.shared import ACCESS, AGREEMENT, CITED, DEADLINE_COLOURS, PUBLISHED, ReferringPage, RegistryColumns, SourcedPage
 from agreements.deadlines import DeadlineState, of_component
 from agreements.models.commitments import CURRENCIES, Stage
 from agreements.models.components import ComponentStatus, DueAnchor
@@ -70,7 +70,7 @@ class ComponentBulkEditForm(BulkEditForm):
 
 
 @admin.register(models.Component)
-class ComponentAdmin(RegistryColumns, ReferringPage, BulkEditAdmin):
+class ComponentAdmin(RegistryColumns, SourcedPage, ReferringPage, BulkEditAdmin):
     form, bulk_edit_form = ComponentForm, ComponentBulkEditForm
     icon, menu_position = "account_tree", 2
     list_display = ["named", "agreement", "status_shown", "due", "deadline_state_shown", "visibility_shown", "publication_shown"]

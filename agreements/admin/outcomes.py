@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements import models
 from agreements.admin.parts import WithinAgreement, cite_links
-from agreements.admin.shared import AGREEMENT, CITED
+from agreements.admin.shared import AGREEMENT, CITED, SourcedPage
 from agreements.models.outcomes import Direction
 from agreements.numbers import number
 from policytracker.admin import (
@@ -48,7 +48,7 @@ class OutcomeForm(WithinAgreement, RecordForm):
 
 
 @admin.register(models.Outcome)
-class OutcomeAdmin(RecordAdmin):
+class OutcomeAdmin(SourcedPage, RecordAdmin):
     form = OutcomeForm
     icon, menu_position = "target", 15
     list_display = ["__str__", "agreement", "component", "sector"]
@@ -68,7 +68,7 @@ class OutcomeAdmin(RecordAdmin):
 
 
 @admin.register(models.Indicator)
-class IndicatorAdmin(RecordAdmin):
+class IndicatorAdmin(SourcedPage, RecordAdmin):
     icon, menu_position = "speed", 16
     list_display = ["named", "outcome", "direction_shown", "baseline", "target", "target_date"]
     ordering = [Lower("name")]

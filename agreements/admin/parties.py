@@ -18,6 +18,8 @@ from agreements import models
 from agreements.admin.shared import ReferringPage
 from agreements.admin.standing import Badge, Link
 from agreements.models.relations import RelationKind
+from agreements.source_marks import source_mark
+from agreements.source_uses import uses_of_records
 from agreements.standing import party_standing
 from agreements.standing.data import load_records
 from policytracker.admin import Panel, RecordAdmin, TabbedAdmin, Wanted, choice_filter, referring, related_filter
@@ -32,12 +34,13 @@ FIXTURE = settings.BASE_DIR / "fixtures" / "parties.json"
 
 @dataclass(frozen=True)
 class StandingLine:
-    """The standing of a party on one agreement."""
+    """The standing of a party on one agreement, and the mark of the sources of its actions."""
 
     agreement: Link
     badge: Badge
     since: str
     sentence: str
+    mark: str
 
 
 def standings(party: models.Party, context: ReadContext) -> tuple[list[StandingLine], bool]:
@@ -51,11 +54,14 @@ def standings(party: models.Party, context: ReadContext) -> tuple[list[StandingL
     newest = rows.order_by(F("signed_on_first").desc(nulls_last=True), "slug").only("slug", "title", "short_title")
     found = list(newest[: SHOWN_STANDINGS + 1])
     records = load_records([agreement.pk for agreement in found[:SHOWN_STANDINGS]], context.reader, party=party.pk)
+    of_agreements = {agreement: party_standing(records[agreement.pk], party.code, context.on) for agreement in found[:SHOWN_STANDINGS]}
+    pks = [action.pk for standing in of_agreements.values() for action in standing.actions]
+    uses = {use.pk: use for use in uses_of_records({"treatyaction": pks}, context.reader)}
     lines = []
-    for agreement in found[:SHOWN_STANDINGS]:
-        standing = party_standing(records[agreement.pk], party.code, context.on)
+    for agreement, standing in of_agreements.items():
         link = Link(str(agreement), reverse("admin:agreements_agreement_change", args=[agreement.pk]))
-        lines.append(StandingLine(link, Badge.of(standing.code), standing.since, standing.sentence))
+        mark = source_mark(uses[action.pk] for action in standing.actions if action.pk in uses)
+        lines.append(StandingLine(link, Badge.of(standing.code), standing.since, standing.sentence, mark))
     return lines, len(found) > SHOWN_STANDINGS
 
 

@@ -6,9 +6,12 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements import models
 from agreements.deadlines import DeadlineState
+from agreements.source_marks import source_mark
+from agreements.source_uses import uses_about
 from policytracker.admin import CodeColours, choice_filter, code_column, referring, related_filter
 from policytracker.records.access import Publication, Visibility
 
+SHOWN_USES = 30
 AGREEMENT = related_filter("agreement", models.Participation._meta.get_field("agreement"))
 PARTY = related_filter("party", models.Participation._meta.get_field("party"))
 SOURCE = related_filter("source", models.Citation._meta.get_field("source"))
@@ -34,6 +37,16 @@ class ReferringPage:
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
         if obj is not None and change:
             context["referring"] = referring(request, obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)  # type: ignore[misc]
+
+
+class SourcedPage:
+    """Shows what the facts of the record rest on above its form."""
+
+    def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
+        if obj is not None and change:
+            uses = uses_about(obj, request.user)
+            context |= {"uses": [(use, source_mark([use])) for use in uses[:SHOWN_USES]], "more_uses": max(0, len(uses) - SHOWN_USES)}
         return super().render_change_form(request, context, add, change, form_url, obj)  # type: ignore[misc]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
 from typing import Any
 
 from django.contrib import admin
@@ -10,6 +10,7 @@ from django.db.models.functions import Lower
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -19,6 +20,7 @@ from agreements.admin.shared import ACCESS, AGREEMENT, PUBLISHED, SOURCE, Regist
 from agreements.admin.source_work import SourceWork
 from agreements.models.source_texts import has_text
 from agreements.models.sources import CITABLE, Confidence, Verdict, by_source_name
+from agreements.source_uses import Use, quotes_of
 from policytracker.admin import (
     BulkEditAdmin,
     Panel,
@@ -35,31 +37,18 @@ from policytracker.admin import (
 SHOWN_QUOTES = 30
 
 
-@dataclass(frozen=True)
-class QuoteLine:
-    """A citation or evidence with a quote, the record that it is about, and the fact that it states of this record."""
-
-    quoted: Any
-    record: Any
-    fact: str
-
-    @property
-    def url(self) -> str:
-        return admin.site.get_model_admin(type(self.quoted)).page_of(self.quoted)
-
-    @property
-    def record_url(self) -> str:
-        return admin.site.get_model_admin(type(self.record)).page_of(self.record)
-
-
 def overview(request: HttpRequest, source: models.Source) -> dict[str, Any]:
-    quotes = models.Citation.objects.visible_to(request.user).filter(source=source).exclude(quote="")
-    targets = quotes.select_related(*CITABLE, "participation__party", "participation__agreement").order_by("id")
-    lines = [QuoteLine(citation, citation.target, citation.field_label) for citation in targets[:SHOWN_QUOTES]]
+    """What rests on the source, in numbers, and the first quotes from it, by type, with what they are about and their own page."""
+    quotes: dict[str, list[tuple[Use, str, str]]] = defaultdict(list)
+    for use in quotes_of(source, request.user, SHOWN_QUOTES):
+        model, pk = use.about
+        kind = str(capfirst(use.resource.model._meta.verbose_name_plural))
+        own, about = (admin.site.get_model_admin(m).page_of_id(key) for m, key in ((use.resource.model, use.pk), (model, pk)))  # type: ignore[attr-defined]
+        quotes[kind].append((use, about, own if own != about else ""))
     page = admin.site.get_model_admin(models.Source)
     return {
         "referring": referring(request, source),
-        "quotes": [(_("Quotes in citations"), lines)],
+        "quotes": quotes.items(),
         "text_url": reverse("admin:agreements_source_text", args=[source.pk]) if has_text(source) else "",
         "work_url": page.work_address(source) if page.may_work(request) else "",
     }

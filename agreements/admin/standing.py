@@ -14,15 +14,16 @@ from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, ngettext_lazy
 
 from agreements import models
 from agreements.models.treaty_actions import ActionKind, ConditionKind
+from agreements.source_marks import SourceMarks
 from agreements.standing import Action, AgreementRecord, ConditionResult, PartyStanding, Standing, TextStanding
 from agreements.standing.data import StandingDocument, load_record, standing_document
 from policytracker.admin import apply_theme, label_html
 from policytracker.admin.forms import Day
-from policytracker.edtf import date_in_words
+from policytracker.edtf import date_in_sentence, date_in_words
 from policytracker.resources import today
 
 COLOURS = {
@@ -39,6 +40,24 @@ ACTION = {  # by whether the label has a party and a counterparty
     (True, False): _("%(kind)s by %(party)s, %(date)s"),
     (False, True): _("%(kind)s with %(counterparty)s, %(date)s"),
     (True, True): _("%(kind)s by %(party)s with %(counterparty)s, %(date)s"),
+}
+SENTENCE = {  # by whether the date and parties are known
+    (False, False): _("%(standing)s."),
+    (True, False): _("%(standing)s since %(date)s."),
+    (False, True): _("%(standing)s: %(counts)s."),
+    (True, True): _("%(standing)s since %(date)s: %(counts)s."),
+}
+COUNTED = {
+    PartyStanding.BOUND: ngettext_lazy("%d party bound", "%d parties bound"),
+    PartyStanding.PARTICIPANT: ngettext_lazy("%d participant", "%d participants"),
+    PartyStanding.PROVISIONALLY_APPLYING: ngettext_lazy("%d applying it provisionally", "%d applying it provisionally"),
+    PartyStanding.WITHDRAWING: ngettext_lazy("%d leaving", "%d leaving"),
+    PartyStanding.SUSPENDED: ngettext_lazy("%d suspended", "%d suspended"),
+    PartyStanding.CONTRACTING: ngettext_lazy("%d contracting party", "%d contracting parties"),
+    PartyStanding.SIGNATORY: ngettext_lazy("%d signatory", "%d signatories"),
+    PartyStanding.ANNOUNCED: ngettext_lazy("%d announced party", "%d announced parties"),
+    PartyStanding.FORMER_PARTY: ngettext_lazy("%d former party", "%d former parties"),
+    PartyStanding.NONE: ngettext_lazy("%d without standing", "%d without standing"),
 }
 ANY = "ANY"  # a placeholder for the key in the address of a page: making each address takes long
 LONGEST = 600  # characters of a sentence
@@ -63,22 +82,24 @@ class Badge:
 
 @dataclass(frozen=True)
 class Link:
-    """The name of a record and the URL of its page."""
+    """The name of a record, the URL of its page, and the mark of its sources."""
 
     name: str
     url: str
+    mark: str = ""
 
 
 def joined(links: Iterable[Link]) -> str:
     """The links as HTML. A template that includes another one for each link takes ten times as long."""
-    return format_html_join(" · ", '<a href="{}">{}</a>', ((link.url, link.name) for link in links))
+    return format_html_join(" · ", '<a href="{}">{}</a>{}', ((link.url, link.name, link.mark) for link in links))
 
 
 @dataclass(frozen=True)
 class PartyLine:
     """The standing of the text or of a party. `more` is the number of actions that are not shown.
 
-    `expected` is false for a party without a standing whose roles do not give one.
+    `expected` is false for a party without a standing whose roles do not give one. `mark` opens the sources of its participations; that of
+    the text, of all its actions.
     """
 
     name: str
@@ -91,6 +112,7 @@ class PartyLine:
     more: int = 0
     via: Link | None = None
     expected: bool = True
+    mark: str = ""
 
     @property
     def links(self) -> str:
@@ -155,13 +177,23 @@ class StandingPanel:
         numbers = Counter(line.code for line in self.parties if line.expected)
         return [(Badge.of(code), numbers[code]) for code in PartyStanding if numbers[code]]
 
+    @property
+    def in_a_sentence(self) -> str:
+        """The standing of the text, since when, and of how many parties: "In force since 4 Nov 2016: 194 parties bound"."""
+        code = self.text.code
+        label = _("Standing unknown") if code == TextStanding.UNKNOWN else code.label
+        numbers = Counter(line.code for line in self.parties if line.expected)
+        counts = [COUNTED[code] % numbers[code] for code in COUNTED if numbers[code]]
+        template = SENTENCE[bool(self.text.since), bool(counts)]
+        return template % {"standing": label, "date": date_in_sentence(self.text.since), "counts": ", ".join(counts)}
+
 
 class Lines:
-    """The lines of the panel, with names and links. They need no query."""
+    """The lines of the panel, with names, links and source marks. They need no query."""
 
-    def __init__(self, document: StandingDocument):
-        self.document, self.record = document, document.record
-        self.link, self.badge = action_links(self.record), cache(Badge.of)
+    def __init__(self, document: StandingDocument, marks: SourceMarks):
+        self.document, self.record, self.marks = document, document.record, marks
+        self.link, self.badge = action_links(self.record, marks), cache(Badge.of)
         self.protocols = {
             protocol.slug: Link(protocol.title, reverse("admin:agreements_agreement_change", args=[protocol.pk]))
             for protocol in self.record.protocols
@@ -179,6 +211,7 @@ class Lines:
             more=max(0, len(standing.actions) - SHOWN),
             via=self.protocols.get(standing.via),
             expected=standing.code != PartyStanding.NONE or not self.record.only_roles_without_standing(standing.party),
+            mark=self.marks.of_party(standing.party) if standing.party else self.marks.of_actions(action.pk for action in standing.actions),
         )
 
     def parties(self) -> list[PartyLine]:
@@ -196,7 +229,7 @@ class Lines:
     def condition(self, result: ConditionResult) -> ConditionLine:
         condition = result.condition
         page = reverse("admin:agreements_entryintoforcecondition_change", args=[condition.pk])
-        link = Link(str(ConditionKind(condition.kind).label), page)
+        link = Link(str(ConditionKind(condition.kind).label), page, self.marks.of("entryintoforcecondition", condition.pk))
         return ConditionLine(link, condition.text, result.met, result.met_on, list(self.missing(result)))
 
     def missing(self, result: ConditionResult) -> Iterator[MissingLine]:
@@ -213,7 +246,7 @@ class Lines:
             yield MissingLine(str(_("date %(date)s")) % {"date": date_in_words(missing.on)})
 
 
-def action_links(record: AgreementRecord) -> Callable[..., Link]:
+def action_links(record: AgreementRecord, marks: SourceMarks) -> Callable[..., Link]:
     """A function that makes the link to an action, such as "Signature by Australia, 2020-01-01". Looks each text up once."""
     kinds = {kind.value: str(kind.label) for kind in ActionKind}
     templates = {parts: str(text) for parts, text in ACTION.items()}
@@ -228,7 +261,7 @@ def action_links(record: AgreementRecord) -> Callable[..., Link]:
             "date": date_in_words(action.acted_on) or no_date,
         }
         template = templates[bool(action.party) and not of_party, bool(action.counterparty)]
-        return Link(template % parameters, page.replace(ANY, str(action.pk)))
+        return Link(template % parameters, page.replace(ANY, str(action.pk)), marks.of("treatyaction", action.pk))
 
     return link
 
@@ -239,7 +272,7 @@ class StandingForm(forms.Form):
     on = Day(label=_("Date"))
 
 
-def standing_panel(request: HttpRequest, agreement: models.Agreement) -> StandingPanel:
+def standing_panel(request: HttpRequest, agreement: models.Agreement, marks: SourceMarks) -> StandingPanel:
     """The standing on the date of the URL parameter `on`; the default is today. The number of queries is fixed."""
     form = StandingForm(
         request.GET if request.GET.get("on", "").strip() else None, initial={"on": today()}, auto_id="standing-%s", label_suffix=""
@@ -249,7 +282,7 @@ def standing_panel(request: HttpRequest, agreement: models.Agreement) -> Standin
     if form.is_bound and not is_dated:
         date_error = str(_("%(error)s Showing the standing today.")) % {"error": " ".join(form.errors["on"])}
     document = standing_document(load_record(agreement, request.user), form.cleaned_data["on"] if is_dated else today())
-    lines, complete = Lines(document), document.record.actions_complete_as_of
+    lines, complete = Lines(document, marks), document.record.actions_complete_as_of
     return StandingPanel(
         on=document.on,
         text=lines.standing(document.text),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import reduce
+from operator import add
 from typing import Any
 
-from django.db.models import Exists, F, Func, OuterRef, Q, TextField, Value
+from django.db.models import Count, Exists, F, Func, OuterRef, Q, Subquery, TextField, Value
 from django.db.models.functions import Coalesce, Length
 from django.utils.translation import gettext_lazy as _
 
@@ -29,6 +31,7 @@ from agreements.models.sources import Verdict
 from agreements.quotes import contains_quote, normalised
 from policytracker.quality.engine import CheckContext, Rule, Severity, each, list_in_words, not_in_publication
 from policytracker.records.access import Publication
+from policytracker.resources import registry
 
 HOME_PAGE = r"^https?://[^/?#]+/?$"
 
@@ -100,6 +103,43 @@ Rule(
     _("Enter the title of the document."),
     title=_("Source without title"),
 ).check(Source, lambda rows, context: rows.filter(title=""), each(_("The source has no title.")))
+
+MANY_USES = 10
+
+
+def uses(context: CheckContext) -> Any:
+    """How many records that the user may read refer to a source."""
+    counts = (
+        context.rows(model).filter(**{name: OuterRef("pk")}).values(name).annotate(number=Count("pk")).values("number")
+        for model, name in registry.references_to(Source)
+    )
+    return reduce(add, (Coalesce(Subquery(count), 0) for count in counts))
+
+
+def without_title_or_address(rows: Any, context: CheckContext) -> Any:
+    incomplete = Q(title="") | Q(original_url="", archived_url="")
+    return rows.filter(incomplete).alias(uses=uses(context)).filter(uses__gt=MANY_USES)
+
+
+def what_is_missing(rows: Any, context: CheckContext) -> Iterator[tuple[Source, str]]:
+    for source in rows.annotate(uses=uses(context)):
+        template = MISSING[bool(source.title), bool(source.original_url or source.archived_url)]
+        yield source, template.format(number=source.uses)
+
+
+MISSING = {  # by whether the source has a title and an address
+    (False, False): _("{number} records rest on this source, which has no title and no address."),
+    (False, True): _("{number} records rest on this source, which has no title."),
+    (True, False): _("{number} records rest on this source, which has no address."),
+}
+
+Rule(
+    "much_cited_source_incomplete",
+    Severity.WARNING,
+    _("More than ten records rest on a source that has no title or no address, so that readers cannot find the document."),
+    _("Enter the title and the address of the document."),
+    title=_("Much cited source without title or address"),
+).check(Source, without_title_or_address, what_is_missing)
 
 Rule(
     "source_address_is_home_page",

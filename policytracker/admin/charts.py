@@ -1,7 +1,7 @@
 """Charts of the admin: values for the templates in `admin/charts/`, which draw them with HTML and CSS.
 
-Each chart has labels or patterns besides its colours, and a table with the same numbers. No script is needed. The fills of the style
-sheet, such as "green" or "grey-dots", are a colour with its pattern. A mapping gives each code its fill, in the order of the chart.
+Each chart has labels besides its colours, and a table with the same numbers. No script is needed. A mapping gives each code its group,
+in the order of the chart; the fills of the groups are in the style sheet. Only what is not known has a pattern.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, partial
+from typing import Any
 
 from policytracker.codes import Codes
 
@@ -18,84 +19,119 @@ YEAR_LABELS = 8  # of a time axis, at most
 
 
 @dataclass(frozen=True)
+class Group:
+    """Codes that a chart draws alike: their name together, and their fill."""
+
+    label: Any
+    fill: str
+
+
+@dataclass(frozen=True)
 class Part:
-    """The count of one code: its fill, its share of the whole in percent, and the list that it counts."""
+    """The count of one code: its share of the whole in percent, and the list that it counts."""
 
     code: Codes
-    fill: str
     count: int
     percent: float
     url: str = ""
 
 
 @dataclass(frozen=True)
-class Distribution:
-    """How a total is divided among codes. `unknown` is the part whose code says that nothing is known; it may be 0."""
+class GroupPart:
+    """The codes of one group that occur, with their count and share together."""
 
+    group: Group
     parts: list[Part]
+
+    @property
+    def count(self) -> int:
+        return sum(part.count for part in self.parts)
+
+    @property
+    def percent(self) -> float:
+        return sum(part.percent for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How a total is divided among groups of codes. `unknown` is the part whose code says that nothing is known; it may be 0."""
+
+    groups: list[GroupPart]
     total: int
     unknown: Part
 
+    @property
+    def parts(self) -> list[Part]:
+        return [part for group in self.groups for part in group.parts]
+
     @classmethod
     def of(
-        cls, fills: Mapping[Codes, str], counts: Mapping[str, int], unknown: Codes, url: Callable[[Codes], str] = lambda code: ""
+        cls, groups: Mapping[Codes, Group], counts: Mapping[str, int], unknown: Codes, url: Callable[[Codes], str] = lambda code: ""
     ) -> Distribution:
-        """The codes that occur, in the order of `fills`."""
+        """The codes that occur, group by group, in the order of `groups`."""
         total = sum(counts.values())
-        parts = [Part(code, fill, counts[code], 100 * counts[code] / total, url(code)) for code, fill in fills.items() if counts.get(code)]
-        return cls(parts, total, next((part for part in parts if part.code == unknown), Part(unknown, fills[unknown], 0, 0)))
+        parts: dict[Group, list[Part]] = {}
+        for code, group in groups.items():
+            if count := counts.get(code):
+                parts.setdefault(group, []).append(Part(code, count, 100 * count / total, url(code)))
+        found = [GroupPart(group, of_group) for group, of_group in parts.items()]
+        nothing_known = next((part for of_group in parts.values() for part in of_group if part.code == unknown), Part(unknown, 0, 0))
+        return cls(found, total, nothing_known)
 
 
 @dataclass(frozen=True)
 class Trend:
-    """A distribution at several dates, each with the list that it counts. `fills` has the codes that occur at any of them."""
+    """A distribution at several dates, each with the list that it counts, and the groups and codes that occur at any of them."""
 
     points: list[tuple[date, str, Distribution]]
-    fills: Mapping[Codes, str]
+    groups: list[Group]
+    codes: list[Codes]
 
     @property
     def columns(self) -> list[tuple[date, str, float, list[tuple[str, float, str]]]]:
-        """Each date with its list, the height of its column in percent, and for each part its fill, share and title."""
+        """Each date with its list, the height of its column in percent, and for each group its fill, share and title."""
         scale = max((point.total for _on, _url, point in self.points), default=0)
         return [
             (
                 on,
                 url,
                 100 * point.total / scale if scale else 0,
-                [(part.fill, part.percent, f"{on.isoformat()}, {part.code.label}: {part.count}") for part in point.parts],
+                [(part.group.fill, part.percent, f"{on.isoformat()}, {part.group.label}: {part.count}") for part in point.groups],
             )
             for on, url, point in self.points
         ]
 
     @property
     def rows(self) -> list[tuple[date, str, list[tuple[int, str]]]]:
-        """Each date with its list, and the count of each code in `fills` with its own list."""
+        """Each date with its list, and the count of each code in `codes` with its own list."""
         none = 0, ""
         counts = [{part.code: (part.count, part.url) for part in point.parts} for _on, _url, point in self.points]
-        return [(on, url, [of.get(code, none) for code in self.fills]) for (on, url, _), of in zip(self.points, counts, strict=True)]
+        return [(on, url, [of.get(code, none) for code in self.codes]) for (on, url, _), of in zip(self.points, counts, strict=True)]
 
     @classmethod
     def of(
         cls,
-        fills: Mapping[Codes, str],
+        groups: Mapping[Codes, Group],
         points: Iterable[tuple[date, Mapping[str, int]]],
         unknown: Codes,
         url: Callable[[date, Codes | None], str] = lambda on, code: "",
     ) -> Trend:
         """`url` gives the list on a date, of one code or of all."""
-        distributions = [(on, url(on, None), Distribution.of(fills, counts, unknown, partial(url, on))) for on, counts in points]
+        distributions = [(on, url(on, None), Distribution.of(groups, counts, unknown, partial(url, on))) for on, counts in points]
         occurring = {part.code for _on, _url, point in distributions for part in point.parts}
-        return cls(distributions, {code: fill for code, fill in fills.items() if code in occurring})
+        codes = [code for code in groups if code in occurring]
+        return cls(distributions, list(dict.fromkeys(groups[code] for code in codes)), codes)
 
 
 @dataclass(frozen=True)
 class Moment:
-    """An entry of a timeline: its first possible day, its date in words, and its title."""
+    """An entry of a timeline: its first possible day, its date in words, its title, and the page of its record."""
 
     day: date
     on: str
     title: str
     lane: str
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,11 +160,11 @@ class Timeline:
         return self.position(self.today) if self.today >= self.first else None
 
     @property
-    def lanes(self) -> list[tuple[str, list[tuple[str, str, bool]]]]:
-        """Each lane with its marks: position in percent, date and title, and whether the date is still to come."""
-        lanes: dict[str, list[tuple[str, str, bool]]] = defaultdict(list)
+    def lanes(self) -> list[tuple[str, list[tuple[str, str, bool, str]]]]:
+        """Each lane with its marks: position in percent, date and title, whether the date is still to come, and the page."""
+        lanes: dict[str, list[tuple[str, str, bool, str]]] = defaultdict(list)
         for moment in self.moments:
-            mark = f"{self.position(moment.day):.2f}", f"{moment.on}: {moment.title}", moment.day > self.today
+            mark = f"{self.position(moment.day):.2f}", f"{moment.on}: {moment.title}", moment.day > self.today, moment.url
             lanes[moment.lane].append(mark)
         return list(lanes.items())
 

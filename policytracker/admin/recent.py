@@ -41,9 +41,9 @@ class RecentChange:
     reason: str
 
 
-def recent_changes(request: HttpRequest, models: Sequence[type[Record]], size: int) -> list[RecentChange]:
-    """The newest changes of records of these models. The number of queries is fixed."""
-    entries = Feed(ReadContext.of(request.user), Filters(models=models)).newest(size)
+def recent_changes(request: HttpRequest, models: Sequence[type[Record]], size: int, scope: Record | None = None) -> list[RecentChange]:
+    """The newest changes of records of these models; with `scope`, of those that belong to it. The number of queries is fixed."""
+    entries = Feed(ReadContext.of(request.user), Filters(models=models, scope=scope)).newest(size)
     ids: dict[type[Record], set[int]] = defaultdict(set)
     for entry in entries:
         ids[entry.model].add(entry.pk)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -18,17 +18,6 @@ def filters_of(page: Any) -> set[str]:
     return {getattr(list_filter, "parameter_name", "") for list_filter in page.list_filter}
 
 
-@cache
-def references_to(target: type[models.Model]) -> list[tuple[type[models.Model], str]]:
-    """Each record type that refers to the type `target`, with the name of the field. A one-to-one relation is a part of the record."""
-    return [
-        (resource.model, field.name)
-        for resource in registry
-        for field in (*resource.model._meta.concrete_fields, *resource.model._meta.many_to_many)
-        if field.is_relation and field.related_model is target and not field.one_to_one
-    ]
-
-
 def title_of(model: type[models.Model], name: str, number: int) -> str:
     """The title of so many records that refer to a record by this field. A page may name it in `titles_from`, with a plural."""
     page, field = admin.site.get_model_admin(model), model._meta.get_field(name)
@@ -42,7 +31,7 @@ def title_of(model: type[models.Model], name: str, number: int) -> str:
 def referring(request: HttpRequest, record: Any, *first: Wanted) -> list[Tile]:
     """A tile for each list with records that refer to it and that the user may view, in the order of loading. Empty lists are left out."""
     wanted = list(first)
-    for model, name in references_to(type(record)):
+    for model, name in registry.references_to(type(record)):
         page = admin.site.get_model_admin(model)
         if name in filters_of(page) and page.has_view_permission(request):
             wanted.append(Wanted(model, {name: record.natural_key()[0]}, partial(title_of, model, name)))

@@ -21,7 +21,8 @@ from policytracker.resources import ReadContext
 class Tile:
     """The number of rows of a list, and the URL of the list. `more` is true if there are more than `count`.
 
-    `colour` is that of a number above 0: "danger" for what is late, "warning" for what is soon or uncertain.
+    `colour` is that of a number above 0: "danger" for what is late, "warning" for what is soon or uncertain, "unknown" for what
+    nobody knows.
     """
 
     title: Any

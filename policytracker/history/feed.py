@@ -143,9 +143,17 @@ class Feed:
             yield from page.entries
 
     def newest(self, size: int) -> list[ChangeEntry]:
-        """At most `size` entries, newest first, of the last RECENT_SCANNED changes. Their number of queries is fixed."""
+        """At most `size` entries, newest first, of the last RECENT_SCANNED changes and some before. Their number of queries is fixed."""
         rows = Change.objects.filter(self.of_records(self.filters.models or models_of_feed())).order_by("-id")
-        return self.entries(with_old_values(list(short_values(rows)[:RECENT_SCANNED])))[:size]
+        entries: list[ChangeEntry] = []
+        chunk, start = 4 * size, 0
+        while len(entries) < size and start < RECENT_SCANNED:
+            changes = with_old_values(list(short_values(rows)[start : start + chunk]))
+            entries += self.entries(changes)
+            if len(changes) < chunk:
+                break
+            start, chunk = start + chunk, RECENT_SCANNED
+        return entries[:size]
 
     # ---- selecting changes
 

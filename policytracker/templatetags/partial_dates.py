@@ -1,4 +1,4 @@
-"""The template filter `date_in_words`."""
+"""The template filters `date_in_words` and `date_in_sentence`."""
 
 from django import template
 
@@ -6,3 +6,4 @@ from policytracker import edtf
 
 register = template.Library()
 register.filter(edtf.date_in_words)
+register.filter(edtf.date_in_sentence)

@@ -1,1 +1,1 @@
-from recommendations.admin import agreements, grids, parties, records, sources, updates  # noqa: F401 - importing the modules registers the pages
+from recommendations.admin import agreements, grids, parties, records, updates  # noqa: F401 - importing the modules registers the pages

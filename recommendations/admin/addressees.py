@@ -93,7 +93,7 @@ class AddresseeLine:
 def addressees_of(recommendation: Recommendation, user: Any) -> Iterable[Addressee]:
     """The addressees that the user may read, the lead first."""
     rows = recommendation.addressees.visible_to(user).order_by(*LEAD_FIRST)
-    return rows.prefetch_related(*references(Addressee, user, ["party"]))
+    return rows.prefetch_related(*references(Addressee, user, ["party", "source"]))
 
 
 def save_response(request: HttpRequest, recommendation: Recommendation) -> ResponseForm | None:

@@ -1,30 +1,33 @@
-"""Charts of recommendations by status: now, and at the end of each month. Each number leads to the list that it counts."""
+"""Charts of recommendations by status, in five groups: now, and at the end of each month. Each number leads to the list that it counts."""
 
 from __future__ import annotations
 
 from datetime import date
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from policytracker.admin import OnFilter, list_url
-from policytracker.admin.charts import Distribution, Trend
-from recommendations.models import Recommendation, Status
+from policytracker.admin.charts import Distribution, Group, Trend
+from recommendations.models import DONE, TERMINAL, Recommendation, Status
 from recommendations.reports.trend import status_trend
 
 SHOWN_MONTHS = 12
-STATUS_FILLS = {
-    Status.PROPOSED: "lavender",
-    Status.PLANNED: "violet",
-    Status.IN_PROGRESS: "blue",
-    Status.PARTLY_IMPLEMENTED: "cyan",
-    Status.LARGELY_IMPLEMENTED: "lime",
-    Status.IMPLEMENTED: "green",
-    Status.ADDRESSED_OTHERWISE: "green-lines",
-    Status.STALLED: "orange",
-    Status.CLOSED_NOT_IMPLEMENTED: "grey",
-    Status.WITHDRAWN: "grey-rows",
-    Status.SUPERSEDED: "grey-columns",
-    Status.NO_LONGER_APPLICABLE: "grey-dots",
-    Status.NOT_ASSESSED: "hatched",
+NOT_STARTED = Group(_("Not started"), "pale")
+UNDER_WAY = Group(_("Under way"), "blue")
+DELIVERED = Group(_("Done"), "green")
+NOT_DELIVERED = Group(_("Ended without delivery"), "dark")
+UNKNOWN = Group(_("Unknown"), "hatched")
+STATUS_GROUPS = {
+    Status.PROPOSED: NOT_STARTED,
+    Status.PLANNED: NOT_STARTED,
+    Status.IN_PROGRESS: UNDER_WAY,
+    Status.STALLED: UNDER_WAY,
+    Status.PARTLY_IMPLEMENTED: UNDER_WAY,
+    Status.LARGELY_IMPLEMENTED: UNDER_WAY,
+    **dict.fromkeys((status for status in Status if status in DONE), DELIVERED),
+    **dict.fromkeys((status for status in Status if status in TERMINAL - DONE), NOT_DELIVERED),
+    Status.NOT_ASSESSED: UNKNOWN,
 }
 
 
@@ -34,7 +37,7 @@ def distribution(counts: dict[str, int], lists: dict[str, str]) -> Distribution:
     def url(status: Any) -> str:
         return list_url(Recommendation, lists | {"status": status.value})
 
-    return Distribution.of(STATUS_FILLS, counts, Status.NOT_ASSESSED, url)
+    return Distribution.of(STATUS_GROUPS, counts, Status.NOT_ASSESSED, url)
 
 
 def trend(recommendations: Any, today: date, lists: dict[str, str]) -> Trend:
@@ -45,4 +48,4 @@ def trend(recommendations: Any, today: date, lists: dict[str, str]) -> Trend:
         return list_url(Recommendation, lists | past | ({"status": status.value} if status else {}))
 
     points = status_trend(recommendations, SHOWN_MONTHS, today)
-    return Trend.of(STATUS_FILLS, ((point.on, point.by_status) for point in points), Status.NOT_ASSESSED, url)
+    return Trend.of(STATUS_GROUPS, ((point.on, point.by_status) for point in points), Status.NOT_ASSESSED, url)

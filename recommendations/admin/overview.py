@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Prefetch, QuerySet, TextField, Value
-from django.db.models.functions import Cast
+from django.db.models import Count, Prefetch, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.text import capfirst
@@ -19,74 +17,86 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from agreements.admin import deadline_label
+from agreements.admin.figures import figures
 from agreements.admin.standing import standing_panel
 from agreements.deadlines import DeadlineState, of_component
-from agreements.models import Agreement, Citation, Commitment, Component, FactCheck, Sector
+from agreements.models import Agreement, AgreementRelation, Commitment, Component, FactCheck, Outcome
 from agreements.models.agreements import AgreementStatus
-from agreements.models.commitments import Bound, Stage
+from agreements.models.commitments import Stage
+from agreements.models.relations import INVERSE_LABELS
 from agreements.numbers import number
+from agreements.source_marks import SourceMarks
+from agreements.source_uses import Use, by_source, uses_of_agreement
 from policytracker.admin import Tile, list_url
-from policytracker.admin.charts import Bar, Cell, Matrix, MatrixRow, Moment, Timeline
+from policytracker.admin.charts import Bar
 from policytracker.admin.querysets import references, visible
 from policytracker.edtf import date_in_words
 from policytracker.resources import ReadContext, registry
 from recommendations.admin.addressees import LEAD_FIRST
 from recommendations.admin.charts import distribution, trend
+from recommendations.admin.coverage import matrices
+from recommendations.admin.dates import dates_of
 from recommendations.admin.records import STATUS_COLOUR
 from recommendations.deadlines import Freshness
-from recommendations.models import Addressee, ProgressUpdate, Recommendation
+from recommendations.models import Addressee, Recommendation
 from recommendations.publication import has_something_to_publish, may_publish
-from recommendations.reports import coverage as reported
-from recommendations.reports import timeline
 from recommendations.reports.scorecard import IndicatorValues, MoneyTotal, Scorecard, scorecard
 
 SHOWN_RECOMMENDATIONS = 15
-SHOWN_CITATIONS = 40
+SHOWN_USES = 40  # without a quote, of one source
 SHOWN_FACT_CHECKS = 20
-SHOWN_DATES = 8
-DRAWN_DATES = 200
-DRAWN_COLUMNS = SHOWN_RECOMMENDATIONS  # of a matrix; a wider one shows the counts only
-DRAWN_LINES = 40
+SHOWN_OUTCOMES = 30
+SHOWN_RELATIONS = 30
 
 
 def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
     """The variables of the template. The number of queries is fixed."""
     user, context = request.user, ReadContext.of(request.user)
     card = scorecard(agreement.slug, context)
-    dates = timeline.Timeline(agreement, user)
-    page = dates.page(None, DRAWN_DATES)
-    drawn = moments(page.results)
-    components = list(components_of(request, agreement))
-    recommendations = recommendation_lines(request, agreement, SHOWN_RECOMMENDATIONS)
-    standing = standing_panel(request, agreement)
+    timeline, next_dates = dates_of(agreement, user, context)
+    sources = by_source(uses_of_agreement(agreement, user))
+    marks = SourceMarks((use for uses in sources.values() for use in uses), {source: n for n, source in enumerate(sources, 1)})
+    components = list(components_of(request, agreement, marks))
+    recommendations = recommendation_lines(request, agreement, SHOWN_RECOMMENDATIONS, marks)
+    standing = standing_panel(request, agreement, marks)
     names = {
         "parties": standing.names,
         "components": {line.component.slug: line.component.title for line in components},
         "recommendations": {line.recommendation.slug: line.recommendation.key_action for line in recommendations},
     }
     lists = {"agreement": agreement.slug}
+    titles = {line.component.pk: line.component.title for line in components}
     return {
         "standing": standing,
         "media": standing.form.media,
         "suggested_status": suggested_status(agreement, standing.text.code),
-        "attention": list(attention(card, lists)),
+        "late": lateness(card, lists),
+        "attention": attention(card, lists),
+        "facts": list(facts(agreement, marks)),
+        "marks": {name: marks.of("agreement", agreement.pk, name) for name in TEXTS},
+        "mark": marks.of("agreement", agreement.pk, "", "title", "short_title"),
+        "other_mark": marks.of_others("agreement", agreement.pk, "", *(name for name in STATED if getattr(agreement, name))),
         "progress": distribution(card["recommendations"]["by_status"], lists),
         "trend": trend(of_agreement(user, agreement), context.today, lists),
         "money": money_bars(card["money"], lists),
-        "inexact_money": has_inexact_money(agreement, user),
-        "indicators": [indicator_values(indicator) for indicator in card["indicators"]],
-        "timeline": Timeline(drawn, context.today, page.count),
-        "next_dates": next_dates(dates, page, context),
+        "figures": figures(agreement, user, marks, titles),
+        "outcomes": outcomes(agreement, user, marks),
+        "relations": relations(agreement, user, marks),
+        "indicators": [indicator_values(indicator, marks) for indicator in card["indicators"]],
+        "timeline": timeline,
+        "next_dates": next_dates,
         "components": components,
         "recommendations": recommendations,
         "recommendations_url": list_url(Recommendation, lists),
         "recommendation_total": card["recommendations"]["total"],
         "matrices": matrices(request, agreement, names),
-        "sources": cited_sources(agreement, user),
-        "fact_checks": fact_checks(agreement, user),
+        "sources": [SourceLine.of(n, source, uses) for n, (source, uses) in enumerate(sources.items(), 1)],
+        "fact_checks": fact_checks(agreement, user, marks),
         "dossier_url": f"{reverse('agreements-dossier', args=[agreement.slug])}?format=md",
         "may_publish": may_publish(user) and has_something_to_publish(agreement, user),
         "publish_url": reverse("admin:agreements_agreement_publish", args=[agreement.pk]),
+        "address": request.build_absolute_uri(request.path),
+        "today": context.today,
     }
 
 
@@ -97,22 +107,96 @@ def suggested_status(agreement: Agreement, code: Any) -> AgreementStatus | None:
     return known[code.value] if suggests else None
 
 
+# ---- the agreement itself
+
+FACTS = ["signed_on", "in_force_on", "expires_on", "next_review_on", "depositary", "registration"]
+TEXTS = ["summary", "purpose", "kind", "legal_force", "status"]
+STATED = [*FACTS, *TEXTS, "signed_at_place", "title", "short_title"]  # the mark of a field stands beside its value, if it has one
+
+
+@dataclass(frozen=True)
+class Fact:
+    """The value of a field of the agreement, with its label and the mark of its sources."""
+
+    label: str
+    value: str
+    mark: str
+
+
+def facts(agreement: Agreement, marks: SourceMarks) -> Iterator[Fact]:
+    """The dates and names that the agreement has, each with its sources."""
+    for name in FACTS:
+        if value := getattr(agreement, name):
+            place = agreement.signed_at_place if name == "signed_on" else ""
+            text = date_in_words(value) if name.endswith("_on") else value
+            fields = [name, "signed_at_place"] if place else [name]
+            label = str(capfirst(agreement._meta.get_field(name).verbose_name))
+            yield Fact(label, f"{text}, {place}" if place else text, marks.of("agreement", agreement.pk, *fields))
+    if agreement.lead:
+        yield Fact(str(capfirst(agreement._meta.get_field("lead").verbose_name)), str(agreement.lead), "")
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A record in words, with its page and the mark of its sources."""
+
+    text: str
+    url: str
+    mark: str
+    note: str = ""
+
+
+def outcomes(agreement: Agreement, user: Any, marks: SourceMarks) -> list[Marked]:
+    page = admin.site.get_model_admin(Outcome)
+    rows = Outcome.objects.visible_to(user).filter(agreement=agreement).order_by("statement", "pk")[:SHOWN_OUTCOMES]
+    return [Marked(row.statement, page.page_of(row), marks.of("outcome", row.pk)) for row in rows]
+
+
+def relations(agreement: Agreement, user: Any, marks: SourceMarks) -> list[Marked]:
+    """The relations of the agreement to others, and of others to it, read from this agreement."""
+    page = admin.site.get_model_admin(Agreement)
+    rows = AgreementRelation.objects.visible_to(user).filter(registry.of(AgreementRelation).belonging_to(agreement.pk))
+    found = []
+    for row in rows.select_related("from_agreement", "to_agreement").order_by("kind", "pk")[:SHOWN_RELATIONS]:
+        outgoing = row.from_agreement_id == agreement.pk
+        other = row.to_agreement if outgoing else row.from_agreement
+        kind = row.get_kind_display() if outgoing else str(capfirst(_(INVERSE_LABELS[row.kind])))
+        found.append(Marked(str(other), page.page_of(other), marks.of("agreementrelation", row.pk), kind))
+    return found
+
+
 # ---- numbers and charts
 
 
-def attention(card: Scorecard, lists: dict[str, str]) -> Iterator[Tile]:
-    """What is late or contradicted, and beside it what nobody can call late: recommendations without a due date or a recent assessment."""
-    numbers, late, undated = card["recommendations"], DeadlineState.OVERDUE.value, DeadlineState.NONE.value
-    unknown = {freshness.value: numbers["by_freshness"][freshness] for freshness in (Freshness.STALE, Freshness.NEVER)}
+def lateness(card: Scorecard, lists: dict[str, str]) -> list[Tile]:
+    """How many recommendations are late and due soon, and beside it, of how many nobody can say it."""
+    numbers = card["recommendations"]
+    wanted: list[tuple[str, str, str, list[Any]]] = [
+        (_("Overdue"), "danger", "deadline_state", [DeadlineState.OVERDUE]),
+        (_("Due within 30 days"), "warning", "deadline_state", [DeadlineState.DUE_SOON]),
+        (_("Without a due date"), "unknown", "deadline_state", [DeadlineState.NONE]),
+        (_("Stale or never assessed"), "unknown", "freshness", [Freshness.STALE, Freshness.NEVER]),
+    ]
+    return [
+        Tile(
+            title,
+            sum(numbers[f"by_{name}"][code] for code in codes),  # type: ignore[literal-required]
+            False,
+            list_url(Recommendation, lists | {name: [code.value for code in codes]}),
+            colour,
+        )
+        for title, colour, name, codes in wanted
+    ]
 
-    def tile(title: str, count: int, model: type, query: dict[str, Any], colour: str = "") -> Tile:
-        return Tile(title, count, False, list_url(model, lists | query), colour)
 
-    yield tile(_("Overdue recommendations"), numbers["by_deadline_state"][late], Recommendation, {"deadline_state": late}, "danger")
-    yield tile(_("Without a due date"), numbers["by_deadline_state"][undated], Recommendation, {"deadline_state": undated})
-    yield tile(_("Stale or never assessed"), sum(unknown.values()), Recommendation, {"freshness": list(unknown)}, "warning")
-    yield tile(_("Overdue components"), card["components"]["by_deadline_state"][late], Component, {"deadline_state": late}, "danger")
-    yield tile(_("Contradicted by a claim"), numbers["claim_differs"], Recommendation, {"claim_differs": "true"}, "warning")
+def attention(card: Scorecard, lists: dict[str, str]) -> list[Tile]:
+    """What else is late or contradicted, if anything is."""
+    late, differ = card["components"]["by_deadline_state"][DeadlineState.OVERDUE], card["recommendations"]["claim_differs"]
+    tiles = [
+        Tile(_("Overdue components"), late, False, list_url(Component, lists | {"deadline_state": DeadlineState.OVERDUE.value}), "danger"),
+        Tile(_("Contradicted by a claim"), differ, False, list_url(Recommendation, lists | {"claim_differs": "true"}), "warning"),
+    ]
+    return [tile for tile in tiles if tile.count]
 
 
 def money_bars(totals: list[MoneyTotal], lists: dict[str, str]) -> list[Bar]:
@@ -140,57 +224,15 @@ def money_bars(totals: list[MoneyTotal], lists: dict[str, str]) -> list[Bar]:
     return bars
 
 
-def has_inexact_money(agreement: Agreement, user: Any) -> bool:
-    """Whether a total contains a figure that is not given as exact."""
-    added: Any = Commitment.objects.visible_to(user).filter(agreement=agreement, disputes=None, part_of=None)
-    return added.exclude(bound=Bound.EXACTLY).exists()
-
-
-def indicator_values(indicator: IndicatorValues) -> dict[str, Any]:
+def indicator_values(indicator: IndicatorValues, marks: SourceMarks) -> dict[str, Any]:
     """An indicator of the scorecard with its values as text, without needless zeros."""
     values = {name: number(indicator[name]) for name in ("baseline_value", "latest_value", "target_value") if indicator[name] is not None}
-    return {**indicator, **values}
-
-
-def moments(entries: Iterable[timeline.DatedEvent]) -> list[Moment]:
-    lane = cache(lambda address: str(capfirst(registry.at(address).model._meta.verbose_name_plural)))
-    return [Moment(entry.day, date_in_words(entry.on), entry.title, lane(entry.type)) for entry in entries]
-
-
-def next_dates(dates: timeline.Timeline, page: Any, context: ReadContext) -> list[tuple[Moment, str]]:
-    """The next entries of the timeline, from today on, without the assessments of today, and the page of each record.
-
-    `page` is the first page of the timeline.
-    """
-    updates = registry.of(ProgressUpdate).address
-
-    def coming(entries: Iterable[timeline.DatedEvent]) -> list[timeline.DatedEvent]:
-        return [entry for entry in entries if entry.day >= context.today and entry.type != updates][:SHOWN_DATES]
-
-    found = coming(page.results)
-    if page.next and len(found) < SHOWN_DATES:
-        found = coming(dates.page(dates.cursor_from(context.today), DRAWN_DATES).results)
-    pages = record_pages(found)
-    return [(moment, pages[entry.type, entry.key]) for entry, moment in zip(found, moments(found), strict=True)]
-
-
-def record_pages(entries: Iterable[timeline.DatedEvent]) -> dict[tuple[str, str], str]:
-    """The address of the page of the record of each entry, by type and key. One query."""
-    keys: dict[str, set[str]] = defaultdict(set)
-    for entry in entries:
-        keys[entry.type].add(entry.key)
-    rows = [
-        registry.at(address)
-        .model._base_manager.filter(**{f"{registry.at(address).model.key}__in": found})
-        .order_by()
-        .values_list(Value(address, TextField()), Cast(registry.at(address).model.key, TextField()), "pk")
-        for address, found in keys.items()
-    ]
-    ids = rows[0].union(*rows[1:], all=True) if rows else []
-    return {(address, key): admin.site.get_model_admin(registry.at(address).model).page_of_id(pk) for address, key, pk in ids}
+    return {**indicator, **values, "mark": marks.of_indicator(indicator["slug"])}
 
 
 # ---- components and recommendations
+
+COMPONENT_COLUMNS = ["status", "due_on", "lead_parties"]  # whose sources stand beside their values
 
 
 @dataclass(frozen=True)
@@ -203,9 +245,10 @@ class ComponentLine:
     deadline: tuple[str, str]
     recommendations: int
     recommendations_url: str
+    marks: dict[str, str]
 
 
-def components_of(request: HttpRequest, agreement: Agreement) -> Iterator[ComponentLine]:
+def components_of(request: HttpRequest, agreement: Agreement, marks: SourceMarks) -> Iterator[ComponentLine]:
     """The components of the agreement, each after its parent, in the order of their positions."""
     user, on = request.user, ReadContext.of(request.user).today
     rows: Any = visible(Component, user).filter(agreement=agreement).annotate(deadline_state=of_component(on))
@@ -226,6 +269,8 @@ def components_of(request: HttpRequest, agreement: Agreement) -> Iterator[Compon
                 deadline_label(component.deadline_state),  # type: ignore[attr-defined]
                 numbers.get(component.pk, 0),
                 list_url(Recommendation, {"components": component.slug}),
+                {name: marks.of("component", component.pk, name) for name in COMPONENT_COLUMNS}
+                | {"title": marks.of_others("component", component.pk, *COMPONENT_COLUMNS)},
             )
             yield from branch(component.pk, depth + 1)
 
@@ -240,9 +285,12 @@ class RecommendationLine:
     status: tuple[str, str]
     deadline: tuple[str, str]
     addressees: list[str]
+    mark: str
 
 
-def recommendation_lines(request: HttpRequest, agreement: Agreement, limit: int) -> list[RecommendationLine]:
+def recommendation_lines(
+    request: HttpRequest, agreement: Agreement, limit: int, marks: SourceMarks | None = None
+) -> list[RecommendationLine]:
     """The first recommendations of the agreement: open ones first, then by due date."""
     page = admin.site.get_model_admin(Recommendation)
     addressees = Addressee.objects.visible_to(request.user).select_related("party").order_by(*LEAD_FIRST)
@@ -253,6 +301,7 @@ def recommendation_lines(request: HttpRequest, agreement: Agreement, limit: int)
             (row.get_status_display(), STATUS_COLOUR[row.status]),
             deadline_label(row.deadline_state),
             [str(addressee.party) for addressee in row.addressees.all()],
+            marks.of("recommendation", row.pk) if marks else "",
         )
         for row in rows.prefetch_related(Prefetch("addressees", addressees))[:limit]
     ]
@@ -263,85 +312,45 @@ def of_agreement(user: Any, agreement: Any) -> QuerySet:
     return Recommendation.objects.visible_to(user).filter(agreements=agreement)
 
 
-# ---- coverage
-
-
-def matrices(request: HttpRequest, agreement: Agreement, names: dict[str, dict[str, str]]) -> list[tuple[str, Matrix, str]]:
-    """Each coverage matrix with its kind and the list of what no row covers. `names` are the names of parties, components, ..."""
-    data = reported.coverage(agreement, request.user)
-    parties, sectors = data["party_component"], data["sector_recommendation"]
-    sector_names = dict(visible(Sector, request.user).filter(code__in=sectors["rows"]).order_by().values_list("code", "name"))
-    return [
-        ("parties", *matrix(parties, Component, "lead_parties", agreement, names["parties"], names["components"])),
-        ("sectors", *matrix(sectors, Recommendation, "sectors", agreement, sector_names, names["recommendations"])),
-    ]
-
-
-def matrix(
-    data: reported.Matrix, model: type, filter_name: str, agreement: Agreement, row_names: dict[str, str], column_names: dict[str, str]
-) -> tuple[Matrix, str]:
-    """The chart of a coverage matrix, and the list of the records of `model` that no row covers.
-
-    Its cells link to the list of `model`, filtered by the agreement, the row and the column.
-    """
-    lists = {"agreement": agreement.slug}
-    drawn = data["columns"] if len(data["columns"]) <= DRAWN_COLUMNS else []
-    lines = []
-    for row, cells in zip(data["rows"], data["cells"], strict=True):
-        if not any(cells):
-            continue
-        of_row, name = lists | {filter_name: row}, row_names.get(row, row)
-        shown = [
-            Cell(f"{name}: {column_names.get(column, column)}", list_url(model, of_row | {"slug": column})) if filled else Cell("")
-            for column, filled in zip(drawn, cells, strict=False)
-        ]
-        lines.append(MatrixRow(name, list_url(model, of_row), sum(cells), shown))
-    chart = Matrix(
-        columns=[column_names.get(column, column) for column in drawn],
-        lines=lines[:DRAWN_LINES],
-        row_gaps=[row_names.get(row, row) for row in data["gaps"]["rows"]],
-        column_gaps=len(data["gaps"]["columns"]),
-        more=max(0, len(lines) - DRAWN_LINES),
-    )
-    return chart, list_url(model, lists | {f"{filter_name}__empty": "true"})
-
-
 # ---- sources
 
 
 @dataclass(frozen=True)
-class CitedSource:
-    """A source, its citations with a quote, each with what it is about, and what it is cited for without a quote."""
+class SourceLine:
+    """A source with its number: its quotes with what they are cited for, the titles of uses without one, and how many are not shown."""
 
+    number: int
     source: Any
-    quoted: list[tuple[str, Citation]]
+    quoted: list[tuple[Use, str]]
     unquoted: list[str]
+    more: int
+
+    @classmethod
+    def of(cls, number: int, source: Any, uses: list[Use]) -> SourceLine:
+        quotes: dict[tuple[str, str, str], list[Use]] = defaultdict(list)
+        for use in uses:
+            if use.quote:
+                quotes[use.locator, use.quote, use.judgement].append(use)
+        quoted = [(alike[0], "; ".join(dict.fromkeys(use.title for use in alike))) for alike in quotes.values()]
+        others = [use for use in uses if not use.quote]
+        titles = [use.title + (f" ({use.locator})" if use.locator else "") for use in others[:SHOWN_USES]]
+        return cls(number, source, quoted, list(dict.fromkeys(titles)), max(0, len(others) - SHOWN_USES))
 
 
-def subject(citation: Citation) -> str:
-    """The part of the agreement that is cited, and its field."""
-    target = citation.target_name
-    part = "" if target == "agreement" else str(citation.participation.party if target == "participation" else citation.target)
-    return ", ".join(filter(None, [part, citation.field_label])) or _("Agreement")
+@dataclass(frozen=True)
+class Check:
+    """A fact check with its sources, and their marks."""
+
+    check: FactCheck
+    source: Any
+    correcting: Any
+    mark: str
 
 
-def cited_sources(agreement: Agreement, user: Any) -> dict[str, Any]:
-    """The first citations of the agreement, its components, participations and outcomes, by source."""
-    # Who may read a citation may read its source and what it cites.
-    rows = Citation.objects.visible_to(user).filter(registry.of(Citation).belonging_to(agreement.pk))
-    parts = rows.select_related("source", "component", "participation__party", "outcome").defer("source__notes", "component__description")
-    found = list(parts.order_by("source", "id")[: SHOWN_CITATIONS + 1])
-    shown = found[:SHOWN_CITATIONS]
-    by_source: dict[Any, list[tuple[str, Citation]]] = defaultdict(list)
-    for citation in shown:
-        by_source[citation.source].append((subject(citation), citation))
-    lines = [
-        CitedSource(source, [line for line in citations if line[1].quote], [about for about, citation in citations if not citation.quote])
-        for source, citations in by_source.items()
+def fact_checks(agreement: Agreement, user: Any, marks: SourceMarks) -> list[Check]:
+    """The first fact checks. Who may read one may read its source; the correcting source may be hidden."""
+    readable = {source.pk: source for source in marks.numbers or ()}
+    rows = FactCheck.objects.visible_to(user).filter(agreement=agreement)[:SHOWN_FACT_CHECKS]
+    return [
+        Check(row, readable.get(row.source_id), readable.get(row.correcting_source_id or 0), marks.of("factcheck", row.pk)) for row in rows
     ]
-    return {"lines": lines, "more": len(found) > SHOWN_CITATIONS, "url": list_url(Citation, {"agreement": agreement.slug})}
-
-
-def fact_checks(agreement: Agreement, user: Any) -> list[FactCheck]:
-    rows = FactCheck.objects.visible_to(user).filter(agreement=agreement).select_related("source").defer("source__notes")
-    return list(rows.prefetch_related(*references(FactCheck, user, ["correcting_source"]))[:SHOWN_FACT_CHECKS])

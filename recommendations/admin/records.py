@@ -14,6 +14,7 @@ from django.utils.translation import ngettext_lazy
 
 from agreements.admin import CITED, DEADLINE_COLOURS, RegistryColumns, deadline_label
 from agreements.deadlines import DeadlineState
+from agreements.source_marks import mark_of
 from policytracker.accounts.models import User
 from policytracker.admin import (
     BaseInline,
@@ -302,6 +303,7 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
             if progress_tab:
                 timeline = self.timeline(request, obj, context.get("report"), context.get("rejected_review"))
                 context |= self.current_values(request, obj) | timeline
+                context |= status_marks(context["claims"], timeline["updates"])
                 context |= addressees.related(request, obj, context.get("response"))
                 if report := context["report"]:  # its fields search, also where no field of the record form does
                     context["media"] += report.media + report.evidence.media
@@ -359,6 +361,14 @@ def as_get(request):
     return request
 
 
+def status_marks(claims, lines):
+    """The source marks of our assessment and of the claims, which are those of the updates that made them."""
+    in_effect = {line.update.pk: line for line in lines if line.review == Review.APPROVED and not line.update.voided_at}
+    assessments = [line.mark for line in in_effect.values() if line.update.kind == UpdateKind.ASSESSMENT]
+    marked = [(claim, in_effect[claim.pk].mark if claim.pk in in_effect else "") for claim in claims]
+    return {"assessment_mark": next(iter(assessments), ""), "claims": marked}
+
+
 def evidence_of_updates(user):
     """The evidence of updates, without sources that the user may not read."""
     return Prefetch("evidence", visible(Evidence, user).prefetch_related(*references(Evidence, user, ["source"])).defer(None))
@@ -389,6 +399,7 @@ class UpdateLine:
         self.refusals = [] if any(refusal.code == "not_permitted" for refusal in refusals) else refusals
         self.may_void = update.review == Review.APPROVED and not update.voided_at and bool(progress.roles(user) & progress.REVIEWERS)
         self.evidence = list(update.evidence.all())
+        self.mark = mark_of(*self.evidence)
 
 
 @admin.register(Addressee)

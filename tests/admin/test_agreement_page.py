@@ -117,7 +117,7 @@ pytestmark = pytest.mark.usefixtures("pact")
 
 def linked_numbers(context) -> list[tuple[int, str]]:
     """Every number of the overview with the list to which it links."""
-    numbers = [(tile.count, tile.url) for tile in context["attention"]]
+    numbers = [(tile.count, tile.url) for tile in (*context["late"], *context["attention"])]
     numbers += [(part.count, part.url) for part in context["progress"].parts]
     numbers += [(int(text.split()[0]), url) for bar in context["money"] for text, url in bar.details]
     numbers += [(line.recommendations, line.recommendations_url) for line in context["components"]]
@@ -202,9 +202,30 @@ def test_the_overview_shows_the_numbers_of_the_api(analyst, signed_in, client, p
     assert [text for bar in context["money"] for text, _url in bar.details] == ["1 figure", "1 disputed figure", "1 figure"]
     assert [(line.component.slug, line.depth) for line in context["components"]] == [("upper", 0), ("lower", 1), ("hidden", 0)]
     assert context["indicators"][0]["target_value"] == "100.5"
-    assert [(moment.on, url) for moment, url in context["next_dates"]] == [
-        (str(TODAY + timedelta(9)), change(Component.objects.get(slug="lower")))
+    assert [(line.moment.on, line.url, line.until) for line in context["next_dates"]] == [
+        (str(TODAY + timedelta(9)), change(Component.objects.get(slug="lower")), "in 1\N{NO-BREAK SPACE}week")
     ]
+
+
+def test_the_first_screen_says_the_standing_what_is_late_what_comes_and_what_changed(reader, signed_in, pact):
+    make_action(pact, "start_of_operation", "", "2025-10-20")
+    for days in (1, 20, 40):
+        make_component(pact, due_on=str(TODAY + timedelta(days)))
+    client = signed_in(reader)
+    page = client.get(change(pact))
+    context = page.context
+    changes_of_pact = re.search(r'id="changes" data-load="([^"]*)"', page.text)
+
+    assert changes_of_pact and len(client.get(changes_of_pact[1]).context["changes"]) == 3
+    assert context["standing"].in_a_sentence == "Operative since 20 Oct 2025: 2 participants."
+    assert {str(tile.title): tile.count for tile in context["late"]} == {
+        "Overdue": 1,
+        "Due within 30 days": 0,
+        "Without a due date": 2,
+        "Stale or never assessed": 2,
+    }
+    assert [line.until for line in context["next_dates"]] == ["tomorrow", "in 1\N{NO-BREAK SPACE}week", "in 2\N{NO-BREAK SPACE}weeks"]
+    assert [moment.url for moment in context["timeline"].moments if not moment.url] == []
 
 
 def test_the_overview_shows_the_state_of_a_deadline_without_a_date(reader, signed_in):
@@ -222,7 +243,7 @@ def test_the_overview_says_whether_totals_include_figures_that_are_not_exact(rea
 
     for bound, disputed in (("exactly", True), ("about", False)):
         Commitment.objects.filter(agreement=pact, disputes__isnull=not disputed).update(bound=bound)
-        inexact.append(client.get(change(pact)).context["inexact_money"])
+        inexact.append(client.get(change(pact)).context["figures"].inexact)
 
     assert inexact == [False, True]
 

@@ -6,8 +6,9 @@ import pytest
 from django.contrib import admin
 
 from agreements.models import Agreement, Citation, Component, FactCheck, FocusArea, Participation, Party, Sector, Source
-from policytracker.admin.referring import filters_of, references_to, title_of
+from policytracker.admin.referring import filters_of, title_of
 from policytracker.records.context import change_context
+from policytracker.resources import registry
 from recommendations.models import Addressee, Evidence, ProgressUpdate
 from tests.admin.page import change, rows_in_list, tab
 from tests.make import (
@@ -92,7 +93,7 @@ def test_each_count_equals_the_list_to_which_it_links(role, users, signed_in, re
 
 @pytest.mark.parametrize("model", [Party, Source, Component, Sector, FocusArea])
 def test_every_reference_to_the_record_has_a_list(model):
-    missing = [(m.__name__, name) for m, name in references_to(model) if name not in filters_of(admin.site.get_model_admin(m))]
+    missing = [(m.__name__, name) for m, name in registry.references_to(model) if name not in filters_of(admin.site.get_model_admin(m))]
 
     assert missing == []
 

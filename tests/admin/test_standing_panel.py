@@ -6,6 +6,7 @@ import pytest
 
 from agreements.admin.standing import standing_panel
 from agreements.models import Agreement, Participation, TreatyAction
+from agreements.source_marks import SourceMarks
 from agreements.standing.data import load_record
 from tests.admin.page import change
 from tests.make import make_action, make_agreement, make_condition, make_party, make_source
@@ -235,7 +236,7 @@ def test_the_panel_reads_no_more_than_the_calculation(treaty, reader, rf):
 
     of_calculation = count_queries(load_record, treaty, reader)
 
-    assert count_queries(standing_panel, request, treaty) == of_calculation <= 7
+    assert count_queries(standing_panel, request, treaty, SourceMarks([])) == of_calculation <= 7
 
 
 def test_some_of_many_actions_are_shown_with_a_link_to_the_others(client):

@@ -2,9 +2,18 @@
 
 import pytest
 
-from agreements.models import Citation
+from agreements.models import Citation, FactCheck
 from tests.findings import sentence, violations
-from tests.make import make_action, make_agreement, make_component, make_condition, make_party, make_source
+from tests.make import (
+    make_action,
+    make_agreement,
+    make_commitment,
+    make_component,
+    make_condition,
+    make_party,
+    make_recommendation,
+    make_source,
+)
 
 pytestmark = pytest.mark.django_db
 OWN = "entry_into_force_for_party"
@@ -88,6 +97,36 @@ def test_a_source_without_a_title_is_found():
     make_source(title="Joint statement")
 
     assert violations("source_without_title") == {untitled}
+
+
+@pytest.mark.parametrize(
+    ("uses", "fields", "finds"),
+    [
+        (11, {}, True),
+        (11, {"title": "A paper"}, True),
+        (11, {"original_url": "https://example.org/paper"}, True),
+        (11, {"title": "A paper", "original_url": "https://example.org/paper"}, False),
+        (11, {"title": "A paper", "archived_url": "https://example.org/paper"}, False),
+        (10, {}, False),
+    ],
+)
+def test_a_source_with_more_than_ten_uses_and_without_title_or_address_is_found(uses, fields, finds):
+    source, agreement = make_source(**fields), treaty()
+    make_recommendation(agreement, source=source)
+    FactCheck.objects.create(slug="check", source=make_source(), statement="x", correcting_source=source)
+    for _ in range(uses - 2):
+        make_commitment(agreement, source=source)
+
+    assert violations("much_cited_source_incomplete") == ({source} if finds else set())
+    assert not finds or str(uses) in sentence("much_cited_source_incomplete")
+
+
+def test_uses_that_the_reader_may_not_see_do_not_count(reader):
+    source, agreement = make_source(), treaty(publication="draft")
+    for _ in range(11):
+        make_commitment(agreement, source=source)
+
+    assert (violations("much_cited_source_incomplete"), violations("much_cited_source_incomplete", reader)) == ({source}, set())
 
 
 @pytest.mark.parametrize(

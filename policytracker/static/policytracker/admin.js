@@ -280,3 +280,37 @@ document.addEventListener("DOMContentLoaded", () => {
 
 // The theme has no main landmark.
 document.addEventListener("DOMContentLoaded", () => document.getElementById("main")?.setAttribute("role", "main"));
+
+// Source marks: show the page to which a mark leads in a box beside it. Escape and a click elsewhere close the box, and the browser
+// returns the focus to the mark. Without this script, and with a modifier key, a mark is a link.
+document.addEventListener("click", async (event) => {
+    const mark = event.target.closest("a.pt-source");
+    if (!mark || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    let box = document.getElementById("source-box");
+    if (!box) {
+        box = Object.assign(document.createElement("div"), { id: "source-box", className: "pt", popover: "auto", tabIndex: -1 });
+        box.setAttribute("role", "dialog");
+        document.body.append(box);
+    }
+    try {
+        const response = await fetch(mark.href, { credentials: "same-origin" });
+        const page = new DOMParser().parseFromString(await response.text(), "text/html");
+        const sources = page.getElementById("source-marks");
+        if (!response.ok || !sources) throw new Error(response.status);
+        box.ariaLabel = sources.ariaLabel;
+        box.replaceChildren(...sources.childNodes);
+    } catch {
+        location.assign(mark.href);
+        return;
+    }
+    mark.focus({ preventScroll: true }); // it is where the focus returns to
+    box.showPopover();
+    const { left, bottom, top } = mark.getBoundingClientRect();
+    const below = bottom + 8 + box.offsetHeight <= innerHeight || top < innerHeight / 2;
+    box.style.left = `${Math.max(8, Math.min(left, innerWidth - box.offsetWidth - 8))}px`;
+    box.style.top = below ? `${bottom + 8}px` : "auto";
+    box.style.bottom = below ? "auto" : `${innerHeight - top + 8}px`;
+    box.style.maxHeight = `${(below ? innerHeight - bottom : top) - 16}px`;
+    box.focus({ preventScroll: true });
+});
