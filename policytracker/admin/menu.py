@@ -34,6 +34,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     home = {
         "items": [
             {"title": _("Home"), "icon": "home", "link": reverse("admin:index")},
+            {"title": _("Late"), "icon": "alarm", "link": reverse("late")},
             {"title": _("Data checks"), "icon": "troubleshoot", "link": reverse("data_checks")},
         ]
     }
