@@ -2,17 +2,17 @@
 
 from copy import copy
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import OuterRef, Prefetch
 from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from agreements.admin import CITED, DEADLINE_COLOURS, RegistryColumns, deadline_label
+from agreements.admin import ACCESS_COLUMNS, CITED, DEADLINE_COLOUR, DEADLINE_COLOURS, RegistryColumns, deadline_label, with_access
 from agreements.deadlines import DeadlineState
 from policytracker.accounts.models import User
 from policytracker.admin import (
@@ -21,21 +21,21 @@ from policytracker.admin import (
     CodeColours,
     OnFilter,
     RecordAdmin,
+    Tile,
     apply_theme,
     choice_filter,
     code_column,
-    date_html,
+    date_range_filters,
     display,
+    grouped,
     label_html,
     missing_filter,
     read_context,
     related_filter,
-    sized,
     text_filter,
 )
 from policytracker.admin.querysets import references, visible
 from policytracker.edtf import date_in_words
-from policytracker.records.access import Publication
 from policytracker.resources import ReadContext, today
 from policytracker.sql.parameters import ExistsForRow
 from recommendations import progress, responses, reviews
@@ -57,16 +57,23 @@ from recommendations.models import (
     Status,
     UpdateKind,
 )
+from recommendations.reports.late import figures
 from recommendations.slippage import slippage
 
 EDIT_TAB = "edit"
 SHOWN_UPDATES = 50
-MAX_NAME = 150  # characters of a recommendation in its list
 AGREEMENT = related_filter("agreement", Recommendation._meta.get_field("agreements"))
-FRESHNESS_COLOURS = {"warning": [Freshness.STALE]}
+FRESHNESS_COLOURS = {"warning": [Freshness.STALE], "plain": [Freshness.NEVER]}
 REVIEW_COLOURS = CodeColours({Review.APPROVED: "success", Review.RETURNED: "warning", Review.SUBMITTED: "info"})
 STATUS_COLOURS = {"success": list(DONE), "info": [Status.IN_PROGRESS, *CLOSABLE], "warning": [Status.STALLED]}
 STATUS_COLOUR = CodeColours({code: colour for colour, codes in STATUS_COLOURS.items() for code in codes})
+# The figures of reports/late.py, in the order in which they are shown: title, colour of a number above 0, and the filters of their lists.
+LATENESS: dict[str, tuple[Any, str, dict[str, Any]]] = {
+    "overdue": (_("Overdue"), "danger", {"overdue": ["true"]}),
+    "due_soon": (_("Due within 30 days"), "warning", {"due_within": ["30"]}),
+    "undated": (_("Without a due date"), "", {"open": ["true"], "without": ["due_on"]}),
+    "stale": (_("Stale or never assessed"), "warning", {"freshness": ["stale", "never"]}),
+}
 MISSING = {
     "owner": _("Owner"),
     "due_on": _("Due date"),
@@ -126,37 +133,66 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
         "agreements_shown",
         "addressees_shown",
         "status_shown",
-        "progress_shown",
         "due",
         "freshness_shown",
         "owner",
     ]
     list_references = ["agreements"]
     ordering = ["-closed_on", "due_on_first", "id"]  # open ones first: NULL comes first. The order of the index
+    more_columns = [
+        *(
+            "progress_shown",
+            "priority",
+            "made_by",
+            "made_on",
+            "focus_area",
+            "last_update_on",
+            "status_since",
+            "original_due_on",
+            "closed_on",
+        ),
+        *ACCESS_COLUMNS,
+    ]
+    line_example = "overdue party:AUS owner:me"
     list_filter = [
-        choice_filter("owner", choices=owner_choices),
-        choice_filter("overdue"),
-        choice_filter("due_within", choices=[("7", _("7 days")), ("30", _("30 days")), ("90", _("90 days")), ("365", _("1 year"))]),
-        choice_filter("deadline_state", _("Deadline"), DeadlineState.choices),
-        choice_filter("freshness", choices=Freshness.choices),
-        choice_filter("open"),
-        choice_filter("claim_differs", _("Contradicted by a claim")),
-        choice_filter("awaiting_approval"),
-        choice_filter("without", _("Missing"), list(MISSING.items())),
-        choice_filter("status"),
-        choice_filter("priority"),
-        OnFilter,
-        AGREEMENT,
-        related_filter("party", Addressee._meta.get_field("party"), title=_("Addressee")),
-        related_filter("components", Recommendation._meta.get_field("components"), _("Component")),
-        related_filter("sectors", Recommendation._meta.get_field("sectors"), _("Sector")),
-        missing_filter("sectors", _("Sector missing")),
-        related_filter("focus_area", Recommendation._meta.get_field("focus_area")),
-        related_filter("made_by", Recommendation._meta.get_field("made_by")),
-        related_filter("source", Recommendation._meta.get_field("source")),
-        text_filter("slug", _("Key")),
-        choice_filter("publication"),
-        choice_filter("visibility"),
+        *grouped(
+            _("Deadline and progress"),
+            [
+                choice_filter("overdue"),
+                choice_filter("due_within", choices=[("7", _("7 days")), ("30", _("30 days")), ("90", _("90 days")), ("365", _("1 year"))]),
+                choice_filter("deadline_state", _("Deadline"), DeadlineState.choices),
+                choice_filter("freshness", choices=Freshness.choices),
+                choice_filter("status"),
+                choice_filter("open"),
+                choice_filter("claim_differs", _("Contradicted by a claim")),
+                choice_filter("awaiting_approval"),
+                choice_filter("without", _("Missing"), list(MISSING.items())),
+                *date_range_filters("due_on", _("Due date")),
+                OnFilter,
+            ],
+        ),
+        *grouped(
+            _("People and parties"),
+            [
+                choice_filter("owner", choices=owner_choices),
+                choice_filter("priority"),
+                related_filter("party", Addressee._meta.get_field("party"), title=_("Addressee")),
+                related_filter("made_by", Recommendation._meta.get_field("made_by")),
+            ],
+        ),
+        *grouped(
+            _("Subject and source"),
+            [
+                AGREEMENT,
+                related_filter("components", Recommendation._meta.get_field("components"), _("Component")),
+                related_filter("sectors", Recommendation._meta.get_field("sectors"), _("Sector")),
+                missing_filter("sectors", _("Sector missing")),
+                related_filter("focus_area", Recommendation._meta.get_field("focus_area")),
+                related_filter("source", Recommendation._meta.get_field("source")),
+                text_filter("slug", _("Key")),
+            ],
+        ),
+        *grouped(_("Access"), [choice_filter("publication"), choice_filter("visibility")]),
     ]
     fieldsets = [
         (None, {"fields": ["key_action", "slug", "details", "expected_outcome"]}),
@@ -174,13 +210,17 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
     inlines = [AddresseeInline, MilestoneInline, DependencyInline]
     bulk_edit_form = forms.RecommendationBulkEditForm
 
-    status_shown = code_column("status", Status, ordering="status", wraps=True, **STATUS_COLOURS)
+    @display(description=_("status"), ordering="status")
+    def status_shown(self, recommendation):
+        """The status, with the progress if it is known."""
+        label, colour = Status(recommendation.status).label, STATUS_COLOUR[recommendation.status]
+        label = label_html(label, colour) if colour else label
+        progress = recommendation.progress_percent
+        return label if progress is None else format_html("{} {} %", label, progress)
 
     @display(description=_("recommendation"), ordering="key_action")
     def named(self, recommendation):
-        name = Truncator(recommendation.key_action).chars(MAX_NAME)
-        published = recommendation.publication == Publication.PUBLISHED
-        return sized(name if published else f"{name} ({recommendation.get_publication_display().lower()})", "wide")
+        return with_access(recommendation, recommendation.key_action)
 
     @display(description=_("agreement"))
     def agreements_shown(self, recommendation):
@@ -188,17 +228,26 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
 
     @display(description=_("addressee"))
     def addressees_shown(self, recommendation):
-        return sized(", ".join(str(addressee.party) for addressee in recommendation.addressees.all()), "narrow")
+        return ", ".join(str(addressee.party) for addressee in recommendation.addressees.all())
 
     @display(description=_("progress"), ordering="progress_percent")
     def progress_shown(self, recommendation):
         return None if recommendation.progress_percent is None else f"{recommendation.progress_percent} %"
 
-    @display(description=_("due date"), ordering="due_on_first", header=True)
+    @display(description=_("due date"), ordering="due_on_first")
     def due(self, recommendation):
-        return [date_html(date_in_words(recommendation.due_on)), deadline_html(recommendation)]
+        if not recommendation.due_on:
+            return ""
+        label = deadline_html(recommendation) if DEADLINE_COLOUR[recommendation.deadline_state] else ""
+        return format_html("{} {}", date_in_words(recommendation.due_on), label)
 
     freshness_shown = code_column("freshness", Freshness, blank=Freshness.NONE, **FRESHNESS_COLOURS)
+
+    def list_figures(self, changes):
+        numbers = figures(changes.queryset, read_context(changes.request).on)
+        return [
+            Tile(title, getattr(numbers, name), False, changes.url_with(query), colour) for name, (title, colour, query) in LATENESS.items()
+        ]
 
     def list_prefetches(self, request):
         parties = Addressee.objects.visible_to(request.user).select_related("party").order_by(*addressees.LEAD_FIRST)
