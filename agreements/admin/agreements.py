@@ -40,6 +40,7 @@ from policytracker.admin import (
     date_range_filters,
     display,
     related_filter,
+    sized,
     text_filter,
 )
 from policytracker.admin.forms import RecordForm, VersionedForm
@@ -292,7 +293,7 @@ class AgreementAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
             return ""
         codes = format_html_join(" ", '<abbr title="{}">{}</abbr>', ((name, code) for code, name in agreement.list_parties.first))
         more = agreement.list_parties.count - len(agreement.list_parties.first)
-        return format_html("{} +{}", codes, more) if more else codes
+        return sized(format_html("{} +{}", codes, more) if more else codes, "widest")
 
     @display(description=_("title"), ordering=by_name())
     def named(self, agreement):

@@ -27,7 +27,7 @@ from policytracker.web.heavy import REPORT, heavy, take_turn
 from recommendations import progress
 from recommendations.admin.calendar import next_deadlines
 from recommendations.admin.charts import distribution, trend
-from recommendations.admin.records import LATENESS
+from recommendations.admin.lists import LATENESS
 from recommendations.models import Addressee, ProgressUpdate, Recommendation, Response
 
 SHOWN_DEADLINES = 12

@@ -32,7 +32,7 @@ from policytracker.edtf import date_in_words
 from policytracker.resources import ReadContext, registry
 from recommendations.admin.addressees import LEAD_FIRST
 from recommendations.admin.charts import distribution, trend
-from recommendations.admin.records import STATUS_COLOUR
+from recommendations.admin.lists import STATUS_COLOUR
 from recommendations.deadlines import Freshness
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from recommendations.publication import has_something_to_publish, may_publish

@@ -143,7 +143,7 @@ def test_a_preview_says_row_by_row_what_will_change_and_changes_nothing(analyst,
 
     planned = {plan.record: (plan.values, bool(plan.errors)) for plan in page.context["plans"]}
     assert planned == {
-        plain: ([("Priority", "Unset", "High"), ("Due date", "", "2031"), ("Note", "", "Asked.")], False),
+        plain: ([("Priority", "Not set", "High"), ("Due date", "", "2031"), ("Note", "", "Asked.")], False),
         same: ([("Due date", "", "2031"), ("Note", "", "Asked.")], False),
         dated: ([], True),  # moving a due date requires a reason
     }

@@ -86,7 +86,7 @@ def test_the_late_records_are_exported_as_csv_and_as_a_sheet(analyst, signed_in,
     assert len(csv) == 2
     assert f"400,{ago(400)},Component,'=Base,Pact," in csv[1]
     assert [(row[0], row[1].date().isoformat(), row[3], row[5]) for row in rows[1:]] == [
-        (400, ago(400), "=Base", None),
+        (400, ago(400), "=Base", ""),
         (30, ago(30), "Build hubs", "analyst"),
     ]
 

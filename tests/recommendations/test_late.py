@@ -153,8 +153,8 @@ def test_without_due_date_and_stale_are_counted_beside_overdue(analyst, reviewer
     both.agreements.add(first)
     context = ReadContext.of(analyst)
 
-    assert figures(recommendations_on(context), TODAY) == Figures(overdue=1, due_soon=1, undated=2, stale=4)
+    assert figures(recommendations_on(context), TODAY) == Figures(overdue=1, due_soon=1, undated=2, stale=4, total=4)
     assert figures_by("agreements", [first.pk, second.pk], context) == {
-        first.pk: Figures(overdue=1, due_soon=1, undated=2, stale=4),
-        second.pk: Figures(undated=1, stale=1),
+        first.pk: Figures(overdue=1, due_soon=1, undated=2, stale=4, total=4),
+        second.pk: Figures(undated=1, stale=1, total=1),
     }
