@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -107,14 +107,19 @@ def next_deadlines(request: HttpRequest, on: date, limit: int, party: Party | No
 
 
 def next_by_agreement(user: Any, on: date, ids: Iterable[int]) -> dict[int, tuple[date, str, Any]]:
-    """The next date of each of these agreements and what belongs to it: its last possible day, the date as recorded and its kind."""
-    found: dict[int, tuple[date, str, Any]] = {}
-    for kind in KINDS:
+    """The next date of each of these agreements and what belongs to it: its last possible day, the date as recorded and its kind.
+
+    In one query.
+    """
+    parts = []
+    for number, kind in enumerate(KINDS):
         path = kind.agreement if kind.agreement == "pk" else f"{kind.agreement}__pk"
         first = kind.coming(user, on).filter(**{f"{path}__in": list(ids)}).order_by(path, "last", "pk").distinct(path)
-        for agreement, last, text in first.values_list(path, "last", kind.date_field):
-            if agreement not in found or last < found[agreement][0]:
-                found[agreement] = last, str(text), kind.label
+        parts.append(first.values_list(path, "last", kind.date_field, Value(number)))
+    found: dict[int, tuple[date, str, Any]] = {}
+    for agreement, last, text, number in parts[0].union(*parts[1:], all=True):
+        if agreement not in found or last < found[agreement][0]:
+            found[agreement] = last, str(text), KINDS[number].label
     return found
 
 

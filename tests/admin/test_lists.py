@@ -256,9 +256,9 @@ def test_recommendations_are_found_by_the_names_of_agreements_and_addressees(rea
 def test_recommendations_are_found_by_their_key_and_by_narratives_that_the_user_may_read(reader, analyst, signed_in, q, found):
     recommendation = make_recommendation(slug="hub-plan-2030", key_action="Build")
     make_recommendation()
-    for narrative, review in (("The dredgers have left.", "approved"), ("Returned draft: ask the ministry.", "draft")):
-        fields = {"kind": "note", "reported_on": TODAY, "author": analyst, "narrative": narrative}
-        ProgressUpdate.objects.create(recommendation=recommendation, review=review, **fields)
+    report_progress(recommendation, Report(kind="note", narrative="The dredgers have left."), by=analyst, today=TODAY)
+    draft = {"kind": "note", "reported_on": TODAY, "author": analyst, "narrative": "Returned: ask the ministry.", "review": "draft"}
+    ProgressUpdate.objects.create(recommendation=recommendation, **draft)
 
     assert rows_of(signed_in(reader).get(changes(Recommendation, f"?q={q}"))) == ({recommendation} if found else set())
 
