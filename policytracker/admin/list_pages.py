@@ -165,7 +165,7 @@ class ListPages(ModelAdmin):
         return ListChoice.objects.filter(user=request.user.pk, model=self.opts.label_lower).order_by()
 
     def label_of(self, name: str) -> str:
-        return str(capfirst(label_for_field(name, self.model, self)))
+        return capfirst(str(label_for_field(name, self.model, self)))
 
     def list_address(self, request: HttpRequest) -> str:
         address = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")

@@ -45,7 +45,7 @@ def table(changes: Any) -> Table:
     names, records = list(changes.list_display), list(changes.result_list)
     columns = {name: [cell(record) for record in records] for name, cell in ((name, value_of(page, model, name)) for name in names)}
     first = next(name for name in names if name != CHECKBOX)
-    labels = {name: str(capfirst(label_for_field(name, model, page))) for name in names if name != CHECKBOX}
+    labels = {name: capfirst(str(label_for_field(name, model, page))) for name in names if name != CHECKBOX}
     empty = [name for name in names if records and name not in (first, CHECKBOX) and not any(columns[name])]
     shown = [name for name in names if name not in empty]
     link = link_to(changes)

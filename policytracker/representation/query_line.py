@@ -46,7 +46,9 @@ def parse(line: str, filters: Filters) -> Parameters:
     """The parameters of a line, each with its values as text. Raises WrongWord."""
     if len(line) > MAX_LENGTH:
         raise WrongWord(_("Enter at most {max} characters.").format(max=MAX_LENGTH))
-    known, parameters, text = flags(filters), {}, []
+    known = flags(filters)
+    parameters: Parameters = {}
+    text: list[str] = []
     for token in TOKEN.finditer(line):
         sign_and_word = token[0].startswith("-"), simplified(token[0].removeprefix("-"))
         named = NAMED.fullmatch(token[0])
