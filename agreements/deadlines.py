@@ -25,6 +25,9 @@ class DeadlineState(Codes):
     UPCOMING = "upcoming", _("due later than that"), _("Upcoming")
 
 
+DEADLINE_WORDS = (DeadlineState.OVERDUE, DeadlineState.DUE_SOON, DeadlineState.MET_LATE)  # those that stand alone in a query line
+
+
 def later(on: date | Parameter, days: int) -> Any:
     """The date `days` after `on`, but not after 9999-12-31."""
     if isinstance(on, date):

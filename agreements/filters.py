@@ -7,7 +7,7 @@ from datetime import date
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from agreements.deadlines import DeadlineState, component_states, has_code
+from agreements.deadlines import DEADLINE_WORDS, DeadlineState, component_states, has_code
 from agreements.models import AgreementRelation, Participation, Party, TreatyAction
 from agreements.models.relations import RelationKind
 from agreements.standing import BINDING, PartyStanding, TextStanding, party_standing_code
@@ -124,5 +124,6 @@ COMPONENTS = {
         lambda rows, states, context: rows.filter(has_code(component_states(context.on), states)),
         {"type": "string", "enum": DeadlineState.values},
         "The deadline state on the date `on`.",
+        words=DEADLINE_WORDS,
     ),
 }

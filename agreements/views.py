@@ -68,7 +68,7 @@ class AgreementViewSet(RecordViewSet):
     @cached_property
     def filter_values(self):
         parameters = self.request.query_params.keys()
-        if "on" in parameters and not parameters & filters.DATE_DEPENDENT:
+        if "on" in parameters and not {name.removesuffix("__not") for name in parameters} & filters.DATE_DEPENDENT:
             names = ", ".join(sorted(filters.DATE_DEPENDENT))
             raise InvalidParameter("on", _("Use this parameter together with one of: {names}.").format(names=names))
         return super().filter_values

@@ -124,8 +124,8 @@ class Search:
     title with a trigram index: its words are suggested for misspelled ones. Every reader of a record must be able to read all of
     these fields: content of a source that some of them cannot read (`hides_source_content`) is not allowed.
 
-    `linked` are the field paths to other records, whose titles `q` of the list finds too. Only titles of records that the reader may
-    read are found.
+    `linked` are the field paths to other records, whose titles `q` of the list finds too, and `reported` those to records of which it
+    finds all words. Only words of records that the reader may read are found.
 
     `within` are the relations to a record that is shown inside this one and has the same readers: its field of the same name is a long
     text, whose words belong to this record.
@@ -135,6 +135,7 @@ class Search:
     texts: tuple[str, ...] = ()
     linked: tuple[str, ...] = ()
     within: tuple[str, ...] = ()
+    reported: tuple[str, ...] = ()
     spelling: str = ""
 
 

@@ -19,7 +19,7 @@ from policytracker.api.renderers import FormatBeforeAccept, JSONRenderer
 from policytracker.api.routes import Choices, not_found, record_urls
 from policytracker.api.search import Search
 from policytracker.api.tokens import TokenDetail, TokenList
-from recommendations.admin import home
+from recommendations.admin import home, late
 from recommendations.reports.views import AgreementReportViewSet, Me, MemoRenderer, SummaryViewSet
 from recommendations.views import AddresseeViewSet, ProgressUpdateViewSet, RecommendationViewSet
 
@@ -71,6 +71,7 @@ urlpatterns = [
     path("admin/checks/", admin.site.admin_view(checks.page), name="data_checks"),
     path("admin/checks/count/", admin.site.admin_view(checks.count_findings), name="data_checks_count"),
     path("admin/source/", admin.site.admin_view(source_page.page), name="source_marks"),
+    path("admin/late/", admin.site.admin_view(late.page), name="late"),
     path("admin/changes/", admin.site.admin_view(home.changes), name="recent_changes"),
     path("admin/numbers/", admin.site.admin_view(home.numbers), name="recommendations_in_numbers"),
     path("admin/search/", admin.site.admin_view(search)),

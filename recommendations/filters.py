@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from agreements.deadlines import DeadlineState, has_code, later
+from agreements.deadlines import DEADLINE_WORDS, DeadlineState, has_code, later
 from agreements.models import Party, Source
 from policytracker.accounts.models import User
 from policytracker.representation.filters import Filter, on
@@ -75,7 +75,8 @@ def cites(rows: QuerySet, sources: list[int], context: ReadContext) -> QuerySet:
 
 
 def deadline_state(apply: Callable[[QuerySet, list[str], ReadContext], QuerySet], help: str) -> Filter:
-    return Filter(code(DeadlineState.values), apply, {"type": "string", "enum": DeadlineState.values}, help)
+    schema = {"type": "string", "enum": DeadlineState.values}
+    return Filter(code(DeadlineState.values), apply, schema, help, words=DEADLINE_WORDS)
 
 
 RECOMMENDATIONS = {
@@ -110,6 +111,7 @@ RECOMMENDATIONS = {
         lambda rows, states, context: rows.filter(has_code(freshness_states(context.on), states)),
         {"type": "string", "enum": Freshness.values},
         "The freshness on the date `on`: whether the newest approved assessment is recent enough.",
+        words=(Freshness.STALE, Freshness.NEVER),
     ),
     "without": Filter(code(MISSING_CONDITIONS), without, {"type": "string", "enum": list(MISSING_CONDITIONS)}, "Any of these is missing."),
 }

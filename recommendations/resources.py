@@ -24,6 +24,7 @@ registry.register(
             ("key_action",),
             ("details", "expected_outcome", "made_by_text"),
             linked=("agreements", "addressees__party"),
+            reported=("updates",),
             spelling="key_action",
         ),
         calculated=frozenset({*DERIVED_FIELDS, *Recommendation.facts}),

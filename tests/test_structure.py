@@ -315,6 +315,7 @@ def test_every_model_is_a_record_type_or_a_known_exception():
         "Token",
         "Change",
         "SearchEntry",
+        "ListChoice",
         "IdempotencyKey",
         "PartyOfficer",
         "StatusPeriod",

@@ -1,9 +1,11 @@
 """Pages of agreements, their relations and participations."""
 
+from dataclasses import dataclass
+
 from django import forms
 from django.contrib import admin
-from django.db.models import F
-from django.db.models.functions import Lower
+from django.db.models import Count, F, Window
+from django.db.models.functions import Lower, RowNumber
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -13,9 +15,16 @@ from agreements import models
 from agreements.admin import citations
 from agreements.admin.components import RelativeDeadlineForm
 from agreements.admin.parts import add_participation, cite_links, role_of_signer
-from agreements.admin.shared import AGREEMENT, CITED, PARTY, PUBLISHED, SOURCE, RegistryColumns, SourcedPage
+from agreements.admin.shared import ACCESS_COLUMNS, AGREEMENT, CITED, PARTY, PUBLISHED, SOURCE, RegistryColumns, SourcedPage, with_access
 from agreements.admin.treaty_actions import warn_effective_before_action
-from agreements.models.agreements import AgreementStatus, LegalForce, ParticipationRole, by_name, team_with_caller
+from agreements.models.agreements import (
+    NON_PARTICIPANT_ROLES,
+    AgreementStatus,
+    LegalForce,
+    ParticipationRole,
+    by_name,
+    team_with_caller,
+)
 from agreements.models.relations import INVERSE_LABELS
 from agreements.standing import TextStanding
 from policytracker.accounts.models import User
@@ -31,9 +40,12 @@ from policytracker.admin import (
     date_range_filters,
     display,
     related_filter,
+    sized,
     text_filter,
 )
 from policytracker.admin.forms import RecordForm, VersionedForm
+
+SHOWN_PARTIES = 5  # of an agreement, in the list
 
 
 class ParticipationInline(BaseInline):
@@ -169,11 +181,37 @@ class AgreementBulkEditForm(BulkEditForm):
         self.fields["lead"].queryset = User.editors().order_by("username")
 
 
+@dataclass(frozen=True)
+class ListedParties:
+    """The codes and names of the first parties of an agreement, and the number of all."""
+
+    first: list[tuple[str, str]]
+    count: int
+
+
+def parties_of(agreements):
+    """The parties that take part in these agreements, by id, in one query that reads few rows of an agreement with many parties."""
+    by_agreement = {"partition_by": F("agreement"), "order_by": F("party__code").asc()}
+    rows = models.Participation.objects.filter(agreement__in=agreements).exclude(role__in=NON_PARTICIPANT_ROLES)
+    once = rows.order_by("agreement_id", "party_id", "pk").distinct("agreement_id", "party_id")  # a party may take part in several roles
+    distinct = models.Participation.objects.filter(pk__in=once.values("pk"))
+    numbered = distinct.order_by().annotate(
+        number=Window(RowNumber(), **by_agreement), total=Window(Count("pk"), partition_by=F("agreement"))
+    )
+    found = {}
+    first = numbered.filter(number__lte=SHOWN_PARTIES).order_by("agreement", "number")
+    for agreement, code, name, total in first.values_list("agreement", "party__code", "party__name", "total"):
+        found.setdefault(agreement, ListedParties([], total)).first.append((code, name))
+    return found
+
+
 @admin.register(models.Agreement)
 class AgreementAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
     form, bulk_edit_form = AgreementForm, AgreementBulkEditForm
     icon, menu_position = "handshake", 1
-    list_display = ["named", "status_shown", "legal_force_shown", "kind", "next_review_on", "lead", "visibility_shown", "publication_shown"]
+    list_display = ["named", "parties_shown", "status_shown", "legal_force_shown", "lead"]
+    more_columns = ["kind", "signed_on", "in_force_on", "expires_on", "next_review_on", *ACCESS_COLUMNS]
+    line_example = "party:AUS status:in_force"
     list_filter = [
         choice_filter("status"),
         choice_filter("legal_force"),
@@ -226,7 +264,6 @@ class AgreementAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
         "status",
         AgreementStatus,
         ordering="status",
-        wraps=True,
         success=["in_force", "operative", "provisionally_applied"],
         warning=["suspended"],
     )
@@ -243,9 +280,24 @@ class AgreementAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
             for action in [*formset.new_objects, *(changed for changed, _fields in formset.changed_objects)]:
                 warn_effective_before_action(request, self, action)
 
-    @display(description=_("title"), ordering=by_name(), header=True)
+    def load_columns(self, request, records):
+        super().load_columns(request, records)
+        parties = parties_of([agreement.pk for agreement in records])
+        for agreement in records:
+            agreement.list_parties = parties.get(agreement.pk)
+
+    @display(description=_("parties"))
+    def parties_shown(self, agreement):
+        """The codes of the first parties with their names, and how many more there are."""
+        if not agreement.list_parties:
+            return ""
+        codes = format_html_join(" ", '<abbr title="{}">{}</abbr>', ((name, code) for code, name in agreement.list_parties.first))
+        more = agreement.list_parties.count - len(agreement.list_parties.first)
+        return sized(format_html("{} +{}", codes, more) if more else codes, "widest")
+
+    @display(description=_("title"), ordering=by_name())
     def named(self, agreement):
-        return [str(agreement), agreement.slug]
+        return with_access(agreement, str(agreement))
 
 
 @admin.register(models.AgreementRelation)

@@ -8,7 +8,18 @@ from django.utils.translation import ngettext_lazy
 
 from agreements import models
 from agreements.admin.parts import WithinAgreement, cite_links
-from agreements.admin.shared import ACCESS, AGREEMENT, CITED, DEADLINE_COLOURS, PUBLISHED, ReferringPage, RegistryColumns, SourcedPage
+from agreements.admin.shared import (
+    ACCESS,
+    ACCESS_COLUMNS,
+    AGREEMENT,
+    CITED,
+    DEADLINE_COLOURS,
+    PUBLISHED,
+    ReferringPage,
+    RegistryColumns,
+    SourcedPage,
+    with_access,
+)
 from agreements.deadlines import DeadlineState, of_component
 from agreements.models.commitments import CURRENCIES, Stage
 from agreements.models.components import ComponentStatus, DueAnchor
@@ -73,7 +84,8 @@ class ComponentBulkEditForm(BulkEditForm):
 class ComponentAdmin(RegistryColumns, SourcedPage, ReferringPage, BulkEditAdmin):
     form, bulk_edit_form = ComponentForm, ComponentBulkEditForm
     icon, menu_position = "account_tree", 2
-    list_display = ["named", "agreement", "status_shown", "due", "deadline_state_shown", "visibility_shown", "publication_shown"]
+    list_display = ["named", "agreement", "status_shown", "due", "deadline_state_shown"]
+    more_columns = ["starts_on", "completed_on", "original_due_on", *ACCESS_COLUMNS]
     list_filter = [
         choice_filter("status"),
         choice_filter("deadline_state", choices=DeadlineState.choices),
@@ -99,7 +111,7 @@ class ComponentAdmin(RegistryColumns, SourcedPage, ReferringPage, BulkEditAdmin)
     readonly_fields = ["original_due_on"]
     key_from = ["title"]
 
-    status_shown = code_column("status", ComponentStatus, wraps=True, success=["completed"], info=["active"], warning=["suspended"])
+    status_shown = code_column("status", ComponentStatus, success=["completed"], info=["active"], warning=["suspended"])
     deadline_state_shown = code_column("deadline_state", DeadlineState, blank=DeadlineState.NONE, **DEADLINE_COLOURS)
 
     def get_form(self, request, obj=None, change=False, **kwargs):
@@ -108,9 +120,9 @@ class ComponentAdmin(RegistryColumns, SourcedPage, ReferringPage, BulkEditAdmin)
     def get_queryset(self, request):
         return super().get_queryset(request).annotate(deadline_state=of_component(today()))
 
-    @display(description=_("title"), ordering=Lower("title"), header=True)
+    @display(description=_("title"), ordering=Lower("title"))
     def named(self, component):
-        return [component.title, component.slug]
+        return with_access(component, component.title)
 
     due = date_column("due_on", _("due date"))
 

@@ -89,9 +89,9 @@ class IndicatorAdmin(SourcedPage, RecordAdmin):
 
     direction_shown = code_column("direction", Direction)
 
-    @display(description=_("name"), ordering=Lower("name"), header=True)
+    @display(description=_("name"), ordering=Lower("name"))
     def named(self, indicator):
-        return [str(indicator), indicator.slug]
+        return str(indicator)
 
     @display(description=_("baseline value"), ordering="baseline_value")
     def baseline(self, indicator):

@@ -18,6 +18,7 @@ SOURCE = related_filter("source", models.Citation._meta.get_field("source"))
 PUBLISHED = [choice_filter("publication"), choice_filter("visibility")]
 ACCESS = (_("Access"), {"fields": [("visibility", "publication")]})
 CITED = (_("Source"), {"fields": ["source", "locator", "quote"]})
+ACCESS_COLUMNS = ["visibility_shown", "publication_shown", "slug"]  # of registry records, shown if a user chooses them
 DEADLINE_COLOURS: dict[str, Any] = {
     "danger": [DeadlineState.OVERDUE],
     "warning": [DeadlineState.DUE_SOON, DeadlineState.MET_LATE],
@@ -29,6 +30,13 @@ DEADLINE_COLOUR = CodeColours({code: colour for colour, codes in DEADLINE_COLOUR
 def deadline_label(state: str) -> tuple[str, str]:
     """The label and the colour of a deadline state."""
     return str(DeadlineState(state).label), DEADLINE_COLOUR[state]
+
+
+def with_access(record: Any, name: str) -> str:
+    """The name of a record, with what limits who reads it: that it is not published, or restricted."""
+    limits = [record.get_publication_display()] if record.publication != Publication.PUBLISHED else []
+    limits += [record.get_visibility_display()] if record.visibility == Visibility.RESTRICTED else []
+    return f"{name} ({', '.join(limits).lower()})" if limits else name
 
 
 class ReferringPage:

@@ -16,7 +16,7 @@ from django.utils.translation import ngettext_lazy
 
 from agreements import models
 from agreements.admin.parts import CitationForm
-from agreements.admin.shared import ACCESS, AGREEMENT, PUBLISHED, SOURCE, RegistryColumns
+from agreements.admin.shared import ACCESS, ACCESS_COLUMNS, AGREEMENT, PUBLISHED, SOURCE, RegistryColumns, with_access
 from agreements.admin.source_work import SourceWork
 from agreements.models.source_texts import has_text
 from agreements.models.sources import CITABLE, Confidence, Verdict, by_source_name
@@ -58,7 +58,8 @@ def overview(request: HttpRequest, source: models.Source) -> dict[str, Any]:
 class SourceAdmin(SourceWork, RegistryColumns, TabbedAdmin, BulkEditAdmin):
     icon, menu_position = "description", 40
     panels = [Panel("overview", _("Overview"), "admin/agreements/source/overview.html", overview)]
-    list_display = ["named", "kind", "publisher", "published_on", "visibility_shown", "publication_shown"]
+    list_display = ["named", "kind", "publisher", "published_on"]
+    more_columns = ["author", "retrieved_on", "language", *ACCESS_COLUMNS]
     list_filter = [choice_filter("kind"), *PUBLISHED]
     ordering = [by_source_name()]
     fieldsets = [
@@ -70,9 +71,9 @@ class SourceAdmin(SourceWork, RegistryColumns, TabbedAdmin, BulkEditAdmin):
     readonly_fields = ["file_link", "sha256"]
     key_from = ["title"]
 
-    @display(description=_("title"), ordering=by_source_name(), header=True)
+    @display(description=_("title"), ordering=by_source_name())
     def named(self, source):
-        return [str(source), source.slug if source.title else ""]
+        return with_access(source, str(source))
 
     @display(description=_("stored file"))
     def file_link(self, source):

@@ -20,7 +20,6 @@ from policytracker.admin import (
     display,
     missing_filter,
     related_filter,
-    sized,
 )
 from policytracker.edtf import duration_in_words, is_before
 
@@ -65,7 +64,7 @@ class TreatyActionAdmin(RecordAdmin):
 
     @display(description=_("treaty action"))
     def named(self, action):
-        return sized(action_title(action.kind, *(str(party) if party else "" for party in (action.party, action.counterparty))), "widest")
+        return action_title(action.kind, *(str(party) if party else "" for party in (action.party, action.counterparty)))
 
     @display(description=_("group"), label=GROUP_COLOURS)
     def group(self, action):

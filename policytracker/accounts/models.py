@@ -1,4 +1,4 @@
-"""Users and their API tokens."""
+"""Users, their API tokens, and what they have chosen for their lists."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth.hashers import check_password
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils.functional import cached_property
@@ -101,3 +102,15 @@ class Token(AbstractAuthToken):
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=100, blank=True, default="")
+
+
+class ListChoice(models.Model):
+    """The columns that a user has chosen for a list, by their names. `model` is the label of the type of its records."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="list_choices")
+    model = models.CharField(max_length=100)
+    columns = ArrayField(models.CharField(max_length=100))
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["user", "model"], name="list_is_chosen_once")]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.db import DatabaseError
@@ -20,9 +22,12 @@ from django.utils.translation import gettext_lazy as _
 
 from policytracker.admin.changelist import RecordChangeList
 from policytracker.admin.error_summary import errors_of_page
+from policytracker.admin.filters import read_context
 from policytracker.admin.forms import DateInput, RecordForm, entered_texts, pairs
 from policytracker.admin.history import history_entries
 from policytracker.admin.import_page import ImportPage
+from policytracker.admin.list_pages import ListPages
+from policytracker.admin.query_lines import Hint, contains_text, parameters_of
 from policytracker.admin.querysets import (
     CappedPaginator,
     default_search_fields,
@@ -39,7 +44,8 @@ from policytracker.records.access import Reader
 from policytracker.records.context import MAX_REASON, REASON_TOO_LONG, change_context, check_constraints, shortened
 from policytracker.records.exceptions import Conflict
 from policytracker.records.models import Record, lock_for_change
-from policytracker.representation import filters, hidden
+from policytracker.representation import filters, hidden, query_line
+from policytracker.representation.query_line import WrongWord
 from policytracker.resources import registry
 
 # It bypasses delete_view(), which checks the rules and sets the change context. The actions of a list are named in `actions`.
@@ -73,6 +79,13 @@ class BaseAdmin(VisibleRowsMixin, ModelAdmin):
         """What the columns show besides the references of a row."""
         return ()
 
+    def load_columns(self, request: HttpRequest, records: Sequence[Any]) -> None:
+        """Set on the records of a page of the list what columns show that is calculated for several records together."""
+
+    def list_figures(self, changes: RecordChangeList) -> Sequence[Any]:
+        """Numbers about the rows of a list, each a `Tile` with a link to those rows. Only for lists that are counted completely."""
+        return []
+
     def changelist_view(self, request, extra_context=None):
         if ERROR_FLAG in request.GET:
             self.message_user(request, _("Unknown filter or value. This list is not filtered."), messages.WARNING)
@@ -81,18 +94,21 @@ class BaseAdmin(VisibleRowsMixin, ModelAdmin):
 
     def lookup_allowed(self, lookup, value, request):
         # Only the filters of the list. Other lookups could reveal values that the user may not read, such as password hashes.
-        list_filters = self.get_list_filter(request)
-        fields = [item[0] if isinstance(item, tuple) else item for item in list_filters if isinstance(item, str | tuple)]
-        plain = {f"{name}__{suffix}" for name in fields for suffix in ("exact", "id__exact", "isnull")}
-        return lookup in plain or lookup in {getattr(list_filter, "parameter_name", None) for list_filter in list_filters}
+        fields = [item[0] if isinstance(item, tuple) else item for item in self.get_list_filter(request)]
+        return lookup in {f"{name}__{suffix}" for name in fields for suffix in ("exact", "id__exact", "isnull")}
 
     def get_search_fields(self, request):
         search = registry.of(self.model).search if issubclass(self.model, Record) else None
         return self.search_fields or [*default_search_fields(self.model), *(search.linked if search else ())]
 
+    def containing(self, rows, text, user):
+        """The rows that contain each word of a text in one of the searched fields."""
+        for term in search_terms(text):
+            rows = rows.filter(matching(self.model, user, term, self.get_search_fields(None)))
+        return rows
+
     def get_search_results(self, request, queryset, search_term):
-        for term in search_terms(search_term):
-            queryset = queryset.filter(matching(self.model, request.user, term, self.get_search_fields(request)))
+        queryset = self.containing(queryset, search_term, request.user)
         autocomplete = request.resolver_match and request.resolver_match.url_name == "autocomplete"
         label_relations = getattr(self.model, "label_relations", ()) if autocomplete else ()
         return (queryset.select_related(*label_relations) if label_relations else queryset), False
@@ -194,7 +210,7 @@ def without_fields(fieldsets: Iterable[tuple[Any, Any]], names: set[str]) -> lis
     return kept
 
 
-class RecordAdmin(ImportPage, BaseAdmin):
+class RecordAdmin(ImportPage, ListPages, BaseAdmin):
     """Base class of the pages of a record type."""
 
     form = RecordForm
@@ -206,10 +222,37 @@ class RecordAdmin(ImportPage, BaseAdmin):
     def serializer(self) -> type:
         return registry.of(self.model).serializer
 
-    @property
+    @cached_property
     def filter_set(self) -> dict[str, filters.Filter]:
-        """The filters of the list, by their names in the API."""
-        return filters.resource_filters(registry.of(self.model))
+        """The filters of the list, by their names in the API. `q` is the full-text search, or looks at the names of the records."""
+        return {query_line.TEXT: contains_text(self.containing)} | filters.resource_filters(registry.of(self.model))
+
+    def get_search_results(self, request, queryset, search_term):
+        """The list has filtered the rows by `q` already."""
+        in_list = request.resolver_match and request.resolver_match.url_name.endswith("_changelist")
+        return (queryset, False) if in_list else super().get_search_results(request, queryset, search_term)
+
+    def changelist_view(self, request, extra_context=None):
+        """The list. A query line with more than text leads to the list with its parameters; a wrong word is shown with the line."""
+        line = request.GET.get(query_line.TEXT, "")
+        if request.method == "GET" and line:
+            try:
+                parameters = parameters_of(line, self.filter_set, read_context(request))
+            except WrongWord as error:
+                request.refused_line = Hint(str(error), error.corrected)
+            except IncorrectLookupParameters:
+                parameters = {}
+            else:
+                text = parameters.pop(query_line.TEXT, None)
+                if parameters:
+                    query = request.GET.copy()
+                    del query[query_line.TEXT]
+                    for name, values in parameters.items():
+                        query.setlist(name, [*dict.fromkeys([*query.getlist(name), *values])])
+                    if text:
+                        query[query_line.TEXT] = query_line.write({query_line.TEXT: text}, self.filter_set)
+                    return HttpResponseRedirect(f"{request.path}?{query.urlencode()}")
+        return super().changelist_view(request, extra_context)
 
     def get_readonly_fields(self, request, obj=None):
         return [*super().get_readonly_fields(request, obj), *([self.model.key] if obj else [])]

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.admin.theme import date_html, display, label_html, sized
+from policytracker.admin.theme import date_html, display, label_html
 from policytracker.edtf import date_in_words
 
 
@@ -18,10 +18,10 @@ class CodeColours(dict):
         return ""
 
 
-def code_column(name: str, codes: Any, *, ordering: str = "", blank: str = "", wraps: bool = False, **colours: Iterable[str]):
+def code_column(name: str, codes: Any, *, ordering: str = "", blank: str = "", **colours: Iterable[str]):
     """A column that shows the label of a code. `colours` maps label colours to codes, such as `danger=["overdue"]`.
 
-    The cell of the code `blank`, which says nothing, is empty. Long labels may have line breaks if the column `wraps`.
+    A code without a colour is plain text. The cell of the code `blank`, which says nothing, is empty.
     """
     code_colours = CodeColours({code: colour for colour, coloured in colours.items() for code in coloured})
 
@@ -29,8 +29,8 @@ def code_column(name: str, codes: Any, *, ordering: str = "", blank: str = "", w
     def column(page, record):
         if (code := getattr(record, name)) in ("", None, blank):
             return None
-        label = label_html(codes(code).label, code_colours[code]) if code_colours else codes(code).label
-        return sized(label, "wraps") if wraps else label
+        label = str(codes(code).label)
+        return label_html(label, code_colours[code]) if code_colours[code] else label
 
     return column
 

@@ -1,11 +1,12 @@
-"""Filters of lists. They use the filters of the API, so that both give the same rows."""
+"""The filters that a list offers: filters of the API with a title, their values, and a group. The API's filters select the rows."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
+from django.contrib.admin import ListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db import models
 from django.http import HttpRequest
@@ -13,8 +14,6 @@ from django.utils.functional import keep_lazy_text
 from django.utils.text import capfirst, format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.admin.querysets import visible
-from policytracker.admin.theme import AutocompleteDropdownForm, DropdownFilter, SearchForm
 from policytracker.representation.values import iso_date
 from policytracker.resources import ReadContext
 
@@ -31,64 +30,45 @@ def read_context(request: HttpRequest) -> ReadContext:
         raise IncorrectLookupParameters(str(error)) from error
 
 
-class ChoiceFilter(DropdownFilter):
-    """A filter of the API with a list of values to choose from.
+class OfferedFilter(ListFilter):
+    """A filter of the API that a list offers. `group` is the title under which the page of filters shows it."""
+
+    parameter_name = ""
+    group: Any = ""
+
+    def __init__(self, request, params, model, model_admin):
+        super().__init__(request, params, model, model_admin)
+        self.model, self.filter = model, model_admin.filter_set[self.parameter_name]
+
+    def has_output(self):
+        return True
+
+    def queryset(self, request, rows):
+        return rows  # RecordChangeList has applied all filters
+
+    def options(self, request: HttpRequest) -> list[tuple[str, Any]]:
+        """The values to choose from, with their labels; none if the value is typed."""
+        return []
+
+
+class ChoiceFilter(OfferedFilter):
+    """A filter with a list of values to choose from.
 
     `value_choices` is that list, or a function of the request that returns it. The default is the choices of the field.
     """
 
     value_choices: Any = None
 
-    def __init__(self, request, params, model, model_admin):
-        self.filter = model_admin.filter_set[self.parameter_name]
-        values = params.get(self.parameter_name, [])
-        self.values = [value for value in (values if isinstance(values, list) else [values]) if value]
-        super().__init__(request, params, model, model_admin)
-
-    def lookups(self, request, model_admin):
+    def options(self, request):
         if self.value_choices is not None:
             return list(self.value_choices(request) if callable(self.value_choices) else self.value_choices)
         if self.filter.schema["type"] == "boolean":
             return YES_NO
-        return list(model_admin.model._meta.get_field(self.parameter_name).choices)
-
-    @property
-    def chosen(self) -> str:
-        """The active values as people read them, "" if there are none."""
-        labels = {str(value): str(label) for value, label in self.lookup_choices}
-        return ", ".join(labels.get(value, value) for value in self.values)
-
-    @property
-    def api_values(self) -> list[str]:
-        """The active values in the form of the API."""
-        return self.values
-
-    def choices(self, changelist):
-        # The theme would label the field "By" and the title.
-        choices = [self.all_option, *self.lookup_choices]
-        name = self.parameter_name
-        yield {"form": self.form_class(label=self.title, name=name, choices=choices, data={name: self.value()}, multiple=False)}
-
-    def queryset(self, request, rows):
-        if not self.values:
-            return rows
-        try:
-            return self.filter.apply(rows, self.values, read_context(request))
-        except ValueError as error:
-            raise IncorrectLookupParameters(str(error)) from error
+        return list(self.model._meta.get_field(self.parameter_name).choices)
 
 
-class TextFilter(ChoiceFilter):
+class TextFilter(OfferedFilter):
     """A filter whose value is typed, such as a date."""
-
-    form_class = SearchForm
-
-    def lookups(self, request, model_admin):
-        return [("", "")]
-
-    def choices(self, changelist):
-        name = self.parameter_name
-        yield {"form": self.form_class(name, self.title, data={name: self.value()})}
 
 
 class OnFilter(TextFilter):
@@ -96,56 +76,19 @@ class OnFilter(TextFilter):
 
     title, parameter_name = _("Values on"), ON
 
-    def queryset(self, request, rows):
-        return rows
 
-
-class RelatedFilter(ChoiceFilter):
-    """A filter by another record, which the user finds by typing part of its name."""
+class RelatedFilter(OfferedFilter):
+    """A filter by another record, to which the field leads."""
 
     field: models.Field
-    form_class = AutocompleteDropdownForm
-
-    def __init__(self, request, params, model, model_admin):
-        self.request, self.page = request, model_admin
-        super().__init__(request, params, model, model_admin)
-
-    def lookups(self, request, model_admin):
-        return [("", "")]
-
-    def choices(self, changelist):
-        name = self.parameter_name
-        form = self.form_class(self.request, name, self.title, (), self.field, self.page, data={name: self.selected_id()})
-        form.fields[name].queryset = visible(self.field.related_model, self.request.user)
-        yield {"form": form}
 
     @property
-    def chosen(self) -> str:
-        return str(self.selected) if self.selected else ""
-
-    @property
-    def api_values(self) -> list[str]:
-        return [str(getattr(self.selected, getattr(self.selected, "key", "username")))] if self.selected else []
-
-    @cached_property
-    def selected(self) -> models.Model | None:
-        """The selected record."""
-        selected = self.selected_id()
-        return visible(self.field.related_model, self.request.user).filter(pk=selected).first() if selected else None
-
-    def selected_id(self) -> int | None:
-        """The id of the selected record. The URL has its id or its natural key. Raises ValueError."""
-        value, rows = self.value(), visible(self.field.related_model, self.request.user)
-        if value and value.isascii() and value.isdigit() and len(value) < 19 and rows.filter(pk=value).exists():
-            return int(value)
-        return self.filter.parse(value, read_context(self.request)) if value else None
-
-    def queryset(self, request, rows):
-        try:
-            selected = self.selected_id()
-        except ValueError as error:
-            raise IncorrectLookupParameters(str(error)) from error
-        return self.filter.filter_rows(rows, [selected], read_context(request)) if selected else rows
+    def path(self) -> str:
+        """The path from a row of the list to the other record; "" if it is neither a field of the row nor of one next to it."""
+        if issubclass(self.model, self.field.model):
+            return self.field.name
+        relations: Iterator[Any] = (field for field in self.model._meta.get_fields() if field.is_relation)
+        return next((f"{relation.name}__{self.field.name}" for relation in relations if relation.related_model is self.field.model), "")
 
 
 lazy_capfirst = keep_lazy_text(capfirst)
@@ -183,3 +126,8 @@ def date_range_filters(name: str, label: Any) -> list[type[TextFilter]]:
         text_filter(f"{name}__from", format_lazy(_("{label} from"), label=label)),
         text_filter(f"{name}__to", format_lazy(_("{label} until"), label=label)),
     ]
+
+
+def grouped(title: Any, filters: Iterable[type[OfferedFilter]]) -> list[type[OfferedFilter]]:
+    """The filters as a group of the page of filters, under this title."""
+    return [type(offered.__name__, (offered,), {"group": title}) for offered in filters]

@@ -1,14 +1,21 @@
-"""The command palette (Ctrl-K or /): pages of the admin, and records of all types."""
+"""The command palette (Ctrl-K or /): lists that the text asks for, pages of the admin, and records of all types."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
+from policytracker.admin.changelist import filters_in_words
 from policytracker.admin.menu import navigation
+from policytracker.admin.query_lines import asked
+from policytracker.representation import query_line
 from policytracker.representation.search_query import MAX_LENGTH, parse
 from policytracker.resources import ReadContext, registry
 from policytracker.search.hits import Hit, find
@@ -24,11 +31,35 @@ def search(request: HttpRequest) -> HttpResponse:
         return HttpResponse()
     reader = ReadContext.of(request.user)
     hits = find(reader, parse(text), registry.searched, SHOWN)
-    results = [*pages(request, text), *(record(hit) for hit in hits.page[:SHOWN])]
+    results = [*lists(request, text), *pages(request, text), *(record(hit) for hit in hits.page[:SHOWN])]
     similar = [] if results else suggestions(reader, text)
     more = hits.count - SHOWN if hits.count > SHOWN else 0
     context = {"text": text, "results": results, "similar": similar, "more": more}
     return TemplateResponse(request, "unfold/helpers/command_results.html", context)
+
+
+def lists(request: HttpRequest, text: str) -> list[dict[str, Any]]:
+    """The lists for which the text is a query, in any order of its words: those that leave the fewest words as text."""
+    context, found = ReadContext.of(request.user), []
+    for resource in registry.addressed:
+        page: Any = admin.site._registry.get(resource.model)
+        if page and page.has_view_permission(request) and (parameters := asked(text, page.filter_set, resource.filters, context)):
+            found.append((len(parameters.get(query_line.TEXT, [""])[0].split()), page, parameters))
+    fewest = min((left for left, *_ in found), default=0)
+    return [list_of(request, page, parameters) for left, page, parameters in found if left == fewest]
+
+
+def list_of(request: HttpRequest, page: Any, parameters: query_line.Parameters) -> dict[str, Any]:
+    options = page.opts
+    said = [f"{title}: {value}" for _name, title, value in filters_in_words(page, request, parameters)]
+    text = parameters.pop(query_line.TEXT, None)
+    query = parameters | ({query_line.TEXT: [query_line.write({query_line.TEXT: text}, page.filter_set)]} if text else {})
+    return {
+        "title": f"{capfirst(options.verbose_name_plural)} · {', '.join(said)}",
+        "description": _("List"),
+        "link": f"{reverse(f'admin:{options.app_label}_{options.model_name}_changelist')}?{urlencode(query, doseq=True)}",
+        "icon": "list",
+    }
 
 
 def pages(request: HttpRequest, text: str) -> list[dict[str, Any]]:

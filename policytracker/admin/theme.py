@@ -15,19 +15,16 @@ from django.contrib import admin
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.http import HttpRequest
-from django.template.loader import render_to_string
 from django.urls import reverse_lazy
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeData
 from django.utils.text import capfirst
 from unfold import forms as unfold_forms
+from unfold import utils
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.contrib.filters.admin import DropdownFilter
-from unfold.contrib.filters.forms import AutocompleteDropdownForm, SearchForm
 from unfold.decorators import display
 from unfold.fields import UnfoldAdminReadonlyField
 from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
-from unfold.templatetags import unfold_list
+from unfold.utils import display_for_value
 from unfold.views import ChangeList
 from unfold.widgets import (
     BASE_INPUT_CLASSES,
@@ -49,11 +46,8 @@ from policytracker.edtf import DURATION, EdtfField, date_in_words
 __all__ = [
     "AdminPasswordChangeForm",
     "AuthenticationForm",
-    "AutocompleteDropdownForm",
     "ChangeList",
-    "DropdownFilter",
     "ModelAdmin",
-    "SearchForm",
     "TabularInline",
     "UnfoldAdminCheckboxSelectMultipleWidget",
     "UnfoldAdminDateWidget",
@@ -63,6 +57,7 @@ __all__ = [
     "UserChangeForm",
     "UserCreationForm",
     "display",
+    "display_for_value",
 ]
 
 SUPPORTED = "0.91"
@@ -127,28 +122,13 @@ class ReadonlyField(UnfoldAdminReadonlyField):
         return super().get_admin_url(remote_field, remote_obj)
 
 
-def result_headers(cl: ChangeList, make: Any = unfold_list.result_headers) -> list[dict[str, Any]]:
-    """The headers of a list. The theme would make them again for each row, where they are the labels of a narrow window."""
-    if not hasattr(cl, "headers"):
-        cl.headers = list(make(cl))
-        for header in cl.headers:
-            if not isinstance(header["text"], SafeData):  # the box that selects all rows
-                header["text"] = capfirst(header["text"])
-    return cl.headers
-
-
-def display_for_field(value: Any, field: Any, empty: str, display: Any = unfold_list.display_for_field) -> str:
+def display_for_field(value: Any, field: Any, empty: str) -> str:
     """The value of a field in a list. A date is in words, and on one line."""
-    text = display(date_in_words(value) if isinstance(field, EdtfField) else value, field, empty)
+    text = utils.display_for_field(date_in_words(value) if isinstance(field, EdtfField) else value, field, empty)
     return date_html(text) if value and is_date(field) else text
 
 
 unfold_forms.UnfoldAdminReadonlyField = ReadonlyField
-unfold_list.result_headers, unfold_list.display_for_field = result_headers, display_for_field
-# The theme writes about 30 classes into each cell, most of the bytes of a list. One of ours replaces them.
-unfold_list.ROW_CLASSES[:] = ["pt-cell"]
-unfold_list.CHECKBOX_CLASSES[:] = ["pt-cell", "action-checkbox"]
-unfold_list.LINK_CLASSES[:] = []
 
 
 def relax_csp(get_response):
@@ -194,4 +174,4 @@ def select_widget() -> forms.Select:
 
 def label_html(text: Any, colour: str) -> str:
     """A coloured label."""
-    return render_to_string("unfold/helpers/label.html", {"text": text, "type": colour})
+    return format_html('<span class="pt-label pt-{}">{}</span>', colour or "plain", text)

@@ -22,7 +22,8 @@ class ImportContext:
 
     `by` is the user who imports, or None. `source` is the key of the source of facts without one, and `reason` the change reason of
     rows without one. `update_others` permits changes of records whose sources are all others. With `with_changes`, the lines have the
-    changed values. With `by_title`, as in a sheet for people, cells refer to other records by their titles too. `channel` is that of the changes.
+    changed values. With `by_title`, as in a sheet for people, cells refer to other records by their titles too.
+    `channel` is that of the changes.
     """
 
     table: Table

@@ -52,6 +52,8 @@ FilterRows = Callable[[Any, list[Any], ReadContext], QuerySet]
 class Filter:
     """One query parameter of a list.
 
+    `words` are those values that stand alone in a query line, such as `stale`.
+
     `parse` reads one value, which is hashable, and raises ValueError with a message for the user. `filter_rows` filters the queryset by
     the values; if it `reads` the database for that, its SQL is different each time. Only users who may see people can use a filter with
     `of_people`.
@@ -64,6 +66,12 @@ class Filter:
     many: bool = True
     of_people: bool = False
     reads: bool = False
+    words: tuple[str, ...] = ()
+
+    @property
+    def model(self) -> type[models.Model] | None:
+        """The type of the records that the values refer to, if they are keys."""
+        return getattr(self.parse, "model", None)
 
     def apply(self, rows: QuerySet, texts: list[str], context: ReadContext) -> QuerySet:
         """Filter the rows by the values of the query parameter. Raises ValueError with a message for the user."""
@@ -90,6 +98,15 @@ def any_of(path: str) -> FilterRows:
 def none_of(path: str) -> FilterRows:
     # The second condition keeps rows with null if the path is an annotation.
     return lambda rows, values, context: rows.exclude(**{f"{path}__in": values, f"{path}__isnull": False})
+
+
+def excluding(filter: Filter, name: str) -> Filter:
+    """A filter for the rows that another one does not find."""
+
+    def filter_rows(rows: QuerySet, values: list[Any], context: ReadContext) -> QuerySet:
+        return rows.exclude(pk__in=filter.filter_rows(rows, values, context).order_by().values("pk"))
+
+    return replace(filter, filter_rows=filter_rows, help=f"Without the records that `{name}` finds.", words=())
 
 
 def matching(condition: Callable[[Any], Q]) -> FilterRows:
@@ -228,13 +245,18 @@ def resource_filters(resource: Resource) -> dict[str, Filter]:
     scope = registry.scope_name
     fields = {**filter_set(resource.serializer), **({"q": words_of(resource)} if resource.search else {})}
     if not resource.scope_paths or resource is registry.scope or resource.scope_paths == (scope,):
-        return {**fields, **resource.filters}
+        return fields | with_exclusions(resource.filters)
     limit = Filter(
         reference(registry.scope.model),
         lambda rows, ids, context: rows.filter(resource.belonging_to(ids)),
         help=f"Records that belong to any of these {registry.scope.model._meta.verbose_name_plural}.",
     )
-    return {**fields, scope: limit, **resource.filters}
+    return fields | with_exclusions({scope: limit, **resource.filters})
+
+
+def with_exclusions(named: Mapping[str, Filter]) -> dict[str, Filter]:
+    """The filters, each that accepts several values with its opposite."""
+    return {**named, **{f"{name}__not": excluding(filter, name) for name, filter in named.items() if filter.many}}
 
 
 def words_of(resource: Resource) -> Filter:

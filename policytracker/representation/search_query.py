@@ -90,11 +90,16 @@ def newest(resource: Resource, limit: str) -> str:
 def matching(resource: Resource, query: Query, context: ReadContext) -> Q:
     """The records in which every term of an alternative occurs. As of a past moment, with the words of that moment.
 
-    A term occurs in the words of the record, or in the title of a linked record (`Search.linked`) that the reader may read.
+    A term occurs in the words of the record, in the title of a linked record (`Search.linked`), or in the words of a record that
+    reports on it (`Search.reported`), if the reader may read that record.
     """
     assert resource.search
     terms = {term.removeprefix("!") for terms in query.alternatives for term in terms}
-    linked = {term: rows for term in sorted(terms) if (rows := linked_rows(resource, term, context))} if resource.search.linked else {}
+    linked = (
+        {term: rows for term in sorted(terms) if (rows := linked_rows(resource, term, context))}
+        if resource.search.linked or resource.search.reported
+        else {}
+    )
     sql, values = rows_with_words(resource, query.typed, context)
     if linked:
 
@@ -139,13 +144,13 @@ def rows_with_words(resource: Resource, typed: str, context: ReadContext) -> Row
 
 
 def linked_rows(resource: Resource, term: str, context: ReadContext) -> list[Rows]:
-    """The records that are linked to a readable record with this term in its title: for each link, if there are any."""
+    """The records with this term in a readable record that is linked to them or reports on them: for each path, if there are any."""
     assert resource.search
     in_titles = re.sub(r"(?<=')(:\*)?(?= |$)", lambda found: f"{found[0] or ':'}A", term)
     found = []
-    for path in resource.search.linked:
+    for path in (*resource.search.linked, *resource.search.reported):
         model: Any = get_fields_from_path(resource.model, path)[-1].related_model
-        sql, values = rows_with_words(registry.of(model), in_titles, context)
+        sql, values = rows_with_words(registry.of(model), in_titles if path in resource.search.linked else term, context)
         readable = model.objects.visible_to(context.reader).filter(pk__in=RawSQL(sql, values))  # noqa: S611 - as above
         if ids := list(readable.order_by().values_list("pk", flat=True)):
             rows = resource.model.objects.filter(InIds(path, ids)).order_by().values("pk")

@@ -116,13 +116,14 @@ def last_day(value: str, context: ReadContext) -> date | None:
     return edtf.last_day(value)
 
 
-def reference(model: type[models.Model]) -> Parse:
+class reference:  # noqa: N801 - used like the other parsers
     """Parse the key of a record, or the user name of a person, to its id. Records that the reader may not read do not exist."""
 
-    def parse(value: str, context: ReadContext) -> Any:
-        pk = find_id(model, value, context.reader)
-        if pk is None:
-            raise ValueError(does_not_exist(model, value))
-        return pk
+    def __init__(self, model: type[models.Model]):
+        self.model = model
 
-    return parse
+    def __call__(self, value: str, context: ReadContext) -> Any:
+        pk = find_id(self.model, value, context.reader)
+        if pk is None:
+            raise ValueError(does_not_exist(self.model, value))
+        return pk

@@ -13,6 +13,7 @@ from django.db import DatabaseError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -20,18 +21,28 @@ from agreements.admin.agreements import AgreementAdmin as AgreedAdmin
 from agreements.models import Agreement
 from agreements.standing import text_standing
 from agreements.standing.data import load_record
-from policytracker.admin import Panel, apply_theme, list_url
+from policytracker.admin import Panel, apply_theme, display, label_html, list_url
+from policytracker.edtf import date_in_words
 from policytracker.records import violations
 from policytracker.records.access import Publication
 from policytracker.records.context import change_context
 from policytracker.records.exceptions import Conflict
 from policytracker.records.models import RegistryRecord, lock_for_change
-from policytracker.resources import today
+from policytracker.resources import ReadContext, today
+from recommendations.admin.calendar import next_by_agreement
 from recommendations.admin.overview import of_agreement, overview, recommendation_lines, suggested_status
 from recommendations.models import Recommendation
 from recommendations.publication import may_publish, publish
+from recommendations.reports.late import Figures, figures_by
 
 SHOWN_RECOMMENDATIONS = 50  # on the tab
+# The columns of the list with figures of recommendations: title, query of their list, and colour of a number above 0.
+COUNTS: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "total": (_("recommendations"), {}, ""),
+    "overdue": (_("overdue"), {"overdue": "true"}, "danger"),
+    "undated": (_("no due date"), {"open": "true", "without": "due_on"}, "plain"),
+    "stale": (_("stale"), {"freshness": ["stale", "never"]}, "warning"),
+}
 
 
 class PartsForm(forms.Form):
@@ -66,7 +77,22 @@ def recommendations_tab(request: HttpRequest, agreement: Agreement) -> dict[str,
     }
 
 
+def number_column(name: str) -> Any:
+    """A column with one of the figures of the recommendations of an agreement, which leads to their list."""
+    title, query, colour = COUNTS[name]
+
+    @display(description=title)
+    def column(page, agreement):
+        number = getattr(agreement.list_figures, name)
+        address = list_url(Recommendation, {"agreement": agreement.slug, **query})
+        shown = label_html(number, colour) if number and colour else number
+        return format_html('<a class="pt-number" href="{}">{}</a>', address, shown) if number else "0"
+
+    return column
+
+
 class AgreementAdmin(AgreedAdmin):
+    total, overdue, undated, stale = (number_column(name) for name in COUNTS)
     panels = [
         Panel("overview", _("Overview"), "admin/agreements/agreement/overview.html", overview),
         Panel(
@@ -80,6 +106,22 @@ class AgreementAdmin(AgreedAdmin):
     ]
 
     panel_references = ["lead"]
+    list_display = [*AgreedAdmin.list_display[:3], *COUNTS, "next_date", "lead"]
+    more_columns = ["legal_force_shown", *AgreedAdmin.more_columns]
+
+    def load_columns(self, request, records):
+        super().load_columns(request, records)
+        context, ids = ReadContext.of(request.user), [agreement.pk for agreement in records]
+        figures, dates = figures_by("agreements", ids, context), next_by_agreement(request.user, context.today, ids)
+        for agreement in records:
+            agreement.list_figures, agreement.list_next = figures.get(agreement.pk, Figures()), dates.get(agreement.pk)
+
+    @display(description=_("next date"))
+    def next_date(self, agreement):
+        if agreement.list_next is None:
+            return ""
+        _last, text, kind = agreement.list_next
+        return format_html('<span title="{}">{}</span>', kind, date_in_words(text))
 
     def get_urls(self):
         views = {"publish": self.publish_view, "set_status": self.set_status_view}

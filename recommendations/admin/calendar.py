@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -25,7 +25,7 @@ LONGEST_PERIOD = timedelta(366)  # of a partial date: a year
 class Kind:
     """A kind of date: the field, the condition for rows that are not finished, and the name of the row.
 
-    `party` is the path from a row to the parties that it concerns.
+    `party` and `agreement` are the paths from a row to the parties that it concerns, and to the agreements that it belongs to.
     """
 
     label: Any
@@ -33,6 +33,7 @@ class Kind:
     date_field: str
     name: Any
     party: str
+    agreement: str
     open: Q = field(default_factory=Q)
     stores_last_day: bool = True
 
@@ -41,25 +42,30 @@ class Kind:
 
         With a party, the rows that concern it.
         """
-        rows = self.model.objects.visible_to(user).filter(self.open)
+        rows = self.coming(user, on)
         if party:
             rows = rows.filter(pk__in=self.model.objects.filter(**{self.party: party}).order_by().values("pk"))
+        return list(rows.order_by("last", "pk").values_list("last", self.date_field, "pk", self.name)[:limit])
+
+    def coming(self, user: Any, on: date) -> Any:
+        """The rows whose last possible day, as `last`, is that day or later."""
+        rows = self.model.objects.visible_to(user).filter(self.open)
         if self.stores_last_day:
             last: Any = F(f"{self.date_field}_last")
         else:
             rows, last = rows.filter(**{f"{self.date_field}_first__gte": on - LONGEST_PERIOD}), latest(self.date_field)
-        rows = rows.annotate(last=last).filter(last__gte=on).order_by("last", "pk")
-        return list(rows.values_list("last", self.date_field, "pk", self.name)[:limit])
+        return rows.annotate(last=last).filter(last__gte=on)
 
 
 KINDS = [
-    Kind(_("Recommendation due"), Recommendation, "due_on", "key_action", "addressees__party", Q(closed_on__isnull=True)),
+    Kind(_("Recommendation due"), Recommendation, "due_on", "key_action", "addressees__party", "agreements", Q(closed_on__isnull=True)),
     Kind(
         _("Component due"),
         Component,
         "due_on",
         "title",
         "lead_parties",
+        "agreement",
         ~Q(status__in=[ComponentStatus.COMPLETED, ComponentStatus.CANCELLED]),
     ),
     Kind(
@@ -68,11 +74,12 @@ KINDS = [
         "due_on",
         "title",
         "recommendation__addressees__party",
+        "recommendation__agreements",
         Q(completed_on="", recommendation__closed_on__isnull=True),
         stores_last_day=False,
     ),
-    Kind(_("Agreement review"), Agreement, "next_review_on", agreements.name(), "participations__party", stores_last_day=False),
-    Kind(_("Agreement expires"), Agreement, "expires_on", agreements.name(), "participations__party"),
+    Kind(_("Agreement review"), Agreement, "next_review_on", agreements.name(), "participations__party", "pk", stores_last_day=False),
+    Kind(_("Agreement expires"), Agreement, "expires_on", agreements.name(), "participations__party", "pk"),
 ]
 
 
@@ -97,6 +104,23 @@ def next_deadlines(request: HttpRequest, on: date, limit: int, party: Party | No
             for day, text, pk, name in kind.rows(request.user, on, limit, party)
         ]
     return sorted(found, key=lambda deadline: (deadline.day, deadline.url))[:limit]
+
+
+def next_by_agreement(user: Any, on: date, ids: Iterable[int]) -> dict[int, tuple[date, str, Any]]:
+    """The next date of each of these agreements and what belongs to it: its last possible day, the date as recorded and its kind.
+
+    In one query.
+    """
+    parts = []
+    for number, kind in enumerate(KINDS):
+        path = kind.agreement if kind.agreement == "pk" else f"{kind.agreement}__pk"
+        first = kind.coming(user, on).filter(**{f"{path}__in": list(ids)}).order_by(path, "last", "pk").distinct(path)
+        parts.append(first.values_list(path, "last", kind.date_field, Value(number)))
+    found: dict[int, tuple[date, str, Any]] = {}
+    for agreement, last, text, number in parts[0].union(*parts[1:], all=True):
+        if agreement not in found or last < found[agreement][0]:
+            found[agreement] = last, str(text), KINDS[number].label
+    return found
 
 
 def page_of(model: Any) -> Callable[[int], str]:

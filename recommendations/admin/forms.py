@@ -287,7 +287,7 @@ def saved_message(update: ProgressUpdate) -> str:
 class RecommendationBulkEditForm(BulkEditForm):
     """Bulk edit of recommendations, with a note as a progress update."""
 
-    columns = ("owner", "priority", "due_on")
+    columns, added = ("owner", "priority", "due_on"), ("narrative",)
 
     owner = forms.ModelChoiceField(User.objects.none(), required=False, label=_("Owner"), empty_label="—")
     priority = forms.ChoiceField(choices=[("", "—"), *Priority.choices], required=False)

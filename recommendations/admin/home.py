@@ -28,6 +28,7 @@ from policytracker.web.heavy import REPORT, heavy, take_turn
 from recommendations import progress
 from recommendations.admin.calendar import next_deadlines
 from recommendations.admin.charts import distribution, trend
+from recommendations.admin.lists import LATENESS
 from recommendations.models import Addressee, ProgressUpdate, Recommendation, Response
 
 SHOWN_DEADLINES = 12
@@ -56,13 +57,7 @@ def waiting_for_review(request: HttpRequest) -> Tile:
 
 def lateness(request: HttpRequest, **whose: str) -> list[Tile]:
     """What is late and soon, and beside it what nobody can call late: open ones without a due date or a recent assessment."""
-    wanted: list[tuple[Any, str, dict[str, Any]]] = [
-        (_("Overdue"), "danger", {"overdue": "true"}),
-        (_("Due within 30 days"), "warning", {"due_within": "30"}),
-        (_("Without a due date"), "", {"open": "true", "without": "due_on"}),
-        (_("Stale or never assessed"), "warning", {"freshness": ["stale", "never"]}),
-    ]
-    return tiles(request, [Wanted(Recommendation, query | whose, title, colour) for title, colour, query in wanted])
+    return tiles(request, [Wanted(Recommendation, query | whose, title, colour) for title, colour, query in LATENESS.values()])
 
 
 def my_queue(request: HttpRequest) -> list[Tile]:

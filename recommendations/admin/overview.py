@@ -36,7 +36,7 @@ from recommendations.admin.addressees import LEAD_FIRST
 from recommendations.admin.charts import distribution, trend
 from recommendations.admin.coverage import matrices
 from recommendations.admin.dates import dates_of
-from recommendations.admin.records import STATUS_COLOUR
+from recommendations.admin.lists import STATUS_COLOUR
 from recommendations.deadlines import Freshness
 from recommendations.models import Addressee, Recommendation
 from recommendations.publication import has_something_to_publish, may_publish

@@ -4,49 +4,35 @@ from copy import copy
 from dataclasses import dataclass
 
 from django.contrib import admin, messages
-from django.db.models import OuterRef, Prefetch
+from django.db.models import Prefetch
 from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from agreements.admin import CITED, DEADLINE_COLOURS, RegistryColumns, deadline_label
+from agreements.admin import CITED, DEADLINE_COLOURS, deadline_label
 from agreements.deadlines import DeadlineState
 from agreements.source_marks import mark_of
-from policytracker.accounts.models import User
 from policytracker.admin import (
     BaseInline,
-    BulkEditAdmin,
     CodeColours,
-    OnFilter,
     RecordAdmin,
     apply_theme,
     choice_filter,
     code_column,
-    date_html,
     display,
-    label_html,
-    missing_filter,
-    read_context,
     related_filter,
-    sized,
-    text_filter,
 )
 from policytracker.admin.querysets import references, visible
-from policytracker.edtf import date_in_words
-from policytracker.records.access import Publication
-from policytracker.resources import ReadContext, today
-from policytracker.sql.parameters import ExistsForRow
+from policytracker.resources import today
 from recommendations import progress, responses, reviews
 from recommendations.admin import addressees, forms
+from recommendations.admin.lists import AGREEMENT, STATUS_COLOUR, RecommendationList, deadline_html
 from recommendations.admin.rejections import DELETED_UPDATE, REJECTIONS, rejection_messages
 from recommendations.admin.status_options import status_options
-from recommendations.deadlines import Freshness, deadline, freshness, with_deadline_state
+from recommendations.deadlines import Freshness, with_deadline_state
 from recommendations.models import (
-    CLOSABLE,
-    DONE,
     Addressee,
     Dependency,
     Evidence,
@@ -55,45 +41,13 @@ from recommendations.models import (
     Recommendation,
     Response,
     Review,
-    Status,
     UpdateKind,
 )
 from recommendations.slippage import slippage
 
 EDIT_TAB = "edit"
 SHOWN_UPDATES = 50
-MAX_NAME = 150  # characters of a recommendation in its list
-AGREEMENT = related_filter("agreement", Recommendation._meta.get_field("agreements"))
-FRESHNESS_COLOURS = {"warning": [Freshness.STALE]}
 REVIEW_COLOURS = CodeColours({Review.APPROVED: "success", Review.RETURNED: "warning", Review.SUBMITTED: "info"})
-STATUS_COLOURS = {"success": list(DONE), "info": [Status.IN_PROGRESS, *CLOSABLE], "warning": [Status.STALLED]}
-STATUS_COLOUR = CodeColours({code: colour for colour, codes in STATUS_COLOURS.items() for code in codes})
-MISSING = {
-    "owner": _("Owner"),
-    "due_on": _("Due date"),
-    "evidence": _("Evidence"),
-    "addressee": _("Addressee"),
-    "response": _("Response"),
-    "update": _("Update"),
-}
-
-
-def owner_choices(request):
-    """The users who may be owners; for readers and officers, the owners of recommendations that they may read."""
-    if progress.roles(request.user) & progress.EDITORS:
-        users = User.editors()
-    else:  # User.visible_to() would also look through all updates for other users
-        owned = Recommendation.objects.visible_to(request.user).filter(owner=OuterRef("pk")).order_by()
-        users = User.objects.filter(ExistsForRow(owned))
-    names = users.filter(is_active=True).order_by("username").values_list("username", flat=True)
-    return [("me", _("Me")), ("none", _("Unassigned")), *((name, name) for name in names)]
-
-
-def deadline_html(record):
-    """The label of the deadline state of a recommendation or milestone with a due date, otherwise ""."""
-    if not record.due_on:
-        return ""
-    return label_html(*deadline_label(record.deadline_state))
 
 
 class AddresseeInline(BaseInline):
@@ -120,45 +74,8 @@ class DependencyInline(BaseInline):
 
 
 @admin.register(Recommendation)
-class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
+class RecommendationAdmin(RecommendationList):
     icon, menu_position = "checklist", 0
-    list_display = [
-        "named",
-        "agreements_shown",
-        "addressees_shown",
-        "status_shown",
-        "progress_shown",
-        "due",
-        "freshness_shown",
-        "owner",
-    ]
-    list_references = ["agreements"]
-    ordering = ["-closed_on", "due_on_first", "id"]  # open ones first: NULL comes first. The order of the index
-    list_filter = [
-        choice_filter("owner", choices=owner_choices),
-        choice_filter("overdue"),
-        choice_filter("due_within", choices=[("7", _("7 days")), ("30", _("30 days")), ("90", _("90 days")), ("365", _("1 year"))]),
-        choice_filter("deadline_state", _("Deadline"), DeadlineState.choices),
-        choice_filter("freshness", choices=Freshness.choices),
-        choice_filter("open"),
-        choice_filter("claim_differs", _("Contradicted by a claim")),
-        choice_filter("awaiting_approval"),
-        choice_filter("without", _("Missing"), list(MISSING.items())),
-        choice_filter("status"),
-        choice_filter("priority"),
-        OnFilter,
-        AGREEMENT,
-        related_filter("party", Addressee._meta.get_field("party"), title=_("Addressee")),
-        related_filter("components", Recommendation._meta.get_field("components"), _("Component")),
-        related_filter("sectors", Recommendation._meta.get_field("sectors"), _("Sector")),
-        missing_filter("sectors", _("Sector missing")),
-        related_filter("focus_area", Recommendation._meta.get_field("focus_area")),
-        related_filter("made_by", Recommendation._meta.get_field("made_by")),
-        related_filter("source", Recommendation._meta.get_field("source")),
-        text_filter("slug", _("Key")),
-        choice_filter("publication"),
-        choice_filter("visibility"),
-    ]
     fieldsets = [
         (None, {"fields": ["key_action", "slug", "details", "expected_outcome"]}),
         (_("Assignment"), {"fields": [("owner", "priority"), ("due_on", "original_due_on", "update_every")]}),
@@ -173,54 +90,6 @@ class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
     carried_over = ["source", "agreements"]
     carried_rows = {"addressees": "party"}
     inlines = [AddresseeInline, MilestoneInline, DependencyInline]
-    bulk_edit_form = forms.RecommendationBulkEditForm
-
-    status_shown = code_column("status", Status, ordering="status", wraps=True, **STATUS_COLOURS)
-
-    @display(description=_("recommendation"), ordering="key_action")
-    def named(self, recommendation):
-        name = Truncator(recommendation.key_action).chars(MAX_NAME)
-        published = recommendation.publication == Publication.PUBLISHED
-        return sized(name if published else f"{name} ({recommendation.get_publication_display().lower()})", "wide")
-
-    @display(description=_("agreement"))
-    def agreements_shown(self, recommendation):
-        return ", ".join(str(agreement) for agreement in recommendation.agreements.all())
-
-    @display(description=_("addressee"))
-    def addressees_shown(self, recommendation):
-        return sized(", ".join(str(addressee.party) for addressee in recommendation.addressees.all()), "narrow")
-
-    @display(description=_("progress"), ordering="progress_percent")
-    def progress_shown(self, recommendation):
-        return None if recommendation.progress_percent is None else f"{recommendation.progress_percent} %"
-
-    @display(description=_("due date"), ordering="due_on_first", header=True)
-    def due(self, recommendation):
-        return [date_html(date_in_words(recommendation.due_on)), deadline_html(recommendation)]
-
-    freshness_shown = code_column("freshness", Freshness, blank=Freshness.NONE, **FRESHNESS_COLOURS)
-
-    def list_prefetches(self, request):
-        parties = Addressee.objects.visible_to(request.user).select_related("party").order_by(*addressees.LEAD_FIRST)
-        return [Prefetch("addressees", parties)]
-
-    def get_changelist_instance(self, request):
-        request.list_context = read_context(request)  # only the list shows a past date
-        return super().get_changelist_instance(request)
-
-    def get_queryset(self, request):
-        rows, context = super().get_queryset(request), getattr(request, "list_context", None) or ReadContext.of(request.user)
-        if context.past:
-            rows = rows.on_day(context.on)
-        return rows.annotate(deadline_state=deadline(context.on), freshness=freshness(context.on))
-
-    def get_ordering(self, request):
-        """On a past date no index has the default order: closed_on is then a value of that day."""
-        return ["due_on_first", "id"] if OnFilter.parameter_name in request.GET else super().get_ordering(request)
-
-    def get_actions(self, request):
-        return {} if OnFilter.parameter_name in request.GET else super().get_actions(request)  # they change the values of today
 
     # ---- two tabs, each a page of its own: Progress with the updates, Edit with the record form
 

@@ -125,3 +125,47 @@ def test_each_list_offers_its_actions(make, analyst, signed_in):
     record = make()
 
     assert '<select name="action"' in signed_in(analyst).get(changes(type(record))).text
+
+
+# ---- the preview of a bulk edit
+
+
+def preview(client, records, **values):
+    selected = {"action": "bulk_edit", "_preview": "1", "_selected_action": [record.pk for record in records]}
+    return client.post(changes(type(records[0])), selected | values)
+
+
+def test_a_preview_says_row_by_row_what_will_change_and_changes_nothing(analyst, signed_in):
+    plain, same, dated = make_recommendation(), make_recommendation(priority="high"), make_recommendation(due_on="2030")
+    before = Change.objects.count()
+
+    page = preview(signed_in(analyst), [plain, same, dated], priority="high", due_on="2031", narrative="Asked.")
+
+    planned = {plan.record: (plan.values, bool(plan.errors)) for plan in page.context["plans"]}
+    assert planned == {
+        plain: ([("Priority", "Not set", "High"), ("Due date", "", "2031"), ("Note", "", "Asked.")], False),
+        same: ([("Due date", "", "2031"), ("Note", "", "Asked.")], False),
+        dated: ([], True),  # moving a due date requires a reason
+    }
+    assert Change.objects.count() == before
+
+
+def test_a_record_that_was_changed_after_the_preview_is_not_changed(analyst, signed_in):
+    seen, meanwhile = make_recommendation(), make_recommendation()
+    client = signed_in(analyst)
+    plans = preview(client, [seen, meanwhile], priority="high").context["plans"]
+    versions = {f"version-{plan.record.pk}": plan.version for plan in plans}
+    Recommendation.objects.filter(pk=meanwhile.pk).update(priority="low")
+
+    bulk_edit(client, [seen, meanwhile], priority="high", **versions)
+
+    assert {record.pk: record.priority for record in Recommendation.objects.all()} == {seen.pk: "high", meanwhile.pk: "low"}
+
+
+def test_an_edit_is_taken_back_to_the_form_with_what_was_entered(analyst, signed_in):
+    recommendation = make_recommendation()
+    data = {"action": "bulk_edit", "_edit": "1", "_selected_action": [recommendation.pk], "priority": "high"}
+
+    page = signed_in(analyst).post(changes(Recommendation), data)
+
+    assert page.context["form"]["priority"].value() == "high"

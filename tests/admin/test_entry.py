@@ -85,7 +85,8 @@ def test_only_users_who_may_edit_are_offered_as_owners(analyst, reviewer, reader
     author = search | {"model_name": "progressupdate", "field_name": "author"}
 
     offered, authors = (client.get(reverse("admin:autocomplete"), query).json()["results"] for query in (search, author))
-    filtered = admin.site.get_model_admin(Recommendation).list_filter[0].value_choices(client.get("/admin/").wsgi_request)
+    owners = next(offer for offer in admin.site.get_model_admin(Recommendation).list_filter if offer.parameter_name == "owner")
+    filtered = owners.value_choices(client.get("/admin/").wsgi_request)
 
     editors = {str(user) for user in (analyst, reviewer, administrator)} | {"root"}
     assert {row["text"] for row in offered} == editors

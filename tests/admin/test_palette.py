@@ -2,6 +2,7 @@
 
 import pytest
 
+from recommendations.models import Recommendation
 from tests.admin.page import change, changes
 from tests.make import make_agreement, make_component, make_party, make_recommendation
 
@@ -71,3 +72,34 @@ def test_the_palette_is_on_every_page_with_its_shortcut(reader, signed_in):
 
     assert "search-input-command" in page
     assert "opencommand" in page
+
+
+@pytest.fixture
+def australia_and_zealand(db):
+    make_party("AUS", name="Australia")
+    make_party("NZL", name="New Zealand", aliases=["Aotearoa"])
+    make_party("AND", name="Andorra")
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("overdue Australia", "overdue=true&party=AUS"),
+        ("australia OVERDUE", "overdue=true&party=AUS"),
+        ("New Zealand stale", "freshness=stale&party=NZL"),
+        ("overdue aotearoa Australia", "overdue=true&party=NZL&party=AUS"),
+        ("overdue NZL", "overdue=true&party=NZL"),
+        ("owner:me ports", "owner=me&q=ports"),
+        ("-party:AUS overdue", "party__not=AUS&overdue=true"),
+        ("overdue and ports", "overdue=true&q=and+ports"),
+    ],
+)
+def test_a_query_offers_the_list_in_any_order_of_its_words(text, query, analyst, signed_in, australia_and_zealand):
+    page = shown(signed_in(analyst), text)
+
+    assert f'href="{changes(Recommendation)}?{query}"'.replace("&", "&amp;") in page
+
+
+@pytest.mark.parametrize("text", ["Australia", "ports", "priorty:high", "party:Atlantis overdue"])
+def test_a_text_that_is_no_query_offers_no_list(text, analyst, signed_in, australia_and_zealand):
+    assert f"{changes(Recommendation)}?" not in shown(signed_in(analyst), text)

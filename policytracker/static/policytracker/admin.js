@@ -314,3 +314,39 @@ document.addEventListener("click", async (event) => {
     box.style.maxHeight = `${(below ? innerHeight - bottom : top) - 16}px`;
     box.focus({ preventScroll: true });
 });
+// A link with data-dialog shows the main part of its page as a dialog. Without scripts it leads to the page.
+document.addEventListener("click", async (event) => {
+    const link = event.target.closest("a[data-dialog]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const response = await fetch(link.href, { credentials: "same-origin" }).catch(() => null);
+    const content = response?.ok && new DOMParser().parseFromString(await response.text(), "text/html").getElementById("dialog-content");
+    if (!content) return location.assign(link.href);
+    const dialog = Object.assign(document.createElement("dialog"), { className: "pt-dialog" });
+    dialog.setAttribute("aria-labelledby", "dialog-title");
+    dialog.append(content);
+    dialog.addEventListener("close", () => { dialog.remove(); link.focus(); });
+    document.body.append(dialog);
+    dialog.showModal();
+    dialog.querySelector("input:not([type=hidden])")?.focus();
+});
+document.addEventListener("click", (event) => {
+    const dialog = event.target.closest("dialog.pt-dialog");
+    if (!dialog || !(event.target === dialog || event.target.closest("[data-close]"))) return;
+    event.preventDefault();
+    dialog.close();
+});
+
+// A field with data-find shows only those parts of its form that contain what is typed, and within them the matching values.
+document.addEventListener("input", (event) => {
+    const field = event.target;
+    if (!field.matches("[data-find]")) return;
+    const typed = field.value.trim().toLowerCase();
+    for (const part of field.form.querySelectorAll(field.dataset.find)) {
+        const inTitle = part.querySelector("legend").textContent.toLowerCase().includes(typed);
+        const values = [...part.querySelectorAll("li")];
+        for (const value of values) value.hidden = !inTitle && !value.textContent.toLowerCase().includes(typed);
+        part.hidden = !inTitle && values.every((value) => value.hidden);
+    }
+});
+document.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target.matches("[data-find]")) event.preventDefault(); });
