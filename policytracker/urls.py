@@ -12,14 +12,14 @@ from rest_framework.permissions import AllowAny
 
 from agreements.admin import checks
 from agreements.views import AgreementViewSet, SourceViewSet
-from policytracker.admin import account, search, unsaved_input
+from policytracker.admin import account, changes, search, unsaved_input
 from policytracker.api.changes import Changes
 from policytracker.api.data_checks import Findings
 from policytracker.api.renderers import FormatBeforeAccept, JSONRenderer
 from policytracker.api.routes import Choices, not_found, record_urls
 from policytracker.api.search import Search
 from policytracker.api.tokens import TokenDetail, TokenList
-from recommendations.admin import home
+from recommendations.admin import answers, home, memo
 from recommendations.reports.views import AgreementReportViewSet, Me, MemoRenderer, SummaryViewSet
 from recommendations.views import AddresseeViewSet, ProgressUpdateViewSet, RecommendationViewSet
 
@@ -70,7 +70,9 @@ urlpatterns = [
     path("admin/account/", admin.site.admin_view(account), name="account"),
     path("admin/checks/", admin.site.admin_view(checks.page), name="data_checks"),
     path("admin/checks/count/", admin.site.admin_view(checks.count_findings), name="data_checks_count"),
-    path("admin/changes/", admin.site.admin_view(home.changes), name="recent_changes"),
+    path("admin/changes/", admin.site.admin_view(changes.page), name="recent_changes"),
+    path("admin/changes/memo/", admin.site.admin_view(memo.memo), name="changes_memo"),
+    path("admin/answers/", admin.site.admin_view(answers.page), name="answers"),
     path("admin/numbers/", admin.site.admin_view(home.numbers), name="recommendations_in_numbers"),
     path("admin/search/", admin.site.admin_view(search)),
     path("admin/", admin.site.urls),

@@ -15,7 +15,7 @@ from policytracker.history.record import History
 from policytracker.records.changes import Change
 from policytracker.representation.diffs import Budget, diff
 
-CHANNELS = {"api": _("API"), "import": _("Import"), "data set": _("Import")}
+CHANNELS = {"admin": _("Desk"), "api": _("API"), "import": _("Import"), "data set": _("Import"), "command": _("Command")}
 
 
 def channel_label(channel: Any) -> Any:

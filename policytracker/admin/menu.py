@@ -34,6 +34,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     home = {
         "items": [
             {"title": _("Home"), "icon": "home", "link": reverse("admin:index")},
+            {"title": _("Changes"), "icon": "history", "link": reverse("recent_changes")},
             {"title": _("Data checks"), "icon": "troubleshoot", "link": reverse("data_checks")},
         ]
     }

@@ -1,4 +1,4 @@
-"""The home page of the admin, by role: queues, status of recommendations, next deadlines and recent changes.
+"""The home page of the admin, by role: queues, status of recommendations and next deadlines.
 
 Each number links to the list that it counts.
 """
@@ -19,7 +19,6 @@ from django.utils.translation import gettext_lazy as _
 from agreements.models import Agreement, Party
 from policytracker.admin.charts import Distribution
 from policytracker.admin.querysets import visible
-from policytracker.admin.recent import recent_changes
 from policytracker.admin.tiles import Tile, Wanted, list_url, tile, tiles
 from policytracker.records.access import Role
 from policytracker.resources import today
@@ -30,10 +29,7 @@ from recommendations.admin.charts import distribution, trend
 from recommendations.models import Addressee, ProgressUpdate, Recommendation, Response
 
 SHOWN_DEADLINES = 12
-SHOWN_CHANGES = 50
-SHOWN_ON_HOME = 10
 SHOWN_AGREEMENTS = 10
-CHANGES_OF = [Agreement, Recommendation, ProgressUpdate]
 
 
 @dataclass(frozen=True)
@@ -145,18 +141,6 @@ def statuses_by_agreement(request: HttpRequest) -> list[AgreementLine]:
 
 
 # ---- the pages
-
-
-def changes(request: HttpRequest) -> HttpResponse:
-    """The page of recent changes. The home page loads the newest ones last, because they take longer than the rest."""
-    if not request.user.has_perm("recommendations.view_recommendation"):
-        raise PermissionDenied
-    context = admin.site.each_context(request) | {
-        "title": _("Recent changes"),
-        "changes": recent_changes(request, CHANGES_OF, SHOWN_ON_HOME if "home" in request.GET else SHOWN_CHANGES),
-    }
-    request.current_app = admin.site.name
-    return TemplateResponse(request, "admin/changes.html", context)
 
 
 @heavy(REPORT)
