@@ -6,10 +6,9 @@ import pytest
 
 from agreements.models import PartyOfficer
 from policytracker.accounts.models import User
-from policytracker.records.context import change_context
 from recommendations.models import Addressee, ProgressUpdate
 from recommendations.progress import EvidenceRow, Report, report_progress, send_back
-from tests.admin.page import add, change, rows_in_list
+from tests.admin.page import add, rows_in_list
 from tests.make import make_agreement, make_component, make_party, make_recommendation, make_source
 from tests.queries import count_queries
 
