@@ -180,6 +180,7 @@ def save(rows: list[Row]) -> int | None:
 
 
 def show(row: Row) -> Row:
+    row.response.fields["responded_on"].help_text = ""  # the same in each row
     apply_theme(row.response)
     apply_theme(row.claim)
     return row

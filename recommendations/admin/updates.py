@@ -23,7 +23,7 @@ from recommendations.models import Evidence, ProgressUpdate, Recommendation, Ref
 
 VOIDED = "voided"
 SHOWN_COLOURS = CodeColours(REVIEW_COLOURS | {VOIDED: "danger"})
-WAITING_COLUMNS = ["recommendation_link", "status_change", "narrative_shown", "evidence_shown", "author", "reported_on"]
+WAITING_COLUMNS = ["recommendation_link", "status_change", "narrative_shown", "evidence_shown", "author"]
 SHOWN_NARRATIVE, SHOWN_QUOTE = 400, 200  # characters
 AUTHOR = related_filter("author", ProgressUpdate._meta.get_field("author"))
 

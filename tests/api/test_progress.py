@@ -14,7 +14,7 @@ from recommendations.models import ProgressUpdate, Recommendation
 from tests.api.client import Api
 from tests.api.world import UPDATE
 from tests.conftest import make_user
-from tests.make import make_party, make_recommendation, make_source
+from tests.make import change_with_reason, make_party, make_recommendation, make_source
 
 DAY = "2025-03-01"
 ORDINARY = {"status": "in_progress", "narrative": "Begun.", "reported_on": DAY}
@@ -703,7 +703,10 @@ def test_a_transition_of_an_update_that_does_not_exist_is_not_found(world, as_an
         ),
         ({"kind": "note", "status": "planned"}, {"status": ["invalid"], "narrative": ["narrative_required"]}),
         ({"status": "planned", "unheard_of": 1}, {"unheard_of": ["unknown_field"], "narrative": ["narrative_required"]}),
-        ({"status": "planned", "progress_percent": 140, "submit": "perhaps"}, {"progress_percent": ["max_value"], "submit": ["invalid"]}),
+        (
+            {"status": "planned", "progress_percent": 140, "submit": "perhaps"},
+            {"progress_percent": ["max_value"], "submit": ["invalid"], "narrative": ["narrative_required"]},
+        ),
     ],
 )  # fmt: skip
 def test_invalid_values_and_unmet_conditions_are_told_at_once(world, as_analyst, body, expected):
@@ -729,7 +732,7 @@ def test_a_revision_tells_all_errors_at_once(world, as_analyst):
 
 
 def test_errors_beside_an_invalid_value_tell_nothing_of_a_record_that_the_user_may_not_read(world, as_analyst):
-    Recommendation.objects.filter(slug="act").update(visibility="restricted")
+    change_with_reason(Recommendation.objects.filter(slug="act"), visibility="restricted")
 
     answer = as_analyst.post("recommendations/act/progress/", {"progress_percent": 140})
 
