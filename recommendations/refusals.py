@@ -55,7 +55,7 @@ def invalid_values(update: ProgressUpdate) -> dict[str, list[ValidationError]]:
         errors |= error.error_dict
     percent, corrected = update.progress_percent, update.corrects
     if percent is not None and "progress_percent" not in errors and not percent_agrees(update.status, percent):
-        errors["progress_percent"].append(ValidationError(PERCENT_AGREES_WITH_STATUS.violation_error_message))
+        errors["progress_percent"].append(ValidationError(str(PERCENT_AGREES_WITH_STATUS.violation_error_message)))
     if update.kind == UpdateKind.NOTE and update.status:
         errors["status"].append(ValidationError(NOTE_HAS_NO_STATUS))
     if corrected and (corrected.recommendation_id != update.recommendation_id or not corrected.voided_at):

@@ -27,7 +27,7 @@ from policytracker.admin.querysets import id_from_url, visible
 from policytracker.admin.theme import apply_theme
 from policytracker.admin.tiles import records
 from policytracker.history.actions import Action, changes_of_action, newest_actions
-from policytracker.history.feed import Entry, Feed, Filters
+from policytracker.history.feed import ChangeEntry, Feed, Filters
 from policytracker.records.access import EDITORS, Reader
 from policytracker.records.models import Record
 from policytracker.representation.keyset import InvalidCursor
@@ -217,7 +217,7 @@ def parts(action: Action, found: Mapping[Any, Record]) -> Iterable[str]:
     """The parts of the sentence about an action: each names one record, or the number of records of a type."""
     entries = action.entries
     created = {(entry.model, entry.pk) for entry in entries if entry.data["operation"] == "create"}
-    groups: dict[Any, dict[int, Entry]] = defaultdict(dict)
+    groups: dict[Any, dict[int, ChangeEntry]] = defaultdict(dict)
     edited: dict[Any, dict[str, None]] = defaultdict(dict)
     for entry in entries:
         operation = entry.data["operation"]
@@ -237,7 +237,7 @@ def parts(action: Action, found: Mapping[Any, Record]) -> Iterable[str]:
         yield "…"
 
 
-def change_line(entry: Entry, record: Record | None) -> ChangeLine:
+def change_line(entry: ChangeEntry, record: Record | None) -> ChangeLine:
     opts, changes = entry.model._meta, entry.data["changes"]
     fields = [(name, changes[name]["after"]) for name in entry.edited]
     return ChangeLine(

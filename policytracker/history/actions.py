@@ -12,7 +12,7 @@ from django.db.models import Count, F, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from policytracker.history.feed import ORDER as PLACES
-from policytracker.history.feed import Entry, Feed, place_of, read_after, short_values, with_old_values
+from policytracker.history.feed import ChangeEntry, Feed, place_of, read_after, short_values, with_old_values
 from policytracker.records.changes import Change
 from policytracker.representation import keyset
 
@@ -33,7 +33,7 @@ class Action:
     """
 
     transaction: Transaction
-    entries: list[Entry]
+    entries: list[ChangeEntry]
     number: int
     more: bool = False
 
@@ -54,7 +54,7 @@ def newest_actions(feed: Feed, cursor: str | None, size: int) -> ActionPage:
     types = READ_TYPES_OF_SCOPE if feed.filters.scope else READ_TYPES
     taken = readable_at_once(heads[:limit], types)
     changes = of_few_types(first_changes(rows, [head.transaction for head in taken]), types)
-    entries: dict[Transaction, list[Entry]] = defaultdict(list)
+    entries: dict[Transaction, list[ChangeEntry]] = defaultdict(list)
     for entry in feed.entries(changes, brief=True):
         entries[entry.place[0], entry.place[1]].append(entry)
     shown = [head for head in taken if head.transaction in entries][:size]
@@ -65,7 +65,7 @@ def newest_actions(feed: Feed, cursor: str | None, size: int) -> ActionPage:
     return ActionPage(actions, keyset.encode_cursor(True, last.transaction, ORDER, SALT) if last and older else None)
 
 
-def changes_of_action(feed: Feed, cursor: str | None, size: int) -> tuple[list[Entry], str | None]:
+def changes_of_action(feed: Feed, cursor: str | None, size: int) -> tuple[list[ChangeEntry], str | None]:
     """The changes of the transaction to which the feed is limited, oldest first, and the cursor of the next ones. Raises InvalidCursor."""
     place = keyset.decode_cursor(cursor, PLACES, SALT)[1] if cursor else None
     changes = read_after(feed.rows(), place, size + 1)
@@ -88,7 +88,7 @@ class Head:
     number: int
     tables: frozenset[str]
 
-    def action(self, entries: list[Entry], read: int, sees_all: bool) -> Action:
+    def action(self, entries: list[ChangeEntry], read: int, sees_all: bool) -> Action:
         """Its changes, of which so many were read. How many more there are is told only to a reader from whom nothing is hidden."""
         return Action(self.transaction, entries, self.number if sees_all else len(entries), more=not sees_all and self.number > read)
 
@@ -96,7 +96,8 @@ class Head:
 def readable_at_once(heads: list[Head], types: int) -> list[Head]:
     """The first of these actions, before there are too many changes for a page, or changes of too many types."""
     taken: list[Head] = []
-    number, tables = 0, set()
+    number = 0
+    tables: frozenset[str] = frozenset()
     for head in heads:
         number, tables = number + min(head.number, READ_OF_ACTION), tables | head.tables
         if taken and (number > READ or len(tables) > types):
