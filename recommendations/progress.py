@@ -436,6 +436,7 @@ def check_report(update: ProgressUpdate, report: Report, old: Status, *, by: Use
     for name in REPORT_FIELDS:
         setattr(update, name, getattr(report, name))
     errors = invalid_values(update)
+    report = replace(report, **{name: getattr(Report, name) for name in REPORT_FIELDS if name in errors})
     conditions = unmet_conditions(update.recommendation, report, old, by=by, today=today)
     refusals = [refusal for refusal in conditions if submit or refusal.reason.required_of_draft]
     if not errors:
