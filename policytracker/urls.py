@@ -12,14 +12,14 @@ from rest_framework.permissions import AllowAny
 
 from agreements.admin import checks, source_page
 from agreements.views import AgreementViewSet, SourceViewSet
-from policytracker.admin import account, search, unsaved_input
+from policytracker.admin import account, changes, search, unsaved_input
 from policytracker.api.changes import Changes
 from policytracker.api.data_checks import Findings
 from policytracker.api.renderers import FormatBeforeAccept, JSONRenderer
 from policytracker.api.routes import Choices, not_found, record_urls
 from policytracker.api.search import Search
 from policytracker.api.tokens import TokenDetail, TokenList
-from recommendations.admin import home, late
+from recommendations.admin import answers, home, late, memo
 from recommendations.reports.views import AgreementReportViewSet, Me, MemoRenderer, SummaryViewSet
 from recommendations.views import AddresseeViewSet, ProgressUpdateViewSet, RecommendationViewSet
 
@@ -72,7 +72,9 @@ urlpatterns = [
     path("admin/checks/count/", admin.site.admin_view(checks.count_findings), name="data_checks_count"),
     path("admin/source/", admin.site.admin_view(source_page.page), name="source_marks"),
     path("admin/late/", admin.site.admin_view(late.page), name="late"),
-    path("admin/changes/", admin.site.admin_view(home.changes), name="recent_changes"),
+    path("admin/changes/", admin.site.admin_view(changes.page), name="recent_changes"),
+    path("admin/changes/memo/", admin.site.admin_view(memo.memo), name="changes_memo"),
+    path("admin/answers/", admin.site.admin_view(answers.page), name="answers"),
     path("admin/numbers/", admin.site.admin_view(home.numbers), name="recommendations_in_numbers"),
     path("admin/search/", admin.site.admin_view(search)),
     path("admin/", admin.site.urls),

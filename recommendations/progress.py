@@ -5,11 +5,11 @@ These functions are the only way to change a status. Admin, API, import and comm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import date
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from django.utils import timezone
 from agreements.models import Party, Source
 from agreements.models.sources import Confidence, Stance
 from policytracker.accounts.models import User
-from policytracker.records import exceptions, versions
+from policytracker.records import versions
 from policytracker.records.access import EDITORS, FULL_ACCESS, REVIEWERS, Publication, Reader, Role
 from policytracker.records.changes import Change
 from policytracker.records.context import change_context, shortened
@@ -44,8 +44,7 @@ from recommendations.models import (
     UpdateKind,
 )
 from recommendations.models.recommendations import LOWERING_PRIORITY
-from recommendations.models.refusals import CORRECTS_ONLY_VOIDED, NOTE_HAS_NO_STATUS
-from recommendations.models.updates import PERCENT_AGREES_WITH_STATUS
+from recommendations.refusals import Refusal, errors_of_refusals, in_order, invalid_values, raise_refusals
 
 # Transitions by old status. Repeating a status is always allowed. A transition in neither table is refused.
 ALLOWED = {
@@ -108,16 +107,6 @@ class Report:
 
 REPORT_FIELDS = [field.name for field in fields(Report) if field.name != "evidence"]  # fields of ProgressUpdate
 EVIDENCE_FIELDS = [field.name for field in fields(EvidenceRow) if field.name not in ("url", "title")]  # fields of Evidence
-
-
-class Refusal(exceptions.Refusal):
-    """One condition that is not met: its code and its message."""
-
-    reason: RefusalCode
-
-    def __init__(self, reason: RefusalCode, **values: Any):
-        super().__init__(reason.code, reason.text(**values))
-        object.__setattr__(self, "reason", reason)
 
 
 @dataclass(frozen=True)
@@ -235,12 +224,6 @@ def review_refusals(update: ProgressUpdate, by: User) -> Iterator[Refusal]:
         yield Refusal(RefusalCode.ALREADY_REVIEWED, review=update.get_review_display())
     elif update.needs_second_person and is_involved(update, by):
         yield Refusal(RefusalCode.SECOND_PERSON_REQUIRED)
-
-
-def raise_refusals(refusals: Iterable[Refusal]) -> None:
-    """Raise Refused if there are refusals, with each refusal once, in the order of RefusalCode."""
-    if unique := sorted(dict.fromkeys(refusals), key=lambda refusal: refusal.reason.value):
-        raise Refused(list(unique))
 
 
 def transitions(recommendation: Recommendation, *, by: User, today: date) -> list[StatusOption]:
@@ -446,29 +429,35 @@ def write_report(update: ProgressUpdate, report: Report, *, by: User | None, tod
 
 
 def check_report(update: ProgressUpdate, report: Report, old: Status, *, by: User | None, today: date, submit: bool) -> None:
-    """Set the content of an update without saving it; `old` is the status before it. Raises Refused and ValidationError (by field)."""
+    """Set the content of an update without saving it; `old` is the status before it.
+
+    Raises Refused with all unmet conditions. If a value is invalid, raises ValidationError, by field, with them and all invalid values.
+    """
     for name in REPORT_FIELDS:
         setattr(update, name, getattr(report, name))
-    update.clean_fields(exclude={field.name for field in update._meta.fields if field.is_relation})
-    if update.progress_percent is not None and not percent_agrees(update.status, update.progress_percent):
-        raise ValidationError({"progress_percent": PERCENT_AGREES_WITH_STATUS.violation_error_message})
-    if report.kind == UpdateKind.NOTE and report.status:
-        raise ValidationError({"status": NOTE_HAS_NO_STATUS})
-    corrected = report.corrects
-    if corrected and (corrected.recommendation_id != update.recommendation_id or not corrected.voided_at):
-        raise ValidationError({"corrects": CORRECTS_ONLY_VOIDED})
-    refusals = unmet_conditions(update.recommendation, report, old, by=by, today=today)
-    raise_refusals(refusal for refusal in refusals if submit or refusal.reason.required_of_draft)
+    errors = invalid_values(update)
+    report = replace(report, **{name: getattr(Report, name) for name in REPORT_FIELDS if name in errors})
+    conditions = unmet_conditions(update.recommendation, report, old, by=by, today=today)
+    refusals = [refusal for refusal in conditions if submit or refusal.reason.required_of_draft]
+    if not errors:
+        raise_refusals(refusals)
+        return
+    raise ValidationError(errors | errors_of_refusals(in_order(refusals), errors))
 
 
-@lru_cache(len(Status) * 101)
-def percent_agrees(status: str, percent: int) -> bool:
-    """Whether the constraint accepts the percentage. PostgreSQL evaluates it, once for each pair of values."""
+def errors_beside(
+    names: Collection[str], recommendation: Recommendation, report: Report, *, by: User, today: date, submit: bool
+) -> dict[str, list[ValidationError]]:
+    """What else is wrong with a report whose fields `names` have values that could not be read: invalid values and unmet conditions."""
+    update, report = ProgressUpdate(recommendation=recommendation), replace(report, reported_on=report.reported_on or today)
+    old = status_on(recommendation, report.reported_on or today)
     try:
-        PERCENT_AGREES_WITH_STATUS.validate(ProgressUpdate, ProgressUpdate(status=status, progress_percent=percent))
-    except ValidationError:
-        return False
-    return True
+        check_report(update, report, old, by=by, today=today, submit=submit)
+    except Refused as refused:
+        return errors_of_refusals(refused.refusals, names)
+    except ValidationError as error:
+        return {name: errors for name, errors in error.error_dict.items() if name not in names}
+    return {}
 
 
 def add_evidence(update: ProgressUpdate, rows: Iterable[EvidenceRow], by: User | None) -> None:

@@ -3,6 +3,7 @@
 import json
 from contextlib import contextmanager
 
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.db import transaction
 from django.http import Http404
 from django.utils.translation import gettext as _
@@ -18,6 +19,7 @@ from policytracker.api.viewsets import ReadOnlyRecordViewSet, RecordViewSet
 from policytracker.records import exceptions
 from policytracker.records.access import Role
 from policytracker.representation import json_sql
+from policytracker.representation.errors import error_details
 from policytracker.representation.parameters import reject_unknown_parameters
 from policytracker.resources import registry, today
 from policytracker.writing import entries as bulk
@@ -70,6 +72,34 @@ class ProgressActions(WriteMixin):
         refusals.raise_if_any()
         return results
 
+    def report_body(self, serializer_class, find, entry=None):
+        """The validated body of a report. `find()` returns the recommendation, and what the report replaces if it is a revision.
+
+        Raises ValidationError with all that is wrong: a value that cannot be read does not hide the other errors.
+        """
+        try:
+            return self.validated_body(serializer_class, entry)
+        except ValidationError as error:
+            body = self.request.data if entry is None else entry
+            if isinstance(body, dict) and isinstance(error.detail, dict):
+                self.add_other_errors(error.detail, serializer_class, body, find)
+            raise
+
+    def add_other_errors(self, detail, serializer_class, body, find) -> None:
+        readable = {name: value for name, value in body.items() if name not in detail}
+        serializer = serializer_class(data=readable, context=self.get_serializer_context())
+        try:
+            recommendation, previous = find()
+        except Http404:
+            return
+        if not serializer.is_valid():
+            return
+        submit = serializer.validated_data.get("submit", False)
+        errors = progress.errors_beside(
+            set(detail), recommendation, serializer.report(previous), by=self.request.user, today=today(), submit=submit
+        )
+        detail |= {"non_field_errors" if name == NON_FIELD_ERRORS else name: error_details(reasons) for name, reasons in errors.items()}
+
     def check_replay(self, answer, location) -> None:
         """Raises also Refused if the user may no longer report or review, and Http404 if a recommendation is no longer readable."""
         super().check_replay(answer, location)
@@ -96,7 +126,7 @@ class RecommendationViewSet(ProgressActions, RecordViewSet):
         return self.run_once(self.report_once)
 
     def report_once(self) -> Response:
-        serializer = self.validated_body(serializers.FilingSerializer)
+        serializer = self.report_body(serializers.FilingSerializer, lambda: (self.find(), None))
         dry_run = serializer.validated_data["dry_run"]
         with transaction.atomic(savepoint=dry_run):
             with self.change_context():
@@ -126,7 +156,11 @@ class RecommendationViewSet(ProgressActions, RecordViewSet):
         keys, dry_runs = set(), set()
 
         def report(entry):
-            serializer = self.validated_body(serializers.FilingEntrySerializer, entry)
+            serializer = self.report_body(
+                serializers.FilingEntrySerializer,
+                lambda: (self.find(key=str(entry.get("recommendation"))), None),
+                entry,
+            )
             dry_runs.add(serializer.validated_data["dry_run"])
             if len(dry_runs) > 1:
                 raise ValidationError({"dry_run": [_("Use the same value in all entries.")]})
@@ -219,8 +253,8 @@ class ProgressUpdateViewSet(ProgressActions, UpdateMixin, DestroyMixin, ReadOnly
     def update(self, request, *args, **kwargs) -> Response:
         """Change the content of an own update that is a draft or was returned."""
         reject_unknown_parameters(request.query_params, set())
-        serializer = self.validated_body(serializers.RevisionSerializer)
         partial = kwargs.get("partial")
+        serializer = self.report_body(serializers.RevisionSerializer, lambda: self.revised(partial))
         with self.change_context():
             update = self.changed(
                 progress.revise,
@@ -229,6 +263,11 @@ class ProgressUpdateViewSet(ProgressActions, UpdateMixin, DestroyMixin, ReadOnly
                 today=today(),
             )
         return self.record_response(update)
+
+    def revised(self, partial):
+        """The recommendation of the update at this URL, and the content that a partial revision keeps."""
+        update = self.find()
+        return update.recommendation, progress.Report.of(update) if partial else None
 
     def destroy(self, request, *args, **kwargs) -> Response:
         reject_unknown_parameters(request.query_params, set())

@@ -15,10 +15,9 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements import models
 from policytracker.admin import apply_theme
-from policytracker.admin.querysets import load_labels, visible
+from policytracker.admin.querysets import id_from_url, load_labels, visible
 from policytracker.quality import engine
 from policytracker.representation.keyset import InvalidCursor
-from policytracker.representation.values import reference
 from policytracker.resources import ReadContext
 from policytracker.web.heavy import REPORT, heavy, take_turn
 
@@ -45,20 +44,10 @@ class FindingFilterForm(forms.Form):
 
     def __init__(self, query, user):
         data = {name: query.get(name, "") for name in ("rule", "severity", "agreement")}
-        data["agreement"] = agreement_id(data["agreement"], user)
+        data["agreement"] = id_from_url(models.Agreement, data["agreement"], user)
         super().__init__(data)
         self.fields["rule"].choices = [("", _("All")), *((rule.id, rule.title) for rule in engine.RULES.values())]
         self.fields["agreement"].queryset = visible(models.Agreement, user)
-
-
-def agreement_id(text: str, user: Any) -> str:
-    """The id of an agreement, which the URL names by id or slug; "0", which no record has, for an unknown slug."""
-    if not text or (text.isascii() and text.isdigit() and len(text) < 19):
-        return text
-    try:
-        return str(reference(models.Agreement)(text, ReadContext.of(user)))
-    except ValueError:
-        return "0"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 
 from policytracker.records.access import EDITORS, Reader, Role
@@ -48,6 +49,18 @@ class User(AbstractUser):
   RETURN NULL;""",
             links="groups",
         ),
+        # A visit to the desk begins when the user logs in. A session lasts 12 hours, so that each day has its visit.
+        OwnTrigger(
+            "visit_before_this_one",
+            "BEFORE UPDATE",
+            """NEW.previous_login := OLD.last_login;
+  RETURN NEW;""",
+            condition="OLD.last_login IS DISTINCT FROM NEW.last_login",
+        ),
+    )
+
+    previous_login = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text=_("When the visit before this one began. The database sets it.")
     )
 
     @cached_property

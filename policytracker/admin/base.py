@@ -215,8 +215,7 @@ class RecordAdmin(ImportPage, ListPages, BaseAdmin):
 
     form = RecordForm
     key_from: Sequence[str] = ()
-    carried_over: Sequence[str] = ()  # fields whose values the form keeps after *Save and add another*
-    carried_rows: dict[str, str] = {}  # likewise: the name of the rows of an inline -> the field whose values are kept
+    carried_rows: dict[str, str] = {}  # the name of the rows of an inline -> the field whose values *Save and add another* keeps
 
     @property
     def serializer(self) -> type:
@@ -312,6 +311,14 @@ class RecordAdmin(ImportPage, ListPages, BaseAdmin):
         return self.returned(request) or super().response_post_save_change(request, obj)
 
     # ---- adding another record, with what both have in common
+
+    @property
+    def carried_over(self) -> list[str]:
+        """The fields whose values the form keeps after *Save and add another*: the source, and the record that this one belongs to."""
+        fields: list[Any] = [*self.model._meta.fields, *self.model._meta.many_to_many]
+        return [
+            field.name for field in fields if field.is_relation and (field.name == "source" or field.related_model is registry.scope.model)
+        ]
 
     def response_add(self, request, obj, post_url_continue=None):
         response = super().response_add(request, obj, post_url_continue)

@@ -16,7 +16,7 @@ from policytracker.history.values import FieldChange
 from policytracker.records.changes import Change
 from policytracker.representation.diffs import Budget, diff
 
-CHANNELS = {"api": _("API"), "import": _("Import"), "data set": _("Import")}
+CHANNELS = {"admin": _("Desk"), "api": _("API"), "import": _("Import"), "data set": _("Import"), "command": _("Command")}
 
 
 def channel_label(channel: Any) -> Any:

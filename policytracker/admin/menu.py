@@ -58,6 +58,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         "items": [
             {"title": _("Home"), "icon": "home", "link": reverse("admin:index")},
             {"title": _("Late"), "icon": "alarm", "link": reverse("late")},
+            {"title": _("Changes"), "icon": "history", "link": reverse("recent_changes")},
             {"title": _("Data checks"), "icon": "troubleshoot", "link": reverse("data_checks")},
             *({"title": page.title, "icon": page.icon, "link": reverse(page.name)} for page in PAGES if page.may_open(request)),
         ]

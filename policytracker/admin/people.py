@@ -11,6 +11,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.accounts.models import Token, User
@@ -91,7 +93,7 @@ class UserAdmin(DjangoUserAdmin, PeopleAdmin):  # type: ignore[misc]
     add_form_template = None  # that of Django promises more fields after the first save
     change_user_password_template = "admin/user_password.html"  # noqa: S105 - a path
     icon = "person"
-    list_display = ["username", "first_name", "last_name", "role", "is_active", "last_login"]
+    list_display = ["username", "first_name", "last_name", "role", "is_active", "last_login", "what_did_this_person_do"]
     list_filter = [("groups", RoleFilter), "is_active"]
     filter_horizontal = ()
     list_filter_submit = False
@@ -122,6 +124,11 @@ class UserAdmin(DjangoUserAdmin, PeopleAdmin):  # type: ignore[misc]
     def role(self, user):
         names = {str(group) for group in user.groups.all()} | ({role_label(Role.ADMINISTRATOR)} if user.is_superuser else set())
         return ", ".join(sorted(names))
+
+    @display(description=_("changes"))
+    def what_did_this_person_do(self, user):
+        query = urlencode({"user": user.get_username()})
+        return format_html('<a href="{}?{}">{}</a>', reverse("recent_changes"), query, _("What did this person do"))
 
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         if db_field.name in self.help_texts:

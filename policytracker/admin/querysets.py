@@ -20,6 +20,8 @@ from policytracker.records.fields import Text
 from policytracker.records.models import MAX_COUNT, Record, UidRecord, count_rows
 from policytracker.representation import hidden
 from policytracker.representation.filters import is_name
+from policytracker.representation.values import reference
+from policytracker.resources import ReadContext
 
 MAX_TERMS = 10  # of a search
 
@@ -57,6 +59,16 @@ def references(model: type[models.Model], user: Any, names: Iterable[str] | None
         Prefetch(field.name, User._default_manager.all() if field.related_model is User else visible(field.related_model, user))
         for field in fields
     ]
+
+
+def id_from_url(model: type[Record], text: str, user: Any) -> str:
+    """The id of a record, which a URL names by id or key; "0", which no record has, for an unknown key."""
+    if not text or (text.isascii() and text.isdigit() and len(text) < 19):
+        return text
+    try:
+        return str(reference(model)(text, ReadContext.of(user)))
+    except ValueError:
+        return "0"
 
 
 def load_labels(records: Iterable[Record], user: Any) -> None:

@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from policytracker.accounts.models import User
+from policytracker.accounts.authors import author
 from policytracker.api import pagination
 from policytracker.api.renderers import FormatParameter, JSONRenderer, reject_unknown_format
 from policytracker.api.views import RegisterView
@@ -16,7 +16,7 @@ from policytracker.history.serializers import ChangeSerializer
 from policytracker.representation.keyset import InvalidCursor
 from policytracker.representation.parameters import InvalidParameter, reject_unknown_parameters, single
 from policytracker.representation.values import code, timestamp
-from policytracker.resources import ReadContext, registry
+from policytracker.resources import registry
 
 TEXT = {"type": "string"}
 PARAMETERS = [
@@ -84,7 +84,7 @@ class Changes(RegisterView):
     def feed(self) -> Feed:
         """The feed that the query parameters describe. Raises InvalidParameter."""
         scope = self.scope
-        user = self.value("user", self.user)
+        user = self.value("user", author)
         address = self.value("resource", code(resource.address for resource in registry.addressed))
         filters = Filters(
             since=self.value("since", timestamp),
@@ -94,12 +94,3 @@ class Changes(RegisterView):
             models=[] if address is None else [registry.at(address).model],
         )
         return Feed(self.read_context, filters)
-
-    def user(self, name: str, context: ReadContext) -> str:
-        """The name of a user whom the reader may see, or who made a change that the reader may see."""
-        if not context.reader.sees_people:
-            raise ValueError(_("Sign in to filter by people."))
-        known = User.visible_to(context.reader).filter(username=name).exists()
-        if known or Feed(context, Filters(users=[name])).page(None, 1).entries:
-            return name
-        raise ValueError(_("There is no user “{name}”.").format(name=name[:100]))

@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import Any, TypedDict
 
 from django.contrib.postgres.fields import ArrayField
@@ -36,7 +37,6 @@ ORDER = [keyset.Column("era"), keyset.Column("txid"), keyset.Column("id")]
 MAX_SCANNED = 10_000
 MAX_CHUNK = 2_000  # changes per query
 Place = list[Any]  # era, transaction and id of a change
-RECENT_SCANNED = 200  # changes among which the newest entries are looked for
 # A transaction gets its number with its first write. No transaction is open for longer than this before it writes, or after another
 # transaction has changed a row that it writes too. So the numbers of the transactions of a period are known from their times.
 LONGEST_TRANSACTION = timedelta(hours=6)
@@ -44,13 +44,19 @@ LONGEST_TRANSACTION = timedelta(hours=6)
 
 @dataclass(frozen=True)
 class Filters:
-    """Which changes the feed contains. `scope` is a record; the changes are those of the records that belong to it."""
+    """Which changes the feed contains. `scope` is a record; the changes are those of the records that belong to it.
+
+    `reason` is a part of the change reason, in any case. `transaction` is the era and number of one transaction.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
     scope: Record | None = None
     users: Sequence[str] = ()
     models: Sequence[type[Record]] = ()
+    channels: Sequence[str] = ()
+    reason: str = ""
+    transaction: tuple[int, str] | None = None
 
 
 class FeedEntry(TypedDict):
@@ -115,7 +121,7 @@ class Feed:
         """The page after the cursor, or the first one. Raises InvalidCursor."""
         place: Place | None = keyset.decode_cursor(cursor, ORDER, SALT)[1] if cursor else None
         era, end = oldest_open_transaction()
-        rows = self.rows(era, end)
+        rows = self.rows().filter(Q(era__lt=era) | Q(txid__lt=end))
         place = later(place, self.start())
         entries: list[ChangeEntry] = []
         scanned, chunk = 0, size + 1 if self.reader.sees_all else 2 * size + 20
@@ -142,29 +148,19 @@ class Feed:
             page = self.page(page.cursor, size)
             yield from page.entries
 
-    def newest(self, size: int) -> list[ChangeEntry]:
-        """At most `size` entries, newest first, of the last RECENT_SCANNED changes and some before. Their number of queries is fixed."""
-        rows = Change.objects.filter(self.of_records(self.filters.models or models_of_feed())).order_by("-id")
-        entries: list[ChangeEntry] = []
-        chunk, start = 4 * size, 0
-        while len(entries) < size and start < RECENT_SCANNED:
-            changes = with_old_values(list(short_values(rows)[start : start + chunk]))
-            entries += self.entries(changes)
-            if len(changes) < chunk:
-                break
-            start, chunk = start + chunk, RECENT_SCANNED
-        return entries[:size]
-
     # ---- selecting changes
 
-    def rows(self, era: int, end: str) -> QuerySet[Change]:
-        """The changes of the feed, of transactions before `end` of this era."""
-        rows = Change.objects.filter(Q(era__lt=era) | Q(txid__lt=end), self.of_records(self.filters.models or models_of_feed()))
-        if self.filters.users:
-            by_user = Q(pk__in=[])
-            for name in self.filters.users:
-                by_user |= Q(Exact(KeyTextTransform("user", "actor"), name))
-            rows = rows.filter(by_user)
+    def rows(self) -> QuerySet[Change]:
+        """The changes that match the filters, also those that the reader may not see."""
+        rows = Change.objects.filter(self.of_records(self.filters.models or models_of_feed()))
+        for key, values in (("user", self.filters.users), ("channel", self.filters.channels)):
+            if values:
+                rows = rows.filter(reduce(or_, (Q(Exact(KeyTextTransform(key, "actor"), value)) for value in values)))
+        if self.filters.reason:
+            rows = rows.filter(actor__reason__icontains=self.filters.reason)
+        if self.filters.transaction:
+            era, txid = self.filters.transaction
+            rows = rows.filter(era=era, txid=txid)
         if since := self.filters.since:
             rows = rows.filter(at__gte=since)
         if until := self.filters.until:
@@ -195,8 +191,11 @@ class Feed:
 
     # ---- entries
 
-    def entries(self, changes: Sequence[Change]) -> list[ChangeEntry]:
-        """The entries of those changes that the reader may see, in the given order."""
+    def entries(self, changes: Sequence[Change], brief: bool = False) -> list[ChangeEntry]:
+        """The entries of those changes that the reader may see, in the given order.
+
+        If `brief`, creations have no values, and the records of the scope are left out: what a list of changes does not show.
+        """
         of_model: dict[type[Record], list[Change]] = defaultdict(list)
         models = {model._meta.db_table: model for model in models_of_feed()}
         for change in changes:
@@ -204,9 +203,11 @@ class Feed:
         access = PastAccess(self.reader)
         values: dict[type[Record], RecordValues] = {}
         stored: dict[int, Any] = {}
+        cited = {row["source_id"] for change in changes for row in (change.before, change.changed) if row and row.get("source_id")}
         for model, rows in of_model.items():
             values[model] = RecordValues(model, declared_fields(registry.of(model).serializer), access)
-            stored |= values[model].stored(values[model].readable(rows))
+            values[model].prepare_sources(cited)
+            stored |= values[model].stored(values[model].readable(rows), brief)
         references = [values[m].references(stored[c.id] for c in rows if c.id in stored) for m, rows in of_model.items()]
         keys = Keys(access, references)
         shown = []
@@ -216,32 +217,22 @@ class Feed:
                 visible = values[model].shown(change, stored[change.id], keys)
                 if values[model].has_content(change, visible):
                     shown.append((model, change, values[model].entry(change, visible)))
-        return self.with_records(shown, access)
+        return self.with_records(shown, access, brief)
 
-    def with_records(self, shown: list[tuple[type[Record], Change, ShownChange]], access: PastAccess) -> list[ChangeEntry]:
+    def with_records(self, shown: list[tuple[type[Record], Change, ShownChange]], access: PastAccess, brief: bool) -> list[ChangeEntry]:
         """The entries with resource, key, URL and scope of their records, without records that were removed with their history."""
         ids: dict[type[Record], set[int]] = defaultdict(set)
         for model, change, _ in shown:
             ids[model].add(change.row_id)
         keys = keys_and_deletions(ids)
-        left: dict[int, set[Node]] = {}
-        for model in list(ids):
-            left |= left_by(model, [change for of, change, _ in shown if of is model])
-        for parent, pk in set().union(*left.values()):
-            ids[parent].add(pk)
-        scope, scopes = registry.scope, roots(ids)
-        found = set().union(*scopes.values())
-        periods = access.periods(scope.model, found)
-        scope_keys = dict(scope.model.objects.visible_to(self.reader).filter(pk__in=found).values_list("pk", scope.model.key))
+        scoped = self.filters.scope is not None or not brief
+        belonging = self.belonging([(model, change) for model, change, _ in shown], ids, keys, access) if scoped else {}
         entries = []
         for model, change, entry in shown:
             if (model, change.row_id) not in keys:
                 continue
-            address, (key, deleted_at) = registry.of(model).address, keys[model, change.row_id]
-            belongs = {pk for pk in scopes[model, change.row_id] if deleted_at is None or contains(periods[pk], deleted_at)}
-            for node in left.get(change.id, ()):
-                belongs |= {pk for pk in scopes[node] if contains_before(periods[pk], change.at)}
-            if self.filters.scope and self.filters.scope.pk not in belongs:
+            address, key = registry.of(model).address, keys[model, change.row_id][0]
+            if self.filters.scope and self.filters.scope.pk not in belonging[change.id]:
                 continue  # the reader could not read the record of the scope when this one belonged to it
             data: FeedEntry = {
                 "uid": entry.data["uid"],
@@ -256,9 +247,45 @@ class Feed:
                 "line": entry.data["line"],
                 "changes": entry.data["changes"],
             }
-            belongs_to = sorted(scope_keys[pk] for pk in belongs if pk in scope_keys)
-            entries.append(ChangeEntry(data, belongs_to, entry.edited, model, change.row_id, change.before or {}, place_of(change)))
+            entries.append(
+                ChangeEntry(
+                    data,
+                    sorted(belonging.get(change.id, {}).values()),
+                    entry.edited,
+                    model,
+                    change.row_id,
+                    change.before or {},
+                    place_of(change),
+                )
+            )
         return entries
+
+    def belonging(
+        self,
+        changes: Sequence[tuple[type[Record], Change]],
+        ids: Mapping[type[Record], set[int]],
+        keys: Mapping[Node, Any],
+        access: PastAccess,
+    ) -> dict[int, dict[int, str]]:
+        """The records of the scope that the record of each change belongs to, or left by it: their ids and keys, by id of the change."""
+        left: dict[int, set[Node]] = {}
+        start = {model: set(pks) for model, pks in ids.items()}
+        for model in ids:
+            left |= left_by(model, [change for of, change in changes if of is model])
+        for parent, pk in set().union(*left.values()):
+            start.setdefault(parent, set()).add(pk)
+        scope, scopes = registry.scope.model, roots(start)
+        found = set().union(*scopes.values())
+        periods = access.periods(scope, found)
+        readable = dict(scope.objects.visible_to(self.reader).filter(pk__in=found).values_list("pk", scope.key))
+        belonging: dict[int, dict[int, str]] = {}
+        for model, change in changes:
+            deleted_at = keys[model, change.row_id][1] if (model, change.row_id) in keys else None
+            pks = {pk for pk in scopes[model, change.row_id] if deleted_at is None or contains(periods[pk], deleted_at)}
+            for node in left.get(change.id, ()):
+                pks |= {pk for pk in scopes[node] if contains_before(periods[pk], change.at)}
+            belonging[change.id] = {pk: readable[pk] for pk in pks if pk in readable}
+        return belonging
 
 
 def models_of_feed() -> list[type[Record]]:

@@ -35,12 +35,11 @@ def roots(start: Records) -> dict[Node, set[int]]:
     level = {model: set(ids) for model, ids in start.items()}
     while level:
         above: dict[type[Record], set[int]] = defaultdict(set)
-        for model, ids in level.items():
-            for pk, targets in parents(model, ids).items():
-                edges[model, pk] = targets
-                for target_model, target in targets:
-                    if (target_model, target) not in edges:
-                        above[target_model].add(target)
+        found = parents(level)
+        edges |= found
+        for target_model, target in set().union(*found.values()):
+            if (target_model, target) not in edges:
+                above[target_model].add(target)
         level = above
 
     def reached(node: Node) -> set[int]:
@@ -49,28 +48,48 @@ def roots(start: Records) -> dict[Node, set[int]]:
     return {(model, pk): reached((model, pk)) for model, ids in start.items() for pk in ids}
 
 
-def parents(model: type[Record], ids: set[int]) -> dict[int, set[Node]]:
-    """The records that each of these records belongs to directly."""
-    found: dict[int, set[Node]] = {pk: set() for pk in ids}
-    fields = relations(model)
-    foreign_keys = [field for field in fields.values() if not field.many_to_many]
-    columns = [field.column for field in foreign_keys]
-    rows = {pk: values for pk, *values in model._base_manager.filter(pk__in=ids).values_list("pk", *columns)} if fields else {}
-    deleted: dict[int, str] = {}
-    if missing := ids - rows.keys() if fields else set():
-        last = Change.objects.filter(tbl=model._meta.db_table, row_id__in=missing, op="delete").order_by("id")
-        for pk, txid, row in last.annotate(row=columns_of_row(columns)).values_list("row_id", "txid", "row"):
-            rows[pk], deleted[pk] = [row[column] for column in columns], txid
-    for pk, values in rows.items():
-        found[pk] |= {(field.related_model, value) for field, value in zip(foreign_keys, values, strict=True) if value is not None}
-    last_links = links_when_deleted(model, deleted)
-    for name, field in fields.items():
-        if field.many_to_many:
-            through, source, target = field.remote_field.through, field.m2m_column_name(), field.m2m_reverse_name()
-            live = through._default_manager.filter(**{f"{source}__in": ids}).values_list(source, target)
-            for pk, linked in [*live, *((pk, linked) for pk, of_pk in last_links.get(name, {}).items() for linked in of_pk)]:
-                found[pk].add((field.related_model, linked))
+def parents(level: Mapping[type[Record], set[int]]) -> dict[Node, set[Node]]:
+    """The records that each of these records belongs to directly. One statement for all types, and one for each table of links."""
+    found: dict[Node, set[Node]] = {(model, pk): set() for model, ids in level.items() for pk in ids}
+    start = {model: ids for model, ids in level.items() if ids and relations(model)}
+    rows = present_rows(start)
+    missing = {model: gone for model, ids in start.items() if (gone := {pk for pk in ids if (model, pk) not in rows})}
+    deleted: dict[type[Record], dict[int, str]] = defaultdict(dict)
+    for model, gone in missing.items():
+        last = Change.objects.filter(tbl=model._meta.db_table, row_id__in=gone, op="delete").order_by("id")
+        for pk, txid, row in last.annotate(row=columns_of_row(foreign_keys(model))).values_list("row_id", "txid", "row"):
+            rows[model, pk], deleted[model][pk] = row, txid
+    for (model, pk), row in rows.items():
+        keys = foreign_keys(model)
+        found[model, pk] |= {(keys[column].related_model, value) for column, value in row.items() if value is not None}
+    for model, ids in start.items():
+        last_links = links_when_deleted(model, deleted[model])
+        for name, field in relations(model).items():
+            if field.many_to_many:
+                through, source, target = field.remote_field.through, field.m2m_column_name(), field.m2m_reverse_name()
+                live = through._default_manager.filter(**{f"{source}__in": ids}).values_list(source, target)
+                for pk, linked in [*live, *((pk, linked) for pk, of_pk in last_links.get(name, {}).items() for linked in of_pk)]:
+                    found[model, pk].add((field.related_model, linked))
     return found
+
+
+def foreign_keys(model: type[Record]) -> dict[str, Any]:
+    """The foreign keys among the relations of the model, by column."""
+    return {field.column: field for field in relations(model).values() if not field.many_to_many}
+
+
+def present_rows(start: Mapping[type[Record], set[int]]) -> dict[Node, dict[str, Any]]:
+    """The foreign keys of these records, by column, in one statement."""
+    tables = {model._meta.db_table: model for model in start}
+    rows: list[Any] = [
+        model._base_manager.filter(pk__in=ids)
+        .order_by()
+        .values_list(
+            Value(model._meta.db_table, CharField()), "pk", columns_of_row(foreign_keys(model), f'to_jsonb("{model._meta.db_table}")')
+        )
+        for model, ids in start.items()
+    ]
+    return {(tables[table], pk): row for table, pk, row in rows[0].union(*rows[1:], all=True)} if rows else {}
 
 
 def members(record: Record) -> dict[type[Record], set[int]]:

@@ -111,11 +111,14 @@ class RecordValues:
         columns = {name: column for column, name in self.columns.items()}
         return [name for name in visible if columns.get(name) in change.changed or (name not in columns and self.had_been_readable(change))]
 
-    def stored(self, changes: list[Change]) -> dict[int, Values]:
+    def stored(self, changes: list[Change], brief: bool = False) -> dict[int, Values]:
         """The stored values of each change, with ids in place of keys, and without the words of hidden sources.
 
-        A change that created the record, or made it readable, has all values, and None before it.
+        A change that created the record, or made it readable, has all values, and None before it; if `brief`, a creation has none.
         """
+        if brief:
+            others = [change for change in changes if change.op != "insert"]
+            return {change.id: {} for change in changes} | self.stored(others)
         complete = [change for change in changes if change.op != "delete" and not self.had_been_readable(change)]
         rows = self.rows_after(complete)
         result = {change.id: self.columns_changed(change, rows.get(change.id)) for change in changes}
@@ -181,6 +184,11 @@ class RecordValues:
                 elif change_id in shown and after != links[pk]:
                     result[change_id][name] = (sorted(links[pk]), sorted(after))
         return result
+
+    def prepare_sources(self, ids: set[int]) -> None:
+        """Look up together when the reader could read these sources. Otherwise each type of records would look up its own."""
+        if self.source_texts:
+            self.access.periods(self.fields["source"].model, ids)
 
     def hide_source_texts(self, changes: list[Change], rows: Mapping[int, dict[str, Any]], values: dict[int, Values]) -> None:
         """Empty the texts that quote a source which the reader could not read at the time."""

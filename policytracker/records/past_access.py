@@ -14,7 +14,7 @@ from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Func, Q, TextField, Value
+from django.db.models import Case, Func, Q, TextField, Value, When
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.lookups import In
 
@@ -54,29 +54,39 @@ class PastRow:
     states: list[tuple[Period, Row]] = field(default_factory=list)
     deleted_at: datetime | None = None
     deleted_by: str = ""  # the transaction
+    readable: bool = False  # today, if that was asked
 
     def end(self, until: datetime, row: Row) -> None:
         """Add the state that ends then. It began when the previous one ended."""
         self.states.append(((self.states[-1][0][1] if self.states else START, until), row))
 
 
-def past_rows(model: type[models.Model], ids: Iterable[int], columns: Sequence[str]) -> dict[int, PastRow]:
-    """The states of these columns, also of deleted rows. Rows that never existed, or were removed with their history, are left out."""
+def past_rows(
+    model: type[models.Model], ids: Iterable[int], columns: Sequence[str], readable: models.QuerySet | None = None
+) -> dict[int, PastRow]:
+    """The states of these columns, also of deleted rows. Rows that never existed, or were removed with their history, are left out.
+
+    `readable` are the rows that the reader may read today.
+    """
     ids, table = set(ids), model._meta.db_table
-    rows = model._base_manager.filter(pk__in=ids).annotate(row=columns_of_row(columns, f'to_jsonb("{table}")'))
+    of_reader = Q(pk__in=[] if readable is None else readable.filter(pk__in=ids).order_by().values("pk"))
+    rows = model._base_manager.filter(pk__in=ids).annotate(
+        row=columns_of_row(columns, f'to_jsonb("{table}")'), readable=Case(When(of_reader, then=Value(True)), default=Value(False))
+    )
     never = [Value(None, output_field=kind) for kind in (models.BigIntegerField(), models.DateTimeField(), models.TextField())]
     ended = Q(op="update", changed__has_any_keys=columns) if columns else Q(pk__in=[])
     changes = Change.objects.filter(ended | Q(op="delete"), tbl=table, row_id__in=ids).annotate(row=columns_of_row(columns))
     present: dict[int, Row] = {}
+    past: dict[int, PastRow] = defaultdict(PastRow)
     former = []
     # One statement, so that a row that another transaction deletes meanwhile is either present or deleted.
-    both = rows.values_list("pk", "row", *never, Value("")).union(changes.values_list("row_id", "row", "id", "at", "txid", "op"), all=True)
-    for pk, row, *change in both:
+    now = rows.values_list("pk", "row", *never, Value(""), "readable")
+    for pk, row, *change, may_read in now.union(changes.values_list("row_id", "row", "id", "at", "txid", "op", Value(False)), all=True):
         if change[0] is None:
             present[pk] = row
+            past[pk].readable = may_read
         else:
             former.append((change, pk, row))
-    past: dict[int, PastRow] = defaultdict(PastRow)
     for (_, at, txid, op), pk, row in sorted(former, key=lambda change: change[0][0]):
         if op == "update":
             past[pk].end(at, row)
@@ -195,9 +205,8 @@ class PastAccess:
         columns = list(dict.fromkeys([*columns_of_grants(grants, model), *(parent.column for parent in parents)]))
         if not columns:
             return dict.fromkeys(ids, EVER)
-        visible = set(model.objects.visible_to(self.reader).filter(pk__in=ids).values_list("pk", flat=True))
-        rows = past_rows(model, ids, columns)
-        rows = {pk: row for pk, row in rows.items() if pk in visible or row.deleted_at is not None}
+        rows = past_rows(model, ids, columns, model.objects.visible_to(self.reader))
+        rows = {pk: row for pk, row in rows.items() if row.readable or row.deleted_at is not None}
         readable = self.granted(grants, model, rows)
         for parent in parents:
             referred = references(rows, parent.column)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import DatabaseError
 from django.utils.translation import gettext_lazy as _
 
@@ -26,6 +26,7 @@ from policytracker.resources import today
 from recommendations import progress
 from recommendations.models import Evidence, Priority, ProgressUpdate, Recommendation, Review, Status, UpdateKind
 from recommendations.progress import EvidenceRow, Report
+from recommendations.refusals import errors_of_refusals
 from recommendations.serializers import ProgressUpdateSerializer, RecommendationSerializer
 
 
@@ -51,6 +52,15 @@ EvidenceForms = forms.formset_factory(EvidenceForm, extra=3, max_num=23, absolut
 
 
 STORED_EVIDENCE = _("The stored evidence differs from yours. If you save again, yours replaces it: %(sources)s")
+
+
+ALREADY_SUBMITTED = _("You already saved or submitted this update. It is in the list of updates.")
+
+
+def has_submitted(recommendation: Recommendation, user: User, report: Report) -> bool:
+    """Whether the user has saved or submitted this report before, as when a form is posted twice."""
+    content = {name: getattr(report, name) for name in ("kind", "reported_on", "narrative")}
+    return bool(report.narrative) and recommendation.updates.filter(author=user, voided_at=None, **content).exists()
 
 
 def initial_values(report: Report) -> dict[str, Any]:
@@ -140,12 +150,9 @@ class ReportForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Rejects an update that the user has submitted before: the form was posted twice."""
         values = self.cleaned_data
-        if values.get("narrative") and not values.get("revises"):
-            content = {name: values.get(name) for name in ("kind", "reported_on", "narrative")}
-            if self.recommendation.updates.filter(author=self.user, voided_at=None, **content).exists():
-                raise ValidationError(
-                    _("You already saved or submitted this update. It is in the list of updates."), code="already_submitted"
-                )
+        report = Report(**{name: values.get(name) for name in ("kind", "reported_on", "narrative")})
+        if not values.get("revises") and has_submitted(self.recommendation, self.user, report):
+            raise ValidationError(ALREADY_SUBMITTED, "already_submitted")
         return values
 
     def is_valid(self) -> bool:
@@ -168,7 +175,7 @@ class ReportForm(forms.Form):
     def save(self, *, submit: bool) -> ProgressUpdate | None:
         """Submit the update or save it as a draft. If it is rejected, returns None and adds the errors to the fields."""
         if not self.is_valid():
-            self.add_unmet_conditions(submit)
+            self.add_other_errors(submit)
             return None
         values, context = self.cleaned_data, {"by": self.user, "today": self.today}
         try:
@@ -178,38 +185,27 @@ class ReportForm(forms.Form):
                     return progress.submit(update, **context) if submit else update
                 return progress.report_progress(self.recommendation, self.report(), **context, version=values["version"], submit=submit)
         except exceptions.Refused as refused:
-            self.add_refusals(refused.refusals)
+            self.add_errors(errors_of_refusals(refused.refusals, ()))
         except exceptions.Stale as error:
             self.reject_stale(error.current_version)
         except ValidationError as error:
-            for name, error_messages in (error.message_dict if hasattr(error, "error_dict") else {"": error.messages}).items():
-                self.add_error(name if name in self.fields else None, error_messages)
-            self.add_unmet_conditions(submit)
+            self.add_errors(error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list})
         except DatabaseError as error:
             rule = violations.constraint_of(error)
             self.add_error(rule.field if rule.field in self.fields else None, rule.message)
         return None
 
-    def add_unmet_conditions(self, submit: bool) -> None:
-        """Add the conditions that are unmet too, so that one invalid value does not hide them. Fields with an error have their error."""
-        report = self.report()
-        old = progress.status_on(self.recommendation, report.reported_on or self.today)
-        refusals = progress.unmet_conditions(self.recommendation, report, old, by=self.user, today=self.today)
-        self.add_refusals(
-            refusal
-            for refusal in refusals
-            if (submit or refusal.reason.required_of_draft)
-            and refusal.reason.field not in self.errors
-            and not (refusal.reason.field == "evidence" and any(self.evidence.errors))
-        )
+    def add_other_errors(self, submit: bool) -> None:
+        """Add what else is wrong, so that one value that cannot be read does not hide it."""
+        names = {*self.errors, *(["evidence"] if any(self.evidence.errors) else [])}
+        self.add_errors(progress.errors_beside(names, self.recommendation, self.report(), by=self.user, today=self.today, submit=submit))
 
-    def add_refusals(self, refusals: Iterable[progress.Refusal]) -> None:
-        for refusal in refusals:
-            field = refusal.reason.field
-            if field == "evidence" and self.evidence.forms:
-                self.evidence[0].add_error("source", refusal.detail)
+    def add_errors(self, errors: Mapping[str, Iterable[ValidationError]]) -> None:
+        for name, reasons in errors.items():
+            if name == "evidence" and self.evidence.forms:
+                self.evidence[0].add_error("source", list(reasons))
             else:
-                self.add_error(field if field in self.fields else None, refusal.detail)
+                self.add_error(name if name in self.fields else None, list(reasons))
 
     def reject_stale(self, version: int) -> None:
         """Reject an update that is based on an older version. A revised one is merged with what has changed since."""

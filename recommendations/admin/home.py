@@ -1,4 +1,4 @@
-"""The home page of the admin, by role: queues, status of recommendations, next deadlines and recent changes.
+"""The home page of the admin, by role: queues, status of recommendations and next deadlines.
 
 Each number links to the list that it counts.
 """
@@ -12,7 +12,6 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -20,7 +19,6 @@ from django.utils.translation import gettext_lazy as _
 from agreements.models import Agreement, Party
 from policytracker.admin.charts import Distribution
 from policytracker.admin.querysets import visible
-from policytracker.admin.recent import recent_changes
 from policytracker.admin.tiles import Tile, Wanted, list_url, tile, tiles
 from policytracker.records.access import Role
 from policytracker.resources import today
@@ -32,11 +30,7 @@ from recommendations.admin.lists import LATENESS
 from recommendations.models import Addressee, ProgressUpdate, Recommendation, Response
 
 SHOWN_DEADLINES = 12
-SHOWN_CHANGES = 50
-SHOWN_ON_HOME = 10
-SHOWN_ON_OVERVIEW = 3
 SHOWN_AGREEMENTS = 10
-CHANGES_OF = [Agreement, Recommendation, ProgressUpdate]
 
 
 @dataclass(frozen=True)
@@ -142,23 +136,6 @@ def statuses_by_agreement(request: HttpRequest) -> list[AgreementLine]:
 
 
 # ---- the pages
-
-
-def changes(request: HttpRequest) -> HttpResponse:
-    """The page of recent changes, or of the last ones of an agreement and its parts.
-
-    The home page and the overview load the newest ones last, because they take longer than the rest.
-    """
-    if not request.user.has_perm("recommendations.view_recommendation"):
-        raise PermissionDenied
-    if key := request.GET.get("agreement", "").replace("\0", ""):
-        agreement = get_object_or_404(Agreement.objects.visible_to(request.user), slug=key)
-        title, found = _("Last changes"), recent_changes(request, (), SHOWN_ON_OVERVIEW, agreement)
-    else:
-        title, found = _("Recent changes"), recent_changes(request, CHANGES_OF, SHOWN_ON_HOME if "home" in request.GET else SHOWN_CHANGES)
-    context = admin.site.each_context(request) | {"title": title, "changes": found}
-    request.current_app = admin.site.name
-    return TemplateResponse(request, "admin/changes.html", context)
 
 
 @heavy(REPORT)

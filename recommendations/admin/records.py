@@ -87,7 +87,6 @@ class RecommendationAdmin(RecommendationList):
     titles_from = {"made_by": ngettext_lazy("Recommendation it made", "Recommendations it made")}
     readonly_fields = ["original_due_on"]
     key_from = ["key_action"]
-    carried_over = ["source", "agreements"]
     carried_rows = {"addressees": "party"}
     inlines = [AddresseeInline, MilestoneInline, DependencyInline]
 
@@ -145,7 +144,7 @@ class RecommendationAdmin(RecommendationList):
             message = form.apply(today())
             if action in ("approve", "return") and (waiting := reviews.next_waiting(request.user)):
                 page = reverse("admin:recommendations_recommendation_change", args=[waiting.recommendation_id])
-                message = format_html('{} <a href="{}#update-{}">{}</a>', message, page, waiting.pk, _("Next waiting update"))
+                message = format_html('{} <a href="{}#update-{}">{}</a>', message, page, waiting.pk, _("Next waiting"))
         except ProgressUpdate.DoesNotExist:
             self.message_user(request, DELETED_UPDATE, messages.ERROR)
             return {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -55,11 +55,19 @@ class Memo:
     """A memo about entries of the feed. Text that people entered is escaped. `more` is a sentence about the entries that are left out.
 
     `str()` gives the Markdown. `labels` has the label of each record in the entries, also of deleted ones; a record whose label is not
-    known is named by its key.
+    known is named by its key. `url_of` makes the URL of a record from its type, id and key; by default that of the API.
     """
 
-    def __init__(self, entries: Sequence[ChangeEntry], filters: Filters, context: ReadContext, more: str = ""):
+    def __init__(
+        self,
+        entries: Sequence[ChangeEntry],
+        filters: Filters,
+        context: ReadContext,
+        more: str = "",
+        url_of: Callable[[type[Record], int, str], str] | None = None,
+    ):
         self.entries, self.filters, self.context, self.more = entries, filters, context, more
+        self.url_of = url_of or self.api_url
         self.updates = self.live(ProgressUpdate, "recommendation")
         self.citations = self.live(Citation, "source", "agreement", "component", "participation", "outcome")
         self.evidence = self.evidence_of(self.updates)
@@ -73,6 +81,7 @@ class Memo:
 
     def blocks(self) -> Iterator[str]:
         yield f"# {self.title()}"
+        yield from self.limits()
         sections: dict[StrOrPromise, list[str]] = defaultdict(list)
         for entry in self.entries:
             for section, sentence in self.sentences(entry):
@@ -90,6 +99,18 @@ class Memo:
         scope, since, until = self.filters.scope, self.filters.since, self.filters.until
         subject = _("{record}: changes").format(record=escaped(str(scope))) if scope else _("Changes")
         return TITLES[bool(since), bool(until)].format(subject=subject, since=day_or_time(since), until=day_or_time(until))
+
+    def limits(self) -> Iterator[str]:
+        """What else the changes have in common, if not all changes of the period are in the memo."""
+        types = ", ".join(str(model._meta.verbose_name_plural) for model in self.filters.models)
+        limits = {
+            _("by {value}"): ", ".join(self.filters.users),
+            _("of {value}"): types,
+            _("through {value}"): ", ".join(self.filters.channels),
+            _("with a reason that contains “{value}”"): self.filters.reason,
+        }
+        if found := ", ".join(template.format(value=escaped(value)) for template, value in limits.items() if value):
+            yield _("Only changes {limits}.").format(limits=found)
 
     # ---- sentences
 
@@ -192,12 +213,12 @@ class Memo:
         text = self.labels.get((entry.model, entry.pk)) or entry.data["key"]
         if (entry.model, entry.pk) in self.deleted:
             return f"{name} {escaped(shortened(text))}"
-        return f"{name} {linked(text, entry.data['url'])}"
+        return f"{name} {linked(text, self.url_of(entry.model, entry.pk, entry.data['key']))}"
 
     def record(self, record: Record) -> str:
-        return linked(str(record), self.url(type(record), record.natural_key()[0]))
+        return linked(str(record), self.url_of(type(record), record.pk, record.natural_key()[0]))
 
-    def url(self, model: type[Record], key: str) -> str:
+    def api_url(self, model: type[Record], pk: int, key: str) -> str:
         return f"{self.context.base_url}{json_sql.API}{registry.of(model).address}/{key}/"
 
     def live(self, model: Any, *related: str) -> dict[int, Any]:

@@ -14,7 +14,7 @@ from recommendations.models import ProgressUpdate, Recommendation
 from tests.api.client import Api
 from tests.api.world import UPDATE
 from tests.conftest import make_user
-from tests.make import make_party, make_recommendation, make_source
+from tests.make import change_with_reason, make_party, make_recommendation, make_source
 
 DAY = "2025-03-01"
 ORDINARY = {"status": "in_progress", "narrative": "Begun.", "reported_on": DAY}
@@ -666,3 +666,74 @@ def test_a_transition_of_an_update_that_does_not_exist_is_not_found(world, as_an
     response = getattr(as_analyst, method)(f"progress-updates/{NOWHERE}/{path}", body)
 
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
+
+
+# ---- invalid values and unmet conditions are told together
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            {"status": "implemented", "progress_percent": 140, "reported_on": "2999-01-01"},
+            {
+                "progress_percent": ["max_value"],
+                "reported_on": ["future_date"],
+                "evidence": ["evidence_required"],
+                "narrative": ["narrative_required"],
+            },
+        ),
+        (
+            {"status": "implemented", "progress_percent": 40},
+            {"progress_percent": ["invalid"], "evidence": ["evidence_required"], "narrative": ["narrative_required"]},
+        ),
+        (
+            {"status": "unheard of", "progress_percent": 140, "reported_on": "soon", "narrative": "x" * 100_001, "evidence": [{}]},
+            {
+                "status": ["invalid_choice"],
+                "progress_percent": ["max_value"],
+                "reported_on": ["invalid"],
+                "narrative": ["max_length"],
+                "evidence": ["invalid"],
+            },
+        ),
+        (
+            {"kind": "claim", "progress_percent": -1, "submit": False},
+            {"progress_percent": ["min_value"], "status": ["status_required"], "party": ["party_required"]},
+        ),
+        ({"kind": "note", "status": "planned"}, {"status": ["invalid"], "narrative": ["narrative_required"]}),
+        ({"status": "planned", "unheard_of": 1}, {"unheard_of": ["unknown_field"], "narrative": ["narrative_required"]}),
+        (
+            {"status": "planned", "progress_percent": 140, "submit": "perhaps"},
+            {"progress_percent": ["max_value"], "submit": ["invalid"], "narrative": ["narrative_required"]},
+        ),
+    ],
+)  # fmt: skip
+def test_invalid_values_and_unmet_conditions_are_told_at_once(world, as_analyst, body, expected):
+    before = everything()
+
+    answer = file(as_analyst, body, status=400)
+    entry = as_analyst.post("recommendations/progress/", [{"recommendation": "act", **body}]).json()["errors"]["0"]
+
+    told = {name: codes for name, codes in answer["_codes"].items() if name != "evidence" or codes == ["evidence_required"]}
+    assert told == {name: codes for name, codes in expected.items() if name != "evidence" or codes == ["evidence_required"]}
+    assert set(answer) == {*expected, "_codes"}
+    assert entry == answer
+    assert everything() == before
+
+
+def test_a_revision_tells_all_errors_at_once(world, as_analyst):
+    told = file(as_analyst, {**ORDINARY, "submit": False})
+
+    answer = as_analyst.patch(at(told), {"progress_percent": 140, "reported_on": "2999-01-01", "status": ""})
+
+    assert answer.status_code == 400
+    assert answer.json()["_codes"] == {"progress_percent": ["max_value"], "reported_on": ["future_date"], "status": ["status_required"]}
+
+
+def test_errors_beside_an_invalid_value_tell_nothing_of_a_record_that_the_user_may_not_read(world, as_analyst):
+    change_with_reason(Recommendation.objects.filter(slug="act"), visibility="restricted")
+
+    answer = as_analyst.post("recommendations/act/progress/", {"progress_percent": 140})
+
+    assert (answer.status_code, answer.json()["_codes"]) == (400, {"progress_percent": ["max_value"]})

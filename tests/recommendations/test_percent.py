@@ -12,7 +12,8 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from recommendations.models import ProgressUpdate
-from recommendations.progress import EvidenceRow, Report, percent_agrees, report_progress, void
+from recommendations.progress import EvidenceRow, Report, report_progress, void
+from recommendations.refusals import percent_agrees
 from tests.make import make_recommendation, make_source, settled
 
 TODAY = date.today()

@@ -202,6 +202,19 @@ document.addEventListener("DOMContentLoaded", () => {
 
 document.addEventListener("click", (event) => { if (event.target.closest("[data-print]")) window.print(); });
 
+// Copy the text of an address, such as a memo. Browsers offer this on safe connections only.
+document.addEventListener("DOMContentLoaded", () => {
+    for (const button of document.querySelectorAll("[data-copy]")) {
+        button.hidden = !navigator.clipboard;
+        button.addEventListener("click", async () => {
+            const response = await fetch(button.dataset.copy, { credentials: "same-origin" });
+            if (!response.ok) return;
+            await navigator.clipboard.writeText(await response.text());
+            button.textContent = button.dataset.copied;
+        });
+    }
+});
+
 // Give the search fields of select2 the name of the field that they search for. In a list of chosen values, remove the button that
 // clears it: it is not an item of the list, and each value has a button of its own.
 function nameSearchFields(root) {
