@@ -12,7 +12,7 @@ from rest_framework.permissions import AllowAny
 
 from agreements.admin import checks
 from agreements.views import AgreementViewSet, SourceViewSet
-from policytracker.admin import account, search, unsaved_input
+from policytracker.admin import account, compare, search, unsaved_input
 from policytracker.api.changes import Changes
 from policytracker.api.data_checks import Findings
 from policytracker.api.renderers import FormatBeforeAccept, JSONRenderer
@@ -73,6 +73,7 @@ urlpatterns = [
     path("admin/changes/", admin.site.admin_view(home.changes), name="recent_changes"),
     path("admin/numbers/", admin.site.admin_view(home.numbers), name="recommendations_in_numbers"),
     path("admin/search/", admin.site.admin_view(search)),
+    path("admin/compare/", admin.site.admin_view(compare.page), name="compare"),
     path("admin/", admin.site.urls),
     path("api/v1/", include(API)),
 ]

@@ -17,6 +17,7 @@ from knox.models import AbstractAuthToken
 from policytracker.records.access import EDITORS, Reader, Role
 from policytracker.records.constraints import OwnTrigger
 from policytracker.records.models import Record
+from policytracker.sql.moment import reads_past
 
 
 class User(AbstractUser):
@@ -48,6 +49,10 @@ class User(AbstractUser):
             links="groups",
         ),
     )
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """Whether the user has this permission. The past can only be viewed, also by superusers."""
+        return not (reads_past() and not perm.partition(".")[2].startswith("view_")) and super().has_perm(perm, obj)
 
     @cached_property
     def roles(self) -> frozenset[str]:

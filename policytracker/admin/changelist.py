@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from policytracker.admin.filters import OnFilter
 from policytracker.admin.querysets import references, visible
 from policytracker.admin.theme import ChangeList
 from policytracker.records.models import RegistryRecord
@@ -70,6 +71,11 @@ class RecordChangeList(ChangeList):
             Chip(spec.title, spec.chosen, self.without(spec.parameter_name)) for spec in self.filter_specs if getattr(spec, "chosen", "")
         ]
         return [*found, Chip(_("Search"), self.query, self.without(SEARCH_VAR))] if self.query else found
+
+    @cached_property
+    def values_on(self) -> Any:
+        """The filter with the date of the list, if the list has one."""
+        return next((spec for spec in self.filter_specs if isinstance(spec, OnFilter)), None)
 
     @property
     def exports(self) -> list[tuple[str, str]]:

@@ -92,9 +92,20 @@ class TextFilter(ChoiceFilter):
 
 
 class OnFilter(TextFilter):
-    """The date of a list. The page restores the rows to it before any filter applies, because filters would use the values of today."""
+    """The date of a list. The page restores the rows to it before any filter applies, because filters would use the values of today.
+
+    Its field is above the list (admin/past/values_on.html), not among the filters.
+    """
 
     title, parameter_name = _("Values on"), ON
+
+    def choices(self, changelist):
+        return ()
+
+    @property
+    def field(self):
+        """The input, with its label."""
+        return next(iter(SearchForm(ON, self.title, data={ON: self.value()})))
 
     def queryset(self, request, rows):
         return rows

@@ -27,6 +27,7 @@ from unfold.contrib.filters.forms import AutocompleteDropdownForm, SearchForm
 from unfold.decorators import display
 from unfold.fields import UnfoldAdminReadonlyField
 from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
+from unfold.sites import UnfoldAdminSite
 from unfold.templatetags import unfold_list
 from unfold.views import ChangeList
 from unfold.widgets import (
@@ -58,6 +59,7 @@ __all__ = [
     "UnfoldAdminCheckboxSelectMultipleWidget",
     "UnfoldAdminDateWidget",
     "UnfoldAdminFileFieldWidget",
+    "UnfoldAdminSite",
     "UnfoldAdminTextInputWidget",
     "UnfoldAdminTextareaWidget",
     "UserChangeForm",

@@ -25,7 +25,7 @@ from agreements.models import Agreement, Citation, Commitment, Component, FactCh
 from agreements.models.agreements import AgreementStatus
 from agreements.models.commitments import Bound, Stage
 from agreements.numbers import number
-from policytracker.admin import Tile, list_url
+from policytracker.admin import OnFilter, Tile, list_url
 from policytracker.admin.charts import Bar, Cell, Line, Matrix, Moment, Timeline
 from policytracker.admin.querysets import references, visible
 from policytracker.edtf import date_in_words
@@ -51,35 +51,37 @@ DRAWN_LINES = 40
 
 def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
     """The variables of the template. The number of queries is fixed."""
-    user, context = request.user, ReadContext.of(request.user)
+    user, standing = request.user, standing_panel(request, agreement)
+    context = ReadContext.of(user, on=standing.on)
     card = scorecard(agreement.slug, context)
     dates = timeline.Timeline(agreement, user)
     page = dates.page(None, DRAWN_DATES)
     drawn = moments(page.results)
-    components = list(components_of(request, agreement))
-    recommendations = recommendation_lines(request, agreement, SHOWN_RECOMMENDATIONS)
-    standing = standing_panel(request, agreement)
+    components = list(components_of(request, agreement, context))
+    recommendations = recommendation_lines(request, agreement, SHOWN_RECOMMENDATIONS, context)
     names = {
         "parties": standing.names,
         "components": {line.component.slug: line.component.title for line in components},
         "recommendations": {line.recommendation.slug: line.recommendation.key_action for line in recommendations},
     }
     lists = {"agreement": agreement.slug}
+    lists_on = lists | ({OnFilter.parameter_name: context.on.isoformat()} if context.on != context.today else {})
     return {
         "standing": standing,
+        "on_other_day": context.on != context.today,
         "media": standing.form.media,
         "suggested_status": suggested_status(agreement, standing.text.code),
-        "attention": list(attention(card, lists)),
-        "progress": distribution(card["recommendations"]["by_status"], lists),
-        "trend": trend(of_agreement(user, agreement), context.today, lists),
+        "attention": list(attention(card, lists, lists_on)),
+        "progress": distribution(card["recommendations"]["by_status"], lists_on),
+        "trend": trend(of_agreement(user, agreement), context.on, context.today, lists),
         "money": money_bars(card["money"], lists),
         "inexact_money": has_inexact_money(agreement, user),
         "indicators": [indicator_values(indicator) for indicator in card["indicators"]],
-        "timeline": Timeline(drawn, context.today, page.count),
+        "timeline": Timeline(drawn, context.on, page.count),
         "next_dates": next_dates(dates, page, context),
         "components": components,
         "recommendations": recommendations,
-        "recommendations_url": list_url(Recommendation, lists),
+        "recommendations_url": list_url(Recommendation, lists_on),
         "recommendation_total": card["recommendations"]["total"],
         "matrices": matrices(request, agreement, names),
         "sources": cited_sources(agreement, user),
@@ -100,13 +102,16 @@ def suggested_status(agreement: Agreement, code: Any) -> AgreementStatus | None:
 # ---- numbers and charts
 
 
-def attention(card: Scorecard, lists: dict[str, str]) -> Iterator[Tile]:
-    """What is late or contradicted, and beside it what nobody can call late: recommendations without a due date or a recent assessment."""
+def attention(card: Scorecard, lists: dict[str, str], lists_on: dict[str, str]) -> Iterator[Tile]:
+    """What is late or contradicted, and beside it what nobody can call late: recommendations without a due date or a recent assessment.
+
+    `lists_on` are the parameters of lists of recommendations, with the day of the card.
+    """
     numbers, late, undated = card["recommendations"], DeadlineState.OVERDUE.value, DeadlineState.NONE.value
     unknown = {freshness.value: numbers["by_freshness"][freshness] for freshness in (Freshness.STALE, Freshness.NEVER)}
 
     def tile(title: str, count: int, model: type, query: dict[str, Any], colour: str = "") -> Tile:
-        return Tile(title, count, False, list_url(model, lists | query), colour)
+        return Tile(title, count, False, list_url(model, (lists_on if model is Recommendation else lists) | query), colour)
 
     yield tile(_("Overdue recommendations"), numbers["by_deadline_state"][late], Recommendation, {"deadline_state": late}, "danger")
     yield tile(_("Without a due date"), numbers["by_deadline_state"][undated], Recommendation, {"deadline_state": undated})
@@ -158,18 +163,18 @@ def moments(entries: Iterable[timeline.Entry]) -> list[Moment]:
 
 
 def next_dates(dates: timeline.Timeline, page: Any, context: ReadContext) -> list[tuple[Moment, str]]:
-    """The next entries of the timeline, from today on, without the assessments of today, and the page of each record.
+    """The next entries of the timeline, from the day of the context on, without its assessments, and the page of each record.
 
     `page` is the first page of the timeline.
     """
     updates = registry.of(ProgressUpdate).address
 
     def coming(entries: Iterable[timeline.Entry]) -> list[timeline.Entry]:
-        return [entry for entry in entries if entry.day >= context.today and entry.type != updates][:SHOWN_DATES]
+        return [entry for entry in entries if entry.day >= context.on and entry.type != updates][:SHOWN_DATES]
 
     found = coming(page.results)
     if page.next and len(found) < SHOWN_DATES:
-        found = coming(dates.page(dates.cursor_from(context.today), DRAWN_DATES).results)
+        found = coming(dates.page(dates.cursor_from(context.on), DRAWN_DATES).results)
     pages = record_pages(found)
     return [(moment, pages[entry.type, entry.key]) for entry, moment in zip(found, moments(found), strict=True)]
 
@@ -205,10 +210,10 @@ class ComponentLine:
     recommendations_url: str
 
 
-def components_of(request: HttpRequest, agreement: Agreement) -> Iterator[ComponentLine]:
-    """The components of the agreement, each after its parent, in the order of their positions."""
-    user, on = request.user, ReadContext.of(request.user).today
-    rows: Any = visible(Component, user).filter(agreement=agreement).annotate(deadline_state=of_component(on))
+def components_of(request: HttpRequest, agreement: Agreement, context: ReadContext) -> Iterator[ComponentLine]:
+    """The components of the agreement, each after its parent, in the order of their positions, with the deadline state of the day."""
+    user = request.user
+    rows: Any = visible(Component, user).filter(agreement=agreement).annotate(deadline_state=of_component(context.on))
     found = list(rows.prefetch_related(*references(Component, user, ["lead_parties"])).order_by("position", "pk"))
     links: Any = Recommendation.objects.visible_to(user).filter(components__in=[component.pk for component in found]).order_by()
     numbers = dict(links.values_list("components").annotate(Count("pk")))
@@ -242,9 +247,12 @@ class RecommendationLine:
     addressees: list[str]
 
 
-def recommendation_lines(request: HttpRequest, agreement: Agreement, limit: int) -> list[RecommendationLine]:
-    """The first recommendations of the agreement: open ones first, then by due date."""
+def recommendation_lines(
+    request: HttpRequest, agreement: Agreement, limit: int, context: ReadContext | None = None
+) -> list[RecommendationLine]:
+    """The first recommendations of the agreement: open ones first, then by due date. With the values of the day of the context."""
     page = admin.site.get_model_admin(Recommendation)
+    request.list_context = context  # type: ignore[attr-defined] # for the page of the list
     addressees = Addressee.objects.visible_to(request.user).select_related("party").order_by(*LEAD_FIRST)
     rows: Any = page.get_queryset(request).filter(agreements=agreement).order_by("-closed_on", "due_on_last", "slug")
     return [
