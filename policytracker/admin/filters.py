@@ -105,7 +105,7 @@ class OnFilter(TextFilter):
     @property
     def field(self):
         """The input, with its label."""
-        return next(iter(SearchForm(ON, self.title, data={ON: self.value()})))
+        return next(iter(SearchForm(ON, self.title, data={ON: self.value()}, label_suffix="")))
 
     def queryset(self, request, rows):
         return rows

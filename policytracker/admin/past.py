@@ -132,7 +132,7 @@ class Desk(UnfoldAdminSite):
 
     def notice(self, request: HttpRequest, status: int, message: str) -> TemplateResponse:
         """A page of the desk that says why the requested one is not shown."""
-        own = {"title": TITLES[status], "message": message}
+        own = {"title": TITLES[status], "message": message, "compares": True}  # without the form that compares the page
         request.current_app = self.name  # type: ignore[attr-defined]
         return TemplateResponse(request, "admin/past/notice.html", self.each_context(request) | own, status=status)
 
@@ -143,6 +143,7 @@ class Desk(UnfoldAdminSite):
             "moment": moment,
             "typed_moment": getattr(request, "typed_moment", moment.text if moment else ""),
             "other_parameters": [(name, value) for name, values in query.lists() for value in values],
+            "compares": False,
             "today_url": f"{request.path}?{query.urlencode()}" if query else request.path,
         }
 
