@@ -12,13 +12,14 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import DecimalField, Q
+from django.db.models import CharField, DecimalField, Q, Value
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import Resolver404, resolve, reverse
@@ -107,19 +108,20 @@ def paths_to(target: type[Record]) -> dict[type[Record], list[str]]:
 
 
 def parts_of(record: Record) -> Ids:
-    """The ids of the record and of its parts, by type."""
-    model, found = type(record), defaultdict(set)
-    found[model].add(record.pk)
+    """The ids of the record and of its parts, by type. One query."""
+    model = type(record)
     if model is registry.scope.model:
         conditions = {resource.model: resource.belonging_to(record.pk) for resource in registry if resource.scope_paths}
     else:
-        conditions = {}
-        for part, paths in paths_to(model).items():
-            conditions[part] = Q(pk__in=[])
-            for path in paths:
-                conditions[part] |= Q(**{path: record.pk})
-    for part, condition in conditions.items():
-        found[part].update(part._base_manager.filter(condition).order_by().values_list("pk", flat=True))  # type: ignore[attr-defined]
+        conditions = {part: reduce(or_, (Q(**{path: record.pk}) for path in paths)) for part, paths in paths_to(model).items()}
+    tables = {part._meta.db_table: part for part in (model, *conditions)}
+    rows = [
+        part._base_manager.filter(condition).order_by().values_list(Value(part._meta.db_table, CharField()), "pk")
+        for part, condition in [(model, Q(pk=record.pk)), *conditions.items()]
+    ]
+    found: dict[type[Record], set[int]] = defaultdict(set)
+    for table, pk in rows[0].union(*rows[1:], all=True):
+        found[tables[table]].add(pk)
     return found
 
 
