@@ -20,8 +20,8 @@ from policytracker.sql.moment import as_of, moment_read
 
 
 def today() -> date:
-    """The current date in UTC. Every rule that depends on the current date takes it from here."""
-    return datetime.now(UTC).date()
+    """The current date in UTC; inside `as_of()` the date of that moment. Every rule that depends on the current date takes it from here."""
+    return (moment_read.get() or datetime.now(UTC)).astimezone(UTC).date()
 
 
 # ---- who reads, for which date
@@ -45,9 +45,8 @@ class ReadContext:
     @classmethod
     def of(cls, user: Any, on: date | None = None, base_url: str = "") -> ReadContext:
         """The context of this user; `on` is today if it is not given. Inside `as_of()`, it is the context of that moment."""
-        moment = moment_read.get()
-        now = today() if moment is None else moment.astimezone(UTC).date()
-        return cls(Reader.of(user), now, now if on is None else on, base_url, moment)
+        now = today()
+        return cls(Reader.of(user), now, now if on is None else on, base_url, moment_read.get())
 
     def reading(self) -> AbstractContextManager[None]:
         """Queries inside the block read the register of `as_of`, if it is given."""

@@ -50,9 +50,9 @@ INSTALLED_APPS = [
     "policytracker",
     "agreements",
     "recommendations",
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # without its site: ours is named in policytracker/apps.py
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "policytracker.apps.DeskConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -12,7 +12,7 @@ from rest_framework.permissions import AllowAny
 
 from agreements.admin import checks, source_page
 from agreements.views import AgreementViewSet, SourceViewSet
-from policytracker.admin import account, changes, search, unsaved_input
+from policytracker.admin import account, changes, compare, search, unsaved_input
 from policytracker.api.changes import Changes
 from policytracker.api.data_checks import Findings
 from policytracker.api.renderers import FormatBeforeAccept, JSONRenderer
@@ -77,6 +77,7 @@ urlpatterns = [
     path("admin/answers/", admin.site.admin_view(answers.page), name="answers"),
     path("admin/numbers/", admin.site.admin_view(home.numbers), name="recommendations_in_numbers"),
     path("admin/search/", admin.site.admin_view(search)),
+    path("admin/compare/", admin.site.admin_view(compare.page), name="compare"),
     path("admin/", admin.site.urls),
     path("api/v1/", include(API)),
 ]

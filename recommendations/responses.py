@@ -13,6 +13,7 @@ from policytracker.accounts.models import User
 from policytracker.edtf import first_day
 from policytracker.records.access import Role
 from policytracker.records.exceptions import NotPermitted
+from policytracker.sql.moment import reads_past
 from recommendations.models import Addressee
 from recommendations.progress import EDITORS, roles
 
@@ -20,7 +21,12 @@ FIELDS = ["response", "responded_on", "response_text", "source", "locator", "quo
 
 
 def may_respond(addressee: Addressee, by: User) -> bool:
-    """Whether this user may record the response: analysts, reviewers, administrators, and officers of the addressed party."""
+    """Whether this user may record the response: analysts, reviewers, administrators, and officers of the addressed party.
+
+    Nobody may while a past moment is read.
+    """
+    if reads_past():
+        return False
     office = getattr(by, "office", None) if Role.OFFICER in roles(by) else None
     return bool(roles(by) & EDITORS) or (office is not None and office.party_id == addressee.party_id)
 

@@ -30,7 +30,8 @@ def returns(updates: Sequence[ProgressUpdate], user: Any) -> dict[int, list[Retu
     reader = Reader.of(user)
     readable = [update for update in updates if reader.sees_unapproved or (reader.id and update.author_id == reader.id)]
     returns_by_update: dict[int, list[ReturnedUpdate]] = defaultdict(list)
-    rows = Change.objects.filter(tbl=ProgressUpdate._meta.db_table, row_id__in=[update.pk for update in readable], op="update")
+    ids = [update.pk for update in readable]
+    rows = Change.objects.until_moment().filter(tbl=ProgressUpdate._meta.db_table, row_id__in=ids, op="update")
     changes = list(rows.filter(changed__review=Review.RETURNED).order_by("id"))
     periods = PastAccess(reader).periods(ProgressUpdate, {change.row_id for change in changes})
     newest_is_shown: dict[int, bool] = {}

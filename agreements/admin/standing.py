@@ -267,9 +267,9 @@ def action_links(record: AgreementRecord, marks: SourceMarks) -> Callable[..., L
 
 
 class StandingForm(forms.Form):
-    """Asks for the date of the standing."""
+    """Asks for the date of the standing, and of everything on the page that depends on a day."""
 
-    on = Day(label=_("Date"))
+    on = Day(label=_("Values on"))
 
 
 def standing_panel(request: HttpRequest, agreement: models.Agreement, marks: SourceMarks) -> StandingPanel:

@@ -19,6 +19,7 @@ from knox.models import AbstractAuthToken
 from policytracker.records.access import EDITORS, Reader, Role
 from policytracker.records.constraints import OwnTrigger
 from policytracker.records.models import Record
+from policytracker.sql.moment import reads_past
 
 
 class User(AbstractUser):
@@ -62,6 +63,10 @@ class User(AbstractUser):
     previous_login = models.DateTimeField(
         null=True, blank=True, editable=False, help_text=_("When the visit before this one began. The database sets it.")
     )
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """Whether the user has this permission. The past can only be viewed, also by superusers."""
+        return not (reads_past() and not perm.partition(".")[2].startswith("view_")) and super().has_perm(perm, obj)
 
     @cached_property
     def roles(self) -> frozenset[str]:

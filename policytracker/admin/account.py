@@ -8,7 +8,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth import authenticate
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
@@ -18,6 +18,7 @@ from policytracker.admin.error_summary import errors_of_form
 from policytracker.admin.people import role_label
 from policytracker.admin.theme import apply_theme
 from policytracker.api.tokens import DEFAULT_DAYS, MAX_DAYS, create_token, own_tokens, revoke_token
+from policytracker.sql.moment import reads_past
 
 
 class ConfirmedForm(forms.Form):
@@ -84,6 +85,8 @@ class RevokeForm(forms.Form):
 
 def account(request: HttpRequest) -> HttpResponse:
     """Each form of the page sends its name as `form`. A new token is shown in the response to its form only."""
+    if reads_past():
+        raise PermissionDenied  # an account has no past
     submitted = request.POST.get("form") if request.method == "POST" else None
     profile = ProfileForm(request, request.POST if submitted == "profile" else None, instance=User.objects.get(pk=request.user.pk))
     token = TokenForm(request, request.POST if submitted == "token" else None)

@@ -47,6 +47,7 @@ from policytracker.records.models import Record, lock_for_change
 from policytracker.representation import filters, hidden, query_line
 from policytracker.representation.query_line import WrongWord
 from policytracker.resources import registry
+from policytracker.sql.moment import reads_past
 
 # It bypasses delete_view(), which checks the rules and sets the change context. The actions of a list are named in `actions`.
 admin.site.disable_action("delete_selected")
@@ -74,6 +75,14 @@ class BaseAdmin(VisibleRowsMixin, ModelAdmin):
         paginator = super().get_paginator(request, *args, **kwargs)
         paginator.user = request.user
         return paginator
+
+    def has_view_permission(self, request, obj=None):
+        """Users, roles and tokens have no past. Filters of the past find them by name."""
+        has_past = issubclass(self.model, Record) or (request.resolver_match and request.resolver_match.url_name == "autocomplete")
+        return (has_past or not reads_past()) and super().has_view_permission(request, obj)
+
+    def get_actions(self, request):
+        return {} if reads_past() else super().get_actions(request)
 
     def list_prefetches(self, request: HttpRequest) -> Iterable[Any]:
         """What the columns show besides the references of a row."""
@@ -136,6 +145,8 @@ class BaseAdmin(VisibleRowsMixin, ModelAdmin):
     def _get_obj_does_not_exist_redirect(self, request, opts, object_id):
         """The seam of Django for a record that was deleted or hidden. What the user entered into its form is shown, to be copied."""
         title, message = _("Record not found"), _("This %(record)s does not exist, or you may not read it. It may have been deleted.")
+        if reads_past():
+            message = _("This %(record)s did not exist in the register at this moment, or you may not read it.")
         if request.POST:
             title = _("This record no longer exists")
             message = _("Not saved: this record was deleted or is no longer visible to you. Copy what you need from your input below.")

@@ -18,7 +18,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.admin.filters import ON, YES_NO, filter_title, read_context
+from policytracker.admin.filters import ON, YES_NO, OnFilter, filter_title, read_context
 from policytracker.admin.query_lines import Hint, hint_of
 from policytracker.admin.querysets import references, visible
 from policytracker.admin.rows import Table, order_by_name, table
@@ -219,6 +219,11 @@ class RecordChangeList(ChangeList):
         """The parameters as the URL of a list has them: its `q` is a query line."""
         text = {query_line.TEXT: parameters[query_line.TEXT]} if query_line.TEXT in parameters else {}
         return [*(parameters | {name: [query_line.write(text, self.filter_set)] for name in text}).items()]
+
+    @cached_property
+    def values_on(self) -> Any:
+        """The filter with the date of the list, if the list has one."""
+        return next((spec for spec in self.filter_specs if isinstance(spec, OnFilter)), None)
 
     @property
     def table(self) -> Table:

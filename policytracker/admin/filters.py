@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from django import forms
 from django.contrib.admin import ListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db import models
@@ -14,6 +15,7 @@ from django.utils.functional import keep_lazy_text
 from django.utils.text import capfirst, format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from policytracker.admin.theme import apply_theme
 from policytracker.representation.values import iso_date
 from policytracker.resources import ReadContext
 
@@ -71,10 +73,26 @@ class TextFilter(OfferedFilter):
     """A filter whose value is typed, such as a date."""
 
 
+class ValuesOn(forms.Form):
+    on = forms.CharField(label=_("Values on"), required=False)
+
+
 class OnFilter(TextFilter):
-    """The date of a list. The page restores the rows to it before any filter applies, because filters would use the values of today."""
+    """The date of a list. The page restores the rows to it before any filter applies, because filters would use the values of today.
+
+    Its field is above the list (admin/past/values_on.html), not among the filters.
+    """
 
     title, parameter_name = _("Values on"), ON
+
+    def __init__(self, request, params, model, model_admin):
+        super().__init__(request, params, model, model_admin)
+        self.value = request.GET.get(ON, "")
+
+    @property
+    def field(self) -> Any:
+        """The input, with its label."""
+        return apply_theme(ValuesOn({ON: self.value}, label_suffix=""))[ON]
 
 
 class RelatedFilter(OfferedFilter):

@@ -19,6 +19,7 @@ from policytracker.representation import query_line
 from policytracker.representation.search_query import MAX_LENGTH, parse
 from policytracker.resources import ReadContext, registry
 from policytracker.search.hits import Hit, find
+from policytracker.search.past import find_past
 from policytracker.search.spelling import suggestions
 
 SHOWN = 20  # records
@@ -29,11 +30,17 @@ def search(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("s", "").replace("\0", "").strip()[:MAX_LENGTH]
     if not text:
         return HttpResponse()
-    reader = ReadContext.of(request.user)
-    hits = find(reader, parse(text), registry.searched, SHOWN)
-    results = [*lists(request, text), *pages(request, text), *(record(hit) for hit in hits.page[:SHOWN])]
-    similar = [] if results else suggestions(reader, text)
-    more = hits.count - SHOWN if hits.count > SHOWN else 0
+    reader, similar = ReadContext.of(request.user), []
+    if reader.as_of is None:
+        hits = find(reader, parse(text), registry.searched, SHOWN)
+        found, count = hits.page, hits.count
+    else:
+        found = find_past(reader, parse(text), registry.searched, SHOWN)
+        count = len(found)
+    results = [*lists(request, text), *pages(request, text), *(record(hit) for hit in found[:SHOWN])]
+    if not results and reader.as_of is None:
+        similar = suggestions(reader, text)
+    more = count - SHOWN if count > SHOWN else 0
     context = {"text": text, "results": results, "similar": similar, "more": more}
     return TemplateResponse(request, "unfold/helpers/command_results.html", context)
 

@@ -163,11 +163,11 @@ class TabbedAdmin(RecordAdmin):
             yield tab_of(inline), rows.visible_to(reader).filter(**{self.reference_of(inline): RECORD})
 
     @lru_cache(20)  # noqa: B019 - pages live as long as the process
-    def count_statement(self, roles: frozenset[str]) -> tuple[str, tuple]:
+    def count_statement(self, roles: frozenset[str], as_of: bool) -> tuple[str, tuple]:
         """SQL and values that count the rows of each tab for these roles. Compiling it takes ten times as long as running it."""
         statements = [
             (name, *rows.order_by().values("pk").query.sql_with_params())
-            for name, rows in self.counted_rows(Reader(roles, Parameter("user")))
+            for name, rows in self.counted_rows(Reader(roles, Parameter("user"), as_of))
         ]
         sql = " UNION ALL ".join(f"SELECT %s, count(*) FROM ({rows}) AS counted" for _name, rows, _values in statements)
         return sql, tuple(value for name, _rows, values in statements for value in (name, *values))
@@ -175,7 +175,7 @@ class TabbedAdmin(RecordAdmin):
     def counts(self, user: Any, record: Any) -> dict[str, int]:
         """The number of rows of each tab, in one query."""
         reader = Reader.of(user)
-        sql, values = self.count_statement(reader.roles)
+        sql, values = self.count_statement(reader.roles, reader.as_of)
         totals: dict[str, int] = {}
         if not sql:  # no tab counts anything
             return totals

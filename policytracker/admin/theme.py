@@ -24,6 +24,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.fields import UnfoldAdminReadonlyField
 from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
+from unfold.sites import UnfoldAdminSite
 from unfold.utils import display_for_value
 from unfold.views import ChangeList
 from unfold.widgets import (
@@ -52,6 +53,7 @@ __all__ = [
     "UnfoldAdminCheckboxSelectMultipleWidget",
     "UnfoldAdminDateWidget",
     "UnfoldAdminFileFieldWidget",
+    "UnfoldAdminSite",
     "UnfoldAdminTextInputWidget",
     "UnfoldAdminTextareaWidget",
     "UserChangeForm",

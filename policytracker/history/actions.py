@@ -15,6 +15,7 @@ from policytracker.history.feed import ORDER as PLACES
 from policytracker.history.feed import ChangeEntry, Feed, place_of, read_after, short_values, with_old_values
 from policytracker.records.changes import Change
 from policytracker.representation import keyset
+from policytracker.sql.moment import present
 
 SALT = "actions"
 ORDER = [keyset.Column("era", descending=True), keyset.Column("txid", descending=True)]
@@ -46,6 +47,7 @@ class ActionPage:
     older: str | None
 
 
+@present()
 def newest_actions(feed: Feed, cursor: str | None, size: int) -> ActionPage:
     """At most `size` actions before the cursor. Raises InvalidCursor. The number of queries is limited."""
     before = keyset.decode_cursor(cursor, ORDER, SALT)[1] if cursor else None
@@ -65,6 +67,7 @@ def newest_actions(feed: Feed, cursor: str | None, size: int) -> ActionPage:
     return ActionPage(actions, keyset.encode_cursor(True, last.transaction, ORDER, SALT) if last and older else None)
 
 
+@present()
 def changes_of_action(feed: Feed, cursor: str | None, size: int) -> tuple[list[ChangeEntry], str | None]:
     """The changes of the transaction to which the feed is limited, oldest first, and the cursor of the next ones. Raises InvalidCursor."""
     place = keyset.decode_cursor(cursor, PLACES, SALT)[1] if cursor else None

@@ -2,13 +2,15 @@
 
 The changes are ordered by transaction and id, and the feed contains only transactions below the oldest one that has not ended. So
 a transaction that began first and ends last comes after the cursor, and every change is returned exactly once.
+
+As of a past moment the feed ends there. It is computed backwards from what is stored today, so its queries read the present.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property, reduce
 from operator import or_
@@ -30,6 +32,7 @@ from policytracker.records.periods import contains, contains_before
 from policytracker.representation import json_sql, keyset
 from policytracker.representation.serializers import declared_fields
 from policytracker.resources import ReadContext, registry
+from policytracker.sql.moment import present
 
 SALT = "changes"
 ORDER = [keyset.Column("era"), keyset.Column("txid"), keyset.Column("id")]
@@ -114,9 +117,13 @@ class Feed:
     """The changes that the reader of the context may see."""
 
     def __init__(self, context: ReadContext, filters: Filters = Filters()):
+        if context.as_of is not None:
+            until = shifted(context.as_of, timedelta(microseconds=1))
+            filters = replace(filters, until=until if filters.until is None else min(filters.until, until))
         self.context, self.filters = context, filters
-        self.reader = context.reader
+        self.reader = replace(context.reader, as_of=False)
 
+    @present()
     def page(self, cursor: str | None, size: int) -> FeedPage:
         """The page after the cursor, or the first one. Raises InvalidCursor."""
         place: Place | None = keyset.decode_cursor(cursor, ORDER, SALT)[1] if cursor else None

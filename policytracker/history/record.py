@@ -1,4 +1,7 @@
-"""The history of one record: what changed, by whom, why and through which channel, as far as the reader may see it."""
+"""The history of one record: what changed, by whom, why and through which channel, as far as the reader may see it.
+
+As of a past moment it ends there. It is computed backwards from what is stored today, so its queries read the present.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from policytracker.records.models import Record
 from policytracker.records.past_access import PastAccess
 from policytracker.records.periods import EVER
 from policytracker.representation.references import KeyField
+from policytracker.sql.moment import present
 
 BATCH = 200  # changes per query
 
@@ -24,12 +28,12 @@ class History:
     """The history of one record for one reader. `fields` are the serializer fields of the record."""
 
     def __init__(self, record: Record, fields: dict[str, Any], reader: Reader):
-        self.record, self.reader, self.model = record, reader, type(record)
         access = PastAccess(reader)
+        self.record, self.reader, self.model = record, access.reader, type(record)
         self.periods = access.periods(self.model, [record.pk])[record.pk]
         self.values = RecordValues(self.model, fields, access)
         self.fields = self.values.fields
-        self.rows = Change.objects.filter(tbl=self.model._meta.db_table, row_id=record.pk)
+        self.rows = Change.objects.until_moment().filter(tbl=self.model._meta.db_table, row_id=record.pk)
 
     def had_been_readable(self, change: Change) -> bool:
         """Whether the reader could read the record immediately before the change."""
@@ -49,6 +53,7 @@ class History:
         rows = self.readable()
         return rows if self.reader.sees_all else rows.exclude(pk__in=self.fully_hidden(rows))
 
+    @present()
     def fully_hidden(self, rows) -> list[int]:
         """The ids of the updates that changed only references or source texts that the reader may not see."""
         values = self.values
@@ -77,6 +82,7 @@ class History:
             hidden += [pk for pk, visible in values.visible(changes).items() if not visible]
         return hidden
 
+    @present()
     def entries(self, changes: list[Change]) -> list[ShownChange]:
         """One entry for each change, with the changed links, in the given order."""
         visible = self.values.visible(changes)

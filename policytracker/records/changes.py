@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Func, Q
 from django.db.models.fields.json import KeyTextTransform
 
-from policytracker.sql.moment import ACCESS_COLUMNS
+from policytracker.sql.moment import ACCESS_COLUMNS, moment_read
 
 
 class TransactionIdField(models.TextField):
@@ -17,6 +17,13 @@ class TransactionIdField(models.TextField):
 
     def db_type(self, connection):
         return "xid8"
+
+
+class ChangeQuerySet(models.QuerySet):
+    def until_moment(self) -> ChangeQuerySet:
+        """Without the changes after the moment that is read. The table of changes itself is the same at every moment."""
+        moment = moment_read.get()
+        return self.all() if moment is None else self.filter(at__lte=moment)
 
 
 class Change(models.Model):
@@ -42,6 +49,8 @@ class Change(models.Model):
     before: Any = models.JSONField(null=True)
     changed: Any = models.JSONField(null=True)
     moved = models.BooleanField(db_default=False)
+
+    objects = ChangeQuerySet.as_manager()
 
     class Meta:
         default_permissions = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from policytracker.records.changes import Change
 from policytracker.records.declarations import links
 from policytracker.records.models import Record
 from policytracker.records.periods import END, EVER, START, Period, intersection, union
+from policytracker.sql.moment import present
 
 Row = dict[str, Any]  # columns of a stored row, as in JSON
 PeriodsOf = Mapping[int, list[Period]]  # periods by id of a record
@@ -184,7 +185,7 @@ class PastAccess:
     """When one reader could read records. What was found is kept, since records share their parents."""
 
     def __init__(self, reader: Reader):
-        self.reader = reader
+        self.reader = replace(reader, as_of=False)
         self.known: dict[type[models.Model], dict[int, list[Period]]] = defaultdict(dict)
 
     def periods(self, model: type[Record], ids: Iterable[int]) -> PeriodsOf:
@@ -194,7 +195,8 @@ class PastAccess:
         """
         ids, known = set(ids), self.known[model]
         if new := ids - known.keys():
-            known |= self.found(model, new)
+            with present():
+                known |= self.found(model, new)
         return {pk: known[pk] for pk in ids}
 
     def found(self, model: type[Record], ids: set[int]) -> PeriodsOf:

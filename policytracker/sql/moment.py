@@ -41,6 +41,11 @@ def access_changed(table: str, row: str) -> str:
   WHERE s.tbl = '{table}' AND s.row_id = {row} AND s.at > {MOMENT} AND s.changed ?| '{{{",".join(ACCESS_COLUMNS)}}}')"""
 
 
+def reads_past() -> bool:
+    """Whether queries read a past moment. Nothing can be written then."""
+    return moment_read.get() is not None
+
+
 @contextmanager
 def as_of(moment: datetime) -> Iterator[None]:
     """Read the register of this moment inside the block: what transactions that began at or before it had written.
@@ -49,19 +54,37 @@ def as_of(moment: datetime) -> Iterator[None]:
     """
     token, is_nested = moment_read.set(moment), connection.in_atomic_block
     try:
-        # An exception makes the surrounding transaction unusable, so its search path needs no reset then.
+        # An exception makes the surrounding transaction unusable, so its settings need no reset then.
         with transaction.atomic(savepoint=False), connection.cursor() as cursor:
             cursor.execute(
-                f"""SELECT current_setting('search_path'), to_regnamespace('{SCHEMA}') IS NOT NULL,
+                f"""SELECT to_regnamespace('{SCHEMA}') IS NOT NULL, current_setting('search_path'),
+                coalesce(current_setting('policytracker.as_of', true), ''),
                 set_config('policytracker.as_of', %s, true), set_config('search_path', '{SCHEMA}, {TABLES}', true), {PLANNING}""",
                 [moment.isoformat()],
             )
-            outer, has_views, *_ = cursor.fetchone()
+            has_views, path, outer, *_ = cursor.fetchone()
             if not has_views:
                 raise OperationalError(f"The schema {SCHEMA} is missing.")
             yield
-            if is_nested:  # otherwise the setting ends with the transaction
-                cursor.execute("SELECT set_config('search_path', %s, true)", [outer])
+            if is_nested:  # otherwise the settings end with the transaction
+                cursor.execute("SELECT set_config('search_path', %s, true), set_config('policytracker.as_of', %s, true)", [path, outer])
+    finally:
+        moment_read.reset(token)
+
+
+@contextmanager
+def present() -> Iterator[None]:
+    """Read the present inside the block, even inside `as_of()`."""
+    if not reads_past():
+        yield
+        return
+    token = moment_read.set(None)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT current_setting('search_path'), set_config('search_path', '{TABLES}', true)")
+            path, _ = cursor.fetchone()
+            yield
+            cursor.execute("SELECT set_config('search_path', %s, true)", [path])
     finally:
         moment_read.reset(token)
 

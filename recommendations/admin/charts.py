@@ -40,12 +40,12 @@ def distribution(counts: dict[str, int], lists: dict[str, str]) -> Distribution:
     return Distribution.of(STATUS_GROUPS, counts, Status.NOT_ASSESSED, url)
 
 
-def trend(recommendations: Any, today: date, lists: dict[str, str]) -> Trend:
-    """The statuses at the end of each month and today. `lists` holds the filters of the list of these recommendations."""
+def trend(recommendations: Any, last: date, today: date, lists: dict[str, str]) -> Trend:
+    """The statuses at the end of each month and on the last day, at most today. `lists` has the filters of their list."""
 
     def url(on: date, status: Any) -> str:
         past = {OnFilter.parameter_name: on.isoformat()} if on < today else {}
         return list_url(Recommendation, lists | past | ({"status": status.value} if status else {}))
 
-    points = status_trend(recommendations, SHOWN_MONTHS, today)
+    points = status_trend(recommendations, SHOWN_MONTHS, min(last, today))
     return Trend.of(STATUS_GROUPS, ((point.on, point.by_status) for point in points), Status.NOT_ASSESSED, url)

@@ -36,19 +36,19 @@ class NextDate:
 
 
 def dates_of(agreement: Any, user: Any, context: ReadContext) -> tuple[Timeline, list[NextDate]]:
-    """The first DRAWN_DATES dates of the agreement, and the next ones from today on, without the assessments of today."""
+    """The first DRAWN_DATES dates of the agreement, and the next ones from the day of the context on, without assessments."""
     dates, updates = timeline.Timeline(agreement, user), registry.of(ProgressUpdate).address
     page = dates.page(None, DRAWN_DATES)
 
     def coming(entries: Iterable[timeline.DatedEvent]) -> list[timeline.DatedEvent]:
-        return [entry for entry in entries if entry.day >= context.today and entry.type != updates][:SHOWN_DATES]
+        return [entry for entry in entries if entry.day >= context.on and entry.type != updates][:SHOWN_DATES]
 
     following = coming(page.results)
     if page.next and len(following) < SHOWN_DATES:
-        following = coming(dates.page(dates.cursor_from(context.today), DRAWN_DATES).results)
+        following = coming(dates.page(dates.cursor_from(context.on), DRAWN_DATES).results)
     pages = record_pages({*((entry.type, entry.key) for entry in (*page.results, *following))})
-    nearest = [NextDate(moment, time_until(moment.day, context.today)) for moment in moments(following, pages)]
-    return Timeline(moments(page.results, pages), context.today, page.count), nearest
+    nearest = [NextDate(moment, time_until(moment.day, context.on)) for moment in moments(following, pages)]
+    return Timeline(moments(page.results, pages), context.on, page.count), nearest
 
 
 def moments(entries: Iterable[timeline.DatedEvent], pages: dict[tuple[str, str], str]) -> list[Moment]:

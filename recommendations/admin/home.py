@@ -147,7 +147,7 @@ def numbers(request: HttpRequest) -> HttpResponse:
     context = admin.site.each_context(request) | {
         "title": _("Recommendations in numbers"),
         "statuses": statuses(request),
-        "trend": trend(Recommendation.objects.visible_to(request.user), today(), {}),
+        "trend": trend(Recommendation.objects.visible_to(request.user), today(), today(), {}),
         "agreements": statuses_by_agreement(request),
         "agreements_url": list_url(Agreement, {}),
     }

@@ -27,7 +27,7 @@ from agreements.models.relations import INVERSE_LABELS
 from agreements.numbers import number
 from agreements.source_marks import SourceMarks
 from agreements.source_uses import Use, by_source, uses_of_agreement
-from policytracker.admin import Tile, list_url
+from policytracker.admin import OnFilter, Tile, list_url
 from policytracker.admin.charts import Bar
 from policytracker.admin.querysets import references, visible
 from policytracker.edtf import date_in_words
@@ -51,14 +51,15 @@ SHOWN_RELATIONS = 30
 
 def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
     """The variables of the template. The number of queries is fixed."""
-    user, context = request.user, ReadContext.of(request.user)
-    card = scorecard(agreement.slug, context)
-    timeline, next_dates = dates_of(agreement, user, context)
+    user = request.user
     sources = by_source(uses_of_agreement(agreement, user))
     marks = SourceMarks((use for uses in sources.values() for use in uses), {source: n for n, source in enumerate(sources, 1)})
-    components = list(components_of(request, agreement, marks))
-    recommendations = recommendation_lines(request, agreement, SHOWN_RECOMMENDATIONS, marks)
     standing = standing_panel(request, agreement, marks)
+    context = ReadContext.of(user, on=standing.on)
+    card = scorecard(agreement.slug, context)
+    timeline, next_dates = dates_of(agreement, user, context)
+    components = list(components_of(request, agreement, context, marks))
+    recommendations = recommendation_lines(request, agreement, SHOWN_RECOMMENDATIONS, context, marks)
     names = {
         "parties": standing.names,
         "components": {line.component.slug: line.component.title for line in components},
@@ -66,18 +67,20 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
     }
     lists = {"agreement": agreement.slug}
     titles = {line.component.pk: line.component.title for line in components}
+    lists_on = lists | ({OnFilter.parameter_name: context.on.isoformat()} if context.on != context.today else {})
     return {
         "standing": standing,
+        "on_other_day": context.on != context.today,
         "media": standing.form.media,
         "suggested_status": suggested_status(agreement, standing.text.code),
-        "late": lateness(card, lists),
-        "attention": attention(card, lists),
+        "late": lateness(card, lists_on),
+        "attention": attention(card, lists, lists_on),
         "facts": list(facts(agreement, marks)),
         "marks": {name: marks.of("agreement", agreement.pk, name) for name in TEXTS},
         "mark": marks.of("agreement", agreement.pk, "", "title", "short_title"),
         "other_mark": marks.of_others("agreement", agreement.pk, "", *(name for name in STATED if getattr(agreement, name))),
-        "progress": distribution(card["recommendations"]["by_status"], lists),
-        "trend": trend(of_agreement(user, agreement), context.today, lists),
+        "progress": distribution(card["recommendations"]["by_status"], lists_on),
+        "trend": trend(of_agreement(user, agreement), context.on, context.today, lists),
         "money": money_bars(card["money"], lists),
         "figures": figures(agreement, user, marks, titles),
         "outcomes": outcomes(agreement, user, marks),
@@ -87,7 +90,7 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
         "next_dates": next_dates,
         "components": components,
         "recommendations": recommendations,
-        "recommendations_url": list_url(Recommendation, lists),
+        "recommendations_url": list_url(Recommendation, lists_on),
         "recommendation_total": card["recommendations"]["total"],
         "matrices": matrices(request, agreement, names),
         "sources": [SourceLine.of(n, source, uses) for n, (source, uses) in enumerate(sources.items(), 1)],
@@ -189,12 +192,12 @@ def lateness(card: Scorecard, lists: dict[str, str]) -> list[Tile]:
     ]
 
 
-def attention(card: Scorecard, lists: dict[str, str]) -> list[Tile]:
-    """What else is late or contradicted, if anything is."""
+def attention(card: Scorecard, lists: dict[str, str], lists_on: dict[str, str]) -> list[Tile]:
+    """What else is late or contradicted, if anything is. `lists_on` are the filters of lists of recommendations, with the day of the card."""
     late, differ = card["components"]["by_deadline_state"][DeadlineState.OVERDUE], card["recommendations"]["claim_differs"]
     tiles = [
         Tile(_("Overdue components"), late, False, list_url(Component, lists | {"deadline_state": DeadlineState.OVERDUE.value}), "danger"),
-        Tile(_("Contradicted by a claim"), differ, False, list_url(Recommendation, lists | {"claim_differs": "true"}), "warning"),
+        Tile(_("Contradicted by a claim"), differ, False, list_url(Recommendation, lists_on | {"claim_differs": "true"}), "warning"),
     ]
     return [tile for tile in tiles if tile.count]
 
@@ -248,10 +251,10 @@ class ComponentLine:
     marks: dict[str, str]
 
 
-def components_of(request: HttpRequest, agreement: Agreement, marks: SourceMarks) -> Iterator[ComponentLine]:
-    """The components of the agreement, each after its parent, in the order of their positions."""
-    user, on = request.user, ReadContext.of(request.user).today
-    rows: Any = visible(Component, user).filter(agreement=agreement).annotate(deadline_state=of_component(on))
+def components_of(request: HttpRequest, agreement: Agreement, context: ReadContext, marks: SourceMarks) -> Iterator[ComponentLine]:
+    """The components of the agreement, each after its parent, in the order of their positions, with the deadline state of the day."""
+    user = request.user
+    rows: Any = visible(Component, user).filter(agreement=agreement).annotate(deadline_state=of_component(context.on))
     found = list(rows.prefetch_related(*references(Component, user, ["lead_parties"])).order_by("position", "pk"))
     links: Any = Recommendation.objects.visible_to(user).filter(components__in=[component.pk for component in found]).order_by()
     numbers = dict(links.values_list("components").annotate(Count("pk")))
@@ -289,10 +292,11 @@ class RecommendationLine:
 
 
 def recommendation_lines(
-    request: HttpRequest, agreement: Agreement, limit: int, marks: SourceMarks | None = None
+    request: HttpRequest, agreement: Agreement, limit: int, context: ReadContext | None = None, marks: SourceMarks | None = None
 ) -> list[RecommendationLine]:
-    """The first recommendations of the agreement: open ones first, then by due date."""
+    """The first recommendations of the agreement: open ones first, then by due date. With the values of the day of the context."""
     page = admin.site.get_model_admin(Recommendation)
+    request.list_context = context  # type: ignore[attr-defined] # for the page of the list
     addressees = Addressee.objects.visible_to(request.user).select_related("party").order_by(*LEAD_FIRST)
     rows: Any = page.get_queryset(request).filter(agreements=agreement).order_by("-closed_on", "due_on_last", "slug")
     return [

@@ -26,6 +26,7 @@ from policytracker.admin import (
 )
 from policytracker.admin.querysets import references, visible
 from policytracker.resources import today
+from policytracker.sql.moment import reads_past
 from recommendations import progress, responses, reviews
 from recommendations.admin import addressees, forms
 from recommendations.admin.lists import AGREEMENT, STATUS_COLOUR, RecommendationList, deadline_html
@@ -200,7 +201,7 @@ class RecommendationAdmin(RecommendationList):
         related = references(ProgressUpdate, user, ["party", "author", "imported_by", "reviewed_by", "voided_by", "corrects"])
         rows = recommendation.updates.visible_to(user).prefetch_related(*related, evidence_of_updates(user))
         updates = list(rows[: SHOWN_UPDATES + 1])
-        may_report, is_editor = self.may_report(request), bool(progress.roles(user) & progress.EDITORS)
+        may_report, is_editor = self.may_report(request), bool(progress.roles(user) & progress.EDITORS) and not reads_past()
         if may_report and report is None:
             revised = (update for update in updates if str(update.pk) == request.GET.get("revise") and update.author == user)
             report = forms.ReportForm(None, recommendation, user, today(), revises=next(revised, None))
@@ -260,12 +261,14 @@ class UpdateLine:
         self.review_colour = REVIEW_COLOURS[update.review]
         self.rejected = rejected if rejected and rejected.update == update.pk else None
         self.messages = []
-        self.may_revise = update.author_id == user.pk and update.review in (Review.DRAFT, Review.RETURNED)
-        refusals = list(progress.review_refusals(update, user)) if update.review == Review.SUBMITTED else []
-        self.may_review = update.review == Review.SUBMITTED and not refusals
+        may_act = not reads_past()
+        self.may_revise = may_act and update.author_id == user.pk and update.review in (Review.DRAFT, Review.RETURNED)
+        refusals = list(progress.review_refusals(update, user)) if may_act and update.review == Review.SUBMITTED else []
+        self.may_review = may_act and update.review == Review.SUBMITTED and not refusals
         # Reviewers see why they cannot review it. Other users only see that it awaits review.
         self.refusals = [] if any(refusal.code == "not_permitted" for refusal in refusals) else refusals
-        self.may_void = update.review == Review.APPROVED and not update.voided_at and bool(progress.roles(user) & progress.REVIEWERS)
+        may_void = may_act and bool(progress.roles(user) & progress.REVIEWERS)
+        self.may_void = may_void and update.review == Review.APPROVED and not update.voided_at
         self.evidence = list(update.evidence.all())
         self.mark = mark_of(*self.evidence)
 

@@ -21,9 +21,9 @@ class TrendPoint:
 
 
 def month_ends(months: int, today: date) -> list[date]:
-    """The last days of the preceding months and today, oldest first; `months` dates in total."""
+    """The last days of the preceding months and today, oldest first; `months` dates in total, if the calendar has so many."""
     days = [today]
-    while len(days) < months:
+    while len(days) < months and days[-1].replace(day=1) > date.min:
         days.append(days[-1].replace(day=1) - timedelta(1))
     return days[::-1]
 

@@ -9,7 +9,7 @@ from policytracker.admin.base import BaseAdmin
 from recommendations.models import Recommendation
 from tests.admin.page import add, change, changes, edit, tab
 from tests.admin.pages import every_page, load_demo
-from tests.browser.page import IN_BROWSER
+from tests.browser.page import IN_BROWSER, TODAY
 
 pytestmark = IN_BROWSER
 
@@ -72,6 +72,8 @@ def test_the_main_pages_have_no_serious_violation(visit, live_server, world):
         change(recommendation),
         edit(recommendation),
         add(Component),
+        f"{change(recommendation)}?as_of={TODAY}",
+        f"{reverse('compare')}?as_of={TODAY}&page={change(recommendation)}",
     ):
         page.goto(live_server.url + address)
         found += violations(page)

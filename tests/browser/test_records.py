@@ -55,13 +55,12 @@ def test_the_date_of_the_panel_is_changed_by_keyboard(width, visit, live_server,
     page.goto(live_server.url + change(treaty))
     page.fill("#standing-on", "2019-01-01")
     page.press("#standing-on", "Tab")
-    while not page.evaluate("document.activeElement.matches('#standing button')"):
+    while not page.evaluate("document.activeElement.matches('#values-on button')"):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.locator("#standing-head", has_text="on 2019-01-01").wait_for()
 
-    assert page.url.split("#")[0].endswith("?on=2019-01-01")
-    assert page.evaluate("document.activeElement.id") == "standing"
+    assert page.url.endswith("?on=2019-01-01")
     assert page.errors == []
 
 
@@ -86,7 +85,7 @@ def test_the_panel_works_without_scripts(chromium, visit, live_server, treaty):
     page.goto(f"{live_server.url}{change(treaty)}?participations-page=1")
 
     page.fill("#standing-on", "2021-01-01")
-    page.click("#standing button")
+    page.click("#values-on button")
     page.locator("#standing-head", has_text="on 2021-01-01").wait_for()
 
     assert "participations-page=1" in page.url

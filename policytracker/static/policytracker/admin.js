@@ -106,26 +106,6 @@ document.addEventListener("submit", (event) => {
     input.scrollIntoView({ block: "center" });
 });
 
-// Reload one part of the page, such as the standing on another date, and keep the input in the rest of it.
-document.addEventListener("submit", async (event) => {
-    const form = event.target;
-    if (!form.matches("form[data-part]")) return;
-    event.preventDefault();
-    const url = new URL(form.action);
-    url.search = new URLSearchParams(new FormData(form));
-    try {
-        const response = await fetch(url, { credentials: "same-origin" });
-        const page = new DOMParser().parseFromString(await response.text(), "text/html");
-        const part = page.getElementById(form.dataset.part);
-        if (!response.ok || !part) throw new Error(response.status);
-        document.getElementById(form.dataset.part).replaceWith(part);
-        history.replaceState(null, "", url.search + location.hash);
-        part.focus();
-    } catch {
-        form.submit();
-    }
-});
-
 // "/" opens the command palette like Ctrl-K, except where a person types. The theme moves the focus a moment after it has opened the
 // palette, so the first letters that are typed would be lost: here the palette has the focus at once.
 window.addEventListener("keydown", (event) => {
