@@ -16,6 +16,7 @@ from django.utils.text import capfirst
 
 from policytracker.admin.theme import display_for_field, display_for_value, label_html
 
+Column = str | Callable[[Any], Any]  # as in `list_display`
 CHECKBOX = "action_checkbox"
 LONG = 24  # characters of a cell, above which it has its text as title too, because it may be cut off
 
@@ -57,19 +58,23 @@ def table(changes: Any) -> Table:
     return Table(headers(changes, shown, labels), rows, [labels[name] for name in empty])
 
 
-def tags_of(name: str, first: str, label: str) -> tuple[str, str]:
+def tags_of(name: Column, first: Column, label: str) -> tuple[str, str]:
     """The tags around the content of a cell of the column. A narrow window shows the label."""
     attributes = f'data-label="{conditional_escape(label)}"'
     if name == CHECKBOX:
         return '<td class="pt-cell action-checkbox">', "</td>"
     if name == first:
-        return f'<th scope="row" class="pt-cell pt-first field-{name}" {attributes}>', "</th>"
-    return f'<td class="pt-cell field-{name}" {attributes}>', "</td>"
+        return f'<th scope="row" class="pt-cell pt-first field-{name_of(name)}" {attributes}>', "</th>"
+    return f'<td class="pt-cell field-{name_of(name)}" {attributes}>', "</td>"
 
 
-def value_of(page: Any, model: type[models.Model], name: str) -> Callable[[Any], SafeString]:
+def name_of(column: Column) -> str:
+    return column if isinstance(column, str) else column.__name__
+
+
+def value_of(page: Any, model: type[models.Model], name: Column) -> Callable[[Any], SafeString]:
     """A function that makes the content of a cell of the column, "" without a value."""
-    method = str if name == "__str__" else getattr(page, name, None)
+    method = name if callable(name) else str if name == "__str__" else getattr(page, name, None)
     if callable(method):
         boolean, colours = getattr(method, "boolean", False), getattr(method, "label", None)
 
@@ -109,12 +114,12 @@ def link_to(changes: Any) -> Callable[[Any, SafeString], str]:
     return link
 
 
-def headers(changes: Any, names: list[str], labels: dict[str, str]) -> list[Header]:
+def headers(changes: Any, names: list[Column], labels: dict[Column, str]) -> list[Header]:
     present = changes.get_ordering_field_columns()
     made = []
     for name in names:
         if name == CHECKBOX or not changes.get_ordering_field(name):
-            made.append(Header(name, labels.get(name, "")))
+            made.append(Header(name_of(name), labels.get(name, "")))
             continue
         order = {"asc": "ascending", "desc": "descending"}.get(present.get(changes.list_display.index(name), ""), "")
         query = changes.get_query_string({ORDER_VAR: f"-{name}" if order == "ascending" else name})

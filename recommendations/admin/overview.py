@@ -75,10 +75,7 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
         "suggested_status": suggested_status(agreement, standing.text.code),
         "late": lateness(card, lists_on),
         "attention": attention(card, lists, lists_on),
-        "facts": list(facts(agreement, marks)),
-        "marks": {name: marks.of("agreement", agreement.pk, name) for name in TEXTS},
-        "mark": marks.of("agreement", agreement.pk, "", "title", "short_title"),
-        "other_mark": marks.of_others("agreement", agreement.pk, "", *(name for name in STATED if getattr(agreement, name))),
+        **own_facts(agreement, marks),
         "progress": distribution(card["recommendations"]["by_status"], lists_on),
         "trend": trend(of_agreement(user, agreement), context.on, context.today, lists),
         "money": money_bars(card["money"], lists),
@@ -124,6 +121,16 @@ class Fact:
     label: str
     value: str
     mark: str
+
+
+def own_facts(agreement: Agreement, marks: SourceMarks) -> dict[str, Any]:
+    """The facts of the agreement, and the marks of its other fields."""
+    return {
+        "facts": list(facts(agreement, marks)),
+        "marks": {name: marks.of("agreement", agreement.pk, name) for name in TEXTS},
+        "mark": marks.of("agreement", agreement.pk, "", "title", "short_title"),
+        "other_mark": marks.of_others("agreement", agreement.pk, "", *(name for name in STATED if getattr(agreement, name))),
+    }
 
 
 def facts(agreement: Agreement, marks: SourceMarks) -> Iterator[Fact]:

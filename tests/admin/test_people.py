@@ -314,7 +314,7 @@ def test_a_user_named_in_a_visible_record_can_be_filtered_by(role, people, users
 @pytest.mark.parametrize("role", ["analyst", "reviewer", "administrator"])
 def test_editors_can_select_all_users(role, people, users, signed_in):
     client = signed_in(users[role])
-    page = client.get("/admin/recommendations/recommendation/").content.decode()
+    page = client.get("/admin/recommendations/recommendation/filters/").content.decode()
 
     assert client.get("/api/v1/recommendations/?owner=nowhere").json()["count"] == 0
     assert 'value="nowhere"' in page
