@@ -12,13 +12,14 @@ from rest_framework.permissions import AllowAny
 
 from agreements.admin import checks
 from agreements.views import AgreementViewSet, SourceViewSet
-from policytracker.admin import account, search, unsaved_input
+from policytracker.admin import account, help, menu, search, unsaved_input
 from policytracker.api.changes import Changes
 from policytracker.api.data_checks import Findings
 from policytracker.api.renderers import FormatBeforeAccept, JSONRenderer
 from policytracker.api.routes import Choices, not_found, record_urls
 from policytracker.api.search import Search
 from policytracker.api.tokens import TokenDetail, TokenList
+from policytracker.web.logo import logo
 from recommendations.admin import home
 from recommendations.reports.views import AgreementReportViewSet, Me, MemoRenderer, SummaryViewSet
 from recommendations.views import AddresseeViewSet, ProgressUpdateViewSet, RecommendationViewSet
@@ -66,13 +67,18 @@ urlpatterns = [
     path("", RedirectView.as_view(url=reverse_lazy("admin:index"))),
     # Browsers ask for it on responses that are no pages.
     path("favicon.ico", RedirectView.as_view(url=static("policytracker/icon.svg"))),
+    path("logo/", logo, name="logo"),
     path("admin/login/", unsaved_input.login),
     path("admin/account/", admin.site.admin_view(account), name="account"),
     path("admin/checks/", admin.site.admin_view(checks.page), name="data_checks"),
     path("admin/checks/count/", admin.site.admin_view(checks.count_findings), name="data_checks_count"),
     path("admin/changes/", admin.site.admin_view(home.changes), name="recent_changes"),
     path("admin/numbers/", admin.site.admin_view(home.numbers), name="recommendations_in_numbers"),
-    path("admin/search/", admin.site.admin_view(search)),
+    path("admin/search/", admin.site.admin_view(search), name="palette"),
+    path("admin/help/", admin.site.admin_view(help.index), name="help"),
+    path("admin/help/images/<str:name>", admin.site.admin_view(help.image), name="guide_image"),
+    path("admin/help/<path:name>/", admin.site.admin_view(help.guide), name="guide"),
+    path("admin/more/", admin.site.admin_view(menu.more), name="more"),
     path("admin/", admin.site.urls),
     path("api/v1/", include(API)),
 ]

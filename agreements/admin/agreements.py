@@ -172,7 +172,8 @@ class AgreementBulkEditForm(BulkEditForm):
 @admin.register(models.Agreement)
 class AgreementAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
     form, bulk_edit_form = AgreementForm, AgreementBulkEditForm
-    icon, menu_position = "handshake", 1
+    icon, menu_position, in_menu = "handshake", 2, True
+    guides = ("analyst#an-agreements-page", "standing")
     list_display = ["named", "status_shown", "legal_force_shown", "kind", "next_review_on", "lead", "visibility_shown", "publication_shown"]
     list_filter = [
         choice_filter("status"),

@@ -59,7 +59,7 @@ def overview(request: HttpRequest, source: models.Source) -> dict[str, Any]:
 
 @admin.register(models.Source)
 class SourceAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
-    icon, menu_position = "description", 40
+    icon, menu_position, in_menu = "description", 5, True
     panels = [Panel("overview", _("Overview"), "admin/agreements/source/overview.html", overview)]
     list_display = ["named", "kind", "publisher", "published_on", "visibility_shown", "publication_shown"]
     list_filter = [choice_filter("kind"), *PUBLISHED]

@@ -19,7 +19,7 @@ from policytracker.admin.filters import (
 )
 from policytracker.admin.forms import Reference
 from policytracker.admin.inlines import BaseInline, ListInline
-from policytracker.admin.menu import navigation
+from policytracker.admin.menu import Page, add_page, navigation
 from policytracker.admin.people import PeopleAdmin, UserAdmin
 from policytracker.admin.referring import referring
 from policytracker.admin.search import search
@@ -37,6 +37,7 @@ __all__ = [
     "CodeColours",
     "ListInline",
     "OnFilter",
+    "Page",
     "Panel",
     "PeopleAdmin",
     "RecordAdmin",
@@ -46,6 +47,7 @@ __all__ = [
     "UserAdmin",
     "Wanted",
     "account",
+    "add_page",
     "apply_theme",
     "choice_filter",
     "code_column",

@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from policytracker.admin.querysets import references, visible
 from policytracker.admin.theme import ChangeList
-from policytracker.records.models import RegistryRecord
+from policytracker.dataset import demo
+from policytracker.records.models import Record, RegistryRecord, UidRecord
 from policytracker.representation.json_sql import API
 from policytracker.resources import registry
 
@@ -55,6 +56,15 @@ class RecordChangeList(ChangeList):
         self.full_result_count = self.result_count  # if it differs, the theme shows the link *Show all*
         if not self.result_count:
             self.search_fields, self.has_filters = (), False  # there is nothing to find
+
+    @cached_property
+    def fictional(self) -> set[int]:
+        """The rows of the page that are demonstration data. Rows with a key of their own need no query."""
+        if not issubclass(self.model, Record):
+            return set()
+        if issubclass(self.model, UidRecord):
+            return demo.fictional(self.model, [row.pk for row in self.result_list])
+        return {row.pk for row in self.result_list if demo.is_fictional(row)}
 
     def without(self, parameter: str) -> str:
         """The URL of the first page of the list without this parameter."""

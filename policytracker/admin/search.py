@@ -8,7 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from policytracker.admin.menu import navigation
+from policytracker.admin.menu import entries
+from policytracker.dataset import demo
 from policytracker.representation.search_query import MAX_LENGTH, parse
 from policytracker.resources import ReadContext, registry
 from policytracker.search.hits import Hit, find
@@ -32,9 +33,9 @@ def search(request: HttpRequest) -> HttpResponse:
 
 
 def pages(request: HttpRequest, text: str) -> list[dict[str, Any]]:
-    """The pages of the menu whose names contain the text."""
-    groups = navigation(request)
-    return [item | {"description": group.get("title", "")} for group in groups for item in group["items"] if is_in(text, item["title"])]
+    """The pages of the menu, and those under *More*, whose names contain the text."""
+    found = [entry for shown in entries(request) for entry in shown if is_in(text, entry.title)]
+    return [{"title": entry.title, "link": entry.link, "icon": entry.icon, "description": entry.group} for entry in found]
 
 
 def is_in(text: str, name: Any) -> bool:
@@ -48,4 +49,5 @@ def record(hit: Hit) -> dict[str, Any]:
         "description": f"{options.verbose_name} · {hit.key}" if hit.resource.model.key != "uid" else options.verbose_name,
         "link": reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[hit.id]),
         "icon": "",
+        "fictional": hit.resource.model.key != "uid" and hit.key.startswith(demo.PREFIX),
     }

@@ -6,6 +6,7 @@ supported version. docs/code.md says how to upgrade, and what a test compares th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
@@ -18,8 +19,9 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse_lazy
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeData
+from django.utils.safestring import SafeData, mark_safe
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 from unfold import forms as unfold_forms
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import DropdownFilter
@@ -143,7 +145,23 @@ def display_for_field(value: Any, field: Any, empty: str, display: Any = unfold_
     return date_html(text) if value and is_date(field) else text
 
 
+def demo_label() -> str:
+    """The label of demonstration data."""
+    return format_html('<span class="pt-label pt-demo">{}</span>', _("Demo"))
+
+
+def items_for_result(cl: ChangeList, result: Any, form: Any, make: Any = unfold_list.items_for_result) -> Iterator[str]:
+    """The cells of a row. The first one with a link has a label if the row is demonstration data."""
+    is_labelled = result.pk not in getattr(cl, "fictional", ())
+    for cell in make(cl, result, form):
+        if not is_labelled and "<a " in cell:
+            is_labelled, end = True, cell.rindex("</")
+            cell = format_html("{} {}{}", mark_safe(cell[:end]), demo_label(), mark_safe(cell[end:]))  # noqa: S308 - escaped by the theme
+        yield cell
+
+
 unfold_forms.UnfoldAdminReadonlyField = ReadonlyField
+unfold_list.items_for_result = items_for_result
 unfold_list.result_headers, unfold_list.display_for_field = result_headers, display_for_field
 # The theme writes about 30 classes into each cell, most of the bytes of a list. One of ours replaces them.
 unfold_list.ROW_CLASSES[:] = ["pt-cell"]

@@ -18,9 +18,11 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Agreement, Party
 from policytracker.admin.charts import Distribution
+from policytracker.admin.menu import Page, add_page
 from policytracker.admin.querysets import visible
 from policytracker.admin.recent import recent_changes
 from policytracker.admin.tiles import Tile, Wanted, list_url, tile, tiles
+from policytracker.dataset.demo import is_demo
 from policytracker.records.access import Role
 from policytracker.resources import today
 from policytracker.web.heavy import REPORT, heavy, take_turn
@@ -34,6 +36,12 @@ SHOWN_CHANGES = 50
 SHOWN_ON_HOME = 10
 SHOWN_AGREEMENTS = 10
 CHANGES_OF = [Agreement, Recommendation, ProgressUpdate]
+
+add_page(
+    Page(
+        _("Changes"), "recent_changes", "history", 6, may_open=lambda request: request.user.has_perm("recommendations.view_recommendation")
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -192,6 +200,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "deadlines": next_deadlines(request, today(), SHOWN_DEADLINES),
         "own_deadlines": next_deadlines(request, today(), SHOWN_DEADLINES, party) if party else [],
         "is_empty": not has_records,
+        "has_demo": has_records and any(model.objects.filter(is_demo(model)).exists() for model in (Agreement, Recommendation)),
         "has_parties": has_records or Party.objects.exists(),
         "may_add": agreement_page.has_add_permission(request),
     }

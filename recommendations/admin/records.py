@@ -120,7 +120,8 @@ class DependencyInline(BaseInline):
 
 @admin.register(Recommendation)
 class RecommendationAdmin(RegistryColumns, BulkEditAdmin):
-    icon, menu_position = "checklist", 0
+    icon, menu_position, in_menu = "checklist", 3, True
+    guides = ("analyst#a-recommendations-page", "officer#submit-a-claim", "reviewer#approve-or-return-an-update")
     list_display = [
         "named",
         "agreements_shown",

@@ -280,3 +280,20 @@ document.addEventListener("DOMContentLoaded", () => {
 
 // The theme has no main landmark.
 document.addEventListener("DOMContentLoaded", () => document.getElementById("main")?.setAttribute("role", "main"));
+
+// The menu of the account closes when a person clicks elsewhere or presses Escape, which returns the focus. Escape also hides the meaning of
+// a word, until it is hovered or focused again.
+document.addEventListener("click", (event) => {
+    for (const drop of document.querySelectorAll(".pt-drop[open]")) if (!drop.contains(event.target)) drop.open = false;
+});
+document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const drop of document.querySelectorAll(".pt-drop[open]")) {
+        drop.open = false;
+        drop.querySelector("summary").focus();
+    }
+    document.querySelector(".pt-term:is(:hover, :focus-within)")?.classList.add("pt-dismissed");
+});
+for (const left of ["mouseout", "focusout"]) {
+    document.addEventListener(left, (event) => event.target.closest?.(".pt-term")?.classList.remove("pt-dismissed"));
+}
