@@ -1,7 +1,7 @@
 """Looks for known vulnerabilities in the pinned packages; `make audit` and `.ci/run` call it.
 
 Exits with 1 where pip-audit finds one. Where its advisory service cannot be reached, or does not know the packages,
-nothing was checked: it says so and exits with 0, so that a machine without network can run the tests. With `AUDIT=required`,
+nothing was checked: it prints this and exits with 0, so that a machine without network can run the tests. With `AUDIT=required`,
 which a release sets, it exits with 1 then, and also where the service knows only some of the packages.
 """
 

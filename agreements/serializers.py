@@ -28,7 +28,7 @@ from agreements.models.agreements import team_with_caller
 from agreements.models.components import DueAnchor
 from agreements.models.relations import INVERSE_LABELS
 from policytracker.records.access import Visibility
-from policytracker.representation.json_sql import ON, ComputedField, JsonObject, link
+from policytracker.representation.json_sql import ON, ComputedField, JsonObject, url_of
 from policytracker.representation.serializers import RecordSerializer
 
 CITED = ["source", "locator", "quote"]
@@ -68,7 +68,7 @@ class Attachment(serializers.FileField):
         return super().to_internal_value(data)
 
     def column(self, reader, expand=False):
-        return Case(When(file="", then=None), default=Concat(link("sources", F("slug")), Value("file/")), output_field=TextField())
+        return Case(When(file="", then=None), default=Concat(url_of("sources", F("slug")), Value("file/")), output_field=TextField())
 
 
 class SourceSerializer(RecordSerializer):

@@ -39,7 +39,7 @@ def required_code(codes: Iterable[str]) -> str:
 
 
 def code_of(field: models.Field, text: str) -> str | None:
-    """The code of a field that a text stands for: a code or a label, in any case. None if there is none, or more than one."""
+    """The code of a field that a text means: a code or a label, in any case. None if there is none, or more than one."""
     wanted, choices = text.strip().casefold(), [(code, str(label)) for code, label in field.flatchoices]
     for names in [(code, code) for code, _label in choices], [(label, code) for code, label in choices]:
         if found := {code for name, code in names if name.casefold() == wanted}:

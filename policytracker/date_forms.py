@@ -79,11 +79,11 @@ def meaning(text: str, order: str) -> str | None:
         return f"{match[2]}-{match[1]:0>2}"
     if match := IN_FIGURES.fullmatch(plain):
         first, separator, second, third = match.groups()
-        return in_figures(first, second, third, separator, order)
-    return in_words([part for part in BETWEEN.split(ORDINAL.sub(r"\1", plain)) if part and part not in FILLERS])
+        return from_numbers(first, second, third, separator, order)
+    return from_words([part for part in BETWEEN.split(ORDINAL.sub(r"\1", plain)) if part and part not in FILLERS])
 
 
-def in_words(parts: list[str]) -> str | None:
+def from_words(parts: list[str]) -> str | None:
     """The date with the name of a month: `22 october 2022`, `october 22 2022`, `2022 october 22`, `oct 2022`."""
     months = [index for index, part in enumerate(parts) if part in MONTHS]
     if len(months) != 1 or len(parts) not in (2, 3) or months[0] > 1:
@@ -100,7 +100,7 @@ def in_words(parts: list[str]) -> str | None:
     return f"{year_of(written_year):04}-{month:02}-{day:0>2}"
 
 
-def in_figures(first: str, second: str, third: str, separator: str, order: str) -> str | None:
+def from_numbers(first: str, second: str, third: str, separator: str, order: str) -> str | None:
     """The date of three numbers with two separators. Raises Unclear."""
     found = readings(first, second, third, separator, order)
     days = set(found.values())

@@ -95,7 +95,7 @@ UNITS = [
 ]
 
 
-def in_words(duration: str) -> str:
+def duration_in_words(duration: str) -> str:
     """A duration (ISO 8601) in a form that `parse_duration` reads, such as `1 year 6 months`; "" for none."""
     match = re.match(SPAN, duration)
     return " ".join(str(unit % int(part[:-1])) for unit, part in zip(UNITS, match.groups(), strict=True) if part) if match else ""

@@ -1,5 +1,6 @@
 """Settings for all machines. Environment variables set what differs; the defaults are safe for production."""
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -26,6 +27,13 @@ class Environment(environ.Env):
             return super().get_value(var, *args, **kwargs)
         except ValueError as error:
             raise ImproperlyConfigured(f"{var} is not valid: {error}.") from error
+
+    def time_limit(self, var: str) -> int:
+        """A time limit in the form of PostgreSQL, such as `8s`, `500ms` or a number of milliseconds, in milliseconds; 0 for none."""
+        match = re.fullmatch(r"(\d+) ?(ms|s|min|h|)", self.str(var, "0").strip(), re.ASCII)
+        if not match:
+            raise ImproperlyConfigured(f"{var} is not valid: enter a time such as 8s or 500ms.")
+        return int(match[1]) * {"": 1, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000}[match[2]]
 
 
 env = Environment()
@@ -124,12 +132,17 @@ if pool := env.int("DB_POOL", 0):  # only the web server sets it; a command need
 # The web server sets timeouts (wsgi.py); commands have none. Options in DATABASE_URL (`?options=`) take precedence.
 LIMITS = {name: env.str(name.upper(), "0") for name in ("statement_timeout", "lock_timeout") if name not in OPTIONS.get("options", "")}
 LIMITS = {name: value for name, value in LIMITS.items() if value != "0"}
+lock_timeout, lock_timeout_total = env.time_limit("LOCK_TIMEOUT"), env.time_limit("LOCK_TIMEOUT_TOTAL")
+if "lock_timeout" in LIMITS and lock_timeout > lock_timeout_total > 0:
+    raise ImproperlyConfigured(
+        "LOCK_TIMEOUT is longer than LOCK_TIMEOUT_TOTAL, which limits all waits together. Lower it, or raise the total."
+    )
 # Set 0 for a pooler such as PgBouncer that shares connections between transactions: prepared statements and session settings
 # would be lost, or would reach other clients.
 DB_PREPARE = env.bool("DB_PREPARE", True)
 DATABASES["default"] |= {
     "SESSION_LIMITS" if DB_PREPARE else "TRANSACTION_LIMITS": LIMITS,
-    "LOCK_TIMEOUT_TOTAL": env.str("LOCK_TIMEOUT_TOTAL", "0"),
+    "LOCK_TIMEOUT_TOTAL": f"{lock_timeout_total}ms",
     "DISABLE_SERVER_SIDE_CURSORS": not DB_PREPARE,
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -26,7 +26,7 @@ from agreements.checks.sources import (
 from agreements.checks.standings import NO_VALID_SUCCESSOR, SUPERSEDED_WITHOUT_SUCCESSOR
 from agreements.deadlines import DeadlineState
 from agreements.models.sources import Stance
-from policytracker.quality.engine import CheckContext, Rule, Severity, each, listed
+from policytracker.quality.engine import CheckContext, Rule, Severity, each, list_in_words
 from recommendations.deadlines import Freshness, freshness, milestones_in
 from recommendations.derived_status import DIFFERS
 from recommendations.facts import fact
@@ -127,7 +127,7 @@ def differing_claims(rows: Any, context: CheckContext) -> Iterator[tuple[Recomme
             for claim in newest[recommendation.pk]
             if claim.party and claim.status != recommendation.status
         ]
-        yield recommendation, DIFFERING_CLAIMS.format(status=recommendation.get_status_display(), claims=listed(differing))
+        yield recommendation, DIFFERING_CLAIMS.format(status=recommendation.get_status_display(), claims=list_in_words(differing))
 
 
 Rule(

@@ -1,6 +1,7 @@
 """Filters of recommendations and related records, in addition to the filters of their fields."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
@@ -35,7 +36,7 @@ def boolean_filter(condition: Callable[[ReadContext], Q], help: str) -> Filter:
     return Filter(boolean, apply, {"type": "boolean"}, help, many=False)
 
 
-def owner(value: str, context: ReadContext) -> int | None:
+def owner(value: str, context: ReadContext) -> Any:
     """Parse a username, `me` or `none` into the primary key of a user, or None."""
     if value == "none":
         return None

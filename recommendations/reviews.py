@@ -14,14 +14,14 @@ from recommendations.models import ProgressUpdate, Review
 
 
 @dataclass(frozen=True)
-class Return:
+class ReturnedUpdate:
     """A return of an update to its author. `user` is None if the reviewer is unknown."""
 
     user: str | None
     note: str
 
 
-def returns(updates: Sequence[ProgressUpdate], user: Any) -> dict[int, list[Return]]:
+def returns(updates: Sequence[ProgressUpdate], user: Any) -> dict[int, list[ReturnedUpdate]]:
     """The returns of each update by its id, oldest first. Only the author and reviewers can read them.
 
     As in the history, those from a time at which the reader could not read the update are left out. A returned update shows its newest
@@ -29,7 +29,7 @@ def returns(updates: Sequence[ProgressUpdate], user: Any) -> dict[int, list[Retu
     """
     reader = Reader.of(user)
     readable = [update for update in updates if reader.sees_unapproved or (reader.id and update.author_id == reader.id)]
-    returns_by_update: dict[int, list[Return]] = defaultdict(list)
+    returns_by_update: dict[int, list[ReturnedUpdate]] = defaultdict(list)
     rows = Change.objects.filter(tbl=ProgressUpdate._meta.db_table, row_id__in=[update.pk for update in readable], op="update")
     changes = list(rows.filter(changed__review=Review.RETURNED).order_by("id"))
     periods = PastAccess(reader).periods(ProgressUpdate, {change.row_id for change in changes})
@@ -38,10 +38,10 @@ def returns(updates: Sequence[ProgressUpdate], user: Any) -> dict[int, list[Retu
         newest_is_shown[change.row_id] = contains(periods[change.row_id], change.at)
         if newest_is_shown[change.row_id]:
             row = (change.before or {}) | (change.changed or {})
-            returns_by_update[change.row_id].append(Return((change.actor or {}).get("user"), row["review_note"]))
+            returns_by_update[change.row_id].append(ReturnedUpdate((change.actor or {}).get("user"), row["review_note"]))
     for update in readable:
         if update.review == Review.RETURNED and not newest_is_shown.get(update.pk):  # also one that was loaded or imported as returned
-            returns_by_update[update.pk].append(Return(str(update.reviewed_by) if update.reviewed_by else None, update.review_note))
+            returns_by_update[update.pk].append(ReturnedUpdate(str(update.reviewed_by) if update.reviewed_by else None, update.review_note))
     return returns_by_update
 
 

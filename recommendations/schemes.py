@@ -8,7 +8,7 @@ from recommendations.models import Status
 
 @dataclass(frozen=True)
 class Rating:
-    """The status that a code of another register stands for. `closes`: no further work is expected, although the status is not terminal.
+    """The status that a code of another register means. `closes`: no further work is expected, although the status is not terminal.
 
     `if_explained` is the status if the register also gives a comment.
     """

@@ -241,13 +241,13 @@ class PublishSerializer(ChangeReasonSerializer):
 class ResultSerializer(serializers.Serializer):
     """A progress update and its recommendation, after the change."""
 
-    update = ProgressUpdateSerializer()
+    update = ProgressUpdateSerializer()  # type: ignore[assignment] # the name of a method of serializers
     recommendation = RecommendationSerializer()
 
 
 class TransitionSerializer(serializers.Serializer):
     status = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment] # the name of an attribute of fields
     allowed = serializers.BooleanField()
     unmet = RefusalSerializer(many=True)
 

@@ -171,7 +171,7 @@ def test_a_duration_is_read_from_common_forms(typed, stored):
     ("stored", "words"), [("P30D", "30 days"), ("P1Y", "1 year"), ("P1Y6M", "1 year 6 months"), ("P2W1D", "2 weeks 1 day"), ("", "")]
 )
 def test_a_duration_is_shown_in_words_that_can_be_typed(stored, words):
-    assert edtf.in_words(stored) == words
+    assert edtf.duration_in_words(stored) == words
     assert edtf.parse_duration(words) == stored
 
 

@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loaded_fixtures")]
 FRAMEWORK = "us-au-critical-minerals-framework-2025"
 
 # The notes, and the records that they describe. The columns are lookups of Django.
-# A cell with several parties stands for one record of each.
+# A cell with several parties means one record of each.
 FACTS = {
     "agreements": Agreement.objects,
     "agreement-relations": AgreementRelation.objects,
@@ -78,7 +78,7 @@ def noted(name: str) -> list[dict[str, str]]:
 
 
 def expanded(line: dict[str, str]) -> list[tuple[str, ...]]:
-    """The records that a line stands for."""
+    """The records that a line describes."""
     return list(product(*(value.split() or [""] if "party__" in name else [value] for name, value in line.items())))
 
 

@@ -112,7 +112,7 @@ def reader():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_link_is_counted_after_a_concurrent_change():
-    """Transactions are told apart by id, not by time: ours begins first, theirs increments the version, and our link must too."""
+    """Transactions are distinguished by id, not by time: ours begins first, theirs increments the version, and our link must too."""
     sector = Sector.objects.create(code="s", name="S")
     recommendation = Recommendation.objects.create(slug="r", key_action="x")
 

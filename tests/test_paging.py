@@ -104,7 +104,7 @@ def test_rows_that_stay_are_met_once_and_in_order_while_others_come_go_and_move(
 def while_rows_move(values, order, size, data):
     make(values)
     columns, moved = columns_of(order), set()
-    alive = plain(order)
+    remaining = plain(order)
     new = iter(range(1000, 2000))
 
     def meanwhile():
@@ -115,15 +115,15 @@ def while_rows_move(values, order, size, data):
                     slug=f"n{next(new)}", key_action="x", update_every=data.draw(st.sampled_from([None, 1, 3]))
                 ).pk
             )
-        elif what != "nothing" and alive:
-            pk = data.draw(st.sampled_from(alive))
+        elif what != "nothing" and remaining:
+            pk = data.draw(st.sampled_from(remaining))
             moved.add(pk)
             rows = Recommendation.objects.filter(pk=pk)
             rows.update(update_every=data.draw(st.sampled_from([None, 1, 3])), made_on="") if what == "move" else rows.delete()
 
     met = [pk for ids in walk(columns, size, between=meanwhile) for pk in ids]
 
-    assert [pk for pk in met if pk not in moved] == [pk for pk in alive if pk not in moved]
+    assert [pk for pk in met if pk not in moved] == [pk for pk in remaining if pk not in moved]
 
 
 @pytest.mark.parametrize("cursor", ["x", "", "W10:1:x", "a:b:c", "\0", "é", "eyJhIjoxfQ:1tq:abc"])

@@ -343,42 +343,42 @@ def test_an_unknown_code_is_refused_by_the_database(world):
 # ---- periods
 
 
-spells = st.tuples(
+period_texts = st.tuples(
     st.sampled_from(["", "2000", "2000-06", "2001", "2001-03-05~", "2002"]),
     st.sampled_from(["", "2000-06", "2001", "2001-03-05", "2002", "2003"]),
 )
 
 
-def span(spell):
-    since, until = (first_day(text) for text in spell)
+def span(period):
+    since, until = (first_day(text) for text in period)
     return since or date.min, until or date.max
 
 
 @without_deadline
-@given(st.lists(spells, min_size=1, max_size=5))
+@given(st.lists(period_texts, min_size=1, max_size=5))
 def test_periods_of_one_role_cannot_overlap_or_end_before_they_begin(db, wanted):
     with transaction.atomic():
         agreement, party, kept = make_agreement(), make_party("AUS"), []
-        for spell in wanted:
-            start, end = span(spell)
+        for period in wanted:
+            start, end = span(period)
             reversed_ = start > end
             # A period that ends on its first day includes no day, so only an equal one conflicts with it.
             overlaps = any(
                 start < there_end and there_start < end and start < end and there_start < there_end
                 for there_start, there_end in map(span, kept)
             )
-            same = spell[0] in [there for there, _ in kept]
+            same = period[0] in [there for there, _ in kept]
             try:
                 with transaction.atomic():
-                    Participation.objects.create(agreement=agreement, party=party, role="party", since=spell[0], until=spell[1])
+                    Participation.objects.create(agreement=agreement, party=party, role="party", since=period[0], until=period[1])
                 written = True
             except IntegrityError as error:
                 written = False
                 assert error.__cause__.diag.constraint_name in (
                     "participation_ends_after_it_begins", "participation_periods_do_not_overlap", "participation_is_recorded_once",
                 )  # fmt: skip
-            assert written == (not reversed_ and not overlaps and not same), (spell, kept)
-            kept += [spell] if written else []
+            assert written == (not reversed_ and not overlaps and not same), (period, kept)
+            kept += [period] if written else []
         Participation.objects.create(agreement=agreement, party=party, role="host", since=wanted[0][0])
         transaction.set_rollback(True)
 

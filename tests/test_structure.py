@@ -51,7 +51,7 @@ FLOORS = [
 ]
 WITH_HTTP = {"web", "api", "admin", "management", "settings", "urls", "wsgi"}
 HTTP = ("django.http", "rest_framework.request", "rest_framework.response", "rest_framework.views", "rest_framework.viewsets")
-# The layers of each app, from the lowest. A module may import from its own and lower layers. A name stands for the module and its
+# The layers of each app, from the lowest. A module may import from its own and lower layers. A name means the module and its
 # submodules, except those with a layer of their own.
 LAYERS = {
     "agreements": [

@@ -21,7 +21,7 @@ from policytracker.records.access import Role
 from policytracker.records.context import change_context
 from policytracker.records.declarations import records
 from policytracker.records.models import Record, RecordQuerySet
-from policytracker.representation import json_sql
+from policytracker.representation import json_sql, list_query
 from policytracker.resources import registry
 from recommendations.models import Addressee, Dependency, Milestone, ProgressUpdate, Recommendation
 from tests.admin.page import admin_request
@@ -385,7 +385,7 @@ def test_every_read_of_the_api_uses_visible_to(monkeypatch):
     keys = {address: administrator.keys(f"{address}/") for address in [*RESOURCES, "progress-updates"]}
     assert all(keys.values())
     # Forget the statements with the real rule.
-    for module, name in ((json_sql, "statement_by_key"), (json_sql, "statement_of_page"), (models, "statement_of_record")):
+    for module, name in ((json_sql, "statement_by_key"), (list_query, "statements_of_page"), (models, "statement_of_record")):
         monkeypatch.setattr(module, name, lru_cache(getattr(module, name).__wrapped__))
     for model in records():
         monkeypatch.setattr(type(model.objects.all()), "visible_to", lambda rows, user: rows.none())

@@ -22,8 +22,8 @@ SHOWN_CITATIONS = 50
 
 def of_agreement(reader: Reader, agreement: Any) -> QuerySet:
     """The citations of an agreement and of its parts, with what the table shows. Who may read a citation may read what it cites."""
-    belonging = registry.of(models.Citation).belonging_to(getattr(agreement, "pk", agreement))
-    return models.Citation.objects.visible_to(reader).filter(belonging)
+    condition = registry.of(models.Citation).belonging_to(getattr(agreement, "pk", agreement))
+    return models.Citation.objects.visible_to(reader).filter(condition)
 
 
 def citations_tab(request: HttpRequest, agreement: models.Agreement) -> dict[str, Any]:

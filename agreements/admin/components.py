@@ -26,7 +26,7 @@ from policytracker.admin import (
     text_filter,
 )
 from policytracker.admin.forms import PartialDate, RecordForm
-from policytracker.edtf import in_words
+from policytracker.edtf import duration_in_words
 from policytracker.resources import today
 
 CALCULATED = _("Calculated: %(offset)s after %(anchor)s. Empty until the exact date is known.")
@@ -44,7 +44,10 @@ class RelativeDeadlineForm:
         if "due_on" in self.fields and component.pk and component.due_anchor != DueAnchor.NONE:
             field = self.fields["due_on"]
             field.disabled = True
-            field.help_text = CALCULATED % {"anchor": component.get_due_anchor_display().lower(), "offset": in_words(component.due_offset)}
+            field.help_text = CALCULATED % {
+                "anchor": component.get_due_anchor_display().lower(),
+                "offset": duration_in_words(component.due_offset),
+            }
             field.widget.attrs |= {"placeholder": DeadlineState.OPEN_ENDED.label, "title": field.help_text}
 
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements import models
 from agreements.models.agreements import LegalForce, ParticipationRole
-from agreements.models.sources import CITABLE, citable_fields, in_words
+from agreements.models.sources import CITABLE, citable_fields, label_from_name
 from agreements.models.treaty_actions import CONSENTS, SIGNATURES, ActionKind
 from policytracker.admin import select_widget
 from policytracker.admin.forms import RecordForm
@@ -74,7 +74,7 @@ class CitationForm(RecordForm):
         groups = {name: str(capfirst(model._meta.verbose_name)) for name, model in types.items()}
         offered = {groups[name]: citable_fields(model) for name, model in types.items()}
         known = set().union(*offered.values())
-        others = {name: in_words(name) for name in (self.instance.field, self["field"].value()) if name and name not in known}
+        others = {name: label_from_name(name) for name in (self.instance.field, self["field"].value()) if name and name not in known}
         self.fields["field"].widget = select_widget()
         self.fields["field"].widget.attrs["data-groups"] = json.dumps(groups)
         self.fields["field"].widget.choices = [

@@ -40,7 +40,7 @@ ACTION = {  # by whether the label has a party and a counterparty
     (False, True): _("%(kind)s with %(counterparty)s, %(date)s"),
     (True, True): _("%(kind)s by %(party)s with %(counterparty)s, %(date)s"),
 }
-ANY = "ANY"  # stands for the key in the address of a page: making each address takes long
+ANY = "ANY"  # a placeholder for the key in the address of a page: making each address takes long
 LONGEST = 600  # characters of a sentence
 SHOWN = 8  # names or actions; the rest is collapsed or counted
 

@@ -22,7 +22,7 @@ from policytracker.admin import (
     related_filter,
     sized,
 )
-from policytracker.edtf import in_words, is_before
+from policytracker.edtf import duration_in_words, is_before
 
 EFFECTIVE_BEFORE_ACTION = _("%(action)s: saved, but the effective date %(effective_on)s is before the action date. Check both dates.")
 GROUPS = {
@@ -110,4 +110,4 @@ class EntryIntoForceConditionAdmin(RecordAdmin):
 
     @display(description=_("delay"))
     def delay_shown(self, condition):
-        return in_words(condition.delay) or None
+        return duration_in_words(condition.delay) or None

@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from agreements.models import Agreement, Commitment, Component, Indicator, Measurement, TreatyAction
 from agreements.models.components import RESOLVED, ComponentStatus, DueAnchor
 from agreements.models.treaty_actions import SIGNATURES
-from policytracker.edtf import in_words, latest
-from policytracker.quality.engine import CheckContext, Rule, Severity, each, listed
+from policytracker.edtf import duration_in_words, latest
+from policytracker.quality.engine import CheckContext, Rule, Severity, each, list_in_words
 
 OVERDUE_NOT_ASSESSED = Rule(
     "overdue_not_assessed",
@@ -48,7 +48,7 @@ Rule(
 
 
 def offset_of(component: Component) -> str:
-    return in_words(component.due_offset)
+    return duration_in_words(component.due_offset)
 
 
 Rule(
@@ -176,7 +176,10 @@ def disputed(rows: Any, context: CheckContext) -> Iterator[tuple[Agreement, str]
         text = _("{figure} instead of {other}").format(figure=figure(other), other=figure(other.disputes))
         figures[other.agreement_id].append(text)
     for agreement in rows:
-        yield agreement, _("Sources give different figures: {figures}.").format(figures=listed(figures[agreement.pk], separator="; "))
+        yield (
+            agreement,
+            _("Sources give different figures: {figures}.").format(figures=list_in_words(figures[agreement.pk], separator="; ")),
+        )
 
 
 Rule(

@@ -27,7 +27,7 @@ from agreements.models import (
 )
 from agreements.models.parties import comparable
 from agreements.models.sources import Verdict
-from policytracker.quality.engine import CheckContext, Rule, Severity, each, listed, not_in_publication
+from policytracker.quality.engine import CheckContext, Rule, Severity, each, list_in_words, not_in_publication
 from policytracker.records.access import Publication
 
 # The notes of a source are remarks or its full text. Notes of this length are taken for the full text.
@@ -80,7 +80,7 @@ def draft_components(rows: Any, context: CheckContext) -> Iterator[tuple[Agreeme
     for agreement, title in drafts.order_by("slug").values_list("agreement", "title"):
         titles[agreement].append(title)
     for agreement in rows:
-        yield agreement, _("Draft components: {titles}.").format(titles=listed(titles[agreement.pk], separator="; "))
+        yield agreement, _("Draft components: {titles}.").format(titles=list_in_words(titles[agreement.pk], separator="; "))
 
 
 DRAFT_PARTS.check(Agreement, with_draft_components, draft_components)
@@ -147,7 +147,7 @@ def normalised(text: str) -> str:
 
 
 def contains_quote(text: str, quote: str) -> bool:
-    """Whether a normalised text contains the quote. An ellipsis stands for omitted words."""
+    """Whether a normalised text contains the quote. An ellipsis matches omitted words."""
     at = 0
     for part in map(normalised, GAP.split(quote)):
         words = part.strip(".,;: ")

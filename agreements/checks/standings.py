@@ -21,7 +21,7 @@ from agreements.standing.data import load_records
 from agreements.standing.history import OWN_FORCE
 from agreements.standing.queries import text_standing_on
 from policytracker.edtf import first_day
-from policytracker.quality.engine import BATCH, CheckContext, Rule, Severity, each, listed
+from policytracker.quality.engine import BATCH, CheckContext, Rule, Severity, each, list_in_words
 from policytracker.records.access import Publication
 
 # The standings of the text that match each status of an agreement.
@@ -203,7 +203,7 @@ def bound_when_dissolved(rows: Any, context: CheckContext) -> Iterator[tuple[Agr
         if names:
             yield (
                 agreement,
-                _("Bound when they ceased to exist, without a recorded withdrawal: {parties}.").format(parties=listed(names, NAMED)),
+                _("Bound when they ceased to exist, without a recorded withdrawal: {parties}.").format(parties=list_in_words(names, NAMED)),
             )
 
 

@@ -32,7 +32,7 @@ NEGATIVE_AMOUNT = _("The amount cannot be negative.")
 
 
 class Stage(Codes):
-    ANNOUNCED = "announced", _("said in public"), _("Announced")
+    ANNOUNCED = "announced", _("announced publicly"), _("Announced")
     AUTHORISED = "authorised", _("allowed by those who vote or grant it"), _("Authorised")
     COMMITTED = "committed", _("promised in a contract or decision"), _("Committed")
     DISBURSED = "disbursed", _("paid"), _("Disbursed")

@@ -167,7 +167,7 @@ def citable_fields(model: type[models.Model]) -> dict[str, str]:
     return {field.name: str(capfirst(field.verbose_name)) for field in stated if field.name not in NOT_CITED}
 
 
-def in_words(name: str) -> str:
+def label_from_name(name: str) -> str:
     """A label made of the name of a field."""
     return str(capfirst(name.replace("_", " ")))
 
@@ -219,7 +219,7 @@ class Citation(UidRecord):
         """The label of the field that is cited. If the cited record has no such field, a label made of the name that was entered."""
         target: Any = self._meta.get_field(self.target_name) if self.target_name else None
         labels = citable_fields(target.related_model) if target else {}
-        return labels.get(self.field) or in_words(self.field)
+        return labels.get(self.field) or label_from_name(self.field)
 
     def __str__(self):
         record = self.target or "\N{EM DASH}"

@@ -110,7 +110,7 @@ OF_A_PARTY = [
 NO_CONSENT_TO_NON_BINDING = _("A non-binding agreement can be signed, but cannot be ratified or consented to in any other form.")
 
 
-def listed(kinds: Iterable[str]) -> str:
+def sql_list(kinds: Iterable[str]) -> str:
     return ", ".join(f"'{kind}'" for kind in kinds)
 
 
@@ -177,10 +177,10 @@ class TreatyAction(UidRecord, SourceFields):
         TriggerConstraint(
             "treaty_action_consent_needs_a_binding_text",
             NO_CONSENT_TO_NON_BINDING,
-            f"""NEW.kind IN ({listed(ONLY_BINDING)})
+            f"""NEW.kind IN ({sql_list(ONLY_BINDING)})
                 AND EXISTS (SELECT FROM agreements_agreement a WHERE a.id = NEW.agreement_id AND a.legal_force = 'non_binding')""",
             field="kind",
-            when=f"NEW.kind IN ({listed(ONLY_BINDING)})",
+            when=f"NEW.kind IN ({sql_list(ONLY_BINDING)})",
             changed=("kind", "agreement_id"),
             deferred=True,  # without a lock, as the next one: `follow_actions` has locked the row of the agreement
         ),

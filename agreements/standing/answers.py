@@ -119,7 +119,7 @@ def text_standing(record: AgreementRecord, on: date) -> Standing:
     """The standing of the text on a day."""
     result, other = earliest(record).text_on(on), latest(record).text_on(on)
     since, actions, approximate = basis(result, other)
-    reasons = in_words(result.because, record.name, NAMED)
+    reasons = basis_in_words(result.because, record.name, NAMED)
     sentences = [TEXT_SENTENCES[TextStanding(result.code)].format(since=since, reasons=reasons)]
     if approximate:
         sentences.append(str(APPROXIMATE))
@@ -142,7 +142,7 @@ def party_standing(record: AgreementRecord, party: str, on: date) -> Standing:
         complete = RECORD_IS_COMPLETE if not incomplete else RECORD_IS_INCOMPLETE_AFTER if day else RECORD_IS_INCOMPLETE
         sentences.append(complete.format(day=day))
     else:
-        reasons = in_words(result.because, source.name, NAMED - 1, party)
+        reasons = basis_in_words(result.because, source.name, NAMED - 1, party)
         sentences = [PARTY_SENTENCES[PartyStanding(result.code)].format(party=source.name(party), since=since, reasons=reasons)]
     if result.via:
         sentences.append(VIA.format(protocol=result.via.title or result.via.slug))
@@ -192,7 +192,7 @@ def basis(result: Result, other: Result) -> tuple[str, tuple[Action, ...], bool]
 # ---- sentences
 
 
-def in_words(because: Iterable[Effect], name: Callable[[str], str], limit: int, party: str = "") -> str:
+def basis_in_words(because: Iterable[Effect], name: Callable[[str], str], limit: int, party: str = "") -> str:
     """The actions with their dates and at most `limit` parties. Actions of one kind and day are grouped; `party` is left out."""
     groups: dict[str, list[str]] = {}
     for effect in because:
@@ -203,11 +203,11 @@ def in_words(because: Iterable[Effect], name: Callable[[str], str], limit: int, 
     for words, others in groups.items():
         names = sorted(set(others))
         shown, limit = names[:limit], limit - len(names[:limit])
-        parts.append(ACTION_OF_PARTIES.format(action=words, parties=listed(shown, len(names) - len(shown))) if names else words)
+        parts.append(ACTION_OF_PARTIES.format(action=words, parties=parties_in_words(shown, len(names) - len(shown))) if names else words)
     return ", ".join(parts)
 
 
-def listed(names: list[str], others: int) -> str:
+def parties_in_words(names: list[str], others: int) -> str:
     """The names, and the number of the other parties."""
     if names and others:
         return ngettext("{names}, {number} more", "{names}, {number} more", others).format(names=", ".join(names), number=others)

@@ -40,12 +40,12 @@ def fill_recommendations(size: int, context: Context, make: Maker, write: Writer
     )
     places = range(len(context.texts))
     linked = [sorted({make.skewed_choice(places) for _ in range(1 + make.chance(0.25))}) if make.chance(0.95) else [] for _ in ids]
-    rows = ((pk, context.texts[place].pk) for pk, mine in zip(ids, linked, strict=True) for place in mine)
+    rows = ((pk, context.texts[place].pk) for pk, its_places in zip(ids, linked, strict=True) for place in its_places)
     write.fill(Recommendation.agreements.through, "recommendation_id agreement_id", rows, size * 6 // 5)
     rows = (
-        (pk, context.components[mine[0] * COMPONENTS_OF_EACH + make.choice(range(COMPONENTS_OF_EACH))])
-        for pk, mine in zip(ids, linked, strict=True)
-        if mine and make.chance(0.5)
+        (pk, context.components[its_places[0] * COMPONENTS_OF_EACH + make.choice(range(COMPONENTS_OF_EACH))])
+        for pk, its_places in zip(ids, linked, strict=True)
+        if its_places and make.chance(0.5)
     )
     write.fill(Recommendation.components.through, "recommendation_id component_id", rows, size // 2)
     rows = ((pk, sector) for pk in ids for sector in make.random.sample(context.sectors, 1 + make.chance(0.2)))

@@ -79,11 +79,11 @@ class User(AbstractUser):
 
     @classmethod
     def visible_to(cls, user: Any) -> models.QuerySet[User]:
-        """The users whose names this user may see: all for analysts and above, else itself and those that readable records name."""
+        """The users whose names this user may see: all, or itself and those that readable records name, or none."""
         reader, users = Reader.of(user), cls._default_manager.all()
-        if reader.roles & EDITORS:
+        if reader.sees_all_people:
             return users
-        if not reader.roles or not reader.sees_people:
+        if not reader.sees_people:
             return users.none()
         named = Q(pk=reader.id)
         for model in apps.get_models():

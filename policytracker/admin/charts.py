@@ -142,15 +142,15 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a matrix. `url` leads to the list of what the cell stands for; an empty cell has none."""
+    """A cell of a matrix. `url` leads to the list of the records that the cell counts; an empty cell has none."""
 
     title: str
     url: str = ""
 
 
 @dataclass(frozen=True)
-class Line:
-    """A row of a matrix: its name, its number of filled cells, the list of what they stand for, and the cells."""
+class MatrixRow:
+    """A row of a matrix: its name, its number of filled cells, the list of their records, and the cells."""
 
     name: str
     url: str
@@ -166,7 +166,7 @@ class Matrix:
     """
 
     columns: list[str]
-    lines: list[Line]
+    lines: list[MatrixRow]
     row_gaps: list[str]
     column_gaps: int
     more: int = 0  # rows that are not shown

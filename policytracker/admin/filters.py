@@ -148,13 +148,11 @@ class RelatedFilter(ChoiceFilter):
         return self.filter.filter_rows(rows, [selected], read_context(request)) if selected else rows
 
 
-@keep_lazy_text
-def in_words(name: str) -> str:
-    return capfirst(name)
+lazy_capfirst = keep_lazy_text(capfirst)
 
 
 def filter_title(name: str, title: Any) -> Any:
-    return title or in_words(_(name.replace("_", " ")))
+    return title or lazy_capfirst(_(name.replace("_", " ")))
 
 
 def choice_filter(name: str, title: Any = "", choices: Any = None) -> type[ChoiceFilter]:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from policytracker.admin.stale import MERGED, ChangesSince
 from policytracker.date_forms import parse
-from policytracker.edtf import in_words, is_exact, parse_duration
+from policytracker.edtf import duration_in_words, is_exact, parse_duration
 from policytracker.records import publishing, versions, violations
 from policytracker.records.access import Reader
 from policytracker.records.context import MAX_REASON
@@ -108,7 +108,7 @@ class Duration(forms.CharField):
         super().__init__(**kwargs | {"max_length": None})
 
     def prepare_value(self, value):
-        return in_words(value) or value if isinstance(value, str) else value
+        return duration_in_words(value) or value if isinstance(value, str) else value
 
     def to_python(self, value):
         return parse_duration(super().to_python(value))

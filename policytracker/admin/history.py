@@ -10,8 +10,9 @@ from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
-from policytracker.edtf import DURATION, EdtfField, date_in_words, in_words
+from policytracker.edtf import DURATION, EdtfField, date_in_words, duration_in_words
 from policytracker.history.record import History
+from policytracker.history.values import FieldChange
 from policytracker.records.changes import Change
 from policytracker.representation.diffs import Budget, diff
 
@@ -30,8 +31,8 @@ def history_entries(history: History, changes: Iterable[Change]) -> list[dict[st
     """
     budget = Budget()
     return [
-        entry.data
-        | {
+        {
+            **entry.data,
             "when": parse_datetime(entry.data["at"]),
             "channel_label": channel_label(entry.data["channel"]),
             "fields": [_field_change(history, name, entry.data["changes"][name], budget) for name in entry.edited],
@@ -40,7 +41,7 @@ def history_entries(history: History, changes: Iterable[Change]) -> list[dict[st
     ]
 
 
-def _field_change(history: History, name: str, change: dict[str, Any], budget: Budget) -> dict[str, Any]:
+def _field_change(history: History, name: str, change: FieldChange, budget: Budget) -> dict[str, Any]:
     field = history.model._meta.get_field(history.fields[name].source)
     before, after = display_value(field, change["before"]), display_value(field, change["after"])
     return {"label": field.verbose_name, "diff": list(diff(before, after, budget))}
@@ -55,7 +56,7 @@ def display_value(field: models.Field, value: Any) -> Any:
     if field.flatchoices and value and not isinstance(value, list):
         return str(dict(field.flatchoices).get(value, value))
     if value and DURATION in field.validators:
-        return in_words(value)
+        return duration_in_words(value)
     if value and isinstance(field, EdtfField):
         return date_in_words(value)
     return value

@@ -23,7 +23,7 @@ from policytracker.admin.theme import apply_theme
 from policytracker.importing import formats, mapping, table_files
 from policytracker.importing.encodings import ENCODINGS
 from policytracker.importing.importer import Import
-from policytracker.importing.summary import Group, Line, Summary, display_value, listed
+from policytracker.importing.summary import Group, ImportLine, Summary, display_value, row_numbers
 from policytracker.importing.tables import MEMORY, SECONDS, Limits, TableError, TooLarge
 from policytracker.records.context import MAX_REASON
 from policytracker.resources import Resource
@@ -219,7 +219,7 @@ class Preview:
     def run(self, *, dry_run: bool) -> None:
         self.table_import.run(self.add, dry_run=dry_run)
 
-    def add(self, line: Line) -> None:
+    def add(self, line: ImportLine) -> None:
         self.summary.add(line)
         self.needs_reason |= line.needs_reason
         key = "" if line.outcome == Outcome.CREATED else line.key  # a new record without a code gets a random key
@@ -289,7 +289,9 @@ class Preview:
     def unmatched(self) -> list[dict[str, Any]]:
         """The names without a match, each with the rows that have it and the most similar names."""
         terms = list(self.summary.terms.items())[:SHOWN_NAMES]
-        return [{"name": term.text[:SHOWN_LENGTH], "rows": listed(rows), "similar": self.summary.similar(term)} for term, rows in terms]
+        return [
+            {"name": term.text[:SHOWN_LENGTH], "rows": row_numbers(rows), "similar": self.summary.similar(term)} for term, rows in terms
+        ]
 
     @property
     def unmatched_left_out(self) -> int:

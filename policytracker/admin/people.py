@@ -42,7 +42,8 @@ class SignInForm(AuthenticationForm):
 admin.site.login_form = SignInForm
 admin.site.password_change_template = "admin/password_change.html"  # noqa: S105 - a path
 admin.site.unregister(Group)
-Group._meta.verbose_name, Group._meta.verbose_name_plural = _("role"), _("roles")  # a group of Django is a role of the program
+# A group of Django is a role of the program. Not a proxy model of that name: its permissions and the addresses of its pages would differ.
+Group._meta.verbose_name, Group._meta.verbose_name_plural = _("role"), _("roles")
 
 
 def role_label(name: str) -> str:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from policytracker.admin.history import channel_label, display_value
 from policytracker.admin.querysets import visible
-from policytracker.history.feed import Entry, Feed, Filters
+from policytracker.history.feed import ChangeEntry, Feed, Filters
 from policytracker.records.models import Record
 from policytracker.representation.serializers import declared_fields
 from policytracker.resources import ReadContext, registry
@@ -55,7 +55,7 @@ def recent_changes(request: HttpRequest, models: Sequence[type[Record]], size: i
     return [recent_change(entry, records.get((entry.model, entry.pk))) for entry in entries]
 
 
-def recent_change(entry: Entry, record: Record | None) -> RecentChange:
+def recent_change(entry: ChangeEntry, record: Record | None) -> RecentChange:
     data, opts = entry.data, entry.model._meta
     fields = [(name, data["changes"][name]["after"]) for name in entry.edited]
     return RecentChange(

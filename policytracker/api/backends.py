@@ -10,7 +10,12 @@ from rest_framework.request import Request
 
 from policytracker.representation.filters import filtered
 from policytracker.representation.ordering import ordered, orders
-from policytracker.representation.parameters import query_parameter
+
+
+def query_parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+    """The OpenAPI description of a query parameter. A list is sent as a repeated parameter."""
+    repeated = {"style": "form", "explode": True} if schema.get("type") == "array" else {}
+    return {"name": name, "in": "query", "schema": schema, "description": description} | repeated
 
 
 class FieldFilters(BaseFilterBackend):

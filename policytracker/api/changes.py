@@ -11,7 +11,7 @@ from policytracker.accounts.models import User
 from policytracker.api import pagination
 from policytracker.api.renderers import FormatParameter, JSONRenderer, reject_unknown_format
 from policytracker.api.views import RegisterView
-from policytracker.history.feed import Feed, Filters, Page
+from policytracker.history.feed import Feed, FeedPage, Filters
 from policytracker.history.serializers import ChangeSerializer
 from policytracker.representation.keyset import InvalidCursor
 from policytracker.representation.parameters import InvalidParameter, reject_unknown_parameters, single
@@ -55,7 +55,7 @@ class Changes(RegisterView):
     renderer_classes = [JSONRenderer]
     serializer_class = FeedSerializer
     pagination_class = None
-    page: Page
+    page: FeedPage
 
     @extend_schema(
         parameters=[
@@ -77,7 +77,7 @@ class Changes(RegisterView):
             message = _("Invalid cursor. Use `cursor` or `next` of a response of this feed.")
             raise InvalidParameter("cursor", message) from error
         next_page = pagination.url_at(request, self.page.cursor) if self.page.has_more else None
-        results = [entry.data for entry in self.page.entries]
+        results = [entry.document for entry in self.page.entries]
         return Response({"results": results, "next": next_page, "cursor": self.page.cursor})
 
     @cached_property

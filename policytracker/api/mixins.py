@@ -34,14 +34,13 @@ from policytracker.records.context import MAX_REASON, change_context
 from policytracker.records.models import Record
 from policytracker.representation import json_sql, keyset
 from policytracker.representation.list_query import ListQuery
-from policytracker.representation.ordering import columns, default_column
+from policytracker.representation.ordering import columns
 from policytracker.representation.parameters import AS_OF, InvalidParameter, reject_unknown_parameters
 from policytracker.representation.serializers import RecordSerializer, declared_fields
 from policytracker.web.heavy import EXPORT, REPORT, has_left, heavy, take_turn
 from policytracker.writing import entries as bulk
 
 LIST_PARAMETERS = REPRESENTATION_PARAMETERS | pagination.PARAMETERS | {"ordering", "format"}
-UNFILTERED = REPRESENTATION_PARAMETERS | pagination.PARAMETERS | {"format", AS_OF}
 FORMATS = {"type": "string", "enum": ["json", *(renderer.format for renderer in EXPORTS)]}
 FORMAT = OpenApiParameter("format", FORMATS, description="The format of the response. All except json contain all rows.")
 
@@ -72,31 +71,22 @@ class ListMixin(ListModelMixin, RecordView):
             self.paginator.check(request, lambda cursor: keyset.decode_cursor(cursor, ordering, self.address))
             _values = self.filter_values  # are checked when they are read
             take_turn(request)
-        if request.query_params.keys() <= UNFILTERED:
-            return self.get_paginated_response(JsonText.array(self.all_records(representation)))
+        return self.get_paginated_response(JsonText.array(self.page(representation)))
+
+    def page(self, representation: json_sql.Representation) -> Sequence[str]:
+        """The JSON texts of a page. Its statements are kept, unless they are different each time. Without filters it is one statement."""
+        context, filter_set, is_unfiltered = self.read_context, self.filter_set(), not self.filter_values and not self.order
+        is_compiled = context.as_of is None and not any(filter_set[name].reads for name, _values in self.filter_values)
+        if is_unfiltered or is_compiled:
+            roles, rendered = context.reader.roles, representation if is_unfiltered else None
+            query = ListQuery(self.resource, roles, context.today, context.on, self.filter_values, self.order, rendered)
+            results = self.paginator.paginate(lambda cursor, size: query.page(cursor, size, self.address, context), self.request)
+        else:
+            results = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        if is_unfiltered:
+            return results
         # A record may be hidden between the two statements. A past moment has no second check: its statements take long to plan.
-        checked = self.read_context.as_of is None
-        texts = json_sql.texts(representation, self.page_of_ids(), self.read_context, checked)
-        return self.get_paginated_response(JsonText.array(texts))
-
-    def page_of_ids(self) -> Sequence[int]:
-        """The ids of a page of the records that match the filters. Its statements are kept, unless they are different each time."""
-        context, filter_set = self.read_context, self.filter_set()
-        if context.as_of is not None or any(filter_set[name].reads for name, _values in self.filter_values):
-            return self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        query = ListQuery(self.resource, context.reader.roles, context.today, context.on, self.filter_values, self.order)
-        return self.paginator.paginate_ids(
-            lambda cursor, size: query.page(cursor, size, self.address, context.reader), lambda: query.count(context.reader), self.request
-        )
-
-    def all_records(self, representation: json_sql.Representation) -> Sequence[str]:
-        """The JSON texts of a page of all readable records in their default order: one statement, prepared once per connection."""
-        column = default_column(self.model)
-
-        def read(cursor: str | None, size: int) -> keyset.Page:
-            return json_sql.page(representation, column, cursor, size, self.address, self.read_context)
-
-        return self.paginator.paginate(read, self.request)
+        return json_sql.read_many(representation, results, context, checked=context.as_of is None)
 
     def export(self, representation: json_sql.Representation) -> Export:
         """All rows of the list. Raises InvalidParameter for a parameter of pages."""
@@ -116,10 +106,10 @@ class RetrieveMixin(RetrieveModelMixin, RecordView):
     @reads_as_of
     def retrieve(self, request: Request, *args, **kwargs) -> Response:
         reject_unknown_parameters(request.query_params, REPRESENTATION_PARAMETERS | ({"on"} & self.filter_set().keys()))
-        found = json_sql.find(self.representation(), self.key_value(self.kwargs["key"]), self.read_context)
+        found = json_sql.read_one(self.representation(), self.key_value(self.kwargs["key"]), self.read_context)
         if found is None:
             raise Http404
-        version, text = found
+        text, version = found
         return json_response(text, version)
 
     @extend_schema(responses=ChangeSerializer(many=True))

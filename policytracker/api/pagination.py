@@ -12,10 +12,11 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from policytracker.api.backends import query_parameter
 from policytracker.api.renderers import JsonText
 from policytracker.records.models import MAX_COUNT, count_rows
 from policytracker.representation import keyset
-from policytracker.representation.parameters import InvalidParameter, query_parameter, single
+from policytracker.representation.parameters import InvalidParameter, single
 
 PAGE_SIZE, MAX_PAGE_SIZE = 50, 500
 PARAMETERS = {"page_size", "cursor"}
@@ -45,23 +46,15 @@ class Pagination(BasePagination):
     page: keyset.Page
     count: int
 
-    def paginate_queryset(self, queryset: QuerySet, request: Request, view: Any = None, salt: str = "") -> Sequence[int]:
+    def paginate_queryset(self, queryset: QuerySet, request: Request, view: Any = None, salt: str = "") -> Sequence[int]:  # type: ignore[override]
         """The ids of the page. The queryset must be ordered by `keyset.Column`.
 
         A cursor is valid for one list only: that with this `salt`, by default the address of the view.
         """
         columns = keyset.columns_of(queryset)
-        return self.paginate_ids(
-            lambda cursor, size: keyset.page(queryset, columns, cursor, size, salt or view.address),
-            lambda: count_rows(queryset, request.user),
-            request,
-        )
-
-    def paginate_ids(self, read: Callable[[str | None, int], keyset.Page], count: Callable[[], int], request: Request) -> Sequence[int]:
-        """The ids of the page that `read(cursor, size)` returns. Rows on all pages are counted unless this is the only one."""
-        ids = self.paginate(read, request)
+        ids = self.paginate(lambda cursor, size: keyset.page(queryset, columns, cursor, size, salt or view.address), request)
         is_complete = self.page.next is None and not request.query_params.get("cursor")
-        self.count = len(ids) if is_complete else count()
+        self.count = len(ids) if is_complete else count_rows(queryset, request.user)
         return ids
 
     def paginate(self, read: Callable[[str | None, int], keyset.Page], request: Request) -> Sequence[Any]:

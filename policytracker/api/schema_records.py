@@ -59,7 +59,7 @@ def nullable(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def field_schema(shown: serializers.Field, model: type[models.Model], direction: str) -> dict[str, Any]:
+def field_schema(shown: Any, model: type[models.Model], direction: str) -> dict[str, Any]:
     """The schema of a field of a record; `direction` is `request` or `response`."""
     if isinstance(shown, ComputedField):
         return dict(shown.schema)
@@ -76,7 +76,7 @@ def field_schema(shown: serializers.Field, model: type[models.Model], direction:
         return {"type": "array", "items": {"type": "string", "maxLength": 200}, "description": _help_text(shown)}
     if isinstance(shown, serializers.FileField):
         return {"type": ["string", "null"], "format": "uri"} if direction == "response" else {"type": "string", "format": "binary"}
-    field = model._meta.get_field(shown.source)
+    field: Any = model._meta.get_field(shown.source)
     schema = _decimal(field) if isinstance(field, models.DecimalField) else dict(field_kind(field, shown.source).schema)
     if field.get_internal_type() == "DateTimeField":
         schema["format"] = "date-time"

@@ -86,8 +86,11 @@ class Search(RegisterView):
 
         def page(cursor: str | None, size: int) -> keyset.Page:
             salt = f"search {text} in {sorted(resource.address for resource in types)}"
-            forward, after = keyset.decode_cursor(cursor, ORDER, salt) if cursor else (True, None)
-            self.paginator.hits = find(self.read_context, query, types or registry.searched, size, after, forward)
+            forward, values = keyset.decode_cursor(cursor, ORDER, salt) if cursor else (True, None)
+            after = None if values is None else (values[0], values[1], values[2])
+            self.paginator.hits = find(
+                self.read_context, query, types or registry.searched, size, after and (after[0], after[1], after[2]), forward
+            )
             rows, has_next, has_previous = keyset.trim_page(self.paginator.hits.page, size, forward, cursor is not None)
             return keyset.Page(
                 rows,

@@ -63,9 +63,11 @@ def json_response(text: str, version: int, code: int = status.HTTP_200_OK) -> Re
     return Response(JsonText(text), code, headers={"ETag": f'"{version}"'})
 
 
-def reject_hooks(view: type, names: Iterable[str]) -> None:
-    for name in names:
-        raise TypeError(f"{view.__name__} sets `{name}`, which lists and details do not use: {NOT_CALLED[name]}.")
+def reject_hooks(view: type, names: list[str]) -> None:
+    """Raises TypeError if the view sets any of these hooks."""
+    if names:
+        reasons = "; ".join(f"`{name}`: {NOT_CALLED[name]}" for name in names)
+        raise TypeError(f"{view.__name__} sets what lists and details do not use: {reasons}.")
 
 
 class RegisterView(GenericAPIView):
@@ -115,12 +117,12 @@ class RecordView(GenericViewSet):
     def __init_subclass__(cls, **kwargs):
         """Raises TypeError for a class that defines or inherits a hook that would not be called (`NOT_CALLED`)."""
         super().__init_subclass__(**kwargs)
-        reject_hooks(cls, (name for name in NOT_CALLED if getattr(cls, name) is not getattr(RecordView, name)))
+        reject_hooks(cls, [name for name in NOT_CALLED if getattr(cls, name) is not getattr(RecordView, name)])
 
     @classmethod
     def as_view(cls, actions=None, **kwargs):
         """Raises TypeError for an option, such as one of `@action`, that would not be used."""
-        reject_hooks(cls, NOT_CALLED.keys() & kwargs.keys())
+        reject_hooks(cls, [name for name in NOT_CALLED if name in kwargs])
         return transaction.non_atomic_requests(super().as_view(actions, **kwargs))
 
     def dispatch(self, request, *args, **kwargs):
@@ -222,7 +224,7 @@ class RecordView(GenericViewSet):
     def texts(self, ids: list[int], representation: json_sql.Representation | None = None) -> list[str]:
         """The JSON texts of the records, as the user reads them."""
         representation = representation or json_sql.Representation(self.serializer_class, self.reader.roles)
-        return json_sql.texts(representation, ids, self.read_context)
+        return json_sql.read_many(representation, ids, self.read_context)
 
     def list_text(self, ids: Iterable[int], representation: json_sql.Representation | None = None) -> JsonText:
         """The JSON text of a list of the records."""
@@ -233,8 +235,8 @@ class RecordView(GenericViewSet):
     ) -> Response:
         """The response with one record, and its version as the ETag. Raises Http404 if the record no longer exists."""
         representation = representation or json_sql.Representation(self.serializer_class, self.reader.roles)
-        found = json_sql.stored(representation, record.pk, self.read_context)
+        found = json_sql.read_stored(representation, record.pk, self.read_context)
         if found is None:
             raise Http404
-        version, text = found
+        text, version = found
         return json_response(text, version, code)

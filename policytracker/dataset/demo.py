@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -83,7 +83,9 @@ def remove() -> dict[type[Model], int]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
         cursor.execute(f"LOCK TABLE {', '.join(sorted(model._meta.db_table for model in records()))} IN SHARE ROW EXCLUSIVE MODE")
-        ids = {model: set(model._base_manager.filter(is_demo(model)).values_list("pk", flat=True)) for model in records()}
+        ids: dict[type[Model], set[int]] = {
+            model: set(model._base_manager.filter(is_demo(model)).values_list("pk", flat=True)) for model in records()
+        }
         if not any(ids.values()):
             return {}
         if found := list(islice(references(ids), NAMED + 1)):
@@ -109,7 +111,8 @@ def tables_of(ids: Ids) -> list[str]:
 def calculated_from(ids: Ids) -> Iterator[tuple[type[Model], Any]]:
     """The models without records of their own that are calculated from demonstration data, and their foreign keys to it."""
     for model in apps.get_models():
-        for field in model._meta.concrete_fields:
+        fields: Sequence[Any] = model._meta.concrete_fields
+        for field in fields:
             if field.is_relation and field.remote_field.on_delete is DO_NOTHING and ids.get(field.related_model):
                 yield model, field
 
@@ -132,7 +135,8 @@ def references(ids: Ids) -> Iterator[str]:
     """The real rows that refer to demonstration data, as texts for people."""
     for model in apps.get_models():
         own = ids.get(model, set())
-        for field in model._meta.concrete_fields:
+        fields: Sequence[Any] = model._meta.concrete_fields
+        for field in fields:
             if field.is_relation and field.remote_field.on_delete is not DO_NOTHING and (targets := ids.get(field.related_model)):
                 for record in model._base_manager.filter(**{f"{field.name}__in": targets}).exclude(pk__in=own):
                     yield name(record)
@@ -151,7 +155,7 @@ def name(record: Any) -> str:
 
 def delete_rows(ids: Ids) -> dict[type[Model], int]:
     """Delete the records, their links, and what is calculated from them."""
-    deleted = {}
+    deleted: dict[type[Model], int] = {}
     for model, field in calculated_from(ids):
         model._base_manager.filter(**{f"{field.name}__in": ids[field.related_model]}).delete()
     for model in (resource.model for resource in registry if ids[resource.model]):
@@ -181,7 +185,7 @@ def delete_descriptions(ids: Ids) -> dict[type[Model], int]:
 def deleted_before(model: type[Record], demo: Ids) -> set[int]:
     """The ids of the demonstration data of a model that only the history still has."""
 
-    def is_part(row: dict[str, Any]) -> bool:
+    def is_part(row: Any) -> bool:
         if not issubclass(model, UidRecord):
             return str(row[model.key]).startswith(PREFIX)
         return all(row[field.column] is None or row[field.column] in demo[field.related_model] for field in independent_records(model))

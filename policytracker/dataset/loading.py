@@ -116,7 +116,8 @@ class Keys:
     """
 
     def __init__(self, model: type[Model], reserve_ids: Callable[[type[Model]], list[int]]):
-        self.model, self.field, self.reserve_ids = model, model._meta.get_field(key_of(model)), reserve_ids
+        self.model, self.reserve_ids = model, reserve_ids
+        self.field: Any = model._meta.get_field(key_of(model))
         self.stored = {str(key): pk for key, pk in model._base_manager.values_list(self.field.name, "pk").iterator()}
         self.loaded: dict[str, int] = {}
         self.expected: dict[str, int] = {}
@@ -256,7 +257,8 @@ class Loader:
             else:
                 values[column.attname], is_valid = column.value(entry, given)
                 valid = valid and is_valid
-        entry.model.complete_data_set(values, is_new=record is None)
+        model: Any = entry.model
+        model.complete_data_set(values, is_new=record is None)
         if record:
             return writer.Row(record, values, links, validated=valid)
         for field in columns.required:
@@ -307,7 +309,7 @@ def refusal(entry: Entry, error: Exception) -> Exception:
         errors = by_field(error, entry.model)
         return DatasetError("; ".join(located(entry.name, field, item.messages[0]) for field, items in errors.items() for item in items))
     if isinstance(error, DatabaseError) and (rule := violated_constraint(error)):
-        return DatasetError(located(entry.name, rule.field, rule.message))
+        return DatasetError(located(entry.name, rule.field, str(rule.message)))
     return error
 
 

@@ -29,7 +29,8 @@ def shift(folder: Path, entries: Iterable[Entry]) -> Iterable[Entry]:
     if known := list(entries):
         days = loading_day(known) - reference
         for entry in known:
-            entry.values = {name: moved(entry.model._meta.get_field(name), given, days) for name, given in entry.values.items()}
+            options: Any = entry.model._meta
+            entry.values = {name: moved(options.get_field(name), given, days) for name, given in entry.values.items()}
     return known
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection
@@ -20,7 +20,7 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.lookups import Exact
 
 from policytracker.history.scope import Node, departures, left_by, members, roots
-from policytracker.history.values import Keys, RecordValues, ShownChange, natural_keys
+from policytracker.history.values import FieldChange, Keys, RecordValues, ShownChange, natural_keys
 from policytracker.installed.installation import CURRENT_ERA
 from policytracker.records.changes import Change
 from policytracker.records.models import Record
@@ -53,65 +53,88 @@ class Filters:
     models: Sequence[type[Record]] = ()
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One change: its data in the API, its record, and the columns of the row before the change, without long texts.
+class FeedEntry(TypedDict):
+    """A change in the form of the API, but without the records of the scope.
 
-    `edited` are the fields of `changes` that sentences mention: those that an update itself changed.
+    It is an entry of the history (`HistoryEntry`) without the version, and has the resource, key and URL of the record.
     """
 
-    data: dict[str, Any]
+    uid: str
+    at: str
+    user: str | None
+    operation: str
+    reason: str
+    channel: str
+    resource: str
+    key: str
+    url: str
+    line: str
+    changes: dict[str, FieldChange]
+
+
+@dataclass(frozen=True)
+class ChangeEntry:
+    """One change: its data, its record, and the columns of the row before the change, without long texts.
+
+    `scope` are the keys of the records of the scope that the record belongs to, or that it left by this change. `edited` are the fields
+    of `changes` that sentences mention: those that an update itself changed.
+    """
+
+    data: FeedEntry
+    scope: list[str]
     edited: list[str]
     model: type[Record]
     pk: int
     row: Mapping[str, Any]
     place: Place
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """The entry in the form of the API, with the records of the scope under the name of their resource."""
+        head = {name: value for name, value in self.data.items() if name not in ("line", "changes")}
+        return head | {registry.scope.address: self.scope, "line": self.data["line"], "changes": self.data["changes"]}
+
 
 @dataclass(frozen=True)
-class Page:
+class FeedPage:
     """Entries, the cursor after them, and whether there may be more."""
 
-    entries: list[Entry]
+    entries: list[ChangeEntry]
     cursor: str
     has_more: bool
 
 
 class Feed:
-    """The changes that the reader of the context may see.
-
-    Each entry lists the records of the scope that its record belongs to, or that it left by this change, under the name of their
-    resource.
-    """
+    """The changes that the reader of the context may see."""
 
     def __init__(self, context: ReadContext, filters: Filters = Filters()):
         self.context, self.filters = context, filters
         self.reader = context.reader
 
-    def page(self, cursor: str | None, size: int) -> Page:
+    def page(self, cursor: str | None, size: int) -> FeedPage:
         """The page after the cursor, or the first one. Raises InvalidCursor."""
         place: Place | None = keyset.decode_cursor(cursor, ORDER, SALT)[1] if cursor else None
         era, end = oldest_open_transaction()
         rows = self.rows(era, end)
         place = later(place, self.start())
-        entries: list[Entry] = []
+        entries: list[ChangeEntry] = []
         scanned, chunk = 0, size + 1 if self.reader.sees_all else 2 * size + 20
         while True:
             changes = read_after(rows, place, chunk)
             entries += self.entries(changes)
             scanned += len(changes)
             if len(entries) > size:
-                return Page(entries[:size], encode(entries[size - 1].place), True)
+                return FeedPage(entries[:size], encode(entries[size - 1].place), True)
             if changes:
                 place = place_of(changes[-1])
             if len(changes) < chunk:
                 # Changes after `until` come after this cursor; otherwise nothing that has ended comes after it.
-                return Page(entries, encode(place if self.filters.until else later(place, [era, end, 0])), False)
+                return FeedPage(entries, encode(place if self.filters.until else later(place, [era, end, 0])), False)
             if scanned >= MAX_SCANNED:
-                return Page(entries, encode(place), True)
+                return FeedPage(entries, encode(place), True)
             chunk = min(4 * chunk, MAX_CHUNK)
 
-    def all_entries(self, size: int) -> Iterable[Entry]:
+    def all_entries(self, size: int) -> Iterable[ChangeEntry]:
         """The entries of all pages, read `size` at a time."""
         page = self.page(None, size)
         yield from page.entries
@@ -119,7 +142,7 @@ class Feed:
             page = self.page(page.cursor, size)
             yield from page.entries
 
-    def newest(self, size: int) -> list[Entry]:
+    def newest(self, size: int) -> list[ChangeEntry]:
         """At most `size` entries, newest first, of the last RECENT_SCANNED changes. Their number of queries is fixed."""
         rows = Change.objects.filter(self.of_records(self.filters.models or models_of_feed())).order_by("-id")
         return self.entries(with_old_values(list(short_values(rows)[:RECENT_SCANNED])))[:size]
@@ -164,7 +187,7 @@ class Feed:
 
     # ---- entries
 
-    def entries(self, changes: Sequence[Change]) -> list[Entry]:
+    def entries(self, changes: Sequence[Change]) -> list[ChangeEntry]:
         """The entries of those changes that the reader may see, in the given order."""
         of_model: dict[type[Record], list[Change]] = defaultdict(list)
         models = {model._meta.db_table: model for model in models_of_feed()}
@@ -187,7 +210,7 @@ class Feed:
                     shown.append((model, change, values[model].entry(change, visible)))
         return self.with_records(shown, access)
 
-    def with_records(self, shown: list[tuple[type[Record], Change, ShownChange]], access: PastAccess) -> list[Entry]:
+    def with_records(self, shown: list[tuple[type[Record], Change, ShownChange]], access: PastAccess) -> list[ChangeEntry]:
         """The entries with resource, key, URL and scope of their records, without records that were removed with their history."""
         ids: dict[type[Record], set[int]] = defaultdict(set)
         for model, change, _ in shown:
@@ -206,23 +229,27 @@ class Feed:
         for model, change, entry in shown:
             if (model, change.row_id) not in keys:
                 continue
-            data, address, (key, deleted_at) = entry.data, registry.of(model).address, keys[model, change.row_id]
-            line, changed = data.pop("line"), data.pop("changes")
-            del data["version"]
+            address, (key, deleted_at) = registry.of(model).address, keys[model, change.row_id]
             belongs = {pk for pk in scopes[model, change.row_id] if deleted_at is None or contains(periods[pk], deleted_at)}
             for node in left.get(change.id, ()):
                 belongs |= {pk for pk in scopes[node] if contains_before(periods[pk], change.at)}
             if self.filters.scope and self.filters.scope.pk not in belongs:
                 continue  # the reader could not read the record of the scope when this one belonged to it
-            data |= {
+            data: FeedEntry = {
+                "uid": entry.data["uid"],
+                "at": entry.data["at"],
+                "user": entry.data["user"],
+                "operation": entry.data["operation"],
+                "reason": entry.data["reason"],
+                "channel": entry.data["channel"],
                 "resource": address,
                 "key": key,
                 "url": f"{self.context.base_url}{json_sql.API}{address}/{key}/",
-                scope.address: sorted(scope_keys[pk] for pk in belongs if pk in scope_keys),
-                "line": line,
-                "changes": changed,
+                "line": entry.data["line"],
+                "changes": entry.data["changes"],
             }
-            entries.append(Entry(data, entry.edited, model, change.row_id, change.before or {}, place_of(change)))
+            belongs_to = sorted(scope_keys[pk] for pk in belongs if pk in scope_keys)
+            entries.append(ChangeEntry(data, belongs_to, entry.edited, model, change.row_id, change.before or {}, place_of(change)))
         return entries
 
 

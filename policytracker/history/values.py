@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.db import models
 from django.db.models import F, Func, OuterRef, Subquery, Value
 from django.db.models.functions import Cast, Coalesce
-from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_aware
 from django.utils.translation import gettext_lazy as _
 
@@ -35,6 +34,35 @@ OPERATIONS = {"insert": "create", "update": "update", "delete": "delete"}
 Values = dict[str, tuple[Any, Any]]  # before and after, by field
 # Their old values are shown even if the record was hidden before: they say why it was.
 ACCESS = ("visibility", "publication")
+
+
+class FieldChange(TypedDict):
+    """The value of a field before and after a change, in the format of the API."""
+
+    before: Any
+    after: Any
+
+
+class HistoryHead(TypedDict):
+    """A change without its values. `at` is UTC with microseconds; `user` is None if unknown or not shown to the reader.
+
+    `operation` is "create", "update" or "delete"; `reason` and `channel` are "" if unknown.
+    """
+
+    uid: str
+    at: str
+    user: str | None
+    operation: str
+    version: int
+    reason: str
+    channel: str
+
+
+class HistoryEntry(HistoryHead):
+    """A change in the history of its record, in the form of the API. `line` is the change in one line, `changes` the values by field."""
+
+    line: str
+    changes: dict[str, FieldChange]
 
 
 class RecordValues:
@@ -64,13 +92,13 @@ class RecordValues:
         """Whether the reader could read the record immediately before the change."""
         return change.op != "insert" and contains_before(self.access.periods(self.model, [change.row_id])[change.row_id], change.at)
 
-    def visible(self, changes: list[Change]) -> dict[int, dict[str, dict[str, Any]]]:
-        """What the reader may see of each change: by id of the change and by field, {"before", "after"}."""
+    def visible(self, changes: list[Change]) -> dict[int, dict[str, FieldChange]]:
+        """What the reader may see of each change, by id of the change and by field."""
         values = self.stored(changes)
         keys = Keys(self.access, [self.references(values.values())])
         return {change.id: self.shown(change, values[change.id], keys) for change in changes}
 
-    def has_content(self, change: Change, visible: dict[str, Any]) -> bool:
+    def has_content(self, change: Change, visible: dict[str, FieldChange]) -> bool:
         """Whether the change is an entry for this reader. An update that shows nothing has no entry, and its reason is hidden too."""
         # Without links an empty update was caused by a record that is shown inside this one.
         by_inner_record = not self.model._meta.many_to_many and not change.changed
@@ -107,6 +135,7 @@ class RecordValues:
         return {pk: after or {} for pk, after in rows.values_list("pk", "after")}
 
     def columns_changed(self, change: Change, row: dict[str, Any] | None) -> Values:
+        """The stored values of an update; of a change with all values, those of the `row` after it."""
         if row is not None:
             old = {column: change.before[column] for column in ACCESS if change.op == "update" and column in change.changed}
             return {name: (old.get(column), row.get(column)) for column, name in self.columns.items()}
@@ -186,7 +215,7 @@ class RecordValues:
         shown = self.fields[name]
         return getattr(shown, "child_relation", shown)
 
-    def shown(self, change: Change, values: Values, keys: Keys) -> dict[str, dict[str, Any]]:
+    def shown(self, change: Change, values: Values, keys: Keys) -> dict[str, FieldChange]:
         """The values in the format of the API."""
         pairs = {
             name: (self.value(name, before, partial(keys.before, change.at)), self.value(name, after, partial(keys.after, change.at)))
@@ -196,6 +225,7 @@ class RecordValues:
         return {name: {"before": before, "after": after} for name, (before, after) in pairs.items() if before != after}
 
     def value(self, name: str, value: Any, key: Callable[[type[models.Model], int], str | None]) -> Any:
+        """A stored value in the format of the API: a reference as a key, or None for a hidden record; links as a sorted list of keys."""
         if value is None:
             return None
         if isinstance(self.fields[name], KeyField | KeyListField):
@@ -205,13 +235,13 @@ class RecordValues:
         if value == "" and (json_sql.unknown_when_blank(field) or isinstance(field, models.FileField)):
             return None
         if isinstance(field, models.DateTimeField) and isinstance(value, str):
-            return moment(parse_datetime(value))
+            return moment(datetime.fromisoformat(value))
         return f"{Decimal(str(value)):.{field.decimal_places}f}" if isinstance(field, models.DecimalField) else value
 
-    def entry(self, change: Change, changes: dict[str, Any]) -> ShownChange:
-        """The entry of a change in the history of its record."""
+    def entry(self, change: Change, changes: dict[str, FieldChange]) -> ShownChange:
+        """The entry of a change with these visible values."""
         actor = change.actor or {}
-        entry = {
+        head: HistoryHead = {
             "uid": str(change.uid),
             "at": moment(change.at),
             "user": actor.get("user") if self.reader.sees_people else None,
@@ -223,15 +253,15 @@ class RecordValues:
         edited = self.edited(change, changes)
         stored: dict[str, Any] = {name: self.model._meta.get_field(self.fields[name].source) for name in edited}
         labels = {name: field.verbose_name for name, field in stored.items()}
-        text = line(entry, {name: changes[name] for name in edited}, labels)
-        return ShownChange(entry | {"line": text, "changes": changes}, edited)
+        text = line(head, {name: changes[name] for name in edited}, labels)
+        return ShownChange({**head, "line": text, "changes": changes}, edited)
 
 
 @dataclass(frozen=True)
 class ShownChange:
-    """An entry in the form of the API, and the names of the fields that the change itself edited, for sentences about it."""
+    """An entry of the history, and the names of the fields that the change itself edited, for sentences about it."""
 
-    data: dict[str, Any]
+    data: HistoryEntry
     edited: list[str]
 
 
@@ -292,10 +322,8 @@ class Keys:
         return self.keys[model].get(pk) if readable else None
 
 
-def moment(value: datetime | None) -> str | None:
+def moment(value: datetime) -> str:
     """A time in the format of the API."""
-    if value is None:
-        return None
     value = value.astimezone(UTC) if is_aware(value) else value
     return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
@@ -306,16 +334,16 @@ FIELD_CHANGE = _("{field}: {before} → {after}")
 WITH_REASON = _("{line} ({reason})")
 
 
-def line(entry: dict[str, Any], changes: dict[str, dict[str, Any]], labels: dict[str, StrOrPromise]) -> str:
-    """The entry as one line: `2026-11-24 11:10 ann due date: 2024-05-20 → 2027-01-01 (minister postponed it)`."""
+def line(head: HistoryHead, changes: dict[str, FieldChange], labels: dict[str, StrOrPromise]) -> str:
+    """The change as one line: `2026-11-24 11:10 ann due date: 2024-05-20 → 2027-01-01 (minister postponed it)`."""
     summary = "; ".join(
         FIELD_CHANGE.format(field=labels[name], before=_shortened(change["before"]), after=_shortened(change["after"]))
         for name, change in changes.items()
     )
-    template = {"create": CREATED, "delete": DELETED}.get(entry["operation"], CHANGED_FIELDS if summary else CHANGED)
-    user = entry["user"] or entry["channel"] or _("unknown user")
-    text = template.format(time=entry["at"][:16].replace("T", " "), user=user, changes=summary)
-    return WITH_REASON.format(line=text, reason=entry["reason"]) if entry["reason"] else text
+    template = {"create": CREATED, "delete": DELETED}.get(head["operation"], CHANGED_FIELDS if summary else CHANGED)
+    user = head["user"] or head["channel"] or _("unknown user")
+    text = template.format(time=head["at"][:16].replace("T", " "), user=user, changes=summary)
+    return WITH_REASON.format(line=text, reason=head["reason"]) if head["reason"] else text
 
 
 def _shortened(value: Any) -> str:

@@ -169,7 +169,7 @@ class FieldReader:
     mapping before those of records that the file makes. Its terms are compared with those of the mapping without case.
     """
 
-    def __init__(self, context: ImportContext, record: RecordMapping, model: type[models.Model], name: str, field: serializers.Field):
+    def __init__(self, context: ImportContext, record: RecordMapping, model: type[models.Model], name: str, field: Any):
         self.context, self.model, self.name, self.field = context, model, name, field
         self.prefix, self.is_mapped = context.mapping.key_prefix, name in record.columns
         self.codes = record.codes.get(name, {})
@@ -178,7 +178,7 @@ class FieldReader:
         self.is_list = isinstance(field, KeyListField | serializers.ListField)
         self.reference = field.child_relation if isinstance(field, KeyListField) else field
         stored = {f.name: f for f in (*model._meta.concrete_fields, *model._meta.many_to_many)}
-        self.stored = stored.get(field.source or name)
+        self.stored: Any = stored.get(field.source or name)
         self.is_key = name == getattr(model, "key", "")
         self.is_date = isinstance(self.stored, EdtfField | models.DateField) and not isinstance(self.stored, models.DateTimeField)
 

@@ -48,7 +48,7 @@ class ImportContext:
         """The types of records that the rows make."""
         return frozenset(registry.at(record.resource).model for record in self.mapping.records)
 
-    def names(self, model: type[models.Model]) -> NameIndex | None:
+    def names(self, model: Any) -> NameIndex | None:
         """The index of the names of a model; None if its records are found by key only."""
         if model not in self.indexes:
             naming = registry.of(model).naming if issubclass(model, Record) else None

@@ -98,9 +98,10 @@ def certain(sample: bytes) -> str:
     """The encoding that is detected, if it fits clearly better than each other one; otherwise ""."""
     from charset_normalizer import from_bytes  # here, because few files need it
 
-    best, *others = from_bytes(sample, cp_isolation=[name for name in NAMES if not name.startswith("utf")]) or [None]
-    if best is None:
+    matches = list(from_bytes(sample, cp_isolation=[name for name in NAMES if not name.startswith("utf")]))
+    if not matches:
         return ""
+    best, *others = matches
     disorder, resemblance = CLEARLY
     better = all(best.chaos + disorder <= other.chaos or best.coherence - resemblance >= other.coherence for other in others)
     return NAMES.get(codecs.lookup(best.encoding).name, "") if better else ""

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from policytracker.importing.context import ImportContext
 from policytracker.importing.mapping import FileMapping
 from policytracker.importing.record_import import RecordImport
-from policytracker.importing.summary import Line
+from policytracker.importing.summary import ImportLine
 from policytracker.importing.tables import Row, Table, TableError, steps
 from policytracker.records.context import change_context, mark_import, nothing_is_committed, one_check_at_the_end
 from policytracker.resources import registry
@@ -20,7 +20,7 @@ from policytracker.writing.entries import in_order
 from policytracker.writing.writer import Outcome
 
 CHUNK = 1000  # rows
-Report = Callable[[Line], None]
+Report = Callable[[ImportLine], None]
 ShowDone = Callable[[int], None]
 
 
@@ -77,9 +77,9 @@ class Import:
 
         Rules over several records are checked once, at the end, so that others wait for their locks for a short time.
         """
-        lines: list[Line] = []
+        lines: list[ImportLine] = []
 
-        def keep(line: Line) -> None:
+        def keep(line: ImportLine) -> None:
             if line.outcome == Outcome.REFUSED:
                 raise RowRefused
             lines.append(line)
@@ -177,9 +177,9 @@ class TableImport:
                 done += len(rows)
                 show_done(done)
 
-    def refused(self, show_done: ShowDone) -> list[Line]:
+    def refused(self, show_done: ShowDone) -> list[ImportLine]:
         """The lines of refused records in a trial run."""
-        lines: list[Line] = []
+        lines: list[ImportLine] = []
         with transaction.atomic():
             self.write(lines.append, show_done)
             transaction.set_rollback(True)

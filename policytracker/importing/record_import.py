@@ -17,7 +17,7 @@ from rest_framework import serializers
 from policytracker.importing.cells import CellError, Cells, FieldReader, as_text, is_empty, split_date
 from policytracker.importing.context import ImportContext
 from policytracker.importing.mapping import NOT_A_FIELD, Column, RecordMapping
-from policytracker.importing.summary import Line, Term
+from policytracker.importing.summary import ImportLine, Term
 from policytracker.importing.tables import Place, Row
 from policytracker.records import publishing
 from policytracker.records.context import MAX_REASON, REASON_TOO_LONG
@@ -41,7 +41,7 @@ class Draft:
     `entries` are what the sections of the mapping read from its row, and from other rows that repeat it.
     """
 
-    line: Line
+    line: ImportLine
     cells: Cells
     body: dict[str, Any] = field(default_factory=dict)
     entries: list[Any] = field(default_factory=list)
@@ -149,7 +149,7 @@ class RecordImport:
 
     # ---- rows
 
-    def write(self, rows: Sequence[Row]) -> list[Line]:
+    def write(self, rows: Sequence[Row]) -> list[ImportLine]:
         """Write the records of these rows. Returns a line for each; those of refused records have errors."""
         drafts = [draft for row, values in rows for draft in self.drafts(Cells(self.context, row, (values,)))]
         valid = [draft for draft in drafts if self.fill(draft)]
@@ -184,7 +184,7 @@ class RecordImport:
         for inner in cells.items(self.mapping.path):
             if not self.when or inner.is_filled(self.when):
                 for each in self.split_cells(inner):
-                    yield Draft(Line(cells.row, cells.place(), self.mapping.resource), each)
+                    yield Draft(ImportLine(cells.row, cells.place(), self.mapping.resource), each)
 
     def split_cells(self, cells: Cells) -> list[Cells]:
         """The cells of each record that a row makes: one for each item of a cell with `split`, unless its field is a list."""
@@ -215,10 +215,10 @@ class RecordImport:
             raw = self.part_of_cell(name, column.headers[0], cells.get(column.headers[0]))
         if name in self.readers:
             value = self.readers[name].value(raw, column.split if column else "")
-            is_long = column is not None and isinstance(value, str) and 0 < column.cut < len(value)
-            return f"{value[: column.cut - 1]}…" if is_long else value
+            cut = column.cut if column else 0
+            return f"{value[: cut - 1]}…" if isinstance(value, str) and 0 < cut < len(value) else value
         if len(text := as_text(raw)) > MAX_REASON:
-            raise CellError("max_length", REASON_TOO_LONG)
+            raise CellError("max_length", str(REASON_TOO_LONG))
         return text
 
     def part_of_cell(self, name: str, header: str, value: Any) -> Any:
@@ -317,7 +317,7 @@ class RecordImport:
         """The JSON texts of records, with the fields that are stored."""
         names = tuple(name for name, f in self.fields.items() if name not in HEAD and not isinstance(f, json_sql.ComputedField))
         representation = json_sql.Representation(self.serializer_class, self.context.read_context.reader.roles, names)
-        return json_sql.texts(representation, ids, self.context.read_context)
+        return json_sql.read_many(representation, ids, self.context.read_context)
 
     def check_version(self, record: Record | None, body: dict[str, Any]) -> None:
         """Note a record of which the file has an older version: it may not be changed, but may have the values of the file already.

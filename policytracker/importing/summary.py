@@ -40,7 +40,7 @@ class Problem:
 
 
 @dataclass
-class Line:
+class ImportLine:
     """What an import does with one record of a row: the outcome, (old, new) of each changed field, and the problems."""
 
     row: int
@@ -78,11 +78,11 @@ class Group:
     rows: list[Any] = field(default_factory=list)
 
     @property
-    def listed(self) -> str:
-        return listed(self.rows)
+    def row_numbers(self) -> str:
+        return row_numbers(self.rows)
 
 
-def listed(rows: list[Any]) -> str:
+def row_numbers(rows: list[Any]) -> str:
     """The first row numbers of a list."""
     return ", ".join(map(str, rows[:MAX_ROWS])) + (", …" if len(rows) > MAX_ROWS else "")
 
@@ -98,11 +98,11 @@ class Summary:
         self.counts: Counter[Outcome] = Counter()
         self.types: dict[Outcome, Counter[str]] = defaultdict(Counter)
         self.fields: dict[str, Counter[str]] = defaultdict(Counter)
-        self.examples: dict[Outcome, list[Line]] = defaultdict(list)
+        self.examples: dict[Outcome, list[ImportLine]] = defaultdict(list)
         self.groups: dict[tuple[str, str], Group] = {}
         self.terms: dict[Term, list[Any]] = defaultdict(list)
 
-    def add(self, line: Line) -> None:
+    def add(self, line: ImportLine) -> None:
         self.counts[line.outcome] += 1
         self.types[line.outcome][line.resource] += 1
         if line.outcome == Outcome.CHANGED:
@@ -154,7 +154,7 @@ def quoted(text: str) -> str:
     return '"' + "".join(f"\\u{ord(char):04X}" if ord(char) < 32 or ord(char) == 127 else char for char in escaped) + '"'
 
 
-def duration_in_words(seconds: float) -> str:
+def expected_duration(seconds: float) -> str:
     """How long an import will take, if its preview took so long."""
     if seconds < FEW_SECONDS:
         return _("The import will take a few seconds.")

@@ -25,7 +25,7 @@ from policytracker.installed.triggers import Trigger, functions, own_triggers, t
 from policytracker.records.declarations import links, records
 from policytracker.representation.search_words import ENTRIES
 from policytracker.resources import Resource, registry
-from policytracker.sql.moment import SCHEMA, TABLES
+from policytracker.sql.moment import CHANGES, SCHEMA, TABLES
 from policytracker.sql.past_rows import link_view, record_view
 
 MARK = "policytracker "
@@ -36,9 +36,9 @@ LOCK_TIMEOUT, TRIES, PAUSE = "2s", 20, 1.0  # PAUSE in seconds
 RETIRED = ["count_change", "keep_count", "keep_what_is_linked", "record_change", "record_link", "touch_owner"]
 # The era of new history entries is the default of its column. SQL that reads it. PostgreSQL may read the defaults of the other columns
 # too before it compares the name, so what is no number must be no error.
-CURRENT_ERA = """SELECT substring(pg_get_expr(adbin, adrelid) FROM '^[0-9]+$')::int
+CURRENT_ERA = f"""SELECT substring(pg_get_expr(adbin, adrelid) FROM '^[0-9]+$')::int
     FROM pg_attrdef JOIN pg_attribute a ON (attrelid, attnum) = (adrelid, adnum)
-    WHERE adrelid = 'policytracker_change'::regclass AND attname = 'era'"""
+    WHERE adrelid = '{CHANGES}'::regclass AND attname = 'era'"""
 REPAIR = _("Run migrate. If that does not help, the backup was only partly restored: restore it again.")
 FILL_ROWS, FILL_LOCK_TIMEOUT = 500, "500ms"  # per transaction; shorter than the wait after which PostgreSQL looks for deadlocks
 IN_USE = {"55P03": _("another transaction holds a lock"), "40P01": _("deadlock")}
@@ -327,10 +327,10 @@ def begin_era(cursor: CursorWrapper) -> None:
     """
     cursor.execute(
         f"""SELECT era.now FROM ({CURRENT_ERA}) AS era (now) WHERE EXISTS
-            (SELECT FROM policytracker_change c WHERE c.era = era.now AND c.txid >= pg_snapshot_xmax(pg_current_snapshot()))"""
+            (SELECT FROM {CHANGES} c WHERE c.era = era.now AND c.txid >= pg_snapshot_xmax(pg_current_snapshot()))"""
     )
     if row := cursor.fetchone():
-        cursor.execute(f"ALTER TABLE policytracker_change ALTER COLUMN era SET DEFAULT {row[0] + 1}")
+        cursor.execute(f"ALTER TABLE {CHANGES} ALTER COLUMN era SET DEFAULT {row[0] + 1}")
 
 
 # ---- system check

@@ -7,6 +7,7 @@ constraints.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.apps import apps
 
@@ -22,10 +23,9 @@ from policytracker.records.constraints import (
 from policytracker.records.declarations import links, records, trigger_constraints
 from policytracker.records.models import DeadlineFields, Record
 from policytracker.resources import registry
-from policytracker.sql.moment import TABLES
+from policytracker.sql.moment import CHANGES
 from policytracker.sql.past_rows import parent_columns
 
-CHANGES = "policytracker_change"
 # The locks of rules are advisory locks with this first number. PostgreSQL has room for a few thousand locks of all transactions, so rule
 # and record are hashed to one of RULE_LOCKS numbers.
 RULE_LOCK, RULE_LOCKS = 7_092_312, 1024
@@ -43,7 +43,7 @@ SELECT nullif(current_setting('policytracker.actor', true), '')::jsonb $$;
 CREATE OR REPLACE FUNCTION row_before(name text, key bigint) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE moment timestamptz := current_setting('policytracker.as_of');
 BEGIN
-  RETURN (SELECT c.before FROM {TABLES}.{CHANGES} c WHERE c.tbl = name AND c.row_id = key AND c.since <= moment AND c.at > moment);
+  RETURN (SELECT c.before FROM {CHANGES} c WHERE c.tbl = name AND c.row_id = key AND c.since <= moment AND c.at > moment);
 END $$;
 
 -- Remember the locks that the transaction needs to check a rule: a text with one digit for each number, 1 if it is needed. The arguments
@@ -82,9 +82,25 @@ BEGIN
   PERFORM set_config('policytracker.exclusive_locks', '', true), set_config('policytracker.shared_locks', '', true);
 END $$;
 
+-- Whether a record of the table is its own ancestor, for a record with too many ancestors to look at for each one that was written. The
+-- records below those without a parent are counted: those of a circle are not among them. The answer is kept until the next write.
+CREATE OR REPLACE FUNCTION has_circle(name text, parent text) RETURNS boolean LANGUAGE plpgsql{BY_INDEX} AS $$
+DECLARE rule text := name || '.' || parent || ' '; known text := coalesce(current_setting('policytracker.without_circle', true), '');
+  circle boolean;
+BEGIN
+  IF strpos(known, rule) > 0 THEN RETURN false; END IF;
+  EXECUTE format('WITH RECURSIVE below AS (
+      SELECT id FROM %1$I c WHERE %2$I IS NOT NULL AND NOT EXISTS (SELECT FROM %1$I p WHERE p.id = c.%2$I AND p.%2$I IS NOT NULL)
+      UNION ALL SELECT c.id FROM %1$I c JOIN below ON c.%2$I = below.id)
+    SELECT (SELECT count(*) FROM below) < (SELECT count(*) FROM %1$I WHERE %2$I IS NOT NULL)', name, parent) INTO circle;
+  IF NOT circle THEN PERFORM set_config('policytracker.without_circle', known || rule, true); END IF;
+  RETURN circle;
+END $$;
+
 -- Only triggers write these three columns. touch_parent() sets the version to NULL to have it counted.
 CREATE OR REPLACE FUNCTION protect_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+  IF current_setting('policytracker.without_circle', true) <> '' THEN PERFORM set_config('policytracker.without_circle', '', true); END IF;
   IF tg_op = 'INSERT' THEN
     new.version := 1; new.created_at := now(); new.updated_at := now();
   ELSE
@@ -289,7 +305,7 @@ def triggers(model: type[Record]) -> Iterator[Trigger]:
     yield from (constraint_trigger(constraint, table) for constraint in trigger_constraints(model))
     yield from rule_lock_triggers(model)
     if model.version_parent:
-        parent = model._meta.get_field(model.version_parent)
+        parent: Any = model._meta.get_field(model.version_parent)
         yield from touch_parent_triggers(table, parent.related_model._meta.db_table, parent.column, "INSERT", "UPDATE", "DELETE")
     for field in links(model):
         link = field.remote_field.through._meta.db_table
@@ -305,7 +321,8 @@ def own_triggers() -> Iterator[Trigger]:
     """The triggers of models that are not records."""
     for model in apps.get_models():
         for own in getattr(model, "own_triggers", ()):
-            table = (model._meta.get_field(own.links).remote_field.through if own.links else model)._meta.db_table
+            links_field: Any = model._meta.get_field(own.links) if own.links else None
+            table = (links_field.remote_field.through if links_field else model)._meta.db_table
             call = f"CREATE OR REPLACE FUNCTION {own.name}() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n  {own.sql}\nEND $$"
             trigger = create(own.name, own.when, table, own.name, condition=own.condition, function=call)
             yield trigger if own.for_each_row else replace(trigger, sql=trigger.sql.replace("FOR EACH ROW", "FOR EACH STATEMENT"))
@@ -316,4 +333,4 @@ def functions() -> dict[str, str]:
     of_tables = [trigger.function for model in records() for trigger in triggers(model) if trigger.function]
     of_tables += [trigger.function for trigger in own_triggers()]
     shared = re.split(r"\n(?=CREATE OR REPLACE FUNCTION)", FUNCTIONS)[1:]
-    return {re.match(r"CREATE OR REPLACE FUNCTION (\w+)", sql)[1]: sql for sql in [*shared, *of_tables]}
+    return {name: sql for sql in [*shared, *of_tables] for name in re.findall(r"\ACREATE OR REPLACE FUNCTION (\w+)", sql)}

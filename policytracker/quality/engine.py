@@ -186,7 +186,7 @@ def each(template: StrOrPromise, *select_related: str, **values: Callable[[Any],
     return messages
 
 
-def listed(names: Sequence[str], limit: int = 3, separator: str = ", ") -> str:
+def list_in_words(names: Sequence[str], limit: int = 3, separator: str = ", ") -> str:
     """The first names, and the number of the others."""
     first, others = separator.join(names[:limit]), len(names) - limit
     if others <= 0:

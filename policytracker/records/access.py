@@ -68,8 +68,13 @@ class Reader:
 
     @property
     def sees_people(self) -> bool:
-        """Whether user names are shown to this reader."""
-        return PUBLIC not in self.roles
+        """Whether the names of users are shown to this reader where a record names them."""
+        return bool(self.roles) and PUBLIC not in self.roles
+
+    @property
+    def sees_all_people(self) -> bool:
+        """Whether the names of all users are shown to this reader."""
+        return bool(self.roles & EDITORS)
 
     @classmethod
     def of(cls, user: Any) -> Reader:

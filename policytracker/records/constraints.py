@@ -11,6 +11,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.records.access import Publication, Visibility
+from policytracker.sql.moment import CHANGES
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -70,6 +71,9 @@ def differs(*columns: str) -> str:
     return f"({new}) IS DISTINCT FROM ({old})"
 
 
+MAX_LEVELS = 100  # ancestors of a record that are looked at one by one; of more, all records are checked together
+
+
 @dataclass(frozen=True)
 class TriggerConstraint:
     """A constraint that compares several rows, or the old and the new row; a trigger enforces it.
@@ -102,8 +106,11 @@ class TriggerConstraint:
         two transactions.
         """
         column = f"{field}_id"
-        violated_when = f"""EXISTS (WITH RECURSIVE above AS (SELECT NEW.{column} AS id UNION
-            SELECT t.{column} FROM {table} t JOIN above ON t.id = above.id) SELECT FROM above WHERE id = NEW.id)"""
+        # Looking at all ancestors of each written record of a long chain would take a time that grows with the square of its length.
+        violated_when = f"""(WITH RECURSIVE above (id, level) AS (SELECT NEW.{column}, 1 UNION ALL
+            SELECT t.{column}, level + 1 FROM {table} t JOIN above ON t.id = above.id WHERE above.id <> NEW.id AND level < {MAX_LEVELS})
+            SELECT CASE WHEN bool_or(id = NEW.id) THEN true WHEN max(level) = {MAX_LEVELS} THEN has_circle('{table}', '{column}') END
+            FROM above)"""
         return cls(
             name,
             message,
@@ -213,7 +220,7 @@ NARROWING = ReservedChange(
 PUBLISHED_RECORD_STAYS = TriggerConstraint(
     "published_record_stays",
     _("A record that is or was published cannot be deleted. Archive it instead."),
-    """OLD.publication <> 'draft' OR EXISTS (SELECT FROM policytracker_change c
+    f"""OLD.publication <> 'draft' OR EXISTS (SELECT FROM {CHANGES} c
         WHERE c.tbl = tg_table_name AND c.row_id = OLD.id AND c.op = 'update' AND c.changed ? 'publication')""",
     code="archive_instead",
     events="DELETE",

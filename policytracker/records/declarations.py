@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.apps import apps
-from django.db.models import CharField, ManyToManyField, Model
+from django.db.models import CharField, Model
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.records.constraints import ARCHIVED_IS_CLOSED, TriggerConstraint
@@ -17,16 +18,17 @@ def records() -> list[type[Record]]:
     return [model for model in apps.get_models() if issubclass(model, Record)]
 
 
-def links(model: type[Model]) -> Iterator[ManyToManyField]:
+def links(model: type[Model]) -> Iterator[Any]:
     """The many-to-many fields of a model that use an automatic link table."""
-    return (f for f in model._meta.local_many_to_many if f.remote_field.through._meta.auto_created)
+    fields: Any = model._meta.local_many_to_many
+    return (field for field in fields if field.remote_field.through._meta.auto_created)
 
 
 def archived(model: type[Record], row: str) -> list[str]:
     """SQL conditions that are true if the row or one of its parents is archived. `row` is NEW, OLD or the alias of a subquery."""
     conditions = [f"{row}.publication = 'archived'"] if issubclass(model, RegistryRecord) else []
     for name in model.access_parents:
-        parent = model._meta.get_field(name)
+        parent: Any = model._meta.get_field(name)
         alias = f"{row}_{parent.name}".replace(".", "_").lower()
         if parent_conditions := archived(parent.related_model, alias):
             table = parent.related_model._meta.db_table

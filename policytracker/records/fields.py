@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import MaxLengthValidator
 from django.db import models
@@ -24,6 +26,9 @@ class Text(models.TextField):
 
 class SourceContent:
     """Content of the source of a record. Readers of the record who may not read its `source` see it empty."""
+
+    model: Any
+    name: str
 
 
 class Locator(SourceContent, models.CharField):

@@ -52,6 +52,8 @@ def read_rule(rows: RecordQuerySet, shape: tuple[frozenset[str], bool]) -> Q:
 class RecordQuerySet(models.QuerySet):
     """The base queryset of records. `visible_to` is the only implementation of read access."""
 
+    model: Any
+
     def get_by_natural_key(self, key: str) -> Any:
         return self.get(**{self.model.key: key})
 
@@ -124,7 +126,7 @@ def get_record(model: type[RecordRow], path: str, value: Any, reader: Any, *, lo
 def statement_of_record(model: type[Record], path: str, roles: frozenset[str], lock: bool) -> Statement | None:
     """The statement of `get_record`; None for readers who may read no record."""
     readable = model.objects.visible_to(Reader(roles, Parameter("user"), as_of=False)).order_by()
-    rows = readable.filter(**{path: Parameter("value", models.TextField())})
+    rows: Any = readable.filter(**{path: Parameter("value", models.TextField())})
     if lock:  # by id: PostgreSQL would compare a row that changed meanwhile with its former parents again, and lose a moved record
         rows = lock_for_change(model._base_manager.filter(pk=models.Subquery(rows.values("pk"))))
     with suppress(EmptyResultSet):
@@ -206,7 +208,7 @@ class Record(models.Model):
     def identifying_fields(cls, values: dict[str, Any]) -> tuple[str, ...]:
         """The fields that identify a record with these values besides its key, as declared by a unique constraint; otherwise ()."""
         constraints = (c for c in cls._meta.constraints if isinstance(c, models.UniqueConstraint) and len(c.fields) > 1)
-        return next((constraint.fields for constraint in constraints), ())
+        return next((tuple(constraint.fields) for constraint in constraints), ())
 
     @classmethod
     def complete_data_set(cls, values: dict[str, Any], is_new: bool) -> None:

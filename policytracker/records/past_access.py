@@ -94,7 +94,8 @@ def periods_of_children(model: type[Record], name: str, ids: Iterable[int], *col
     Each as (id of the record, period, id of the row, columns).
     """
     ids = set(ids)
-    column = model._meta.get_field(name).column  # type: ignore[union-attr]
+    field: Any = model._meta.get_field(name)
+    column: str = field.column
     former = Change.objects.filter(refers_to(column, ids), tbl=model._meta.db_table, moved=True)
     live = model._base_manager.filter(**{f"{name}__in": ids})
     rows = {*live.values_list("pk", flat=True), *former.values_list("row_id", flat=True)}
@@ -138,7 +139,7 @@ def link_periods(model: type[Record], name: str, rows: Mapping[int, PastRow], ta
     m2m: Any = model._meta.get_field(name)
     through, source, far = m2m.remote_field.through, m2m.m2m_column_name(), m2m.m2m_reverse_name()
     present = through._default_manager.filter(**{f"{source}__in": rows})
-    changes = Change.objects.filter(tbl=through._meta.db_table, row_id__in=rows).order_by("id")
+    changes: Any = Change.objects.filter(tbl=through._meta.db_table, row_id__in=rows).order_by("id")
     if target is not None:
         present, changes = present.filter(**{far: target}), changes.filter(**{f"before__{far}": target})
     linked = set(present.values_list(source, far))
@@ -159,7 +160,7 @@ def links_when_deleted(model: type[Record], deletions: dict[int, str]) -> dict[s
     """The last many-to-many links of deleted records, by field and record. `deletions` are the transactions that deleted them."""
     fields = {f.remote_field.through._meta.db_table: f for f in links(model)} if deletions else {}
     found: dict[str, dict[int, set[int]]] = {f.name: defaultdict(set) for f in fields.values()}
-    rows = Change.objects.filter(tbl__in=fields, row_id__in=deletions, op="delete") if fields else Change.objects.none()
+    rows: Any = Change.objects.filter(tbl__in=fields, row_id__in=deletions, op="delete") if fields else Change.objects.none()
     for table, pk, txid, link in rows.values_list("tbl", "row_id", "txid", "before"):
         if txid == deletions[pk]:
             found[fields[table].name][pk].add(link[fields[table].m2m_reverse_name()])

@@ -1,4 +1,4 @@
-"""Why a reader may read a record although its own fields do not allow it. Each reason says so of the present and of the past."""
+"""Why a reader may read a record although its own fields do not allow it. Each reason holds at present, and for periods of the past."""
 
 from __future__ import annotations
 

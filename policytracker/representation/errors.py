@@ -30,7 +30,7 @@ def error_details(errors: list[ValidationError]) -> list[exceptions.ErrorDetail]
     return [exceptions.ErrorDetail(message, error.code or "invalid") for error in errors for message in error.messages]
 
 
-def validation_body(detail: dict[str, Any]) -> dict[str, Any]:
+def validation_body(detail: Any) -> dict[str, Any]:
     """The body of a 400: messages by field, and their stable codes under `_codes`."""
     fields = {name: messages for name, messages in detail.items() if name != "_existing"}
     codes = {name: [getattr(message, "code", "invalid") for message in messages] for name, messages in fields.items()}

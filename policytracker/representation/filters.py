@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from django.db import models
@@ -45,7 +45,7 @@ from policytracker.resources import ReadContext, Resource, registry
 TEXT_FIELDS = (models.CharField, models.TextField, models.FileField)  # "" means unknown
 MAX_VALUES = 100
 
-FilterRows = Callable[[QuerySet, list[Any], ReadContext], QuerySet]
+FilterRows = Callable[[Any, list[Any], ReadContext], QuerySet]
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,9 @@ def is_empty(unknown: Callable[[ReadContext], Q]) -> Filter:
     return Filter(boolean, filter_rows, {"type": "boolean"}, many=False)
 
 
-def linked(name: str, model: type[models.Model]) -> Callable[[list[int]], Exists]:
+def linked(name: str, model: type[models.Model]) -> Callable[[Any], Exists]:
     """Whether the many-to-many field of a row contains any of the ids. A semi-join returns each row once."""
-    m2m = model._meta.get_field(name)
+    m2m: Any = model._meta.get_field(name)
     through = m2m.remote_field.through._default_manager
     return lambda ids: Exists(through.filter(**{m2m.m2m_field_name(): OuterRef("pk"), f"{m2m.m2m_reverse_field_name()}__in": ids}))
 
@@ -160,27 +160,16 @@ def field_kind(model_field: models.Field, path: str) -> FieldKind:
 def filter_set(serializer_class: type[serializers.ModelSerializer]) -> dict[str, Filter]:
     """The filters of every stored field of the resource, by parameter name."""
     serializer = serializer_class()
-    model = serializer.Meta.model
+    model: Any = serializer.Meta.model
+    fields: Mapping[str, Any] = serializer.fields
     result: dict[str, Filter] = {}
-    for name, field in serializer.fields.items():
+    for name, field in fields.items():
         if isinstance(field, KeyListField):
-            target = field.child_relation.model
-            has = linked(field.source, model)
-            result[name] = Filter(reference(target), lambda rows, values, context, has=has: rows.filter(has(values)))
-            result[f"{name}__not"] = Filter(reference(target), lambda rows, values, context, has=has: rows.exclude(has(values)))
-            result[f"{name}__empty"] = is_empty(
-                lambda context, has=has, target=target: ~Q(has(referable(target, context.reader).values("pk")))
-            )
+            result |= _links_filters(name, field, model)
         elif isinstance(field, KeyField):
-            parse = reference(field.model)
-            result[name], result[f"{name}__not"] = Filter(parse, any_of(field.source)), Filter(parse, none_of(field.source))
-            if model._meta.get_field(field.source).null:
-                result[f"{name}__empty"] = is_empty(lambda context, field=field: field.unknown(context.reader))
+            result |= _reference_filters(name, field, model._meta.get_field(field.source).null)
         elif isinstance(field, serializers.ListField):
-            path = field.source
-            result[name] = Filter(text, lambda rows, values, context, path=path: rows.filter(**{f"{path}__overlap": values}))
-            result[f"{name}__not"] = Filter(text, lambda rows, values, context, path=path: rows.exclude(**{f"{path}__overlap": values}))
-            result[f"{name}__empty"] = is_empty(lambda context, path=path: Q(**{path: []}))
+            result |= _list_filters(name, field.source or name)
         elif isinstance(field, SourceContentField):
             path = f"readable_{name}"
             filters = _value_filters(name, path, field_kind(model._meta.get_field(field.source), path))
@@ -189,12 +178,41 @@ def filter_set(serializer_class: type[serializers.ModelSerializer]) -> dict[str,
             stored = model._meta.get_field(field.source)
             result |= _value_filters(name, field.source, field_kind(stored, field.source))
             if is_name(stored, model):
-                condition = lambda value, path=field.source: Q(**{f"{path}__icontains": value})  # noqa: E731
-                result[f"{name}__contains"] = Filter(text, matching(condition))
-    people = {name for name, field in serializer.fields.items() if names_people(field)}
+                result[f"{name}__contains"] = Filter(text, matching(partial(contains, field.source)))
+    people = {name for name, field in fields.items() if names_people(field)}
     return {
         parameter: replace(filter, help=filter.help or _help(parameter), of_people=parameter.partition("__")[0] in people)
         for parameter, filter in result.items()
+    }
+
+
+def contains(path: str, value: str) -> Q:
+    """The condition that a field contains the text, ignoring case."""
+    return Q(**{f"{path}__icontains": value})
+
+
+def _links_filters(name: str, field: KeyListField, model: type[models.Model]) -> dict[str, Filter]:
+    target, has = field.child_relation.model, linked(field.source, model)
+    return {
+        name: Filter(reference(target), lambda rows, ids, context: rows.filter(has(ids))),
+        f"{name}__not": Filter(reference(target), lambda rows, ids, context: rows.exclude(has(ids))),
+        f"{name}__empty": is_empty(lambda context: ~Q(has(referable(target, context.reader).values("pk")))),
+    }
+
+
+def _reference_filters(name: str, field: KeyField, nullable: bool) -> dict[str, Filter]:
+    parse = reference(field.model)
+    result = {name: Filter(parse, any_of(field.source)), f"{name}__not": Filter(parse, none_of(field.source))}
+    if nullable:
+        result[f"{name}__empty"] = is_empty(lambda context: field.unknown(context.reader))
+    return result
+
+
+def _list_filters(name: str, path: str) -> dict[str, Filter]:
+    return {
+        name: Filter(text, lambda rows, values, context: rows.filter(**{f"{path}__overlap": values})),
+        f"{name}__not": Filter(text, lambda rows, values, context: rows.exclude(**{f"{path}__overlap": values})),
+        f"{name}__empty": is_empty(lambda context: Q(**{path: []})),
     }
 
 
@@ -208,15 +226,15 @@ def is_name(field: models.Field, model: type[Record]) -> bool:
 def resource_filters(resource: Resource) -> dict[str, Filter]:
     """All filters of a list by parameter name: those of the fields, of the words, of the scope, and the named ones."""
     scope = registry.scope_name
-    fields = filter_set(resource.serializer) | ({"q": words_of(resource)} if resource.search else {})
+    fields = {**filter_set(resource.serializer), **({"q": words_of(resource)} if resource.search else {})}
     if not resource.scope_paths or resource is registry.scope or resource.scope_paths == (scope,):
-        return fields | resource.filters
+        return {**fields, **resource.filters}
     limit = Filter(
         reference(registry.scope.model),
         lambda rows, ids, context: rows.filter(resource.belonging_to(ids)),
         help=f"Records that belong to any of these {registry.scope.model._meta.verbose_name_plural}.",
     )
-    return fields | {scope: limit} | resource.filters
+    return {**fields, scope: limit, **resource.filters}
 
 
 def words_of(resource: Resource) -> Filter:
@@ -257,8 +275,8 @@ def _value_filters(name: str, path: str, kind: FieldKind) -> dict[str, Filter]:
         result[f"{name}__to"] = Filter(
             kind.parse_to, lambda rows, values, context: rows.filter(**{f"{kind.path}__lte": values[0]}), schema, many=False
         )
-    if kind.empty is not None:
-        result[f"{name}__empty"] = is_empty(lambda context: kind.empty)
+    if (empty := kind.empty) is not None:
+        result[f"{name}__empty"] = is_empty(lambda context: empty)
     return result
 
 

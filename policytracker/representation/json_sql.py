@@ -37,8 +37,6 @@ from rest_framework import serializers
 from policytracker.codes import CodeField, ForeignCode
 from policytracker.edtf import EdtfField
 from policytracker.records.access import Reader
-from policytracker.records.models import MAX_COUNT
-from policytracker.representation.keyset import Column, Page, decode_cursor, page_of
 from policytracker.resources import ReadContext
 from policytracker.sql.moment import moment_read
 from policytracker.sql.parameters import Parameter, Statement
@@ -62,7 +60,7 @@ class JsonObject(Func):
         self.names = list(columns)
         super().__init__(*columns.values())
 
-    def as_sql(self, compiler, connection, **extra):
+    def as_sql(self, compiler, connection, **extra):  # type: ignore[override] # its text needs no template
         parts, params = [], []
         for name, expression in zip(self.names, self.source_expressions, strict=True):
             sql, values = compiler.compile(expression)
@@ -100,12 +98,17 @@ class Representation:
     moment: such a statement checks access today too, and has its own plan, because PostgreSQL plans again when the search path differs.
     """
 
-    serializer: type[serializers.Serializer]
+    serializer: type[serializers.ModelSerializer]
     roles: frozenset[str]
     fields: tuple[str, ...] | None = None
     expand: frozenset[str] = frozenset()
     past: bool = False
     as_of: bool = dataclasses.field(default_factory=lambda: moment_read.get() is not None)
+
+    @property
+    def model(self) -> Any:
+        """The model of the records."""
+        return self.serializer.Meta.model
 
     @property
     def reader(self) -> Reader:
@@ -115,23 +118,24 @@ class Representation:
     @property
     def readable(self) -> QuerySet:
         """The records that the reader may read."""
-        return self.serializer.Meta.model.objects.visible_to(self.reader)
+        return self.model.objects.visible_to(self.reader)
 
 
-def link(address: str, key: Any) -> Concat:
+def url_of(address: str, key: Any) -> Concat:
     """The URL of the record with this key."""
     return Concat(BASE, Value(f"{API}{address}/"), Cast(key, TextField()), Value("/"), output_field=TextField())
 
 
 def columns(serializer: serializers.ModelSerializer, reader: Reader, expand: Iterable[str] = ()) -> dict[str, Any]:
     """The SQL expression of each serializer field, by name."""
-    expressions = {}
-    for name, field in serializer.fields.items():
-        if hasattr(field, "column"):
-            expressions[name] = field.column(reader, name in expand)
-        else:
-            expressions[name] = stored_value(serializer.Meta.model._meta.get_field(field.source), field.source)
-    return expressions
+    model: Any = serializer.Meta.model
+    fields: Mapping[str, Any] = serializer.fields
+    return {
+        name: field.column(reader, name in expand)
+        if hasattr(field, "column")
+        else stored_value(model._meta.get_field(field.source), field.source)
+        for name, field in fields.items()
+    }
 
 
 def stored_value(field, path: str) -> Any:
@@ -150,17 +154,17 @@ def unknown_when_blank(field) -> bool:
     return isinstance(field, EdtfField | ForeignCode) or (isinstance(field, CodeField) and field.blank)
 
 
-def rendered(shape: Representation, rows: QuerySet, *also: str) -> QuerySet:
-    """The JSON text of each row, with Parameters for what differs between requests, after the values of the fields in `also`."""
-    serializer = shape.serializer()
-    names = tuple(serializer.fields) if shape.fields is None else shape.fields
-    if shape.as_of:
-        rows = selected_first(rows, serializer, names, shape.reader)
-    expressions = columns(serializer, shape.reader, shape.expand)
+def with_json(representation: Representation, rows: QuerySet, *also: str) -> QuerySet:
+    """The JSON text of each row, with Parameters for what differs between requests, and the values of the fields in `also`."""
+    serializer = representation.serializer()
+    names = tuple(serializer.fields) if representation.fields is None else representation.fields
+    if representation.as_of:
+        rows = selected_first(rows, serializer, names, representation.reader)
+    expressions = columns(serializer, representation.reader, representation.expand)
     selected = {name: expressions[name] for name in names}
-    if shape.past:
+    if representation.past:
         rows = rows.on_day(ON)  # type: ignore[attr-defined]
-    return rows.values_list(*also, Cast(JsonObject(selected), TextField()))
+    return rows.values_list(Cast(JsonObject(selected), TextField()), *also)
 
 
 def selected_first(rows: QuerySet, serializer: serializers.ModelSerializer, names: Iterable[str], reader: Reader) -> QuerySet:
@@ -168,63 +172,45 @@ def selected_first(rows: QuerySet, serializer: serializers.ModelSerializer, name
     using = source_content(serializer.fields) & set(names)
     if not using or reader.sees_all:
         return SelectedFirst.of(rows)
-    source = serializer.fields["source"]
+    source: Any = serializer.fields["source"]
     rows = SelectedFirst.of(rows, source_is_visible=source.visible(reader))
     source.is_visible = ComputedFirst(rows.model, "source_is_visible")
     return rows
 
 
 @lru_cache(1024)
-def statement(shape: Representation, single: bool, checked: bool) -> Statement:
-    """The statement that returns version and JSON text of each id, in the order of the ids; if `checked`, of readable records only.
+def statement(representation: Representation, single: bool, checked: bool) -> Statement:
+    """The statement that returns the JSON text and the version of each id, in the order of the ids; if `checked`, of readable records only.
 
     A `single` id has its own statement: with an array PostgreSQL would plan it each time, because the generic plan for an
     array is estimated to cost more than the plan for one id.
     """
-    rows = (shape.readable if checked else shape.serializer.Meta.model.objects).order_by()
+    rows = (representation.readable if checked else representation.model.objects).order_by()
     if single:
         rows = rows.filter(pk=Parameter("ids", BigIntegerField(), "::bigint"))
     else:
         ids = Parameter("ids", BigIntegerField(), "::bigint[]")
         rows = rows.filter(IsOneOf(F("pk"), ids)).order_by(Func(ids, F("pk"), function="array_position"))
-    return Statement.of(rendered(shape, rows, "version"), "ids").marked(shape.as_of)
+    return Statement.of(with_json(representation, rows, "version"), "ids").marked(representation.as_of)
 
 
 @lru_cache(1024)
-def statement_by_key(shape: Representation) -> Statement | None:
-    """The statement that returns the version and the JSON text of the record with a key; None for readers who may read no record."""
-    model = shape.serializer.Meta.model
-    key = Parameter("key", model._meta.get_field(model.key))
-    rows = shape.readable.filter(**{model.key: key}).order_by()
+def statement_by_key(representation: Representation) -> Statement | None:
+    """The statement that returns the JSON text and the version of the record with a key; None for readers who may read no record."""
+    name = representation.model.key
+    key = Parameter("key", representation.model._meta.get_field(name))
+    rows = representation.readable.filter(**{name: key}).order_by()
     with suppress(EmptyResultSet):
-        return Statement.of(rendered(shape, rows, "version")).marked(shape.as_of)
+        return Statement.of(with_json(representation, rows, "version")).marked(representation.as_of)
     return None
 
 
-@lru_cache(1024)
-def statement_of_page(shape: Representation, column: Column, size: int, is_first: bool, forward: bool) -> Statement | None:
-    """The statement that returns a page of all records that the reader may read, in the order of a unique column.
-
-    Each row has the value of the column, the JSON text of the record, and the number of all records, counted up to MAX_COUNT + 1. The
-    parameter `after` is the value before the page. None for readers who may read no record.
-    """
-    model, readable = shape.serializer.Meta.model, shape.readable
-    after = Parameter("after", model._meta.get_field(column.path))
-    rows = readable if is_first else readable.filter(column.after(after, forward))
-    with suppress(EmptyResultSet):
-        page = Statement.of(rendered(shape, rows.order_by(column.order_by(forward))[: size + 1], column.path))
-        counted = Statement.of(readable.at_most(MAX_COUNT + 1, shape.reader), *page.names)
-        sql = f"SELECT page.*, (SELECT count(*) FROM ({counted.sql}) AS counted) FROM ({page.sql}) AS page"
-        return Statement(sql, counted.names).marked(shape.as_of)
-    return None
-
-
-def values_of(context: ReadContext) -> dict[str, Any]:
+def parameters(context: ReadContext) -> dict[str, Any]:
     """The values of the parameters in the statements of this reader."""
     return {"user": context.reader.id, "on": context.on, "base": context.base_url}
 
 
-def texts(shape: Representation, ids: Sequence[int], context: ReadContext, checked: bool = False) -> list[str]:
+def read_many(representation: Representation, ids: Sequence[int], context: ReadContext, checked: bool = False) -> list[str]:
     """The JSON text of each record, in the order of the ids. Ids that no longer exist are left out.
 
     `checked` also leaves out records that were hidden from the reader after the ids were read.
@@ -232,34 +218,19 @@ def texts(shape: Representation, ids: Sequence[int], context: ReadContext, check
     if not ids:
         return []
     single = len(ids) == 1
-    values = values_of(context) | {"ids": ids[0] if single else f"{{{','.join(map(str, ids))}}}"}
-    return [text for _version, text in statement(shape, single, checked).rows(values)]
+    values = parameters(context) | {"ids": ids[0] if single else f"{{{','.join(map(str, ids))}}}"}
+    return [text for text, _version in statement(representation, single, checked).rows(values)]
 
 
-def stored(shape: Representation, pk: int, context: ReadContext) -> tuple[int, str] | None:
-    """The version and the JSON text of the record with this id, whether or not the reader may read it; None if it no longer exists."""
-    return statement(shape, single=True, checked=False).row(values_of(context) | {"ids": pk})
+def read_stored(representation: Representation, pk: int, context: ReadContext) -> tuple[str, int] | None:
+    """The JSON text and the version of the record with this id, whether or not the reader may read it; None if it no longer exists."""
+    return statement(representation, single=True, checked=False).row(parameters(context) | {"ids": pk})
 
 
-def page(shape: Representation, column: Column, cursor: str | None, size: int, salt: str, context: ReadContext) -> Page:
-    """A page of JSON texts: all records that the reader may read today, in the order of a unique column, with their number.
-
-    Raises InvalidCursor.
-    """
-    forward, after = decode_cursor(cursor, [column], salt) if cursor else (True, [None])
-    compiled = statement_of_page(shape, column, size, cursor is None, forward)
-    rows = [] if compiled is None else compiled.rows(values_of(context) | {"after": after[0]})
-    if rows or cursor is None:
-        count = rows[0][2] if rows else 0
-    else:
-        count = shape.serializer.Meta.model.objects.visible_to(context.reader).at_most(MAX_COUNT + 1, context.reader).count()
-    return page_of([(text, value) for value, text, _ in rows], [column], size, salt, forward, cursor is not None, count)
-
-
-def find(shape: Representation, key: Any, context: ReadContext) -> tuple[int, str] | None:
-    """The version and the JSON text of the record with this key. None if it does not exist or the reader may not read it."""
-    compiled = statement_by_key(shape)
-    return None if compiled is None else compiled.row(values_of(context) | {"key": key})
+def read_one(representation: Representation, key: Any, context: ReadContext) -> tuple[str, int] | None:
+    """The JSON text and the version of the record with this key. None if it does not exist or the reader may not read it."""
+    compiled = statement_by_key(representation)
+    return None if compiled is None else compiled.row(parameters(context) | {"key": key})
 
 
 class ComputedField(serializers.ReadOnlyField):
@@ -275,6 +246,9 @@ class ComputedField(serializers.ReadOnlyField):
 
 class SourceContentField(serializers.CharField):
     """Content of the record's source: empty for readers who may not read the source."""
+
+    source: str
+    parent: Any  # the serializer of the record
 
     def column(self, reader: Reader, expand: bool = False):
         if reader.sees_all:
@@ -292,11 +266,13 @@ class UrlField(ComputedField):
     """The URL of the record."""
 
     def __init__(self, address: str, key: str, **kwargs):
-        super().__init__(lambda reader: link(address, F(key)), {"type": "string", "format": "uri"}, **kwargs)
+        super().__init__(lambda reader: url_of(address, F(key)), {"type": "string", "format": "uri"}, **kwargs)
 
 
 class NestedRecords(serializers.ListSerializer):
     """Child records, shown inside their parent record."""
+
+    child: Any  # their serializer
 
     def column(self, reader: Reader, expand: bool = False):
         model = self.child.Meta.model

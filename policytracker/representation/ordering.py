@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from typing import Any
 
 from django.db import models
@@ -14,7 +14,6 @@ from rest_framework import serializers
 
 from policytracker import edtf
 from policytracker.records.access import Reader
-from policytracker.records.models import Record
 from policytracker.representation.filters import TEXT_FIELDS, names_people
 from policytracker.representation.json_sql import SourceContentField
 from policytracker.representation.keyset import Column
@@ -46,7 +45,7 @@ def columns(order: Iterable[str], resource: Resource) -> list[Column]:
     for part in order:
         column, _expression = orders(resource.serializer)[part.removeprefix("-")]
         result.append(Column(column.path, part.startswith("-"), column.nullable))
-    return [*result, Column("id") if result else default_column(resource.model)]
+    return [*result, Column("id") if result else Column("id" if resource.model.key == "uid" else resource.model.key)]
 
 
 def ordered(rows: QuerySet, order: Iterable[str], resource: Resource, reader: Reader) -> QuerySet:
@@ -56,42 +55,40 @@ def ordered(rows: QuerySet, order: Iterable[str], resource: Resource, reader: Re
     return rows.order_by(*(column.order_by() for column in columns(order, resource)))
 
 
-def default_column(model: type[Record]) -> Column:
-    """The unique column that orders a list without the parameter `ordering`."""
-    return Column("id" if model.key == "uid" else model.key)
-
-
 @cache
 def orders(serializer_class: type[serializers.ModelSerializer]) -> dict[str, tuple[Column, Callable[[Reader], Any] | None]]:
     """The fields by which the list can be ordered: the column, and the expression to annotate it with if it is not stored."""
     serializer = serializer_class()
-    model = serializer.Meta.model
+    model: Any = serializer.Meta.model
+    fields: Mapping[str, Any] = serializer.fields
     result: dict[str, tuple[Column, Callable[[Reader], Any] | None]] = {}
-    for name, field in serializer.fields.items():
-        alias = f"order_{name}"
+    for name, field in fields.items():
+        computed = Column(f"order_{name}", nullable=True)
         if isinstance(field, KeyField):
-            result[name] = (Column(alias, nullable=True), lambda reader, field=field: _key_expression(field, reader))
+            result[name] = computed, partial(_key_expression, field)
             continue
         stored = next((f for f in model._meta.concrete_fields if f.name == field.source), None)
         if stored is None or isinstance(field, serializers.ListField):
             continue
         if isinstance(field, SourceContentField):
-            result[name] = (
-                Column(alias, nullable=True),
-                lambda reader, field=field: NullIf(field.column(reader), Value(""), output_field=models.TextField()),
-            )
+            result[name] = computed, partial(_content_expression, field)
         elif isinstance(stored, edtf.EdtfField):
-            result[name] = (Column(f"{field.source}_first", nullable=True), None)
+            result[name] = Column(f"{field.source}_first", nullable=True), None
         elif stored.blank and isinstance(stored, TEXT_FIELDS):
-            result[name] = (
-                Column(alias, nullable=True),
-                lambda reader, path=field.source: NullIf(F(path), Value(""), output_field=models.TextField()),
-            )
+            result[name] = computed, partial(_text_expression, field.source)
         else:
-            result[name] = (Column(field.source, nullable=stored.null), None)
+            result[name] = Column(field.source, nullable=stored.null), None
     return result
 
 
 def _key_expression(field: KeyField, reader: Reader) -> Any:
     expression = field.column(reader)
     return expression if isinstance(expression, Subquery) else F(expression.name)
+
+
+def _content_expression(field: SourceContentField, reader: Reader) -> NullIf:
+    return NullIf(field.column(reader), Value(""), output_field=models.TextField())
+
+
+def _text_expression(path: str, reader: Reader) -> NullIf:
+    return NullIf(F(path), Value(""), output_field=models.TextField())

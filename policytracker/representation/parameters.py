@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
@@ -46,9 +45,3 @@ def single(parameters: MultiValueDict, name: str, default: str = "") -> str:
     if len(values) > 1:
         raise InvalidParameter(name, _("May be given only once."))
     return values[0] if values else default
-
-
-def query_parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
-    """The OpenAPI description of a query parameter. A list is sent as a repeated parameter."""
-    repeated = {"style": "form", "explode": True} if schema.get("type") == "array" else {}
-    return {"name": name, "in": "query", "schema": schema, "description": description} | repeated

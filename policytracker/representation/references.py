@@ -19,7 +19,7 @@ from rest_framework import serializers
 from policytracker.records.access import Reader
 from policytracker.records.models import Record, key_of
 from policytracker.representation import hidden
-from policytracker.representation.json_sql import JsonObject, link
+from policytracker.representation.json_sql import JsonObject, url_of
 from policytracker.resources import registry
 from policytracker.sql.parameters import ExistsForRow, Parameter, Statement
 
@@ -33,7 +33,8 @@ def referable(model: Any, reader: Any) -> models.QuerySet:
 
 def valid_keys(model: type[models.Model], keys: Iterable[str]) -> list[Any]:
     """Those keys that are valid values of the key field."""
-    field, values = model._meta.get_field(key_of(model)), []
+    field: Any = model._meta.get_field(key_of(model))
+    values = []
     for key in keys:
         with suppress(ModelError):
             values.append(field.clean(key, None))
@@ -52,7 +53,7 @@ def find_id(model: type[models.Model], key: str, reader: Reader) -> int | None:
     statement = statement_of_id(model, reader.roles, reader.as_of)
     values = valid_keys(model, [key])
     found = statement.row({"user": reader.id, "key": values[0]}) if statement and values else None
-    return found and found[0]
+    return found[0] if found else None
 
 
 @lru_cache(1024)
@@ -73,6 +74,9 @@ def does_not_exist(model: type[models.Model], key: str) -> serializers.ErrorDeta
 
 class KeyListField(serializers.ManyRelatedField):
     """References to several records by key, looked up in one query."""
+
+    source: str
+    child_relation: KeyField
 
     def to_internal_value(self, data: Any) -> list[models.Model]:
         if not isinstance(data, list) or not all(isinstance(key, str) for key in data):
@@ -98,7 +102,10 @@ class KeyListField(serializers.ManyRelatedField):
 class KeyField(serializers.RelatedField):
     """A reference to a record by its natural key, or to a user by user name."""
 
-    def __init__(self, model: type[models.Model], **kwargs):
+    source: str
+    parent: Any  # the serializer of the record, or the field of a list
+
+    def __init__(self, model: Any, **kwargs):
         self.model = model
         self.key = key_of(model)
         self.is_visible: Any = None  # the condition of `visible()`, where a statement has computed it already
@@ -149,7 +156,7 @@ class KeyField(serializers.RelatedField):
     def use_pk_only_optimization(self) -> bool:
         return False
 
-    def to_representation(self, value: models.Model) -> str:
+    def to_representation(self, value: Any) -> str:
         return str(getattr(value, self.key))
 
     def get_choices(self, cutoff=None):
@@ -169,7 +176,7 @@ class KeyField(serializers.RelatedField):
         if not expand or not issubclass(self.model, Record):
             return key
         name, value = title(self.model, path)
-        return JsonObject({self.key: key, name: value, "url": link(registry.of(self.model).address, key)})
+        return JsonObject({self.key: key, name: value, "url": url_of(registry.of(self.model).address, key)})
 
     def column(self, reader: Reader, expand: bool = False):
         if self.of_people and not reader.sees_people:

@@ -96,6 +96,8 @@ class RecordSerializer(FieldsOfModel):
     """
 
     example: dict[str, Any] | None = None
+    context: dict[str, Any]  # it can be added to
+    _fields: dict[str, serializers.Field]  # of `declared_fields()`
 
     serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
         models.DecimalField: Number,
@@ -177,13 +179,13 @@ class RecordSerializer(FieldsOfModel):
             raise serializers.ValidationError(rejected)
         return values
 
-    def _read_only_changes(self, data: Mapping[str, Any]) -> dict[str, list[str]]:
+    def _read_only_changes(self, data: Mapping[str, Any]) -> dict[str, list[serializers.ErrorDetail]]:
         """Errors for stored read-only fields whose value differs from the current one. Sending back the current value is allowed."""
         if not (sent := self.stored_read_only(data)):
             return {}
         current = self.context["current"]() if self.instance else self._initial_values(data)
         same = lambda a, b: (a if a != "" else None) == (b if b != "" else None)  # noqa: E731
-        return {n: [read_only()] for n in sent if not same(data[n], current.get(n))}
+        return {name: [read_only()] for name in sent if not same(data[name], current.get(name))}
 
     def stored_read_only(self, data: Mapping[str, Any]) -> list[str]:
         """The names of the stored read-only fields in a request body, whose values are compared with the current ones."""
@@ -199,14 +201,15 @@ class RecordSerializer(FieldsOfModel):
     def reset_omitted(self, values: dict[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
         """Complete the values of a PUT: omitted fields are reset to their default, except key, visibility, publication and files."""
         model = self.Meta.model
-        for name, field in self.fields.items():
+        fields: Mapping[str, Any] = self.fields
+        for name, field in fields.items():
             if field.read_only or name in body or name in (model.key, "visibility", "publication"):
                 continue
             if isinstance(field, KeyListField):
                 values.setdefault(field.source, [])
             elif field.source != "file":
-                default = model._meta.get_field(field.source).get_default()
-                values.setdefault(field.source, default)
+                stored: Any = model._meta.get_field(field.source)
+                values.setdefault(field.source, stored.get_default())
         return values
 
     def create(self, values: dict[str, Any]) -> Record:
@@ -284,7 +287,7 @@ def declared_fields(serializer_class: type[RecordSerializer]) -> dict[str, seria
     return serializer_class._fields
 
 
-def flat_fields(detail: Mapping[str, Any]) -> dict[str, list[serializers.ErrorDetail]]:
+def flat_fields(detail: Any) -> dict[str, list[serializers.ErrorDetail]]:
     """Errors by field. Nested errors become errors of the field, with their position in the message."""
     return {name: list(flat_errors(errors)) for name, errors in detail.items()}
 

@@ -28,7 +28,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().__init__(*args, **kwargs)
         self.transaction_limits: dict[str, str] = self.settings_dict.get("TRANSACTION_LIMITS", {})
         self.slow_seconds = 0.0  # of the slow statements of this transaction
-        if self.settings_dict.get("LOCK_TIMEOUT_TOTAL", "0") != "0":
+        if self.settings_dict.get("LOCK_TIMEOUT_TOTAL", "0ms") != "0ms":
             self.execute_wrappers.append(self.count_slow_statement)
 
     def get_new_connection(self, conn_params):

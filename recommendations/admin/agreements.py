@@ -43,7 +43,7 @@ class PartsForm(forms.Form):
 
 
 @dataclass(frozen=True)
-class Draft:
+class DraftRecord:
     """A record that will be published, with the address of its page."""
 
     kind: str
@@ -51,7 +51,7 @@ class Draft:
     url: str
 
     @classmethod
-    def of(cls, record: RegistryRecord) -> Draft:
+    def of(cls, record: RegistryRecord) -> DraftRecord:
         opts = record._meta
         return cls(str(opts.verbose_name), str(record), reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[record.pk]))
 
@@ -148,7 +148,7 @@ class AgreementAdmin(AgreedAdmin):
             "original": record,
             "form": apply_theme(form),
             "error": error,
-            "drafts": [Draft.of(draft) for draft in drafts],
+            "drafts": [DraftRecord.of(draft) for draft in drafts],
             "page_url": self.page_of(record),
             "published": record.publication == Publication.PUBLISHED,
         }

@@ -26,7 +26,7 @@ from agreements.models.agreements import AgreementStatus
 from agreements.models.commitments import Bound, Stage
 from agreements.numbers import number
 from policytracker.admin import Tile, list_url
-from policytracker.admin.charts import Bar, Cell, Line, Matrix, Moment, Timeline
+from policytracker.admin.charts import Bar, Cell, Matrix, MatrixRow, Moment, Timeline
 from policytracker.admin.querysets import references, visible
 from policytracker.edtf import date_in_words
 from policytracker.resources import ReadContext, registry
@@ -152,7 +152,7 @@ def indicator_values(indicator: IndicatorValues) -> dict[str, Any]:
     return {**indicator, **values}
 
 
-def moments(entries: Iterable[timeline.Entry]) -> list[Moment]:
+def moments(entries: Iterable[timeline.DatedEvent]) -> list[Moment]:
     lane = cache(lambda address: str(capfirst(registry.at(address).model._meta.verbose_name_plural)))
     return [Moment(entry.day, date_in_words(entry.on), entry.title, lane(entry.type)) for entry in entries]
 
@@ -164,7 +164,7 @@ def next_dates(dates: timeline.Timeline, page: Any, context: ReadContext) -> lis
     """
     updates = registry.of(ProgressUpdate).address
 
-    def coming(entries: Iterable[timeline.Entry]) -> list[timeline.Entry]:
+    def coming(entries: Iterable[timeline.DatedEvent]) -> list[timeline.DatedEvent]:
         return [entry for entry in entries if entry.day >= context.today and entry.type != updates][:SHOWN_DATES]
 
     found = coming(page.results)
@@ -174,7 +174,7 @@ def next_dates(dates: timeline.Timeline, page: Any, context: ReadContext) -> lis
     return [(moment, pages[entry.type, entry.key]) for entry, moment in zip(found, moments(found), strict=True)]
 
 
-def record_pages(entries: Iterable[timeline.Entry]) -> dict[tuple[str, str], str]:
+def record_pages(entries: Iterable[timeline.DatedEvent]) -> dict[tuple[str, str], str]:
     """The address of the page of the record of each entry, by type and key. One query."""
     keys: dict[str, set[str]] = defaultdict(set)
     for entry in entries:
@@ -295,7 +295,7 @@ def matrix(
             Cell(f"{name}: {column_names.get(column, column)}", list_url(model, of_row | {"slug": column})) if filled else Cell("")
             for column, filled in zip(drawn, cells, strict=False)
         ]
-        lines.append(Line(name, list_url(model, of_row), sum(cells), shown))
+        lines.append(MatrixRow(name, list_url(model, of_row), sum(cells), shown))
     chart = Matrix(
         columns=[column_names.get(column, column) for column in drawn],
         lines=lines[:DRAWN_LINES],

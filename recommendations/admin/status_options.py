@@ -33,7 +33,7 @@ def status_options(recommendation: Recommendation, user: User) -> StatusOptions:
     for option in progress.transitions(recommendation, by=user, today=today()):
         if option.status == recommendation.status:
             continue
-        # Each update needs a narrative, and its form says so.
+        # Each update needs a narrative, and its form requires it.
         reasons = [refusal for refusal in option.unmet if refusal.reason is not RefusalCode.NARRATIVE_REQUIRED]
         unmet = [str(SHORT.get(refusal.reason, refusal.detail)) for refusal in reasons]
         (allowed if option.allowed else blocked).append((option.label, unmet))

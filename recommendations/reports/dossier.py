@@ -77,9 +77,9 @@ class Dossier:
         return {"agreement": self.agreement, "on": self.context.on.isoformat(), "standing": standing, **self.sections}
 
     def records(self, serializer: type[RecordSerializer], ids: list[int]) -> list[Row]:
-        shape = json_sql.Representation(serializer, self.reader.roles, past=self.context.past)
+        representation = json_sql.Representation(serializer, self.reader.roles, past=self.context.past)
         checked = self.context.as_of is None
-        return [json.loads(text) for text in json_sql.texts(shape, ids, self.context, checked)]
+        return [json.loads(text) for text in json_sql.read_many(representation, ids, self.context, checked)]
 
     def section(self, resource: Resource) -> SectionPage:
         sql, values = statement(resource, self.reader.roles, self.reader.as_of)

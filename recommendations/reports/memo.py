@@ -16,7 +16,9 @@ from django.utils.translation import gettext_lazy
 from agreements.models import Citation, Source
 from agreements.models.sources import Stance
 from policytracker.api.markdown import document, escaped
-from policytracker.history.feed import Entry, Filters
+from policytracker.history.feed import ChangeEntry, Filters
+from policytracker.history.scope import Node
+from policytracker.history.values import FieldChange
 from policytracker.records.access import Publication
 from policytracker.records.models import DeadlineFields, Record, RegistryRecord
 from policytracker.representation import json_sql
@@ -26,6 +28,8 @@ from recommendations.models import Evidence, Milestone, ProgressUpdate, Review, 
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
+
+    Sentences = Iterator[tuple[StrOrPromise, str]]  # each with the section that it belongs to
 
 STATUS, DEADLINES, NEW, WITHDRAWN, EVIDENCE, OTHER = SECTIONS = [
     gettext_lazy("Status changes"),
@@ -48,9 +52,13 @@ MAX_VALUE = 200  # characters
 
 
 class Memo:
-    """A memo about entries of the feed. Text that people entered is escaped. `more` says where the entries that are left out are."""
+    """A memo about entries of the feed. Text that people entered is escaped. `more` is a sentence about the entries that are left out.
 
-    def __init__(self, entries: Sequence[Entry], filters: Filters, context: ReadContext, more: str = ""):
+    `str()` gives the Markdown. `labels` has the label of each record in the entries, also of deleted ones; a record whose label is not
+    known is named by its key.
+    """
+
+    def __init__(self, entries: Sequence[ChangeEntry], filters: Filters, context: ReadContext, more: str = ""):
         self.entries, self.filters, self.context, self.more = entries, filters, context, more
         self.updates = self.live(ProgressUpdate, "recommendation")
         self.citations = self.live(Citation, "source", "agreement", "component", "participation", "outcome")
@@ -85,7 +93,7 @@ class Memo:
 
     # ---- sentences
 
-    def sentences(self, entry: Entry) -> Iterator[tuple[StrOrPromise, str]]:
+    def sentences(self, entry: ChangeEntry) -> Sentences:
         """The sections that mention this entry, each with a sentence. Of a deleted record only the deletion is mentioned."""
         record, operation, subject = (entry.model, entry.pk), entry.data["operation"], self.subject(entry)
         if record in self.deleted:
@@ -101,7 +109,7 @@ class Memo:
         else:
             yield from self.about_fields(entry)
 
-    def about_fields(self, entry: Entry) -> Iterator[tuple[StrOrPromise, str]]:
+    def about_fields(self, entry: ChangeEntry) -> Sentences:
         about = partial(_("{subject}: {changes}.").format, subject=self.subject(entry))
         rest = []
         for name, change in edits(entry).items():
@@ -119,13 +127,13 @@ class Memo:
         elif not entry.edited:
             yield OTHER, _("{subject} was changed.").format(subject=self.subject(entry))
 
-    def about_update(self, entry: Entry) -> Iterator[tuple[StrOrPromise, str]]:
+    def about_update(self, entry: ChangeEntry) -> Sentences:
         """An update is new when it is approved, which may be at once. Its status is in the entry of the recommendation."""
         update, changes, is_new = self.updates.get(entry.pk), edits(entry), entry.data["operation"] == "create"
         subject = self.update_subject(update) if update else self.subject(entry)
         review, evidence = review_after(entry), "; ".join(self.evidence[entry.pk])
         approved_at_once = is_new and update is not None and update.review == Review.APPROVED and entry.pk not in self.approved
-        if changes.get("voided_at", {}).get("after"):
+        if "voided_at" in changes and changes["voided_at"]["after"]:
             yield WITHDRAWN, _("{subject} was voided.").format(subject=subject)
         elif (approved_at_once or review == Review.APPROVED) and evidence:
             yield EVIDENCE, _("{subject}, with evidence: {evidence}.").format(subject=subject, evidence=evidence)
@@ -178,7 +186,7 @@ class Memo:
 
     # ---- records
 
-    def subject(self, entry: Entry) -> str:
+    def subject(self, entry: ChangeEntry) -> str:
         """The type of the record, with its label and a link. A deleted record has no link."""
         name = str(entry.model._meta.verbose_name).capitalize()
         text = self.labels.get((entry.model, entry.pk)) or entry.data["key"]
@@ -208,7 +216,7 @@ class Memo:
             found[row.update_id].append(template.format(source=self.record(row.source), words=words(row)))
         return found
 
-    def labels_of_live(self) -> dict[tuple[type[Record], int], str]:
+    def labels_of_live(self) -> dict[Node, str]:
         ids: dict[type[Record], set[int]] = defaultdict(set)
         for entry in self.entries:
             ids[entry.model].add(entry.pk)
@@ -218,7 +226,7 @@ class Memo:
             for pk, record in model._base_manager.select_related(*label_relations(model)).in_bulk(pks).items()
         }
 
-    def labels_of_deleted(self) -> dict[tuple[type[Record], int], str]:
+    def labels_of_deleted(self) -> dict[Node, str]:
         """The labels of deleted records, from their last columns. Without a label if a record in it was deleted too."""
         last: dict[type[Record], dict[int, Record]] = defaultdict(dict)
         for (model, pk), entry in self.deleted.items():
@@ -234,14 +242,15 @@ class Memo:
         return found
 
 
-def edits(entry: Entry) -> dict[str, Any]:
+def edits(entry: ChangeEntry) -> dict[str, FieldChange]:
     """The fields that an update itself changed, before and after."""
     return {name: entry.data["changes"][name] for name in entry.edited}
 
 
-def review_after(entry: Entry) -> str | None:
+def review_after(entry: ChangeEntry) -> str | None:
     """The review state of an update after the change, if it changed."""
-    return edits(entry).get("review", {}).get("after")
+    change = edits(entry).get("review")
+    return change["after"] if change else None
 
 
 def has_related(record: Record, name: str, deleted: Mapping[type[Record], Mapping[int, Record]]) -> bool:
@@ -269,7 +278,7 @@ def linked(text: str, url: str) -> str:
     return f"[{escaped(shortened(text))}](<{quote(url, safe=':/')}>)"
 
 
-def details(entry: Entry) -> str:
+def details(entry: ChangeEntry) -> str:
     """When, by whom and why."""
     user, reason = entry.data["user"], entry.data["reason"]
     when = _("({date}, {user})") if user else _("({date})")

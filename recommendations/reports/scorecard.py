@@ -16,7 +16,7 @@ from agreements.deadlines import DeadlineState, of_component
 from agreements.models import Agreement, Commitment, Component, Indicator, Measurement
 from agreements.models.commitments import Stage
 from agreements.models.components import ComponentStatus
-from policytracker.representation.json_sql import ON, Representation, values_of
+from policytracker.representation.json_sql import ON, Representation, parameters
 from policytracker.resources import ReadContext, registry
 from policytracker.sql.parameters import Parameter, Statement
 from recommendations.models import Recommendation, claim_differs
@@ -24,7 +24,7 @@ from recommendations.reports.tally import Tally, by_code, states, tally
 
 
 class ComponentTally(TypedDict):
-    """Numbers of components, by code where the name says so."""
+    """Numbers of components, by code in the fields `by_…`."""
 
     total: int
     by_status: dict[str, int]
@@ -71,9 +71,9 @@ def scorecard(key: str, context: ReadContext) -> Scorecard | None:
     On a past date, recommendations are counted with their status of that date, and only the commitments stated and the indicators
     measured until then count. The status of components is always the current one.
     """
-    shape = Representation(registry.of(Agreement).serializer, context.reader.roles, past=context.past)
-    compiled = statement(shape)
-    row = None if compiled is None else compiled.row(values_of(context) | {"key": key})
+    representation = Representation(registry.of(Agreement).serializer, context.reader.roles, past=context.past)
+    compiled = statement(representation)
+    row = None if compiled is None else compiled.row(parameters(context) | {"key": key})
     if row is None:
         return None
     components, recommendations, money, indicators = (rows or [] for rows in row)
@@ -92,18 +92,20 @@ def scorecard(key: str, context: ReadContext) -> Scorecard | None:
 
 
 @lru_cache(1024)
-def statement(shape: Representation) -> Statement | None:
+def statement(representation: Representation) -> Statement | None:
     """The statement that returns the rows of each part as JSON; None for readers who may read no agreement.
 
     It returns no row if the reader may not read the agreement.
     """
     agreement: Any = RawSQL("(SELECT id FROM agreement)", [], IntegerField())
     parts: dict[str, QuerySet] = {
-        "agreement (id)": shape.readable.filter(slug=Parameter("key", SlugField())).order_by().values_list("pk"),
-        "component (status, state, number)": components(shape, agreement),
-        "recommendation (status, deadline_state, freshness, number, differ)": recommendations(shape, agreement),
-        "figure (id, stage, currency, amount, disputes, part_of)": figures(shape, agreement),
-        "indicator (slug, name, unit, latest_value, latest_on, baseline_value, target_value, target_on)": indicators(shape, agreement),
+        "agreement (id)": representation.readable.filter(slug=Parameter("key", SlugField())).order_by().values_list("pk"),
+        "component (status, state, number)": components(representation, agreement),
+        "recommendation (status, deadline_state, freshness, number, differ)": recommendations(representation, agreement),
+        "figure (id, stage, currency, amount, disputes, part_of)": figures(representation, agreement),
+        "indicator (slug, name, unit, latest_value, latest_on, baseline_value, target_value, target_on)": indicators(
+            representation, agreement
+        ),
     }
     with suppress(EmptyResultSet):
         statements, values = zip(*(rows.query.sql_with_params() for rows in parts.values()), strict=True)
@@ -116,28 +118,28 @@ def statement(shape: Representation) -> Statement | None:
                 (SELECT json_agg(indicator ORDER BY slug) FROM indicator)
             FROM agreement""",
             list(chain(*values)),
-        ).marked(shape.as_of)
+        ).marked(representation.as_of)
     return None
 
 
-def components(shape: Representation, agreement: Any) -> QuerySet:
+def components(representation: Representation, agreement: Any) -> QuerySet:
     """The number of components for each status and deadline state."""
-    rows = Component.objects.visible_to(shape.reader).filter(agreement=agreement).order_by()
+    rows = Component.objects.visible_to(representation.reader).filter(agreement=agreement).order_by()
     return rows.annotate(state=of_component(ON)).values_list("status", "state").annotate(Count("pk"))
 
 
-def recommendations(shape: Representation, agreement: Any) -> QuerySet:
+def recommendations(representation: Representation, agreement: Any) -> QuerySet:
     """For each status, deadline state and freshness: the number of recommendations, and of those that a claim contradicts."""
     rows: Any = Recommendation.objects.order_by()
-    rows = (rows.on_day(ON) if shape.past else rows).visible_to(shape.reader).filter(agreements=agreement)
+    rows = (rows.on_day(ON) if representation.past else rows).visible_to(representation.reader).filter(agreements=agreement)
     rows = rows.annotate(**states(ON)).values_list("status", "deadline_state", "freshness")
     return rows.annotate(number=Count("pk"), differ=Count("pk", filter=claim_differs(ON)))
 
 
-def figures(shape: Representation, agreement: Any) -> QuerySet:
+def figures(representation: Representation, agreement: Any) -> QuerySet:
     """The commitments. On a past date, commitments stated later are excluded; those without a date count."""
-    rows = Commitment.objects.visible_to(shape.reader).filter(agreement=agreement).order_by()
-    if shape.past:
+    rows = Commitment.objects.visible_to(representation.reader).filter(agreement=agreement).order_by()
+    if representation.past:
         rows = rows.filter(Q(stated_on_first__isnull=True) | Q(stated_on_first__lte=ON))
     return rows.values_list("pk", "stage", "currency", "amount", "disputes", "part_of")
 
@@ -150,13 +152,17 @@ MONEY = """SELECT figure.stage, figure.currency, count(*) FILTER (WHERE disputed
     GROUP BY figure.stage, figure.currency"""
 
 
-def indicators(shape: Representation, agreement: Any) -> QuerySet:
+def indicators(representation: Representation, agreement: Any) -> QuerySet:
     """Baseline, newest measurement and target of each indicator. On a past date, later measurements are excluded."""
-    newest = Measurement.objects.visible_to(shape.reader).filter(indicator=OuterRef("pk")).order_by("-measured_on_first", "-measured_on")
-    if shape.past:
+    newest = (
+        Measurement.objects.visible_to(representation.reader)
+        .filter(indicator=OuterRef("pk"))
+        .order_by("-measured_on_first", "-measured_on")
+    )
+    if representation.past:
         newest = newest.filter(measured_on_first__lte=ON)
     return (
-        Indicator.objects.visible_to(shape.reader)
+        Indicator.objects.visible_to(representation.reader)
         .filter(outcome__agreement=agreement)
         .order_by()
         .values_list(

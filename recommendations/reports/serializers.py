@@ -24,7 +24,7 @@ AMOUNT = r"^-?\d+(\.\d+)?$"
 @cache
 def count_serializer(codes: type[Codes]) -> type[serializers.Serializer]:
     """A count for each code of a list."""
-    fields = {code: serializers.IntegerField() for code in codes.values}
+    fields: dict[str, serializers.Field] = {code: serializers.IntegerField() for code in codes.values}
     return type(inline_serializer(f"{codes.__name__}Counts", fields))
 
 
@@ -120,7 +120,7 @@ class DossierRecommendationSerializer(RecommendationSerializer):
 def section(serializer: type[RecordSerializer]) -> serializers.Serializer:
     """One section of a dossier."""
     shown = DossierRecommendationSerializer if serializer is RecommendationSerializer else serializer
-    fields = {
+    fields: dict[str, serializers.Field] = {
         "count": serializers.IntegerField(),
         "next": serializers.URLField(allow_null=True, help_text=f"The URL of the remaining records, if there are more than {MAX_RECORDS}."),
         "results": shown(many=True),

@@ -24,7 +24,7 @@ from recommendations.reports.tally import Tally, recommendations_on, states, tal
 
 
 @dataclass(frozen=True)
-class Link:
+class GroupLinks:
     """Rows that link recommendations to groups, with the names of the two columns."""
 
     rows: QuerySet
@@ -37,26 +37,26 @@ class Grouping:
     """A way to group recommendations: the model of the groups, and a function that returns the links that a user may read."""
 
     model: Any
-    links: Callable[[Any], list[Link]]
+    links: Callable[[Any], list[GroupLinks]]
 
 
-def own(name: str) -> Callable[[Any], list[Link]]:
-    return lambda user: [Link(Recommendation.objects.filter(**{f"{name}__isnull": False}), "pk", name)]
+def own(name: str) -> Callable[[Any], list[GroupLinks]]:
+    return lambda user: [GroupLinks(Recommendation.objects.filter(**{f"{name}__isnull": False}), "pk", name)]
 
 
-def linked(name: str) -> Callable[[Any], list[Link]]:
+def linked(name: str) -> Callable[[Any], list[GroupLinks]]:
     field: Any = Recommendation._meta.get_field(name)
-    return lambda user: [Link(field.remote_field.through._default_manager.all(), "recommendation", field.m2m_reverse_field_name())]
+    return lambda user: [GroupLinks(field.remote_field.through._default_manager.all(), "recommendation", field.m2m_reverse_field_name())]
 
 
-def cited(user: Any) -> list[Link]:
+def cited(user: Any) -> list[GroupLinks]:
     """As in the filter `source`: the source of the recommendation, and sources of evidence that the user may read."""
-    return [*own("source")(user), Link(Evidence.objects.visible_to(user), "update__recommendation", "source")]
+    return [*own("source")(user), GroupLinks(Evidence.objects.visible_to(user), "update__recommendation", "source")]
 
 
 GROUPINGS = {
     "agreement": Grouping(Agreement, linked("agreements")),
-    "party": Grouping(Party, lambda user: [Link(Addressee.objects.all(), "recommendation", "party")]),
+    "party": Grouping(Party, lambda user: [GroupLinks(Addressee.objects.all(), "recommendation", "party")]),
     "sector": Grouping(Sector, linked("sectors")),
     "focus_area": Grouping(FocusArea, own("focus_area")),
     "owner": Grouping(User, own("owner")),

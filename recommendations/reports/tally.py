@@ -22,7 +22,7 @@ class Unknown(TypedDict):
 
 
 class Tally(TypedDict):
-    """Numbers of recommendations, by code where the name says so. `claim_differs`: those that a claim contradicts."""
+    """Numbers of recommendations, by code in the fields `by_…`. `claim_differs`: those that a claim contradicts."""
 
     total: int
     by_status: dict[str, int]

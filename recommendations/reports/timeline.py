@@ -54,7 +54,7 @@ def select(resource: Resource, event: Event, reader: Reader, position: int) -> t
 
 
 @dataclass(frozen=True)
-class Entry:
+class DatedEvent:
     """One dated event. `on` is the date as recorded, `day` its first possible day."""
 
     day: date
@@ -110,7 +110,7 @@ class Timeline:
             )
             rows = db.fetchall()
         # The join with the count returns one row without an entry if the page is empty.
-        entries = [Entry(*entry) for _count, *entry in rows if entry[0] is not None]
+        entries = [DatedEvent(*entry) for _count, *entry in rows if entry[0] is not None]
         entries, has_next, has_previous = keyset.trim_page(entries, size, forward, cursor is not None)
         return keyset.Page(
             entries,

@@ -218,13 +218,13 @@ def test_the_overview_shows_the_state_of_a_deadline_without_a_date(reader, signe
 
 
 def test_the_overview_says_whether_totals_include_figures_that_are_not_exact(reader, signed_in, pact):
-    client, told = signed_in(reader), []
+    client, inexact = signed_in(reader), []
 
     for bound, disputed in (("exactly", True), ("about", False)):
         Commitment.objects.filter(agreement=pact, disputes__isnull=not disputed).update(bound=bound)
-        told.append(client.get(change(pact)).context["inexact_money"])
+        inexact.append(client.get(change(pact)).context["inexact_money"])
 
-    assert told == [False, True]
+    assert inexact == [False, True]
 
 
 def test_an_agreement_without_recommendations_says_so_once(reader, signed_in):

@@ -20,7 +20,7 @@ from tests.make import make_agreement, make_component, make_party, make_recommen
 def test_a_change_records_user_reason_and_channel(analyst, signed_in):
     client, agreement = signed_in(analyst), make_agreement(title="Before")
 
-    form = typed(client.get(edit(agreement))) | {"title": "After", "change_reason": "the text says so"}
+    form = typed(client.get(edit(agreement))) | {"title": "After", "change_reason": "as the text states"}
     response = client.post(change(agreement), form)
 
     assert response.status_code == 302
@@ -28,7 +28,7 @@ def test_a_change_records_user_reason_and_channel(analyst, signed_in):
     assert newest.changed == {"title": "After"}
     assert {key: newest.actor[key] for key in ("user", "reason", "channel")} == {
         "user": "analyst",
-        "reason": "the text says so",
+        "reason": "as the text states",
         "channel": "admin",
     }
 

@@ -619,15 +619,15 @@ def test_an_officer_gets_a_form_for_claims_of_the_own_party_only(officer, signed
     assert [field.name for field in form.visible_fields()] == ["status", "progress_percent", "reported_on", "narrative"]
 
 
-def test_an_officer_is_told_that_a_recommendation_is_not_addressed_to_the_own_party(officer, analyst, signed_in, australia):
+def test_an_officer_is_warned_that_a_recommendation_is_not_addressed_to_the_own_party(officer, analyst, signed_in, australia):
     recommendation = make_recommendation()
 
-    def told(user):
+    def is_warned(user):
         return signed_in(user).get(change(recommendation)).context["report"].claimant_is_not_addressed
 
-    assert told(officer) and not told(analyst)
+    assert is_warned(officer) and not is_warned(analyst)
     Addressee.objects.create(recommendation=recommendation, party=australia)
-    assert not told(officer)
+    assert not is_warned(officer)
 
 
 def test_a_returned_claim_keeps_its_status_in_the_form(officer, reviewer, signed_in, australia):

@@ -602,7 +602,7 @@ def test_unchecked_statement_and_verdict_without_correction_are_found():
         for name, verdict, correction in [
             ("open", "unchecked", ""),
             ("wrong", "incorrect", ""),
-            ("mended", "incorrect", "In June."),
+            ("corrected", "incorrect", "In June."),
             ("right", "supported", ""),
         ]
     }

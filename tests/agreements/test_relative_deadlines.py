@@ -15,7 +15,7 @@ from tests.make import make_action, make_agreement, make_component, make_party
 
 pytestmark = pytest.mark.django_db
 quietly = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-REASON = {"HTTP_X_CHANGE_REASON": "the source says so"}
+REASON = {"HTTP_X_CHANGE_REASON": "as the source states"}
 
 
 @pytest.fixture

@@ -37,16 +37,16 @@ def test_progress_of_several_recommendations_is_reported_in_one_list(three, as_a
     answer = as_analyst.post("recommendations/progress/", entries)
 
     assert answer.status_code == 201, answer.content
-    told = answer.json()
-    assert [(row["recommendation"]["slug"], row["recommendation"]["status"]) for row in told] == [
+    rows = answer.json()
+    assert [(row["recommendation"]["slug"], row["recommendation"]["status"]) for row in rows] == [
         ("two", "in_progress"),
         ("one", "not_assessed"),
     ]
-    assert [row["update"]["review"] for row in told] == ["approved", "submitted"]
-    for row in told:
+    assert [row["update"]["review"] for row in rows] == ["approved", "submitted"]
+    for row in rows:
         assert row["update"] == as_analyst.get(f"progress-updates/{row['update']['uid']}/").json()
         assert row["recommendation"] == as_analyst.get(f"recommendations/{row['recommendation']['slug']}/").json()
-    history = as_analyst.get(f"progress-updates/{told[1]['update']['uid']}/history/").json()["results"]
+    history = as_analyst.get(f"progress-updates/{rows[1]['update']['uid']}/history/").json()["results"]
     assert history[-1]["reason"] == "seen"
 
 

@@ -356,17 +356,17 @@ def test_without_finds_missing_values(world, as_reader, analyst):
     report_progress(
         whole, Report(status="in_progress", narrative="Begun.", evidence=(EvidenceRow(source=world.gazette),)), by=analyst, today=today()
     )
-    told = make_recommendation(slug="told")
-    report_progress(told, Report(kind="note", narrative="Heard of."), by=analyst, today=today())
+    noted = make_recommendation(slug="noted")
+    report_progress(noted, Report(kind="note", narrative="Heard of."), by=analyst, today=today())
     ProgressUpdate.objects.create(recommendation=world.later, status="planned", reported_on=today(), narrative="Draft.")
 
     def asked(*names):
         return set(as_reader.keys("recommendations/", without=names))
 
-    others = {"act", "later", "draft-update", "told"}
+    others = {"act", "later", "draft-update", "noted"}
     assert asked("owner") == asked("due_on") == others
     assert asked("evidence") == others
     assert asked("addressee") == others - {"act"}
     assert asked("response") == others
-    assert asked("update") == others - {"told"}
+    assert asked("update") == others - {"noted"}
     assert asked("addressee", "update") == others

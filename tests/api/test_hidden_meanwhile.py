@@ -17,14 +17,14 @@ from tests.make import change_with_reason, make_agreement, make_recommendation
 def test_a_record_that_is_hidden_between_the_two_statements_of_a_list_is_not_shown(world, as_reader, monkeypatch, change, others):
     keys = sorted(make_recommendation(world.aukus, key_action="Meanwhile").slug for _ in range(others + 1))
     filters = {"agreement": "aukus", "key_action__contains": "Meanwhile"}
-    texts = json_sql.texts
+    texts = json_sql.read_many
 
     def hide_first(*args, **options):
         change_with_reason(Recommendation.objects.filter(slug=keys[0]), **change)
         return texts(*args, **options)
 
     assert sorted(as_reader.keys("recommendations/", **filters)) == keys
-    monkeypatch.setattr(json_sql, "texts", hide_first)
+    monkeypatch.setattr(json_sql, "read_many", hide_first)
 
     assert sorted(as_reader.keys("recommendations/", **filters)) == keys[1:]
 
@@ -54,17 +54,17 @@ def test_there_is_no_dossier_of_an_agreement_that_is_deleted_or_hidden_between_t
 
 @pytest.mark.parametrize("change", [{"visibility": "restricted"}, {"publication": "draft"}])
 def test_a_record_that_is_hidden_between_the_two_statements_of_a_section_is_not_in_the_dossier(world, as_reader, monkeypatch, change):
-    texts = json_sql.texts
+    texts = json_sql.read_many
 
-    def hide_first(shape, *args, **options):
-        if shape.serializer is RecommendationSerializer:
+    def hide_first(representation, *args, **options):
+        if representation.serializer is RecommendationSerializer:
             change_with_reason(Recommendation.objects.filter(slug=shown[0]), **change)
-        return texts(shape, *args, **options)
+        return texts(representation, *args, **options)
 
     def keys():
         return [one["slug"] for one in as_reader.get("agreements/aukus/dossier/").json()["recommendations"]["results"]]
 
     shown = keys()
-    monkeypatch.setattr(json_sql, "texts", hide_first)
+    monkeypatch.setattr(json_sql, "read_many", hide_first)
 
     assert keys() == shown[1:]

@@ -38,7 +38,7 @@ def entries(client, address):
     return answer["results"]
 
 
-def told(client, address):
+def history_of(client, address):
     """(version, operation, changes) of every entry, oldest first. Of a creation, only the operation."""
     return [
         (entry["version"], entry["operation"], {} if entry["operation"] == "create" else entry["changes"])
@@ -83,7 +83,7 @@ def test_every_version_is_one_entry_with_exactly_the_changed_fields(api):
     analyst.patch("agreements/pact/", {"sectors": ["energy"], "lead": "analyst", "expires_on": None, "change_reason": "as agreed"})
     api["reviewer"].put("agreements/pact/", {"title": "Pact", "team": ["reviewer", "analyst"]})
 
-    assert told(analyst, "agreements/pact/") == [
+    assert history_of(analyst, "agreements/pact/") == [
         (1, "create", {}),
         (2, "update", {"title": {"before": "Pact", "after": "The Pact"}}),
         (3, "update", {"sectors": {"before": ["water"], "after": ["energy", "water"]}}),
@@ -161,7 +161,7 @@ def test_links_written_outside_the_api_are_entries_too(api):
         made.sectors.set([w.water])
 
     # make_recommendation() adds links in a separate transaction
-    assert [changes for _, _, changes in told(api["reader"], "recommendations/act/")] == [
+    assert [changes for _, _, changes in history_of(api["reader"], "recommendations/act/")] == [
         {},
         {"agreements": {"before": [], "after": ["aukus"]}},
         {"sectors": {"before": [], "after": ["water"]}},
@@ -173,7 +173,7 @@ def test_links_written_outside_the_api_are_entries_too(api):
     found = entries(api["reader"], "recommendations/act/")
     assert (found[1]["user"], found[1]["reason"], found[1]["channel"]) == ("analyst", "two in one", "admin")
     assert (found[4]["user"], found[4]["reason"], found[4]["channel"]) == (None, "by hand", "shell")
-    assert [changes for _, _, changes in told(api["reader"], "recommendations/made/")] == [
+    assert [changes for _, _, changes in history_of(api["reader"], "recommendations/made/")] == [
         {},
         {"details": {"before": "", "after": "x"}, "sectors": {"before": [], "after": ["water"]}},
     ]
@@ -278,7 +278,7 @@ def test_an_officer_sees_the_history_of_an_agreement_since_the_own_party_takes_p
     api["analyst"].post("participations/", {"agreement": "pact", "party": "AUS", "role": "party"})
     api["analyst"].patch("agreements/pact/", {"title": "More of it"})
 
-    assert told(Api(officer), "agreements/pact/") == [(2, "update", {"title": {"before": "Draft", "after": "More of it"}})]
+    assert history_of(Api(officer), "agreements/pact/") == [(2, "update", {"title": {"before": "Draft", "after": "More of it"}})]
 
 
 def test_the_history_of_an_update_includes_its_review(api, people):

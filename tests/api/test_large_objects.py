@@ -45,9 +45,9 @@ def test_an_object_has_any_number_of_fields(number, db):
 def test_a_record_with_more_than_fifty_fields_is_read(db):
     Sector.objects.create(code="space", name=HARD)
     context = ReadContext.of(Reader(frozenset({Role.ADMINISTRATOR}), 1))
-    shape = json_sql.Representation(WideSerializer, context.reader.roles)
+    representation = json_sql.Representation(WideSerializer, context.reader.roles)
 
-    _version, text = json_sql.find(shape, "space", context)
+    text, _version = json_sql.read_one(representation, "space", context)
 
     record = json.loads(text)
     assert list(record) == ["code", "url", "version", "created_at", "updated_at", "name", *(f"field_{n:03}" for n in range(120))]

@@ -194,10 +194,10 @@ def test_every_reference_can_be_expanded(world, people, as_analyst, resource):
 
     for role in ("analyst", "somebody"):
         client = as_analyst if role == "analyst" else Api(make_user(role, Role.ADMINISTRATOR))
-        told = client.get(f"{resource.at(made)}?expand={','.join(references)}").json()
-        assert list(told) == list(made)
+        expanded = client.get(f"{resource.at(made)}?expand={','.join(references)}").json()
+        assert list(expanded) == list(made)
         for name in references:
-            items = told[name] if isinstance(told[name], list) else [told[name]]
+            items = expanded[name] if isinstance(expanded[name], list) else [expanded[name]]
             keys = [item and item.get("slug", item.get("code", item.get("uid"))) for item in items]
             assert (keys if isinstance(made[name], list) else keys[0]) == made[name]
             for item in filter(None, items):

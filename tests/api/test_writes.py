@@ -25,7 +25,7 @@ from tests.make import (
 
 pytestmark = pytest.mark.usefixtures("world")
 each_resource = pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
-REASON = {"HTTP_X_CHANGE_REASON": "the source says so"}
+REASON = {"HTTP_X_CHANGE_REASON": "as the source states"}
 
 
 @pytest.fixture(autouse=True)
@@ -404,8 +404,8 @@ def test_a_reason_is_taken_from_the_header_or_the_body(world, as_analyst):
     ):
         response = as_analyst.patch("agreements/aukus/", {"title": f"T {reason}", **body}, **headers)
         assert response.status_code == 200, response.content
-        told = entry(as_analyst, "agreements/aukus/")
-        assert (told["reason"], told["user"], told["channel"]) == (reason, "analyst", "api")
+        written = entry(as_analyst, "agreements/aukus/")
+        assert (written["reason"], written["user"], written["channel"]) == (reason, "analyst", "api")
 
 
 @pytest.mark.parametrize("reason", ["x" * 2001, "a\0b", ["x"], [], {}, {"a": 1}, True, "\ud800"])

@@ -144,7 +144,7 @@ RESOURCES = {
             "participations",
             "uid",
             {"agreement": "aukus", "party": "GBR", "role": "participant"},
-            {"since": "2021-09", "until": "2031", "focus_area": "capital", "contribution": "Boats.", "note": "As told."},
+            {"since": "2021-09", "until": "2031", "focus_area": "capital", "contribution": "Boats.", "note": "As stated."},
             null("since until focus_area") | blank("contribution note"),
         ),
         Resource(
@@ -160,7 +160,7 @@ RESOURCES = {
                 "signed_by": "A. Person, Prime Minister",
                 "targets": [ACTION],
                 "text": "Under article 9.",
-                "note": "As told.",
+                "note": "As stated.",
                 **CITING,
             },
             null("party acted_on counterparty effective_on") | blank("place signed_by text note") | {"targets": []} | UNCITED,

@@ -37,7 +37,7 @@ def failing(state: str):
 
 @pytest.mark.parametrize(("state", "expected"), RESPONSES.items())
 def test_the_api_responds_with_a_code_and_retry_after(state, expected, reader, monkeypatch):
-    monkeypatch.setattr(RecordViewSet, "all_records", failing(state))
+    monkeypatch.setattr(RecordViewSet, "page", failing(state))
 
     response = Api(reader).get("parties/")
 
@@ -65,7 +65,7 @@ def test_no_connection_is_unavailable(error, reader, monkeypatch):
     def fail(*args):
         raise error
 
-    monkeypatch.setattr(RecordViewSet, "all_records", fail)
+    monkeypatch.setattr(RecordViewSet, "page", fail)
 
     response = Api(reader).get("parties/")
 
@@ -73,7 +73,7 @@ def test_no_connection_is_unavailable(error, reader, monkeypatch):
 
 
 def test_an_sql_error_of_the_application_is_a_server_error(reader, monkeypatch):
-    monkeypatch.setattr(RecordViewSet, "all_records", failing("42P01"))
+    monkeypatch.setattr(RecordViewSet, "page", failing("42P01"))
     api = Api(reader)
     api.raise_request_exception = False
 

@@ -1,4 +1,4 @@
-"""An import of a large table lets others write: only writes to its own records wait, and are told why."""
+"""An import of a large table lets others write: only writes to its own records wait, and get the reason."""
 
 import csv
 import os

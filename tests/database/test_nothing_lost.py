@@ -85,7 +85,7 @@ def assert_complete_history(database: PrivateDatabase, table: str) -> None:
 
 
 class Writer:
-    """Sends requests of one kind until told to stop, and notes what was acknowledged."""
+    """Sends requests of one kind until it is stopped, and notes what was acknowledged."""
 
     def __init__(self, site: Site):
         self.site = site

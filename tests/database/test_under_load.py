@@ -24,7 +24,7 @@ def waiting_write(site, database):
 
 
 def test_a_request_without_a_free_connection_gets_503_with_retry_after(upgraded, tmp_path):
-    with served(upgraded, tmp_path / "log", DB_POOL="1", WEB_CONCURRENCY="1", LOCK_TIMEOUT="20s") as site:
+    with served(upgraded, tmp_path / "log", DB_POOL="1", WEB_CONCURRENCY="1", LOCK_TIMEOUT="20s", LOCK_TIMEOUT_TOTAL="20s") as site:
         with waiting_write(site, upgraded) as writing:
             refused = site.request("GET", "parties/")
             alive = site.request("GET", "/healthz")
@@ -36,7 +36,7 @@ def test_a_request_without_a_free_connection_gets_503_with_retry_after(upgraded,
 
 
 def test_a_stopping_server_completes_the_running_requests(upgraded, tmp_path):
-    with served(upgraded, tmp_path / "log", WEB_CONCURRENCY="1", LOCK_TIMEOUT="20s") as site:
+    with served(upgraded, tmp_path / "log", WEB_CONCURRENCY="1", LOCK_TIMEOUT="20s", LOCK_TIMEOUT_TOTAL="20s") as site:
         with waiting_write(site, upgraded) as writing:
             site.server.process.terminate()
 

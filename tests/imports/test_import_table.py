@@ -481,11 +481,11 @@ def test_a_text_that_cannot_be_stored_is_refused(import_table, field, text):
     assert "Item 1" in run.output
 
 
-def test_the_encoding_of_a_file_can_be_told(import_table):
+def test_the_encoding_of_a_file_can_be_given(import_table):
     content = table({"slug": "rec-2", "key_action": "Łódź"}).encode("windows-1250")
 
-    told, mapped = import_table(content, encoding="cp1250"), import_table(content, mapping='encoding = "windows-1250"\nignore = []\n')
+    given, mapped = import_table(content, encoding="cp1250"), import_table(content, mapping='encoding = "windows-1250"\nignore = []\n')
 
-    assert (told.code, told.summary) == (0, "1 created, 0 changed, 0 unchanged, 0 refused")
+    assert (given.code, given.summary) == (0, "1 created, 0 changed, 0 unchanged, 0 refused")
     assert mapped.summary == "0 created, 0 changed, 1 unchanged, 0 refused"
     assert import_table(content, encoding="zlib").code == 1

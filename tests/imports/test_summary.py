@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from agreements.models import Citation, Commitment, Party, Source
-from policytracker.importing.summary import duration_in_words
+from policytracker.importing.summary import expected_duration
 from recommendations.models import Addressee, ProgressUpdate, Recommendation
 from tests.imports.conftest import table
 from tests.make import make_agreement, make_party, make_source
@@ -51,7 +51,7 @@ def test_names_are_suggested_by_their_words(import_table):
 
 def test_a_preview_says_how_long_the_import_will_take(import_table):
     assert "The import will take a few seconds." in import_table(table({"slug": "rec-2", "key_action": "Train"}), dry_run=True).output
-    assert [duration_in_words(seconds).split("take ")[1] for seconds in (3, 42, 236)] == [
+    assert [expected_duration(seconds).split("take ")[1] for seconds in (3, 42, 236)] == [
         "a few seconds.", "about 40 seconds.", "about 4 minutes.",
     ]  # fmt: skip
 

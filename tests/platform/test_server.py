@@ -82,6 +82,30 @@ def test_a_setting_of_the_wrong_type_gives_a_message_that_names_it(monkeypatch):
         logs.configuration(terminal=True)
 
 
+@pytest.mark.parametrize(
+    ("each", "all_together", "message"),
+    [
+        ("9s", "8s", "LOCK_TIMEOUT is longer than LOCK_TIMEOUT_TOTAL"),
+        ("1min", "59000", "LOCK_TIMEOUT is longer than LOCK_TIMEOUT_TOTAL"),
+        ("500ms", "soon", "LOCK_TIMEOUT_TOTAL is not valid"),
+        ("8s", "8000ms", ""),
+        ("9s", "0", ""),
+        ("0", "8s", ""),
+    ],
+)
+def test_a_site_whose_lock_timeout_is_longer_than_that_for_all_locks_does_not_start(each, all_together, message):
+    started = subprocess.run(
+        [sys.executable, "-c", "import policytracker.settings"],
+        cwd=PROJECT,
+        env=environment(LOCK_TIMEOUT=each, LOCK_TIMEOUT_TOTAL=all_together),
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+    assert (message in started.stderr, started.returncode) == (True, 1 if message else 0), started.stderr
+
+
 @pytest.fixture
 def server(tmp_path):
     """A server of the site with one worker, its port and its log. `SIGTERM` stops it."""

@@ -1,4 +1,4 @@
-"""Bad input in the admin: the person is told what happened, and nothing typed is lost.
+"""Bad input in the admin: a message explains it, and nothing typed is lost.
 
 Files and imports: tests/admin/test_import.py. The end of the session: test_unsaved_input.py.
 """

@@ -131,7 +131,7 @@ def write_past() -> dict[str, User]:
 
 
 def surfaces(client: Api) -> Iterator[str]:
-    """Every address that says something about the past."""
+    """Every address that shows something of the past."""
     yield from ("changes/?page_size=500", "changes/?format=md", "checks/?page_size=500")
     for address in (resource.address for resource in registry.addressed):
         yield f"{address}/?page_size=500"
@@ -146,7 +146,7 @@ def surfaces(client: Api) -> Iterator[str]:
         yield f"{addresses[table]}/?page_size=500&as_of={moment:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-def everything_told(user: User | None) -> str:
+def everything_shown(user: User | None) -> str:
     client = Api(user)
     responses = [client.get(address) for address in surfaces(client)]
     assert {response.status_code for response in responses} == {200}
@@ -154,17 +154,17 @@ def everything_told(user: User | None) -> str:
 
 
 def write_and_read() -> dict[str, str]:
-    """What each role is told about the past."""
+    """What each role is shown of the past."""
     people = write_past()
     with override_settings(PUBLIC_READ=True):
-        return {role: everything_told(people.get(role)) for role in ROLES}
+        return {role: everything_shown(people.get(role)) for role in ROLES}
 
 
 @pytest.fixture(scope="module")
-def told(committed_once_per_module):
+def visible_past(committed_once_per_module):
     return committed_once_per_module(write_and_read)
 
 
 @pytest.mark.parametrize("subject", EXPECTED)
-def test_the_past_is_told_to_exactly_the_roles_that_could_read_it(subject, told, db):
-    assert {role: "yes" if WORDS[subject] in text else "-" for role, text in told.items()} == EXPECTED[subject]
+def test_the_past_is_shown_to_exactly_the_roles_that_could_read_it(subject, visible_past, db):
+    assert {role: "yes" if WORDS[subject] in text else "-" for role, text in visible_past.items()} == EXPECTED[subject]

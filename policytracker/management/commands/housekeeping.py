@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.apps import apps
@@ -39,7 +40,7 @@ class Command(BaseCommand):
             self.delete_replaced_files(field)
         self.delete_uploads()
 
-    def delete_replaced_files(self, field: FileField) -> None:
+    def delete_replaced_files(self, field: Any) -> None:
         """Deletes the files that no record has referred to for 30 days."""
         storage, now, model = field.storage, timezone.now(), field.model
         current = set(model._base_manager.exclude(**{field.name: ""}).values_list(field.name, flat=True))

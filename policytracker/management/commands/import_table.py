@@ -16,7 +16,7 @@ from policytracker.importing.draft import draft
 from policytracker.importing.encodings import ENCODINGS, known
 from policytracker.importing.importer import Import
 from policytracker.importing.mapping import FileMapping, MappingError
-from policytracker.importing.summary import Line, Summary, display_value, duration_in_words, listed
+from policytracker.importing.summary import ImportLine, Summary, display_value, expected_duration, row_numbers
 from policytracker.importing.tables import TableError
 from policytracker.records.exceptions import NotPermitted
 from policytracker.resources import registry
@@ -71,7 +71,7 @@ class Command(BaseCommand):
         summary = Summary(table_import.names)
         shown = [Outcome.REFUSED, *([Outcome.CREATED, Outcome.CHANGED, Outcome.UNCHANGED] if dry_run else [])] if options["verbose"] else []
 
-        def report(line: Line) -> None:
+        def report(line: ImportLine) -> None:
             summary.add(line)
             if line.outcome in shown:
                 self.show(line)
@@ -81,7 +81,7 @@ class Command(BaseCommand):
         written = table_import.run(report, done, dry_run=dry_run)
         self.show_summary(summary, dry_run, bool(shown))
         if dry_run:
-            self.stdout.write(duration_in_words(time.monotonic() - begun))
+            self.stdout.write(expected_duration(time.monotonic() - begun))
         elif not written:
             self.stdout.write(_("Nothing was written."))
         self.stdout.write(", ".join(f"{summary.counts[outcome]} {outcome}" for outcome in Outcome))
@@ -158,10 +158,10 @@ class Command(BaseCommand):
             self.stdout.write(_("Why rows are refused:"))
             for group in summary.refusals:
                 column = f"“{group.column}”: " if group.column else ""
-                self.stdout.write(f"  {len(group.rows)}x {column}{group.message} ({group.listed})")
+                self.stdout.write(f"  {len(group.rows)}x {column}{group.message} ({group.row_numbers})")
         self.show_terms(summary)
 
-    def show(self, line: Line) -> None:
+    def show(self, line: ImportLine) -> None:
         file = f"{line.file}: " if line.file else ""
         if line.outcome == Outcome.REFUSED:
             for problem in line.problems:
@@ -177,7 +177,7 @@ class Command(BaseCommand):
         for term, rows in summary.terms.items():
             similar = ", ".join(summary.similar(term))
             suggestion = _("Similar: %(similar)s.") % {"similar": similar} if similar else _("Nothing similar.")
-            self.stdout.write(f"  {term.text[:100]} ({listed(rows)}). {suggestion}")
+            self.stdout.write(f"  {term.text[:100]} ({row_numbers(rows)}). {suggestion}")
         self.stdout.write(_("To translate them, copy these lines into the mapping, and enter our codes:"))
         for line in summary.codes_blocks():
             self.stdout.write(f"  {line}")

@@ -202,7 +202,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
 document.addEventListener("click", (event) => { if (event.target.closest("[data-print]")) window.print(); });
 
-// Give the search fields of select2 the name of the field that they stand for. In a list of chosen values, remove the button that
+// Give the search fields of select2 the name of the field that they search for. In a list of chosen values, remove the button that
 // clears it: it is not an item of the list, and each value has a button of its own.
 function nameSearchFields(root) {
     for (const select of root.querySelectorAll("select.select2-hidden-accessible")) {
