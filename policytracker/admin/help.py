@@ -13,12 +13,13 @@ from django.utils.translation import gettext_lazy as _
 
 from policytracker.admin.menu import PAGES
 from policytracker.guides import documents
-from policytracker.guides.rendering import Rendered
+from policytracker.guides.rendering import Rendered, Section
 from policytracker.records.access import Role
 
 LONGEST_QUERY = 100  # characters
 CACHED = 3600  # seconds an image is kept by the browser
-CHAPTER = 2  # the level of the headings that a table of contents shows
+CHAPTER, PART = 2, 3  # levels of headings
+LONGEST_CONTENTS = 40  # entries; a longer table of contents has chapters only
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,12 @@ def index(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/help.html", context)
 
 
+def contents(document: Rendered) -> list[Section]:
+    """The headings that the table of contents of a guide shows."""
+    found = [section for section in document.sections if section.level in (CHAPTER, PART)]
+    return found if len(found) <= LONGEST_CONTENTS else [section for section in found if section.level == CHAPTER]
+
+
 def guide(request: HttpRequest, name: str) -> HttpResponse:
     """A guide, with its contents."""
     document = documents.guide(name)
@@ -94,7 +101,7 @@ def guide(request: HttpRequest, name: str) -> HttpResponse:
     context = admin.site.each_context(request) | {
         "title": document.title,
         "document": document,
-        "contents": [section for section in document.sections if section.level == CHAPTER],
+        "contents": contents(document),
         "back_url": reverse("help"),
     }
     request.current_app = admin.site.name

@@ -140,3 +140,15 @@ def test_a_missing_folder_of_guides_is_reported(monkeypatch, tmp_path):
     monkeypatch.setattr(documents, "FOLDER", tmp_path)
 
     assert [message.id for message in documents.check_guides(None)] == ["policytracker.E010"]
+
+
+def test_an_empty_register_offers_the_tour(analyst, reader, signed_in):
+    for user in (analyst, reader):
+        assert f'<a href="{reverse("guide", args=["tour"])}">Answer a question</a>' in signed_in(user).get("/admin/").text
+
+
+def test_a_guide_names_its_parts_unless_there_are_too_many():
+    short, long = documents.guide("analyst"), documents.guide("records")
+
+    assert {section.level for section in help.contents(short)} == {2, 3}
+    assert {section.level for section in help.contents(long)} == {2}
