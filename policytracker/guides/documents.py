@@ -62,7 +62,12 @@ def image_url(path: str) -> str:
     return reverse("guide_image", args=[path.removeprefix("images/")])
 
 
-ADDRESSES = Addresses(document_url, image_url)
+def title_of(path: str) -> str:
+    """The title of a document by its path in the folder: its first heading."""
+    return next((line[2:] for line in (FOLDER / path).read_text().splitlines() if line.startswith("# ")), path)
+
+
+ADDRESSES = Addresses(document_url, image_url, title_of)
 
 
 def guide(name: str) -> Rendered | None:

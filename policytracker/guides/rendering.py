@@ -42,10 +42,11 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where a document of the folder and an image are served: functions from the path in the folder to the URL, "" if it is not served."""
+    """Where the files of the folder are served: functions from the path of a file to its URL, "" if it is not served; and its title."""
 
     document: Callable[[str], str]
     image: Callable[[str], str]
+    title: Callable[[str], str]
 
 
 def anchor_of(heading: str) -> str:
@@ -103,11 +104,14 @@ def linked(children: Sequence[Token], path: str, addresses: Addresses) -> list[T
     """The tokens of a paragraph with links and images as they are served. A link to a file that is not served is its text alone."""
     found: list[Token] = []
     dropped = False
-    for token in children:
+    for number, token in enumerate(children):
         if token.type == "link_open":
-            address = served(str(token.attrGet("href") or ""), path, addresses)
+            target = str(token.attrGet("href") or "")
+            address = served(target, path, addresses)
             dropped = not address
             token.attrSet("href", address)
+            if address and children[number + 1].content == target:  # a link that shows the name of the file shows its title here
+                children[number + 1].content = addresses.title(within(target, path))
         elif token.type == "image":
             token.attrSet("src", addresses.image(within(str(token.attrGet("src") or ""), path)))
             token.attrSet("loading", "lazy")
@@ -138,7 +142,10 @@ def is_marked(term: str, meaning: str) -> bool:
 
 
 def mark_terms(tokens: Sequence[Token], terms: Mapping[str, str], addresses: Addresses) -> None:
-    """Show the meaning of a word of the glossary where a document has it first, outside of headings, names of rows, links and code."""
+    """Show the meaning of a word of the glossary where a document has it first, outside of headings, names of rows, links and code.
+
+    Not in bold text either, which names parts of pages.
+    """
     glossary = addresses.document("glossary.md")
     left = dict(terms)
     for before, token in pairwise(tokens):
@@ -146,7 +153,7 @@ def mark_terms(tokens: Sequence[Token], terms: Mapping[str, str], addresses: Add
             continue
         depth = 0
         for number, child in enumerate(token.children or []):
-            depth += {"link_open": 1, "link_close": -1}.get(child.type, 0)
+            depth += {"link_open": 1, "link_close": -1, "strong_open": 1, "strong_close": -1}.get(child.type, 0)
             if child.type == "text" and not depth and (html := marked(child.content, left, glossary)):
                 token.children[number] = Token("html_inline", "", 0, content=html)  # type: ignore[index]
 

@@ -15,7 +15,9 @@ from policytracker.quality.engine import RULES
 from recommendations.models import Recommendation
 from tests.admin.page import changes
 
-NOWHERE = Addresses(lambda path: f"/{path}" if path in ("b.md", "glossary.md") else "", lambda path: f"/images/{path}")
+NOWHERE = Addresses(
+    lambda path: f"/{path}" if path in ("b.md", "glossary.md") else "", lambda path: f"/images/{path}", lambda path: "Title of B"
+)
 
 
 def rendered(text: str, **terms: str) -> str:
@@ -68,10 +70,11 @@ def test_a_link_to_a_file_that_is_not_served_is_text():
 
     assert 'href="/b.md#c"' in html and 'href="https://example.org/"' in html
     assert "two" in html and "setup.py" not in html
+    assert '<a href="/b.md">Title of B</a>' in rendered("# T\n\n[b.md](b.md)")
 
 
 def test_a_word_of_the_glossary_has_its_meaning_once_and_not_in_code_links_or_headings():
-    html = rendered("# T\n\n## Evidence\n\n`evidence` [evidence](b.md) Evidence, and evidence.", evidence="A <b> source.")
+    html = rendered("# T\n\n## Evidence\n\n`evidence` [evidence](b.md) **Evidence** Evidence, and evidence.", evidence="A <b> source.")
 
     assert html.count('role="tooltip"') == 1
     assert '<a href="/glossary.md#evidence" aria-describedby="meaning-evidence">Evidence</a>' in html
