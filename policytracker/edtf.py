@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -65,6 +66,15 @@ def is_before(one: str, other: str) -> bool:
 def date_in_words(text: str) -> str:
     """The date as people read it: `about 2031` for `2031~`."""
     return _("about {date}").format(date=text[:-1]) if text.endswith("~") else text
+
+
+def date_in_sentence(text: str) -> str:
+    """The date for a sentence: `23 Dec 2026` for `2026-12-23`, `about Dec 2026` for `2026-12~`, `2026` for the year."""
+    day, parts = first_day(text), text.rstrip("~").count("-")
+    if day is None or not parts:
+        return date_in_words(text)
+    words = date_format(day, ["", "M Y", "j M Y"][parts])
+    return _("about {date}").format(date=words) if text.endswith("~") else words
 
 
 # The pattern has the same meaning in Python and PostgreSQL.

@@ -1,11 +1,10 @@
-"""The template filters of dates: `date_in_words` in tables, `in_sentence` in sentences."""
+"""The template filters of dates: `date_in_words` in tables, `in_sentence` in sentences, with the distance from today."""
 
 from __future__ import annotations
 
 from datetime import UTC, date
 
 from django import template
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -28,16 +27,12 @@ def in_sentence(value: date | str | None) -> str:
     if not value:
         return ""
     text = value.isoformat() if isinstance(value, date) else value
-    about, text = text.endswith("~"), text.removesuffix("~")
-    if len(text) < len("2026-12-23"):
-        shown = date_format(date.fromisoformat(f"{text}-01"), "M Y") if len(text) == len("2026-12") else text
-        return _("about {date}").format(date=shown) if about else shown
-    day, moment = date.fromisoformat(text), moment_read.get()
+    shown = edtf.date_in_sentence(text)
+    if len(text.removesuffix("~")) < len("2026-12-23"):
+        return shown
+    day, moment = date.fromisoformat(text.removesuffix("~")), moment_read.get()
     now = today() if moment is None else moment.astimezone(UTC).date()
-    shown = date_format(day, "j M Y")
-    return _("{date}, {distance}").format(
-        date=_("about {date}").format(date=shown) if about else shown, distance=distance((day - now).days)
-    )
+    return _("{date}, {distance}").format(date=shown, distance=distance((day - now).days))
 
 
 def distance(days: int) -> str:
