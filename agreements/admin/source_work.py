@@ -335,6 +335,7 @@ add_page(
         "edit_note",
         41,
         in_menu=False,
+        guides=("analyst#enter-from-a-text",),
         description=gettext_lazy("Enter what a text says: parties, actions, components, sums and recommendations, each with its quote."),
         may_open=lambda request: admin.site.get_model_admin(models.Source).may_work(request),
     )

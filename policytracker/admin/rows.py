@@ -13,10 +13,12 @@ from django.urls import reverse
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from policytracker.admin.theme import display_for_field, display_for_value, label_html
 
 CHECKBOX = "action_checkbox"
+DEMO = '<span class="pt-label pt-demo">{}</span> '
 LONG = 24  # characters of a cell, above which it has its text as title too, because it may be cut off
 
 
@@ -95,16 +97,20 @@ def titled(content: SafeString) -> SafeString:
 
 
 def link_to(changes: Any) -> Callable[[Any, SafeString], str]:
-    """A function that makes the link of a row to its record, which leads back to the list with its filters."""
+    """A function that makes the link of a row to its record, which leads back to the list with its filters.
+
+    A row of demonstration data has a label before it.
+    """
     options = changes.opts
     pattern = reverse(f"admin:{options.app_label}_{options.model_name}_change", args=["0"])
     query = f"?{conditional_escape(changes.preserved_filters)}" if changes.preserved_filters else ""
     key = changes.to_field or options.pk.attname
+    label = format_html(DEMO, _("Demo"))
 
     def link(record: Any, content: SafeString) -> str:
         address = pattern.replace("/0/", f"/{quote(record.pk)}/")
         opener = f' data-popup-opener="{conditional_escape(record.serializable_value(key))}"' if changes.is_popup else ""
-        return f'<a href="{address}{query}"{opener}>{content}</a>'
+        return f'{label if record.pk in changes.fictional else ""}<a href="{address}{query}"{opener}>{content}</a>'
 
     return link
 

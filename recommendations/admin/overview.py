@@ -193,7 +193,7 @@ def lateness(card: Scorecard, lists: dict[str, str]) -> list[Tile]:
 
 
 def attention(card: Scorecard, lists: dict[str, str], lists_on: dict[str, str]) -> list[Tile]:
-    """What else is late or contradicted, if anything is. `lists_on` are the filters of lists of recommendations, with the day of the card."""
+    """What else is late or contradicted, if anything is. `lists_on` filters lists of recommendations, with the day of the card."""
     late, differ = card["components"]["by_deadline_state"][DeadlineState.OVERDUE], card["recommendations"]["claim_differs"]
     tiles = [
         Tile(_("Overdue components"), late, False, list_url(Component, lists | {"deadline_state": DeadlineState.OVERDUE.value}), "danger"),

@@ -307,6 +307,7 @@ document.addEventListener("click", async (event) => {
     box.style.maxHeight = `${(below ? innerHeight - bottom : top) - 16}px`;
     box.focus({ preventScroll: true });
 });
+
 // A link with data-dialog shows the main part of its page as a dialog. Without scripts it leads to the page.
 document.addEventListener("click", async (event) => {
     const link = event.target.closest("a[data-dialog]");
@@ -343,3 +344,20 @@ document.addEventListener("input", (event) => {
     }
 });
 document.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target.matches("[data-find]")) event.preventDefault(); });
+
+// The menu of the account closes when a person clicks elsewhere or presses Escape, which returns the focus. Escape also hides the meaning of
+// a word, until it is hovered or focused again.
+document.addEventListener("click", (event) => {
+    for (const drop of document.querySelectorAll(".pt-drop[open]")) if (!drop.contains(event.target)) drop.open = false;
+});
+document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const drop of document.querySelectorAll(".pt-drop[open]")) {
+        drop.open = false;
+        drop.querySelector("summary").focus();
+    }
+    document.querySelector(".pt-term:is(:hover, :focus-within)")?.classList.add("pt-dismissed");
+});
+for (const left of ["mouseout", "focusout"]) {
+    document.addEventListener(left, (event) => event.target.closest?.(".pt-term")?.classList.remove("pt-dismissed"));
+}
