@@ -13,7 +13,7 @@ from typing import Any
 from django.apps import apps
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.db.models import DO_NOTHING, Model, Q
+from django.db.models import DO_NOTHING, BooleanField, ExpressionWrapper, Model, Q
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.records.changes import Change
@@ -43,6 +43,11 @@ def is_demo(model: type[Record], path: str = "") -> Q:
         owner_is_demo = is_demo(field.related_model, f"{path}{field.name}__")
         condition &= owner_is_demo | Q(**{f"{path}{field.name}__isnull": True}) if field.null else owner_is_demo
     return condition
+
+
+def in_rows(model: type[Record]) -> ExpressionWrapper:
+    """Whether each row of a query is demonstration data, for `annotate()`."""
+    return ExpressionWrapper(is_demo(model), BooleanField())
 
 
 def is_fictional(record: Record) -> bool:

@@ -8,14 +8,14 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import BooleanField, ExpressionWrapper, F, Q, Value
+from django.db.models import F, Q, Value
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Agreement, Component, Party, agreements
 from agreements.models.components import ComponentStatus
-from policytracker.dataset.demo import is_demo
+from policytracker.dataset import demo
 from policytracker.edtf import date_in_words, latest
 from recommendations.models import Milestone, Recommendation
 
@@ -46,8 +46,7 @@ class Kind:
         rows = self.coming(user, on)
         if party:
             rows = rows.filter(pk__in=self.model.objects.filter(**{self.party: party}).order_by().values("pk"))
-        fictional = ExpressionWrapper(is_demo(self.model), BooleanField())
-        rows = rows.annotate(fictional=fictional).order_by("last", "pk")
+        rows = rows.annotate(fictional=demo.in_rows(self.model)).order_by("last", "pk")
         return list(rows.values_list("last", self.date_field, "pk", self.name, "fictional")[:limit])
 
     def coming(self, user: Any, on: date) -> Any:

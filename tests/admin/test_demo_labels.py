@@ -64,6 +64,17 @@ def test_home_says_that_there_are_fictional_records_and_labels_their_deadlines(r
     assert BANNER in page and page.count(LABEL) > 1
 
 
+def test_the_page_of_what_is_late_labels_fictional_records(records, reader, signed_in):
+    for name in ("real component", "fictional component"):
+        records[name].due_on = "2020-01-01"
+        records[name].save()
+
+    page = signed_in(reader).get(reverse("late"))
+
+    assert {line.late.key: line.late.fictional for line in page.context["lines"]} == {"part": False, "demo-part": True}
+    assert page.text.count(LABEL) == 1
+
+
 def test_home_says_nothing_without_fictional_records(reader, signed_in):
     make_recommendation(make_agreement(), due_on="2999-01-01")
 
