@@ -44,10 +44,13 @@ class Table:
 def table(changes: Any) -> Table:
     """The rows of the page of a list."""
     page, model = changes.model_admin, changes.model
-    names, records = list(changes.list_display), list(changes.result_list)
-    columns = {name: [cell(record) for record in records] for name, cell in ((name, value_of(page, model, name)) for name in names)}
+    declared, records = {name_of(column): column for column in changes.list_display}, list(changes.result_list)
+    names, columns = list(declared), dict[str, list[Any]]()
+    for name, column in declared.items():
+        cell = value_of(page, model, column)
+        columns[name] = [cell(record) for record in records]
     first = next(name for name in names if name != CHECKBOX)
-    labels = {name: capfirst(str(label_for_field(name, model, page))) for name in names if name != CHECKBOX}
+    labels = {name: capfirst(str(label_for_field(declared[name], model, page))) for name in names if name != CHECKBOX}
     empty = [name for name in names if records and name not in (first, CHECKBOX) and not any(columns[name])]
     shown = [name for name in names if name not in empty]
     link = link_to(changes)
@@ -56,7 +59,7 @@ def table(changes: Any) -> Table:
     parts = {name: [f"{begin}{content}{end}" for content in columns[name]] for name, (begin, end) in tags.items()}
     lines = zip(*(parts[name] for name in shown), strict=True)
     rows = mark_safe("\n".join(f"<tr>{''.join(line)}</tr>" for line in lines))  # noqa: S308 - all parts are escaped
-    return Table(headers(changes, shown, labels), rows, [labels[name] for name in empty])
+    return Table(headers(changes, {name: declared[name] for name in shown}, labels), rows, [labels[name] for name in empty])
 
 
 def tags_of(name: str, first: str, label: str) -> tuple[str, str]:
@@ -69,9 +72,14 @@ def tags_of(name: str, first: str, label: str) -> tuple[str, str]:
     return f'<td class="pt-cell field-{name}" {attributes}>', "</td>"
 
 
-def value_of(page: Any, model: type[models.Model], name: str) -> Callable[[Any], SafeString]:
+def name_of(column: Any) -> str:
+    """The name of a column of `list_display`, which is a name or a function."""
+    return column.__name__ if callable(column) else column
+
+
+def value_of(page: Any, model: type[models.Model], name: Any) -> Callable[[Any], SafeString]:
     """A function that makes the content of a cell of the column, "" without a value."""
-    method = str if name == "__str__" else getattr(page, name, None)
+    method = name if callable(name) else str if name == "__str__" else getattr(page, name, None)
     if callable(method):
         boolean, colours = getattr(method, "boolean", False), getattr(method, "label", None)
 
@@ -115,14 +123,14 @@ def link_to(changes: Any) -> Callable[[Any, SafeString], str]:
     return link
 
 
-def headers(changes: Any, names: list[str], labels: dict[str, str]) -> list[Header]:
+def headers(changes: Any, columns: dict[str, Any], labels: dict[str, str]) -> list[Header]:
     present = changes.get_ordering_field_columns()
     made = []
-    for name in names:
-        if name == CHECKBOX or not changes.get_ordering_field(name):
+    for name, column in columns.items():
+        if name == CHECKBOX or not changes.get_ordering_field(column):
             made.append(Header(name, labels.get(name, "")))
             continue
-        order = {"asc": "ascending", "desc": "descending"}.get(present.get(changes.list_display.index(name), ""), "")
+        order = {"asc": "ascending", "desc": "descending"}.get(present.get(changes.list_display.index(column), ""), "")
         query = changes.get_query_string({ORDER_VAR: f"-{name}" if order == "ascending" else name})
         made.append(Header(name, labels[name], query, order))
     return made

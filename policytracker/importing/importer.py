@@ -56,7 +56,7 @@ class Import:
         for name, table in tables:
             given = _("Import of %(name)s") % {"name": name[:200]} if reason is None else reason
             own = mapping if isinstance(mapping, FileMapping) else mapping[name]
-            context = ImportContext(table, own, by, source, given, update_others, with_changes, channel)
+            context = ImportContext(table, own, by, source, given, update_others, with_changes, channel=channel)
             self.tables.append(TableImport(context, name if len(tables) > 1 else ""))
         self.notes = list(dict.fromkeys(note for table in self.tables for note in table.notes))
         self.names = self.tables[0].context.names

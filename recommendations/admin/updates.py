@@ -106,7 +106,7 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
 
     def get_list_display(self, request):
         if not getattr(request, "lists_waiting", False):
-            return self.list_display
+            return super().get_list_display(request)
 
         @display(description=_("decision"))
         def decision(update):

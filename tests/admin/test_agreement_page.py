@@ -217,7 +217,9 @@ def test_the_first_screen_says_the_standing_what_is_late_what_comes_and_what_cha
     context = page.context
     changes_of_pact = re.search(r'id="changes" data-load="([^"]*)"', page.text)
 
-    assert changes_of_pact and len(client.get(unescape(changes_of_pact[1])).context["actions"]) == 3
+    assert changes_of_pact and [line.number for line in client.get(unescape(changes_of_pact[1])).context["actions"]] == [
+        6
+    ]  # one transaction, one line
     assert context["standing"].in_a_sentence == "Operative since 20 Oct 2025: 2 participants."
     assert {str(tile.title): tile.count for tile in context["late"]} == {
         "Overdue": 1,
