@@ -11,7 +11,6 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.formats import date_format
-from django.utils.timesince import timeuntil
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -78,14 +77,6 @@ def date_in_sentence(text: str) -> str:
     return _("about {date}").format(date=words) if text.endswith("~") else words
 
 
-def time_until(day: date, today: date) -> str:
-    """How long until a day that is not past, in the largest unit: `in 3 weeks`."""
-    days = (day - today).days
-    if days < 2:
-        return str(_("tomorrow") if days else _("today"))
-    return _("in {time}").format(time=timeuntil(day, today, depth=1))
-
-
 # The pattern has the same meaning in Python and PostgreSQL.
 SPAN = r"^P(?=[0-9])([0-9]{1,4}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,4}D)?\Z"
 NO_SPAN = _("Enter a duration such as P6M, P180D or P1Y6M (ISO 8601).")
@@ -118,6 +109,19 @@ def duration_in_words(duration: str) -> str:
     """A duration (ISO 8601) in a form that `parse_duration` reads, such as `1 year 6 months`; "" for none."""
     match = re.match(SPAN, duration)
     return " ".join(str(unit % int(part[:-1])) for unit, part in zip(UNITS, match.groups(), strict=True) if part) if match else ""
+
+
+# For each unit: the least number of days that is given in it, and its own number of days
+DISTANCES = list(zip(UNITS, [2 * 365.25, 60, 14, 0], [365.25, 365.25 / 12, 7, 1], strict=True))
+
+
+def distance(day: date, today: date) -> str:
+    """How far a day is from today, in a unit in which the number is small: `in 3 weeks`, `2 years ago`."""
+    days = (day - today).days
+    if abs(days) <= 1:
+        return str({-1: _("yesterday"), 0: _("today"), 1: _("tomorrow")}[days])
+    unit, length = next((unit, length) for unit, least, length in DISTANCES if abs(days) >= least)
+    return (_("{period} ago") if days < 0 else _("in {period}")).format(period=unit % round(abs(days) / length))
 
 
 def after(day: date, duration: str) -> date:

@@ -12,6 +12,7 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
+from policytracker import site
 from policytracker.web import logs
 from tools import private_postgres as postgres
 
@@ -178,6 +179,11 @@ USE_TZ = True
 USE_I18N = True
 FORMAT_MODULE_PATH = ["policytracker.formats"]
 
+# What an operator gives the site: its name, the colour of actions and links, and a logo.
+SITE_NAME = site.name(env.str("SITE_NAME", "Policy Tracker"))
+SITE_ACCENT = site.accent(env.str("SITE_ACCENT", "#0b5a7a"))  # the shades of the colour
+SITE_LOGO = site.logo(env.str("SITE_LOGO", ""))
+
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", str(BASE_DIR / ".data" / "static")))
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEVELOPMENT
@@ -256,14 +262,16 @@ LOG_REQUESTS = env.bool("LOG_REQUESTS", False)
 LOG_SLOW_MS = env.int("LOG_SLOW_MS", 500)
 
 UNFOLD = {
-    "SITE_TITLE": "Policy Tracker",
-    "SITE_HEADER": "Policy Tracker",
-    "SITE_ICON": lambda request: static("policytracker/icon.svg"),
+    "SITE_TITLE": SITE_NAME,
+    "SITE_HEADER": SITE_NAME,
+    "SITE_ICON": "policytracker.web.logo.icon",
     "SITE_URL": None,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("policytracker/icon.svg")}],
-    "STYLES": [lambda request: static("policytracker/admin.css")],
+    "SITE_FAVICONS": [{"rel": "icon", "href": "policytracker.web.logo.icon"}],
+    "COLORS": {"base": {weight: f"var(--grey-{weight})" for weight in [50, *range(100, 1000, 100), 950]}, "primary": SITE_ACCENT},
+    "BORDER_RADIUS": "5px",
+    "STYLES": [lambda request: static("policytracker/palette.css"), lambda request: static("policytracker/admin.css")],
     "SCRIPTS": [lambda request: static("policytracker/admin.js")],
     "ACCOUNT": {"navigation": [{"title": _("My account"), "link": reverse_lazy("account")}]},
     "DASHBOARD_CALLBACK": "recommendations.admin.home.page",

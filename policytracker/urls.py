@@ -12,13 +12,14 @@ from rest_framework.permissions import AllowAny
 
 from agreements.admin import checks, source_page
 from agreements.views import AgreementViewSet, SourceViewSet
-from policytracker.admin import account, changes, compare, search, unsaved_input
+from policytracker.admin import account, changes, compare, help, menu, search, unsaved_input
 from policytracker.api.changes import Changes
 from policytracker.api.data_checks import Findings
 from policytracker.api.renderers import FormatBeforeAccept, JSONRenderer
 from policytracker.api.routes import Choices, not_found, record_urls
 from policytracker.api.search import Search
 from policytracker.api.tokens import TokenDetail, TokenList
+from policytracker.web.logo import logo
 from recommendations.admin import answers, home, late, memo
 from recommendations.reports.views import AgreementReportViewSet, Me, MemoRenderer, SummaryViewSet
 from recommendations.views import AddresseeViewSet, ProgressUpdateViewSet, RecommendationViewSet
@@ -66,6 +67,7 @@ urlpatterns = [
     path("", RedirectView.as_view(url=reverse_lazy("admin:index"))),
     # Browsers ask for it on responses that are no pages.
     path("favicon.ico", RedirectView.as_view(url=static("policytracker/icon.svg"))),
+    path("logo/", logo, name="logo"),
     path("admin/login/", unsaved_input.login),
     path("admin/account/", admin.site.admin_view(account), name="account"),
     path("admin/checks/", admin.site.admin_view(checks.page), name="data_checks"),
@@ -76,8 +78,12 @@ urlpatterns = [
     path("admin/changes/memo/", admin.site.admin_view(memo.memo), name="changes_memo"),
     path("admin/answers/", admin.site.admin_view(answers.page), name="answers"),
     path("admin/numbers/", admin.site.admin_view(home.numbers), name="recommendations_in_numbers"),
-    path("admin/search/", admin.site.admin_view(search)),
+    path("admin/search/", admin.site.admin_view(search), name="palette"),
     path("admin/compare/", admin.site.admin_view(compare.page), name="compare"),
+    path("admin/help/", admin.site.admin_view(help.index), name="help"),
+    path("admin/help/images/<str:name>", admin.site.admin_view(help.image), name="guide_image"),
+    path("admin/help/<path:name>/", admin.site.admin_view(help.guide), name="guide"),
+    path("admin/more/", admin.site.admin_view(menu.more), name="more"),
     path("admin/", admin.site.urls),
     path("api/v1/", include(API)),
 ]

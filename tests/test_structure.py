@@ -35,14 +35,14 @@ DATES_WITHOUT_EVENT = {
 OUTERMOST = {f"policytracker.{name}" for name in ("urls", "wsgi", "settings", "management.commands.make_demo")}
 # The packages and modules of the platform, from the lowest floor. Each imports only from the floors below its own.
 FLOORS = [
-    {"codes", "edtf", "strict_json"},
-    {"date_forms", "sql"},
+    {"codes", "colours", "edtf", "strict_json"},
+    {"date_forms", "site", "sql"},
     {"records"},
     {"resources"},
     {"representation"},
     {"installed"},
     {"writing"},
-    {"history", "search", "quality", "dataset", "importing"},
+    {"guides", "history", "search", "quality", "dataset", "importing"},
     {"accounts"},
     {"web"},
     {"api"},

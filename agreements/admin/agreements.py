@@ -208,7 +208,8 @@ def parties_of(agreements):
 @admin.register(models.Agreement)
 class AgreementAdmin(RegistryColumns, TabbedAdmin, BulkEditAdmin):
     form, bulk_edit_form = AgreementForm, AgreementBulkEditForm
-    icon, menu_position = "handshake", 1
+    icon, menu_position, in_menu = "handshake", 2, True
+    guides = ("analyst#an-agreements-page", "standing")
     list_display = ["named", "parties_shown", "status_shown", "legal_force_shown", "lead"]
     more_columns = ["kind", "signed_on", "in_force_on", "expires_on", "next_review_on", *ACCESS_COLUMNS]
     line_example = "party:AUS status:in_force"

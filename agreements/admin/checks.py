@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from agreements import models
-from policytracker.admin import apply_theme
+from policytracker.admin import Page, add_page, apply_theme
 from policytracker.admin.querysets import id_from_url, load_labels, visible
 from policytracker.quality import engine
 from policytracker.representation.keyset import InvalidCursor
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 COUNTED = 1000  # findings of a check are counted among so many candidates, which limits the cost of the page
 PAGE_SIZE = 20  # findings of many rules are of many record types, each of which takes queries
 COLOURS = {engine.Severity.ERROR: "danger", engine.Severity.WARNING: "warning", engine.Severity.INFO: "info"}
+
+add_page(Page(_("Data checks"), "data_checks", "troubleshoot", 7, guides=("checks",)))
 
 
 class FindingFilterForm(forms.Form):

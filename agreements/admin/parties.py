@@ -73,7 +73,7 @@ def overview(request: HttpRequest, party: models.Party) -> dict[str, Any]:
 
 @admin.register(models.Party)
 class PartyAdmin(TabbedAdmin):
-    icon, menu_position = "flag", 50
+    icon, menu_position, in_menu = "flag", 4, True
     panels = [Panel("overview", _("Overview"), "admin/agreements/party/overview.html", overview)]
     panel_references = ["parent"]
     list_display = ["name", "code", "kind", "parent", "since", "until"]

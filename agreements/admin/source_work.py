@@ -333,8 +333,9 @@ add_page(
         gettext_lazy("Work from a source"),
         "admin:agreements_source_work_start",
         "edit_note",
-        41,
+        1,
         in_menu=False,
+        guides=("analyst#enter-from-a-text",),
         description=gettext_lazy("Enter what a text says: parties, actions, components, sums and recommendations, each with its quote."),
         may_open=lambda request: admin.site.get_model_admin(models.Source).may_work(request),
     )

@@ -56,7 +56,7 @@ def overview(request: HttpRequest, source: models.Source) -> dict[str, Any]:
 
 @admin.register(models.Source)
 class SourceAdmin(SourceWork, RegistryColumns, TabbedAdmin, BulkEditAdmin):
-    icon, menu_position = "description", 40
+    icon, menu_position, in_menu = "description", 5, True
     panels = [Panel("overview", _("Overview"), "admin/agreements/source/overview.html", overview)]
     list_display = ["named", "kind", "publisher", "published_on"]
     more_columns = ["author", "retrieved_on", "language", *ACCESS_COLUMNS]

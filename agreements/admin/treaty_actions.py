@@ -40,6 +40,7 @@ GROUP_COLOURS = CodeColours({"consent": "primary", "force": "success", "exit": "
 @admin.register(models.TreatyAction)
 class TreatyActionAdmin(RecordAdmin):
     icon, menu_position = "history_edu", 12
+    guides = ("standing",)
     list_display = ["named", "agreement", "group", "acted", "effective"]
     list_references = ["party", "counterparty"]
     list_filter = [

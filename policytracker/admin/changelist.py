@@ -23,7 +23,8 @@ from policytracker.admin.query_lines import Hint, hint_of
 from policytracker.admin.querysets import references, visible
 from policytracker.admin.rows import Table, order_by_name, table
 from policytracker.admin.theme import INPUT_CLASSES, ChangeList
-from policytracker.records.models import MAX_COUNT, Record, RegistryRecord
+from policytracker.dataset import demo
+from policytracker.records.models import MAX_COUNT, Record, RegistryRecord, UidRecord
 from policytracker.representation import query_line
 from policytracker.representation.filters import Filter, filtered, read_values
 from policytracker.representation.filters import resource_filters as filters_of_api
@@ -192,6 +193,15 @@ class RecordChangeList(ChangeList):
         self.full_result_count = self.result_count  # if it differs, the theme shows the link *Show all*
         if not self.result_count:
             self.search_fields, self.has_filters = (), False  # there is nothing to find
+
+    @cached_property
+    def fictional(self) -> set[int]:
+        """The rows of the page that are demonstration data. Rows with a key of their own need no query."""
+        if not issubclass(self.model, Record):
+            return set()
+        if issubclass(self.model, UidRecord):
+            return demo.fictional(self.model, [row.pk for row in self.result_list])
+        return {row.pk for row in self.result_list if demo.is_fictional(row)}
 
     def without(self, *names: str) -> str:
         """The URL of the first page of the list without these parameters."""

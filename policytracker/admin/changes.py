@@ -23,6 +23,7 @@ from policytracker.accounts.authors import author
 from policytracker.accounts.models import User
 from policytracker.admin.forms import Day
 from policytracker.admin.history import channel_label, display_value
+from policytracker.admin.menu import Page, add_page
 from policytracker.admin.querysets import id_from_url, visible
 from policytracker.admin.theme import apply_theme
 from policytracker.admin.tiles import records
@@ -38,13 +39,21 @@ OPERATIONS = {"create": _("Created"), "update": _("Changed"), "delete": _("Delet
 CHANNELS = {"admin": ["admin"], "api": ["api"], "import": ["import", "data set"], "command": ["command", "shell"]}
 SHOWN_ACTIONS = 30
 SHOWN_ON_HOME = 10
-SHOWN_OF_SCOPE = 3  # on the page of the record of a scope
+SHOWN_OF_SCOPE = 3  # on the page of a record whose parts they concern
 SHOWN_CHANGES = 20  # of one action
 SHOWN_ON_PAGE = 50  # of the page of an action
 SHOWN_PARTS = 3  # of the sentence about an action
 SHOWN_FIELDS = 3
 MAX_VALUE = 60  # characters
 MAX_TITLE = 90
+
+
+def may_read(request: HttpRequest) -> bool:
+    """Whether the user has a role."""
+    return bool(Reader.of(request.user).roles)
+
+
+add_page(Page(_("Changes"), "recent_changes", "history", 6, may_open=may_read, guides=("time#the-page-changes", "time#in-the-admin")))
 
 
 # ---- the filters
@@ -276,7 +285,7 @@ def shortened(text: str, maximum: int) -> str:
 
 def check_reader(request: HttpRequest) -> None:
     """Raises PermissionDenied for a user without a role."""
-    if not Reader.of(request.user).roles:
+    if not may_read(request):
         raise PermissionDenied
 
 

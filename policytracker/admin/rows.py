@@ -13,11 +13,12 @@ from django.urls import reverse
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from policytracker.admin.theme import display_for_field, display_for_value, label_html
 
-Column = str | Callable[[Any], Any]  # as in `list_display`
 CHECKBOX = "action_checkbox"
+DEMO = '<span class="pt-label pt-demo">{}</span> '
 LONG = 24  # characters of a cell, above which it has its text as title too, because it may be cut off
 
 
@@ -43,10 +44,13 @@ class Table:
 def table(changes: Any) -> Table:
     """The rows of the page of a list."""
     page, model = changes.model_admin, changes.model
-    names, records = list(changes.list_display), list(changes.result_list)
-    columns = {name: [cell(record) for record in records] for name, cell in ((name, value_of(page, model, name)) for name in names)}
+    declared, records = {name_of(column): column for column in changes.list_display}, list(changes.result_list)
+    names, columns = list(declared), dict[str, list[Any]]()
+    for name, column in declared.items():
+        cell = value_of(page, model, column)
+        columns[name] = [cell(record) for record in records]
     first = next(name for name in names if name != CHECKBOX)
-    labels = {name: capfirst(str(label_for_field(name, model, page))) for name in names if name != CHECKBOX}
+    labels = {name: capfirst(str(label_for_field(declared[name], model, page))) for name in names if name != CHECKBOX}
     empty = [name for name in names if records and name not in (first, CHECKBOX) and not any(columns[name])]
     shown = [name for name in names if name not in empty]
     link = link_to(changes)
@@ -55,24 +59,25 @@ def table(changes: Any) -> Table:
     parts = {name: [f"{begin}{content}{end}" for content in columns[name]] for name, (begin, end) in tags.items()}
     lines = zip(*(parts[name] for name in shown), strict=True)
     rows = mark_safe("\n".join(f"<tr>{''.join(line)}</tr>" for line in lines))  # noqa: S308 - all parts are escaped
-    return Table(headers(changes, shown, labels), rows, [labels[name] for name in empty])
+    return Table(headers(changes, {name: declared[name] for name in shown}, labels), rows, [labels[name] for name in empty])
 
 
-def tags_of(name: Column, first: Column, label: str) -> tuple[str, str]:
+def tags_of(name: str, first: str, label: str) -> tuple[str, str]:
     """The tags around the content of a cell of the column. A narrow window shows the label."""
     attributes = f'data-label="{conditional_escape(label)}"'
     if name == CHECKBOX:
         return '<td class="pt-cell action-checkbox">', "</td>"
     if name == first:
-        return f'<th scope="row" class="pt-cell pt-first field-{name_of(name)}" {attributes}>', "</th>"
-    return f'<td class="pt-cell field-{name_of(name)}" {attributes}>', "</td>"
+        return f'<th scope="row" class="pt-cell pt-first field-{name}" {attributes}>', "</th>"
+    return f'<td class="pt-cell field-{name}" {attributes}>', "</td>"
 
 
-def name_of(column: Column) -> str:
-    return column if isinstance(column, str) else column.__name__
+def name_of(column: Any) -> str:
+    """The name of a column of `list_display`, which is a name or a function."""
+    return column.__name__ if callable(column) else column
 
 
-def value_of(page: Any, model: type[models.Model], name: Column) -> Callable[[Any], SafeString]:
+def value_of(page: Any, model: type[models.Model], name: Any) -> Callable[[Any], SafeString]:
     """A function that makes the content of a cell of the column, "" without a value."""
     method = name if callable(name) else str if name == "__str__" else getattr(page, name, None)
     if callable(method):
@@ -100,28 +105,32 @@ def titled(content: SafeString) -> SafeString:
 
 
 def link_to(changes: Any) -> Callable[[Any, SafeString], str]:
-    """A function that makes the link of a row to its record, which leads back to the list with its filters."""
+    """A function that makes the link of a row to its record, which leads back to the list with its filters.
+
+    A row of demonstration data has a label before it.
+    """
     options = changes.opts
     pattern = reverse(f"admin:{options.app_label}_{options.model_name}_change", args=["0"])
     query = f"?{conditional_escape(changes.preserved_filters)}" if changes.preserved_filters else ""
     key = changes.to_field or options.pk.attname
+    label = format_html(DEMO, _("Demo"))
 
     def link(record: Any, content: SafeString) -> str:
         address = pattern.replace("/0/", f"/{quote(record.pk)}/")
         opener = f' data-popup-opener="{conditional_escape(record.serializable_value(key))}"' if changes.is_popup else ""
-        return f'<a href="{address}{query}"{opener}>{content}</a>'
+        return f'{label if record.pk in changes.fictional else ""}<a href="{address}{query}"{opener}>{content}</a>'
 
     return link
 
 
-def headers(changes: Any, names: list[Column], labels: dict[Column, str]) -> list[Header]:
+def headers(changes: Any, columns: dict[str, Any], labels: dict[str, str]) -> list[Header]:
     present = changes.get_ordering_field_columns()
     made = []
-    for name in names:
-        if name == CHECKBOX or not changes.get_ordering_field(name):
-            made.append(Header(name_of(name), labels.get(name, "")))
+    for name, column in columns.items():
+        if name == CHECKBOX or not changes.get_ordering_field(column):
+            made.append(Header(name, labels.get(name, "")))
             continue
-        order = {"asc": "ascending", "desc": "descending"}.get(present.get(changes.list_display.index(name), ""), "")
+        order = {"asc": "ascending", "desc": "descending"}.get(present.get(changes.list_display.index(column), ""), "")
         query = changes.get_query_string({ORDER_VAR: f"-{name}" if order == "ascending" else name})
         made.append(Header(name, labels[name], query, order))
     return made

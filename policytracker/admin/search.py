@@ -13,8 +13,9 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from policytracker.admin.changelist import filters_in_words
-from policytracker.admin.menu import navigation
+from policytracker.admin.menu import entries
 from policytracker.admin.query_lines import asked
+from policytracker.dataset import demo
 from policytracker.representation import query_line
 from policytracker.representation.search_query import MAX_LENGTH, parse
 from policytracker.resources import ReadContext, registry
@@ -70,9 +71,9 @@ def list_of(request: HttpRequest, page: Any, parameters: query_line.Parameters) 
 
 
 def pages(request: HttpRequest, text: str) -> list[dict[str, Any]]:
-    """The pages of the menu whose names contain the text."""
-    groups = navigation(request)
-    return [item | {"description": group.get("title", "")} for group in groups for item in group["items"] if is_in(text, item["title"])]
+    """The pages of the menu, and those under *More*, whose names contain the text."""
+    found = [entry for shown in entries(request) for entry in shown if is_in(text, entry.title)]
+    return [{"title": entry.title, "link": entry.link, "icon": entry.icon, "description": entry.group} for entry in found]
 
 
 def is_in(text: str, name: Any) -> bool:
@@ -86,4 +87,5 @@ def record(hit: Hit) -> dict[str, Any]:
         "description": f"{options.verbose_name} · {hit.key}" if hit.resource.model.key != "uid" else options.verbose_name,
         "link": reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[hit.id]),
         "icon": "",
+        "fictional": hit.resource.model.key != "uid" and hit.key.startswith(demo.PREFIX),
     }

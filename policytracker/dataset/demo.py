@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from django.apps import apps
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.db.models import DO_NOTHING, Model, Q
+from django.db.models import DO_NOTHING, BooleanField, ExpressionWrapper, Model, Q
 from django.utils.translation import gettext_lazy as _
 
 from policytracker.records.changes import Change
@@ -43,6 +43,23 @@ def is_demo(model: type[Record], path: str = "") -> Q:
         owner_is_demo = is_demo(field.related_model, f"{path}{field.name}__")
         condition &= owner_is_demo | Q(**{f"{path}{field.name}__isnull": True}) if field.null else owner_is_demo
     return condition
+
+
+def in_rows(model: type[Record]) -> ExpressionWrapper:
+    """Whether each row of a query is demonstration data, for `annotate()`."""
+    return ExpressionWrapper(is_demo(model), BooleanField())
+
+
+def is_fictional(record: Record) -> bool:
+    """Whether a record is demonstration data: by its key, without a query, if it has a key of its own."""
+    if not isinstance(record, UidRecord):
+        return str(getattr(record, record.key)).startswith(PREFIX)
+    return record.pk in fictional(type(record), [record.pk])
+
+
+def fictional(model: type[Record], ids: Iterable[int]) -> set[int]:
+    """Which of these records of one type are demonstration data."""
+    return set(model._base_manager.filter(is_demo(model), pk__in=ids).values_list("pk", flat=True))
 
 
 def independent_records(model: type[Record]) -> list[Any]:

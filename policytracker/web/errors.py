@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+
+from policytracker.web.logo import icon
 
 API = "/api/"
 TITLES = {
@@ -24,7 +27,14 @@ TITLES = {
 
 def error_page(status: int, detail: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """A page with this message and a link to the home page."""
-    context = {"status": status, "title": TITLES.get(status, TITLES[400]), "detail": detail}
+    context = {
+        "status": status,
+        "title": TITLES.get(status, TITLES[400]),
+        "detail": detail,
+        "site_name": settings.SITE_NAME,
+        "icon": icon(),
+        "accent": " ".join(f"--color-primary-{number}={colour}" for number, colour in settings.SITE_ACCENT.items()),
+    }
     return HttpResponse(render_to_string("error.html", context), status=status, headers=dict(headers or {}))
 
 

@@ -41,7 +41,7 @@ COUNTS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "total": (_("recommendations"), {}, ""),
     "overdue": (_("overdue"), {"overdue": "true"}, "danger"),
     "undated": (_("no due date"), {"open": "true", "without": "due_on"}, "plain"),
-    "stale": (_("stale"), {"freshness": ["stale", "never"]}, "warning"),
+    "stale": (_("stale"), {"freshness": ["stale", "never"]}, "plain"),
 }
 
 

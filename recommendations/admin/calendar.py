@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agreements.models import Agreement, Component, Party, agreements
 from agreements.models.components import ComponentStatus
+from policytracker.dataset import demo
 from policytracker.edtf import date_in_words, latest
 from recommendations.models import Milestone, Recommendation
 
@@ -37,15 +38,16 @@ class Kind:
     open: Q = field(default_factory=Q)
     stores_last_day: bool = True
 
-    def rows(self, user: Any, on: date, limit: int, party: Party | None) -> list[tuple[date, str, int, str]]:
-        """Day, date as recorded, id and name of the next rows. A partial date counts as its last possible day.
+    def rows(self, user: Any, on: date, limit: int, party: Party | None) -> list[tuple[date, str, int, str, bool]]:
+        """Day, date as recorded, id and name of the next rows, and whether each is demonstration data.
 
-        With a party, the rows that concern it.
+        A partial date counts as its last possible day. With a party, the rows that concern it.
         """
         rows = self.coming(user, on)
         if party:
             rows = rows.filter(pk__in=self.model.objects.filter(**{self.party: party}).order_by().values("pk"))
-        return list(rows.order_by("last", "pk").values_list("last", self.date_field, "pk", self.name)[:limit])
+        rows = rows.annotate(fictional=demo.in_rows(self.model)).order_by("last", "pk")
+        return list(rows.values_list("last", self.date_field, "pk", self.name, "fictional")[:limit])
 
     def coming(self, user: Any, on: date) -> Any:
         """The rows whose last possible day, as `last`, is that day or later."""
@@ -92,6 +94,7 @@ class Deadline:
     kind: Any
     name: str
     url: str
+    fictional: bool
 
 
 def next_deadlines(request: HttpRequest, on: date, limit: int, party: Party | None = None) -> list[Deadline]:
@@ -100,8 +103,8 @@ def next_deadlines(request: HttpRequest, on: date, limit: int, party: Party | No
     for kind in KINDS:
         page = page_of(kind.model)
         found += [
-            Deadline(day, date_in_words(text), kind.label, name, page(pk))
-            for day, text, pk, name in kind.rows(request.user, on, limit, party)
+            Deadline(day, date_in_words(text), kind.label, name, page(pk), fictional)
+            for day, text, pk, name, fictional in kind.rows(request.user, on, limit, party)
         ]
     return sorted(found, key=lambda deadline: (deadline.day, deadline.url))[:limit]
 

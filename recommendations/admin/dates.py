@@ -14,7 +14,7 @@ from django.db.models.functions import Cast
 from django.utils.text import capfirst
 
 from policytracker.admin.charts import Moment, Timeline
-from policytracker.edtf import date_in_words, time_until
+from policytracker.edtf import date_in_words, distance
 from policytracker.resources import ReadContext, registry
 from recommendations.models import ProgressUpdate
 from recommendations.reports import timeline
@@ -47,7 +47,7 @@ def dates_of(agreement: Any, user: Any, context: ReadContext) -> tuple[Timeline,
     if page.next and len(following) < SHOWN_DATES:
         following = coming(dates.page(dates.cursor_from(context.on), DRAWN_DATES).results)
     pages = record_pages({*((entry.type, entry.key) for entry in (*page.results, *following))})
-    nearest = [NextDate(moment, time_until(moment.day, context.on)) for moment in moments(following, pages)]
+    nearest = [NextDate(moment, distance(moment.day, context.on)) for moment in moments(following, pages)]
     return Timeline(moments(page.results, pages), context.on, page.count), nearest
 
 

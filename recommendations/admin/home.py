@@ -20,6 +20,7 @@ from agreements.models import Agreement, Party
 from policytracker.admin.charts import Distribution
 from policytracker.admin.querysets import visible
 from policytracker.admin.tiles import Tile, Wanted, list_url, tile, tiles
+from policytracker.dataset.demo import is_demo
 from policytracker.records.access import Role
 from policytracker.resources import today
 from policytracker.web.heavy import REPORT, heavy, take_turn
@@ -171,6 +172,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "deadlines": next_deadlines(request, today(), SHOWN_DEADLINES),
         "own_deadlines": next_deadlines(request, today(), SHOWN_DEADLINES, party) if party else [],
         "is_empty": not has_records,
+        "has_demo": has_records and any(model.objects.filter(is_demo(model)).exists() for model in (Agreement, Recommendation)),
         "has_parties": has_records or Party.objects.exists(),
         "may_add": agreement_page.has_add_permission(request),
     }

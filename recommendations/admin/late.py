@@ -22,6 +22,7 @@ from xlsxwriter import Workbook
 
 from agreements.models import Agreement, Party
 from agreements.models.components import ComponentStatus
+from policytracker.admin.menu import Page, add_page
 from policytracker.admin.query_lines import key_named
 from policytracker.admin.theme import INPUT_CLASSES
 from policytracker.representation.filters import Filter
@@ -39,6 +40,13 @@ READ_AT_A_TIME = 500
 FORMULA = re.compile(
     r"^(?='*[-=+@\t\r\uFF1D\uFF0B\uFF0D\uFF20])"
 )  # the beginning of a cell that a spreadsheet would execute (api/export.py)
+
+
+def may_read(request: HttpRequest) -> bool:
+    return request.user.has_perm("recommendations.view_recommendation")
+
+
+add_page(Page(gettext_lazy("Late"), "late", "alarm", 1, may_open=may_read, guides=("analyst#what-is-late",)))
 
 
 def unfiltered(rows: Any, values: Any, context: Any) -> Any:
@@ -163,7 +171,7 @@ def sheet(report: LateReport, format: str) -> HttpResponse:
 @heavy(REPORT)
 def page(request: HttpRequest) -> HttpResponse:
     """The page, or with `format` the file."""
-    if not request.user.has_perm("recommendations.view_recommendation"):
+    if not may_read(request):
         raise PermissionDenied
     take_turn(request)
     context = ReadContext.of(request.user)

@@ -35,15 +35,15 @@ from recommendations.models import CLOSABLE, DONE, Addressee, Recommendation, St
 from recommendations.reports.late import figures
 
 AGREEMENT = related_filter("agreement", Recommendation._meta.get_field("agreements"))
-FRESHNESS_COLOURS = {"warning": [Freshness.STALE], "plain": [Freshness.NEVER]}
+FRESHNESS_COLOURS = {"plain": [Freshness.STALE, Freshness.NEVER]}
 STATUS_COLOURS = {"success": list(DONE), "info": [Status.IN_PROGRESS, *CLOSABLE], "warning": [Status.STALLED]}
 STATUS_COLOUR = CodeColours({code: colour for colour, codes in STATUS_COLOURS.items() for code in codes})
 # The figures of reports/late.py, in the order in which they are shown: title, colour of a number above 0, and the filters of their lists.
 LATENESS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "overdue": (_("Overdue"), "danger", {"overdue": ["true"]}),
     "due_soon": (_("Due within 30 days"), "warning", {"due_within": ["30"]}),
-    "undated": (_("Without a due date"), "", {"open": ["true"], "without": ["due_on"]}),
-    "stale": (_("Stale or never assessed"), "warning", {"freshness": ["stale", "never"]}),
+    "undated": (_("Without a due date"), "unknown", {"open": ["true"], "without": ["due_on"]}),
+    "stale": (_("Stale or never assessed"), "unknown", {"freshness": ["stale", "never"]}),
 }
 MISSING = {
     "owner": _("Owner"),

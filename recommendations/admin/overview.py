@@ -68,14 +68,13 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
     lists = {"agreement": agreement.slug}
     titles = {line.component.pk: line.component.title for line in components}
     lists_on = lists | ({OnFilter.parameter_name: context.on.isoformat()} if context.on != context.today else {})
-    return {
+    return own_values(agreement, marks) | {
         "standing": standing,
         "on_other_day": context.on != context.today,
         "media": standing.form.media,
         "suggested_status": suggested_status(agreement, standing.text.code),
         "late": lateness(card, lists_on),
         "attention": attention(card, lists, lists_on),
-        **own_facts(agreement, marks),
         "progress": distribution(card["recommendations"]["by_status"], lists_on),
         "trend": trend(of_agreement(user, agreement), context.on, context.today, lists),
         "money": money_bars(card["money"], lists),
@@ -100,6 +99,16 @@ def overview(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
     }
 
 
+def own_values(agreement: Agreement, marks: SourceMarks) -> dict[str, Any]:
+    """The facts of the agreement itself, and the source marks of its texts."""
+    return {
+        "facts": list(facts(agreement, marks)),
+        "marks": {name: marks.of("agreement", agreement.pk, name) for name in TEXTS},
+        "mark": marks.of("agreement", agreement.pk, "", "title", "short_title"),
+        "other_mark": marks.of_others("agreement", agreement.pk, "", *(name for name in STATED if getattr(agreement, name))),
+    }
+
+
 def suggested_status(agreement: Agreement, code: Any) -> AgreementStatus | None:
     """The status that the actions suggest for an agreement whose status is unknown, or None."""
     known = {status.value: status for status in AgreementStatus}
@@ -121,16 +130,6 @@ class Fact:
     label: str
     value: str
     mark: str
-
-
-def own_facts(agreement: Agreement, marks: SourceMarks) -> dict[str, Any]:
-    """The facts of the agreement, and the marks of its other fields."""
-    return {
-        "facts": list(facts(agreement, marks)),
-        "marks": {name: marks.of("agreement", agreement.pk, name) for name in TEXTS},
-        "mark": marks.of("agreement", agreement.pk, "", "title", "short_title"),
-        "other_mark": marks.of_others("agreement", agreement.pk, "", *(name for name in STATED if getattr(agreement, name))),
-    }
 
 
 def facts(agreement: Agreement, marks: SourceMarks) -> Iterator[Fact]:

@@ -76,7 +76,8 @@ class DependencyInline(BaseInline):
 
 @admin.register(Recommendation)
 class RecommendationAdmin(RecommendationList):
-    icon, menu_position = "checklist", 0
+    icon, menu_position, in_menu = "checklist", 3, True
+    guides = ("analyst#a-recommendations-page", "officer#submit-a-claim", "reviewer#approve-or-return-an-update")
     fieldsets = [
         (None, {"fields": ["key_action", "slug", "details", "expected_outcome"]}),
         (_("Assignment"), {"fields": [("owner", "priority"), ("due_on", "original_due_on", "update_every")]}),

@@ -70,6 +70,7 @@ def decision_html(update, user):
 @admin.register(ProgressUpdate)
 class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
     icon, menu_position = "timeline", 2
+    guides = ("reviewer#approve-or-return-an-update", "analyst#submitting-an-assessment", "officer#submit-a-claim")
     added_elsewhere = _("Updates are submitted on the page of a recommendation."), "admin:recommendations_recommendation_changelist"
     list_display = ["__str__", "recommendation_link", "party", "review_shown", "author", "voided"]
     list_filter = [
@@ -105,7 +106,7 @@ class ProgressUpdateAdmin(ReadOnly, RecordAdmin):
 
     def get_list_display(self, request):
         if not getattr(request, "lists_waiting", False):
-            return self.list_display
+            return super().get_list_display(request)
 
         @display(description=_("decision"))
         def decision(update):

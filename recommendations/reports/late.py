@@ -25,6 +25,7 @@ from agreements.models.components import ComponentStatus
 from agreements.models.treaty_actions import ActionKind
 from agreements.standing.queries import EFFECT
 from policytracker.codes import Codes
+from policytracker.dataset import demo
 from policytracker.edtf import latest
 from policytracker.resources import ReadContext
 from policytracker.sql.parameters import InIds
@@ -268,6 +269,7 @@ class Late:
     reasons: list[Reason]
     agreements: list[tuple[int, str]]
     evidence: LastEvidence | None
+    fictional: bool  # demonstration data
 
 
 class LateReport:
@@ -299,11 +301,12 @@ class LateReport:
         return [records[code, pk] for code, pk, _last in found if (code, pk) in records]
 
     def details(self, kind: Kind, ids: list[int]) -> Iterator[Late]:
-        reasons = {reason.value: ExpressionWrapper(condition, BooleanField()) for reason, condition in kind.reasons.items()}
+        flags = {reason.value: ExpressionWrapper(condition, BooleanField()) for reason, condition in kind.reasons.items()}
+        flags["fictional"] = demo.in_rows(kind.model)
         status = F(kind.status) if kind.status else Value("")
-        rows = kind.rows(self.context).filter(InIds("pk", ids)).order_by().annotate(shown=kind.name, state=status, **reasons)
+        rows = kind.rows(self.context).filter(InIds("pk", ids)).order_by().annotate(shown=kind.name, state=status, **flags)
         agreements, evidence = self.agreements(kind, ids), self.evidence(kind, ids)
-        for row in rows.values("pk", kind.key, "shown", kind.date_field, "last", kind.owner, "state", *reasons):
+        for row in rows.values("pk", kind.key, "shown", kind.date_field, "last", kind.owner, "state", *flags):
             yield Late(
                 kind,
                 row["pk"],
@@ -316,6 +319,7 @@ class LateReport:
                 [reason for reason in kind.reasons if row[reason.value]],
                 agreements[row["pk"]],
                 evidence.get(row["pk"]),
+                row["fictional"],
             )
 
     def agreements(self, kind: Kind, ids: list[int]) -> dict[int, list[tuple[int, str]]]:

@@ -178,7 +178,7 @@ def test_what_is_late_has_a_colour_and_what_cannot_be_late_stands_beside_it(anal
         colours = {colour for colour, query in late if "overdue=true" in query}
         assert colours == {"danger"}
         assert any("without=due_on" in query for _colour, query in late)
-        assert any(colour == "warning" and "freshness=stale" in query for colour, query in late)
+        assert any(colour == "unknown" and "freshness=stale" in query for colour, query in late)
 
 
 def test_the_calendar_has_the_next_dates_of_all_kinds(reader, signed_in):

@@ -149,7 +149,7 @@ def test_each_state_has_one_colour_everywhere(analyst, reviewer, signed_in):
     page, of_list = client.get(change(recommendation)).text, client.get(changes(Recommendation)).text
     updates = client.get(changes(ProgressUpdate)).text
 
-    for text in ('pt-danger">Overdue<', 'pt-warning">Stale<', 'pt-info">In progress<'):
+    for text in ('pt-danger">Overdue<', 'pt-plain">Stale<', 'pt-info">In progress<'):
         assert text in page and text in of_list, text
     assert 'pt-info">Submitted<' in page and 'pt-info">Submitted<' in updates
 

@@ -9,18 +9,10 @@ from policytracker.admin.base import BaseAdmin
 from recommendations.models import Recommendation
 from tests.admin.page import add, change, changes, edit, tab
 from tests.admin.pages import every_page, load_demo
+from tests.browser.axe import violations
 from tests.browser.page import IN_BROWSER, TODAY
 
 pytestmark = IN_BROWSER
-
-Axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe
-# Colours are all that differs in the dark. Without `preload`, axe-core does not fetch the style sheets again for a rule that is off.
-SCHEMES = {
-    "light": {"resultTypes": ["violations"], "preload": False},
-    "dark": {"resultTypes": ["violations"], "preload": False, "runOnly": ["color-contrast"]},
-}
-LOADED = """() => !document.querySelector("[data-load]")
-    && ![...document.querySelectorAll("[data-count]")].some(number => number.textContent === "…")"""
 
 # The fields whose outline differs from what is around them by less than 3:1 (WCAG 1.4.11), which axe-core does not check. Browsers draw
 # the boxes that select rows.
@@ -46,19 +38,6 @@ FAINT = """() => {
     return [...fields].filter(field => field.offsetWidth > 2 && !field.closest(".select2 *") && isFaint(field))
         .map(field => field.outerHTML.slice(0, 200));
 }"""
-
-
-def violations(page) -> list[str]:
-    """The serious and critical violations on the page, with all its parts open, in both schemes."""
-    page.wait_for_function(LOADED)
-    page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
-    found = []
-    for scheme, options in SCHEMES.items():
-        page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", scheme == "dark")
-        for violation in Axe().run(page, options=options).response["violations"]:
-            if violation["impact"] in ("serious", "critical"):
-                found += [f"{page.url} {scheme} {violation['id']}: {node['html']}" for node in violation["nodes"]]
-    return found
 
 
 def test_the_main_pages_have_no_serious_violation(visit, live_server, world):

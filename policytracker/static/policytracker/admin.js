@@ -245,29 +245,27 @@ document.addEventListener("DOMContentLoaded", () => {
     offer();
 });
 
-// Parts that take long are loaded after the page: each replaces the part with the same id.
-document.addEventListener("DOMContentLoaded", () => {
+// Parts and numbers that take long are loaded after the page. Each part replaces the one with the same id. They are loaded one after another:
+// the site serves few such requests of a user at once, and the page that the user opens next may be one.
+document.addEventListener("DOMContentLoaded", async () => {
     for (const part of document.querySelectorAll("[data-load]")) {
-        fetch(part.dataset.load, { credentials: "same-origin" })
-            .then((response) => response.text())
-            .then((text) => {
-                const loaded = new DOMParser().parseFromString(text, "text/html").getElementById(part.id);
-                if (loaded) part.replaceWith(loaded);
-            })
-            .catch(() => {}); // the link in the part leads to the page
+        try {
+            const response = await fetch(part.dataset.load, { credentials: "same-origin" });
+            const loaded = new DOMParser().parseFromString(await response.text(), "text/html").getElementById(part.id);
+            if (loaded) part.replaceWith(loaded);
+        } catch {
+            continue; // the link in the part leads to the page
+        }
     }
-});
-
-// Numbers that take long to count are loaded after the page.
-document.addEventListener("DOMContentLoaded", () => {
     for (const number of document.querySelectorAll("[data-count]")) {
-        fetch(number.dataset.count, { credentials: "same-origin" })
-            .then((response) => response.json())
-            .then(({ count, more }) => {
-                number.textContent = more ? number.dataset.atLeast.replace("{number}", count) : count;
-                number.parentElement.classList.toggle("pt-some", count > 0);
-            })
-            .catch(() => { number.textContent = "?"; });
+        try {
+            const response = await fetch(number.dataset.count, { credentials: "same-origin" });
+            const { count, more } = await response.json();
+            number.textContent = more ? number.dataset.atLeast.replace("{number}", count) : count;
+            number.parentElement.classList.toggle("pt-some", count > 0);
+        } catch {
+            number.textContent = "?";
+        }
     }
 });
 
@@ -307,6 +305,7 @@ document.addEventListener("click", async (event) => {
     box.style.maxHeight = `${(below ? innerHeight - bottom : top) - 16}px`;
     box.focus({ preventScroll: true });
 });
+
 // A link with data-dialog shows the main part of its page as a dialog. Without scripts it leads to the page.
 document.addEventListener("click", async (event) => {
     const link = event.target.closest("a[data-dialog]");
@@ -343,3 +342,20 @@ document.addEventListener("input", (event) => {
     }
 });
 document.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target.matches("[data-find]")) event.preventDefault(); });
+
+// The menu of the account closes when a person clicks elsewhere or presses Escape, which returns the focus. Escape also hides the meaning of
+// a word, until it is hovered or focused again.
+document.addEventListener("click", (event) => {
+    for (const drop of document.querySelectorAll(".pt-drop[open]")) if (!drop.contains(event.target)) drop.open = false;
+});
+document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const drop of document.querySelectorAll(".pt-drop[open]")) {
+        drop.open = false;
+        drop.querySelector("summary").focus();
+    }
+    document.querySelector(".pt-term:is(:hover, :focus-within)")?.classList.add("pt-dismissed");
+});
+for (const left of ["mouseout", "focusout"]) {
+    document.addEventListener(left, (event) => event.target.closest?.(".pt-term")?.classList.remove("pt-dismissed"));
+}
