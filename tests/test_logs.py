@@ -175,15 +175,24 @@ def test_a_line_of_text_with_newlines_stays_one_line():
     assert len(logs.JsonFormatter().format(record).splitlines()) == 1
 
 
-def test_a_suspicious_request_is_one_line_without_traceback(reader, client, lines):
+def test_a_suspicious_request_is_one_line_without_traceback(administrator, client, lines):
+    client.force_login(administrator)
+
+    response = client.get("/admin/policytracker/user/?tokens__digest=x", secure=True)
+
+    (line,) = [line for line in lines if line["logger"].startswith("django.security")]
+    assert (response.status_code, line["level"], line["path"]) == (400, "WARNING", "/admin/policytracker/user/")
+    assert "traceback" not in line
+    assert [line for line in lines if line["level"] == "ERROR"] == []
+
+
+def test_a_wrong_filter_of_a_list_is_no_error(reader, client, lines):
     client.force_login(reader)
 
     response = client.get("/admin/agreements/agreement/?lead__password=x", secure=True)
 
-    (line,) = [line for line in lines if line["logger"].startswith("django.security")]
-    assert (response.status_code, line["level"], line["path"]) == (400, "WARNING", "/admin/agreements/agreement/")
-    assert "traceback" not in line
-    assert [line for line in lines if line["level"] == "ERROR"] == []
+    assert (response.status_code, response["Location"]) == (302, "/admin/agreements/agreement/?e=1")
+    assert not [line for line in lines if "traceback" in line or line["level"] == "ERROR"]
 
 
 def test_a_client_that_reads_too_slowly_is_one_line_without_traceback(lines):

@@ -34,7 +34,7 @@ FAINT = """() => {
         const [dark, light] = [luminance(around), luminance([...around, outline])].sort((one, other) => one - other);
         return (light + 0.05) / (dark + 0.05) < 3;
     };
-    const fields = document.querySelectorAll("input:not(.action-select), select:not(.select2-hidden-accessible), textarea, .select2");
+    const fields = document.querySelectorAll("input:not(.action-select, .action-toggle), select:not(.select2-hidden-accessible), textarea, .select2");
     return [...fields].filter(field => field.offsetWidth > 2 && !field.closest(".select2 *") && isFaint(field))
         .map(field => field.outerHTML.slice(0, 200));
 }"""
@@ -85,7 +85,7 @@ def test_filters_search_and_errors_have_no_serious_violation_on_a_phone(visit, l
 
     page.goto(live_server.url + changes(Recommendation, "?status=in_progress"))
     page.click("text=Filters")
-    page.locator("#changelist-filter button[type=submit]").wait_for()
+    page.locator("dialog button[name=_apply]").wait_for()
     filters = violations(page)
     page.goto(live_server.url + change(recommendation))
     page.click("button[name=_report][value=submit]")

@@ -167,8 +167,8 @@ def test_a_list_is_filtered(visit, live_server, world):
     page.goto(live_server.url + changes(type(world[1])))
 
     page.click("text=Filters")
-    page.select_option("#changelist-filter [name=deadline_state]", "overdue", force=True)
-    page.click("#changelist-filter button[type=submit]")
+    page.check("dialog [name=deadline_state][value=overdue]")
+    page.click("dialog button[name=_apply]")
     page.wait_for_url("**deadline_state=overdue**")
 
     page.locator(".pt-empty").wait_for()

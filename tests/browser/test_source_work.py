@@ -143,6 +143,6 @@ def test_suggestions_are_accepted_or_dismissed_and_refusals_lead_to_their_cells(
     page.wait_for_selector(".pt-summary")
     page.locator(".pt-summary a").click()
 
-    assert page.evaluate("document.activeElement.id") == "id_components-2-quote"
+    page.wait_for_function("document.activeElement.id === 'id_components-2-quote'")
     assert page.input_value("#id_components-1-title") == "Each Party must report by 2030."
     assert not Component.objects.filter(agreement=agreement).exists()
