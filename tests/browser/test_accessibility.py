@@ -34,7 +34,9 @@ FAINT = """() => {
         const [dark, light] = [luminance(around), luminance([...around, outline])].sort((one, other) => one - other);
         return (light + 0.05) / (dark + 0.05) < 3;
     };
-    const fields = document.querySelectorAll("input:not(.action-select, .action-toggle), select:not(.select2-hidden-accessible), textarea, .select2");
+    const fields = document.querySelectorAll(
+        "input:not(.action-select, .action-toggle), select:not(.select2-hidden-accessible), textarea, .select2",
+    );
     return [...fields].filter(field => field.offsetWidth > 2 && !field.closest(".select2 *") && isFaint(field))
         .map(field => field.outerHTML.slice(0, 200));
 }"""
